@@ -1,0 +1,64 @@
+"""The languages that the package knows: one table entry each, shared by the corpus, the evaluation and the reports."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language.
+
+    Attributes:
+        title: how people write its name.
+        extensions: file-name endings, with the dot.
+        library: glob patterns of the files that the installed toolchain carries in source (absolute paths; `{lib}`
+            stands for the running Python's library folder); a pattern may name a zip archive.
+        library_licence: SPDX licence of those files where they do not name their own.
+        packages: Debian packages that install the toolchain and its sources.
+    """
+
+    title: str
+    extensions: tuple[str, ...]
+    library: tuple[str, ...]
+    library_licence: str
+    packages: tuple[str, ...]
+
+
+LANGUAGES: dict[str, Language] = {
+    "python": Language("Python", (".py",), ("{lib}",), "PSF-2.0", ()),
+    "java": Language(
+        "Java",
+        (".java",),
+        ("/usr/lib/jvm/*/lib/src.zip",),
+        "GPL-2.0-only WITH Classpath-exception-2.0",
+        ("openjdk-21-jdk-headless", "openjdk-21-source"),
+    ),
+    "cpp": Language(
+        "C++",
+        (".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx", ".ipp", ".tcc"),
+        ("/usr/include/boost",),
+        "BSL-1.0",
+        ("g++", "libboost-dev"),
+    ),
+    "rust": Language(
+        "Rust",
+        (".rs",),
+        ("/usr/lib/rustlib/src/rust", "/usr/share/rustc-src*", "/usr/src/rustc-*"),
+        "MIT OR Apache-2.0",
+        ("rustc", "rust-src"),
+    ),
+    "go": Language("Go", (".go",), ("/usr/share/go-*/src", "/usr/lib/go-*/src"), "BSD-3-Clause", ("golang-go",)),
+    "ruby": Language(
+        "Ruby",
+        (".rb",),
+        ("/usr/lib/ruby/[0-9]*", "/usr/lib/ruby/gems", "/usr/share/rubygems-integration"),
+        "Ruby OR BSD-2-Clause",
+        ("ruby",),
+    ),
+    "english": Language(
+        "English text",
+        (".md", ".rst", ".txt", ".pod"),
+        ("/usr/share/perl/*", "/usr/share/doc"),
+        "LicenseRef-Debian-documentation",
+        ("perl-doc",),
+    ),
+}

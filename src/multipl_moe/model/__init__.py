@@ -1,0 +1,1 @@
+"""The hybrid layer and the causal language model around it."""

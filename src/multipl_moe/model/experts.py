@@ -1,0 +1,83 @@
+"""The trained experts of one layer: stacked weights and one grouped matmul per matrix.
+
+Shape suffixes: R rows (token-expert pairs, sorted by expert), E experts, H hidden, I intermediate, U = 2I if gated.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.activations import ACT2FN
+
+from multipl_moe.model.families import Family
+
+_GROUPED_MM_ALIGNMENT_BYTES = 16
+
+
+class StackedExperts(nn.Module):
+    """Feed-forward experts of the base's own shape, token experts first, then segment experts.
+
+    Parameters: `gate_up_proj` (E, 2I, H), or `up_proj` (E, I, H) where the base has no gate; `down_proj` (E, H, I);
+    with a biased base also the same names with `_bias`, (E, 2I or I) and (E, H).
+    """
+
+    def __init__(self, num_experts: int, hidden_size: int, intermediate_size: int, family: Family, config) -> None:
+        super().__init__()
+        up_size = intermediate_size * (2 if family.gated else 1)
+        self.up_name = "gate_up_proj" if family.gated else "up_proj"
+        self.gated = family.gated
+        self.act_fn = ACT2FN[getattr(config, family.activation)]
+        self.register_parameter(self.up_name, nn.Parameter(torch.empty(num_experts, up_size, hidden_size)))
+        self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, intermediate_size))
+        has_bias = family.has_bias(config)
+        self.register_parameter(
+            f"{self.up_name}_bias", nn.Parameter(torch.empty(num_experts, up_size)) if has_bias else None
+        )
+        self.register_parameter(
+            "down_proj_bias", nn.Parameter(torch.empty(num_experts, hidden_size)) if has_bias else None
+        )
+        self.reset_parameters(config.initializer_range)
+
+    @torch.no_grad()
+    def reset_parameters(self, std: float) -> None:
+        """Random weights with standard deviation `std`, and zero biases."""
+        for name, parameter in self.named_parameters():
+            parameter.zero_() if name.endswith("_bias") else parameter.normal_(0.0, std)
+
+    def forward(self, x_RH: Tensor, counts_E: Tensor) -> Tensor:
+        """Each row through its expert.
+
+        Args:
+            x_RH: rows sorted by expert.
+            counts_E: rows of each expert; they sum to R.
+
+        Returns:
+            (R, H), in the autocast dtype where autocast is on (it does not reach grouped matmuls by itself).
+        """
+        device = x_RH.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_RH.dtype
+        up, up_bias = getattr(self, self.up_name), getattr(self, f"{self.up_name}_bias")
+        hidden_RU = grouped_linear(x_RH.to(dtype), up.to(dtype), up_bias, counts_E)
+        if self.gated:
+            gate_RI, up_RI = hidden_RU.chunk(2, dim=-1)
+            hidden_RI = self.act_fn(gate_RI) * up_RI
+        else:
+            hidden_RI = self.act_fn(hidden_RU)
+        return grouped_linear(hidden_RI, self.down_proj.to(dtype), self.down_proj_bias, counts_E)
+
+
+def grouped_linear(x_RK: Tensor, weight_ENK: Tensor, bias_EN: Tensor | None, counts_E: Tensor) -> Tensor:
+    """Rows of expert e times weight[e] transposed, plus bias[e]: one grouped matmul where the sizes allow it.
+
+    `torch.nn.functional.grouped_mm` wants rows of a multiple of 16 bytes; other sizes (of tests, or of unusual
+    models) take a loop over the experts.
+    """
+    num_out, num_in = weight_ENK.shape[1:]
+    if any(size * x_RK.element_size() % _GROUPED_MM_ALIGNMENT_BYTES for size in (num_out, num_in)):
+        parts = zip(x_RK.split(counts_E.tolist()), weight_ENK.unbind(0), strict=True)
+        y_RN = torch.cat([F.linear(x, weight) for x, weight in parts])
+    else:
+        offsets_E = counts_E.cumsum(0).to(torch.int32)
+        y_RN = F.grouped_mm(x_RK, weight_ENK.transpose(-1, -2), offs=offsets_E)
+    if bias_EN is None:
+        return y_RN
+    return y_RN + bias_EN.to(y_RN.dtype).repeat_interleave(counts_E, dim=0)

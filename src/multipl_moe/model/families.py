@@ -1,0 +1,69 @@
+"""The base models that can be upcycled: one table entry per model family.
+
+An entry names the parts of the family's feed-forward block (the module `mlp` of a decoder layer), so that the
+rest of the package needs no branch on the family.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from multipl_moe.errors import BaseModelError
+
+
+@dataclass(frozen=True)
+class Family:
+    """Names of one family's feed-forward block, as in its weights and its configuration.
+
+    Attributes:
+        up: parts stacked, in this order, into an expert's first matrix: (gate, up), a fused gate_up, or one plain up.
+        down: the matrix back to the hidden size.
+        gated: whether the first matrix yields gate and up halves (act(gate) * up) or one plain hidden (act(up)).
+        activation: configuration key of the activation function.
+        bias: configuration key that says whether the block has biases (None: it never has).
+        logit_softcap, logit_divisor: configuration keys of what the family does to its logits (None: nothing).
+    """
+
+    up: tuple[str, ...] = ("gate_proj", "up_proj")
+    down: str = "down_proj"
+    gated: bool = True
+    activation: str = "hidden_act"
+    bias: str | None = None
+    logit_softcap: str | None = None
+    logit_divisor: str | None = None
+
+    def has_bias(self, config: Any) -> bool:
+        """Whether this base's feed-forward blocks have biases."""
+        return self.bias is not None and bool(getattr(config, self.bias))
+
+
+_GEMMA = Family(activation="hidden_activation", logit_softcap="final_logit_softcapping")
+
+FAMILIES: dict[str, Family] = {
+    "llama": Family(bias="mlp_bias"),
+    "mistral": Family(),
+    "qwen2": Family(),
+    "qwen3": Family(),
+    "gemma2": _GEMMA,
+    "gemma3_text": _GEMMA,
+    "phi3": Family(up=("gate_up_proj",)),
+    "starcoder2": Family(up=("c_fc",), down="c_proj", gated=False, bias="use_bias"),
+    "olmo2": Family(),
+    "granite": Family(bias="mlp_bias", logit_divisor="logits_scaling"),
+}
+
+_EXPERT_COUNT_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+
+
+def family_of(config: Any) -> Family:
+    """The table entry for a base configuration.
+
+    Raises:
+        BaseModelError: the base is already a mixture of experts, or its architecture is not in the table.
+    """
+    name = config.model_type
+    supported = f"supported: {', '.join(FAMILIES)}"
+    if name == "multipl_moe" or any((getattr(config, key, 0) or 0) > 1 for key in _EXPERT_COUNT_KEYS):
+        raise BaseModelError(f"base model: {name} is already a mixture of experts; give a dense base ({supported})")
+    if name not in FAMILIES:
+        raise BaseModelError(f"base model: architecture {name!r} is not supported ({supported})")
+    return FAMILIES[name]

@@ -1,0 +1,140 @@
+"""The hybrid layer: token-level MoE and segment-level MoE around the base's own, frozen feed-forward block.
+
+Shape suffixes: B rows, T tokens a row, N real tokens, V segments, H hidden, E experts.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from multipl_moe.model.experts import StackedExperts
+from multipl_moe.model.families import family_of
+from multipl_moe.model.losses import load_balancing_loss
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.segment_moe import SegmentRouting, route_segments
+from multipl_moe.model.segments import SegmentPlan, pool_windows
+from multipl_moe.model.selection import quantile_threshold
+from multipl_moe.model.token_moe import TokenRouting, route_tokens
+
+_THRESHOLD_DECAY = 0.9
+
+
+class RoutingObserver(Protocol):
+    """Receives what a layer's routers decided; set as `HybridMoe.observer` only while somebody reads it."""
+
+    def __call__(
+        self, layer: "HybridMoe", plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
+    ) -> None: ...
+
+
+class HybridMoe(nn.Module):
+    """Replaces the feed-forward block of a decoder layer (design 2).
+
+    Before each forward pass `plan` must hold the segments of the batch: the causal language model hands it over.
+
+    Args:
+        shared_expert: the base's feed-forward block.
+        moe: settings of the hybrid layer.
+        base_config: configuration of the base model.
+    """
+
+    def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config) -> None:
+        super().__init__()
+        hidden, intermediate = base_config.hidden_size, base_config.intermediate_size
+        self.moe = moe
+        self.shared_expert = shared_expert
+        self.experts = StackedExperts(
+            moe.num_trained_experts, hidden, intermediate, family_of(base_config), base_config
+        )
+        if moe.num_token_experts > 1:
+            self.token_router = nn.Linear(hidden, moe.num_token_experts, bias=False)
+        if moe.num_segment_experts:
+            self.segment_router = nn.Linear(hidden, moe.num_segment_experts, bias=False)
+            self.segment_start = nn.Parameter(torch.zeros(hidden))
+            self.register_buffer(
+                "segment_threshold", torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
+            )
+        self.plan: SegmentPlan | None = None
+        self.observer: RoutingObserver | None = None
+        self.load_balancing_loss: Tensor | None = None
+        self._batch_threshold: Tensor | None = None
+
+    def forward(self, x_BTH: Tensor) -> Tensor:
+        """The block's output, (B, T, H); padding yields zeros."""
+        plan = self.plan
+        assert plan is not None, "the model hands over the segment plan before each forward pass"
+        x_NH = x_BTH.reshape(-1, x_BTH.shape[-1])
+        if plan.real_tokens is None:
+            return self._mix(x_NH, plan).view_as(x_BTH)
+        y_NH = self._mix(x_NH.index_select(0, plan.real_tokens), plan)
+        return torch.zeros_like(x_NH, dtype=y_NH.dtype).index_copy(0, plan.real_tokens, y_NH).view_as(x_BTH)
+
+    def absorb_batch_threshold(self) -> None:
+        """Move the stored thresholds towards the quantiles of the last training batch.
+
+        Called between training steps, never within a forward pass, so that recomputation under gradient checkpointing
+        sees the thresholds that the first pass saw.
+        """
+        if self._batch_threshold is not None:
+            self.segment_threshold.lerp_(self._batch_threshold, 1 - _THRESHOLD_DECAY)
+            self._batch_threshold = None
+
+    def _mix(self, x_NH: Tensor, plan: SegmentPlan) -> Tensor:
+        tokens, segments = self._route(x_NH, plan)
+        if self.observer is not None:
+            self.observer(self, plan, tokens, segments)
+        weights_NE, chosen_NE, shared_N = self._fuse(x_NH, plan, tokens, segments)
+
+        _, token_R = chosen_NE.t().nonzero(as_tuple=True)
+        weights_R = weights_NE.t().masked_select(chosen_NE.t())
+        y_RH = self.experts(x_NH.index_select(0, token_R), chosen_NE.sum(dim=0))
+        y_RH = y_RH * weights_R[:, None].to(y_RH.dtype)
+        return self._shared_output(x_NH, tokens, shared_N).index_add(0, token_R, y_RH)
+
+    def _route(self, x_NH: Tensor, plan: SegmentPlan) -> tuple[TokenRouting | None, SegmentRouting | None]:
+        tokens = segments = None
+        if self.moe.num_token_experts > 1:
+            tokens = route_tokens(self.token_router(x_NH), self.moe)
+            if self.training:
+                self.load_balancing_loss = load_balancing_loss(tokens.scores, tokens.chosen)
+        if self.moe.num_segment_experts:
+            pooled_VH = pool_windows(x_NH, plan, self.segment_start)
+            segments = route_segments(
+                self.segment_router(pooled_VH), plan, self.segment_threshold, self.moe, training=self.training
+            )
+            if self.training and self.moe.segment_selection == "threshold":
+                self._batch_threshold = quantile_threshold(segments.gates.detach(), self.moe.segment_capacity)
+        return tokens, segments
+
+    def _fuse(
+        self, x_NH: Tensor, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights and choices of the stacked experts, (N, E) each, and the shared expert's weights, (N,)."""
+        a, b = self.moe.token_weight, self.moe.segment_weight
+        num_tokens = x_NH.shape[0]
+        shared_N = torch.full((num_tokens,), a, device=x_NH.device)
+        weights, chosen = [], []
+        if tokens is not None:
+            shared_N = a * tokens.gates[:, -1]
+            weights.append(a * tokens.gates[:, :-1])
+            chosen.append(tokens.chosen[:, :-1])
+        if segments is not None:
+            weights.append(b * segments.weights[plan.segment_of_token])
+            chosen.append(segments.chosen[plan.segment_of_token])
+        weights_NE, chosen_NE = torch.cat(weights, dim=1), torch.cat(chosen, dim=1)
+        if self.moe.fusion == "normalized":
+            total_V = a + b * (segments.weights.sum(dim=1) if segments is not None else 0)
+            total_N = total_V[plan.segment_of_token] if segments is not None else total_V
+            weights_NE, shared_N = weights_NE / torch.as_tensor(total_N).reshape(-1, 1), shared_N / total_N
+        return weights_NE, chosen_NE, shared_N
+
+    def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:
+        """The frozen expert's weighted output; where it competes, it runs only for the tokens that chose it."""
+        if tokens is None or self.moe.shared_expert_selection == "always":
+            y_NH = self.shared_expert(x_NH)
+            return y_NH * shared_N[:, None].to(y_NH.dtype)
+        takers = tokens.chosen[:, -1].nonzero().squeeze(1)
+        y_KH = self.shared_expert(x_NH.index_select(0, takers))
+        y_KH = y_KH * shared_N.index_select(0, takers)[:, None].to(y_KH.dtype)
+        return y_KH.new_zeros(x_NH.shape).index_add(0, takers, y_KH)

@@ -1,0 +1,159 @@
+"""The hybrid causal language model: any supported base with the feed-forward blocks of chosen layers replaced."""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import MoeCausalLMOutputWithPast
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.families import family_of
+from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.segments import plan_segments
+
+_PLAN_KEY = "segment_plan"
+_IGNORED_LABEL = -100
+
+
+class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
+    """A base causal language model with hybrid mixture-of-experts layers.
+
+    Parameter names are the base's own, but for the hybrid layers (design 3). The segments of a batch are planned once
+    per forward pass, by a hook in front of the base's decoder, and handed to each hybrid layer by a hook in front of
+    the decoder layer: both hold under gradient checkpointing, and the base's own code stays untouched.
+    """
+
+    config: MultiplMoeConfig
+    config_class = MultiplMoeConfig
+    base_model_prefix = "model"
+    supports_gradient_checkpointing = True
+    _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
+    _keep_in_fp32_modules_strict = {"segment_threshold"}
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: MultiplMoeConfig) -> None:
+        super().__init__(config)
+        base, moe = config.base_config, config.moe_config
+        self._family = family_of(base)
+        if not moe.layers or moe.layers[-1] >= base.num_hidden_layers:
+            raise ConfigError(
+                f"moe.layers: {moe.layers} must name at least one of the base's layers 0..{base.num_hidden_layers - 1}"
+            )
+        base._attn_implementation = config._attn_implementation
+        self.model = AutoModel.from_config(base)
+        self.lm_head = nn.Linear(base.hidden_size, base.vocab_size, bias=False)
+        for index in moe.layers:
+            layer = self.model.layers[index]
+            layer.mlp = HybridMoe(layer.mlp, moe, base)
+            layer.register_forward_pre_hook(_hand_over_plan, with_kwargs=True)
+        self._moe = moe
+        self.model.register_forward_pre_hook(self._plan_segments, with_kwargs=True)
+        self.post_init()
+
+    @property
+    def hybrid_layers(self) -> dict[int, HybridMoe]:
+        """The hybrid feed-forward blocks by decoder-layer index."""
+        return {index: cast(HybridMoe, self.model.layers[index].mlp) for index in self._moe.layers}
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        logits_to_keep: int | Tensor = 0,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> MoeCausalLMOutputWithPast:
+        """Next-token logits, and with `labels` the loss; in training it includes the load-balancing loss.
+
+        Args:
+            input_ids: (B, T); or inputs_embeds (B, T, H).
+            attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
+            position_ids: (B, T) position in the document; restarts at each document of a packed row. Left out, it
+                counts the real tokens of each row.
+            labels: (B, T), -100 where no token is to be predicted; shifted here.
+            logits_to_keep: as in transformers.
+            num_items_in_batch: labels in the whole accumulated batch; makes losses of micro-batches add up.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            inputs_embeds=inputs_embeds,
+            **(kwargs | {"use_cache": False}),
+        )
+        keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self._logits(outputs.last_hidden_state[:, keep, :])
+        loss = aux_loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=logits.shape[-1], num_items_in_batch=num_items_in_batch
+            )
+            if self.training and (aux_loss := self._load_balancing_loss()) is not None:
+                share = 1.0
+                if num_items_in_batch is not None:
+                    share = (labels[:, 1:] != _IGNORED_LABEL).sum() / num_items_in_batch
+                loss = loss + self._moe.router_aux_loss_coef * share * aux_loss.to(loss.device)
+        return MoeCausalLMOutputWithPast(
+            loss=loss,
+            aux_loss=aux_loss,
+            logits=logits,
+            hidden_states=getattr(outputs, "hidden_states", None),
+            attentions=getattr(outputs, "attentions", None),
+        )
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        logits, config = self.lm_head(hidden), self.config.base_config
+        if self._family.logit_divisor is not None:
+            logits = logits / getattr(config, self._family.logit_divisor)
+        if self._family.logit_softcap is not None and (cap := getattr(config, self._family.logit_softcap)) is not None:
+            logits = torch.tanh(logits / cap) * cap
+        return logits
+
+    def _load_balancing_loss(self) -> Tensor | None:
+        """Mean over the hybrid layers, or None where no layer has a token router."""
+        losses = [layer.load_balancing_loss for layer in self.hybrid_layers.values()]
+        losses = [loss for loss in losses if loss is not None]
+        return torch.stack(losses).mean() if losses else None
+
+    def _plan_segments(self, decoder: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        """Pre-hook of the decoder: position ids from padding where they are not given, and the segments of the batch."""
+        inputs = kwargs.get("input_ids") if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
+        inputs = args[0] if inputs is None and args else inputs
+        assert inputs is not None
+        attention_mask, position_ids = kwargs.get("attention_mask"), kwargs.get("position_ids")
+        if position_ids is None:
+            position_ids = _positions(inputs, attention_mask)
+        position_ids = position_ids.expand(inputs.shape[:2])
+        if self.training:
+            for layer in self.hybrid_layers.values():
+                layer.absorb_batch_threshold()
+        plan = plan_segments(
+            position_ids,
+            attention_mask,
+            window=self._moe.segment_window,
+            stride=self._moe.segment_stride,
+            lookahead=self._moe.segment_lookahead,
+        )
+        return args, kwargs | {"position_ids": position_ids, _PLAN_KEY: plan}
+
+
+def _hand_over_plan(layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Pre-hook of a decoder layer: give the plan to its hybrid block and keep it from the attention."""
+    kwargs = dict(kwargs)
+    cast(HybridMoe, layer.mlp).plan = kwargs.pop(_PLAN_KEY)
+    return args, kwargs
+
+
+def _positions(inputs: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """(B, T) positions that count the real tokens of each row from 0."""
+    if attention_mask is None:
+        return torch.arange(inputs.shape[1], device=inputs.device).expand(inputs.shape[:2])
+    return (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)

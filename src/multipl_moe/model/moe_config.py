@@ -1,0 +1,162 @@
+"""The settings of the hybrid layer (`moe` in config.json), its presets and their validation."""
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from multipl_moe.errors import ConfigError
+
+Selection = Literal["expert_choice", "threshold"]
+GateScale = Literal["window", "unit"]
+Fusion = Literal["fixed", "normalized"]
+SharedExpertSelection = Literal["always", "competes"]
+
+_CHOICES = {
+    "segment_selection": ("expert_choice", "threshold"),
+    "segment_gate_scale": ("window", "unit"),
+    "fusion": ("fixed", "normalized"),
+    "shared_expert_selection": ("always", "competes"),
+}
+
+
+@dataclass(frozen=True)
+class MoeConfig:
+    """Settings of the hybrid mixture of experts, as stored under `moe` in config.json.
+
+    Attributes:
+        preset: name of the preset that the other values started from.
+        num_token_experts: E_t, experts of the token-level MoE, the frozen shared one included (>= 1).
+        token_top_k: k_t, experts that a token uses, the shared one included (1..E_t).
+        num_segment_experts: E_s, experts of the segment-level MoE (0: no segment-level MoE).
+        segment_window: W, tokens whose maximum routes a segment (a multiple of S).
+        segment_stride: S, tokens of a segment.
+        segment_lookahead: whether the window holds the segment's own tokens ([jS, jS+W), not causal) instead of
+            the W tokens before it ([jS-W, jS)).
+        segment_selection: `expert_choice` over the batch, or `threshold` per expert.
+        segment_gate_scale: `window` divides segment gates by W (as the paper's authors released it), `unit` does not.
+        segment_capacity: mean number of experts per segment.
+        segment_max_experts: most experts that one segment may have (>= 1).
+        fusion: `fixed` y = a*y_tok + b*y_seg; `normalized` divides by the sum of the weights used.
+        token_weight: a (>= 0).
+        segment_weight: b (>= 0).
+        shared_expert_selection: `always` in every token's top k, or `competes` for a place in it (MoE-LPR).
+        router_aux_loss_coef: weight of the load-balancing loss of the token router.
+        layers: indices of the decoder layers that are hybrid, ascending.
+    """
+
+    preset: str = "causal"
+    num_token_experts: int = 6
+    token_top_k: int = 2
+    num_segment_experts: int = 6
+    segment_window: int = 64
+    segment_stride: int = 16
+    segment_lookahead: bool = False
+    segment_selection: Selection = "threshold"
+    segment_gate_scale: GateScale = "unit"
+    segment_capacity: float = 1.0
+    segment_max_experts: int = 4
+    fusion: Fusion = "normalized"
+    token_weight: float = 0.7
+    segment_weight: float = 0.3
+    shared_expert_selection: SharedExpertSelection = "always"
+    router_aux_loss_coef: float = 0.01
+    layers: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise ConfigError([f"moe.{problem}" for problem in problems])
+
+    @classmethod
+    def from_preset(cls, preset: str, **overrides: Any) -> "MoeConfig":
+        """The settings of `preset`, with `overrides` on top. Raises ConfigError for unknown presets or bad values."""
+        if preset not in PRESETS:
+            raise ConfigError(f"moe.preset: {preset!r} is not one of {', '.join(PRESETS)}")
+        return replace(PRESETS[preset], **overrides)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "MoeConfig":
+        """Read the `moe` entry of a config.json; unknown keys are an error."""
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigError([f"moe.{key}: unknown key" for key in unknown])
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dict that `from_dict` reads back."""
+        return asdict(self)
+
+    @property
+    def num_routed_experts(self) -> int:
+        """Token-level experts besides the shared one: E_t - 1."""
+        return self.num_token_experts - 1
+
+    @property
+    def num_trained_experts(self) -> int:
+        """Experts in the stacked weights of one layer: E_t - 1 + E_s."""
+        return self.num_routed_experts + self.num_segment_experts
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether a token's output depends on nothing after it and on no other sequence in evaluation."""
+        return self.num_segment_experts == 0 or (self.segment_selection == "threshold" and not self.segment_lookahead)
+
+    @property
+    def segment_gate_factor(self) -> float:
+        """The factor `scale` of design 2 that multiplies every segment gate."""
+        return 1.0 / self.segment_window if self.segment_gate_scale == "window" else 1.0
+
+    def _problems(self):
+        for key, choices in _CHOICES.items():
+            if getattr(self, key) not in choices:
+                yield f"{key}: {getattr(self, key)!r} is not one of {', '.join(choices)}"
+        if self.num_token_experts < 1:
+            yield f"num_token_experts: {self.num_token_experts} must be at least 1 (the shared expert)"
+        if not 1 <= self.token_top_k <= max(self.num_token_experts, 1):
+            yield f"token_top_k: {self.token_top_k} must be between 1 and num_token_experts ({self.num_token_experts})"
+        if self.num_segment_experts < 0:
+            yield f"num_segment_experts: {self.num_segment_experts} must not be negative"
+        if self.num_token_experts == 1 and self.num_segment_experts == 0:
+            yield "num_segment_experts: 0 beside num_token_experts 1 leaves nothing to train; raise one of them"
+        if self.segment_stride < 1:
+            yield f"segment_stride: {self.segment_stride} must be at least 1"
+        elif self.segment_window < self.segment_stride or self.segment_window % self.segment_stride:
+            yield (
+                f"segment_window: {self.segment_window} must be a multiple of segment_stride ({self.segment_stride}); "
+                f"use {max(1, round(self.segment_window / self.segment_stride)) * self.segment_stride}"
+            )
+        if self.segment_max_experts < 1:
+            yield f"segment_max_experts: {self.segment_max_experts} must be at least 1"
+        if not 0 < self.segment_capacity <= max(self.num_segment_experts, 1):
+            yield f"segment_capacity: {self.segment_capacity} must be above 0 and at most num_segment_experts"
+        if self.token_weight < 0 or self.segment_weight < 0 or self.token_weight + self.segment_weight == 0:
+            yield "token_weight, segment_weight: must not be negative, and not both 0"
+        if self.fusion == "normalized" and self.token_weight == 0:
+            yield "token_weight: 0 with normalized fusion leaves a token without segment expert undefined; raise it"
+        if self.router_aux_loss_coef < 0:
+            yield f"router_aux_loss_coef: {self.router_aux_loss_coef} must not be negative"
+        if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
+            yield f"layers: {self.layers} must be ascending layer indices, each once"
+
+
+_CAUSAL = MoeConfig()
+
+PRESETS: dict[str, MoeConfig] = {
+    "causal": _CAUSAL,
+    "paper": replace(
+        _CAUSAL,
+        preset="paper",
+        segment_stride=64,
+        segment_lookahead=True,
+        segment_selection="expert_choice",
+        segment_gate_scale="window",
+        fusion="fixed",
+    ),
+    "token-only": replace(_CAUSAL, preset="token-only", num_segment_experts=0, segment_weight=0.0),
+    "segment-only": replace(_CAUSAL, preset="segment-only", num_token_experts=1, token_top_k=1),
+    "moe-lpr": replace(
+        _CAUSAL,
+        preset="moe-lpr",
+        num_segment_experts=0,
+        segment_weight=0.0,
+        shared_expert_selection="competes",
+    ),
+}

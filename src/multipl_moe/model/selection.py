@@ -1,0 +1,83 @@
+"""Which experts take which segments: expert choice over a batch, or a threshold per expert.
+
+Shapes: V segments, E experts, B batch rows. Gates are the softmax over experts, in float32.
+"""
+
+import torch
+from torch import Tensor
+
+
+def num_taken(num_segments: int, capacity: float, num_experts: int) -> int:
+    """k_s: segments that each expert takes, floor(V * capacity / E), at least 1 and at most V."""
+    return min(max(int(num_segments * capacity / num_experts), 1), num_segments)
+
+
+def choose_by_experts(gates: Tensor, *, capacity: float, max_experts: int) -> Tensor:
+    """Expert choice (MultiPL-MoE, section 3): experts in order take their top segments that are not yet full.
+
+    Args:
+        gates: (V, E).
+        capacity: mean number of experts per segment.
+        max_experts: most experts that one segment may have.
+
+    Returns:
+        (V, E) bool.
+    """
+    num_segments, num_experts = gates.shape
+    taken = num_taken(num_segments, capacity, num_experts)
+    chosen = torch.zeros_like(gates, dtype=torch.bool)
+    for expert in range(num_experts):
+        is_full = chosen.sum(dim=1) >= max_experts
+        top = gates[:, expert].masked_fill(is_full, float("-inf")).topk(taken).indices
+        chosen[:, expert] = torch.zeros_like(is_full).index_fill_(0, top, True) & ~is_full
+    return chosen
+
+
+def choose_by_threshold(gates: Tensor, threshold: Tensor, *, max_experts: int) -> Tensor:
+    """Each expert takes the segments whose gate reaches its threshold (Expert Threshold routing, arXiv 2603.11535).
+
+    Args:
+        gates: (V, E).
+        threshold: (E,) or (V, E).
+        max_experts: where more qualify, those with the largest margin over their threshold stay.
+
+    Returns:
+        (V, E) bool.
+    """
+    margin = gates - threshold
+    chosen = margin >= 0
+    if max_experts < gates.shape[1]:
+        top = margin.topk(max_experts, dim=1).indices
+        chosen &= torch.zeros_like(chosen).scatter_(1, top, True)
+    return chosen
+
+
+def quantile_threshold(gates: Tensor, capacity: float) -> Tensor:
+    """(E,) the gate of the last segment that each expert would take if it took its capacity/E share of `gates`."""
+    taken = num_taken(gates.shape[0], capacity, gates.shape[1])
+    return gates.topk(taken, dim=0).values[-1]
+
+
+def threshold_from_other_rows(gates: Tensor, row_of_segment: Tensor, num_rows: int, capacity: float) -> Tensor:
+    """Per segment, the `quantile_threshold` of all segments in the *other* rows of the batch.
+
+    It follows the router without lag and sees nothing of a sequence's own future.
+
+    Args:
+        gates: (V, E).
+        row_of_segment: (V,) batch row of each segment; at least two rows must have segments.
+        num_rows: B.
+        capacity: mean number of experts per segment.
+
+    Returns:
+        (V, E).
+    """
+    num_segments, num_experts = gates.shape
+    rows = torch.arange(num_rows, device=gates.device)
+    is_own = row_of_segment[None, :] == rows[:, None]
+    others = gates.expand(num_rows, -1, -1).masked_fill(is_own[:, :, None], float("-inf"))
+    num_others = num_segments - is_own.sum(dim=1)
+    taken = (num_others * capacity / num_experts).long().clamp(min=1)
+    ranked = others.sort(dim=1, descending=True).values
+    per_row = ranked.gather(1, (taken - 1)[:, None, None].expand(-1, 1, num_experts)).squeeze(1)
+    return per_row[row_of_segment]

@@ -1,0 +1,231 @@
+"""The schema of a run: one strict, typed recipe for every command, from YAML and flags.
+
+Unknown keys are refused with the nearest known name, and all problems of a recipe are reported at once. Validation
+never changes a value; the resolved recipe is saved beside each output.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.languages import LANGUAGES
+from multipl_moe.model.moe_config import PRESETS, MoeConfig
+
+
+class _Section(BaseModel):
+    """A part of a recipe: strict about keys and types, documented field by field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+_MOE_OVERRIDES: dict[str, Any] = {
+    name: (annotation | None, None)
+    for name, annotation in MoeConfig.__annotations__.items()
+    if name not in ("preset", "layers")
+}
+_MoeOverrides = create_model("_MoeOverrides", __base__=_Section, **_MOE_OVERRIDES)
+
+
+class MoeSection(_MoeOverrides):
+    """The hybrid layer: a preset, and every setting of `MoeConfig` that should differ from it."""
+
+    preset: str = Field("causal", description=f"One of {', '.join(PRESETS)}.")
+    layers: str | list[int] = Field("all", description="Hybrid layers: all, last:N, every:N or a list of indices.")
+
+    def resolve(self, layers: list[int]) -> MoeConfig:
+        """The settings for the given layer indices."""
+        overrides = self.model_dump(exclude={"preset", "layers"}, exclude_none=True)
+        return MoeConfig.from_preset(self.preset, layers=layers, **overrides)
+
+
+class UpcycleSection(_Section):
+    """How experts are made from the base's feed-forward blocks."""
+
+    noise: float = Field(0.0, ge=0, le=1, description="Gaussian noise on each expert, in standard deviations.")
+    reinit: float = Field(0.0, ge=0, le=1, description="Share of intermediate units to re-initialise (Drop-Upcycling).")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: as in the base.")
+    verify: bool = Field(True, description="Compare the logits with the base's on a probe.")
+
+
+class SourceSection(_Section):
+    """One source of files."""
+
+    kind: Literal["toolchains", "folder", "git", "jsonl", "parquet"]
+    path: Path | None = Field(None, description="Folder, work tree or file; not for toolchains.")
+    language: str | None = Field(None, description="Language of every file; default: by the table of languages.")
+    licence: str | None = Field(None, description="SPDX licence of files that do not name their own.")
+    text_key: str = Field("text", description="Column that holds the text (jsonl, parquet).")
+
+    @model_validator(mode="after")
+    def _has_path(self) -> "SourceSection":
+        if self.kind != "toolchains" and self.path is None:
+            raise ValueError(f"path: needed for kind {self.kind}")
+        return self
+
+
+class CorpusSection(_Section):
+    """Which files to learn from and how to prepare them."""
+
+    sources: list[SourceSection] = Field(default_factory=lambda: [SourceSection(kind="toolchains")], min_length=1)
+    max_bytes_per_language: int = Field(
+        4_000_000, gt=0, description="Files are drawn by the seed up to this many bytes."
+    )
+    max_file_bytes: int = Field(100_000, gt=0, description="Larger files are left out.")
+    min_file_bytes: int = Field(200, ge=0, description="Smaller files are left out.")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="Share of files held out, by language.")
+    near_duplicates: bool = Field(True, description="Remove near duplicates (MinHash), not only exact ones.")
+
+
+class TrainSection(_Section):
+    """Stage 1: new experts and routers learn from code."""
+
+    tokens: int = Field(300_000, gt=0, description="Tokens to train on.")
+    sequence_tokens: int = Field(512, ge=2, description="Tokens of a packed sequence.")
+    batch_sequences: int = Field(4, ge=1, description="Sequences of a forward pass, on each process.")
+    accumulation_steps: int = Field(1, ge=1, description="Forward passes of an optimiser step.")
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup_share: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0)
+    adam_beta2: float = Field(0.95, gt=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    weights: dict[str, float] | None = Field(
+        None, description="Mixture weight of each language; default: 1 for each language to learn."
+    )
+    compute_dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where it is fast."
+    )
+    gradient_checkpointing: bool = False
+    calibration_tokens: int = Field(
+        32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
+    )
+    log_every_steps: int = Field(5, ge=1)
+    save_every_steps: int = Field(100, ge=1)
+
+
+class EvalSection(_Section):
+    """Bits per byte on held-out files."""
+
+    files_per_language: int = Field(40, ge=2)
+    tokens_per_file: int = Field(1024, ge=2, description="Files are cut here.")
+    window_tokens: int = Field(1024, ge=2, description="Longest context; longer files are read in overlapping windows.")
+    batch_tokens: int = Field(4096, ge=2, description="Tokens of one forward pass.")
+    bootstrap_samples: int = Field(2000, ge=100)
+
+
+class Recipe(_Section):
+    """Everything that decides a run."""
+
+    base: str = Field("smollm2-135m", description="Hub id, folder, GGUF file, or smollm2-135m.")
+    seed: int = Field(0, ge=0)
+    learn: list[str] = Field(default_factory=lambda: ["rust", "go", "ruby"], min_length=1)
+    keep: list[str] = Field(default_factory=lambda: ["python", "java", "cpp", "english"])
+    moe: MoeSection = Field(default_factory=MoeSection)
+    upcycle: UpcycleSection = Field(default_factory=UpcycleSection)
+    corpus: CorpusSection = Field(default_factory=CorpusSection)
+    train: TrainSection = Field(default_factory=TrainSection)
+    eval: EvalSection = Field(default_factory=EvalSection)
+
+    @model_validator(mode="after")
+    def _languages_fit(self) -> "Recipe":
+        known = set(LANGUAGES)
+        unknown = [name for name in [*self.learn, *self.keep, *(self.train.weights or {})] if name not in known]
+        if unknown:
+            raise ValueError(f"unknown languages {', '.join(sorted(set(unknown)))}; known: {', '.join(sorted(known))}")
+        if both := set(self.learn) & set(self.keep):
+            raise ValueError(f"languages both to learn and to keep: {', '.join(sorted(both))}")
+        return self
+
+    @property
+    def languages(self) -> dict[str, str]:
+        """Role ("learn" or "keep") of each language, in order."""
+        return {name: "learn" for name in self.learn} | {name: "keep" for name in self.keep}
+
+    @property
+    def mixture_weights(self) -> dict[str, float]:
+        """Weight of each language in training; they need not sum to 1."""
+        return self.train.weights or {name: 1.0 for name in self.learn}
+
+    def to_yaml(self) -> str:
+        """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)
+
+
+def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe from YAML and put overrides on top.
+
+    Args:
+        path: YAML file; None starts from the defaults.
+        overrides: dotted keys ("train.learning_rate") and their values; None values are ignored.
+
+    Raises:
+        ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
+    """
+    values: dict[str, Any] = _read_yaml(path) if path is not None else {}
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _set_dotted(values, key, value)
+    return validate_recipe(values, origin=str(path) if path is not None else "recipe")
+
+
+def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
+    """Build a `Recipe`, turning every validation problem into one line that names key, value and remedy."""
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError([f"{origin}: {_describe(problem)}" for problem in error.errors()]) from None
+    try:
+        recipe.moe.resolve([0])
+    except ConfigError as error:
+        raise ConfigError([f"{origin}: {problem}" for problem in error.problems]) from None
+    return recipe
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the recipe ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if values is not None and not isinstance(values, dict):
+        raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not a {type(values).__name__}")
+    return values or {}
+
+
+def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"{key}: {section} must be a mapping of keys to values")
+    values[name] = value
+
+
+def _describe(problem: Any) -> str:
+    location = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return f"{location}: unknown key; {hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" or isinstance(problem["input"], dict | BaseModel):
+        return f"{location}: {message}" if location else message
+    return f"{location}: {problem['input']!r}: {message}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    """Keys of the section at a location of the recipe."""
+    section: type[BaseModel] = Recipe
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = section.model_fields[part].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        section = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), section)
+    return list(section.model_fields)
