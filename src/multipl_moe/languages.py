@@ -10,10 +10,12 @@ class Language:
     Attributes:
         title: how people write its name.
         extensions: file-name endings, with the dot.
-        library: glob patterns of the files that the installed toolchain carries in source (absolute paths; `{lib}`
-            stands for the running Python's library folder); a pattern may name a zip archive.
+        library: glob patterns of the folders that the installed toolchain carries in source (`~` and `{lib}`, the
+            running Python's library folder, are replaced); all that match are read. A pattern ending in .zip names
+            archives, of which the first is read: several versions of one library teach little more than one.
         library_licence: SPDX licence of those files where they do not name their own.
         packages: Debian packages that install the toolchain and its sources.
+        is_code: whether it is a programming language; means over languages count only those.
     """
 
     title: str
@@ -21,6 +23,7 @@ class Language:
     library: tuple[str, ...]
     library_licence: str
     packages: tuple[str, ...]
+    is_code: bool = True
 
 
 LANGUAGES: dict[str, Language] = {
@@ -42,11 +45,15 @@ LANGUAGES: dict[str, Language] = {
     "rust": Language(
         "Rust",
         (".rs",),
-        ("/usr/lib/rustlib/src/rust", "/usr/share/rustc-src*", "/usr/src/rustc-*"),
+        (
+            "/usr/lib/rustlib/src/rust/library",
+            "/usr/src/rustc-*/library",
+            "~/.rustup/toolchains/*/lib/rustlib/src/rust/library",
+        ),
         "MIT OR Apache-2.0",
         ("rustc", "rust-src"),
     ),
-    "go": Language("Go", (".go",), ("/usr/share/go-*/src", "/usr/lib/go-*/src"), "BSD-3-Clause", ("golang-go",)),
+    "go": Language("Go", (".go",), ("/usr/share/go-*/src", "/usr/local/go/src"), "BSD-3-Clause", ("golang-go",)),
     "ruby": Language(
         "Ruby",
         (".rb",),
@@ -57,8 +64,9 @@ LANGUAGES: dict[str, Language] = {
     "english": Language(
         "English text",
         (".md", ".rst", ".txt", ".pod"),
-        ("/usr/share/perl/*", "/usr/share/doc"),
+        ("/usr/share/perl/*/pod", "/usr/share/doc"),
         "LicenseRef-Debian-documentation",
         ("perl-doc",),
+        is_code=False,
     ),
 }

@@ -33,8 +33,10 @@ _MoeOverrides = create_model("_MoeOverrides", __base__=_Section, **_MOE_OVERRIDE
 class MoeSection(_MoeOverrides):
     """The hybrid layer: a preset, and every setting of `MoeConfig` that should differ from it."""
 
-    preset: str = Field("causal", description=f"One of {', '.join(PRESETS)}.")
-    layers: str | list[int] = Field("all", description="Hybrid layers: all, last:N, every:N or a list of indices.")
+    preset: str = Field(default="causal", description=f"One of {', '.join(PRESETS)}.")
+    layers: str | list[int] = Field(
+        default="all", description="Hybrid layers: all, last:N, every:N or a list of indices."
+    )
 
     def resolve(self, layers: list[int]) -> MoeConfig:
         """The settings for the given layer indices."""
@@ -45,20 +47,26 @@ class MoeSection(_MoeOverrides):
 class UpcycleSection(_Section):
     """How experts are made from the base's feed-forward blocks."""
 
-    noise: float = Field(0.0, ge=0, le=1, description="Gaussian noise on each expert, in standard deviations.")
-    reinit: float = Field(0.0, ge=0, le=1, description="Share of intermediate units to re-initialise (Drop-Upcycling).")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: as in the base.")
-    verify: bool = Field(True, description="Compare the logits with the base's on a probe.")
+    noise: float = Field(default=0.0, ge=0, le=1, description="Gaussian noise on each expert, in standard deviations.")
+    reinit: float = Field(
+        default=0.0, ge=0, le=1, description="Share of intermediate units to re-initialise (Drop-Upcycling)."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="auto: as in the base."
+    )
+    verify: bool = Field(default=True, description="Compare the logits with the base's on a probe.")
 
 
 class SourceSection(_Section):
     """One source of files."""
 
     kind: Literal["toolchains", "folder", "git", "jsonl", "parquet"]
-    path: Path | None = Field(None, description="Folder, work tree or file; not for toolchains.")
-    language: str | None = Field(None, description="Language of every file; default: by the table of languages.")
-    licence: str | None = Field(None, description="SPDX licence of files that do not name their own.")
-    text_key: str = Field("text", description="Column that holds the text (jsonl, parquet).")
+    path: Path | None = Field(default=None, description="Folder, work tree or file; not for toolchains.")
+    language: str | None = Field(
+        default=None, description="Language of every file; default: by the table of languages."
+    )
+    licence: str | None = Field(default=None, description="SPDX licence of files that do not name their own.")
+    text_key: str = Field(default="text", description="Column that holds the text (jsonl, parquet).")
 
     @model_validator(mode="after")
     def _has_path(self) -> "SourceSection":
@@ -72,63 +80,65 @@ class CorpusSection(_Section):
 
     sources: list[SourceSection] = Field(default_factory=lambda: [SourceSection(kind="toolchains")], min_length=1)
     max_bytes_per_language: int = Field(
-        4_000_000, gt=0, description="Files are drawn by the seed up to this many bytes."
+        default=4_000_000, gt=0, description="Files are drawn by the seed up to this many bytes."
     )
-    max_file_bytes: int = Field(100_000, gt=0, description="Larger files are left out.")
-    min_file_bytes: int = Field(200, ge=0, description="Smaller files are left out.")
-    validation_share: float = Field(0.1, gt=0, lt=1, description="Share of files held out, by language.")
-    near_duplicates: bool = Field(True, description="Remove near duplicates (MinHash), not only exact ones.")
+    max_file_bytes: int = Field(default=100_000, gt=0, description="Larger files are left out.")
+    min_file_bytes: int = Field(default=200, ge=0, description="Smaller files are left out.")
+    validation_share: float = Field(default=0.1, gt=0, lt=1, description="Share of files held out, by language.")
+    near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
 
 
 class TrainSection(_Section):
     """Stage 1: new experts and routers learn from code."""
 
-    tokens: int = Field(300_000, gt=0, description="Tokens to train on.")
-    sequence_tokens: int = Field(512, ge=2, description="Tokens of a packed sequence.")
-    batch_sequences: int = Field(4, ge=1, description="Sequences of a forward pass, on each process.")
-    accumulation_steps: int = Field(1, ge=1, description="Forward passes of an optimiser step.")
-    learning_rate: float = Field(1e-3, gt=0)
-    warmup_share: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
+    tokens: int = Field(default=300_000, gt=0, description="Tokens to train on.")
+    sequence_tokens: int = Field(default=512, ge=2, description="Tokens of a packed sequence.")
+    batch_sequences: int = Field(default=4, ge=1, description="Sequences of a forward pass, on each process.")
+    accumulation_steps: int = Field(default=1, ge=1, description="Forward passes of an optimiser step.")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    warmup_share: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps that warm up.")
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
-    weight_decay: float = Field(0.0, ge=0)
-    adam_beta2: float = Field(0.95, gt=0, lt=1)
-    max_grad_norm: float = Field(1.0, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    adam_beta2: float = Field(default=0.95, gt=0, lt=1)
+    max_grad_norm: float = Field(default=1.0, gt=0)
     weights: dict[str, float] | None = Field(
-        None, description="Mixture weight of each language; default: 1 for each language to learn."
+        default=None, description="Mixture weight of each language; default: 1 for each language to learn."
     )
     compute_dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where it is fast."
+        default="auto", description="auto: bfloat16 where it is fast."
     )
     gradient_checkpointing: bool = False
     calibration_tokens: int = Field(
-        32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
+        default=32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
     )
-    log_every_steps: int = Field(5, ge=1)
-    save_every_steps: int = Field(100, ge=1)
+    log_every_steps: int = Field(default=5, ge=1)
+    save_every_steps: int = Field(default=100, ge=1)
 
 
 class EvalSection(_Section):
     """Bits per byte on held-out files."""
 
-    files_per_language: int = Field(40, ge=2)
-    tokens_per_file: int = Field(1024, ge=2, description="Files are cut here.")
-    window_tokens: int = Field(1024, ge=2, description="Longest context; longer files are read in overlapping windows.")
-    batch_tokens: int = Field(4096, ge=2, description="Tokens of one forward pass.")
-    bootstrap_samples: int = Field(2000, ge=100)
+    files_per_language: int = Field(default=40, ge=2)
+    tokens_per_file: int = Field(default=1024, ge=2, description="Files are cut here.")
+    window_tokens: int = Field(
+        default=1024, ge=2, description="Longest context; longer files are read in overlapping windows."
+    )
+    batch_tokens: int = Field(default=4096, ge=2, description="Tokens of one forward pass.")
+    bootstrap_samples: int = Field(default=2000, ge=100)
 
 
 class Recipe(_Section):
     """Everything that decides a run."""
 
-    base: str = Field("smollm2-135m", description="Hub id, folder, GGUF file, or smollm2-135m.")
-    seed: int = Field(0, ge=0)
+    base: str = Field(default="smollm2-135m", description="Hub id, folder, GGUF file, or smollm2-135m.")
+    seed: int = Field(default=0, ge=0)
     learn: list[str] = Field(default_factory=lambda: ["rust", "go", "ruby"], min_length=1)
     keep: list[str] = Field(default_factory=lambda: ["python", "java", "cpp", "english"])
-    moe: MoeSection = Field(default_factory=MoeSection)
-    upcycle: UpcycleSection = Field(default_factory=UpcycleSection)
-    corpus: CorpusSection = Field(default_factory=CorpusSection)
-    train: TrainSection = Field(default_factory=TrainSection)
-    eval: EvalSection = Field(default_factory=EvalSection)
+    moe: MoeSection = Field(default_factory=lambda: MoeSection())
+    upcycle: UpcycleSection = Field(default_factory=lambda: UpcycleSection())
+    corpus: CorpusSection = Field(default_factory=lambda: CorpusSection())
+    train: TrainSection = Field(default_factory=lambda: TrainSection())
+    eval: EvalSection = Field(default_factory=lambda: EvalSection())
 
     @model_validator(mode="after")
     def _languages_fit(self) -> "Recipe":
@@ -143,12 +153,12 @@ class Recipe(_Section):
     @property
     def languages(self) -> dict[str, str]:
         """Role ("learn" or "keep") of each language, in order."""
-        return {name: "learn" for name in self.learn} | {name: "keep" for name in self.keep}
+        return dict.fromkeys(self.learn, "learn") | dict.fromkeys(self.keep, "keep")
 
     @property
     def mixture_weights(self) -> dict[str, float]:
         """Weight of each language in training; they need not sum to 1."""
-        return self.train.weights or {name: 1.0 for name in self.learn}
+        return self.train.weights or dict.fromkeys(self.learn, 1.0)
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""

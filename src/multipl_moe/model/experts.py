@@ -20,6 +20,8 @@ class StackedExperts(nn.Module):
     with a biased base also the same names with `_bias`, (E, 2I or I) and (E, H).
     """
 
+    down_proj_bias: nn.Parameter | None
+
     def __init__(self, num_experts: int, hidden_size: int, intermediate_size: int, family: Family, config) -> None:
         super().__init__()
         up_size = intermediate_size * (2 if family.gated else 1)
@@ -68,11 +70,12 @@ class StackedExperts(nn.Module):
 def grouped_linear(x_RK: Tensor, weight_ENK: Tensor, bias_EN: Tensor | None, counts_E: Tensor) -> Tensor:
     """Rows of expert e times weight[e] transposed, plus bias[e]: one grouped matmul where the sizes allow it.
 
-    `torch.nn.functional.grouped_mm` wants rows of a multiple of 16 bytes; other sizes (of tests, or of unusual
-    models) take a loop over the experts.
+    `torch.nn.functional.grouped_mm` wants rows of a multiple of 16 bytes and no float64; other sizes and types (of
+    tests, or of unusual models) take a loop over the experts.
     """
     num_out, num_in = weight_ENK.shape[1:]
-    if any(size * x_RK.element_size() % _GROUPED_MM_ALIGNMENT_BYTES for size in (num_out, num_in)):
+    unaligned = any(size * x_RK.element_size() % _GROUPED_MM_ALIGNMENT_BYTES for size in (num_out, num_in))
+    if unaligned or x_RK.dtype == torch.float64:
         parts = zip(x_RK.split(counts_E.tolist()), weight_ENK.unbind(0), strict=True)
         y_RN = torch.cat([F.linear(x, weight) for x, weight in parts])
     else:

@@ -25,7 +25,8 @@ class RoutingObserver(Protocol):
 
     def __call__(
         self, layer: "HybridMoe", plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
-    ) -> None: ...
+    ) -> None:
+        """Take note of one forward pass of `layer`."""
 
 
 class HybridMoe(nn.Module):
@@ -38,6 +39,8 @@ class HybridMoe(nn.Module):
         moe: settings of the hybrid layer.
         base_config: configuration of the base model.
     """
+
+    segment_threshold: Tensor
 
     def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config) -> None:
         super().__init__()
@@ -80,6 +83,10 @@ class HybridMoe(nn.Module):
             self.segment_threshold.lerp_(self._batch_threshold, 1 - _THRESHOLD_DECAY)
             self._batch_threshold = None
 
+    def discard_batch_threshold(self) -> None:
+        """Forget the quantiles of the last training batch: the stored thresholds were set otherwise."""
+        self._batch_threshold = None
+
     def _mix(self, x_NH: Tensor, plan: SegmentPlan) -> Tensor:
         tokens, segments = self._route(x_NH, plan)
         if self.observer is not None:
@@ -103,7 +110,7 @@ class HybridMoe(nn.Module):
             segments = route_segments(
                 self.segment_router(pooled_VH), plan, self.segment_threshold, self.moe, training=self.training
             )
-            if self.training and self.moe.segment_selection == "threshold":
+            if self.training and self.moe.segment_selection == "threshold" and plan.num_segments:
                 self._batch_threshold = quantile_threshold(segments.gates.detach(), self.moe.segment_capacity)
         return tokens, segments
 
@@ -124,9 +131,10 @@ class HybridMoe(nn.Module):
             chosen.append(segments.chosen[plan.segment_of_token])
         weights_NE, chosen_NE = torch.cat(weights, dim=1), torch.cat(chosen, dim=1)
         if self.moe.fusion == "normalized":
-            total_V = a + b * (segments.weights.sum(dim=1) if segments is not None else 0)
-            total_N = total_V[plan.segment_of_token] if segments is not None else total_V
-            weights_NE, shared_N = weights_NE / torch.as_tensor(total_N).reshape(-1, 1), shared_N / total_N
+            total_N = torch.full_like(shared_N, a)
+            if segments is not None:
+                total_N = total_N + b * segments.weights.sum(dim=1)[plan.segment_of_token]
+            weights_NE, shared_N = weights_NE / total_N[:, None], shared_N / total_N
         return weights_NE, chosen_NE, shared_N
 
     def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:

@@ -124,7 +124,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         return torch.stack(losses).mean() if losses else None
 
     def _plan_segments(self, decoder: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        """Pre-hook of the decoder: position ids from padding where they are not given, and the segments of the batch."""
+        """Pre-hook of the decoder: position ids where they are not given, and the segments of the batch."""
         inputs = kwargs.get("input_ids") if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
         inputs = args[0] if inputs is None and args else inputs
         assert inputs is not None

@@ -86,7 +86,7 @@ def pool_windows(x: Tensor, plan: SegmentPlan, start: Tensor) -> Tensor:
     index = plan.segment_of_token[:, None].expand(-1, hidden)
     nothing = x.new_full((num_segments + 1, hidden), float("-inf"))
     maxima = nothing.scatter_reduce(0, index, x, "amax")
-    windows = maxima.index_select(0, plan.window_segments.reshape(-1)).view(num_segments, -1, hidden)
+    windows = maxima.index_select(0, plan.window_segments.reshape(-1)).view(*plan.window_segments.shape, hidden)
     is_empty = (plan.window_segments == num_segments).all(dim=1, keepdim=True)
     return torch.where(is_empty, start.to(x.dtype), windows.amax(dim=1))
 

@@ -6,6 +6,10 @@ Shapes: V segments, E experts, B batch rows. Gates are the softmax over experts,
 import torch
 from torch import Tensor
 
+# Every document's first segment has the same gate, which is therefore often the quantile itself. A threshold this share
+# below the quantile keeps the rounding of a matmul, which depends on the batch, from deciding who takes such segments.
+_TIE_MARGIN = 1e-5
+
 
 def num_taken(num_segments: int, capacity: float, num_experts: int) -> int:
     """k_s: segments that each expert takes, floor(V * capacity / E), at least 1 and at most V."""
@@ -53,9 +57,9 @@ def choose_by_threshold(gates: Tensor, threshold: Tensor, *, max_experts: int) -
 
 
 def quantile_threshold(gates: Tensor, capacity: float) -> Tensor:
-    """(E,) the gate of the last segment that each expert would take if it took its capacity/E share of `gates`."""
+    """(E,) just below the gate of the last segment that an expert takes if it takes its capacity/E share of `gates`."""
     taken = num_taken(gates.shape[0], capacity, gates.shape[1])
-    return gates.topk(taken, dim=0).values[-1]
+    return gates.topk(taken, dim=0).values[-1] * (1 - _TIE_MARGIN)
 
 
 def threshold_from_other_rows(gates: Tensor, row_of_segment: Tensor, num_rows: int, capacity: float) -> Tensor:
@@ -80,4 +84,4 @@ def threshold_from_other_rows(gates: Tensor, row_of_segment: Tensor, num_rows: i
     taken = (num_others * capacity / num_experts).long().clamp(min=1)
     ranked = others.sort(dim=1, descending=True).values
     per_row = ranked.gather(1, (taken - 1)[:, None, None].expand(-1, 1, num_experts)).squeeze(1)
-    return per_row[row_of_segment]
+    return per_row[row_of_segment] * (1 - _TIE_MARGIN)

@@ -1,0 +1,47 @@
+"""Reading the documents of a corpus folder back, as text."""
+
+import gzip
+import json
+import zlib
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from multipl_moe.errors import CorpusError
+
+Split = Literal["train", "validation"]
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A source file of a corpus: its path with the source's name, its text and its SPDX licence."""
+
+    path: str
+    text: str
+    licence: str
+
+
+def documents_path(folder: Path, split: str, language: str) -> Path:
+    """Where a corpus folder keeps the documents of one split and language."""
+    return folder / "documents" / split / f"{language}.jsonl.gz"
+
+
+def read_documents(folder: Path, split: Split, language: str, limit: int | None = None) -> list[TextFile]:
+    """The files of one split and language.
+
+    They come in the order of the draw, which is random and fixed by the seed: the first `limit` are a sample.
+
+    Raises:
+        CorpusError: the corpus does not hold them, or the file is broken.
+    """
+    path = documents_path(folder, split, language)
+    if not path.is_file():
+        held = sorted(file.name.removesuffix(".jsonl.gz") for file in path.parent.glob("*.jsonl.gz"))
+        raise CorpusError(f"{folder}: no {split} documents in {language}; there are: {', '.join(held) or 'none'}")
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in islice(lines, limit)]
+        return [TextFile(row["metadata"]["path"], row["text"], row["metadata"]["licence"]) for row in rows]
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise CorpusError(f"{path}: broken ({error!r}); build the corpus again") from None

@@ -1,0 +1,107 @@
+"""manifest.json: what a corpus folder holds and where it came from."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from multipl_moe.errors import CorpusError
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+DROP_REASONS = (
+    "exact_duplicate",
+    "near_duplicate",
+    "binary",
+    "encoding",
+    "too_large",
+    "too_small",
+    "unreadable",
+    "over_budget",
+)
+
+
+@dataclass(frozen=True)
+class LanguageCounts:
+    """What a corpus holds of one language.
+
+    Attributes:
+        licences: number of files, of both splits, by SPDX expression.
+        dropped: number of files left out, by each of `DROP_REASONS`.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    train_files: int
+    train_bytes: int
+    train_tokens: int
+    validation_files: int
+    validation_bytes: int
+    licences: dict[str, int]
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class CorpusManifest:
+    """What a corpus folder holds.
+
+    Attributes:
+        format_version: of the folder's layout; `load` refuses any other than its own.
+        seed: decided which files were drawn and how they were split.
+        tokenizer: name of the tokenizer's folder.
+        tokenizer_sha256: of its tokenizer.json; tokens mean nothing to a model with another.
+        languages: counts by language, in the recipe's order.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    format_version: int
+    seed: int
+    tokenizer: str
+    tokenizer_sha256: str
+    languages: dict[str, LanguageCounts]
+
+    def save(self, folder: Path) -> None:
+        """Write manifest.json into a folder."""
+        (folder / MANIFEST_NAME).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "CorpusManifest":
+        """Read a folder's manifest.json.
+
+        Raises:
+            CorpusError: it is missing, invalid or of another format version.
+        """
+        path = folder / MANIFEST_NAME
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise CorpusError(
+                f"{folder}: not a corpus, {MANIFEST_NAME} cannot be read ({error.strerror}); "
+                "build one with `multipl-moe corpus`"
+            ) from None
+        except UnicodeDecodeError as error:
+            raise CorpusError(f"{path}: not a corpus manifest ({error.reason}); build the corpus again") from None
+        _check_version(path, text)
+        try:
+            return TypeAdapter(cls).validate_json(text)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"])) or "file"
+            raise CorpusError(
+                f"{path}: not a corpus manifest ({where}: {problem['msg']}); build the corpus again"
+            ) from None
+
+
+def _check_version(path: Path, text: str) -> None:
+    """Name the version before the fields, which differ between versions."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version != FORMAT_VERSION:
+        raise CorpusError(
+            f"{path}: format version {version}, this program reads {FORMAT_VERSION}; build the corpus again"
+        )

@@ -1,0 +1,43 @@
+"""Which files are for training and which are held out."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+
+
+class SplitByFile(PipelineStep):
+    """Marks each document with its split: in each language the share asked for is held out, to within one file.
+
+    As documents come in the order of the draw, which hashes seed and path, this is a random choice that the seed
+    fixes. It has to come after deduplication, which compares the documents of all languages and sources: then the two
+    splits share no near duplicate, as only one of each cluster is left. The first document of a language is for
+    training, the second is held out. Statistics: `SPLIT_files/LANGUAGE`, `SPLIT_bytes/LANGUAGE`,
+    `licences/LANGUAGE/LICENCE`.
+    """
+
+    name = "Split"
+    type = "✂️ - SPLIT"
+
+    def __init__(self, validation_share: float):
+        super().__init__()
+        self.validation_share = validation_share
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        """Yield every document with `split` in its metadata."""
+        num_seen: Counter[str] = Counter()
+        num_held_out: Counter[str] = Counter()
+        for document in data:
+            language = document.metadata["language"]
+            num_seen[language] += 1
+            is_held_out = self._is_held_out(num_seen[language], num_held_out[language])
+            num_held_out[language] += is_held_out
+            split = "validation" if is_held_out else "train"
+            document.metadata["split"] = split
+            self.stat_update(f"{split}_files/{language}", f"licences/{language}/{document.metadata['licence']}")
+            self.stat_update(f"{split}_bytes/{language}", value=len(document.text.encode("utf-8")))
+            yield document
+
+    def _is_held_out(self, num_seen: int, num_held_out: int) -> bool:
+        return num_seen > 1 and num_held_out < self.validation_share * num_seen

@@ -1,0 +1,223 @@
+"""The one-command story: a base model, a corpus, the hybrid, training, and what was gained and kept.
+
+Every step leaves its output in the run folder and is skipped when that is already there, so an interrupted demo goes
+on where it stopped and a finished one only shows its result again.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from multipl_moe.corpus.candidates import has_library
+from multipl_moe.corpus.pipeline import build_corpus
+from multipl_moe.errors import OutputError
+from multipl_moe.eval.languages import LanguageScores, score_languages
+from multipl_moe.eval.router_health import router_health
+from multipl_moe.languages import LANGUAGES
+from multipl_moe.loading import load_hybrid
+from multipl_moe.model.parameters import count_parameters
+from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
+from multipl_moe.report.html import write_report
+from multipl_moe.report.metrics import compare_scores, run_metrics
+from multipl_moe.report.tables import audit_table, result_table
+from multipl_moe.run_folder import open_run, read_json, write_json
+from multipl_moe.train.progress import METRICS_FILE, TrainingProgress
+from multipl_moe.train.throughput import measure_throughput
+from multipl_moe.train.trainer import TrainResult, tokens_per_step, train_stage1
+from multipl_moe.upcycle.base import resolve_base
+from multipl_moe.upcycle.convert import upcycle
+
+DEMO_RECIPE: dict[str, Any] = {
+    "moe.layers": "last:8",
+    "moe.num_token_experts": 4,
+    "moe.num_segment_experts": 3,
+    "train.learning_rate": 2e-3,
+}
+_SPEED_MARGIN = 0.9
+_SECONDS_AFTER_TRAINING = 60
+
+
+class Demo:
+    """The steps of the demo in one run folder.
+
+    Args:
+        recipe: what to do.
+        output: run folder.
+        minutes: computing time for the whole demo, downloads apart; sets `train.tokens` from this machine's speed.
+            None keeps the recipe's tokens, to repeat a run exactly.
+        console: where to tell what happens.
+    """
+
+    def __init__(self, recipe: Recipe, output: Path, minutes: float | None, console: Console) -> None:
+        self.recipe, self.output, self.minutes, self.console = recipe, output, minutes, console
+        self.seconds_used = 0.0
+
+    def run(self) -> dict[str, Any]:
+        """All steps; returns the content of metrics.json."""
+        if (self.output / "metrics.json").is_file():
+            self._enter()
+            self.console.print(f"{self.output} holds a finished run; its result:")
+            return self._show(read_json(self.output / "metrics.json"))
+        base = resolve_base(self.recipe.base)
+        self._enter()
+        with self._step("corpus", self.output / "corpus") as missing:
+            if missing:
+                build_corpus(self.recipe, base, self.output / "corpus", self._tell)
+        with self._step("upcycle", self.output / "hybrid") as missing:
+            if missing:
+                self._upcycle()
+        with self._step("bits per byte of the base", self._scores("before")) as missing:
+            if missing:
+                self._score_base(base)
+        with self._step("speed of training", self.output / "budget.json") as missing:
+            if missing:
+                self._fit_budget()
+        self._apply_budget()
+        with self._step("training", self.output / "training.json") as missing:
+            if missing:
+                self._train()
+        with self._step("bits per byte of the hybrid", self._scores("after")) as missing:
+            if missing:
+                self._score_hybrid()
+        return self._show(self._report())
+
+    def _enter(self) -> None:
+        """Create the run folder, or check that the existing one is of this recipe."""
+        file = self.output / "recipe.yaml"
+        if file.is_file():
+            found = load_recipe(file)
+            if self.minutes is not None:
+                found = _with_tokens(found, self.recipe.train.tokens)
+            if found != self.recipe:
+                raise OutputError(f"output: {self.output} holds a run of another recipe; choose another folder")
+        elif self.output.exists() and any(self.output.iterdir()):
+            raise OutputError(f"output: {self.output} exists and is no run of the demo; choose another folder")
+        else:
+            open_run(self.output, self.recipe)
+
+    @contextmanager
+    def _step(self, title: str, result: Path) -> Iterator[bool]:
+        """Tells whether the step's result is missing, and how long it took."""
+        if result.exists():
+            self.console.print(f"[dim]{title}: done before[/dim]")
+            yield False
+            return
+        begin = time.perf_counter()
+        self.console.print(f"[bold]{title}[/bold]")
+        yield True
+        seconds = time.perf_counter() - begin
+        self.seconds_used += seconds
+        self._tell(f"{seconds:.0f} s")
+
+    def _tell(self, message: str) -> None:
+        self.console.print(f"  {message}", highlight=False)
+
+    def _scores(self, when: str) -> Path:
+        return self.output / f"scores_{when}.json"
+
+    def _upcycle(self) -> None:
+        report = upcycle(self.recipe, self.output / "hybrid")
+        counts = report.parameters
+        self._tell(
+            f"parameters: {counts.total:,} in all, {counts.active:,} active per token, {counts.trained:,} to train"
+        )
+        if report.verification is not None:
+            difference = report.verification.max_difference
+            self._tell(f"largest difference of a logit from the base's: {difference:.1e} (float32)")
+
+    def _score_base(self, base: Path) -> None:
+        begin = time.perf_counter()
+        model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        scores = score_languages(model, tokenizer, self.output / "corpus", self.recipe)
+        write_json(self._scores("before"), scores.to_json() | {"seconds": time.perf_counter() - begin})
+
+    def _fit_budget(self) -> None:
+        """Decide how many tokens to train on from the time that is left and the speed of this machine."""
+        tokens, rate = self.recipe.train.tokens, None
+        if self.minutes is not None:
+            begin = time.perf_counter()
+            rate = measure_throughput(self.recipe, self.output / "hybrid", self.output / "corpus")
+            used = self.seconds_used + time.perf_counter() - begin
+            after = _SECONDS_AFTER_TRAINING + 1.5 * read_json(self._scores("before"))["seconds"]
+            seconds = max(60 * self.minutes - used - after, 0)
+            tokens = max(int(seconds * rate * _SPEED_MARGIN), tokens_per_step(self.recipe))
+            self._tell(f"{rate:,.0f} tokens/s: {tokens:,} tokens in {seconds:.0f} s")
+        write_json(self.output / "budget.json", {"tokens": tokens, "tokens_per_s": rate, "minutes": self.minutes})
+
+    def _apply_budget(self) -> None:
+        self.recipe = _with_tokens(self.recipe, read_json(self.output / "budget.json")["tokens"])
+        open_run(self.output, self.recipe)
+
+    def _train(self) -> None:
+        progress = TrainingProgress(self.output, tokens_per_step(self.recipe), self.console)
+        result = train_stage1(
+            self.recipe,
+            self.output / "hybrid",
+            self.output / "corpus",
+            self.output,
+            callbacks=[progress],
+            on_audit=lambda audit: self.console.print(audit_table(audit)),
+        )
+        self._tell(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)")
+        write_json(self.output / "training.json", result.to_json())
+
+    def _score_hybrid(self) -> None:
+        folder = self.output / "model"
+        model, tokenizer = load_hybrid(folder), AutoTokenizer.from_pretrained(folder)
+        corpus = self.output / "corpus"
+        scores = score_languages(model, tokenizer, corpus, self.recipe)
+        health = router_health(model, tokenizer, corpus, self.recipe)
+        write_json(self.output / "router_health.json", health.to_json())
+        write_json(self._scores("after"), scores.to_json() | {"parameters": count_parameters(model.config).to_json()})
+
+    def _report(self) -> dict[str, Any]:
+        before, after = (read_json(self._scores(when)) for when in ("before", "after"))
+        comparison = compare_scores(self.recipe, LanguageScores.from_json(before), LanguageScores.from_json(after))
+        metrics = run_metrics(
+            self.recipe,
+            comparison,
+            TrainResult.from_json(read_json(self.output / "training.json")),
+            parameters=after["parameters"],
+            health=read_json(self.output / "router_health.json"),
+            routing=after["routing"],
+            environment=read_json(self.output / "environment.json"),
+        )
+        records = [json.loads(line) for line in (self.output / METRICS_FILE).read_text().splitlines()]
+        write_report(self.output, metrics, records, self.recipe.to_yaml(), self.output / "model")
+        write_json(self.output / "metrics.json", metrics)
+        return metrics
+
+    def _show(self, metrics: dict[str, Any]) -> dict[str, Any]:
+        self.console.print(result_table(metrics))
+        health = metrics["router_health"]
+        self.console.print(
+            f"routers: segment loads {health['min_load_ratio']:.2f} to {health['max_load_ratio']:.2f} of a fair share, "
+            f"{health['max_mode_difference']:.0%} apart between training and evaluation, "
+            f"{health['dead_experts']} dead experts: {'in order' if health['is_healthy'] else 'out of bounds'}",
+            highlight=False,
+        )
+        self.console.print(f"report: {self.output / 'report.html'}\nmodel: {self.output / 'model'}", highlight=False)
+        return metrics
+
+
+def without_missing_languages(recipe: Recipe, console: Console) -> Recipe:
+    """The recipe less the languages that no source on this machine has, each named with what would bring it."""
+    if any(source.kind != "toolchains" for source in recipe.corpus.sources):
+        return recipe
+    missing = [name for name in recipe.languages if not has_library(name)]
+    for name in missing:
+        packages = " ".join(LANGUAGES[name].packages)
+        console.print(f"{name}: no toolchain with sources here (apt install {packages}); going on without it")
+    roles = {role: [name for name in getattr(recipe, role) if name not in missing] for role in ("learn", "keep")}
+    return validate_recipe(recipe.model_dump(mode="json", exclude_none=True) | roles)
+
+
+def _with_tokens(recipe: Recipe, tokens: int) -> Recipe:
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"tokens": tokens})})

@@ -1,0 +1,132 @@
+"""Bits per byte of a causal language model on files: comparable between tokenizers, lower is better."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+from transformers import PreTrainedTokenizerBase
+
+from multipl_moe.corpus.documents import TextFile
+from multipl_moe.recipe import EvalSection
+
+
+@dataclass(frozen=True)
+class FileScore:
+    """What a model needs for one file.
+
+    Attributes:
+        path: the file's.
+        bits: negative log2 likelihood of the scored text.
+        num_bytes: UTF-8 bytes of the scored text (all but the first token, which has nothing before it).
+        num_tokens: scored tokens.
+    """
+
+    path: str
+    bits: float
+    num_bytes: int
+    num_tokens: int
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Tokens of a file that go through the model at once; those from `first_scored` on count."""
+
+    file: int
+    tokens: list[int]
+    first_scored: int
+
+
+def bits_per_byte(scores: list[FileScore]) -> float:
+    """Bits of all files over bytes of all files."""
+    return sum(score.bits for score in scores) / sum(score.num_bytes for score in scores)
+
+
+@torch.no_grad()
+def score_files(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, files: list[TextFile], settings: EvalSection
+) -> list[FileScore]:
+    """Score each file, cut at `settings.tokens_per_file`; every token but the first is scored exactly once.
+
+    Longer files than `settings.window_tokens` are read in windows that overlap by half, so that each scored token has
+    at least half a window before it.
+
+    Args:
+        model: a causal language model in evaluation mode.
+        tokenizer: its tokenizer, which must give character offsets.
+        files: held-out files; those of fewer than two tokens are left out.
+        settings: lengths and batch size.
+    """
+    encoded = [_encode(tokenizer, file.text, settings.tokens_per_file) for file in files]
+    windows = [
+        window
+        for index, (tokens, _) in enumerate(encoded)
+        for window in _windows(index, tokens, settings.window_tokens)
+    ]
+    nats = [0.0] * len(files)
+    for batch in _batches(windows, settings.batch_tokens):
+        for window, value in zip(batch, _score_batch(model, batch), strict=True):
+            nats[window.file] += value
+    return [
+        FileScore(file.path, value / math.log(2), num_bytes, len(tokens) - 1)
+        for file, value, (tokens, num_bytes) in zip(files, nats, encoded, strict=True)
+        if len(tokens) > 1 and num_bytes > 0
+    ]
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, text: str, max_tokens: int) -> tuple[list[int], int]:
+    """Tokens of a text and the bytes of all but the first."""
+    encoding = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True, truncation=True, max_length=max_tokens
+    )
+    tokens, offsets = encoding["input_ids"], encoding["offset_mapping"]
+    if len(tokens) < 2:
+        return tokens, 0
+    return tokens, len(text[offsets[0][1] : offsets[-1][1]].encode())
+
+
+def _windows(file: int, tokens: list[int], size: int) -> Iterator[_Window]:
+    if len(tokens) < 2:
+        return
+    yield _Window(file, tokens[:size], 1)
+    stride = max(size // 2, 1)
+    scored = min(size, len(tokens))
+    while scored < len(tokens):
+        end = min(scored + stride, len(tokens))
+        begin = max(end - size, 0)
+        yield _Window(file, tokens[begin:end], scored - begin)
+        scored = end
+
+
+def _batches(windows: list[_Window], batch_tokens: int) -> Iterator[list[_Window]]:
+    """Windows of like length together, at most `batch_tokens` with padding (a single longer one goes alone)."""
+    batch: list[_Window] = []
+    for window in sorted(windows, key=lambda window: -len(window.tokens)):
+        if batch and len(batch[0].tokens) * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(window)
+    if batch:
+        yield batch
+
+
+def _score_batch(model: torch.nn.Module, batch: list[_Window]) -> list[float]:
+    """Nats of the scored tokens of each window."""
+    device = next(model.parameters()).device
+    longest = max(len(window.tokens) for window in batch)
+    input_ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    for row, window in enumerate(batch):
+        input_ids[row, : len(window.tokens)] = torch.tensor(window.tokens)
+        attention_mask[row, : len(window.tokens)] = 1
+    mask = None if attention_mask.all() else attention_mask.to(device)
+    logits = model(input_ids=input_ids.to(device), attention_mask=mask, use_cache=False).logits
+    return [
+        F.cross_entropy(
+            logits[row, window.first_scored - 1 : len(window.tokens) - 1].float(),
+            torch.tensor(window.tokens[window.first_scored :], device=device),
+            reduction="sum",
+        ).item()
+        for row, window in enumerate(batch)
+    ]

@@ -1,0 +1,44 @@
+"""`eval`: one model on held-out files, or two and the difference between them."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from multipl_moe.eval.languages import LanguageScores, score_languages
+from multipl_moe.loading import load_hybrid
+from multipl_moe.recipe import Recipe
+from multipl_moe.report.metrics import compare_scores, describe_scores
+from multipl_moe.upcycle.base import resolve_base
+from multipl_moe.upcycle.convert import load_base_config
+from multipl_moe.versions import environment
+
+
+def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | None) -> dict[str, Any]:
+    """Bits per byte by language.
+
+    Args:
+        recipe: languages, eval and seed are used.
+        model: folder of the model, dense or hybrid.
+        corpus: folder that `build_corpus` wrote.
+        against: a second model, scored first; None scores `model` alone.
+
+    Returns:
+        JSON-ready; with `against`, the keys of metrics.json for languages and means.
+    """
+    before = _score(recipe, resolve_base(against), corpus) if against is not None else None
+    after = _score(recipe, model, corpus)
+    result = describe_scores(recipe, after) if before is None else compare_scores(recipe, before, after)
+    return result | {"model": str(model), "against": against, "routing": after.routing, "environment": environment()}
+
+
+def _score(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:
+    config = load_base_config(folder)
+    if config.model_type == "multipl_moe":
+        model = load_hybrid(folder)
+    else:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    if model.dtype == torch.float16 and not torch.cuda.is_available():
+        model = model.float()
+    return score_languages(model, AutoTokenizer.from_pretrained(folder), corpus, recipe)

@@ -1,0 +1,77 @@
+"""Bits per byte of a model in each language of a recipe, and how its routers behave there."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from multipl_moe.corpus.documents import read_documents
+from multipl_moe.eval.bits_per_byte import FileScore, score_files
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.statistics import observe_routing
+from multipl_moe.recipe import Recipe
+
+Routing = dict[int, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class LanguageScores:
+    """Scores of one model.
+
+    Attributes:
+        files: scores of the held-out files by language.
+        routing: router statistics by language and layer index; empty for a dense model.
+    """
+
+    files: dict[str, list[FileScore]]
+    routing: dict[str, Routing]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict that `from_json` reads back."""
+        return {
+            "files": {name: [asdict(score) for score in scores] for name, scores in self.files.items()},
+            "routing": self.routing,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "LanguageScores":
+        """Read `to_json`'s dict."""
+        files = {name: [FileScore(**score) for score in scores] for name, scores in values["files"].items()}
+        routing = {
+            name: {int(layer): summary for layer, summary in layers.items()}
+            for name, layers in values["routing"].items()
+        }
+        return cls(files, routing)
+
+
+def score_languages(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Path,
+    recipe: Recipe,
+    on_language: Callable[[str], None] = lambda name: None,
+) -> LanguageScores:
+    """Score the held-out files of every language of the recipe.
+
+    Args:
+        model: dense or hybrid; put into evaluation mode.
+        tokenizer: the model's.
+        corpus: folder that `build_corpus` wrote.
+        recipe: languages and eval are used.
+        on_language: called with each language's name when it is done.
+    """
+    model.eval()
+    files: dict[str, list[FileScore]] = {}
+    routing: dict[str, Routing] = {}
+    for language in recipe.languages:
+        texts = read_documents(corpus, "validation", language, recipe.eval.files_per_language)
+        if isinstance(model, MultiplMoeForCausalLM):
+            with observe_routing(model) as statistics:
+                files[language] = score_files(model, tokenizer, texts, recipe.eval)
+            routing[language] = {index: layer.summary() for index, layer in statistics.items()}
+        else:
+            files[language] = score_files(model, tokenizer, texts, recipe.eval)
+        on_language(language)
+    return LanguageScores(files, routing)

@@ -1,0 +1,102 @@
+"""Whether the routers are in order: balanced, alive, and the same in training and in evaluation."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from multipl_moe.corpus.documents import read_documents
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.statistics import LayerStatistics, observe_routing
+from multipl_moe.recipe import Recipe
+
+MIN_LOAD_RATIO, MAX_LOAD_RATIO = 0.5, 2.0
+MAX_MODE_DIFFERENCE = 0.15
+_ROWS = 16
+_FILES_PER_LANGUAGE = 16
+
+
+@dataclass(frozen=True)
+class RouterHealth:
+    """Loads on held-out text of all languages together; ratios are to the fair load capacity / E_s.
+
+    Attributes:
+        min_load_ratio, max_load_ratio: extremes over layers and segment experts, in evaluation.
+        max_mode_difference: largest relative difference of a segment expert's load between training and evaluation.
+        dead_experts: experts, of either kind, that get nothing or next to nothing.
+        layers: summaries by layer index, in evaluation; `train_segment_load` beside them.
+    """
+
+    min_load_ratio: float
+    max_load_ratio: float
+    max_mode_difference: float
+    dead_experts: int
+    layers: dict[int, dict[str, Any]]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every bound of this module holds."""
+        return (
+            self.dead_experts == 0
+            and self.min_load_ratio >= MIN_LOAD_RATIO
+            and self.max_load_ratio <= MAX_LOAD_RATIO
+            and self.max_mode_difference <= MAX_MODE_DIFFERENCE
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict, with the verdict."""
+        return asdict(self) | {"is_healthy": self.is_healthy}
+
+
+@torch.no_grad()
+def router_health(
+    model: MultiplMoeForCausalLM, tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe
+) -> RouterHealth:
+    """Route the same held-out text, all languages mixed in each batch, in evaluation and as in training."""
+    batches = _mixed_batches(tokenizer, corpus, recipe)
+    loads = {}
+    for mode in ("eval", "train"):
+        model.train(mode == "train")
+        with observe_routing(model) as statistics:
+            for batch in batches:
+                model.model(**batch)
+        loads[mode] = statistics
+    model.eval()
+    for layer in model.hybrid_layers.values():
+        layer.discard_batch_threshold()
+    return _judge(loads["eval"], loads["train"])
+
+
+def _judge(evaluation: dict[int, LayerStatistics], training: dict[int, LayerStatistics]) -> RouterHealth:
+    layers, ratios, differences = {}, [1.0], [0.0]
+    for index, layer in evaluation.items():
+        fair = layer.capacity / max(len(layer.segment_load), 1)
+        ratios += [load / fair for load in layer.segment_load]
+        pairs = zip(layer.segment_load, training[index].segment_load, strict=True)
+        differences += [abs(load - train) / max(train, 1e-9) for load, train in pairs]
+        layers[index] = layer.summary() | {"train_segment_load": training[index].segment_load}
+    dead = sum(layer.get("dead_token_experts", 0) + layer.get("dead_segment_experts", 0) for layer in layers.values())
+    return RouterHealth(min(ratios), max(ratios), max(differences), dead, layers)
+
+
+def _mixed_batches(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe) -> list[dict[str, torch.Tensor]]:
+    """Rows of held-out text, a file each, the languages taking turns."""
+    count = min(recipe.eval.files_per_language, _FILES_PER_LANGUAGE)
+    by_language = [read_documents(corpus, "validation", name, count) for name in recipe.languages]
+    files = [files[i] for i in range(count) for files in by_language if i < len(files)]
+    rows = [
+        tokenizer(file.text, add_special_tokens=False, truncation=True, max_length=recipe.train.sequence_tokens)
+        for file in files
+    ]
+    rows = [row["input_ids"] for row in rows if row["input_ids"]]
+    return [_pad(rows[begin : begin + _ROWS]) for begin in range(0, len(rows), _ROWS)]
+
+
+def _pad(rows: list[list[int]]) -> dict[str, torch.Tensor]:
+    longest = max(map(len, rows))
+    return {
+        "input_ids": torch.tensor([row + [0] * (longest - len(row)) for row in rows]),
+        "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows]),
+    }

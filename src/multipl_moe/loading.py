@@ -1,0 +1,29 @@
+"""Loading a hybrid checkpoint strictly: a missing or unexpected tensor is an error, never a random weight."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+
+
+def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> MultiplMoeForCausalLM:
+    """The hybrid model in `folder`.
+
+    Args:
+        folder: a checkpoint written by this package.
+        dtype: of the weights; "auto" takes the checkpoint's.
+
+    Raises:
+        BaseModelError: the folder is no hybrid checkpoint, or its tensors do not fit the configuration.
+    """
+    if not (folder / "config.json").is_file():
+        raise BaseModelError(f"model: {folder} has no config.json; give a folder that `multipl-moe upcycle` wrote")
+    loaded: Any = MultiplMoeForCausalLM.from_pretrained(folder, dtype=dtype, output_loading_info=True)
+    model, info = loaded
+    wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
+    if wrong:
+        raise BaseModelError(f"model: {folder} does not fit its configuration: {wrong}")
+    return model

@@ -1,0 +1,57 @@
+"""Parameter counts of a hybrid model: in all, active per token, and trained in stage 1."""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.moe_config import MoeConfig
+
+_TRAINED_PARTS = ("experts.", "token_router.", "segment_router.", "segment_start")
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """Numbers of parameters.
+
+    Attributes:
+        total: all, tied ones once.
+        active: those that the mean token uses: all but the experts it does not visit (segment experts count with
+            `segment_capacity`, their mean number per token).
+        trained: those that stage 1 trains.
+    """
+
+    total: int
+    active: int
+    trained: int
+
+    def to_json(self) -> dict[str, int]:
+        """A JSON-ready dict."""
+        return asdict(self)
+
+
+def trained_names(model: nn.Module) -> set[str]:
+    """Names of the parameters that stage 1 trains: experts, routers and start vectors of the hybrid layers."""
+    prefixes = tuple(f".mlp.{part}" for part in _TRAINED_PARTS)
+    return {name for name, _ in model.named_parameters() if any(prefix in name for prefix in prefixes)}
+
+
+def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
+    """Count without allocating: the model is built on the meta device."""
+    with torch.device("meta"):
+        model = MultiplMoeForCausalLM(config)
+    model.tie_weights()
+    names = trained_names(model)
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    total = sum(sizes.values())
+    experts = sum(size for name, size in sizes.items() if ".mlp.experts." in name)
+    moe = config.moe_config
+    active = total - experts + round(experts * _visited_experts(moe) / moe.num_trained_experts)
+    return ParameterCounts(total=total, active=active, trained=sum(sizes[name] for name in names))
+
+
+def _visited_experts(moe: MoeConfig) -> float:
+    routed = moe.token_top_k - 1 if moe.num_token_experts > 1 else 0
+    return routed + (moe.segment_capacity if moe.num_segment_experts else 0)

@@ -1,0 +1,120 @@
+"""Router health: what the routers of each hybrid layer do, gathered only while somebody observes them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.segment_moe import SegmentRouting
+from multipl_moe.model.segments import SegmentPlan
+from multipl_moe.model.selection import quantile_threshold
+from multipl_moe.model.token_moe import TokenRouting
+
+_DEAD_SHARE_OF_FAIR_LOAD = 0.01
+
+
+@dataclass
+class LayerStatistics:
+    """Sums over the observed tokens and segments of one layer; `summary` turns them into means.
+
+    It is a `RoutingObserver`. Entropies are divided by log(E): 1 is uniform, 0 a single expert.
+    """
+
+    capacity: float = 1.0
+    num_tokens: int = 0
+    token_counts: Tensor | None = None
+    token_entropy_sum: float = 0.0
+    shared_gate_sum: float = 0.0
+    num_segments: int = 0
+    segment_counts: Tensor | None = None
+    segment_entropy_sum: float = 0.0
+    threshold: Tensor | None = None
+    gates: list[Tensor] = field(default_factory=list)
+
+    @torch.no_grad()
+    def __call__(
+        self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
+    ) -> None:
+        """Add one forward pass."""
+        self.capacity = layer.moe.segment_capacity
+        if tokens is not None:
+            counts = tokens.chosen.sum(dim=0)
+            self.token_counts = counts if self.token_counts is None else self.token_counts + counts
+            self.num_tokens += tokens.chosen.shape[0]
+            self.token_entropy_sum += _entropy(tokens.scores)
+            self.shared_gate_sum += tokens.gates[:, -1].sum().item()
+        if segments is not None:
+            counts = segments.chosen.sum(dim=0)
+            self.segment_counts = counts if self.segment_counts is None else self.segment_counts + counts
+            self.num_segments += plan.num_segments
+            self.segment_entropy_sum += _entropy(segments.gates)
+            self.threshold = layer.segment_threshold.clone()
+            self.gates.append(segments.gates.detach())
+
+    @property
+    def token_load(self) -> list[float]:
+        """Share of the tokens that each token expert serves, the shared expert last."""
+        return [] if self.token_counts is None else (self.token_counts / max(self.num_tokens, 1)).tolist()
+
+    @property
+    def segment_load(self) -> list[float]:
+        """Share of the segments that each segment expert takes; capacity / E_s each when balanced."""
+        return [] if self.segment_counts is None else (self.segment_counts / max(self.num_segments, 1)).tolist()
+
+    def quantile_threshold(self) -> Tensor:
+        """(E_s,) the thresholds at which each expert takes exactly its share of the observed segments."""
+        return quantile_threshold(torch.cat(self.gates), self.capacity)
+
+    def summary(self) -> dict[str, Any]:
+        """Means as JSON-ready values; keys of an absent router are left out."""
+        result: dict[str, Any] = {}
+        if self.token_counts is not None:
+            routed = self.token_load[:-1]
+            result |= {
+                "token_load": self.token_load,
+                "token_entropy": self.token_entropy_sum / max(self.num_tokens, 1),
+                "shared_share": self.shared_gate_sum / max(self.num_tokens, 1),
+                "dead_token_experts": _num_dead(routed, sum(routed) / max(len(routed), 1)),
+            }
+        if self.segment_counts is not None and self.threshold is not None:
+            fair = self.capacity / len(self.segment_load)
+            result |= {
+                "segment_load": self.segment_load,
+                "segment_entropy": self.segment_entropy_sum / max(self.num_segments, 1),
+                "dead_segment_experts": _num_dead(self.segment_load, fair),
+                "threshold": self.threshold.tolist(),
+                "threshold_drift": (self.threshold - self.quantile_threshold()).tolist(),
+            }
+        return result
+
+
+@contextmanager
+def observe_routing(model: MultiplMoeForCausalLM) -> Iterator[dict[int, LayerStatistics]]:
+    """Gather statistics of every hybrid layer, by layer index, while the block runs."""
+    statistics = {index: LayerStatistics() for index in model.hybrid_layers}
+    previous = {index: layer.observer for index, layer in model.hybrid_layers.items()}
+    for index, layer in model.hybrid_layers.items():
+        layer.observer = statistics[index]
+    try:
+        yield statistics
+    finally:
+        for index, layer in model.hybrid_layers.items():
+            layer.observer = previous[index]
+
+
+def _entropy(probabilities: Tensor) -> float:
+    """Sum over rows of the entropy, as a share of its maximum log(E)."""
+    num_experts = probabilities.shape[1]
+    if num_experts == 1:
+        return 0.0
+    entropy = torch.special.entr(probabilities).sum() / torch.log(torch.tensor(float(num_experts)))
+    return entropy.item()
+
+
+def _num_dead(load: list[float], fair: float) -> int:
+    return sum(share < _DEAD_SHARE_OF_FAIR_LOAD * fair for share in load)

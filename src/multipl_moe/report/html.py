@@ -1,0 +1,60 @@
+"""report.html: one self-contained page with the result of a run."""
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from multipl_moe.languages import LANGUAGES
+from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
+
+_PNG_DPI = 130
+
+
+def write_report(
+    output: Path, metrics: dict[str, Any], records: list[dict[str, Any]], recipe_yaml: str, model_folder: Path
+) -> None:
+    """Write report.html, and the gain plot also as gain.png, into a run folder.
+
+    Args:
+        output: run folder.
+        metrics: content of metrics.json.
+        records: lines of metrics.jsonl.
+        recipe_yaml: the resolved recipe.
+        model_folder: shown in the commands to use the model.
+    """
+    gain = gain_plot(metrics)
+    gain.savefig(output / "gain.png", dpi=_PNG_DPI)
+    routing = metrics["routing"]
+    maps = [(title, expert_heat_map(routing, key)) for title, key in _HEAT_MAPS]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("multipl_moe.report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template("report.html.j2").render(
+        metrics=metrics,
+        titles={name: LANGUAGES[name].title for name in metrics["languages"]},
+        gain=_svg(gain),
+        training=_svg(training_plot(records)) if records else None,
+        heat_maps=[(title, _svg(figure)) for title, figure in maps if figure is not None],
+        recipe=recipe_yaml,
+        environment=json.dumps(metrics["environment"], indent=2),
+        model_folder=model_folder,
+    )
+    (output / "report.html").write_text(page, encoding="utf-8")
+
+
+_HEAT_MAPS = (("Routed token experts", "token_load"), ("Segment experts", "segment_load"))
+
+
+def _svg(figure: Figure) -> Markup:
+    """The figure as inline SVG, the same bytes for the same data."""
+    stream = StringIO()
+    with rc_context({"svg.hashsalt": "multipl-moe", "svg.fonttype": "none"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    return Markup(text[text.index("<svg") :])

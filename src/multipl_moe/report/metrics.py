@@ -1,0 +1,77 @@
+"""metrics.json: the measured result of a run (keys of design 3, and more)."""
+
+from typing import Any
+
+from multipl_moe.eval.bits_per_byte import bits_per_byte
+from multipl_moe.eval.bootstrap import Change, mean_relative_change, relative_change
+from multipl_moe.eval.languages import LanguageScores
+from multipl_moe.languages import LANGUAGES
+from multipl_moe.recipe import Recipe
+from multipl_moe.train.trainer import TrainResult
+
+
+def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> dict[str, Any]:
+    """Bits per byte before and after, by language and as means over the languages to learn and to keep.
+
+    The mean over the languages to keep is one of programming languages; natural language stands by itself.
+    """
+    samples, seed = recipe.eval.bootstrap_samples, recipe.seed
+    languages: dict[str, Any] = {}
+    for name, role in recipe.languages.items():
+        change = relative_change(before.files[name], after.files[name], samples=samples, seed=seed)
+        languages[name] = {
+            "role": role,
+            "bpb_before": bits_per_byte(before.files[name]),
+            "bpb_after": bits_per_byte(after.files[name]),
+            **_change(change),
+            "files": len(after.files[name]),
+            "bytes": sum(score.num_bytes for score in after.files[name]),
+        }
+    means = {}
+    for role, names in {"learn": recipe.learn, "keep": recipe.keep}.items():
+        pairs = [(before.files[name], after.files[name]) for name in names if LANGUAGES[name].is_code]
+        if pairs:
+            means[role] = _change(mean_relative_change(pairs, samples=samples, seed=seed))
+    return {"languages": languages, "means": means}
+
+
+def describe_scores(recipe: Recipe, scores: LanguageScores) -> dict[str, Any]:
+    """Bits per byte of one model by language."""
+    languages = {
+        name: {
+            "role": role,
+            "bpb": bits_per_byte(scores.files[name]),
+            "files": len(scores.files[name]),
+            "bytes": sum(score.num_bytes for score in scores.files[name]),
+        }
+        for name, role in recipe.languages.items()
+    }
+    return {"languages": languages}
+
+
+def run_metrics(
+    recipe: Recipe,
+    comparison: dict[str, Any],
+    training: TrainResult,
+    *,
+    parameters: dict[str, int],
+    health: dict[str, Any],
+    routing: dict[str, Any],
+    environment: dict[str, Any],
+) -> dict[str, Any]:
+    """The whole content of metrics.json; the keyword arguments are JSON-ready parts of it."""
+    return {
+        "tokens": training.tokens,
+        "seconds": training.seconds,
+        "parameters": parameters,
+        **comparison,
+        "frozen_sha256": training.frozen_sha256,
+        "router_health": health,
+        "routing": routing,
+        "seed": recipe.seed,
+        "environment": environment,
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {"change": change.value, "interval": [change.low, change.high]}

@@ -1,0 +1,32 @@
+"""The folder of a run: its resolved recipe, environment and results, written whole and read back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.recipe import Recipe
+from multipl_moe.versions import environment
+
+
+def open_run(output: Path, recipe: Recipe) -> None:
+    """Create a run folder, or enter an existing one, and record the recipe and the environment."""
+    output.mkdir(parents=True, exist_ok=True)
+    write_text(output / "recipe.yaml", recipe.to_yaml())
+    write_json(output / "environment.json", environment())
+
+
+def write_json(file: Path, values: Any) -> None:
+    """Write JSON so that the file exists whole or not at all."""
+    write_text(file, json.dumps(values, indent=2) + "\n")
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file."""
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write text so that the file exists whole or not at all."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)

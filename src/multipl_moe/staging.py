@@ -1,0 +1,55 @@
+"""Writing outputs whole or not at all: a staging folder beside the target, renamed into place at the end."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from multipl_moe.errors import OutputError
+
+_WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth"}
+_OWN_FILES = {"config.json", "recipe.yaml", "upcycle.json"}
+
+
+def refuse_existing(output: Path) -> None:
+    """Raise OutputError when `output` exists: nothing is overwritten unasked."""
+    if output.exists():
+        raise OutputError(f"output: {output} exists; choose another folder or remove it")
+
+
+def require_space(folder: Path, num_bytes: int) -> None:
+    """Raise OutputError when the disk under `folder` has no room for `num_bytes`."""
+    existing = next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if free < num_bytes:
+        raise OutputError(
+            f"output: {folder} needs {num_bytes / 1e9:.2f} GB but its disk has {free / 1e9:.2f} GB free; "
+            "free some space or choose another disk"
+        )
+
+
+@contextmanager
+def staged_folder(output: Path) -> Iterator[Path]:
+    """A folder to write into that becomes `output` if the block succeeds and vanishes if it fails or is interrupted.
+
+    Raises:
+        OutputError: `output` exists already.
+    """
+    refuse_existing(output)
+    staging = output.with_name(f".{output.name}.partial")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        staging.rename(output)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def copy_companions(model_folder: Path, output: Path) -> None:
+    """Copy what goes with a model's weights: tokenizer, chat template, generation settings, licence."""
+    for file in model_folder.iterdir():
+        is_weights = file.suffix in _WEIGHT_SUFFIXES or file.name.endswith(".index.json")
+        if file.is_file() and not is_weights and file.name not in _OWN_FILES:
+            shutil.copy2(file, output / file.name)

@@ -1,0 +1,1 @@
+"""Training of the new parameters, everything else frozen."""

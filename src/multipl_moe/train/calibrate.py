@@ -1,0 +1,38 @@
+"""Setting the segment thresholds that evaluation uses to the exact quantiles of the gates on training text."""
+
+from collections.abc import Iterable
+
+import torch
+
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.statistics import observe_routing
+
+
+@torch.no_grad()
+def calibrate_thresholds(
+    model: MultiplMoeForCausalLM, batches: Iterable[dict[str, torch.Tensor]], passes: int = 2
+) -> None:
+    """Store in each hybrid layer the thresholds at which every segment expert takes capacity / E_s of the segments.
+
+    The first pass routes as in training (thresholds from the other rows of a batch), so that deep layers see the inputs
+    that they were trained on; the next ones route with the thresholds just stored, because those change what deeper
+    layers see a little.
+
+    Args:
+        model: with threshold selection; others are left as they are.
+        batches: inputs of the model, at least two rows each; read once a pass.
+        passes: how often.
+    """
+    if model.config.moe_config.num_segment_experts == 0 or model.config.moe_config.segment_selection != "threshold":
+        return
+    batches = list(batches)
+    was_training = model.training
+    for number in range(passes):
+        model.train(number == 0)
+        with observe_routing(model) as statistics:
+            for batch in batches:
+                model.model(**batch)
+        for index, layer in model.hybrid_layers.items():
+            layer.segment_threshold.copy_(statistics[index].quantile_threshold())
+            layer.discard_batch_threshold()
+    model.train(was_training)

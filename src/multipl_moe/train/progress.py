@@ -1,0 +1,107 @@
+"""What a training run tells while it goes: a progress bar, and metrics as JSON lines."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import TrainerCallback
+
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.statistics import LayerStatistics, observe_routing
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class TrainingProgress(TrainerCallback):
+    """Shows step, loss, tokens/s, time left and router health; appends the same to `metrics.jsonl`.
+
+    Args:
+        output: run folder.
+        tokens_per_step: tokens of an optimiser step.
+        console: where the bar is drawn.
+    """
+
+    def __init__(self, output: Path, tokens_per_step: int, console: Console) -> None:
+        self.file = output / METRICS_FILE
+        self.tokens_per_step = tokens_per_step
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._statistics: dict[int, LayerStatistics] = {}
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Start the bar and observe the routers."""
+        self._model: MultiplMoeForCausalLM = kwargs["model"]
+        self._observe()
+        self._task = self._progress.add_task("", total=state.max_steps, completed=state.global_step, status="")
+        self._progress.start()
+        self._mark = (time.perf_counter(), state.global_step)
+        self._keep_until(state.global_step)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Move the bar."""
+        self._progress.update(self._task, completed=state.global_step)
+
+    def on_log(self, args, state, control, logs: dict[str, Any] | None = None, **kwargs):
+        """Write one line of metrics and start the routers' statistics anew."""
+        if logs is None or "loss" not in logs:
+            return
+        now, (since, step) = time.perf_counter(), self._mark
+        rate = (state.global_step - step) * self.tokens_per_step / (now - since)
+        layers = {index: layer.summary() for index, layer in self._statistics.items()}
+        record = {
+            "step": state.global_step,
+            "tokens": state.global_step * self.tokens_per_step,
+            "loss": logs["loss"],
+            "learning_rate": logs["learning_rate"],
+            "grad_norm": logs.get("grad_norm"),
+            "tokens_per_s": rate,
+            "routers": layers,
+        }
+        with self.file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
+        status = f"loss {logs['loss']:.3f}  {rate:,.0f} tokens/s  {describe_health(layers)}"
+        self._progress.update(self._task, status=status)
+        self._mark = (now, state.global_step)
+        self._observe()
+
+    def on_train_end(self, args, state, control, **kwargs):
+        """Take the bar away."""
+        self._observation.__exit__(None, None, None)
+        self._progress.stop()
+
+    def _observe(self) -> None:
+        if self._statistics:
+            self._observation.__exit__(None, None, None)
+        self._observation = observe_routing(self._model)
+        self._statistics = self._observation.__enter__()
+
+    def _keep_until(self, step: int) -> None:
+        """Drop the lines after the checkpoint that a resumed run starts from."""
+        if self.file.is_file():
+            lines = [line for line in self.file.read_text().splitlines() if json.loads(line)["step"] <= step]
+            self.file.write_text("".join(f"{line}\n" for line in lines))
+
+
+def describe_health(layers: dict[int, dict[str, Any]]) -> str:
+    """Router health in a few words: the span of expert loads relative to a fair share, and dead experts."""
+    parts = []
+    for kind, key in (("token", "token_load"), ("segment", "segment_load")):
+        ratios = []
+        for layer in layers.values():
+            loads = layer.get(key, [])
+            loads = loads[:-1] if kind == "token" else loads
+            mean = sum(loads) / len(loads) if loads else 0
+            ratios += [load / mean for load in loads if mean]
+        if ratios:
+            parts.append(f"{kind} load {min(ratios):.1f}-{max(ratios):.1f}x")
+    dead = sum(layer.get(f"dead_{kind}_experts", 0) for layer in layers.values() for kind in ("token", "segment"))
+    return ", ".join([*parts, f"{dead} dead" if dead else "none dead"])

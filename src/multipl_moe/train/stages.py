@@ -1,0 +1,77 @@
+"""What each training stage trains, and the proof that the rest stayed as it was."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from multipl_moe.errors import FrozenParameterError
+from multipl_moe.model.parameters import trained_names
+
+_GROUPS = {"experts": ".mlp.experts.", "token routers": ".token_router.", "segment routers": ".segment_"}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Numbers of parameters by group, printed before training.
+
+    Attributes:
+        trained: parameters of each trained group.
+        frozen: parameters that stay as they are.
+    """
+
+    trained: dict[str, int]
+    frozen: int
+
+    @property
+    def num_trained(self) -> int:
+        """All trained parameters."""
+        return sum(self.trained.values())
+
+
+def prepare_stage1(model: nn.Module) -> Audit:
+    """Freeze all but experts, routers and start vectors, and hold what trains in float32 (master weights).
+
+    Frozen weights keep the checkpoint's dtype, so nothing of them is rounded or cast.
+    """
+    trained = trained_names(model)
+    counts = dict.fromkeys(_GROUPS, 0)
+    frozen = 0
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in trained)
+        if name not in trained:
+            frozen += parameter.numel()
+            continue
+        parameter.data = parameter.data.float()
+        group = next(group for group, part in _GROUPS.items() if part in name)
+        counts[group] += parameter.numel()
+    return Audit({group: count for group, count in counts.items() if count}, frozen)
+
+
+def frozen_hashes(model: nn.Module) -> dict[str, str]:
+    """SHA-256 of the bytes of every frozen parameter, by name."""
+    return {
+        name: hashlib.sha256(_bytes(parameter)).hexdigest()
+        for name, parameter in model.named_parameters()
+        if not parameter.requires_grad
+    }
+
+
+def verify_frozen(model: nn.Module, before: dict[str, str]) -> str:
+    """Check that no frozen parameter changed by a single bit (design 4, promise 3).
+
+    Returns:
+        One hash over all of them, for the record.
+
+    Raises:
+        FrozenParameterError: some did.
+    """
+    after = frozen_hashes(model)
+    if changed := [name for name, digest in before.items() if after.get(name) != digest]:
+        raise FrozenParameterError(f"{len(changed)} frozen parameters changed during training, first {changed[0]}")
+    return hashlib.sha256("".join(f"{name}{digest}" for name, digest in sorted(after.items())).encode()).hexdigest()
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data

@@ -1,0 +1,38 @@
+"""How fast this machine trains, measured on a few real steps, to fit a run into a time budget."""
+
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+from multipl_moe.loading import load_hybrid
+from multipl_moe.recipe import Recipe
+from multipl_moe.train.stages import prepare_stage1
+from multipl_moe.train.trainer import compute_dtype, mixture
+
+_WARM_UP_STEPS, _TIMED_STEPS = 2, 4
+
+
+def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> float:
+    """Tokens per second of stage 1: forward, backward and optimiser step, on a copy of the model that is dropped."""
+    model = load_hybrid(model_folder)
+    prepare_stage1(model)
+    model.train()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.0, fused=True)
+    dtype, rows = compute_dtype(recipe), recipe.train.batch_sequences
+    num_steps = _WARM_UP_STEPS + _TIMED_STEPS
+    data = mixture(recipe, corpus, recipe.mixture_weights, num_steps * rows, recipe.seed)
+    seconds = []
+    for step in range(num_steps):
+        items = [data[step * rows + row] for row in range(rows)]
+        batch = {key: torch.stack([item[key] for item in items]).to(model.device) for key in items[0]}
+        begin = time.perf_counter()
+        with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
+            loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds.append(time.perf_counter() - begin)
+    return rows * recipe.train.sequence_tokens / statistics.median(seconds[_WARM_UP_STEPS:])

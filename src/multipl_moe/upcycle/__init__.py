@@ -1,0 +1,1 @@
+"""From a dense base model to a hybrid checkpoint."""

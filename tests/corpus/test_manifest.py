@@ -1,0 +1,56 @@
+"""manifest.json: written, read, refused."""
+
+import hashlib
+import json
+from dataclasses import fields
+
+import pytest
+
+from multipl_moe.corpus import CorpusManifest, LanguageCounts
+from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION
+from multipl_moe.errors import CorpusError
+
+
+def test_names_the_tokenizer_and_every_reason(corpus, tokenizer_folder):
+    manifest = CorpusManifest.load(corpus[0])
+    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
+    assert (manifest.tokenizer, manifest.tokenizer_sha256) == ("tiny", digest)
+    assert (manifest.seed, list(manifest.languages)) == (3, ["rust", "python"])
+    assert all(tuple(counts.dropped) == DROP_REASONS for counts in manifest.languages.values())
+
+
+def test_keys_are_frozen():
+    assert [field.name for field in fields(CorpusManifest)] == [
+        "format_version", "seed", "tokenizer", "tokenizer_sha256", "languages",
+    ]  # fmt: skip
+    assert [field.name for field in fields(LanguageCounts)] == [
+        "train_files", "train_bytes", "train_tokens", "validation_files", "validation_bytes", "licences", "dropped",
+    ]  # fmt: skip
+
+
+def test_round_trip(tmp_path):
+    counts = LanguageCounts(1, 2, 3, 4, 5, {"MIT": 5}, {"binary": 1})
+    manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, {"go": counts})
+    manifest.save(tmp_path)
+    assert CorpusManifest.load(tmp_path) == manifest
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "not a corpus manifest"),
+        (b"\xff", "not a corpus manifest"),
+        (b"[]", "not a corpus manifest"),
+        (json.dumps({"format_version": 99}).encode(), "format version 99, this program reads 1"),
+        (json.dumps({"format_version": FORMAT_VERSION}).encode(), "seed: Field required"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(tmp_path, content, message):
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(CorpusError, match=message):
+        CorpusManifest.load(tmp_path)
+
+
+def test_a_folder_without_manifest_is_no_corpus(tmp_path):
+    with pytest.raises(CorpusError, match="not a corpus"):
+        CorpusManifest.load(tmp_path)

@@ -1,0 +1,180 @@
+"""Building a corpus: duplicates, splits, errors, interruption, reproducibility."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
+from multipl_moe.corpus.split import SplitByFile
+from multipl_moe.errors import BaseModelError, CorpusError, OutputError
+
+from .conftest import nearly, program, recipe_of, write_files
+
+
+def documents(folder: Path, language: str) -> dict[str, list[str]]:
+    return {split: [file.text for file in read_documents(folder, split, language)] for split in ("train", "validation")}
+
+
+def words(text: str) -> set[tuple[str, ...]]:
+    split = text.split()
+    return set(zip(*(split[i:] for i in range(5)), strict=False))
+
+
+def test_near_duplicates_are_removed_and_none_crosses_the_split(corpus):
+    folder, manifest = corpus
+    rust = documents(folder, "rust")
+    assert manifest.languages["rust"].dropped["near_duplicate"] == 3
+    shingles = [words(text) for text in [*rust["train"], *rust["validation"]]]
+    similar = [len(a & b) / len(a | b) for i, a in enumerate(shingles) for b in shingles[:i]]
+    assert max(similar) < 0.3
+
+
+@pytest.mark.parametrize("share", [0.01, 0.02])
+def test_of_many_planted_near_duplicates_hardly_one_is_missed(tmp_path, tokenizer_folder, share):
+    write_files(tmp_path / "in", ".rs", 60)
+    write_files(tmp_path / "in", ".py", 2, first_seed=900)
+    for seed in range(60):
+        (tmp_path / "in" / f"near_{seed}.rs").write_text(nearly(program(seed), share, seed), encoding="utf-8")
+    recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "in")})
+    manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    assert 58 <= manifest.languages["rust"].dropped["near_duplicate"] <= 60
+
+
+def test_near_duplicates_stay_if_asked(sources_folder, tokenizer_folder, tmp_path):
+    recipe = recipe_of({"kind": "folder", "path": str(sources_folder)}, near_duplicates=False)
+    manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    assert manifest.languages["rust"].dropped["near_duplicate"] == 0
+    assert manifest.languages["rust"].train_files + manifest.languages["rust"].validation_files == 34
+
+
+def test_equal_texts_are_kept_once_whatever_their_language(corpus):
+    folder, manifest = corpus
+    texts = [
+        text for language in ("rust", "python") for split in documents(folder, language).values() for text in split
+    ]
+    assert texts.count(program(100)) == 1
+    assert sum(counts.dropped["exact_duplicate"] for counts in manifest.languages.values()) == 1
+
+
+def test_the_share_held_out_is_that_asked_for_and_the_manifest_counts_it(corpus):
+    folder, manifest = corpus
+    assert manifest == CorpusManifest.load(folder)
+    for language, counts in manifest.languages.items():
+        held = documents(folder, language)
+        assert (counts.train_files, counts.validation_files) == (len(held["train"]), len(held["validation"]))
+        assert counts.train_bytes == sum(len(text.encode()) for text in held["train"])
+        assert counts.validation_bytes == sum(len(text.encode()) for text in held["validation"])
+        assert abs(counts.validation_files - 0.2 * (counts.train_files + counts.validation_files)) <= 1
+    assert manifest.languages["python"].licences == {"Apache-2.0": 19, "MIT": 1}
+
+
+def test_only_training_documents_are_tokenised_and_decode_to_the_same_bytes(corpus, tokenizer_folder):
+    folder, manifest = corpus
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+    for language, counts in manifest.languages.items():
+        (file,) = (folder / "tokens" / "train" / language).glob("*.ds")
+        tokens, ends = np.fromfile(file, np.uint16), np.fromfile(f"{file}.index", np.uint64)
+        assert counts.train_tokens == len(tokens) == ends[-1]
+        decoded = []
+        for document in np.split(tokens, ends[:-1].astype(int)):
+            assert document[-1] == tokenizer.eos_token_id
+            assert tokenizer.eos_token_id not in document[:-1]
+            decoded.append(tokenizer.decode(document[:-1], clean_up_tokenization_spaces=False))
+        assert decoded == documents(folder, language)["train"]
+    assert not (folder / "tokens" / "validation").exists()
+
+
+def test_equal_recipes_give_equal_bytes(corpus, corpus_recipe, tokenizer_folder, tmp_path):
+    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "again")
+    contents = []
+    for folder in (corpus[0], tmp_path / "again"):
+        files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        contents.append({path: (folder / path).read_bytes() for path in files if path.parts[0] != "logs"})
+    assert contents[0] == contents[1]
+    assert Path("manifest.json") in contents[0]
+
+
+def test_another_seed_splits_otherwise(corpus, corpus_recipe, tokenizer_folder, tmp_path):
+    build_corpus(corpus_recipe.model_copy(update={"seed": 4}), tokenizer_folder, tmp_path / "out")
+    assert documents(corpus[0], "rust")["validation"] != documents(tmp_path / "out", "rust")["validation"]
+
+
+def test_all_languages_without_files_are_named_with_their_packages(sources_folder, tokenizer_folder, tmp_path):
+    source = {"kind": "folder", "path": str(sources_folder)}
+    recipe = recipe_of(source, learn=("rust", "go"), keep=("ruby", "python"))
+    with pytest.raises(
+        CorpusError, match=r"no source file for go \(apt install golang-go\), ruby \(apt install ruby\)"
+    ):
+        build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_language_whose_files_all_drop_out_is_named_with_the_reasons(tokenizer_folder, tmp_path):
+    write_files(tmp_path / "in", ".py", 4)
+    (tmp_path / "in" / "a.rs").write_text("fn main() {}")
+    (tmp_path / "in" / "b.rs").write_text(program(50))
+    recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "in")})
+    with pytest.raises(CorpusError, match=r"rust: 1 of 2 files left \(too_small 1\)"):
+        build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_existing_output_is_refused_untouched(corpus_recipe, tokenizer_folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(OutputError, match="out"):
+        build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]
+
+
+def test_an_interrupt_between_steps_leaves_nothing(corpus_recipe, tokenizer_folder, tmp_path):
+    def interrupt(message: str) -> None:
+        if message.startswith("Splitting"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_inside_a_step_leaves_nothing(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    def interrupt(self, num_seen, num_held_out):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SplitByFile, "_is_held_out", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_is_told_and_the_terminal_stays_quiet(corpus_recipe, tokenizer_folder, tmp_path, capfd):
+    messages: list[str] = []
+    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", messages.append)
+    assert [message.split()[0] for message in messages] == ["Reading", "Looking", "Splitting"]
+    assert capfd.readouterr() == ("", "")
+    assert "Processing done" in (tmp_path / "out" / "logs" / "1_read" / "logs" / "task_00000.log").read_text()
+
+
+def test_a_folder_without_tokenizer_is_refused(corpus_recipe, tmp_path):
+    with pytest.raises(BaseModelError, match=r"no tokenizer\.json"):
+        build_corpus(corpus_recipe, tmp_path, tmp_path / "out")
+
+
+def test_a_tokenizer_without_end_of_text_is_refused(corpus_recipe, tokenizer_folder, tmp_path):
+    (tmp_path / "tokenizer.json").write_bytes((tokenizer_folder / "tokenizer.json").read_bytes())
+    config = json.loads((tokenizer_folder / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
+    with pytest.raises(BaseModelError, match="eos_token"):
+        build_corpus(corpus_recipe, tmp_path, tmp_path / "out")
+
+
+def test_documents_are_json_lines_with_metadata(corpus):
+    with gzip.open(corpus[0] / "documents" / "train" / "python.jsonl.gz", "rt") as lines:
+        row = json.loads(next(lines))
+    assert set(row) == {"text", "id", "metadata"}
+    assert row["metadata"].keys() == {"language", "path", "source", "licence", "split"}
+    assert row["id"].endswith(".py")

@@ -1,0 +1,113 @@
+"""JSON Lines and Parquet files as sources."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from multipl_moe.corpus.rows import find_rows
+from multipl_moe.corpus.sources import SourceReader
+from multipl_moe.errors import CorpusError
+from multipl_moe.recipe import SourceSection
+
+from .conftest import program, recipe_of
+
+ROWS = [
+    {"text": program(1), "path": "src/a.rs", "license": "MIT"},
+    {"text": program(2), "path": "b.py"},
+    {"text": program(3), "language": "Rust"},
+    {"text": program(4), "path": "c.unknown", "metadata": {"language": "rust", "licence": "ISC"}},
+    {"text": program(5), "path": "d.unknown"},
+]
+
+
+def write_jsonl(path: Path, rows: list) -> Path:
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def write_parquet(path: Path, rows: list[dict]) -> Path:
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return path
+
+
+def source(kind: str, path: Path, **keys) -> SourceSection:
+    return SourceSection.model_validate({"kind": kind, "path": path, **keys})
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.parquet"])
+def test_rows_tell_their_language_path_and_licence(tmp_path, name):
+    write, kind = (write_parquet, "parquet") if name.endswith("parquet") else (write_jsonl, "jsonl")
+    rows = [dict.fromkeys(("text", "path", "license", "language", "metadata")) | row for row in ROWS]
+    path = write(tmp_path / name, rows)
+    found = list(find_rows(source(kind, path, licence="0BSD")))
+    prefix = f"{tmp_path.name}/{name}"
+    assert [(row.language, row.path, row.licence) for row in found] == [
+        ("rust", f"{prefix}#0/src/a.rs", "MIT"),
+        ("python", f"{prefix}#1/b.py", "0BSD"),
+        ("rust", f"{prefix}#2", "0BSD"),
+        ("rust", f"{prefix}#3/c.unknown", "ISC"),
+    ]
+    assert [row.open().read().decode() for row in found] == [program(seed) for seed in (1, 2, 3, 4)]
+    assert [row.language for row in find_rows(source(kind, tmp_path, language="go"))] == ["go"] * 5
+
+
+def test_broken_rows_are_counted_not_fatal(tmp_path):
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"code": program(1)}, {"code": 5}, {"code": "\ud800" * 300}, [1]])
+    path.write_bytes(path.read_bytes() + b"{not json\n\n")
+    recipe = recipe_of({"kind": "jsonl", "path": str(path), "language": "rust", "text_key": "code"})
+    reader = SourceReader(recipe.corpus, ["rust"], 0)
+    assert [document.text for document in reader.run()] == [program(1)]
+    assert reader.stats.stats["dropped/unreadable/rust"].total == 3
+    assert reader.stats.stats["dropped/encoding/rust"].total == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.jsonl", b'{"content": "x"}\n', r"no column 'text' \(columns: content\); set text_key"),
+        ("rows.jsonl", b'{"text": "x"}\n', "neither path nor language; set the source's language"),
+        ("rows.jsonl.gz", gzip.compress(b'{"text": "x", "path": "a.rs"}\n')[:-9], "cannot be read"),
+        ("rows.parquet", b"PAR1 not really", "cannot be read"),
+        ("other.csv", b"", "no file that ends in"),
+    ],
+)
+def test_files_of_no_use_are_refused_with_the_reason(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    kind = "parquet" if name.endswith("parquet") else "jsonl"
+    with pytest.raises(CorpusError, match=message):
+        list(find_rows(source(kind, tmp_path)))
+
+
+def test_a_parquet_file_without_the_column_is_refused(tmp_path):
+    write_parquet(tmp_path / "rows.parquet", [{"content": "x"}])
+    with pytest.raises(CorpusError, match="no column 'text'"):
+        list(find_rows(source("parquet", tmp_path)))
+
+
+def test_no_more_rows_are_held_than_the_budget_needs(tmp_path, monkeypatch):
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"text": program(seed)} for seed in range(60)])
+    drawn, held = {}, {}
+    for budget in (8_000, 10_000_000):
+        recipe = recipe_of({"kind": "jsonl", "path": str(path), "language": "rust"}, max_bytes_per_language=budget)
+        reader = SourceReader(recipe.corpus, ["rust"], 0)
+        gather = reader._gather
+        monkeypatch.setattr(
+            reader, "_gather", lambda *args, gather=gather, budget=budget: held.setdefault(budget, gather(*args))
+        )
+        drawn[budget] = [document.id for document in reader.run()]
+        assert reader.stats.stats["found/rust"].total == 60
+        assert reader.stats.stats["dropped/over_budget/rust"].total == 60 - len(drawn[budget])
+    assert len(held[8_000]["rust"]) == len(drawn[8_000]) + 1 < 20
+    assert drawn[8_000] == drawn[10_000_000][: len(drawn[8_000])]
+
+
+def test_the_documents_of_a_corpus_can_be_a_source(corpus):
+    path = corpus[0] / "documents" / "train"
+    found = list(find_rows(source("jsonl", path)))
+    assert len(found) == sum(counts.train_files for counts in corpus[1].languages.values())
+    assert {row.licence for row in found} == {"Apache-2.0", "MIT"}

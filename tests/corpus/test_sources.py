@@ -1,0 +1,150 @@
+"""Which files are read, under which name and licence, and why others are not."""
+
+import gzip
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from datatrove.data import Document
+
+from multipl_moe.corpus.sources import SourceReader, licence_in
+from multipl_moe.languages import LANGUAGES
+from multipl_moe.recipe import SourceSection
+
+from .conftest import program, recipe_of, write_files
+
+
+def read(*sources: dict, languages: tuple[str, ...] = ("rust",), seed: int = 0, **corpus):
+    """The documents drawn and the step's statistics."""
+    reader = SourceReader(recipe_of(*sources, **corpus).corpus, languages, seed)
+    documents: list[Document] = list(reader.run())
+    return documents, {label: metric.total for label, metric in reader.stats.stats.items()}
+
+
+def folder(path: Path, **keys) -> dict:
+    return {"kind": "folder", "path": str(path), **keys}
+
+
+def test_folders_are_read_recursively_and_languages_told_by_extension(tmp_path):
+    write_files(tmp_path / "tree" / "deep" / "er", ".rs", 2)
+    write_files(tmp_path / "tree" / "__pycache__", ".rs", 1, first_seed=50)
+    write_files(tmp_path / "tree", ".HPP", 1)
+    (tmp_path / "tree" / "README").write_text(program(1))
+    (tmp_path / "tree" / "notes.unknown").write_text(program(2))
+    documents, _ = read(folder(tmp_path / "tree"), languages=("rust", "cpp", "english"))
+    name = f"{tmp_path.name}/tree"
+    assert sorted((document.metadata["language"], document.id) for document in documents) == [
+        ("cpp", f"{name}/file_0.HPP"),
+        ("english", f"{name}/README"),
+        ("rust", f"{name}/deep/er/file_0.rs"),
+        ("rust", f"{name}/deep/er/file_1.rs"),
+    ]
+    assert {document.metadata["source"] for document in documents} == {"folder"}
+    assert {document.text for document in documents} == {program(0), program(1)}
+
+
+def test_the_language_of_a_source_overrides_extensions(tmp_path):
+    (tmp_path / "a.inc").write_text(program(1))
+    documents, _ = read(folder(tmp_path, language="rust"))
+    assert [document.metadata["language"] for document in documents] == ["rust"]
+
+
+def test_files_that_cannot_be_used_are_counted_by_reason(tmp_path):
+    write_files(tmp_path, ".rs", 2)
+    (tmp_path / "binary.rs").write_bytes(b"\0" * 300)
+    (tmp_path / "latin.rs").write_bytes("é".encode("latin-1") * 300)
+    (tmp_path / "large.rs").write_text("x" * 5001)
+    (tmp_path / "small.rs").write_text("x" * 199)
+    (tmp_path / "broken.rs.gz").write_bytes(gzip.compress(program(5).encode())[:-12])
+    (tmp_path / "dangling.rs").symlink_to(tmp_path / "nowhere")
+    documents, stats = read(folder(tmp_path), max_file_bytes=5000)
+    reasons = ("binary", "encoding", "too_large", "too_small", "unreadable")
+    assert [stats[f"dropped/{reason}/rust"] for reason in reasons] == [1, 1, 1, 1, 2]
+    assert (len(documents), stats["found/rust"]) == (2, 8)
+
+
+def test_gzipped_files_are_read_and_a_bomb_is_not_unpacked(tmp_path):
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(program(1).encode()))
+    (tmp_path / "bomb.md.gz").write_bytes(gzip.compress(b"x" * 50_000_000, 1))
+    documents, stats = read(folder(tmp_path), languages=("english",))
+    assert [document.text for document in documents] == [program(1)]
+    assert stats["dropped/too_large/english"] == 1
+
+
+def test_licences_come_from_the_file_then_the_source(tmp_path):
+    (tmp_path / "a.rs").write_text("/* SPDX-License-Identifier: (MIT OR GPL-2.0+) */\n" + program(1))
+    (tmp_path / "b.rs").write_text(program(2))
+    for given, expected in (("Apache-2.0", "Apache-2.0"), (None, "unknown")):
+        documents, _ = read(folder(tmp_path, licence=given))
+        assert {Path(document.id).name: document.metadata["licence"] for document in documents} == {
+            "a.rs": "(MIT OR GPL-2.0+)",
+            "b.rs": expected,
+        }
+
+
+@pytest.mark.parametrize(
+    ("line", "licence"),
+    [
+        ("# SPDX-License-Identifier: MIT", "MIT"),
+        ("<!-- SPDX-License-Identifier: Apache-2.0 -->", "Apache-2.0"),
+        ("x = 1", None),
+        ("SPDX-License-Identifier:", None),
+        (" " * 3000 + "SPDX-License-Identifier: MIT", None),
+    ],
+)
+def test_licence_in(line, licence):
+    assert licence_in(line + "\nnext line") == licence
+
+
+def test_the_draw_depends_on_the_seed_and_a_larger_budget_keeps_the_files_of_a_smaller_one(tmp_path):
+    write_files(tmp_path, ".rs", 40)
+    one, stats = read(folder(tmp_path), max_bytes_per_language=8_000)
+    again, _ = read(folder(tmp_path), max_bytes_per_language=8_000)
+    other, _ = read(folder(tmp_path), max_bytes_per_language=8_000, seed=1)
+    more, _ = read(folder(tmp_path), max_bytes_per_language=16_000)
+    ids = [[document.id for document in documents] for documents in (one, again, other, more)]
+    assert ids[0] == ids[1] == ids[3][: len(one)]
+    assert ids[0] != ids[2]
+    drawn_bytes = sum(len(document.text.encode()) for document in one)
+    assert 7_000 < drawn_bytes <= 8_000
+    assert stats["dropped/over_budget/rust"] == 40 - len(one)
+
+
+def test_toolchains_read_folders_behind_links_once_and_the_first_archive(tmp_path, monkeypatch):
+    write_files(tmp_path / "real" / "library", ".rs", 2)
+    write_files(tmp_path / "real" / "library" / "site-packages", ".rs", 1, first_seed=7)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for version in ("17", "21"):
+        (tmp_path / version).mkdir()
+        with zipfile.ZipFile(tmp_path / version / "src.zip", "w") as archive:
+            archive.writestr("java.base/java/A.java", program(int(version)))
+            archive.writestr("java.base/notes.txt", program(1))
+    (tmp_path / "11").mkdir()
+    (tmp_path / "11" / "src.zip").symlink_to(tmp_path / "nowhere")
+    libraries = {"rust": ("link/library", "real/library"), "java": ("*/src.zip",)}
+    for language, patterns in libraries.items():
+        entry = replace(LANGUAGES[language], library=tuple(f"{tmp_path}/{pattern}" for pattern in patterns))
+        monkeypatch.setitem(LANGUAGES, language, entry)
+    documents, _ = read({"kind": "toolchains"}, languages=("rust", "java"))
+    assert [document.text for document in documents if document.metadata["language"] == "java"] == [program(17)]
+    assert sorted(document.id for document in documents) == [
+        "17/src.zip/java.base/java/A.java",
+        "real/library/file_0.rs",
+        "real/library/file_1.rs",
+    ]
+    assert {document.metadata["licence"] for document in documents} == {
+        LANGUAGES["java"].library_licence,
+        LANGUAGES["rust"].library_licence,
+    }
+
+
+def test_the_running_pythons_library_is_found_without_installed_packages():
+    documents, _ = read({"kind": "toolchains"}, languages=("python",), max_bytes_per_language=100_000)
+    assert documents
+    assert not any("site-packages" in document.id or "dist-packages" in document.id for document in documents)
+
+
+def test_every_kind_of_the_recipe_is_read_by_something():
+    kinds = SourceSection.model_fields["kind"].annotation
+    assert set(kinds.__args__) == {"toolchains", "folder", "git", "jsonl", "parquet"}  # pyright: ignore

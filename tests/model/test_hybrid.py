@@ -1,0 +1,282 @@
+"""The fast hybrid layer against the slow reference: value, every gradient, load-balancing loss."""
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+from transformers.activations import ACT2FN
+from transformers.models.llama.modeling_llama import LlamaMLP
+from transformers.models.phi3.modeling_phi3 import Phi3MLP
+from transformers.models.starcoder2.modeling_starcoder2 import Starcoder2MLP
+
+from multipl_moe import MoeConfig
+from multipl_moe.model import experts as experts_module
+from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.losses import load_balancing_loss
+from multipl_moe.model.segments import plan_segments
+from tests import reference
+from tests.conftest import randomise, tiny_base_config, tiny_moe
+
+_LOOPED, _GROUPED = (11, 19), (16, 32)  # hidden and intermediate size; rows of 44 bytes and of 64 bytes in float32
+_FFNS = {"llama": LlamaMLP, "phi3": Phi3MLP, "starcoder2": Starcoder2MLP}
+
+
+class Layout(NamedTuple):
+    """Where the real tokens of a batch are."""
+
+    position_ids: Tensor
+    mask: Tensor | None
+
+
+def _padded(rows: list[tuple[int, list[int], int]]) -> Layout:
+    """Rows of (padding on the left, document lengths, padding on the right)."""
+    positions, mask = [], []
+    for left, documents, right in rows:
+        inner = [position for length in documents for position in range(length)]
+        positions.append([0] * left + inner + [0] * right)
+        mask.append([0] * left + [1] * len(inner) + [0] * right)
+    mask_BT = torch.tensor(mask)
+    return Layout(torch.tensor(positions), None if mask_BT.all() else mask_BT)
+
+
+LAYOUTS = {
+    "whole segments": _padded([(0, [12], 0), (0, [12], 0)]),
+    "partial last segment": _padded([(0, [14], 0), (0, [14], 0), (0, [14], 0)]),
+    "one row": _padded([(0, [17], 0)]),
+    "one token": _padded([(0, [1], 0)]),
+    "padding left": _padded([(0, [13], 0), (3, [10], 0), (8, [5], 0)]),
+    "padding right": _padded([(0, [13], 0), (0, [10], 3), (0, [5], 8)]),
+    "padding on both sides": _padded([(2, [9], 2), (1, [11], 1), (0, [5], 8)]),
+    "a row of padding": _padded([(0, [11], 0), (11, [], 0), (2, [9], 0)]),
+    "one row beside padding": _padded([(0, [11], 0), (11, [], 0)]),
+    "packed documents": _padded([(0, [1, 9, 4], 0), (0, [5, 1, 1, 7], 0), (0, [14], 0)]),
+    "packed and padded": _padded([(2, [6, 5], 1), (0, [3, 8], 3), (0, [9, 5], 0)]),
+}
+
+MOES = {
+    "paper": tiny_moe("paper", segment_stride=4, segment_window=4),
+    "causal": tiny_moe("causal"),
+    "token-only": tiny_moe("token-only", token_top_k=3),
+    "segment-only": tiny_moe("segment-only"),
+    "moe-lpr": tiny_moe("moe-lpr"),
+    "expert choice, long windows": tiny_moe("paper", segment_stride=4, segment_window=12, segment_capacity=1.7),
+    "thresholds, fixed fusion": tiny_moe("causal", fusion="fixed", segment_gate_scale="window", segment_capacity=1.4),
+}
+
+
+def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "llama") -> HybridMoe:
+    config: Any = tiny_base_config(
+        family, hidden_size=sizes[0], intermediate_size=sizes[1], num_attention_heads=1, num_key_value_heads=1, head_dim=8
+    )
+    layer = HybridMoe(_FFNS[family](config), moe, config)
+    randomise(layer)
+    return layer.to(dtype)
+
+
+def _inputs(layout: Layout, hidden: int, dtype=torch.float32) -> Tensor:
+    """Random inputs; feature 0 lies between 1 and 2, so that one router weight can decide everything."""
+    x = torch.randn(*layout.position_ids.shape, hidden, generator=torch.Generator().manual_seed(1))
+    x[..., 0] = x[..., 0].sigmoid() + 1
+    return x.to(dtype)
+
+
+def _run(layer: HybridMoe, x: Tensor, layout: Layout, *, training: bool) -> Tensor:
+    moe = layer.moe
+    layer.train(training)
+    layer.plan = plan_segments(
+        layout.position_ids,
+        layout.mask,
+        window=moe.segment_window,
+        stride=moe.segment_stride,
+        lookahead=moe.segment_lookahead,
+    )
+    return layer(x)
+
+
+def _check(layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu") -> reference.Output:
+    """Compare the layer with the reference on a random loss that includes the load-balancing loss."""
+    dtype, hidden = layer.experts.down_proj.dtype, layer.experts.down_proj.shape[1]
+    x = _inputs(layout, hidden, dtype).requires_grad_()
+    x_slow = x.detach().clone().requires_grad_()
+    weights = {name: value.detach().clone() for name, value in layer.state_dict().items()}
+    names = [name for name, _ in layer.named_parameters()]
+    for name in names:
+        weights[name].requires_grad_()
+
+    y = _run(layer, x, layout, training=training)
+    slow = reference.hybrid_layer(
+        x_slow,
+        weights,
+        layer.moe,
+        position_ids=layout.position_ids,
+        mask=layout.mask,
+        training=training,
+        act=ACT2FN[act],
+    )
+    loss_weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(2)).to(dtype)
+    loss, loss_slow = (y * loss_weights).sum(), (slow.y * loss_weights).sum()
+    if training and slow.load_balancing is not None:
+        assert layer.load_balancing_loss is not None
+        torch.testing.assert_close(layer.load_balancing_loss, slow.load_balancing)
+        loss, loss_slow = loss + 3 * layer.load_balancing_loss, loss_slow + 3 * slow.load_balancing
+    loss.backward()
+    loss_slow.backward()
+
+    tolerance = {"rtol": 1e-4, "atol": 2e-5} if dtype == torch.float32 else {"rtol": 1e-5, "atol": 1e-6}
+    torch.testing.assert_close(y, slow.y, **tolerance)
+    torch.testing.assert_close(x.grad, x_slow.grad, **tolerance)
+    for name, parameter in layer.named_parameters():
+        expected = weights[name].grad if weights[name].grad is not None else torch.zeros_like(weights[name])
+        actual = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+        torch.testing.assert_close(actual, expected, **tolerance, msg=lambda m, name=name: f"{name}: {m}")
+    return slow
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("moe", MOES)
+def test_layer_equals_the_reference_in_value_and_every_gradient(moe: str, layout: str, training: bool):
+    _check(_layer(MOES[moe]), LAYOUTS[layout], training=training)
+
+
+@pytest.mark.parametrize("sizes", [_LOOPED, _GROUPED], ids=["looped", "grouped"])
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("moe", MOES)
+def test_layer_equals_the_reference_in_float64_to_the_precision_of_its_gates(moe: str, training: bool, sizes):
+    _check(_layer(MOES[moe], sizes, torch.float64), LAYOUTS["packed and padded"], training=training)
+
+
+@pytest.mark.parametrize("sizes", [_LOOPED, (12, 20)], ids=str)
+@pytest.mark.parametrize("moe", MOES)
+def test_layer_equals_the_reference_at_odd_sizes(moe: str, sizes):
+    _check(_layer(MOES[moe], sizes), LAYOUTS["partial last segment"], training=True)
+
+
+@pytest.mark.parametrize(("sizes", "calls"), [(_LOOPED, 0), (_GROUPED, 2)])
+def test_the_sizes_above_take_the_looped_and_the_grouped_path(sizes, calls: int, monkeypatch):
+    real, seen = experts_module.F.grouped_mm, []
+    monkeypatch.setattr(experts_module.F, "grouped_mm", lambda *a, **k: seen.append(1) or real(*a, **k))
+    _run(_layer(MOES["causal"], sizes), _inputs(LAYOUTS["one row"], sizes[0]), LAYOUTS["one row"], training=False)
+    assert len(seen) == calls
+
+
+@pytest.mark.parametrize(
+    ("family", "act"), [("llama", "silu"), ("starcoder2", "gelu_pytorch_tanh"), ("phi3", "silu")]
+)
+@pytest.mark.parametrize("sizes", [_LOOPED, _GROUPED], ids=["looped", "grouped"])
+@pytest.mark.parametrize("moe", ["causal", "moe-lpr"])
+def test_layer_equals_the_reference_for_biased_plain_and_fused_blocks(moe: str, sizes, family: str, act: str):
+    layer = _layer(MOES[moe], sizes, family=family)
+    has_bias = any(name.endswith("_bias") for name, _ in layer.experts.named_parameters())
+    assert has_bias == (family != "phi3")
+    _check(layer, LAYOUTS["padding on both sides"], training=True, act=act)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("moe", ["causal", "paper", "moe-lpr", "segment-only"])
+def test_an_expert_that_gets_nothing_gets_no_gradient_and_harms_nobody(moe: str, training: bool):
+    layer = _layer(MOES[moe])
+    num_routed = layer.moe.num_routed_experts
+    idle = 0
+    with torch.no_grad():
+        if num_routed:
+            layer.token_router.weight[0, 0] = -60
+        if layer.moe.segment_selection == "threshold" and layer.moe.num_segment_experts:
+            idle = num_routed
+            layer.segment_router.weight[0, 0] = -60
+            layer.segment_start[0] = 1.0
+            layer.segment_threshold[0] = 0.9
+    _check(layer, LAYOUTS["one row"], training=training)
+    up, down = layer.experts.gate_up_proj.grad, layer.experts.down_proj.grad
+    assert up is not None
+    assert down is not None
+    assert not up[idle].any()
+    assert not down[idle].any()
+    assert up.any()
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("moe", MOES)
+def test_all_tokens_on_one_expert(moe: str, training: bool):
+    layer = _layer(MOES[moe])
+    with torch.no_grad():
+        if layer.moe.num_routed_experts:
+            layer.token_router.weight.mul_(0.1)
+            layer.token_router.weight[1, 0] = 3
+        if layer.moe.num_segment_experts:
+            layer.segment_router.weight.mul_(0.1)
+            layer.segment_router.weight[1, 0] = 3
+    slow = _check(layer, LAYOUTS["partial last segment"], training=training)
+    assert all(1 in chosen for chosen in slow.token_choices.values())
+
+
+def test_the_choices_in_these_tests_differ_from_token_to_token():
+    """A reference that never chooses differently would prove nothing."""
+    for moe in ("causal", "paper"):
+        layer = _layer(MOES[moe])
+        slow = _check(layer, LAYOUTS["partial last segment"], training=True)
+        assert len({tuple(chosen) for chosen in slow.token_choices.values()}) >= 3
+        assert len({tuple(chosen) for chosen in slow.segment_choices}) >= 3
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("moe", MOES)
+def test_a_batch_of_nothing_but_padding_yields_zeros(moe: str, training: bool):
+    layout = Layout(torch.zeros(2, 5, dtype=torch.long), torch.zeros(2, 5, dtype=torch.long))
+    layer = _layer(MOES[moe])
+    x = _inputs(layout, _GROUPED[0]).requires_grad_()
+    y = _run(layer, x, layout, training=training)
+    assert torch.equal(y, torch.zeros_like(x))
+    y.sum().backward()
+    assert x.grad is None or not x.grad.any()
+    if training and layer.moe.num_routed_experts:
+        assert layer.load_balancing_loss is not None
+        assert layer.load_balancing_loss.item() == 0
+    layer.absorb_batch_threshold()
+    if layer.moe.num_segment_experts:
+        assert layer.segment_threshold.isfinite().all()
+
+
+@pytest.mark.parametrize("moe", MOES)
+def test_padding_yields_exact_zeros(moe: str):
+    layout = LAYOUTS["padding on both sides"]
+    assert layout.mask is not None
+    y = _run(_layer(MOES[moe]), _inputs(layout, _GROUPED[0]), layout, training=True)
+    assert not y[layout.mask == 0].any()
+    assert y[layout.mask == 1].any(dim=-1).all()
+
+
+@pytest.mark.parametrize("moe", ["causal", "token-only", "segment-only", "moe-lpr"])
+def test_copies_of_the_base_block_give_the_base_block(moe: str):
+    layer = _layer(MOES[moe])
+    shared: Any = layer.shared_expert
+    with torch.no_grad():
+        layer.experts.gate_up_proj.copy_(torch.cat([shared.gate_proj.weight, shared.up_proj.weight]))
+        layer.experts.down_proj.copy_(shared.down_proj.weight)
+        layer.experts.gate_up_proj_bias.copy_(torch.cat([shared.gate_proj.bias, shared.up_proj.bias]))
+        layer.experts.down_proj_bias.copy_(shared.down_proj.bias)
+    layout = LAYOUTS["partial last segment"]
+    x = _inputs(layout, _GROUPED[0])
+    torch.testing.assert_close(_run(layer, x, layout, training=True), shared(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("num_tokens", "num_experts", "top_k"), [(1, 2, 1), (7, 4, 2), (30, 6, 3)])
+def test_load_balancing_loss_equals_a_loop(num_tokens: int, num_experts: int, top_k: int):
+    scores = torch.randn(num_tokens, num_experts).softmax(-1).requires_grad_()
+    chosen = torch.zeros(num_tokens, num_experts, dtype=torch.bool).scatter_(1, scores.topk(top_k).indices, True)
+    loss = load_balancing_loss(scores, chosen)
+    slow_scores = scores.detach().clone().requires_grad_()
+    slow = reference.load_balancing_loss(list(slow_scores), [row.nonzero().flatten().tolist() for row in chosen])
+    torch.testing.assert_close(loss, slow)
+    loss.backward()
+    slow.backward()
+    torch.testing.assert_close(scores.grad, slow_scores.grad)
+
+
+def test_load_balancing_loss_is_one_when_balanced_and_larger_when_not():
+    scores = torch.full((4, 4), 0.25)
+    balanced = torch.eye(4, dtype=torch.bool)
+    torch.testing.assert_close(load_balancing_loss(scores, balanced), torch.tensor(1.0))
+    skewed = torch.tensor([[0.7, 0.1, 0.1, 0.1]]).expand(4, 4)
+    torch.testing.assert_close(load_balancing_loss(skewed, skewed == 0.7), torch.tensor(2.8))

@@ -1,0 +1,149 @@
+"""Settings of the hybrid layer: the presets' values, validation, dict round trip."""
+
+from typing import Any
+
+import pytest
+
+from multipl_moe import PRESETS, MoeConfig
+from multipl_moe.errors import ConfigError
+
+_ROUTED = {"num_token_experts": 6, "token_top_k": 2}
+_FUSED = {"token_weight": 0.7, "segment_weight": 0.3}
+_THRESHOLDS = {"segment_selection": "threshold", "segment_gate_scale": "unit", "fusion": "normalized"}
+_SEGMENTS = {"num_segment_experts": 6, "segment_capacity": 1.0, "segment_max_experts": 4}
+_BEFORE = {"segment_window": 64, "segment_stride": 16, "segment_lookahead": False}
+
+_DESIGN: dict[str, dict[str, Any]] = {
+    "paper": {
+        **_ROUTED,
+        **_SEGMENTS,
+        **_FUSED,
+        "segment_window": 64,
+        "segment_stride": 64,
+        "segment_lookahead": True,
+        "segment_selection": "expert_choice",
+        "segment_gate_scale": "window",
+        "fusion": "fixed",
+    },
+    "causal": {**_ROUTED, **_SEGMENTS, **_FUSED, **_BEFORE, **_THRESHOLDS},
+    "token-only": {**_ROUTED, "segment_weight": 0.0, "num_segment_experts": 0, "shared_expert_selection": "always"},
+    "segment-only": {**_SEGMENTS, **_FUSED, **_BEFORE, **_THRESHOLDS, "num_token_experts": 1, "token_top_k": 1},
+    "moe-lpr": {**_ROUTED, "num_segment_experts": 0, "shared_expert_selection": "competes"},
+}
+
+_CONFIG_JSON_KEYS = {
+    "num_token_experts",
+    "token_top_k",
+    "num_segment_experts",
+    "segment_window",
+    "segment_stride",
+    "segment_lookahead",
+    "segment_selection",
+    "segment_gate_scale",
+    "segment_capacity",
+    "segment_max_experts",
+    "fusion",
+    "token_weight",
+    "segment_weight",
+    "layers",
+    "preset",
+}
+
+
+@pytest.mark.parametrize("preset", _DESIGN)
+def test_preset_has_the_values_of_the_design(preset: str):
+    values = PRESETS[preset].to_dict()
+    assert {key: values[key] for key in _DESIGN[preset]} == _DESIGN[preset]
+    assert values["preset"] == preset
+    assert values["router_aux_loss_coef"] == 0.01
+
+
+def test_the_presets_are_those_of_the_design_and_causal_is_the_default():
+    assert set(PRESETS) == set(_DESIGN)
+    assert MoeConfig() == PRESETS["causal"]
+
+
+@pytest.mark.parametrize(("preset", "scale"), [("paper", 1 / 64), ("causal", 1.0)])
+def test_gate_scale_is_one_over_the_window_only_in_paper(preset: str, scale: float):
+    assert PRESETS[preset].segment_gate_factor == scale
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_but_paper_is_causal(preset: str):
+    assert PRESETS[preset].is_causal == (preset != "paper")
+
+
+@pytest.mark.parametrize("change", [{"segment_lookahead": True}, {"segment_selection": "expert_choice"}])
+def test_lookahead_or_expert_choice_alone_is_not_causal(change: dict[str, Any]):
+    assert not MoeConfig(**change).is_causal
+
+
+@pytest.mark.parametrize(
+    ("preset", "trained"), [("causal", 11), ("token-only", 5), ("segment-only", 6), ("moe-lpr", 5)]
+)
+def test_number_of_trained_experts_leaves_out_the_frozen_one(preset: str, trained: int):
+    assert PRESETS[preset].num_trained_experts == trained
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_dict_round_trip_keeps_every_value(preset: str):
+    moe = MoeConfig.from_preset(preset, layers=[0, 3], router_aux_loss_coef=0.5)
+    assert MoeConfig.from_dict(moe.to_dict()) == moe
+    assert _CONFIG_JSON_KEYS <= set(moe.to_dict())
+
+
+def test_all_problems_are_reported_at_once():
+    with pytest.raises(ConfigError) as error:
+        MoeConfig(
+            num_token_experts=2,
+            token_top_k=3,
+            segment_window=40,
+            segment_capacity=0,
+            fusion="other",  # type: ignore[arg-type]
+            layers=[3, 1],
+        )
+    keys = [problem.split(":")[0] for problem in error.value.problems]
+    assert sorted(keys) == [
+        "moe.fusion",
+        "moe.layers",
+        "moe.segment_capacity",
+        "moe.segment_window",
+        "moe.token_top_k",
+    ]
+    assert all(problem in str(error.value) for problem in error.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"segment_window": 40}, r"moe\.segment_window: 40 must be a multiple of segment_stride \(16\); use 32"),
+        ({"segment_window": 8}, r"moe\.segment_window: 8 must be a multiple of segment_stride \(16\); use 16"),
+        ({"segment_stride": 0}, r"moe\.segment_stride: 0 must be at least 1"),
+        ({"num_token_experts": 0}, r"moe\.num_token_experts: 0 must be at least 1"),
+        ({"token_top_k": 0}, r"moe\.token_top_k: 0 must be between 1 and num_token_experts \(6\)"),
+        ({"num_segment_experts": -1}, r"moe\.num_segment_experts: -1"),
+        ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 0}, "nothing to train"),
+        ({"segment_max_experts": 0}, r"moe\.segment_max_experts: 0 must be at least 1"),
+        ({"segment_capacity": 7.0}, r"moe\.segment_capacity: 7\.0"),
+        ({"token_weight": -0.1}, "must not be negative"),
+        ({"token_weight": 0.0}, "normalized fusion"),
+        ({"router_aux_loss_coef": -1.0}, r"moe\.router_aux_loss_coef: -1\.0"),
+        ({"layers": [1, 1]}, r"moe\.layers: \[1, 1\]"),
+        ({"layers": [-1]}, r"moe\.layers: \[-1\]"),
+        ({"segment_gate_scale": "x"}, r"moe\.segment_gate_scale: 'x' is not one of window, unit"),
+    ],
+)
+def test_a_bad_value_is_refused_with_key_value_and_remedy(values: dict[str, Any], message: str):
+    with pytest.raises(ConfigError, match=message):
+        MoeConfig(**values)
+
+
+def test_unknown_keys_are_refused_and_all_named():
+    with pytest.raises(ConfigError) as error:
+        MoeConfig.from_dict({"num_experts": 3, "segment_windows": 64, "layers": [0]})
+    assert error.value.problems == ["moe.num_experts: unknown key", "moe.segment_windows: unknown key"]
+
+
+def test_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"moe\.preset: 'causl' is not one of causal, paper"):
+        MoeConfig.from_preset("causl")

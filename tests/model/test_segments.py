@@ -1,0 +1,118 @@
+"""Segments and windows against loops over documents and tokens."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from multipl_moe.model.segments import plan_segments, pool_windows
+from tests import reference
+
+_QUICK = settings(max_examples=60, deadline=None)
+
+Row = tuple[int, list[int]]
+rows_of = st.lists(st.tuples(st.integers(0, 5), st.lists(st.integers(1, 15), max_size=4)), min_size=1, max_size=4)
+
+
+def _layout(rows: list[Row], garbage: int = 0) -> tuple[Tensor, Tensor]:
+    """Position ids and mask of rows of (padding on the left, document lengths), filled up on the right."""
+    length = max(1, *(left + sum(documents) for left, documents in rows)) if rows else 1
+    positions, mask = torch.full((len(rows), length), garbage), torch.zeros(len(rows), length, dtype=torch.long)
+    for row, (left, documents) in enumerate(rows):
+        inner = [position for document in documents for position in range(document)]
+        positions[row, left : left + len(inner)] = torch.tensor(inner, dtype=torch.long)
+        mask[row, left : left + len(inner)] = 1
+    return positions, mask
+
+
+def _check(positions: Tensor, mask: Tensor | None, window: int, stride: int, lookahead: bool) -> None:
+    hidden = 3
+    plan = plan_segments(positions, mask, window=window, stride=stride, lookahead=lookahead)
+    segments = reference.segments_of(positions, mask, window=window, stride=stride, lookahead=lookahead)
+    tokens = [token for segment in segments for token in segment.tokens]
+    assert plan.segment_of_token.tolist() == [v for v, segment in enumerate(segments) for _ in segment.tokens]
+    assert plan.row_of_segment.tolist() == [segment.row for segment in segments]
+    assert (plan.num_segments, plan.num_rows) == (len(segments), positions.shape[0])
+    flat = [row * positions.shape[1] + column for row, column in tokens]
+    if plan.real_tokens is None:
+        assert len(flat) == positions.numel()
+    else:
+        assert plan.real_tokens.tolist() == flat
+
+    x = torch.randn(*positions.shape, hidden, requires_grad=True)
+    start = torch.randn(hidden, requires_grad=True)
+    pooled = pool_windows(x.reshape(-1, hidden)[flat], plan, start)
+    assert pooled.shape == (len(segments), hidden)
+    if not segments:
+        return
+    slow = torch.stack([torch.stack([x[t] for t in s.window]).amax(0) if s.window else start for s in segments])
+    assert torch.equal(pooled, slow)
+    weights = torch.randn_like(pooled)
+    fast_gradients = torch.autograd.grad((pooled * weights).sum(), [x, start], allow_unused=True, materialize_grads=True)
+    slow_gradients = torch.autograd.grad((slow * weights).sum(), [x, start], allow_unused=True, materialize_grads=True)
+    for fast, expected in zip(fast_gradients, slow_gradients, strict=True):
+        torch.testing.assert_close(fast, expected)
+
+
+@_QUICK
+@given(rows_of, st.integers(1, 5), st.integers(1, 4), st.booleans())
+def test_segments_windows_and_pooling_equal_the_loops(rows: list[Row], stride: int, multiple: int, lookahead: bool):
+    positions, mask = _layout(rows)
+    _check(positions, mask, stride * multiple, stride, lookahead)
+
+
+@pytest.mark.parametrize("lookahead", [False, True])
+@pytest.mark.parametrize("length", [1, 3, 4, 5, 8, 21])
+def test_batches_without_a_mask_equal_the_loops(length: int, lookahead: bool):
+    _check(torch.arange(length).expand(3, -1), None, 8, 4, lookahead)
+
+
+def test_windows_of_a_document_written_out():
+    plan = plan_segments(torch.arange(10)[None], None, window=4, stride=2, lookahead=False)
+    x = torch.arange(10.0)[:, None]
+    pooled = pool_windows(x, plan, torch.tensor([-7.0]))
+    # Segments [0,1] [2,3] [4,5] [6,7] [8,9]; windows: none, [0,1], [0..3], [2..5], [4..7]; the maximum is the last.
+    assert pooled.flatten().tolist() == [-7, 1, 3, 5, 7]
+    ahead = plan_segments(torch.arange(10)[None], None, window=4, stride=2, lookahead=True)
+    assert pool_windows(x, ahead, torch.tensor([-7.0])).flatten().tolist() == [3, 5, 7, 9, 9]
+
+
+def test_a_window_never_reaches_into_the_document_before():
+    positions = torch.tensor([[0, 1, 2, 3, 4, 0, 1, 2, 3, 4]])
+    plan = plan_segments(positions, None, window=8, stride=4, lookahead=False)
+    x = torch.tensor([9.0, 9, 9, 9, 9, 1, 2, 3, 4, 5])[:, None]
+    assert pool_windows(x, plan, torch.tensor([0.0])).flatten().tolist() == [0, 9, 0, 4]
+
+
+def test_documents_of_one_token_are_segments_of_their_own():
+    plan = plan_segments(torch.zeros(1, 4, dtype=torch.long), None, window=4, stride=2, lookahead=False)
+    assert plan.segment_of_token.tolist() == [0, 1, 2, 3]
+
+
+@_QUICK
+@given(rows_of, st.lists(st.integers(0, 6), min_size=4, max_size=4), st.integers(0, 3))
+def test_padding_of_any_amount_and_content_changes_nothing(rows: list[Row], extra: list[int], garbage: int):
+    plans = []
+    for left, fill in ((False, 0), (True, garbage)):
+        moved = [(pad + (extra[i] if left else 0), documents) for i, (pad, documents) in enumerate(rows)]
+        positions, mask = _layout(moved, fill)
+        plans.append(plan_segments(positions, mask, window=6, stride=3, lookahead=False))
+    first, second = plans
+    assert torch.equal(first.segment_of_token, second.segment_of_token)
+    assert torch.equal(first.window_segments, second.window_segments)
+    assert torch.equal(first.row_of_segment, second.row_of_segment)
+
+
+def test_a_mask_of_ones_is_no_mask():
+    positions = torch.arange(7).expand(2, -1)
+    with_mask = plan_segments(positions, torch.ones(2, 7), window=4, stride=2, lookahead=False)
+    assert with_mask.real_tokens is None
+
+
+def test_equal_maxima_of_a_segment_share_the_gradient():
+    plan = plan_segments(torch.arange(4)[None], None, window=2, stride=2, lookahead=False)
+    x = torch.tensor([[3.0], [3.0], [1.0], [1.0]], requires_grad=True)
+    pool_windows(x, plan, torch.zeros(1))[1].sum().backward()
+    assert x.grad is not None
+    assert x.grad.flatten().tolist() == [0.5, 0.5, 0, 0]

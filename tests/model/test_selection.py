@@ -1,0 +1,178 @@
+"""Expert choice and thresholds: hand-made cases, loops, properties."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from multipl_moe.model.selection import (
+    choose_by_experts,
+    choose_by_threshold,
+    num_taken,
+    quantile_threshold,
+    threshold_from_other_rows,
+)
+from tests import reference
+
+_QUICK = settings(max_examples=60, deadline=None)
+
+
+def _distinct_gates(num_segments: int, num_experts: int, seed: int) -> Tensor:
+    """Softmax gates without ties in a column, the nearest two well apart in float32."""
+    generator = torch.Generator().manual_seed(seed)
+    gates = torch.randn(num_segments, num_experts, generator=generator).softmax(-1)
+    ranks = gates.argsort(dim=0).argsort(dim=0)
+    return (ranks + 1.0) / (num_segments + 1)
+
+
+gates_of = st.builds(_distinct_gates, st.integers(1, 24), st.integers(1, 6), st.integers(0, 10_000))
+share = st.floats(0.05, 1.0)
+
+
+def test_experts_choose_in_order_and_skip_full_segments():
+    gates = torch.tensor(
+        [
+            [0.9, 0.8, 0.7],
+            [0.8, 0.9, 0.1],
+            [0.1, 0.2, 0.9],
+            [0.2, 0.1, 0.2],
+        ]
+    )
+    # k_s = floor(4 * 1.5 / 3) = 2; at most one expert a segment. Expert 0 takes 0 and 1; to expert 1 they are full, so
+    # it takes 2 and 3, which fills everything: expert 2 gets nothing.
+    expected = torch.tensor([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], dtype=torch.bool)
+    assert torch.equal(choose_by_experts(gates, capacity=1.5, max_experts=1), expected)
+
+
+def test_a_segment_takes_experts_up_to_its_limit_and_the_next_expert_goes_elsewhere():
+    gates = torch.tensor([[0.9, 0.8, 0.7], [0.1, 0.2, 0.3], [0.2, 0.1, 0.1]])
+    # k_s = 1: experts 0 and 1 take segment 0, which then has its two; expert 2 takes the next best, segment 1.
+    expected = torch.tensor([[1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=torch.bool)
+    assert torch.equal(choose_by_experts(gates, capacity=1.0, max_experts=2), expected)
+
+
+def test_an_expert_takes_what_is_left_when_most_segments_are_full():
+    gates = torch.tensor([[0.9, 0.9], [0.8, 0.8], [0.1, 0.1]])
+    # k_s = floor(3 * 1.4 / 2) = 2: expert 0 takes 0 and 1; only segment 2 is left for expert 1.
+    expected = torch.tensor([[1, 0], [1, 0], [0, 1]], dtype=torch.bool)
+    assert torch.equal(choose_by_experts(gates, capacity=1.4, max_experts=1), expected)
+
+
+@pytest.mark.parametrize(
+    ("num_segments", "capacity", "num_experts", "taken"),
+    [(12, 1.0, 6, 2), (13, 1.0, 6, 2), (3, 1.0, 6, 1), (12, 2.0, 6, 4), (1, 6.0, 6, 1), (0, 1.0, 6, 0)],
+)
+def test_number_taken_is_the_floor_and_at_least_one(num_segments: int, capacity: float, num_experts: int, taken: int):
+    assert num_taken(num_segments, capacity, num_experts) == taken
+
+
+@_QUICK
+@given(gates_of, share, st.integers(1, 6))
+def test_expert_choice_equals_the_loop(gates: Tensor, capacity_share: float, max_experts: int):
+    capacity = capacity_share * gates.shape[1]
+    chosen = choose_by_experts(gates, capacity=capacity, max_experts=max_experts)
+    expected = reference.expert_choice(gates.tolist(), capacity, max_experts)
+    assert [row.nonzero().flatten().tolist() for row in chosen] == expected
+
+
+@_QUICK
+@given(gates_of, share, st.integers(1, 6))
+def test_each_expert_takes_its_number_unless_segments_are_full_and_none_is_overfull(
+    gates: Tensor, capacity_share: float, max_experts: int
+):
+    num_segments, num_experts = gates.shape
+    capacity = capacity_share * num_experts
+    chosen = choose_by_experts(gates, capacity=capacity, max_experts=max_experts)
+    assert chosen.sum(dim=1).max() <= max_experts
+    taken = min(max(1, math.floor(num_segments * capacity / num_experts)), num_segments)
+    for expert in range(num_experts):
+        free_before = (chosen[:, :expert].sum(dim=1) < max_experts).sum()
+        assert chosen[:, expert].sum() == min(taken, free_before)
+
+
+@_QUICK
+@given(gates_of, share, st.integers(1, 6), st.integers(0, 1000))
+def test_expert_choice_does_not_depend_on_the_order_of_segments(
+    gates: Tensor, capacity_share: float, max_experts: int, seed: int
+):
+    order = torch.randperm(gates.shape[0], generator=torch.Generator().manual_seed(seed))
+    options = {"capacity": capacity_share * gates.shape[1], "max_experts": max_experts}
+    assert torch.equal(choose_by_experts(gates[order], **options), choose_by_experts(gates, **options)[order])
+
+
+def test_threshold_takes_gates_that_reach_it_equality_included():
+    gates = torch.tensor([[0.5, 0.25, 0.25], [0.49, 0.26, 0.25]])
+    expected = torch.tensor([[1, 1, 0], [0, 1, 0]], dtype=torch.bool)
+    assert torch.equal(choose_by_threshold(gates, torch.tensor([0.5, 0.25, 0.3]), max_experts=3), expected)
+
+
+def test_of_too_many_those_with_the_largest_margins_stay():
+    gates = torch.tensor([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2]])
+    threshold = torch.tensor([0.45, 0.1, 0.05])
+    # Margins 0.05, 0.2, 0.15: the largest gate has the smallest margin and goes. In row 1 the first does not qualify.
+    expected = torch.tensor([[0, 1, 1], [0, 1, 1]], dtype=torch.bool)
+    assert torch.equal(choose_by_threshold(gates, threshold, max_experts=2), expected)
+    only_one = torch.tensor([[0, 1, 0], [0, 1, 0]], dtype=torch.bool)
+    assert torch.equal(choose_by_threshold(gates, threshold, max_experts=1), only_one)
+
+
+def test_a_limit_never_adds_experts_below_their_threshold():
+    chosen = choose_by_threshold(torch.tensor([[0.2, 0.8]]), torch.tensor([0.9, 0.9]), max_experts=1)
+    assert not chosen.any()
+
+
+@_QUICK
+@given(gates_of, st.integers(1, 6), st.integers(0, 1000))
+def test_threshold_choice_equals_the_loop(gates: Tensor, max_experts: int, seed: int):
+    theta = torch.rand(gates.shape, generator=torch.Generator().manual_seed(seed)) * 0.7
+    chosen = choose_by_threshold(gates, theta, max_experts=max_experts)
+    expected = [
+        reference.threshold_choice(g, t, max_experts) for g, t in zip(gates.tolist(), theta.tolist(), strict=True)
+    ]
+    assert [row.nonzero().flatten().tolist() for row in chosen] == expected
+
+
+@_QUICK
+@given(gates_of, share)
+def test_under_the_quantile_threshold_each_expert_has_exactly_its_share(gates: Tensor, capacity_share: float):
+    num_segments, num_experts = gates.shape
+    capacity = capacity_share * num_experts
+    chosen = choose_by_threshold(gates, quantile_threshold(gates, capacity), max_experts=num_experts)
+    taken = min(max(1, math.floor(num_segments * capacity / num_experts)), num_segments)
+    assert chosen.sum(dim=0).tolist() == [taken] * num_experts
+
+
+@_QUICK
+@given(gates_of, share, st.integers(0, 1000), st.integers(2, 5))
+def test_threshold_from_other_rows_equals_a_loop_over_rows(gates: Tensor, capacity_share: float, seed: int, rows: int):
+    generator = torch.Generator().manual_seed(seed)
+    row_of_segment = torch.randint(0, rows, (gates.shape[0],), generator=generator).sort().values
+    if row_of_segment.unique().numel() < 2:
+        return
+    capacity = round(capacity_share * gates.shape[1], 1) or 0.1
+    theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity)
+    stored = [math.nan] * gates.shape[1]
+    slow = reference.thresholds(gates.tolist(), row_of_segment.tolist(), stored, capacity, training=True)
+    torch.testing.assert_close(theta, torch.tensor(slow), rtol=2e-5, atol=0)
+
+
+def test_threshold_from_other_rows_does_not_see_the_own_row():
+    gates = _distinct_gates(9, 3, 0)
+    rows = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2])
+    changed = torch.where((rows == 1)[:, None], 1 - gates, gates)
+    before, after = (threshold_from_other_rows(g, rows, 3, 1.0) for g in (gates, changed))
+    assert torch.equal(before[rows == 1], after[rows == 1])
+    assert not torch.equal(before[rows != 1], after[rows != 1])
+
+
+@pytest.mark.parametrize("capacity", [0.3, 1.0, 2.0])
+def test_equal_gates_that_differ_by_rounding_are_taken_together(capacity: float):
+    """First segments of documents share one gate up to rounding, and it may be the quantile itself."""
+    gates = torch.full((12, 3), 1 / 3)
+    rounded = gates * (1 + 1e-6 * torch.randn(12, 3))
+    rows = torch.arange(12) // 4
+    for theta in (quantile_threshold(rounded, capacity), threshold_from_other_rows(rounded, rows, 3, capacity)):
+        assert choose_by_threshold(rounded, theta, max_experts=3).all()
