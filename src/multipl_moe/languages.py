@@ -15,6 +15,7 @@ class Language:
             archives, of which the first is read: several versions of one library teach little more than one.
         library_licence: SPDX licence of those files where they do not name their own.
         packages: Debian packages that install the toolchain and its sources.
+        line_comment, block_comment: marks of comments (None: it has none).
         is_code: whether it is a programming language; means over languages count only those.
     """
 
@@ -23,11 +24,13 @@ class Language:
     library: tuple[str, ...]
     library_licence: str
     packages: tuple[str, ...]
+    line_comment: str | None = "//"
+    block_comment: tuple[str, str] | None = ("/*", "*/")
     is_code: bool = True
 
 
 LANGUAGES: dict[str, Language] = {
-    "python": Language("Python", (".py",), ("{lib}",), "PSF-2.0", ()),
+    "python": Language("Python", (".py",), ("{lib}",), "PSF-2.0", (), "#", None),
     "java": Language(
         "Java",
         (".java",),
@@ -60,6 +63,8 @@ LANGUAGES: dict[str, Language] = {
         ("/usr/lib/ruby/[0-9]*", "/usr/lib/ruby/gems", "/usr/share/rubygems-integration"),
         "Ruby OR BSD-2-Clause",
         ("ruby",),
+        "#",
+        ("=begin", "=end"),
     ),
     "english": Language(
         "English text",
@@ -67,6 +72,8 @@ LANGUAGES: dict[str, Language] = {
         ("/usr/share/perl/*/pod", "/usr/share/doc"),
         "LicenseRef-Debian-documentation",
         ("perl-doc",),
+        line_comment=None,
+        block_comment=None,
         is_code=False,
     ),
 }

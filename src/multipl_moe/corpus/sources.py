@@ -11,6 +11,7 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from multipl_moe.corpus.candidates import Candidate, find_files
+from multipl_moe.corpus.headers import without_licence_header
 from multipl_moe.corpus.rows import EarliestRows, find_rows
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages import LANGUAGES
@@ -91,6 +92,10 @@ class SourceReader(PipelineStep):
             except _RefusedFileError as refused:
                 self._count(f"dropped/{refused}/{language}", 1)
                 continue
+            body = without_licence_header(text, language) if self.corpus.strip_licence_headers else text
+            if not body:
+                self._count(f"dropped/too_small/{language}", 1)
+                continue
             if drawn_bytes + size > self.corpus.max_bytes_per_language:
                 self._count(f"dropped/over_budget/{language}", len(candidates) - index)
                 return
@@ -101,7 +106,7 @@ class SourceReader(PipelineStep):
                 "source": candidate.kind,
                 "licence": licence_in(text) or candidate.licence,
             }
-            yield Document(text=text, id=candidate.path, metadata=metadata)
+            yield Document(text=body, id=candidate.path, metadata=metadata)
 
     def _read(self, candidate: Candidate) -> tuple[str, int]:
         """Text and its bytes; never reads much more than the largest file allowed."""

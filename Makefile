@@ -1,0 +1,36 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Both may be run again at once: what is
+# done is not done again.
+PYTHON ?= python3
+MINUTES ?= 15
+OUTPUT ?= runs/demo
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint toolchains clean
+
+demo: $(VENV)/.installed toolchains
+	$(BIN)/multipl-moe demo --minutes $(MINUTES) --output $(OUTPUT)
+
+test: $(VENV)/.installed-dev
+	$(MAKE) lint
+	$(BIN)/pytest -n 2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+toolchains:
+	@scripts/install_toolchains.sh
+
+$(VENV)/.installed: pyproject.toml scripts/create_venv.sh
+	scripts/create_venv.sh $(PYTHON) $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
