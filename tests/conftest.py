@@ -65,7 +65,7 @@ def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
     return MoeConfig.from_preset(preset, **(values | overrides))
 
 
-def tiny_hybrid(preset: str = "causal", family: str = "llama", **moe_overrides: Any) -> MultiplMoeForCausalLM:
+def tiny_hybrid(preset: str = "causal", family: str = "llama", **moe_overrides: Any) -> Any:
     """A hybrid model in evaluation mode whose every weight is random and whose routing matters."""
     moe = tiny_moe(preset, **moe_overrides)
     model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=tiny_base_config(family), moe=moe.to_dict()))

@@ -87,7 +87,7 @@ def expert_choice(gates: list[list[float]], capacity: float, max_experts: int) -
 
 
 def threshold_choice(gates: list[float], theta: list[float], max_experts: int) -> list[int]:
-    """Experts whose gate reaches their threshold; of too many, those with the largest margins, at equal margins the largest gates."""
+    """Experts whose gate reaches their threshold; of too many, those of largest margin, then largest gate."""
     qualified = [e for e in range(len(gates)) if gates[e] >= theta[e]]
     return sorted(sorted(qualified, key=lambda e: (theta[e] - gates[e], -gates[e]))[:max_experts])
 
@@ -95,7 +95,7 @@ def threshold_choice(gates: list[float], theta: list[float], max_experts: int) -
 def thresholds(
     gates: list[list[float]], rows: list[int], stored: list[float], capacity: float, *, training: bool
 ) -> list[list[float]]:
-    """Theta of each segment: stored in evaluation; in training the quantile over the other rows, where there are any."""
+    """Theta of each segment: stored in evaluation; in training the quantile over the other rows, if there are any."""
     num_experts = len(stored)
     result = []
     for row in rows:

@@ -9,9 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
-import yaml
 from rich.console import Console
 
 from multipl_moe.errors import ConfigError, OutputError, UserError
@@ -24,7 +22,6 @@ _EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="multipl-moe",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -56,6 +53,7 @@ _errors = Console(stderr=True)
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
@@ -63,6 +61,8 @@ def _root(
 
         _console.print(f"multipl-moe {__version__}", highlight=False)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -183,6 +183,7 @@ def train(
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run, write_json
     from multipl_moe.train.progress import TrainingProgress
+    from multipl_moe.train.stages import Audit
     from multipl_moe.train.trainer import tokens_per_step, train_stage1
 
     flags: dict[str, Any] = {"learn": _names(learn), "keep": _names(keep), "seed": seed}
@@ -193,14 +194,18 @@ def train(
     if (output / "training.json").exists():
         raise OutputError(f"output: {output} holds a finished run; choose another folder")
     _require_folders(model=model, corpus=corpus)
-    open_run(output, chosen)
+
+    def begin(audit: Audit) -> None:
+        open_run(output, chosen)
+        _console.print(audit_table(audit))
+
     result = train_stage1(
         chosen,
         model,
         corpus,
         output,
         callbacks=[TrainingProgress(output, tokens_per_step(chosen), _console)],
-        on_audit=lambda audit: _console.print(audit_table(audit)),
+        on_audit=begin,
     )
     write_json(output / "training.json", result.to_json())
     _console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
@@ -247,45 +252,43 @@ def main() -> None:
     """Run the command line: bad input is one line and exit code 2, Ctrl-C exit code 130."""
     _quieten_libraries()
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _errors.print("interrupted; start the same command again to go on", style="yellow")
+        code = app(prog_name="multipl-moe", standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"; see `{context.command_path} --help`" if context else ""
+        code = _refuse(f"{error.format_message().rstrip('.')}{hint}")
+    except (KeyboardInterrupt, typer.Abort):
         code = _EXIT_INTERRUPTED
     except ConfigError as error:
-        for problem in error.problems:
-            _errors.print(f"error: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
-        code = _EXIT_USER_ERROR
+        code = _refuse(*error.problems)
     except UserError as error:
-        _errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        code = _EXIT_USER_ERROR
+        code = _refuse(str(error))
+    if code == _EXIT_INTERRUPTED:
+        _errors.print("interrupted; start the same command again to go on", style="yellow")
     sys.exit(code)
+
+
+def _refuse(*problems: str) -> int:
+    for problem in problems:
+        line = " ".join(problem.split())  # transformers' messages, which some of ours quote, have several lines
+        _errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return _EXIT_USER_ERROR
 
 
 def _recipe(
     file: Path | None, settings: list[str] | None, flags: dict[str, Any], defaults: dict[str, Any] | None = None
 ) -> "Recipe":
-    from multipl_moe.recipe import load_recipe
+    from multipl_moe.recipe import load_recipe, parse_value
 
     overrides = dict(flags)
     for setting in settings or []:
         key, separator, value = setting.partition("=")
         if not separator or not key:
             raise ConfigError(f"--set: {setting!r} is not KEY=VALUE")
-        overrides[key] = _value(value)
+        overrides[key] = parse_value(value)
     if file is None:
         overrides = (defaults or {}) | {key: value for key, value in overrides.items() if value is not None}
     return load_recipe(file, overrides)
-
-
-def _value(text: str) -> Any:
-    """A YAML scalar or list; numbers such as 1e-3, which YAML takes for text, are numbers here."""
-    try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError):
-        return text
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig
 
 from multipl_moe.errors import BaseModelError
+from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 
 
@@ -17,11 +20,20 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
         dtype: of the weights; "auto" takes the checkpoint's.
 
     Raises:
-        BaseModelError: the folder is no hybrid checkpoint, or its tensors do not fit the configuration.
+        BaseModelError: the folder is no hybrid checkpoint, cannot be read, or its tensors do not fit the configuration.
     """
     if not (folder / "config.json").is_file():
         raise BaseModelError(f"model: {folder} has no config.json; give a folder that `multipl-moe upcycle` wrote")
-    loaded: Any = MultiplMoeForCausalLM.from_pretrained(folder, dtype=dtype, output_loading_info=True)
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        if config.model_type != MultiplMoeConfig.model_type:
+            raise BaseModelError(f"model: {folder} is no hybrid ({config.model_type}); run `multipl-moe upcycle` first")
+        # Tensors of another shape are told in `info` only if they are ignored.
+        loaded: Any = MultiplMoeForCausalLM.from_pretrained(
+            folder, config=config, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise BaseModelError(f"model: {folder} cannot be loaded ({error})") from error
     model, info = loaded
     wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
     if wrong:

@@ -5,6 +5,7 @@ never changes a value; the resolved recipe is saved beside each output.
 """
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +17,19 @@ from multipl_moe.languages import LANGUAGES
 from multipl_moe.model.moe_config import PRESETS, MoeConfig
 
 
+class _YamlLoader(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as in YAML 1.2, and not text."""
+
+
+_YamlLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
 class _Section(BaseModel):
     """A part of a recipe: strict about keys and types, documented field by field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 _MOE_OVERRIDES: dict[str, Any] = {
@@ -61,7 +71,7 @@ class SourceSection(_Section):
     """One source of files."""
 
     kind: Literal["toolchains", "folder", "git", "jsonl", "parquet"]
-    path: Path | None = Field(default=None, description="Folder, work tree or file; not for toolchains.")
+    path: Path | None = Field(default=None, strict=False, description="Folder, work tree or file; not for toolchains.")
     language: str | None = Field(
         default=None, description="Language of every file; default: by the table of languages."
     )
@@ -85,6 +95,9 @@ class CorpusSection(_Section):
     max_file_bytes: int = Field(default=100_000, gt=0, description="Larger files are left out.")
     min_file_bytes: int = Field(default=200, ge=0, description="Smaller files are left out.")
     validation_share: float = Field(default=0.1, gt=0, lt=1, description="Share of files held out, by language.")
+    strip_licence_headers: bool = Field(
+        default=True, description="Leave out licence comments, which a model would learn by heart."
+    )
     near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
 
 
@@ -106,6 +119,9 @@ class TrainSection(_Section):
     )
     compute_dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where it is fast."
+    )
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flex_attention"] = Field(
+        default="auto", description="Attention in training; auto: eager in bfloat16 on a CPU, where sdpa is slower."
     )
     gradient_checkpointing: bool = False
     calibration_tokens: int = Field(
@@ -182,6 +198,14 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
     return validate_recipe(values, origin=str(path) if path is not None else "recipe")
 
 
+def parse_value(text: str) -> Any:
+    """A value as it would be read from a YAML recipe; text that is no YAML stands for itself."""
+    try:
+        return yaml.load(text, _YamlLoader)
+    except (yaml.YAMLError, ValueError):  # ValueError: what looks like a date and is none
+        return text
+
+
 def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     """Build a `Recipe`, turning every validation problem into one line that names key, value and remedy."""
     try:
@@ -197,10 +221,10 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _YamlLoader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the recipe ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     if values is not None and not isinstance(values, dict):
         raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not a {type(values).__name__}")

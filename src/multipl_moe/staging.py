@@ -33,12 +33,15 @@ def staged_folder(output: Path) -> Iterator[Path]:
     """A folder to write into that becomes `output` if the block succeeds and vanishes if it fails or is interrupted.
 
     Raises:
-        OutputError: `output` exists already.
+        OutputError: `output` exists already or cannot be created.
     """
     refuse_existing(output)
     staging = output.with_name(f".{output.name}.partial")
     shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
+    try:
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"output: {output} cannot be created ({error.strerror}); choose another folder") from error
     try:
         yield staging
         staging.rename(output)

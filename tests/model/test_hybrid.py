@@ -65,9 +65,14 @@ MOES = {
 }
 
 
-def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "llama") -> HybridMoe:
+def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "llama") -> Any:
     config: Any = tiny_base_config(
-        family, hidden_size=sizes[0], intermediate_size=sizes[1], num_attention_heads=1, num_key_value_heads=1, head_dim=8
+        family,
+        hidden_size=sizes[0],
+        intermediate_size=sizes[1],
+        num_attention_heads=1,
+        num_key_value_heads=1,
+        head_dim=8,
     )
     layer = HybridMoe(_FFNS[family](config), moe, config)
     randomise(layer)
@@ -123,7 +128,7 @@ def _check(layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu
     loss.backward()
     loss_slow.backward()
 
-    tolerance = {"rtol": 1e-4, "atol": 2e-5} if dtype == torch.float32 else {"rtol": 1e-5, "atol": 1e-6}
+    tolerance: Any = {"rtol": 1e-4, "atol": 2e-5} if dtype == torch.float32 else {"rtol": 1e-5, "atol": 1e-6}
     torch.testing.assert_close(y, slow.y, **tolerance)
     torch.testing.assert_close(x.grad, x_slow.grad, **tolerance)
     for name, parameter in layer.named_parameters():
@@ -161,9 +166,7 @@ def test_the_sizes_above_take_the_looped_and_the_grouped_path(sizes, calls: int,
     assert len(seen) == calls
 
 
-@pytest.mark.parametrize(
-    ("family", "act"), [("llama", "silu"), ("starcoder2", "gelu_pytorch_tanh"), ("phi3", "silu")]
-)
+@pytest.mark.parametrize(("family", "act"), [("llama", "silu"), ("starcoder2", "gelu_pytorch_tanh"), ("phi3", "silu")])
 @pytest.mark.parametrize("sizes", [_LOOPED, _GROUPED], ids=["looped", "grouped"])
 @pytest.mark.parametrize("moe", ["causal", "moe-lpr"])
 def test_layer_equals_the_reference_for_biased_plain_and_fused_blocks(moe: str, sizes, family: str, act: str):

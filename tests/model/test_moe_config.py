@@ -89,7 +89,7 @@ def test_number_of_trained_experts_leaves_out_the_frozen_one(preset: str, traine
 def test_dict_round_trip_keeps_every_value(preset: str):
     moe = MoeConfig.from_preset(preset, layers=[0, 3], router_aux_loss_coef=0.5)
     assert MoeConfig.from_dict(moe.to_dict()) == moe
-    assert _CONFIG_JSON_KEYS <= set(moe.to_dict())
+    assert set(moe.to_dict()) >= _CONFIG_JSON_KEYS
 
 
 def test_all_problems_are_reported_at_once():

@@ -49,7 +49,9 @@ def _check(positions: Tensor, mask: Tensor | None, window: int, stride: int, loo
     slow = torch.stack([torch.stack([x[t] for t in s.window]).amax(0) if s.window else start for s in segments])
     assert torch.equal(pooled, slow)
     weights = torch.randn_like(pooled)
-    fast_gradients = torch.autograd.grad((pooled * weights).sum(), [x, start], allow_unused=True, materialize_grads=True)
+    fast_gradients = torch.autograd.grad(
+        (pooled * weights).sum(), [x, start], allow_unused=True, materialize_grads=True
+    )
     slow_gradients = torch.autograd.grad((slow * weights).sum(), [x, start], allow_unused=True, materialize_grads=True)
     for fast, expected in zip(fast_gradients, slow_gradients, strict=True):
         torch.testing.assert_close(fast, expected)

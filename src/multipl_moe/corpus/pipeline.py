@@ -60,7 +60,7 @@ def build_corpus(
         BaseModelError: the tokenizer cannot be used.
     """
     eos = eos_token(tokenizer_folder)
-    with staged_folder(output) as staging:
+    with staged_folder(output.absolute()) as staging:  # fsspec remembers the folder that relative paths began in
         counts = _run_pipelines(recipe, tokenizer_folder / "tokenizer.json", eos, staging, on_progress)
         shutil.rmtree(staging / "work")
         manifest = _manifest(recipe, tokenizer_folder, staging, counts)

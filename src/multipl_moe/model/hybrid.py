@@ -80,7 +80,7 @@ class HybridMoe(nn.Module):
         sees the thresholds that the first pass saw.
         """
         if self._batch_threshold is not None:
-            self.segment_threshold.lerp_(self._batch_threshold, 1 - _THRESHOLD_DECAY)
+            self.segment_threshold.lerp_(self._batch_threshold.to(self.segment_threshold), 1 - _THRESHOLD_DECAY)
             self._batch_threshold = None
 
     def discard_batch_threshold(self) -> None:

@@ -1,5 +1,6 @@
 """The hybrid causal language model: any supported base with the feed-forward blocks of chosen layers replaced."""
 
+import logging
 from typing import Any, cast
 
 import torch
@@ -13,6 +14,7 @@ from multipl_moe.model.families import family_of
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.segments import plan_segments
 
+_logger = logging.getLogger(__name__)
 _PLAN_KEY = "segment_plan"
 _IGNORED_LABEL = -100
 
@@ -37,6 +39,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
     _supports_attention_backend = True
 
     def __init__(self, config: MultiplMoeConfig) -> None:
+        requested_attention = config._attn_implementation
         super().__init__(config)
         base, moe = config.base_config, config.moe_config
         self._family = family_of(base)
@@ -44,14 +47,22 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             raise ConfigError(
                 f"moe.layers: {moe.layers} must name at least one of the base's layers 0..{base.num_hidden_layers - 1}"
             )
-        base._attn_implementation = config._attn_implementation
+        if requested_attention is not None:  # otherwise the base's own default: Gemma 2, for one, has no sdpa
+            base._attn_implementation = requested_attention
         self.model = AutoModel.from_config(base)
+        config._attn_implementation = self.model.config._attn_implementation
         self.lm_head = nn.Linear(base.hidden_size, base.vocab_size, bias=False)
         for index in moe.layers:
             layer = self.model.layers[index]
             layer.mlp = HybridMoe(layer.mlp, moe, base)
             layer.register_forward_pre_hook(_hand_over_plan, with_kwargs=True)
         self._moe = moe
+        if not moe.is_causal:
+            _logger.warning(
+                "preset %r: routing sees later tokens and other sequences, so teacher-forced losses are too good and "
+                "generation differs from training; it is there to reproduce and to compare",
+                moe.preset,
+            )
         self.model.register_forward_pre_hook(self._plan_segments, with_kwargs=True)
         self.post_init()
 
@@ -129,6 +140,8 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         inputs = args[0] if inputs is None and args else inputs
         assert inputs is not None
         attention_mask, position_ids = kwargs.get("attention_mask"), kwargs.get("position_ids")
+        if attention_mask is not None and bool((attention_mask != 0).all()):
+            attention_mask = None  # only without a mask does transformers keep packed documents apart in attention
         if position_ids is None:
             position_ids = _positions(inputs, attention_mask)
         position_ids = position_ids.expand(inputs.shape[:2])
@@ -142,7 +155,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             stride=self._moe.segment_stride,
             lookahead=self._moe.segment_lookahead,
         )
-        return args, kwargs | {"position_ids": position_ids, _PLAN_KEY: plan}
+        return args, kwargs | {"attention_mask": attention_mask, "position_ids": position_ids, _PLAN_KEY: plan}
 
 
 def _hand_over_plan(layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:

@@ -25,7 +25,7 @@ def calibrate_thresholds(
     """
     if model.config.moe_config.num_segment_experts == 0 or model.config.moe_config.segment_selection != "threshold":
         return
-    batches = list(batches)
+    batches = [{key: value.to(model.device) for key, value in batch.items()} for batch in batches]
     was_training = model.training
     for number in range(passes):
         model.train(number == 0)

@@ -9,7 +9,7 @@ import torch
 from multipl_moe.loading import load_hybrid
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.stages import prepare_stage1
-from multipl_moe.train.trainer import compute_dtype, mixture
+from multipl_moe.train.trainer import attention_implementation, compute_dtype, mixture
 
 _WARM_UP_STEPS, _TIMED_STEPS = 2, 4
 
@@ -17,7 +17,9 @@ _WARM_UP_STEPS, _TIMED_STEPS = 2, 4
 def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> float:
     """Tokens per second of stage 1: forward, backward and optimiser step, on a copy of the model that is dropped."""
     model = load_hybrid(model_folder)
+    model.set_attn_implementation(attention_implementation(recipe))
     prepare_stage1(model)
+    unify_dtype(model, recipe)
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, fused=True)

@@ -64,29 +64,40 @@ class OrderedTrainer(Trainer):
 
 
 class StopOnInterrupt(TrainerCallback):
-    """Turns Ctrl-C into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once."""
+    """Turns Ctrl-C into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once.
+
+    It listens while it is entered, as a context manager.
+    """
 
     def __init__(self) -> None:
         self.requested = False
         self._previous: Any = None
 
-    def on_train_begin(self, args, state, control, **kwargs):
-        """Listen."""
+    def __enter__(self) -> "StopOnInterrupt":
         self._previous = signal.signal(signal.SIGINT, self._request)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self._previous)
 
     def on_step_end(self, args, state, control, **kwargs):
         """Save and stop when asked to."""
         if self.requested:
             control.should_save = control.should_training_stop = True
 
-    def on_train_end(self, args, state, control, **kwargs):
-        """Stop listening."""
-        signal.signal(signal.SIGINT, self._previous)
-
     def _request(self, signum, frame) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+
+
+class AbsorbThresholds(TrainerCallback):
+    """Moves the stored segment thresholds at the end of a step, so that a checkpoint holds nothing pending."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Absorb the last batch's quantiles."""
+        for layer in kwargs["model"].hybrid_layers.values():
+            layer.absorb_batch_threshold()
 
 
 def tokens_per_step(recipe: Recipe) -> int:
@@ -107,6 +118,23 @@ def compute_dtype(recipe: Recipe) -> torch.dtype:
     if torch.cuda.is_available():
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16", False) else torch.float32
+
+
+def unify_dtype(model: MultiplMoeForCausalLM, recipe: Recipe) -> None:
+    """Hold all weights in float32 where nothing casts them: it holds bfloat16 and float16 exactly."""
+    if compute_dtype(recipe) == torch.float32:
+        model.float()
+
+
+def attention_implementation(recipe: Recipe) -> str:
+    """transformers' name of the attention to train with.
+
+    In bfloat16 on a CPU PyTorch's fused attention takes about twice the time of plain matrix products.
+    """
+    if recipe.train.attention != "auto":
+        return recipe.train.attention
+    on_cpu = not torch.cuda.is_available()
+    return "eager" if on_cpu and compute_dtype(recipe) == torch.bfloat16 else "sdpa"
 
 
 def mixture(recipe: Recipe, corpus: Path, weights: dict[str, float], num_sequences: int, seed: int) -> MixtureDataset:
@@ -148,28 +176,34 @@ def train_stage1(
         FrozenParameterError: a frozen parameter changed.
     """
     set_seed(recipe.seed)
+    sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
+    dataset = mixture(recipe, corpus, recipe.mixture_weights, sequences, recipe.seed)
+    calibration = list(calibration_batches(recipe, corpus))
     model = load_hybrid(model_folder)
+    model.set_attn_implementation(attention_implementation(recipe))
     storage_dtype = model.lm_head.weight.dtype
     audit = prepare_stage1(model)
     on_audit(audit)
     before = frozen_hashes(model)
-    sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
+    unify_dtype(model, recipe)
     interrupt = StopOnInterrupt()
     trainer = OrderedTrainer(
         model=model,
         args=_arguments(recipe, output / "checkpoints"),
-        train_dataset=mixture(recipe, corpus, recipe.mixture_weights, sequences, recipe.seed),
-        callbacks=[interrupt, *callbacks],
+        train_dataset=dataset,
+        callbacks=[interrupt, AbsorbThresholds(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
     checkpoints = output / "checkpoints"
-    outcome = trainer.train(resume_from_checkpoint=get_last_checkpoint(checkpoints) if checkpoints.is_dir() else None)
+    last = get_last_checkpoint(checkpoints) if checkpoints.is_dir() else None
+    with interrupt:
+        outcome = trainer.train(resume_from_checkpoint=last)
     if interrupt.requested:
         raise KeyboardInterrupt
-    _calibrate(recipe, model, corpus)
-    digest = verify_frozen(model, before)
+    _calibrate(recipe, model, calibration)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
+    digest = verify_frozen(model, before)
     with staged_folder(output / "model") as staging:
         model.save_pretrained(staging)
         copy_companions(model_folder, staging)
@@ -184,10 +218,10 @@ def train_stage1(
     )
 
 
-def _calibrate(recipe: Recipe, model: MultiplMoeForCausalLM, corpus: Path) -> None:
+def _calibrate(recipe: Recipe, model: MultiplMoeForCausalLM, batches: list[dict[str, torch.Tensor]]) -> None:
     dtype = compute_dtype(recipe)
     with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
-        calibrate_thresholds(model, calibration_batches(recipe, corpus))
+        calibrate_thresholds(model, batches)
 
 
 def calibration_batches(recipe: Recipe, corpus: Path) -> Iterator[dict[str, torch.Tensor]]:
@@ -196,7 +230,7 @@ def calibration_batches(recipe: Recipe, corpus: Path) -> Iterator[dict[str, torc
     present = {name: 1.0 for name in recipe.languages if (corpus / "tokens" / "train" / name).is_dir()}
     num_sequences = max(train.calibration_tokens // train.sequence_tokens, 2)
     dataset = mixture(recipe, corpus, present, num_sequences, recipe.seed + _CALIBRATION_SEED_OFFSET)
-    rows = max(train.batch_sequences, 2)
+    rows = min(max(train.batch_sequences, 2), num_sequences)
     for begin in range(0, num_sequences - num_sequences % rows, rows):
         items = [dataset[index] for index in range(begin, begin + rows)]
         yield {key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}
@@ -219,7 +253,7 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         bf16=compute_dtype(recipe) == torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
         gradient_checkpointing=train.gradient_checkpointing,
-        logging_steps=train.log_every_steps,
+        logging_steps=min(train.log_every_steps, steps),
         save_steps=train.save_every_steps,
         save_total_limit=2,
         seed=recipe.seed,

@@ -43,7 +43,12 @@ class CheckpointReader:
     def _file_names(self) -> list[str]:
         index = self.folder / "model.safetensors.index.json"
         if index.is_file():
-            return sorted(set(json.loads(index.read_text())["weight_map"].values()))
+            try:
+                return sorted(set(json.loads(index.read_text())["weight_map"].values()))
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise BaseModelError(f"base model: {index} is not an index; download the file again") from error
+        if (self.folder / "model.safetensors").is_file():
+            return ["model.safetensors"]
         names = sorted(path.name for path in self.folder.glob("*.safetensors"))
         if not names:
             raise BaseModelError(f"base model: {self.folder} has no safetensors file; convert its weights first")

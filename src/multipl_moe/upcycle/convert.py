@@ -86,7 +86,7 @@ def upcycle(
         verification = None
         if settings.verify:
             exact = settings.noise == 0 and settings.reinit == 0
-            verification = verify_start(base_folder, staging, moe, exact_copies=exact, seed=recipe.seed)
+            verification = verify_start(base_folder, staging, moe, dtype=dtype, exact_copies=exact, seed=recipe.seed)
             if not verification.passed:
                 raise BaseModelError(
                     f"upcycle: logits differ from the base's by {verification.max_difference:.2e}; "

@@ -34,17 +34,20 @@ class Verification:
 
 @torch.no_grad()
 def verify_start(
-    base_folder: Path, hybrid_folder: Path, moe: MoeConfig, *, exact_copies: bool, seed: int
+    base_folder: Path, hybrid_folder: Path, moe: MoeConfig, *, dtype: torch.dtype, exact_copies: bool, seed: int
 ) -> Verification:
     """Compare a fresh hybrid checkpoint with its base on random tokens, longer than two segment windows.
 
     Args:
         base_folder, hybrid_folder: both in Hugging Face format.
         moe: settings of the hybrid layers.
+        dtype: of the hybrid checkpoint; the base's weights are rounded to it too.
         exact_copies: whether experts are plain copies (no noise, no re-initialisation).
         seed: of the probe.
     """
     base = AutoModelForCausalLM.from_pretrained(base_folder, dtype=torch.float32).eval()
+    for parameter in base.parameters():
+        parameter.copy_(parameter.to(dtype))
     generator = torch.Generator().manual_seed(seed)
     num_tokens = min(int(_PROBE_WINDOWS * moe.segment_window), base.config.max_position_embeddings)
     probe = torch.randint(base.config.vocab_size, (_PROBE_ROWS, num_tokens), generator=generator)

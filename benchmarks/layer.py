@@ -1,0 +1,294 @@
+"""Cost of one hybrid layer, forward and backward: against dense matmuls, against one-hot dispatch, and in tokens.
+
+    python benchmarks/layer.py [--quick] [--threads N] [--output FILE.json]
+
+The layer has the size of SmolLM2-135M's feed-forward block, preset `causal`, 6 token experts (top 2) and 6 segment
+experts, rows of 512 tokens, the shared expert frozen, parameters in the type of the input. Active FLOPs: forward, input
+gradient and weight gradient of each routed row; forward and input gradient of each token in the shared expert.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from harness import (
+    Target,
+    Timing,
+    console,
+    in_fresh_process,
+    interleave,
+    keep_freed_memory,
+    median_ratio,
+    peak_memory_bytes,
+    print_table,
+    record,
+)
+from one_hot import OneHotMoe
+from torch import Tensor
+from transformers import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaMLP
+
+from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.segments import plan_segments
+
+_HIDDEN, _INTERMEDIATE, _ROW_TOKENS = 576, 1536, 512
+_BASE = LlamaConfig(hidden_size=_HIDDEN, intermediate_size=_INTERMEDIATE, num_attention_heads=9, num_key_value_heads=3)
+_DTYPES = ("float32", "bfloat16")
+_SIZES = (2048, 4096, 8192, 16384)
+
+_MIN_EFFICIENCY = 0.75
+_MIN_SPEEDUP = 10.0
+_MAX_GROWTH = 1.15  # of time or memory per token, from the fewest to the most tokens
+
+
+class Setup(NamedTuple):
+    """One case of the benchmark; crosses process borders."""
+
+    tokens: int
+    dtype: str
+    repeats: int
+    threads: int
+    keep_freed_memory: bool = True
+
+    def enter(self) -> None:
+        """Apply what holds for a whole process."""
+        torch.set_num_threads(self.threads)
+        torch.manual_seed(0)
+        if self.keep_freed_memory:
+            keep_freed_memory()
+
+
+def build_layer(tokens: int, dtype: str, *, preset: str = "causal", layer_class: type[HybridMoe] = HybridMoe):
+    """A layer in training mode and its (B, T, H) input; the same weights and input for each class."""
+    torch.manual_seed(0)
+    moe = MoeConfig.from_preset(preset)
+    layer = layer_class(LlamaMLP(_BASE), moe, _BASE).to(getattr(torch, dtype)).train()
+    layer.shared_expert.requires_grad_(False)
+    num_rows = max(tokens // _ROW_TOKENS, 1)
+    layer.plan = plan_segments(
+        torch.arange(tokens // num_rows).expand(num_rows, -1),
+        None,
+        window=moe.segment_window,
+        stride=moe.segment_stride,
+        lookahead=moe.segment_lookahead,
+    )
+    x_BTH = torch.randn(num_rows, tokens // num_rows, _HIDDEN, dtype=getattr(torch, dtype), requires_grad=True)
+    return layer, x_BTH
+
+
+def layer_step(layer: HybridMoe, x_BTH: Tensor) -> Callable[[], None]:
+    """One forward and backward pass; gradients are not accumulated."""
+    grad_BTH = torch.randn_like(x_BTH)
+
+    def step() -> None:
+        x_BTH.grad = None
+        layer.zero_grad(set_to_none=True)
+        layer(x_BTH).backward(grad_BTH)
+
+    return step
+
+
+def count_rows(layer: HybridMoe, x_BTH: Tensor) -> int:
+    """Rows that the trained experts process for this input."""
+    rows = []
+
+    def observe(layer, plan, tokens, segments) -> None:
+        rows.append(tokens.chosen[:, :-1].sum() + segments.chosen[plan.segment_of_token].sum())
+
+    layer.observer = observe
+    with torch.no_grad():
+        layer(x_BTH)
+    layer.observer = None
+    return int(rows[0])
+
+
+def dense_step(trained_rows: int, frozen_rows: int, dtype: str) -> Callable[[], None]:
+    """The same active FLOPs as plain matmuls of one large matrix each, without activation or autograd."""
+    randn = partial(torch.randn, dtype=getattr(torch, dtype))
+    up_UH, down_HI = randn(2 * _INTERMEDIATE, _HIDDEN), randn(_HIDDEN, _INTERMEDIATE)
+    inputs = [
+        [randn(rows, size) for size in (_HIDDEN, 2 * _INTERMEDIATE, _INTERMEDIATE)]
+        for rows in (trained_rows, frozen_rows)
+    ]
+
+    def step() -> None:
+        for x_RH, hidden_RU, hidden_RI in inputs:
+            torch.mm(x_RH, up_UH.t())
+            torch.mm(hidden_RI, down_HI.t())
+            torch.mm(x_RH, down_HI)
+            torch.mm(hidden_RU, up_UH)
+        x_RH, hidden_RU, hidden_RI = inputs[0]
+        torch.mm(hidden_RU.t(), x_RH)
+        torch.mm(x_RH.t(), hidden_RI)
+
+    return step
+
+
+def active_flops(trained_rows: int, frozen_rows: int) -> int:
+    """Matmul FLOPs of one forward and backward pass."""
+    forward = 2 * 3 * _HIDDEN * _INTERMEDIATE
+    return forward * (3 * trained_rows + 2 * frozen_rows)
+
+
+def measure_efficiency(setup: Setup) -> dict[str, Any]:
+    """The layer and dense matmuls of the same active FLOPs, interleaved."""
+    setup.enter()
+    layer, x_BTH = build_layer(setup.tokens, setup.dtype)
+    rows = count_rows(layer, x_BTH)
+    steps = {"layer": layer_step(layer, x_BTH), "dense": dense_step(rows, setup.tokens, setup.dtype)}
+    timings = interleave(steps, repeats=setup.repeats)
+    flops = active_flops(rows, setup.tokens)
+    return setup._asdict() | {
+        "trained_rows": rows,
+        "active_flops": flops,
+        "gflop_per_s": {name: flops / timing.median_s / 1e9 for name, timing in timings.items()},
+        "efficiency": median_ratio(timings["dense"], timings["layer"]),
+        "timings": timings,
+    }
+
+
+def measure_speedup(setup: Setup) -> dict[str, Any]:
+    """The layer and its one-hot formulation, preset `paper`, interleaved."""
+    setup.enter()
+    steps, outputs = {}, []
+    for name, layer_class in (("layer", HybridMoe), ("one_hot", OneHotMoe)):
+        layer, x_BTH = build_layer(setup.tokens, setup.dtype, preset="paper", layer_class=layer_class)
+        steps[name] = layer_step(layer, x_BTH)
+        with torch.no_grad():
+            outputs.append(layer(x_BTH).float())
+    difference = ((outputs[1] - outputs[0]).norm() / outputs[0].norm()).item()
+    assert difference < 0.02, f"the one-hot layer computes something else: relative difference {difference:.2g}"
+    timings = interleave(steps, repeats=setup.repeats)
+    return setup._asdict() | {
+        "relative_difference": difference,
+        "speedup": median_ratio(timings["one_hot"], timings["layer"]),
+        "timings": timings,
+    }
+
+
+def measure_times(setup: Setup, sizes: tuple[int, ...]) -> dict[int, Timing]:
+    """Time of one pass for each number of tokens, interleaved."""
+    setup.enter()
+    steps = {str(size): layer_step(*build_layer(size, setup.dtype)) for size in sizes}
+    return {int(size): timing for size, timing in interleave(steps, repeats=setup.repeats).items()}
+
+
+def measure_memory(setup: Setup) -> int:
+    """Peak memory of one pass beyond parameters and input: activations and all gradients."""
+    setup.enter()
+    layer_step(*build_layer(64, setup.dtype))()
+    return peak_memory_bytes(layer_step(*build_layer(setup.tokens, setup.dtype)))
+
+
+def main() -> None:
+    """Measure, print, store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer repeats and sizes, no one-hot comparison above 2048"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="1 is timed in processor time, more in wall time")
+    parser.add_argument("--output", type=Path, help="JSON file (default: benchmarks/results/layer.json)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    repeats = 3 if options.quick else 15
+
+    def setup(tokens: int, dtype: str, keep: bool = True) -> Setup:
+        # As much work in a large case as in a small one, but no fewer than 3 repeats for a median.
+        return Setup(tokens, dtype, max(3, repeats * _SIZES[0] // tokens), options.threads, keep)
+
+    targets = []
+    sizes = _SIZES[:2] if options.quick else _SIZES
+
+    cases = [(n, dtype, keep) for n in (sizes[0], sizes[-1]) for dtype in _DTYPES for keep in (True, False)]
+    efficiency = [in_fresh_process(measure_efficiency, setup(*case)) for case in cases]
+    print_table(
+        f"Active FLOPs per second against dense matmuls, {options.threads} thread(s)",
+        ["tokens", "type", "freed memory", "layer", "dense", "GFLOP/s", "dense GFLOP/s", "ratio"],
+        [
+            [
+                f"{r['tokens']:,}",
+                r["dtype"],
+                "kept" if r["keep_freed_memory"] else "returned",
+                r["timings"]["layer"].text(),
+                r["timings"]["dense"].text(),
+                *(f"{r['gflop_per_s'][name]:.0f}" for name in ("layer", "dense")),
+                f"{r['efficiency']:.3f}",
+            ]
+            for r in efficiency
+        ],
+    )
+    targets += [
+        Target(f"FLOP rate / dense, {r['tokens']:,} tokens, {r['dtype']}", r["efficiency"], _MIN_EFFICIENCY)
+        for r in efficiency
+        if r["keep_freed_memory"]
+    ]
+
+    one_hot_tokens = 2048 if options.quick else 8192
+    speedup = [in_fresh_process(measure_speedup, setup(one_hot_tokens, dtype)) for dtype in _DTYPES]
+    print_table(
+        "Against one-hot dispatch (preset paper)",
+        ["tokens", "type", "layer", "one-hot", "times as fast"],
+        [
+            [
+                f"{r['tokens']:,}",
+                r["dtype"],
+                *(r["timings"][k].text() for k in ("layer", "one_hot")),
+                f"{r['speedup']:.1f}",
+            ]
+            for r in speedup
+        ],
+    )
+    targets += [
+        Target(f"times as fast as one-hot, {r['tokens']:,} tokens, {r['dtype']}", r["speedup"], _MIN_SPEEDUP)
+        for r in speedup
+    ]
+
+    scaling = []
+    for dtype in _DTYPES:
+        times = in_fresh_process(measure_times, setup(sizes[1], dtype), sizes)
+        memory = {n: in_fresh_process(measure_memory, setup(n, dtype, keep=False)) for n in sizes}
+        scaling += [
+            {
+                "tokens": n,
+                "dtype": dtype,
+                "timing": times[n],
+                "memory_bytes": memory[n],
+                "time_per_token_ratio": times[n].median_s / n / (times[sizes[0]].median_s / sizes[0]),
+                "memory_per_token_ratio": memory[n] / n / (memory[sizes[0]] / sizes[0]),
+                "memory_bytes_per_added_token": (memory[n] - memory[fewer]) / (n - fewer) if fewer else None,
+            }
+            for fewer, n in zip((None, *sizes), sizes, strict=False)
+        ]
+    print_table(
+        f"Growth with tokens (ratios per token, to {sizes[0]:,})",
+        ["tokens", "type", "time", "time ratio", "memory", "memory ratio", "per added token"],
+        [
+            [
+                f"{r['tokens']:,}",
+                r["dtype"],
+                r["timing"].text(),
+                f"{r['time_per_token_ratio']:.3f}",
+                f"{r['memory_bytes'] / 2**20:,.0f} MiB",
+                f"{r['memory_per_token_ratio']:.3f}",
+                f"{r['memory_bytes_per_added_token'] / 2**10:.1f} KiB" if r["memory_bytes_per_added_token"] else "",
+            ]
+            for r in scaling
+        ],
+    )
+    for what in ("time", "memory"):
+        worst = max(scaling, key=lambda r, what=what: r[f"{what}_per_token_ratio"])
+        targets.append(
+            Target(f"growth of {what} per token, worst", worst[f"{what}_per_token_ratio"], _MAX_GROWTH, at_least=False)
+        )
+
+    results = {"efficiency": efficiency, "one_hot": speedup, "scaling": scaling}
+    file = record("layer", results, targets, repeats=repeats, output=options.output)
+    console.print(f"{sum(t.met for t in targets)} of {len(targets)} targets met; {file.name}")
+
+
+if __name__ == "__main__":
+    main()

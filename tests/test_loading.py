@@ -1,0 +1,93 @@
+"""Loading a hybrid checkpoint strictly."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.loading import load_hybrid
+
+from .conftest import random_tokens, tiny_base_config, tiny_hybrid
+
+NAME = "model.layers.1.mlp.experts.down_proj"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny_hybrid().save_pretrained(tmp_path / "hybrid")
+    return tmp_path / "hybrid"
+
+
+def change_weights(folder, changes: dict[str, torch.Tensor | None]) -> None:
+    weights = load_file(folder / "model.safetensors")
+    for name, value in changes.items():
+        weights.pop(name, None)
+        if value is not None:
+            weights[name] = value
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def test_a_loaded_checkpoint_gives_the_same_logits(folder):
+    tokens = random_tokens(2, 30)
+    with torch.no_grad():
+        assert torch.equal(load_hybrid(folder)(input_ids=tokens).logits, tiny_hybrid()(input_ids=tokens).logits)
+
+
+def test_the_dtype_is_the_checkpoint_s_unless_another_is_asked_for(folder, tmp_path):
+    tiny_hybrid().to(torch.bfloat16).save_pretrained(tmp_path / "half")
+    assert load_hybrid(folder).dtype == torch.float32
+    assert load_hybrid(tmp_path / "half").dtype == torch.bfloat16
+    assert load_hybrid(tmp_path / "half", dtype=torch.float32).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "name",
+    [NAME, "model.layers.2.mlp.shared_expert.up_proj.weight", "model.layers.1.mlp.segment_threshold", "lm_head.weight"],
+)
+def test_a_missing_tensor_is_an_error_that_names_it(folder, name):
+    change_weights(folder, {name: None})
+    with pytest.raises(BaseModelError, match=rf"missing_keys.*{name}"):
+        load_hybrid(folder)
+
+
+def test_an_unexpected_tensor_is_an_error_that_names_it(folder):
+    change_weights(folder, {"model.layers.0.mlp.experts.down_proj": torch.zeros(1)})
+    with pytest.raises(BaseModelError, match=r"unexpected_keys.*model\.layers\.0\.mlp\.experts\.down_proj"):
+        load_hybrid(folder)
+
+
+def test_a_tensor_of_another_shape_is_an_error_that_names_it(folder):
+    change_weights(folder, {NAME: torch.zeros(5, 32, 48)})
+    with pytest.raises(BaseModelError, match=NAME):
+        load_hybrid(folder)
+
+
+def test_a_truncated_checkpoint_is_an_error(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(BaseModelError, match="hybrid"):
+        load_hybrid(folder)
+
+
+def test_a_folder_without_weights_is_an_error(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(BaseModelError, match="hybrid"):
+        load_hybrid(folder)
+
+
+def test_a_folder_without_configuration_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(BaseModelError, match=r"no config\.json; give a folder that `multipl-moe upcycle` wrote"):
+        load_hybrid(tmp_path)
+
+
+def test_a_dense_model_is_refused_with_the_remedy(tmp_path):
+    AutoModelForCausalLM.from_config(tiny_base_config()).save_pretrained(tmp_path / "dense")
+    with pytest.raises(BaseModelError, match=r"dense is no hybrid .*multipl-moe upcycle"):
+        load_hybrid(tmp_path / "dense")
+
+
+def test_a_broken_configuration_is_an_error(folder):
+    (folder / "config.json").write_text("{")
+    with pytest.raises(BaseModelError, match="hybrid"):
+        load_hybrid(folder)

@@ -1,0 +1,377 @@
+"""The schema of a run: strict, complete, and all problems told at once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe import Recipe, load_recipe, parse_value, validate_recipe
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+KEYS = {
+    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "eval"},
+    "moe": {
+        "preset",
+        "layers",
+        "num_token_experts",
+        "token_top_k",
+        "num_segment_experts",
+        "segment_window",
+        "segment_stride",
+        "segment_lookahead",
+        "segment_selection",
+        "segment_gate_scale",
+        "segment_capacity",
+        "segment_max_experts",
+        "fusion",
+        "token_weight",
+        "segment_weight",
+        "shared_expert_selection",
+        "router_aux_loss_coef",
+    },
+    "upcycle": {"noise", "reinit", "dtype", "verify"},
+    "corpus": {
+        "sources",
+        "max_bytes_per_language",
+        "max_file_bytes",
+        "min_file_bytes",
+        "validation_share",
+        "near_duplicates",
+        "strip_licence_headers",
+    },
+    "corpus.sources": {"kind", "path", "language", "licence", "text_key"},
+    "train": {
+        "tokens",
+        "sequence_tokens",
+        "batch_sequences",
+        "accumulation_steps",
+        "learning_rate",
+        "warmup_share",
+        "schedule",
+        "weight_decay",
+        "adam_beta2",
+        "max_grad_norm",
+        "weights",
+        "compute_dtype",
+        "attention",
+        "gradient_checkpointing",
+        "calibration_tokens",
+        "log_every_steps",
+        "save_every_steps",
+    },
+    "eval": {"files_per_language", "tokens_per_file", "window_tokens", "batch_tokens", "bootstrap_samples"},
+}
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """{"a": {"b": value}} for the key a.b."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+def problems_of(values: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        validate_recipe(values)
+    assert all("\n" not in problem for problem in caught.value.problems)
+    return caught.value.problems
+
+
+def test_the_defaults_are_valid_and_those_documented():
+    recipe = load_recipe()
+    assert recipe == Recipe()
+    assert recipe.base == "smollm2-135m"
+    assert recipe.languages == dict.fromkeys(("rust", "go", "ruby"), "learn") | dict.fromkeys(
+        ("python", "java", "cpp", "english"), "keep"
+    )
+    assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1}
+    assert recipe.moe.resolve([0, 1]).preset == "causal"
+
+
+def test_the_keys_of_every_section_are_frozen():
+    defaults = Recipe()
+    found = {
+        section: set(type(part).model_fields)
+        for section, part in {
+            "": defaults,
+            "moe": defaults.moe,
+            "upcycle": defaults.upcycle,
+            "corpus": defaults.corpus,
+            "corpus.sources": defaults.corpus.sources[0],
+            "train": defaults.train,
+            "eval": defaults.eval,
+        }.items()
+    }
+    assert found == KEYS
+
+
+def test_a_recipe_survives_yaml(tmp_path):
+    values = {
+        "base": "owner/name",
+        "seed": 7,
+        "learn": ["go"],
+        "keep": [],
+        "moe": {"preset": "paper", "layers": [3, 7], "num_token_experts": 4, "segment_capacity": 0.5},
+        "upcycle": {"noise": 1e-5, "reinit": 0.5, "dtype": "bfloat16", "verify": False},
+        "corpus": {"sources": [{"kind": "folder", "path": "some/where", "licence": "MIT"}, {"kind": "toolchains"}]},
+        "train": {"learning_rate": 1e-6, "weights": {"go": 2.5}, "gradient_checkpointing": True},
+        "eval": {"files_per_language": 3},
+    }
+    recipe = validate_recipe(values)
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    again = load_recipe(tmp_path / "recipe.yaml")
+    assert again == recipe
+    assert again.train.learning_rate == 1e-6
+    assert again.corpus.sources[0].path == Path("some/where")
+    assert again.moe.resolve([3, 7]).num_token_experts == 4
+    assert load_recipe(tmp_path / "recipe.yaml").to_yaml() == recipe.to_yaml()
+
+
+def test_the_defaults_survive_yaml(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(Recipe().to_yaml())
+    assert load_recipe(tmp_path / "recipe.yaml") == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("lern", "learn"),
+        ("moe.token_topk", "token_top_k"),
+        ("upcycle.re_init", "reinit"),
+        ("corpus.max_file_byte", "max_file_bytes"),
+        ("train.learningrate", "learning_rate"),
+        ("eval.bootstrap_sample", "bootstrap_samples"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(key, near):
+    assert problems_of(nested(key, 1)) == [f"recipe: {key}: unknown key; did you mean {near!r}?"]
+
+
+def test_an_unknown_key_inside_a_list_is_refused_with_the_nearest_known_one():
+    problems = problems_of({"corpus": {"sources": [{"kind": "folder", "path": "a", "license": "MIT"}]}})
+    assert problems == ["recipe: corpus.sources.0.license: unknown key; did you mean 'licence'?"]
+
+
+def test_an_unknown_key_like_no_other_is_refused_with_all_known_ones():
+    (problem,) = problems_of({"upcycle": {"xyz": 1}})
+    assert problem == "recipe: upcycle.xyz: unknown key; known keys: noise, reinit, dtype, verify"
+
+
+def test_all_problems_are_told_at_once_each_with_key_and_value(tmp_path):
+    (tmp_path / "bad.yaml").write_text(
+        "seed: -1\nlern: [go]\ntrain: {tokens: 0, schedule: wild}\nupcycle: {noise: 2}\neval: {window_tokens: many}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(tmp_path / "bad.yaml")
+    problems = caught.value.problems
+    assert len(problems) == 6
+    assert all(problem.startswith(f"{tmp_path / 'bad.yaml'}: ") for problem in problems)
+    for key, value, remedy in [
+        ("seed", "-1", "greater than or equal to 0"),
+        ("lern", "", "did you mean 'learn'?"),
+        ("train.tokens", "0", "greater than 0"),
+        ("train.schedule", "'wild'", "'linear', 'cosine' or 'constant_with_warmup'"),
+        ("upcycle.noise", "2", "less than or equal to 1"),
+        ("eval.window_tokens", "'many'", "valid integer"),
+    ]:
+        assert [p for p in problems if f" {key}: {value}" in p and remedy in p], (key, problems)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "3"),
+        ("seed", 3.0),
+        ("seed", True),
+        ("base", 5),
+        ("learn", "rust"),
+        ("keep", None),
+        ("train", 3),
+        ("train.tokens", "300"),
+        ("train.learning_rate", "0.1"),
+        ("train.learning_rate", float("inf")),
+        ("train.learning_rate", float("nan")),
+        ("train.gradient_checkpointing", 1),
+        ("train.gradient_checkpointing", "true"),
+        ("train.weights", ["rust"]),
+        ("upcycle.verify", "no"),
+        ("upcycle.dtype", "float64"),
+        ("moe.layers", 3),
+        ("moe.layers", [1.5]),
+        ("moe.token_top_k", 2.5),
+        ("moe.segment_selection", "best"),
+        ("corpus.sources", []),
+        ("corpus.sources", [{"kind": "web"}]),
+        ("corpus.sources", [{"kind": "folder", "path": 3}]),
+    ],
+)
+def test_a_value_of_another_type_is_refused_never_converted(key, value):
+    problems = problems_of(nested(key, value))
+    assert all(problem.startswith(f"recipe: {key}") for problem in problems)
+
+
+def test_a_whole_number_stands_for_a_real_one():
+    assert validate_recipe({"train": {"learning_rate": 1}}).train.learning_rate == 1.0
+
+
+@pytest.mark.parametrize(
+    "values", [{"learn": ["rust", "cobol"]}, {"keep": ["cobol"]}, {"train": {"weights": {"cobol": 1.0, "go": 1.0}}}]
+)
+def test_an_unknown_language_is_refused_with_the_known_ones(values):
+    (problem,) = problems_of(values)
+    assert problem == "recipe: unknown languages cobol; known: cpp, english, go, java, python, ruby, rust"
+
+
+def test_a_language_both_to_learn_and_to_keep_is_refused():
+    (problem,) = problems_of({"learn": ["go", "java", "rust"], "keep": ["java", "rust"]})
+    assert problem == "recipe: languages both to learn and to keep: java, rust"
+
+
+def test_nothing_to_learn_is_refused():
+    assert problems_of({"learn": []})[0].startswith("recipe: learn: []")
+
+
+@pytest.mark.parametrize("kind", ["folder", "git", "jsonl", "parquet"])
+def test_a_source_other_than_the_toolchains_needs_a_path(kind):
+    (problem,) = problems_of({"corpus": {"sources": [{"kind": kind}]}})
+    assert problem == f"recipe: corpus.sources.0: path: needed for kind {kind}"
+
+
+@pytest.mark.parametrize(
+    ("values", "beginning", "remedy"),
+    [
+        ({"segment_window": 50}, "moe.segment_window: 50 ", "multiple of segment_stride (16); use 48"),
+        ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, segment-only, moe-lpr"),
+        ({"token_top_k": 9}, "moe.token_top_k: 9 ", "between 1 and num_token_experts (6)"),
+        ({"segment_max_experts": 0}, "moe.segment_max_experts: 0 ", "at least 1"),
+        ({"token_weight": 0.0}, "moe.token_weight: 0 ", "raise it"),
+        ({"preset": "paper", "segment_stride": 48}, "moe.segment_window: 64 ", "use 48"),
+    ],
+)
+def test_the_settings_of_the_layer_are_checked_with_the_recipe(values, beginning, remedy):
+    (problem,) = problems_of({"moe": values})
+    assert problem.startswith(f"recipe: {beginning}")
+    assert remedy in problem
+
+
+def test_all_problems_of_the_layer_are_told_at_once():
+    problems = problems_of({"moe": {"segment_window": 50, "segment_max_experts": 0, "router_aux_loss_coef": -1.0}})
+    assert [problem.split(": ")[1] for problem in problems] == [
+        "moe.segment_window",
+        "moe.segment_max_experts",
+        "moe.router_aux_loss_coef",
+    ]
+
+
+def test_settings_of_the_layer_go_on_top_of_the_preset():
+    moe = validate_recipe({"moe": {"preset": "paper", "segment_capacity": 2.0}}).moe.resolve([4])
+    assert (moe.preset, moe.segment_capacity, moe.layers) == ("paper", 2.0, [4])
+    assert (moe.fusion, moe.segment_stride, moe.segment_lookahead) == ("fixed", 64, True)
+
+
+def test_dotted_overrides_go_on_top_of_the_file_and_none_leaves_it(tmp_path):
+    (tmp_path / "r.yaml").write_text("seed: 5\ntrain: {tokens: 100, learning_rate: 0.5}\n")
+    recipe = load_recipe(
+        tmp_path / "r.yaml",
+        {"train.tokens": 200, "train.learning_rate": None, "moe.layers": "last:2", "seed": None, "keep": ["cpp"]},
+    )
+    assert (recipe.train.tokens, recipe.train.learning_rate) == (200, 0.5)
+    assert (recipe.moe.layers, recipe.seed, recipe.keep) == ("last:2", 5, ["cpp"])
+
+
+@pytest.mark.parametrize("key", ["train.token", "nothing.at.all", "base.name", "trian.tokens"])
+def test_an_override_of_an_unknown_key_is_refused(tmp_path, key):
+    (tmp_path / "r.yaml").write_text("base: owner/name\n")
+    with pytest.raises(ConfigError, match=key.split(".")[0]):
+        load_recipe(tmp_path / "r.yaml", {key: 1})
+
+
+def test_an_override_below_a_value_is_refused_with_the_reason():
+    with pytest.raises(ConfigError, match=r"train\.tokens: train must be a mapping"):
+        load_recipe(overrides={"train": 3, "train.tokens": 4})
+
+
+@pytest.mark.parametrize("content", ["a: [1", "a: b: c", "\t- x", "a: 2024-13-45", "!!python/object:os.system {}"])
+def test_bad_yaml_is_one_line_that_names_the_file(tmp_path, content):
+    (tmp_path / "bad.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=r"bad\.yaml: not valid YAML") as caught:
+        load_recipe(tmp_path / "bad.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"bad\.yaml: not valid YAML"):
+        load_recipe(tmp_path / "bad.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot read the recipe \(No such file"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_a_folder_is_no_recipe(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read the recipe"):
+        load_recipe(tmp_path)
+
+
+@pytest.mark.parametrize(("content", "kind"), [("- a\n- b\n", "list"), ("just text\n", "str"), ("3\n", "int")])
+def test_a_recipe_that_is_no_mapping_is_refused(tmp_path, content, kind):
+    (tmp_path / "r.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=f"a recipe is a mapping of keys to values, not a {kind}"):
+        load_recipe(tmp_path / "r.yaml")
+
+
+def test_an_empty_file_means_the_defaults(tmp_path):
+    (tmp_path / "r.yaml").write_text("# nothing yet\n")
+    assert load_recipe(tmp_path / "r.yaml") == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 1e-3),
+        ("2.5E+2", 250.0),
+        ("-1e3", -1000.0),
+        (".5e1", 5.0),
+        ("0.1", 0.1),
+        ("12", 12),
+        ("false", False),
+        ("true", True),
+        ("null", None),
+        ("every:2", "every:2"),
+        ("[rust, english]", ["rust", "english"]),
+        ("{english: 2}", {"english": 2}),
+        ("[3, 7]", [3, 7]),
+        ("1e5f", "1e5f"),
+        ("[1", "[1"),
+        ("2024-13-45", "2024-13-45"),
+    ],
+)
+def test_a_setting_is_read_as_yaml_with_exponents_as_numbers(text, value):
+    found = parse_value(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_an_exponent_without_a_point_is_a_number_in_a_file_too(tmp_path):
+    (tmp_path / "r.yaml").write_text("train: {learning_rate: 1e-3, tokens: 5000}\n")
+    assert load_recipe(tmp_path / "r.yaml").train.learning_rate == 1e-3
+
+
+def test_a_recipe_does_not_change():
+    with pytest.raises(ValueError, match="frozen"):
+        Recipe().seed = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_every_shipped_recipe_is_valid():
+    files = sorted(RECIPES.glob("*.yaml"))
+    if not RECIPES.is_dir() or not any(RECIPES.iterdir()):
+        pytest.skip("no recipes are shipped yet")
+    assert files
+    for file in files:
+        load_recipe(file)
+        assert isinstance(yaml.safe_load(file.read_text()), dict), file

@@ -1,0 +1,106 @@
+"""Outputs are written whole or not at all."""
+
+from collections import namedtuple
+
+import pytest
+
+from multipl_moe.errors import OutputError
+from multipl_moe.staging import copy_companions, refuse_existing, require_space, shutil, staged_folder
+
+
+def names_in(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_output_appears_only_when_the_block_is_done(tmp_path):
+    with staged_folder(tmp_path / "out") as staging:
+        (staging / "file").write_text("whole")
+        assert not (tmp_path / "out").exists()
+        assert staging.parent == tmp_path  # of the same disk, so that renaming is at once
+    assert names_in(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "file").read_text() == "whole"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_or_an_interrupt_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), staged_folder(tmp_path / "out") as staging:
+        (staging / "deep").mkdir()
+        (staging / "deep" / "file").write_text("half")
+        raise error
+    assert names_in(tmp_path) == []
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path):
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "stale").touch()
+    with staged_folder(tmp_path / "out"):
+        pass
+    assert names_in(tmp_path / "out") == []
+
+
+def test_folders_above_the_output_are_made(tmp_path):
+    with staged_folder(tmp_path / "a" / "b" / "out"):
+        pass
+    assert (tmp_path / "a" / "b" / "out").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_an_existing_output_is_refused_untouched(tmp_path, kind):
+    if kind == "folder":
+        (tmp_path / "out").mkdir()
+    else:
+        (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutputError, match=r"out exists; choose another"):
+        refuse_existing(tmp_path / "out")
+    with pytest.raises(OutputError, match=r"out exists"), staged_folder(tmp_path / "out"):
+        pytest.fail("entered")
+    assert names_in(tmp_path) == ["out"]
+
+
+def test_an_output_that_appears_meanwhile_is_not_replaced(tmp_path):
+    with pytest.raises(OSError, match="not empty"), staged_folder(tmp_path / "out"):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "mine").touch()
+    assert names_in(tmp_path) == ["out"]
+    assert names_in(tmp_path / "out") == ["mine"]
+
+
+def test_an_output_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError, match=r"out cannot be created \(Not a directory\)"),
+        staged_folder(tmp_path / "file" / "out"),
+    ):
+        pytest.fail("entered")
+
+
+@pytest.mark.parametrize(("free", "fits"), [(999, False), (1000, True)])
+def test_space_is_asked_of_the_disk_that_will_hold_the_folder(tmp_path, monkeypatch, free, fits):
+    asked = []
+    usage = namedtuple("usage", "total used free")
+
+    def disk_usage(path):
+        asked.append(path)
+        return usage(10**9, 0, free)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    if fits:
+        require_space(tmp_path / "not" / "yet", 1000)
+    else:
+        with pytest.raises(OutputError, match="free some space or choose another disk"):
+            require_space(tmp_path / "not" / "yet", 1000)
+    assert asked == [tmp_path]
+
+
+def test_companions_are_all_files_but_weights_and_what_the_output_writes_itself(tmp_path):
+    names = ["tokenizer.json", "vocab.txt", "LICENSE", "chat_template.jinja", "generation_config.json"]
+    others = ["model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json"]
+    others += ["pytorch_model.bin", "pytorch_model.bin.index.json", "model.gguf", "consolidated.00.pth"]
+    others += ["config.json", "recipe.yaml", "upcycle.json"]
+    (tmp_path / "from" / "folder").mkdir(parents=True)
+    (tmp_path / "to").mkdir()
+    for name in names + others:
+        (tmp_path / "from" / name).write_text(name)
+    copy_companions(tmp_path / "from", tmp_path / "to")
+    assert names_in(tmp_path / "to") == sorted(names)
+    assert (tmp_path / "to" / "LICENSE").read_text() == "LICENSE"

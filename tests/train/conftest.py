@@ -1,0 +1,80 @@
+"""The tiny world of tests/train/tiny.py, and one training run in it that is watched from inside."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from transformers import TrainerCallback
+
+from multipl_moe.train.trainer import TrainResult, train_stage1
+from tests.train.tiny import World, tiny_world
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+@dataclass
+class Watcher(TrainerCallback):
+    """Notes what the loop does with the model and its optimiser."""
+
+    losses: list[float] = field(default_factory=list)
+    needs_gradient: dict[int, set[bool]] = field(default_factory=dict)
+    optimised: set[str] = field(default_factory=set)
+    with_state: set[str] = field(default_factory=set)
+    frozen_gradients: list[str] = field(default_factory=list)
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        for index, layer in enumerate(kwargs["model"].model.layers):
+            layer.register_forward_hook(self._noting(index))
+
+    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+        named = kwargs["model"].named_parameters()
+        self.frozen_gradients += [name for name, p in named if p.grad is not None and not p.requires_grad]
+
+    def on_step_end(self, args, state, control, **kwargs):
+        optimizer = getattr(kwargs["optimizer"], "optimizer", kwargs["optimizer"])
+        names = {parameter: name for name, parameter in kwargs["model"].named_parameters()}
+        self.optimised |= {names[parameter] for group in optimizer.param_groups for parameter in group["params"]}
+        self.with_state |= {names[parameter] for parameter in optimizer.state}
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if logs and "loss" in logs:
+            self.losses.append(float(logs["loss"]))
+
+    def _noting(self, index: int) -> Callable:
+        def note(module, args, output) -> None:
+            hidden = output[0] if isinstance(output, tuple) else output
+            self.needs_gradient.setdefault(index, set()).add(hidden.requires_grad)
+
+        return note
+
+
+class Interrupt(TrainerCallback):
+    """Sends Ctrl-C to this process when a step begins."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, its folder and what was noted in it."""
+
+    folder: Path
+    result: TrainResult
+    watcher: Watcher
+
+
+@pytest.fixture(scope="session")
+def run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder, watcher = tmp_path_factory.mktemp("run"), Watcher()
+    return Run(folder, train_stage1(world.recipe, world.hybrid, world.corpus, folder, callbacks=[watcher]), watcher)

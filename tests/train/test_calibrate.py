@@ -1,0 +1,124 @@
+"""Calibration stores the quantiles of the gates, and touches nothing else."""
+
+import pytest
+import torch
+
+from multipl_moe.loading import load_hybrid
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.selection import num_taken
+from multipl_moe.model.statistics import LayerStatistics, observe_routing
+from multipl_moe.train.calibrate import calibrate_thresholds
+from multipl_moe.train.trainer import calibration_batches
+from tests.conftest import random_tokens, randomise, tiny_hybrid
+from tests.train.tiny import World
+
+Batches = list[dict[str, torch.Tensor]]
+
+
+@pytest.fixture
+def model(world: World) -> MultiplMoeForCausalLM:
+    """Routers that decide, and start vectors that lie far from every quantile: first segments tie there."""
+    model = load_hybrid(world.hybrid)
+    for index, layer in model.hybrid_layers.items():
+        randomise(layer.segment_router, seed=index)
+        layer.segment_start.data.copy_(10 * layer.segment_router.weight[0])
+    return model
+
+
+@pytest.fixture
+def batches(world: World) -> Batches:
+    return list(calibration_batches(world.recipe, world.corpus))
+
+
+def _observe(model: MultiplMoeForCausalLM, batches: Batches) -> dict[int, LayerStatistics]:
+    model.eval()
+    with torch.no_grad(), observe_routing(model) as statistics:
+        for batch in batches:
+            model.model(**batch)
+    return statistics
+
+
+def test_every_expert_of_the_first_hybrid_layer_takes_its_share_of_the_calibration_text(model, batches):
+    calibrate_thresholds(model, batches)
+    layer = _observe(model, batches)[1]
+    counts = layer.segment_counts
+    assert counts is not None
+    assert (counts - layer.num_segments / 3).abs().max() <= 1
+    assert layer.num_segments > 250
+
+
+def test_uncalibrated_thresholds_do_not_give_these_shares(model, batches):
+    assert max(_observe(model, batches)[1].segment_load) > 0.4
+
+
+def test_thresholds_are_the_quantiles_of_the_gates_of_the_last_pass(model, batches):
+    # The last pass routed with the thresholds of the second to last.
+    calibrate_thresholds(model, batches, passes=2)
+    expected = {index: layer.quantile_threshold() for index, layer in _observe(model, batches).items()}
+    second = {index: layer.segment_threshold.clone() for index, layer in model.hybrid_layers.items()}
+    calibrate_thresholds(model, batches, passes=3)
+    for index, layer in model.hybrid_layers.items():
+        torch.testing.assert_close(layer.segment_threshold, expected[index], rtol=0, atol=0)
+    torch.testing.assert_close(second[1], expected[1], rtol=0, atol=0)
+
+
+def test_a_threshold_lies_just_below_the_gate_of_the_last_segment_taken(model, batches):
+    calibrate_thresholds(model, batches)
+    gates = torch.cat(_observe(model, batches)[1].gates)
+    taken = num_taken(len(gates), 1.0, 3)
+    for expert, threshold in enumerate(model.hybrid_layers[1].segment_threshold.tolist()):
+        ranked = sorted(gates[:, expert].tolist(), reverse=True)
+        assert ranked[taken] < threshold < ranked[taken - 1]
+
+
+def test_first_pass_routes_as_in_training_and_the_others_as_in_evaluation(model, batches, monkeypatch):
+    modes = []
+    forward = model.model.forward
+    monkeypatch.setattr(model.model, "forward", lambda **kw: modes.append(model.training) or forward(**kw))
+    calibrate_thresholds(model, batches, passes=3)
+    assert modes == [True] * len(batches) + [False] * 2 * len(batches)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_nothing_but_the_thresholds_changes(model, batches, training: bool):
+    model.train(training)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    calibrate_thresholds(model, batches)
+    after = model.state_dict()
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert changed == {f"model.layers.{layer}.mlp.segment_threshold" for layer in (1, 2)}
+    assert model.training == training
+    assert all(layer.observer is None for layer in model.hybrid_layers.values())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_quantiles_of_earlier_batches_do_not_move_the_thresholds_afterwards(model, batches):
+    model.train()
+    model(**batches[0])
+    calibrate_thresholds(model, batches)
+    stored = {index: layer.segment_threshold.clone() for index, layer in model.hybrid_layers.items()}
+    for layer in model.hybrid_layers.values():
+        layer.absorb_batch_threshold()
+    for index, layer in model.hybrid_layers.items():
+        assert torch.equal(layer.segment_threshold, stored[index])
+
+
+@pytest.mark.parametrize("preset", ["token-only", "moe-lpr", "paper"])
+def test_models_without_thresholds_stay_as_they_are_and_do_not_even_run(preset: str, monkeypatch):
+    model = tiny_hybrid(preset)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    def fail(**kwargs) -> None:
+        raise AssertionError("the model ran")
+
+    monkeypatch.setattr(model.model, "forward", fail)
+    calibrate_thresholds(model, [{"input_ids": random_tokens(2, 12)}])
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_batches_may_come_from_a_generator(model, world: World, batches):
+    calibrate_thresholds(model, calibration_batches(world.recipe, world.corpus))
+    expected = {index: layer.segment_threshold.clone() for index, layer in model.hybrid_layers.items()}
+    calibrate_thresholds(model, batches)
+    for index, layer in model.hybrid_layers.items():
+        torch.testing.assert_close(layer.segment_threshold, expected[index])

@@ -1,0 +1,167 @@
+"""metrics.jsonl and the bar: keys, values, and what a resumed run keeps."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from transformers import TrainerCallback
+
+from multipl_moe.loading import load_hybrid
+from multipl_moe.train.progress import TrainingProgress, describe_health
+from multipl_moe.train.trainer import tokens_per_step, train_stage1
+from tests.train.conftest import Interrupt
+from tests.train.tiny import World, with_train
+
+_KEYS = {"step", "tokens", "loss", "learning_rate", "grad_norm", "tokens_per_s", "routers"}
+_ROUTER_KEYS = {
+    "token_load",
+    "token_entropy",
+    "shared_share",
+    "dead_token_experts",
+    "segment_load",
+    "segment_entropy",
+    "dead_segment_experts",
+    "threshold",
+    "threshold_drift",
+}
+
+
+def _train(world: World, folder: Path, console: Console, *callbacks: TrainerCallback, **train) -> list[dict[str, Any]]:
+    recipe = with_train(world.recipe, **train)
+    folder.mkdir(exist_ok=True)
+    progress = TrainingProgress(folder, tokens_per_step(recipe), console)
+    train_stage1(recipe, world.hybrid, world.corpus, folder, callbacks=[progress, *callbacks])
+    return _lines(folder)
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def console() -> Console:
+    return Console(file=io.StringIO(), width=160)
+
+
+@pytest.fixture(scope="module")
+def lines(world: World, console: Console, tmp_path_factory) -> list[dict[str, Any]]:
+    return _train(world, tmp_path_factory.mktemp("progress"), console)
+
+
+def test_keys_of_a_line_are_frozen(lines):
+    assert all(set(line) == _KEYS for line in lines)
+    assert all(set(layer) == _ROUTER_KEYS for line in lines for layer in line["routers"].values())
+
+
+def test_there_is_a_line_every_so_many_steps(lines):
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12]
+    assert [line["tokens"] for line in lines] == [128 * step for step in (2, 4, 6, 8, 10, 12)]
+
+
+def test_values_are_those_of_the_run(lines):
+    assert all(isinstance(line["loss"], float) and line["loss"] > 0 for line in lines)
+    assert all(line["tokens_per_s"] > 0 and line["grad_norm"] > 0 for line in lines)
+    assert lines[0]["learning_rate"] > lines[-1]["learning_rate"] >= 0
+    for line in lines:
+        assert list(line["routers"]) == ["1", "2"]
+        for layer in line["routers"].values():
+            assert len(layer["token_load"]) == 4
+            assert layer["token_load"][-1] == 1
+            assert sum(layer["token_load"]) == pytest.approx(2)
+            assert len(layer["segment_load"]) == 3
+
+
+def test_statistics_start_anew_with_each_line(world: World, console: Console, tmp_path: Path, lines):
+    every_step = _train(world, tmp_path / "run", console, log_every_steps=1)
+    for index, line in enumerate(lines):
+        pair = every_step[2 * index : 2 * index + 2]
+        expected = sum(one["routers"]["1"]["token_load"][0] for one in pair) / 2
+        assert line["routers"]["1"]["token_load"][0] == pytest.approx(expected)
+        assert line["loss"] == pytest.approx(sum(one["loss"] for one in pair) / 2, abs=1e-4)
+
+
+def test_run_shorter_than_the_interval_still_writes_a_line(world: World, console: Console, tmp_path: Path):
+    (line,) = _train(world, tmp_path / "run", console, tokens=2 * 128, log_every_steps=5)
+    assert line["step"] == 2
+
+
+def test_bar_shows_loss_speed_and_router_health(console: Console, lines):
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert "12/12" in shown
+    assert f"loss {lines[-1]['loss']:.3f}" in shown
+    assert "tokens/s" in shown
+    assert "token load" in shown
+    assert "segment load" in shown
+
+
+class _Crash(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 9:
+            raise RuntimeError("power cut")
+
+
+def test_resumed_run_drops_the_lines_after_its_checkpoint_and_adds_its_own(
+    world: World, console: Console, tmp_path: Path, lines
+):
+    folder = tmp_path / "run"
+    with pytest.raises(RuntimeError, match="power cut"):
+        _train(world, folder, console, _Crash())
+    assert [line["step"] for line in _lines(folder)] == [2, 4, 6, 8]  # the checkpoint is at step 5
+    marked = [line | {"loss": 99.0} for line in _lines(folder)]
+    (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in marked))
+    resumed = _train(world, folder, console)
+    assert [line["step"] for line in resumed] == [2, 4, 6, 8, 10, 12]
+    assert [line["loss"] == 99.0 for line in resumed] == [True, True, False, False, False, False]
+    assert [line["loss"] for line in resumed[3:]] == [line["loss"] for line in lines[3:]]
+
+
+def test_run_that_starts_from_the_beginning_drops_all_old_lines(world: World, console: Console, tmp_path: Path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "metrics.jsonl").write_text('{"step": 1, "loss": 99.0}\n')
+    assert [line["step"] for line in _train(world, folder, console, tokens=2 * 128)] == [2]
+
+
+def test_lines_before_an_interrupt_stay(world: World, console: Console, tmp_path: Path, lines):
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        _train(world, folder, console, Interrupt(3))
+    kept = _lines(folder)
+    assert [line["step"] for line in kept] == [2, 4]
+    resumed = _train(world, folder, console)
+    assert resumed[:2] == kept
+    assert [line["loss"] for line in resumed] == [line["loss"] for line in lines]
+
+
+def test_bar_and_observers_are_taken_away_when_training_ends(world: World, tmp_path: Path):
+    class State:
+        max_steps, global_step = 3, 0
+
+    model, console = load_hybrid(world.hybrid), Console(file=io.StringIO(), force_terminal=True)
+    progress = TrainingProgress(tmp_path, 1, console)
+    progress.on_train_begin(None, State, None, model=model)
+    assert all(layer.observer is not None for layer in model.hybrid_layers.values())
+    progress.on_log(None, State, None, {"loss": 1.0, "learning_rate": 0.1})
+    progress.on_train_end(None, State, None)
+    assert all(layer.observer is None for layer in model.hybrid_layers.values())
+    assert not progress._progress.live.is_started
+
+
+def test_logs_without_a_loss_write_no_line(tmp_path: Path, console: Console):
+    progress = TrainingProgress(tmp_path, 1, console)
+    progress.on_log(None, None, None, {"train_runtime": 3.0})
+    progress.on_log(None, None, None, None)
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_health_in_words_counts_dead_experts_and_leaves_out_the_shared_one():
+    layers = {
+        1: {"token_load": [0.1, 0.3, 1.0], "dead_token_experts": 0, "segment_load": [0.5, 0.5]},
+        2: {"token_load": [0.2, 0.2, 1.0], "dead_token_experts": 1, "dead_segment_experts": 1},
+    }
+    assert describe_health(layers) == "token load 0.5-1.5x, segment load 1.0-1.0x, 2 dead"
+    assert describe_health({1: {"segment_load": [0.1, 0.3]}}) == "segment load 0.5-1.5x, none dead"
+    assert describe_health({}) == "none dead"

@@ -1,0 +1,92 @@
+"""What stage 1 trains, in which dtype, and that a frozen bit cannot flip unnoticed."""
+
+import pytest
+import torch
+
+from multipl_moe.errors import FrozenParameterError
+from multipl_moe.loading import load_hybrid
+from multipl_moe.model.parameters import count_parameters
+from multipl_moe.train.stages import frozen_hashes, prepare_stage1, verify_frozen
+from tests.conftest import tiny_hybrid
+from tests.train.tiny import World
+
+_EXPERTS = {f"experts.{name}{end}" for name in ("gate_up_proj", "down_proj") for end in ("", "_bias")}
+_ROUTERS = {
+    "causal": {"token_router.weight", "segment_router.weight", "segment_start"},
+    "token-only": {"token_router.weight"},
+    "segment-only": {"segment_router.weight", "segment_start"},
+    "moe-lpr": {"token_router.weight"},
+}
+
+
+@pytest.mark.parametrize("preset", _ROUTERS)
+def test_only_experts_routers_and_start_vectors_of_hybrid_layers_train(preset: str):
+    model = tiny_hybrid(preset)
+    prepare_stage1(model)
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    parts = _EXPERTS | _ROUTERS[preset]
+    assert trained == {f"model.layers.{layer}.mlp.{part}" for layer in (1, 2) for part in parts}
+
+
+def test_trained_weights_become_float32_and_frozen_ones_keep_their_dtype_and_bits(world: World):
+    model = load_hybrid(world.hybrid, dtype=torch.bfloat16)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    prepare_stage1(model)
+    for name, parameter in model.named_parameters():
+        assert parameter.dtype == (torch.float32 if parameter.requires_grad else torch.bfloat16), name
+        assert torch.equal(parameter.to(torch.bfloat16), before[name]), name
+
+
+def test_audit_counts_every_parameter_once(world: World):
+    model = load_hybrid(world.hybrid)
+    audit = prepare_stage1(model)
+    hidden, intermediate, layers = 32, 48, 2
+    biases = 2 * intermediate + hidden
+    assert audit.trained == {
+        "experts": layers * (3 + 3) * (3 * hidden * intermediate + biases),
+        "token routers": layers * 4 * hidden,
+        "segment routers": layers * (3 + 1) * hidden,
+    }
+    counts = count_parameters(model.config)
+    assert audit.num_trained == sum(audit.trained.values()) == counts.trained
+    assert audit.num_trained + audit.frozen == counts.total == sum(p.numel() for p in model.parameters())
+
+
+def test_audit_leaves_out_groups_that_a_preset_lacks():
+    assert set(prepare_stage1(tiny_hybrid("token-only")).trained) == {"experts", "token routers"}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_one_flipped_bit_of_one_frozen_weight_is_an_error(world: World, dtype: torch.dtype):
+    model = load_hybrid(world.hybrid, dtype=dtype)
+    prepare_stage1(model)
+    before = frozen_hashes(model)
+    digest = verify_frozen(model, before)
+    assert digest == verify_frozen(model, before)
+    weight = model.hybrid_layers[2].shared_expert.down_proj.weight  # pyright: ignore[reportAttributeAccessIssue]
+    bits = weight.data.view(torch.uint8)
+    bits[5, 7] ^= 1
+    with pytest.raises(FrozenParameterError, match=r"1 frozen .*layers\.2\.mlp\.shared_expert\.down_proj\.weight"):
+        verify_frozen(model, before)
+    bits[5, 7] ^= 1
+    assert verify_frozen(model, before) == digest
+
+
+def test_a_changed_trained_weight_is_none(world: World):
+    model = load_hybrid(world.hybrid)
+    prepare_stage1(model)
+    before = frozen_hashes(model)
+    digest = verify_frozen(model, before)
+    with torch.no_grad():
+        model.hybrid_layers[1].experts.down_proj.add_(1)
+        model.hybrid_layers[1].segment_start.add_(1)
+    assert verify_frozen(model, before) == digest
+
+
+def test_a_vanished_frozen_weight_is_an_error(world: World):
+    model = load_hybrid(world.hybrid)
+    prepare_stage1(model)
+    before = frozen_hashes(model)
+    model.lm_head.weight.requires_grad_(True)
+    with pytest.raises(FrozenParameterError, match=r"lm_head\.weight"):
+        verify_frozen(model, before)

@@ -1,0 +1,58 @@
+"""Measuring the speed of training leaves no trace."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from multipl_moe.errors import CorpusError
+from multipl_moe.model.parameters import trained_names
+from multipl_moe.train import throughput
+from multipl_moe.train.throughput import measure_throughput
+from tests.train.tiny import World, with_train
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_speed_is_positive_and_nothing_is_left_behind(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    before = _contents(world.hybrid), _contents(world.corpus)
+    state = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # pyright: ignore
+    assert 1 < measure_throughput(world.recipe, world.hybrid, world.corpus) < 1e9
+    assert (_contents(world.hybrid), _contents(world.corpus)) == before
+    assert list(tmp_path.iterdir()) == []
+    assert torch.equal(torch.get_rng_state(), state[0])
+    assert random.getstate() == state[1]
+    assert np.random.get_state()[1].tolist() == state[2]  # pyright: ignore
+
+
+def test_speed_is_tokens_of_a_forward_pass_by_the_median_time(world: World, monkeypatch: pytest.MonkeyPatch):
+    # two warm-up steps, then steps of 1, 2, 4 and 9 seconds: the median is 3
+    durations = [50.0, 50.0, 1.0, 4.0, 2.0, 9.0]
+    ticks = [time for index, length in enumerate(durations) for time in (100.0 * index, 100.0 * index + length)]
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: ticks.pop(0))
+    assert measure_throughput(world.recipe, world.hybrid, world.corpus) == 4 * 32 / 3
+    assert ticks == []
+
+
+def test_steps_are_those_of_training_and_weights_do_not_move(world: World, monkeypatch: pytest.MonkeyPatch):
+    models = []
+    load = throughput.load_hybrid
+    monkeypatch.setattr(throughput, "load_hybrid", lambda folder: models.append(load(folder)) or models[-1])
+    measure_throughput(world.recipe, world.hybrid, world.corpus)
+    (model,) = models
+    original = load(world.hybrid)
+    assert model.training
+    for (name, parameter), start in zip(model.named_parameters(), original.parameters(), strict=True):
+        assert torch.equal(parameter, start), name
+    assert {name for name, parameter in model.named_parameters() if parameter.requires_grad} == trained_names(model)
+
+
+def test_corpus_without_the_languages_is_refused(world: World):
+    recipe = with_train(world.recipe, weights={"ruby": 1.0})
+    with pytest.raises(CorpusError, match="ruby"):
+        measure_throughput(recipe, world.hybrid, world.corpus)

@@ -1,0 +1,327 @@
+"""Stage 1: what moves, what does not, the same weights again, and a run that is stopped and goes on."""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, TrainerCallback
+
+from multipl_moe.errors import CorpusError
+from multipl_moe.loading import load_hybrid
+from multipl_moe.train.stages import frozen_hashes, prepare_stage1
+from multipl_moe.train.trainer import (
+    StopOnInterrupt,
+    TrainResult,
+    calibration_batches,
+    compute_dtype,
+    mixture,
+    tokens_per_step,
+    train_stage1,
+    training_steps,
+)
+from multipl_moe.upcycle.convert import upcycle
+from tests.train.conftest import Interrupt, Run, Watcher
+from tests.train.tiny import World, tensors, tiny_recipe, with_train
+
+_GOLDEN = Path(__file__).with_name("golden_loss_cpu.txt")
+
+
+def _train(world: World, folder: Path, *callbacks: TrainerCallback, **train) -> TrainResult:
+    recipe = with_train(world.recipe, **train)
+    return train_stage1(recipe, world.hybrid, world.corpus, folder, callbacks=callbacks)
+
+
+def _assert_equal(folder: Path, other: Path) -> None:
+    ours, theirs = tensors(folder), tensors(other)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+def test_loss_falls(run: Run):
+    assert len(run.watcher.losses) == 6
+    assert run.watcher.losses[-1] < run.watcher.losses[0] - 0.3
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the curve is a CPU's")
+def test_loss_curve_of_a_fixed_seed_is_the_stored_one(run: Run):
+    expected = [float(line) for line in _GOLDEN.read_text().splitlines() if not line.startswith("#")]
+    assert run.watcher.losses == pytest.approx(expected, abs=1e-4)
+
+
+def test_result_tells_what_was_done(run: Run, world: World):
+    result = run.result
+    assert (result.steps, result.tokens) == (12, 12 * 4 * 32)
+    assert result.model_folder == run.folder / "model"
+    assert result.seconds > 0
+    assert result.audit == prepare_stage1(load_hybrid(world.hybrid))
+    assert TrainResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+def test_run_leaves_the_model_and_its_companions_and_no_checkpoints(run: Run, world: World):
+    assert [path.name for path in run.folder.iterdir()] == ["model"]
+    names = {path.name for path in (run.folder / "model").iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= names
+    tokenizer = "tokenizer.json"
+    assert (run.folder / "model" / tokenizer).read_bytes() == (world.base / tokenizer).read_bytes()
+
+
+def test_frozen_weights_are_bit_for_bit_the_hybrids_and_the_bases(run: Run, world: World):
+    model = load_hybrid(run.result.model_folder)
+    prepare_stage1(model)
+    frozen = set(frozen_hashes(model))
+    start, end, base = (tensors(folder) for folder in (world.hybrid, run.result.model_folder, world.base))
+    assert {name.replace(".shared_expert.", ".") for name in frozen} == set(base)
+    for name in frozen:
+        assert torch.equal(end[name].view(torch.uint8), start[name].view(torch.uint8)), name
+        assert torch.equal(end[name].view(torch.uint8), base[name.replace(".shared_expert.", ".")].view(torch.uint8))
+    trained = set(end) - frozen
+    assert {name for name in trained if torch.equal(end[name], start[name])} == set()
+
+
+def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: World, tmp_path: Path):
+    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"tokens": 2 * 4 * 32})
+    upcycle(recipe, tmp_path / "hybrid")
+    result = train_stage1(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    start, end = tensors(tmp_path / "hybrid"), tensors(result.model_folder)
+    trained = {name for name, p in load_hybrid(tmp_path / "hybrid").named_parameters() if ".experts." in name}
+    for name, tensor in end.items():
+        assert tensor.dtype == (torch.float32 if name.endswith("segment_threshold") else torch.bfloat16), name
+        if not any(part in name for part in (".experts.", "_router.", "segment_")):
+            assert torch.equal(tensor, start[name]), name
+    assert trained
+    assert all(not torch.equal(end[name], start[name]) for name in trained if name.endswith("proj"))
+
+
+def test_nothing_is_kept_for_gradients_below_the_first_hybrid_layer(run: Run):
+    training = {index: True in seen for index, seen in run.watcher.needs_gradient.items()}
+    assert training == {0: False, 1: True, 2: True}
+
+
+def test_optimiser_holds_the_trained_parameters_and_no_frozen_one(run: Run, world: World):
+    model = load_hybrid(world.hybrid)
+    prepare_stage1(model)
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert run.watcher.optimised == trained
+    assert run.watcher.with_state == trained
+    assert run.watcher.frozen_gradients == []
+
+
+def test_two_runs_of_one_seed_end_with_the_same_weights(run: Run, world: World, tmp_path: Path):
+    again = _train(world, tmp_path)
+    _assert_equal(again.model_folder, run.result.model_folder)
+    assert again.frozen_sha256 == run.result.frozen_sha256
+
+
+def test_another_seed_ends_with_other_weights(run: Run, world: World, tmp_path: Path):
+    recipe = world.recipe.model_copy(update={"seed": 4})
+    other = train_stage1(recipe, world.hybrid, world.corpus, tmp_path)
+    ours, theirs = tensors(run.result.model_folder), tensors(other.model_folder)
+    name = "model.layers.2.mlp.experts.down_proj"
+    assert not torch.equal(ours[name], theirs[name])
+    assert other.frozen_sha256 == run.result.frozen_sha256
+
+
+# A batch of one row routes with the stored thresholds, a larger one with those of its other rows.
+_SHAPES = {
+    "rows": {},
+    "one-row": {"tokens": 12 * 32, "batch_sequences": 1},
+    "one-row-accumulated": {"tokens": 12 * 3 * 32, "batch_sequences": 1, "accumulation_steps": 3},
+    "checkpointing": {"tokens": 12 * 32, "batch_sequences": 1, "gradient_checkpointing": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "step"),
+    [("rows", 0), ("rows", 6), ("one-row", 6), ("one-row-accumulated", 5), ("checkpointing", 6)],
+)
+def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(
+    world: World, tmp_path: Path, shape: str, step: int
+):
+    whole = _train(world, tmp_path / "whole", **_SHAPES[shape])
+    broken = tmp_path / "broken"
+    with pytest.raises(KeyboardInterrupt):
+        _train(world, broken, Interrupt(step), **_SHAPES[shape])
+    assert (broken / "checkpoints" / f"checkpoint-{step + 1}").is_dir()
+    assert not (broken / "model").exists()
+    rest = Watcher()
+    resumed = _train(world, broken, rest, **_SHAPES[shape])
+    assert len(rest.losses) == 6 - (step + 1) // 2
+    _assert_equal(resumed.model_folder, whole.model_folder)
+    assert resumed.frozen_sha256 == whole.frozen_sha256
+    assert (resumed.tokens, resumed.steps) == (whole.tokens, whole.steps)
+
+
+def test_interrupt_in_the_last_step_loses_nothing(run: Run, world: World, tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        _train(world, tmp_path, Interrupt(11))
+    resumed = _train(world, tmp_path)
+    _assert_equal(resumed.model_folder, run.result.model_folder)
+
+
+class _Crash(TrainerCallback):
+    """The process dies, without a word, after a step."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 8:
+            raise RuntimeError("power cut")
+
+
+def test_killed_run_goes_on_from_the_last_regular_checkpoint(run: Run, world: World, tmp_path: Path):
+    with pytest.raises(RuntimeError, match="power cut"):
+        _train(world, tmp_path, _Crash())
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["checkpoint-5"]
+    resumed = _train(world, tmp_path)
+    _assert_equal(resumed.model_folder, run.result.model_folder)
+
+
+def test_handler_of_ctrl_c_is_given_back_also_after_a_failure(world: World, tmp_path: Path):
+    before = signal.getsignal(signal.SIGINT)
+    _train(world, tmp_path / "whole", tokens=tokens_per_step(world.recipe))
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(RuntimeError, match="power cut"):
+        _train(world, tmp_path / "failed", _Crash())
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_second_ctrl_c_stops_at_once():
+    before = signal.getsignal(signal.SIGINT)
+    with StopOnInterrupt() as stopper:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopper.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_audit_is_told_before_anything_trains(world: World, tmp_path: Path):
+    class Stop(Exception):
+        pass
+
+    def stop(audit) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        train_stage1(world.recipe, world.hybrid, world.corpus, tmp_path / "run", on_audit=stop)
+    assert not (tmp_path / "run").exists()
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("tokens", "steps"), [(1, 1), (128, 1), (191, 1), (193, 2), (1280, 10), (1343, 10), (1345, 11)]
+)
+def test_steps_are_the_nearest_whole_number_and_at_least_one(world: World, tokens: int, steps: int):
+    recipe = with_train(world.recipe, tokens=tokens)
+    assert tokens_per_step(recipe) == 128
+    assert training_steps(recipe) == steps
+
+
+def test_accumulation_makes_steps_larger(world: World):
+    recipe = with_train(world.recipe, accumulation_steps=3, tokens=3840)
+    assert tokens_per_step(recipe) == 384
+    assert training_steps(recipe) == 10
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_compute_dtype_is_the_recipes(world: World, name: str, dtype: torch.dtype):
+    assert compute_dtype(with_train(world.recipe, compute_dtype=name)) == dtype
+
+
+@pytest.mark.parametrize(
+    ("has_gpu", "gpu_has_it", "cpu_has_it", "dtype"),
+    [
+        (True, True, False, torch.bfloat16),
+        (True, False, True, torch.float32),
+        (False, False, True, torch.bfloat16),
+        (False, False, False, torch.float32),
+    ],
+)
+def test_auto_is_bfloat16_only_where_the_hardware_has_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, has_gpu: bool, gpu_has_it: bool, cpu_has_it: bool, dtype: torch.dtype
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu_has_it)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": cpu_has_it})
+    assert compute_dtype(with_train(world.recipe, compute_dtype="auto")) == dtype
+
+
+def test_bfloat16_compute_changes_the_weights_that_come_out_but_no_frozen_one(run: Run, world: World, tmp_path: Path):
+    result = _train(world, tmp_path, compute_dtype="bfloat16", tokens=2 * tokens_per_step(world.recipe))
+    assert result.frozen_sha256 == run.result.frozen_sha256
+    start, end = tensors(world.hybrid), tensors(result.model_folder)
+    assert all(tensor.dtype == torch.float32 for tensor in end.values())
+    assert not torch.equal(start["model.layers.1.mlp.experts.down_proj"], end["model.layers.1.mlp.experts.down_proj"])
+
+
+# Data
+
+
+def test_language_of_the_weights_that_the_corpus_lacks_is_refused(world: World, tmp_path: Path):
+    with pytest.raises(CorpusError, match="ruby has no tokens"):
+        _train(world, tmp_path / "run", weights={"rust": 1.0, "ruby": 1.0})
+    assert not (tmp_path / "run").exists()
+
+
+def test_corpus_without_tokens_is_refused(world: World, tmp_path: Path):
+    with pytest.raises(CorpusError, match="rust has no tokens"):
+        train_stage1(world.recipe, world.hybrid, tmp_path, tmp_path / "run")
+
+
+def test_mixture_follows_the_weights_and_defaults_to_the_languages_to_learn(world: World):
+    recipe = with_train(world.recipe, weights={"rust": 3.0, "python": 1.0})
+    assert recipe.mixture_weights == {"rust": 3.0, "python": 1.0}
+    assert world.recipe.mixture_weights == {"rust": 1.0, "go": 1.0}
+    data = mixture(recipe, world.corpus, recipe.mixture_weights, 40, seed=0)
+    assert len(data) == 40
+    assert data.epochs["rust"] == pytest.approx(3 * data.epochs["python"], rel=0.3)
+
+
+def test_calibration_reads_all_languages_alike_and_other_text_than_training_begins_with(world: World):
+    batches = list(calibration_batches(world.recipe, world.corpus))
+    assert [batch["input_ids"].shape for batch in batches] == [(4, 32)] * 8
+    assert all(set(batch) == {"input_ids", "position_ids"} for batch in batches)
+    rows = {tuple(row.tolist()) for batch in batches for row in batch["input_ids"]}
+    for language in world.recipe.languages:
+        data = mixture(world.recipe, world.corpus, {language: 1.0}, 200, seed=0)
+        own = {tuple(data[index]["input_ids"].tolist()) for index in range(len(data))}
+        assert 7 <= len(rows & own) <= 9, language
+
+
+def test_calibration_has_batches_also_where_one_training_batch_is_larger_than_all_of_it(world: World):
+    recipe = with_train(world.recipe, batch_sequences=64, calibration_tokens=256)
+    shapes = [batch["input_ids"].shape for batch in calibration_batches(recipe, world.corpus)]
+    assert shapes == [(8, 32)]
+
+
+@pytest.mark.parametrize("batch_sequences", [1, 3])
+def test_calibration_batches_have_at_least_two_rows(world: World, batch_sequences: int):
+    recipe = with_train(world.recipe, batch_sequences=batch_sequences, calibration_tokens=1)
+    shapes = [batch["input_ids"].shape for batch in calibration_batches(recipe, world.corpus)]
+    assert shapes == [(2, 32)]
+
+
+def test_language_too_small_to_calibrate_on_is_refused_before_training(world: World, tmp_path: Path):
+    short = shutil.copytree(world.corpus, tmp_path / "corpus")
+    _cut(short / "tokens" / "train" / "english", 20)
+    watcher = Watcher()
+    with pytest.raises(CorpusError, match="20 tokens are less than one sequence of 32"):
+        train_stage1(world.recipe, world.hybrid, short, tmp_path / "run", callbacks=[watcher])
+    assert watcher.needs_gradient == {}
+
+
+def _cut(folder: Path, num_tokens: int) -> None:
+    """Leave one document of so many tokens."""
+    (file,) = folder.glob("*.ds")
+    file.write_bytes(file.read_bytes()[: 2 * num_tokens])
+    file.with_name(f"{file.name}.index").write_bytes(num_tokens.to_bytes(8, "little"))
+
+
+def test_trained_model_loads_through_auto_classes_and_generates(run: Run):
+    model = AutoModelForCausalLM.from_pretrained(run.result.model_folder)
+    tokens = model.generate(torch.tensor([[5, 6, 7]]), max_new_tokens=4, min_new_tokens=4, do_sample=False)
+    assert tokens.shape == (1, 7)

@@ -1,0 +1,146 @@
+"""A whole tiny world on disk: base model, source files, corpus and upcycled hybrid, built once a session.
+
+tests/train, tests/eval, tests/report and tests/test_demo.py share it.
+"""
+
+import random
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from multipl_moe.corpus import build_corpus
+from multipl_moe.eval.bits_per_byte import FileScore
+from multipl_moe.recipe import Recipe, validate_recipe
+from multipl_moe.upcycle.convert import upcycle
+from tests.conftest import randomise, tiny_base_config
+
+SUFFIXES = {"rust": ".rs", "go": ".go", "python": ".py", "english": ".md"}
+_SIGNS = {"rust": ("::", " => "), "go": (" := ", "{}"), "python": (":\n    ", " = "), "english": (", ", ". ")}
+_FILES_PER_LANGUAGE = 16
+_WORDS_PER_FILE = 90
+
+
+@dataclass(frozen=True)
+class World:
+    """Folders, and the recipe that made them."""
+
+    base: Path
+    sources: Path
+    corpus: Path
+    hybrid: Path
+    recipe: Recipe
+
+
+def tiny_world(factory: pytest.TempPathFactory) -> World:
+    """The world; the same one for every fixture of a session that asks for it."""
+    return _build(factory.getbasetemp() / "world")
+
+
+@cache
+def _build(folder: Path) -> World:
+    folder.mkdir()
+    write_sources(folder / "sources")
+    write_base(folder / "base")
+    recipe = tiny_recipe(folder / "base", folder / "sources")
+    build_corpus(recipe, folder / "base", folder / "corpus")
+    upcycle(recipe, folder / "hybrid")
+    return World(folder / "base", folder / "sources", folder / "corpus", folder / "hybrid", recipe)
+
+
+def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe:
+    """A recipe of a dozen steps in float32; `sections` override single keys of its sections."""
+    values: dict[str, Any] = {
+        "base": str(base),
+        "seed": 3,
+        "learn": ["rust", "go"],
+        "keep": ["python", "english"],
+        "moe": {
+            "layers": "last:2",
+            "num_token_experts": 4,
+            "num_segment_experts": 3,
+            "segment_window": 8,
+            "segment_stride": 4,
+        },
+        "corpus": {
+            "sources": [{"kind": "folder", "path": str(sources)}],
+            "validation_share": 0.3,
+            "near_duplicates": False,
+        },
+        "train": {
+            "tokens": 12 * 4 * 32,
+            "sequence_tokens": 32,
+            "batch_sequences": 4,
+            "learning_rate": 1e-2,
+            "compute_dtype": "float32",
+            "calibration_tokens": 1024,
+            "log_every_steps": 2,
+            "save_every_steps": 5,
+        },
+        "eval": {
+            "files_per_language": 4,
+            "tokens_per_file": 96,
+            "window_tokens": 64,
+            "batch_tokens": 256,
+            "bootstrap_samples": 200,
+        },
+    }
+    for name, section in sections.items():
+        values[name] = values.get(name, {}) | section
+    return validate_recipe(values)
+
+
+def with_train(recipe: Recipe, **values: Any) -> Recipe:
+    """The recipe with other values in its section `train`."""
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
+
+
+def source_text(language: str, seed: int) -> str:
+    """Random words between signs that only this language has; some characters take several bytes."""
+    rng = random.Random(f"{language}/{seed}")
+    words = [f"{a}{b}{c}" for a in "bdgkmnst" for b in "aeiou" for c in ("x", "ver", "é")]
+    parts = [rng.choice(words) + rng.choice((" ", *_SIGNS[language])) for _ in range(_WORDS_PER_FILE)]
+    return "\n".join("".join(parts[begin : begin + 6]) for begin in range(0, len(parts), 6)) + "\n"
+
+
+def write_sources(folder: Path) -> None:
+    """Source files of every language."""
+    folder.mkdir()
+    for language, suffix in SUFFIXES.items():
+        for seed in range(_FILES_PER_LANGUAGE):
+            (folder / f"{language}_{seed}{suffix}").write_text(source_text(language, seed), encoding="utf-8")
+
+
+def write_base(folder: Path) -> None:
+    """A random Llama of three layers with a byte-level tokenizer of about 300 tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([source_text(name, seed) for name in SUFFIXES for seed in range(4)], trainer)
+    config = tiny_base_config(vocab_size=tokenizer.get_vocab_size(), bos_token_id=0, eos_token_id=0)
+    model = AutoModelForCausalLM.from_config(config)
+    randomise(model)
+    model.save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(folder)
+
+
+def tensors(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a checkpoint folder."""
+    return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
+
+
+def scores(*bits: float, num_bytes: int = 100, first: int = 0) -> list[FileScore]:
+    """Scores of files that need these bits."""
+    return [FileScore(f"file_{first + i}", value, num_bytes, 50) for i, value in enumerate(bits)]

@@ -1,0 +1,34 @@
+"""Tiny random bases on disk, and the recipes that convert them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from multipl_moe.recipe import Recipe, validate_recipe
+from tests.conftest import randomise, tiny_base_config, tiny_moe
+
+
+def save_base(folder: Path, family: str = "llama", max_shard_size: str = "5GB", **overrides: Any) -> Path:
+    """A random base of the family in Hugging Face format."""
+    model = AutoModelForCausalLM.from_config(tiny_base_config(family, **overrides))
+    randomise(model)
+    model.save_pretrained(folder, max_shard_size=max_shard_size)
+    return folder
+
+
+def recipe_for(base: Path, preset: str = "causal", seed: int = 0, **upcycle: Any) -> Recipe:
+    """A recipe that makes layers 1 and 2 of a base hybrid; further arguments go to its section `upcycle`."""
+    moe = tiny_moe(preset).to_dict()
+    return validate_recipe({"base": str(base), "moe": moe, "seed": seed, "upcycle": upcycle})
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names of everything in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def base(tmp_path) -> Path:
+    return save_base(tmp_path / "base")

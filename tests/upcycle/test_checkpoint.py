@@ -1,0 +1,162 @@
+"""Safetensors read and written a tensor at a time."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.upcycle import checkpoint
+from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
+
+from .conftest import names_in, save_base
+
+INDEX = "model.safetensors.index.json"
+
+
+def planned(name: str, tensor: torch.Tensor, num_pieces: int = 1) -> TensorPlan:
+    return TensorPlan(name, tuple(tensor.shape), tensor.dtype, lambda: tensor.chunk(num_pieces))
+
+
+def tensors() -> dict[str, torch.Tensor]:
+    return {
+        "a": torch.randn(6, 5),
+        "b": torch.randn(4, 3, 2).to(torch.bfloat16),
+        "c": torch.randn(7).to(torch.float16),
+        "d": torch.randn(10, 1),
+    }
+
+
+def write(values: dict[str, torch.Tensor], folder, num_pieces: int = 1) -> list[str]:
+    told: list[str] = []
+    write_checkpoint([planned(name, value, num_pieces) for name, value in values.items()], folder, told.append)
+    return told
+
+
+def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name].dtype == value.dtype
+        assert torch.equal(found[name], value), name
+
+
+def test_all_shards_of_an_index_are_read(tmp_path):
+    folder = save_base(tmp_path / "base", max_shard_size="20KB")
+    shards = sorted(folder.glob("*.safetensors"))
+    assert len(shards) > 2
+    reader = CheckpointReader(folder)
+    expected = {name: value for shard in shards for name, value in load_file(shard).items()}
+    assert reader.shapes == {name: tuple(value.shape) for name, value in expected.items()}
+    assert_same({name: reader.read(name) for name in reader.shapes}, expected)
+
+
+def test_files_that_the_index_does_not_name_are_not_read(tmp_path):
+    folder = save_base(tmp_path / "base", max_shard_size="20KB")
+    save_file({"stale": torch.zeros(1)}, folder / "another.safetensors")
+    assert "stale" not in CheckpointReader(folder).shapes
+
+
+def test_beside_model_safetensors_no_other_file_is_read(tmp_path):
+    save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    save_file({"layers.0.attention.wq.weight": torch.zeros(1)}, tmp_path / "consolidated.safetensors")
+    assert list(CheckpointReader(tmp_path).shapes) == ["weight"]
+
+
+def test_a_tensor_outlives_its_file(tmp_path):
+    save_file({"weight": torch.arange(5.0)}, tmp_path / "model.safetensors")
+    tensor = CheckpointReader(tmp_path).read("weight")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert tensor.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_file_is_named_with_the_remedy(tmp_path, share):
+    save_base(tmp_path / "base")
+    file = tmp_path / "base" / "model.safetensors"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(BaseModelError, match=r"base/model\.safetensors cannot be read .*download the file again"):
+        CheckpointReader(tmp_path / "base")
+
+
+def test_a_shard_that_is_missing_is_named(tmp_path):
+    folder = save_base(tmp_path / "base", max_shard_size="20KB")
+    shard = sorted(folder.glob("*.safetensors"))[1]
+    shard.unlink()
+    with pytest.raises(BaseModelError, match=shard.name):
+        CheckpointReader(folder)
+
+
+@pytest.mark.parametrize(
+    "content", ["", '{"weight_map": {"a"', "[]", "{}", '{"weight_map": 3}', '{"weight_map": null}']
+)
+def test_a_broken_index_is_named_with_the_remedy(tmp_path, content):
+    (tmp_path / INDEX).write_text(content)
+    with pytest.raises(BaseModelError, match=r"index\.json is not an index; download the file again"):
+        CheckpointReader(tmp_path)
+
+
+def test_a_folder_without_safetensors_is_refused(tmp_path):
+    (tmp_path / "pytorch_model.bin").touch()
+    with pytest.raises(BaseModelError, match=r"no safetensors file; convert"):
+        CheckpointReader(tmp_path)
+
+
+@pytest.mark.parametrize("num_pieces", [1, 3])
+def test_what_is_written_is_read_back_equal_by_safetensors(tmp_path, num_pieces):
+    values = tensors()
+    assert write(values, tmp_path, num_pieces) == list(values)
+    assert names_in(tmp_path) == ["model.safetensors"]
+    assert_same(load_file(tmp_path / "model.safetensors"), values)
+    with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_pieces_of_another_dtype_are_cast_to_the_planned_one(tmp_path):
+    value = torch.randn(4, 4)
+    plan = TensorPlan("a", (4, 4), torch.bfloat16, lambda: [value])
+    write_checkpoint([plan], tmp_path, lambda name: None)
+    assert_same(load_file(tmp_path / "model.safetensors"), {"a": value.to(torch.bfloat16)})
+
+
+def test_pieces_that_are_not_contiguous_are_written_in_row_major_order(tmp_path):
+    value = torch.randn(3, 5)
+    plan = TensorPlan("a", (5, 3), torch.float32, lambda: [value.t()])
+    write_checkpoint([plan], tmp_path, lambda name: None)
+    assert_same(load_file(tmp_path / "model.safetensors"), {"a": value.t()})
+
+
+def test_a_large_checkpoint_is_written_in_shards_with_an_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_MAX_SHARD_BYTES", 100)
+    values = tensors()  # of 120, 48, 14 and 40 bytes: the first is larger than a shard may be
+    write(values, tmp_path)
+    shards = [f"model-{i:05d}-of-00003.safetensors" for i in (1, 2, 3)]
+    assert names_in(tmp_path) == sorted([*shards, INDEX])
+    index = json.loads((tmp_path / INDEX).read_text())
+    assert index["weight_map"] == {"a": shards[0], "b": shards[1], "c": shards[1], "d": shards[2]}
+    assert index["metadata"]["total_size"] == 222
+    assert_same({name: load_file(tmp_path / file)[name] for name, file in index["weight_map"].items()}, values)
+    reader = CheckpointReader(tmp_path)
+    assert_same({name: reader.read(name) for name in reader.shapes}, values)
+
+
+@pytest.mark.parametrize("num_rows", [3, 5])
+def test_pieces_that_do_not_fill_their_tensor_fail(tmp_path, num_rows):
+    plan = TensorPlan("a.weight", (4, 2), torch.float32, lambda: torch.zeros(num_rows, 2).split(1))
+    with pytest.raises(AssertionError, match=r"a\.weight: pieces do not fill the tensor"):
+        write_checkpoint([plan], tmp_path, lambda name: None)
+
+
+def test_pieces_are_asked_for_one_tensor_at_a_time(tmp_path):
+    events: list[str] = []
+
+    def pieces(name: str):
+        for part in range(2):
+            events.append(f"{name}{part}")
+            yield torch.zeros(1)
+
+    plans = [TensorPlan(name, (2,), torch.float32, lambda name=name: pieces(name)) for name in "ab"]
+    write_checkpoint(plans, tmp_path, events.append)
+    assert events == ["a0", "a1", "a", "b0", "b1", "b"]

@@ -1,0 +1,322 @@
+"""`upcycle`: where a conversion starts, what it counts, what it refuses, and that a failure leaves nothing."""
+
+import json
+from collections import namedtuple
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from multipl_moe import MultiplMoeForCausalLM
+from multipl_moe.errors import BaseModelError, ConfigError, OutputError
+from multipl_moe.model.families import FAMILIES
+from multipl_moe.recipe import load_recipe
+from multipl_moe.staging import shutil as staging_shutil
+from multipl_moe.upcycle import convert
+from multipl_moe.upcycle.convert import upcycle
+from multipl_moe.upcycle.plan import UpcyclePlan
+from tests.conftest import random_tokens
+from tests.fixtures import save_tokenizer
+
+from .conftest import names_in, recipe_for, save_base
+
+EXACT_PRESETS = ("causal", "token-only", "segment-only", "moe-lpr")
+NEW_PARTS = ("experts.", "token_router.", "segment_router.", "segment_start", "segment_threshold")
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def difference(base, hybrid, tokens: torch.Tensor) -> float:
+    """Largest difference of a logit, by plain transformers calls."""
+    logits = []
+    for folder in (base, hybrid):
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        with torch.no_grad():
+            logits.append(model(input_ids=tokens, use_cache=False).logits)
+    assert logits[0].abs().max() > 0.1
+    return (logits[0] - logits[1]).abs().max().item()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_causal_conversion_of_every_family_starts_at_the_base(tmp_path, family):
+    base = save_base(tmp_path / "base", family)
+    report = upcycle(recipe_for(base), tmp_path / "out")
+    assert report.verification is not None
+    assert report.verification.must_be_exact
+    assert report.verification.max_difference <= 1e-3
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert isinstance(model, MultiplMoeForCausalLM)
+    assert list(model.hybrid_layers) == [1, 2]
+    assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) <= 1e-3
+
+
+@pytest.mark.parametrize("preset", EXACT_PRESETS)
+@pytest.mark.parametrize("tie_word_embeddings", [False, True])
+def test_every_normalised_preset_starts_at_the_base(tmp_path, preset, tie_word_embeddings):
+    base = save_base(tmp_path / "base", tie_word_embeddings=tie_word_embeddings)
+    report = upcycle(recipe_for(base, preset), tmp_path / "out")
+    assert report.verification is not None
+    assert report.verification.must_be_exact
+    assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) <= 1e-3
+
+
+@pytest.mark.parametrize("family", ["llama", "starcoder2", "granite"])
+def test_a_paper_conversion_reports_the_true_difference(tmp_path, family):
+    base = save_base(tmp_path / "base", family)
+    report = upcycle(recipe_for(base, "paper", seed=5), tmp_path / "out")
+    assert report.verification is not None
+    assert not report.verification.must_be_exact
+    assert report.verification.passed
+    probe = torch.randint(61, (2, 20), generator=torch.Generator().manual_seed(5))  # 2.5 windows of 8 tokens
+    assert report.verification.max_difference == pytest.approx(difference(base, tmp_path / "out", probe), rel=1e-3)
+    assert report.verification.max_difference > 0.01
+
+
+def test_without_verification_nothing_is_claimed(tmp_path, base):
+    report = upcycle(recipe_for(base, verify=False), tmp_path / "out")
+    assert report.verification is None
+    assert json.loads((tmp_path / "out" / "upcycle.json").read_text())["verification"] is None
+
+
+@pytest.mark.parametrize("preset", [*EXACT_PRESETS, "paper"])
+@pytest.mark.parametrize("tie_word_embeddings", [False, True])
+def test_parameter_counts_are_those_of_the_model(tmp_path, preset, tie_word_embeddings):
+    base = save_base(tmp_path / "base", tie_word_embeddings=tie_word_embeddings)
+    counts = upcycle(recipe_for(base, preset, verify=False), tmp_path / "out").parameters
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    total = trained = idle = 0
+    for name, parameter in model.named_parameters():
+        total += parameter.numel()
+        if any(f".mlp.{part}" in name for part in NEW_PARTS):
+            trained += parameter.numel()
+        if ".mlp.experts." in name:
+            # Of 3 routed experts a token visits one, of 3 segment experts one on the mean (capacity 1).
+            visited = {"token-only": 1, "moe-lpr": 1, "segment-only": 1}.get(preset, 2)
+            idle += parameter[0].numel() * (len(parameter) - visited)
+    assert (counts.total, counts.trained, counts.active) == (total, trained, total - idle)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_tensor_of_the_base_is_there_bit_for_bit(tmp_path, family):
+    base = save_base(tmp_path / "base", family)
+    upcycle(recipe_for(base, noise=0.1, reinit=0.5, verify=False), tmp_path / "out")
+    before, after = weights(base), weights(tmp_path / "out")
+    renamed = {}
+    for name, value in before.items():
+        for layer in (1, 2):
+            name = name.replace(f"layers.{layer}.mlp.", f"layers.{layer}.mlp.shared_expert.")
+        renamed[name] = value
+    for name, value in renamed.items():
+        assert after[name].dtype == value.dtype
+        assert torch.equal(after[name], value), name
+    new = set(after) - set(renamed)
+    assert new
+    assert all(name.split(".mlp.")[1].startswith(NEW_PARTS) for name in new)
+
+
+@pytest.mark.parametrize("changes", [{"noise": 0.1}, {"reinit": 0.5}])
+def test_noise_and_reinitialisation_set_every_expert_apart(tmp_path, base, changes):
+    upcycle(recipe_for(base, verify=False), tmp_path / "plain")
+    report = upcycle(recipe_for(base, **changes), tmp_path / "out")
+    assert report.verification is not None
+    assert not report.verification.must_be_exact
+    assert report.verification.max_difference > 1e-3
+    plain, changed = weights(tmp_path / "plain"), weights(tmp_path / "out")
+    for name in ("experts.gate_up_proj", "experts.down_proj"):
+        experts = changed[f"model.layers.1.mlp.{name}"]
+        assert all(not torch.equal(expert, plain[f"model.layers.1.mlp.{name}"][0]) for expert in experts)
+        assert all(not torch.equal(experts[i], experts[j]) for i in range(len(experts)) for j in range(i))
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path, base):
+    files = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        upcycle(recipe_for(base, seed=seed, noise=0.1, reinit=0.5, verify=False), tmp_path / name)
+        files.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert files[0] == files[1]
+    assert files[0] != files[2]
+
+
+@pytest.mark.parametrize(("asked", "stored"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_a_checkpoint_in_another_dtype_is_verified_against_the_rounded_base(tmp_path, base, asked, stored):
+    report = upcycle(recipe_for(base, dtype=asked), tmp_path / "out")
+    assert report.verification is not None
+    assert report.verification.max_difference <= 1e-3
+    found = weights(tmp_path / "out")
+    assert found.pop("model.layers.1.mlp.segment_threshold").dtype == torch.float32
+    assert found["model.layers.1.mlp.experts.down_proj"].dtype == stored
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="auto").dtype == stored
+
+
+def test_auto_keeps_the_dtype_of_the_base(tmp_path):
+    base = save_base(tmp_path / "base", dtype="bfloat16")
+    assert weights(base)["lm_head.weight"].dtype == torch.bfloat16
+    upcycle(recipe_for(base), tmp_path / "out")
+    assert weights(tmp_path / "out")["model.layers.1.mlp.experts.down_proj"].dtype == torch.bfloat16
+
+
+def test_a_base_in_several_shards_is_converted_as_one_in_a_single_file(tmp_path, base):
+    sharded = tmp_path / "sharded"
+    AutoModelForCausalLM.from_pretrained(base).save_pretrained(sharded, max_shard_size="20KB")
+    assert not (sharded / "model.safetensors").exists()
+    upcycle(recipe_for(base), tmp_path / "a")
+    upcycle(recipe_for(sharded), tmp_path / "b")
+    first, second = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert first.keys() == second.keys()
+    assert all(torch.equal(value, second[name]) or "router" in name for name, value in first.items())
+    assert not list((tmp_path / "b").glob("*.index.json"))
+
+
+def test_the_tokenizer_and_other_companions_go_along_and_weights_do_not(tmp_path, base):
+    save_tokenizer(base)
+    for name in ("LICENSE", "chat_template.jinja", "pytorch_model.bin"):
+        (base / name).write_text(name)
+    upcycle(recipe_for(base), tmp_path / "out")
+    out = tmp_path / "out"
+    for name in ("LICENSE", "chat_template.jinja", "tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        assert (out / name).read_bytes() == (base / name).read_bytes()
+    assert not (out / "pytorch_model.bin").exists()
+    assert PreTrainedTokenizerFast.from_pretrained(out).eos_token == "<|endoftext|>"
+
+
+def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
+    recipe = recipe_for(base, "paper", seed=4, noise=0.01)
+    report = upcycle(recipe, tmp_path / "out")
+    assert load_recipe(tmp_path / "out" / "recipe.yaml") == recipe
+    record = json.loads((tmp_path / "out" / "upcycle.json").read_text())
+    assert report.verification is not None
+    assert record == {
+        "base": str(base),
+        "base_licence": "unknown",
+        "parameters": report.parameters.to_json(),
+        "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},
+    }
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["model_type"] == "multipl_moe"
+    assert config["architectures"] == ["MultiplMoeForCausalLM"]
+    assert config["text_config"]["model_type"] == "llama"
+    assert (config["moe"]["preset"], config["moe"]["layers"]) == ("paper", [1, 2])
+
+
+def test_progress_counts_every_byte_of_the_weights(tmp_path, base):
+    steps: list[tuple[int, int]] = []
+    upcycle(recipe_for(base, verify=False), tmp_path / "out", lambda done, total: steps.append((done, total)))
+    total = sum(value.numel() * value.element_size() for value in weights(tmp_path / "out").values())
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1] == (total, total)
+    assert {of for _, of in steps} == {total}
+
+
+def test_an_existing_output_is_refused_untouched(tmp_path, base):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(OutputError, match="exists"):
+        upcycle(recipe_for(base), tmp_path / "out")
+    assert names_in(tmp_path) == ["base", "out"]
+    assert names_in(tmp_path / "out") == ["mine"]
+
+
+def test_a_disk_that_is_too_small_is_found_before_anything_is_written(tmp_path, base, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(staging_shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10_000_000))
+    with pytest.raises(OutputError, match=r"out needs 0\.06 GB but its disk has 0\.01 GB free"):
+        upcycle(recipe_for(base), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ("gpt2", r"architecture 'gpt2' is not supported \(supported: llama, .*granite\)"),
+        ("mixtral", r"mixtral is already a mixture of experts; give a dense base"),
+        ("qwen2_moe", r"qwen2_moe is already a mixture of experts"),
+    ],
+)
+def test_a_base_that_cannot_be_converted_is_refused_with_what_can(tmp_path, architecture, message):
+    AutoConfig.for_model(architecture).save_pretrained(tmp_path / "base")
+    with pytest.raises(BaseModelError, match=message):
+        upcycle(recipe_for(tmp_path / "base"), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]
+
+
+def test_a_hybrid_is_no_base(tmp_path, base):
+    upcycle(recipe_for(base, verify=False), tmp_path / "out")
+    with pytest.raises(BaseModelError, match="already a mixture of experts"):
+        upcycle(recipe_for(tmp_path / "out"), tmp_path / "again")
+
+
+def test_a_base_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(BaseModelError, match="nowhere"):
+        upcycle(recipe_for(tmp_path / "nowhere"), tmp_path / "out")
+    assert names_in(tmp_path) == []
+
+
+def test_a_base_without_configuration_is_named(tmp_path, base):
+    (base / "config.json").unlink()
+    with pytest.raises(BaseModelError, match=r"base has no config\.json"):
+        upcycle(recipe_for(base), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"model_type": "nonsense"}', "{}"])
+def test_a_configuration_that_cannot_be_read_is_named(tmp_path, base, content):
+    (base / "config.json").write_text(content)
+    with pytest.raises(BaseModelError, match=r"base/config\.json cannot be used"):
+        upcycle(recipe_for(base), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]
+
+
+def test_layers_outside_the_base_are_refused(tmp_path, base):
+    with pytest.raises(ConfigError, match=r"moe\.layers: \[3\] outside the base's layers 0\.\.2"):
+        upcycle(load_recipe(overrides={"base": str(base), "moe.layers": [1, 3]}), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_in_the_middle_of_writing_leaves_nothing(tmp_path, base, error):
+    seen: list[list[str]] = []
+
+    def fail(done: int, total: int) -> None:
+        if done > total / 2:
+            seen.append(names_in(tmp_path))
+            raise error
+
+    with pytest.raises(error):
+        upcycle(recipe_for(base), tmp_path / "out", fail)
+    assert seen == [[".out.partial", "base"]]
+    assert names_in(tmp_path) == ["base"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_while_verifying_leaves_nothing(tmp_path, base, monkeypatch, error):
+    def fail(*args, **kwargs):
+        assert (tmp_path / ".out.partial" / "model.safetensors").is_file()
+        raise error
+
+    monkeypatch.setattr(convert, "verify_start", fail)
+    with pytest.raises(error):
+        upcycle(recipe_for(base), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]
+
+
+def test_a_wrong_conversion_is_caught_and_leaves_nothing(tmp_path, base, monkeypatch):
+    right = UpcyclePlan._expert_part
+
+    def wrong(self, layer, expert, key, part, unit_dim):
+        value = right(self, layer, expert, key, part, unit_dim)
+        return value.flip(0) if expert == 0 and layer == 2 and "up_proj.weight" in key else value
+
+    monkeypatch.setattr(UpcyclePlan, "_expert_part", wrong)
+    with pytest.raises(BaseModelError, match="logits differ from the base's by"):
+        upcycle(recipe_for(base), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]
+
+
+def test_a_tensor_that_the_model_does_not_know_is_caught_and_leaves_nothing(tmp_path, base):
+    save_file(weights(base) | {"model.layers.1.mlp.gate.weight": torch.zeros(1)}, base / "model.safetensors")
+    with pytest.raises(BaseModelError, match=r"unexpected_keys.*shared_expert\.gate\.weight"):
+        upcycle(recipe_for(base), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]

@@ -1,0 +1,171 @@
+"""What a conversion writes: names and shapes of design 3, and what it asks of a base."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.upcycle.checkpoint import CheckpointReader
+from multipl_moe.upcycle.plan import UpcyclePlan
+from tests.conftest import tiny_moe
+
+from .conftest import save_base
+
+HIDDEN, INTERMEDIATE = 32, 48
+
+
+def plan_for(folder, preset: str = "causal", noise: float = 0.0, reinit: float = 0.0, **moe) -> UpcyclePlan:
+    return UpcyclePlan(
+        CheckpointReader(folder),
+        AutoConfig.from_pretrained(folder),
+        tiny_moe(preset, **moe),
+        dtype=torch.bfloat16,
+        noise=noise,
+        reinit=reinit,
+        seed=0,
+    )
+
+
+def block(plan: UpcyclePlan, layer: int = 1) -> dict[str, tuple[int, ...]]:
+    """Names below a layer's `mlp.`, and their shapes."""
+    prefix = f"model.layers.{layer}.mlp."
+    return {
+        tensor.name.removeprefix(prefix): tensor.shape for tensor in plan.tensors() if tensor.name.startswith(prefix)
+    }
+
+
+def values(plan: UpcyclePlan, name: str) -> torch.Tensor:
+    (tensor,) = [tensor for tensor in plan.tensors() if tensor.name == f"model.layers.1.mlp.{name}"]
+    return torch.cat([piece.flatten() for piece in tensor.pieces()]).view(tensor.shape)
+
+
+def test_names_and_shapes_are_those_of_the_design(tmp_path):
+    plan = plan_for(save_base(tmp_path / "base", mlp_bias=False))
+    names = [tensor.name for tensor in plan.tensors()]
+    assert len(names) == len(set(names))
+    assert block(plan) == {
+        "shared_expert.gate_proj.weight": (INTERMEDIATE, HIDDEN),
+        "shared_expert.up_proj.weight": (INTERMEDIATE, HIDDEN),
+        "shared_expert.down_proj.weight": (HIDDEN, INTERMEDIATE),
+        "experts.gate_up_proj": (6, 2 * INTERMEDIATE, HIDDEN),
+        "experts.down_proj": (6, HIDDEN, INTERMEDIATE),
+        "token_router.weight": (4, HIDDEN),
+        "segment_router.weight": (3, HIDDEN),
+        "segment_threshold": (3,),
+        "segment_start": (HIDDEN,),
+    }
+    assert block(plan, 2) == block(plan, 1)
+
+
+def test_every_tensor_outside_the_hybrid_blocks_keeps_its_name_and_shape(tmp_path):
+    plan = plan_for(save_base(tmp_path / "base"))
+    written = {tensor.name: tensor.shape for tensor in plan.tensors()}
+    kept = {
+        name: shape for name, shape in plan.reader.shapes.items() if ".1.mlp." not in name and ".2.mlp." not in name
+    }
+    hybrid = ("model.layers.1.mlp.", "model.layers.2.mlp.")
+    assert {name: shape for name, shape in written.items() if not name.startswith(hybrid)} == kept
+    assert "model.layers.0.mlp.gate_proj.weight" in kept
+
+
+def test_biases_of_the_block_are_stacked_too(tmp_path):
+    names = block(plan_for(save_base(tmp_path / "base", mlp_bias=True)))
+    assert names["experts.gate_up_proj_bias"] == (6, 2 * INTERMEDIATE)
+    assert names["experts.down_proj_bias"] == (6, HIDDEN)
+    assert names["shared_expert.gate_proj.bias"] == (INTERMEDIATE,)
+
+
+def test_a_block_without_gate_has_a_plain_up_projection(tmp_path):
+    names = block(plan_for(save_base(tmp_path / "base", "starcoder2")))
+    assert names["experts.up_proj"] == (6, INTERMEDIATE, HIDDEN)
+    assert names["experts.up_proj_bias"] == (6, INTERMEDIATE)
+    assert "experts.gate_up_proj" not in names
+
+
+@pytest.mark.parametrize("preset", ["token-only", "moe-lpr"])
+def test_without_segment_experts_nothing_of_segments_is_written(tmp_path, preset):
+    names = block(plan_for(save_base(tmp_path / "base"), preset))
+    assert names["experts.down_proj"][0] == 3
+    assert "token_router.weight" in names
+    assert not [name for name in names if name.startswith("segment")]
+
+
+def test_without_routed_experts_no_token_router_is_written(tmp_path):
+    names = block(plan_for(save_base(tmp_path / "base"), "segment-only"))
+    assert names["experts.down_proj"][0] == 3
+    assert "segment_router.weight" in names
+    assert "token_router.weight" not in names
+
+
+def test_only_thresholds_have_another_dtype_than_the_checkpoint(tmp_path):
+    for tensor in plan_for(save_base(tmp_path / "base")).tensors():
+        expected = torch.float32 if tensor.name.endswith("segment_threshold") else torch.bfloat16
+        assert tensor.dtype == expected, tensor.name
+
+
+def test_thresholds_start_at_a_fair_share_and_the_start_vector_at_zero(tmp_path):
+    plan = plan_for(save_base(tmp_path / "base"))
+    assert values(plan, "segment_threshold").tolist() == pytest.approx([1 / 3] * 3)
+    assert not values(plan, "segment_start").any()
+
+
+def test_routers_are_random_with_the_base_s_initial_spread_and_differ_by_layer_and_kind(tmp_path):
+    plan = plan_for(save_base(tmp_path / "base", initializer_range=0.3), num_token_experts=50)
+    drawn = values(plan, "token_router.weight")
+    assert drawn.std().item() == pytest.approx(0.3, rel=0.1)
+    assert not torch.equal(values(plan, "segment_router.weight"), drawn[:3])
+    other = next(t for t in plan.tensors() if t.name == "model.layers.2.mlp.token_router.weight")
+    assert not torch.equal(torch.cat(list(other.pieces())), drawn)
+
+
+def test_all_missing_and_misshapen_tensors_are_named_at_once(tmp_path):
+    folder = save_base(tmp_path / "base", mlp_bias=False)
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    weights["model.layers.2.mlp.down_proj.weight"] = torch.zeros(HIDDEN, 5)
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(BaseModelError) as caught:
+        plan_for(folder)
+    assert "tensor model.layers.1.mlp.up_proj.weight is missing" in str(caught.value)
+    assert "tensor model.layers.2.mlp.down_proj.weight has shape (32, 5), expected (32, 48)" in str(caught.value)
+
+
+def test_a_base_that_promises_biases_must_have_them(tmp_path):
+    folder = save_base(tmp_path / "base", mlp_bias=True)
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.2.mlp.down_proj.bias"]
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(BaseModelError, match=r"tensor model\.layers\.2\.mlp\.down_proj\.bias is missing"):
+        plan_for(folder)
+
+
+def test_without_noise_every_expert_is_the_block_of_the_base(tmp_path):
+    folder = save_base(tmp_path / "base")
+    weights = load_file(folder / "model.safetensors")
+    gate, up, down = (weights[f"model.layers.1.mlp.{name}_proj.weight"] for name in ("gate", "up", "down"))
+    plan = plan_for(folder)
+    assert torch.equal(values(plan, "experts.gate_up_proj"), torch.cat([gate, up]).expand(6, -1, -1))
+    assert torch.equal(values(plan, "experts.down_proj"), down.expand(6, -1, -1))
+
+
+@pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
+def test_drop_upcycling_resets_the_same_units_in_every_part_of_an_expert(tmp_path, family):
+    folder = save_base(tmp_path / "base", family)
+    plain, dropped = plan_for(folder), plan_for(folder, reinit=0.25)
+    up = "up_proj" if family == "starcoder2" else "gate_up_proj"
+    chosen = []
+    for expert in range(6):
+        up_changed = (values(plain, f"experts.{up}") != values(dropped, f"experts.{up}"))[expert]
+        down_changed = (values(plain, "experts.down_proj") != values(dropped, "experts.down_proj"))[expert]
+        units = down_changed.all(dim=0).nonzero().flatten().tolist()
+        assert down_changed.any(dim=0).sum() == len(units) == 12
+        expected = units if family == "starcoder2" else units + [unit + INTERMEDIATE for unit in units]
+        assert up_changed.all(dim=1).nonzero().flatten().tolist() == expected
+        assert up_changed.any(dim=1).sum() == len(expected)
+        if family != "phi3":  # the other two have biases here
+            bias_changed = (values(plain, f"experts.{up}_bias") != values(dropped, f"experts.{up}_bias"))[expert]
+            assert bias_changed.nonzero().flatten().tolist() == expected
+            assert torch.equal(values(plain, "experts.down_proj_bias"), values(dropped, "experts.down_proj_bias"))
+        chosen.append(tuple(units))
+    assert len(set(chosen)) == 6
