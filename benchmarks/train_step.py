@@ -2,19 +2,21 @@
 
     python benchmarks/train_step.py [--quick] [--output FILE.json]
 
-In each hybrid layer of the dense counterpart the frozen block of the base stands beside one trained block as wide as all
-the experts that a token visits (one routed, one segment expert on average). Steps are forward, backward, clipping and
-optimiser, in the demo's shapes and precision. Target: >= 0.8 of the dense counterpart's tokens/s.
+In each hybrid layer of the dense counterpart the frozen block of the base stands beside one trained block as wide as
+all the experts that a token visits (one routed, one segment expert on average). Steps are forward, backward, clipping
+and optimiser, in the demo's shapes and precision. Target: >= 0.8 of the dense counterpart's tokens/s.
 """
 
 import argparse
-import copy
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from harness import Target, in_fresh_process, interleave, median_ratio, print_table, record
 from torch import Tensor, nn
+from transformers import AutoModel
 
 from multipl_moe.allocator import keep_freed_memory
 from multipl_moe.demo import DEMO_RECIPE
@@ -43,68 +45,63 @@ class DenseCounterpart(nn.Module):
         return self.shared_expert(x) + trained
 
 
-def densify(model: MultiplMoeForCausalLM) -> nn.Module:
-    """The base with a `DenseCounterpart` in place of each hybrid layer's block, all else frozen."""
-    config, moe = model.config.base_config, model.config.moe_config
-    base = copy.deepcopy(model.model)
-    head = model.lm_head
-    width = round((moe.token_top_k - 1 + moe.segment_capacity) * config.intermediate_size)
-    for index in moe.layers:
-        base.layers[index].mlp = DenseCounterpart(base.layers[index].mlp.shared_expert, config.hidden_size, width)
-        base.layers[index]._forward_pre_hooks.clear()
-        base.layers[index]._forward_pre_hooks_with_kwargs.clear()
-    base._forward_pre_hooks.clear()
-    base._forward_pre_hooks_with_kwargs.clear()
-    return nn.ModuleDict({"model": base, "lm_head": head})
+class DenseModel(nn.Module):
+    """The base with a `DenseCounterpart` in place of each hybrid block; only those counterparts train."""
+
+    def __init__(self, hybrid: MultiplMoeForCausalLM) -> None:
+        super().__init__()
+        config, moe = hybrid.config.base_config, hybrid.config.moe_config
+        self.model = AutoModel.from_config(config, dtype=hybrid.dtype)
+        self.lm_head = hybrid.lm_head
+        self.loss_function = hybrid.loss_function
+        self.requires_grad_(False)
+        width = round((moe.token_top_k - 1 + moe.segment_capacity) * config.intermediate_size)
+        for index in moe.layers:
+            layer = self.model.layers[index]
+            layer.mlp = DenseCounterpart(layer.mlp, config.hidden_size, width)
+
+    def forward(self, input_ids: Tensor, labels: Tensor) -> Tensor:
+        logits = self.lm_head(self.model(input_ids=input_ids, use_cache=False).last_hidden_state)
+        return self.loss_function(logits=logits, labels=labels, vocab_size=logits.shape[-1])
 
 
-def measure(repeats: int) -> dict:
+def training_step(model: nn.Module, loss: Callable[[], Tensor], dtype: torch.dtype) -> Callable[[], None]:
+    """A whole step of the Trainer: forward, backward, clipping, optimiser."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
+    model.train()
+
+    def step() -> None:
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            value = loss()
+        value.backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def measure(repeats: int) -> dict[str, Any]:
     """Timings of both steps, in this process."""
     keep_freed_memory()
     recipe = load_recipe(None, DEMO_RECIPE | {"upcycle.verify": False})
-    rows, tokens = recipe.train.batch_sequences, recipe.train.sequence_tokens
     with tempfile.TemporaryDirectory() as work:
-        folder = Path(work) / "hybrid"
-        upcycle(recipe, folder)
-        hybrid = load_hybrid(folder)
-    hybrid.set_attn_implementation(attention_implementation(recipe))
-    dense = densify(hybrid)
+        upcycle(recipe, Path(work) / "hybrid")
+        hybrid = load_hybrid(Path(work) / "hybrid")
+    dense, dtype = DenseModel(hybrid), compute_dtype(recipe)
     prepare_stage1(hybrid)
-    for name, parameter in dense.named_parameters():
-        trained = ".mlp." in name and "shared_expert" not in name
-        parameter.requires_grad_(trained and "experts" not in name and "proj" in name and _is_counterpart(dense, name))
-    input_ids = torch.randint(hybrid.config.base_config.vocab_size, (rows, tokens))
-    dtype = compute_dtype(recipe)
-
-    def step_of(model: nn.Module, loss_of):
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
-        model.train()
-
-        def step() -> None:
-            with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-                loss = loss_of(model)
-            loss.backward()
-            nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-
-        return step
-
-    def dense_loss(model: nn.Module) -> Tensor:
-        logits = model["lm_head"](model["model"](input_ids=input_ids, use_cache=False).last_hidden_state)
-        return hybrid.loss_function(logits=logits, labels=input_ids, vocab_size=logits.shape[-1])
-
+    hybrid.set_attn_implementation(attention_implementation(recipe))
+    dense.model.set_attn_implementation(attention_implementation(recipe))
+    shape = (recipe.train.batch_sequences, recipe.train.sequence_tokens)
+    inputs = torch.randint(hybrid.config.base_config.vocab_size, shape)
     steps = {
-        "hybrid": step_of(hybrid, lambda model: model(input_ids=input_ids, labels=input_ids).loss),
-        "dense": step_of(dense, dense_loss),
+        "hybrid": training_step(hybrid, lambda: hybrid(input_ids=inputs, labels=inputs).loss, dtype),
+        "dense": training_step(dense, lambda: dense(inputs, inputs), dtype),
     }
     timings = interleave(steps, repeats=repeats)
-    return {"timings": timings, "tokens": rows * tokens, "ratio": median_ratio(timings["dense"], timings["hybrid"])}
-
-
-def _is_counterpart(dense: nn.Module, name: str) -> bool:
-    return isinstance(dense.get_submodule(name.split(".mlp.")[0] + ".mlp"), DenseCounterpart)
+    ratio = median_ratio(timings["dense"], timings["hybrid"])
+    return {"timings": timings, "tokens": inputs.numel(), "ratio": ratio}
 
 
 def main() -> None:

@@ -43,8 +43,11 @@ def write_random_base(folder: Path, num_layers: int) -> int:
         vocab_size=vocabulary,
         dtype="bfloat16",
     )
-    shapes = {"model.embed_tokens.weight": (vocabulary, hidden), "lm_head.weight": (vocabulary, hidden)}
-    shapes["model.norm.weight"] = (hidden,)
+    shapes: dict[str, tuple[int, ...]] = {
+        "model.embed_tokens.weight": (vocabulary, hidden),
+        "model.norm.weight": (hidden,),
+    }
+    shapes["lm_head.weight"] = (vocabulary, hidden)
     for layer in range(num_layers):
         prefix = f"model.layers.{layer}."
         shapes |= {f"{prefix}self_attn.{name}_proj.weight": (hidden, hidden) for name in "qkvo"}

@@ -23,10 +23,14 @@ def test_the_output_appears_only_when_the_block_is_done(tmp_path):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_a_failure_or_an_interrupt_leaves_nothing(tmp_path, error):
-    with pytest.raises(error), staged_folder(tmp_path / "out") as staging:
-        (staging / "deep").mkdir()
-        (staging / "deep" / "file").write_text("half")
-        raise error
+    def write_half() -> None:
+        with staged_folder(tmp_path / "out") as staging:
+            (staging / "deep").mkdir()
+            (staging / "deep" / "file").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
     assert names_in(tmp_path) == []
 
 
@@ -58,9 +62,13 @@ def test_an_existing_output_is_refused_untouched(tmp_path, kind):
 
 
 def test_an_output_that_appears_meanwhile_is_not_replaced(tmp_path):
-    with pytest.raises(OSError, match="not empty"), staged_folder(tmp_path / "out"):
-        (tmp_path / "out").mkdir()
-        (tmp_path / "out" / "mine").touch()
+    def write_late() -> None:
+        with staged_folder(tmp_path / "out"):
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / "mine").touch()
+
+    with pytest.raises(OSError, match="not empty"):
+        write_late()
     assert names_in(tmp_path) == ["out"]
     assert names_in(tmp_path / "out") == ["mine"]
 

@@ -83,8 +83,10 @@ def demo(
 
     Example: `multipl-moe demo --minutes 15`
     """
+    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.demo import DEMO_RECIPE, Demo, without_missing_languages
 
+    keep_freed_memory()
     chosen = _recipe(recipe, settings, {"seed": seed}, defaults=DEMO_RECIPE)
     chosen = without_missing_languages(chosen, _console)
     Demo(chosen, output, None if exact else minutes, _console).run()
@@ -180,8 +182,9 @@ def train(
 
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --tokens 300000 --learning-rate 2e-3`
     """
+    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.report.tables import audit_table
-    from multipl_moe.run_folder import open_run, write_json
+    from multipl_moe.run_folder import open_run
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.stages import Audit
     from multipl_moe.train.trainer import tokens_per_step, train_stage1
@@ -199,6 +202,7 @@ def train(
         open_run(output, chosen)
         _console.print(audit_table(audit))
 
+    keep_freed_memory()
     result = train_stage1(
         chosen,
         model,
@@ -207,7 +211,6 @@ def train(
         callbacks=[TrainingProgress(output, tokens_per_step(chosen), _console)],
         on_audit=begin,
     )
-    write_json(output / "training.json", result.to_json())
     _console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     _console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
 
@@ -231,6 +234,7 @@ def evaluate(
 
     Example: `multipl-moe eval runs/first/model corpora/mine runs/bpb.json --against smollm2-135m`
     """
+    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.eval.compare import evaluate_models
     from multipl_moe.report.tables import result_table, scores_table
     from multipl_moe.run_folder import write_json
@@ -241,6 +245,7 @@ def evaluate(
     chosen = _recipe(recipe, settings, {"learn": _names(learn), "keep": _names(keep), "seed": seed})
     refuse_existing(output)
     _require_folders(model=model, corpus=corpus)
+    keep_freed_memory()
     with _console.status("scoring"):
         metrics = evaluate_models(chosen, model, corpus, against)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -121,7 +121,7 @@ class TrainSection(_Section):
         default="auto", description="auto: bfloat16 where it is fast."
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flex_attention"] = Field(
-        default="auto", description="Attention in training; auto: eager in bfloat16 on a CPU, where sdpa is slower."
+        default="auto", description="Attention in training; auto: the fastest here."
     )
     gradient_checkpointing: bool = False
     calibration_tokens: int = Field(

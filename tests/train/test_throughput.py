@@ -11,7 +11,8 @@ from multipl_moe.errors import CorpusError
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.train import throughput
 from multipl_moe.train.throughput import measure_throughput
-from tests.train.tiny import World, with_train
+from multipl_moe.upcycle.convert import upcycle
+from tests.train.tiny import World, tiny_recipe, with_train
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -56,3 +57,10 @@ def test_corpus_without_the_languages_is_refused(world: World):
     recipe = with_train(world.recipe, weights={"ruby": 1.0})
     with pytest.raises(CorpusError, match="ruby"):
         measure_throughput(recipe, world.hybrid, world.corpus)
+
+
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+def test_bfloat16_checkpoints_are_measured_in_either_dtype(world: World, tmp_path: Path, compute_dtype: str):
+    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"compute_dtype": compute_dtype})
+    upcycle(recipe, tmp_path / "hybrid")
+    assert measure_throughput(recipe, tmp_path / "hybrid", world.corpus) > 0

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 
 from multipl_moe.errors import CorpusError
 from multipl_moe.loading import load_hybrid
-from multipl_moe.train.stages import frozen_hashes, prepare_stage1
+from multipl_moe.model.parameters import trained_names
+from multipl_moe.train.stages import frozen_hashes, prepare_stage1, verify_frozen
 from multipl_moe.train.trainer import (
     StopOnInterrupt,
     TrainResult,
@@ -82,18 +83,22 @@ def test_frozen_weights_are_bit_for_bit_the_hybrids_and_the_bases(run: Run, worl
     assert {name for name in trained if torch.equal(end[name], start[name])} == set()
 
 
-def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: World, tmp_path: Path):
-    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"tokens": 2 * 4 * 32})
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: World, tmp_path: Path, compute_dtype: str):
+    train = {"tokens": 2 * 4 * 32, "compute_dtype": compute_dtype}
+    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train=train)
     upcycle(recipe, tmp_path / "hybrid")
     result = train_stage1(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    trained = trained_names(load_hybrid(tmp_path / "hybrid"))
     start, end = tensors(tmp_path / "hybrid"), tensors(result.model_folder)
-    trained = {name for name, p in load_hybrid(tmp_path / "hybrid").named_parameters() if ".experts." in name}
+    assert end.keys() == start.keys()
     for name, tensor in end.items():
-        assert tensor.dtype == (torch.float32 if name.endswith("segment_threshold") else torch.bfloat16), name
-        if not any(part in name for part in (".experts.", "_router.", "segment_")):
-            assert torch.equal(tensor, start[name]), name
-    assert trained
-    assert all(not torch.equal(end[name], start[name]) for name in trained if name.endswith("proj"))
+        is_threshold = name.endswith("segment_threshold")
+        assert tensor.dtype == (torch.float32 if is_threshold else torch.bfloat16), name
+        assert torch.equal(tensor, start[name]) == (name not in trained and not is_threshold), name
+    model = load_hybrid(tmp_path / "hybrid")
+    prepare_stage1(model)
+    assert result.frozen_sha256 == verify_frozen(model, {})
 
 
 def test_nothing_is_kept_for_gradients_below_the_first_hybrid_layer(run: Run):

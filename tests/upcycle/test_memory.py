@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoConfig
 
-NUM_LAYERS, HIDDEN, INTERMEDIATE = 20, 256, 1024
+NUM_LAYERS, HIDDEN, INTERMEDIATE = 16, 256, 1024
 LARGEST_TENSOR = 4 * HIDDEN * INTERMEDIATE
 
 # Growth of the peak over what the process holds after a first, small conversion. The peak is read from /proc: that
@@ -26,8 +26,8 @@ def peak():
     return 1024 * int(fields["VmHWM"].split()[0])
 
 folder = Path(sys.argv[1])
-settings = {"upcycle.verify": False, "moe.num_token_experts": 3, "moe.num_segment_experts": 2,
-    "upcycle.reinit": 0.5, "upcycle.noise": 0.1}
+settings = {"upcycle.verify": False, "moe.num_token_experts": 2, "moe.num_segment_experts": 1,
+    "upcycle.reinit": 0.5}
 upcycle(load_recipe(overrides=settings | {"base": str(folder / "small")}), folder / "small_out")
 before = peak()
 upcycle(load_recipe(overrides=settings | {"base": str(folder / "large")}), folder / "large_out")
@@ -71,5 +71,5 @@ def test_the_memory_of_a_conversion_is_bounded_by_a_few_tensors(tmp_path):
     base_bytes = (tmp_path / "large" / "model.safetensors").stat().st_size
     output_bytes = (tmp_path / "large_out" / "model.safetensors").stat().st_size
     assert base_bytes > 60 * LARGEST_TENSOR
-    assert output_bytes > 240_000_000
+    assert output_bytes > 160_000_000
     assert growth < 16 * LARGEST_TENSOR, f"{growth / LARGEST_TENSOR:.1f} of the largest tensor"

@@ -48,10 +48,14 @@ def mean_relative_change(pairs: list[tuple[list[FileScore], list[FileScore]]], *
 def _resample(
     before: list[FileScore], after: list[FileScore], samples: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """(samples,) relative changes of resampled files; both sides cover the same bytes, so bits are compared."""
+    """(samples,) relative changes of bits per byte of resampled files."""
     if [score.path for score in before] != [score.path for score in after]:
         raise ValueError("the two sides of a paired comparison must hold the same files in the same order")
-    bits = np.array([[b.bits, a.bits] for b, a in zip(before, after, strict=True)])
-    chosen = generator.integers(len(bits), size=(samples, len(bits)))
-    totals = bits[chosen].sum(axis=1)
-    return totals[:, 1] / totals[:, 0] - 1
+    chosen = generator.integers(len(before), size=(samples, len(before)))
+    return _rates(after, chosen) / _rates(before, chosen) - 1
+
+
+def _rates(scores: list[FileScore], chosen: np.ndarray) -> np.ndarray:
+    """(samples,) bits per byte of the chosen files; models with other tokenizers may cut a file at other bytes."""
+    totals = np.array([[score.bits, score.num_bytes] for score in scores])[chosen].sum(axis=1)
+    return totals[:, 0] / totals[:, 1]

@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from multipl_moe.attention import fastest_attention
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -63,6 +64,7 @@ def score_languages(
         on_language: called with each language's name when it is done.
     """
     model.eval()
+    model.set_attn_implementation(fastest_attention(model.dtype))
     files: dict[str, list[FileScore]] = {}
     routing: dict[str, Routing] = {}
     for language in recipe.languages:

@@ -15,7 +15,7 @@ from multipl_moe.recipe import Recipe
 MIN_LOAD_RATIO, MAX_LOAD_RATIO = 0.5, 2.0
 MAX_MODE_DIFFERENCE = 0.15
 _ROWS = 16
-_FILES_PER_LANGUAGE = 16
+_FILES_PER_LANGUAGE = 8
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def router_health(
         with observe_routing(model) as statistics:
             for batch in batches:
                 model.model(**batch)
+                for layer in model.hybrid_layers.values():
+                    layer.discard_batch_threshold()
         loads[mode] = statistics
     model.eval()
-    for layer in model.hybrid_layers.values():
-        layer.discard_batch_threshold()
     return _judge(loads["eval"], loads["train"])
 
 

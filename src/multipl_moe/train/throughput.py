@@ -9,7 +9,7 @@ import torch
 from multipl_moe.loading import load_hybrid
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.stages import prepare_stage1
-from multipl_moe.train.trainer import attention_implementation, compute_dtype, mixture
+from multipl_moe.train.trainer import attention_implementation, compute_dtype, mixture, unify_dtype
 
 _WARM_UP_STEPS, _TIMED_STEPS = 2, 4
 

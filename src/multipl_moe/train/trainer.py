@@ -12,12 +12,14 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
+from multipl_moe.attention import fastest_attention
 from multipl_moe.corpus.packed import MixtureDataset, PackedTokens
 from multipl_moe.errors import CorpusError
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
-from multipl_moe.staging import copy_companions, staged_folder
+from multipl_moe.run_folder import write_json
+from multipl_moe.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.train.stages import Audit, frozen_hashes, prepare_stage1, verify_frozen
 
@@ -127,14 +129,9 @@ def unify_dtype(model: MultiplMoeForCausalLM, recipe: Recipe) -> None:
 
 
 def attention_implementation(recipe: Recipe) -> str:
-    """transformers' name of the attention to train with.
-
-    In bfloat16 on a CPU PyTorch's fused attention takes about twice the time of plain matrix products.
-    """
-    if recipe.train.attention != "auto":
-        return recipe.train.attention
-    on_cpu = not torch.cuda.is_available()
-    return "eager" if on_cpu and compute_dtype(recipe) == torch.bfloat16 else "sdpa"
+    """transformers' name of the attention to train with."""
+    attention = recipe.train.attention
+    return fastest_attention(compute_dtype(recipe)) if attention == "auto" else attention
 
 
 def mixture(recipe: Recipe, corpus: Path, weights: dict[str, float], num_sequences: int, seed: int) -> MixtureDataset:
@@ -167,14 +164,19 @@ def train_stage1(
         recipe: train, seed and languages are used.
         model_folder: what to start from.
         corpus: folder that `build_corpus` wrote.
-        output: run folder; gets checkpoints/ while training and model/ at the end.
+        output: run folder; gets checkpoints/ while training, model/ and training.json at the end.
         callbacks: told of every step, for progress.
         on_audit: told what trains, before it does.
 
     Raises:
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
         FrozenParameterError: a frozen parameter changed.
+        OutputError: `output` holds a trained model.
     """
+    checkpoints = output / "checkpoints"
+    if checkpoints.is_dir() and not (output / "training.json").exists():
+        shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
+    refuse_existing(output / "model")
     set_seed(recipe.seed)
     sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
     dataset = mixture(recipe, corpus, recipe.mixture_weights, sequences, recipe.seed)
@@ -189,12 +191,11 @@ def train_stage1(
     interrupt = StopOnInterrupt()
     trainer = OrderedTrainer(
         model=model,
-        args=_arguments(recipe, output / "checkpoints"),
+        args=_arguments(recipe, checkpoints),
         train_dataset=dataset,
         callbacks=[interrupt, AbsorbThresholds(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
-    checkpoints = output / "checkpoints"
     last = get_last_checkpoint(checkpoints) if checkpoints.is_dir() else None
     with interrupt:
         outcome = trainer.train(resume_from_checkpoint=last)
@@ -204,11 +205,7 @@ def train_stage1(
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
     digest = verify_frozen(model, before)
-    with staged_folder(output / "model") as staging:
-        model.save_pretrained(staging)
-        copy_companions(model_folder, staging)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return TrainResult(
+    result = TrainResult(
         output / "model",
         audit,
         digest,
@@ -216,6 +213,12 @@ def train_stage1(
         seconds=outcome.metrics["train_runtime"],
         steps=training_steps(recipe),
     )
+    with staged_folder(output / "model") as staging:
+        model.save_pretrained(staging)
+        copy_companions(model_folder, staging)
+    write_json(output / "training.json", result.to_json())
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result
 
 
 def _calibrate(recipe: Recipe, model: MultiplMoeForCausalLM, batches: list[dict[str, torch.Tensor]]) -> None:

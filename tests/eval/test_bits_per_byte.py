@@ -1,0 +1,169 @@
+"""Bits per byte against a slow loop over single files, without batches or padding."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from multipl_moe.corpus.documents import TextFile, read_documents
+from multipl_moe.eval.bits_per_byte import FileScore, bits_per_byte, score_files
+from multipl_moe.loading import load_hybrid
+from multipl_moe.recipe import EvalSection
+from tests.conftest import randomise
+from tests.train.tiny import World
+
+
+def _settings(**values: int) -> EvalSection:
+    return EvalSection(**({"tokens_per_file": 96, "window_tokens": 64, "batch_tokens": 256} | values))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(world: World) -> Any:
+    return AutoTokenizer.from_pretrained(world.base)
+
+
+@pytest.fixture(scope="module", params=["dense", "hybrid"])
+def model(request: pytest.FixtureRequest, world: World) -> Any:
+    if request.param == "dense":
+        return AutoModelForCausalLM.from_pretrained(world.base).eval()
+    hybrid = load_hybrid(world.hybrid).eval()
+    randomise(hybrid, seed=1)
+    return hybrid
+
+
+@pytest.fixture(scope="module")
+def files(world: World) -> list[TextFile]:
+    """Held-out files and cuts of them: short, long, of one token, of none."""
+    texts = [file.text for name in ("rust", "english") for file in read_documents(world.corpus, "validation", name)]
+    texts = [texts[0], texts[1][:40], "", texts[2][:200], "a", texts[3], "éé→ 🎉 é", texts[4][:97], "ab"]
+    return [TextFile(f"file_{index}", text, "MIT") for index, text in enumerate(texts)]
+
+
+def _file(text: str) -> TextFile:
+    return TextFile("file", text, "MIT")
+
+
+@torch.no_grad()
+def _slow_bits(model, tokens: list[int], window: int) -> list[float]:
+    """Bits of each token but the first, each from a forward pass of its own over its context alone.
+
+    The first window has no overlap; each later one scores the next half window, with what fits before it as context.
+    """
+    bits = []
+    for position in range(1, len(tokens)):
+        begin = 0
+        if position >= window:
+            half = window // 2
+            end = min(window + ((position - window) // half + 1) * half, len(tokens))
+            begin = max(end - window, 0)
+        logits = model(input_ids=torch.tensor([tokens[begin:position]]), use_cache=False).logits[0, -1]
+        bits.append(-torch.log_softmax(logits.double(), dim=0)[tokens[position]].item() / math.log(2))
+    return bits
+
+
+@pytest.mark.parametrize("window", [64, 20, 7], ids=lambda w: f"window{w}")
+def test_scores_equal_a_slow_loop_over_single_files(model, tokenizer, files, window: int):
+    settings = _settings(window_tokens=window)
+    scores = {score.path: score for score in score_files(model, tokenizer, files, settings)}
+    assert set(scores) == {file.path for file in files} - {"file_2", "file_4"}
+    for file in files:
+        if file.path not in scores:
+            continue
+        tokens = tokenizer(file.text, add_special_tokens=False)["input_ids"][: settings.tokens_per_file]
+        bits = _slow_bits(model, tokens, window)
+        assert scores[file.path].bits == pytest.approx(sum(bits), rel=2e-5)
+        assert scores[file.path].num_tokens == len(bits) == len(tokens) - 1
+
+
+def test_bytes_are_those_of_the_text_after_the_first_token(model, tokenizer, files):
+    scores = {score.path: score for score in score_files(model, tokenizer, files, _settings(tokens_per_file=2048))}
+    for file in files:
+        encoding = tokenizer(file.text, add_special_tokens=False)
+        if len(encoding["input_ids"]) > 1:
+            first = tokenizer.decode(encoding["input_ids"][:1])
+            if "\ufffd" not in first:
+                assert scores[file.path].num_bytes == len(file.text.encode()) - len(first.encode())
+
+
+def test_multi_byte_characters_count_with_all_their_bytes(model, tokenizer):
+    text = "Zé→🎉"
+    assert tokenizer(text, add_special_tokens=False)["input_ids"][0] == tokenizer("Z")["input_ids"][0]
+    (score,) = score_files(model, tokenizer, [_file(text)], _settings())
+    assert score.num_bytes == 2 + 3 + 4
+
+
+def test_a_cut_file_counts_the_bytes_up_to_the_cut(model, tokenizer):
+    text = "abcdefgh" * 30
+    tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
+    (score,) = score_files(model, tokenizer, [_file(text)], _settings(tokens_per_file=20))
+    assert len(tokens) > 20
+    assert score.num_tokens == 19
+    assert score.num_bytes == len(tokenizer.decode(tokens[1:20]))
+
+
+@pytest.mark.parametrize("text", ["", "a"], ids=["empty", "one token"])
+def test_files_without_a_token_to_predict_are_left_out(model, tokenizer, text: str):
+    assert score_files(model, tokenizer, [_file(text)], _settings()) == []
+    with_another = score_files(model, tokenizer, [_file(text), TextFile("other", "let x", "MIT")], _settings())
+    assert [score.path for score in with_another] == ["other"]
+
+
+def test_no_files_give_no_scores(model, tokenizer):
+    assert score_files(model, tokenizer, [], _settings()) == []
+
+
+@pytest.mark.parametrize("batch_tokens", [2, 64, 100, 100_000])
+def test_batch_size_does_not_change_a_score(model, tokenizer, files, batch_tokens: int):
+    expected = score_files(model, tokenizer, files, _settings())
+    scores = score_files(model, tokenizer, files, _settings(batch_tokens=batch_tokens))
+    assert [score.path for score in scores] == [score.path for score in expected]
+    for score, other in zip(scores, expected, strict=True):
+        assert score.bits == pytest.approx(other.bits, rel=1e-5)
+        assert (score.num_bytes, score.num_tokens) == (other.num_bytes, other.num_tokens)
+
+
+def test_other_files_and_their_order_do_not_change_a_score(model, tokenizer, files):
+    together = {score.path: score for score in score_files(model, tokenizer, files[::-1], _settings())}
+    for file in files:
+        for score in score_files(model, tokenizer, [file], _settings()):
+            assert score.bits == pytest.approx(together[score.path].bits, rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_tokens", [50, 64, 200, 256])
+def test_batches_stay_within_their_tokens(model, tokenizer, files, monkeypatch: pytest.MonkeyPatch, batch_tokens: int):
+    shapes = []
+    forward = model.forward
+
+    def note(**kwargs):
+        shapes.append(kwargs["input_ids"].shape)
+        return forward(**kwargs)
+
+    monkeypatch.setattr(model, "forward", note)
+    score_files(model, tokenizer, files, _settings(batch_tokens=batch_tokens))
+    assert all(rows * tokens <= batch_tokens or rows == 1 for rows, tokens in shapes)
+    assert max(rows for rows, _ in shapes) >= batch_tokens // 64
+
+
+def test_model_keeps_no_gradients(model, tokenizer, files):
+    score_files(model, tokenizer, files[:1], _settings())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_special_tokens_in_the_text_are_scored_as_text_is_tokenised(model, tokenizer):
+    (score,) = score_files(model, tokenizer, [_file("let x = 1;")], _settings())
+    assert score.num_tokens == len(tokenizer("let x = 1;", add_special_tokens=False)["input_ids"]) - 1
+
+
+def test_bits_per_byte_weighs_files_by_their_bytes():
+    scores = [FileScore("a", 10.0, 20, 5), FileScore("b", 50.0, 30, 9)]
+    assert bits_per_byte(scores) == 60 / 50
+
+
+def test_a_model_that_knows_nothing_needs_log2_of_the_vocabulary_per_token(world: World, tokenizer, files):
+    model: Any = AutoModelForCausalLM.from_pretrained(world.base).eval()
+    model.lm_head.weight.data.zero_()
+    bits = math.log2(model.config.vocab_size)
+    for score in score_files(model, tokenizer, files, _settings()):
+        assert score.bits == pytest.approx(score.num_tokens * bits, rel=1e-5)

@@ -1,0 +1,70 @@
+"""`eval`: one model, or two and the change."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.eval.compare import evaluate_models
+from multipl_moe.upcycle.convert import upcycle
+from tests.train.tiny import World, tiny_recipe
+
+_COMMON = {"languages", "model", "against", "routing", "environment"}
+
+
+def test_fresh_hybrid_needs_as_many_bits_as_its_base(world: World):
+    result = evaluate_models(world.recipe, world.hybrid, world.corpus, against=str(world.base))
+    assert set(result) == _COMMON | {"means"}
+    assert set(result["languages"]) == {"rust", "go", "python", "english"}
+    for row in result["languages"].values():
+        assert abs(row["change"]) < 1e-6
+        assert max(map(abs, row["interval"])) < 1e-6
+        assert row["bpb_before"] == pytest.approx(row["bpb_after"]) != 0
+    assert (result["model"], result["against"]) == (str(world.hybrid), str(world.base))
+    assert json.loads(json.dumps(result))["languages"] == result["languages"]
+
+
+def test_routing_is_that_of_the_model_and_not_of_what_it_is_compared_with(world: World):
+    of_hybrid = evaluate_models(world.recipe, world.hybrid, world.corpus, against=str(world.base))
+    of_base = evaluate_models(world.recipe, world.base, world.corpus, against=str(world.hybrid))
+    assert set(of_hybrid["routing"]) == {"rust", "go", "python", "english"}
+    assert of_base["routing"] == {}
+
+
+def test_order_decides_the_sign(world: World, tmp_path: Path):
+    recipe = tiny_recipe(world.base, world.sources, upcycle={"noise": 0.5})
+    upcycle(recipe, tmp_path / "noisy")
+    there = evaluate_models(world.recipe, tmp_path / "noisy", world.corpus, against=str(world.base))
+    back = evaluate_models(world.recipe, world.base, world.corpus, against=str(tmp_path / "noisy"))
+    for name, row in there["languages"].items():
+        assert row["change"] != 0
+        assert (1 + row["change"]) * (1 + back["languages"][name]["change"]) == pytest.approx(1)
+        assert row["bpb_before"] == back["languages"][name]["bpb_after"]
+
+
+def test_one_model_alone_has_no_change(world: World):
+    result = evaluate_models(world.recipe, world.base, world.corpus, against=None)
+    assert set(result) == _COMMON
+    assert result["against"] is None
+    for name, row in result["languages"].items():
+        assert set(row) == {"role", "bpb", "files", "bytes"}
+        assert row["role"] == world.recipe.languages[name]
+        assert row["files"] == 4
+        assert row["bpb"] > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="float16 stays where there is a GPU")
+def test_float16_models_are_scored_on_a_cpu(world: World, tmp_path: Path):
+    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "float16"})
+    upcycle(recipe, tmp_path / "half")
+    half = evaluate_models(world.recipe, tmp_path / "half", world.corpus, against=str(world.base))
+    assert all(abs(row["change"]) < 1e-2 for row in half["languages"].values())
+
+
+def test_folder_without_a_model_is_refused(world: World, tmp_path: Path):
+    shutil.copy(world.base / "tokenizer.json", tmp_path)
+    with pytest.raises(BaseModelError):
+        evaluate_models(world.recipe, tmp_path, world.corpus, against=None)

@@ -1,0 +1,145 @@
+"""The verdict on routers: both modes on the same text, and every bound."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from multipl_moe import MultiplMoeConfig
+from multipl_moe.corpus.documents import read_documents
+from multipl_moe.eval import router_health as module
+from multipl_moe.eval.router_health import RouterHealth, router_health
+from multipl_moe.loading import load_hybrid
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.train.calibrate import calibrate_thresholds
+from multipl_moe.train.trainer import calibration_batches
+from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.train.tiny import World
+
+_KEYS = {"min_load_ratio", "max_load_ratio", "max_mode_difference", "dead_experts", "layers", "is_healthy"}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(world: World) -> Any:
+    return AutoTokenizer.from_pretrained(world.base)
+
+
+@pytest.fixture
+def model(world: World) -> MultiplMoeForCausalLM:
+    """Routers that decide, with thresholds that fit them."""
+    model = load_hybrid(world.hybrid)
+    for index, layer in model.hybrid_layers.items():
+        randomise(layer.segment_router, seed=index)
+        layer.segment_start.data.copy_(10 * layer.segment_router.weight[0])
+    calibrate_thresholds(model, calibration_batches(world.recipe, world.corpus))
+    return model
+
+
+def _health(model, tokenizer, world: World) -> RouterHealth:
+    return router_health(model, tokenizer, world.corpus, world.recipe)
+
+
+def test_both_modes_see_the_same_text_of_all_languages_mixed(model, tokenizer, world: World, monkeypatch):
+    seen: list[tuple[bool, torch.Tensor]] = []
+    forward = model.model.forward
+
+    def note(**kwargs):
+        seen.append((model.training, kwargs["input_ids"]))
+        return forward(**kwargs)
+
+    monkeypatch.setattr(model.model, "forward", note)
+    _health(model, tokenizer, world)
+    assert [training for training, _ in seen] == [False, True]
+    assert torch.equal(seen[0][1], seen[1][1])
+    rows = seen[0][1]
+    assert rows.shape == (16, 32)
+    for number, language in enumerate(["rust", "go", "python", "english"]):
+        for turn, file in enumerate(read_documents(world.corpus, "validation", language, 4)):
+            tokens = tokenizer(file.text, add_special_tokens=False)["input_ids"][:32]
+            assert rows[4 * turn + number].tolist() == tokens
+
+
+def test_result_is_json_with_the_verdict(model, tokenizer, world: World):
+    health = _health(model, tokenizer, world)
+    values = json.loads(json.dumps(health.to_json()))
+    assert set(values) == _KEYS
+    assert values["is_healthy"] == health.is_healthy
+    assert set(values["layers"]) == {"1", "2"}
+    assert len(values["layers"]["1"]["train_segment_load"]) == 3
+
+
+def test_numbers_are_the_extremes_over_layers_and_experts(model, tokenizer, world: World):
+    health = _health(model, tokenizer, world)
+    loads = [load for layer in health.layers.values() for load in layer["segment_load"]]
+    in_training = [load for layer in health.layers.values() for load in layer["train_segment_load"]]
+    assert health.min_load_ratio == pytest.approx(min(*(3 * load for load in loads), 1))
+    assert health.max_load_ratio == pytest.approx(max(*(3 * load for load in loads), 1))
+    differences = [abs(load - other) / other for load, other in zip(loads, in_training, strict=True)]
+    assert health.max_mode_difference == pytest.approx(max(differences))
+    assert loads != in_training
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_model_comes_back_as_it_was_but_in_evaluation_mode(model, tokenizer, world: World, training: bool, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", 5)  # several batches: each but the last would move the thresholds
+    model.train(training)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    _health(model, tokenizer, world)
+    assert [name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])] == []
+    assert not model.training
+    model.train()
+    model.model(input_ids=torch.tensor([[5, 6]]))
+    after = model.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before), "quantiles of the check were kept"
+
+
+def test_collapsed_segment_router_is_unhealthy(model, tokenizer, world: World):
+    layer = model.hybrid_layers[2]
+    layer.segment_threshold.copy_(torch.tensor([0.0, 2.0, 2.0]))
+    health = _health(model, tokenizer, world)
+    assert not health.is_healthy
+    assert health.max_load_ratio == pytest.approx(3)
+    assert health.min_load_ratio == 0
+    assert health.dead_experts == 2
+
+
+def test_collapsed_token_router_is_unhealthy(world: World, tokenizer):
+    model = load_hybrid(world.hybrid)
+    weight = model.hybrid_layers[1].token_router.weight
+    weight.data.zero_()  # ties always go to the same expert
+    health = _health(model, tokenizer, world)
+    assert health.layers[1]["dead_token_experts"] == 2
+    assert health.dead_experts >= 2
+    assert not health.is_healthy
+
+
+def test_thresholds_that_lag_behind_the_router_are_unhealthy(model, tokenizer, world: World):
+    for layer in model.hybrid_layers.values():
+        layer.segment_threshold.mul_(0.7)
+    health = _health(model, tokenizer, world)
+    assert health.max_mode_difference > 0.15
+    assert not health.is_healthy
+
+
+_GOOD = {"min_load_ratio": 0.5, "max_load_ratio": 2.0, "max_mode_difference": 0.15, "dead_experts": 0, "layers": {}}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("min_load_ratio", 0.49), ("max_load_ratio", 2.01), ("max_mode_difference", 0.16), ("dead_experts", 1)],
+)
+def test_each_bound_alone_decides(key: str, value: float):
+    assert RouterHealth(**_GOOD).is_healthy
+    assert not RouterHealth(**(_GOOD | {key: value})).is_healthy
+
+
+def test_models_without_segment_experts_are_judged_by_their_token_experts(world: World, tokenizer):
+    config = MultiplMoeConfig(text_config=tiny_base_config(vocab_size=300), moe=tiny_moe("token-only").to_dict())
+    model = MultiplMoeForCausalLM(config)
+    randomise(model)
+    health = _health(model, tokenizer, world)
+    assert (health.min_load_ratio, health.max_load_ratio, health.max_mode_difference) == (1, 1, 0)
+    assert health.is_healthy == (health.dead_experts == 0)
+    assert json.loads(json.dumps(health.to_json()))["layers"]["1"]["train_segment_load"] == []

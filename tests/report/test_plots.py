@@ -1,0 +1,91 @@
+"""Figures show what they should."""
+
+import numpy as np
+import pytest
+
+from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
+from tests.report.conftest import SUMMARY, only
+
+
+def test_gain_has_a_bar_of_the_right_length_for_each_language(metrics):
+    (axes,) = gain_plot(metrics).axes
+    widths = [bar.get_width() for bar in axes.patches]  # pyright: ignore[reportAttributeAccessIssue]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert dict(zip(labels, widths, strict=True)) == pytest.approx(
+        {"English text": 50, "Python": 1, "C++": -10, "Rust": -20}
+    )
+    assert labels == ["English text", "Python", "C++", "Rust"]  # bottom to top
+
+
+def test_gain_draws_each_interval(metrics):
+    metrics["languages"]["rust"]["interval"] = [-0.25, -0.12]
+    (axes,) = gain_plot(metrics).axes
+    spans = [list(line.get_xdata()) for line in axes.lines if len(set(line.get_ydata())) == 1]
+    assert len(spans) == 4
+    assert any(span == pytest.approx([-25, -12]) for span in spans)
+    low, high = axes.get_xlim()
+    assert low < -25
+    assert high > 50
+
+
+def test_roles_differ_in_colour_and_the_legend_names_those_that_occur(metrics):
+    (axes,) = gain_plot(metrics).axes
+    assert len({patch.get_facecolor() for patch in axes.patches}) == 2
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["languages to learn", "to keep"]
+    metrics["languages"] = {name: metrics["languages"][name] for name in ("rust", "cpp")}
+    (axes,) = gain_plot(metrics).axes
+    assert len(axes.patches) == 2
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["languages to learn"]
+
+
+def test_training_shows_the_losses_and_a_band_for_each_kind_of_expert(records):
+    top, bottom = training_plot(records).axes
+    (line,) = top.lines
+    assert np.asarray(line.get_xdata()).tolist() == [5, 10, 15]
+    assert np.asarray(line.get_ydata()).tolist() == pytest.approx([2.5, 2.0, 1.5])
+    assert [band.get_label() for band in bottom.collections] == [
+        "segment experts (least to most)",
+        "token experts (least to most)",
+    ]
+    heights = [band.get_paths()[0].vertices[:, 1] for band in bottom.collections]
+    assert (heights[0].min(), heights[0].max()) == (pytest.approx(0.6), pytest.approx(1.4))
+    mean = (0.4 + 0.35 + 0.25) / 3  # the shared expert serves all and does not count
+    assert (heights[1].min(), heights[1].max()) == (pytest.approx(0.25 / mean), pytest.approx(0.4 / mean))
+
+
+@pytest.mark.parametrize("kind", ["token", "segment"])
+def test_training_of_one_kind_of_expert_has_one_band(records, kind: str):
+    for record in records:
+        record["routers"] = {"6": only(kind)}
+    _, bottom = training_plot(records).axes
+    assert [band.get_label() for band in bottom.collections] == [f"{kind} experts (least to most)"]
+
+
+def test_heat_map_has_a_row_for_each_language_and_a_column_for_each_expert_of_each_layer(after):
+    routing = after.routing
+    routing["cpp"][7] = SUMMARY | {"segment_load": [0.9, 0.1]}
+    figure = expert_heat_map(routing, "segment_load")
+    assert figure is not None
+    axes = figure.axes[0]
+    assert np.asarray(axes.images[0].get_array()).tolist() == [
+        [0.3, 0.7, 0.3, 0.7],
+        [0.3, 0.7, 0.9, 0.1],
+        [0.3, 0.7, 0.3, 0.7],
+        [0.3, 0.7, 0.3, 0.7],
+    ]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Rust", "C++", "Python", "English text"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["6", "7"]
+    assert "2 experts" in axes.get_xlabel()
+
+
+def test_heat_map_of_token_experts_leaves_the_shared_one_out(after):
+    figure = expert_heat_map(after.routing, "token_load")
+    assert figure is not None
+    assert np.asarray(figure.axes[0].images[0].get_array()).shape == (4, 2 * 3)
+
+
+def test_no_heat_map_without_such_experts():
+    assert expert_heat_map({"rust": {6: only("token")}}, "segment_load") is None
+    assert expert_heat_map({"rust": {6: only("segment")}}, "token_load") is None
+    assert expert_heat_map({"rust": {}}, "segment_load") is None
+    assert expert_heat_map({}, "token_load") is None

@@ -1,0 +1,361 @@
+"""The demo from end to end on the tiny world: whole, again, interrupted, refused, and fitted to a budget."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from multipl_moe import demo as module
+from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.demo import DEMO_RECIPE, Demo, without_missing_languages
+from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.languages import LANGUAGES
+from multipl_moe.loading import load_hybrid
+from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
+from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
+
+_OUTPUTS = {
+    "recipe.yaml",
+    "environment.json",
+    "corpus",
+    "hybrid",
+    "scores_before.json",
+    "budget.json",
+    "metrics.jsonl",
+    "model",
+    "training.json",
+    "scores_after.json",
+    "router_health.json",
+    "metrics.json",
+    "report.html",
+    "gain.png",
+}
+# The function of each step, as the demo calls it, and the step's title.
+_STEPS = {
+    "build_corpus": "corpus",
+    "upcycle": "upcycle",
+    "score_languages": "bits per byte of the base",
+    "train_stage1": "training",
+    "router_health": "bits per byte of the hybrid",
+    "write_report": None,
+}
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+class _Told(Console):
+    """A console whose text can be read."""
+
+    def __init__(self) -> None:
+        super().__init__(file=io.StringIO(), width=200)
+
+    @property
+    def text(self) -> str:
+        return self.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _run(recipe: Recipe, output: Path, minutes: float | None = None) -> tuple[dict[str, Any], str]:
+    console = _Told()
+    return Demo(recipe, output, minutes, console).run(), console.text
+
+
+def _contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+@pytest.fixture(scope="module")
+def finished(world: World, tmp_path_factory) -> tuple[Path, dict[str, Any], str]:
+    """A whole demo: its folder, what it returned and what it told."""
+    folder = tmp_path_factory.mktemp("demo") / "deep" / "run"
+    return folder, *_run(world.recipe, folder)
+
+
+def test_whole_demo_leaves_every_output(finished, world: World):
+    folder, _, _ = finished
+    assert {path.name for path in folder.iterdir()} == _OUTPUTS
+    assert load_recipe(folder / "recipe.yaml") == world.recipe
+    assert list(CorpusManifest.load(folder / "corpus").languages) == ["rust", "go", "python", "english"]
+    assert load_hybrid(folder / "model").config.moe_config.layers == [1, 2]
+    assert json.loads((folder / "budget.json").read_text()) == {"tokens": 1536, "tokens_per_s": None, "minutes": None}
+
+
+def test_metrics_are_valid_and_are_what_was_returned(finished, world: World):
+    folder, metrics, _ = finished
+    read = json.loads((folder / "metrics.json").read_text())
+    assert read == json.loads(json.dumps(metrics))
+    assert (read["tokens"], read["seed"]) == (1536, 3)
+    assert read["seconds"] > 0
+    parameters = read["parameters"]
+    assert 0 < parameters["trained"] < parameters["total"]
+    assert parameters["active"] < parameters["total"]
+    assert set(read["languages"]) == {"rust", "go", "python", "english"}
+    for row in read["languages"].values():
+        low, high = row["interval"]
+        assert low <= row["change"] <= high
+        assert row["bpb_after"] / row["bpb_before"] - 1 == pytest.approx(row["change"])
+    assert read["means"]["learn"]["change"] < 0
+
+
+def test_demo_tells_each_step_what_trains_and_the_result(finished):
+    folder, _, told = finished
+    for title in [title for title in _STEPS.values() if title] + ["speed of training"]:
+        assert title in told
+    for part in (
+        "What trains",
+        "largest difference of a logit",
+        "no frozen parameter changed",
+        "Bits per byte on held-out files",
+        "routers: segment loads",
+    ):
+        assert part in told
+    assert f"report: {folder / 'report.html'}" in told
+    assert f"model: {folder / 'model'}" in told
+
+
+def test_second_start_does_nothing_and_shows_the_result(finished, world: World, monkeypatch: pytest.MonkeyPatch):
+    folder, metrics, told = finished
+    before = _contents(folder)
+    for function in (*_STEPS, "measure_throughput", "resolve_base"):
+        monkeypatch.setattr(module, function, _never)
+    again, told_again = _run(world.recipe, folder)
+    assert again == json.loads(json.dumps(metrics))
+    assert _contents(folder) == before
+    assert "holds a finished run" in told_again
+    assert told_again.splitlines()[1:] == told.splitlines()[-len(told_again.splitlines()) + 1 :]
+
+
+def _never(*args: Any, **kwargs: Any) -> Any:
+    raise AssertionError("a step ran that was done before")
+
+
+@pytest.mark.parametrize("function", _STEPS)
+def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
+    finished, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+):
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+
+        def interrupt(*args: Any, **kwargs: Any) -> Any:
+            raise KeyboardInterrupt
+
+        patch.setattr(module, function, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _run(world.recipe, folder)
+    assert not (folder / "metrics.json").exists()
+    done = _contents(folder)
+    earlier = list(_STEPS)[: list(_STEPS).index(function)]
+    for name in set(earlier) - {"score_languages", "router_health"}:
+        monkeypatch.setattr(module, name, _never)
+    metrics, told = _run(world.recipe, folder)
+    assert told.count("done before") == {0: 0, 1: 1, 2: 2, 3: 4, 4: 5, 5: 6}[len(earlier)]
+    assert {path.name for path in folder.iterdir()} == _OUTPUTS
+    rewritten = {"recipe.yaml", "environment.json", "router_health.json"}
+    for name, content in done.items():
+        if name not in rewritten:
+            assert _contents(folder)[name] == content, name
+    _assert_same_result(metrics, folder, finished)
+
+
+def _assert_same_result(metrics: dict[str, Any], folder: Path, finished: tuple[Path, dict[str, Any], str]) -> None:
+    expected = finished[1]
+    assert json.loads(json.dumps(metrics["languages"])) == json.loads(json.dumps(expected["languages"]))
+    assert metrics["frozen_sha256"] == expected["frozen_sha256"]
+    ours, theirs = tensors(folder / "model"), tensors(finished[0] / "model")
+    assert all(tensor.equal(theirs[name]) for name, tensor in ours.items())
+
+
+def test_demo_interrupted_between_saving_the_model_and_noting_it_goes_on(
+    finished, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "run"
+    write_json = module.write_json
+
+    def interrupt(file: Path, values: Any) -> None:
+        if file.name == "training.json":
+            raise KeyboardInterrupt
+        write_json(file, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_json", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _run(world.recipe, folder)
+    assert (folder / "model").is_dir()
+    metrics, _ = _run(world.recipe, folder)
+    _assert_same_result(metrics, folder, finished)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 4}, {"learn": ["rust"]}, {"base": "another/model"}], ids=["seed", "languages", "base"]
+)
+def test_another_recipe_in_the_same_folder_is_refused(finished, world: World, change: dict[str, Any]):
+    folder, _, _ = finished
+    before = _contents(folder)
+    with pytest.raises(OutputError, match="a run of another recipe; choose another folder"):
+        _run(world.recipe.model_copy(update=change), folder)
+    assert _contents(folder) == before
+
+
+def test_other_tokens_are_another_recipe_unless_minutes_decide_them(finished, world: World):
+    folder, metrics, _ = finished
+    other = with_train(world.recipe, tokens=999)
+    with pytest.raises(OutputError, match="another recipe"):
+        _run(other, folder)
+    again, _ = _run(other, folder, minutes=5)
+    assert again["tokens"] == metrics["tokens"]
+
+
+def test_another_recipe_in_an_unfinished_run_is_refused(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(*args: Any, **kwargs: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "upcycle", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        _run(world.recipe, tmp_path / "run")
+    with pytest.raises(OutputError, match="another recipe"):
+        _run(with_train(world.recipe, learning_rate=0.5), tmp_path / "run")
+
+
+def test_folder_of_something_else_is_refused_and_left_alone(world: World, tmp_path: Path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="is no run of the demo; choose another folder"):
+        _run(world.recipe, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_empty_folder_is_taken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(*args: Any, **kwargs: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "build_corpus", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        _run(world.recipe, tmp_path)
+    assert (tmp_path / "recipe.yaml").is_file()
+
+
+# Minutes
+
+
+def _budget(world: World, folder: Path, monkeypatch, *, minutes: float, rate: float, seconds: float) -> dict[str, Any]:
+    """The budget of a demo that measures `rate` tokens/s and took `seconds` to score the base; training is left out."""
+
+    def stop(*args: Any, **kwargs: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "measure_throughput", lambda *args: rate)
+    monkeypatch.setattr(module, "train_stage1", stop)
+    read_json = module.read_json
+
+    def read(file: Path) -> Any:
+        values = read_json(file)
+        return values | {"seconds": seconds} if file.name == "scores_before.json" else values
+
+    monkeypatch.setattr(module, "read_json", read)
+    with pytest.raises(KeyboardInterrupt):
+        _run(world.recipe, folder, minutes)
+    return json.loads((folder / "budget.json").read_text())
+
+
+def test_minutes_set_the_tokens_from_the_measured_speed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    budget = _budget(world, tmp_path / "run", monkeypatch, minutes=10, rate=1000.0, seconds=20.0)
+    # 600 s less 60 s for what comes after training, one and a half times the 20 s of scoring, and the steps so far
+    assert 0.9 * 1000 * (600 - 60 - 30 - 30) < budget["tokens"] < 0.9 * 1000 * (600 - 60 - 30)
+    assert (budget["tokens_per_s"], budget["minutes"]) == (1000.0, 10)
+    assert load_recipe(tmp_path / "run" / "recipe.yaml").train.tokens == budget["tokens"]
+
+
+def test_too_few_minutes_still_train_a_step(world: World, tmp_path: Path):
+    metrics, told = _run(world.recipe, tmp_path / "run", minutes=0.01)
+    assert metrics["tokens"] == 128
+    assert "128 tokens in 0 s" in told
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_budget_is_kept_when_the_demo_goes_on(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patch:
+        budget = _budget(world, tmp_path / "run", patch, minutes=2, rate=20.0, seconds=0.0)
+    monkeypatch.setattr(module, "measure_throughput", _never)
+    metrics, _ = _run(world.recipe, tmp_path / "run", minutes=2)
+    assert abs(metrics["tokens"] - budget["tokens"]) <= 64
+    assert metrics["tokens"] != world.recipe.train.tokens
+
+
+def test_without_minutes_speed_is_not_measured(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "measure_throughput", _never)
+
+    def stop(*args: Any, **kwargs: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "train_stage1", stop)
+    with pytest.raises(KeyboardInterrupt):
+        _run(world.recipe, tmp_path / "run")
+    assert load_recipe(tmp_path / "run" / "recipe.yaml") == world.recipe
+
+
+# Presets and languages
+
+
+@pytest.mark.parametrize("preset", ["token-only", "segment-only", "moe-lpr"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: str):
+    moe: dict[str, Any] = {"preset": preset}
+    if preset == "segment-only":
+        moe["num_token_experts"] = None
+    else:
+        moe["num_segment_experts"] = None
+    recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 256})
+    metrics, _ = _run(recipe, tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").is_file()
+    loads = next(iter(metrics["routing"]["rust"].values()))
+    assert ("segment_load" in loads) == (preset == "segment-only")
+
+
+def _default_recipe() -> Recipe:
+    return load_recipe(None, DEMO_RECIPE)
+
+
+def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "has_library", lambda name: name not in ("go", "java"))
+    console = _Told()
+    recipe = without_missing_languages(_default_recipe(), console)
+    assert recipe.learn == ["rust", "ruby"]
+    assert recipe.keep == ["python", "cpp", "english"]
+    assert recipe.model_copy(update={"learn": [], "keep": []}) == _default_recipe().model_copy(
+        update={"learn": [], "keep": []}
+    )
+    lines = console.text.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("go: no toolchain with sources here (apt install golang-go)")
+    assert all(package in lines[1] for package in LANGUAGES["java"].packages)
+
+
+def test_complete_machine_changes_and_tells_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "has_library", lambda name: True)
+    console = _Told()
+    assert without_missing_languages(_default_recipe(), console) == _default_recipe()
+    assert console.text == ""
+
+
+def test_own_sources_may_hold_any_language(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "has_library", lambda name: False)
+    console = _Told()
+    assert without_missing_languages(world.recipe, console) is world.recipe
+    assert console.text == ""
+
+
+def test_machine_without_any_language_to_learn_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "has_library", lambda name: name == "python")
+    with pytest.raises(ConfigError, match="learn"):
+        without_missing_languages(_default_recipe(), _Told())
+
+
+def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "has_library", lambda name: name != "go")
+    recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "python": 0.5}}})
+    assert without_missing_languages(recipe, _Told()).mixture_weights == {"rust": 2.0, "python": 0.5}
