@@ -7,7 +7,6 @@
 A script is run from anywhere: `python benchmarks/layer.py`.
 """
 
-import ctypes
 import gc
 import multiprocessing
 import resource
@@ -29,7 +28,6 @@ from multipl_moe.versions import environment
 
 RESULTS = Path(__file__).parent / "results"
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 _WARM_UP_CALLS = 2
 
 console = Console(width=max(Console().width, 130))
@@ -126,16 +124,6 @@ def in_fresh_process(function: Callable[..., Any], *args: Any) -> Any:
     """`function(*args)` in a new interpreter: its heap and its peak memory owe nothing to what ran before."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, args)
-
-
-def keep_freed_memory() -> bool:
-    """Let glibc keep what tensors free instead of handing it back to the system, for this process.
-
-    By default each large tensor is mapped anew and its pages are faulted in one by one. Returns False where the C
-    library has no `mallopt`.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, -1))
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

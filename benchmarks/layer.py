@@ -4,7 +4,8 @@
 
 The layer has the size of SmolLM2-135M's feed-forward block, preset `causal`, 6 token experts (top 2) and 6 segment
 experts, rows of 512 tokens, the shared expert frozen, parameters in the type of the input. Active FLOPs: forward, input
-gradient and weight gradient of each routed row; forward and input gradient of each token in the shared expert.
+gradient and weight gradient of each routed row; forward and input gradient of each token in the shared expert. Targets
+hold with freed memory kept, as the commands of this package do; the same without is printed beside.
 """
 
 import argparse
@@ -20,7 +21,6 @@ from harness import (
     console,
     in_fresh_process,
     interleave,
-    keep_freed_memory,
     median_ratio,
     peak_memory_bytes,
     print_table,
@@ -31,6 +31,7 @@ from torch import Tensor
 from transformers import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaMLP
 
+from multipl_moe.allocator import keep_freed_memory
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.segments import plan_segments

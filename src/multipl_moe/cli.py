@@ -183,6 +183,7 @@ def train(
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --tokens 300000 --learning-rate 2e-3`
     """
     from multipl_moe.allocator import keep_freed_memory
+    from multipl_moe.recipe import load_recipe
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
     from multipl_moe.train.progress import TrainingProgress
@@ -196,6 +197,8 @@ def train(
         raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
     if (output / "training.json").exists():
         raise OutputError(f"output: {output} holds a finished run; choose another folder")
+    if (output / "recipe.yaml").exists() and load_recipe(output / "recipe.yaml") != chosen:
+        raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {output}/recipe.yaml")
     _require_folders(model=model, corpus=corpus)
 
     def begin(audit: Audit) -> None:
@@ -269,7 +272,7 @@ def main() -> None:
     except UserError as error:
         code = _refuse(str(error))
     if code == _EXIT_INTERRUPTED:
-        _errors.print("interrupted; start the same command again to go on", style="yellow")
+        _errors.print("interrupted; the same command goes on where it stopped (train: with --resume)", style="yellow")
     sys.exit(code)
 
 

@@ -42,14 +42,14 @@ DEMO_RECIPE: dict[str, Any] = {
     "train.sequence_tokens": 256,
     "train.batch_sequences": 8,
     "train.learning_rate": 2e-3,
-    "train.calibration_tokens": 24_576,
+    "train.calibration_tokens": 98_304,
     "eval.files_per_language": 24,
     "eval.tokens_per_file": 512,
     "eval.window_tokens": 512,
 }
 _SPEED_MARGIN = 0.92
 # Scoring, calibration and router health after training, in multiples of the time that scoring the base took.
-_AFTER_TRAINING = 2.6
+_AFTER_TRAINING = 4.0
 _SECONDS_AFTER_TRAINING = 20
 
 
@@ -225,7 +225,11 @@ def without_missing_languages(recipe: Recipe, console: Console) -> Recipe:
         packages = " ".join(LANGUAGES[name].packages)
         console.print(f"{name}: no toolchain with sources here (apt install {packages}); going on without it")
     roles = {role: [name for name in getattr(recipe, role) if name not in missing] for role in ("learn", "keep")}
-    return validate_recipe(recipe.model_dump(mode="json", exclude_none=True) | roles)
+    values: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True) | roles
+    if recipe.train.weights is not None:
+        weights = {name: weight for name, weight in recipe.train.weights.items() if name not in missing}
+        values["train"]["weights"] = weights
+    return validate_recipe(values)
 
 
 def _with_tokens(recipe: Recipe, tokens: int) -> Recipe:

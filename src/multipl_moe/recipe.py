@@ -7,7 +7,7 @@ never changes a value; the resolved recipe is saved beside each output.
 import difflib
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -114,7 +114,7 @@ class TrainSection(_Section):
     weight_decay: float = Field(default=0.0, ge=0)
     adam_beta2: float = Field(default=0.95, gt=0, lt=1)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    weights: dict[str, float] | None = Field(
+    weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         default=None, description="Mixture weight of each language; default: 1 for each language to learn."
     )
     compute_dtype: Literal["auto", "float32", "bfloat16"] = Field(
@@ -159,7 +159,9 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _languages_fit(self) -> "Recipe":
         known = set(LANGUAGES)
-        unknown = [name for name in [*self.learn, *self.keep, *(self.train.weights or {})] if name not in known]
+        of_sources = [source.language for source in self.corpus.sources if source.language is not None]
+        named = [*self.learn, *self.keep, *(self.train.weights or {}), *of_sources]
+        unknown = [name for name in named if name not in known]
         if unknown:
             raise ValueError(f"unknown languages {', '.join(sorted(set(unknown)))}; known: {', '.join(sorted(known))}")
         if both := set(self.learn) & set(self.keep):

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, bits_per_byte, score_files
 from multipl_moe.loading import load_hybrid
+from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe import EvalSection
 from tests.conftest import randomise
 from tests.train.tiny import World
@@ -144,6 +145,14 @@ def test_batches_stay_within_their_tokens(model, tokenizer, files, monkeypatch: 
     score_files(model, tokenizer, files, _settings(batch_tokens=batch_tokens))
     assert all(rows * tokens <= batch_tokens or rows == 1 for rows, tokens in shapes)
     assert max(rows for rows, _ in shapes) >= batch_tokens // 64
+
+
+def test_padding_is_not_routed(world: World, tokenizer, files):
+    model = load_hybrid(world.hybrid).eval()
+    with observe_routing(model) as statistics:
+        scores = score_files(model, tokenizer, files, _settings(tokens_per_file=64))
+    assert len({score.num_tokens for score in scores}) > 2
+    assert statistics[1].num_tokens == sum(score.num_tokens + 1 for score in scores)
 
 
 def test_model_keeps_no_gradients(model, tokenizer, files):

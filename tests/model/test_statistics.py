@@ -61,7 +61,9 @@ def test_sums_over_passes_equal_a_loop_over_the_decisions(monkeypatch: pytest.Mo
         gates = [row for one in own for row in one.tokens.gates.tolist()]
         summary = statistics[index].summary()
         assert len(scores) == statistics[index].num_tokens == _NUM_TOKENS
-        assert summary["token_load"] == pytest.approx([sum(column) / _NUM_TOKENS for column in zip(*chosen)])
+        assert summary["token_load"] == pytest.approx(
+            [sum(column) / _NUM_TOKENS for column in zip(*chosen, strict=True)]
+        )
         assert summary["token_load"][-1] == 1
         assert summary["token_entropy"] == pytest.approx(sum(map(_entropy, scores)) / _NUM_TOKENS, rel=1e-4)
         assert summary["shared_share"] == pytest.approx(sum(row[-1] for row in gates) / _NUM_TOKENS, rel=1e-4)
@@ -70,10 +72,12 @@ def test_sums_over_passes_equal_a_loop_over_the_decisions(monkeypatch: pytest.Mo
         taken = [row for one in own for row in one.segments.chosen.tolist()]
         num_segments = len(segment_gates)
         assert num_segments == statistics[index].num_segments
-        assert summary["segment_load"] == pytest.approx([sum(column) / num_segments for column in zip(*taken)])
+        assert summary["segment_load"] == pytest.approx(
+            [sum(column) / num_segments for column in zip(*taken, strict=True)]
+        )
         entropy = sum(map(_entropy, segment_gates)) / num_segments
         assert summary["segment_entropy"] == pytest.approx(entropy, rel=1e-4)
-        quantiles = [sorted(column, reverse=True)[num_segments // 3 - 1] for column in zip(*segment_gates)]
+        quantiles = [sorted(column, reverse=True)[num_segments // 3 - 1] for column in zip(*segment_gates, strict=True)]
         stored = model.hybrid_layers[index].segment_threshold.tolist()
         assert summary["threshold"] == pytest.approx(stored)
         drift = [theta - quantile for theta, quantile in zip(stored, quantiles, strict=True)]
@@ -100,9 +104,7 @@ def _segments(chosen: list[list[int]], gates: list[list[float]]) -> Any:
 
 
 def _layer(threshold: list[float], capacity: float = 1.0) -> Any:
-    return SimpleNamespace(
-        moe=SimpleNamespace(segment_capacity=capacity), segment_threshold=torch.tensor(threshold)
-    )
+    return SimpleNamespace(moe=SimpleNamespace(segment_capacity=capacity), segment_threshold=torch.tensor(threshold))
 
 
 def test_hand_computed_layer():

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -137,15 +138,13 @@ def test_lines_before_an_interrupt_stay(world: World, console: Console, tmp_path
 
 
 def test_bar_and_observers_are_taken_away_when_training_ends(world: World, tmp_path: Path):
-    class State:
-        max_steps, global_step = 3, 0
-
+    state: Any = SimpleNamespace(max_steps=3, global_step=0)
     model, console = load_hybrid(world.hybrid), Console(file=io.StringIO(), force_terminal=True)
-    progress = TrainingProgress(tmp_path, 1, console)
-    progress.on_train_begin(None, State, None, model=model)
+    progress: Any = TrainingProgress(tmp_path, 1, console)
+    progress.on_train_begin(None, state, None, model=model)
     assert all(layer.observer is not None for layer in model.hybrid_layers.values())
-    progress.on_log(None, State, None, {"loss": 1.0, "learning_rate": 0.1})
-    progress.on_train_end(None, State, None)
+    progress.on_log(None, state, None, {"loss": 1.0, "learning_rate": 0.1})
+    progress.on_train_end(None, state, None)
     assert all(layer.observer is None for layer in model.hybrid_layers.values())
     assert not progress._progress.live.is_started
 

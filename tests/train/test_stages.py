@@ -63,7 +63,7 @@ def test_one_flipped_bit_of_one_frozen_weight_is_an_error(world: World, dtype: t
     before = frozen_hashes(model)
     digest = verify_frozen(model, before)
     assert digest == verify_frozen(model, before)
-    weight = model.hybrid_layers[2].shared_expert.down_proj.weight  # pyright: ignore[reportAttributeAccessIssue]
+    weight = dict(model.named_parameters())["model.layers.2.mlp.shared_expert.down_proj.weight"]
     bits = weight.data.view(torch.uint8)
     bits[5, 7] ^= 1
     with pytest.raises(FrozenParameterError, match=r"1 frozen .*layers\.2\.mlp\.shared_expert\.down_proj\.weight"):

@@ -61,6 +61,8 @@ def test_corpus_without_the_languages_is_refused(world: World):
 
 @pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
 def test_bfloat16_checkpoints_are_measured_in_either_dtype(world: World, tmp_path: Path, compute_dtype: str):
-    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"compute_dtype": compute_dtype})
+    recipe = tiny_recipe(
+        world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"compute_dtype": compute_dtype}
+    )
     upcycle(recipe, tmp_path / "hybrid")
     assert measure_throughput(recipe, tmp_path / "hybrid", world.corpus) > 0

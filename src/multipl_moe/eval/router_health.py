@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from multipl_moe.corpus.documents import read_documents
+from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
 from multipl_moe.recipe import Recipe
 
 MIN_LOAD_RATIO, MAX_LOAD_RATIO = 0.5, 2.0
 MAX_MODE_DIFFERENCE = 0.15
-_ROWS = 16
-_FILES_PER_LANGUAGE = 8
+_ROWS = 32
+_WINDOWS_PER_LANGUAGE = 32
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,29 @@ def _judge(evaluation: dict[int, LayerStatistics], training: dict[int, LayerStat
 
 
 def _mixed_batches(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe) -> list[dict[str, torch.Tensor]]:
-    """Rows of held-out text, a file each, the languages taking turns."""
-    count = min(recipe.eval.files_per_language, _FILES_PER_LANGUAGE)
-    by_language = [read_documents(corpus, "validation", name, count) for name in recipe.languages]
-    files = [files[i] for i in range(count) for files in by_language if i < len(files)]
-    rows = [
-        tokenizer(file.text, add_special_tokens=False, truncation=True, max_length=recipe.train.sequence_tokens)
-        for file in files
+    """Rows of held-out text, the languages taking turns."""
+    by_language = [
+        _windows(tokenizer, read_documents(corpus, "validation", name), recipe.train.sequence_tokens)
+        for name in recipe.languages
     ]
-    rows = [row["input_ids"] for row in rows if row["input_ids"]]
+    rows = [row for turn in zip(*by_language, strict=True) for row in turn]
     return [_pad(rows[begin : begin + _ROWS]) for begin in range(0, len(rows), _ROWS)]
+
+
+def _windows(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int) -> list[list[int]]:
+    """`_WINDOWS_PER_LANGUAGE` windows, from as many files as there are and from all parts of them.
+
+    Beginnings of files alone would not do: they are comments and imports, and routers treat them differently.
+    """
+    rounds = -(-_WINDOWS_PER_LANGUAGE // len(files))
+    windows = []
+    for number in range(_WINDOWS_PER_LANGUAGE):
+        turn, file = divmod(number, len(files))
+        tokens = tokenizer(files[file].text, add_special_tokens=False)["input_ids"]
+        place = (turn + (file + 0.5) / len(files)) / rounds
+        begin = round(max(len(tokens) - size, 0) * place)
+        windows.append(tokens[begin : begin + size])
+    return windows
 
 
 def _pad(rows: list[list[int]]) -> dict[str, torch.Tensor]:

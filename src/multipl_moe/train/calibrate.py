@@ -10,17 +10,17 @@ from multipl_moe.model.statistics import observe_routing
 
 @torch.no_grad()
 def calibrate_thresholds(
-    model: MultiplMoeForCausalLM, batches: Iterable[dict[str, torch.Tensor]], passes: int = 2
+    model: MultiplMoeForCausalLM, batches: Iterable[dict[str, torch.Tensor]], passes: int = 1
 ) -> None:
     """Store in each hybrid layer the thresholds at which every segment expert takes capacity / E_s of the segments.
 
     The first pass routes as in training (thresholds from the other rows of a batch), so that deep layers see the inputs
-    that they were trained on; the next ones route with the thresholds just stored, because those change what deeper
-    layers see a little.
+    that they were trained on; further ones route with the thresholds just stored, which change what deeper layers see a
+    little. More text serves better than more passes: neighbouring segments are alike, so a quantile is uncertain.
 
     Args:
         model: with threshold selection; others are left as they are.
-        batches: inputs of the model, at least two rows each; read once a pass.
+        batches: inputs of the model, many rows each; read once a pass.
         passes: how often.
     """
     if model.config.moe_config.num_segment_experts == 0 or model.config.moe_config.segment_selection != "threshold":

@@ -24,6 +24,7 @@ from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.train.stages import Audit, frozen_hashes, prepare_stage1, verify_frozen
 
 _CALIBRATION_SEED_OFFSET = 1
+_CALIBRATION_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def calibration_batches(recipe: Recipe, corpus: Path) -> Iterator[dict[str, torc
     present = {name: 1.0 for name in recipe.languages if (corpus / "tokens" / "train" / name).is_dir()}
     num_sequences = max(train.calibration_tokens // train.sequence_tokens, 2)
     dataset = mixture(recipe, corpus, present, num_sequences, recipe.seed + _CALIBRATION_SEED_OFFSET)
-    rows = min(max(train.batch_sequences, 2), num_sequences)
+    rows = min(_CALIBRATION_ROWS, num_sequences)
     for begin in range(0, num_sequences - num_sequences % rows, rows):
         items = [dataset[index] for index in range(begin, begin + rows)]
         yield {key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}
