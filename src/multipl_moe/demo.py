@@ -40,7 +40,7 @@ DEMO_RECIPE: dict[str, Any] = {
     "corpus.max_bytes_per_language": 2_500_000,
     "corpus.validation_share": 0.2,
     "train.sequence_tokens": 256,
-    "train.batch_sequences": 8,
+    "train.batch_sequences": 4,
     "train.learning_rate": 2e-3,
     "train.calibration_tokens": 98_304,
     "eval.files_per_language": 24,
