@@ -13,7 +13,7 @@ from multipl_moe.model.families import family_of
 from multipl_moe.model.losses import load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.segment_moe import SegmentRouting, route_segments
-from multipl_moe.model.segments import SegmentPlan, pool_windows
+from multipl_moe.model.segments import SegmentPlan, SegmentState, pool_windows
 from multipl_moe.model.selection import quantile_threshold
 from multipl_moe.model.token_moe import TokenRouting, route_tokens
 
@@ -32,7 +32,8 @@ class RoutingObserver(Protocol):
 class HybridMoe(nn.Module):
     """Replaces the feed-forward block of a decoder layer (design 2).
 
-    Before each forward pass `plan` must hold the segments of the batch: the causal language model hands it over.
+    Before each forward pass `plan` must hold the segments of the batch, and `state` what the cache keeps of the tokens
+    before it: the causal language model hands them over.
 
     Args:
         shared_expert: the base's feed-forward block.
@@ -59,6 +60,7 @@ class HybridMoe(nn.Module):
                 "segment_threshold", torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
             )
         self.plan: SegmentPlan | None = None
+        self.state: SegmentState | None = None
         self.observer: RoutingObserver | None = None
         self.load_balancing_loss: Tensor | None = None
         self._batch_threshold: Tensor | None = None
@@ -106,7 +108,7 @@ class HybridMoe(nn.Module):
             if self.training:
                 self.load_balancing_loss = load_balancing_loss(tokens.scores, tokens.chosen)
         if self.moe.num_segment_experts:
-            pooled_VH = pool_windows(x_NH, plan, self.segment_start)
+            pooled_VH = pool_windows(x_NH, plan, self.segment_start, self.state)
             segments = route_segments(
                 self.segment_router(pooled_VH), plan, self.segment_threshold, self.moe, training=self.training
             )

@@ -1,14 +1,17 @@
 """The hybrid causal language model: any supported base with the feed-forward blocks of chosen layers replaced."""
 
 import logging
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, GenerationMixin, PreTrainedModel
+from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import MoeCausalLMOutputWithPast
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.model.cache import add_segment_state, segment_state_of
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.hybrid import HybridMoe
@@ -17,6 +20,10 @@ from multipl_moe.model.segments import plan_segments
 _logger = logging.getLogger(__name__)
 _PLAN_KEY = "segment_plan"
 _IGNORED_LABEL = -100
+_NO_CACHE = (
+    "preset {!r} cannot generate with a cache: its routing of a segment sees later tokens of that segment and the other "
+    "segments of the batch, so every step routes the whole sequence anew"
+)
 
 
 class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
@@ -55,7 +62,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         for index in moe.layers:
             layer = self.model.layers[index]
             layer.mlp = HybridMoe(layer.mlp, moe, base)
-            layer.register_forward_pre_hook(_hand_over_plan, with_kwargs=True)
+            layer.register_forward_pre_hook(partial(_hand_over_plan, index), with_kwargs=True)
         self._moe = moe
         if not moe.is_causal:
             _logger.warning(
@@ -80,6 +87,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         num_items_in_batch: Tensor | int | None = None,
+        use_cache: bool | None = None,
         **kwargs: Any,
     ) -> MoeCausalLMOutputWithPast:
         """Next-token logits, and with `labels` the loss; in training it includes the load-balancing loss.
@@ -92,13 +100,16 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             labels: (B, T), -100 where no token is to be predicted; shifted here.
             logits_to_keep: as in transformers.
             num_items_in_batch: labels in the whole accumulated batch; makes losses of micro-batches add up.
+            use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
+            kwargs: among others `cache`, the cache of the tokens before.
         """
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
             inputs_embeds=inputs_embeds,
-            **(kwargs | {"use_cache": False}),
+            use_cache=use_cache,
+            **kwargs,
         )
         keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self._logits(outputs.last_hidden_state[:, keep, :])
@@ -116,6 +127,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             loss=loss,
             aux_loss=aux_loss,
             logits=logits,
+            cache=outputs.cache,
             hidden_states=getattr(outputs, "hidden_states", None),
             attentions=getattr(outputs, "attentions", None),
         )
@@ -135,38 +147,68 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         return torch.stack(losses).mean() if losses else None
 
     def _plan_segments(self, decoder: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        """Pre-hook of the decoder: position ids where they are not given, and the segments of the batch."""
+        """Pre-hook of the decoder: the cache, position ids where they are not given, and the segments of the batch."""
         inputs = kwargs.get("input_ids") if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
         inputs = args[0] if inputs is None and args else inputs
         assert inputs is not None
+        cache = self._cache(kwargs)
         attention_mask, position_ids = kwargs.get("attention_mask"), kwargs.get("position_ids")
         if attention_mask is not None and bool((attention_mask != 0).all()):
             attention_mask = None  # only without a mask does transformers keep packed documents apart in attention
         if position_ids is None:
-            position_ids = _positions(inputs, attention_mask)
+            position_ids = _positions(inputs, attention_mask, 0 if cache is None else cache.get_seq_length())
         position_ids = position_ids.expand(inputs.shape[:2])
         if self.training:
             for layer in self.hybrid_layers.values():
                 layer.absorb_batch_threshold()
         plan = plan_segments(
             position_ids,
-            attention_mask,
+            None if attention_mask is None else attention_mask[:, -inputs.shape[1] :],
             window=self._moe.segment_window,
             stride=self._moe.segment_stride,
             lookahead=self._moe.segment_lookahead,
+            cached=cache is not None,
         )
-        return args, kwargs | {"attention_mask": attention_mask, "position_ids": position_ids, _PLAN_KEY: plan}
+        changes = {"attention_mask": attention_mask, "position_ids": position_ids, "cache": cache, _PLAN_KEY: plan}
+        return args, kwargs | changes | {"use_cache": cache is not None}
+
+    def _cache(self, kwargs: dict[str, Any]) -> Cache | None:
+        """The cache to use, ready to hold segment states, or None."""
+        cache = kwargs.get("cache")
+        if cache is None and not kwargs.get("use_cache"):
+            return None
+        if not self._moe.is_causal:
+            raise ValueError(_NO_CACHE.format(self._moe.preset))
+        cache = DynamicCache(config=self.config.base_config) if cache is None else cache
+        if self._moe.num_segment_experts:
+            add_segment_state(cache, self._moe.layers)
+        return cache
+
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """As in transformers; presets that are not causal recompute every step and refuse a cache."""
+        if not self._moe.is_causal:
+            if kwargs.get("use_cache") or kwargs.get("cache") is not None or kwargs.get("cache_implementation"):
+                raise ValueError(_NO_CACHE.format(self._moe.preset))
+            kwargs["use_cache"] = False
+        return super().generate(*args, **kwargs)
 
 
-def _hand_over_plan(layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-    """Pre-hook of a decoder layer: give the plan to its hybrid block and keep it from the attention."""
+def _hand_over_plan(index: int, layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Pre-hook of a decoder layer: give its hybrid block plan and state, and keep the plan from the attention."""
     kwargs = dict(kwargs)
-    cast(HybridMoe, layer.mlp).plan = kwargs.pop(_PLAN_KEY)
+    block = cast(HybridMoe, layer.mlp)
+    block.plan = kwargs.pop(_PLAN_KEY)
+    block.state = None
+    if block.plan is not None and block.plan.continuation is not None and block.moe.num_segment_experts:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        num_blocks = block.moe.segment_window // block.moe.segment_stride
+        block.state = segment_state_of(kwargs["cache"], index, hidden, num_blocks)
     return args, kwargs
 
 
-def _positions(inputs: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """(B, T) positions that count the real tokens of each row from 0."""
+def _positions(inputs: Tensor, attention_mask: Tensor | None, num_cached: int) -> Tensor:
+    """(B, T) positions that count the real tokens of each row from 0, those in the cache included."""
+    num_tokens = inputs.shape[1]
     if attention_mask is None:
-        return torch.arange(inputs.shape[1], device=inputs.device).expand(inputs.shape[:2])
-    return (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)
+        return torch.arange(num_cached, num_cached + num_tokens, device=inputs.device).expand(inputs.shape[:2])
+    return (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -num_tokens:]

@@ -1,0 +1,105 @@
+"""Segment state in the key-value cache, so that generation token by token routes as one full forward pass.
+
+A hybrid layer needs of the past only the block maxima of one window: (W/S + 1) * H values a sequence and layer, such as
+11.5 kB for 5 blocks of 576 float32. They live in the cache layer that holds the keys and values, and follow it
+through reordering (beams), repetition (several returns), selection and reset.
+"""
+
+from typing import Any
+
+from torch import Tensor
+from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
+
+from multipl_moe.model.segments import SegmentState
+
+
+class SegmentCacheLayer(DynamicLayer):
+    """A growing cache layer with the segment state beside keys and values.
+
+    Cropping is not possible: a block maximum does not tell what it was before its last tokens. Assisted decoding,
+    which crops, is refused by transformers for that reason.
+    """
+
+    is_croppable = False
+    segment_state: SegmentState | None = None
+
+    def reset(self) -> None:
+        """Forget the past."""
+        super().reset()
+        self.segment_state = None
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Take over the rows of the chosen beams."""
+        super().reorder_cache(beam_idx)
+        self._map_state(lambda values: values.index_select(0, beam_idx.to(values.device)))
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        """Repeat each row."""
+        super().batch_repeat_interleave(repeats)
+        self._map_state(lambda values: values.repeat_interleave(repeats, dim=0))
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep some rows."""
+        super().batch_select_indices(indices)
+        self._map_state(lambda values: values[indices])
+
+    def crop(self, tokens_to_remove: int) -> None:
+        """Refused: see the class."""
+        raise ValueError("a segment state cannot be cropped; use decoding without assistance")
+
+    def _map_state(self, function) -> None:
+        if self.segment_state is not None:
+            self.segment_state = SegmentState(function(self.segment_state.blocks), function(self.segment_state.partial))
+
+
+class SlidingSegmentCacheLayer(SegmentCacheLayer, DynamicSlidingWindowLayer):
+    """The same for a base whose attention slides."""
+
+
+_STATEFUL: dict[type, type] = {
+    DynamicLayer: SegmentCacheLayer,
+    DynamicSlidingWindowLayer: SlidingSegmentCacheLayer,
+}
+
+
+def add_segment_state(cache: Cache, layers: list[int]) -> None:
+    """Make the given layers of a dynamic cache hold a segment state; those that do are left alone.
+
+    Raises:
+        ValueError: the cache is static, quantised or offloaded, or was filled by another model.
+    """
+    if getattr(cache, "offloading", False):
+        raise ValueError("the hybrid layers' segment state needs a dynamic cache, not an offloaded one")
+    for index in layers:
+        while len(cache.layers) <= index and cache.layer_class_to_replicate is not None:
+            cache.layers.append(cache.layer_class_to_replicate())
+        layer: Any = cache.layers[index]
+        if isinstance(layer, SegmentCacheLayer):
+            continue
+        if type(layer) not in _STATEFUL:
+            raise ValueError(
+                f"the hybrid layers' segment state needs a dynamic cache, not {type(layer).__name__}; "
+                "leave cache_implementation out"
+            )
+        if layer.get_seq_length() > 0:
+            raise ValueError("this cache was filled without segment states; start with a new one")
+        layer.__class__ = _STATEFUL[type(layer)]
+
+
+def segment_state_of(cache: Cache, index: int, like: Tensor, num_blocks: int) -> SegmentState:
+    """The segment state of one layer, made empty at first use.
+
+    Args:
+        cache: after `add_segment_state`.
+        index: layer.
+        like: (B, T, H) input of the layer.
+        num_blocks: W / S.
+    """
+    layer: Any = cache.layers[index]
+    if layer.segment_state is None:
+        rows, hidden = like.shape[0], like.shape[-1]
+        nothing = float("-inf")
+        layer.segment_state = SegmentState(
+            like.new_full((rows, num_blocks, hidden), nothing), like.new_full((rows, hidden), nothing)
+        )
+    return layer.segment_state
