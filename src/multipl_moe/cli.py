@@ -1,6 +1,6 @@
 """The command line: `multipl-moe VERB`. It parses, calls and prints; computation lives elsewhere.
 
-Heavy imports happen inside the commands, so that --help answers at once.
+What only some commands need is imported inside them.
 """
 
 import logging
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _EXIT_USER_ERROR = 2
 _EXIT_INTERRUPTED = 130
+_AFTER_INTERRUPT = {
+    "demo": "the same command goes on where it stopped",
+    "train": "the same command with --resume goes on from the last checkpoint",
+}
 
 app = typer.Typer(
     name="multipl-moe",
@@ -152,7 +156,9 @@ def upcycle(
         f"{output}: {counts.total:,} parameters, {counts.active:,} active per token, {counts.trained:,} to train",
         highlight=False,
     )
-    if (verification := report.verification) is not None:
+    if (verification := report.verification) is None:
+        _console.print("logits not compared with the base's: " + report.why_unverified, highlight=False)
+    else:
         promise = (
             "must be 0 but for rounding" if verification.must_be_exact else "not meant to be 0 with these settings"
         )
@@ -186,9 +192,11 @@ def train(
     from multipl_moe.recipe import load_recipe
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
+    from multipl_moe.train.callbacks import INTERRUPT_NOTE
     from multipl_moe.train.progress import TrainingProgress
+    from multipl_moe.train.settings import tokens_per_step
     from multipl_moe.train.stages import Audit
-    from multipl_moe.train.trainer import tokens_per_step, train_stage1
+    from multipl_moe.train.trainer import train_stage1
 
     flags: dict[str, Any] = {"learn": _names(learn), "keep": _names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
@@ -206,14 +214,16 @@ def train(
         _console.print(audit_table(audit))
 
     keep_freed_memory()
-    result = train_stage1(
-        chosen,
-        model,
-        corpus,
-        output,
-        callbacks=[TrainingProgress(output, tokens_per_step(chosen), _console)],
-        on_audit=begin,
-    )
+    with TrainingProgress(output, tokens_per_step(chosen), _console) as progress:
+        result = train_stage1(
+            chosen,
+            model,
+            corpus,
+            output,
+            callbacks=[progress],
+            on_audit=begin,
+            on_interrupt=lambda: _console.print(INTERRUPT_NOTE),
+        )
     _console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     _console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
 
@@ -258,8 +268,8 @@ def evaluate(
 
 def main() -> None:
     """Run the command line: bad input is one line and exit code 2, Ctrl-C exit code 130."""
-    _quieten_libraries()
     try:
+        _quieten_libraries()
         code = app(prog_name="multipl-moe", standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
@@ -272,7 +282,8 @@ def main() -> None:
     except UserError as error:
         code = _refuse(str(error))
     if code == _EXIT_INTERRUPTED:
-        _errors.print("interrupted; the same command goes on where it stopped (train: with --resume)", style="yellow")
+        verb = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+        _errors.print(f"interrupted; {_AFTER_INTERRUPT.get(verb, 'nothing was written')}", style="yellow")
     sys.exit(code)
 
 

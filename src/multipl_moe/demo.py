@@ -4,7 +4,6 @@ Every step leaves its output in the run folder and is skipped when that is alrea
 on where it stopped and a finished one only shows its result again.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from multipl_moe.corpus.candidates import has_library
 from multipl_moe.corpus.pipeline import build_corpus
@@ -20,16 +19,18 @@ from multipl_moe.errors import OutputError
 from multipl_moe.eval.languages import LanguageScores, score_languages
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.languages import LANGUAGES
-from multipl_moe.loading import load_hybrid
+from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import write_report
 from multipl_moe.report.metrics import compare_scores, run_metrics
 from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.run_folder import open_run, read_json, write_json
-from multipl_moe.train.progress import METRICS_FILE, TrainingProgress
+from multipl_moe.train.callbacks import INTERRUPT_NOTE
+from multipl_moe.train.progress import METRICS_FILE, TrainingProgress, read_records
+from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.throughput import measure_throughput
-from multipl_moe.train.trainer import TrainResult, tokens_per_step, train_stage1
+from multipl_moe.train.trainer import TrainResult, train_stage1
 from multipl_moe.upcycle.base import resolve_base
 from multipl_moe.upcycle.convert import upcycle
 
@@ -37,19 +38,23 @@ DEMO_RECIPE: dict[str, Any] = {
     "moe.layers": "last:8",
     "moe.num_token_experts": 4,
     "moe.num_segment_experts": 3,
+    "moe.segment_capacity": 1.5,
     "corpus.max_bytes_per_language": 2_500_000,
     "corpus.validation_share": 0.2,
     "train.sequence_tokens": 256,
     "train.batch_sequences": 4,
     "train.learning_rate": 2e-3,
-    "train.calibration_tokens": 98_304,
+    "train.weights": dict.fromkeys(("rust", "go", "ruby"), 1.0)
+    | dict.fromkeys(("python", "java", "cpp", "english"), 0.3),
+    "train.calibration_tokens": 196_608,
+    "train.save_every_steps": 150,
     "eval.files_per_language": 24,
     "eval.tokens_per_file": 512,
     "eval.window_tokens": 512,
 }
 _SPEED_MARGIN = 0.92
 # Scoring, calibration and router health after training, in multiples of the time that scoring the base took.
-_AFTER_TRAINING = 4.0
+_AFTER_TRAINING = 6.0
 _SECONDS_AFTER_TRAINING = 20
 
 
@@ -104,6 +109,11 @@ class Demo:
             found = load_recipe(file)
             if self.minutes is not None:
                 found = _with_tokens(found, self.recipe.train.tokens)
+            if (budget := self.output / "budget.json").is_file() and read_json(budget)["minutes"] != self.minutes:
+                made = read_json(budget)["minutes"]
+                raise OutputError(
+                    f"output: {self.output} holds a run with --minutes {made}; choose another folder, or the same"
+                )
             if found != self.recipe:
                 raise OutputError(f"output: {self.output} holds a run of another recipe; choose another folder")
         elif self.output.exists() and any(self.output.iterdir()):
@@ -143,9 +153,9 @@ class Demo:
 
     def _score_base(self, base: Path) -> None:
         begin = time.perf_counter()
-        model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
+        model = load_dense(base)
         tokenizer = AutoTokenizer.from_pretrained(base)
-        scores = score_languages(model, tokenizer, self.output / "corpus", self.recipe)
+        scores = score_languages(model, tokenizer, self.output / "corpus", self.recipe, self._tell)
         write_json(self._scores("before"), scores.to_json() | {"seconds": time.perf_counter() - begin})
 
     def _fit_budget(self) -> None:
@@ -166,22 +176,23 @@ class Demo:
         open_run(self.output, self.recipe)
 
     def _train(self) -> None:
-        progress = TrainingProgress(self.output, tokens_per_step(self.recipe), self.console)
-        result = train_stage1(
-            self.recipe,
-            self.output / "hybrid",
-            self.output / "corpus",
-            self.output,
-            callbacks=[progress],
-            on_audit=lambda audit: self.console.print(audit_table(audit)),
-        )
+        with TrainingProgress(self.output, tokens_per_step(self.recipe), self.console) as progress:
+            result = train_stage1(
+                self.recipe,
+                self.output / "hybrid",
+                self.output / "corpus",
+                self.output,
+                callbacks=[progress],
+                on_audit=lambda audit: self.console.print(audit_table(audit)),
+                on_interrupt=lambda: self._tell(INTERRUPT_NOTE),
+            )
         self._tell(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)")
 
     def _score_hybrid(self) -> None:
         folder = self.output / "model"
         model, tokenizer = load_hybrid(folder), AutoTokenizer.from_pretrained(folder)
         corpus = self.output / "corpus"
-        scores = score_languages(model, tokenizer, corpus, self.recipe)
+        scores = score_languages(model, tokenizer, corpus, self.recipe, self._tell)
         health = router_health(model, tokenizer, corpus, self.recipe)
         write_json(self.output / "router_health.json", health.to_json())
         write_json(self._scores("after"), scores.to_json() | {"parameters": count_parameters(model.config).to_json()})
@@ -198,7 +209,7 @@ class Demo:
             routing=after["routing"],
             environment=read_json(self.output / "environment.json"),
         )
-        records = [json.loads(line) for line in (self.output / METRICS_FILE).read_text().splitlines()]
+        records = read_records(self.output / METRICS_FILE)
         write_report(self.output, metrics, records, self.recipe.to_yaml(), self.output / "model")
         write_json(self.output / "metrics.json", metrics)
         return metrics

@@ -1,11 +1,11 @@
-"""Loading a hybrid checkpoint strictly: a missing or unexpected tensor is an error, never a random weight."""
+"""Loading checkpoints strictly: a missing or unexpected tensor is an error, never a random weight."""
 
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -34,6 +34,23 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise BaseModelError(f"model: {folder} cannot be loaded ({error})") from error
+    return _require_fit(folder, loaded)
+
+
+def load_dense(folder: Path) -> PreTrainedModel:
+    """The dense model in `folder`, in the checkpoint's dtype.
+
+    Raises:
+        BaseModelError: it cannot be read, or its tensors do not fit the configuration.
+    """
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", output_loading_info=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise BaseModelError(f"model: {folder} cannot be loaded ({error})") from error
+    return _require_fit(folder, loaded)
+
+
+def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:
     model, info = loaded
     wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
     if wrong:

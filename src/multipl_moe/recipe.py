@@ -127,6 +127,7 @@ class TrainSection(_Section):
     calibration_tokens: int = Field(
         default=32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
     )
+    calibration_sequence_tokens: int = Field(default=512, ge=2, description="Tokens of a sequence of that text.")
     log_every_steps: int = Field(default=5, ge=1)
     save_every_steps: int = Field(default=100, ge=1)
 
@@ -164,6 +165,11 @@ class Recipe(_Section):
         unknown = [name for name in named if name not in known]
         if unknown:
             raise ValueError(f"unknown languages {', '.join(sorted(set(unknown)))}; known: {', '.join(sorted(known))}")
+        if self.train.weights is not None and not set(self.learn) <= set(self.train.weights) <= {
+            *self.learn,
+            *self.keep,
+        }:
+            raise ValueError("train.weights: needs every language to learn, and only languages to learn or to keep")
         if both := set(self.learn) & set(self.keep):
             raise ValueError(f"languages both to learn and to keep: {', '.join(sorted(both))}")
         return self

@@ -11,6 +11,11 @@ from multipl_moe.versions import environment
 def open_run(output: Path, recipe: Recipe) -> None:
     """Create a run folder, or enter an existing one, and record the recipe and the environment."""
     output.mkdir(parents=True, exist_ok=True)
+    record_run(output, recipe)
+
+
+def record_run(output: Path, recipe: Recipe) -> None:
+    """Write the resolved recipe, with its seed, and the environment into a folder."""
     write_text(output / "recipe.yaml", recipe.to_yaml())
     write_json(output / "environment.json", environment())
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from multipl_moe.errors import OutputError
 
-_WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth"}
-_OWN_FILES = {"config.json", "recipe.yaml", "upcycle.json"}
+_WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
+_OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "upcycle.json"}
 
 
 def refuse_existing(output: Path) -> None:

@@ -14,7 +14,7 @@ from multipl_moe.eval.router_health import RouterHealth, router_health
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.train.calibrate import calibrate_thresholds
-from multipl_moe.train.trainer import calibration_batches
+from multipl_moe.train.data import calibration_batches
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.train.tiny import World
 

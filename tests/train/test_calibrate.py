@@ -8,7 +8,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.selection import num_taken
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
 from multipl_moe.train.calibrate import calibrate_thresholds
-from multipl_moe.train.trainer import calibration_batches
+from multipl_moe.train.data import calibration_batches
 from tests.conftest import random_tokens, randomise, tiny_hybrid
 from tests.train.tiny import World
 

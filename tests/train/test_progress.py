@@ -12,7 +12,8 @@ from transformers import TrainerCallback
 
 from multipl_moe.loading import load_hybrid
 from multipl_moe.train.progress import TrainingProgress, describe_health
-from multipl_moe.train.trainer import tokens_per_step, train_stage1
+from multipl_moe.train.settings import tokens_per_step
+from multipl_moe.train.trainer import train_stage1
 from tests.train.conftest import Interrupt
 from tests.train.tiny import World, with_train
 

@@ -14,17 +14,11 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from multipl_moe.errors import CorpusError, OutputError
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import trained_names
+from multipl_moe.train.callbacks import StopOnInterrupt
+from multipl_moe.train.data import calibration_batches, mixture
+from multipl_moe.train.settings import compute_dtype, tokens_per_step, training_steps
 from multipl_moe.train.stages import frozen_hashes, prepare_stage1, verify_frozen
-from multipl_moe.train.trainer import (
-    StopOnInterrupt,
-    TrainResult,
-    calibration_batches,
-    compute_dtype,
-    mixture,
-    tokens_per_step,
-    train_stage1,
-    training_steps,
-)
+from multipl_moe.train.trainer import TrainResult, train_stage1
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt, Run, Watcher
 from tests.train.tiny import World, tensors, tiny_recipe, with_train

@@ -30,6 +30,7 @@ from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer, eos_token
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe import Recipe
+from multipl_moe.run_folder import record_run
 from multipl_moe.staging import staged_folder
 
 # gzip with no time of writing in its header, so that equal documents give equal files.
@@ -65,6 +66,7 @@ def build_corpus(
         shutil.rmtree(staging / "work")
         manifest = _manifest(recipe, tokenizer_folder, staging, counts)
         manifest.save(staging)
+        record_run(staging, recipe)
     return manifest
 
 

@@ -146,4 +146,7 @@ def no_files(languages: list[str]) -> str:
     for name in languages:
         packages = " ".join(LANGUAGES[name].packages)
         remedies.append(f"{name} (apt install {packages})" if packages else name)
-    return f"no source file for {', '.join(remedies)}; install what is missing or add to corpus.sources"
+    return (
+        f"no source file for {', '.join(remedies)}; install what is missing or add to corpus.sources "
+        "(on the command line: --source toolchains)"
+    )

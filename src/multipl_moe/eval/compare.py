@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from multipl_moe.eval.languages import LanguageScores, score_languages
-from multipl_moe.loading import load_hybrid
+from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.recipe import Recipe
 from multipl_moe.report.metrics import compare_scores, describe_scores
 from multipl_moe.upcycle.base import resolve_base
@@ -30,15 +30,19 @@ def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | No
     before = _score(recipe, resolve_base(against), corpus) if against is not None else None
     after = _score(recipe, model, corpus)
     result = describe_scores(recipe, after) if before is None else compare_scores(recipe, before, after)
-    return result | {"model": str(model), "against": against, "routing": after.routing, "environment": environment()}
+    return result | {
+        "model": str(model),
+        "against": against,
+        "routing": after.routing,
+        "seed": recipe.seed,
+        "recipe": recipe.model_dump(mode="json", exclude_none=True),
+        "environment": environment(),
+    }
 
 
 def _score(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:
-    config = load_base_config(folder)
-    if config.model_type == "multipl_moe":
-        model = load_hybrid(folder)
-    else:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    is_hybrid = load_base_config(folder).model_type == "multipl_moe"
+    model = load_hybrid(folder) if is_hybrid else load_dense(folder)
     if model.dtype == torch.float16 and not torch.cuda.is_available():
         model = model.float()
     return score_languages(model, AutoTokenizer.from_pretrained(folder), corpus, recipe)

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.attention import fastest_attention
 from multipl_moe.corpus.documents import read_documents
+from multipl_moe.device import move_to_best_device
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
@@ -64,6 +65,7 @@ def score_languages(
         on_language: called with each language's name when it is done.
     """
     model.eval()
+    move_to_best_device(model)
     model.set_attn_implementation(fastest_attention(model.dtype))
     files: dict[str, list[FileScore]] = {}
     routing: dict[str, Routing] = {}

@@ -8,14 +8,15 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.corpus.documents import TextFile, read_documents
+from multipl_moe.device import move_to_best_device
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
 from multipl_moe.recipe import Recipe
 
 MIN_LOAD_RATIO, MAX_LOAD_RATIO = 0.5, 2.0
 MAX_MODE_DIFFERENCE = 0.15
-_ROWS = 32
-_WINDOWS_PER_LANGUAGE = 32
+_EVAL_ROWS = 32
+_WINDOWS_PER_LANGUAGE = 28
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,19 @@ class RouterHealth:
 def router_health(
     model: MultiplMoeForCausalLM, tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe
 ) -> RouterHealth:
-    """Route the same held-out text, all languages mixed in each batch, in evaluation and as in training."""
-    batches = _mixed_batches(tokenizer, corpus, recipe)
+    """Route the same held-out text, all languages mixed in each batch, in evaluation and as in training.
+
+    In training mode the batches have as many rows as in training, for thresholds come from the other rows.
+    """
+    device = move_to_best_device(model)
+    rows = _mixed_rows(tokenizer, corpus, recipe)
     loads = {}
-    for mode in ("eval", "train"):
+    for mode, num_rows in (("eval", _EVAL_ROWS), ("train", recipe.train.batch_sequences)):
         model.train(mode == "train")
         with observe_routing(model) as statistics:
-            for batch in batches:
-                model.model(**batch)
+            for begin in range(0, len(rows), num_rows):
+                batch = _pad(rows[begin : begin + num_rows])
+                model.model(**{key: value.to(device) for key, value in batch.items()})
                 for layer in model.hybrid_layers.values():
                     layer.discard_batch_threshold()
         loads[mode] = statistics
@@ -81,14 +87,13 @@ def _judge(evaluation: dict[int, LayerStatistics], training: dict[int, LayerStat
     return RouterHealth(min(ratios), max(ratios), max(differences), dead, layers)
 
 
-def _mixed_batches(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe) -> list[dict[str, torch.Tensor]]:
+def _mixed_rows(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe) -> list[list[int]]:
     """Rows of held-out text, the languages taking turns."""
     by_language = [
-        _windows(tokenizer, read_documents(corpus, "validation", name), recipe.train.sequence_tokens)
+        _windows(tokenizer, read_documents(corpus, "validation", name), recipe.train.calibration_sequence_tokens)
         for name in recipe.languages
     ]
-    rows = [row for turn in zip(*by_language, strict=True) for row in turn]
-    return [_pad(rows[begin : begin + _ROWS]) for begin in range(0, len(rows), _ROWS)]
+    return [row for turn in zip(*by_language, strict=True) for row in turn]
 
 
 def _windows(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int) -> list[list[int]]:

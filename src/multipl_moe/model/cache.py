@@ -5,8 +5,9 @@ A hybrid layer needs of the past only the block maxima of one window: (W/S + 1) 
 through reordering (beams), repetition (several returns), selection and reset.
 """
 
-from typing import Any
+from typing import Any, cast
 
+import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
 
@@ -30,7 +31,7 @@ class SegmentCacheLayer(DynamicLayer):
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Take over the rows of the chosen beams."""
-        super().reorder_cache(beam_idx)
+        super().reorder_cache(cast(torch.LongTensor, beam_idx))
         self._map_state(lambda values: values.index_select(0, beam_idx.to(values.device)))
 
     def batch_repeat_interleave(self, repeats: int) -> None:

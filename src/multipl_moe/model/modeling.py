@@ -20,9 +20,10 @@ from multipl_moe.model.segments import plan_segments
 _logger = logging.getLogger(__name__)
 _PLAN_KEY = "segment_plan"
 _IGNORED_LABEL = -100
+_PADDING_POSITION = -2
 _NO_CACHE = (
-    "preset {!r} cannot generate with a cache: its routing of a segment sees later tokens of that segment and the other "
-    "segments of the batch, so every step routes the whole sequence anew"
+    "preset {!r} cannot generate with a cache: its routing of a segment sees later tokens of that segment and the "
+    "other segments of the batch, so every step routes the whole sequence anew"
 )
 
 
@@ -142,8 +143,10 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
 
     def _load_balancing_loss(self) -> Tensor | None:
         """Mean over the hybrid layers, or None where no layer has a token router."""
-        losses = [layer.load_balancing_loss for layer in self.hybrid_layers.values()]
-        losses = [loss for loss in losses if loss is not None]
+        layers = self.hybrid_layers.values()
+        losses = [layer.load_balancing_loss for layer in layers if layer.load_balancing_loss is not None]
+        for layer in layers:
+            layer.load_balancing_loss = None
         return torch.stack(losses).mean() if losses else None
 
     def _plan_segments(self, decoder: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
@@ -154,16 +157,21 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         cache = self._cache(kwargs)
         attention_mask, position_ids = kwargs.get("attention_mask"), kwargs.get("position_ids")
         if attention_mask is not None and bool((attention_mask != 0).all()):
-            attention_mask = None  # only without a mask does transformers keep packed documents apart in attention
+            attention_mask = None
         if position_ids is None:
             position_ids = _positions(inputs, attention_mask, 0 if cache is None else cache.get_seq_length())
         position_ids = position_ids.expand(inputs.shape[:2])
+        real_tokens = None if attention_mask is None else attention_mask[:, -inputs.shape[1] :]
+        if real_tokens is not None and cache is None and "flash" not in (self.config._attn_implementation or ""):
+            # Only without a mask does transformers keep packed documents apart in attention; a position that continues
+            # nothing makes each padding token a document of its own.
+            position_ids, attention_mask = position_ids.masked_fill(real_tokens == 0, _PADDING_POSITION), None
         if self.training:
             for layer in self.hybrid_layers.values():
                 layer.absorb_batch_threshold()
         plan = plan_segments(
             position_ids,
-            None if attention_mask is None else attention_mask[:, -inputs.shape[1] :],
+            real_tokens,
             window=self._moe.segment_window,
             stride=self._moe.segment_stride,
             lookahead=self._moe.segment_lookahead,
@@ -190,7 +198,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             if kwargs.get("use_cache") or kwargs.get("cache") is not None or kwargs.get("cache_implementation"):
                 raise ValueError(_NO_CACHE.format(self._moe.preset))
             kwargs["use_cache"] = False
-        return super().generate(*args, **kwargs)
+        return super().generate(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue] (a protocol of theirs)
 
 
 def _hand_over_plan(index: int, layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:

@@ -6,8 +6,8 @@ Shapes: V segments, E experts, B batch rows. Gates are the softmax over experts,
 import torch
 from torch import Tensor
 
-# Every document's first segment has the same gate, which is therefore often the quantile itself. A threshold this share
-# below the quantile keeps the rounding of a matmul, which depends on the batch, from deciding who takes such segments.
+# Every document's first segment has the same gate, which is therefore often the quantile itself. Gates closer than this
+# share count as equal: the rounding of a matmul, which depends on the batch, must not decide who takes such segments.
 _TIE_MARGIN = 1e-5
 
 
@@ -57,9 +57,20 @@ def choose_by_threshold(gates: Tensor, threshold: Tensor, *, max_experts: int) -
 
 
 def quantile_threshold(gates: Tensor, capacity: float) -> Tensor:
-    """(E,) just below the gate of the last segment that an expert takes if it takes its capacity/E share of `gates`."""
+    """(E,) thresholds at which each expert takes its capacity/E share of `gates`, halfway between two distinct gates.
+
+    Where many gates equal the quantile, as those of first segments do, all of them are taken or all are left, whichever
+    comes closer to the share.
+    """
     taken = num_taken(gates.shape[0], capacity, gates.shape[1])
-    return gates.topk(taken, dim=0).values[-1] * (1 - _TIE_MARGIN)
+    quantile = gates.topk(taken, dim=0).values[-1]
+    above, below = gates > quantile * (1 + _TIE_MARGIN), gates < quantile * (1 - _TIE_MARGIN)
+    next_above = gates.masked_fill(~above, float("inf")).amin(dim=0)
+    next_below = gates.masked_fill(~below, float("-inf")).amax(dim=0)
+    excess, shortfall = (~below).sum(dim=0) - taken, taken - above.sum(dim=0)
+    leave = (excess > shortfall) & above.any(dim=0)
+    low, high = torch.where(leave, quantile, next_below), torch.where(leave, next_above, quantile)
+    return torch.where(torch.isinf(low), high * (1 - _TIE_MARGIN), (low + high) / 2)
 
 
 def threshold_from_other_rows(gates: Tensor, row_of_segment: Tensor, num_rows: int, capacity: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ METRICS_FILE = "metrics.jsonl"
 
 class TrainingProgress(TrainerCallback):
     """Shows step, loss, tokens/s, time left and router health; appends the same to `metrics.jsonl`.
+
+    A context manager: at its end the bar and the observers are gone, also after an error.
 
     Args:
         output: run folder.
@@ -36,6 +39,14 @@ class TrainingProgress(TrainerCallback):
             console=console,
         )
         self._statistics: dict[int, LayerStatistics] = {}
+        self._observation = ExitStack()
+
+    def __enter__(self) -> "TrainingProgress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._observation.close()
+        self._progress.stop()
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Start the bar and observe the routers."""
@@ -75,20 +86,28 @@ class TrainingProgress(TrainerCallback):
 
     def on_train_end(self, args, state, control, **kwargs):
         """Take the bar away."""
-        self._observation.__exit__(None, None, None)
-        self._progress.stop()
+        self.__exit__()
 
     def _observe(self) -> None:
-        if self._statistics:
-            self._observation.__exit__(None, None, None)
-        self._observation = observe_routing(self._model)
-        self._statistics = self._observation.__enter__()
+        self._observation.close()
+        self._statistics = self._observation.enter_context(observe_routing(self._model))
 
     def _keep_until(self, step: int) -> None:
         """Drop the lines after the checkpoint that a resumed run starts from."""
         if self.file.is_file():
-            lines = [line for line in self.file.read_text().splitlines() if json.loads(line)["step"] <= step]
-            self.file.write_text("".join(f"{line}\n" for line in lines))
+            records = [record for record in read_records(self.file) if record["step"] <= step]
+            self.file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+
+
+def read_records(file: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl, less a last one that a kill cut off."""
+    records = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
 
 
 def describe_health(layers: dict[int, dict[str, Any]]) -> str:

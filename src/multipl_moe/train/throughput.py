@@ -6,10 +6,12 @@ from pathlib import Path
 
 import torch
 
+from multipl_moe.device import move_to_best_device
 from multipl_moe.loading import load_hybrid
 from multipl_moe.recipe import Recipe
+from multipl_moe.train.data import training_data
+from multipl_moe.train.settings import attention_implementation, compute_dtype, unify_dtype
 from multipl_moe.train.stages import prepare_stage1
-from multipl_moe.train.trainer import attention_implementation, compute_dtype, mixture, unify_dtype
 
 _WARM_UP_STEPS, _TIMED_STEPS = 2, 4
 
@@ -17,6 +19,7 @@ _WARM_UP_STEPS, _TIMED_STEPS = 2, 4
 def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> float:
     """Tokens per second of stage 1: forward, backward and optimiser step, on a copy of the model that is dropped."""
     model = load_hybrid(model_folder)
+    move_to_best_device(model)
     model.set_attn_implementation(attention_implementation(recipe))
     prepare_stage1(model)
     unify_dtype(model, recipe)
@@ -25,7 +28,7 @@ def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> floa
     optimizer = torch.optim.AdamW(trained, lr=0.0, fused=True)
     dtype, rows = compute_dtype(recipe), recipe.train.batch_sequences
     num_steps = _WARM_UP_STEPS + _TIMED_STEPS
-    data = mixture(recipe, corpus, recipe.mixture_weights, num_steps * rows, recipe.seed)
+    data = training_data(recipe, corpus, num_steps * rows)
     seconds = []
     for step in range(num_steps):
         items = [data[step * rows + row] for row in range(rows)]

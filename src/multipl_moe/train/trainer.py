@@ -1,8 +1,7 @@
 """Stage 1: transformers' Trainer over packed code, only experts and routers training."""
 
 import shutil
-import signal
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,21 +9,27 @@ from typing import Any, cast
 import torch
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
-from multipl_moe.attention import fastest_attention
-from multipl_moe.corpus.packed import MixtureDataset, PackedTokens
-from multipl_moe.errors import CorpusError
+from multipl_moe.corpus.packed import MixtureDataset
+from multipl_moe.errors import ConfigError
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import write_json
 from multipl_moe.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.calibrate import calibrate_thresholds
+from multipl_moe.train.callbacks import AbsorbThresholds, StopOnInterrupt, TrainingClock
+from multipl_moe.train.data import calibration_batches, require_same_tokenizer, training_data
+from multipl_moe.train.settings import (
+    attention_implementation,
+    compute_dtype,
+    tokens_per_step,
+    training_steps,
+    unify_dtype,
+)
 from multipl_moe.train.stages import Audit, frozen_hashes, prepare_stage1, verify_frozen
 
-_CALIBRATION_SEED_OFFSET = 1
-_CALIBRATION_ROWS = 32
+_LAST_FILE_OF_A_CHECKPOINT = "trainer_state.json"
 
 
 @dataclass(frozen=True)
@@ -66,90 +71,6 @@ class OrderedTrainer(Trainer):
         return SequentialSampler(cast(Sized, dataset))
 
 
-class StopOnInterrupt(TrainerCallback):
-    """Turns Ctrl-C into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once.
-
-    It listens while it is entered, as a context manager.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._previous: Any = None
-
-    def __enter__(self) -> "StopOnInterrupt":
-        self._previous = signal.signal(signal.SIGINT, self._request)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        signal.signal(signal.SIGINT, self._previous)
-
-    def on_step_end(self, args, state, control, **kwargs):
-        """Save and stop when asked to."""
-        if self.requested:
-            control.should_save = control.should_training_stop = True
-
-    def _request(self, signum, frame) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-
-
-class AbsorbThresholds(TrainerCallback):
-    """Moves the stored segment thresholds at the end of a step, so that a checkpoint holds nothing pending."""
-
-    def on_step_end(self, args, state, control, **kwargs):
-        """Absorb the last batch's quantiles."""
-        for layer in kwargs["model"].hybrid_layers.values():
-            layer.absorb_batch_threshold()
-
-
-def tokens_per_step(recipe: Recipe) -> int:
-    """Tokens of an optimiser step."""
-    train = recipe.train
-    return train.sequence_tokens * train.batch_sequences * train.accumulation_steps
-
-
-def training_steps(recipe: Recipe) -> int:
-    """Optimiser steps that cover the recipe's tokens, at least one."""
-    return max(round(recipe.train.tokens / tokens_per_step(recipe)), 1)
-
-
-def compute_dtype(recipe: Recipe) -> torch.dtype:
-    """The dtype of matrix products in training: bfloat16 where the hardware has it, unless the recipe decides."""
-    if recipe.train.compute_dtype != "auto":
-        return getattr(torch, recipe.train.compute_dtype)
-    if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16", False) else torch.float32
-
-
-def unify_dtype(model: MultiplMoeForCausalLM, recipe: Recipe) -> None:
-    """Hold all weights in float32 where nothing casts them: it holds bfloat16 and float16 exactly."""
-    if compute_dtype(recipe) == torch.float32:
-        model.float()
-
-
-def attention_implementation(recipe: Recipe) -> str:
-    """transformers' name of the attention to train with."""
-    attention = recipe.train.attention
-    return fastest_attention(compute_dtype(recipe)) if attention == "auto" else attention
-
-
-def mixture(recipe: Recipe, corpus: Path, weights: dict[str, float], num_sequences: int, seed: int) -> MixtureDataset:
-    """The packed sequences of the corpus, mixed by `weights`.
-
-    Raises:
-        CorpusError: a language of the mixture has no tokens in the corpus.
-    """
-    datasets = {}
-    for language in weights:
-        folder = corpus / "tokens" / "train" / language
-        if not folder.is_dir():
-            raise CorpusError(f"train.weights: {language} has no tokens in {corpus}; add it to the corpus")
-        datasets[language] = PackedTokens(folder, recipe.train.sequence_tokens)
-    return MixtureDataset(datasets, weights, num_sequences, seed)
-
-
 def train_stage1(
     recipe: Recipe,
     model_folder: Path,
@@ -158,6 +79,7 @@ def train_stage1(
     *,
     callbacks: Sequence[TrainerCallback] = (),
     on_audit: Callable[[Audit], None] = lambda audit: None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> TrainResult:
     """Train experts and routers of a hybrid checkpoint; goes on from the last checkpoint in `output` if there is one.
 
@@ -168,19 +90,24 @@ def train_stage1(
         output: run folder; gets checkpoints/ while training, model/ and training.json at the end.
         callbacks: told of every step, for progress.
         on_audit: told what trains, before it does.
+        on_interrupt: called at the first Ctrl-C, when the step will still be finished and saved.
 
     Raises:
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
+        CorpusError: the corpus lacks a language, or was tokenised for another model.
         FrozenParameterError: a frozen parameter changed.
         OutputError: `output` holds a trained model.
     """
+    if torch.cuda.device_count() > 1:
+        raise ConfigError("train: one GPU is used, but there are several; choose it, as with CUDA_VISIBLE_DEVICES=0")
     checkpoints = output / "checkpoints"
     if checkpoints.is_dir() and not (output / "training.json").exists():
         shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
     refuse_existing(output / "model")
+    require_same_tokenizer(model_folder, corpus)
     set_seed(recipe.seed)
     sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
-    dataset = mixture(recipe, corpus, recipe.mixture_weights, sequences, recipe.seed)
+    dataset = training_data(recipe, corpus, sequences)
     calibration = list(calibration_batches(recipe, corpus))
     model = load_hybrid(model_folder)
     model.set_attn_implementation(attention_implementation(recipe))
@@ -189,7 +116,33 @@ def train_stage1(
     on_audit(audit)
     before = frozen_hashes(model)
     unify_dtype(model, recipe)
-    interrupt = StopOnInterrupt()
+    clock = TrainingClock(output)
+    _fit(recipe, model, dataset, checkpoints, [clock, *callbacks], on_interrupt)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(storage_dtype)
+    calibrate_thresholds(model, calibration)
+    result = TrainResult(
+        output / "model",
+        audit,
+        frozen_sha256=verify_frozen(model, before),
+        tokens=sequences * recipe.train.sequence_tokens,
+        seconds=clock.seconds,
+        steps=training_steps(recipe),
+    )
+    _save(model, model_folder, output, result)
+    return result
+
+
+def _fit(
+    recipe: Recipe,
+    model: MultiplMoeForCausalLM,
+    dataset: MixtureDataset,
+    checkpoints: Path,
+    callbacks: list[TrainerCallback],
+    on_interrupt: Callable[[], None],
+) -> None:
+    """Run the Trainer, from the last whole checkpoint if there is one."""
+    interrupt = StopOnInterrupt(on_interrupt)
     trainer = OrderedTrainer(
         model=model,
         args=_arguments(recipe, checkpoints),
@@ -197,47 +150,28 @@ def train_stage1(
         callbacks=[interrupt, AbsorbThresholds(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
-    last = get_last_checkpoint(checkpoints) if checkpoints.is_dir() else None
     with interrupt:
-        outcome = trainer.train(resume_from_checkpoint=last)
+        trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     if interrupt.requested:
         raise KeyboardInterrupt
-    _calibrate(recipe, model, calibration)
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(storage_dtype)
-    digest = verify_frozen(model, before)
-    result = TrainResult(
-        output / "model",
-        audit,
-        digest,
-        tokens=sequences * recipe.train.sequence_tokens,
-        seconds=outcome.metrics["train_runtime"],
-        steps=training_steps(recipe),
-    )
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; half-written ones after it are removed."""
+    steps = {int(path.name.partition("-")[2]): path for path in folder.glob("checkpoint-*")}
+    for step in sorted(steps, reverse=True):
+        if (steps[step] / _LAST_FILE_OF_A_CHECKPOINT).is_file():
+            return str(steps[step])
+        shutil.rmtree(steps[step])
+    return None
+
+
+def _save(model: MultiplMoeForCausalLM, model_folder: Path, output: Path, result: TrainResult) -> None:
     with staged_folder(output / "model") as staging:
         model.save_pretrained(staging)
         copy_companions(model_folder, staging)
     write_json(output / "training.json", result.to_json())
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return result
-
-
-def _calibrate(recipe: Recipe, model: MultiplMoeForCausalLM, batches: list[dict[str, torch.Tensor]]) -> None:
-    dtype = compute_dtype(recipe)
-    with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
-        calibrate_thresholds(model, batches)
-
-
-def calibration_batches(recipe: Recipe, corpus: Path) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches of training text of all languages, learn and keep alike, that set the segment thresholds."""
-    train = recipe.train
-    present = {name: 1.0 for name in recipe.languages if (corpus / "tokens" / "train" / name).is_dir()}
-    num_sequences = max(train.calibration_tokens // train.sequence_tokens, 2)
-    dataset = mixture(recipe, corpus, present, num_sequences, recipe.seed + _CALIBRATION_SEED_OFFSET)
-    rows = min(_CALIBRATION_ROWS, num_sequences)
-    for begin in range(0, num_sequences - num_sequences % rows, rows):
-        items = [dataset[index] for index in range(begin, begin + rows)]
-        yield {key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}
+    shutil.rmtree(output / "checkpoints", ignore_errors=True)
 
 
 def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -90,7 +91,7 @@ def _from_gguf(file: Path, folder: Path) -> Path:
         model = AutoModelForCausalLM.from_pretrained(
             **source, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
         )
-    except (ValueError, KeyError, OSError, RuntimeError) as error:
+    except (ValueError, LookupError, OSError, RuntimeError, struct.error) as error:
         raise BaseModelError(f"base model: {file} cannot be read as GGUF ({error})") from error
     with staged_folder(folder) as staging:
         model.save_pretrained(staging)

@@ -1,10 +1,10 @@
 """`upcycle`: stream a dense base into a hybrid checkpoint, and prove that it starts where the base is."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 import torch
 from transformers import AutoConfig, PreTrainedConfig
 
@@ -13,23 +13,33 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe import Recipe
+from multipl_moe.run_folder import record_run, write_json
 from multipl_moe.staging import copy_companions, refuse_existing, require_space, staged_folder
 from multipl_moe.upcycle.base import base_licence, resolve_base
-from multipl_moe.upcycle.checkpoint import CheckpointReader, write_checkpoint
+from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.upcycle.layers import resolve_layers
 from multipl_moe.upcycle.plan import UpcyclePlan
 from multipl_moe.upcycle.verify import Verification, verify_start
 
 _SPARE_BYTES = 64_000_000
+_VERIFICATION_BYTES_PER_PARAMETER = 5  # float32, and room for activations
 
 
 @dataclass(frozen=True)
 class UpcycleReport:
-    """What a conversion made."""
+    """What a conversion made.
+
+    Attributes:
+        output: the hybrid checkpoint.
+        parameters: its parameter counts.
+        verification: the comparison with the base, or None where there was none.
+        why_unverified: the reason, where there was none.
+    """
 
     output: Path
     parameters: ParameterCounts
     verification: Verification | None
+    why_unverified: str = ""
 
 
 def upcycle(
@@ -38,7 +48,8 @@ def upcycle(
     """Convert the recipe's base into a hybrid checkpoint at `output`.
 
     Everything is checked first (base, layers, names, shapes, disk space); tensors are then streamed into a staging
-    folder that is renamed at the end, so `output` exists whole or not at all.
+    folder that is renamed at the end, so `output` exists whole or not at all. The comparison with the base, unlike the
+    conversion, needs both models in memory, in float32; it is left out where that does not fit.
 
     Args:
         recipe: base, moe, upcycle and seed are used.
@@ -50,12 +61,36 @@ def upcycle(
     """
     refuse_existing(output)
     base_folder = resolve_base(recipe.base)
+    config, plan = _plan(recipe, base_folder)
+    tensors = plan.tensors()
+    require_space(output, sum(tensor.num_bytes for tensor in tensors) + _SPARE_BYTES)
+    parameters = count_parameters(config)
+    why_unverified = "upcycle.verify is off" if not recipe.upcycle.verify else _lack_of_memory(parameters)
+    with staged_folder(output) as staging:
+        _write(tensors, staging, on_progress)
+        config.save_pretrained(staging)
+        copy_companions(base_folder, staging)
+        record_run(staging, recipe)
+        verification = None if why_unverified else _verify(recipe, base_folder, staging, plan)
+        record = {
+            "base": recipe.base,
+            "base_licence": base_licence(recipe.base),
+            "parameters": parameters.to_json(),
+            "verification": asdict(verification) if verification else None,
+        }
+        write_json(staging / "upcycle.json", record)
+    return UpcycleReport(output, parameters, verification, why_unverified)
+
+
+def _plan(recipe: Recipe, base_folder: Path) -> tuple[MultiplMoeConfig, UpcyclePlan]:
     base_config = load_base_config(base_folder)
     family_of(base_config)
     moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base_config.num_hidden_layers))
-    config = MultiplMoeConfig(text_config=base_config, moe=moe.to_dict())
     settings = recipe.upcycle
     dtype = _dtype(settings.dtype, base_config)
+    config = MultiplMoeConfig(text_config=base_config, moe=moe.to_dict())
+    config.dtype = dtype
+    config.architectures = ["MultiplMoeForCausalLM"]
     plan = UpcyclePlan(
         CheckpointReader(base_folder),
         base_config,
@@ -65,42 +100,38 @@ def upcycle(
         reinit=settings.reinit,
         seed=recipe.seed,
     )
-    tensors = plan.tensors()
-    sizes = {tensor.name: tensor.num_bytes for tensor in tensors}
-    total = sum(sizes.values())
-    require_space(output, total + _SPARE_BYTES)
+    return config, plan
 
+
+def _write(tensors: list[TensorPlan], staging: Path, on_progress: Callable[[int, int], None]) -> None:
+    sizes = {tensor.name: tensor.num_bytes for tensor in tensors}
     written: list[int] = []
 
     def count(name: str) -> None:
         written.append(sizes[name])
-        on_progress(sum(written), total)
+        on_progress(sum(written), sum(sizes.values()))
 
-    with staged_folder(output) as staging:
-        write_checkpoint(tensors, staging, count)
-        config.dtype = dtype
-        config.architectures = ["MultiplMoeForCausalLM"]
-        config.save_pretrained(staging)
-        copy_companions(base_folder, staging)
-        (staging / "recipe.yaml").write_text(recipe.to_yaml())
-        verification = None
-        if settings.verify:
-            exact = settings.noise == 0 and settings.reinit == 0
-            verification = verify_start(base_folder, staging, moe, dtype=dtype, exact_copies=exact, seed=recipe.seed)
-            if not verification.passed:
-                raise BaseModelError(
-                    f"upcycle: logits differ from the base's by {verification.max_difference:.2e}; "
-                    f"{base_config.model_type} may not be converted correctly"
-                )
-        report = UpcycleReport(output, count_parameters(config), verification)
-        record = {
-            "base": recipe.base,
-            "base_licence": base_licence(recipe.base),
-            "parameters": asdict(report.parameters),
-            "verification": asdict(verification) if verification else None,
-        }
-        (staging / "upcycle.json").write_text(json.dumps(record, indent=2))
-    return report
+    write_checkpoint(tensors, staging, count)
+
+
+def _lack_of_memory(parameters: ParameterCounts) -> str:
+    """Why base and hybrid cannot be held in float32 at once, or nothing."""
+    needed = _VERIFICATION_BYTES_PER_PARAMETER * parameters.total
+    available = psutil.virtual_memory().available
+    if needed <= available:
+        return ""
+    return f"it needs {needed / 1e9:.0f} GB of memory and {available / 1e9:.0f} GB are free"
+
+
+def _verify(recipe: Recipe, base_folder: Path, staging: Path, plan: UpcyclePlan) -> Verification:
+    exact = recipe.upcycle.noise == 0 and recipe.upcycle.reinit == 0
+    result = verify_start(base_folder, staging, plan.moe, dtype=plan.dtype, exact_copies=exact, seed=recipe.seed)
+    if not result.passed:
+        raise BaseModelError(
+            f"upcycle: logits differ from the base's by {result.max_difference:.2e}; "
+            f"{plan.config.model_type} may not be converted correctly"
+        )
+    return result
 
 
 def load_base_config(folder: Path) -> PreTrainedConfig:

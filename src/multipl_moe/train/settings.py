@@ -1,0 +1,39 @@
+"""What follows from a recipe and the machine: steps, precision, attention."""
+
+import torch
+
+from multipl_moe.attention import fastest_attention
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.recipe import Recipe
+
+
+def tokens_per_step(recipe: Recipe) -> int:
+    """Tokens of an optimiser step."""
+    train = recipe.train
+    return train.sequence_tokens * train.batch_sequences * train.accumulation_steps
+
+
+def training_steps(recipe: Recipe) -> int:
+    """Optimiser steps that cover the recipe's tokens, at least one."""
+    return max(round(recipe.train.tokens / tokens_per_step(recipe)), 1)
+
+
+def compute_dtype(recipe: Recipe) -> torch.dtype:
+    """The dtype of matrix products in training: bfloat16 where the hardware has it, unless the recipe decides."""
+    if recipe.train.compute_dtype != "auto":
+        return getattr(torch, recipe.train.compute_dtype)
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16", False) else torch.float32
+
+
+def unify_dtype(model: MultiplMoeForCausalLM, recipe: Recipe) -> None:
+    """Hold all weights in float32 where nothing casts them: it holds bfloat16 and float16 exactly."""
+    if compute_dtype(recipe) == torch.float32:
+        model.float()
+
+
+def attention_implementation(recipe: Recipe) -> str:
+    """transformers' name of the attention to train with."""
+    attention = recipe.train.attention
+    return fastest_attention(compute_dtype(recipe)) if attention == "auto" else attention
