@@ -45,8 +45,8 @@ DEMO_RECIPE: dict[str, Any] = {
     "train.batch_sequences": 4,
     "train.learning_rate": 2e-3,
     "train.weights": dict.fromkeys(("rust", "go", "ruby"), 1.0)
-    | dict.fromkeys(("python", "java", "cpp", "english"), 0.3),
-    "train.calibration_tokens": 196_608,
+    | dict.fromkeys(("python", "java", "cpp", "english"), 0.15),
+    "train.calibration_tokens": 245_760,
     "train.save_every_steps": 150,
     "eval.files_per_language": 24,
     "eval.tokens_per_file": 512,
@@ -54,7 +54,7 @@ DEMO_RECIPE: dict[str, Any] = {
 }
 _SPEED_MARGIN = 0.92
 # Scoring, calibration and router health after training, in multiples of the time that scoring the base took.
-_AFTER_TRAINING = 6.0
+_AFTER_TRAINING = 7.0
 _SECONDS_AFTER_TRAINING = 20
 
 

@@ -16,7 +16,7 @@ from multipl_moe.recipe import Recipe
 MIN_LOAD_RATIO, MAX_LOAD_RATIO = 0.5, 2.0
 MAX_MODE_DIFFERENCE = 0.15
 _EVAL_ROWS = 32
-_WINDOWS_PER_LANGUAGE = 28
+_WINDOWS_PER_LANGUAGE = 36
 
 
 @dataclass(frozen=True)
