@@ -73,6 +73,18 @@ def quantile(values: list[float], capacity: float, num_experts: int) -> float:
     return sorted(values, reverse=True)[taken - 1]
 
 
+def stored_threshold(values: list[float], capacity: float, num_experts: int) -> float:
+    """Halfway between the gates next to the cut; gates that equal the quantile are all taken or all left."""
+    taken = max(1, math.floor(len(values) * capacity / num_experts))
+    edge = quantile(values, capacity, num_experts)
+    above = [value for value in values if value > edge * (1 + 1e-5)]
+    below = [value for value in values if value < edge * (1 - 1e-5)]
+    taken_with_ties, taken_without = len(values) - len(below), len(above)
+    if above and taken_with_ties - taken > taken - taken_without:
+        return (min(above) + edge) / 2
+    return (max(below) + edge) / 2 if below else edge * (1 - 1e-5)
+
+
 def expert_choice(gates: list[list[float]], capacity: float, max_experts: int) -> list[list[int]]:
     """Experts in order each take their best segments, passing over full ones."""
     num_experts = len(gates[0]) if gates else 0

@@ -355,5 +355,5 @@ def test_machine_without_any_language_to_learn_is_refused(monkeypatch: pytest.Mo
 
 def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "has_library", lambda name: name != "go")
-    recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "python": 0.5}}})
-    assert without_missing_languages(recipe, _Told()).mixture_weights == {"rust": 2.0, "python": 0.5}
+    recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "ruby": 1.0, "python": 0.5}}})
+    assert without_missing_languages(recipe, _Told()).mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}

@@ -44,8 +44,7 @@ DEMO_RECIPE: dict[str, Any] = {
     "train.sequence_tokens": 256,
     "train.batch_sequences": 4,
     "train.learning_rate": 2e-3,
-    "train.weights": dict.fromkeys(("rust", "go", "ruby"), 1.0)
-    | dict.fromkeys(("python", "java", "cpp", "english"), 0.15),
+    "train.replay": 0.15,
     "train.calibration_tokens": 245_760,
     "train.save_every_steps": 150,
     "eval.files_per_language": 24,

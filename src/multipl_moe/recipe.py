@@ -114,8 +114,11 @@ class TrainSection(_Section):
     weight_decay: float = Field(default=0.0, ge=0)
     adam_beta2: float = Field(default=0.95, gt=0, lt=1)
     max_grad_norm: float = Field(default=1.0, gt=0)
+    replay: float = Field(
+        default=0.0, ge=0, description="Mixture weight of each language to keep, beside 1 for each to learn."
+    )
     weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
-        default=None, description="Mixture weight of each language; default: 1 for each language to learn."
+        default=None, description="Mixture weight of each language, instead of 1 and replay."
     )
     compute_dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where it is fast."
@@ -182,7 +185,10 @@ class Recipe(_Section):
     @property
     def mixture_weights(self) -> dict[str, float]:
         """Weight of each language in training; they need not sum to 1."""
-        return self.train.weights or dict.fromkeys(self.learn, 1.0)
+        if self.train.weights is not None:
+            return self.train.weights
+        replayed = self.keep if self.train.replay > 0 else []
+        return dict.fromkeys(self.learn, 1.0) | dict.fromkeys(replayed, self.train.replay)
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""

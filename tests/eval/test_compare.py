@@ -12,7 +12,7 @@ from multipl_moe.eval.compare import evaluate_models
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe
 
-_COMMON = {"languages", "model", "against", "routing", "environment"}
+_COMMON = {"languages", "model", "against", "routing", "seed", "recipe", "environment"}
 
 
 def test_fresh_hybrid_needs_as_many_bits_as_its_base(world: World):

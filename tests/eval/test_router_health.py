@@ -51,17 +51,15 @@ def test_both_modes_see_the_same_text_of_all_languages_mixed(model, tokenizer, w
 
     monkeypatch.setattr(model.model, "forward", note)
     _health(model, tokenizer, world)
-    half = len(seen) // 2
-    assert [training for training, _ in seen] == [False] * half + [True] * half
-    for (_, batch), (_, again) in zip(seen[:half], seen[half:], strict=True):
-        assert torch.equal(batch, again)
-        assert batch.shape[1] == 32
-    rows = [row for _, batch in seen[:half] for row in batch.tolist()]
-    assert len(rows) % 4 == 0
+    evaluated = [row for training, batch in seen if not training for row in batch.tolist()]
+    trained = [row for training, batch in seen if training for row in batch.tolist()]
+    assert evaluated == trained
+    assert {len(batch) for training, batch in seen if training} == {world.recipe.train.batch_sequences}
+    assert len(evaluated) % 4 == 0
     for number, language in enumerate(["rust", "go", "python", "english"]):
         texts = [tokenizer(file.text)["input_ids"] for file in read_documents(world.corpus, "validation", language)]
         windows = [text[begin : begin + 32] for text in texts for begin in range(len(text))]
-        assert all(row in windows for row in rows[number::4]), language
+        assert all(row in windows for row in evaluated[number::4]), language
 
 
 def test_result_is_json_with_the_verdict(model, tokenizer, world: World):
@@ -86,7 +84,7 @@ def test_numbers_are_the_extremes_over_layers_and_experts(model, tokenizer, worl
 
 @pytest.mark.parametrize("training", [True, False])
 def test_model_comes_back_as_it_was_but_in_evaluation_mode(model, tokenizer, world: World, training: bool, monkeypatch):
-    monkeypatch.setattr(module, "_ROWS", 5)  # several batches: each but the last would move the thresholds
+    monkeypatch.setattr(module, "_EVAL_ROWS", 5)  # several batches: each but the last would move the thresholds
     model.train(training)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     _health(model, tokenizer, world)

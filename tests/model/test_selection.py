@@ -176,3 +176,23 @@ def test_equal_gates_that_differ_by_rounding_are_taken_together(capacity: float)
     rows = torch.arange(12) // 4
     for theta in (quantile_threshold(rounded, capacity), threshold_from_other_rows(rounded, rows, 3, capacity)):
         assert choose_by_threshold(rounded, theta, max_experts=3).all()
+
+
+def test_gates_that_equal_the_quantile_are_all_taken_or_all_left_whichever_is_nearer():
+    # Of ten segments each of two experts should take five.
+    mostly_needed = [0.9, 0.8, 0.5, 0.5, 0.5, 0.5, 0.3, 0.2, 0.1, 0.1]
+    mostly_spare = [0.9, 0.8, 0.7, 0.6, 0.5, 0.5, 0.5, 0.5, 0.5, 0.1]
+    threshold = quantile_threshold(torch.tensor([mostly_needed, mostly_spare]).t(), capacity=1.0)
+    torch.testing.assert_close(threshold, torch.tensor([0.4, 0.55]))
+
+
+def test_a_threshold_on_equal_gates_alone_lets_all_of_them_through():
+    gates = torch.full((6, 2), 0.5)
+    assert (gates >= quantile_threshold(gates, capacity=1.0)).all()
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=1, max_size=40), st.floats(0.2, 2))
+def test_stored_thresholds_equal_the_reference(values: list[float], capacity: float):
+    gates = torch.tensor(values, dtype=torch.float64)[:, None].expand(-1, 2)
+    expected = reference.stored_threshold(values, capacity, 2)
+    assert quantile_threshold(gates, capacity)[0].item() == pytest.approx(expected, rel=1e-9)

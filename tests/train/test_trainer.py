@@ -18,7 +18,7 @@ from multipl_moe.train.callbacks import StopOnInterrupt
 from multipl_moe.train.data import calibration_batches, mixture
 from multipl_moe.train.settings import compute_dtype, tokens_per_step, training_steps
 from multipl_moe.train.stages import frozen_hashes, prepare_stage1, verify_frozen
-from multipl_moe.train.trainer import TrainResult, train_stage1
+from multipl_moe.train.trainer import TrainResult, last_checkpoint, train_stage1
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt, Run, Watcher
 from tests.train.tiny import World, tensors, tiny_recipe, with_train
@@ -295,10 +295,11 @@ def test_corpus_without_tokens_is_refused(world: World, tmp_path: Path):
 
 
 def test_mixture_follows_the_weights_and_defaults_to_the_languages_to_learn(world: World):
-    recipe = with_train(world.recipe, weights={"rust": 3.0, "python": 1.0})
-    assert recipe.mixture_weights == {"rust": 3.0, "python": 1.0}
+    recipe = with_train(world.recipe, weights={"rust": 3.0, "go": 2.0, "python": 1.0})
+    assert recipe.mixture_weights == {"rust": 3.0, "go": 2.0, "python": 1.0}
+    assert with_train(world.recipe, replay=0.5).mixture_weights == {"rust": 1, "go": 1, "python": 0.5, "english": 0.5}
     assert world.recipe.mixture_weights == {"rust": 1.0, "go": 1.0}
-    data = mixture(recipe, world.corpus, recipe.mixture_weights, 40, seed=0)
+    data = mixture(world.corpus, recipe.mixture_weights, num_sequences=40, sequence_tokens=32, seed=0)
     assert len(data) == 40
     assert data.epochs["rust"] == pytest.approx(3 * data.epochs["python"], rel=0.3)
 
@@ -309,7 +310,7 @@ def test_calibration_reads_its_tokens_from_all_languages_alike(world: World):
     assert all(set(batch) == {"input_ids", "position_ids"} for batch in batches)
     rows = {tuple(row.tolist()) for batch in batches for row in batch["input_ids"]}
     for language in world.recipe.languages:
-        data = mixture(world.recipe, world.corpus, {language: 1.0}, 200, seed=0)
+        data = mixture(world.corpus, {language: 1.0}, num_sequences=200, sequence_tokens=32, seed=0)
         own = {tuple(data[index]["input_ids"].tolist()) for index in range(len(data))}
         assert 7 <= len(rows & own) <= 9, language
 
@@ -325,6 +326,24 @@ def test_calibration_batches_have_at_least_two_rows(world: World, batch_sequence
     recipe = with_train(world.recipe, batch_sequences=batch_sequences, calibration_tokens=1)
     shapes = [batch["input_ids"].shape for batch in calibration_batches(recipe, world.corpus)]
     assert shapes == [(2, 32)]
+
+
+def test_corpus_of_another_tokenizer_is_refused(world: World, tmp_path: Path):
+    other = shutil.copytree(world.corpus, tmp_path / "corpus")
+    manifest = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_text(json.dumps(manifest | {"tokenizer_sha256": "0" * 64}))
+    with pytest.raises(CorpusError, match="build the corpus with the same --base"):
+        train_stage1(world.recipe, world.hybrid, other, tmp_path / "run")
+
+
+def test_half_written_checkpoint_is_passed_over(tmp_path: Path):
+    for step in (5, 10, 100):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (5, 10):
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+    assert not (tmp_path / "checkpoint-100").exists()
+    assert last_checkpoint(tmp_path / "none") is None
 
 
 def test_language_too_small_to_calibrate_on_is_refused_before_training(world: World, tmp_path: Path):

@@ -80,6 +80,7 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
             "learning_rate": 1e-2,
             "compute_dtype": "float32",
             "calibration_tokens": 1024,
+            "calibration_sequence_tokens": 32,
             "log_every_steps": 2,
             "save_every_steps": 5,
         },

@@ -55,8 +55,8 @@ class AbsorbThresholds(TrainerCallback):
 class TrainingClock(TrainerCallback):
     """Seconds of training, summed over the sessions of an interrupted run."""
 
-    def __init__(self, output: Path) -> None:
-        self.file = output / "clock.json"
+    def __init__(self, checkpoints: Path) -> None:
+        self.file = checkpoints / "clock.json"
         self.seconds = 0.0
 
     def on_train_begin(self, args, state, control, **kwargs):

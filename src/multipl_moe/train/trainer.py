@@ -104,19 +104,19 @@ def train_stage1(
     if checkpoints.is_dir() and not (output / "training.json").exists():
         shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
     refuse_existing(output / "model")
-    require_same_tokenizer(model_folder, corpus)
     set_seed(recipe.seed)
     sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
     dataset = training_data(recipe, corpus, sequences)
     calibration = list(calibration_batches(recipe, corpus))
     model = load_hybrid(model_folder)
+    require_same_tokenizer(model_folder, corpus)
     model.set_attn_implementation(attention_implementation(recipe))
     storage_dtype = model.lm_head.weight.dtype
     audit = prepare_stage1(model)
     on_audit(audit)
     before = frozen_hashes(model)
     unify_dtype(model, recipe)
-    clock = TrainingClock(output)
+    clock = TrainingClock(checkpoints)
     _fit(recipe, model, dataset, checkpoints, [clock, *callbacks], on_interrupt)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
