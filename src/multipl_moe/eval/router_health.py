@@ -97,19 +97,14 @@ def _mixed_rows(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe
 
 
 def _windows(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int) -> list[list[int]]:
-    """`_WINDOWS_PER_LANGUAGE` windows, from as many files as there are and from all parts of them.
+    """`_WINDOWS_PER_LANGUAGE` windows, evenly spread over all text of the files, as training text is.
 
-    Beginnings of files alone would not do: they are comments and imports, and routers treat them differently.
+    Beginnings of files, or as many windows from each file however long it is, would hold more comments and imports, and
+    routers treat these differently.
     """
-    rounds = -(-_WINDOWS_PER_LANGUAGE // len(files))
-    windows = []
-    for number in range(_WINDOWS_PER_LANGUAGE):
-        turn, file = divmod(number, len(files))
-        tokens = tokenizer(files[file].text, add_special_tokens=False)["input_ids"]
-        place = (turn + (file + 0.5) / len(files)) / rounds
-        begin = round(max(len(tokens) - size, 0) * place)
-        windows.append(tokens[begin : begin + size])
-    return windows
+    texts = [tokenizer(file.text, add_special_tokens=False)["input_ids"] for file in files]
+    windows = [tokens[begin : begin + size] for tokens in texts for begin in range(0, len(tokens), size)]
+    return [windows[number * len(windows) // _WINDOWS_PER_LANGUAGE] for number in range(_WINDOWS_PER_LANGUAGE)]
 
 
 def _pad(rows: list[list[int]]) -> dict[str, torch.Tensor]:
