@@ -10,7 +10,7 @@ from rich.console import Console
 
 from multipl_moe import demo as module
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.demo import DEMO_RECIPE, Demo, without_missing_languages
+from multipl_moe.demo import DEMO_RECIPE, Demo, demo_recipe, without_missing_languages
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.languages import LANGUAGES
 from multipl_moe.loading import load_hybrid
@@ -357,3 +357,11 @@ def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.M
     monkeypatch.setattr(module, "has_library", lambda name: name != "go")
     recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "ruby": 1.0, "python": 0.5}}})
     assert without_missing_languages(recipe, _Told()).mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
+
+
+def test_fewer_minutes_mean_less_scoring_and_calibration():
+    assert demo_recipe(15) == demo_recipe(60) == DEMO_RECIPE
+    short = demo_recipe(5)
+    assert short["eval.files_per_language"] == DEMO_RECIPE["eval.files_per_language"] / 3
+    assert short["train.calibration_tokens"] == DEMO_RECIPE["train.calibration_tokens"] / 3
+    assert load_recipe(None, short).train.calibration_tokens == 81920

@@ -88,10 +88,10 @@ def demo(
     Example: `multipl-moe demo --minutes 15`
     """
     from multipl_moe.allocator import keep_freed_memory
-    from multipl_moe.demo import DEMO_RECIPE, Demo, without_missing_languages
+    from multipl_moe.demo import Demo, demo_recipe, without_missing_languages
 
     keep_freed_memory()
-    chosen = _recipe(recipe, settings, {"seed": seed}, defaults=DEMO_RECIPE)
+    chosen = _recipe(recipe, settings, {"seed": seed}, defaults=demo_recipe(minutes))
     chosen = without_missing_languages(chosen, _console)
     Demo(chosen, output, None if exact else minutes, _console).run()
 

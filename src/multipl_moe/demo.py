@@ -51,10 +51,21 @@ DEMO_RECIPE: dict[str, Any] = {
     "eval.tokens_per_file": 512,
     "eval.window_tokens": 512,
 }
+_FULL_MINUTES = 15
 _SPEED_MARGIN = 0.92
 # Scoring, calibration and router health after training, in multiples of the time that scoring the base took.
 _AFTER_TRAINING = 7.0
 _SECONDS_AFTER_TRAINING = 20
+
+
+def demo_recipe(minutes: float) -> dict[str, Any]:
+    """`DEMO_RECIPE`, with less scoring and calibration where there are fewer minutes than a whole demo takes."""
+    share = min(minutes / _FULL_MINUTES, 1)
+    scaled = {
+        "train.calibration_tokens": round(share * DEMO_RECIPE["train.calibration_tokens"]),
+        "eval.files_per_language": max(round(share * DEMO_RECIPE["eval.files_per_language"]), 4),
+    }
+    return DEMO_RECIPE | scaled
 
 
 class Demo:

@@ -16,7 +16,7 @@ from multipl_moe.recipe import Recipe
 MIN_LOAD_RATIO, MAX_LOAD_RATIO = 0.5, 2.0
 MAX_MODE_DIFFERENCE = 0.15
 _EVAL_ROWS = 32
-_WINDOWS_PER_LANGUAGE = 36
+_MIN_WINDOWS_PER_LANGUAGE = 4
 
 
 @dataclass(frozen=True)
@@ -88,23 +88,24 @@ def _judge(evaluation: dict[int, LayerStatistics], training: dict[int, LayerStat
 
 
 def _mixed_rows(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe) -> list[list[int]]:
-    """Rows of held-out text, the languages taking turns."""
+    """Rows of held-out text, the languages taking turns; half as much as the text that calibration read."""
+    size = recipe.train.calibration_sequence_tokens
+    count = max(recipe.train.calibration_tokens // (2 * size * len(recipe.languages)), _MIN_WINDOWS_PER_LANGUAGE)
     by_language = [
-        _windows(tokenizer, read_documents(corpus, "validation", name), recipe.train.calibration_sequence_tokens)
-        for name in recipe.languages
+        _windows(tokenizer, read_documents(corpus, "validation", name), size, count) for name in recipe.languages
     ]
     return [row for turn in zip(*by_language, strict=True) for row in turn]
 
 
-def _windows(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int) -> list[list[int]]:
-    """`_WINDOWS_PER_LANGUAGE` windows, evenly spread over all text of the files, as training text is.
+def _windows(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int, count: int) -> list[list[int]]:
+    """`count` windows, evenly spread over all text of the files, as training text is.
 
     Beginnings of files, or as many windows from each file however long it is, would hold more comments and imports, and
     routers treat these differently.
     """
     texts = [tokenizer(file.text, add_special_tokens=False)["input_ids"] for file in files]
     windows = [tokens[begin : begin + size] for tokens in texts for begin in range(0, len(tokens), size)]
-    return [windows[number * len(windows) // _WINDOWS_PER_LANGUAGE] for number in range(_WINDOWS_PER_LANGUAGE)]
+    return [windows[number * len(windows) // count] for number in range(count)]
 
 
 def _pad(rows: list[list[int]]) -> dict[str, torch.Tensor]:
