@@ -101,10 +101,10 @@ def test_space_is_asked_of_the_disk_that_will_hold_the_folder(tmp_path, monkeypa
 
 
 def test_companions_are_all_files_but_weights_and_what_the_output_writes_itself(tmp_path):
-    names = ["tokenizer.json", "vocab.txt", "LICENSE", "chat_template.jinja", "generation_config.json"]
+    names = ["tokenizer.json", "vocab.txt", "LICENSE", "chat_template.jinja", "generation_config.json", "upcycle.json"]
     others = ["model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json"]
     others += ["pytorch_model.bin", "pytorch_model.bin.index.json", "model.gguf", "consolidated.00.pth"]
-    others += ["config.json", "recipe.yaml", "upcycle.json"]
+    others += ["config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md", "modeling.py"]
     (tmp_path / "from" / "folder").mkdir(parents=True)
     (tmp_path / "to").mkdir()
     for name in names + others:

@@ -53,8 +53,9 @@ DEMO_RECIPE: dict[str, Any] = {
 }
 _FULL_MINUTES = 15
 _SPEED_MARGIN = 0.92
-# Scoring, calibration and router health after training, in multiples of the time that scoring the base took.
-_AFTER_TRAINING = 7.0
+# Scoring, calibration, expert use and router health after training, in multiples of the time that scoring the base
+# took.
+_AFTER_TRAINING = 8.0
 _SECONDS_AFTER_TRAINING = 20
 
 

@@ -5,11 +5,21 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from multipl_moe.attention import fastest_attention
+from multipl_moe.device import move_to_best_device
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
+
+
+def load_config(folder: Path) -> PreTrainedConfig:
+    """The configuration in `folder`; raises BaseModelError when there is none that transformers knows."""
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except (ValueError, KeyError, OSError) as error:
+        raise BaseModelError(f"model: {folder}/config.json cannot be used ({error})") from error
 
 
 def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> MultiplMoeForCausalLM:
@@ -48,6 +58,21 @@ def load_dense(folder: Path) -> PreTrainedModel:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BaseModelError(f"model: {folder} cannot be loaded ({error})") from error
     return _require_fit(folder, loaded)
+
+
+def load_model(folder: Path) -> PreTrainedModel:
+    """The model in `folder`, hybrid or dense, ready for evaluation on the best device there is.
+
+    Raises:
+        BaseModelError: see `load_hybrid` and `load_dense`.
+    """
+    is_hybrid = load_config(folder).model_type == MultiplMoeConfig.model_type
+    model = load_hybrid(folder) if is_hybrid else load_dense(folder)
+    if model.dtype == torch.float16 and not torch.cuda.is_available():
+        model = model.float()
+    move_to_best_device(model)
+    model.set_attn_implementation(fastest_attention(model.dtype))
+    return model.eval()
 
 
 def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:

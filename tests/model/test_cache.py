@@ -4,6 +4,7 @@ Mutations that must break these tests are run as tests themselves, at the end: a
 that a reset does not clear, and one that does not know the position within a segment.
 """
 
+import copy
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from transformers.cache_utils import DynamicLayer
 
 from multipl_moe.model import segments as segments_module
 from multipl_moe.model.cache import SegmentCacheLayer
+from multipl_moe.model.fusion import fuse_weights
+from multipl_moe.model.statistics import observe_with
 from tests.conftest import random_tokens, tiny_hybrid
 
 CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr"]
@@ -153,6 +156,48 @@ def test_the_state_of_a_sequence_is_as_small_as_documented():
     num_blocks = 8 // 4
     assert state.blocks.numel() + state.partial.numel() == 2 * (num_blocks + 1) * 32
     assert type(cache.layers[0]) is DynamicLayer
+
+
+def test_a_decoding_step_touches_only_the_experts_that_it_needs_and_a_segment_keeps_its_own():
+    """Weights of the experts that a step does not choose are not a number, and it does not notice."""
+    model, tokens = tiny_hybrid(), random_tokens(1, 40)
+    expected, stride = _full(model, tokens), model.config.moe_config.segment_stride
+    num_token_experts = model.config.moe_config.num_token_experts - 1
+    segment_experts: dict[int, list[tuple[int, ...]]] = {index: [] for index in model.hybrid_layers}
+    cache = None
+    for position in range(40):
+        step = {"input_ids": tokens[:, position : position + 1], "use_cache": True}
+        choices = _chosen_experts(model, step | {"cache": copy.deepcopy(cache)})
+        for index, chosen in choices.items():
+            segment_experts[index].append(tuple(chosen[num_token_experts:].tolist()))
+            assert not chosen.all()
+        poisoned = copy.deepcopy(model)
+        with torch.no_grad():
+            for index, chosen in choices.items():
+                for parameter in poisoned.hybrid_layers[index].experts.parameters():
+                    parameter[~chosen] = float("nan")
+            output = poisoned(**step, cache=cache)
+        cache = output.cache
+        torch.testing.assert_close(output.logits[:, 0], expected[:, position], **TOLERANCE)
+    for choices in segment_experts.values():
+        changes = [position for position in range(1, 40) if choices[position] != choices[position - 1]]
+        assert changes
+        assert all(position % stride == 0 for position in changes)
+
+
+def _chosen_experts(model: Any, inputs: dict[str, Any]) -> dict[int, Tensor]:
+    """(E,) by layer: which stacked experts one step of one row uses."""
+    chosen: dict[int, Tensor] = {}
+
+    def observer(index: int):
+        def observe(layer, plan, token_routing, segment_routing) -> None:
+            chosen[index] = fuse_weights(layer.moe, plan, token_routing, segment_routing).chosen[0]
+
+        return observe
+
+    with torch.no_grad(), observe_with(model, {index: observer(index) for index in model.hybrid_layers}):
+        model(**inputs)
+    return chosen
 
 
 def test_no_cache_is_made_unasked():

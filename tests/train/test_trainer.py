@@ -61,7 +61,7 @@ def test_run_leaves_the_model_its_companions_and_the_result_but_no_checkpoints(r
     assert {path.name for path in run.folder.iterdir()} == {"model", "training.json"}
     assert json.loads((run.folder / "training.json").read_text()) == run.result.to_json()
     names = {path.name for path in (run.folder / "model").iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= names
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "upcycle.json"} <= names
     tokenizer = "tokenizer.json"
     assert (run.folder / "model" / tokenizer).read_bytes() == (world.base / tokenizer).read_bytes()
 

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.upcycle import base as base_module
-from multipl_moe.upcycle.base import SMOLLM2, base_licence, cache_folder, resolve_base
+from multipl_moe.upcycle.base import SMOLLM2, base_licence, cache_folder, hub_id, resolve_base
 from tests.conftest import tiny_base_config
 
 from .conftest import names_in
@@ -168,7 +168,7 @@ def test_a_hub_id_is_fetched_without_anything_but_safetensors_and_texts(tmp_path
     assert resolve_base("owner/name") == tmp_path
     ((name, patterns),) = calls
     assert name == "owner/name"
-    assert "*.safetensors" in patterns
+    assert {"*.safetensors", "README.md", "LICENSE*"} <= set(patterns)
     assert not {"*", "*.bin", "*.pt", "*.py"} & set(patterns)
 
 
@@ -189,6 +189,32 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "multipl-moe"
 
 
-def test_only_a_licence_that_is_known_is_named():
-    assert base_licence(SMOLLM2) == "Apache-2.0"
-    assert base_licence("owner/name") == "unknown"
+def test_only_a_licence_that_is_known_is_named(tmp_path):
+    assert base_licence(SMOLLM2, tmp_path) == "Apache-2.0"
+    assert base_licence("owner/name", tmp_path) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: mit\n---\nA model.", "mit"),
+        ("---\nlicense: [mit, other]\n---\n", "unknown"),
+        ("---\nlanguage: en\n---\n", "unknown"),
+        ("---\nlicense: [\n---\n", "unknown"),
+        ("A model without a header.", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_the_licence_of_another_base_is_that_of_its_model_card(tmp_path, card, licence):
+    (tmp_path / "README.md").write_text(card)
+    assert base_licence("owner/name", tmp_path) == licence
+    assert base_licence(SMOLLM2, tmp_path) == "Apache-2.0"
+
+
+def test_only_what_comes_from_the_hub_has_a_hub_id(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "base").mkdir(parents=True)
+    assert hub_id(SMOLLM2) == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert hub_id("owner/name") == "owner/name"
+    assert hub_id("runs/base") is None
+    assert hub_id("models/base.gguf") is None

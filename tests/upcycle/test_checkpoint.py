@@ -142,6 +142,25 @@ def test_a_large_checkpoint_is_written_in_shards_with_an_index(tmp_path, monkeyp
     assert_same({name: reader.read(name) for name in reader.shapes}, values)
 
 
+@pytest.mark.parametrize("max_shard_bytes", [100, 1])
+def test_the_size_of_a_shard_can_be_chosen(tmp_path, max_shard_bytes):
+    values = tensors()
+    plans = [planned(name, value) for name, value in values.items()]
+    write_checkpoint(plans, tmp_path, lambda name: None, max_shard_bytes)
+    files = {100: 3, 1: 4}
+    assert len(list(tmp_path.glob("*.safetensors"))) == files[max_shard_bytes]
+    reader = CheckpointReader(tmp_path)
+    assert_same({name: reader.read(name) for name in reader.shapes}, values)
+
+
+def test_dtypes_are_told_and_those_that_are_not_written_refused(tmp_path):
+    save_file({**tensors(), "e": torch.zeros(2, dtype=torch.int32)}, tmp_path / "model.safetensors")
+    reader = CheckpointReader(tmp_path, role="model")
+    assert {name: reader.dtype(name) for name in "abcd"} == {name: value.dtype for name, value in tensors().items()}
+    with pytest.raises(BaseModelError, match=r"^model: .*: tensor e is stored as I32; convert it to F32, BF16, F16"):
+        reader.dtype("e")
+
+
 @pytest.mark.parametrize("num_rows", [3, 5])
 def test_pieces_that_do_not_fill_their_tensor_fail(tmp_path, num_rows):
     plan = TensorPlan("a.weight", (4, 2), torch.float32, lambda: torch.zeros(num_rows, 2).split(1))

@@ -190,7 +190,10 @@ def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
     assert report.verification is not None
     assert record == {
         "base": str(base),
+        "base_hub_id": None,
         "base_licence": "unknown",
+        "noise": 0.01,
+        "reinit": 0.0,
         "parameters": report.parameters.to_json(),
         "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},
     }

@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoTokenizer
 
 from multipl_moe.eval.languages import LanguageScores, score_languages
-from multipl_moe.loading import load_dense, load_hybrid
+from multipl_moe.loading import load_model
 from multipl_moe.recipe import Recipe
 from multipl_moe.report.metrics import compare_scores, describe_scores
 from multipl_moe.upcycle.base import resolve_base
-from multipl_moe.upcycle.convert import load_base_config
 from multipl_moe.versions import environment
 
 
@@ -41,8 +39,4 @@ def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | No
 
 
 def _score(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:
-    is_hybrid = load_base_config(folder).model_type == "multipl_moe"
-    model = load_hybrid(folder) if is_hybrid else load_dense(folder)
-    if model.dtype == torch.float16 and not torch.cuda.is_available():
-        model = model.float()
-    return score_languages(model, AutoTokenizer.from_pretrained(folder), corpus, recipe)
+    return score_languages(load_model(folder), AutoTokenizer.from_pretrained(folder), corpus, recipe)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from multipl_moe.model.experts import StackedExperts
 from multipl_moe.model.families import family_of
+from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.losses import load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.segment_moe import SegmentRouting, route_segments
@@ -93,7 +94,7 @@ class HybridMoe(nn.Module):
         tokens, segments = self._route(x_NH, plan)
         if self.observer is not None:
             self.observer(self, plan, tokens, segments)
-        weights_NE, chosen_NE, shared_N = self._fuse(x_NH, plan, tokens, segments)
+        weights_NE, chosen_NE, shared_N = fuse_weights(self.moe, plan, tokens, segments)
 
         _, token_R = chosen_NE.t().nonzero(as_tuple=True)
         weights_R = weights_NE.t().masked_select(chosen_NE.t())
@@ -115,29 +116,6 @@ class HybridMoe(nn.Module):
             if self.training and self.moe.segment_selection == "threshold" and plan.num_segments:
                 self._batch_threshold = quantile_threshold(segments.gates.detach(), self.moe.segment_capacity)
         return tokens, segments
-
-    def _fuse(
-        self, x_NH: Tensor, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights and choices of the stacked experts, (N, E) each, and the shared expert's weights, (N,)."""
-        a, b = self.moe.token_weight, self.moe.segment_weight
-        num_tokens = x_NH.shape[0]
-        shared_N = torch.full((num_tokens,), a, device=x_NH.device)
-        weights, chosen = [], []
-        if tokens is not None:
-            shared_N = a * tokens.gates[:, -1]
-            weights.append(a * tokens.gates[:, :-1])
-            chosen.append(tokens.chosen[:, :-1])
-        if segments is not None:
-            weights.append(b * segments.weights[plan.segment_of_token])
-            chosen.append(segments.chosen[plan.segment_of_token])
-        weights_NE, chosen_NE = torch.cat(weights, dim=1), torch.cat(chosen, dim=1)
-        if self.moe.fusion == "normalized":
-            total_N = torch.full_like(shared_N, a)
-            if segments is not None:
-                total_N = total_N + b * segments.weights.sum(dim=1)[plan.segment_of_token]
-            weights_NE, shared_N = weights_NE / total_N[:, None], shared_N / total_N
-        return weights_NE, chosen_NE, shared_N
 
     def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:
         """The frozen expert's weighted output; where it competes, it runs only for the tokens that chose it."""

@@ -1,6 +1,6 @@
 """Router health: what the routers of each hybrid layer do, gathered only while somebody observes them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
@@ -97,11 +97,18 @@ class LayerStatistics:
 def observe_routing(model: MultiplMoeForCausalLM) -> Iterator[dict[int, LayerStatistics]]:
     """Gather statistics of every hybrid layer, by layer index, while the block runs."""
     statistics = {index: LayerStatistics() for index in model.hybrid_layers}
+    with observe_with(model, statistics):
+        yield statistics
+
+
+@contextmanager
+def observe_with(model: MultiplMoeForCausalLM, observers: Mapping[int, RoutingObserver]) -> Iterator[None]:
+    """Let each hybrid layer report to its observer, by layer index, while the block runs."""
     previous = {index: layer.observer for index, layer in model.hybrid_layers.items()}
     for index, layer in model.hybrid_layers.items():
-        layer.observer = statistics[index]
+        layer.observer = observers.get(index)
     try:
-        yield statistics
+        yield
     finally:
         for index, layer in model.hybrid_layers.items():
             layer.observer = previous[index]

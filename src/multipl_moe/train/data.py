@@ -13,6 +13,8 @@ from multipl_moe.recipe import Recipe
 
 _CALIBRATION_SEED_OFFSET = 1
 _CALIBRATION_ROWS = 32
+_EXPERT_USE_SEED_OFFSET = 2
+_EXPERT_USE_TOKENS = 4096
 
 
 def mixture(
@@ -41,15 +43,35 @@ def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> MixtureDa
 
 def calibration_batches(recipe: Recipe, corpus: Path) -> Iterator[dict[str, torch.Tensor]]:
     """Batches of training text of all languages, learn and keep alike, that set the segment thresholds."""
-    present = {name: 1.0 for name in recipe.languages if (corpus / "tokens" / "train" / name).is_dir()}
+    present = dict.fromkeys(_languages_with_tokens(recipe, corpus), 1.0)
     sequence_tokens = recipe.train.calibration_sequence_tokens
     num_sequences = max(recipe.train.calibration_tokens // sequence_tokens, 2)
     seed = recipe.seed + _CALIBRATION_SEED_OFFSET
     dataset = mixture(corpus, present, num_sequences=num_sequences, sequence_tokens=sequence_tokens, seed=seed)
     rows = min(_CALIBRATION_ROWS, num_sequences)
     for begin in range(0, num_sequences - num_sequences % rows, rows):
-        items = [dataset[index] for index in range(begin, begin + rows)]
-        yield {key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}
+        yield _inputs(dataset, range(begin, begin + rows))
+
+
+def expert_use_batches(recipe: Recipe, corpus: Path) -> dict[str, list[dict[str, torch.Tensor]]]:
+    """A batch of training text of each language, from which to tell what its experts do."""
+    sequence_tokens = recipe.train.calibration_sequence_tokens
+    rows = max(_EXPERT_USE_TOKENS // sequence_tokens, 1)
+    seed = recipe.seed + _EXPERT_USE_SEED_OFFSET
+    batches = {}
+    for name in _languages_with_tokens(recipe, corpus):
+        dataset = mixture(corpus, {name: 1.0}, num_sequences=rows, sequence_tokens=sequence_tokens, seed=seed)
+        batches[name] = [_inputs(dataset, range(rows))]
+    return batches
+
+
+def _languages_with_tokens(recipe: Recipe, corpus: Path) -> list[str]:
+    return [name for name in recipe.languages if (corpus / "tokens" / "train" / name).is_dir()]
+
+
+def _inputs(dataset: MixtureDataset, indices: range) -> dict[str, torch.Tensor]:
+    items = [dataset[index] for index in indices]
+    return {key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}
 
 
 def require_same_tokenizer(model_folder: Path, corpus: Path) -> None:

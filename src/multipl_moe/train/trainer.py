@@ -13,13 +13,14 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from multipl_moe.corpus.packed import MixtureDataset
 from multipl_moe.errors import ConfigError
 from multipl_moe.loading import load_hybrid
+from multipl_moe.model.expert_use import ExpertUse, measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import write_json
 from multipl_moe.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.train.callbacks import AbsorbThresholds, StopOnInterrupt, TrainingClock
-from multipl_moe.train.data import calibration_batches, require_same_tokenizer, training_data
+from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer, training_data
 from multipl_moe.train.settings import (
     attention_implementation,
     compute_dtype,
@@ -108,6 +109,7 @@ def train_stage1(
     sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
     dataset = training_data(recipe, corpus, sequences)
     calibration = list(calibration_batches(recipe, corpus))
+    expert_use = expert_use_batches(recipe, corpus)
     model = load_hybrid(model_folder)
     require_same_tokenizer(model_folder, corpus)
     model.set_attn_implementation(attention_implementation(recipe))
@@ -121,6 +123,7 @@ def train_stage1(
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
     calibrate_thresholds(model, calibration)
+    use = measure_expert_use(model, expert_use)
     result = TrainResult(
         output / "model",
         audit,
@@ -129,7 +132,7 @@ def train_stage1(
         seconds=clock.seconds,
         steps=training_steps(recipe),
     )
-    _save(model, model_folder, output, result)
+    _save(model, use, model_folder, output, result)
     return result
 
 
@@ -166,9 +169,10 @@ def last_checkpoint(folder: Path) -> str | None:
     return None
 
 
-def _save(model: MultiplMoeForCausalLM, model_folder: Path, output: Path, result: TrainResult) -> None:
+def _save(model: MultiplMoeForCausalLM, use: ExpertUse, model_folder: Path, output: Path, result: TrainResult) -> None:
     with staged_folder(output / "model") as staging:
         model.save_pretrained(staging)
+        use.save(staging)
         copy_companions(model_folder, staging)
     write_json(output / "training.json", result.to_json())
     shutil.rmtree(output / "checkpoints", ignore_errors=True)

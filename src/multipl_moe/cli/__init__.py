@@ -1,0 +1,22 @@
+"""The command line: `multipl-moe VERB`. It parses, calls and prints; computation lives elsewhere.
+
+One file a verb; what only some verbs need is imported inside them.
+"""
+
+from multipl_moe.cli import corpus, demo, evaluate, export, generate, serve, train, upcycle
+from multipl_moe.cli.app import app, main
+
+__all__ = ["app", "main"]
+
+_VERBS = {
+    "demo": demo.demo,
+    "corpus": corpus.corpus,
+    "upcycle": upcycle.upcycle,
+    "train": train.train,
+    "eval": evaluate.evaluate,
+    "generate": generate.generate,
+    "serve": serve.serve,
+    "export": export.export,
+}
+for _name, _verb in _VERBS.items():
+    app.command(_name)(_verb)

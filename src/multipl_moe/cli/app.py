@@ -1,0 +1,82 @@
+"""The application that the verbs belong to, its console, and how it ends: exit codes and one line for bad input."""
+
+import logging
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from multipl_moe.errors import ConfigError, UserError
+
+_EXIT_USER_ERROR = 2
+_EXIT_INTERRUPTED = 130
+_AFTER_INTERRUPT = {
+    "demo": "the same command goes on where it stopped",
+    "generate": "the text ends here",
+    "train": "the same command with --resume goes on from the last checkpoint",
+}
+
+app = typer.Typer(
+    name="multipl-moe",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Teach an existing code LLM new programming languages without making it forget the ones it knows.\n\n"
+    "A dense model becomes a hybrid mixture of experts; only the new parameters learn. Start with `multipl-moe demo`.",
+)
+console = Console()
+_errors = Console(stderr=True)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from multipl_moe import __version__
+
+        console.print(f"multipl-moe {__version__}", highlight=False)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line: bad input is one line and exit code 2, Ctrl-C exit code 130."""
+    try:
+        _quieten_libraries()
+        code = app(prog_name="multipl-moe", standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"; see `{context.command_path} --help`" if context else ""
+        code = _refuse(f"{error.format_message().rstrip('.')}{hint}")
+    except (KeyboardInterrupt, typer.Abort):
+        code = _EXIT_INTERRUPTED
+    except ConfigError as error:
+        code = _refuse(*error.problems)
+    except UserError as error:
+        code = _refuse(str(error))
+    if code == _EXIT_INTERRUPTED:
+        verb = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+        _errors.print(f"interrupted; {_AFTER_INTERRUPT.get(verb, 'nothing was written')}", style="yellow")
+    sys.exit(code)
+
+
+def _refuse(*problems: str) -> int:
+    for problem in problems:
+        line = " ".join(problem.split())  # transformers' messages, which some of ours quote, have several lines
+        _errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return _EXIT_USER_ERROR
+
+
+def _quieten_libraries() -> None:
+    """Keep the libraries' warnings and bars out of what this program tells."""
+    warnings.filterwarnings("ignore")
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()

@@ -1,0 +1,135 @@
+"""`multipl-moe export`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import RecipeFile, Settings, recipe_from_flags
+from multipl_moe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multipl_moe.export.folder import ExportReport
+
+_DTYPES = ("float32", "bfloat16", "float16")
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="Folder of the model, hybrid or dense.")],
+    output: Annotated[Path, typer.Argument(help="Folder to create.")],
+    dtype: Annotated[
+        str | None, typer.Option(help="Of the weights: float32, bfloat16 or float16. [as they are]")
+    ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="Result for the model card: metrics.json, or what eval wrote. [the run's]")
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Fold the experts into a dense model of the base's architecture.")
+    ] = False,
+    corpus: Annotated[
+        Path | None, typer.Option(help="With --merge: corpus folder on which to measure what merging costs.")
+    ] = None,
+    gguf: Annotated[
+        bool, typer.Option("--gguf", help="Write the dense model as GGUF too; a hybrid needs --merge.")
+    ] = False,
+    max_shard_size: Annotated[str | None, typer.Option(help="Largest weights file, such as 500MB. [5GB]")] = None,
+    recipe: RecipeFile = None,
+    settings: Settings = None,
+) -> None:
+    """A folder for others, with a model card: it loads with transformers alone, or is dense (--merge), or GGUF.
+
+    A recipe says with --merge in which languages to measure; left out, the recipe of the model's run does.
+
+    Example: `multipl-moe export runs/first/model exports/first --dtype bfloat16`
+    """
+    import torch
+    from rich.progress import Progress
+
+    from multipl_moe.export.folder import ExportSettings, export_model
+    from multipl_moe.export.provenance import run_recipe_file
+
+    measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
+    max_shard_bytes = _check(model, dtype, metrics, merge, corpus, max_shard_size)
+    chosen = ExportSettings(
+        dtype=None if dtype is None else getattr(torch, dtype),
+        max_shard_bytes=max_shard_bytes,
+        metrics=metrics,
+        corpus=corpus,
+        recipe=measured_by,
+        gguf=gguf,
+    )
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        report = export_model(
+            model,
+            output,
+            chosen,
+            on_step=lambda title: progress.update(task, description=title, completed=0, total=None),
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    _tell(report)
+
+
+def _check(
+    model: Path, dtype: str | None, metrics: Path | None, merge: bool, corpus: Path | None, max_shard_size: str | None
+) -> int | None:
+    """The bytes of `--max-shard-size`; raises ConfigError with a line for each flag that is wrong."""
+    problems, max_shard_bytes = [], None
+    folders = {"model": model} | ({"corpus": corpus} if corpus is not None else {})
+    problems += [f"{name}: {path} is not a folder" for name, path in folders.items() if not path.is_dir()]
+    if dtype is not None and dtype not in _DTYPES:
+        problems.append(f"--dtype: {dtype!r} is not one of {', '.join(_DTYPES)}")
+    if metrics is not None and not metrics.is_file():
+        problems.append(f"--metrics: {metrics} is not a file")
+    if merge and corpus is None:
+        problems.append("--merge: needs --corpus FOLDER, on whose held-out files the cost of merging is measured")
+    if corpus is not None and not merge:
+        problems.append("--corpus: only --merge measures on it; add that or leave it out")
+    if max_shard_size is not None:
+        max_shard_bytes = _parse_bytes(max_shard_size)
+        if not max_shard_bytes:
+            problems.append(f"--max-shard-size: {max_shard_size!r} is not a size such as 500MB or 2GB")
+        elif merge:
+            problems.append("--max-shard-size: a merged model is written in files of 5GB; leave it out")
+    if problems:
+        raise ConfigError(problems)
+    return max_shard_bytes
+
+
+def _parse_bytes(text: str) -> int | None:
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(ByteSize).validate_python(text)
+    except ValidationError:
+        return None
+
+
+def _tell(report: "ExportReport") -> None:
+    from multipl_moe.report.tables import result_table
+
+    if report.merge_cost is not None:
+        table = result_table(_as_before_and_after(report.merge_cost))
+        table.title = "Bits per byte of the hybrid (before) and of the merged model (after)"
+        console.print(table)
+    trust = ", trust_remote_code=True" if report.needs_remote_code else ""
+    lines = [
+        f"{report.output}: {report.num_files} files, {report.num_bytes / 1e9:.2f} GB, "
+        f"{str(report.dtype).removeprefix('torch.')}; its model card is README.md",
+        "load it: from transformers import AutoModelForCausalLM",
+        f'         AutoModelForCausalLM.from_pretrained("{report.output}"{trust})',
+    ]
+    if report.gguf is not None:
+        lines.append(f"for llama.cpp: {report.gguf}")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _as_before_and_after(cost: dict[str, Any]) -> dict[str, Any]:
+    """The cost of merging with the keys of metrics.json."""
+    languages = {
+        name: row | {"bpb_before": row["bpb_hybrid"], "bpb_after": row["bpb_merged"]}
+        for name, row in cost["languages"].items()
+    }
+    return cost | {"languages": languages}

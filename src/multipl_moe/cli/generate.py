@@ -1,0 +1,109 @@
+"""`multipl-moe generate`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import require_folders
+from multipl_moe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from multipl_moe.generate.text import TextGenerator
+
+
+def generate(
+    model: Annotated[Path, typer.Argument(help="Folder of the model, hybrid or dense.")],
+    prompt: Annotated[
+        str | None, typer.Argument(help="What to continue; left out or -, it is read from stdin.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="File that holds the prompt.")] = None,
+    chat: Annotated[
+        bool | None,
+        typer.Option("--chat/--raw", help="Use the chat template, or continue the text. [--chat if there is one]"),
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to write.")] = 256,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token each time.")] = 0.0,
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Share of the probability to draw from.")] = 1.0,
+    stop: Annotated[list[str] | None, typer.Option(help="Text that ends the answer; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the drawing.")] = 0,
+    show_routing: Annotated[
+        bool, typer.Option("--show-routing", help="Afterwards show the text coloured by expert, with a legend.")
+    ] = False,
+    layer: Annotated[int | None, typer.Option(help="Hybrid layer that --show-routing shows. [the last]")] = None,
+) -> None:
+    """Continue a prompt, or answer it, and print the text as it comes.
+
+    Only the new text goes to stdout. With --show-routing each token is coloured by its token expert and by its segment
+    expert, and the legend names the languages that an expert serves most.
+
+    Example: `multipl-moe generate runs/demo/model --raw "fn main() {" --show-routing`
+    """
+    from multipl_moe.generate.text import TextGenerator, load_tokenizer
+    from multipl_moe.loading import load_model
+
+    require_folders(model=model)
+    text = _prompt(prompt, file)
+    generator = TextGenerator(load_model(model), load_tokenizer(model))
+    shown = _layer_to_show(generator, model, layer) if show_routing else None
+    use_chat = bool(generator.tokenizer.chat_template) if chat is None else chat
+    tokens = generator.encode(text, chat=use_chat)
+    written = generator.generate(
+        tokens,
+        _write,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        stop=stop,
+        seed=seed,
+    )
+    _write("\n")
+    if shown is not None:
+        _show_routing(generator, model, written, tokens.shape[1], shown)
+
+
+def _prompt(text: str | None, file: Path | None) -> str:
+    if text not in (None, "-") and file is not None:
+        raise ConfigError("prompt: given both as an argument and with --file; choose one")
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"--file: {file} cannot be read ({error})") from error
+    if text not in (None, "-"):
+        return text
+    if text is None and sys.stdin.isatty():
+        raise ConfigError("prompt: give it as an argument, with --file, or on stdin")
+    return sys.stdin.read()
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _layer_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -> int:
+    from multipl_moe.generate.routing import hybrid_layer
+    from multipl_moe.model.modeling import MultiplMoeForCausalLM
+
+    if not isinstance(generator.model, MultiplMoeForCausalLM):
+        raise ConfigError(f"--show-routing: {folder} is dense; it has no routers")
+    return hybrid_layer(generator.model, layer)
+
+
+def _show_routing(generator: "TextGenerator", folder: Path, tokens: "Tensor", num_prompt: int, layer: int) -> None:
+    from multipl_moe.generate.routing import colour_text, legend, route_text
+    from multipl_moe.model.expert_use import ExpertUse
+
+    use = ExpertUse.load(folder)
+    first = 0
+    for routed in route_text(generator.model, tokens, layer):
+        console.print()
+        console.print(legend(routed, use, layer, first))
+        console.print()
+        console.print(colour_text(routed, generator.tokenizer, tokens.tolist(), num_prompt), soft_wrap=True)
+        first += len(routed.names)

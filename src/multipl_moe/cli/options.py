@@ -1,0 +1,84 @@
+"""Flags that several verbs share, and what turns them into a recipe."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multipl_moe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multipl_moe.recipe import Recipe
+
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="YAML file with any of the settings; flags go on top of it.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of a recipe, such as train.learning_rate=1e-3."),
+]
+Base = Annotated[
+    str | None, typer.Option(help="Base model: hub id, folder, GGUF file, or smollm2-135m (from PyPI). [smollm2-135m]")
+]
+Preset = Annotated[
+    str | None, typer.Option(help="Hybrid layer: causal, paper, token-only, segment-only or moe-lpr. [causal]")
+]
+Layers = Annotated[str | None, typer.Option(help="Hybrid layers: all, last:N, every:N or indices like 3,7,11. [all]")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything that is drawn. [0]")]
+Learn = Annotated[str | None, typer.Option(help="Languages to learn, with commas. [rust,go,ruby]")]
+Keep = Annotated[str | None, typer.Option(help="Languages to keep, with commas. [python,java,cpp,english]")]
+
+
+def recipe_from_flags(
+    file: Path | None, settings: list[str] | None, flags: dict[str, Any], defaults: dict[str, Any] | None = None
+) -> "Recipe":
+    """The recipe of a file with `--set` and flags on top; `defaults` count only where there is no file."""
+    from multipl_moe.recipe import load_recipe, parse_value
+
+    overrides = dict(flags)
+    for setting in settings or []:
+        key, separator, value = setting.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"--set: {setting!r} is not KEY=VALUE")
+        overrides[key] = parse_value(value)
+    if file is None:
+        overrides = (defaults or {}) | {key: value for key, value in overrides.items() if value is not None}
+    return load_recipe(file, overrides)
+
+
+def split_names(text: str | None) -> list[str] | None:
+    """Names with commas as a list; None stays None."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def parse_layers(text: str | None) -> str | list[int] | None:
+    """Indices with commas as a list; words such as last:8 stay as they are."""
+    if text is None or not text.replace(",", "").isdecimal():
+        return text
+    return [int(part) for part in text.split(",") if part]
+
+
+def parse_sources(paths: list[str] | None) -> list[dict[str, Any]] | None:
+    """What `--source` names, as entries of `corpus.sources`."""
+    if not paths:
+        return None
+    return [_source(path) for path in paths]
+
+
+def _source(text: str) -> dict[str, Any]:
+    path = Path(text)
+    if text == "toolchains":
+        return {"kind": "toolchains"}
+    if path.is_dir():
+        return {"kind": "git" if (path / ".git").exists() else "folder", "path": text}
+    for kind, endings in {"jsonl": (".jsonl", ".jsonl.gz"), "parquet": (".parquet",)}.items():
+        if path.is_file() and path.name.endswith(endings):
+            return {"kind": kind, "path": text}
+    raise ConfigError(f"--source: {text} is no folder, .jsonl, .jsonl.gz or .parquet file, nor `toolchains`")
+
+
+def require_folders(**folders: Path) -> None:
+    """Raise ConfigError with a line for each folder that is missing."""
+    missing = [f"{name}: {path} is not a folder" for name, path in folders.items() if not path.is_dir()]
+    if missing:
+        raise ConfigError(missing)

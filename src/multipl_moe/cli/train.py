@@ -1,0 +1,78 @@
+"""`multipl-moe train`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import (
+    Keep,
+    Learn,
+    RecipeFile,
+    Seed,
+    Settings,
+    recipe_from_flags,
+    require_folders,
+    split_names,
+)
+from multipl_moe.errors import OutputError
+
+
+def train(
+    model: Annotated[Path, typer.Argument(help="Hybrid checkpoint that `upcycle` wrote.")],
+    corpus: Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")],
+    output: Annotated[Path, typer.Argument(help="Run folder to create.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the run folder.")] = False,
+    recipe: RecipeFile = None,
+    settings: Settings = None,
+    learn: Learn = None,
+    keep: Keep = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens to train on. [300000]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate. [0.001]")] = None,
+    seed: Seed = None,
+) -> None:
+    """Stage 1: experts and routers learn the new languages; every other parameter stays as it is, bit for bit.
+
+    Ctrl-C saves a checkpoint and stops; `--resume` goes on from it.
+
+    Example: `multipl-moe train runs/hybrid corpora/mine runs/first --tokens 300000 --learning-rate 2e-3`
+    """
+    from multipl_moe.allocator import keep_freed_memory
+    from multipl_moe.recipe import load_recipe
+    from multipl_moe.report.tables import audit_table
+    from multipl_moe.run_folder import open_run
+    from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.progress import TrainingProgress
+    from multipl_moe.train.settings import tokens_per_step
+    from multipl_moe.train.stages import Audit
+    from multipl_moe.train.trainer import train_stage1
+
+    flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
+    flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
+    chosen = recipe_from_flags(recipe, settings, flags)
+    if output.exists() and not resume:
+        raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
+    if (output / "training.json").exists():
+        raise OutputError(f"output: {output} holds a finished run; choose another folder")
+    if (output / "recipe.yaml").exists() and load_recipe(output / "recipe.yaml") != chosen:
+        raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {output}/recipe.yaml")
+    require_folders(model=model, corpus=corpus)
+
+    def begin(audit: Audit) -> None:
+        open_run(output, chosen)
+        console.print(audit_table(audit))
+
+    keep_freed_memory()
+    with TrainingProgress(output, tokens_per_step(chosen), console) as progress:
+        result = train_stage1(
+            chosen,
+            model,
+            corpus,
+            output,
+            callbacks=[progress],
+            on_audit=begin,
+            on_interrupt=lambda: console.print(INTERRUPT_NOTE),
+        )
+    console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
+    console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)

@@ -1,0 +1,48 @@
+"""`multipl-moe upcycle`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import Base, Layers, Preset, RecipeFile, Seed, Settings, parse_layers, recipe_from_flags
+
+
+def upcycle(
+    output: Annotated[Path, typer.Argument(help="Hybrid checkpoint to create.")],
+    recipe: RecipeFile = None,
+    settings: Settings = None,
+    base: Base = None,
+    preset: Preset = None,
+    layers: Layers = None,
+    seed: Seed = None,
+) -> None:
+    """Turn a dense base into a hybrid mixture of experts, and prove that it starts where the base is.
+
+    Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers last:8`
+    """
+    from rich.progress import Progress
+
+    from multipl_moe.upcycle.convert import upcycle as convert
+
+    flags = {"base": base, "moe.preset": preset, "moe.layers": parse_layers(layers), "seed": seed}
+    chosen = recipe_from_flags(recipe, settings, flags)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("writing")
+        report = convert(chosen, output, lambda done, total: progress.update(task, completed=done, total=total))
+    counts = report.parameters
+    console.print(
+        f"{output}: {counts.total:,} parameters, {counts.active:,} active per token, {counts.trained:,} to train",
+        highlight=False,
+    )
+    if (verification := report.verification) is None:
+        console.print("logits not compared with the base's: " + report.why_unverified, highlight=False)
+    else:
+        promise = (
+            "must be 0 but for rounding" if verification.must_be_exact else "not meant to be 0 with these settings"
+        )
+        console.print(
+            f"largest difference of a logit from the base's: {verification.max_difference:.2e} ({promise})",
+            highlight=False,
+        )

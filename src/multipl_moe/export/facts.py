@@ -1,0 +1,101 @@
+"""How a model was made, as rows of a table: what is not recorded is said to be so."""
+
+import torch
+from transformers import PreTrainedConfig
+
+from multipl_moe.export.provenance import Provenance
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.parameters import count_parameters
+from multipl_moe.recipe import Recipe
+
+NOT_RECORDED = "not recorded"
+
+
+def facts_of(config: PreTrainedConfig, provenance: Provenance, dtype: torch.dtype) -> list[tuple[str, str]]:
+    """Label and value of each fact.
+
+    Args:
+        config: of the model, hybrid or dense.
+        provenance: what is recorded of it.
+        dtype: of the exported weights.
+    """
+    stored = str(dtype).removeprefix("torch.")
+    if not isinstance(config, MultiplMoeConfig):
+        return [("base", _base(config, provenance)), ("weights", stored)]
+    counts = count_parameters(config)
+    trained = "trained" if provenance.is_trained else "that training changes"
+    return [
+        ("base", _base(config.base_config, provenance)),
+        *_layers(config.moe_config, config.base_config.num_hidden_layers),
+        ("experts began as", _start(provenance)),
+        (
+            "parameters of the hybrid",
+            f"{counts.total:,} in all, {counts.active:,} active per token, {counts.trained:,} {trained}",
+        ),
+        *_training(provenance),
+        ("weights", stored),
+    ]
+
+
+def _base(base: PreTrainedConfig, provenance: Provenance) -> str:
+    return f"{provenance.base_name or NOT_RECORDED} ({base.model_type} architecture)"
+
+
+def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
+    first, last = moe.layers[0], moe.layers[-1]
+    is_range = len(moe.layers) > 2 and moe.layers == list(range(first, last + 1))
+    indices = f"{first} to {last}" if is_range else ", ".join(map(str, moe.layers))
+    frozen = "the last is the base's own feed-forward block, frozen"
+    always = "always in use" if moe.shared_expert_selection == "always" else "one choice among them"
+    place = "its own tokens and those after them" if moe.segment_lookahead else "the tokens before it"
+    rows = [("preset", moe.preset), ("hybrid layers", f"{len(moe.layers)} of {num_layers}: {indices}")]
+    if moe.num_token_experts > 1:
+        tokens = f"{moe.num_token_experts} a layer, of which a token uses {moe.token_top_k}; {frozen}, {always}"
+        rows.append(("token-level experts", tokens))
+    if moe.num_segment_experts:
+        segments = (
+            f"{moe.num_segment_experts} a layer, {moe.segment_capacity:g} per segment on the mean; a segment is "
+            f"{moe.segment_stride} tokens, routed by a window of {moe.segment_window}: {place}"
+        )
+        rows.append(("segment-level experts", segments))
+    weights = f"{moe.token_weight:g} token-level, {moe.segment_weight:g} segment-level"
+    return [*rows, ("fusion", f"{moe.fusion}, {weights}")]
+
+
+def _start(provenance: Provenance) -> str:
+    record = provenance.upcycle or {}
+    if "noise" not in record or "reinit" not in record:
+        return NOT_RECORDED
+    changes = []
+    if record["noise"]:
+        changes.append(f"noise of {record['noise']:g} standard deviations")
+    if record["reinit"]:
+        changes.append(f"{record['reinit']:.0%} of the units re-initialised")
+    copies = "copies of the base's feed-forward blocks"
+    return f"{copies} with {' and '.join(changes)}" if changes else copies
+
+
+def _training(provenance: Provenance) -> list[tuple[str, str]]:
+    if provenance.is_trained is False:
+        return [("training", "none yet: fresh from upcycling")]
+    training, recipe = provenance.training or {}, provenance.recipe
+    tokens = NOT_RECORDED
+    if "tokens" in training:
+        tokens = f"{training['tokens']:,} tokens in {training['steps']:,} steps ({training['seconds']:,.0f} s)"
+    digest = training.get("frozen_sha256")
+    frozen = f"unchanged bit for bit (SHA-256 of all: {digest})" if digest else NOT_RECORDED
+    return [
+        ("trained on", tokens),
+        ("learning rate", _learning_rate(recipe) if recipe else NOT_RECORDED),
+        ("mixture of the training text", _mixture(recipe) if recipe else NOT_RECORDED),
+        ("frozen parameters", frozen),
+    ]
+
+
+def _learning_rate(recipe: Recipe) -> str:
+    return f"{recipe.train.learning_rate:g} at its peak, {recipe.train.schedule} schedule"
+
+
+def _mixture(recipe: Recipe) -> str:
+    return ", ".join(f"{name} {weight:g}" for name, weight in recipe.mixture_weights.items())

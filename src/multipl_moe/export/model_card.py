@@ -1,0 +1,136 @@
+"""README.md of an exported model: what it is, how it was made, what was measured, and what was not."""
+
+import re
+from dataclasses import dataclass
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+from huggingface_hub import ModelCardData
+from transformers import PreTrainedConfig
+
+from multipl_moe import __version__
+from multipl_moe.export.facts import facts_of
+from multipl_moe.export.provenance import Provenance
+from multipl_moe.languages import LANGUAGES
+from multipl_moe.model.configuration import MultiplMoeConfig
+
+CARD_FILE = "README.md"
+_ROLES = {"learn": "to learn", "keep": "to keep"}
+_NOT_MEASURED = "not measured"
+_NEEDED = re.compile(r"(torch|transformers)\b")
+
+
+@dataclass(frozen=True)
+class CardSubject:
+    """The model that a card describes.
+
+    Attributes:
+        name: title of the card.
+        config: of the model that was exported; of the hybrid where it was merged.
+        dtype: of the weights.
+        num_parameters: of the exported model.
+        merge_cost: what `merge_cost` measured, if the model is a merged one.
+        gguf: name of the GGUF file, if there is one.
+    """
+
+    name: str
+    config: PreTrainedConfig
+    dtype: torch.dtype
+    num_parameters: int
+    merge_cost: dict[str, Any] | None = None
+    gguf: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """`hybrid`, `merged` or `dense`."""
+        if self.merge_cost is not None:
+            return "merged"
+        return "hybrid" if isinstance(self.config, MultiplMoeConfig) else "dense"
+
+
+def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> None:
+    """Write README.md into the folder of the exported model."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("multipl_moe.export"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    metrics, cost = provenance.metrics, subject.merge_cost
+    text = environment.get_template("model_card.md.j2").render(
+        front_matter=_front_matter(subject, provenance).to_yaml(),
+        version=__version__,
+        subject=subject,
+        provenance=provenance,
+        facts=facts_of(subject.config, provenance, subject.dtype),
+        measured=measured_rows(metrics, "bpb_before", "bpb_after") if metrics else None,
+        outcome=outcome(metrics) if metrics else None,
+        cost=measured_rows(cost, "bpb_hybrid", "bpb_merged") if cost else None,
+        needed=_needed(),
+    )
+    (folder / CARD_FILE).write_text(text, encoding="utf-8")
+
+
+def measured_rows(metrics: dict[str, Any], before: str, after: str) -> list[tuple[str, ...]]:
+    """Cells of a table: language, role, bits per byte before and after, change, 95% interval.
+
+    Args:
+        metrics: with `languages`, and `means` where they were taken.
+        before, after: keys of a language's row; a row of a single model has `bpb` alone.
+    """
+    rows = []
+    for role, title in _ROLES.items():
+        for name, row in metrics["languages"].items():
+            if row["role"] == role:
+                values = [row.get(before), row.get(after, row.get("bpb"))]
+                cells = [_NOT_MEASURED if value is None else f"{value:.4f}" for value in values]
+                rows.append((language_title(name), title, *cells, *_change(row)))
+        if mean := metrics.get("means", {}).get(role):
+            rows.append(("*mean of code*", title, "", "", *_change(mean)))
+    return rows
+
+
+def outcome(metrics: dict[str, Any]) -> dict[str, list[str]]:
+    """Languages by what the 95% interval of their change says: `better`, `worse`, `unclear`."""
+    sorted_out: dict[str, list[str]] = {"better": [], "worse": [], "unclear": []}
+    for name, row in metrics["languages"].items():
+        if "interval" in row:
+            low, high = row["interval"]
+            sorted_out["better" if high < 0 else "worse" if low > 0 else "unclear"].append(language_title(name))
+    return sorted_out
+
+
+def language_title(name: str) -> str:
+    """How people write a language's name."""
+    return LANGUAGES[name].title if name in LANGUAGES else name
+
+
+def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData:
+    """The card's metadata, in the hub's own terms."""
+    names = list((provenance.metrics or {}).get("languages", {}))
+    is_text = [name for name in names if name in LANGUAGES and not LANGUAGES[name].is_code]
+    tags = ["code", "multipl-moe", *(["mixture-of-experts"] if subject.kind == "hybrid" else ["merge"])]
+    return ModelCardData(
+        license=(provenance.base_licence or "unknown").lower(),
+        base_model=provenance.base_hub_id,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        language=["code", *(["en"] if "english" in is_text else [])],
+        tags=[*tags, *(name for name in names if name not in is_text)],
+    )
+
+
+def _change(row: dict[str, Any]) -> tuple[str, str]:
+    if "interval" not in row:
+        return _NOT_MEASURED, _NOT_MEASURED
+    low, high = row["interval"]
+    return f"{row['change']:+.1%}", f"{low:+.1%} to {high:+.1%}"
+
+
+def _needed() -> list[str]:
+    """What the modeling code needs, as this package requires it."""
+    return [requirement for requirement in requires("multipl-moe") or [] if _NEEDED.match(requirement)]

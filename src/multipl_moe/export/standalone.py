@@ -1,0 +1,72 @@
+"""The modeling code beside the weights, so that a model loads with nothing but transformers and torch.
+
+transformers runs such code with `trust_remote_code=True`. It copies a file and the files that it names in relative
+imports, found by pattern and in one folder, so the modules go there side by side.
+"""
+
+import ast
+import importlib
+import inspect
+from importlib.metadata import distribution
+from pathlib import Path
+
+from multipl_moe import __version__
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+
+CODE_LICENCE_FILE = "LICENSE-multipl-moe"
+_PACKAGE = "multipl_moe"
+_CLASSES = {"AutoConfig": MultiplMoeConfig, "AutoModelForCausalLM": MultiplMoeForCausalLM}
+_HEADER = "# Copied from multipl-moe {version}, {module}, imports made relative; Apache-2.0, see {licence}."
+
+
+def auto_map() -> dict[str, str]:
+    """`auto_map` of config.json: where transformers' auto classes find ours."""
+    return {name: f"{_file_stem(cls.__module__)}.{cls.__name__}" for name, cls in _CLASSES.items()}
+
+
+def modeling_modules() -> list[str]:
+    """Modules of this package that modeling and configuration need, themselves included, sorted."""
+    found: set[str] = set()
+    waiting = [cls.__module__ for cls in _CLASSES.values()]
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting.extend(node.module or "" for node in _package_imports(_source(module)))
+    assert len({_file_stem(module) for module in found}) == len(found), "two modules would be one file"
+    return sorted(found)
+
+
+def write_code(folder: Path) -> None:
+    """Write the modules and their licence into a model's folder."""
+    for module in modeling_modules():
+        header = _HEADER.format(version=__version__, module=module, licence=CODE_LICENCE_FILE)
+        text = f"{header}\n{with_relative_imports(_source(module))}"
+        (folder / f"{_file_stem(module)}.py").write_text(text, encoding="utf-8")
+    licence = distribution("multipl-moe").read_text("licenses/LICENSE")
+    assert licence is not None, "every wheel carries its licence"
+    (folder / CODE_LICENCE_FILE).write_text(licence, encoding="utf-8")
+
+
+def with_relative_imports(source: str) -> str:
+    """The source of a module of this package, for a folder in which its modules lie side by side."""
+    lines = source.splitlines(keepends=True)
+    for node in _package_imports(source):
+        assert node.module is not None
+        index, absolute = node.lineno - 1, f"from {node.module} import"
+        lines[index] = lines[index].replace(absolute, f"from .{_file_stem(node.module)} import", 1)
+    return "".join(lines)
+
+
+def _package_imports(source: str) -> list[ast.ImportFrom]:
+    nodes = ast.walk(ast.parse(source))
+    return [node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE)]
+
+
+def _source(module: str) -> str:
+    return inspect.getsource(importlib.import_module(module))
+
+
+def _file_stem(module: str) -> str:
+    return module.rpartition(".")[2]

@@ -1,0 +1,89 @@
+"""A checkpoint's weights in another dtype and other shards, a tensor at a time."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from multipl_moe.errors import OutputError
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
+
+
+def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
+    """Every tensor of a checkpoint, to be written in `dtype`; segment thresholds stay float32, as modeling loads them.
+
+    Args:
+        source: folder of the checkpoint.
+        dtype: None keeps each tensor as it is stored.
+
+    Raises:
+        BaseModelError: the checkpoint cannot be read, or holds other types than float32, bfloat16 and float16.
+    """
+    reader = CheckpointReader(source, role="model")
+    plans = []
+    for name, shape in reader.shapes.items():
+        stored = reader.dtype(name)
+        target = torch.float32 if _stays_float32(name) else dtype or stored
+        plans.append(TensorPlan(name, shape, target, partial(_cast, reader, name, target)))
+    return plans
+
+
+def cast_checkpoint(
+    source: Path,
+    staging: Path,
+    dtype: torch.dtype | None,
+    max_shard_bytes: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write the weights of `source` into the existing folder `staging`; a few tensors are in memory at once.
+
+    A single file gets no index, as everywhere on the hub: transformers would not read it, and where a file is later
+    replaced by another, an index that was left behind misleads.
+
+    Args:
+        source: folder of the checkpoint.
+        staging: folder to write into.
+        dtype: as in `plan_cast`.
+        max_shard_bytes: largest file; 5 GB by default.
+        on_progress: called with bytes written and bytes in all.
+
+    Raises:
+        BaseModelError: see `plan_cast`.
+        OutputError: a value is too large for `dtype`.
+    """
+    plans = plan_cast(source, dtype)
+    sizes = {plan.name: plan.num_bytes for plan in plans}
+    total, written = sum(sizes.values()), 0
+
+    def count(name: str) -> None:
+        nonlocal written
+        written += sizes[name]
+        on_progress(written, total)
+
+    write_checkpoint(plans, staging, count, max_shard_bytes)
+
+
+def main_dtype(plans: list[TensorPlan]) -> torch.dtype:
+    """The dtype of most of the bytes: that of the model."""
+    num_bytes: dict[torch.dtype, int] = {}
+    for plan in plans:
+        num_bytes[plan.dtype] = num_bytes.get(plan.dtype, 0) + plan.num_bytes
+    return max(num_bytes, key=lambda dtype: num_bytes[dtype])
+
+
+def _stays_float32(name: str) -> bool:
+    return name.rpartition(".")[2] in (MultiplMoeForCausalLM._keep_in_fp32_modules_strict or ())
+
+
+def _cast(reader: CheckpointReader, name: str, dtype: torch.dtype) -> list[Tensor]:
+    value = reader.read(name)
+    cast = value.to(dtype)
+    if torch.finfo(dtype).max < torch.finfo(value.dtype).max and bool((cast.isinf() & ~value.isinf()).any()):
+        raise OutputError(
+            f"dtype: {str(dtype).removeprefix('torch.')} cannot hold {name} (values up to {value.abs().max():.3g}); "
+            "use bfloat16 or float32"
+        )
+    return [cast]

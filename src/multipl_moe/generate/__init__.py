@@ -1,0 +1,1 @@
+"""Generating text in the terminal, and showing which experts wrote it."""

@@ -1,0 +1,118 @@
+"""Generation from one prompt, streamed piece by piece."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TextStreamer, set_seed
+
+from multipl_moe.errors import BaseModelError, ConfigError
+
+
+class TextGenerator:
+    """A model and its tokenizer, for one prompt at a time.
+
+    Args:
+        model: dense or hybrid, in evaluation mode.
+        tokenizer: the model's.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.model: Any = model
+        self.tokenizer: Any = tokenizer
+
+    def encode(self, prompt: str, *, chat: bool) -> Tensor:
+        """(1, T) tokens of the prompt.
+
+        Args:
+            prompt: text to continue, or with `chat` what the user says.
+            chat: whether to put it into the model's chat template.
+
+        Raises:
+            ConfigError: there is no chat template, or the prompt has no tokens.
+        """
+        if chat and not self.tokenizer.chat_template:
+            raise ConfigError("--chat: this model has no chat template; leave it out to continue the text")
+        if chat:
+            messages = [{"role": "user", "content": prompt}]
+            prompt = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        tokens = self.tokenizer(prompt, return_tensors="pt", add_special_tokens=not chat)["input_ids"]
+        if tokens.shape[1] == 0:
+            raise ConfigError("prompt: it is empty; give some text to continue")
+        return tokens.to(self.model.device)
+
+    def generate(
+        self,
+        prompt: Tensor,
+        on_text: Callable[[str], None],
+        *,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        stop: list[str] | None = None,
+        seed: int = 0,
+    ) -> Tensor:
+        """Continue the prompt; exactly as the full forward pass routes, with the cache where the preset allows it.
+
+        Args:
+            prompt: (1, T), as from `encode`.
+            on_text: called with each finished piece of text, the prompt left out.
+            max_new_tokens: most tokens to add.
+            temperature: 0 takes the likeliest token each time.
+            top_p: share of the probability to draw from.
+            stop: strings that end the text.
+            seed: of the drawing.
+
+        Returns:
+            (T + new,) tokens of prompt and continuation.
+
+        Raises:
+            ConfigError: the text would be longer than the model's positions.
+        """
+        self._require_room(prompt.shape[1], max_new_tokens)
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {}
+        stopping = {"stop_strings": stop, "tokenizer": self.tokenizer} if stop else {}
+        set_seed(seed)
+        output = self.model.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            streamer=_CallbackStreamer(self.tokenizer, on_text),
+            max_new_tokens=max_new_tokens,
+            pad_token_id=self._pad_token(),
+            **({"do_sample": False, "temperature": None, "top_p": None, "top_k": None} | sampling | stopping),
+        )
+        return output[0]
+
+    def _pad_token(self) -> int | None:
+        pad, end = self.tokenizer.pad_token_id, self.model.generation_config.eos_token_id
+        return pad if pad is not None else end[0] if isinstance(end, list) else end
+
+    def _require_room(self, num_prompt: int, max_new_tokens: int) -> None:
+        longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if longest is not None and num_prompt + max_new_tokens > longest:
+            raise ConfigError(
+                f"prompt: its {num_prompt} tokens and --max-new-tokens {max_new_tokens} are more than the "
+                f"{longest} that the model can read; shorten one of them"
+            )
+
+
+class _CallbackStreamer(TextStreamer):
+    """Hands over text as soon as it cannot change any more; the whole words that transformers waits for."""
+
+    def __init__(self, tokenizer: Any, on_text: Callable[[str], None]) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self._on_text = on_text
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        if text:
+            self._on_text(text)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a model's folder; raises BaseModelError where there is none."""
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise BaseModelError(f"model: {folder} has no tokenizer that can be read ({error})") from error

@@ -1,0 +1,51 @@
+"""Fusion of the two routings: the weight with which each expert enters a token's output (design 2).
+
+Shapes: N real tokens, E stacked experts (token experts first, then segment experts).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.segment_moe import SegmentRouting
+from multipl_moe.model.segments import SegmentPlan
+from multipl_moe.model.token_moe import TokenRouting
+
+
+class FusedWeights(NamedTuple):
+    """Weights of the experts' outputs; with `normalized` fusion those of a token sum to 1.
+
+    Attributes:
+        experts: (N, E) weights of the stacked experts, 0 where not chosen.
+        chosen: (N, E) bool.
+        shared: (N,) weights of the frozen shared expert.
+    """
+
+    experts: Tensor
+    chosen: Tensor
+    shared: Tensor
+
+
+def fuse_weights(
+    moe: MoeConfig, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
+) -> FusedWeights:
+    """The weights of every expert for every token; at least one of the routings must be there."""
+    a, b = moe.token_weight, moe.segment_weight
+    shared = torch.full(plan.segment_of_token.shape, a, device=plan.segment_of_token.device)
+    weights, chosen = [], []
+    if tokens is not None:
+        shared = a * tokens.gates[:, -1]
+        weights.append(a * tokens.gates[:, :-1])
+        chosen.append(tokens.chosen[:, :-1])
+    if segments is not None:
+        weights.append(b * segments.weights[plan.segment_of_token])
+        chosen.append(segments.chosen[plan.segment_of_token])
+    experts = torch.cat(weights, dim=1)
+    if moe.fusion == "normalized":
+        total = torch.full_like(shared, a)
+        if segments is not None:
+            total = total + b * segments.weights.sum(dim=1)[plan.segment_of_token]
+        experts, shared = experts / total[:, None], shared / total
+    return FusedWeights(experts, torch.cat(chosen, dim=1), shared)

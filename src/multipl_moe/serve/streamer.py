@@ -1,0 +1,77 @@
+"""The text of one answer, piece by piece, from the thread that generates to the event loop that sends."""
+
+import asyncio
+from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+from transformers.cli.serving.utils import DirectStreamer
+
+
+class AnswerEndedError(Exception):
+    """Raised inside `model.generate`: the text has reached a stop string, or nobody waits for it any more."""
+
+
+class AnswerStreamer(DirectStreamer):
+    """transformers' streamer, which ends before a stop string and remembers the tokens.
+
+    transformers' own stop strings stay in the text; OpenAI's do not, so text that may begin one is held back.
+
+    Args:
+        tokenizer: a fast one.
+        queue: receives the pieces, then None.
+        stop_strings: strings that end the text.
+        response_parser: transformers' parser of reasoning and tools, or None.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, queue: asyncio.Queue, stop_strings: list[str], response_parser: Any
+    ) -> None:
+        self.tokens: list[int] = []
+        self.is_cancelled = False
+        self._has_prompt = False
+        self._stop_strings = stop_strings
+        self._held = ""
+        self._stopped = False
+        rust_tokenizer: Any = getattr(tokenizer, "backend_tokenizer")  # noqa: B009 (only fast ones have it)
+        super().__init__(rust_tokenizer, asyncio.get_running_loop(), queue, response_parser)
+
+    def put(self, value: Tensor) -> None:
+        """Take the prompt, then each new token; raises AnswerEndedError at a stop string and once cancelled."""
+        if self.is_cancelled:
+            raise AnswerEndedError
+        super().put(value)
+        if self._has_prompt:
+            self.tokens += value.tolist()
+        self._has_prompt = True
+        if self._stopped:
+            raise AnswerEndedError
+
+    def cancel(self) -> None:
+        """Let the next `put` end the generation."""
+        self.is_cancelled = True
+
+    def _enqueue(self, item: Any) -> None:
+        if type(item) is not str:  # the end, or a piece of reasoning
+            held, self._held = self._held, ""
+            if held:
+                super()._enqueue(held)
+            super()._enqueue(item)
+        elif not self._stopped:
+            text = self._release(item)
+            if text:
+                super()._enqueue(text)
+
+    def _release(self, text: str) -> str:
+        """What can be sent once `text` has come."""
+        text, self._held = self._held + text, ""
+        ends = [place for stop in self._stop_strings if (place := text.find(stop)) >= 0]
+        if ends:
+            self._stopped = True
+            return text[: min(ends)]
+        num_held = max(
+            (size for stop in self._stop_strings for size in range(1, len(stop)) if text.endswith(stop[:size])),
+            default=0,
+        )
+        self._held = text[len(text) - num_held :]
+        return text[: len(text) - num_held]

@@ -1,0 +1,194 @@
+"""What goes into the exported folder, what is refused, and that a failure leaves nothing."""
+
+import json
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from multipl_moe.errors import BaseModelError, ConfigError, OutputError
+from multipl_moe.export import folder as module
+from multipl_moe.export.folder import ExportSettings, export_model
+from multipl_moe.model.expert_use import ExpertUse, expert_names
+from multipl_moe.staging import shutil as staging_shutil
+from multipl_moe.upcycle.convert import upcycle
+from tests.fixtures import tree
+from tests.train.tiny import World, tiny_world
+from tests.upcycle.conftest import recipe_for, save_base
+
+from .conftest import save_hybrid
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+@pytest.fixture
+def hybrid(tmp_path) -> Path:
+    return save_hybrid(tmp_path / "model")
+
+
+@pytest.fixture
+def trained(world: World, tmp_path) -> Path:
+    """The world's hybrid as if it had been trained: with the use of its experts."""
+    staging_shutil.copytree(world.hybrid, tmp_path / "model")
+    config = AutoModelForCausalLM.from_pretrained(world.hybrid).config
+    names = expert_names(config.moe_config)
+    use = {index: [1 / len(names)] * len(names) for index in config.moe_config.layers}
+    ExpertUse({"rust": use}).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_the_report_counts_what_was_written(hybrid, tmp_path):
+    report = export_model(hybrid, tmp_path / "out", ExportSettings(dtype=torch.bfloat16))
+    files = tree(tmp_path / "out")
+    assert (report.num_files, report.num_bytes) == (len(files), sum(len(content) for content in files.values()))
+    assert (report.dtype, report.needs_remote_code, report.merge_cost) == (torch.bfloat16, True, None)
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["dtype"] == config["text_config"]["dtype"] == "bfloat16"
+
+
+def test_the_model_that_is_exported_stays_as_it_is(hybrid, tmp_path):
+    before = tree(hybrid)
+    export_model(hybrid, tmp_path / "out", ExportSettings(dtype=torch.float16))
+    assert tree(hybrid) == before
+
+
+def test_a_dense_model_is_exported_without_code(tmp_path):
+    base = save_base(tmp_path / "base")
+    report = export_model(base, tmp_path / "out", ExportSettings(dtype=torch.bfloat16))
+    assert not report.needs_remote_code
+    assert not list((tmp_path / "out").glob("*.py"))
+    assert "auto_map" not in json.loads((tmp_path / "out" / "config.json").read_text())
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert (model.config.model_type, model.dtype) == ("llama", torch.bfloat16)
+
+
+def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_path):
+    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe)
+    report = export_model(trained, tmp_path / "out", settings)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert model.config.model_type == "llama"
+    assert report.merge_cost is not None
+    assert set(report.merge_cost["languages"]) == {"rust", "go", "python", "english"}
+    record = json.loads((tmp_path / "out" / "merge.json").read_text())
+    assert record["cost"] == json.loads(json.dumps(report.merge_cost))
+    assert set(record["layers"]) == {"1", "2"}
+    card = (tmp_path / "out" / "README.md").read_text()
+    cost = report.merge_cost["languages"]["rust"]
+    assert f"| Rust | to learn | {cost['bpb_hybrid']:.4f} | {cost['bpb_merged']:.4f} |" in card
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"tokenizer.json", "generation_config.json", "upcycle.json"} <= names
+    assert not {"expert_use.json", "modeling.py", "LICENSE-multipl-moe"} & names
+
+
+def test_gguf_is_named_after_the_dtype(world, trained, tmp_path, monkeypatch):
+    def write(dense: Path, file: Path) -> None:
+        assert (dense / "model.safetensors").is_file()
+        assert (dense / "tokenizer.json").is_file()
+        file.write_bytes(b"GGUF")
+
+    monkeypatch.setattr(module, "write_gguf", write)
+    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True, dtype=torch.float16)
+    report = export_model(trained, tmp_path / "out", settings)
+    assert report.gguf == tmp_path / "out" / "model-float16.gguf"
+    assert (tmp_path / "out" / "model-float16.gguf").read_bytes() == b"GGUF"
+    assert "`model-float16.gguf`" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_steps_and_bytes_are_told(world, trained, tmp_path):
+    steps: list[str] = []
+    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe)
+    export_model(trained, tmp_path / "merged", settings, steps.append)
+    assert steps == ["weights", "merging", "bits per byte of the hybrid and of the merged model"]
+    told: list[tuple[int, int]] = []
+    export_model(trained, tmp_path / "out", ExportSettings(), steps.append, lambda *values: told.append(values))
+    assert told[-1][0] == told[-1][1] > 0
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_an_existing_output_is_refused_untouched(hybrid, tmp_path, kind):
+    (tmp_path / "out").mkdir() if kind == "folder" else (tmp_path / "out").write_text("mine")
+    before = tree(tmp_path)
+    with pytest.raises(OutputError, match="out exists"):
+        export_model(hybrid, tmp_path / "out", ExportSettings())
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("gguf", [False, True])
+def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch, gguf):
+    base, asked = save_base(tmp_path / "base"), []
+    monkeypatch.setattr(module, "require_space", lambda folder, num_bytes: asked.append(num_bytes))
+    monkeypatch.setattr(module, "write_gguf", lambda dense, file: None)
+    export_model(base, tmp_path / "out", ExportSettings(gguf=gguf))
+    weights = sum(value.nbytes for value in load_file(base / "model.safetensors").values())
+    assert asked == [weights * (2 if gguf else 1) + 64_000_000]
+    monkeypatch.undo()
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(staging_shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10_000_000))
+    with pytest.raises(OutputError, match=r"full needs 0\.06 GB but its disk has 0\.01 GB free"):
+        export_model(base, tmp_path / "full", ExportSettings())
+    assert not (tmp_path / "full").exists()
+
+
+def test_what_cannot_be_made_of_a_model_is_refused(world, hybrid, tmp_path):
+    base = save_base(tmp_path / "base")
+    with pytest.raises(ConfigError, match=r"--gguf: no program reads a hybrid as GGUF; merge it as well"):
+        export_model(hybrid, tmp_path / "out", ExportSettings(gguf=True))
+    with pytest.raises(ConfigError, match=r"--merge: the model is no hybrid \(llama\); leave it out"):
+        export_model(base, tmp_path / "out", ExportSettings(corpus=world.corpus))
+    with pytest.raises(BaseModelError, match=r"has no expert_use\.json"):
+        export_model(hybrid, tmp_path / "out", ExportSettings(corpus=world.corpus))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weights: weights.pop("model.layers.1.mlp.segment_start"), r"1 tensors do not .*mlp\.segment_start"),
+        (lambda weights: weights.update(extra=torch.zeros(1)), "1 tensors do not fit config.json, first extra"),
+        (lambda weights: weights.update({"model.norm.weight": torch.ones(3)}), r"first model\.norm\.weight"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(hybrid, tmp_path, change, message):
+    weights = load_file(hybrid / "model.safetensors")
+    change(weights)
+    save_file(weights, hybrid / "model.safetensors", {"format": "pt"})
+    with pytest.raises(BaseModelError, match=message):
+        export_model(hybrid, tmp_path / "out", ExportSettings())
+    assert not (tmp_path / "out").exists()
+
+
+def test_tied_embeddings_are_no_missing_tensor(tmp_path):
+    base = save_base(tmp_path / "base", tie_word_embeddings=True)
+    hybrid = upcycle(recipe_for(base, verify=False), tmp_path / "hybrid").output
+    assert "lm_head.weight" not in load_file(hybrid / "model.safetensors")
+    export_model(hybrid, tmp_path / "out", ExportSettings())
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_in_the_middle_leaves_nothing(hybrid, tmp_path, error):
+    def fail(done: int, total: int) -> None:
+        assert (tmp_path / ".out.partial").is_dir()
+        raise error
+
+    with pytest.raises(error):
+        export_model(hybrid, tmp_path / "out", ExportSettings(), on_progress=fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_value_too_large_for_the_dtype_leaves_nothing(hybrid, tmp_path):
+    weights = load_file(hybrid / "model.safetensors")
+    weights["model.norm.weight"][0] = 1e6
+    save_file(weights, hybrid / "model.safetensors", {"format": "pt"})
+    with pytest.raises(OutputError, match=r"float16 cannot hold model\.norm\.weight"):
+        export_model(hybrid, tmp_path / "out", ExportSettings(dtype=torch.float16))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,330 @@
+"""GGUF: read back by transformers it is the same model and tokenizer; what cannot be written is refused with why."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gguf import GGMLQuantizationType, GGUFReader
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedTokenizerFast
+
+from multipl_moe.errors import BaseModelError, OutputError
+from multipl_moe.export.gguf import write_gguf
+from tests.conftest import randomise, tiny_base_config
+from tests.fixtures import save_tokenizer, tree
+from tests.train.tiny import SUFFIXES, source_text
+
+END = "<|endoftext|>"
+LLAMA3_ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+QWEN2_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+LLAMA3_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+TEXTS = [source_text(language, 99) for language in SUFFIXES] + [
+    "x = 12345\n    return  7  # It's 'é' — 你好\t🚀\r\n\n",
+    END,
+]
+
+
+def split_by(regex: str) -> pre_tokenizers.PreTokenizer:
+    isolated = pre_tokenizers.Split(Regex(regex), behavior="isolated")
+    return pre_tokenizers.Sequence([isolated, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def byte_level() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+
+def digits_then_bytes() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level()])
+
+
+def trained_tokenizer(splitter: pre_tokenizers.PreTokenizer | None = None) -> Tokenizer:
+    """A byte-level BPE of about 300 tokens, the end of text among them."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = splitter or byte_level()  # pyright: ignore[reportAttributeAccessIssue] (a setter)
+    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([source_text(name, seed) for name in SUFFIXES for seed in range(2)], trainer)
+    return tokenizer
+
+
+def save_fast(tokenizer: Tokenizer, folder: Path, **special: Any) -> None:
+    names = {"bos_token": END, "eos_token": END} | special
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+
+
+def save_dense(folder: Path, family: str = "llama", dtype: torch.dtype = torch.float32, **overrides: Any) -> Path:
+    """A random model whose vocabulary is a little larger than its tokenizer."""
+    tokenizer = trained_tokenizer()
+    values = {"vocab_size": tokenizer.get_vocab_size() + 3, "bos_token_id": 0, "eos_token_id": 0}
+    if family == "llama":
+        values["mlp_bias"] = False
+    model = AutoModelForCausalLM.from_config(tiny_base_config(family, **(values | overrides)))
+    randomise(model)
+    model.to(dtype).save_pretrained(folder)
+    save_fast(tokenizer, folder)
+    return folder
+
+
+def written(dense: Path) -> Path:
+    file = dense.parent / "model.gguf"
+    write_gguf(dense, file)
+    return file
+
+
+def fields(file: Path) -> dict[str, Any]:
+    return {key: field.contents() for key, field in GGUFReader(file).fields.items()}
+
+
+def logits(model: torch.nn.Module) -> torch.Tensor:
+    tokens = torch.randint(280, (2, 40), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        return model.eval()(input_ids=tokens, use_cache=False).logits
+
+
+def read_back(file: Path, **arguments: Any) -> torch.nn.Module:
+    settings = {"quantization_config": GgufConfig(dequantize=True), "dtype": torch.float32} | arguments
+    return AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, **settings)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2"])
+@pytest.mark.parametrize("tie_word_embeddings", [False, True])
+def test_the_file_alone_gives_the_same_logits(tmp_path, family, tie_word_embeddings):
+    dense = save_dense(tmp_path / "dense", family, tie_word_embeddings=tie_word_embeddings)
+    expected = logits(AutoModelForCausalLM.from_pretrained(dense))
+    assert expected.abs().max() > 0.1
+    torch.testing.assert_close(logits(read_back(written(dense))), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["qwen3", "phi3", "starcoder2"])
+def test_the_weights_of_other_families_come_back(tmp_path, family):
+    """Transformers does not read every setting of these families from GGUF, so it gets the configuration."""
+    dense = save_dense(tmp_path / "dense", family)
+    expected = logits(AutoModelForCausalLM.from_pretrained(dense))
+    model = read_back(written(dense), config=AutoConfig.from_pretrained(dense))
+    torch.testing.assert_close(logits(model), expected, rtol=0, atol=1e-4)
+
+
+def test_the_tokenizer_comes_back(tmp_path):
+    dense = save_dense(tmp_path / "dense")
+    expected = AutoTokenizer.from_pretrained(dense)
+    found = AutoTokenizer.from_pretrained(tmp_path, gguf_file=written(dense).name)
+    for text in TEXTS:
+        assert found.encode(text) == expected.encode(text)
+    assert (found.bos_token, found.eos_token) == (END, END)
+
+
+@pytest.mark.parametrize(
+    ("splitter", "ignore_merges", "name"),
+    [
+        (byte_level(), False, "gpt-2"),
+        (digits_then_bytes(), False, "smollm"),
+        (split_by(QWEN2_SPLIT), False, "qwen2"),
+        (split_by(LLAMA3_SPLIT), True, "llama-bpe"),
+        (split_by(LLAMA3_SPLIT), False, "dbrx"),
+    ],
+)
+def test_the_way_of_splitting_text_gets_the_name_that_llama_cpp_knows(tmp_path, splitter, ignore_merges, name):
+    dense = save_dense(tmp_path / "dense")
+    tokenizer = trained_tokenizer(splitter)
+    tokenizer.model.ignore_merges = ignore_merges
+    save_fast(tokenizer, dense)
+    assert fields(written(dense))["tokenizer.ggml.pre"] == name
+    if name in ("qwen2", "dbrx"):  # transformers reads only these names and gpt-2 as they are meant
+        found = AutoTokenizer.from_pretrained(tmp_path, gguf_file="model.gguf")
+        for text in TEXTS:
+            assert found.encode(text) == tokenizer.encode(text).ids
+
+
+def test_metadata_hold_what_llama_cpp_asks_for(tmp_path):
+    dense = save_dense(
+        tmp_path / "dense", rms_norm_eps=1e-4, rope_parameters={"rope_type": "default", "rope_theta": 5e4}
+    )
+    (dense / "chat_template.jinja").write_text("{{ messages }}")
+    found = fields(written(dense))
+    size = found["llama.vocab_size"]
+    assert found["tokenizer.ggml.tokens"][size - 4 :][1:] == [f"[PAD{index}]" for index in range(size - 3, size)]
+    assert found["tokenizer.ggml.token_type"] == [3] + [1] * (size - 4) + [5] * 3
+    merges = json.loads((dense / "tokenizer.json").read_text())["model"]["merges"]
+    assert found["tokenizer.ggml.merges"] == [" ".join(pair) for pair in merges]
+    expected = {
+        "general.architecture": "llama",
+        "general.type": "model",
+        "general.name": "model",
+        "general.file_type": 0,
+        "llama.context_length": 256,
+        "llama.embedding_length": 32,
+        "llama.block_count": 3,
+        "llama.feed_forward_length": 48,
+        "llama.attention.head_count": 4,
+        "llama.attention.head_count_kv": 2,
+        "llama.attention.key_length": 8,
+        "llama.attention.value_length": 8,
+        "llama.attention.layer_norm_rms_epsilon": pytest.approx(1e-4),
+        "llama.rope.dimension_count": 8,
+        "llama.rope.freq_base": 5e4,
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.bos_token_id": 0,
+        "tokenizer.ggml.eos_token_id": 0,
+        "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.ggml.add_eos_token": False,
+        "tokenizer.chat_template": "{{ messages }}",
+    }
+    assert {key: found.get(key) for key in expected} == expected
+
+
+def test_a_begin_token_around_every_text_is_noted(tmp_path):
+    dense = save_dense(tmp_path / "dense")
+    tokenizer = trained_tokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
+        single=f"{END} $A", special_tokens=[(END, 0)]
+    )
+    save_fast(tokenizer, dense)
+    found = fields(written(dense))
+    assert (found["tokenizer.ggml.add_bos_token"], found["tokenizer.ggml.add_eos_token"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "form"), [(torch.bfloat16, GGMLQuantizationType.BF16), (torch.float16, GGMLQuantizationType.F16)]
+)
+def test_matrices_keep_their_dtype_and_norms_become_float32(tmp_path, dtype, form):
+    dense = save_dense(tmp_path / "dense", "qwen2", dtype)
+    file = written(dense)
+    forms = {tensor.name: tensor.tensor_type for tensor in GGUFReader(file).tensors}
+    assert forms["blk.0.ffn_up.weight"] == forms["token_embd.weight"] == form
+    assert forms["blk.0.attn_norm.weight"] == forms["blk.0.attn_q.bias"] == GGMLQuantizationType.F32
+    before = AutoModelForCausalLM.from_pretrained(dense).state_dict()
+    after = read_back(file).state_dict()
+    assert all(torch.equal(value.float(), after[name]) for name, value in before.items())
+
+
+def test_granite_has_its_multipliers_and_its_rotation(tmp_path):
+    multipliers: dict[str, Any] = {
+        "attention_multiplier": 0.5,
+        "embedding_multiplier": 6.0,
+        "residual_multiplier": 0.25,
+    }
+    dense = save_dense(tmp_path / "dense", "granite", **multipliers)
+    file = written(dense)
+    found = fields(file)
+    assert found["granite.attention.scale"] == 0.5
+    assert found["granite.embedding_scale"] == 6.0
+    assert found["granite.residual_scale"] == 0.25
+    assert found["granite.logit_scale"] == 3.0
+    key = AutoModelForCausalLM.from_pretrained(dense).model.layers[1].self_attn.k_proj.weight.detach().numpy()
+    order = [head * 8 + half * 4 + row for head in range(2) for row in range(4) for half in range(2)]
+    values = {tensor.name: tensor.data for tensor in GGUFReader(file).tensors}
+    np.testing.assert_array_equal(values["blk.1.attn_k.weight"], key[order])
+
+
+def test_llama_3_has_its_frequencies(tmp_path):
+    dense = save_dense(tmp_path / "dense", rope_parameters=LLAMA3_ROPE, head_dim=32)
+    values = {tensor.name: tensor.data for tensor in GGUFReader(written(dense)).tensors}
+    lengths = 2 * np.pi * 10000.0 ** (np.arange(16) / 16)
+    smooth = (64 / lengths - 1) / 3
+    between = 1 / ((1 - smooth) / 8 + smooth)
+    expected = np.where(lengths < 16, 1, np.where(lengths > 64, 8, between))
+    assert {1.0, 8.0} < set(expected.tolist())
+    np.testing.assert_allclose(values["rope_freqs.weight"], expected, rtol=1e-5)
+
+
+def test_a_sliding_window_bounds_the_context(tmp_path):
+    dense = save_dense(tmp_path / "dense", "mistral", sliding_window=100)
+    assert fields(written(dense))["llama.context_length"] == 100
+
+
+@pytest.mark.parametrize(
+    ("family", "overrides", "message"),
+    [
+        ("gemma2", {}, "GGUF for gemma2: it is not among llama, .*convert_hf_to_gguf.py"),
+        ("llama", {"hidden_act": "gelu"}, "GGUF for llama: llama.cpp computes it only with hidden_act silu, not gelu"),
+        ("starcoder2", {"use_bias": False}, "only with use_bias True, not False"),
+        ("qwen3", {"attention_bias": True}, "only with attention_bias False, not True"),
+        ("olmo2", {"tie_word_embeddings": True}, "only with tie_word_embeddings False"),
+        ("qwen2", {"rope_parameters": LLAMA3_ROPE}, "rotary embedding is scaled by llama3"),
+    ],
+)
+def test_a_model_that_llama_cpp_would_compute_otherwise_is_refused(tmp_path, family, overrides, message):
+    dense = save_dense(tmp_path / "dense", family, **overrides)
+    with pytest.raises(BaseModelError, match=message):
+        written(dense)
+    assert list(tmp_path.iterdir()) == [dense]
+
+
+def spoilt(**changes: Any) -> Tokenizer:
+    tokenizer = trained_tokenizer()
+    for name, value in changes.items():
+        target = tokenizer.model if name == "byte_fallback" else tokenizer
+        setattr(target, name, value)
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "message"),
+    [
+        (spoilt(byte_fallback=True), "it is no byte-level BPE"),
+        (spoilt(normalizer=normalizers.Lowercase()), "it normalises text by Lowercase"),
+        (spoilt(pre_tokenizer=split_by(r"\w+")), r"it splits text by \\w\+"),
+        (spoilt(pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=True)), "add_prefix_space"),
+        (
+            spoilt(post_processor=processors.TemplateProcessing(single="! $A", special_tokens=[("!", 1)])),
+            r"it puts \['!', 'a'\] around a text",
+        ),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_written_is_refused(tmp_path, tokenizer, message):
+    dense = save_dense(tmp_path / "dense")
+    save_fast(tokenizer, dense)
+    with pytest.raises(BaseModelError, match=message):
+        written(dense)
+    assert list(tmp_path.iterdir()) == [dense]
+
+
+def test_a_tokenizer_without_merges_end_or_files_is_refused(tmp_path):
+    dense = save_dense(tmp_path / "dense")
+    save_tokenizer(dense)
+    with pytest.raises(BaseModelError, match="it has no merges"):
+        written(dense)
+    save_fast(trained_tokenizer(), dense, eos_token=None)
+    (dense / "config.json").write_text((dense / "config.json").read_text().replace('"eos_token_id": 0', '"x": 0'))
+    with pytest.raises(BaseModelError, match="no end-of-sequence token"):
+        written(dense)
+    (dense / "tokenizer.json").unlink()
+    (dense / "tokenizer_config.json").unlink()
+    with pytest.raises(BaseModelError, match="no tokenizer"):
+        written(dense)
+
+
+def test_more_tokens_than_the_embedding_has_rows_are_refused(tmp_path):
+    dense = save_dense(tmp_path / "dense", vocab_size=200)
+    with pytest.raises(BaseModelError, match=r"it has \d+ tokens, the model's embedding 200"):
+        written(dense)
+
+
+def test_an_existing_file_is_refused_untouched(tmp_path):
+    dense = save_dense(tmp_path / "dense")
+    (tmp_path / "model.gguf").write_text("mine")
+    before = tree(tmp_path)
+    with pytest.raises(OutputError, match="exists"):
+        written(dense)
+    assert tree(tmp_path) == before

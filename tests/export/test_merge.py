@@ -1,0 +1,214 @@
+"""Merging: the base from copies, the weighted mean against a slow reference, what it costs, what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.export.merge import merge_cost, merge_to_dense
+from multipl_moe.loading import load_dense, load_hybrid
+from multipl_moe.model.expert_use import ExpertUse, expert_names, measure_expert_use
+from multipl_moe.model.families import FAMILIES
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.upcycle.convert import upcycle
+from tests.conftest import random_tokens, tiny_hybrid
+from tests.train.tiny import tiny_world
+from tests.upcycle.conftest import recipe_for, save_base
+
+
+def random_use(moe: MoeConfig, *languages: str, total: float = 1.0) -> ExpertUse:
+    """Random weights of every expert, which sum to `total` in each layer."""
+    generator = torch.Generator().manual_seed(0)
+
+    def weights() -> list[float]:
+        drawn = torch.rand(len(expert_names(moe)), generator=generator, dtype=torch.float64)
+        return (total * drawn / drawn.sum()).tolist()
+
+    return ExpertUse({name: {index: weights() for index in moe.layers} for name in languages})
+
+
+def merged(model: Path, folder: Path, languages: list[str] | None = None, dtype: torch.dtype | None = None) -> Path:
+    folder.mkdir()
+    merge_to_dense(model, folder, languages=languages, dtype=dtype)
+    return folder
+
+
+def weights_in(folder: Path) -> dict[str, Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def save_hybrid(folder: Path, **arguments) -> tuple[Path, MoeConfig]:
+    """A hybrid whose every weight is random, with random use of its experts in two languages."""
+    model = tiny_hybrid(**arguments)
+    model.save_pretrained(folder)
+    moe = model.config.moe_config
+    random_use(moe, "rust", "go", total=0.8 if moe.fusion == "fixed" else 1.0).save(folder)
+    return folder, moe
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("tie_word_embeddings", [False, True])
+def test_copies_of_every_family_merge_to_the_base_to_the_bit(tmp_path, family, tie_word_embeddings):
+    base = save_base(tmp_path / "base", family, tie_word_embeddings=tie_word_embeddings)
+    upcycle(recipe_for(base, verify=False), tmp_path / "hybrid")
+    random_use(load_hybrid(tmp_path / "hybrid").config.moe_config, "rust").save(tmp_path / "hybrid")
+    dense = merged(tmp_path / "hybrid", tmp_path / "dense")
+    expected, found = weights_in(base), weights_in(dense)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+    assert type(load_dense(dense)) is type(AutoModelForCausalLM.from_pretrained(base))
+    architectures = [json.loads((folder / "config.json").read_text())["architectures"] for folder in (base, dense)]
+    assert architectures[0] == architectures[1]
+
+
+def slow_merge(weights: dict[str, Tensor], layer: int, use: list[float], parts: list[str], down: str) -> dict:
+    """The formula, expert by expert in float64; `parts` are the pieces of the first matrix from top to bottom."""
+    prefix = f"model.layers.{layer}.mlp."
+    up_name = "up_proj" if len(parts) == 1 and parts[0] == "c_fc" else "gate_up_proj"
+    result = {}
+    for kind, suffix in (("weight", ""), ("bias", "_bias")):
+        if f"{prefix}shared_expert.{down}.{kind}" not in weights:
+            continue
+        rows = 0
+        for part in parts:
+            shared = weights[f"{prefix}shared_expert.{part}.{kind}"].double()
+            total = use[-1] * shared
+            for expert, weight in enumerate(use[:-1]):
+                stacked = weights[f"{prefix}experts.{up_name}{suffix}"][expert].double()
+                total = total + weight * stacked[rows : rows + len(shared)]
+            result[f"{prefix}{part}.{kind}"] = total / sum(use)
+            rows += len(shared)
+        total = use[-1] * weights[f"{prefix}shared_expert.{down}.{kind}"].double()
+        for expert, weight in enumerate(use[:-1]):
+            total = total + weight * weights[f"{prefix}experts.down_proj{suffix}"][expert].double()
+        result[f"{prefix}{down}.{kind}"] = total
+    return result
+
+
+@pytest.mark.parametrize("fusion", ["normalized", "fixed"])
+@pytest.mark.parametrize(
+    ("family", "parts", "down"),
+    [
+        ("llama", ["gate_proj", "up_proj"], "down_proj"),
+        ("phi3", ["gate_up_proj"], "down_proj"),
+        ("starcoder2", ["c_fc"], "c_proj"),
+    ],
+)
+def test_each_matrix_is_the_weighted_mean_over_the_experts(tmp_path, family, parts, down, fusion):
+    hybrid, moe = save_hybrid(tmp_path / "hybrid", family=family, fusion=fusion)
+    found, before = weights_in(merged(hybrid, tmp_path / "dense")), weights_in(hybrid)
+    use = ExpertUse.load(hybrid)
+    assert use is not None
+    for layer in moe.layers:
+        both = [use.languages[name][layer] for name in ("rust", "go")]
+        mean = [(a + b) / 2 for a, b in zip(*both, strict=True)]
+        reference = slow_merge(before, layer, mean, parts, down)
+        assert len(reference) == (len(parts) + 1) * (1 if family == "phi3" else 2)
+        for name, value in reference.items():
+            torch.testing.assert_close(found[name].double(), value, rtol=0, atol=1e-6)
+    untouched = [name for name in before if ".mlp." not in name or ".layers.0." in name]
+    assert len(untouched) > 10
+    assert all(torch.equal(before[name], found[name]) for name in untouched)
+
+
+def test_an_expert_that_serves_every_token_alone_becomes_the_block(tmp_path):
+    model = tiny_hybrid("moe-lpr", token_top_k=1)
+    for layer in model.hybrid_layers.values():
+        torch.nn.init.zeros_(layer.token_router.weight)  # all scores tie, and one expert wins every tie
+    tokens = random_tokens(2, 20)
+    use = measure_expert_use(model, {"rust": [{"input_ids": tokens}]})
+    assert all(sorted(weights) == [0.0, 0.0, 0.0, 1.0] for weights in use.languages["rust"].values())
+    assert all(weights[-1] == 0.0 for weights in use.languages["rust"].values())
+    model.save_pretrained(tmp_path / "hybrid")
+    use.save(tmp_path / "hybrid")
+    dense = load_dense(merged(tmp_path / "hybrid", tmp_path / "dense"))
+    with torch.no_grad():
+        torch.testing.assert_close(dense(tokens).logits, model(tokens).logits, rtol=0, atol=1e-5)
+
+
+def test_the_named_languages_decide(tmp_path):
+    hybrid, moe = save_hybrid(tmp_path / "hybrid")
+    use = ExpertUse.load(hybrid)
+    assert use is not None
+    only_go = weights_in(merged(hybrid, tmp_path / "go", ["go"]))
+    reference = slow_merge(weights_in(hybrid), 2, use.languages["go"][2], ["gate_proj", "up_proj"], "down_proj")
+    for name, value in reference.items():
+        torch.testing.assert_close(only_go[name].double(), value, rtol=0, atol=1e-6)
+    (tmp_path / "report").mkdir()
+    report = merge_to_dense(hybrid, tmp_path / "report", languages=["go"], dtype=None).to_json()
+    assert report["languages"] == ["go"]
+    assert report["layers"] == {
+        layer: pytest.approx(dict(zip(expert_names(moe), use.languages["go"][layer], strict=True)))
+        for layer in moe.layers
+    }
+    json.dumps(report)
+
+
+def test_the_result_takes_the_wanted_dtype(tmp_path):
+    hybrid, _ = save_hybrid(tmp_path / "hybrid")
+    exact, rounded = merged(hybrid, tmp_path / "a"), merged(hybrid, tmp_path / "b", dtype=torch.bfloat16)
+    assert json.loads((rounded / "config.json").read_text())["dtype"] == "bfloat16"
+    assert all(torch.equal(value.bfloat16(), weights_in(rounded)[name]) for name, value in weights_in(exact).items())
+    assert load_dense(rounded).dtype == torch.bfloat16
+
+
+def test_a_hybrid_that_was_never_trained_is_refused(tmp_path):
+    hybrid, _ = save_hybrid(tmp_path / "hybrid")
+    (hybrid / "expert_use.json").unlink()
+    with pytest.raises(BaseModelError, match=r"has no expert_use\.json, which `train` writes; train the hybrid first"):
+        merged(hybrid, tmp_path / "dense")
+
+
+def test_a_dense_model_is_refused(tmp_path):
+    base = save_base(tmp_path / "base")
+    with pytest.raises(BaseModelError, match=r"base is no hybrid \(llama\)"):
+        merged(base, tmp_path / "dense")
+
+
+@pytest.mark.parametrize(
+    ("languages", "message"),
+    [(["go", "ruby"], r"ruby not measured in .*; measured: rust, go"), ([], "name at least one of rust, go")],
+)
+def test_languages_that_were_not_measured_are_refused(tmp_path, languages, message):
+    hybrid, _ = save_hybrid(tmp_path / "hybrid")
+    with pytest.raises(ConfigError, match=message):
+        merged(hybrid, tmp_path / "dense", languages)
+
+
+@pytest.mark.parametrize("languages", [{"rust": {1: [1.0]}}, {"rust": {1: [0.1] * 7, 2: [0.1] * 6}}])
+def test_measured_use_of_another_model_is_refused(tmp_path, languages):
+    hybrid, _ = save_hybrid(tmp_path / "hybrid")
+    ExpertUse(languages).save(hybrid)
+    with pytest.raises(BaseModelError, match=r"expert_use\.json does not fit config\.json"):
+        merged(hybrid, tmp_path / "dense")
+
+
+def test_copies_cost_nothing_and_other_experts_something(tmp_path, tmp_path_factory):
+    world = tiny_world(tmp_path_factory)
+    model = load_hybrid(world.hybrid)
+    use = random_use(model.config.moe_config, "rust")
+    for layer in model.hybrid_layers.values():
+        dict(layer.experts.named_parameters())["gate_up_proj"].data *= 3
+    for folder in (tmp_path / "copies", tmp_path / "other"):
+        folder.mkdir()
+        for file in world.hybrid.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        use.save(folder)
+    model.save_pretrained(tmp_path / "other")
+    costs = {}
+    for name in ("copies", "other"):
+        dense = merged(tmp_path / name, tmp_path / f"{name}_dense")
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            (dense / file).write_bytes((world.base / file).read_bytes())
+        costs[name] = merge_cost(world.recipe, tmp_path / name, dense, world.corpus)
+    assert costs["copies"].keys() == {"languages", "means"}
+    rust = costs["copies"]["languages"]["rust"]
+    assert rust.keys() == {"role", "bpb_hybrid", "bpb_merged", "change", "interval", "files", "bytes"}
+    assert rust["bpb_merged"] == pytest.approx(rust["bpb_hybrid"], rel=1e-5)
+    assert abs(costs["copies"]["means"]["learn"]["change"]) < 1e-5
+    assert abs(costs["other"]["languages"]["rust"]["change"]) > 1e-3

@@ -1,0 +1,288 @@
+"""The model card: what is recorded is told, what is not is said to be not recorded or not measured."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+
+from multipl_moe import MultiplMoeConfig, __version__
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.export.model_card import CARD_FILE, CardSubject, write_card
+from multipl_moe.export.provenance import Provenance, run_folder, run_recipe_file
+from multipl_moe.recipe import validate_recipe
+from tests.conftest import tiny_base_config, tiny_moe
+
+UPCYCLE = {
+    "base": "smollm2-135m",
+    "base_hub_id": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "base_licence": "Apache-2.0",
+    "noise": 0.0,
+    "reinit": 0.25,
+}
+TRAINING = {
+    "model_folder": "runs/first/model",
+    "tokens": 274_432,
+    "steps": 268,
+    "seconds": 410.9,
+    "frozen_sha256": "ab" * 32,
+}
+METRICS = {
+    "languages": {
+        "rust": {
+            "role": "learn",
+            "bpb_before": 1.0704,
+            "bpb_after": 0.9416,
+            "change": -0.1203,
+            "interval": [-0.145, -0.097],
+        },
+        "python": {"role": "keep", "bpb_before": 0.7, "bpb_after": 0.721, "change": 0.03, "interval": [0.01, 0.05]},
+        "english": {"role": "keep", "bpb_before": 1.0, "bpb_after": 1.001, "change": 0.001, "interval": [-0.01, 0.012]},
+    },
+    "means": {
+        "learn": {"change": -0.1203, "interval": [-0.145, -0.097]},
+        "keep": {"change": 0.03, "interval": [0.01, 0.05]},
+    },
+}
+COST = {
+    "languages": {
+        "rust": {"role": "learn", "bpb_hybrid": 0.9416, "bpb_merged": 1.011, "change": 0.0737, "interval": [0.06, 0.08]}
+    },
+    "means": {},
+}
+RECIPE = {
+    "learn": ["rust"],
+    "keep": ["python", "english"],
+    "train": {"learning_rate": 2e-3, "replay": 0.15, "schedule": "linear"},
+}
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """A run folder with all that train and demo leave in it; returns the model's folder."""
+    model = tmp_path / "model"
+    model.mkdir()
+    write(model / "upcycle.json", UPCYCLE)
+    write(tmp_path / "training.json", TRAINING)
+    write(tmp_path / "metrics.json", METRICS)
+    (tmp_path / "recipe.yaml").write_text(validate_recipe(RECIPE).to_yaml())
+    return model
+
+
+def write(file: Path, values: Any) -> None:
+    file.write_text(json.dumps(values))
+
+
+def subject(preset: str = "causal", **values: Any) -> CardSubject:
+    config = MultiplMoeConfig(text_config=tiny_base_config(), moe=tiny_moe(preset).to_dict())
+    return CardSubject("first", config, torch.bfloat16, num_parameters=12_345, **values)
+
+
+def card(provenance: Provenance, folder: Path, **values: Any) -> ModelCard:
+    write_card(folder, subject(**values), provenance)
+    text = (folder / CARD_FILE).read_text()
+    assert not re.search(r"None|\{\{|\{%|nan\b", text), text
+    return ModelCard(text)
+
+
+def nothing(tmp_path: Path) -> Provenance:
+    (tmp_path / "empty").mkdir()
+    return Provenance.of(tmp_path / "empty")
+
+
+def row(text: str, label: str) -> str:
+    """The line of a table that begins with a label."""
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {label} |")]
+    return line
+
+
+# --- what is recorded
+
+
+def test_metadata_speaks_the_hub_s_terms(run, tmp_path):
+    data = card(Provenance.of(run), tmp_path).data.to_dict()
+    assert data == {
+        "license": "apache-2.0",
+        "base_model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "language": ["code", "en"],
+        "tags": ["code", "multipl-moe", "mixture-of-experts", "rust", "python"],
+    }
+
+
+def test_how_it_was_made_is_told(run, tmp_path):
+    text = card(Provenance.of(run), tmp_path).text
+    assert "HuggingFaceTB/SmolLM2-135M-Instruct (llama architecture)" in row(text, "base")
+    assert "causal" in row(text, "preset")
+    assert "2 of 3: 1, 2" in row(text, "hybrid layers")
+    assert "4 a layer, of which a token uses 2" in row(text, "token-level experts")
+    assert "3 a layer" in row(text, "segment-level experts")
+    assert "4 tokens, routed by a window of 8: the tokens before it" in row(text, "segment-level experts")
+    assert "25% of the units re-initialised" in row(text, "experts began as")
+    assert "noise" not in row(text, "experts began as")
+    assert re.search(r"84,896 in all, [\d,]+ active per token, 57,344 trained", row(text, "parameters of the hybrid"))
+    assert "274,432 tokens in 268 steps (411 s)" in row(text, "trained on")
+    assert "0.002 at its peak, linear" in row(text, "learning rate")
+    assert "rust 1, python 0.15, english 0.15" in row(text, "mixture of the training text")
+    assert "ab" * 32 in row(text, "frozen parameters")
+    assert "bfloat16" in row(text, "weights")
+    assert f"multipl-moe {__version__}" in text
+
+
+def test_bits_per_byte_and_what_they_say_are_told(run, tmp_path):
+    text = card(Provenance.of(run), tmp_path).text
+    assert row(text, "Rust") == "| Rust | to learn | 1.0704 | 0.9416 | -12.0% | -14.5% to -9.7% |"
+    assert row(text, "Python") == "| Python | to keep | 0.7000 | 0.7210 | +3.0% | +1.0% to +5.0% |"
+    means = [line for line in text.splitlines() if line.startswith("| *mean of code*")]
+    assert len(means) == 2
+    assert "- Better than the base: Rust." in text
+    assert "- Worse than the base: Python." in text
+    assert "- No difference that the interval shows: English text." in text
+
+
+def test_the_licence_of_the_base_is_told(run, tmp_path):
+    text = card(Provenance.of(run), tmp_path).text
+    assert "derive from HuggingFaceTB/SmolLM2-135M-Instruct, licence Apache-2.0." in text
+    assert "under Apache-2.0 (`LICENSE-multipl-moe`)" in text
+
+
+def test_how_to_load_and_what_it_needs_is_told(run, tmp_path):
+    text = card(Provenance.of(run), tmp_path).text
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    compile(code, "card", "exec")
+    assert 'folder = "first"' in code
+    assert code.count("trust_remote_code=True") == 2
+    assert re.search(r"`torch>=[\d.]+` and `transformers[^`]*>=5\.24[^`]*`", text)
+
+
+@pytest.mark.parametrize(("preset", "warns"), [("causal", False), ("paper", True)])
+def test_only_a_preset_that_is_not_causal_is_warned_of(run, tmp_path, preset, warns):
+    text = card(Provenance.of(run), tmp_path, preset=preset).text
+    assert ("Routing sees later tokens" in text) == warns
+    assert ("no assisted decoding" in text) != warns
+    assert ("its own tokens and those after them" in text) == warns
+
+
+def test_rows_of_experts_that_a_preset_has_not_are_left_out(run, tmp_path):
+    assert "| segment-level experts" not in card(Provenance.of(run), tmp_path, preset="token-only").text
+    assert "| token-level experts" not in card(Provenance.of(run), tmp_path, preset="segment-only").text
+
+
+def test_a_merged_model_tells_what_merging_cost(run, tmp_path):
+    found = card(Provenance.of(run), tmp_path, merge_cost=COST, gguf="model-bfloat16.gguf")
+    assert "| Rust | to learn | 0.9416 | 1.0110 | +7.4% | +6.0% to +8.0% |" in found.text
+    assert "| Rust | to learn | 1.0704 | 0.9416 |" in found.text
+    assert "These are the hybrid's, before merging." in found.text
+    assert "- The hybrid is worse than the base: Python." in found.text
+    assert "12,345 parameters" in found.text
+    assert "`model-bfloat16.gguf`" in found.text
+    assert "trust_remote_code" not in found.text
+    assert "LICENSE-multipl-moe" not in found.text
+    assert "merge" in found.data.get("tags")
+    assert "mixture-of-experts" not in found.data.get("tags")
+
+
+def test_a_dense_model_claims_no_experts(tmp_path):
+    provenance = nothing(tmp_path)
+    dense = CardSubject("plain", tiny_base_config(), torch.float32, num_parameters=12_345)
+    write_card(tmp_path, dense, provenance)
+    text = (tmp_path / CARD_FILE).read_text()
+    assert "A dense model with 12,345 parameters." in text
+    assert "expert" not in text
+    assert "trust_remote_code" not in text
+
+
+# --- what is not
+
+
+def test_without_records_nothing_is_invented(tmp_path):
+    found = card(nothing(tmp_path), tmp_path)
+    assert found.data.get("license") == "unknown"
+    assert found.data.get("base_model") is None
+    for label in ("base", "experts began as", "trained on", "learning rate", "frozen parameters"):
+        assert "not recorded" in row(found.text, label)
+    assert "that training changes" in row(found.text, "parameters of the hybrid")
+    assert "Bits per byte: not measured" in found.text
+    assert "| Rust" not in found.text
+    assert "Better than the base" not in found.text
+    assert "The licence of the base is not recorded" in found.text
+
+
+def test_what_nobody_measures_is_always_said_to_be_not_measured(run, tmp_path):
+    for provenance in (Provenance.of(run), nothing(tmp_path)):
+        assert (
+            "Not measured: whether programs that the model writes compile and pass tests"
+            in card(provenance, tmp_path).text
+        )
+
+
+def test_a_model_fresh_from_upcycling_is_not_called_trained(tmp_path):
+    write(tmp_path / "upcycle.json", UPCYCLE)
+    (tmp_path / "recipe.yaml").write_text(validate_recipe({}).to_yaml())
+    text = card(Provenance.of(tmp_path), tmp_path).text
+    assert "none yet: fresh from upcycling" in row(text, "training")
+    assert "57,344 that training changes" in text
+    assert "| learning rate" not in text
+
+
+def test_scores_of_one_model_leave_the_base_not_measured(run, tmp_path):
+    write(tmp_path / "bpb.json", {"languages": {"rust": {"role": "learn", "bpb": 0.9416}}})
+    text = card(Provenance.of(run, tmp_path / "bpb.json"), tmp_path).text
+    assert row(text, "Rust") == "| Rust | to learn | not measured | 0.9416 | not measured | not measured |"
+    assert "Better than the base" not in text
+
+
+def test_a_base_from_a_folder_is_named_without_its_path(run, tmp_path):
+    write(run / "upcycle.json", {"base": "/home/me/secret/base", "base_hub_id": None, "base_licence": "unknown"})
+    found = card(Provenance.of(run), tmp_path)
+    assert "| base | base (llama architecture) |" in found.text
+    assert "secret" not in str(found)
+    assert found.data.get("base_model") is None
+    assert "The licence of the base is not recorded" in found.text
+
+
+# --- where it is found
+
+
+def test_a_file_that_is_named_comes_before_that_of_the_run(run, tmp_path):
+    other = {"languages": {"go": {**METRICS["languages"]["rust"], "bpb_after": 0.5}}}
+    write(tmp_path / "other.json", other)
+    assert Provenance.of(run, tmp_path / "other.json").metrics == other
+    assert Provenance.of(run).metrics == METRICS
+
+
+def test_records_beside_another_model_are_not_taken(run, tmp_path):
+    write(tmp_path / "training.json", TRAINING | {"model_folder": "runs/first/another"})
+    assert run_folder(run) is None
+    assert run_recipe_file(run) is None
+    found = Provenance.of(run)
+    assert (found.training, found.recipe, found.metrics, found.is_trained) == (None, None, None, None)
+
+
+def test_the_origin_of_a_demo_s_model_is_found_beside_it(run, tmp_path):
+    (run / "upcycle.json").unlink()
+    (tmp_path / "hybrid").mkdir()
+    write(tmp_path / "hybrid" / "upcycle.json", UPCYCLE)
+    assert Provenance.of(run).base_hub_id == UPCYCLE["base_hub_id"]
+
+
+@pytest.mark.parametrize("name", ["upcycle.json", "../training.json", "../metrics.json"])
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_broken_record_is_named(run, name, content):
+    (run / name).write_text(content)
+    with pytest.raises(BaseModelError, match=rf"{Path(name).name} (is no JSON|holds no record).*restore or remove it"):
+        Provenance.of(run)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"languages": None}, {"languages": {"rust": 3}}, {"languages": {"rust": {"bpb_after": 1.0}}}],
+)
+def test_a_file_without_a_result_is_refused(run, tmp_path, content):
+    write(tmp_path / "wrong.json", content)
+    with pytest.raises(ConfigError, match=r"--metrics: .*wrong\.json holds no bits per byte by language"):
+        Provenance.of(run, tmp_path / "wrong.json")

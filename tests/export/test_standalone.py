@@ -1,0 +1,174 @@
+"""The standalone export: it loads and computes the same where this package is not, and where it is."""
+
+import ast
+import importlib
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from multipl_moe import MultiplMoeForCausalLM, __version__
+from multipl_moe.export.folder import ExportSettings, export_model
+from multipl_moe.export.standalone import CODE_LICENCE_FILE, modeling_modules, with_relative_imports
+
+from .conftest import CASES, Case, Exports, load_reference, save_hybrid
+from .load_alone import compute
+
+LLAMA = Case("causal")
+by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+@pytest.fixture(scope="module")
+def references(exports: Exports) -> dict[str, Any]:
+    """What the models compute that were exported."""
+    return {case.name: compute(load_reference(exports, case), exports.tokens) for case in CASES}
+
+
+def code_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.py"))
+
+
+# --- without this package
+
+
+@by_case
+def test_logits_are_those_of_the_model_to_the_bit(exports, references, case):
+    found = exports.alone[case.name]
+    expected = references[case.name]["logits"]
+    assert found["code"], "the classes must come from the folder"
+    assert found["dtype"] == found["loaded"]["logits"].dtype == (case.dtype or torch.float32)
+    assert expected.float().std() > 0.1
+    assert torch.equal(found["loaded"]["logits"], expected)
+
+
+@by_case
+def test_greedy_tokens_with_the_cache_are_those_of_the_model(exports, references, case):
+    found = exports.alone[case.name]["loaded"]
+    assert torch.equal(found["written"], references[case.name]["written"])
+    layers = found["cache_layers"]
+    if case.preset == "paper":
+        assert layers == []
+    else:
+        assert ["SegmentCacheLayer" in name for name in layers] == [False] + [case.preset != "token-only"] * 2
+
+
+@by_case
+def test_a_saved_copy_loads_and_computes_the_same(exports, case):
+    found = exports.alone[case.name]
+    assert torch.equal(found["reloaded"]["logits"], found["loaded"]["logits"])
+    assert torch.equal(found["reloaded"]["written"], found["loaded"]["written"])
+    assert [file.name for file in code_in(exports.copy(case))] == [file.name for file in code_in(exports.output(case))]
+
+
+# --- with this package
+
+
+@pytest.mark.parametrize("arguments", [{}, {"trust_remote_code": True}, {"trust_remote_code": False}])
+def test_where_the_package_is_its_own_code_runs(exports, references, arguments):
+    model: Any = AutoModelForCausalLM.from_pretrained(exports.output(LLAMA), **arguments)
+    assert type(model) is MultiplMoeForCausalLM
+    assert torch.equal(compute(model, exports.tokens)["logits"], references[LLAMA.name]["logits"])
+
+
+def test_what_was_saved_without_the_package_loads_with_it(exports, references):
+    model: Any = AutoModelForCausalLM.from_pretrained(exports.copy(LLAMA))
+    assert type(model) is MultiplMoeForCausalLM
+    assert torch.equal(compute(model, exports.tokens)["logits"], references[LLAMA.name]["logits"])
+
+
+def test_an_export_can_be_exported_again(exports, tmp_path):
+    export_model(exports.output(LLAMA), tmp_path / "again", ExportSettings())
+    for file in exports.output(LLAMA).iterdir():
+        if file.name != "README.md":  # which names its folder
+            assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_the_tokenizer_goes_along(exports):
+    tokenizer = AutoTokenizer.from_pretrained(exports.output(LLAMA))
+    assert tokenizer.decode(tokenizer("fn main")["input_ids"]) == "fn main"
+
+
+# --- the code
+
+
+@pytest.mark.parametrize("module", modeling_modules())
+def test_modeling_code_imports_only_the_standard_library_torch_transformers_and_itself(module):
+    tree = ast.walk(ast.parse(inspect.getsource(importlib.import_module(module))))
+    allowed = {*sys.stdlib_module_names, "torch", "transformers"}
+    for node in tree:
+        if isinstance(node, ast.Import):
+            assert {alias.name.partition(".")[0] for alias in node.names} <= allowed
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            assert node.module is not None
+            assert node.module.partition(".")[0] in allowed or node.module in modeling_modules()
+
+
+def test_the_folder_holds_the_modules_that_modeling_needs(exports):
+    names = {module.rpartition(".")[2] for module in modeling_modules()}
+    assert {"modeling", "configuration", "errors", "selection", "losses"} <= names
+    assert {file.stem for file in code_in(exports.output(LLAMA))} == names
+
+
+def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(exports):
+    for module in modeling_modules():
+        file = exports.output(LLAMA) / f"{module.rpartition('.')[2]}.py"
+        header, *lines = file.read_text().splitlines()
+        assert header == (
+            f"# Copied from multipl-moe {__version__}, {module}, imports made relative; "
+            f"Apache-2.0, see {CODE_LICENCE_FILE}."
+        )
+        original = inspect.getsource(importlib.import_module(module)).splitlines()
+        changed = [(old, new) for old, new in zip(original, lines, strict=True) if old != new]
+        assert all(old.startswith("from multipl_moe.") and new.startswith("from .") for old, new in changed)
+        assert "multipl_moe." not in "".join(line for line in lines if "import" in line)
+    assert "Apache License" in (exports.output(LLAMA) / CODE_LICENCE_FILE).read_text()
+
+
+def test_imports_within_functions_and_over_several_lines_become_relative():
+    source = "def f():\n    from multipl_moe.model.cache import (\n        a,\n    )\nfrom torch import nn\n"
+    expected = "def f():\n    from .cache import (\n        a,\n    )\nfrom torch import nn\n"
+    assert with_relative_imports(source) == expected
+
+
+# --- the rest of the folder
+
+
+def test_generation_settings_are_made_from_the_base_where_there_are_none(tmp_path):
+    model = save_hybrid(tmp_path / "model")
+    (model / "generation_config.json").unlink()
+    export_model(model, tmp_path / "out", ExportSettings())
+    settings = json.loads((tmp_path / "out" / "generation_config.json").read_text())
+    assert (settings["bos_token_id"], settings["eos_token_id"]) == (1, 2)
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").generation_config.eos_token_id == 2
+
+
+def test_companions_go_along_and_what_belongs_to_the_model_folder_stays(tmp_path):
+    model = save_hybrid(tmp_path / "model")
+    kept = {"expert_use.json": '{"languages": {}}', "chat_template.jinja": "chat", "LICENSE": "of the base"}
+    left = {"README.md": "another card", "modeling_old.py": "", "recipe.yaml": "", "environment.json": "{}"}
+    for name, text in (kept | left | {"generation_config.json": '{"eos_token_id": 7}'}).items():
+        (model / name).write_text(text)
+    export_model(model, tmp_path / "out", ExportSettings())
+    for name in (*kept, "generation_config.json", "tokenizer.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (model / name).read_bytes()
+    assert not any((tmp_path / "out" / name).exists() for name in left if name != "README.md")
+    assert "another card" not in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_no_path_of_this_machine_is_passed_on(tmp_path):
+    model = save_hybrid(tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    config["text_config"]["_name_or_path"] = str(tmp_path / "base")
+    (model / "config.json").write_text(json.dumps(config))
+    origin = {"base": str(tmp_path / "base"), "base_hub_id": None, "base_licence": "MIT"}
+    (model / "upcycle.json").write_text(json.dumps(origin))
+    export_model(model, tmp_path / "out", ExportSettings())
+    assert json.loads((tmp_path / "out" / "upcycle.json").read_text()) == origin | {"base": "base"}
+    for file in (tmp_path / "out").iterdir():
+        assert str(tmp_path).encode() not in file.read_bytes(), file.name

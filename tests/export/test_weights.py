@@ -1,0 +1,111 @@
+"""Weights in another dtype and in shards: values, limits, memory."""
+
+import json
+import weakref
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from multipl_moe.errors import BaseModelError, OutputError
+from multipl_moe.export.weights import cast_checkpoint, main_dtype, plan_cast
+from multipl_moe.upcycle.checkpoint import CheckpointReader
+
+from .conftest import save_hybrid
+
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return save_hybrid(tmp_path_factory.mktemp("weights") / "model")
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return {name: value for file in folder.glob("*.safetensors") for name, value in load_file(file).items()}
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16, torch.float16])
+def test_every_tensor_is_cast_but_the_thresholds(source, tmp_path, dtype):
+    cast_checkpoint(source, tmp_path, dtype)
+    before, after = weights(source), weights(tmp_path)
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        wanted = torch.float32 if name.endswith("segment_threshold") else dtype or value.dtype
+        assert after[name].dtype == wanted, name
+        assert torch.equal(after[name], value.to(wanted)), name
+    assert any(name.endswith("segment_threshold") for name in after)
+
+
+def test_without_a_dtype_every_tensor_keeps_its_own(tmp_path):
+    values = {"a": torch.randn(3, 3), "b": torch.randn(4, 4).bfloat16(), "c": torch.randn(2).half()}
+    save_file(values, tmp_path / "model.safetensors")
+    plans = plan_cast(tmp_path, None)
+    assert {plan.name: plan.dtype for plan in plans} == {name: value.dtype for name, value in values.items()}
+    assert main_dtype(plans) == torch.float32
+
+
+def test_shards_keep_to_the_limit_and_have_an_index(source, tmp_path):
+    cast_checkpoint(source, tmp_path, None, max_shard_bytes=20_000)
+    index = json.loads((tmp_path / INDEX).read_text())
+    files = sorted(file.name for file in tmp_path.glob("*.safetensors"))
+    assert len(files) > 3
+    assert set(index["weight_map"].values()) == set(files)
+    for file in files:
+        values = load_file(tmp_path / file)
+        assert set(values) == {name for name, place in index["weight_map"].items() if place == file}
+        assert sum(value.nbytes for value in values.values()) <= 20_000 or len(values) == 1
+    assert index["metadata"]["total_size"] == sum(value.nbytes for value in weights(source).values())
+
+
+def test_a_single_file_has_no_index(source, tmp_path):
+    cast_checkpoint(source, tmp_path, None)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_value_that_the_dtype_cannot_hold_is_refused(tmp_path):
+    (tmp_path / "model").mkdir()
+    save_file({"a.weight": torch.tensor([[1.0, -7e4]])}, tmp_path / "model" / "model.safetensors")
+    with pytest.raises(
+        OutputError, match=r"dtype: float16 cannot hold a\.weight \(values up to 7e\+04\); use bfloat16"
+    ):
+        cast_checkpoint(tmp_path / "model", tmp_path, torch.float16)
+
+
+def test_infinities_stay(tmp_path):
+    (tmp_path / "model").mkdir()
+    save_file({"a": torch.tensor([1.0, float("inf")])}, tmp_path / "model" / "model.safetensors")
+    cast_checkpoint(tmp_path / "model", tmp_path, torch.float16)
+    assert weights(tmp_path)["a"].tolist() == [1, float("inf")]
+
+
+def test_other_types_are_refused_by_name(tmp_path):
+    save_file({"a": torch.zeros(3, dtype=torch.int8)}, tmp_path / "model.safetensors")
+    with pytest.raises(BaseModelError, match=r"model: .*: tensor a is stored as I8; convert it to F32, BF16, F16"):
+        plan_cast(tmp_path, None)
+
+
+def test_at_most_two_tensors_are_in_memory_at_once(source, tmp_path, monkeypatch):
+    alive: list[weakref.ref] = []
+    most = 0
+    read = CheckpointReader.read
+
+    def watched(self, key):
+        nonlocal most
+        value = read(self, key)
+        alive.append(weakref.ref(value))
+        most = max(most, sum(reference() is not None for reference in alive))
+        return value
+
+    monkeypatch.setattr(CheckpointReader, "read", watched)
+    cast_checkpoint(source, tmp_path, None)
+    assert len(alive) > 20
+    assert most <= 2
+
+
+def test_progress_counts_every_byte(source, tmp_path):
+    steps: list[tuple[int, int]] = []
+    cast_checkpoint(source, tmp_path, torch.bfloat16, None, lambda done, total: steps.append((done, total)))
+    total = sum(value.nbytes for value in weights(tmp_path).values())
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1] == (total, total)

@@ -1,0 +1,82 @@
+"""Which expert a token is shown with, in which colour, and what the legend says."""
+
+import pytest
+import torch
+from rich.console import Console
+from transformers import AutoTokenizer
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.generate.routing import colour_text, hybrid_layer, legend, route_text
+from multipl_moe.model.expert_use import ExpertUse
+from tests.conftest import random_tokens, tiny_hybrid
+from tests.fixtures import save_tokenizer
+
+
+def printed(renderable) -> str:
+    console = Console(width=120, color_system=None)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+def test_each_token_is_shown_with_the_expert_of_its_largest_weight():
+    model, tokens = tiny_hybrid(), random_tokens(1, 23)[0]
+    layer = model.hybrid_layers[2]
+    with torch.no_grad():
+        by_token, by_segment = route_text(model, tokens, 2)
+        inputs: list = []
+        layer.register_forward_pre_hook(lambda module, args: inputs.append(args[0][0]))
+        model(input_ids=tokens[None])
+        scores = layer.token_router(inputs[0]).softmax(dim=-1)
+    assert (by_token.kind, by_segment.kind) == ("token", "segment")
+    assert by_token.names == ["token expert 0", "token expert 1", "token expert 2"]
+    assert by_token.expert_of_token == scores[:, :-1].argmax(dim=1).tolist()
+    segments = [by_segment.expert_of_token[begin : begin + 4] for begin in range(0, 23, 4)]
+    assert all(len(set(experts)) == 1 for experts in segments)
+    assert len(set(by_segment.expert_of_token)) > 1
+
+
+def test_tokens_that_no_segment_expert_took_have_none():
+    model, tokens = tiny_hybrid(), random_tokens(1, 12)[0]
+    model.hybrid_layers[2].segment_threshold.fill_(2.0)
+    assert route_text(model, tokens, 2)[1].expert_of_token == [None] * 12
+
+
+@pytest.mark.parametrize(("preset", "kinds"), [("token-only", ["token"]), ("segment-only", ["segment"])])
+def test_a_preset_shows_the_experts_that_it_has(preset, kinds):
+    assert [routed.kind for routed in route_text(tiny_hybrid(preset), random_tokens(1, 9)[0], 1)] == kinds
+
+
+def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tmp_path):
+    save_tokenizer(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    content = "let naïve = '→';"
+    tokens = tokenizer(content)["input_ids"]
+    model = tiny_hybrid(family="llama")
+    routed = route_text(model, torch.tensor(tokens) % 61, 1)[0]
+    text = colour_text(routed, tokenizer, tokens, num_prompt=4)
+    assert text.plain == content
+    styles = [str(span.style) for span in text.spans]
+    assert not any("bold" in style for style in styles[:4])
+    assert all("bold" in style for style in styles[4:])
+    assert len(set(styles[4:])) == len(set(routed.expert_of_token[4:]))
+
+
+def test_the_legend_names_the_languages_that_an_expert_serves_most():
+    model, tokens = tiny_hybrid(), random_tokens(1, 20)[0]
+    shares = {"rust": [0.3, 0.0, 0.1, 0, 0, 0, 0.6], "go": [0.1, 0.0, 0.3, 0, 0, 0, 0.6]}
+    use = ExpertUse({name: {1: weights, 2: weights} for name, weights in shares.items()})
+    table = printed(legend(route_text(model, tokens, 2)[0], use, 2, 0))
+    lines = table.splitlines()
+    assert "token experts of layer 2" in lines[0]
+    assert "rust 75%, go 25%" in next(line for line in lines if "token expert 0" in line)
+    assert "nothing" in next(line for line in lines if "token expert 1" in line)
+    assert "go 75%, rust 25%" in next(line for line in lines if "token expert 2" in line)
+    assert "not measured" in printed(legend(route_text(model, tokens, 2)[0], None, 2, 0))
+
+
+def test_the_last_hybrid_layer_is_shown_unless_another_is_asked_for():
+    model = tiny_hybrid()
+    assert (hybrid_layer(model, None), hybrid_layer(model, 1)) == (2, 1)
+    with pytest.raises(ConfigError, match="--layer: 0 is not a hybrid layer; those are 1, 2"):
+        hybrid_layer(model, 0)

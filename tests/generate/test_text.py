@@ -1,0 +1,81 @@
+"""Generation from a prompt: the streamed text is that of the tokens, and bad input is refused."""
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.generate.text import TextGenerator, load_tokenizer
+from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.fixtures import NUM_TOKENS, save_tokenizer
+
+PROMPT = "fn main() {"
+
+
+def generator_of(folder, preset="causal"):
+    save_tokenizer(folder)
+    base = tiny_base_config(vocab_size=NUM_TOKENS, eos_token_id=NUM_TOKENS - 1)
+    model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe(preset).to_dict()))
+    randomise(model)
+    return TextGenerator(model.eval(), AutoTokenizer.from_pretrained(folder))
+
+
+@pytest.mark.parametrize("preset", ["causal", "paper"])
+def test_the_streamed_text_is_that_of_the_new_tokens_which_are_the_likeliest_ones(tmp_path, preset):
+    generator, pieces = generator_of(tmp_path, preset), []
+    prompt = generator.encode(PROMPT, chat=False)
+    written = generator.generate(prompt, pieces.append, max_new_tokens=20)
+    new = written[prompt.shape[1] :]
+    assert "".join(pieces) == generator.tokenizer.decode(new, skip_special_tokens=True)
+    expected = prompt
+    for _ in range(len(new)):
+        logits = generator.model(input_ids=expected).logits[:, -1]
+        expected = torch.cat([expected, logits.argmax(-1, keepdim=True)], dim=1)
+    assert torch.equal(written, expected[0])
+
+
+def test_a_seed_fixes_what_is_drawn(tmp_path):
+    generator = generator_of(tmp_path)
+    prompt = generator.encode(PROMPT, chat=False)
+
+    def draw(seed, **settings):
+        return generator.generate(
+            prompt, lambda text: None, max_new_tokens=20, temperature=1.0, seed=seed, **settings
+        ).tolist()
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+    greedy = generator.generate(prompt, lambda text: None, max_new_tokens=20).tolist()
+    assert draw(1, top_p=1e-6) == greedy
+
+
+def test_generation_ends_at_a_stop_string(tmp_path):
+    generator, pieces = generator_of(tmp_path), []
+    prompt = generator.encode(PROMPT, chat=False)
+    written = generator.generate(prompt, lambda text: None, max_new_tokens=20)
+    whole = generator.tokenizer.decode(written[prompt.shape[1] :])
+    stop = next(c for c in whole[3:] if c.isascii())
+    generator.generate(prompt, pieces.append, max_new_tokens=20, stop=[stop])
+    assert "".join(pieces) == whole[: whole.index(stop) + 1]
+
+
+def test_a_chat_prompt_is_put_into_the_template(tmp_path):
+    generator = generator_of(tmp_path)
+    messages = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    generator.tokenizer.chat_template = messages + "{% if add_generation_prompt %}<answer>{% endif %}"
+    tokens = generator.encode("Hello", chat=True)
+    assert generator.tokenizer.decode(tokens[0]) == "<user>Hello<answer>"
+
+
+def test_bad_input_is_refused(tmp_path):
+    generator = generator_of(tmp_path)
+    with pytest.raises(ConfigError, match="no chat template"):
+        generator.encode("Hello", chat=True)
+    with pytest.raises(ConfigError, match="empty"):
+        generator.encode("", chat=False)
+    prompt = generator.encode("x" * 200, chat=False)
+    with pytest.raises(ConfigError, match="200 tokens and --max-new-tokens 57 are more than the 256"):
+        generator.generate(prompt, lambda text: None, max_new_tokens=57)
+    with pytest.raises(BaseModelError, match="no tokenizer"):
+        load_tokenizer(tmp_path / "nothing")

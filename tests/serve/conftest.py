@@ -1,0 +1,120 @@
+"""A tiny model behind a real socket, in a thread of the test process."""
+
+import contextlib
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from openai import OpenAI
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.serve.generation import Engine
+from multipl_moe.serve.server import Server, listen, url_of
+from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.fixtures import NUM_TOKENS, save_tokenizer
+
+NAME = "tiny"
+MAX_POSITIONS = 4096
+CHAT_TEMPLATE = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<answer>{% endif %}"
+)
+
+
+def save_model(folder: Path, preset: str | None = "causal") -> Path:
+    """A random model, dense without a preset, that writes printable ASCII and never ends by itself."""
+    base = tiny_base_config(vocab_size=NUM_TOKENS, eos_token_id=256, max_position_embeddings=MAX_POSITIONS)
+    if preset is None:
+        model: Any = AutoModelForCausalLM.from_config(base)
+    else:
+        model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe(preset).to_dict()))
+    randomise(model)
+    save_tokenizer(folder)
+    printable = AutoTokenizer.from_pretrained(folder)("".join(map(chr, range(32, 127))))["input_ids"]
+    model.generation_config.suppress_tokens = sorted(set(range(NUM_TOKENS)) - set(printable))
+    model.generation_config.eos_token_id = 256
+    model.save_pretrained(folder)
+    return folder
+
+
+def engine_of(folder: Path) -> Engine:
+    """An engine on the model in `folder`, with a chat template."""
+    from multipl_moe.generate.text import load_tokenizer
+    from multipl_moe.loading import load_model
+
+    tokenizer = load_tokenizer(folder)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return Engine(NAME, load_model(folder), tokenizer)
+
+
+@contextlib.contextmanager
+def served(engine: Engine, token: str | None = None) -> Iterator[str]:
+    """Base URL of a server that lives as long as the block."""
+    with listen("127.0.0.1", 0, token) as listener:
+        server = Server(engine, token)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield url_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join(timeout=20)
+            assert not thread.is_alive()
+
+
+def client_of(url: str, token: str = "none") -> OpenAI:
+    """The real client; it does not try again."""
+    return OpenAI(base_url=url, api_key=token, max_retries=0, timeout=30)
+
+
+def greedy(model: PreTrainedModel, tokenizer: Any, text: str, num_new: int, **special: Any) -> str:
+    """What the model writes after `text` when it alone runs, without the server."""
+    prompt = tokenizer(text, return_tensors="pt", **special)["input_ids"]
+    mask = torch.ones_like(prompt)
+    written = model.generate(prompt, attention_mask=mask, max_new_tokens=num_new, do_sample=False)  # pyright: ignore
+    return tokenizer.decode(written[0, prompt.shape[1] :], skip_special_tokens=True)
+
+
+def connect(url: str) -> http.client.HTTPConnection:
+    """A connection of its own."""
+    return http.client.HTTPConnection(url.removeprefix("http://").removesuffix("/v1"), timeout=30)
+
+
+def send(url: str, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str]:
+    """Status and text of a request below the host's root; `body` is JSON unless it is bytes."""
+    connection = connect(url)
+    data = body if isinstance(body, bytes | None) else json.dumps(body)
+    try:
+        connection.request(method, path, data, headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    return save_model(tmp_path_factory.mktemp("served") / "model")
+
+
+@pytest.fixture(scope="module")
+def engine(folder) -> Engine:
+    return engine_of(folder)
+
+
+@pytest.fixture(scope="module")
+def url(engine) -> Iterator[str]:
+    with served(engine) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(url) -> Iterator[OpenAI]:
+    with client_of(url) as client:
+        yield client

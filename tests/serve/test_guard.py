@@ -1,0 +1,76 @@
+"""With a token nothing but health is open; without one only this machine's own names are served."""
+
+import json
+
+import pytest
+from openai import AuthenticationError
+
+from .conftest import NAME, client_of, send, served
+
+PATHS = [
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/tiny"),
+    ("POST", "/v1/completions"),
+    ("POST", "/v1/chat/completions"),
+    ("GET", "/nothing"),
+    ("GET", "//health"),
+    ("GET", "/health/"),
+    ("POST", "/v1/../health"),
+]
+
+
+@pytest.fixture(scope="module")
+def guarded(engine):
+    with served(engine, token="s3cret") as url:
+        yield url
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+@pytest.mark.parametrize(
+    "sent", [None, "", "Bearer", "Bearer ", "Bearer s3cre", "Bearer s3cret!", "Basic s3cret", "s3cret", "Bearer \xe9"]
+)
+def test_a_request_without_the_token_is_refused(guarded, method, path, sent):
+    headers = {} if sent is None else {"Authorization": sent}
+    status, text = send(guarded, method, path, {"prompt": "x"}, **headers)
+    assert status == 401
+    assert json.loads(text)["error"]["code"] == "invalid_api_key"
+
+
+def test_health_is_open(guarded):
+    assert send(guarded, "GET", "/health")[0] == 200
+
+
+def test_the_client_with_the_token_is_served(guarded):
+    with client_of(guarded, "s3cret") as client:
+        assert client.models.list().data[0].id == NAME
+        assert client.completions.create(model=NAME, prompt="x", max_tokens=1).choices
+    with client_of(guarded, "wrong") as client, pytest.raises(AuthenticationError, match="give the server's token"):
+        client.models.list()
+
+
+def test_the_name_of_the_scheme_has_no_case(guarded):
+    assert send(guarded, "GET", "/v1/models", Authorization="bearer s3cret")[0] == 200
+
+
+def test_with_a_token_any_host_name_is_served(guarded):
+    assert send(guarded, "GET", "/v1/models", Authorization="Bearer s3cret", Host="models.example")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("127.1.2.3", 200),
+        ("[::1]:8000", 200),
+        ("attacker.example", 403),
+        ("localhost.attacker.example:8000", 403),
+        ("127.0.0.1.attacker.example", 403),
+        ("10.0.0.1", 403),
+        ("[", 403),
+        ("", 403),
+    ],
+)
+def test_without_a_token_a_page_cannot_reach_the_server_by_a_name_of_its_own(url, host, status):
+    assert send(url, "GET", "/v1/models", Host=host)[0] == status
