@@ -1,0 +1,1 @@
+"""Programming problems of known benchmarks, and how a completion becomes a program that tests itself."""

@@ -1,0 +1,39 @@
+"""One programming problem in one language: what every benchmark is read into."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem as its benchmark poses it; nothing in it is specific to a model.
+
+    Attributes:
+        benchmark: name of its set, such as "starter" or "multipl-e-humaneval".
+        id: as the benchmark spells it; unique within benchmark and language.
+        language: key of the toolchain that judges it.
+        prompt: exactly what the model continues; it may end without a newline.
+        tests: test code as the benchmark has it.
+        form: how prompt, completion and tests become a program (key of `forms.FORMS`).
+        stop: strings that end a completion and are not part of it.
+        reference: a completion known to be right, where the benchmark has one.
+        entry_point: name of the function under test, where it is known.
+        cluster: shared by the same problem in several languages ("HumanEval/0"): their outcomes are not independent.
+        extra: what else the form needs, such as set-up code, and notes on how the set was read.
+    """
+
+    benchmark: str
+    id: str
+    language: str
+    prompt: str
+    tests: str
+    form: str
+    stop: tuple[str, ...]
+    reference: str | None = None
+    entry_point: str | None = None
+    cluster: str = ""
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Name that is unique across all sets and languages."""
+        return f"{self.benchmark}/{self.language}/{self.id}"
