@@ -1,0 +1,41 @@
+"""What judging a program ends in."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The verdict on one program; the value is what result files hold."""
+
+    passed = "passed"
+    wrong_answer = "wrong_answer"
+    runtime_error = "runtime_error"
+    compile_error = "compile_error"
+    timeout = "timeout"
+    compile_timeout = "compile_timeout"
+    memory_limit = "memory_limit"
+    output_limit = "output_limit"
+    tests_not_completed = "tests_not_completed"
+    """It ended well but did not show that its tests ran to their end."""
+    harness_error = "harness_error"
+    """The judge failed, not the program: never counted against a model."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The outcome of one program and what was seen on the way.
+
+    Attributes:
+        outcome: the verdict.
+        stage: where it was reached, "compile" or "run".
+        output: the end of what that stage printed, standard output then standard error, as text of at most 4 KB.
+        compile_s, run_s: wall time of the two stages (0.0: the stage did not take place).
+        peak_bytes: largest memory of the whole process tree that was seen in either stage.
+    """
+
+    outcome: Outcome
+    stage: str
+    output: str
+    compile_s: float
+    run_s: float
+    peak_bytes: int
