@@ -1,0 +1,41 @@
+"""Go's imports: an unused one is an error, and they all stand before the first declaration."""
+
+import re
+
+from multipl_moe.problems.sealing import GO_IMPORTS
+from multipl_moe.problems.source_text import bare_code
+
+# What a program may use without having asked for it: the packages that solutions of small problems need. The first
+# of two packages with one name wins.
+_KNOWN = (
+    "bytes container/heap container/list crypto/md5 errors fmt math math/big math/bits math/rand os reflect regexp "
+    "slices sort strconv strings time unicode unicode/utf8"
+)
+_PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
+_IMPORT = re.compile(r"^import\s*(?:\([^)]*\)|(?:\w+\s+)?\"[^\"]+\")[^\n]*\n?", re.MULTILINE)
+_PATH = re.compile(r"^(?:import\s*\(?)?\s*(?:([\w.]+)\s+)?\"([^\"]+)\"", re.MULTILINE)
+
+
+def go_file(source: str, imports: str = "") -> str:
+    """A whole file whose import declarations name exactly the packages that it uses.
+
+    Args:
+        source: code that may hold a package clause, without which it is package main, and imports.
+        imports: more import declarations.
+    """
+    declared = "\n".join([imports, *_IMPORT.findall(source)])
+    package = _PACKAGE.search(source)
+    body = _IMPORT.sub("", _PACKAGE.sub("", source, count=1))
+    code = bare_code(body, "go")
+    lines: dict[str, str] = {}
+    for alias, path in [*_PATH.findall(declared), *(("", path) for path in _KNOWN.split())]:
+        name = alias or path.rsplit("/", 1)[-1]
+        if name not in lines and (name in ("_", ".") or re.search(rf"(?<![\w.]){re.escape(name)}\.", code)):
+            lines[name] = f'\t{alias} "{path}"\n'.replace("\t ", "\t")
+    used = f"import (\n{''.join(lines.values())})\n" if lines else ""
+    return f"{package[0] if package else 'package main'}\n{GO_IMPORTS}{used}{body}"
+
+
+def with_seal_imports(source: str) -> str:
+    """The file as it is, with the imports of the seal after its package clause."""
+    return _PACKAGE.sub(lambda clause: f"{clause[0]}\n{GO_IMPORTS}", source, count=1)

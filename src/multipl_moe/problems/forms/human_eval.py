@@ -1,0 +1,17 @@
+"""HumanEval: a function `check` asserts on the function it is given."""
+
+import re
+
+from multipl_moe.judge.program import Program, Seal
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.sealing import FRAMES, ending
+
+
+def human_eval_program(problem: Problem, completion: str, seal: Seal) -> Program:
+    """Prompt, completion, a newline that the completion may lack, tests, and the check of the watched function."""
+    setup = problem.extra.get("setup", "")
+    name = problem.entry_point
+    tests = re.sub(r"(?m)^check\(.*\)\s*\Z", "", problem.tests)
+    call = ending("python", seal, f"check(sealed_watch({name}))")
+    source = f"{setup}{problem.prompt}{completion}\n{FRAMES['python'].guard}\n{tests}\n{call}"
+    return Program("python", source, seal)

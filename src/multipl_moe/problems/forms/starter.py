@@ -1,0 +1,28 @@
+"""The form of the project's own set, and of the sets of users: everything it needs of a language is in its frame."""
+
+import re
+from string import Template
+
+from multipl_moe.judge.program import Program, Seal
+from multipl_moe.problems.forms.closing import closed
+from multipl_moe.problems.forms.go_file import go_file
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.sealing import FRAMES, ending
+
+
+def starter_program(problem: Problem, completion: str, seal: Seal) -> Program:
+    """Prompt, completion, the closing of its function, tests, ending."""
+    frame = FRAMES[problem.language]
+    tests = Template(frame.tests).substitute(
+        tests=problem.tests,
+        quoted=repr(problem.tests),
+        watched=f", {problem.entry_point}=sealed_watch({problem.entry_point})" if problem.entry_point else "",
+    )
+    first_class = re.search(r"\bclass\s+(\w+)", problem.prompt)
+    call = Template(frame.call).substitute(class_name=first_class[1] if first_class else "")
+    source = "".join(
+        [problem.prompt, closed(problem, completion), frame.guard, tests, ending(problem.language, seal, call)]
+    )
+    if problem.language == "go":
+        source = go_file(source)
+    return Program(problem.language, source, seal, frame.options, frame.wants)

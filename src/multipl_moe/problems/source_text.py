@@ -1,0 +1,64 @@
+"""Just enough reading of source text: comments, literals and braces, without a parser per language."""
+
+import re
+
+_SLASHES = r"//[^\n]*|/\*.*?\*/"
+_STRING = r'"(?:\\.|[^"\\\n])*"'
+_CHARACTER = r"'(?:\\[^'\n]{1,10}|\\'|[^'\\\n])'"
+_PYTHON_STRING = r'"""(?:\\.|[^\\])*?"""|\'\'\'(?:\\.|[^\\])*?\'\'\'|' + _STRING + r"|'(?:\\.|[^'\\\n])*'"
+
+# What is read as comments and as literals; a quoted character is one character, so that Rust's lifetimes are none.
+_COMMENTS = {"python": r"#[^\n]*", "ruby": r"#(?!\{)[^\n]*|^=begin\b.*?^=end\b[^\n]*"}
+_LITERALS = {
+    "python": _PYTHON_STRING,
+    "ruby": _STRING + r"|'(?:\\.|[^'\\\n])*'",
+    "cpp": r'R"(?P<mark>[^()\s]*)\(.*?\)(?P=mark)"|' + _STRING + "|" + _CHARACTER,
+    "rust": r'\bb?r(?P<mark>#*)".*?"(?P=mark)|"(?:\\.|[^"\\])*"|' + _CHARACTER,
+    "java": r'"""(?:\\.|[^\\])*?"""|' + _STRING + "|" + _CHARACTER,
+    "go": r"`[^`]*`|" + _STRING + "|" + _CHARACTER,
+}
+_FLAGS = re.DOTALL | re.MULTILINE
+
+
+def without_comments(code: str, language: str) -> str:
+    """The code with each comment replaced by a blank; literals stay."""
+    return _replace(code, language, keep_literals=True)
+
+
+def bare_code(code: str, language: str) -> str:
+    """The code with each comment and each literal replaced by a blank."""
+    return _replace(code, language, keep_literals=False)
+
+
+def brace_depth(code: str, language: str) -> int:
+    """Braces that are open at the end of the code."""
+    bare = bare_code(code, language)
+    return bare.count("{") - bare.count("}")
+
+
+def body_end(prompt: str, completion: str, language: str) -> int | None:
+    """Where in the completion the function that the prompt opens has been closed: the index after its last brace.
+
+    None if it is still open at the end.
+    """
+    start = brace_depth(prompt, language)
+    depth = start
+    for match in re.finditer(_pattern(language) + r"|(?P<brace>[{}])", completion, _FLAGS):
+        brace = match["brace"]
+        if brace:
+            depth += 1 if brace == "{" else -1
+            if depth < start:
+                return match.end()
+    return None
+
+
+def _pattern(language: str) -> str:
+    comments = _COMMENTS.get(language, _SLASHES)
+    return f"(?P<comment>{comments})|(?P<literal>{_LITERALS.get(language, _STRING)})"
+
+
+def _replace(code: str, language: str, *, keep_literals: bool) -> str:
+    def blank(match: re.Match[str]) -> str:
+        return match[0] if keep_literals and match["comment"] is None else " "
+
+    return re.sub(_pattern(language), blank, code, flags=_FLAGS)

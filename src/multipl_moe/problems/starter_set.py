@@ -1,0 +1,93 @@
+"""The project's own set: one source file a problem, cut by two marker lines into prompt, solution and tests.
+
+The set comes with the package, so that an evaluation needs no download. A file `starter/<language>/<name>.<extension>`
+reads, with the language's own comment mark:
+
+    prompt: imports, documentation and the signature, up to where the body begins
+    // --- solution
+    the body, known to be right
+    // --- tests
+    the tests
+"""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.sealing import FRAMES, Frame
+
+_FOLDER = Path(__file__).parent / "starter"
+_SIGNATURE = {
+    "python": r"^def (\w+)",
+    "ruby": r"^def (\w+)",
+    "go": r"^func (\w+)",
+    "rust": r"^(?:pub )?fn (\w+)",
+    "java": r"^[ \t]+(?:public )?static [^=;(]*?(\w+)\(",
+    "cpp": r"^[\w:<>,&* ]*?(\w+)\([^;]*\{\s*\Z",
+}
+
+
+def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDER) -> list[Problem]:
+    """The problems of the starter set, in order of language and name.
+
+    Args:
+        languages: only these; all if None.
+        folder: where the languages' folders are.
+
+    Raises:
+        ConfigError: files that are not in the form above, all of them in one message.
+    """
+    problems, faults = [], []
+    for language, frame in FRAMES.items():
+        if languages is not None and language not in languages:
+            continue
+        for file in sorted((folder / language).glob(f"*{frame.extension}")):
+            try:
+                problems.append(_read(file, language, frame))
+            except ValueError as fault:
+                faults.append(f"{file}: {fault}")
+    if faults:
+        raise ConfigError(faults)
+    return problems
+
+
+def _read(file: Path, language: str, frame: Frame) -> Problem:
+    parts = _parts(file.read_text(encoding="utf-8"), frame.comment)
+    prompt, solution, tests = parts
+    signatures = re.findall(_SIGNATURE.get(language, r"(\w+)\("), prompt, re.MULTILINE)
+    if not signatures:
+        raise ValueError("the prompt holds no signature of a function; end it with the one that is to be completed")
+    reference = cut_at_stop(solution, frame.stop)
+    if not reference.strip():
+        raise ValueError(f"nothing stands between `{frame.comment} --- solution` and where the function ends")
+    return Problem(
+        benchmark="starter",
+        id=file.stem,
+        language=language,
+        prompt=prompt,
+        tests=tests,
+        form="starter",
+        stop=frame.stop,
+        reference=reference,
+        entry_point=signatures[-1],
+        cluster=f"starter/{file.stem}",
+    )
+
+
+def _parts(text: str, comment: str) -> tuple[str, str, str]:
+    """Prompt, solution and tests of a file, each with the newline that ends it."""
+    parts: list[str] = []
+    for name in ("solution", "tests"):
+        found = re.split(rf"(?m)^[ \t]*{re.escape(comment)} --- {name}[ \t]*\n", text)
+        if len(found) != 2:
+            raise ValueError(
+                f"{len(found) - 1} lines read `{comment} --- {name}` where one must, the solution before the tests"
+            )
+        parts.append(found[0])
+        text = found[1]
+    if not text.strip():
+        raise ValueError(f"no tests stand after `{comment} --- tests`")
+    return parts[0], parts[1], text
