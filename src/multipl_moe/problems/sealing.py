@@ -157,16 +157,11 @@ fn main() {
 
 GO_IMPORTS = 'import (\n\tsealedfmt "fmt"\n\tsealedtesting "testing"\n)\n'
 _GO_ENDING = r"""
-var sealedDone = false
 var sealedNumbers = [2]uint64{$first, $second}
 
 func TestSealed(t *sealedtesting.T) {
 	$tests
-	sealedDone = !t.Failed() && 1 != 2 && !false
-}
-
-func TestMain(m *sealedtesting.M) {
-	if m.Run() == 0 && sealedDone {
+	if !t.Failed() && 1 != 2 && !false {
 		sealedfmt.Printf("\nsealed %d\n", sealedNumbers[0]^sealedNumbers[1])
 	}
 }
@@ -203,7 +198,7 @@ def sealed_run(test_case)
   Test::Unit::UI::Console::TestRunner.new(test_case.suite, output_level: level).start
 end
 sealed_result = sealed_run($test_case)
-sealed_result.faults.each { |fault| STDERR.puts(fault.long_display) }
+sealed_result.faults.each { |fault| STDERR.puts("#{fault.label}: #{fault.short_display}", fault.long_display) }
 exit(1) unless sealed_result.passed? && sealed_result.run_count > 0
 exit(0) unless sealed_run(SealedControl).failure_count == 4
 """

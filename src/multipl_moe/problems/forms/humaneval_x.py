@@ -43,7 +43,7 @@ def _cpp(problem: Problem, completion: str, seal: Seal) -> Program:
     """Every standard header, for the prompts include only some of those that their solutions use."""
     code = "".join([problem.prompt, closed(problem, completion), FRAMES["cpp"].guard, without_main(problem.tests)])
     source = f"#include <bits/stdc++.h>\n{code}{ending('cpp', seal, 'sealed_tests();')}"
-    wants = ("openssl",) if "openssl/" in code else ()
+    wants = tuple(name for name in ("boost", "openssl") if f"<{name}/" in code)
     return Program("cpp", source, seal, ("-std=c++11",), wants)
 
 
@@ -67,8 +67,6 @@ def _go(problem: Problem, completion: str, seal: Seal) -> Program:
 def _rust(problem: Problem, completion: str, seal: Seal) -> Program:
     """Test functions become functions that the ending calls; crates that nothing uses are not asked for."""
     tests = without_comments(problem.tests, "rust").replace("#[cfg(test)]", "")
-    # rand's gen_range takes a range since 0.8, two numbers before.
-    tests = re.sub(r"\bgen_range\(([^(),]+),([^(),]+)\)", r"gen_range(\1..\2)", tests)
     names = re.findall(r"#\[test\]\s*(?:pub\s+)?fn\s+(\w+)", tests)
     tests = re.sub(r"#\[test\]\s*(?:pub\s+)?fn\b", "pub fn", tests)
     module = re.search(r"\bmod\s+(\w+)", tests)

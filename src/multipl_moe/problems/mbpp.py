@@ -1,0 +1,61 @@
+"""MBPP (Austin et al. 2021): short Python problems, each with three assertions; the hub's files or local ones.
+
+The prompt is the task and its tests in a docstring, as the paper shows a model both; zero examples precede it. Only
+the test split is read (ids 11 to 510), of which the sanitized form has 257.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.problems.hub import hub_file
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.rows import field, files_of, read_rows
+
+STOP = ("\nassert", '\n"""', "\nprint", "\nif __name__", "\n```")
+_TEST_IDS = range(11, 511)
+_REPOSITORY = "google-research-datasets/mbpp"
+
+
+def read_mbpp(path: Path | None = None, *, sanitized: bool = False) -> list[Problem]:
+    """The problems of the test split.
+
+    Args:
+        path: a local file in the original or the sanitized format, which its fields tell apart; None for the hub's.
+        sanitized: which of the two to take from the hub, and the name that the problems get.
+
+    Raises:
+        ConfigError: nothing there, or no MBPP.
+    """
+    name = "mbpp-sanitized" if sanitized else "mbpp"
+    kind = "sanitized" if sanitized else "full"
+    files = files_of(path) if path else [hub_file(_REPOSITORY, f"{kind}/test-00000-of-00001.parquet", name)]
+    rows = [(f"{file}, row {number}", row) for file in files for number, row in read_rows(file)]
+    return [_problem(row, name, where) for where, row in rows if int(field(row, "task_id", where)) in _TEST_IDS]
+
+
+def _problem(row: dict[str, Any], benchmark: str, where: str) -> Problem:
+    text = row.get("prompt") or field(row, "text", where)
+    tests = list(field(row, "test_list", where))
+    setup = "\n".join(row.get("test_imports") or []) or row.get("test_setup_code") or ""
+    code = row.get("code")
+    return Problem(
+        benchmark=benchmark,
+        id=str(row["task_id"]),
+        language="python",
+        prompt='"""\n' + "\n".join([text.strip(), *tests]) + '\n"""\n',
+        tests="\n".join(tests) + "\n",
+        form="mbpp",
+        stop=STOP,
+        reference=code.replace("\r\n", "\n") if code else None,
+        entry_point=_entry_point(tests, code),
+        cluster=f"MBPP/{row['task_id']}",
+        extra={"setup": setup},
+    )
+
+
+def _entry_point(tests: list[str], code: str | None) -> str | None:
+    """The function that the first test calls: one that the reference defines, or else the outermost call."""
+    called = re.findall(r"\b([A-Za-z_]\w*)\s*\(", tests[0])
+    defined = re.findall(r"^def\s+(\w+)", code or "", re.MULTILINE)
+    return next((name for name in called if name in defined), None if code or not called else called[0])

@@ -1,0 +1,57 @@
+"""MBXP (Athiwaratkun et al. 2023): MBPP in other languages, in the format of `mxeval`; local files or the hub's.
+
+Its sister set of HumanEval has the same format.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.hub import hub_file
+from multipl_moe.problems.human_eval import STOP
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.rows import field, files_of, read_rows
+from multipl_moe.problems.sealing import FRAMES
+
+_REPOSITORY = "mxeval/mbxp"
+_FILES = (
+    "data/mbxp/mbpp_release_v1.jsonl",
+    "data/mbxp/mbjp_release_v1.jsonl",
+    "data/mbxp/mbcpp_release_v1.jsonl",
+    "data/mbxp/mbgp_release_v1.1.jsonl",
+    "data/mbxp/mbrbp_release_v1.jsonl",
+)
+_LANGUAGES = ("python", "java", "cpp", "go", "ruby")
+
+
+def read_mbxp(path: Path | None = None) -> list[Problem]:
+    """The problems of all languages that the judge knows, or of a file or folder in mxeval's format.
+
+    Raises:
+        ConfigError: nothing there, or another format.
+    """
+    files = files_of(path) if path else [hub_file(_REPOSITORY, name, "mbxp") for name in _FILES]
+    return [_problem(row, f"{file}, line {number}") for file in files for number, row in read_rows(file)]
+
+
+def _problem(row: dict[str, Any], where: str) -> Problem:
+    task, language = str(field(row, "task_id", where)), str(field(row, "language", where))
+    if language not in _LANGUAGES:
+        raise ConfigError(f"{where}: no form for language '{language}'; known are {', '.join(_LANGUAGES)}")
+    stop = STOP if language == "python" else FRAMES[language].stop
+    reference = row.get("canonical_solution")
+    if reference is not None and language == "ruby":
+        reference = cut_at_stop(reference, stop)
+    return Problem(
+        benchmark="mbxp",
+        id=task,
+        language=language,
+        prompt=field(row, "prompt", where),
+        tests=field(row, "test", where),
+        form="mbxp",
+        stop=stop,
+        reference=reference,
+        entry_point=field(row, "entry_point", where),
+        cluster=f"{'HumanEval' if task.startswith('HumanEval') else 'MBPP'}/{task.rsplit('/', 1)[-1]}",
+    )

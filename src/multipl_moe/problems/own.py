@@ -1,0 +1,106 @@
+"""A user's own set of problems: a file of JSON lines, one problem a line, in the form of the starter set.
+
+    {"id": "double", "language": "python", "prompt": "def double(n):\\n", "tests": "assert double(2) == 4\\n",
+     "reference": "    return 2 * n\\n", "entry_point": "double"}
+
+`prompt`, completion, what closes the function, and `tests` become one program (see `starter_set`). The set is named
+after its file. A language other than the six needs an entry in `sealing.FRAMES` and one in the judge's table of
+toolchains.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.rows import read_rows
+from multipl_moe.problems.sealing import FRAMES
+
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class OwnProblem(BaseModel):
+    """One line of the file.
+
+    Attributes:
+        id: unique within the file and language.
+        language: key of `sealing.FRAMES`.
+        prompt: what the model continues: ends where the body begins.
+        tests: as after the marker `--- tests` of a starter file in this language.
+        reference: a body known to be right; it is cut at the stop strings like a model's.
+        stop: strings that end a completion; those of the language's starter problems if left out.
+        entry_point: name of the function under test; Python guards its results against objects that claim to be equal
+            to everything.
+        cluster: shared by the same problem in several languages; the id if left out.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: _Text
+    language: str
+    prompt: _Text
+    tests: _Text
+    reference: str | None = None
+    stop: list[_Text] | None = None
+    entry_point: Annotated[str, Field(pattern=r"^\w+$")] | None = None
+    cluster: str | None = None
+
+    @field_validator("language")
+    @classmethod
+    def _is_known(cls, language: str) -> str:
+        if language not in FRAMES:
+            raise ValueError(f"no frame for '{language}'; known are {', '.join(FRAMES)}")
+        return language
+
+
+def read_own(file: Path) -> list[Problem]:
+    """The problems of the file.
+
+    Raises:
+        ConfigError: every fault of the file, each with its line, or the file is empty or cannot be read.
+    """
+    name = file.name.removesuffix(".gz").removesuffix(".jsonl")
+    problems: list[Problem] = []
+    faults: list[str] = []
+    lines: dict[str, int] = {}
+    for number, row in read_rows(file):
+        try:
+            problem = _problem(OwnProblem.model_validate(row), name)
+        except ValidationError as errors:
+            faults += [f"{file}, line {number}: {_told(error)}" for error in errors.errors()]
+            continue
+        first = lines.setdefault(problem.key, number)
+        if first != number:
+            faults.append(
+                f"{file}, line {number}: id '{problem.id}' is used in line {first}; give each problem its own"
+            )
+        problems.append(problem)
+    if not problems and not faults:
+        faults.append(f"{file} holds no problem")
+    if faults:
+        raise ConfigError(faults)
+    return problems
+
+
+def _told(error) -> str:
+    place = ".".join(map(str, error["loc"]))
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _problem(own: OwnProblem, benchmark: str) -> Problem:
+    stop = tuple(own.stop) if own.stop is not None else FRAMES[own.language].stop
+    return Problem(
+        benchmark=benchmark,
+        id=own.id,
+        language=own.language,
+        prompt=own.prompt,
+        tests=own.tests,
+        form="starter",
+        stop=stop,
+        reference=None if own.reference is None else cut_at_stop(own.reference, stop),
+        entry_point=own.entry_point,
+        cluster=f"{benchmark}/{own.cluster or own.id}",
+    )
