@@ -1,0 +1,33 @@
+#include <cctype>
+#include <string>
+
+using namespace std;
+
+// Returns text with each letter moved by shift places in the alphabet.
+// After z comes a again; upper and lower case are kept, and so is all that is no letter. A
+// negative shift moves backwards.
+//
+//     caesar_shift("Hello, xyz!", 3) == "Khoor, abc!"
+//     caesar_shift("abc", -1) == "zab"
+string caesar_shift(const string& text, int shift) {
+// --- solution
+    const int places = (shift % 26 + 26) % 26;
+    string shifted = text;
+    for (char& letter : shifted) {
+        if (isalpha(letter)) {
+            const char first = islower(letter) ? 'a' : 'A';
+            letter = static_cast<char>((letter - first + places) % 26 + first);
+        }
+    }
+    return shifted;
+}
+// --- tests
+void tests() {
+    assert(caesar_shift("Hello, xyz!", 3) == "Khoor, abc!");
+    assert(caesar_shift("abc", -1) == "zab");
+    assert(caesar_shift("", 5) == "");
+    assert(caesar_shift("Zz", 27) == "Aa");
+    assert(caesar_shift("no change", 0) == "no change");
+    assert(caesar_shift("a-B 9", -28) == "y-Z 9");
+    assert(caesar_shift(string(30, 'm'), 13) == string(30, 'z'));
+}

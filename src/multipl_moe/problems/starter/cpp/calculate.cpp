@@ -1,0 +1,73 @@
+#include <cctype>
+#include <sstream>
+#include <stack>
+#include <string>
+#include <vector>
+
+using namespace std;
+
+// Returns the value of an arithmetic expression.
+// It holds whole numbers, the signs + - and *, round brackets and spaces. Multiplication
+// goes before addition and subtraction; otherwise it is read from left to right.
+//
+//     calculate("2 + 3 * 4") == 14
+//     calculate("(2 + 3) * 4") == 20
+int calculate(const string& expression) {
+// --- solution
+    struct Parser {
+        istringstream input;
+
+        bool accept(char sign) {
+            const bool found = (input >> ws).peek() == sign;
+            if (found) {
+                input.get();
+            }
+            return found;
+        }
+
+        int factor() {
+            int value = 0;
+            if (accept('(')) {
+                value = sum();
+                accept(')');
+            } else {
+                input >> value;
+            }
+            return value;
+        }
+
+        int product() {
+            int value = factor();
+            while (accept('*')) {
+                value *= factor();
+            }
+            return value;
+        }
+
+        int sum() {
+            int value = product();
+            while (true) {
+                if (accept('+')) {
+                    value += product();
+                } else if (accept('-')) {
+                    value -= product();
+                } else {
+                    return value;
+                }
+            }
+        }
+    };
+    return Parser{istringstream(expression)}.sum();
+}
+// --- tests
+void tests() {
+    assert(calculate("2 + 3 * 4") == 14);
+    assert(calculate("(2 + 3) * 4") == 20);
+    assert(calculate("7") == 7);
+    assert(calculate("10 - 2 - 3") == 5);
+    assert(calculate("2*(3-(4-6))") == 10);
+    assert(calculate("12 - 2 * 3 + 1") == 7);
+    assert(calculate("((8))*2*2") == 32);
+    assert(calculate("1 - (2 - (3 - 4))") == -2);
+    assert(calculate(" 20-30 ") == -10);
+}

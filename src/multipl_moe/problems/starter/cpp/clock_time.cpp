@@ -1,0 +1,28 @@
+#include <cstdio>
+#include <iomanip>
+#include <sstream>
+#include <string>
+
+using namespace std;
+
+// Returns a number of seconds as hours, minutes and seconds.
+// Minutes and seconds have two digits each, hours as many as they need.
+//
+//     clock_time(3665) == "1:01:05"
+string clock_time(int seconds) {
+// --- solution
+    ostringstream text;
+    text << setfill('0') << seconds / 3600;
+    text << ":" << setw(2) << seconds / 60 % 60;
+    text << ":" << setw(2) << seconds % 60;
+    return text.str();
+}
+// --- tests
+void tests() {
+    assert(clock_time(3665) == "1:01:05");
+    assert(clock_time(59) == "0:00:59");
+    assert(clock_time(0) == "0:00:00");
+    assert(clock_time(600) == "0:10:00");
+    assert(clock_time(86399) == "23:59:59");
+    assert(clock_time(360000) == "100:00:00");
+}

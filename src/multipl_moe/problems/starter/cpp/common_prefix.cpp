@@ -1,0 +1,34 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+using namespace std;
+
+// Returns the longest text that all words begin with.
+// For no words at all, that is the empty text.
+//
+//     common_prefix({"storm", "story", "stop"}) == "sto"
+string common_prefix(const vector<string>& words) {
+// --- solution
+    if (words.empty()) {
+        return "";
+    }
+    string prefix = words[0];
+    for (const string& word : words) {
+        while (word.compare(0, prefix.size(), prefix) != 0) {
+            prefix.pop_back();
+        }
+    }
+    return prefix;
+}
+// --- tests
+void tests() {
+    assert(common_prefix({"storm", "story", "stop"}) == "sto");
+    assert(common_prefix({"same", "same"}) == "same");
+    assert(common_prefix({"one"}) == "one");
+    assert(common_prefix({}) == "");
+    assert(common_prefix({"ab", "xy"}) == "");
+    assert(common_prefix({"abc", ""}) == "");
+    assert(common_prefix({"car", "carpet", "care"}) == "car");
+    assert(common_prefix({"xab", "yab"}) == "");
+}

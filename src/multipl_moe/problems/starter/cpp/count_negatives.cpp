@@ -1,0 +1,25 @@
+#include <algorithm>
+#include <vector>
+
+using namespace std;
+
+// Returns how many of the given numbers are below zero.
+//
+//     count_negatives({3, -1, -2}) == 2
+int count_negatives(const vector<int>& numbers) {
+// --- solution
+    int count = 0;
+    for (int number : numbers) {
+        if (number < 0) {
+            count++;
+        }
+    }
+    return count;
+}
+// --- tests
+void tests() {
+    assert(count_negatives({3, -1, -2}) == 2);
+    assert(count_negatives({0, 5}) == 0);
+    assert(count_negatives({}) == 0);
+    assert(count_negatives({-7, -7, 0, 7}) == 2);
+}

@@ -1,0 +1,30 @@
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+using namespace std;
+
+// Returns how many letters of text are vowels.
+// The vowels are a, e, i, o and u, in upper or lower case.
+//
+//     count_vowels("banana") == 3
+int count_vowels(const string& text) {
+// --- solution
+    const string vowels = "aeiouAEIOU";
+    int count = 0;
+    for (char letter : text) {
+        if (vowels.find(letter) != string::npos) {
+            count++;
+        }
+    }
+    return count;
+}
+// --- tests
+void tests() {
+    assert(count_vowels("banana") == 3);
+    assert(count_vowels("Apple pie") == 4);
+    assert(count_vowels("rhythm") == 0);
+    assert(count_vowels("") == 0);
+    assert(count_vowels("AEIOU") == 5);
+    assert(count_vowels(string(40, 'e')) == 40);
+}

@@ -1,0 +1,27 @@
+#include <cctype>
+#include <sstream>
+#include <string>
+
+using namespace std;
+
+// Returns the first letter of each word of name, in upper case.
+// Words are separated by one or more spaces.
+//
+//     initials("grace hopper") == "GH"
+string initials(const string& name) {
+// --- solution
+    istringstream words(name);
+    string word, letters;
+    while (words >> word) {
+        letters += static_cast<char>(toupper(word[0]));
+    }
+    return letters;
+}
+// --- tests
+void tests() {
+    assert(initials("grace hopper") == "GH");
+    assert(initials("Ada") == "A");
+    assert(initials("  jean luc  de la tour ") == "JLDLT");
+    assert(initials("") == "");
+    assert(initials(string(5, ' ')) == "");
+}

@@ -1,0 +1,42 @@
+#include <map>
+#include <stack>
+#include <string>
+#include <vector>
+
+using namespace std;
+
+// Returns whether the brackets in text are balanced.
+// Each of ( [ { needs its own closing ) ] } in the right order; all other characters are
+// ignored.
+//
+//     is_balanced("a(b[c]{d})") == true
+//     is_balanced("(]") == false
+bool is_balanced(const string& text) {
+// --- solution
+    const string opening = "([{", closing = ")]}";
+    vector<char> expected;
+    for (char letter : text) {
+        const size_t kind = opening.find(letter);
+        if (kind != string::npos) {
+            expected.push_back(closing[kind]);
+        } else if (closing.find(letter) != string::npos) {
+            if (expected.empty() || expected.back() != letter) {
+                return false;
+            }
+            expected.pop_back();
+        }
+    }
+    return expected.empty();
+}
+// --- tests
+void tests() {
+    assert(is_balanced("a(b[c]{d})"));
+    assert(!is_balanced("(]"));
+    assert(is_balanced(""));
+    assert(!is_balanced("([)]"));
+    assert(!is_balanced("(("));
+    assert(!is_balanced("}{"));
+    assert(is_balanced("no brackets"));
+    assert(is_balanced("{[()]}()"));
+    assert(!is_balanced("())"));
+}

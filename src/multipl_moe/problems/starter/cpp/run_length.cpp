@@ -1,0 +1,33 @@
+#include <algorithm>
+#include <string>
+
+using namespace std;
+
+// Returns text with each run of an equal letter as its length and the letter.
+// A letter that stands alone gets no number. The text holds letters only.
+//
+//     run_length("aaab") == "3ab"
+//     run_length("xyz") == "xyz"
+string run_length(const string& text) {
+// --- solution
+    string runs;
+    for (size_t start = 0; start < text.size();) {
+        const size_t end = min(text.find_first_not_of(text[start], start), text.size());
+        if (end - start > 1) {
+            runs += to_string(end - start);
+        }
+        runs += text[start];
+        start = end;
+    }
+    return runs;
+}
+// --- tests
+void tests() {
+    assert(run_length("aaab") == "3ab");
+    assert(run_length("xyz") == "xyz");
+    assert(run_length("") == "");
+    assert(run_length("aabbaa") == "2a2b2a");
+    assert(run_length("Qq") == "Qq");
+    assert(run_length("abbbb") == "a4b");
+    assert(run_length(string(12, 'z')) == "12z");
+}

@@ -1,0 +1,46 @@
+#include <vector>
+
+using namespace std;
+
+// Returns the numbers of a table in a clockwise spiral.
+// The spiral starts at the top left, runs along the outside and ends in the middle. All rows
+// are of the same length, which is at least 1; there may be no rows.
+//
+//     spiral_order({{1, 2, 3}, {4, 5, 6}}) == {1, 2, 3, 6, 5, 4}
+vector<int> spiral_order(const vector<vector<int>>& rows) {
+// --- solution
+    vector<int> spiral;
+    int top = 0, left = 0;
+    int bottom = static_cast<int>(rows.size()) - 1;
+    int right = rows.empty() ? -1 : static_cast<int>(rows[0].size()) - 1;
+    while (top <= bottom && left <= right) {
+        for (int column = left; column <= right; column++) {
+            spiral.push_back(rows[top][column]);
+        }
+        for (int row = top + 1; row <= bottom; row++) {
+            spiral.push_back(rows[row][right]);
+        }
+        for (int column = right - 1; top < bottom && column >= left; column--) {
+            spiral.push_back(rows[bottom][column]);
+        }
+        for (int row = bottom - 1; left < right && row > top; row--) {
+            spiral.push_back(rows[row][left]);
+        }
+        top++, left++, bottom--, right--;
+    }
+    return spiral;
+}
+// --- tests
+void tests() {
+    assert((spiral_order({{1, 2, 3}, {4, 5, 6}}) == vector<int>{1, 2, 3, 6, 5, 4}));
+    assert((spiral_order({{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}) ==
+        vector<int>{1, 2, 3, 6, 9, 8, 7, 4, 5}));
+    assert((spiral_order({{1, 2}, {3, 4}}) == vector<int>{1, 2, 4, 3}));
+    assert(spiral_order({}).empty());
+    assert((spiral_order({{5}}) == vector<int>{5}));
+    assert((spiral_order({{1, 2, 3}}) == vector<int>{1, 2, 3}));
+    assert((spiral_order({{1}, {2}, {3}}) == vector<int>{1, 2, 3}));
+    assert((spiral_order({{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}}) ==
+        vector<int>{1, 2, 3, 4, 8, 12, 11, 10, 9, 5, 6, 7}));
+    assert((spiral_order({{1, 2}, {3, 4}, {5, 6}}) == vector<int>{1, 2, 4, 6, 5, 3}));
+}

@@ -1,0 +1,25 @@
+#include <cstdlib>
+#include <string>
+
+using namespace std;
+
+// Returns the sum of the decimal digits of n.
+// A minus sign is ignored.
+//
+//     sum_of_digits(472) == 13
+int sum_of_digits(int n) {
+// --- solution
+    int sum = 0;
+    for (int rest = abs(n); rest > 0; rest /= 10) {
+        sum += rest % 10;
+    }
+    return sum;
+}
+// --- tests
+void tests() {
+    assert(sum_of_digits(472) == 13);
+    assert(sum_of_digits(-35) == 8);
+    assert(sum_of_digits(0) == 0);
+    assert(sum_of_digits(1000) == 1);
+    assert(sum_of_digits(99999) == 45);
+}

@@ -1,0 +1,30 @@
+#include <vector>
+
+using namespace std;
+
+// Returns the columns of a table as its new rows.
+// All rows are of the same length, which is at least 1; there may be no rows.
+//
+//     transpose({{1, 2, 3}, {4, 5, 6}}) == {{1, 4}, {2, 5}, {3, 6}}
+vector<vector<int>> transpose(const vector<vector<int>>& rows) {
+// --- solution
+    if (rows.empty()) {
+        return {};
+    }
+    vector<vector<int>> columns(rows[0].size());
+    for (const vector<int>& row : rows) {
+        for (size_t i = 0; i < row.size(); i++) {
+            columns[i].push_back(row[i]);
+        }
+    }
+    return columns;
+}
+// --- tests
+void tests() {
+    assert((transpose({{1, 2, 3}, {4, 5, 6}}) == vector<vector<int>>{{1, 4}, {2, 5}, {3, 6}}));
+    assert((transpose({{7}}) == vector<vector<int>>{{7}}));
+    assert((transpose({{1, 2}}) == vector<vector<int>>{{1}, {2}}));
+    assert((transpose({{1}, {2}}) == vector<vector<int>>{{1, 2}}));
+    assert((transpose({{1, 2}, {3, 4}}) == vector<vector<int>>{{1, 3}, {2, 4}}));
+    assert(transpose({}).empty());
+}

@@ -1,0 +1,30 @@
+#include <algorithm>
+#include <set>
+#include <unordered_set>
+#include <vector>
+
+using namespace std;
+
+// Returns the given numbers without repeats.
+// Of equal numbers only the first is kept; the order stays.
+//
+//     unique_in_order({3, 1, 3, 2, 1}) == {3, 1, 2}
+vector<int> unique_in_order(const vector<int>& numbers) {
+// --- solution
+    vector<int> unique_numbers;
+    set<int> seen;
+    for (int number : numbers) {
+        if (seen.insert(number).second) {
+            unique_numbers.push_back(number);
+        }
+    }
+    return unique_numbers;
+}
+// --- tests
+void tests() {
+    assert((unique_in_order({3, 1, 3, 2, 1}) == vector<int>{3, 1, 2}));
+    assert(unique_in_order({}).empty());
+    assert((unique_in_order({5, 5, 5}) == vector<int>{5}));
+    assert((unique_in_order({9, -9, 0}) == vector<int>{9, -9, 0}));
+    assert((unique_in_order({1, 2, 2, 1, 3}) == vector<int>{1, 2, 3}));
+}

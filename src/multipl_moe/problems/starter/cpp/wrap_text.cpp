@@ -1,0 +1,37 @@
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace std;
+
+// Returns the words of text in lines of at most width characters.
+// Words are separated by spaces; each line takes as many as fit, with one space between two.
+// A word that is longer than width has a line of its own.
+//
+//     wrap_text("the quick brown fox", 10) == {"the quick", "brown fox"}
+vector<string> wrap_text(const string& text, int width) {
+// --- solution
+    istringstream words(text);
+    string word;
+    vector<string> lines;
+    while (words >> word) {
+        if (!lines.empty() && lines.back().size() + 1 + word.size() <= static_cast<size_t>(width)) {
+            lines.back() += " " + word;
+        } else {
+            lines.push_back(word);
+        }
+    }
+    return lines;
+}
+// --- tests
+void tests() {
+    assert((wrap_text("the quick brown fox", 10) == vector<string>{"the quick", "brown fox"}));
+    assert((wrap_text("a bb ccc", 4) == vector<string>{"a bb", "ccc"}));
+    assert(wrap_text("", 5).empty());
+    assert((wrap_text("tiny extraordinary word", 6) ==
+        vector<string>{"tiny", "extraordinary", "word"}));
+    assert((wrap_text("  many   spaces ", 80) == vector<string>{"many spaces"}));
+    assert((wrap_text("aa bb", 5) == vector<string>{"aa bb"}));
+    assert((wrap_text("aa bb", 4) == vector<string>{"aa", "bb"}));
+    assert((wrap_text(string(9, 'x'), 4) == vector<string>{"xxxxxxxxx"}));
+}

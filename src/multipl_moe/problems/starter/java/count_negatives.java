@@ -1,0 +1,28 @@
+import java.util.*;
+
+class Solution {
+    /**
+     * Returns how many of the given numbers are below zero.
+     *
+     * <p>Example:
+     * <pre>{@code
+     * countNegatives(new int[] {3, -1, -2}) // 2
+     * }</pre>
+     */
+    static int countNegatives(int[] numbers) {
+// --- solution
+        int count = 0;
+        for (int number : numbers) {
+            if (number < 0) {
+                count++;
+            }
+        }
+        return count;
+    }
+// --- tests
+    static void tests() {
+        assert countNegatives(new int[] {3, -1, -2}) == 2;
+        assert countNegatives(new int[] {0, 5}) == 0;
+        assert countNegatives(new int[] {}) == 0;
+        assert countNegatives(new int[] {-7, -7, 0, 7}) == 2;
+    }

@@ -1,0 +1,24 @@
+import java.util.*;
+
+class Solution {
+    /**
+     * Returns the last of the given numbers.
+     *
+     * <p>There is at least one.
+     *
+     * <p>Example:
+     * <pre>{@code
+     * lastElement(new int[] {3, 1, 2}) // 2
+     * }</pre>
+     */
+    static int lastElement(int[] numbers) {
+// --- solution
+        return numbers[numbers.length - 1];
+    }
+// --- tests
+    static void tests() {
+        assert lastElement(new int[] {3, 1, 2}) == 2;
+        assert lastElement(new int[] {5}) == 5;
+        assert lastElement(new int[] {1, 9, -4}) == -4;
+        assert lastElement(new int[] {2, 8, 0}) == 0;
+    }

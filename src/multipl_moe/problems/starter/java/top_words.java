@@ -1,0 +1,36 @@
+import java.util.*;
+
+class Solution {
+    /**
+     * Returns the most frequent words of text, the most frequent first.
+     *
+     * <p>A word is a run of letters; it counts and is returned in lower case. Equally frequent
+     * words are in alphabetical order. There are count of them, or all if text holds fewer.
+     *
+     * <p>Example:
+     * <pre>{@code
+     * topWords("The cat saw the dog.", 2) // [the, cat]
+     * }</pre>
+     */
+    static List<String> topWords(String text, int count) {
+// --- solution
+        Map<String, Integer> frequencies = new TreeMap<>();
+        for (String word : text.toLowerCase().split("[^a-z]+")) {
+            if (!word.isEmpty()) {
+                frequencies.merge(word, 1, Integer::sum);
+            }
+        }
+        List<String> words = new ArrayList<>(frequencies.keySet());
+        words.sort(Comparator.comparing(frequencies::get, Comparator.reverseOrder()));
+        return words.subList(0, Math.min(count, words.size()));
+    }
+// --- tests
+    static void tests() {
+        assert topWords("The cat saw the dog.", 2).equals(List.of("the", "cat"));
+        assert topWords("b a c", 3).equals(List.of("a", "b", "c"));
+        assert topWords("", 3).isEmpty();
+        assert topWords("one two", 0).isEmpty();
+        assert topWords("Go, go; GO! stop", 5).equals(List.of("go", "stop"));
+        assert topWords("x1y x_z 42", 3).equals(List.of("x", "y", "z"));
+        assert topWords("d c c b b a", 2).equals(List.of("b", "c"));
+    }

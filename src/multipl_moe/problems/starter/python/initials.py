@@ -1,0 +1,16 @@
+def initials(name: str) -> str:
+    """Return the first letter of each word of name, in upper case.
+
+    Words are separated by one or more spaces.
+
+    >>> initials("grace hopper")
+    'GH'
+    """
+# --- solution
+    return "".join(word[0].upper() for word in name.split())
+# --- tests
+assert initials("grace hopper") == "GH"
+assert initials("Ada") == "A"
+assert initials("  jean luc  de la tour ") == "JLDLT"
+assert initials("") == ""
+assert initials(" " * 5) == ""

@@ -1,0 +1,16 @@
+def unique_in_order(numbers: list[int]) -> list[int]:
+    """Return the given numbers without repeats.
+
+    Of equal numbers only the first is kept; the order stays.
+
+    >>> unique_in_order([3, 1, 3, 2, 1])
+    [3, 1, 2]
+    """
+# --- solution
+    return list(dict.fromkeys(numbers))
+# --- tests
+assert unique_in_order([3, 1, 3, 2, 1]) == [3, 1, 2]
+assert unique_in_order([]) == []
+assert unique_in_order([5, 5, 5]) == [5]
+assert unique_in_order([9, -9, 0]) == [9, -9, 0]
+assert unique_in_order([1, 2, 2, 1, 3]) == [1, 2, 3]

@@ -1,0 +1,25 @@
+# Returns the words of text in lines of at most width characters.
+#
+# Words are separated by spaces; each line takes as many as fit, with one space between two. A
+# word that is longer than width has a line of its own.
+#
+#   wrap_text("the quick brown fox", 10) # => ["the quick", "brown fox"]
+def wrap_text(text, width)
+# --- solution
+  text.split.each_with_object([]) do |word, lines|
+    if lines.any? && lines.last.size + 1 + word.size <= width
+      lines[-1] += " #{word}"
+    else
+      lines << word
+    end
+  end
+end
+# --- tests
+assert_equal(["the quick", "brown fox"], wrap_text("the quick brown fox", 10))
+assert_equal(["a bb", "ccc"], wrap_text("a bb ccc", 4))
+assert_equal([], wrap_text("", 5))
+assert_equal(["tiny", "extraordinary", "word"], wrap_text("tiny extraordinary word", 6))
+assert_equal(["many spaces"], wrap_text("  many   spaces ", 80))
+assert_equal(["aa bb"], wrap_text("aa bb", 5))
+assert_equal(["aa", "bb"], wrap_text("aa bb", 4))
+assert_equal(["xxxxxxxxx"], wrap_text("x" * 9, 4))

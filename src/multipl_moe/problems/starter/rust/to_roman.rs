@@ -1,0 +1,33 @@
+/// Returns n, from 1 to 3999, as a Roman number.
+///
+/// ```
+/// assert_eq!(to_roman(4), "IV");
+/// assert_eq!(to_roman(1987), "MCMLXXXVII");
+/// ```
+fn to_roman(n: i32) -> String {
+// --- solution
+    let values = [1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1];
+    let signs = [
+        "M", "CM", "D", "CD", "C", "XC", "L", "XL", "X", "IX", "V", "IV", "I",
+    ];
+    let mut rest = n;
+    let mut roman = String::new();
+    for (value, sign) in values.into_iter().zip(signs) {
+        while rest >= value {
+            roman += sign;
+            rest -= value;
+        }
+    }
+    roman
+}
+// --- tests
+fn tests() {
+    assert_eq!(to_roman(4), "IV");
+    assert_eq!(to_roman(1987), "MCMLXXXVII");
+    assert_eq!(to_roman(1), "I");
+    assert_eq!(to_roman(3000), "M".repeat(3));
+    assert_eq!(to_roman(49), "XLIX");
+    assert_eq!(to_roman(3999), "MMMCMXCIX");
+    assert_eq!(to_roman(500), "D");
+    assert_eq!(to_roman(94), "XCIV");
+}
