@@ -1,0 +1,173 @@
+"""The jail: one command of a stranger, run with no network, a read-only system and limits on all it can use.
+
+With bubblewrap the command sees /usr, a few files of /etc, an own /proc and /dev, folders in memory that it may
+write, and what is bound for it. It is alone in its namespaces and cannot make new ones; started by root, it runs as
+the user of its worker slot. When its first process ends, the kernel ends all others.
+"""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge.bubblewrap import INSIDE, SCRATCH, bind_arguments, bubblewrap_arguments
+from multipl_moe.judge.limits import Limits
+from multipl_moe.judge.loans import Loans
+from multipl_moe.judge.processes import JailError, end_bubblewrap, end_unprotected, start
+from multipl_moe.judge.slots import Slot
+from multipl_moe.judge.supervise import Finished, supervise
+
+__all__ = ["Finished", "Jail", "JailError", "Limits"]
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SIGNAL_BASE = 128
+# The first process inside waits for the command and for no daemon, and keeps the shell's own remarks to itself.
+_FIRST_PROCESS = 'exec 3>&2 2>/dev/null; (exec "$@") 2>&3 3>&-; exit $?'
+
+
+class Jail:
+    """Runs the commands of one worker, one at a time; a context manager.
+
+    Args:
+        unsafe: do without bubblewrap. Limits hold, but the command sees this machine's files and network.
+
+    Raises:
+        ConfigError: bubblewrap is missing, or all slots are taken.
+    """
+
+    def __init__(self, *, unsafe: bool = False):
+        self.unsafe = unsafe
+        if not unsafe and not self.available():
+            raise ConfigError(
+                "sandbox: programs are run in bubblewrap, which is not installed; "
+                "install it (Debian: apt install bubblewrap) or run them unprotected with --unsafe-no-sandbox"
+            )
+        self._slot = Slot()
+
+    def __enter__(self) -> "Jail":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the worker slot back."""
+        self._slot.close()
+
+    @property
+    def uid(self) -> int | None:
+        """User id of all that runs in this jail, None if it is the caller's."""
+        return self._slot.uid
+
+    @staticmethod
+    def available() -> bool:
+        """Whether bubblewrap is installed."""
+        return shutil.which("bwrap") is not None
+
+    def seen_as(self, folder: Path) -> str:
+        """The path by which commands see the `folder` of `run`."""
+        return str(folder) if self.unsafe else INSIDE
+
+    @contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        """A fresh host folder that this jail's user can read and write, removed in the end."""
+        with tempfile.TemporaryDirectory(prefix="multipl-moe-", ignore_cleanup_errors=True) as name:
+            self._slot.own(name)
+            yield Path(name)
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        limits: Limits,
+        folder: Path | None = None,
+        writable: bool = False,
+        stdin: bytes = b"",
+        read_only_binds: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
+        overlay: Path | None = None,
+    ) -> Finished:
+        """Run a command to its end; nothing of it is left running when this returns.
+
+        Args:
+            command: the program and its arguments; its working directory is a folder in memory.
+            limits: what it may use.
+            folder: a host folder that it sees as `seen_as(folder)`.
+            writable: whether it may write there. The folder then belongs to the jail's user. What it leaves there is
+                not to be trusted: it may be links to anywhere.
+            stdin: its whole standard input.
+            read_only_binds: more host paths, seen under their own names.
+            environment: variables besides PATH, HOME, TMPDIR and LANG.
+            overlay: a host folder, seen under its own name, in which it may write although nothing is changed (without
+                bubblewrap it is changed).
+
+        Raises:
+            JailError: the jail did not work; the command may not have run.
+        """
+        if folder and writable:
+            self._slot.own(folder)
+        written = folder if writable else None
+        if self.unsafe:
+            return self._run_unprotected(command, limits, written, stdin, environment or {})
+        with Loans(self._slot.uid is not None) as loans, os.fdopen(os.memfd_create("status"), "r+b") as status:
+            binds = bind_arguments(loans, folder=folder, writable=writable, read_only=read_only_binds, overlay=overlay)
+            jail = bubblewrap_arguments(binds, scratch_bytes=limits.scratch_bytes, status=status.fileno())
+            first = ["prlimit", *limits.prlimit_arguments(), "--", "sh", "-c", _FIRST_PROCESS, "sh"]
+            process = start(
+                [*loans.arguments(), *self._slot.become(), *jail, *first, *command],
+                environment=_environment(SCRATCH, environment or {}),
+                folder=Path("/"),
+                descriptors=(status.fileno(),),
+            )
+            finished = supervise(
+                process, stdin=stdin, limits=limits, written=written, kill=lambda: end_bubblewrap(process)
+            )
+            status.seek(0)
+            if finished.stopped_by is None and not _has_run(status.read()):
+                raise JailError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
+        return _with_signal(finished)
+
+    def _run_unprotected(
+        self,
+        command: Sequence[str],
+        limits: Limits,
+        written: Path | None,
+        stdin: bytes,
+        environment: Mapping[str, str],
+    ) -> Finished:
+        with self.new_folder() as scratch:
+            process = start(
+                [*self._slot.become(), "prlimit", *limits.prlimit_arguments(), "--", *command],
+                environment=_environment(str(scratch), environment),
+                folder=scratch,
+            )
+            return supervise(
+                process,
+                stdin=stdin,
+                limits=limits,
+                written=written,
+                kill=lambda: end_unprotected(process, self._slot),
+            )
+
+
+def _environment(scratch: str, more: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": _PATH, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8", **more}
+
+
+def _has_run(status: bytes) -> bool:
+    """Whether bubblewrap reports that the command was started and ended, and not that the jail failed."""
+    return any("exit-code" in json.loads(line) for line in status.splitlines())
+
+
+def _with_signal(finished: Finished) -> Finished:
+    """The first process reports the death of the command by signal N as exit code 128 + N."""
+    code = finished.exit_code
+    if code is None or code - _SIGNAL_BASE not in set(signal.Signals):
+        return finished
+    return replace(finished, exit_code=None, signal=code - _SIGNAL_BASE)

@@ -1,0 +1,61 @@
+"""Host paths lent to another user who may not enter the folders above them, such as the home of root."""
+
+import os
+import shlex
+import tempfile
+from pathlib import Path
+
+
+class Loans:
+    """Paths as the jail's user can reach them; a context manager, to be left when the jail has started.
+
+    A path below a folder that not everybody may enter is mounted a second time, in a mount namespace of its own that
+    nobody else sees and that ends with the command. Only root can do that, and only root needs it: everyone else runs
+    the jail as himself.
+
+    Args:
+        other_user: whether the jail's user is another than this process's.
+    """
+
+    def __init__(self, other_user: bool):
+        self._other_user = other_user
+        self._mounts: list[tuple[Path, Path]] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> "Loans":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._folder:
+            self._folder.cleanup()
+
+    def reach(self, path: Path) -> str:
+        """The path by which the jail's user reaches `path`."""
+        if not self._other_user or _all_may_enter(path):
+            return str(path)
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="multipl-moe-loans-", ignore_cleanup_errors=True)
+            Path(self._folder.name).chmod(0o711)
+        lent = Path(self._folder.name, str(len(self._mounts)))
+        if path.is_dir():
+            lent.mkdir()
+        else:
+            lent.touch()
+        self._mounts.append((path, lent))
+        return str(lent)
+
+    def arguments(self) -> list[str]:
+        """The words that, before a command, run it where the lent paths are mounted."""
+        if not self._mounts:
+            return []
+        steps = [f"mount --bind {shlex.quote(str(path))} {shlex.quote(str(lent))}" for path, lent in self._mounts]
+        script = " && ".join([*steps, 'exec "$@"'])
+        return ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script, "sh"]
+
+
+def _all_may_enter(path: Path) -> bool:
+    """Whether every user may enter all folders above a path that is there."""
+    try:
+        return all(parent.stat().st_mode & 0o001 for parent in Path(os.path.realpath(path)).parents)
+    except OSError:
+        return True

@@ -1,0 +1,87 @@
+"""Starting the outermost process of a command, and ending it with all that it started."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from multipl_moe.errors import MultiplMoeError
+from multipl_moe.judge.process_tree import children
+from multipl_moe.judge.slots import Slot
+
+_WAIT_S = 10.0
+
+
+class JailError(MultiplMoeError):
+    """The jail itself could not start or end a command: says nothing about the command."""
+
+
+def start(
+    words: Sequence[str], *, environment: Mapping[str, str], folder: Path, descriptors: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a process with three pipes, in a session of its own.
+
+    Raises:
+        JailError: it cannot be started.
+    """
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            cwd=folder,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise JailError(f"{words[0]} cannot be started: {error.strerror}") from error
+
+
+def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
+    """End the first process inside: with it the kernel ends all others, and bubblewrap waits for that.
+
+    Killing bubblewrap itself would leave the first process to be reaped by whoever adopts it.
+    """
+    if process.poll() is None:
+        inside = children(process.pid)
+        for child in inside:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        if not inside:
+            process.kill()
+    _wait(process)
+
+
+def end_unprotected(process: subprocess.Popen[bytes], slot: Slot) -> None:
+    """End a process group and, where the slot has an own user, all that runs as this user."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if slot.uid is not None:
+        words = [*slot.become(), "sh", "-c", "kill -KILL -1"]
+        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        _wait_for_user(slot.uid)
+    _wait(process)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_WAIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_user(uid: int) -> None:
+    """Wait until all processes of a user, which were killed, are dead; whoever adopted them reaps them."""
+    for process in psutil.process_iter(["uids", "status"]):
+        uids = process.info["uids"]
+        if uids and uids.real == uid and process.info["status"] != psutil.STATUS_ZOMBIE:
+            with suppress(psutil.Error):
+                process.wait(_WAIT_S)

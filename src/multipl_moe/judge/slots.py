@@ -1,0 +1,49 @@
+"""A user id for each worker slot, so that the processes of one are counted and ended apart from the others'."""
+
+import os
+import socket
+
+from multipl_moe.errors import ConfigError
+
+_FIRST_UID = 57_000
+_NUM_SLOTS = 1000
+
+
+class Slot:
+    """A user id that no other slot on this machine has while it is open.
+
+    Only root can give user ids away; for everyone else `uid` is None. The kernel counts processes by user id, and
+    never against root. Slots are told apart by names in the kernel's table of abstract sockets: such a name vanishes
+    with the process that holds it, however that ends.
+    """
+
+    def __init__(self):
+        self.uid: int | None = None
+        if os.geteuid() != 0:
+            return
+        self._claim = socket.socket(socket.AF_UNIX)
+        for uid in range(_FIRST_UID, _FIRST_UID + _NUM_SLOTS):
+            try:
+                self._claim.bind(f"\0multipl-moe-slot-{uid}")
+            except OSError:
+                continue
+            self.uid = uid
+            return
+        raise ConfigError(f"workers: all {_NUM_SLOTS} slots of this machine are taken; use fewer")
+
+    def close(self) -> None:
+        """Give the user id back."""
+        if self.uid is not None:
+            self._claim.close()
+
+    def become(self) -> list[str]:
+        """The words that, before a command, run it as the slot's user."""
+        if self.uid is None:
+            return []
+        ids = [f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--no-new-privs"]
+        return ["setpriv", *ids, "--"]
+
+    def own(self, path: str | os.PathLike[str]) -> None:
+        """Give a file or folder to the slot's user."""
+        if self.uid is not None:
+            os.chown(path, self.uid, self.uid)
