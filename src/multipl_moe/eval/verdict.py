@@ -1,0 +1,172 @@
+"""The verdict on a model: how many of its programs work, by language and benchmark, and how sure that is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.intervals import Estimate, TaskScores, estimate_mean_rate, estimate_rate
+from multipl_moe.eval.pass_at_k import pass_at_k
+from multipl_moe.eval.tally import Result, TaskTally, tally_results
+from multipl_moe.judge.outcome import Outcome
+from multipl_moe.problems.problem import Problem
+
+USUAL_PASS_AT = (1, 5, 10, 100)
+ROLES = ("learn", "keep")
+ALL = "all"
+Cells = dict[str, dict[str, list[TaskTally]]]
+"""Tallies by language and benchmark."""
+
+
+@dataclass(frozen=True)
+class VerdictSettings:
+    """How results are summed up.
+
+    Attributes:
+        roles: "learn" or "keep" by language; the others have none and count only in the mean over all.
+        pass_at: the k of pass@k; None takes those of `USUAL_PASS_AT` that every problem has the samples for.
+        not_scored: languages that are not scored, and why; their results are not looked at.
+        flags: problems that prove nothing, such as those with hollow tests, and why; they are scored all the same.
+        bootstrap_samples: resamples.
+        seed: of the resampling.
+    """
+
+    roles: Mapping[str, str] = field(default_factory=dict)
+    pass_at: tuple[int, ...] | None = None
+    not_scored: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    bootstrap_samples: int = 2000
+    seed: int = 0
+
+
+def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settings: VerdictSettings) -> dict[str, Any]:
+    """Sum up the results of one model, JSON-ready.
+
+    Args:
+        problems: those that were judged, of all languages and benchmarks.
+        results: lines of results.jsonl.
+        settings: what to compute.
+
+    Raises:
+        ConfigError: results and problems do not fit, or there are too few samples for a k.
+    """
+    tallies = tally_scored(problems, results, settings)
+    ks = _chosen_ks(tallies, settings.pass_at)
+    cells = group_cells(tallies)
+    languages = {
+        language: {
+            "role": settings.roles.get(language),
+            "benchmarks": {name: _describe(tasks, ks, settings) for name, tasks in benchmarks.items()},
+        }
+        for language, benchmarks in cells.items()
+    }
+    known = {problem.key for problem in problems}
+    return {
+        "pass_at": list(ks),
+        "languages": languages,
+        "means": {
+            role: {"languages": names, "pass_at_k": _means([cells[name] for name in names], ks, settings)}
+            for role, names in mean_groups(cells, settings.roles).items()
+        },
+        "not_scored": dict(settings.not_scored) | _without_counted_sample(tallies),
+        "left_out": [{"key": tally.problem.key, "sample": sample} for tally in tallies for sample in tally.left_out],
+        "flags": {key: reason for key, reason in settings.flags.items() if key in known},
+    }
+
+
+def tally_scored(problems: Sequence[Problem], results: Sequence[Result], settings: VerdictSettings) -> list[TaskTally]:
+    """Tallies of the problems in languages that are scored."""
+    scored = [problem for problem in problems if problem.language not in settings.not_scored]
+    refused = {problem.key for problem in problems} - {problem.key for problem in scored}
+    return tally_results(scored, [result for result in results if result["key"] not in refused])
+
+
+def group_cells(tallies: Sequence[TaskTally]) -> Cells:
+    """Tallies by language and benchmark, without tasks whose samples the judge failed on one and all."""
+    cells: Cells = {}
+    for tally in tallies:
+        if tally.num_samples:
+            cells.setdefault(tally.problem.language, {}).setdefault(tally.problem.benchmark, []).append(tally)
+    return cells
+
+
+def mean_groups(cells: Mapping[str, Any], roles: Mapping[str, str]) -> dict[str, list[str]]:
+    """Languages that each mean is taken over: those to learn, those to keep, and all."""
+    groups = {role: [name for name in cells if roles.get(name) == role] for role in ROLES}
+    return {role: names for role, names in (groups | {ALL: list(cells)}).items() if names}
+
+
+def task_scores(tasks: Sequence[TaskTally], k: int = 1) -> TaskScores:
+    """pass@k of each task that has k samples."""
+    enough = [task for task in tasks if task.num_samples >= k]
+    values = [pass_at_k(task.num_samples, task.num_passed, k) for task in enough]
+    return TaskScores(values, [task.cluster for task in enough])
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """A value and its 95% interval."""
+    return {"value": estimate.value, "interval": [estimate.low, estimate.high]}
+
+
+def _chosen_ks(tallies: Sequence[TaskTally], asked: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The k to report; samples that the judge failed on were drawn, so they do not make a k too large."""
+    drawn = {tally.problem.key: tally.outcomes.total() for tally in tallies}
+    fewest = min(drawn, key=lambda key: drawn[key], default=None)
+    if asked is None:
+        return tuple(k for k in USUAL_PASS_AT if k == 1 or (fewest is not None and k <= drawn[fewest]))
+    for k in asked:
+        if k < 1:
+            raise ConfigError(f"pass@{k}: k must be at least 1")
+        if fewest is not None and k > drawn[fewest]:
+            raise ConfigError(
+                f"pass@{k} needs at least {k} samples of each problem, but {fewest} has {drawn[fewest]}; "
+                f"draw {k} or ask for pass@{drawn[fewest]} at most"
+            )
+    return tuple(sorted({1, *asked}))
+
+
+def _describe(tasks: Sequence[TaskTally], ks: Sequence[int], settings: VerdictSettings) -> dict[str, Any]:
+    built = TaskScores([task.num_built / task.num_samples for task in tasks], [task.cluster for task in tasks])
+    outcomes = {str(outcome): sum(task.outcomes[outcome] for task in tasks) for outcome in Outcome}
+    scores = {k: task_scores(tasks, k) for k in ks}
+    rates = {k: _rate(values, settings) for k, values in scores.items() if values.values}
+    return {
+        "tasks": len(tasks),
+        "samples": sum(task.num_samples for task in tasks),
+        "pass_at_k": {str(k): rate | {"tasks": len(scores[k].values)} for k, rate in rates.items()},
+        "parses_or_compiles": _rate(built, settings),
+        "passes": rates[1],
+        "outcomes": outcomes,
+    }
+
+
+def _rate(scores: TaskScores, settings: VerdictSettings) -> dict[str, Any]:
+    return estimate_json(estimate_rate(scores, samples=settings.bootstrap_samples, seed=settings.seed))
+
+
+def _means(
+    languages: Sequence[dict[str, list[TaskTally]]], ks: Sequence[int], settings: VerdictSettings
+) -> dict[str, Any]:
+    means = {}
+    for k in ks:
+        scores = [[task_scores(tasks, k) for tasks in benchmarks.values()] for benchmarks in languages]
+        if all(cell.values for cells in scores for cell in cells):
+            estimate = estimate_mean_rate(scores, samples=settings.bootstrap_samples, seed=settings.seed)
+            means[str(k)] = estimate_json(estimate)
+    return means
+
+
+def _without_counted_sample(tallies: Sequence[TaskTally]) -> dict[str, str]:
+    """Languages in which the judge failed on every sample of a whole benchmark: said, for a 0 would be a lie."""
+    counted: dict[tuple[str, str], int] = {}
+    for tally in tallies:
+        cell = (tally.problem.language, tally.problem.benchmark)
+        counted[cell] = counted.get(cell, 0) + tally.num_samples
+    lost: dict[str, list[str]] = {}
+    for (language, benchmark), num_samples in counted.items():
+        if not num_samples:
+            lost.setdefault(language, []).append(benchmark)
+    return {
+        language: f"the judge failed on every sample of {', '.join(benchmarks)}"
+        for language, benchmarks in lost.items()
+    }

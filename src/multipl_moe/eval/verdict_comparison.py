@@ -1,0 +1,121 @@
+"""Two models judged on the same problems: what changed, by language and benchmark and as means."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.intervals import TaskScores, mean_of_languages
+from multipl_moe.eval.paired import PairedDifference, compare_means, compare_tasks
+from multipl_moe.eval.tally import Result, TaskTally
+from multipl_moe.eval.verdict import (
+    VerdictSettings,
+    build_verdict,
+    group_cells,
+    mean_groups,
+    tally_scored,
+    task_scores,
+)
+from multipl_moe.problems.problem import Problem
+
+_Pair = tuple[TaskScores, TaskScores]
+
+
+def judge_against(
+    problems: Sequence[Problem], before: Sequence[Result], after: Sequence[Result], settings: VerdictSettings
+) -> dict[str, Any]:
+    """The verdict on `after`, that on `before` under the key "before", and under "comparison" what changed.
+
+    Differences are after - before of pass@1: above 0 is better. k is chosen for each model by itself unless asked for.
+
+    Args:
+        problems: those that both models were judged on.
+        before, after: results of the two models.
+        settings: what to compute.
+
+    Raises:
+        ConfigError: results do not fit the problems, there are too few samples, or no task counts for both models.
+    """
+    return build_verdict(problems, after, settings) | {
+        "before": build_verdict(problems, before, settings),
+        "comparison": compare_verdicts(problems, before, after, settings),
+    }
+
+
+def compare_verdicts(
+    problems: Sequence[Problem], before: Sequence[Result], after: Sequence[Result], settings: VerdictSettings
+) -> dict[str, Any]:
+    """Paired differences of pass@1 over the tasks that count for both models, JSON-ready.
+
+    Raises:
+        ConfigError: as `judge_against`.
+    """
+    old = {tally.problem.key: tally for tally in tally_scored(problems, before, settings)}
+    new = tally_scored(problems, after, settings)
+    shared = [tally for tally in new if tally.num_samples and old[tally.problem.key].num_samples]
+    if not shared:
+        raise ConfigError("comparison: no problem counts for both models; judge both on the same problems")
+    counted = {tally.problem.key for tally in shared}
+    pairs = {
+        language: {name: _pair(tasks, old) for name, tasks in benchmarks.items()}
+        for language, benchmarks in group_cells(shared).items()
+    }
+    return {
+        "languages": {
+            language: {
+                "role": settings.roles.get(language),
+                "benchmarks": {name: _compare_cell(pair, settings) for name, pair in benchmarks.items()},
+            }
+            for language, benchmarks in pairs.items()
+        },
+        "means": {
+            role: {"languages": names} | _compare_means([list(pairs[name].values()) for name in names], settings)
+            for role, names in mean_groups(pairs, settings.roles).items()
+        },
+        "unpaired": [tally.problem.key for tally in new if tally.problem.key not in counted],
+    }
+
+
+def _pair(tasks: Sequence[TaskTally], old: dict[str, TaskTally]) -> _Pair:
+    return task_scores([old[task.problem.key] for task in tasks]), task_scores(tasks)
+
+
+def _compare_cell(pair: _Pair, settings: VerdictSettings) -> dict[str, Any]:
+    before, after = pair
+    change = compare_tasks(before, after, samples=settings.bootstrap_samples, seed=settings.seed)
+    described = _describe(change, before.mean, after.mean, f"{change.num_tasks} tasks")
+    return described | {"mcnemar_p": change.mcnemar_p}
+
+
+def _compare_means(languages: list[list[_Pair]], settings: VerdictSettings) -> dict[str, Any]:
+    change = compare_means(languages, samples=settings.bootstrap_samples, seed=settings.seed)
+    before = mean_of_languages([[pair[0] for pair in sets] for sets in languages])
+    after = mean_of_languages([[pair[1] for pair in sets] for sets in languages])
+    extent = f"{change.num_tasks} tasks in {len(languages)} language{'s' if len(languages) > 1 else ''}"
+    return _describe(change, before, after, extent)
+
+
+def _describe(change: PairedDifference, before: float, after: float, extent: str) -> dict[str, Any]:
+    return {
+        "tasks": change.num_tasks,
+        "before": before,
+        "after": after,
+        "difference": change.difference.value,
+        "interval": [change.difference.low, change.difference.high],
+        "gained": change.gained,
+        "lost": change.lost,
+        "noise_below": change.noise_below,
+        "is_noise": change.is_noise,
+        "sentence": _sentence(change, before, after, extent),
+    }
+
+
+def _sentence(change: PairedDifference, before: float, after: float, extent: str) -> str:
+    """What the difference is worth, for a reader who skips the statistics."""
+    what = f"{100 * change.difference.value:+.1f} points ({100 * before:.1f}% to {100 * after:.1f}%)"
+    if not change.is_noise:
+        return f"{what} is more than noise: {change.gained} tasks gained and {change.lost} lost, of {extent}"
+    if change.noise_below > 1:
+        return f"{what} says nothing: at {extent} any difference may be chance"
+    return (
+        f"{what} is within noise: at {extent} a difference under {100 * change.noise_below:.1f} points is mostly noise"
+    )

@@ -1,0 +1,140 @@
+"""problems.html: one self-contained page where one reads each problem, what models wrote, and what became of it."""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from multipl_moe.judge.outcome import Outcome
+from multipl_moe.problems.problem import Problem
+from multipl_moe.report.verdict_rows import language_title
+from multipl_moe.run_folder import write_text
+
+_SCRIPT = "problems.js"
+_SAMPLES_PER_PROBLEM = 10
+_NO_ANSWER: dict[str, Any] = {"num_samples": 0, "outcomes": {}, "samples": []}
+
+
+@dataclass(frozen=True)
+class ModelAnswers:
+    """What one model wrote and what came of it, as its evaluation folder holds it.
+
+    Attributes:
+        name: shown above its answers.
+        samples: lines of samples.jsonl (key, sample, completion, finish).
+        results: lines of results.jsonl (key, sample, outcome, stage).
+        details: lines of details.jsonl (key, sample, output, ...); answers without one show no output.
+    """
+
+    name: str
+    samples: Sequence[Mapping[str, Any]]
+    results: Sequence[Mapping[str, Any]]
+    details: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+def write_problems_page(
+    file: Path,
+    problems: Sequence[Problem],
+    models: Sequence[ModelAnswers],
+    *,
+    flags: Mapping[str, str] | None = None,
+    not_scored: Mapping[str, str] | None = None,
+    samples_per_problem: int = _SAMPLES_PER_PROBLEM,
+) -> None:
+    """Write the page, whole or not at all.
+
+    Completions are untrusted: they travel as JSON that cannot end its script element, the script puts them into text
+    nodes only, and the page's policy runs no other script and loads nothing.
+
+    Args:
+        file: to write; an existing one is replaced.
+        problems: those that were judged.
+        models: one, or two that are shown side by side, the one before first.
+        flags: problems whose tests prove nothing, by key, and why.
+        not_scored: languages that were not scored, and why.
+        samples_per_problem: how many answers of each problem and model are embedded; the page counts the others.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("multipl_moe.report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
+    assert environment.loader is not None
+    script = environment.loader.get_source(environment, _SCRIPT)[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template("problems.html.j2").render(
+        data=page_data(problems, models, flags=flags or {}, samples_per_problem=samples_per_problem),
+        not_scored={language_title(name): reason for name, reason in (not_scored or {}).items()},
+        script=Markup(script),
+        script_digest=digest,
+    )
+    write_text(file, page)
+
+
+def page_data(
+    problems: Sequence[Problem],
+    models: Sequence[ModelAnswers],
+    *,
+    flags: Mapping[str, str],
+    samples_per_problem: int,
+) -> dict[str, Any]:
+    """What the page embeds: every problem with the answers of each model."""
+    languages = dict.fromkeys(problem.language for problem in problems)
+    answers = [_answers(model, samples_per_problem) for model in models]
+    return {
+        "models": [model.name for model in models],
+        "outcomes": [str(outcome) for outcome in Outcome],
+        "languages": {name: language_title(name) for name in languages},
+        "problems": [
+            {
+                "key": problem.key,
+                "benchmark": problem.benchmark,
+                "language": problem.language,
+                "id": problem.id,
+                "prompt": problem.prompt,
+                "tests": problem.tests,
+                "flag": flags.get(problem.key, ""),
+                "answers": [by_key.get(problem.key, _NO_ANSWER) for by_key in answers],
+            }
+            for problem in problems
+        ],
+    }
+
+
+def _answers(model: ModelAnswers, samples_per_problem: int) -> dict[str, dict[str, Any]]:
+    """By problem the count of each outcome, over all samples, and the first samples in full."""
+    results = {(line["key"], line["sample"]): line for line in model.results}
+    outputs = {(line["key"], line["sample"]): line["output"] for line in model.details}
+    by_key: dict[str, list[dict[str, Any]]] = {}
+    for line in sorted(model.samples, key=lambda line: line["sample"]):
+        name = (line["key"], line["sample"])
+        by_key.setdefault(line["key"], []).append(_answer(line, results.get(name, {}), outputs.get(name, "")))
+    return {
+        key: {
+            "num_samples": len(answers),
+            "outcomes": _count_outcomes(answers),
+            "samples": answers[:samples_per_problem],
+        }
+        for key, answers in by_key.items()
+    }
+
+
+def _count_outcomes(answers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    counts = Counter(answer["outcome"] for answer in answers)
+    return {str(outcome): counts[outcome] for outcome in Outcome if counts[outcome]}
+
+
+def _answer(line: Mapping[str, Any], result: Mapping[str, Any], output: str) -> dict[str, Any]:
+    return {
+        "sample": line["sample"],
+        "completion": line["completion"],
+        "finish": line.get("finish", ""),
+        "outcome": result.get("outcome", ""),
+        "stage": result.get("stage", ""),
+        "output": output,
+    }

@@ -1,0 +1,47 @@
+"""Raw results, checked and counted."""
+
+import pytest
+
+from multipl_moe.errors import UserError
+from multipl_moe.eval.tally import tally_results
+from multipl_moe.judge.outcome import Outcome
+from tests.eval.judged import problem, problems, results
+
+
+def test_samples_are_counted_by_problem_and_failures_of_the_judge_are_not():
+    asked = problems("rust", 2)
+    first, second = tally_results(asked, results(asked, "pc", "wh", "ph"))
+    assert (first.num_samples, first.num_passed, first.num_built, first.left_out) == (3, 2, 3, ())
+    assert (second.num_samples, second.num_passed, second.num_built, second.left_out) == (1, 0, 0, (1, 2))
+    assert second.outcomes == {Outcome.compile_error: 1, Outcome.harness_error: 2}
+
+
+@pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.harness_error}))
+def test_a_program_is_built_unless_judging_it_ended_in_the_compiler(outcome: Outcome):
+    asked = problems("rust", 1)
+    line = {"key": asked[0].key, "sample": 0, "outcome": str(outcome)}
+    (ran,) = tally_results(asked, [line | {"stage": "run"}])
+    (compiled,) = tally_results(asked, [line | {"stage": "compile"}])
+    assert ran.num_built == (outcome not in ("compile_error", "compile_timeout"))
+    assert compiled.num_built == 0  # a compiler that eats all memory has built nothing
+
+
+def test_cluster_is_the_problems_own_key_where_it_has_none():
+    asked = [problem("rust", 1), problem("go", 1)]
+    same = tally_results(asked, results(asked, "pp"))
+    assert {tally.cluster for tally in same} == {"starter/1"}
+    asked = [type(one)(one.benchmark, one.id, one.language, "", "", "own", ()) for one in asked]
+    assert [tally.cluster for tally in tally_results(asked, results(asked, "pp"))] == ["starter/rust/1", "starter/go/1"]
+
+
+def test_results_that_do_not_fit_are_refused():
+    asked = problems("rust", 3)
+    judged = results(asked, "pwp")
+    with pytest.raises(UserError, match=r"2 of 3 problems have none \(the first is starter/rust/1\); run the same"):
+        tally_results(asked, judged[:1])
+    with pytest.raises(UserError, match="sample 0 of starter/rust/2 occurs twice"):
+        tally_results(asked, [*judged, judged[-1]])
+    with pytest.raises(UserError, match="starter/rust/2 is none of the 2 problems"):
+        tally_results(asked[:2], judged)
+    with pytest.raises(UserError, match="'fine'; known are passed, wrong_answer"):
+        tally_results(asked, [*judged[:2], judged[2] | {"outcome": "fine"}])

@@ -1,0 +1,128 @@
+"""The verdict on one model: keys frozen, nothing silently 0."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from multipl_moe.errors import UserError
+from multipl_moe.eval.intervals import wilson
+from multipl_moe.eval.verdict import VerdictSettings, build_verdict
+from multipl_moe.judge.outcome import Outcome
+from tests.eval.judged import problems, results
+
+_SETTINGS = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"}, bootstrap_samples=300)
+RUST, GO, PYTHON = (problems(name, 5) for name in ("rust", "go", "python"))
+ASKED = RUST + GO + PYTHON
+JUDGED = results(RUST, "pwccp") + results(GO, "hpwww") + results(PYTHON, "ppppw")
+
+
+def test_keys_are_frozen():
+    verdict = build_verdict(ASKED, JUDGED, _SETTINGS)
+    assert set(verdict) == {"pass_at", "languages", "means", "not_scored", "left_out", "flags"}
+    cell_keys = {"tasks", "samples", "pass_at_k", "parses_or_compiles", "passes", "outcomes"}
+    for row in verdict["languages"].values():
+        assert set(row) == {"role", "benchmarks"}
+        for cell in row["benchmarks"].values():
+            assert set(cell) == cell_keys
+            assert set(cell["pass_at_k"]["1"]) == {"value", "interval", "tasks"}
+            assert set(cell["parses_or_compiles"]) == set(cell["passes"]) == {"value", "interval"}
+            assert list(cell["outcomes"]) == [str(outcome) for outcome in Outcome]
+    for row in verdict["means"].values():
+        assert set(row) == {"languages", "pass_at_k"}
+        assert set(row["pass_at_k"]["1"]) == {"value", "interval"}
+    assert set(verdict["left_out"][0]) == {"key", "sample"}
+    assert json.loads(json.dumps(verdict)) == verdict
+
+
+def test_values_are_those_of_the_results():
+    verdict = build_verdict(ASKED, JUDGED, _SETTINGS)
+    assert list(verdict["languages"]) == ["rust", "go", "python"]
+    rust = verdict["languages"]["rust"]
+    assert rust["role"] == "learn"
+    cell = rust["benchmarks"]["starter"]
+    assert (cell["tasks"], cell["samples"]) == (5, 5)
+    expected = wilson(2, 5)
+    assert cell["pass_at_k"] == {"1": {"value": 0.4, "interval": [expected.low, expected.high], "tasks": 5}}
+    assert cell["passes"]["value"] == 0.4
+    assert cell["parses_or_compiles"]["value"] == 0.6
+    assert {name: count for name, count in cell["outcomes"].items() if count} == {
+        "passed": 2,
+        "wrong_answer": 1,
+        "compile_error": 2,
+    }
+    means = {role: (row["languages"], row["pass_at_k"]["1"]["value"]) for role, row in verdict["means"].items()}
+    assert means == {
+        "learn": (["rust", "go"], pytest.approx((0.4 + 0.25) / 2)),
+        "keep": (["python"], pytest.approx(0.8)),
+        "all": (["rust", "go", "python"], pytest.approx((0.4 + 0.25 + 0.8) / 3)),
+    }
+
+
+def test_failures_of_the_judge_never_count_against_a_model_and_are_named():
+    verdict = build_verdict(ASKED, JUDGED, _SETTINGS)
+    cell = verdict["languages"]["go"]["benchmarks"]["starter"]
+    assert (cell["tasks"], cell["samples"], cell["pass_at_k"]["1"]["value"]) == (4, 4, 0.25)
+    assert verdict["left_out"] == [{"key": "starter/go/0", "sample": 0}]
+
+
+def test_a_language_that_is_not_scored_has_a_reason_and_no_number():
+    settings = replace(_SETTINGS, not_scored={"go": "go: not found; install golang-go"})
+    verdict = build_verdict(ASKED, JUDGED, settings)
+    assert verdict["not_scored"] == {"go": "go: not found; install golang-go"}
+    assert "go" not in verdict["languages"]
+    assert verdict["means"]["learn"]["languages"] == ["rust"]
+    assert verdict["left_out"] == []
+    only_rust_and_python = build_verdict(ASKED, results(RUST, "pwccp") + results(PYTHON, "ppppw"), settings)
+    assert only_rust_and_python == verdict
+
+
+def test_a_benchmark_that_the_judge_wholly_failed_on_is_not_a_0():
+    verdict = build_verdict(RUST + GO, results(RUST, "pwccp") + results(GO, "hhhhh"), _SETTINGS)
+    assert set(verdict["languages"]) == {"rust"}
+    assert verdict["not_scored"] == {"go": "the judge failed on every sample of starter"}
+    assert len(verdict["left_out"]) == 5
+
+
+def test_nothing_scored_is_a_verdict_without_numbers():
+    verdict = build_verdict(GO, [], replace(_SETTINGS, not_scored={"go": "no toolchain"}))
+    assert (verdict["languages"], verdict["means"], verdict["pass_at"]) == ({}, {}, [1])
+
+
+def test_flags_name_problems_of_the_set_only():
+    settings = replace(_SETTINGS, flags={"starter/rust/3": "hollow", "humaneval-x/rust/Rust/32": "hollow"})
+    assert build_verdict(ASKED, JUDGED, settings)["flags"] == {"starter/rust/3": "hollow"}
+
+
+def test_several_samples_give_more_k_as_far_as_each_problem_has_them():
+    five = results(RUST, "pwccp", "ppccw", "pwccw", "wwccp", "wwccp")
+    verdict = build_verdict(RUST, five, _SETTINGS)
+    assert verdict["pass_at"] == [1, 5]
+    rates = verdict["languages"]["rust"]["benchmarks"]["starter"]["pass_at_k"]
+    assert rates["1"]["value"] == pytest.approx((3 + 1 + 0 + 0 + 3) / 25)
+    assert rates["5"]["value"] == pytest.approx(3 / 5)
+    assert set(verdict["means"]["learn"]["pass_at_k"]) == {"1", "5"}
+    asked = build_verdict(RUST, five, replace(_SETTINGS, pass_at=(2,)))
+    assert asked["pass_at"] == [1, 2]
+
+
+def test_k_above_the_samples_is_refused_with_the_remedy():
+    with pytest.raises(UserError, match=r"pass@10 needs at least 10 samples.*starter/rust/0 has 2; draw 10 or ask"):
+        build_verdict(RUST, results(RUST, "ppppp", "ppppp"), replace(_SETTINGS, pass_at=(10,)))
+    with pytest.raises(UserError, match="k must be at least 1"):
+        build_verdict(RUST, results(RUST, "ppppp"), replace(_SETTINGS, pass_at=(0,)))
+
+
+def test_a_failure_of_the_judge_costs_its_task_the_larger_k_only():
+    judged = results(RUST, "phwww", "wwwww")
+    cell = build_verdict(RUST, judged, replace(_SETTINGS, pass_at=(2,)))["languages"]["rust"]["benchmarks"]["starter"]
+    assert (cell["pass_at_k"]["1"]["tasks"], cell["pass_at_k"]["2"]["tasks"]) == (5, 4)
+    assert cell["pass_at_k"]["2"]["value"] == 0.25
+
+
+def test_one_seed_gives_one_verdict():
+    asked = problems("rust", 40)
+    judged = results(asked, "pwccp" * 8, "ppcwwwcw" * 5, "wwwwpwpwwcpp" * 3 + "pppp")
+    first = build_verdict(asked, judged, _SETTINGS)
+    assert build_verdict(asked, judged[::-1], _SETTINGS) == first
+    assert build_verdict(asked, judged, replace(_SETTINGS, seed=1)) != first

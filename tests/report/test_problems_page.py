@@ -1,0 +1,153 @@
+"""problems.html: loads nothing, holds all it was given, and takes what a model wrote for text only."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multipl_moe.problems.problem import Problem
+from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
+from tests.eval.judged import problem, results
+
+_EVIL = [
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    '"><img src=x onerror=alert(1)>',
+    "\u2028\u2029\x00\\u003c &lt; ]]> {{ 7 * 7 }} \udc80",
+    "'; alert(1); //",
+]
+_ASKED = [problem(language, number) for language in ("rust", "go") for number in range(len(_EVIL))]
+
+
+class _Scripts(HTMLParser):
+    """Contents of the script elements and all tags."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.tags: list[str] = []
+        self._attributes: dict[str, str | None] | None = None
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._attributes = dict(attrs) if tag == "script" else None
+
+    def handle_data(self, data: str) -> None:
+        if self._attributes is not None:
+            self.scripts.append((self._attributes, data))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._attributes = None
+
+
+def answers(name: str, asked: list[Problem], completions: list[str], *letters: str) -> ModelAnswers:
+    """What a model wrote (the completions in turn) and what came of it (one string of letters for each sample)."""
+    judged = results(asked, *letters)
+    texts = [completions[index % len(completions)] for index in range(len(judged))]
+    samples = [
+        {"key": line["key"], "sample": line["sample"], "completion": text, "finish": "stop"}
+        for line, text in zip(judged, texts, strict=True)
+    ]
+    details = [
+        {"key": line["key"], "sample": line["sample"], "output": text, "compile_s": 0.1, "run_s": 0.2, "peak_bytes": 9}
+        for line, text in zip(judged, texts, strict=True)
+    ]
+    return ModelAnswers(name, samples, judged, details)
+
+
+def _write(folder: Path, asked: list[Problem], models: list[ModelAnswers], **values: Any) -> str:
+    write_problems_page(folder / "problems.html", asked, models, **values)
+    return (folder / "problems.html").read_text(encoding="utf-8")
+
+
+def _embedded(page: str) -> Any:
+    (attributes, text), _ = _Scripts(page).scripts
+    assert attributes == {"type": "application/json", "id": "data"}
+    return json.loads(text)
+
+
+def test_embedded_data_reads_back_equal_whatever_models_wrote(tmp_path: Path):
+    asked = [problem("rust", number, prompt=text, tests=text) for number, text in enumerate(_EVIL)]
+    models = [answers(text, asked, _EVIL, "pwcph") for text in _EVIL[:2]]
+    flags = {asked[0].key: _EVIL[0]}
+    page = _write(tmp_path, asked, models, flags=flags, not_scored={"lua": _EVIL[0]})
+    assert _embedded(page) == page_data(asked, models, flags=flags, samples_per_problem=10)
+    for number, text in enumerate(_EVIL):
+        answer = _embedded(page)["problems"][number]["answers"][1]
+        assert (answer["samples"][0]["completion"], answer["samples"][0]["output"]) == (text, text)
+
+
+def test_markup_in_completions_makes_no_element(tmp_path: Path):
+    evil = _Scripts(_write(tmp_path, _ASKED, [answers("mine", _ASKED, _EVIL, "p" * 10)]))
+    tame = _Scripts(_write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)]))
+    assert evil.tags == tame.tags
+    assert len(evil.scripts) == 2
+    assert evil.scripts[1] == tame.scripts[1]
+
+
+def test_policy_runs_the_pages_own_script_only(tmp_path: Path):
+    page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, _EVIL, "p" * 10)])
+    (_, script) = _Scripts(page).scripts[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert "default-src 'none'" in policy
+    assert f"script-src 'sha256-{digest}';" in policy
+
+
+def test_script_writes_text_and_never_html(tmp_path: Path):
+    page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)])
+    (_, script) = _Scripts(page).scripts[1]
+    for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "fetch"):
+        assert unsafe not in script
+
+
+def test_page_loads_nothing(tmp_path: Path):
+    page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)])
+    assert re.findall(r"\b(?:src|href)\s*=", page) == []
+    assert re.findall(r"url\(|@import|https?://", page) == []
+
+
+def test_two_models_stand_side_by_side_with_outcomes_of_their_own(tmp_path: Path):
+    models = [answers("base", _ASKED, ["pass"], "w" * 10), answers("hybrid", _ASKED, ["return 1"], "p" * 10)]
+    data = _embedded(_write(tmp_path, _ASKED, models))
+    assert data["models"] == ["base", "hybrid"]
+    assert data["languages"] == {"rust": "Rust", "go": "Go"}
+    before, after = data["problems"][3]["answers"]
+    assert (before["outcomes"], after["outcomes"]) == ({"wrong_answer": 1}, {"passed": 1})
+    assert (before["samples"][0]["completion"], after["samples"][0]["completion"]) == ("pass", "return 1")
+
+
+def test_only_the_first_samples_are_embedded_but_all_are_counted(tmp_path: Path):
+    model = answers("mine", _ASKED, ["pass"], "wwwwwwwwww", "pppppppppp", "wwwwwwwwww")
+    answer = _embedded(_write(tmp_path, _ASKED, [model], samples_per_problem=2))["problems"][0]["answers"][0]
+    assert [sample["sample"] for sample in answer["samples"]] == [0, 1]
+    assert (answer["num_samples"], answer["outcomes"]) == (3, {"wrong_answer": 2, "passed": 1})
+
+
+def test_answers_without_result_and_problems_without_answer_are_shown_as_such(tmp_path: Path):
+    whole = answers("mine", _ASKED, ["pass"], "p" * 10)
+    part = ModelAnswers("mine", whole.samples[:6], whole.results[:5])
+    page = _write(tmp_path, _ASKED, [part], not_scored={"go": "no toolchain <b>"})
+    scored, unscored, unanswered = (_embedded(page)["problems"][index]["answers"][0] for index in (4, 5, 6))
+    assert (scored["samples"][0]["outcome"], scored["samples"][0]["output"]) == ("passed", "")
+    assert (unscored["outcomes"], unscored["samples"][0]["outcome"]) == ({}, "")
+    assert unanswered == {"num_samples": 0, "outcomes": {}, "samples": []}
+    assert "Go is not scored: no toolchain &lt;b&gt;" in page
+
+
+def test_equal_inputs_give_equal_bytes(tmp_path: Path):
+    model = answers("mine", _ASKED, _EVIL, "p" * 10)
+    assert _write(tmp_path, _ASKED, [model]) == _write(tmp_path, _ASKED, [model])
+    assert [path.name for path in tmp_path.iterdir()] == ["problems.html"]
+
+
+@pytest.mark.parametrize("kind", ["models", "problems"])
+def test_an_empty_page_is_a_page(tmp_path: Path, kind: str):
+    asked, models = (_ASKED, []) if kind == "models" else ([], [ModelAnswers("mine", [], [])])
+    assert len(_embedded(_write(tmp_path, asked, models))["problems"]) == len(asked)

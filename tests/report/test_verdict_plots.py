@@ -1,0 +1,49 @@
+"""The plot of the verdict shows what it should."""
+
+import numpy as np
+import pytest
+
+from multipl_moe.eval.verdict import VerdictSettings, build_verdict
+from multipl_moe.report.verdict_plots import verdict_plot
+from tests.eval.judged import problems, results
+from tests.report.judged import judged
+
+
+def test_each_language_has_a_bar_for_each_model_and_its_interval():
+    verdict = judged()
+    (axes,) = verdict_plot(verdict).axes
+    widths = [bar.get_width() for bar in axes.patches]  # pyright: ignore[reportAttributeAccessIssue]
+    assert widths == pytest.approx([10, 70, 50, 100 * 9 / 19])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Rust", "Python"]
+    low, high = axes.get_ylim()
+    assert low > high  # top to bottom
+    spans = [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
+    interval = verdict["languages"]["rust"]["benchmarks"]["starter"]["pass_at_k"]["1"]["interval"]
+    assert spans[1] == pytest.approx([100 * bound for bound in interval])
+    assert len({bar.get_facecolor() for bar in axes.patches}) == 3  # before, learn, keep
+
+
+def test_legend_names_what_is_drawn():
+    (legend,) = verdict_plot(judged()).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["before", "languages to learn", "languages to keep"]
+    asked = problems("lua", 4)
+    (legend,) = verdict_plot(build_verdict(asked, results(asked, "ppww"), VerdictSettings())).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["this model"]
+
+
+def test_languages_that_are_not_scored_are_named_and_have_no_bar():
+    figure = verdict_plot(judged())
+    assert "not scored: Go" in figure.get_supxlabel()
+    assert len(figure.axes[0].patches) == 4
+
+
+def test_each_benchmark_has_a_panel():
+    asked = problems("rust", 4, "starter") + problems("rust", 4, "mine $a$")
+    figure = verdict_plot(build_verdict(asked, results(asked, "ppwwpppp"), VerdictSettings()))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["starter", r"mine \$a\$"]
+    figure.draw_without_rendering()
+
+
+def test_nothing_scored_is_still_a_figure():
+    settings = VerdictSettings(not_scored={"go": "no toolchain"})
+    verdict_plot(build_verdict(problems("go", 2), [], settings)).draw_without_rendering()
