@@ -66,9 +66,8 @@ def read_benchmark(
     wish = Wish(Path(path) if colon else None, languages, official_stops)
     if name in BENCHMARKS:
         if colon and (name == "starter" or not path):
-            raise ConfigError(
-                f"benchmark '{spec}': write '{name}'" + ("" if name == "starter" else f" or '{name}:PATH'")
-            )
+            remedy = "" if name == "starter" else f" or '{name}:PATH'"
+            raise ConfigError(f"benchmark '{spec}': write '{name}'{remedy}")
         problems = BENCHMARKS[name](wish)
     elif spec.endswith((".jsonl", ".jsonl.gz")):
         problems = read_own(Path(spec))

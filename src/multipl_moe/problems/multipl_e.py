@@ -35,9 +35,8 @@ def read_multipl_e(
     """
     benchmark = f"multipl-e-{source}"
     if path is None:
-        names = [
-            f"{source}-{LANGUAGES[language]}" for language in LANGUAGES if languages is None or language in languages
-        ]
+        wanted = [language for language in LANGUAGES if languages is None or language in languages]
+        names = [f"{source}-{LANGUAGES[language]}" for language in wanted]
         files = [hub_file(_REPOSITORY, f"{name}/test-00000-of-00001.parquet", benchmark) for name in names]
     else:
         files = files_of(path)

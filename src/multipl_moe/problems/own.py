@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.forms.stops import cut_at_stop
@@ -85,7 +86,7 @@ def read_own(file: Path) -> list[Problem]:
     return problems
 
 
-def _told(error) -> str:
+def _told(error: ErrorDetails) -> str:
     place = ".".join(map(str, error["loc"]))
     return f"{place}: {error['msg'].removeprefix('Value error, ')}"
 

@@ -156,12 +156,18 @@ fn main() {
 """
 
 GO_IMPORTS = 'import (\n\tsealedfmt "fmt"\n\tsealedtesting "testing"\n)\n'
+# TestMain comes last of all: the testing package itself prints a line when the tests have passed.
 _GO_ENDING = r"""
+var sealedDone = false
 var sealedNumbers = [2]uint64{$first, $second}
 
 func TestSealed(t *sealedtesting.T) {
 	$tests
-	if !t.Failed() && 1 != 2 && !false {
+	sealedDone = !t.Failed() && 1 != 2 && !false
+}
+
+func TestMain(m *sealedtesting.M) {
+	if m.Run() == 0 && sealedDone {
 		sealedfmt.Printf("\nsealed %d\n", sealedNumbers[0]^sealedNumbers[1])
 	}
 }

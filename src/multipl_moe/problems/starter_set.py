@@ -60,7 +60,7 @@ def _read(file: Path, language: str, frame: Frame) -> Problem:
     signatures = re.findall(_SIGNATURE.get(language, r"(\w+)\("), prompt, re.MULTILINE)
     if not signatures:
         raise ValueError("the prompt holds no signature of a function; end it with the one that is to be completed")
-    reference = cut_at_stop(solution, frame.stop)
+    reference = cut_at_stop(solution, frame.stop).rstrip()
     if not reference.strip():
         raise ValueError(f"nothing stands between `{frame.comment} --- solution` and where the function ends")
     return Problem(

@@ -1,0 +1,163 @@
+"""The code of a chat answer, as a completion of the problem's prompt.
+
+An answer repeats the prompt, writes the whole function, helpers around it and often a main of its own. What comes out
+is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not cut
+at stop strings, which are made for models that simply go on.
+"""
+
+import ast
+import re
+import textwrap
+
+from multipl_moe.problems.forms.closing import BRACES
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.source_text import bare_code, body_end
+
+_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_DEFINITION = {
+    "go": r"\bfunc\s+{name}\s*\([^{{}}]*\{{",
+    "rust": r"\bfn\s+{name}\b[^{{}};]*\{{",
+    "java": r"[\w>\]]\s+{name}\s*\([^{{}};]*\{{",
+    "cpp": r"[\w>&*]\s*\b{name}\s*\([^{{}};]*\{{",
+}
+# What an answer may hold beside the function that the tests, or the prompt, bring themselves.
+_OWN_MAIN = {
+    "go": r"\bfunc\s+(?:main|Test\w*)\s*\([^{}]*\{",
+    "rust": r"(?:#\[cfg\(test\)\]\s*mod\s+\w+|\bfn\s+main\s*\(\))[^{};]*\{",
+    "java": r"\bpublic\s+static\s+void\s+main\s*\([^{};]*\{",
+    "cpp": r"\bint\s+main\s*\([^{};]*\{",
+}
+
+
+def completion_of_answer(problem: Problem, answer: str) -> str:
+    """The completion that a chat answer means.
+
+    Args:
+        problem: what was asked.
+        answer: text with code in a fenced block, an unfinished block, or nothing but code.
+    """
+    name = function_name(problem)
+    code = _code(answer, name)
+    if problem.form == "mbpp":
+        return _without_calls(code)
+    if name is None:
+        return code
+    if problem.language == "python":
+        return _python_body(code, name, problem.prompt)
+    if problem.language == "ruby":
+        return _ruby_body(code, name, problem)
+    if problem.language in BRACES:
+        return _brace_body(code, name, problem)
+    return code.removeprefix(problem.prompt)
+
+
+def function_name(problem: Problem) -> str | None:
+    """Name of the function that the prompt opens, in the problem's language; None if none is found."""
+    prompt = bare_code(problem.prompt, problem.language)
+    if problem.language in ("python", "ruby"):
+        names = re.findall(r"^[ \t]*def\s+(\w+[?!]?)", prompt, re.MULTILINE)
+    else:
+        names = re.findall(r"(\w+)\s*\([^{};]*\{", prompt)
+    return names[-1] if names else problem.entry_point
+
+
+def _code(answer: str, name: str | None) -> str:
+    """The fenced block that holds the function, or the first; the answer itself where nothing is fenced."""
+    blocks = _FENCE.findall(answer)
+    holding = [block for block in blocks if name and re.search(rf"\b{re.escape(name)}\b", block)]
+    return (holding or blocks or [answer])[0]
+
+
+def _python_body(code: str, name: str, prompt: str) -> str:
+    """The body with imports and helpers moved into it, so that everything is indented like a plain completion."""
+    indent = re.match(r"[ \t]*", prompt.rstrip().rsplit("\n", 1)[-1])
+    margin = (indent[0] if indent else "") or "    "
+    try:
+        module = ast.parse(code)
+    except (SyntaxError, ValueError):
+        return re.split(rf"^[ \t]*def\s+{name}\b[^\n]*\n", code, maxsplit=1, flags=re.MULTILINE)[-1]
+    definition = next((n for n in module.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+    if definition is None:
+        return code
+    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+    helpers = [node for node in module.body if isinstance(node, kept) and node is not definition]
+    body = definition.body[1:] if ast.get_docstring(definition, clean=False) is not None else definition.body
+    lines = code.splitlines()
+    # A module that has only a docstring for a body does nothing; its completion must still parse.
+    inner = "\n".join(lines[body[0].lineno - 1 : definition.end_lineno]) if body else "pass"
+    parts = ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in helpers] + [textwrap.dedent(inner)]
+    return textwrap.indent("\n".join(parts) + "\n", margin)
+
+
+def _without_calls(code: str) -> str:
+    """A Python module without the statements that only try it: assertions, calls and `if __name__` blocks."""
+    try:
+        module = ast.parse(code)
+    except (SyntaxError, ValueError):
+        return code
+    lines = code.splitlines()
+    for node in reversed(module.body):
+        called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        if called or main or isinstance(node, ast.Assert):
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "\n".join(lines) + "\n"
+
+
+def _ruby_body(code: str, name: str, problem: Problem) -> str:
+    """From the line after the signature to the `end` in the margin; what stands before moves into the body."""
+    found = re.search(rf"^def\s+(?:self\.)?{re.escape(name)}(?!\w)[^\n]*\n(.*?)^end\b", code, re.DOTALL | re.MULTILINE)
+    if not found:
+        return code
+    before = re.sub(r"^#[^\n]*\n", "", code[: found.start()], flags=re.MULTILINE).strip()
+    body = (textwrap.indent(before, "  ") + "\n" if before else "") + found[1].rstrip()
+    start = "" if problem.prompt.endswith("\n") else "\n"
+    return start + body + ("\nend\n" if problem.form == "multipl_e" else "")
+
+
+def _brace_body(code: str, name: str, problem: Problem) -> str:
+    """The body and the helpers around the function; the brace that the form or the tests add is left out."""
+    language = problem.language
+    code = _without_main(code, language)
+    found = re.search(_DEFINITION[language].format(name=re.escape(name)), code)
+    if not found:
+        return code
+    end = body_end("{", code[found.end() :], language)
+    if end is None:
+        return code[found.end() :].lstrip("\n")
+    body = code[found.end() : found.end() + end - 1].strip("\n").rstrip()
+    before, after = _helpers(code[: found.start()], name, problem), code[found.end() + end :]
+    if language == "java":
+        after = after.rstrip().removesuffix("}").rstrip()
+    helpers = "\n".join(part.strip("\n") for part in (before, after) if part.strip())
+    if language == "rust":
+        # The prompt's arguments are not mutable; an answer may have made its own so.
+        mutable = re.findall(r"\bmut\s+(\w+)\s*:", found[0])
+        return "\n".join([helpers] * bool(helpers) + [f"    let mut {name} = {name};" for name in mutable] + [body])
+    closed = f"{body}\n}}\n\n{helpers}".rstrip() if helpers else body
+    if language == "go" and problem.form == "multipl_e":
+        return closed if helpers else f"{body}\n}}\n"
+    return closed.removesuffix("}").rstrip() if helpers else body
+
+
+def _helpers(before: str, name: str, problem: Problem) -> str:
+    """Definitions before the function that the prompt does not bring."""
+    language = problem.language
+    if language == "java":
+        before = re.split(r"\bclass\s+\w+[^{]*\{", before, maxsplit=1)[-1]
+    before = re.sub(r"^[ \t]*//[^\n]*\n|/\*.*?\*/\n?", "", before, flags=re.DOTALL | re.MULTILINE)
+    if language == "go":
+        before = re.sub(r"^(?:package[^\n]*|import\s*(?:\([^)]*\)|\"[^\"]*\"))\n", "", before, flags=re.MULTILINE)
+    # The beginning of the definition itself: "bool", "pub static", "public static int".
+    last = before.rfind("\n")
+    lines = [
+        line for line in before[: last + 1].splitlines() if line.strip() not in problem.prompt or line.strip() == "}"
+    ]
+    return "\n".join(lines).strip("\n")
+
+
+def _without_main(code: str, language: str) -> str:
+    while found := re.search(_OWN_MAIN[language], code):
+        end = body_end("{", code[found.end() :], language)
+        code = code[: found.start()] + (code[found.end() + end :] if end is not None else "")
+    return code
