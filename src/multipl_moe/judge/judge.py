@@ -1,0 +1,157 @@
+"""Judging one program: compiled in the jail, run in a fresh one that does not hold its source, and classified."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from multipl_moe.judge.jail import Finished, Jail
+from multipl_moe.judge.limits import Limits
+from multipl_moe.judge.outcome import Judgement, Outcome
+from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.toolbox import Commands, Toolbox
+
+_SHOWN_BYTES = 4096
+_OUT_OF_MEMORY = re.compile(
+    r"OutOfMemoryError|\bMemoryError\b|NoMemoryError|std::bad_alloc|[Cc]annot allocate memory|memory exhausted"
+    r"|runtime: out of memory|memory allocation of \d+ bytes failed|out of memory allocating|insufficient memory"
+)
+_NOT_EXECUTABLE = {126, 127}
+
+
+def judge(
+    program: Program, jail: Jail, toolbox: Toolbox, limits: Limits | None = None, compile_limits: Limits | None = None
+) -> Judgement:
+    """The outcome of one program.
+
+    Args:
+        program: what to judge.
+        jail: of the calling thread.
+        toolbox: shared by all threads; makes what must be made once, outside of the program's time.
+        limits, compile_limits: of the two stages, instead of those of the toolchain.
+
+    Raises:
+        ConfigError: the toolchain, or something that the program wants, is missing.
+        JailError: the jail does not work.
+    """
+    commands = toolbox.commands(program, jail)
+    toolchain = commands.toolchain
+    with jail.new_folder() as folder:
+        compiled = None
+        if commands.compile:
+            compiled = _compile(program, commands, folder, jail, compile_limits or toolchain.compile_limits)
+            outcome = _outcome_of_compilation(compiled)
+            if outcome:
+                return _judgement(outcome, "compile", compiled, None)
+        finished = jail.run(
+            _in(jail.seen_as(folder), commands.run),
+            limits=limits or toolchain.run_limits,
+            folder=folder,
+            stdin=b"" if commands.compile else program.source.encode(errors="surrogateescape"),
+            read_only_binds=commands.binds,
+            environment=toolchain.environment,
+        )
+        outcome = _outcome_of_run(finished, program.seal, toolchain.failed_assertion)
+        ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
+        if ended_badly and commands.check and not _parses(program, commands, jail):
+            return _judgement(Outcome.compile_error, "compile", finished, None)
+    return _judgement(outcome, "run", compiled, finished)
+
+
+def _compile(program: Program, commands: Commands, folder: Path, jail: Jail, limits: Limits) -> Finished:
+    """Run the compiler; the source is gone afterwards."""
+    assert commands.compile
+    source = program.source.encode(errors="surrogateescape")
+    if commands.source:
+        (folder / commands.source).write_bytes(source)
+    finished = jail.run(
+        _in(jail.seen_as(folder), commands.compile),
+        limits=limits,
+        folder=folder,
+        writable=True,
+        stdin=b"" if commands.source else source,
+        read_only_binds=commands.binds,
+        environment=commands.toolchain.environment,
+    )
+    if commands.source:
+        (folder / commands.source).unlink(missing_ok=True)
+    return finished
+
+
+def _parses(program: Program, commands: Commands, jail: Jail) -> bool:
+    """Whether an interpreter accepts the program as such; it says so within the compiler's limits or not at all."""
+    assert commands.check
+    toolchain = commands.toolchain
+    finished = jail.run(
+        commands.check,
+        limits=replace(toolchain.compile_limits, output_bytes=toolchain.run_limits.output_bytes),
+        stdin=program.source.encode(errors="surrogateescape"),
+        read_only_binds=commands.binds,
+        environment=toolchain.environment,
+    )
+    return finished.stopped_by is not None or finished.exit_code == 0
+
+
+def _outcome_of_compilation(finished: Finished) -> Outcome | None:
+    """What a failed compilation means, None if there is a program to run."""
+    match finished.stopped_by:
+        case "wall":
+            return Outcome.compile_timeout
+        case "memory":
+            return Outcome.memory_limit
+        case "output":
+            return Outcome.output_limit
+    if finished.exit_code == 0:
+        return None
+    if finished.exit_code in _NOT_EXECUTABLE:
+        return Outcome.harness_error
+    return Outcome.memory_limit if _ran_out_of_memory(finished) else Outcome.compile_error
+
+
+def _outcome_of_run(finished: Finished, seal: Seal, failed_assertion: str) -> Outcome:
+    """What the end of a program means; to pass it must end well, and its last line must be the seal, printed once."""
+    match finished.stopped_by:
+        case "wall":
+            return Outcome.timeout
+        case "memory":
+            return Outcome.memory_limit
+        case "output":
+            return Outcome.output_limit
+    if finished.exit_code == 0:
+        is_sealed = finished.stdout.rstrip().splitlines()[-1:] == [seal.text.encode()]
+        return (
+            Outcome.passed
+            if is_sealed and finished.stdout.count(seal.text.encode()) == 1
+            else Outcome.tests_not_completed
+        )
+    if _ran_out_of_memory(finished):
+        return Outcome.memory_limit
+    said = (finished.stdout + b"\n" + finished.stderr).decode(errors="replace")
+    return Outcome.wrong_answer if re.search(failed_assertion, said, re.MULTILINE) else Outcome.runtime_error
+
+
+def _ran_out_of_memory(finished: Finished) -> bool:
+    """Whether the program, or its compiler, met a limit of memory before the judge saw it."""
+    return _OUT_OF_MEMORY.search(finished.stderr.decode(errors="replace")) is not None
+
+
+def _judgement(outcome: Outcome, stage: str, compiled: Finished | None, finished: Finished | None) -> Judgement:
+    last = finished or compiled
+    assert last
+    return Judgement(
+        outcome,
+        stage,
+        output=_tail(last),
+        compile_s=compiled.wall_s if compiled else 0.0,
+        run_s=finished.wall_s if finished else 0.0,
+        peak_bytes=max(part.peak_bytes for part in (compiled, finished) if part),
+    )
+
+
+def _in(folder: str, command: tuple[str, ...]) -> list[str]:
+    return [word.replace("{folder}", folder) for word in command]
+
+
+def _tail(finished: Finished) -> str:
+    """The end of the output; bytes that are no text are shown as what they are."""
+    output = finished.stdout + (b"\n" if finished.stdout and finished.stderr else b"") + finished.stderr
+    return output[-_SHOWN_BYTES:].decode(errors="replace").replace("\0", "\\0")

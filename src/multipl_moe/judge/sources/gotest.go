@@ -1,0 +1,168 @@
+// Command gotest compiles one Go test file that it reads from standard input, as `go test -c -vet=off` would do, but
+// without the go command, which looks at every package again each time. Nothing but Go source gets into the program:
+// no embedded files, which could be the file with the tests, and no C.
+//
+//	gotest prepare FOLDER GO PACKAGE...    compile packages, and what they import, into a folder
+//	gotest compile FOLDER BINARY           compile the program on standard input against those packages
+package main
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const listed = `{{if .Export}}{{.ImportPath}}={{.Export}}{{end}}`
+
+const mainText = `package main
+
+import (
+	"os"
+	"reflect"
+	"testing"
+	"testing/internal/testdeps"
+
+	judged "judged"
+)
+
+var _ = reflect.ValueOf
+
+func main() {
+	m := testing.MainStart(testdeps.TestDeps{}, []testing.InternalTest{%s}, nil, nil, nil)
+	%s
+}
+`
+
+const (
+	runTests = "os.Exit(m.Run())"
+	callMain = "judged.TestMain(m)\n\tos.Exit(int(reflect.ValueOf(m).Elem().FieldByName(\"exitCode\").Int()))"
+)
+
+func main() {
+	var err error
+	if os.Args[1] == "prepare" {
+		err = prepare(os.Args[2], os.Args[3], os.Args[4:])
+	} else {
+		err = compile(os.Args[2], os.Args[3])
+	}
+	var failed *exec.ExitError
+	if err != nil {
+		if !errors.As(err, &failed) {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(1)
+	}
+}
+
+// prepare copies compiled packages into the folder, and writes their list and the place of the compiler beside them.
+func prepare(folder, goCommand string, packages []string) error {
+	list := exec.Command(goCommand, append([]string{"list", "-e", "-export", "-deps", "-f", listed}, packages...)...)
+	list.Stderr = os.Stderr
+	lines, err := list.Output()
+	if err != nil {
+		return err
+	}
+	var config strings.Builder
+	for number, line := range strings.Fields(string(lines)) {
+		name, file, _ := strings.Cut(line, "=")
+		archive := fmt.Sprintf("%d.a", number)
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, archive), content, 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(&config, "packagefile %s=%s\n", name, archive)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "importcfg"), []byte(config.String()), 0o644); err != nil {
+		return err
+	}
+	tools, err := exec.Command(goCommand, "env", "GOTOOLDIR").Output()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "tools"), []byte(strings.TrimSpace(string(tools))), 0o644)
+}
+
+// compile makes a binary that runs the tests in the order in which they stand in the source.
+func compile(folder, binary string) error {
+	source, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	mainSource, err := mainOf(source)
+	if err != nil {
+		return err
+	}
+	config, err := os.ReadFile(filepath.Join(folder, "importcfg"))
+	if err != nil {
+		return err
+	}
+	tools, err := os.ReadFile(filepath.Join(folder, "tools"))
+	if err != nil {
+		return err
+	}
+	scratch, err := os.MkdirTemp("", "gotest")
+	if err != nil {
+		return err
+	}
+	in := func(name string) string { return filepath.Join(scratch, name) }
+	texts := map[string][]byte{
+		"main_test.go": source,
+		"main.go":      []byte(mainSource),
+		"importcfg":    append(config, []byte("packagefile judged="+in("judged.a")+"\n")...),
+	}
+	for name, text := range texts {
+		if err := os.WriteFile(in(name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	shared := []string{"-trimpath", scratch, "-importcfg", in("importcfg"), "-complete", "-pack", "-dwarf=false"}
+	run := func(tool string, arguments ...string) error {
+		command := exec.Command(filepath.Join(string(tools), tool), arguments...)
+		command.Dir = folder
+		command.Stdout, command.Stderr = os.Stdout, os.Stderr
+		return command.Run()
+	}
+	compilePackage := func(path, name string) error {
+		arguments := append([]string{"-p", path, "-o", in(path + ".a")}, shared...)
+		return run("compile", append(arguments, in(name))...)
+	}
+	if err := compilePackage("judged", "main_test.go"); err != nil {
+		return err
+	}
+	if err := compilePackage("main", "main.go"); err != nil {
+		return err
+	}
+	return run("link", "-s", "-w", "-importcfg", in("importcfg"), "-o", binary, in("main.a"))
+}
+
+// mainOf is the text of a main package that does what `go test` makes for the tests in the source.
+func mainOf(source []byte) (string, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), "main_test.go", source, parser.SkipObjectResolution)
+	if err != nil {
+		return "", err
+	}
+	var tests strings.Builder
+	start := runTests
+	for _, declaration := range file.Decls {
+		function, ok := declaration.(*ast.FuncDecl)
+		if !ok || function.Recv != nil || function.Type.Results != nil || function.Type.Params.NumFields() != 1 {
+			continue
+		}
+		if name := function.Name.Name; name == "TestMain" {
+			start = callMain
+		} else if strings.HasPrefix(name, "Test") {
+			fmt.Fprintf(&tests, "{Name: %q, F: judged.%s}, ", name, name)
+		}
+	}
+	return fmt.Sprintf(mainText, tests.String(), start), nil
+}

@@ -1,0 +1,106 @@
+"""What the judge must know of a language's toolchain.
+
+Commands hold placeholders. Inside an argument: names of executables (`{compiler}`), `{folder}` (where a program is
+made and run), `{source}` (its file), `{main}` (its main class), `{paths}` (":PATH" of each extra that it wants) and
+`{cache:NAME}` (folder of a cache). Instead of any number of arguments: `{options}` (those of the program), `{extras}`
+(those of its extras) and `{warm}` (those of the caches that only save time).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from multipl_moe.judge.caches import Cache
+from multipl_moe.judge.limits import Limits
+from multipl_moe.judge.program import Seal
+
+_MIB = 2**20
+_COMPILE_LIMITS = Limits(wall_s=60, memory_bytes=2048 * _MIB)
+_RUN_LIMITS = Limits(wall_s=10, memory_bytes=1024 * _MIB)
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Something beyond the language's own library that some programs want.
+
+    Attributes:
+        packages: Debian packages that bring it.
+        path: a glob pattern; the extra is there if some path matches, and the last of them by name is used.
+        probe: a command that succeeds if the extra is there, for what has no path of its own.
+        arguments: more arguments of the compiler.
+    """
+
+    packages: tuple[str, ...]
+    path: str | None = None
+    probe: tuple[str, ...] | None = None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A small program whose outcome is known, to see that a toolchain works.
+
+    Attributes:
+        text: the program, with the words BODY, FIRST and SECOND where the following and the seal's numbers go.
+        right, wrong, early: bodies: one that passes, one that fails a test, one that ends the program with success
+            before its tests.
+        wants: names of extras that its tests need.
+    """
+
+    text: str
+    right: str
+    wrong: str
+    early: str
+    wants: tuple[str, ...] = ()
+
+    def source(self, body: str, seal: Seal) -> str:
+        """The whole program with one of the bodies."""
+        words = {"BODY": body, "FIRST": str(seal.first), "SECOND": str(seal.second)}
+        text = self.text
+        for word, value in words.items():
+            text = text.replace(word, value)
+        return text
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """One language's toolchain.
+
+    Attributes:
+        executables: name to candidates, glob patterns in order of preference; the first that the jail can run is used.
+        version: command that prints the version, one line of which counts.
+        run: command of a program; an interpreter reads the program from its standard input, so that no file with the
+            tests lies beside a running program.
+        packages: Debian packages that bring the toolchain.
+        failed_assertion: pattern, searched line by line in the output of a program that ended badly: it tells that a
+            test failed, and not the program.
+        reference: a program to try the toolchain with.
+        compile: command that makes the program in the current folder; None for an interpreter.
+        check: for an interpreter, a command that reads a program from standard input and fails if it does not parse.
+        source: name of the source file, or None where the compiler reads standard input: a program whose language can
+            include files while it is compiled could else keep the text of its own tests.
+        main: patterns whose first group is the name of the main class; the first that matches counts.
+        environment: variables, besides those of the jail.
+        compile_limits, run_limits: of the two stages.
+        extras: by name.
+        caches: by name; those with `{preamble}` in a file are made for each beginning of programs that comes often.
+        warm: by name of a cache, the arguments that use it.
+        preamble: gives the beginning of a source text that can be compiled once for all programs that share it.
+    """
+
+    executables: Mapping[str, tuple[str, ...]]
+    version: tuple[str, ...]
+    run: tuple[str, ...]
+    packages: tuple[str, ...]
+    failed_assertion: str
+    reference: Reference
+    compile: tuple[str, ...] | None = None
+    check: tuple[str, ...] | None = None
+    source: str | None = None
+    main: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    compile_limits: Limits = _COMPILE_LIMITS
+    run_limits: Limits = _RUN_LIMITS
+    extras: Mapping[str, Extra] = field(default_factory=dict)
+    caches: Mapping[str, Cache] = field(default_factory=dict)
+    warm: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    preamble: Callable[[str], str] | None = None

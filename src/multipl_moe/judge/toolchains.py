@@ -1,0 +1,220 @@
+"""The table of toolchains: an entry for each language whose programs can be judged."""
+
+from multipl_moe.judge.caches import Cache
+from multipl_moe.judge.limits import Limits
+from multipl_moe.judge.preamble import leading_includes
+from multipl_moe.judge.sources import text_of
+from multipl_moe.judge.toolchain import Extra, Reference, Toolchain
+
+_MIB = 2**20
+_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto")
+_JAVAC = (
+    "-m",
+    "jdk.compiler/com.sun.tools.javac.Main",
+    "-encoding",
+    "UTF-8",
+    "-proc:none",
+    "-nowarn",
+    "-d",
+    "{folder}",
+)
+
+TOOLCHAINS: dict[str, Toolchain] = {
+    "python": Toolchain(
+        executables={"python": ("/usr/bin/python3", "/usr/local/bin/python3", "~/.pyenv/versions/*/bin/python3")},
+        version=("{python}", "--version"),
+        check=("{python}", "-c", "import sys; compile(sys.stdin.buffer.read(), '<stdin>', 'exec')"),
+        run=("{python}", "-s", "-B", "-"),
+        packages=("python3",),
+        failed_assertion=r"^AssertionError\b",
+        environment={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"},
+        extras={"numpy": Extra(("python3-numpy",), probe=("{python}", "-c", "import numpy"))},
+        reference=Reference(
+            "def twice(x):\n    BODY\n\nassert twice(21) == 42\nprint('sealed', FIRST ^ SECOND)\n",
+            right="return 2 * x",
+            wrong="return x",
+            early="raise SystemExit(0)",
+        ),
+    ),
+    "java": Toolchain(
+        executables={"java": ("/usr/bin/java", "/usr/lib/jvm/*/bin/java", "/usr/local/bin/java")},
+        version=("{java}", "-version"),
+        source="{main}.java",
+        main=(
+            r"\bpublic\s+(?:final\s+)?class\s+(\w+)",
+            r"^(?:final\s+)?class\s+(\w+)(?:(?!^(?:final\s+)?class\s)[\s\S])*?\bstatic\s+void\s+main\b",
+        ),
+        compile=(
+            "{java}",
+            "{warm}",
+            *_JVM,
+            "-Xmx768m",
+            *_JAVAC,
+            "-cp",
+            "{folder}{paths}",
+            "{options}",
+            "{folder}/{source}",
+        ),
+        run=("{java}", *_JVM, "-Xmx512m", "-ea", "-cp", "{folder}{paths}", "{main}"),
+        packages=("default-jdk-headless",),
+        failed_assertion=r"java\.lang\.AssertionError",
+        run_limits=Limits(wall_s=10, memory_bytes=1024 * _MIB),
+        extras={"javatuples": Extra(("libjavatuples-java",), path="/usr/share/java/javatuples.jar")},
+        caches={
+            "javac": Cache(
+                "javac",
+                (("{java}", "-XX:ArchiveClassesAtExit={folder}/javac.jsa", *_JVM, *_JAVAC, "{folder}/Warm.java"),),
+                {"Warm.java": text_of("Warm.java")},
+                required=False,
+            )
+        },
+        warm={"javac": ("-XX:SharedArchiveFile={cache:javac}/javac.jsa",)},
+        reference=Reference(
+            "public class Main {\n    static int twice(int x) {\n        BODY\n    }\n\n"
+            "    public static void main(String[] args) {\n        assert twice(21) == 42;\n"
+            '        System.out.println("sealed " + (FIRSTL ^ SECONDL));\n    }\n}\n',
+            right="return 2 * x;",
+            wrong="return x;",
+            early="System.exit(0); return 0;",
+        ),
+    ),
+    "cpp": Toolchain(
+        executables={"compiler": ("/usr/bin/g++", "/usr/local/bin/g++")},
+        version=("{compiler}", "--version"),
+        compile=(
+            *("{compiler}", "{options}", "-w", "-fmax-errors=5", "-pipe", "{warm}", "-x", "c++", "-"),
+            *("-o", "{folder}/main", "{extras}"),
+        ),
+        run=("{folder}/main",),
+        packages=("g++",),
+        failed_assertion=r"Assertion .* failed",
+        extras={
+            "openssl": Extra(("libssl-dev",), path="/usr/include/openssl/md5.h", arguments=("-lcrypto", "-lssl")),
+            "boost": Extra(("libboost-dev",), path="/usr/include/boost/any.hpp"),
+        },
+        preamble=leading_includes,
+        caches={
+            "prelude": Cache(
+                "cpp",
+                (("{compiler}", "{options}", "-w", "-x", "c++-header", "{folder}/prelude.h"),),
+                {"prelude.h": "{preamble}"},
+                required=False,
+            )
+        },
+        warm={"prelude": ("-include", "{cache:prelude}/prelude.h")},
+        reference=Reference(
+            "#include <cassert>\n#include <cstdio>\n#include <cstdlib>\nint twice(int x) { BODY }\n"
+            'int main() {\n    assert(twice(21) == 42);\n    std::printf("sealed %lld\\n", FIRSTLL ^ SECONDLL);\n}\n',
+            right="return 2 * x;",
+            wrong="return x;",
+            early="std::exit(0);",
+        ),
+    ),
+    "rust": Toolchain(
+        executables={
+            "compiler": ("/usr/bin/rustc", "/usr/local/bin/rustc", "~/.rustup/toolchains/*/bin/rustc"),
+            "linker": ("/usr/bin/gcc", "/usr/bin/cc", "/usr/bin/clang"),
+            "cargo": ("/usr/bin/cargo", "/usr/local/bin/cargo"),
+        },
+        version=("{compiler}", "--version"),
+        compile=(
+            *("{compiler}", "{options}", "--crate-name", "main", "-A", "warnings", "-C", "debuginfo=0"),
+            *("-C", "strip=symbols", "-C", "codegen-units=1", "-C", "linker={linker}"),
+            *("-o", "{folder}/main", "{extras}", "-"),
+        ),
+        run=("{folder}/main",),
+        packages=("rustc",),
+        failed_assertion=r"assertion .*failed",
+        extras={
+            name: Extra(
+                ("cargo", "librust-regex-dev", "librust-md5-dev"),
+                path="/usr/share/cargo/registry/regex-1*",
+                arguments=("-L", "{cache:crates}/target/debug/deps", "--extern", name),
+            )
+            for name in ("rand", "regex", "md5")
+        },
+        caches={
+            "crates": Cache(
+                "rust-crates",
+                (
+                    (
+                        *("{cargo}", "build", "--offline", "--manifest-path", "{folder}/Cargo.toml"),
+                        *("--target-dir", "{folder}/target", "--config", "{folder}/config.toml"),
+                    ),
+                ),
+                {
+                    "Cargo.toml": text_of("Cargo.toml"),
+                    "config.toml": text_of("cargo_config.toml"),
+                    "empty.rs": "",
+                    "rand/Cargo.toml": text_of("rand_Cargo.toml"),
+                    "rand/lib.rs": text_of("rand.rs"),
+                },
+            )
+        },
+        reference=Reference(
+            "fn twice(x: i64) -> i64 {\n    BODY\n}\n\n"
+            'fn main() {\n    assert_eq!(twice(21), 42);\n    println!("sealed {}", FIRSTi64 ^ SECONDi64);\n}\n',
+            right="2 * x",
+            wrong="x",
+            early="std::process::exit(0)",
+        ),
+    ),
+    "go": Toolchain(
+        executables={"go": ("/usr/bin/go", "/usr/local/go/bin/go", "/usr/local/bin/go", "/usr/lib/go-*/bin/go")},
+        version=("{go}", "version"),
+        compile=("{cache:packages}/gotest", "compile", "{cache:packages}", "{folder}/main"),
+        run=("{folder}/main",),
+        packages=("golang-go",),
+        failed_assertion=r"\A(?![\s\S]*^panic: )[\s\S]*^\s*--- FAIL: ",
+        environment={
+            "GO111MODULE": "off",
+            "GOPATH": "/usr/share/gocode",
+            "GOTOOLCHAIN": "local",
+            "CGO_ENABLED": "0",
+            "GOFLAGS": "",
+        },
+        extras={
+            "testify": Extra(
+                ("golang-github-stretchr-testify-dev",), path="/usr/share/gocode/src/github.com/stretchr/testify/assert"
+            )
+        },
+        caches={
+            "packages": Cache(
+                "go-packages",
+                (
+                    ("{go}", "build", "-o", "{folder}/gotest", "{folder}/gotest.go"),
+                    (
+                        *("{folder}/gotest", "prepare", "{folder}", "{go}", "std", "testing/internal/testdeps"),
+                        *("github.com/stretchr/testify/assert", "github.com/stretchr/testify/require"),
+                    ),
+                ),
+                {"gotest.go": text_of("gotest.go")},
+            )
+        },
+        reference=Reference(
+            'package main\n\nimport (\n\t"fmt"\n\t"os"\n\t"testing"\n)\n\nvar exit = os.Exit\n\n'
+            "func twice(x int) int {\n\tBODY\n}\n\nfunc TestTwice(t *testing.T) {\n"
+            '\tif twice(21) != 42 {\n\t\tt.Fatal("twice")\n\t}\n}\n\n'
+            "func TestMain(m *testing.M) {\n\tif m.Run() == 0 {\n"
+            '\t\tfmt.Println("sealed", int64(FIRST)^int64(SECOND))\n\t}\n}\n',
+            right="return 2 * x",
+            wrong="return x",
+            early="exit(0)\n\treturn 0",
+        ),
+    ),
+    "ruby": Toolchain(
+        executables={"ruby": ("/usr/bin/ruby", "/usr/local/bin/ruby")},
+        version=("{ruby}", "--version"),
+        check=("{ruby}", "-c", "-"),
+        run=("{ruby}", "-"),
+        packages=("ruby", "ruby-test-unit"),
+        failed_assertion=r"^Failure: |AssertionFailedError",
+        reference=Reference(
+            "require 'test/unit/assertions'\ninclude Test::Unit::Assertions\n\ndef twice(x)\n  BODY\nend\n\n"
+            'assert_equal(42, twice(21))\nputs "sealed #{FIRST ^ SECOND}"\n',
+            right="2 * x",
+            wrong="x",
+            early="exit(0)",
+        ),
+    ),
+}
