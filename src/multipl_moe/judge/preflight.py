@@ -1,0 +1,89 @@
+"""Trying each toolchain before anything is scored: one that does not work here must not look like a score of 0."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from multipl_moe.errors import UserError
+from multipl_moe.judge.jail import Jail, JailError
+from multipl_moe.judge.judge import judge
+from multipl_moe.judge.outcome import Outcome
+from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.toolbox import Toolbox
+
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class LanguageCheck:
+    """Whether programs of a language can be judged on this machine.
+
+    Attributes:
+        found: whether its toolchain is there.
+        version: what the toolchain says of itself, "" if it is not there.
+        seconds: what the check took, with whatever had to be compiled once for all programs.
+        problem: why the language cannot be judged, with the remedy; None if all is well.
+    """
+
+    found: bool
+    version: str
+    seconds: float
+    problem: str | None
+
+
+def preflight(
+    languages: Iterable[str],
+    *,
+    wants: Mapping[str, Iterable[str]] | None = None,
+    unsafe: bool = False,
+    toolbox: Toolbox | None = None,
+) -> dict[str, LanguageCheck]:
+    """Judge a right program, a wrong one and one that ends before its tests, of each language.
+
+    Args:
+        languages: keys of the toolchains.
+        wants: names of the extras that programs of a language will want.
+        unsafe: do without bubblewrap.
+        toolbox: found toolchains, to be used again.
+
+    Raises:
+        ConfigError: the jail cannot be used here.
+    """
+    toolbox = toolbox or Toolbox()
+    with Jail(unsafe=unsafe) as jail:
+        return {language: _check(language, (wants or {}).get(language, ()), jail, toolbox) for language in languages}
+
+
+def _check(language: str, wants: Iterable[str], jail: Jail, toolbox: Toolbox) -> LanguageCheck:
+    started = time.monotonic()
+    version, problem = "", None
+    try:
+        version = toolbox.installed(language, jail).version
+        problem = _first_surprise(language, jail, toolbox)
+        for name in wants:
+            toolbox.extra(language, name, jail)
+    except (UserError, JailError) as error:
+        problem = str(error)
+    return LanguageCheck(bool(version), version, time.monotonic() - started, problem)
+
+
+def _first_surprise(language: str, jail: Jail, toolbox: Toolbox) -> str | None:
+    """What a reference program ends in that it should not, None if all end as they should."""
+    toolchain = toolbox.installed(language, jail).toolchain
+    reference = toolchain.reference
+    expected = {
+        reference.right: Outcome.passed,
+        reference.wrong: Outcome.wrong_answer,
+        reference.early: Outcome.tests_not_completed,
+    }
+    for body, outcome in expected.items():
+        seal = Seal.draw()
+        program = Program(language, reference.source(body, seal), seal, wants=reference.wants)
+        judgement = judge(program, jail, toolbox)
+        if judgement.outcome != outcome:
+            said = judgement.output.strip()[-_SHOWN_CHARACTERS:]
+            return (
+                f"{language}: a program that should end in {outcome} ended in {judgement.outcome}; see that the "
+                f"toolchain is whole (Debian: apt install {' '.join(toolchain.packages)}); it said: {said}"
+            )
+    return None
