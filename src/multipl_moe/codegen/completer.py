@@ -1,0 +1,81 @@
+"""What asks for a completion, what comes back, and who makes it."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from multipl_moe.codegen.settings import CodegenSection
+from multipl_moe.problems.problem import Problem
+
+
+class Finish(StrEnum):
+    """Why a completion ends."""
+
+    stop = "stop"
+    """At a stop string."""
+    length = "length"
+    """At the most tokens that were asked for, or that the model can read."""
+    end = "end"
+    """The model ended the text by itself."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One sample of one problem.
+
+    Attributes:
+        problem: what is to be completed.
+        sample: number of the sample, from 0.
+        seed: of its drawing, 63 bits; follows from the run's seed, the problem's key and the sample alone.
+    """
+
+    problem: Problem
+    sample: int
+    seed: int
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where its completion is found: problem key and sample."""
+        return self.problem.key, self.sample
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What was written for a request.
+
+    Attributes:
+        text: follows the prompt as it is; ends before the first stop string.
+        finish: why it ends there. A prompt that the model cannot read, being too long, has an empty text and `length`.
+    """
+
+    text: str
+    finish: Finish
+
+
+class Completer(Protocol):
+    """Whoever makes completions."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes its completions its own, as JSON: a run goes on only with an equal one."""
+        ...
+
+    def complete(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
+        """A completion for each request, in their order.
+
+        Raises:
+            UserError: it cannot be done, and why.
+        """
+        ...
+
+
+def request_of(problem: Problem, sample: int, seed: int) -> Request:
+    """The request for a sample, with its seed drawn from the run's `seed`."""
+    digest = hashlib.sha256(f"{seed}/{problem.key}/{sample}".encode()).digest()
+    return Request(problem, sample, int.from_bytes(digest[:8]) >> 1)

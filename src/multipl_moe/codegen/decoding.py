@@ -1,0 +1,143 @@
+"""One completion while it is being generated, and the two hooks through which `generate` serves many of them.
+
+`generate` always takes the likeliest token. For a drawn one, `RowDraws` leaves only the drawn token likely: each row
+draws by numbers of its own, so what it gets does not hang on the rows beside it, nor on how many there are.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCriteria
+from transformers.generation import TopPLogitsWarper
+
+from multipl_moe.codegen.completer import Completion, Finish
+from multipl_moe.codegen.stops import settled_stop
+from multipl_moe.problems.forms.stops import cut_at_stop
+
+
+class Row:
+    """A completion that grows token by token.
+
+    Args:
+        prompt: tokens of the prompt, at least one.
+        stops: strings that end the text.
+        max_new_tokens: most tokens to add, at least 1.
+        seed: of the row's draws.
+        tokenizer: the model's.
+        ends: tokens with which the model ends its text.
+    """
+
+    def __init__(
+        self,
+        prompt: list[int],
+        stops: Sequence[str],
+        max_new_tokens: int,
+        seed: int,
+        tokenizer: PreTrainedTokenizerBase,
+        ends: frozenset[int],
+    ) -> None:
+        self.prompt, self.max_new_tokens = prompt, max_new_tokens
+        self.new: list[int] = []
+        self.finish: Finish | None = None
+        self._stops = tuple(stop for stop in stops if stop)
+        # A token is at least a byte. A stop that is complete and one that began before it fit into twice the longest.
+        self._tail = 2 * max((len(stop.encode()) for stop in self._stops), default=0)
+        self._tokenizer: Any = tokenizer
+        self._ends = ends
+        generator = torch.Generator().manual_seed(seed)
+        self._draws = torch.rand(max_new_tokens, generator=generator, dtype=torch.float64).tolist()
+
+    @property
+    def num_left(self) -> int:
+        """Tokens that may still be added."""
+        return 0 if self.finish is not None else self.max_new_tokens - len(self.new)
+
+    @property
+    def draw(self) -> float:
+        """The number in [0, 1) that chooses the next token; any once the row has ended."""
+        return self._draws[len(self.new)] if self.num_left else 0.0
+
+    def take(self, token: int) -> None:
+        """Add a token and see whether it ends the row; does nothing once it has ended."""
+        if self.finish is not None:
+            return
+        if token in self._ends:
+            self.finish = Finish.end
+            return
+        self.new.append(token)
+        if self._stops and self._settled(self._tail_text()) and self._settled(self._text()):
+            self.finish = Finish.stop
+        elif len(self.new) == self.max_new_tokens:
+            self.finish = Finish.length
+
+    def completion(self) -> Completion:
+        """What the row has come to, cut at its first stop; for a row that has ended."""
+        assert self.finish is not None
+        text = self._text()
+        cut = cut_at_stop(text, self._stops)
+        return Completion(cut, Finish.stop if len(cut) < len(text) else self.finish)
+
+    def _settled(self, text: str) -> bool:
+        """Whether the first stop is known; a character of which bytes are missing yet is left out of the text."""
+        return settled_stop(text.rstrip("\ufffd"), self._stops) is not None
+
+    def _text(self) -> str:
+        """The text that the new tokens add to the prompt's: some tokenizers write a text's first word differently."""
+        return self._added(self.prompt, self.new)
+
+    def _tail_text(self) -> str:
+        """The end of it, long enough for any stop."""
+        if len(self.new) <= self._tail:
+            return self._added(self.prompt[-1:], self.new)
+        return self._added(self.new[-self._tail - 1 : -self._tail], self.new[-self._tail :])
+
+    def _added(self, before: list[int], tokens: list[int]) -> str:
+        head, whole = self._decode(before), self._decode(before + tokens)
+        return whole[len(head) :] if whole.startswith(head) else self._decode(tokens)
+
+    def _decode(self, tokens: list[int]) -> str:
+        return self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+class RowEnds(StoppingCriteria):
+    """Hands each row its new token and ends those that have ended."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
+        """(B,) whether each row has ended."""
+        for row, token in zip(self._rows, input_ids[:, -1].tolist(), strict=True):
+            row.take(token)
+        return torch.tensor([row.finish is not None for row in self._rows], device=input_ids.device)
+
+
+class RowDraws(LogitsProcessor):
+    """Leaves of each row's tokens only one: the one that the row's own number draws.
+
+    The tokens divide the interval from 0 to 1 by their probabilities, in the order of the vocabulary; the token in
+    whose part the number falls is drawn.
+
+    Args:
+        rows: in the order of the batch.
+        temperature: divides the logits, > 0.
+        top_p: the likeliest tokens that together have at least this probability are kept, in (0, 1].
+    """
+
+    def __init__(self, rows: Sequence[Row], temperature: float, top_p: float) -> None:
+        self._rows, self._temperature = rows, temperature
+        self._top_p = TopPLogitsWarper(top_p) if top_p < 1 else None
+
+    def __call__(self, input_ids: Any, scores: Any) -> Tensor:
+        """(B, V) 0 for the drawn tokens and minus infinity for all others."""
+        scores = scores / self._temperature
+        if self._top_p is not None:
+            scores = self._top_p(input_ids, scores)
+        bounds = scores.softmax(dim=-1).double().cumsum(dim=-1)
+        draws = bounds.new_tensor([[row.draw] for row in self._rows]) * bounds[:, -1:]
+        # The first token whose part ends above the number; should rounding leave none, the last of any probability.
+        above = torch.searchsorted(bounds, draws, right=True)
+        last = torch.searchsorted(bounds, bounds[:, -1:].contiguous())
+        return torch.full_like(scores, float("-inf")).scatter_(1, torch.minimum(above, last), 0.0)

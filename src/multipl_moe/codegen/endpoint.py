@@ -1,0 +1,160 @@
+"""Completions from any endpoint with OpenAI's interface: completions, or chat with code taken out of the answers."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from multipl_moe.codegen.completer import Completion, Finish, Request
+from multipl_moe.codegen.settings import CodegenSection
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.problem import Problem
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_NUM_STOPS = 4  # the interface allows no more; the cut in the answer knows them all
+_SEED_BITS = 31  # some servers take no longer ones
+_TOO_LONG = ("context_length", "context length", "maximum context", "exceeds the available context")
+
+
+class EndpointCompleter:
+    """A model behind HTTP.
+
+    Whether its answers can be repeated is up to the server; each request carries its sample's seed. A server does not
+    tell whether a text ended at a stop string or by itself: both are recorded as `stop`. A prompt that the server
+    refuses as too long has an empty completion that ends by `length`.
+
+    Args:
+        url: base of the interface, such as http://127.0.0.1:8000/v1.
+        model: the server's name of the model.
+        extract: for chat: the code in an answer to a problem, as a completion of its prompt; None asks for completions.
+        token: of the server; default: the variable OPENAI_API_KEY, or none.
+        concurrency: requests under way at a time.
+        timeout_s: of one request.
+        max_retries: attempts after the first, where the server is busy, fails or cannot be reached.
+
+    Raises:
+        ConfigError: the client is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        extract: Callable[[Problem, str], str] | None = None,
+        token: str | None = None,
+        concurrency: int = 8,
+        timeout_s: float = 300.0,
+        max_retries: int = 4,
+    ) -> None:
+        try:
+            import openai
+        except ImportError:
+            raise ConfigError(
+                "endpoint: its client is missing; install it with pip install 'multipl-moe[serve]'"
+            ) from None
+        self._openai = openai
+        self._url, self._model, self._extract, self._concurrency = url, model, extract, concurrency
+        token = token or os.environ.get("OPENAI_API_KEY") or "none"
+        self._client: dict[str, Any] = {
+            "base_url": url,
+            "api_key": token,
+            "timeout": timeout_s,
+            "max_retries": max_retries,
+        }
+
+    @property
+    def name(self) -> str:
+        """Model and address."""
+        return f"{self._model} at {self._url}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Address, model and interface: more of it a server does not show."""
+        return {"url": self._url, "model": self._model, "interface": "chat" if self._extract else "completions"}
+
+    def complete(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
+        """A completion for each request.
+
+        Raises:
+            ConfigError: the server cannot be reached or refuses; says why and what to do.
+        """
+        return asyncio.run(self._complete_all(batch, settings))
+
+    async def _complete_all(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
+        slots = asyncio.Semaphore(self._concurrency)
+
+        async def one(request: Request) -> Completion:
+            async with slots:
+                return await self._complete(client, request, settings)
+
+        async with self._openai.AsyncOpenAI(**self._client) as client:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(one(request)) for request in batch]
+            except ExceptionGroup as errors:
+                if (refused := errors.subgroup(self._openai.OpenAIError)) is None:
+                    raise
+                raise self._refusal(refused.exceptions[0]) from errors
+        return [task.result() for task in tasks]
+
+    async def _complete(self, client: "AsyncOpenAI", request: Request, settings: CodegenSection) -> Completion:
+        asked: dict[str, Any] = {
+            "model": self._model,
+            "max_tokens": settings.max_new_tokens,
+            "temperature": settings.temperature,
+            "top_p": settings.top_p,
+            "seed": request.seed % 2**_SEED_BITS,
+        }
+        try:
+            return await self._ask(client, request.problem, asked)
+        except self._openai.BadRequestError as error:
+            if any(sign in str(error).lower() for sign in _TOO_LONG):
+                return Completion("", Finish.length)
+            raise
+
+    async def _ask(self, client: "AsyncOpenAI", problem: Problem, asked: dict[str, Any]) -> Completion:
+        if self._extract is not None:
+            messages: Any = [{"role": "user", "content": chat_prompt(problem)}]
+            answer = (await client.chat.completions.create(messages=messages, **asked)).choices[0]
+            text = self._extract(problem, _encodable(answer.message.content or ""))
+        else:
+            stop = list(problem.stop[:_NUM_STOPS]) or None
+            answer = (await client.completions.create(prompt=problem.prompt, stop=stop, **asked)).choices[0]
+            text = _encodable(answer.text)
+        cut = cut_at_stop(text, problem.stop)
+        by_length = len(cut) == len(text) and answer.finish_reason == "length"
+        return Completion(cut, Finish.length if by_length else Finish.stop)
+
+    def _refusal(self, error: Exception) -> ConfigError:
+        """What went wrong, in one line."""
+        openai, where = self._openai, f"endpoint: {self._url}"
+        reason = " ".join(str(error).split())
+        if isinstance(error, openai.APITimeoutError):
+            return ConfigError(f"{where} did not answer in {self._client['timeout']:g} s; is it overloaded?")
+        if isinstance(error, openai.APIConnectionError):
+            return ConfigError(f"{where} cannot be reached ({reason}); is the server running, and the address right?")
+        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+            return ConfigError(f"{where} refuses the token ({reason}); set OPENAI_API_KEY")
+        if isinstance(error, openai.NotFoundError):
+            return ConfigError(
+                f"{where} does not know {self._model} or the interface ({reason}); an address ends in /v1"
+            )
+        return ConfigError(f"{where} refuses ({reason}); look at the server's log")
+
+
+def chat_prompt(problem: Problem) -> str:
+    """What a chat model is asked: the task as the benchmark words it is in the prompt's own comments."""
+    language = problem.language
+    return (
+        f"Complete this {language} code. Answer with one code block that holds the whole function, what is given "
+        f"included, and no tests.\n\n```{language}\n{problem.prompt.rstrip()}\n```"
+    )
+
+
+def _encodable(text: str) -> str:
+    """The text with halves of surrogate pairs replaced, which JSON can hold and no file can."""
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,165 @@
+"""Completions that were made elsewhere: JSON lines that name a problem and hold one completion or several."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.codegen.completer import Completion, Finish
+from multipl_moe.codegen.generation import digests_of, require_distinct
+from multipl_moe.codegen.samples import Origin, Place, SamplesFile
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.problem import Problem
+
+_ID_FIELDS = ("key", "task_id", "name", "id", "problem_id")
+_TEXT_FIELDS = ("completion", "completions", "generation", "generations", "solution", "solutions")
+_NUM_NAMED = 3
+
+
+def import_samples(
+    problems: Sequence[Problem],
+    file: Path,
+    folder: Path,
+    extract: Callable[[Problem, str], str] | None = None,
+) -> dict[Place, Completion]:
+    """Take the completions in `file` over into a folder's samples.jsonl.
+
+    A line names its problem by key (benchmark/language/id) or by id, where the id alone could be in several languages
+    with "language" beside it. A problem may have several lines; its completions count up as they come. Each is cut at
+    the problem's first stop string; one that begins with the whole prompt loses it.
+
+    Args:
+        problems: what the completions are for.
+        file: JSON lines with a problem (key, task_id, name, id, problem_id) and its text, one or a list (completion,
+            completions, generation, generations, solution, solutions).
+        folder: gets samples.jsonl and codegen.json; created if need be.
+        extract: for chat answers: the code in an answer to a problem, as a completion of its prompt.
+
+    Returns:
+        The samples, in the order of the problems; as many for each.
+
+    Raises:
+        ConfigError: the file cannot be read; lines name no problem or hold no text; problems have no completion, or
+            fewer than others.
+        OutputError: the folder cannot be written, or its samples were made another way.
+    """
+    require_distinct(problems)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"completions: {file} cannot be read ({error.strerror})") from None
+    texts = _texts_of(problems, file, content)
+    num_samples = _require_all(problems, file, texts)
+    samples = {
+        (problem.key, sample): _completion(problem, text, extract)
+        for problem in problems
+        for sample, text in enumerate(texts[problem.key])
+    }
+    origin = Origin(
+        name=str(file),
+        model={"file_sha256": hashlib.sha256(content).hexdigest(), "chat": extract is not None},
+        settings={"num_samples": num_samples},
+        problems=digests_of(problems),
+    )
+    with SamplesFile(folder, origin) as output:
+        output.append((place, sample) for place, sample in samples.items() if place not in output.samples)
+    return samples
+
+
+def _texts_of(problems: Sequence[Problem], file: Path, content: bytes) -> dict[str, list[str]]:
+    """The texts of each problem, by key."""
+    names = _names(problems)
+    texts: dict[str, list[str]] = {problem.key: [] for problem in problems}
+    unknown: list[str] = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"completions: {file}, line {number}"
+        record = _record(where, line)
+        name = next((str(record[field]) for field in _ID_FIELDS if field in record), None)
+        if name is None:
+            raise ConfigError(f"{where} names no problem; give it one of {', '.join(_ID_FIELDS)}")
+        named = [
+            problem
+            for problem in names.get(name, [])
+            if problem.key == name or record.get("language", problem.language) == problem.language
+        ]
+        if len(named) > 1:
+            raise ConfigError(
+                f"{where}: {name} is in several sets or languages; name it as {named[0].key}, or give its language"
+            )
+        if named:
+            texts[named[0].key] += _texts(where, record)
+        else:
+            unknown.append(name)
+    if unknown:
+        raise ConfigError(_describe_unknown(file, unknown, list(names)))
+    return texts
+
+
+def _names(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
+    """The problems that each name may mean: keys and ids."""
+    names: dict[str, list[Problem]] = {}
+    for problem in problems:
+        names.setdefault(problem.id, []).append(problem)
+        if problem.key != problem.id:
+            names.setdefault(problem.key, []).append(problem)
+    return names
+
+
+def _record(where: str, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise ConfigError(f"{where} is no JSON object; give one object a line")
+    return record
+
+
+def _texts(where: str, record: dict[str, Any]) -> list[str]:
+    """The completions of a line, which can be written to files: halves of surrogate pairs are replaced."""
+    values = next((record[field] for field in _TEXT_FIELDS if field in record), None)
+    values = [values] if isinstance(values, str) else values
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ConfigError(f"{where} holds no text; give it one of {', '.join(_TEXT_FIELDS)}")
+    return [value.encode(errors="replace").decode() for value in values]
+
+
+def _describe_unknown(file: Path, unknown: list[str], known: list[str]) -> str:
+    distinct = list(dict.fromkeys(unknown))
+    named = []
+    for name in distinct[:_NUM_NAMED]:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        named.append(f"{name} (nearest: {near[0]})" if near else name)
+    more = f" and {len(distinct) - _NUM_NAMED} more" if len(distinct) > _NUM_NAMED else ""
+    return (
+        f"completions: {file} names {len(distinct)} unknown problems: {', '.join(named)}{more}; "
+        "choose the benchmark and languages that it was made for"
+    )
+
+
+def _require_all(problems: Sequence[Problem], file: Path, texts: dict[str, list[str]]) -> int:
+    """The number of samples of every problem; raises ConfigError when it is not the same for all."""
+    num_samples = max(len(texts[problem.key]) for problem in problems)
+    short = [problem.key for problem in problems if len(texts[problem.key]) < max(num_samples, 1)]
+    if short:
+        named = ", ".join(f"{key} ({len(texts[key])} of {max(num_samples, 1)})" for key in short[:_NUM_NAMED])
+        more = f" and {len(short) - _NUM_NAMED} more" if len(short) > _NUM_NAMED else ""
+        raise ConfigError(
+            f"completions: {file} lacks completions of {len(short)} problems: {named}{more}; "
+            "add them, empty ones where the model gave none"
+        )
+    return num_samples
+
+
+def _completion(problem: Problem, text: str, extract: Callable[[Problem, str], str] | None) -> Completion:
+    if extract is not None:
+        text = extract(problem, text)
+    elif text.startswith(problem.prompt):
+        text = text[len(problem.prompt) :]
+    cut = cut_at_stop(text, problem.stop)
+    return Completion(cut, Finish.stop if len(cut) < len(text) else Finish.end)

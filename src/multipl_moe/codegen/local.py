@@ -1,0 +1,179 @@
+"""Completions from a model in this process: any causal language model of transformers, ours or not."""
+
+import copy
+import hashlib
+import json
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from multipl_moe.attention import fastest_attention
+from multipl_moe.codegen.completer import Completion, Finish, Request
+from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
+from multipl_moe.codegen.settings import CodegenSection
+from multipl_moe.errors import ConfigError
+from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.loading import load_model
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.upcycle.base import resolve_base
+
+_TOKENS_BETWEEN_DROPS = 16
+
+
+class LocalCompleter:
+    """A model that continues prompts, many at a time.
+
+    Only the settings decide how it decodes: penalties, top_k and the like of the model's own generation_config.json
+    are not used. A completion ends at every token that marks the end of a text or a part of a document, that is at
+    each special one. Presets of hybrids whose routing sees other sequences get one prompt at a time, so that a
+    completion never depends on other problems.
+
+    A prompt that fills the model's positions has an empty completion that ends by length; where a prompt leaves less
+    room than max_new_tokens, the completion ends when the room does.
+
+    Args:
+        name: what people call the model.
+        model: dense or hybrid, in evaluation mode; used by nothing else at the same time.
+        tokenizer: the model's.
+    """
+
+    def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.name = name
+        self.tokenizer: Any = tokenizer
+        self._model: Any = copy.copy(model)  # the same weights with other settings of generation
+        self._model.generation_config = GenerationConfig()
+        self._ends = _end_tokens(model, tokenizer)
+        self._max_positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        self._is_causal = not isinstance(model, MultiplMoeForCausalLM) or model.config.moe_config.is_causal
+
+    @classmethod
+    def load(cls, spec: str, settings: CodegenSection) -> "LocalCompleter":
+        """The model that `spec` names: a folder, hybrid or dense, or what else `resolve_base` takes.
+
+        Raises:
+            BaseModelError: it cannot be found, fetched or read.
+        """
+        folder = resolve_base(spec)
+        model, tokenizer = load_model(folder), load_tokenizer(folder)
+        set_dtype(model, settings.dtype)
+        return cls(spec, model, tokenizer)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """A digest of configuration, vocabulary and weights, and the dtype."""
+        return {"weights": fingerprint(self._model, self.tokenizer), "dtype": str(self._model.dtype)}
+
+    def complete(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
+        """A completion for each request; the same batch gives the same text, see `decoding` for the draws.
+
+        Raises:
+            ConfigError: a prompt has no tokens.
+        """
+        rows = [self._row(request, settings) for request in batch]
+        growing = [row for row in rows if row is not None]
+        for group in [growing] if self._is_causal else [[row] for row in growing]:
+            if group:
+                self._generate(group, settings)
+        return [Completion("", Finish.length) if row is None else row.completion() for row in rows]
+
+    def _row(self, request: Request, settings: CodegenSection) -> Row | None:
+        """The row of a request, or None where its prompt leaves no room."""
+        problem = request.problem
+        prompt = self.tokenizer(problem.prompt, verbose=False)["input_ids"]
+        if not prompt:
+            raise ConfigError(f"problems: the prompt of {problem.key} is empty; give some text to continue")
+        room = settings.max_new_tokens
+        if self._max_positions is not None:
+            room = min(room, self._max_positions - len(prompt))
+        if room < 1:
+            return None
+        return Row(prompt, problem.stop, room, request.seed, self.tokenizer, self._ends)
+
+    @torch.inference_mode()
+    def _generate(self, rows: list[Row], settings: CodegenSection) -> None:
+        """Let all rows grow to their ends; every few tokens those that have ended leave the batch."""
+        tokens, mask = _left_padded([row.prompt for row in rows], self._model.device)
+        cache = None
+        while True:
+            processors = [RowDraws(rows, settings.temperature, settings.top_p)] if settings.temperature else []
+            output = self._model.generate(
+                tokens,
+                attention_mask=mask,
+                cache=cache,
+                do_sample=False,
+                max_new_tokens=min(_TOKENS_BETWEEN_DROPS, *(row.num_left for row in rows)),
+                logits_processor=processors,
+                stopping_criteria=[RowEnds(rows)],
+                return_dict_in_generate=True,
+            )
+            going_on = [index for index, row in enumerate(rows) if row.finish is None]
+            if not going_on:
+                return
+            rows = [rows[index] for index in going_on]
+            tokens = output.sequences[going_on]
+            mask = torch.nn.functional.pad(mask[going_on], (0, tokens.shape[1] - mask.shape[1]), value=1)
+            cache = _continued(output.cache, torch.tensor(going_on, device=tokens.device))
+
+
+def set_dtype(model: PreTrainedModel, dtype: str) -> None:
+    """Hold the weights in a dtype; those that a model keeps in float32 stay, and so do its position frequencies.
+
+    Args:
+        model: changed in place.
+        dtype: "auto" (the model's, but float32 on a processor that is slow in bfloat16), "float32" or "bfloat16".
+    """
+    if dtype == "auto":
+        is_fast = torch.cuda.is_available() or torch.cpu.get_capabilities().get("avx512_bf16", False)
+        wanted = model.dtype if is_fast or model.dtype != torch.bfloat16 else torch.float32
+    else:
+        wanted = getattr(torch, dtype)
+    if wanted == model.dtype:
+        return
+    kept = tuple(model._keep_in_fp32_modules_strict or ())
+    for name, parameter in model.named_parameters():
+        if parameter.is_floating_point() and not any(part in name for part in kept):
+            parameter.data = parameter.data.to(wanted)
+    model.set_attn_implementation(fastest_attention(wanted))
+
+
+def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 over configuration, vocabulary and weights: about a second for each gigabyte."""
+    config = model.config.to_dict()
+    for key in ("_name_or_path", "transformers_version"):
+        config.pop(key, None)
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    digest.update(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.reshape(-1).contiguous().cpu().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
+    """The model's own end tokens and the tokenizer's special ones, less that for the unknown, which stands for text."""
+    own: Any = getattr(model.generation_config, "eos_token_id", None)
+    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special |= set(tokenizer.all_special_ids)
+    special.discard(tokenizer.unk_token_id)
+    return frozenset(special | set(own if isinstance(own, list) else [] if own is None else [own]))
+
+
+def _left_padded(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """(B, T) tokens and (B, T) mask; any token may stand for padding, which nothing sees."""
+    longest = max(len(row) for row in rows)
+    tokens = torch.tensor([[0] * (longest - len(row)) + row for row in rows], device=device)
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
+    return tokens, mask
+
+
+def _continued(cache: Any, rows: Tensor) -> Any:
+    """The cache of the rows that go on; None where `generate` has to compute it anew.
+
+    That is without a cache, and for models without any attention, whose state `generate` cannot go on from.
+    """
+    if cache is None or all(cache.is_linear):
+        return None
+    cache.reorder_cache(rows)  # selects them, in every kind of cache layer
+    return cache

@@ -1,0 +1,156 @@
+"""A row ends where its text does, cut exactly whatever its tokens; and it is drawn by its own numbers."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multipl_moe.codegen.completer import Finish
+from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
+from multipl_moe.codegen.stops import settled_stop
+from multipl_moe.problems.forms.stops import cut_at_stop
+from tests.codegen.problems import merging_tokenizer, spacing_tokenizer
+
+WORDS = ["a}", "\n}", "}\n\n", "é}", " b", "ab", "b\n"]
+TOKENIZER = merging_tokenizer(*WORDS)
+ENDS = frozenset({TOKENIZER.eos_token_id})
+PIECES = [*WORDS, "a", "b", "\n", "}", " "]
+stop_strings = st.lists(st.text("ab\n}é ", min_size=1, max_size=5), max_size=3)
+
+
+def tokens_of(pieces):
+    vocabulary = TOKENIZER.get_vocab()
+    spelled = {TOKENIZER.decode([index]): index for index in vocabulary.values()}
+    single = [TOKENIZER.convert_tokens_to_ids(TOKENIZER.tokenize(piece)) for piece in pieces]
+    return [
+        token
+        for piece, tokens in zip(pieces, single, strict=True)
+        for token in ([spelled[piece]] if piece in spelled else tokens)
+    ]
+
+
+def row_of(stops=(), max_new_tokens=50, seed=0, prompt=(0,)):
+    return Row(list(prompt), stops, max_new_tokens, seed, TOKENIZER, ENDS)
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=30), stop_strings)
+def test_stops_are_cut_exactly_and_end_the_row_at_once(pieces, stops):
+    tokens, row = tokens_of(pieces), row_of(stops)
+    num_taken = 0
+    while row.finish is None and num_taken < len(tokens):
+        row.take(tokens[num_taken])
+        num_taken += 1
+    seen, before = (TOKENIZER.decode(tokens[:number]) for number in (num_taken, num_taken - 1))
+    settled = settled_stop(seen, stops) is not None if stops else False
+    assert (row.finish == Finish.stop) == settled
+    assert not stops or settled_stop(before, stops) is None
+    if not settled:
+        row.take(TOKENIZER.eos_token_id)
+    whole = "".join(pieces)
+    completion = row.completion()
+    assert completion.text == cut_at_stop(whole, stops)
+    assert completion.finish == (Finish.end if completion.text == whole else Finish.stop)
+
+
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=30), stop_strings)
+def test_any_bytes_give_the_text_that_decoding_them_gives(tokens, stops):
+    row = row_of(stops, len(tokens))
+    for token in tokens:
+        row.take(token)
+    completion = row.completion()
+    assert completion.text == cut_at_stop(TOKENIZER.decode(row.new), stops)
+    assert completion.finish == (Finish.stop if completion.text != TOKENIZER.decode(tokens) else Finish.length)
+
+
+def test_a_stop_far_into_the_text_is_found():
+    row = row_of(["\n}"], 500)
+    for token in tokens_of(["a"] * 300 + ["a", "\n}"] + ["b"] * 10):
+        row.take(token)
+    assert len(row.new) == 302
+    assert row.completion().text == "a" * 301
+
+
+def test_a_stop_does_not_begin_in_the_prompt():
+    row = row_of(["\n}"], 2, prompt=tokens_of(["a", "\n"]))
+    for token in tokens_of(["}", "b"]):
+        row.take(token)
+    assert row.completion().text == "}b"
+
+
+def test_the_space_between_prompt_and_completion_is_kept():
+    tokenizer = spacing_tokenizer("▁return", "▁a", "▁b", "(")
+    prompt = tokenizer("return a", add_special_tokens=False)["input_ids"]
+    new = tokenizer.convert_tokens_to_ids(["▁b", "(", "▁a"])
+    assert tokenizer.decode(new) == "b( a"
+    row = Row(prompt, ["(x"], 3, 0, tokenizer, frozenset())
+    for token in new:
+        row.take(token)
+    assert row.completion().text == " b( a"
+
+
+def test_the_end_token_and_what_comes_after_it_are_no_text():
+    row = row_of()
+    for token in [*tokens_of(["a"]), TOKENIZER.eos_token_id, *tokens_of(["b"])]:
+        row.take(token)
+    completion = row.completion()
+    assert (completion.text, completion.finish) == ("a", Finish.end)
+
+
+def test_rows_end_one_by_one():
+    rows = [row_of(["}"]), row_of(["b"])]
+    ends = RowEnds(rows)
+    a, brace, b = tokens_of(["a", "}", "b"])
+    assert ends(torch.tensor([[a], [a]]), None).tolist() == [False, False]
+    assert ends(torch.tensor([[a, brace], [a, brace]]), None).tolist() == [True, False]
+    assert ends(torch.tensor([[a, brace, a], [a, brace, b]]), None).tolist() == [True, True]
+    assert [row.completion().text for row in rows] == ["a", "a}"]
+
+
+class Numbered(Row):
+    """A row with a given number to draw by."""
+
+    def __init__(self, number):
+        self.number = number
+
+    @property
+    def draw(self) -> float:
+        return self.number
+
+
+def drawn(logits, numbers, temperature=1.0, top_p=1.0):
+    scores = RowDraws([Numbered(number) for number in numbers], temperature, top_p)(None, logits)
+    assert (scores.isfinite().sum(dim=1) == 1).all()
+    return scores.argmax(dim=1)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_tokens_are_drawn_as_often_as_they_are_likely(temperature):
+    num_draws = 10_000
+    logits = torch.randn(1, 7)
+    numbers = ((torch.arange(num_draws) + 0.5) / num_draws).tolist()
+    tokens = drawn(logits.expand(num_draws, -1).contiguous(), numbers, temperature)
+    share = torch.bincount(tokens, minlength=7) / num_draws
+    torch.testing.assert_close(share, (logits[0] / temperature).softmax(0), rtol=0, atol=2 / num_draws)
+
+
+def test_top_p_leaves_the_likeliest_tokens_in_proportion():
+    logits = torch.tensor([[0.1, 0.5, 0.15, 0.25]]).log()
+    numbers = [0.0, 0.6, 0.68, 0.999999]
+    assert drawn(logits.expand(4, -1).contiguous(), numbers, top_p=0.7).tolist() == [1, 1, 3, 3]
+
+
+def test_a_token_without_probability_is_never_drawn():
+    logits = torch.tensor([[float("-inf"), 0.0, 0.0, float("-inf")]])
+    assert drawn(logits.expand(2, -1).contiguous(), [0.0, 1.0]).tolist() == [1, 2]
+
+
+def test_draws_follow_from_the_seed_alone():
+    def numbers(row, count):
+        drawn = []
+        for _ in range(count):
+            drawn.append(row.draw)
+            row.take(0)
+        return drawn
+
+    assert numbers(row_of(seed=3), 20) == numbers(row_of(seed=3), 20) != numbers(row_of(seed=4), 20)
+    assert len(set(numbers(row_of(seed=3), 20))) == 20

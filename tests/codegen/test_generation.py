@@ -1,0 +1,105 @@
+"""A run completes every problem once, in fixed batches, and goes on where it was ended."""
+
+import pytest
+
+from multipl_moe.codegen.completer import request_of
+from multipl_moe.codegen.generation import generate_samples, plan_batches
+from multipl_moe.codegen.samples import SAMPLES_FILE, read_samples
+from multipl_moe.errors import ConfigError, OutputError
+from tests.codegen.problems import Echo, problem, problems, settings
+
+POSED = [*problems(num_problems=7), *(problem(number, "x" * number + "y", "go") for number in range(4))]
+SETTINGS = settings(num_samples=2, temperature=1.0, batch_sequences=4)
+
+
+def test_every_sample_is_there_in_the_order_of_the_problems(tmp_path):
+    samples = generate_samples(POSED, Echo(), SETTINGS, tmp_path)
+    assert list(samples) == [(p.key, sample) for p in POSED for sample in range(2)]
+    assert all(str(place) in completion.text for place, completion in samples.items())
+    assert read_samples(tmp_path) == samples
+
+
+@pytest.mark.parametrize("fail_at", range(6))
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_file(tmp_path, fail_at):
+    generate_samples(POSED, Echo(), SETTINGS, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        generate_samples(POSED, Echo(fail_at=fail_at), SETTINGS, tmp_path / "parts")
+    completer = Echo()
+    generate_samples(POSED, completer, SETTINGS, tmp_path / "parts")
+    assert len(completer.batches) == 6 - fail_at
+    whole, parts = ((tmp_path / name / SAMPLES_FILE).read_bytes() for name in ("whole", "parts"))
+    assert parts == whole
+
+
+def test_a_batch_is_made_whole_though_only_its_missing_lines_are_written(tmp_path):
+    generate_samples(POSED, Echo(), SETTINGS, tmp_path)
+    file, completer = tmp_path / SAMPLES_FILE, Echo()
+    written = file.read_bytes()
+    lines = written.splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-2]))
+    generate_samples(POSED, completer, SETTINGS, tmp_path)
+    assert completer.batches == plan_batches(POSED, SETTINGS)[-1:]
+    assert file.read_bytes() == written
+
+
+def test_a_complete_run_asks_for_nothing(tmp_path):
+    first = generate_samples(POSED, Echo(), SETTINGS, tmp_path)
+    completer = Echo()
+    assert generate_samples(POSED, completer, SETTINGS, tmp_path) == first
+    assert not completer.batches
+
+
+def test_another_language_may_join_and_gets_what_it_would_have_got(tmp_path):
+    generate_samples(POSED[:7], Echo(), SETTINGS, tmp_path / "grown")
+    completer = Echo()
+    grown = generate_samples(POSED, completer, SETTINGS, tmp_path / "grown")
+    assert {request.problem.language for batch in completer.batches for request in batch} == {"go"}
+    assert grown == generate_samples(POSED, Echo(), SETTINGS, tmp_path / "whole")
+
+
+def test_fewer_problems_of_a_set_are_other_batches_and_refused(tmp_path):
+    generate_samples(POSED, Echo(), SETTINGS, tmp_path)
+    with pytest.raises(OutputError, match="other problems of tiny/go"):
+        generate_samples(POSED[:-1], Echo(), SETTINGS, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("completer", "changes", "message"),
+    [(Echo("other"), {}, "the model echo, not other"), (Echo(), {"top_p": 0.5}, "top_p 1.0, not 0.5")],
+)
+def test_another_model_or_other_settings_are_refused(tmp_path, completer, changes, message):
+    generate_samples(POSED, Echo(), SETTINGS, tmp_path)
+    with pytest.raises(OutputError, match=message):
+        generate_samples(POSED, completer, SETTINGS.model_copy(update=changes), tmp_path)
+
+
+def test_progress_tells_what_is_done_of_all(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        generate_samples(POSED, Echo(fail_at=2), SETTINGS, tmp_path)
+    told = []
+    generate_samples(POSED, Echo(), SETTINGS, tmp_path, lambda *numbers: told.append(numbers))
+    assert told == [(8, 22), (12, 22), (14, 22), (18, 22), (22, 22)]
+
+
+def test_batches_hold_one_language_and_go_from_short_to_long():
+    batches = plan_batches(POSED, SETTINGS)
+    assert [len(batch) for batch in batches] == [4, 4, 4, 2, 4, 4]
+    assert all(len({request.problem.language for request in batch}) == 1 for batch in batches)
+    lengths = [len(request.problem.prompt) for batch in batches[:4] for request in batch]
+    assert lengths == sorted(lengths)
+    assert plan_batches(POSED[::-1], SETTINGS)[:2] == batches[-2:]
+
+
+def test_every_sample_has_a_seed_of_its_own_that_only_it_decides():
+    seeds = [request.seed for batch in plan_batches(POSED, SETTINGS) for request in batch]
+    assert len(set(seeds)) == len(seeds)
+    assert request_of(POSED[0], 1, 0).seed in seeds
+    assert request_of(POSED[0], 1, 5).seed not in seeds
+
+
+def test_no_problem_or_one_twice_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="none to complete"):
+        generate_samples([], Echo(), SETTINGS, tmp_path / "run")
+    with pytest.raises(ConfigError, match="tiny/go/p/3 is there twice"):
+        generate_samples([*POSED, POSED[-1]], Echo(), SETTINGS, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,160 @@
+"""A model's completions are those that it would write for each prompt alone."""
+
+import copy
+
+import pytest
+import torch
+from transformers import GenerationConfig
+
+from multipl_moe.codegen.completer import Completion, Finish, request_of
+from multipl_moe.codegen.generation import generate_samples
+from multipl_moe.codegen.local import LocalCompleter, fingerprint, set_dtype
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.forms.stops import cut_at_stop
+from tests.codegen.problems import byte_tokenizer, problem, problems, settings, tiny_model
+
+MODELS = [("causal", "llama"), (None, "llama"), ("token-only", "gemma3_text"), (None, "gemma2"), ("paper", "llama")]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+def completer_of(tokenizer, preset="causal", family="llama", **base):
+    return LocalCompleter("tiny", tiny_model(preset, family, **base), tokenizer)
+
+
+def samples(tokenizer, folder, posed, model=("causal", "llama"), **values):
+    chosen = settings(**values)
+    return generate_samples(posed, completer_of(tokenizer, *model), chosen, folder)
+
+
+@torch.no_grad()
+def alone(model, tokenizer, posed, max_new_tokens):
+    """The likeliest continuation, by full forward passes over this text alone, and its tokens."""
+    tokens = tokenizer(posed.prompt, return_tensors="pt")["input_ids"]
+    num_prompt = tokens.shape[1]
+    for _ in range(max_new_tokens):
+        token = model(tokens, use_cache=False).logits[0, -1].argmax()
+        if token == tokenizer.eos_token_id:
+            break
+        tokens = torch.cat([tokens, token.view(1, 1)], dim=1)
+    return tokenizer.decode(tokens[0, num_prompt:])
+
+
+@pytest.mark.parametrize(("preset", "family"), MODELS)
+def test_greedy_completions_are_the_likeliest_ones_of_each_prompt_alone(tokenizer, tmp_path, preset, family):
+    posed = problems()
+    made = samples(tokenizer, tmp_path, posed, (preset, family), max_new_tokens=20)
+    model = tiny_model(preset, family)
+    assert [made[p.key, 0].text for p in posed] == [alone(model, tokenizer, p, 20) for p in posed]
+
+
+@pytest.mark.parametrize("values", [{}, {"temperature": 0.8, "top_p": 0.9, "num_samples": 2}])
+@pytest.mark.parametrize("model", [("causal", "llama"), ("paper", "llama")])
+def test_completions_do_not_depend_on_the_batch(tokenizer, tmp_path, model, values):
+    posed = problems()
+    whole = samples(tokenizer, tmp_path / "whole", posed, model, **values)
+    assert whole == samples(tokenizer, tmp_path / "single", posed, model, batch_sequences=1, **values)
+    last = samples(tokenizer, tmp_path / "last", posed[-1:], model, **values)
+    assert last.items() <= whole.items()
+
+
+def test_samples_of_a_problem_differ_and_follow_from_the_seed(tokenizer, tmp_path):
+    values = {"temperature": 1.0, "num_samples": 3, "max_new_tokens": 12}
+    first = samples(tokenizer, tmp_path / "first", problems(), **values, seed=1)
+    assert first == samples(tokenizer, tmp_path / "again", problems(), **values, seed=1)
+    other = samples(tokenizer, tmp_path / "other", problems(), **values, seed=2)
+    texts = [completion.text for made in (first, other) for completion in made.values()]
+    assert len(set(texts)) == len(texts)
+
+
+def test_a_tiny_nucleus_is_greedy(tokenizer, tmp_path):
+    greedy = samples(tokenizer, tmp_path / "greedy", problems())
+    assert greedy == samples(tokenizer, tmp_path / "drawn", problems(), temperature=1.0, top_p=1e-6)
+
+
+def test_rows_that_end_early_leave_the_others_as_they_are(tokenizer, tmp_path):
+    free = samples(tokenizer, tmp_path / "free", problems(), max_new_tokens=60)
+    texts = [completion.text for completion in free.values()]
+    stop = next(c for c in texts[0][2:30] if any(c not in text for text in texts[1:]) and c != "\ufffd")
+    cut = samples(tokenizer, tmp_path / "cut", problems((stop,)), max_new_tokens=60)
+    finishes = {completion.finish for completion in cut.values()}
+    assert {Finish.stop, Finish.length} <= finishes
+    for place, completion in cut.items():
+        assert completion.text == cut_at_stop(free[place].text, [stop])
+        assert (completion.finish == Finish.stop) == (stop in free[place].text)
+
+
+def test_a_row_ends_at_its_stop_and_so_does_the_work(tokenizer):
+    completer = completer_of(tokenizer)
+    posed = problem(0, "x")
+    whole = completer.complete([request_of(posed, 0, 0)], settings(max_new_tokens=200))[0].text
+    lengths = []
+    completer._model.model.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    stop = next(c for c in whole[3:] if c != "\ufffd")
+    completer.complete([request_of(problem(0, "x", stop=(stop,)), 0, 0)], settings(max_new_tokens=200))
+    assert sum(lengths) < 1 + 4 * (whole.index(stop) + 1)
+
+
+def test_prompts_that_leave_little_room_or_none_end_by_length(tokenizer):
+    completer = completer_of(tokenizer, max_position_embeddings=64)
+    posed = [problem(0, "a" * 64), problem(1, "b" * 60), problem(2, "c")]
+    made = completer.complete([request_of(p, 0, 0) for p in posed], settings(max_new_tokens=20))
+    assert made[0] == Completion("", Finish.length)
+    assert made[1].finish == Finish.length
+    unbounded = completer_of(tokenizer).complete([request_of(p, 0, 0) for p in posed[1:]], settings(max_new_tokens=20))
+    assert tokenizer(unbounded[0].text)["input_ids"][:2] == tokenizer(made[1].text)["input_ids"][:2]
+    assert made[2] == unbounded[1]
+
+
+def test_an_empty_prompt_is_refused(tokenizer):
+    with pytest.raises(ConfigError, match="prompt of tiny/rust/p/7 is empty"):
+        completer_of(tokenizer).complete([request_of(problem(7, ""), 0, 0)], settings())
+
+
+def test_special_tokens_end_a_text(tokenizer):
+    model = tiny_model()
+    request = request_of(problem(0, "x"), 0, 0)
+    free = LocalCompleter("tiny", model, tokenizer).complete([request], settings())[0]
+    marked = copy.deepcopy(tokenizer)
+    first = next(character for character in free.text[3:] if character.isascii())
+    mark = tokenizer.convert_ids_to_tokens(tokenizer(first)["input_ids"])[0]
+    marked.add_special_tokens({"extra_special_tokens": [mark]})
+    ended = LocalCompleter("tiny", model, marked).complete([request], settings())[0]
+    assert ended == Completion(free.text[: free.text.index(first)], Finish.end)
+
+
+def test_the_models_own_generation_settings_are_not_used_nor_touched(tokenizer):
+    request, model = request_of(problem(0, "x"), 0, 0), tiny_model()
+    plain = LocalCompleter("tiny", model, tokenizer).complete([request], settings())
+    own = GenerationConfig(repetition_penalty=5.0, do_sample=True, max_length=3, suppress_tokens=list(range(200)))
+    model.generation_config = own
+    assert LocalCompleter("tiny", model, tokenizer).complete([request], settings()) == plain
+    assert model.generation_config is own
+
+
+def test_a_digest_tells_models_apart(tokenizer):
+    model = tiny_model()
+    before = fingerprint(model, tokenizer)
+    assert before == fingerprint(tiny_model(), tokenizer)
+    with torch.no_grad():
+        model.lm_head.weight[3, 3] += 1e-3
+    assert before != fingerprint(model, tokenizer) != fingerprint(tiny_model("token-only"), tokenizer)
+
+
+def test_weights_are_cast_but_for_those_that_stay_in_float32():
+    model = tiny_model()
+    frequencies = model.model.rotary_emb.inv_freq.clone()
+    set_dtype(model, "bfloat16")
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+    assert torch.equal(model.model.rotary_emb.inv_freq, frequencies)
+    assert all(layer.segment_threshold.dtype == torch.float32 for layer in model.hybrid_layers.values())
+    set_dtype(model, "auto")
+    fast = torch.cuda.is_available() or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    assert model.dtype == (torch.bfloat16 if fast else torch.float32)
+    set_dtype(model, "float32")
+    assert model.dtype == torch.float32

@@ -1,0 +1,127 @@
+"""samples.jsonl holds whole lines whatever happens, and refuses to be gone on with in another way."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from multipl_moe.codegen.completer import Completion, Finish
+from multipl_moe.codegen.samples import ORIGIN_FILE, SAMPLES_FILE, Origin, SamplesFile, read_samples
+from multipl_moe.errors import OutputError
+
+ORIGIN = Origin("tiny", {"weights": "1"}, {"temperature": 0.2, "seed": 0}, {"starter/rust": "a"})
+SAMPLES = {
+    ("starter/rust/1", 0): Completion('é "\u2028\r\x00\n\tdone', Finish.stop),
+    ("starter/rust/1", 1): Completion("", Finish.length),
+    ("starter/rust/2", 0): Completion("}", Finish.end),
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with SamplesFile(tmp_path / "run", ORIGIN) as file:
+        file.append(SAMPLES.items())
+    return tmp_path / "run"
+
+
+def test_samples_are_read_back_as_they_were_written(folder):
+    assert read_samples(folder) == SAMPLES
+    with SamplesFile(folder, ORIGIN) as file:
+        assert file.samples == SAMPLES
+
+
+def test_a_line_has_the_documented_keys(folder):
+    line = (folder / SAMPLES_FILE).read_bytes().split(b"\n")[1]
+    assert json.loads(line) == {"key": "starter/rust/1", "sample": 1, "completion": "", "finish": "length"}
+    assert list(json.loads(line)) == ["key", "sample", "completion", "finish"]
+
+
+def test_a_file_torn_at_any_byte_has_its_whole_lines_and_is_completed(folder):
+    file, written = folder / SAMPLES_FILE, (folder / SAMPLES_FILE).read_bytes()
+    for size in range(len(written)):
+        file.write_bytes(written[:size])
+        whole = dict(list(SAMPLES.items())[: written[:size].count(b"\n")])
+        assert read_samples(folder) == whole
+        with SamplesFile(folder, ORIGIN) as again:
+            assert again.samples == whole
+            again.append((place, SAMPLES[place]) for place in SAMPLES if place not in whole)
+        assert file.read_bytes() == written
+
+
+def test_what_an_interruption_leaves_of_a_line_is_cut(folder):
+    written = (folder / SAMPLES_FILE).read_bytes()
+    with SamplesFile(folder, ORIGIN), (folder / SAMPLES_FILE).open("ab") as stream:
+        stream.write(b'{"key": "starter/rust/9"')
+    assert (folder / SAMPLES_FILE).read_bytes() == written
+
+
+def test_a_folder_that_does_not_exist_has_no_samples(tmp_path):
+    assert read_samples(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    ("origin", "message"),
+    [
+        (replace(ORIGIN, name="big", model={"weights": "2"}), "the model tiny, not big"),
+        (replace(ORIGIN, model={"weights": "2"}), "the model tiny, which has changed since"),
+        (replace(ORIGIN, settings={"temperature": 0.8, "seed": 0}), "temperature 0.2, not 0.8"),
+        (replace(ORIGIN, settings={"temperature": 0.8, "seed": 1}), "seed 0, not 1; temperature 0.2, not 0.8"),
+        (replace(ORIGIN, problems={"starter/rust": "b"}), "other problems of starter/rust"),
+    ],
+)
+def test_going_on_another_way_is_refused_in_one_line(folder, origin, message):
+    before = (folder / SAMPLES_FILE).read_bytes()
+    with pytest.raises(OutputError, match=message) as refusal, SamplesFile(folder, origin):
+        pass
+    assert "\n" not in str(refusal.value)
+    assert str(folder) in str(refusal.value)
+    assert (folder / SAMPLES_FILE).read_bytes() == before
+
+
+def test_another_name_for_the_same_model_and_more_sets_are_welcome(folder):
+    more = replace(ORIGIN, name="moved", problems={"starter/go": "g"})
+    with SamplesFile(folder, more) as file:
+        assert file.samples == SAMPLES
+    with SamplesFile(folder, replace(ORIGIN, problems=ORIGIN.problems | more.problems)):
+        pass
+    recorded = json.loads((folder / ORIGIN_FILE).read_text())
+    assert recorded["problems"] == {"starter/rust": "a", "starter/go": "g"}
+    with (
+        pytest.raises(OutputError, match="starter/go"),
+        SamplesFile(folder, replace(more, problems={"starter/go": ""})),
+    ):
+        pass
+
+
+def test_two_runs_do_not_write_one_file(folder):
+    with SamplesFile(folder, ORIGIN), pytest.raises(OutputError, match="another run"), SamplesFile(folder, ORIGIN):
+        pass
+
+
+@pytest.mark.parametrize(
+    "line", ["nonsense", "[]", '{"key": "k"}', '{"key": "k", "sample": 0, "completion": "", "finish": "x"}']
+)
+def test_a_line_that_is_no_sample_is_named(folder, line):
+    with (folder / SAMPLES_FILE).open("a") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(OutputError, match="line 4 is no sample"):
+        read_samples(folder)
+
+
+def test_a_repeated_sample_is_named(folder):
+    file = folder / SAMPLES_FILE
+    file.write_bytes(file.read_bytes() + file.read_bytes())
+    with pytest.raises(OutputError, match="line 4 repeats"):
+        read_samples(folder)
+
+
+def test_samples_without_their_origin_are_left_alone(folder):
+    (folder / ORIGIN_FILE).unlink()
+    with pytest.raises(OutputError, match=r"no codegen\.json"), SamplesFile(folder, ORIGIN):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"), SamplesFile(tmp_path / "file" / "run", ORIGIN):
+        pass

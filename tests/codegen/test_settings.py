@@ -1,0 +1,44 @@
+"""The section's keys and defaults are public; what makes no sense is refused."""
+
+import pytest
+from pydantic import ValidationError
+
+from multipl_moe.codegen.settings import CodegenSection
+
+
+def test_keys_and_defaults_are_frozen():
+    assert CodegenSection().model_dump() == {
+        "num_samples": 1,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "max_new_tokens": 512,
+        "seed": 0,
+        "batch_sequences": 32,
+        "dtype": "auto",
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"num_samples": 0},
+        {"num_samples": 2},
+        {"num_samples": "2", "temperature": 1.0},
+        {"temperature": -0.1},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"max_new_tokens": 0},
+        {"batch_sequences": 0},
+        {"seed": -1},
+        {"dtype": "int8"},
+        {"top_k": 5},
+    ],
+)
+def test_values_out_of_range_and_unknown_keys_are_refused(values):
+    with pytest.raises(ValidationError):
+        CodegenSection(**values)
+
+
+def test_several_samples_at_temperature_zero_are_refused_with_the_remedy():
+    with pytest.raises(ValidationError, match="3 samples at temperature 0 are all the same; set a temperature"):
+        CodegenSection(num_samples=3)
