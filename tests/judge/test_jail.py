@@ -267,6 +267,15 @@ def test_a_folder_is_read_only_unless_asked(jail):
         assert [file.name for file in folder.iterdir()] == ["given"]
 
 
+def test_files_in_a_writable_folder_can_be_read_whatever_their_mode(jail):
+    with jail.new_folder() as folder:
+        (folder / "below").mkdir(mode=0o700)
+        (folder / "below" / "given").write_text("text")
+        (folder / "below" / "given").chmod(0o600)
+        words = ["cat", f"{jail.seen_as(folder)}/below/given"]
+        assert jail.run(words, limits=SHORT, folder=folder, writable=True).stdout == b"text"
+
+
 def test_a_writable_folder_hands_files_to_the_next_run(any_jail):
     with any_jail.new_folder() as folder:
         inside = any_jail.seen_as(folder)
@@ -346,3 +355,12 @@ def test_without_bubblewrap_it_refuses_and_says_what_to_do(monkeypatch):
     assert "\n" not in str(refused.value)
     with Jail(unsafe=True) as jail:
         assert jail.run(python("print(1)"), limits=SHORT).stdout == b"1\n"
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_where_bubblewrap_is_forbidden_it_refuses_and_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(Jail, "_has_worked", False)
+    monkeypatch.setattr(jail_module, "bubblewrap_arguments", lambda binds, **more: ["bwrap", "--no-such-option"])
+    with pytest.raises(ConfigError, match=r"bwrap: .*does not work here.*--unsafe-no-sandbox") as refused:
+        Jail()
+    assert "\n" not in str(refused.value)

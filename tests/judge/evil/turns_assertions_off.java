@@ -1,0 +1,8 @@
+    static {
+        ClassLoader.getSystemClassLoader().setDefaultAssertionStatus(false);
+        ClassLoader.getSystemClassLoader().clearAssertionStatus();
+    }
+
+    static int doubleNumber(int n) {
+        return n;
+    }
