@@ -4,7 +4,8 @@ A program passes only if the last line that it prints is the seal (`judge.progra
 test. Before it prints it checks that the testing machinery still bites: a control assertion that must fail, with the
 macros and classes as the completion left them. If the control does not fail, nothing is printed. The seal's text is
 computed while the program runs; it stands neither in the source nor among the strings of a binary. A program that digs
-the two numbers out of its own memory, or that compares with operators of its own (C++, Java), is beyond this.
+the two numbers out of its own memory, or whose results compare by operators of its own (C++, Java, Ruby), is beyond
+this.
 
 In the templates `$first` and `$second` are the numbers of the seal, `$tests` the tests or the call that runs them.
 """

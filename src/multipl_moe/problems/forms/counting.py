@@ -10,7 +10,7 @@ _ASSERTION = {
     "java": r"\bassert\b|\bthrow\b",
     "cpp": r"\bassert\s*\(|\bthrow\b",
     "rust": r"\bassert(?:_eq|_ne)?!|\bpanic!",
-    "go": r"\bt\.(?:Fatal|Error|Fail)|\bassert\.\w+\(|\bactual:|\bdeepCompare\(",
+    "go": r"\bt\.(?:Fatal|Error|Fail)|\bassert\.\w+\(|\bactual:|\bdeepCompare\(|\bpanic\(",
     "ruby": r"\bassert\w*|\braise\b",
 }
 

@@ -8,8 +8,8 @@ from multipl_moe.problems.source_text import bare_code
 # What a program may use without having asked for it: the packages that solutions of small problems need. The first
 # of two packages with one name wins.
 _KNOWN = (
-    "bytes container/heap container/list crypto/md5 errors fmt math math/big math/bits math/rand os reflect regexp "
-    "slices sort strconv strings time unicode unicode/utf8"
+    "bytes crypto/md5 errors fmt math math/big math/bits math/rand os reflect regexp "
+    "slices sort strconv strings testing time unicode unicode/utf8"
 )
 _PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
 _IMPORT = re.compile(r"^import\s*(?:\([^)]*\)|(?:\w+\s+)?\"[^\"]+\")[^\n]*\n?", re.MULTILINE)

@@ -1,0 +1,33 @@
+from multipl_moe.problems.forms.go_file import go_file, with_seal_imports
+
+
+def imported(source: str) -> str:
+    return source.split("func")[0]
+
+
+def test_imports_are_those_that_the_code_uses():
+    source = 'package main\n\nimport (\n\t"math"\n\t"sort"\n)\n\nfunc f() { sort.Ints(nil) }\n'
+    assert '"sort"' in imported(go_file(source))
+    assert '"math"' not in imported(go_file(source))
+
+
+def test_common_packages_need_no_declaration_and_words_in_comments_and_strings_are_no_use():
+    source = 'func f() string { return strings.ToUpper("fmt.Println") } // math.Abs\n'
+    head = imported(go_file(source))
+    assert "package main" in head
+    assert '"strings"' in head
+    assert '"fmt"\n\t"' not in head.replace('sealedfmt "fmt"', "")
+    assert '"math"' not in head
+
+
+def test_an_alias_counts_by_its_name():
+    source = 'package p\nimport str "strings"\nfunc f() { str.ToUpper("") }\n'
+    assert 'str "strings"' in imported(go_file(source))
+    assert go_file(source).startswith("package p\n")
+
+
+def test_the_imports_of_the_seal_leave_the_rest_alone():
+    source = 'package p_test\n\nimport (\n    "testing"\n)\nfunc f() {}\n'
+    assert with_seal_imports(source).replace('import (\n\tsealedfmt "fmt"\n\tsealedtesting "testing"\n)\n', "", 1) == (
+        source.replace("p_test\n", "p_test\n\n", 1)
+    )
