@@ -72,6 +72,18 @@ def test_sampled_models_are_judged_by_the_interval():
     assert none.is_noise
 
 
+def test_sampled_difference_is_noise_exactly_where_its_interval_holds_0():
+    rng = np.random.default_rng(4)
+    seen = set()
+    for run in range(100):
+        before, after = rng.exponential(0.1, 12), rng.exponential(rng.choice([0.05, 0.1, 0.2]), 12)
+        change = compare_tasks(_scores(before.tolist()), _scores(after.tolist()), samples=200, seed=run)
+        holds_0 = change.difference.low <= 0 <= change.difference.high
+        assert change.is_noise == holds_0
+        seen.add((holds_0, change.difference.value > 0))
+    assert len(seen) == 4
+
+
 def test_interval_covers_the_true_difference_about_95_times_in_100():
     rng = np.random.default_rng(11)
     covered = 0
