@@ -60,16 +60,17 @@ def supervise(
     started = time.monotonic()
     pipes = Pipes(process, stdin, limits.output_bytes)
     look = started + _FIRST_LOOK_S
-    peak_bytes, stopped_by = 0, None
+    peak_bytes, written_bytes, stopped_by = 0, 0, None
     try:
         while not pipes.ended and stopped_by is None:
             now = time.monotonic()
             if now >= look:
                 peak_bytes = max(peak_bytes, memory_bytes(descendants(process.pid), limits.memory_bytes))
+                written_bytes = _written_bytes(written) if written else 0
                 look = time.monotonic() + _LOOK_S
             if peak_bytes > limits.memory_bytes:
                 stopped_by = "memory"
-            elif pipes.overflowed or (written and _written_bytes(written) > limits.scratch_bytes):
+            elif pipes.overflowed or written_bytes > limits.scratch_bytes:
                 stopped_by = "output"
             elif now >= started + limits.wall_s:
                 stopped_by = "wall"

@@ -1,0 +1,46 @@
+"""Paths that the jail's user could not reach are lent to it, and to nobody else."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.judge.loans import Loans
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and only root needs to")
+
+
+@pytest.fixture
+def hidden(tmp_path) -> Path:
+    """A readable folder below one that only its owner may enter."""
+    folder = tmp_path / "private" / "hidden"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("text")
+    (tmp_path / "private").chmod(0o700)
+    return folder
+
+
+def test_a_path_that_all_can_reach_is_not_lent():
+    with Loans(other_user=True) as loans:
+        assert loans.reach(Path("/usr/bin/env")) == "/usr/bin/env"
+        assert loans.arguments() == []
+
+
+def test_whoever_runs_the_jail_as_himself_lends_nothing(hidden):
+    with Loans(other_user=False) as loans:
+        assert loans.reach(hidden) == str(hidden)
+        assert loans.arguments() == []
+
+
+@root_only
+def test_another_user_reads_what_is_lent_and_the_loan_leaves_no_trace(hidden):
+    become = ["setpriv", "--reuid=57999", "--regid=57999", "--clear-groups", "--"]
+    assert subprocess.run([*become, "cat", str(hidden / "file")], capture_output=True, check=False).returncode == 1
+    with Loans(other_user=True) as loans:
+        folder, file = loans.reach(hidden), loans.reach(hidden / "file")
+        words = [*loans.arguments(), *become, "cat", f"{folder}/file", file]
+        assert subprocess.run(words, capture_output=True, check=True).stdout == b"texttext"
+        assert list(Path(folder).iterdir()) == []
+    assert not Path(folder).parent.exists()
+    assert (hidden / "file").read_text() == "text"
