@@ -1,3 +1,13 @@
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <functional>
+#include <iomanip>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
 #include <vector>
 
 using namespace std;

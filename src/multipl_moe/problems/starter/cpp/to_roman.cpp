@@ -1,3 +1,11 @@
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <functional>
+#include <iomanip>
+#include <map>
+#include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>

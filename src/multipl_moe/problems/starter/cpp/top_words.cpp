@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <cctype>
+#include <cmath>
+#include <functional>
+#include <iomanip>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <utility>
