@@ -29,7 +29,7 @@ class EndpointCompleter:
     Args:
         url: base of the interface, such as http://127.0.0.1:8000/v1.
         model: the server's name of the model.
-        extract: for chat: the code in an answer to a problem, as a completion of its prompt; None asks for completions.
+        extract: for chat, `completion_of_answer`: the completion that an answer means; None asks for completions.
         token: of the server; default: the variable OPENAI_API_KEY, or none.
         concurrency: requests under way at a time.
         timeout_s: of one request.
@@ -112,7 +112,7 @@ class EndpointCompleter:
         try:
             return await self._ask(client, request.problem, asked)
         except self._openai.BadRequestError as error:
-            if any(sign in str(error).lower() for sign in _TOO_LONG):
+            if any(sign in f"{error.code} {error}".lower() for sign in _TOO_LONG):
                 return Completion("", Finish.length)
             raise
 
@@ -141,7 +141,7 @@ class EndpointCompleter:
             return ConfigError(f"{where} refuses the token ({reason}); set OPENAI_API_KEY")
         if isinstance(error, openai.NotFoundError):
             return ConfigError(
-                f"{where} does not know {self._model} or the interface ({reason}); an address ends in /v1"
+                f"{where} has no model {self._model}, or no such interface ({reason}); an address ends in /v1"
             )
         return ConfigError(f"{where} refuses ({reason}); look at the server's log")
 

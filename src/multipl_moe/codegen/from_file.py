@@ -36,7 +36,7 @@ def import_samples(
         file: JSON lines with a problem (key, task_id, name, id, problem_id) and its text, one or a list (completion,
             completions, generation, generations, solution, solutions).
         folder: gets samples.jsonl and codegen.json; created if need be.
-        extract: for chat answers: the code in an answer to a problem, as a completion of its prompt.
+        extract: for chat answers, `completion_of_answer`: the completion that an answer means.
 
     Returns:
         The samples, in the order of the problems; as many for each.

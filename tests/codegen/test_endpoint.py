@@ -1,0 +1,185 @@
+"""An endpoint gives what its model writes; whatever goes wrong is told in one line."""
+
+import http.server
+import json
+import threading
+
+import pytest
+
+from multipl_moe.codegen.completer import Completion, Finish, request_of
+from multipl_moe.codegen.endpoint import EndpointCompleter
+from multipl_moe.codegen.local import LocalCompleter
+from multipl_moe.errors import ConfigError
+from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.loading import load_model
+from multipl_moe.problems.forms.stops import cut_at_stop
+from tests.codegen.problems import problem, settings
+from tests.serve.conftest import engine_of, save_model, served
+
+POSED = [problem(number, prompt) for number, prompt in enumerate(["fn main() {", "def f():\n    ", "x"])]
+
+
+class Stub(http.server.BaseHTTPRequestHandler):
+    """Answers with what the test gives and remembers what it was asked."""
+
+    def do_POST(self):
+        server = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        server.asked.append((self.path, body, self.headers["Authorization"]))
+        status, answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+        data = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture
+def stub():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
+    server.asked, server.answers = [], []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def completer_of(stub, **options):
+    return EndpointCompleter(f"http://127.0.0.1:{stub.server_port}/v1", "m", **({"max_retries": 0} | options))
+
+
+def requests_of(posed):
+    return [request_of(p, 0, 0) for p in posed]
+
+
+def text_answer(text, reason="stop"):
+    return 200, {
+        "id": "1",
+        "object": "text_completion",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "text": text, "finish_reason": reason}],
+    }
+
+
+def chat_answer(text, reason="stop"):
+    message = {"role": "assistant", "content": text}
+    return 200, {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+    }
+
+
+def test_our_own_server_gives_what_its_model_writes_here(tmp_path):
+    folder = save_model(tmp_path / "model")
+    suppressed = load_model(folder).generation_config.suppress_tokens
+    with served(engine_of(folder)) as url:
+        made = EndpointCompleter(url, "tiny").complete(requests_of(POSED), settings())
+        stop = next(character for character in made[0].text[4:] if character not in made[0].text[:4])
+        stopped = [problem(0, POSED[0].prompt, stop=(stop,))]
+        cut = EndpointCompleter(url, "tiny").complete(requests_of(stopped), settings())
+    model = load_model(folder)
+    head = model.get_output_embeddings()
+    head.register_forward_hook(
+        lambda module, args, logits: logits.index_fill(-1, logits.new_tensor(suppressed).long(), float("-inf"))
+    )
+    local = LocalCompleter("tiny", model, load_tokenizer(folder)).complete(requests_of(POSED), settings())
+    assert made == local
+    assert cut == [Completion(cut_at_stop(made[0].text, [stop]), Finish.stop)]
+
+
+def test_what_is_asked_follows_the_settings(stub):
+    stub.answers = [text_answer("  return\nx\ny", "length")]
+    posed = problem(0, "p", stop=("\nx", "B", "C", "D", "E"))
+    made = completer_of(stub, token="secret").complete(requests_of([posed]), settings(temperature=0.5, top_p=0.9))
+    ((path, asked, token),) = stub.asked
+    assert (path, token) == ("/v1/completions", "Bearer secret")
+    seed = request_of(posed, 0, 0).seed % 2**31
+    assert asked == {
+        "model": "m",
+        "prompt": "p",
+        "max_tokens": 24,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "seed": seed,
+        "stop": ["\nx", "B", "C", "D"],
+    }
+    assert made == [Completion("  return", Finish.stop)]
+
+
+def test_the_token_comes_from_the_environment(stub, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "from-there")
+    stub.answers = [text_answer("x", "length")]
+    assert completer_of(stub).complete(requests_of(POSED[:1]), settings()) == [Completion("x", Finish.length)]
+    assert stub.asked[0][2] == "Bearer from-there"
+
+
+def test_chat_answers_go_through_the_extraction(stub):
+    stub.answers = [chat_answer("Sure!\n```\nfn x\n```")]
+    posed = [problem(0, "fn main() {\n", stop=("\n}",))]
+    completer = completer_of(stub, extract=lambda posed, answer: f"{posed.id}:{answer[:5]}\n}}")
+    assert completer.complete(requests_of(posed), settings()) == [Completion("p/0:Sure!", Finish.stop)]
+    path, asked, _ = stub.asked[0]
+    assert path == "/v1/chat/completions"
+    assert "stop" not in asked
+    assert "fn main() {" in asked["messages"][0]["content"]
+
+
+def test_answers_keep_the_order_of_the_requests(stub):
+    stub.answers = [text_answer("same")]
+    made = completer_of(stub, concurrency=2).complete(requests_of(POSED), settings())
+    assert made == [Completion("same", Finish.stop)] * 3
+    assert sorted(asked["prompt"] for _, asked, _ in stub.asked) == sorted(p.prompt for p in POSED)
+
+
+def test_a_busy_server_is_asked_again(stub):
+    stub.answers = [(429, {"error": {"message": "busy"}}), text_answer("x")]
+    made = completer_of(stub, max_retries=1).complete(requests_of(POSED[:1]), settings())
+    assert made == [Completion("x", Finish.stop)]
+
+
+def test_a_prompt_that_is_too_long_for_the_server_has_an_empty_completion(stub):
+    stub.answers = [(400, {"error": {"message": "too many", "code": "context_length_exceeded"}})]
+    made = completer_of(stub).complete(requests_of(POSED[:1]), settings())
+    assert made == [Completion("", Finish.length)]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(401, "set OPENAI_API_KEY"), (404, "no model m"), (400, "refuses"), (500, "server's log")],
+)
+def test_refusals_are_told_in_one_line(stub, status, message):
+    stub.answers = [(status, {"error": {"message": "because\nof this"}})]
+    with pytest.raises(ConfigError, match=message) as refusal:
+        completer_of(stub).complete(requests_of(POSED), settings())
+    assert "because" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_server_that_is_not_there_is_told(unused_port):
+    completer = EndpointCompleter(f"http://127.0.0.1:{unused_port}/v1", "m", max_retries=0)
+    with pytest.raises(ConfigError, match="cannot be reached"):
+        completer.complete(requests_of(POSED), settings())
+
+
+@pytest.fixture
+def unused_port():
+    with http.server.HTTPServer(("127.0.0.1", 0), Stub) as server:
+        return server.server_port
+
+
+def test_identity_names_server_model_and_interface():
+    plain = EndpointCompleter("http://a/v1", "m")
+    assert plain.identity != EndpointCompleter("http://a/v1", "n").identity
+    assert plain.identity != EndpointCompleter("http://a/v1", "m", extract=lambda p, a: a).identity
+    assert plain.identity == EndpointCompleter("http://a/v1", "m", token="other").identity
+    assert plain.name == "m at http://a/v1"

@@ -1,0 +1,113 @@
+"""Completions made elsewhere are taken over as they are named; what does not fit is refused and named."""
+
+import json
+
+import pytest
+
+from multipl_moe.codegen.completer import Completion, Finish
+from multipl_moe.codegen.from_file import import_samples
+from multipl_moe.codegen.samples import read_samples
+from multipl_moe.errors import ConfigError, OutputError
+from tests.codegen.problems import problem
+
+RUST = [problem(number, f"fn f{number}() {{\n", stop=("\n}",)) for number in range(3)]
+GO = [problem(number, f"func f{number}() {{\n", "go", ("\n}",)) for number in range(3)]
+
+
+def written(tmp_path, records):
+    file = tmp_path / "made.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return file
+
+
+def imported(tmp_path, posed, records, **options):
+    return import_samples(posed, written(tmp_path, records), tmp_path / "run", **options)
+
+
+@pytest.mark.parametrize("name", ["key", "task_id", "name", "id", "problem_id"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("completion", "x"), ("completions", ["x"]), ("generation", "x"), ("generations", ["x"]), ("solution", "x")],
+)
+def test_the_usual_names_are_known(tmp_path, name, field, value):
+    ids = [p.key if name == "key" else p.id for p in RUST]
+    samples = imported(tmp_path, RUST, [{name: id, field: value, "more": 1} for id in ids])
+    assert samples == {(p.key, 0): Completion("x", Finish.end) for p in RUST}
+    assert read_samples(tmp_path / "run") == samples
+
+
+def test_completions_are_cut_and_lose_the_prompt_that_they_repeat(tmp_path):
+    texts = ["  1\n}\nfn main() {\n}", RUST[1].prompt + "  2\n}\n", "  3"]
+    samples = imported(tmp_path, RUST, [{"id": p.id, "completion": t} for p, t in zip(RUST, texts, strict=True)])
+    assert [(s.text, s.finish) for s in samples.values()] == [("  1", "stop"), ("  2", "stop"), ("  3", "end")]
+
+
+def test_several_lines_and_lists_count_up(tmp_path):
+    records = [{"id": p.id, "completions": ["a", "b"]} for p in RUST] + [{"id": p.id, "completion": "c"} for p in RUST]
+    samples = imported(tmp_path, RUST, records)
+    assert [samples[p.key, sample].text for p in RUST for sample in range(3)] == ["a", "b", "c"] * 3
+    assert list(samples) == [(p.key, sample) for p in RUST for sample in range(3)]
+
+
+def test_an_id_of_several_languages_needs_its_language_or_its_key(tmp_path):
+    records = [{"id": p.id, "language": p.language, "completion": p.language} for p in [*GO, *RUST]]
+    samples = imported(tmp_path, [*RUST, *GO], records)
+    assert all(samples[p.key, 0].text == p.language for p in [*RUST, *GO])
+    with pytest.raises(ConfigError, match=r"line 1: p/0 is in several .* name it as tiny/rust/p/0"):
+        imported(tmp_path, [*RUST, *GO], [{"id": "p/0", "completion": ""}])
+
+
+def test_unknown_problems_are_counted_and_their_nearest_named(tmp_path):
+    records = [{"id": p.id, "completion": ""} for p in RUST] + [{"id": f"q/{n}", "completion": ""} for n in range(5)]
+    with pytest.raises(ConfigError, match=r"names 5 unknown problems: q/0 \(nearest: p/0\), q/1 .* and 2 more"):
+        imported(tmp_path, RUST, records)
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_completions_are_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"of 2 problems: tiny/rust/p/1 \(0 of 1\), tiny/rust/p/2 \(0 of 1\); add"):
+        imported(tmp_path, RUST, [{"id": "p/0", "completion": ""}])
+    records = [{"id": p.id, "completions": ["a", "b"][: 2 - (p is RUST[1])]} for p in RUST]
+    with pytest.raises(ConfigError, match=r"of 1 problems: tiny/rust/p/1 \(1 of 2\)"):
+        imported(tmp_path, RUST, records)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("nonsense", "line 2 is no JSON object"),
+        ("[1]", "line 2 is no JSON object"),
+        ('{"completion": ""}', "line 2 names no problem"),
+        ('{"id": "p/0"}', "line 2 holds no text"),
+        ('{"id": "p/0", "completion": 3}', "line 2 holds no text"),
+        ('{"id": "p/0", "completions": ["a", null]}', "line 2 holds no text"),
+    ],
+)
+def test_lines_that_cannot_be_used_are_named(tmp_path, line, message):
+    file = tmp_path / "made.jsonl"
+    file.write_text(f"\n{line}\n")
+    with pytest.raises(ConfigError, match=message):
+        import_samples(RUST, file, tmp_path / "run")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.jsonl cannot be read"):
+        import_samples(RUST, tmp_path / "none.jsonl", tmp_path / "run")
+
+
+def test_chat_answers_go_through_the_extraction(tmp_path):
+    records = [{"id": p.id, "solution": "Sure! " + p.prompt} for p in RUST]
+    samples = imported(tmp_path, RUST, records, extract=lambda posed, answer: f"{posed.id} {len(answer)}")
+    assert samples[RUST[1].key, 0].text == f"p/1 {len(RUST[1].prompt) + 6}"
+
+
+def test_half_surrogates_become_writable(tmp_path):
+    samples = imported(tmp_path, RUST, [{"id": p.id, "completion": "a\ud800b"} for p in RUST])
+    assert samples[RUST[0].key, 0].text == "a?b"
+
+
+def test_the_same_file_may_come_again_and_another_not(tmp_path):
+    records = [{"id": p.id, "completion": "a"} for p in RUST]
+    assert imported(tmp_path, RUST, records) == imported(tmp_path, RUST, records)
+    with pytest.raises(OutputError, match="has changed since"):
+        imported(tmp_path, RUST, [*records[:-1], {"id": "p/2", "completion": "b"}])

@@ -1,0 +1,62 @@
+"""A run that is killed at any moment and started again gives the same samples as one that was not."""
+
+import multiprocessing
+import signal
+import time
+
+import pytest
+
+from multipl_moe.codegen.generation import generate_samples
+from multipl_moe.codegen.local import LocalCompleter
+from multipl_moe.codegen.samples import SAMPLES_FILE
+from tests.codegen.problems import byte_tokenizer, problems, settings, tiny_model
+
+POSED = problems(("e", "\n}"), num_problems=12)
+GREEDY = {"batch_sequences": 4}
+DRAWN = {"batch_sequences": 4, "temperature": 0.9, "top_p": 0.95, "num_samples": 2}
+DEADLINE_S = 120
+
+
+class Slow(LocalCompleter):
+    """Takes its time after each batch, so that a kill finds it at work."""
+
+    def complete(self, batch, settings):
+        made = super().complete(batch, settings)
+        time.sleep(0.3)
+        return made
+
+
+def run(folder, chosen, kind=LocalCompleter):
+    tokenizer = byte_tokenizer(folder.parent / "tokenizer")
+    return generate_samples(POSED, kind("tiny", tiny_model(), tokenizer), chosen, folder)
+
+
+def run_until_killed(folder, chosen, num_lines):
+    """Start a process of its own and kill it as soon as its file has so many lines."""
+    process = multiprocessing.get_context("fork").Process(target=run, args=(folder, chosen, Slow))
+    process.start()
+    assert process.pid is not None
+    deadline, file = time.monotonic() + DEADLINE_S, folder / SAMPLES_FILE
+    while not file.is_file() or file.read_bytes().count(b"\n") < num_lines:
+        assert process.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert file.read_bytes().count(b"\n") < len(POSED) * chosen.num_samples
+
+
+@pytest.mark.parametrize(("values", "kills_at_lines"), [(GREEDY, [0, 4, 5]), (DRAWN, [1, 9, 17])])
+def test_a_run_killed_at_several_moments_ends_with_the_same_file(tmp_path, values, kills_at_lines):
+    chosen = settings(**values)
+    samples = run(tmp_path / "whole", chosen)
+    folder = tmp_path / "killed"
+    for num_lines in kills_at_lines:
+        run_until_killed(folder, chosen, num_lines)
+    before = (folder / SAMPLES_FILE).read_bytes()
+    (folder / SAMPLES_FILE).write_bytes(before[:-5])
+    assert run(folder, chosen) == samples
+    assert (folder / SAMPLES_FILE).read_bytes() == (tmp_path / "whole" / SAMPLES_FILE).read_bytes()
+    assert before
+    assert (folder / SAMPLES_FILE).read_bytes().startswith(before)
