@@ -85,9 +85,8 @@ def test_solutions_end_where_a_completion_is_cut(language, problems):
 
 
 def test_the_list_in_the_readme_is_complete(problems):
-    rows = re.findall(
-        r"^\| (?:trivial|easy|medium|hard) \| (.*?) \|", (_FOLDER / "README.md").read_text(), re.MULTILINE
-    )
+    page = (_FOLDER / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?:trivial|easy|medium|hard) \| (.*?) \|", page, re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == [problem.id for problem in problems["python"]]
 
 
@@ -98,7 +97,7 @@ def test_solutions_pass_and_broken_ones_fail(problems, language):
     broken = {
         f"{problem.key} broken": (problem, broken_reference(problem)) for problem in problems[language][::_BROKEN_STEP]
     }
-    outcomes = {key: judgement for key, judgement in _judged({**right, **broken}, toolbox)}
+    outcomes = dict(_judged({**right, **broken}, toolbox))
     assert {key: outcomes[key] for key in right if outcomes[key].outcome != Outcome.passed} == {}
     failed = (Outcome.runtime_error, Outcome.wrong_answer)
     assert {key: outcomes[key] for key in broken if outcomes[key].outcome not in failed} == {}
@@ -123,7 +122,7 @@ def _judged(completions: dict[str, tuple[Problem, str | None]], toolbox: Toolbox
 
 
 def _toolbox(language: str) -> Toolbox:
-    """Toolchains, with that of the language found; without it, the test is skipped outside of continuous integration."""
+    """Toolchains, that of the language found; where it is missing, the test is skipped, but not in CI."""
     toolbox = Toolbox()
     if not Jail.available() and "CI" not in os.environ:
         pytest.skip("bubblewrap is not installed (Debian: apt install bubblewrap)")
