@@ -4,6 +4,7 @@ The programs in `evil` are completions of one small problem. Where a file holds 
 it may pass; what counts then is that the mischief had no effect.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
@@ -32,7 +34,7 @@ _OPENINGS = {
     "rust": "fn opening() {\n",
     "go": "func opening() {\n",
 }
-_SHORT_S = 1.5
+_SHORT_S = 1.0
 
 EXPECTED = {
     "fork_bomb.py": Outcome.timeout,
@@ -112,10 +114,20 @@ def judged(program: Program, expected: Outcome, jail: Jail, toolbox: Toolbox) ->
     if expected == Outcome.timeout:
         run = replace(run, wall_s=_SHORT_S)
     if expected == Outcome.compile_timeout:
-        compiling = replace(compiling, wall_s=_SHORT_S)
+        compiling = replace(compiling, wall_s=_SHORT_S, memory_bytes=4096 * _MIB)
     if expected == Outcome.memory_limit and program.language != "java":
         run, compiling = replace(run, memory_bytes=256 * _MIB), replace(compiling, memory_bytes=256 * _MIB)
     return judge(program, jail, toolbox, run, compiling)
+
+
+def require_toolchain(language: str, jail: Jail, toolbox: Toolbox) -> None:
+    """Without CI a missing toolchain skips the test."""
+    try:
+        toolbox.installed(language, jail)
+    except ConfigError as error:
+        if "CI" not in os.environ:
+            pytest.skip(str(error))
+        raise
 
 
 def host_files() -> dict[str, tuple[int, float]]:
@@ -151,6 +163,7 @@ def check(
     evil: Program, expected: Outcome, jails: tuple[Jail, Jail], toolbox: Toolbox, problems: dict[str, Problem]
 ) -> None:
     """Judge while a neighbour is judged in another slot, and look for harm."""
+    require_toolchain(evil.language, jails[0], toolbox)
     right = program_of(problems["python"], "def double_number(n):\n    return 2 * n\n", Seal.draw())
     toolbox.commands(evil, jails[0])
     before = host_files()

