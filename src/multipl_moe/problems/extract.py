@@ -11,7 +11,7 @@ import textwrap
 
 from multipl_moe.problems.forms.closing import BRACES
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.source_text import bare_code, body_end
+from multipl_moe.problems.source_text import body_end, function_name
 
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _DEFINITION = {
@@ -36,7 +36,7 @@ def completion_of_answer(problem: Problem, answer: str) -> str:
         problem: what was asked.
         answer: text with code in a fenced block, an unfinished block, or nothing but code.
     """
-    name = function_name(problem)
+    name = function_name(problem.prompt, problem.language)
     code = _code(answer, name)
     if problem.form == "mbpp":
         return _without_calls(code)
@@ -49,16 +49,6 @@ def completion_of_answer(problem: Problem, answer: str) -> str:
     if problem.language in BRACES:
         return _brace_body(code, name, problem)
     return code.removeprefix(problem.prompt)
-
-
-def function_name(problem: Problem) -> str | None:
-    """Name of the function that the prompt opens, in the problem's language; None if none is found."""
-    prompt = bare_code(problem.prompt, problem.language)
-    if problem.language in ("python", "ruby"):
-        names = re.findall(r"^[ \t]*def\s+(\w+[?!]?)", prompt, re.MULTILINE)
-    else:
-        names = re.findall(r"(\w+)\s*\([^{};]*\{", prompt)
-    return names[-1] if names else problem.entry_point
 
 
 def _code(answer: str, name: str | None) -> str:
@@ -134,6 +124,10 @@ def _brace_body(code: str, name: str, problem: Problem) -> str:
         # The prompt's arguments are not mutable; an answer may have made its own so.
         mutable = re.findall(r"\bmut\s+(\w+)\s*:", found[0])
         return "\n".join([helpers] * bool(helpers) + [f"    let mut {name} = {name};" for name in mutable] + [body])
+    if language == "cpp":
+        # What stands after a function must be declared before its use; a declaration may stand in a body.
+        headers = re.findall(r"^(\w[\w:<>,&* ]*?\w+\([^{};]*\))\s*\{", helpers, re.MULTILINE)
+        body = "\n".join([*(f"    {header};" for header in headers), body])
     closed = f"{body}\n}}\n\n{helpers}".rstrip() if helpers else body
     if language == "go" and problem.form == "multipl_e":
         return closed if helpers else f"{body}\n}}\n"
@@ -146,6 +140,8 @@ def _helpers(before: str, name: str, problem: Problem) -> str:
     if language == "java":
         before = re.split(r"\bclass\s+\w+[^{]*\{", before, maxsplit=1)[-1]
     before = re.sub(r"^[ \t]*//[^\n]*\n|/\*.*?\*/\n?", "", before, flags=re.DOTALL | re.MULTILINE)
+    if language == "cpp":
+        before = re.sub(r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n", "", before, flags=re.MULTILINE)
     if language == "go":
         before = re.sub(r"^(?:package[^\n]*|import\s*(?:\([^)]*\)|\"[^\"]*\"))\n", "", before, flags=re.MULTILINE)
     # The beginning of the definition itself: "bool", "pub static", "public static int".

@@ -11,6 +11,7 @@ from multipl_moe.problems.human_eval import STOP
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import field, files_of, read_rows
 from multipl_moe.problems.sealing import FRAMES
+from multipl_moe.problems.source_text import function_name
 
 _REPOSITORY = "zai-org/humaneval-x"
 _OF_PREFIX = {"Python": "python", "CPP": "cpp", "Java": "java", "Go": "go", "Rust": "rust"}
@@ -45,9 +46,6 @@ def _problem(row: dict[str, Any], where: str) -> Problem:
     language = _OF_PREFIX[prefix]
     prompt, reference = str(field(row, "prompt", where)), str(field(row, "canonical_solution", where))
     tests = str(field(row, "test", where))
-    entry_point = None
-    if language == "python":
-        entry_point = tests.rsplit("check(", 1)[-1].strip().rstrip(")")
     if language == "rust":
         prompt = field(row, "declaration", where) + prompt
     return Problem(
@@ -59,7 +57,7 @@ def _problem(row: dict[str, Any], where: str) -> Problem:
         form="humaneval_x",
         stop=_stop(language, reference),
         reference=reference,
-        entry_point=entry_point,
+        entry_point=function_name(prompt, language),
         cluster=f"HumanEval/{number}",
         extra={name: row[name] for name in ("import", "test_setup") if name in row},
     )

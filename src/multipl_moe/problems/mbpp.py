@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import field, files_of, read_rows
@@ -31,7 +32,14 @@ def read_mbpp(path: Path | None = None, *, sanitized: bool = False) -> list[Prob
     kind = "sanitized" if sanitized else "full"
     files = files_of(path) if path else [hub_file(_REPOSITORY, f"{kind}/test-00000-of-00001.parquet", name)]
     rows = [(f"{file}, row {number}", row) for file in files for number, row in read_rows(file)]
-    return [_problem(row, name, where) for where, row in rows if int(field(row, "task_id", where)) in _TEST_IDS]
+    return [_problem(row, name, where) for where, row in rows if _task(row, where) in _TEST_IDS]
+
+
+def _task(row: dict[str, Any], where: str) -> int:
+    task = field(row, "task_id", where)
+    if not isinstance(task, int):
+        raise ConfigError(f"{where}: task_id {task!r} is not a number; is it a file of this benchmark?")
+    return task
 
 
 def _problem(row: dict[str, Any], benchmark: str, where: str) -> Problem:

@@ -13,6 +13,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import field, files_of, read_rows
+from multipl_moe.problems.source_text import function_name
 
 LANGUAGES = {"cpp": "cpp", "java": "java", "go": "go", "rust": "rs", "ruby": "rb"}
 _REPOSITORY = "nuprl/MultiPL-E"
@@ -68,7 +69,7 @@ def _problem(row: dict[str, Any], benchmark: str, where: str, official_stops: bo
         tests=field(row, "tests", where),
         form="multipl_e",
         stop=stop,
-        entry_point=name.split("_", 2)[-1],
+        entry_point=function_name(row["prompt"], language),
         cluster=f"{'MBPP' if cluster[1] == 'mbpp' else cluster[1]}/{cluster[2]}" if cluster else name,
         extra={"stops": "official" if stop == official else "official without the empty line"},
     )

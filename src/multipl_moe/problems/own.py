@@ -8,6 +8,7 @@ after its file. A language other than the six needs an entry in `sealing.FRAMES`
 toolchains.
 """
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -88,6 +89,9 @@ def read_own(file: Path) -> list[Problem]:
 
 def _told(error: ErrorDetails) -> str:
     place = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        nearest = get_close_matches(place, OwnProblem.model_fields, n=1)
+        return f"{place}: unknown; " + (f"did you mean '{nearest[0]}'?" if nearest else "leave it out")
     return f"{place}: {error['msg'].removeprefix('Value error, ')}"
 
 

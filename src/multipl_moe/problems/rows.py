@@ -52,9 +52,14 @@ def field(row: dict[str, Any], name: str, where: str) -> Any:
 
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if file.name.endswith(".parquet"):
+        import pyarrow
         import pyarrow.parquet
 
-        yield from enumerate(pyarrow.parquet.read_table(file).to_pylist(), start=1)
+        try:
+            rows = pyarrow.parquet.read_table(file).to_pylist()
+        except pyarrow.ArrowException as fault:
+            raise ConfigError(f"{file} cannot be read: {fault}") from fault
+        yield from enumerate(rows, start=1)
         return
     if file.name.endswith(".json"):
         rows = _parsed(file.read_text(encoding="utf-8"), str(file))

@@ -10,7 +10,6 @@ this.
 In the templates `$first` and `$second` are the numbers of the seal, `$tests` the tests or the call that runs them.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 
@@ -210,7 +209,7 @@ exit(1) unless sealed_result.passed? && sealed_result.run_count > 0
 exit(0) unless sealed_run(SealedControl).failure_count == 4
 """
 
-FRAMES: Mapping[str, Frame] = {
+FRAMES: dict[str, Frame] = {
     "python": Frame(
         guard=_PYTHON_GUARD,
         ending=_PYTHON_ENDING,

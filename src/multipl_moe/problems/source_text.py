@@ -17,6 +17,14 @@ _LITERALS = {
     "java": r'"""(?:\\.|[^\\])*?"""|' + _STRING + "|" + _CHARACTER,
     "go": r"`[^`]*`|" + _STRING + "|" + _CHARACTER,
 }
+_SIGNATURE = {
+    "python": r"^[ \t]*def\s+(\w+)",
+    "ruby": r"^[ \t]*def\s+(?:self\.)?(\w+[?!]?)",
+    "go": r"^func\s+(\w+)",
+    "rust": r"\bfn\s+(\w+)",
+    "java": r"(\w+)\s*\([^{};]*\{",
+    "cpp": r"(\w+)\s*\([^{};]*\{",
+}
 _FLAGS = re.DOTALL | re.MULTILINE
 
 
@@ -50,6 +58,13 @@ def body_end(prompt: str, completion: str, language: str) -> int | None:
             if depth < start:
                 return match.end()
     return None
+
+
+def function_name(prompt: str, language: str) -> str | None:
+    """Name of the last function of a prompt, the one that is to be completed; None if there is none."""
+    pattern = _SIGNATURE.get(language, r"(\w+)\s*\(")
+    names = re.findall(pattern, bare_code(prompt, language), re.MULTILINE)
+    return names[-1] if names else None
 
 
 def _pattern(language: str) -> str:

@@ -18,16 +18,9 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.sealing import FRAMES, Frame
+from multipl_moe.problems.source_text import function_name
 
 _FOLDER = Path(__file__).parent / "starter"
-_SIGNATURE = {
-    "python": r"^def (\w+)",
-    "ruby": r"^def (\w+)",
-    "go": r"^func (\w+)",
-    "rust": r"^(?:pub )?fn (\w+)",
-    "java": r"^[ \t]+(?:public )?static [^=;(]*?(\w+)\(",
-    "cpp": r"^[\w:<>,&* ]*?(\w+)\([^;]*\{\s*\Z",
-}
 
 
 def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDER) -> list[Problem]:
@@ -57,11 +50,11 @@ def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDE
 def _read(file: Path, language: str, frame: Frame) -> Problem:
     parts = _parts(file.read_text(encoding="utf-8"), frame.comment)
     prompt, solution, tests = parts
-    signatures = re.findall(_SIGNATURE.get(language, r"(\w+)\("), prompt, re.MULTILINE)
-    if not signatures:
+    name = function_name(prompt, language)
+    if name is None:
         raise ValueError("the prompt holds no signature of a function; end it with the one that is to be completed")
     reference = cut_at_stop(solution, frame.stop).rstrip()
-    if not reference.strip():
+    if reference.strip() in ("", frame.closing.strip()):
         raise ValueError(f"nothing stands between `{frame.comment} --- solution` and where the function ends")
     return Problem(
         benchmark="starter",
@@ -72,7 +65,7 @@ def _read(file: Path, language: str, frame: Frame) -> Problem:
         form="starter",
         stop=frame.stop,
         reference=reference,
-        entry_point=signatures[-1],
+        entry_point=name,
         cluster=f"starter/{file.stem}",
     )
 

@@ -1,0 +1,55 @@
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark
+from tests.problems.samples import BENCH, HUMAN_EVAL, write_rows
+
+
+def test_the_names_of_the_table_are_these():
+    assert list(BENCHMARKS) == [
+        "starter",
+        "humaneval",
+        "mbpp",
+        "mbpp-sanitized",
+        "multipl-e-humaneval",
+        "multipl-e-mbpp",
+        "humaneval-x",
+        "mbxp",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("human-eval", "did you mean 'humaneval'"),
+        ("multipl-e-humanevall:x", "did you mean 'multipl-e-humaneval'"),
+        ("zzzz", "known are starter"),
+        ("starter:x", "write 'starter'"),
+        ("humaneval:", "write 'humaneval' or 'humaneval:PATH'"),
+        ("humaneval:none.jsonl", "does not exist"),
+        ("none.jsonl", "does not exist"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_a_remedy(spec, message):
+    with pytest.raises(ConfigError, match=message):
+        read_benchmark(spec)
+
+
+def test_only_the_asked_languages_are_read():
+    problems = read_benchmark(f"humaneval-x:{BENCH / 'humaneval-x'}", languages={"go", "rust"})
+    assert {problem.language for problem in problems} == {"go", "rust"}
+    assert len(problems) == 328
+    with pytest.raises(ConfigError, match="has no problem in ruby"):
+        read_benchmark(f"humaneval-x:{BENCH / 'humaneval-x'}", languages={"ruby"})
+
+
+def test_a_problem_that_comes_twice_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="humaneval/python/HumanEval/900 more than once"):
+        read_benchmark(f"humaneval:{write_rows(tmp_path / 'a.jsonl', [HUMAN_EVAL, HUMAN_EVAL])}")
+
+
+def test_a_file_of_another_benchmark_is_an_error(tmp_path):
+    file = write_rows(tmp_path / "a.jsonl", [HUMAN_EVAL])
+    for name in ("mbpp", "multipl-e-humaneval", "humaneval-x", "mbxp"):
+        with pytest.raises(ConfigError, match=r"line 1|row 1"):
+            read_benchmark(f"{name}:{file}")

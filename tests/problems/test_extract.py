@@ -1,0 +1,98 @@
+import gzip
+import json
+
+import pytest
+
+from multipl_moe.judge.outcome import Outcome
+from multipl_moe.problems.extract import completion_of_answer
+from multipl_moe.problems.multipl_e import read_multipl_e
+from tests.problems.samples import BENCH
+
+# Whole functions, as chat models write them: with the prompt again, helpers, and tests or a main of their own.
+ANSWERS = {
+    "python": "import math\n\ndef add(a, b):\n    return a + b\n\ndef twice(n):\n    '''Twice n.'''\n"
+    "    return math.floor(add(n, n))\n\nprint(twice(3))\nassert twice(2) == 4\n",
+    "ruby": "require 'set'\ndef add(a, b)\n  a + b\nend\n\n# Twice n.\ndef twice(n)\n\n  add(n, n)\nend\n\n"
+    "puts twice(2)\n",
+    "rust": "fn add(a: {int}, b: {int}) -> {int} {{\n    a + b\n}}\n\n"
+    "/// Twice n.\nfn twice(mut n: {int}) -> {int} {{\n"
+    "    n = add(n, n);\n    n\n}}\n\nfn main() {{\n    assert_eq!(twice(2), 4);\n}}\n\n"
+    "#[cfg(test)]\nmod tests {{\n    #[test]\n    fn a() {{}}\n}}\n",
+    "java": "import java.util.*;\n\nclass {name} {{\n    private static int one() {{\n        return 1;\n    }}\n\n"
+    "    public static long twice(long n) {{\n        return add(n, n) * one();\n    }}\n\n"
+    "    static long add(long a, long b) {{\n        return a + b;\n    }}\n\n"
+    "    public static void main(String[] args) {{\n        System.out.println(twice(2));\n    }}\n}}\n",
+    "cpp": "#include <vector>\nusing namespace std;\n\nlong add(long a, long b) {\n    return a + b;\n}\n\n"
+    "long twice(long n) {\n    if (n == 0) {\n        return 0;\n    }\n    return add(n, n);\n"
+    "}\n\nint main() {\n    return twice(2) == 4 ? 0 : 1;\n}\n",
+    "go": 'package main\n\nimport "fmt"\n\nfunc add(a, b int) int {\n\treturn a + b\n}\n\nfunc twice(n int) int {\n'
+    "\treturn add(n, n)\n}\n\nfunc main() {\n\tfmt.Println(twice(2))\n}\n",
+}
+
+
+def answer(name: str) -> str:
+    form, language = name.split("-")
+    text = ANSWERS[language]
+    if language == "rust":
+        text = text.format(int="isize" if form == "multipl_e" else "i64" if form == "starter" else "i32")
+    if language == "java":
+        text = text.format(name="Problem")
+    if form == "humaneval_x" and language == "go":
+        text = text.replace("twice", "Twice")
+    return f"Sure! Use it like `twice(2)`:\n\n```{language}\n{text}```\n\nThis doubles **n**.\n\n```\n4\n```\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "human_eval-python",
+        "humaneval_x-python",
+        "starter-python",
+        "mbpp-python",
+        "multipl_e-ruby",
+        "starter-ruby",
+        "mbxp-ruby",
+        "multipl_e-rust",
+        "humaneval_x-rust",
+        "multipl_e-java",
+        "multipl_e-cpp",
+        "mbxp-cpp",
+        "multipl_e-go",
+        "humaneval_x-go",
+        "starter-go",
+    ],
+)
+def test_a_whole_function_in_a_chat_answer_passes(name, samples, judged):
+    problem = samples[name]
+    completion = completion_of_answer(problem, answer(name))
+    judgement = judged(problem, completion)
+    assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
+
+
+def test_an_unfinished_block_and_plain_code_are_read_too(samples):
+    problem = samples["starter-python"]
+    code = "def twice(n):\n    return 2 * n"
+    for text in (f"Here:\n```python\n{code}", code):
+        assert completion_of_answer(problem, text) == "    return 2 * n\n"
+
+
+def test_of_several_blocks_the_one_with_the_function_counts(samples):
+    text = "```bash\npip install x\n```\n```python\ndef twice(n):\n    return 2 * n\n```\n"
+    assert completion_of_answer(samples["starter-python"], text) == "    return 2 * n\n"
+
+
+def test_code_that_does_not_parse_still_gives_what_follows_the_signature(samples):
+    text = "```python\ndef twice(n):\n    return (2 * n\n```"
+    assert completion_of_answer(samples["starter-python"], text) == "    return (2 * n\n"
+
+
+@pytest.mark.parametrize(("language", "short"), [("ruby", "rb"), ("rust", "rs"), ("cpp", "cpp"), ("go", "go")])
+def test_answers_of_a_strong_model_pass(language, short, judged):
+    with gzip.open(BENCH / "multipl-e" / f"humaneval-{short}.jsonl.gz", "rt") as rows:
+        answers = {row["name"]: row["gpt_solution"] for row in map(json.loads, rows)}
+    problems = {
+        problem.id: problem for problem in read_multipl_e("humaneval", BENCH / "multipl-e", languages={language})
+    }
+    for name in ("HumanEval_53_add", "HumanEval_13_greatest_common_divisor", "HumanEval_55_fib"):
+        completion = completion_of_answer(problems[name], answers[name])
+        assert judged(problems[name], completion).outcome == Outcome.passed, completion

@@ -1,0 +1,24 @@
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge.program import Seal
+from multipl_moe.problems.forms import program_of
+from multipl_moe.problems.mbxp import read_mbxp
+from tests.problems.samples import MBXP, write_rows
+
+
+def test_nothing_stands_between_prompt_and_completion(tmp_path):
+    (problem,) = read_mbxp(write_rows(tmp_path / "a.jsonl", [MBXP["ruby"]]))
+    source = program_of(problem, " = 2 * n", Seal(1, 2)).source
+    assert "def twice(n) = 2 * n\n" in source
+
+
+def test_a_language_without_a_form_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="no form for language 'kotlin'"):
+        read_mbxp(write_rows(tmp_path / "a.jsonl", [{**MBXP["java"], "language": "kotlin"}]))
+
+
+def test_both_of_mxevals_sets_are_clustered(tmp_path):
+    rows = [MBXP["go"], {**MBXP["go"], "task_id": "HumanEval/7"}]
+    clusters = [problem.cluster for problem in read_mbxp(write_rows(tmp_path / "a.jsonl", rows))]
+    assert clusters == ["MBPP/900", "HumanEval/7"]

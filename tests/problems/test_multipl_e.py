@@ -1,0 +1,56 @@
+from collections import Counter
+
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.multipl_e import read_multipl_e
+from tests.problems.samples import BENCH, MULTIPL_E, write_rows
+
+FOLDER = BENCH / "multipl-e"
+
+
+def test_the_five_files_are_read_with_as_many_problems_as_they_are_known_to_have():
+    counted = Counter(problem.language for problem in read_multipl_e("humaneval", FOLDER))
+    assert counted == {"cpp": 161, "java": 158, "go": 154, "rust": 156, "ruby": 161}
+
+
+def test_the_same_problem_in_five_languages_is_one_cluster():
+    same = [problem for problem in read_multipl_e("humaneval", FOLDER) if problem.id == "HumanEval_53_add"]
+    assert len(same) == 5
+    assert {problem.cluster for problem in same} == {"HumanEval/53"}
+
+
+@pytest.mark.parametrize(
+    ("official", "stop", "said"),
+    [
+        (False, ("\nclass", "\ndef", "\n#"), "official without the empty line"),
+        (True, ("\nclass", "\ndef", "\n#", "\n\n"), "official"),
+    ],
+)
+def test_ruby_is_cut_at_empty_lines_only_if_asked(official, stop, said):
+    problems = read_multipl_e("humaneval", FOLDER, official_stops=official)
+    ruby = [problem for problem in problems if problem.language == "ruby"]
+    assert {problem.stop for problem in ruby} == {stop}
+    assert {problem.extra["stops"] for problem in ruby} == {said}
+    assert {problem.extra["stops"] for problem in problems if problem.language != "ruby"} == {"official"}
+
+
+def test_a_language_without_a_form_is_an_error(tmp_path):
+    row = {**MULTIPL_E["rust"], "name": "HumanEval_0_f", "language": "lua"}
+    with pytest.raises(ConfigError, match="no form for language 'lua'"):
+        read_multipl_e("humaneval", write_rows(tmp_path / "a.jsonl", [row]))
+
+
+def test_the_hub_is_asked_for_one_file_a_language(monkeypatch, tmp_path):
+    row = {**MULTIPL_E["rust"], "name": "mbpp_3_is_not_prime"}
+    asked = []
+
+    def hub_file(repository, name, benchmark):
+        asked.append((repository, name))
+        return write_rows(tmp_path / "a.jsonl", [row])
+
+    monkeypatch.setattr("multipl_moe.problems.multipl_e.hub_file", hub_file)
+    (problem,) = read_multipl_e("mbpp", languages={"rust"})
+    assert asked == [("nuprl/MultiPL-E", "mbpp-rs/test-00000-of-00001.parquet")]
+    assert problem.cluster == "MBPP/3"
+    assert problem.id == "mbpp_3_is_not_prime"

@@ -1,0 +1,63 @@
+"""A language of the user's own: the documented example works, and what is wrong with an entry is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.programs import Ways
+from multipl_moe.eval.references import check_references
+from multipl_moe.judge.toolchains import TOOLCHAINS
+from multipl_moe.problems.own_languages import add_languages
+from multipl_moe.problems.sealing import FRAMES
+from multipl_moe.recipe import load_recipe, validate_recipe
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tables():
+    """The tables of this process, without the example's language afterwards."""
+    yield
+    for table in (TOOLCHAINS, FRAMES):
+        table.pop("lua", None)
+
+
+def lua() -> dict:
+    return yaml.safe_load((ROOT / "recipes" / "lua.yaml").read_text())
+
+
+def test_the_documented_example_judges_its_references(bubblewrap, tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    metrics = check_references(load_recipe(Path("recipes/lua.yaml")), tmp_path, Ways())
+    cell = metrics["languages"]["lua"]["benchmarks"]["lua"]
+    assert (cell["tasks"], cell["outcomes"]["passed"], metrics["flags"], metrics["not_scored"]) == (2, 2, {}, {})
+    broken = [json.loads(line) for line in (tmp_path / "broken" / "results.jsonl").read_text().splitlines()]
+    assert {line["outcome"] for line in broken} == {"runtime_error"}
+
+
+def test_an_entry_is_part_of_the_saved_recipe(tmp_path):
+    recipe = load_recipe(ROOT / "recipes" / "lua.yaml")
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_what_is_wrong_with_an_entry_is_told():
+    values = lua()
+    entry = values["programs"]["own_languages"]["lua"]
+    entry["toolchain"]["runs"] = entry["toolchain"].pop("run")
+    with pytest.raises(ConfigError, match=r"own_languages\.lua\.toolchain: unknown key runs; known keys: executables"):
+        validate_recipe(values)
+    entry["toolchain"]["run"] = entry["toolchain"].pop("runs")
+    del entry["frame"]["ending"]
+    with pytest.raises(ConfigError, match=r"own_languages\.lua\.frame"):
+        validate_recipe(values)
+
+
+def test_a_name_that_is_taken_is_refused():
+    values = lua()["programs"]["own_languages"]
+    recipe = validate_recipe({"programs": {"own_languages": {"ruby": values["lua"]}}})
+    with pytest.raises(ConfigError, match=r"own_languages\.ruby: there is a language of that name already"):
+        add_languages(recipe.programs.own_languages)

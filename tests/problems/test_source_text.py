@@ -1,0 +1,63 @@
+import pytest
+
+from multipl_moe.problems.humaneval_x import read_humaneval_x
+from multipl_moe.problems.multipl_e import read_multipl_e
+from multipl_moe.problems.source_text import bare_code, body_end, brace_depth, function_name, without_comments
+from tests.problems.samples import BENCH
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("cpp", 'char c = \'{\'; // {\nstring s = "{\\"{"; /* {\n{ */ auto r = R"x({)")x";'),
+        ("rust", "fn f<'a>(x: &'a str) { let c = '{'; let s = r#\"{\"{\"#; /* { */ }"),
+        ("java", 'String s = """\n{ "x" {\n"""; char c = \'{\';'),
+        ("go", "s := `{\n{`; r := '{' // {"),
+    ],
+)
+def test_braces_in_literals_and_comments_do_not_count(language, code):
+    assert brace_depth(code, language) == 0
+    assert brace_depth("{" + code, language) == 1
+
+
+def test_comments_go_and_literals_stay():
+    assert without_comments('f("//x"); // y\n', "cpp") == 'f("//x");  \n'
+    assert without_comments("s = '#x' # y\n", "python") == "s = '#x'  \n"
+    assert without_comments('s = "#{x}" # y\n', "ruby") == 's = "#{x}"  \n'
+
+
+def test_a_docstring_is_a_literal():
+    assert "assert" not in bare_code('"""\nassert x\n"""\n', "python")
+
+
+@pytest.mark.parametrize(
+    ("completion", "left"),
+    [
+        ("    if (x) { y(); }\n    return 1; // }\n}\nint g() {}", "\nint g() {}"),
+        ("    return '}';\n}", ""),
+    ],
+)
+def test_the_end_of_a_body_is_after_its_own_brace(completion, left):
+    end = body_end("int f(int x) {\n", completion, "cpp")
+    assert end is not None
+    assert completion[end:] == left
+
+
+def test_an_open_body_has_no_end():
+    assert body_end("class A { int f() {\n", "  return 1;\n", "java") is None
+
+
+def test_the_function_of_every_prompt_is_found():
+    for problem in read_multipl_e("humaneval", BENCH / "multipl-e"):
+        expected = problem.id.split("_", 2)[-1].lower().replace("_", "")
+        name = function_name(problem.prompt, problem.language)
+        # C++ cannot name a function as the C library does.
+        assert name is not None
+        assert name.lower().replace("_", "") in (expected, "stringlength"), problem.key
+    for problem in read_humaneval_x(BENCH / "humaneval-x"):
+        if problem.language == "python":
+            assert problem.tests.rstrip().endswith(f"check({problem.entry_point})")
+        if problem.language != "rust":
+            # Two of Rust's prompts open a helper, and the function under test is left to the completion.
+            assert problem.entry_point is not None
+            assert problem.entry_point in problem.tests, problem.key
