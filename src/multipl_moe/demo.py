@@ -5,7 +5,7 @@ on where it stopped and a finished one only shows its result again.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,16 @@ from typing import Any
 from rich.console import Console
 from transformers import AutoTokenizer
 
+from multipl_moe.codegen.generation import generate_samples
+from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.corpus.candidates import has_library
 from multipl_moe.corpus.pipeline import build_corpus
-from multipl_moe.errors import OutputError
+from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.eval.judging import RESULTS_FILE
 from multipl_moe.eval.languages import LanguageScores, score_languages
+from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam
 from multipl_moe.eval.router_health import router_health
+from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.languages import LANGUAGES
 from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
@@ -25,6 +30,8 @@ from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import write_report
 from multipl_moe.report.metrics import compare_scores, run_metrics
 from multipl_moe.report.tables import audit_table, result_table
+from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
+from multipl_moe.report.verdict_tables import comparison_table
 from multipl_moe.run_folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.progress import METRICS_FILE, TrainingProgress, read_records
@@ -47,6 +54,8 @@ DEMO_RECIPE: dict[str, Any] = {
     "train.replay": 0.15,
     "train.calibration_tokens": 245_760,
     "train.save_every_steps": 150,
+    "codegen.max_new_tokens": 96,
+    "programs.problems_per_language": 12,
     "eval.files_per_language": 24,
     "eval.tokens_per_file": 512,
     "eval.window_tokens": 512,
@@ -57,6 +66,8 @@ _SPEED_MARGIN = 0.92
 # took.
 _AFTER_TRAINING = 8.0
 _SECONDS_AFTER_TRAINING = 20
+# The hybrid's programs, in multiples of the time that the base's took.
+_PROGRAMS_AFTER_TRAINING = 1.3
 
 
 def demo_recipe(minutes: float) -> dict[str, Any]:
@@ -83,6 +94,7 @@ class Demo:
     def __init__(self, recipe: Recipe, output: Path, minutes: float | None, console: Console) -> None:
         self.recipe, self.output, self.minutes, self.console = recipe, output, minutes, console
         self.seconds_used = 0.0
+        self._ways = Ways(on_checks=self._tell_unfit)
 
     def run(self) -> dict[str, Any]:
         """All steps; returns the content of metrics.json."""
@@ -101,6 +113,9 @@ class Demo:
         with self._step("bits per byte of the base", self._scores("before")) as missing:
             if missing:
                 self._score_base(base)
+        with self._step("programs of the base", self._programs("before") / "metrics.json") as missing:
+            if missing:
+                self._judge_programs("before", base)
         with self._step("speed of training", self.output / "budget.json") as missing:
             if missing:
                 self._fit_budget()
@@ -111,6 +126,9 @@ class Demo:
         with self._step("bits per byte of the hybrid", self._scores("after")) as missing:
             if missing:
                 self._score_hybrid()
+        with self._step("programs of the hybrid", self._programs("after") / "metrics.json") as missing:
+            if missing:
+                self._judge_programs("after", self.output / "model", against=self._programs("before"))
         return self._show(self._report())
 
     def _enter(self) -> None:
@@ -149,6 +167,11 @@ class Demo:
     def _tell(self, message: str) -> None:
         self.console.print(f"  {message}", highlight=False)
 
+    def _tell_unfit(self, checks: Mapping[str, LanguageCheck]) -> None:
+        for name, check in checks.items():
+            if check.problem is not None:
+                self._tell(f"{name}: programs are not scored: {check.problem}")
+
     def _scores(self, when: str) -> Path:
         return self.output / f"scores_{when}.json"
 
@@ -169,6 +192,30 @@ class Demo:
         scores = score_languages(model, tokenizer, self.output / "corpus", self.recipe, self._tell)
         write_json(self._scores("before"), scores.to_json() | {"seconds": time.perf_counter() - begin})
 
+    def _programs(self, when: str) -> Path:
+        return self.output / f"programs_{when}"
+
+    def _judge_programs(self, when: str, model: Path, against: Path | None = None) -> None:
+        """Have the model write programs and run them; where none can be run here, say why and go on without."""
+        begin = time.perf_counter()
+        if against is not None and not (against / RESULTS_FILE).is_file():
+            return
+        try:
+            exam = prepare_exam(self.recipe, self._ways)
+        except ConfigError as error:
+            self._tell(f"programs are not run: {error}")
+            return
+        output = self._programs(when)
+        output.mkdir(exist_ok=True)
+        name = {"before": "the base", "after": "the hybrid"}[when]
+        completer = LocalCompleter.load(str(model), self.recipe.codegen)
+
+        def complete(problems, folder, on_progress):
+            return generate_samples(problems, completer, self.recipe.codegen, folder, on_progress)
+
+        evaluate_programs(self.recipe, exam, complete, name, output, against=against, ways=self._ways)
+        write_json(output / "seconds.json", time.perf_counter() - begin)
+
     def _fit_budget(self) -> None:
         """Decide how many tokens to train on from the time that is left and the speed of this machine."""
         tokens, rate = self.recipe.train.tokens, None
@@ -177,6 +224,8 @@ class Demo:
             rate = measure_throughput(self.recipe, self.output / "hybrid", self.output / "corpus")
             used = self.seconds_used + time.perf_counter() - begin
             after = _SECONDS_AFTER_TRAINING + _AFTER_TRAINING * read_json(self._scores("before"))["seconds"]
+            if (seconds_file := self._programs("before") / "seconds.json").is_file():
+                after += _PROGRAMS_AFTER_TRAINING * read_json(seconds_file)
             seconds = max(60 * self.minutes - used - after, 0)
             tokens = max(int(seconds * rate * _SPEED_MARGIN), tokens_per_step(self.recipe))
             self._tell(f"{rate:,.0f} tokens/s: {tokens:,} tokens in {seconds:.0f} s")
@@ -221,12 +270,17 @@ class Demo:
             environment=read_json(self.output / "environment.json"),
         )
         records = read_records(self.output / METRICS_FILE)
+        if (programs := self._programs("after") / "metrics.json").is_file():
+            metrics["programs"] = read_json(programs)
         write_report(self.output, metrics, records, self.recipe.to_yaml(), self.output / "model")
         write_json(self.output / "metrics.json", metrics)
         return metrics
 
     def _show(self, metrics: dict[str, Any]) -> dict[str, Any]:
         self.console.print(result_table(metrics))
+        if "programs" in metrics:
+            self.console.print(comparison_table(metrics["programs"]["comparison"]))
+            self.console.print(SMALL_MODEL_NOTE, highlight=False)
         health = metrics["router_health"]
         self.console.print(
             f"routers: segment loads {health['min_load_ratio']:.2f} to {health['max_load_ratio']:.2f} of a fair share, "

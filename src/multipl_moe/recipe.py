@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages import LANGUAGES
 from multipl_moe.model.moe_config import PRESETS, MoeConfig
+from multipl_moe.problems.own_languages import OwnLanguage
 
 
 class _YamlLoader(yaml.SafeLoader):
@@ -147,6 +149,30 @@ class EvalSection(_Section):
     bootstrap_samples: int = Field(default=2000, ge=100)
 
 
+class ProgramsSection(_Section):
+    """Programs that a model writes, judged by running them."""
+
+    benchmarks: list[str] = Field(
+        default_factory=lambda: ["starter"],
+        min_length=1,
+        description="Sets of problems: a name, NAME:PATH for a local copy, or PATH.jsonl for a set of your own.",
+    )
+    languages: list[str] | None = Field(default=None, min_length=1, description="Only these; default: all of each set.")
+    problems_per_language: int | None = Field(
+        default=None, ge=1, description="The first so many problems of each set and language; default: all."
+    )
+    pass_at: list[Annotated[int, Field(ge=1)]] | None = Field(
+        default=None, min_length=1, description="The k of pass@k; default: 1, 5, 10, 100 as far as there are samples."
+    )
+    workers: int | None = Field(default=None, ge=1, description="Programs run at a time; default: one a processor.")
+    official_stops: bool = Field(
+        default=False, description="A benchmark's own stop strings even where they are known to spoil right answers."
+    )
+    own_languages: dict[str, OwnLanguage] = Field(
+        default_factory=dict, strict=False, description="Languages that the package does not know."
+    )
+
+
 class Recipe(_Section):
     """Everything that decides a run."""
 
@@ -159,6 +185,8 @@ class Recipe(_Section):
     corpus: CorpusSection = Field(default_factory=lambda: CorpusSection())
     train: TrainSection = Field(default_factory=lambda: TrainSection())
     eval: EvalSection = Field(default_factory=lambda: EvalSection())
+    codegen: CodegenSection = Field(default_factory=lambda: CodegenSection())
+    programs: ProgramsSection = Field(default_factory=lambda: ProgramsSection())
 
     @model_validator(mode="after")
     def _languages_fit(self) -> "Recipe":

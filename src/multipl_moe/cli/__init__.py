@@ -3,7 +3,7 @@
 One file a verb; what only some verbs need is imported inside them.
 """
 
-from multipl_moe.cli import corpus, demo, evaluate, export, generate, serve, train, upcycle
+from multipl_moe.cli import corpus, demo, doctor, evaluate, export, generate, serve, train, upcycle
 from multipl_moe.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -17,6 +17,7 @@ _VERBS = {
     "generate": generate.generate,
     "serve": serve.serve,
     "export": export.export,
+    "doctor": doctor.doctor,
 }
 for _name, _verb in _VERBS.items():
     app.command(_name)(_verb)

@@ -1,7 +1,7 @@
 """`multipl-moe eval`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,45 +12,190 @@ from multipl_moe.cli.options import (
     RecipeFile,
     Seed,
     Settings,
+    Unsafe,
     recipe_from_flags,
     require_folders,
     split_names,
 )
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from multipl_moe.recipe import Recipe
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model to evaluate, hybrid or dense.")],
-    corpus: Annotated[Path, typer.Argument(help="Corpus folder whose held-out files are read.")],
-    output: Annotated[Path, typer.Argument(help="JSON file to create.")],
-    against: Annotated[
-        str | None, typer.Option(help="Model to compare with: hub id, folder, GGUF file or smollm2-135m.")
+    output: Annotated[Path, typer.Argument(help="Folder to create.")],
+    model: Annotated[
+        str | None, typer.Option(help="Model to evaluate: folder, hub id, GGUF file or smollm2-135m.")
     ] = None,
-    metric: Annotated[str, typer.Option(help="What to measure: bpb, bits per byte.")] = "bpb",
+    metric: Annotated[
+        str, typer.Option(help="What to measure: pass (programs that pass their tests), or bpb (bits per byte).")
+    ] = "pass",
+    against: Annotated[
+        str | None,
+        typer.Option(help="pass: folder of an earlier evaluation, of the model before. bpb: that model itself."),
+    ] = None,
+    corpus: Annotated[Path | None, typer.Option(help="bpb: corpus folder whose held-out files are read.")] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="pass: starter, humaneval, mbpp, multipl-e-humaneval, multipl-e-mbpp, humaneval-x, mbxp; NAME:PATH "
+            "for a local copy; PATH.jsonl for your own set; may be repeated. [starter]"
+        ),
+    ] = None,
+    languages: Annotated[str | None, typer.Option(help="pass: only these, with commas. [all of the sets]")] = None,
+    num_samples: Annotated[int | None, typer.Option(min=1, help="pass: completions of each problem. [1]")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="pass: 0 takes the likeliest token. [0]")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="pass: most tokens to write. [512]")] = None,
+    pass_at: Annotated[str | None, typer.Option(help="pass: the k of pass@k, with commas. [1,5,10,100]")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="pass: instead of --model, a server with OpenAI's interface: http://HOST/v1.")
+    ] = None,
+    endpoint_model: Annotated[str | None, typer.Option(help="pass: the server's name of the model.")] = None,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="pass: ask the endpoint by chat, or take completions for chat answers.")
+    ] = False,
+    completions: Annotated[
+        Path | None, typer.Option(help="pass: instead of --model, JSON lines with completions made elsewhere.")
+    ] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="pass: check the benchmarks with their own reference solutions.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="pass: programs run at a time. [one a processor]")] = None,
+    unsafe_no_sandbox: Unsafe = False,
+    resume: Annotated[bool, typer.Option("--resume", help="pass: go on with an interrupted evaluation.")] = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
     learn: Learn = None,
     keep: Keep = None,
     seed: Seed = None,
 ) -> None:
-    """Bits per byte by language on held-out files; with --against, the change and its 95% interval.
+    """Measure a model by language: programs that pass their tests, or bits per byte on held-out files.
 
-    Example: `multipl-moe eval runs/first/model corpora/mine runs/bpb.json --against smollm2-135m`
+    Programs are run in a sandbox (bubblewrap), after each toolchain has been tried; read what was written and what
+    became of it in OUTPUT/problems.html.
+
+    Example: `multipl-moe eval runs/pass --model runs/demo/model --benchmark starter --languages rust,go,ruby`
     """
+    flags = {
+        "learn": split_names(learn),
+        "keep": split_names(keep),
+        "seed": seed,
+        "programs.benchmarks": benchmark or None,
+        "programs.languages": split_names(languages),
+        "programs.pass_at": _numbers("--pass-at", pass_at),
+        "programs.workers": workers,
+        "codegen.num_samples": num_samples,
+        "codegen.temperature": temperature,
+        "codegen.max_new_tokens": max_new_tokens,
+    }
+    chosen = recipe_from_flags(recipe, settings, flags)
+    if metric == "bpb":
+        _require_model_of_bpb(model, corpus, endpoint, completions, reference)
+        assert model is not None
+        assert corpus is not None
+        _bits_per_byte(chosen, model, corpus, output, against)
+    elif metric == "pass":
+        sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
+        _require_one_source(sources, corpus, endpoint_model)
+        _enter(output, chosen, resume)
+        _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
+    else:
+        raise ConfigError(f"--metric: {metric!r} is not known; use pass or bpb")
+
+
+def _numbers(flag: str, text: str | None) -> list[int] | None:
+    names = split_names(text)
+    if names is not None and not all(name.isdecimal() for name in names):
+        raise ConfigError(f"{flag}: {text!r} is no list of numbers such as 1,10")
+    return None if names is None else [int(name) for name in names]
+
+
+def _require_model_of_bpb(
+    model: str | None, corpus: Path | None, endpoint: str | None, completions: Path | None, reference: bool
+) -> None:
+    problems = []
+    if model is None:
+        problems.append("--model: needed for bpb, which reads the model's probabilities")
+    if corpus is None:
+        problems.append("--corpus: needed for bpb, a folder that `multipl-moe corpus` wrote")
+    if endpoint is not None or completions is not None or reference:
+        problems.append("--endpoint, --completions, --reference: only for --metric pass; leave them out")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _require_one_source(sources: dict[str, object], corpus: Path | None, endpoint_model: str | None) -> None:
+    problems = []
+    given = [flag for flag, value in sources.items() if value]
+    if len(given) != 1:
+        found = f"not {' and '.join(given)}" if given else "what is to be evaluated?"
+        problems.append(f"give one of {', '.join(sources)}; {found}")
+    if corpus is not None:
+        problems.append("--corpus: only for --metric bpb; leave it out")
+    if bool(sources["--endpoint"]) != bool(endpoint_model):
+        problems.append("--endpoint, --endpoint-model: both or none")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _enter(output: Path, recipe: "Recipe", resume: bool) -> None:
+    """Check that the folder may be used; it is created when the first step begins to write."""
+    from multipl_moe.recipe import load_recipe
+
+    if not output.exists():
+        return
+    if not resume:
+        raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
+    if (output / "metrics.json").exists():
+        raise OutputError(f"output: {output} holds a finished evaluation; choose another folder")
+    if (output / "recipe.yaml").exists() and load_recipe(output / "recipe.yaml") != recipe:
+        raise OutputError(f"output: {output} was begun with other settings; go on with its own, {output}/recipe.yaml")
+
+
+def _bits_per_byte(recipe: "Recipe", model: str, corpus: Path, output: Path, against: str | None) -> None:
     from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.eval.compare import evaluate_models
     from multipl_moe.report.tables import result_table, scores_table
-    from multipl_moe.run_folder import write_json
-    from multipl_moe.staging import refuse_existing
+    from multipl_moe.run_folder import record_run, write_json
+    from multipl_moe.staging import refuse_existing, staged_folder
+    from multipl_moe.upcycle.base import resolve_base
 
-    if metric != "bpb":
-        raise ConfigError(f"--metric: {metric!r} is not known; use bpb")
-    chosen = recipe_from_flags(recipe, settings, {"learn": split_names(learn), "keep": split_names(keep), "seed": seed})
     refuse_existing(output)
-    require_folders(model=model, corpus=corpus)
+    require_folders(corpus=corpus)
     keep_freed_memory()
-    with console.status("scoring"):
-        metrics = evaluate_models(chosen, model, corpus, against)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_json(output, metrics)
+    folder = resolve_base(model)
+    with console.status("scoring"), staged_folder(output) as staging:
+        metrics = evaluate_models(recipe, folder, corpus, against)
+        record_run(staging, recipe)
+        write_json(staging / "metrics.json", metrics)
     console.print(result_table(metrics) if against is not None else scores_table(metrics))
+
+
+def _programs(
+    recipe: "Recipe",
+    output: Path,
+    against: str | None,
+    sources: dict[str, object],
+    endpoint_model: str | None,
+    chat: bool,
+    unsafe: bool,
+) -> None:
+    from multipl_moe.allocator import keep_freed_memory
+    from multipl_moe.cli.programs import completions_of, show_verdict, ways_shown
+    from multipl_moe.eval.programs import evaluate_programs, prepare_exam
+    from multipl_moe.eval.references import check_references
+    from multipl_moe.run_folder import open_run
+
+    keep_freed_memory()
+    with ways_shown(unsafe) as ways:
+        if sources["--reference"]:
+            open_run(output, recipe)
+            metrics = check_references(recipe, output, ways)
+        else:
+            exam = prepare_exam(recipe, ways)
+            name, complete = completions_of(recipe, sources, endpoint_model, chat)
+            open_run(output, recipe)
+            before = None if against is None else Path(against)
+            metrics = evaluate_programs(recipe, exam, complete, name, output, against=before, ways=ways)
+    show_verdict(metrics, output)

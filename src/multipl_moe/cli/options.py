@@ -25,6 +25,12 @@ Preset = Annotated[
 ]
 Layers = Annotated[str | None, typer.Option(help="Hybrid layers: all, last:N, every:N or indices like 3,7,11. [all]")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything that is drawn. [0]")]
+Unsafe = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-no-sandbox", help="Run programs without bubblewrap: they see this machine's files and network."
+    ),
+]
 Learn = Annotated[str | None, typer.Option(help="Languages to learn, with commas. [rust,go,ruby]")]
 Keep = Annotated[str | None, typer.Option(help="Languages to keep, with commas. [python,java,cpp,english]")]
 

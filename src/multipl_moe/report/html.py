@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from multipl_moe.languages import LANGUAGES
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
+from multipl_moe.report.verdict_plots import verdict_plot
+from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE, comparison_rows, verdict_notes
 
 _PNG_DPI = 130
 
@@ -44,11 +46,22 @@ def write_report(
         recipe=recipe_yaml,
         environment=json.dumps(metrics["environment"], indent=2),
         model_folder=model_folder,
+        programs=_programs(metrics["programs"]) if "programs" in metrics else None,
     )
     (output / "report.html").write_text(page, encoding="utf-8")
 
 
 _HEAT_MAPS = (("Routed token experts", "token_load"), ("Segment experts", "segment_load"))
+
+
+def _programs(verdict: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of the programs that two models wrote."""
+    return {
+        "plot": _svg(verdict_plot(verdict)),
+        "rows": comparison_rows(verdict["comparison"]),
+        "notes": [*verdict_notes(verdict), SMALL_MODEL_NOTE],
+        "sentences": [mean["sentence"] for mean in verdict["comparison"]["means"].values()],
+    }
 
 
 def _svg(figure: Figure) -> Markup:

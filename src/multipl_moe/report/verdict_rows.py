@@ -8,6 +8,10 @@ from multipl_moe.eval.verdict import ALL, ROLES
 from multipl_moe.languages import LANGUAGES
 
 MEAN = "mean"
+SMALL_MODEL_NOTE = (
+    "A model of some hundred million parameters writes few working programs, and here each language has few problems: "
+    "read these counts as a check that the road works, not as a ranking. Bits per byte show what was learnt."
+)
 _ROLE_TITLES: dict[str | None, str] = {"learn": "to learn", "keep": "to keep", None: "", ALL: "all"}
 
 

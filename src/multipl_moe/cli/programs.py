@@ -1,0 +1,80 @@
+"""What the verbs that judge programs share: where completions come from, progress, and the verdict in the terminal."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multipl_moe.cli.app import console
+
+if TYPE_CHECKING:
+    from multipl_moe.codegen.completer import Completer
+    from multipl_moe.eval.programs import Complete, Ways
+    from multipl_moe.judge.preflight import LanguageCheck
+    from multipl_moe.recipe import Recipe
+
+
+def completions_of(
+    recipe: "Recipe", sources: Mapping[str, Any], endpoint_model: str | None, chat: bool
+) -> tuple[str, "Complete"]:
+    """Name of a model, and what makes its completions.
+
+    Args:
+        recipe: codegen is used.
+        sources: one of `--model`, `--endpoint` and `--completions` has a value.
+        endpoint_model: the server's name of the model.
+        chat: whether answers are those of a chat.
+    """
+    from multipl_moe.codegen.endpoint import EndpointCompleter
+    from multipl_moe.codegen.from_file import import_samples
+    from multipl_moe.codegen.generation import generate_samples
+    from multipl_moe.codegen.local import LocalCompleter
+    from multipl_moe.problems.extract import completion_of_answer
+
+    extract = completion_of_answer if chat else None
+    if (file := sources["--completions"]) is not None:
+        return str(file), lambda problems, folder, on_progress: import_samples(problems, file, folder, extract)
+    if (url := sources["--endpoint"]) is not None:
+        assert endpoint_model is not None
+        completer: Completer = EndpointCompleter(url, endpoint_model, extract=extract)
+    else:
+        completer = LocalCompleter.load(sources["--model"], recipe.codegen)
+    return completer.name, lambda problems, folder, on_progress: generate_samples(
+        problems, completer, recipe.codegen, folder, on_progress
+    )
+
+
+@contextmanager
+def ways_shown(unsafe: bool) -> Iterator["Ways"]:
+    """Ways of an evaluation that draw a bar for each step and name the languages that cannot be judged."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from multipl_moe.eval.programs import Ways
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield Ways(
+            unsafe=unsafe,
+            on_step=lambda title: progress.reset(task, description=title, total=None),
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            on_checks=_tell_unfit,
+        )
+
+
+def show_verdict(metrics: dict[str, Any], output: Path) -> None:
+    """The tables, what they do not show, and where to read the programs."""
+    from multipl_moe.report.verdict_tables import comparison_table, verdict_table
+
+    console.print(verdict_table(metrics))
+    if "comparison" in metrics:
+        console.print(comparison_table(metrics["comparison"]))
+        for mean in metrics["comparison"]["means"].values():
+            console.print(mean["sentence"], highlight=False, markup=False)
+    console.print(f"every program and its outcome: {output / 'problems.html'}", highlight=False, soft_wrap=True)
+
+
+def _tell_unfit(checks: Mapping[str, "LanguageCheck"]) -> None:
+    for language, check in checks.items():
+        if check.problem is not None:
+            console.print(f"{language} is not scored: {check.problem}", style="yellow", highlight=False, markup=False)

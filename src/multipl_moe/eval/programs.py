@@ -1,0 +1,227 @@
+"""Programs that work: a model completes problems, its programs are run in the jail, and the verdict is drawn.
+
+The folder of an evaluation holds samples.jsonl, results.jsonl, details.jsonl, metrics.json, programs.png and
+problems.html. Every step goes on with what an interrupted run left there.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.codegen.completer import Completion
+from multipl_moe.codegen.samples import Place, read_samples
+from multipl_moe.errors import ConfigError, UserError
+from multipl_moe.eval.judging import judge_samples, read_details, read_results
+from multipl_moe.eval.verdict import VerdictSettings, build_verdict
+from multipl_moe.eval.verdict_comparison import judge_against
+from multipl_moe.judge.preflight import LanguageCheck, preflight
+from multipl_moe.judge.program import Seal
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.problems.benchmarks import read_benchmark
+from multipl_moe.problems.forms import program_of, tests_run
+from multipl_moe.problems.own_languages import add_languages
+from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe import Recipe
+from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
+from multipl_moe.report.verdict_plots import verdict_plot
+from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.versions import environment
+
+Complete = Callable[[Sequence[Problem], Path, Callable[[int, int], None]], Mapping[Place, Completion]]
+"""Makes the samples of problems into a folder and tells of its progress: a model, an endpoint, or a file."""
+
+_PNG_DPI = 150
+_NO_TESTS = "its tests hold no assertion"
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How an evaluation is carried out; none of it changes a verdict.
+
+    Attributes:
+        unsafe: run programs without the sandbox.
+        on_step: told what begins.
+        on_progress: called with what is done of the step and what there is to do.
+        on_checks: told what the preflight found, before anything is generated.
+    """
+
+    unsafe: bool = False
+    on_step: Callable[[str], None] = lambda title: None
+    on_progress: Callable[[int, int], None] = lambda done, total: None
+    on_checks: Callable[[Mapping[str, LanguageCheck]], None] = lambda checks: None
+    toolbox: Toolbox = field(default_factory=Toolbox)
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What a model is evaluated on.
+
+    Attributes:
+        problems: all that were asked for.
+        not_scored: languages that cannot be judged here, and why.
+        flags: problems whose tests prove nothing, by key, and why.
+    """
+
+    problems: list[Problem]
+    not_scored: dict[str, str]
+    flags: dict[str, str]
+
+    @property
+    def scored(self) -> list[Problem]:
+        """Problems in languages that can be judged."""
+        return [problem for problem in self.problems if problem.language not in self.not_scored]
+
+
+def prepare_exam(recipe: Recipe, ways: Ways, problems: list[Problem] | None = None) -> Exam:
+    """Read the problems and try the toolchains that they need, before anything costs time.
+
+    Args:
+        recipe: programs are used.
+        ways: how it is carried out.
+        problems: instead of those that the recipe names.
+
+    Raises:
+        ConfigError: a benchmark cannot be read, or no language of the problems can be judged here.
+    """
+    problems = read_problems(recipe) if problems is None else problems
+    flags = {problem.key: _NO_TESTS for problem in problems if tests_run(problem) == 0}
+    return Exam(problems, _unfit_languages(problems, ways), flags)
+
+
+def read_problems(recipe: Recipe) -> list[Problem]:
+    """The problems of the recipe's benchmarks, in the languages that it names.
+
+    Raises:
+        ConfigError: a benchmark cannot be read, or a problem comes from two of them.
+    """
+    chosen = recipe.programs
+    add_languages(chosen.own_languages)
+    problems: dict[str, Problem] = {}
+    for spec in chosen.benchmarks:
+        found = read_benchmark(spec, chosen.languages, official_stops=chosen.official_stops)
+        for problem in _first_of_each_language(found, chosen.problems_per_language):
+            if problem.key in problems:
+                raise ConfigError(f"programs.benchmarks: {problem.key} comes from two of them; name each set once")
+            problems[problem.key] = problem
+    return list(problems.values())
+
+
+def _first_of_each_language(problems: Sequence[Problem], count: int | None) -> Iterator[Problem]:
+    seen: Counter[str] = Counter()
+    for problem in problems:
+        seen[problem.language] += 1
+        if count is None or seen[problem.language] <= count:
+            yield problem
+
+
+def _unfit_languages(problems: Sequence[Problem], ways: Ways) -> dict[str, str]:
+    wants: dict[str, set[str]] = {}
+    for problem in problems:
+        program = program_of(problem, problem.reference or "", Seal(0, 0))
+        wants.setdefault(problem.language, set()).update(program.wants)
+    ways.on_step("trying the toolchains")
+    checks = preflight(wants, wants=wants, unsafe=ways.unsafe, toolbox=ways.toolbox)
+    ways.on_checks(checks)
+    unfit = {name: check.problem for name, check in checks.items() if check.problem is not None}
+    if len(unfit) == len(checks):
+        raise ConfigError([f"{name}: cannot be judged here: {reason}" for name, reason in unfit.items()])
+    return unfit
+
+
+def evaluate_programs(
+    recipe: Recipe, exam: Exam, complete: Complete, name: str, output: Path, *, against: Path | None, ways: Ways
+) -> dict[str, Any]:
+    """The verdict on a model's programs, also written to `output` with all that it rests on.
+
+    Args:
+        recipe: programs, learn, keep, eval and seed are used.
+        exam: what `prepare_exam` made.
+        complete: makes the samples.
+        name: of the model, for the report.
+        output: folder of this evaluation, existing.
+        against: folder of an earlier evaluation on the same problems, of the model before.
+        ways: how it is carried out.
+
+    Raises:
+        UserError: the model cannot write, or `against` lacks results.
+    """
+    before = None if against is None else _results_of(against, exam.scored)
+    ways.on_step("writing programs")
+    samples = complete(exam.scored, output, ways.on_progress)
+    ways.on_step("running programs")
+    results = judge_samples(
+        exam.scored,
+        samples,
+        output,
+        workers=recipe.programs.workers,
+        unsafe=ways.unsafe,
+        toolbox=ways.toolbox,
+        on_progress=ways.on_progress,
+    )
+    settings = _verdict_settings(recipe, exam)
+    if before is None:
+        verdict = build_verdict(exam.problems, results, settings)
+    else:
+        verdict = judge_against(exam.problems, before, results, settings)
+    metrics = {"model": name, "benchmarks": recipe.programs.benchmarks, **verdict, "seed": recipe.seed}
+    metrics["environment"] = environment()
+    _write_reports(output, exam, metrics, against)
+    write_json(output / "metrics.json", metrics)
+    return metrics
+
+
+def _verdict_settings(recipe: Recipe, exam: Exam) -> VerdictSettings:
+    return VerdictSettings(
+        roles=recipe.languages,
+        pass_at=None if recipe.programs.pass_at is None else tuple(recipe.programs.pass_at),
+        not_scored=exam.not_scored,
+        flags=exam.flags,
+        bootstrap_samples=recipe.eval.bootstrap_samples,
+        seed=recipe.seed,
+    )
+
+
+def _results_of(folder: Path, problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    try:
+        results = read_results(folder)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"--against: {folder} holds no results of an evaluation ({error}); give a folder that "
+            "`multipl-moe eval --metric pass` wrote"
+        ) from error
+    wanted = {problem.key for problem in problems}
+    found = [result for result in results if result["key"] in wanted]
+    if missing := sorted(wanted - {result["key"] for result in found}):
+        raise ConfigError(
+            f"--against: {folder} has no result of {len(missing)} of the problems, such as {missing[0]}; "
+            "evaluate both models on the same benchmarks and languages"
+        )
+    return found
+
+
+def _write_reports(output: Path, exam: Exam, metrics: dict[str, Any], against: Path | None) -> None:
+    """problems.html and programs.png."""
+    models = [_answers_in(output, metrics["model"])]
+    if against is not None:
+        models.insert(0, _answers_in(against, _model_name(against)))
+    write_problems_page(output / "problems.html", exam.problems, models, flags=exam.flags, not_scored=exam.not_scored)
+    verdict_plot(metrics).savefig(output / "programs.png", dpi=_PNG_DPI)
+
+
+def _answers_in(folder: Path, name: str) -> ModelAnswers:
+    """What an evaluation's folder holds, for people to read."""
+    samples = [
+        {"key": key, "sample": sample, "completion": completion.text, "finish": str(completion.finish)}
+        for (key, sample), completion in read_samples(folder).items()
+    ]
+    return ModelAnswers(name, samples, read_results(folder), list(read_details(folder).values()))
+
+
+def _model_name(folder: Path) -> str:
+    """The name of the model that an evaluation's folder is about."""
+    try:
+        return str(read_json(folder / "metrics.json")["model"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{folder}: its metrics.json cannot be read ({error}); evaluate that model again") from error

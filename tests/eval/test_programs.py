@@ -1,0 +1,133 @@
+"""A whole evaluation of programs: from problems to the verdict, with what cannot be judged named and never a 0."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multipl_moe.codegen.generation import generate_samples
+from multipl_moe.codegen.reference import KnownCompleter
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam, read_problems
+from multipl_moe.eval.references import check_references
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.judge.toolchains import TOOLCHAINS
+from multipl_moe.recipe import Recipe, load_recipe
+
+NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
+
+
+def recipe(**programs: Any) -> Recipe:
+    values = {"languages": ["python"], "problems_per_language": 3} | programs
+    return load_recipe(None, {f"programs.{key}": value for key, value in values.items()})
+
+
+def write(answers: KnownCompleter):
+    def complete(problems, folder, on_progress):
+        return generate_samples(problems, answers, Recipe().codegen, folder, on_progress)
+
+    return complete
+
+
+def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None, ways: Ways | None = None):
+    output.mkdir()
+    ways = ways or Ways()
+    exam = prepare_exam(chosen, ways)
+    answers = KnownCompleter("known", text_of)
+    return evaluate_programs(chosen, exam, write(answers), "known", output, against=against, ways=ways)
+
+
+def reference_of(problem):
+    return problem.reference
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory, bubblewrap) -> Path:
+    output = tmp_path_factory.mktemp("programs") / "right"
+    evaluate(recipe(), output, reference_of)
+    return output
+
+
+def test_the_folder_holds_all_that_the_verdict_rests_on(right):
+    names = {path.name for path in right.iterdir()}
+    lines = {"samples.jsonl", "codegen.json", "results.jsonl", "details.jsonl"}
+    assert names == lines | {"metrics.json", "problems.html", "programs.png"}
+    metrics = json.loads((right / "metrics.json").read_text())
+    assert (metrics["model"], metrics["benchmarks"]) == ("known", ["starter"])
+    assert metrics["languages"]["python"]["role"] == "keep"
+    assert metrics["languages"]["python"]["benchmarks"]["starter"]["passes"]["value"] == 1.0
+    assert metrics["environment"]["machine"]["cores"] >= 1
+
+
+def test_a_second_model_is_compared_problem_by_problem(right, tmp_path):
+    metrics = evaluate(recipe(), tmp_path / "after", lambda problem: "    return None", against=right)
+    change = metrics["comparison"]["languages"]["python"]["benchmarks"]["starter"]
+    assert (change["before"], change["after"], change["lost"]) == (1.0, 0.0, 3)
+    assert metrics["before"]["languages"]["python"]["benchmarks"]["starter"]["passes"]["value"] == 1.0
+
+
+def test_what_cannot_be_compared_is_told_before_anything_is_written(right, tmp_path):
+    with pytest.raises(ConfigError, match=r"--against: .* has no result of 1 of the problems"):
+        evaluate(recipe(problems_per_language=4), tmp_path / "more", reference_of, against=right)
+    with pytest.raises(ConfigError, match="holds no results of an evaluation"):
+        evaluate(recipe(), tmp_path / "none", reference_of, against=tmp_path)
+    assert list((tmp_path / "more").iterdir()) == []
+
+
+def test_a_language_without_toolchain_is_named_and_not_scored(bubblewrap, tmp_path):
+    found = []
+    ways = Ways(toolbox=Toolbox(NO_RUBY), on_checks=found.append)
+    metrics = evaluate(recipe(languages=["python", "ruby"]), tmp_path / "out", reference_of, ways=ways)
+    assert list(metrics["languages"]) == ["python"]
+    assert list(metrics["not_scored"]) == ["ruby"]
+    assert "apt install" in metrics["not_scored"]["ruby"]
+    assert found[0]["ruby"].found is False
+    assert "apt install" in (tmp_path / "out" / "problems.html").read_text()
+
+
+def test_where_no_language_can_be_judged_nothing_begins(bubblewrap):
+    with pytest.raises(ConfigError, match="ruby: cannot be judged here: "):
+        prepare_exam(recipe(languages=["ruby"]), Ways(toolbox=Toolbox(NO_RUBY)))
+
+
+def test_references_pass_and_hollow_tests_are_flagged(bubblewrap, tmp_path):
+    good = {"id": "double", "language": "python", "prompt": "def double(n):\n", "reference": "    return 2 * n\n"}
+    rows = [
+        good | {"tests": "assert double(2) == 4\n"},
+        good | {"id": "hollow", "tests": "assert double\n"},
+        good | {"id": "empty", "tests": "pass\n"},
+        {key: value for key, value in good.items() if key != "reference"}
+        | {"id": "none", "tests": "assert double(2)\n"},
+    ]
+    file = tmp_path / "mine.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    chosen = recipe(benchmarks=[str(file)], problems_per_language=None)
+    (tmp_path / "out").mkdir()
+    metrics = check_references(chosen, tmp_path / "out", Ways())
+    cell = metrics["languages"]["python"]["benchmarks"]["mine"]
+    assert (cell["tasks"], cell["outcomes"]["passed"]) == (3, 3)
+    assert metrics["flags"] == {
+        "mine/python/hollow": "its tests pass although the body of its function only fails",
+        "mine/python/empty": "its tests hold no assertion",
+    }
+
+
+def test_a_set_without_references_cannot_be_checked(tmp_path):
+    file = tmp_path / "mine.jsonl"
+    row = {"id": "a", "language": "python", "prompt": "def f():\n", "tests": "assert f()\n"}
+    file.write_text(json.dumps(row) + "\n")
+    with pytest.raises(ConfigError, match=r"--reference: none of .*mine\.jsonl has reference solutions"):
+        check_references(recipe(benchmarks=[str(file)]), tmp_path, Ways())
+
+
+def test_a_problem_that_comes_from_two_sets_is_refused():
+    with pytest.raises(ConfigError, match=r"starter/python/\w+ comes from two of them"):
+        read_problems(recipe(benchmarks=["starter", "starter"]))
+
+
+def test_the_number_of_problems_of_a_language_can_be_limited():
+    problems = read_problems(recipe(languages=["python", "go"], problems_per_language=2))
+    assert [problem.language for problem in problems].count("go") == 2
+    assert len(problems) == 4
