@@ -58,7 +58,8 @@ def models(dtype: torch.dtype) -> dict[str, PreTrainedModel]:
         hybrid = load_hybrid(Path(work) / "hybrid", dtype)
     vocabulary = hybrid.config.base_config.vocab_size
     calibrate_thresholds(hybrid, [{"input_ids": torch.randint(vocabulary, (16, 256))}])
-    pair: dict[str, Any] = {"base": load_dense(resolve_base(recipe.base)).to(dtype), "hybrid": hybrid}
+    base: Any = load_dense(resolve_base(recipe.base))
+    pair: dict[str, Any] = {"base": base.to(dtype), "hybrid": hybrid}
     for model in pair.values():
         model.eval().set_attn_implementation(fastest_attention(dtype))
         model.generation_config.eos_token_id = None

@@ -52,19 +52,20 @@ DEMO_RECIPE: dict[str, Any] = {
     "train.batch_sequences": 4,
     "train.learning_rate": 2e-3,
     "train.replay": 0.15,
-    "train.calibration_tokens": 245_760,
+    "train.calibration_tokens": 131_072,
+    "train.calibration_sequence_tokens": 256,
     "train.save_every_steps": 150,
     "codegen.max_new_tokens": 96,
     "programs.problems_per_language": 12,
     "eval.files_per_language": 24,
-    "eval.tokens_per_file": 512,
-    "eval.window_tokens": 512,
+    "eval.tokens_per_file": 384,
+    "eval.window_tokens": 384,
 }
 _FULL_MINUTES = 15
 _SPEED_MARGIN = 0.92
 # Scoring, calibration, expert use and router health after training, in multiples of the time that scoring the base
 # took.
-_AFTER_TRAINING = 8.0
+_AFTER_TRAINING = 6.5
 _SECONDS_AFTER_TRAINING = 20
 # The hybrid's programs, in multiples of the time that the base's took.
 _PROGRAMS_AFTER_TRAINING = 1.3

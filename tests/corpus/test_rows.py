@@ -71,7 +71,7 @@ def test_broken_rows_are_counted_not_fatal(tmp_path):
     [
         ("rows.jsonl", b'{"content": "x"}\n', r"no column 'text' \(columns: content\); set text_key"),
         ("rows.jsonl", b'{"text": "x"}\n', "neither path nor language; set the source's language"),
-        ("rows.jsonl.gz", gzip.compress(b'{"text": "x", "path": "a.rs"}\n')[:-9], "cannot be read"),
+        ("rows.jsonl.gz", gzip.compress(b'{"text": "x", "path": "a.rs"}\n', mtime=0)[:-9], "cannot be read"),
         ("rows.parquet", b"PAR1 not really", "cannot be read"),
         ("other.csv", b"", "no file that ends in"),
     ],

@@ -111,6 +111,7 @@ def test_the_command_says_where_it_serves_and_stops_at_ctrl_c(folder, monkeypatc
             os.kill(os.getpid(), signal.SIGINT)
             with pytest.raises(APIError, match="the server is stopping"):
                 list(events)
+            assert answer.usage is not None
             return status, answer.usage.completion_tokens, interrupted
 
     with ThreadPoolExecutor(1) as pool:

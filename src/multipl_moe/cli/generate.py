@@ -41,7 +41,7 @@ def generate(
     Only the new text goes to stdout. With --show-routing each token is coloured by its token expert and by its segment
     expert, and the legend names the languages that an expert serves most.
 
-    Example: `multipl-moe generate runs/demo/model --raw "fn main() {" --show-routing`
+    Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`
     """
     from multipl_moe.generate.text import TextGenerator, load_tokenizer
     from multipl_moe.loading import load_model

@@ -1,6 +1,7 @@
 """Showing a text coloured by the experts that its tokens go through."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -88,7 +89,8 @@ def colour_text(routed: RoutedText, tokenizer: PreTrainedTokenizerBase, tokens: 
         num_prompt: how many of them are the prompt.
     """
     text = Text()
-    backend, stream = tokenizer.backend_tokenizer, DecodeStream(skip_special_tokens=True)  # pyright: ignore[reportAttributeAccessIssue]
+    backend: Any = getattr(tokenizer, "backend_tokenizer")  # noqa: B009 (only fast ones have it)
+    stream = DecodeStream(skip_special_tokens=True)
     for number, (token, expert) in enumerate(zip(tokens, routed.expert_of_token, strict=True)):
         colour = _NO_EXPERT if expert is None else _COLOURS[expert % len(_COLOURS)]
         text.append(stream.step(backend, token) or "", style=colour if number < num_prompt else f"bold {colour}")

@@ -25,7 +25,7 @@ class RoutingObserver(Protocol):
     """Receives what a layer's routers decided; set as `HybridMoe.observer` only while somebody reads it."""
 
     def __call__(
-        self, layer: "HybridMoe", plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
+        self, layer: "HybridMoe", plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None, /
     ) -> None:
         """Take note of one forward pass of `layer`."""
 

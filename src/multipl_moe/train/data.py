@@ -14,7 +14,7 @@ from multipl_moe.recipe import Recipe
 _CALIBRATION_SEED_OFFSET = 1
 _CALIBRATION_ROWS = 32
 _EXPERT_USE_SEED_OFFSET = 2
-_EXPERT_USE_TOKENS = 4096
+_EXPERT_USE_TOKENS = 2048
 
 
 def mixture(

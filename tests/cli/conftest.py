@@ -1,0 +1,106 @@
+"""Running the command line in this process, and the tiny world that it runs on."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from multipl_moe import cli
+from multipl_moe.recipe import load_recipe
+from tests.conftest import randomise, tiny_base_config
+from tests.corpus.conftest import write_files
+from tests.fixtures import NUM_TOKENS, save_tokenizer, tree
+
+SMALL = ["--set", "moe.num_token_experts=3", "--set", "moe.num_segment_experts=2"]
+SMALL += ["--set", "moe.segment_window=8", "--set", "moe.segment_stride=4"]
+SHORT = ["--set", "train.sequence_tokens=32", "--set", "train.batch_sequences=2", "--tokens", "128"]
+SHORT += ["--set", "train.calibration_tokens=128", "--set", "train.compute_dtype=float32"]
+TWO = ["--learn", "rust", "--keep", "python"]
+
+
+class Outcome(SimpleNamespace):
+    """Exit code and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs the command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["multipl-moe", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        return Outcome(code=caught.value.code or 0, out=printed.out, err=printed.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(run, tmp_path):
+    """Runs what must be refused: exit code 2, one line per problem, no traceback, nothing written."""
+
+    def refused(*arguments: str | Path, num_problems: int = 1) -> str:
+        before = tree(tmp_path)
+        outcome = run(*arguments)
+        lines = outcome.err.splitlines()
+        assert outcome.code == 2, outcome
+        assert len(lines) == num_problems, outcome.err
+        assert all(line.startswith("error: ") for line in lines), outcome.err
+        assert "Traceback" not in outcome.out + outcome.err
+        assert tree(tmp_path) == before
+        return outcome.err
+
+    return refused
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory) -> Path:
+    """A tiny random base with a tokenizer."""
+    folder = tmp_path_factory.mktemp("cli") / "base"
+    model = AutoModelForCausalLM.from_config(tiny_base_config(vocab_size=NUM_TOKENS))
+    randomise(model)
+    model.save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "sources"
+    write_files(folder, ".rs", 5)
+    write_files(folder, ".py", 5, first_seed=50)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hybrid(base) -> Path:
+    from multipl_moe.upcycle.convert import upcycle
+
+    moe = {"num_token_experts": 3, "num_segment_experts": 2, "segment_window": 8, "segment_stride": 4}
+    recipe = load_recipe(overrides={"base": str(base), **{f"moe.{key}": value for key, value in moe.items()}})
+    return upcycle(recipe, base.parent / "hybrid").output
+
+
+@pytest.fixture(scope="session")
+def corpus(base, sources) -> Path:
+    from multipl_moe.corpus import build_corpus
+
+    values = {"learn": ["rust"], "keep": ["python"], "corpus.sources": [{"kind": "folder", "path": str(sources)}]}
+    build_corpus(load_recipe(overrides=values), base, base.parent / "corpus")
+    return base.parent / "corpus"
+
+
+def truncate(folder: Path) -> None:
+    """Cut the end off the weights."""
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[:-10])

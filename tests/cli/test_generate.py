@@ -1,0 +1,64 @@
+"""`generate`: where the prompt comes from, what goes to stdout, and what is refused."""
+
+import io
+import sys
+
+import pytest
+
+ARGUMENTS = ["--max-new-tokens", "12"]
+PROMPT = "fn main() {"
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Puts text on stdin."""
+    return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+def test_the_prompt_is_an_argument_a_file_or_stdin_and_only_new_text_is_printed(run, typed, hybrid, tmp_path):
+    (tmp_path / "prompt.rs").write_text(PROMPT)
+    outcome = run("generate", hybrid, PROMPT, *ARGUMENTS)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert not outcome.out.startswith(PROMPT)
+    assert outcome.out.endswith("\n")
+    assert run("generate", hybrid, "--file", "prompt.rs", *ARGUMENTS).out == outcome.out
+    for dash in ([], ["-"]):
+        typed(PROMPT)
+        assert run("generate", hybrid, *dash, *ARGUMENTS).out == outcome.out
+
+
+def test_a_dense_model_writes_too_and_a_stop_string_ends_the_text(run, base):
+    whole = run("generate", base, PROMPT, *ARGUMENTS).out
+    stop = next(character for character in whole[2:] if character.isascii() and character.isprintable())
+    ended = run("generate", base, PROMPT, *ARGUMENTS, "--stop", stop).out
+    assert ended == whole[: whole.index(stop) + 1] + "\n"
+
+
+def test_the_routing_is_shown_after_the_text_with_a_legend(run, hybrid):
+    plain = run("generate", hybrid, PROMPT, *ARGUMENTS).out
+    shown = run("generate", hybrid, PROMPT, *ARGUMENTS, "--show-routing", "--layer", "1").out
+    assert shown.startswith(plain)
+    assert "token experts of layer 1" in shown
+    assert "segment experts of layer 1" in shown
+    assert PROMPT in shown.removeprefix(plain)
+
+
+def test_bad_input_is_refused(refused, typed, base, hybrid, tmp_path):
+    (tmp_path / "prompt.rs").write_text(PROMPT)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    assert "model: none is not a folder" in refused("generate", "none", PROMPT)
+    assert "given both as an argument and with --file" in refused("generate", hybrid, PROMPT, "--file", "prompt.rs")
+    assert "--file: none cannot be read" in refused("generate", hybrid, "--file", "none")
+    assert "--file: binary cannot be read" in refused("generate", hybrid, "--file", "binary")
+    assert "prompt: it is empty" in refused("generate", hybrid, "")
+    assert "no chat template" in refused("generate", hybrid, PROMPT, "--chat")
+    assert "is dense; it has no routers" in refused("generate", base, PROMPT, "--show-routing")
+    assert "--layer: 9 is not a hybrid layer" in refused("generate", hybrid, PROMPT, "--show-routing", "--layer", "9")
+    assert "--max-new-tokens 9999 are more than" in refused("generate", hybrid, PROMPT, "--max-new-tokens", "9999")
+    assert "Invalid value for '--top-p'" in refused("generate", hybrid, PROMPT, "--top-p", "2")
+
+
+def test_a_terminal_without_a_prompt_is_told_how_to_give_one(refused, typed, hybrid, monkeypatch):
+    typed("")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    assert "prompt: give it as an argument, with --file, or on stdin" in refused("generate", hybrid)

@@ -1,0 +1,80 @@
+"""Ctrl-C leaves nothing, or what can be gone on with."""
+
+import pytest
+
+from multipl_moe.corpus import CorpusManifest
+from multipl_moe.recipe import load_recipe
+from tests.fixtures import tree
+
+from .conftest import SHORT, TWO, Outcome
+
+
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def assert_interrupted(outcome: Outcome) -> None:
+    assert outcome.code == 130
+    assert "interrupted" in outcome.err
+    assert "Traceback" not in outcome.out + outcome.err
+
+
+def test_ctrl_c_in_upcycle_leaves_nothing(run, base, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.upcycle.plan.UpcyclePlan._expert_part", interrupt)
+    assert_interrupted(run("upcycle", "out", "--base", base))
+    assert tree(tmp_path) == {}
+
+
+def test_ctrl_c_in_corpus_leaves_nothing(run, base, sources, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.corpus.split.SplitByFile._is_held_out", interrupt)
+    assert_interrupted(run("corpus", "out", "--source", sources, "--base", base, *TWO))
+    assert tree(tmp_path) == {}
+
+
+def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.train.trainer.load_hybrid", interrupt)
+    assert_interrupted(run("train", hybrid, corpus, "out", *TWO, *SHORT))
+    assert tree(tmp_path) == {}
+
+
+def test_ctrl_c_while_training_leaves_a_run_to_go_on_with(run, hybrid, corpus, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("multipl_moe.train.trainer.calibrate_thresholds", interrupt)
+        assert_interrupted(run("train", hybrid, corpus, "out", *TWO, *SHORT))
+    assert not (tmp_path / "out" / "model").exists()
+    assert not (tmp_path / "out" / "training.json").exists()
+    assert not list(tmp_path.rglob("*.partial"))
+    assert load_recipe(tmp_path / "out" / "recipe.yaml").train.tokens == 128
+    assert run("train", hybrid, corpus, "out", "--resume", *TWO, *SHORT).code == 0
+    assert (tmp_path / "out" / "model" / "model.safetensors").is_file()
+
+
+def test_ctrl_c_in_eval_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.eval.compare.score_languages", interrupt)
+    assert_interrupted(run("eval", hybrid, corpus, "deep/out.json", *TWO))
+    assert tree(tmp_path) == {}
+
+
+def test_ctrl_c_in_export_leaves_nothing(run, hybrid, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.export.folder.cast_checkpoint", interrupt)
+    assert_interrupted(run("export", hybrid, "out"))
+    assert tree(tmp_path) == {}
+
+
+def test_ctrl_c_in_generate_ends_the_text(run, hybrid, monkeypatch):
+    monkeypatch.setattr("multipl_moe.generate.text.TextGenerator.generate", interrupt)
+    outcome = run("generate", hybrid, "fn main() {")
+    assert_interrupted(outcome)
+    assert "the text ends here" in outcome.err
+
+
+@pytest.mark.parametrize("step", ["_score_base", "_train"])
+def test_ctrl_c_in_demo_leaves_only_whole_steps(run, base, sources, tmp_path, monkeypatch, step):
+    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}", "--exact"]
+    layers = ["--set", "moe.layers=last:1", "--set", "learn=[rust]", "--set", "keep=[python]"]
+    monkeypatch.setattr(f"multipl_moe.demo.Demo.{step}", interrupt)
+    assert_interrupted(run("demo", "--output", "out", *folder, *layers))
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    whole = {"recipe.yaml", "environment.json", "corpus", "hybrid"}
+    assert names == (whole if step == "_score_base" else whole | {"scores_before.json", "budget.json"})
+    assert CorpusManifest.load(tmp_path / "out" / "corpus").languages.keys() == {"rust", "python"}

@@ -1,0 +1,140 @@
+"""What others rely on: verbs, arguments and flags; what every verb refuses in the same words."""
+
+import shlex
+import sys
+
+import pytest
+import typer
+
+import multipl_moe
+from multipl_moe import cli
+from multipl_moe.upcycle import checkpoint
+
+from .conftest import TWO
+
+RECIPE = {"--recipe", "--set"}
+FLAGS = {
+    "demo": (set(), {"--output", "--minutes", "--exact", "--seed"} | RECIPE),
+    "corpus": ({"output"}, {"--source", "--base", "--learn", "--keep", "--seed"} | RECIPE),
+    "upcycle": ({"output"}, {"--base", "--preset", "--layers", "--seed"} | RECIPE),
+    "train": (
+        {"model", "corpus", "output"},
+        {"--resume", "--learn", "--keep", "--tokens", "--learning-rate", "--seed"} | RECIPE,
+    ),
+    "eval": ({"model", "corpus", "output"}, {"--against", "--metric", "--learn", "--keep", "--seed"} | RECIPE),
+    "generate": (
+        {"model", "prompt"},
+        {
+            "--file",
+            "--chat",
+            "--max-new-tokens",
+            "--temperature",
+            "--top-p",
+            "--stop",
+            "--seed",
+            "--show-routing",
+            "--layer",
+        },
+    ),
+    "serve": ({"model"}, {"--name", "--host", "--port", "--token"}),
+    "export": (
+        {"model", "output"},
+        {"--dtype", "--metrics", "--merge", "--corpus", "--gguf", "--max-shard-size"} | RECIPE,
+    ),
+}
+
+
+def test_verbs_arguments_and_flags_are_frozen():
+    commands = typer.main.get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
+    found = {}
+    for verb, command in commands.items():
+        options = {option for p in command.params if p.param_type_name == "option" for option in p.opts}
+        arguments = {p.name for p in command.params if p.param_type_name == "argument"}
+        found[verb] = (arguments, options)
+    assert found == FLAGS
+
+
+def test_the_version_is_printed(run):
+    outcome = run("--version")
+    assert (outcome.code, outcome.out) == (0, f"multipl-moe {multipl_moe.__version__}\n")
+
+
+def test_without_a_verb_the_help_is_printed(run):
+    outcome = run()
+    assert outcome.code == 0
+    assert all(verb in outcome.out for verb in FLAGS)
+    assert outcome.err == ""
+
+
+@pytest.mark.parametrize("verb", FLAGS)
+def test_the_help_of_every_verb_has_an_example_and_all_flags(run, verb):
+    outcome = run(verb, "--help")
+    assert outcome.code == 0
+    assert f"Example: multipl-moe {verb} " in outcome.out
+    assert all(flag in outcome.out for flag in FLAGS[verb][1])
+
+
+@pytest.mark.parametrize("verb", FLAGS)
+def test_the_example_of_every_verb_can_be_parsed(run, verb):
+    (line,) = [line for line in run(verb, "--help").out.splitlines() if "Example: " in line]
+    words = shlex.split(line.partition(f"multipl-moe {verb} ")[2].rstrip(" │"))
+    commands = typer.main.get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
+    context = commands[verb].make_context(verb, words)
+    arguments, _ = FLAGS[verb]
+    assert all(context.params[name] is not None for name in arguments)
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "num_problems"),
+    [
+        ("a: [1", "not valid YAML", 1),
+        ("- seed", "a recipe is a mapping of keys to values, not a list", 1),
+        ("lern: [go]\nseed: no\ntrain: {tokens: 0}", "did you mean 'learn'?", 3),
+    ],
+)
+def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path, content, message, num_problems):
+    (tmp_path / "bad.yaml").write_text(content)
+    calls = {
+        "demo": ["--output", "out"],
+        "corpus": ["out"],
+        "upcycle": ["out"],
+        "train": ["model", "corpus", "out"],
+        "eval": ["model", "corpus", "out"],
+        "export": ["model", "out"],
+    }
+    assert calls.keys() == {verb for verb, (_, flags) in FLAGS.items() if flags >= RECIPE}
+    for verb, arguments in calls.items():
+        problems = refused(verb, *arguments, "--recipe", "bad.yaml", num_problems=num_problems)
+        assert message in problems
+        assert problems.count("bad.yaml: ") == num_problems
+
+
+def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hybrid, corpus, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("precious")
+    assert "out exists" in refused("upcycle", "out", "--base", base)
+    assert "out exists" in refused("corpus", "out", "--source", sources, "--base", base, *TWO)
+    assert "out exists; choose another folder, or go on with --resume" in refused("train", hybrid, corpus, "out")
+    assert "out exists" in refused("eval", hybrid, corpus, "out")
+    assert "out exists" in refused("export", hybrid, "out")
+    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]"]
+    assert "no run of the demo" in refused("demo", "--output", "out", "--set", f"base={base}", *folder)
+
+
+@pytest.mark.parametrize("verb", ["corpus", "upcycle", "train", "eval", "generate", "serve", "export"])
+def test_missing_arguments_are_told_with_the_help_to_read(refused, verb):
+    assert f"see `multipl-moe {verb} --help`" in refused(verb)
+
+
+def test_an_unknown_verb_is_refused(refused):
+    assert "No such command 'upcicle'" in refused("upcicle", "out")
+
+
+def test_a_defect_keeps_its_traceback(run, base, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(checkpoint, "_write_shard", fail)
+    monkeypatch.setattr(sys, "argv", ["multipl-moe", "upcycle", "out", "--base", str(base)])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
