@@ -31,7 +31,7 @@ def problems(stop: tuple[str, ...] = (), num_problems: int = 5) -> list[Problem]
 
 
 def settings(**values: Any) -> CodegenSection:
-    return CodegenSection(**({"max_new_tokens": 24} | values))
+    return CodegenSection.model_validate({"max_new_tokens": 24} | values)
 
 
 def byte_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

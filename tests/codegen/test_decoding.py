@@ -1,5 +1,7 @@
 """A row ends where its text does, cut exactly whatever its tokens; and it is drawn by its own numbers."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -12,7 +14,7 @@ from multipl_moe.problems.forms.stops import cut_at_stop
 from tests.codegen.problems import merging_tokenizer, spacing_tokenizer
 
 WORDS = ["a}", "\n}", "}\n\n", "é}", " b", "ab", "b\n"]
-TOKENIZER = merging_tokenizer(*WORDS)
+TOKENIZER: Any = merging_tokenizer(*WORDS)
 ENDS = frozenset({TOKENIZER.eos_token_id})
 PIECES = [*WORDS, "a", "b", "\n", "}", " "]
 stop_strings = st.lists(st.text("ab\n}é ", min_size=1, max_size=5), max_size=3)
@@ -78,7 +80,7 @@ def test_a_stop_does_not_begin_in_the_prompt():
 
 
 def test_the_space_between_prompt_and_completion_is_kept():
-    tokenizer = spacing_tokenizer("▁return", "▁a", "▁b", "(")
+    tokenizer: Any = spacing_tokenizer("▁return", "▁a", "▁b", "(")
     prompt = tokenizer("return a", add_special_tokens=False)["input_ids"]
     new = tokenizer.convert_tokens_to_ids(["▁b", "(", "▁a"])
     assert tokenizer.decode(new) == "b( a"

@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Stub(http.server.BaseHTTPRequestHandler):
     """Answers with what the test gives and remembers what it was asked."""
 
     def do_POST(self):
-        server = self.server
+        server: Any = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server.asked.append((self.path, body, self.headers["Authorization"]))
         status, answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
@@ -40,7 +41,7 @@ class Stub(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def stub():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     server.asked, server.answers = [], []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -51,7 +52,8 @@ def stub():
 
 
 def completer_of(stub, **options):
-    return EndpointCompleter(f"http://127.0.0.1:{stub.server_port}/v1", "m", **({"max_retries": 0} | options))
+    values: dict[str, Any] = {"max_retries": 0} | options
+    return EndpointCompleter(f"http://127.0.0.1:{stub.server_port}/v1", "m", **values)
 
 
 def requests_of(posed):
@@ -88,7 +90,7 @@ def test_our_own_server_gives_what_its_model_writes_here(tmp_path):
         stopped = [problem(0, POSED[0].prompt, stop=(stop,))]
         cut = EndpointCompleter(url, "tiny").complete(requests_of(stopped), settings())
     model = load_model(folder)
-    head = model.get_output_embeddings()
+    head: Any = model.get_output_embeddings()
     head.register_forward_hook(
         lambda module, args, logits: logits.index_fill(-1, logits.new_tensor(suppressed).long(), float("-inf"))
     )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCriteria
-from transformers.generation import TopPLogitsWarper
+from transformers.generation.logits_process import TopPLogitsWarper
 
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.codegen.stops import settled_stop
