@@ -1,0 +1,185 @@
+"""Judging the reference solutions of HumanEval-X, against running each with its plain toolchain command.
+
+    python benchmarks/scoring.py [--quick] [--data FOLDER] [--workers N] [--output FILE.json]
+
+The plain commands run in the same sandbox, one program at a time, with a build cache for Go that is warm, without which
+each program would take a minute. Our caches are made anew in this benchmark, so that their price shows as `prepare_s`;
+headers of C++ are compiled while programs are judged and count there. Target: 820 programs at least 2.5 times as fast.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness import Target, console, print_table, record
+
+from multipl_moe.judge.jail import Jail
+from multipl_moe.judge.limits import Limits
+from multipl_moe.judge.outcome import Judgement, Outcome
+from multipl_moe.judge.preflight import preflight
+from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.scoring import Task, judge_all
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.judge.toolchain import Toolchain
+from multipl_moe.judge.toolchains import TOOLCHAINS
+from multipl_moe.problems.benchmarks import read_benchmark
+from multipl_moe.problems.forms import program_of
+from multipl_moe.problems.problem import Problem
+
+_MIN_RATIO = 2.5
+_QUICK_PROBLEMS = 6
+_LIMITS = Limits(wall_s=120, memory_bytes=2**31, scratch_bytes=2**29)
+_CACHE_LIMITS = Limits(wall_s=1800, memory_bytes=2**32, file_bytes=2**30, scratch_bytes=2**32, output_bytes=2**24)
+_DATA = Path(__file__).parents[2] / "shared" / "bench" / "humaneval-x"
+_TESTIFY = "github.com/stretchr/testify/assert"
+
+
+def plain(language: str, source: str, compile: tuple[str, ...] | None, run: tuple[str, ...], **more: Any) -> Toolchain:
+    """A toolchain as in the table, but used as a person would who knows nothing of caches."""
+    return replace(TOOLCHAINS[language], source=source, compile=compile, run=run, warm={}, **more)
+
+
+PLAIN = {
+    "python": plain("python", "main.py", None, ("{python}", "{folder}/{source}")),
+    "cpp": plain(
+        "cpp",
+        "main.cpp",
+        ("{compiler}", "{options}", "{folder}/{source}", "-o", "{folder}/main", "{extras}"),
+        ("{folder}/main",),
+    ),
+    "java": plain(
+        "java",
+        "{main}.java",
+        ("{javac}", "-d", "{folder}", "{folder}/{source}"),
+        ("{java}", "-ea", "-cp", "{folder}", "{main}"),
+        executables={**TOOLCHAINS["java"].executables, "javac": ("/usr/bin/javac",)},
+    ),
+    "rust": plain(
+        "rust",
+        "main.rs",
+        ("{compiler}", "{options}", "{folder}/{source}", "-o", "{folder}/main", "{extras}"),
+        ("{folder}/main",),
+    ),
+    "go": plain("go", "main_test.go", None, ("{go}", "test", "-C", "{folder}", "-vet=off")),
+}
+
+
+class PlainRunner:
+    """Runs programs with plain commands, one at a time."""
+
+    def __init__(self, stack: ExitStack):
+        self._jail = stack.enter_context(Jail())
+        self._toolbox = Toolbox(PLAIN)
+        self._go_cache = stack.enter_context(self._jail.new_folder())
+
+    def warm_go(self) -> None:
+        """Fill Go's build cache, once."""
+        go = self._toolbox.installed("go", self._jail)
+        environment = {**go.toolchain.environment, "GOCACHE": self._jail.seen_as(self._go_cache)}
+        command = [go.executables["go"], "list", "-export", "-deps", "std", _TESTIFY]
+        finished = self._jail.run(
+            command, limits=_CACHE_LIMITS, folder=self._go_cache, writable=True, environment=environment
+        )
+        if finished.exit_code != 0:
+            raise SystemExit(f"cannot fill Go's build cache: {finished.stderr.decode(errors='replace')}")
+
+    def __call__(self, program: Program) -> bool:
+        """Whether a program passes."""
+        commands = self._toolbox.commands(program, self._jail)
+        stdout = b""
+        with self._jail.new_folder() as folder:
+            (folder / str(commands.source)).write_text(program.source)
+            for command in filter(None, (commands.compile, commands.run)):
+                finished = self._jail.run(
+                    [word.replace("{folder}", self._jail.seen_as(folder)) for word in command],
+                    limits=_LIMITS,
+                    folder=folder,
+                    writable=True,
+                    read_only_binds=commands.binds,
+                    environment={**commands.toolchain.environment, "GOCACHE": str(self._go_cache)},
+                    overlay=self._go_cache if program.language == "go" else None,
+                )
+                if finished.exit_code != 0:
+                    return False
+                stdout = finished.stdout
+        return program.seal.text.encode() in stdout
+
+
+def programs(problems: list[Problem]) -> list[Callable[[], Program]]:
+    """Makers of the programs with the reference solutions."""
+    return [lambda problem=problem: program_of(problem, problem.reference or "", Seal.draw()) for problem in problems]
+
+
+def measure(problems: list[Problem], run_plain: PlainRunner, toolbox: Toolbox, workers: int) -> dict[str, Any]:
+    """Wall time of both ways for the problems of one language, after each has run once."""
+    makers = programs(problems)
+    run_plain(makers[0]())
+    started = time.perf_counter()
+    num_passed_plain = sum(run_plain(maker()) for maker in makers)
+    plain_s = time.perf_counter() - started
+    outcomes: list[Outcome] = []
+
+    def collect(_: Task, judgement: Judgement) -> None:
+        outcomes.append(judgement.outcome)
+
+    started = time.perf_counter()
+    tasks = [Task(str(number), maker) for number, maker in enumerate(makers)]
+    judge_all(tasks, workers=workers, on_result=collect, toolbox=toolbox)
+    ours_s = time.perf_counter() - started
+    return {
+        "programs": len(makers),
+        "passed_plain": num_passed_plain,
+        "passed": outcomes.count(Outcome.passed),
+        "plain_s": plain_s,
+        "ours_s": ours_s,
+        "ratio": plain_s / ours_s,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=f"{_QUICK_PROBLEMS} problems a language")
+    parser.add_argument("--data", type=Path, default=_DATA, help="folder with HumanEval-X")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="programs at a time")
+    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/scoring.json")
+    arguments = parser.parse_args()
+    by_language: dict[str, list[Problem]] = {}
+    for problem in read_benchmark(f"humaneval-x:{arguments.data}"):
+        by_language.setdefault(problem.language, []).append(problem)
+    if arguments.quick:
+        by_language = {language: problems[:_QUICK_PROBLEMS] for language, problems in by_language.items()}
+    results: dict[str, dict[str, Any]] = {}
+    with ExitStack() as stack:
+        os.environ["MULTIPL_MOE_CACHE"] = stack.enter_context(tempfile.TemporaryDirectory())
+        toolbox, run_plain = Toolbox(), PlainRunner(stack)
+        checks = preflight(by_language, toolbox=toolbox)
+        if problems := [check.problem for check in checks.values() if check.problem]:
+            raise SystemExit("\n".join(problems))
+        run_plain.warm_go()
+        for language, problems in by_language.items():
+            results[language] = measure(problems, run_plain, toolbox, arguments.workers)
+            results[language] |= {"prepare_s": checks[language].seconds, "version": checks[language].version}
+            console.print(f"{language}: {results[language]}")
+    total = {
+        key: sum(result[key] for result in results.values()) for key in ("programs", "passed", "plain_s", "ours_s")
+    }
+    results["all"] = {**total, "ratio": total["plain_s"] / total["ours_s"]}
+    columns = ["programs", "passed", "plain_s", "ours_s", "ratio"]
+    rows = [[name, *(f"{result[column]:.4g}" for column in columns)] for name, result in results.items()]
+    print_table("Judging HumanEval-X", ["language", "programs", "passed", "plain s", "ours s", "ratio"], rows)
+    targets = [
+        Target("times as fast as plain commands", results["all"]["ratio"], _MIN_RATIO),
+        Target("share of reference solutions that pass", total["passed"] / total["programs"], 1.0),
+        Target("share that passes with plain commands", total["passed_plain"] / total["programs"], 1.0),
+    ]
+    record("scoring", {"workers": arguments.workers, **results}, targets, repeats=1, output=arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Caches: made once, whole or not at all, readable by every slot."""
+
+import multiprocessing
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.judge.caches import Cache, make, place_of
+
+CACHE = Cache("sample", (("true",),), {"inner/text": "hello"})
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def make_slowly(log: str, barrier) -> None:
+    """Make the cache together with another process; every filling leaves a line in the log."""
+
+    def fill(folder: Path) -> None:
+        with Path(log).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        (folder / "made").write_text("whole")
+
+    barrier.wait()
+    folder = place_of(CACHE, {"version": "1"})
+    make(CACHE, folder, fill)
+    assert (folder / "made").read_text() == "whole"
+
+
+def test_two_processes_at_once_make_it_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(2)
+    log = tmp_path / "log"
+    processes = [context.Process(target=make_slowly, args=(str(log), barrier)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert len(log.read_text().splitlines()) == 1
+
+
+def test_failure_leaves_nothing_and_may_be_tried_again(cache_folder):
+    folder = place_of(CACHE, {})
+
+    def fail(staging: Path) -> None:
+        (staging / "half").write_text("")
+        raise ValueError("no compiler")
+
+    with pytest.raises(ValueError, match="no compiler"):
+        make(CACHE, folder, fail)
+    assert [path.name for path in (cache_folder / "judge").iterdir() if path.is_dir()] == []
+    make(CACHE, folder, lambda staging: None)
+    assert (folder / "inner" / "text").read_text() == "hello"
+
+
+def test_place_depends_on_commands_files_and_facts():
+    others = [
+        place_of(Cache("sample", (("false",),), CACHE.files), {"version": "1"}),
+        place_of(Cache("sample", CACHE.commands, {"inner/text": "bye"}), {"version": "1"}),
+        place_of(CACHE, {"version": "2"}),
+    ]
+    assert len({place_of(CACHE, {"version": "1"}), *others}) == 4
+
+
+def test_everybody_may_read_it_and_only_the_owner_write():
+    def fill(staging: Path) -> None:
+        for name, mode in (("secret", 0o600), ("tool", 0o700)):
+            (staging / name).write_text("")
+            (staging / name).chmod(mode)
+
+    folder = place_of(CACHE, {})
+    make(CACHE, folder, fill)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "secret", folder / "tool")}
+    assert modes == {folder.name: 0o755, "secret": 0o644, "tool": 0o755}

@@ -1,0 +1,152 @@
+"""Each language: what a program does decides its outcome, and nothing that it prints or returns."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge.jail import Jail
+from multipl_moe.judge.judge import judge
+from multipl_moe.judge.outcome import Judgement, Outcome
+from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.judge.toolchains import TOOLCHAINS
+
+RAISES = {
+    "python": "raise ValueError('no')",
+    "java": 'throw new IllegalStateException("no");',
+    "cpp": "throw 1;",
+    "rust": 'panic!("no")',
+    "go": 'panic("no")',
+    "ruby": "raise ArgumentError, 'no'",
+}
+DOES_NOT_PARSE = {
+    "python": "return (x",
+    "java": "return x",
+    "cpp": "return x + ;",
+    "rust": "x +",
+    "go": "return y",
+    "ruby": "x + (",
+}
+PRINTS_SUCCESS = {
+    "python": "print('sealed 1\\nPASS\\nok'); raise SystemExit(0)",
+    "java": 'System.out.println("sealed 1\\nPASS\\nok"); System.exit(0); return 0;',
+    "cpp": 'std::puts("sealed 1\\nPASS\\nok"); std::exit(0);',
+    "rust": 'println!("sealed 1\\nPASS\\nok"); std::process::exit(0)',
+    "go": 'fmt.Println("sealed 1\\nPASS\\nok"); exit(0); return 0',
+    "ruby": 'puts "sealed 1\\nPASS\\nok"; STDOUT.flush; exit!(0)',
+}
+NEVER_ENDS = {
+    "python": "while True: pass",
+    "java": "while (x > 0) x = x ^ 2; return x;",
+    "cpp": "for (volatile int i = 0;; i = i + 1);",
+    "rust": "loop {}",
+    "go": "for {\n\t}",
+    "ruby": "loop {}",
+}
+HOGS_MEMORY = {
+    "python": "return len([bytearray(2**20) for _ in range(4096)])",
+    "java": "long[][] rows = new long[4096][]; for (int i = 0; i < 4096; i++) rows[i] = new long[1 << 17]; return 0;",
+    "cpp": "for (long i = 0; i < 1L << 32; i += 4096) ((volatile char*)std::malloc(4096))[0] = 1; return x;",
+    "rust": "let v: Vec<Vec<u8>> = (0..4096).map(|i| vec![i as u8 | 1; 1 << 20]).collect(); v.len() as i64",
+    "go": "var rows [][]byte\n\tfor i := 0; i < 4096; i++ {\n\t\trow := make([]byte, 1<<20)\n\t\tfor j := range row {\n"
+    "\t\t\trow[j] = 1\n\t\t}\n\t\trows = append(rows, row)\n\t}\n\treturn len(rows)",
+    "ruby": "Array.new(4096) { 'x' * 2**20 }.size",
+}
+
+
+@pytest.fixture(scope="module")
+def toolbox() -> Toolbox:
+    return Toolbox()
+
+
+@pytest.fixture(params=list(TOOLCHAINS))
+def language(request, jail, toolbox) -> str:
+    """Each language of the table; without CI a missing toolchain skips its tests."""
+    try:
+        toolbox.installed(request.param, jail)
+    except ConfigError as error:
+        if "CI" not in os.environ:
+            pytest.skip(str(error))
+        raise
+    return request.param
+
+
+def judged(language: str, body: str, jail: Jail, toolbox: Toolbox, **limits) -> Judgement:
+    seal = Seal.draw()
+    toolchain = TOOLCHAINS[language]
+    program = Program(language, toolchain.reference.source(body, seal), seal, wants=toolchain.reference.wants)
+    return judge(program, jail, toolbox, replace(toolchain.run_limits, **limits))
+
+
+def test_right_program_passes(language, jail, toolbox):
+    judgement = judged(language, TOOLCHAINS[language].reference.right, jail, toolbox)
+    assert (judgement.outcome, judgement.stage) == (Outcome.passed, "run")
+    assert "sealed " in judgement.output
+
+
+def test_wrong_program_is_a_wrong_answer(language, jail, toolbox):
+    assert judged(language, TOOLCHAINS[language].reference.wrong, jail, toolbox).outcome == Outcome.wrong_answer
+
+
+def test_exception_is_a_runtime_error(language, jail, toolbox):
+    assert judged(language, RAISES[language], jail, toolbox).outcome == Outcome.runtime_error
+
+
+def test_what_does_not_parse_is_a_compile_error(language, jail, toolbox):
+    judgement = judged(language, DOES_NOT_PARSE[language], jail, toolbox)
+    assert (judgement.outcome, judgement.stage) == (Outcome.compile_error, "compile")
+
+
+def test_success_before_the_tests_is_not_completed(language, jail, toolbox):
+    assert judged(language, TOOLCHAINS[language].reference.early, jail, toolbox).outcome == Outcome.tests_not_completed
+
+
+def test_success_words_prove_nothing(language, jail, toolbox):
+    judgement = judged(language, PRINTS_SUCCESS[language], jail, toolbox)
+    assert judgement.outcome == Outcome.tests_not_completed
+    assert "PASS" in judgement.output
+
+
+def test_endless_program_is_a_timeout(language, jail, toolbox):
+    assert judged(language, NEVER_ENDS[language], jail, toolbox, wall_s=1).outcome == Outcome.timeout
+
+
+def test_too_much_memory_is_a_memory_limit(language, jail, toolbox):
+    assert judged(language, HOGS_MEMORY[language], jail, toolbox, memory_bytes=2**29).outcome == Outcome.memory_limit
+
+
+@pytest.mark.parametrize("more", ["print('late')", "print(f'sealed {FIRST ^ SECOND}')"])
+def test_seal_must_come_last_and_once(more, jail, toolbox):
+    seal = Seal.draw()
+    source = f"print('sealed', FIRST ^ SECOND)\n{more}\n"
+    source = source.replace("FIRST", str(seal.first)).replace("SECOND", str(seal.second))
+    assert judge(Program("python", source, seal), jail, toolbox).outcome == Outcome.tests_not_completed
+
+
+def test_output_is_cut_and_binary_output_is_shown(jail, toolbox):
+    source = "import sys\nsys.stdout.buffer.write(b'x' * 9000 + b'\\0\\xff')\nsys.exit(1)\n"
+    judgement = judge(Program("python", source, Seal.draw()), jail, toolbox)
+    assert judgement.outcome == Outcome.runtime_error
+    assert judgement.output.endswith("x\\0\N{REPLACEMENT CHARACTER}")
+    assert len(judgement.output) <= 4097
+
+
+def test_running_program_cannot_read_its_source(language, jail, toolbox):
+    """Nothing below the folders that a program sees holds the numbers of its seal, but a binary."""
+    seal = Seal.draw()
+    toolchain = TOOLCHAINS[language]
+    program = Program(language, toolchain.reference.source(toolchain.reference.right, seal), seal)
+    commands = toolbox.commands(program, jail)
+    spy = replace(toolchain, run=("grep", "-rIl", str(seal.first), "{folder}", "/scratch", "/tmp"), check=None)
+    assert commands.run != spy.run
+    judgement = judge(program, jail, Toolbox({language: spy}))
+    assert (judgement.outcome, judgement.output) == (Outcome.runtime_error, "")
+
+
+def test_unknown_language_and_unknown_extra_are_user_errors(jail, toolbox):
+    with pytest.raises(ConfigError, match=r"'lua' has no toolchain; known are python"):
+        judge(Program("lua", "", Seal.draw()), jail, toolbox)
+    with pytest.raises(ConfigError, match="wants 'magic'"):
+        judge(Program("python", "", Seal.draw(), wants=("magic",)), jail, toolbox)

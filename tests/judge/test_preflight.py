@@ -1,0 +1,50 @@
+"""Preflight: what works is said to work, and what does not is named with its remedy."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge.preflight import preflight
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.judge.toolchains import TOOLCHAINS
+
+WANTS = {language: list(toolchain.extras) for language, toolchain in TOOLCHAINS.items()}
+
+
+def test_every_toolchain_works_here(bubblewrap):
+    checks = preflight(TOOLCHAINS, wants=WANTS)
+    problems = [check.problem for check in checks.values() if check.problem]
+    if problems and "CI" not in os.environ:
+        pytest.skip("; ".join(problems))
+    assert problems == []
+    assert all(check.found and check.version and check.seconds > 0 for check in checks.values())
+
+
+def test_missing_toolchain_is_named_with_its_packages(bubblewrap):
+    absent = replace(TOOLCHAINS["ruby"], executables={"ruby": ("/nowhere/ruby",)})
+    checks = preflight(["python", "ruby"], toolbox=Toolbox({"python": TOOLCHAINS["python"], "ruby": absent}))
+    assert checks["python"].problem is None
+    assert not checks["ruby"].found
+    assert "apt install ruby ruby-test-unit" in str(checks["ruby"].problem)
+
+
+def test_missing_extra_is_named_with_its_packages(bubblewrap):
+    absent = replace(TOOLCHAINS["python"].extras["numpy"], probe=("{python}", "-c", "import nothing_of_that_name"))
+    toolbox = Toolbox({"python": replace(TOOLCHAINS["python"], extras={"numpy": absent})})
+    check = preflight(["python"], wants={"python": ["numpy"]}, toolbox=toolbox)["python"]
+    assert check.found
+    assert "numpy not found; install it (Debian: apt install python3-numpy)" in str(check.problem)
+
+
+def test_toolchain_that_lets_wrong_programs_pass_is_caught(bubblewrap):
+    lenient = replace(TOOLCHAINS["python"], run=("{python}", "-O", "-"))
+    check = preflight(["python"], toolbox=Toolbox({"python": lenient}))["python"]
+    assert "should end in wrong_answer ended in passed" in str(check.problem)
+
+
+def test_jail_is_asked_for_once_and_refusal_is_a_user_error(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigError, match="--unsafe-no-sandbox"):
+        preflight(["python"])

@@ -1,0 +1,171 @@
+"""Scoring: each program once, doubtful ones again and alone, the same outcomes for any number of workers."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from multipl_moe.judge import scoring
+from multipl_moe.judge.jail import Jail
+from multipl_moe.judge.limits import Limits
+from multipl_moe.judge.outcome import Judgement, Outcome
+from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.scoring import Task, judge_all
+
+LIMITS = Limits(wall_s=2, memory_bytes=2**28)
+SOURCES = {
+    "passes": "print('sealed', FIRST ^ SECOND)",
+    "fails": "assert False",
+    "raises": "1 / 0",
+    "leaves": "raise SystemExit(0)",
+    "does not parse": "(",
+    "never ends": "while True: pass",
+}
+
+
+def python_task(name: str, made: Counter | None = None) -> Task:
+    def make() -> Program:
+        if made is not None:
+            made[name] += 1
+        seal = Seal.draw()
+        return Program(
+            "python", SOURCES[name].replace("FIRST", f"{seal.first}").replace("SECOND", f"{seal.second}"), seal
+        )
+
+    return Task(name, make)
+
+
+def outcomes(tasks: list[Task], **options) -> list[tuple[str, Outcome]]:
+    results: list[tuple[str, Outcome]] = []
+    judge_all(tasks, on_result=lambda task, judgement: results.append((task.key, judgement.outcome)), **options)
+    return results
+
+
+class Machine:
+    """Stands in for judging: `behave` gives a task's outcome, knowing how often it was judged and how many run."""
+
+    def __init__(self, behave):
+        self.behave = behave
+        self.calls: Counter[str] = Counter()
+        self.running = 0
+        self.lock = threading.Lock()
+
+    def judge(self, name, jail, toolbox, limits) -> Judgement:
+        with self.lock:
+            self.calls[name] += 1
+            self.running += 1
+            call, running = self.calls[name], self.running
+        try:
+            time.sleep(0.01)
+            return Judgement(self.behave(name, call, running), "run", "", 0, 0, 0)
+        finally:
+            with self.lock:
+                self.running -= 1
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    def with_behaviour(behave) -> Machine:
+        made = Machine(behave)
+        monkeypatch.setattr(scoring, "judge", made.judge)
+        return made
+
+    return with_behaviour
+
+
+def fake_tasks(names: list[str]) -> list[Task]:
+    return [Task(name, lambda name=name: name) for name in names]  # pyright: ignore[reportArgumentType]
+
+
+def test_equal_programs_are_judged_once_and_all_get_the_outcome(bubblewrap):
+    made: Counter[str] = Counter()
+    tasks = [python_task(name, made) for name in ["passes", "fails", "passes", "passes", "fails"]]
+    results = outcomes(tasks, workers=2)
+    assert made == {"passes": 1, "fails": 1}
+    assert Counter(results) == {("passes", Outcome.passed): 3, ("fails", Outcome.wrong_answer): 2}
+
+
+def test_number_of_workers_changes_no_outcome(bubblewrap):
+    tasks = [python_task(name) for name in SOURCES]
+    alone, together = (sorted(outcomes(tasks, workers=workers, limits=LIMITS)) for workers in (1, 2))
+    assert alone == together
+    assert dict(alone) == {
+        "passes": Outcome.passed,
+        "fails": Outcome.wrong_answer,
+        "raises": Outcome.runtime_error,
+        "leaves": Outcome.tests_not_completed,
+        "does not parse": Outcome.compile_error,
+        "never ends": Outcome.timeout,
+    }
+
+
+@pytest.mark.parametrize("doubt", [Outcome.timeout, Outcome.compile_timeout, Outcome.harness_error])
+def test_doubtful_outcome_is_judged_again_alone_after_all_others(machine, doubt):
+    def behave(name: str, call: int, running: int) -> Outcome:
+        return doubt if name.startswith("slow") and (call == 1 or running > 1) else Outcome.passed
+
+    fake = machine(behave)
+    names = ["slow 1", *(f"quick {number}" for number in range(8)), "slow 2"]
+    results = outcomes(fake_tasks(names), workers=3, unsafe=True)
+    assert dict(results) == dict.fromkeys(names, Outcome.passed)
+    assert [key for key, _ in results][-2:] == ["slow 1", "slow 2"]
+    assert all(fake.calls[name] == (2 if "slow" in name else 1) for name in names)
+
+
+def test_second_timeout_counts(machine):
+    machine(lambda name, call, running: Outcome.timeout)
+    assert outcomes(fake_tasks(["a", "a", "b"]), workers=2, unsafe=True) == [
+        ("a", Outcome.timeout),
+        ("a", Outcome.timeout),
+        ("b", Outcome.timeout),
+    ]
+
+
+def test_exception_is_a_harness_error_of_its_program_only(machine):
+    def behave(name: str, call: int, running: int) -> Outcome:
+        if name == "broken":
+            raise RuntimeError("the harness fell over")
+        return Outcome.passed
+
+    machine(behave)
+    said = {}
+    tasks = fake_tasks(["fine", "broken", "good"])
+    judge_all(tasks, workers=2, unsafe=True, on_result=lambda task, judgement: said.update({task.key: judgement}))
+    assert said["broken"].outcome == Outcome.harness_error
+    assert "the harness fell over" in said["broken"].output
+    assert said["fine"].outcome == said["good"].outcome == Outcome.passed
+
+
+def test_interrupt_starts_no_other_program_and_gives_the_jails_back(machine):
+    fake = machine(lambda name, call, running: Outcome.passed)
+
+    def interrupt(task: Task, judgement: Judgement) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge_all(fake_tasks([str(number) for number in range(100)]), workers=2, unsafe=True, on_result=interrupt)
+    assert sum(fake.calls.values()) <= 6
+    with Jail(unsafe=True) as first, Jail(unsafe=True) as second:
+        assert first.uid is None or first.uid != second.uid
+
+
+def test_tasks_are_read_as_they_are_needed(machine):
+    machine(lambda name, call, running: Outcome.passed)
+    ahead: list[int] = []
+    num_read = num_done = 0
+
+    def tasks():
+        nonlocal num_read
+        for task in fake_tasks([str(number) for number in range(50)]):
+            num_read += 1
+            ahead.append(num_read - num_done)
+            yield task
+
+    def count(task: Task, judgement: Judgement) -> None:
+        nonlocal num_done
+        num_done += 1
+
+    judge_all(tasks(), workers=2, unsafe=True, on_result=count)
+    assert num_done == 50
+    assert max(ahead) <= 6
