@@ -74,7 +74,7 @@ def read_benchmark(
     else:
         nearest = get_close_matches(name, BENCHMARKS, n=1)
         hint = f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(BENCHMARKS)}"
-        raise ConfigError(f"unknown benchmark '{spec}'; {hint} A set of your own is a file PATH.jsonl")
+        raise ConfigError(f"unknown benchmark '{spec}'; {hint} (a set of your own is a file PATH.jsonl)")
     chosen = [problem for problem in problems if languages is None or problem.language in languages]
     if not chosen:
         asked = f" in {', '.join(sorted(languages))}" if languages is not None else ""

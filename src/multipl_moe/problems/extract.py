@@ -2,7 +2,9 @@
 
 An answer repeats the prompt, writes the whole function, helpers around it and often a main of its own. What comes out
 is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not cut
-at stop strings, which are made for models that simply go on.
+at stop strings, which are made for models that simply go on. The signature stays the prompt's: an answer that renames
+its arguments fails, and so does one that needs what cannot stand after a function (a C++ class) or an import that
+MultiPL-E's Go, which has no room for any, does not bring.
 """
 
 import ast
@@ -11,7 +13,7 @@ import textwrap
 
 from multipl_moe.problems.forms.closing import BRACES
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.source_text import body_end, function_name
+from multipl_moe.problems.source_text import body_end, function_name, masked, without_comments
 
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _DEFINITION = {
@@ -22,10 +24,15 @@ _DEFINITION = {
 }
 # What an answer may hold beside the function that the tests, or the prompt, bring themselves.
 _OWN_MAIN = {
-    "go": r"\bfunc\s+(?:main|Test\w*)\s*\([^{}]*\{",
+    "go": r"\bfunc\s+(?:main|Test\w*|Example\w*)\s*\([^{}]*\{",
     "rust": r"(?:#\[cfg\(test\)\]\s*mod\s+\w+|\bfn\s+main\s*\(\))[^{};]*\{",
     "java": r"\bpublic\s+static\s+void\s+main\s*\([^{};]*\{",
     "cpp": r"\bint\s+main\s*\([^{};]*\{",
+}
+# What stands at the head of a file and not in a function.
+_HEAD = {
+    "go": r"^package[^\n]*\n|^import\s*(?:\([^)]*\)|\"[^\"]*\")[^\n]*\n",
+    "cpp": r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n",
 }
 
 
@@ -109,14 +116,14 @@ def _brace_body(code: str, name: str, problem: Problem) -> str:
     """The body and the helpers around the function; the brace that the form or the tests add is left out."""
     language = problem.language
     code = _without_main(code, language)
-    found = re.search(_DEFINITION[language].format(name=re.escape(name)), code)
+    found = re.search(_DEFINITION[language].format(name=re.escape(name)), masked(code, language))
     if not found:
         return code
     end = body_end("{", code[found.end() :], language)
     if end is None:
         return code[found.end() :].lstrip("\n")
     body = code[found.end() : found.end() + end - 1].strip("\n").rstrip()
-    before, after = _helpers(code[: found.start()], name, problem), code[found.end() + end :]
+    before, after = _helpers(code[: found.start()], problem), without_comments(code[found.end() + end :], language)
     if language == "java":
         after = after.rstrip().removesuffix("}").rstrip()
     helpers = "\n".join(part.strip("\n") for part in (before, after) if part.strip())
@@ -125,35 +132,36 @@ def _brace_body(code: str, name: str, problem: Problem) -> str:
         mutable = re.findall(r"\bmut\s+(\w+)\s*:", found[0])
         return "\n".join([helpers] * bool(helpers) + [f"    let mut {name} = {name};" for name in mutable] + [body])
     if language == "cpp":
-        # What stands after a function must be declared before its use; a declaration may stand in a body.
-        headers = re.findall(r"^(\w[\w:<>,&* ]*?\w+\([^{};]*\))\s*\{", helpers, re.MULTILINE)
-        body = "\n".join([*(f"    {header};" for header in headers), body])
-    closed = f"{body}\n}}\n\n{helpers}".rstrip() if helpers else body
+        body, helpers = _declared(code, body, helpers)
     if language == "go" and problem.form == "multipl_e":
-        return closed if helpers else f"{body}\n}}\n"
-    return closed.removesuffix("}").rstrip() if helpers else body
+        return f"{body}\n}}\n\n{helpers}".rstrip() + "\n"
+    return f"{body}\n}}\n\n{helpers}".rstrip().removesuffix("}").rstrip() if helpers else body
 
 
-def _helpers(before: str, name: str, problem: Problem) -> str:
+def _helpers(before: str, problem: Problem) -> str:
     """Definitions before the function that the prompt does not bring."""
     language = problem.language
+    # The last line is the beginning of the definition itself: "bool", "pub", "public static int".
+    before = without_comments(before[: before.rfind("\n") + 1], language)
     if language == "java":
         before = re.split(r"\bclass\s+\w+[^{]*\{", before, maxsplit=1)[-1]
-    before = re.sub(r"^[ \t]*//[^\n]*\n|/\*.*?\*/\n?", "", before, flags=re.DOTALL | re.MULTILINE)
-    if language == "cpp":
-        before = re.sub(r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n", "", before, flags=re.MULTILINE)
-    if language == "go":
-        before = re.sub(r"^(?:package[^\n]*|import\s*(?:\([^)]*\)|\"[^\"]*\"))\n", "", before, flags=re.MULTILINE)
-    # The beginning of the definition itself: "bool", "pub static", "public static int".
-    last = before.rfind("\n")
-    lines = [
-        line for line in before[: last + 1].splitlines() if line.strip() not in problem.prompt or line.strip() == "}"
-    ]
-    return "\n".join(lines).strip("\n")
+    before = re.sub(_HEAD.get(language, r"\Z\A"), "", before, flags=re.MULTILINE)
+    lines = (line.rstrip() for line in before.splitlines())
+    return "\n".join(line for line in lines if line.strip() == "}" or line.strip() not in problem.prompt).strip("\n")
+
+
+def _declared(code: str, body: str, helpers: str) -> tuple[str, str]:
+    """Body and helpers of C++, where what stands after a function must be declared before its use: in its body."""
+    headers = re.findall(r"^(\w[\w:<>,&* ]*?\w+\([^{};]*\))\s*\{", helpers, re.MULTILINE)
+    lines = [f"    {header};" for header in headers]
+    if re.search(r"^using namespace std;", code, re.MULTILINE):
+        lines.insert(0, "    using namespace std;")
+        helpers = f"using namespace std;\n{helpers}" if helpers else ""
+    return "\n".join([*lines, body]), helpers
 
 
 def _without_main(code: str, language: str) -> str:
-    while found := re.search(_OWN_MAIN[language], code):
+    while found := re.search(_OWN_MAIN[language], masked(code, language)):
         end = body_end("{", code[found.end() :], language)
         code = code[: found.start()] + (code[found.end() + end :] if end is not None else "")
     return code

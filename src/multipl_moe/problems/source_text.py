@@ -38,6 +38,15 @@ def bare_code(code: str, language: str) -> str:
     return _replace(code, language, keep_literals=False)
 
 
+def masked(code: str, language: str) -> str:
+    """The code with comments and literals blanked out, every other character at its place."""
+
+    def blank(match: re.Match[str]) -> str:
+        return re.sub(r"[^\n]", " ", match[0])
+
+    return re.sub(_pattern(language), blank, code, flags=_FLAGS)
+
+
 def brace_depth(code: str, language: str) -> int:
     """Braces that are open at the end of the code."""
     bare = bare_code(code, language)
