@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from multipl_moe.judge import caches
 from multipl_moe.judge.caches import Cache, make, place_of
 
 CACHE = Cache("sample", (("true",),), {"inner/text": "hello"})
@@ -78,3 +79,22 @@ def test_everybody_may_read_it_and_only_the_owner_write():
     make(CACHE, folder, fill)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "secret", folder / "tool")}
     assert modes == {folder.name: 0o755, "secret": 0o644, "tool": 0o755}
+
+
+def test_others_get_a_folder_that_they_can_enter(tmp_path, monkeypatch):
+    home, shared = tmp_path / "home", tmp_path / "shared"
+    for folder in (home, shared):
+        folder.mkdir()
+    monkeypatch.setattr(caches.tempfile, "gettempdir", lambda: str(shared))
+    monkeypatch.setattr(caches, "_all_may_enter", lambda folder: not folder.is_relative_to(home))
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(home / "cache"))
+    assert place_of(CACHE, {}).is_relative_to(home)
+    assert place_of(CACHE, {}, for_others=True).is_relative_to(shared / f"multipl-moe-{os.geteuid()}")
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "open"))
+    assert place_of(CACHE, {}, for_others=True).is_relative_to(tmp_path / "open")
+
+
+def test_folder_is_not_open_where_a_parent_is_closed(tmp_path):
+    (tmp_path / "home").mkdir(mode=0o700)
+    assert not caches._all_may_enter(tmp_path / "home" / "cache" / "judge")
+    assert caches._all_may_enter(Path("/usr/share"))

@@ -8,17 +8,20 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.staging import staged_folder
 from multipl_moe.upcycle.base import cache_folder
 
 _READABLE_BY_ALL = 0o444
 _ENTERED_BY_ALL = 0o555
 _OWNER_WRITES = 0o200
+_OTHERS_ENTER = 0o001
 _KEY_CHARACTERS = 16
 
 
@@ -39,16 +42,23 @@ class Cache:
     required: bool = True
 
 
-def place_of(cache: Cache, facts: Mapping[str, str]) -> Path:
+def place_of(cache: Cache, facts: Mapping[str, str], *, for_others: bool = False) -> Path:
     """The cache's folder, whether it is made or not.
 
     Args:
         cache: as it will be made, placeholders replaced.
         facts: all else that the content depends on, such as the compiler's version.
+        for_others: whether other users must reach it under its own name. The usual folder may lie in the home of root,
+            which they cannot enter; then it is one below the folder for temporary files.
+
+    Raises:
+        ConfigError: somebody else has put something in that place.
     """
     content = json.dumps([cache.commands, dict(cache.files), dict(facts)], sort_keys=True)
     key = hashlib.sha256(content.encode()).hexdigest()[:_KEY_CHARACTERS]
-    return cache_folder() / "judge" / f"{cache.name}-{key}"
+    usual = cache_folder() / "judge"
+    parent = _shared_folder() if for_others and not _all_may_enter(usual) else usual
+    return parent / f"{cache.name}-{key}"
 
 
 def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
@@ -75,6 +85,21 @@ def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
                 file.write_text(text, encoding="utf-8")
             fill(staging)
             _open_to_readers(staging)
+
+
+def _shared_folder() -> Path:
+    """A folder below the one for temporary files; there it might be anybody's."""
+    folder = Path(tempfile.gettempdir()) / f"multipl-moe-{os.geteuid()}"
+    folder.mkdir(mode=_OWNER_WRITES | _ENTERED_BY_ALL, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        raise ConfigError(f"caches: {folder} belongs to somebody else; remove it, or set MULTIPL_MOE_CACHE")
+    return folder
+
+
+def _all_may_enter(folder: Path) -> bool:
+    """Whether every user may enter a folder, or the folders above it that are there."""
+    existing = [path for path in [folder, *folder.absolute().parents] if path.exists()]
+    return all(path.stat().st_mode & _OTHERS_ENTER for path in existing)
 
 
 @contextmanager

@@ -148,7 +148,8 @@ class Toolbox:
             files={name: text.replace(_PREAMBLE, preamble) for name, text in cache.files.items()},
         )
         paths = {name: path_of(extra) or "" for name, extra in toolchain.extras.items()}
-        folder = place_of(cache, {"version": installed.version, **paths})
+        facts = {"version": installed.version, **paths}
+        folder = place_of(cache, facts, for_others=jail.unsafe and jail.uid is not None)
         with self._locks[program.language]:
             self._sightings[folder] += 1
             is_rare = of_preamble and self._sightings[folder] < _SIGHTINGS_WORTH_A_CACHE
