@@ -59,15 +59,13 @@ def _check(language: str, wants: Iterable[str], jail: Jail, toolbox: Toolbox) ->
     version, problem = "", None
     try:
         version = toolbox.installed(language, jail).version
-        problem = _first_surprise(language, jail, toolbox)
-        for name in wants:
-            toolbox.extra(language, name, jail)
+        problem = _first_surprise(language, tuple(wants), jail, toolbox)
     except (UserError, JailError) as error:
         problem = str(error)
     return LanguageCheck(bool(version), version, time.monotonic() - started, problem)
 
 
-def _first_surprise(language: str, jail: Jail, toolbox: Toolbox) -> str | None:
+def _first_surprise(language: str, wants: tuple[str, ...], jail: Jail, toolbox: Toolbox) -> str | None:
     """What a reference program ends in that it should not, None if all end as they should."""
     toolchain = toolbox.installed(language, jail).toolchain
     reference = toolchain.reference
@@ -78,7 +76,7 @@ def _first_surprise(language: str, jail: Jail, toolbox: Toolbox) -> str | None:
     }
     for body, outcome in expected.items():
         seal = Seal.draw()
-        program = Program(language, reference.source(body, seal), seal, wants=reference.wants)
+        program = Program(language, reference.source(body, seal), seal, wants=(*reference.wants, *wants))
         judgement = judge(program, jail, toolbox)
         if judgement.outcome != outcome:
             said = judgement.output.strip()[-_SHOWN_CHARACTERS:]

@@ -179,7 +179,9 @@ def _fill(installed: Installed, cache: Cache, folder: Path, jail: Jail) -> None:
         if finished.exit_code != 0:
             said = (finished.stdout + finished.stderr).decode(errors="replace").strip()[-_SHOWN_CHARACTERS:]
             reason = said or f"stopped by the limit of {finished.stopped_by}"
-            packages = " ".join(installed.toolchain.packages)
+            toolchain = installed.toolchain
+            extras = [package for extra in toolchain.extras.values() for package in extra.packages]
+            packages = " ".join(dict.fromkeys([*toolchain.packages, *extras]))
             raise ConfigError(
                 f"{installed.language}: cannot prepare {cache.name} (Debian: apt install {packages}): {reason}"
             )

@@ -1,0 +1,144 @@
+"""The commands of one program, and when a cache is worth making."""
+
+import os
+
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge.judge import judge
+from multipl_moe.judge.outcome import Outcome
+from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.judge.toolchains import TOOLCHAINS
+
+JAVA = {
+    "public class Sealed {\n    public static void main(String[] a) {}\n}": "Sealed",
+    "class Solution {}\nclass Main {}\npublic final class Ending { }": "Ending",
+    "class Problem {\n    class Inner {}\n    public static void main(String[] a) {}\n}": "Problem",
+    "class First {}\nclass Second {\n    public static void main(String[] a) {}\n}\n": "Second",
+    "no class at all": "Main",
+}
+
+
+@pytest.fixture
+def toolbox() -> Toolbox:
+    return Toolbox()
+
+
+def require(language: str, jail, toolbox) -> None:
+    """Without CI a missing toolchain skips the test."""
+    try:
+        toolbox.installed(language, jail)
+    except ConfigError as error:
+        if "CI" not in os.environ:
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.mark.parametrize("source", JAVA)
+def test_java_file_is_named_after_the_class_that_runs(source, jail, toolbox):
+    require("java", jail, toolbox)
+    commands = toolbox.commands(Program("java", source, Seal.draw()), jail)
+    assert commands.source == f"{JAVA[source]}.java"
+    assert commands.run[-1] == JAVA[source]
+
+
+@pytest.mark.parametrize("language", list(TOOLCHAINS))
+def test_no_placeholder_is_left_but_the_folder(language, jail, toolbox):
+    require(language, jail, toolbox)
+    commands = toolbox.commands(Program(language, "", Seal.draw(), wants=tuple(TOOLCHAINS[language].extras)), jail)
+    words = [*(commands.compile or ()), *(commands.check or ()), *commands.run]
+    assert not [word for word in words if "{" in word.replace("{folder}", "")]
+
+
+def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(jail, toolbox, tmp_path, monkeypatch):
+    require("cpp", jail, toolbox)
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+    outcomes, warm = [], []
+    for body in ["assert(v.size() == 1);"] * 3 + ["assert(v.empty());"]:
+        seal = Seal.draw()
+        source = (
+            f"#include <vector>\n#include <cassert>\n#include <cstdio>\nint main() {{ std::vector<int> v(1); {body} "
+            f'std::printf("sealed %lld\\n", {seal.first}LL ^ {seal.second}LL); }}\n'
+        )
+        program = Program("cpp", source, seal)
+        outcomes.append(judge(program, jail, toolbox).outcome)
+        warm.append(len(list(tmp_path.glob("judge/cpp-*/prelude.h.gch"))))
+    assert outcomes == [Outcome.passed] * 3 + [Outcome.wrong_answer]
+    assert warm == [0, 0, 1, 1]
+    assert "-include" in toolbox.commands(program, jail).compile
+
+
+def test_header_that_cannot_be_compiled_ahead_is_left_to_the_program(jail, toolbox, tmp_path, monkeypatch):
+    require("cpp", jail, toolbox)
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+    program = Program("cpp", "#include <not/there.h>\nint main() {}\n", Seal.draw())
+    assert [judge(program, jail, toolbox).outcome for _ in range(4)] == [Outcome.compile_error] * 4
+
+
+GO = """package main
+
+import (
+	"fmt"
+	"testing"
+%s)
+
+func TestFirst(t *testing.T)  { fmt.Println("first") }
+func TestSecond(t *testing.T) { fmt.Println("second") }
+func Helper(t *testing.T)     { fmt.Println("helper") }
+
+%s
+func TestMain(m *testing.M) {
+	if m.Run() == 0 {
+		fmt.Println("sealed", uint64(FIRST)^uint64(SECOND))
+	}
+}
+"""
+
+
+def go_program(imports: str = "", more: str = "") -> Program:
+    seal = Seal.draw()
+    text = (GO % (imports, more)).replace("FIRST", str(seal.first)).replace("SECOND", str(seal.second))
+    return Program("go", text, seal)
+
+
+def test_go_tests_run_in_their_order_under_the_programs_own_main(jail, toolbox):
+    require("go", jail, toolbox)
+    judgement = judge(go_program(), jail, toolbox)
+    assert judgement.outcome == Outcome.passed
+    assert judgement.output.splitlines()[:2] == ["first", "second"]
+    assert "helper" not in judgement.output
+
+
+@pytest.mark.parametrize(
+    ("imports", "more"),
+    [
+        ('\t_ "embed"\n', "//go:embed main_test.go\nvar source string\n"),
+        ('\t"C"\n', "var _ C.int\n"),
+        ('\t"os"\n', ""),
+        ("", "func body() int\n"),
+    ],
+    ids=["embedded file", "C", "unused import", "function without a body"],
+)
+def test_go_programs_that_the_go_command_would_refuse_or_that_read_files_do_not_compile(imports, more, jail, toolbox):
+    require("go", jail, toolbox)
+    assert judge(go_program(imports, more), jail, toolbox).outcome == Outcome.compile_error
+
+
+@pytest.mark.parametrize(
+    ("language", "source"),
+    [
+        (
+            "cpp",
+            '#include <cstdio>\nconst char text[] = {\n#include "/dev/stdin"\n0};\nint main() { std::puts(text); }\n',
+        ),
+        ("rust", 'fn main() {\n    print!("{}", include_str!("/dev/stdin"));\n}\n'),
+    ],
+    ids=["cpp", "rust"],
+)
+def test_compiler_reads_the_source_only_once(language, source, jail, toolbox):
+    require(language, jail, toolbox)
+    judgement = judge(Program(language, source, Seal.draw()), jail, toolbox)
+    refused = judgement.outcome == Outcome.compile_error
+    found_nothing = judgement.outcome == Outcome.tests_not_completed and not judgement.output.strip()
+    assert refused or found_nothing
