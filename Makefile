@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed toolchains
 	$(BIN)/multipl-moe demo --minutes $(MINUTES) --output $(OUTPUT)
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev toolchains
 	$(MAKE) lint
 	$(BIN)/pytest -n 2
 

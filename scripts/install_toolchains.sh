@@ -1,6 +1,7 @@
 #!/bin/sh
-# Install the toolchains whose standard libraries the demo learns from, where this may be done (root on Debian or
-# Ubuntu); elsewhere say in one line what is missing and go on with what there is.
+# Install the toolchains whose standard libraries the demo learns from and whose programs are judged, and the sandbox,
+# where this may be done (root on Debian or Ubuntu); elsewhere say in one line what is missing and go on with what
+# there is.
 set -eu
 # PROBE (a path that shows that the sources are there) and the Debian packages that bring them.
 wanted='
@@ -10,6 +11,19 @@ wanted='
 /usr/lib/jvm/*/lib/src.zip|openjdk-21-jdk-headless openjdk-21-source
 /usr/include/boost|g++ libboost-dev
 /usr/share/perl/*/pod/perlfaq.pod|perl-doc
+/usr/bin/bwrap|bubblewrap
+/usr/bin/python3|python3
+/usr/lib/python3/dist-packages/numpy|python3-numpy
+/usr/bin/g++|g++
+/usr/include/openssl/md5.h|libssl-dev
+/usr/bin/rustc|rustc
+/usr/bin/cargo|cargo
+/usr/share/cargo/registry/regex-1*|librust-regex-dev
+/usr/share/cargo/registry/md5-0*|librust-md5-dev
+/usr/share/gocode/src/github.com/stretchr/testify|golang-github-stretchr-testify-dev
+/usr/share/rubygems-integration/all/gems/test-unit-*|ruby-test-unit
+/usr/share/java/javatuples.jar|libjavatuples-java
+/usr/bin/lua5.4|lua5.4
 '
 missing=$(echo "$wanted" | while IFS='|' read -r probe packages; do
     [ -n "$probe" ] || continue

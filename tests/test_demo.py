@@ -23,6 +23,8 @@ _OUTPUTS = {
     "corpus",
     "hybrid",
     "scores_before.json",
+    "programs_before",
+    "programs_after",
     "budget.json",
     "metrics.jsonl",
     "model",
@@ -154,7 +156,7 @@ def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
     for name in set(earlier) - {"score_languages", "router_health"}:
         monkeypatch.setattr(module, name, _never)
     metrics, told = _run(world.recipe, folder)
-    assert told.count("done before") == {0: 0, 1: 1, 2: 2, 3: 4, 4: 5, 5: 6}[len(earlier)]
+    assert told.count("done before") == {0: 0, 1: 1, 2: 2, 3: 5, 4: 6, 5: 8}[len(earlier)]
     assert {path.name for path in folder.iterdir()} == _OUTPUTS
     rewritten = {"recipe.yaml", "environment.json", "router_health.json"}
     for name, content in done.items():

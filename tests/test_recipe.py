@@ -12,7 +12,7 @@ from multipl_moe.recipe import Recipe, load_recipe, parse_value, validate_recipe
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 KEYS = {
-    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "eval"},
+    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "eval", "codegen", "programs"},
     "moe": {
         "preset",
         "layers",
@@ -64,6 +64,16 @@ KEYS = {
         "log_every_steps",
         "save_every_steps",
     },
+    "codegen": {"num_samples", "temperature", "top_p", "max_new_tokens", "seed", "batch_sequences", "dtype"},
+    "programs": {
+        "benchmarks",
+        "languages",
+        "problems_per_language",
+        "pass_at",
+        "workers",
+        "official_stops",
+        "own_languages",
+    },
     "eval": {"files_per_language", "tokens_per_file", "window_tokens", "batch_tokens", "bootstrap_samples"},
 }
 
@@ -105,6 +115,8 @@ def test_the_keys_of_every_section_are_frozen():
             "corpus.sources": defaults.corpus.sources[0],
             "train": defaults.train,
             "eval": defaults.eval,
+            "codegen": defaults.codegen,
+            "programs": defaults.programs,
         }.items()
     }
     assert found == KEYS

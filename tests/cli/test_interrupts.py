@@ -51,7 +51,7 @@ def test_ctrl_c_while_training_leaves_a_run_to_go_on_with(run, hybrid, corpus, t
 
 def test_ctrl_c_in_eval_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr("multipl_moe.eval.compare.score_languages", interrupt)
-    assert_interrupted(run("eval", hybrid, corpus, "deep/out.json", *TWO))
+    assert_interrupted(run("eval", "deep/out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus, *TWO))
     assert tree(tmp_path) == {}
 
 
@@ -72,9 +72,12 @@ def test_ctrl_c_in_generate_ends_the_text(run, hybrid, monkeypatch):
 def test_ctrl_c_in_demo_leaves_only_whole_steps(run, base, sources, tmp_path, monkeypatch, step):
     folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}", "--exact"]
     layers = ["--set", "moe.layers=last:1", "--set", "learn=[rust]", "--set", "keep=[python]"]
+    layers += ["--set", "programs.languages=[python]", "--set", "programs.problems_per_language=1"]
+    layers += ["--set", "codegen.max_new_tokens=2"]
     monkeypatch.setattr(f"multipl_moe.demo.Demo.{step}", interrupt)
     assert_interrupted(run("demo", "--output", "out", *folder, *layers))
     names = {path.name for path in (tmp_path / "out").iterdir()}
     whole = {"recipe.yaml", "environment.json", "corpus", "hybrid"}
-    assert names == (whole if step == "_score_base" else whole | {"scores_before.json", "budget.json"})
+    before_training = whole | {"scores_before.json", "programs_before", "budget.json"}
+    assert names == (whole if step == "_score_base" else before_training)
     assert CorpusManifest.load(tmp_path / "out" / "corpus").languages.keys() == {"rust", "python"}

@@ -21,7 +21,14 @@ FLAGS = {
         {"model", "corpus", "output"},
         {"--resume", "--learn", "--keep", "--tokens", "--learning-rate", "--seed"} | RECIPE,
     ),
-    "eval": ({"model", "corpus", "output"}, {"--against", "--metric", "--learn", "--keep", "--seed"} | RECIPE),
+    "eval": (
+        {"output"},
+        {"--model", "--endpoint", "--endpoint-model", "--chat", "--completions", "--reference", "--against"}
+        | {"--metric", "--corpus", "--benchmark", "--languages", "--num-samples", "--temperature", "--max-new-tokens"}
+        | {"--pass-at", "--workers", "--unsafe-no-sandbox", "--resume", "--learn", "--keep", "--seed"}
+        | RECIPE,
+    ),
+    "doctor": (set(), {"--languages", "--unsafe-no-sandbox"}),
     "generate": (
         {"model", "prompt"},
         {
@@ -99,7 +106,7 @@ def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path, content, messa
         "corpus": ["out"],
         "upcycle": ["out"],
         "train": ["model", "corpus", "out"],
-        "eval": ["model", "corpus", "out"],
+        "eval": ["out"],
         "export": ["model", "out"],
     }
     assert calls.keys() == {verb for verb, (_, flags) in FLAGS.items() if flags >= RECIPE}
@@ -115,7 +122,8 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
     assert "out exists" in refused("upcycle", "out", "--base", base)
     assert "out exists" in refused("corpus", "out", "--source", sources, "--base", base, *TWO)
     assert "out exists; choose another folder, or go on with --resume" in refused("train", hybrid, corpus, "out")
-    assert "out exists" in refused("eval", hybrid, corpus, "out")
+    assert "out exists" in refused("eval", "out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus)
+    assert "out exists; choose another folder, or go on with --resume" in refused("eval", "out", "--model", hybrid)
     assert "out exists" in refused("export", hybrid, "out")
     folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]"]
     assert "no run of the demo" in refused("demo", "--output", "out", "--set", f"base={base}", *folder)

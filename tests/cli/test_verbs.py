@@ -65,9 +65,10 @@ def test_train_and_eval_go_on_from_there(run, base, hybrid, corpus, tmp_path):
     assert load_recipe(tmp_path / "run" / "recipe.yaml").train.tokens == 128
     assert json.loads((tmp_path / "run" / "training.json").read_text())["tokens"] == 128
     assert (tmp_path / "run" / "environment.json").is_file()
-    outcome = run("eval", tmp_path / "run" / "model", corpus, "deep/bpb.json", "--against", base, *TWO)
+    bpb = ["--metric", "bpb", "--corpus", corpus, "--against", base]
+    outcome = run("eval", "deep/bpb", "--model", tmp_path / "run" / "model", *bpb, *TWO)
     assert outcome.code == 0, outcome.err
-    languages = json.loads((tmp_path / "deep" / "bpb.json").read_text())["languages"]
+    languages = json.loads((tmp_path / "deep" / "bpb" / "metrics.json").read_text())["languages"]
     assert {name: values["role"] for name, values in languages.items()} == {"rust": "learn", "python": "keep"}
 
 
@@ -191,13 +192,15 @@ def test_train_refuses_to_go_on_from_a_finished_run(refused, hybrid, corpus, tmp
 
 
 def test_eval_refuses_what_it_cannot_measure(refused, hybrid, corpus, tmp_path):
-    assert "--metric: 'best' is not known; use bpb" in refused("eval", hybrid, corpus, "out", "--metric", "best")
-    refused("eval", "none", "nothing", "out", num_problems=2)
+    def bpb(model, corpus, *arguments):
+        return refused("eval", "out", "--metric", "bpb", "--model", model, "--corpus", corpus, *arguments)
+
     (tmp_path / "empty").mkdir()
-    assert "empty" in refused("eval", "empty", corpus, "out", *TWO)
-    assert "empty" in refused("eval", hybrid, "empty", "out", *TWO)
-    assert "go" in refused("eval", hybrid, corpus, "out", "--learn", "go", "--keep", "python")
-    assert "nonsense is neither" in refused("eval", hybrid, corpus, "out", "--against", "nonsense", *TWO)
+    assert "none is neither" in bpb("none", corpus)
+    assert "empty has no config.json" in bpb("empty", corpus, *TWO)
+    assert "empty" in bpb(hybrid, "empty", *TWO)
+    assert "go" in bpb(hybrid, corpus, "--learn", "go", "--keep", "python")
+    assert "nonsense is neither" in bpb(hybrid, corpus, "--against", "nonsense", *TWO)
 
 
 def test_demo_refuses_bad_arguments(refused, sources):

@@ -11,7 +11,7 @@ from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.reference import KnownCompleter
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam, read_problems
-from multipl_moe.eval.references import check_references
+from multipl_moe.eval.references import check_references, prepare_reference_exam
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.judge.toolchains import TOOLCHAINS
 from multipl_moe.recipe import Recipe, load_recipe
@@ -35,7 +35,7 @@ def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None,
     output.mkdir()
     ways = ways or Ways()
     exam = prepare_exam(chosen, ways)
-    answers = KnownCompleter("known", text_of)
+    answers = KnownCompleter("known", {problem.key: text_of(problem) for problem in exam.scored})
     return evaluate_programs(chosen, exam, write(answers), "known", output, against=against, ways=ways)
 
 
@@ -105,7 +105,7 @@ def test_references_pass_and_hollow_tests_are_flagged(bubblewrap, tmp_path):
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     chosen = recipe(benchmarks=[str(file)], problems_per_language=None)
     (tmp_path / "out").mkdir()
-    metrics = check_references(chosen, tmp_path / "out", Ways())
+    metrics = check_references(chosen, prepare_reference_exam(chosen, Ways()), tmp_path / "out", Ways())
     cell = metrics["languages"]["python"]["benchmarks"]["mine"]
     assert (cell["tasks"], cell["outcomes"]["passed"]) == (3, 3)
     assert metrics["flags"] == {
@@ -119,7 +119,7 @@ def test_a_set_without_references_cannot_be_checked(tmp_path):
     row = {"id": "a", "language": "python", "prompt": "def f():\n", "tests": "assert f()\n"}
     file.write_text(json.dumps(row) + "\n")
     with pytest.raises(ConfigError, match=r"--reference: none of .*mine\.jsonl has reference solutions"):
-        check_references(recipe(benchmarks=[str(file)]), tmp_path, Ways())
+        prepare_reference_exam(recipe(benchmarks=[str(file)]), Ways())
 
 
 def test_a_problem_that_comes_from_two_sets_is_refused():

@@ -8,7 +8,7 @@ import yaml
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.programs import Ways
-from multipl_moe.eval.references import check_references
+from multipl_moe.eval.references import check_references, prepare_reference_exam
 from multipl_moe.judge.toolchains import TOOLCHAINS
 from multipl_moe.problems.own_languages import add_languages
 from multipl_moe.problems.sealing import FRAMES
@@ -31,7 +31,8 @@ def lua() -> dict:
 
 def test_the_documented_example_judges_its_references(bubblewrap, tables, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    metrics = check_references(load_recipe(Path("recipes/lua.yaml")), tmp_path, Ways())
+    recipe = load_recipe(Path("recipes/lua.yaml"))
+    metrics = check_references(recipe, prepare_reference_exam(recipe, Ways()), tmp_path, Ways())
     cell = metrics["languages"]["lua"]["benchmarks"]["lua"]
     assert (cell["tasks"], cell["outcomes"]["passed"], metrics["flags"], metrics["not_scored"]) == (2, 2, {}, {})
     broken = [json.loads(line) for line in (tmp_path / "broken" / "results.jsonl").read_text().splitlines()]

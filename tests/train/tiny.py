@@ -84,6 +84,8 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
             "log_every_steps": 2,
             "save_every_steps": 5,
         },
+        "codegen": {"max_new_tokens": 4},
+        "programs": {"languages": ["python"], "problems_per_language": 2},
         "eval": {
             "files_per_language": 4,
             "tokens_per_file": 96,

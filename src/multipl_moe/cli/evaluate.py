@@ -165,8 +165,9 @@ def _bits_per_byte(recipe: "Recipe", model: str, corpus: Path, output: Path, aga
     require_folders(corpus=corpus)
     keep_freed_memory()
     folder = resolve_base(model)
-    with console.status("scoring"), staged_folder(output) as staging:
+    with console.status("scoring"):
         metrics = evaluate_models(recipe, folder, corpus, against)
+    with staged_folder(output) as staging:
         record_run(staging, recipe)
         write_json(staging / "metrics.json", metrics)
     console.print(result_table(metrics) if against is not None else scores_table(metrics))
@@ -184,14 +185,15 @@ def _programs(
     from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.cli.programs import completions_of, show_verdict, ways_shown
     from multipl_moe.eval.programs import evaluate_programs, prepare_exam
-    from multipl_moe.eval.references import check_references
+    from multipl_moe.eval.references import check_references, prepare_reference_exam
     from multipl_moe.run_folder import open_run
 
     keep_freed_memory()
     with ways_shown(unsafe) as ways:
         if sources["--reference"]:
+            exam = prepare_reference_exam(recipe, ways)
             open_run(output, recipe)
-            metrics = check_references(recipe, output, ways)
+            metrics = check_references(recipe, exam, output, ways)
         else:
             exam = prepare_exam(recipe, ways)
             name, complete = completions_of(recipe, sources, endpoint_model, chat)

@@ -120,12 +120,12 @@ class EndpointCompleter:
         if self._extract is not None:
             messages: Any = [{"role": "user", "content": chat_prompt(problem)}]
             answer = (await client.chat.completions.create(messages=messages, **asked)).choices[0]
-            text = self._extract(problem, _encodable(answer.message.content or ""))
+            cut = text = self._extract(problem, _encodable(answer.message.content or ""))
         else:
             stop = list(problem.stop[:_NUM_STOPS]) or None
             answer = (await client.completions.create(prompt=problem.prompt, stop=stop, **asked)).choices[0]
             text = _encodable(answer.text)
-        cut = cut_at_stop(text, problem.stop)
+            cut = cut_at_stop(text, problem.stop)
         by_length = len(cut) == len(text) and answer.finish_reason == "length"
         return Completion(cut, Finish.length if by_length else Finish.stop)
 

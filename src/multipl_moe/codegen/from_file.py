@@ -158,8 +158,8 @@ def _require_all(problems: Sequence[Problem], file: Path, texts: dict[str, list[
 
 def _completion(problem: Problem, text: str, extract: Callable[[Problem, str], str] | None) -> Completion:
     if extract is not None:
-        text = extract(problem, text)
-    elif text.startswith(problem.prompt):
+        return Completion(extract(problem, text), Finish.end)
+    if text.startswith(problem.prompt):
         text = text[len(problem.prompt) :]
     cut = cut_at_stop(text, problem.stop)
     return Completion(cut, Finish.stop if len(cut) < len(text) else Finish.end)

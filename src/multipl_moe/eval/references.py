@@ -12,44 +12,50 @@ from multipl_moe.eval.judging import judge_samples
 from multipl_moe.eval.programs import Exam, Ways, evaluate_programs, prepare_exam, read_problems
 from multipl_moe.judge.outcome import Outcome
 from multipl_moe.problems.forms import broken_reference
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe import Recipe
 
 _GREEDY = CodegenSection()
 _HOLLOW = "its tests pass although the body of its function only fails"
 
 
-def check_references(recipe: Recipe, output: Path, ways: Ways) -> dict[str, Any]:
-    """Judge the references of the recipe's benchmarks; problems that broken ones pass are flagged.
-
-    Args:
-        recipe: programs are used.
-        output: folder of the evaluation, existing; results with broken bodies go into broken/.
-        ways: how it is carried out.
+def prepare_reference_exam(recipe: Recipe, ways: Ways) -> Exam:
+    """What `prepare_exam` makes of the problems that have references.
 
     Raises:
-        ConfigError: no problem has a reference, or what `prepare_exam` raises.
+        ConfigError: no problem has one, or what `prepare_exam` raises.
     """
     problems = [problem for problem in read_problems(recipe) if problem.reference is not None]
     if not problems:
         raise ConfigError(f"--reference: none of {', '.join(recipe.programs.benchmarks)} has reference solutions")
-    exam = prepare_exam(recipe, ways, problems)
+    return prepare_exam(recipe, ways, problems)
+
+
+def check_references(recipe: Recipe, exam: Exam, output: Path, ways: Ways) -> dict[str, Any]:
+    """Judge references; problems that broken ones pass are flagged.
+
+    Args:
+        recipe: programs are used.
+        exam: what `prepare_reference_exam` made.
+        output: folder of the evaluation, existing; results with broken bodies go into broken/.
+        ways: how it is carried out.
+    """
     exam = replace(exam, flags=_hollow_problems(recipe, exam, output / "broken", ways) | exam.flags)
+    right = KnownCompleter("reference", {problem.key: problem.reference or "" for problem in exam.problems})
 
-    def complete(chosen, folder, on_progress):
-        right = KnownCompleter("reference", lambda problem: problem.reference)
-        return generate_samples(chosen, right, _GREEDY, folder, on_progress)
+    def complete(problems, folder, on_progress):
+        return generate_samples(problems, right, _GREEDY, folder, on_progress)
 
-    return evaluate_programs(recipe, exam, complete, "reference", output, against=None, ways=ways)
+    return evaluate_programs(recipe, exam, complete, right.name, output, against=None, ways=ways)
 
 
 def _hollow_problems(recipe: Recipe, exam: Exam, folder: Path, ways: Ways) -> dict[str, str]:
     """Problems whose tests pass a function that only fails, and why that matters."""
     ways.on_step("running references with broken bodies")
-    breakable: list[Problem] = [problem for problem in exam.scored if broken_reference(problem) is not None]
+    texts = {problem.key: text for problem in exam.scored if (text := broken_reference(problem)) is not None}
+    breakable = [problem for problem in exam.scored if problem.key in texts]
     if not breakable:
         return {}
-    samples = generate_samples(breakable, KnownCompleter("broken reference", broken_reference), _GREEDY, folder)
+    samples = generate_samples(breakable, KnownCompleter("broken reference", texts), _GREEDY, folder)
     results = judge_samples(
         breakable,
         samples,

@@ -1,0 +1,99 @@
+"""`eval`: bits per byte, programs from a model, a file or references; what is refused; what is gone on with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import TWO
+
+PROMPT = "def double(n):\n"
+RIGHT = {"id": "double", "language": "python", "prompt": PROMPT, "tests": "assert double(2) == 4\n"}
+SHORT = ["--max-new-tokens", "4", "--workers", "1"]
+
+
+@pytest.fixture
+def own(tmp_path) -> Path:
+    """A set of two problems."""
+    file = tmp_path / "mine.jsonl"
+    rows = [RIGHT | {"reference": "    return 2 * n\n"}, RIGHT | {"id": "again", "reference": "    return n + n\n"}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def test_a_model_s_programs_are_judged_and_compared(run, bubblewrap, base, hybrid, own, tmp_path):
+    outcome = run("eval", "before", "--model", base, "--benchmark", own, *SHORT)
+    assert outcome.code == 0, outcome.err
+    assert "Programs that pass their tests" in outcome.out
+    assert "every program and its outcome: before/problems.html" in outcome.out
+    outcome = run("eval", "after", "--model", hybrid, "--benchmark", own, "--against", "before", *SHORT)
+    assert outcome.code == 0, outcome.err
+    assert "pass@1 before and after" in outcome.out
+    assert len((tmp_path / "after" / "samples.jsonl").read_text().splitlines()) == 2
+    metrics = json.loads((tmp_path / "after" / "metrics.json").read_text())
+    assert metrics["comparison"]["languages"]["python"]["benchmarks"]["mine"]["tasks"] == 2
+
+
+def test_completions_made_elsewhere_are_judged(run, bubblewrap, own, tmp_path):
+    lines = [{"id": "double", "completion": "    return 2 * n\n"}, {"id": "again", "completion": "    return n\n"}]
+    (tmp_path / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    outcome = run("eval", "out", "--completions", "made.jsonl", "--benchmark", own)
+    assert outcome.code == 0, outcome.err
+    results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert [result["outcome"] for result in results] == ["passed", "wrong_answer"]
+
+
+def test_references_are_checked_and_an_interrupted_check_goes_on(run, bubblewrap, own, tmp_path, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("multipl_moe.eval.programs.judge_samples", interrupt)
+        assert run("eval", "out", "--reference", "--benchmark", own).code == 130
+    assert "go on with --resume" in run("eval", "out", "--reference", "--benchmark", own).err
+    assert "begun with other settings" in run("eval", "out", "--reference", "--resume").err
+    outcome = run("eval", "out", "--reference", "--benchmark", own, "--resume")
+    assert outcome.code == 0, outcome.err
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["flags"] == {}
+    assert "holds a finished evaluation" in run("eval", "out", "--reference", "--benchmark", own, "--resume").err
+
+
+def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tmp_path):
+    outcome = run("eval", "out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus, "--against", base, *TWO)
+    assert outcome.code == 0, outcome.err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"metrics.json", "recipe.yaml", "environment.json"}
+    languages = json.loads((tmp_path / "out" / "metrics.json").read_text())["languages"]
+    assert {name: values["role"] for name, values in languages.items()} == {"rust": "learn", "python": "keep"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "num_problems"),
+    [
+        (["--metric", "rouge"], "--metric: 'rouge' is not known; use pass or bpb", 1),
+        (["--metric", "bpb"], "--corpus: needed for bpb", 2),
+        (["--metric", "bpb", "--model", "m", "--corpus", "c", "--reference"], "only for --metric pass", 1),
+        (["--metric", "bpb", "--model", "m", "--corpus", "none"], "corpus: none is not a folder", 1),
+        ([], "give one of --model, --endpoint, --completions, --reference; what is to be evaluated?", 1),
+        (["--model", "m", "--reference"], "not --model and --reference", 1),
+        (["--model", "m", "--corpus", "c"], "--corpus: only for --metric bpb", 1),
+        (["--endpoint", "http://127.0.0.1:9/v1"], "--endpoint, --endpoint-model: both or none", 1),
+        (["--reference", "--benchmark", "startr"], "did you mean 'starter'?", 1),
+        (["--reference", "--benchmark", "none.jsonl"], "none.jsonl", 1),
+        (["--reference", "--languages", "cobol"], "has no problem in cobol", 1),
+        (["--reference", "--pass-at", "one"], "--pass-at: 'one' is no list of numbers", 1),
+        (["--reference", "--num-samples", "3"], "num_samples: 3 samples at temperature 0 are all the same", 1),
+    ],
+)
+def test_bad_arguments_are_refused(refused, arguments, message, num_problems):
+    assert message in refused("eval", "out", *arguments, num_problems=num_problems)
+
+
+def test_a_model_that_is_none_is_told(refused, bubblewrap):
+    assert "nothing is neither a folder nor" in refused("eval", "out", "--model", "nothing", "--languages", "python")
+
+
+def test_without_bubblewrap_programs_are_not_run(refused, monkeypatch):
+    monkeypatch.setattr("multipl_moe.judge.jail.Jail.available", lambda *_: False)
+    message = refused("eval", "out", "--model", "any", "--languages", "python")
+    assert "apt install bubblewrap" in message
+    assert "--unsafe-no-sandbox" in message
