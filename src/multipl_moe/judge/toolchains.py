@@ -41,7 +41,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         version=("{java}", "-version"),
         source="{main}.java",
         main=(
-            r"\bpublic\s+(?:final\s+)?class\s+(\w+)",
+            r"^public\s+(?:final\s+)?class\s+(\w+)",
             r"^(?:final\s+)?class\s+(\w+)(?:(?!^(?:final\s+)?class\s)[\s\S])*?\bstatic\s+void\s+main\b",
         ),
         compile=(
