@@ -166,9 +166,8 @@ def main() -> None:
             results[language] = measure(problems, run_plain, toolbox, arguments.workers)
             results[language] |= {"prepare_s": checks[language].seconds, "version": checks[language].version}
             console.print(f"{language}: {results[language]}")
-    total = {
-        key: sum(result[key] for result in results.values()) for key in ("programs", "passed", "plain_s", "ours_s")
-    }
+    summed = ("programs", "passed_plain", "passed", "plain_s", "ours_s")
+    total = {key: sum(result[key] for result in results.values()) for key in summed}
     results["all"] = {**total, "ratio": total["plain_s"] / total["ours_s"]}
     columns = ["programs", "passed", "plain_s", "ours_s", "ratio"]
     rows = [[name, *(f"{result[column]:.4g}" for column in columns)] for name, result in results.items()]
