@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test lint toolchains clean
 
 demo: $(VENV)/.installed toolchains
+	-$(BIN)/multipl-moe doctor
 	$(BIN)/multipl-moe demo --minutes $(MINUTES) --output $(OUTPUT)
 
 test: $(VENV)/.installed-dev toolchains

@@ -52,20 +52,20 @@ DEMO_RECIPE: dict[str, Any] = {
     "train.batch_sequences": 4,
     "train.learning_rate": 2e-3,
     "train.replay": 0.15,
-    "train.calibration_tokens": 131_072,
+    "train.calibration_tokens": 114_688,
     "train.calibration_sequence_tokens": 256,
     "train.save_every_steps": 150,
-    "codegen.max_new_tokens": 96,
-    "programs.problems_per_language": 12,
+    "codegen.max_new_tokens": 64,
+    "programs.problems_per_language": 8,
     "eval.files_per_language": 24,
-    "eval.tokens_per_file": 384,
-    "eval.window_tokens": 384,
+    "eval.tokens_per_file": 320,
+    "eval.window_tokens": 320,
 }
 _FULL_MINUTES = 15
 _SPEED_MARGIN = 0.92
 # Scoring, calibration, expert use and router health after training, in multiples of the time that scoring the base
 # took.
-_AFTER_TRAINING = 6.5
+_AFTER_TRAINING = 6.2
 _SECONDS_AFTER_TRAINING = 20
 # The hybrid's programs, in multiples of the time that the base's took.
 _PROGRAMS_AFTER_TRAINING = 1.3
