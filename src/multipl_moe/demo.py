@@ -18,7 +18,7 @@ from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.corpus.candidates import has_library
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.errors import ConfigError, OutputError
-from multipl_moe.eval.judging import RESULTS_FILE
+from multipl_moe.eval.judging import RESULTS_FILE, read_results
 from multipl_moe.eval.languages import LanguageScores, score_languages
 from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam
 from multipl_moe.eval.router_health import router_health
@@ -206,6 +206,8 @@ class Demo:
         except ConfigError as error:
             self._tell(f"programs are not run: {error}")
             return
+        if against is not None:
+            exam = exam.only({result["key"] for result in read_results(against)})
         output = self._programs(when)
         output.mkdir(exist_ok=True)
         name = {"before": "the base", "after": "the hybrid"}[when]

@@ -218,6 +218,12 @@ class Recipe(_Section):
         replayed = self.keep if self.train.replay > 0 else []
         return dict.fromkeys(self.learn, 1.0) | dict.fromkeys(replayed, self.train.replay)
 
+    def same_verdict(self, other: "Recipe") -> bool:
+        """Whether an evaluation of programs would find the same with the other recipe: all but how many run at once."""
+        workers = {"workers": None}
+        mine, theirs = (recipe.programs.model_copy(update=workers) for recipe in (self, other))
+        return self.model_copy(update={"programs": mine}) == other.model_copy(update={"programs": theirs})
+
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)

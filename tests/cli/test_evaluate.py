@@ -1,6 +1,9 @@
 """`eval`: bits per byte, programs from a model, a file or references; what is refused; what is gone on with."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,10 +55,33 @@ def test_references_are_checked_and_an_interrupted_check_goes_on(run, bubblewrap
         assert run("eval", "out", "--reference", "--benchmark", own).code == 130
     assert "go on with --resume" in run("eval", "out", "--reference", "--benchmark", own).err
     assert "begun with other settings" in run("eval", "out", "--reference", "--resume").err
-    outcome = run("eval", "out", "--reference", "--benchmark", own, "--resume")
+    outcome = run("eval", "out", "--reference", "--benchmark", own, "--resume", "--workers", "1")
     assert outcome.code == 0, outcome.err
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["flags"] == {}
     assert "holds a finished evaluation" in run("eval", "out", "--reference", "--benchmark", own, "--resume").err
+
+
+def test_the_seed_is_that_of_the_drawing(run, bubblewrap, base, own, tmp_path):
+    drawn = ["--temperature", "1", *SHORT, "--model", base, "--benchmark", own]
+    written = {}
+    for name, seed in (("a", 1), ("b", 2), ("c", 1)):
+        assert run("eval", name, *drawn, "--seed", seed).code == 0
+        written[name] = (tmp_path / name / "samples.jsonl").read_bytes()
+    assert written["a"] == written["c"] != written["b"]
+
+
+@pytest.mark.parametrize("moment", ["samples.jsonl", "details.jsonl"])
+def test_killed_at_any_moment_and_started_again_gives_the_same_results(bubblewrap, base, own, tmp_path, moment):
+    arguments = ["--model", str(base), "--benchmark", str(own), "--max-new-tokens", "60", "--workers", "1"]
+    command = [sys.executable, "-m", "multipl_moe", "eval"]
+    subprocess.run([*command, "whole", *arguments], cwd=tmp_path, check=True, capture_output=True)
+    with subprocess.Popen([*command, "killed", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        while not (tmp_path / "killed" / moment).is_file() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    subprocess.run([*command, "killed", *arguments, "--resume"], cwd=tmp_path, check=True, capture_output=True)
+    for name in ("samples.jsonl", "results.jsonl"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tmp_path):
@@ -81,6 +107,9 @@ def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tm
         (["--reference", "--benchmark", "none.jsonl"], "none.jsonl", 1),
         (["--reference", "--languages", "cobol"], "has no problem in cobol", 1),
         (["--reference", "--pass-at", "one"], "--pass-at: 'one' is no list of numbers", 1),
+        (["--reference", "--chat"], "--chat: only for --endpoint and --completions", 1),
+        (["--reference", "--against", "x"], "--against: references are compared with nothing", 1),
+        (["--model", "m", "--pass-at", "1,5"], "pass@5 needs at least 5 samples of each problem, but there are 1", 1),
         (["--reference", "--num-samples", "3"], "num_samples: 3 samples at temperature 0 are all the same", 1),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.reference import KnownCompleter
 from multipl_moe.errors import ConfigError
@@ -15,6 +16,7 @@ from multipl_moe.eval.references import check_references, prepare_reference_exam
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.judge.toolchains import TOOLCHAINS
 from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.report.verdict_rows import verdict_notes
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
 
@@ -131,3 +133,48 @@ def test_the_number_of_problems_of_a_language_can_be_limited():
     problems = read_problems(recipe(languages=["python", "go"], problems_per_language=2))
     assert [problem.language for problem in problems].count("go") == 2
     assert len(problems) == 4
+
+
+def test_another_set_of_problems_is_not_compared(bubblewrap, tmp_path):
+    file = tmp_path / "mine.jsonl"
+    row = {
+        "id": "a",
+        "language": "python",
+        "prompt": "def f():\n",
+        "tests": "assert f()\n",
+        "reference": "    return 1\n",
+    }
+    file.write_text(json.dumps(row) + "\n")
+    chosen = recipe(benchmarks=[str(file)])
+    evaluate(chosen, tmp_path / "before", reference_of)
+    file.write_text(json.dumps(row | {"prompt": "def f() -> int:\n"}) + "\n")
+    with pytest.raises(ConfigError, match="was evaluated on other problems or stop strings of mine/python"):
+        evaluate(chosen, tmp_path / "after", reference_of, against=tmp_path / "before")
+
+
+def test_more_tries_than_samples_are_refused_before_programs_run(bubblewrap, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.eval.programs.judge_samples", lambda *args, **ways: pytest.fail("judged"))
+    with pytest.raises(ConfigError, match="pass@2 needs at least 2 samples"):
+        evaluate(recipe(pass_at=[2]), tmp_path / "out", reference_of)
+
+
+def test_prompts_that_a_model_cannot_read_fail_and_are_named(bubblewrap, tmp_path):
+    def complete(problems, folder, on_progress):
+        samples = write(KnownCompleter("known", {problem.key: problem.reference for problem in problems}))
+        done = dict(samples(problems, folder, on_progress))
+        return done | {(problems[0].key, 0): Completion("", Finish.length)}
+
+    chosen = recipe()
+    (tmp_path / "out").mkdir()
+    exam = prepare_exam(chosen, Ways())
+    metrics = evaluate_programs(chosen, exam, complete, "known", tmp_path / "out", against=None, ways=Ways())
+    assert metrics["did_not_fit"] == [exam.scored[0].key]
+    assert metrics["languages"]["python"]["benchmarks"]["starter"]["outcomes"]["passed"] == 2
+    assert "1 prompt too long for the model" in verdict_notes(metrics)[0]
+
+
+def test_an_exam_can_be_cut_to_what_another_model_did(bubblewrap):
+    exam = prepare_exam(recipe(languages=["python", "ruby"]), Ways(toolbox=Toolbox(NO_RUBY)))
+    first = exam.scored[0].key
+    assert [problem.key for problem in exam.only({first}).scored] == [first]
+    assert {problem.language for problem in exam.only({first}).unscored} == {"ruby"}

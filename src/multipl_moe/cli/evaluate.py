@@ -85,10 +85,13 @@ def evaluate(
         "programs.languages": split_names(languages),
         "programs.pass_at": _numbers("--pass-at", pass_at),
         "programs.workers": workers,
+        "codegen.seed": seed,
         "codegen.num_samples": num_samples,
         "codegen.temperature": temperature,
         "codegen.max_new_tokens": max_new_tokens,
     }
+    from multipl_moe.eval.pass_at_k import require_samples
+
     chosen = recipe_from_flags(recipe, settings, flags)
     if metric == "bpb":
         _require_model_of_bpb(model, corpus, endpoint, completions, reference)
@@ -97,7 +100,9 @@ def evaluate(
         _bits_per_byte(chosen, model, corpus, output, against)
     elif metric == "pass":
         sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
-        _require_one_source(sources, corpus, endpoint_model)
+        _require_one_source(sources, corpus, endpoint_model, against, chat)
+        if completions is None:
+            require_samples(chosen.programs.pass_at, chosen.codegen.num_samples)
         _enter(output, chosen, resume)
         _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
     else:
@@ -125,7 +130,9 @@ def _require_model_of_bpb(
         raise ConfigError(problems)
 
 
-def _require_one_source(sources: dict[str, object], corpus: Path | None, endpoint_model: str | None) -> None:
+def _require_one_source(
+    sources: dict[str, object], corpus: Path | None, endpoint_model: str | None, against: str | None, chat: bool
+) -> None:
     problems = []
     given = [flag for flag, value in sources.items() if value]
     if len(given) != 1:
@@ -135,6 +142,10 @@ def _require_one_source(sources: dict[str, object], corpus: Path | None, endpoin
         problems.append("--corpus: only for --metric bpb; leave it out")
     if bool(sources["--endpoint"]) != bool(endpoint_model):
         problems.append("--endpoint, --endpoint-model: both or none")
+    if chat and not (sources["--endpoint"] or sources["--completions"]):
+        problems.append("--chat: only for --endpoint and --completions; leave it out")
+    if against is not None and sources["--reference"]:
+        problems.append("--against: references are compared with nothing; leave it out")
     if problems:
         raise ConfigError(problems)
 
@@ -149,7 +160,7 @@ def _enter(output: Path, recipe: "Recipe", resume: bool) -> None:
         raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
     if (output / "metrics.json").exists():
         raise OutputError(f"output: {output} holds a finished evaluation; choose another folder")
-    if (output / "recipe.yaml").exists() and load_recipe(output / "recipe.yaml") != recipe:
+    if (output / "recipe.yaml").exists() and not load_recipe(output / "recipe.yaml").same_verdict(recipe):
         raise OutputError(f"output: {output} was begun with other settings; go on with its own, {output}/recipe.yaml")
 
 
@@ -196,7 +207,7 @@ def _programs(
             metrics = check_references(recipe, exam, output, ways)
         else:
             exam = prepare_exam(recipe, ways)
-            name, complete = completions_of(recipe, sources, endpoint_model, chat)
+            name, complete = completions_of(recipe, sources, endpoint_model, chat, exam)
             open_run(output, recipe)
             before = None if against is None else Path(against)
             metrics = evaluate_programs(recipe, exam, complete, name, output, against=before, ways=ways)

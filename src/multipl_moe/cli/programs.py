@@ -9,13 +9,13 @@ from multipl_moe.cli.app import console
 
 if TYPE_CHECKING:
     from multipl_moe.codegen.completer import Completer
-    from multipl_moe.eval.programs import Complete, Ways
+    from multipl_moe.eval.programs import Complete, Exam, Ways
     from multipl_moe.judge.preflight import LanguageCheck
     from multipl_moe.recipe import Recipe
 
 
 def completions_of(
-    recipe: "Recipe", sources: Mapping[str, Any], endpoint_model: str | None, chat: bool
+    recipe: "Recipe", sources: Mapping[str, Any], endpoint_model: str | None, chat: bool, exam: "Exam"
 ) -> tuple[str, "Complete"]:
     """Name of a model, and what makes its completions.
 
@@ -24,6 +24,7 @@ def completions_of(
         sources: one of `--model`, `--endpoint` and `--completions` has a value.
         endpoint_model: the server's name of the model.
         chat: whether answers are those of a chat.
+        exam: a file may hold completions of its problems that are not scored here.
     """
     from multipl_moe.codegen.endpoint import EndpointCompleter
     from multipl_moe.codegen.from_file import import_samples
@@ -33,7 +34,9 @@ def completions_of(
 
     extract = completion_of_answer if chat else None
     if (file := sources["--completions"]) is not None:
-        return str(file), lambda problems, folder, on_progress: import_samples(problems, file, folder, extract)
+        return str(file), lambda problems, folder, on_progress: import_samples(
+            problems, file, folder, extract, ignored=exam.unscored
+        )
     if (url := sources["--endpoint"]) is not None:
         assert endpoint_model is not None
         completer: Completer = EndpointCompleter(url, endpoint_model, extract=extract)

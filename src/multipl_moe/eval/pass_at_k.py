@@ -1,6 +1,7 @@
 """pass@k: how likely at least one of k completions of a problem passes."""
 
 import math
+from collections.abc import Sequence
 
 from multipl_moe.errors import ConfigError
 
@@ -29,3 +30,17 @@ def pass_at_k(num_samples: int, num_passed: int, k: int) -> float:
         )
     subsets = math.comb(num_samples, k)
     return (subsets - math.comb(num_samples - num_passed, k)) / subsets
+
+
+def require_samples(pass_at: Sequence[int] | None, num_samples: int) -> None:
+    """Raise ConfigError, before anything costs time, where a k is larger than the samples that there will be.
+
+    Args:
+        pass_at: the k asked for; None asks for none.
+        num_samples: of each problem.
+    """
+    if pass_at is not None and max(pass_at) > num_samples:
+        raise ConfigError(
+            f"pass@{max(pass_at)} needs at least {max(pass_at)} samples of each problem, but there are {num_samples}; "
+            f"draw {max(pass_at)} (--num-samples, with a --temperature above 0) or ask for pass@{num_samples} at most"
+        )

@@ -5,15 +5,16 @@ problems.html. Every step goes on with what an interrupted run left there.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.codegen.completer import Completion
-from multipl_moe.codegen.samples import Place, read_samples
+from multipl_moe.codegen.completer import Completion, Finish
+from multipl_moe.codegen.samples import ORIGIN_FILE, Place, read_samples
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.eval.judging import judge_samples, read_details, read_results
+from multipl_moe.eval.pass_at_k import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_comparison import judge_against
 from multipl_moe.judge.preflight import LanguageCheck, preflight
@@ -72,6 +73,16 @@ class Exam:
     def scored(self) -> list[Problem]:
         """Problems in languages that can be judged."""
         return [problem for problem in self.problems if problem.language not in self.not_scored]
+
+    def only(self, keys: Collection[str]) -> "Exam":
+        """The same exam with the problems of these keys alone; what is not scored stays named."""
+        kept = [problem for problem in self.problems if problem.key in keys or problem.language in self.not_scored]
+        return replace(self, problems=kept)
+
+    @property
+    def unscored(self) -> list[Problem]:
+        """The other ones."""
+        return [problem for problem in self.problems if problem.language in self.not_scored]
 
 
 def prepare_exam(recipe: Recipe, ways: Ways, problems: list[Problem] | None = None) -> Exam:
@@ -150,6 +161,9 @@ def evaluate_programs(
     before = None if against is None else _results_of(against, exam.scored)
     ways.on_step("writing programs")
     samples = complete(exam.scored, output, ways.on_progress)
+    require_samples(recipe.programs.pass_at, len(samples) // len(exam.scored))
+    if against is not None:
+        _require_same_problems(output, against)
     ways.on_step("running programs")
     results = judge_samples(
         exam.scored,
@@ -166,10 +180,16 @@ def evaluate_programs(
     else:
         verdict = judge_against(exam.problems, before, results, settings)
     metrics = {"model": name, "benchmarks": recipe.programs.benchmarks, **verdict, "seed": recipe.seed}
+    metrics["did_not_fit"] = sorted({key for (key, _), sample in samples.items() if _did_not_fit(sample)})
     metrics["environment"] = environment()
     _write_reports(output, exam, metrics, against)
     write_json(output / "metrics.json", metrics)
     return metrics
+
+
+def _did_not_fit(sample: Completion) -> bool:
+    """Whether the model could not read the prompt: it counts as an answer that fails, and is named."""
+    return sample.text == "" and sample.finish == Finish.length
 
 
 def _verdict_settings(recipe: Recipe, exam: Exam) -> VerdictSettings:
@@ -199,6 +219,17 @@ def _results_of(folder: Path, problems: Sequence[Problem]) -> list[dict[str, Any
             "evaluate both models on the same benchmarks and languages"
         )
     return found
+
+
+def _require_same_problems(output: Path, against: Path) -> None:
+    """Raise ConfigError where a set of problems was another one when the model before was evaluated."""
+    now, then = (read_json(folder / ORIGIN_FILE)["problems"] for folder in (output, against))
+    changed = sorted(name for name, digest in now.items() if then.get(name, digest) != digest)
+    if changed:
+        raise ConfigError(
+            f"--against: {against} was evaluated on other problems or stop strings of {', '.join(changed)}; "
+            "evaluate both models on the same ones"
+        )
 
 
 def _write_reports(output: Path, exam: Exam, metrics: dict[str, Any], against: Path | None) -> None:

@@ -99,6 +99,11 @@ def verdict_notes(verdict: dict[str, Any]) -> list[str]:
             f"{len(left_out):,} sample{'s' if len(left_out) > 1 else ''} left out because the judge itself failed "
             f"(the first is sample {left_out[0]['sample']} of {left_out[0]['key']}); such samples count for nothing"
         )
+    if too_long := verdict.get("did_not_fit"):
+        notes.append(
+            f"{len(too_long):,} prompt{'s' if len(too_long) > 1 else ''} too long for the model, counted as failed "
+            f"(the first is {too_long[0]})"
+        )
     if verdict["flags"]:
         notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict['flags'])}")
     return notes
