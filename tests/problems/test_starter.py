@@ -44,6 +44,8 @@ def test_all_languages_hold_the_same_problems(problems):
     assert sorted(problems) == list(_LANGUAGES)
     assert all(found == names["python"] for found in names.values())
     assert len(names["python"]) >= 25
+    order = Path(multipl_moe.problems.__file__).with_name("starter") / "order.txt"
+    assert names["python"] == order.read_text().split()
 
 
 def test_every_file_is_read(problems):

@@ -43,3 +43,10 @@ def test_all_faulty_files_are_told_at_once(tmp_path):
 def test_only_the_asked_languages_are_read(tmp_path):
     write(tmp_path, "a.rs", GOOD)
     assert read_starter({"go"}, folder=tmp_path) == []
+
+
+def test_problems_come_in_the_order_that_is_written_down_and_others_last(tmp_path):
+    for name in ("a.rs", "b.rs", "c.rs", "d.rs"):
+        write(tmp_path, name, GOOD)
+    (tmp_path / "order.txt").write_text("c\nb\n")
+    assert [problem.id for problem in read_starter(folder=tmp_path)] == ["c", "b", "a", "d"]

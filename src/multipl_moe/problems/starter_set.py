@@ -24,7 +24,7 @@ _FOLDER = Path(__file__).parent / "starter"
 
 
 def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDER) -> list[Problem]:
-    """The problems of the starter set, in order of language and name.
+    """The problems of the starter set, language by language, from trivial ones to hard ones (starter/order.txt).
 
     Args:
         languages: only these; all if None.
@@ -37,7 +37,7 @@ def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDE
     for language, frame in FRAMES.items():
         if languages is not None and language not in languages:
             continue
-        for file in sorted((folder / language).glob(f"*{frame.extension}")):
+        for file in sorted((folder / language).glob(f"*{frame.extension}"), key=lambda file: _rank(folder, file)):
             try:
                 problems.append(_read(file, language, frame))
             except ValueError as fault:
@@ -45,6 +45,13 @@ def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDE
     if faults:
         raise ConfigError(faults)
     return problems
+
+
+def _rank(folder: Path, file: Path) -> tuple[int, str]:
+    """Place among the problems of a language; those that order.txt does not name come last."""
+    order = folder / "order.txt"
+    names = order.read_text(encoding="utf-8").split() if order.is_file() else []
+    return (names.index(file.stem) if file.stem in names else len(names), file.stem)
 
 
 def _read(file: Path, language: str, frame: Frame) -> Problem:
