@@ -1,5 +1,6 @@
 """Caches: made once, whole or not at all, readable by every slot."""
 
+import errno
 import multiprocessing
 import os
 import stat
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from multipl_moe.errors import OutputError
 from multipl_moe.judge import caches
 from multipl_moe.judge.caches import Cache, make, place_of
 
@@ -86,7 +88,7 @@ def test_others_get_a_folder_that_they_can_enter(tmp_path, monkeypatch):
     for folder in (home, shared):
         folder.mkdir()
     monkeypatch.setattr(caches.tempfile, "gettempdir", lambda: str(shared))
-    monkeypatch.setattr(caches, "_all_may_enter", lambda folder: not folder.is_relative_to(home))
+    monkeypatch.setattr(caches, "all_may_enter", lambda folder: not folder.is_relative_to(home))
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(home / "cache"))
     assert place_of(CACHE, {}).is_relative_to(home)
     assert place_of(CACHE, {}, for_others=True).is_relative_to(shared / f"multipl-moe-{os.geteuid()}")
@@ -94,7 +96,19 @@ def test_others_get_a_folder_that_they_can_enter(tmp_path, monkeypatch):
     assert place_of(CACHE, {}, for_others=True).is_relative_to(tmp_path / "open")
 
 
-def test_folder_is_not_open_where_a_parent_is_closed(tmp_path):
-    (tmp_path / "home").mkdir(mode=0o700)
-    assert not caches._all_may_enter(tmp_path / "home" / "cache" / "judge")
-    assert caches._all_may_enter(Path("/usr/share"))
+def test_place_that_cannot_be_written_is_a_user_error(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(OutputError, match=r"cannot be written \(Not a directory\); set MULTIPL_MOE_CACHE"):
+        make(CACHE, place_of(CACHE, {}), lambda staging: None)
+
+
+def test_place_that_may_not_be_looked_at_is_a_user_error(tmp_path, monkeypatch):
+    def forbid(path, *arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    folder = place_of(CACHE, {})
+    for name in ("stat", "mkdir", "open"):
+        monkeypatch.setattr(Path, name, forbid)
+    with pytest.raises(OutputError, match=r"cannot be written \(Permission denied\)"):
+        make(CACHE, folder, lambda staging: None)

@@ -1,6 +1,7 @@
 """What a command in the jail can do, see and leave behind: no more than it was given."""
 
 import os
+import resource
 import signal
 import socket
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge import jail as jail_module
+from multipl_moe.judge import slots as slots_module
 from multipl_moe.judge import supervise as supervise_module
 from multipl_moe.judge.jail import Jail, JailError
 from tests.judge.conftest import SHORT, left_behind, python
@@ -83,6 +85,15 @@ def test_the_wall_clock_ends_all(any_jail, text):
     assert 0.4 <= done.wall_s < 3
 
 
+def test_time_with_a_processor_tells_a_busy_program_from_one_that_sleeps(any_jail):
+    limits = replace(SHORT, wall_s=0.6)
+    busy = any_jail.run(python("while True: pass"), limits=limits)
+    asleep = any_jail.run(python("import time; time.sleep(60)"), limits=limits)
+    assert busy.cpu_s + busy.starved_s > 0.4
+    assert 0 < busy.cpu_s < 0.7
+    assert asleep.cpu_s < 0.3
+
+
 def test_memory_of_one_process_is_limited(any_jail):
     done = any_jail.run(python("b = []\nwhile True: b.append(bytearray(b'x') * 2**22)"), limits=SHORT)
     assert done.stopped_by == "memory"
@@ -118,6 +129,14 @@ def test_the_number_of_processes_is_limited(jail):
     done = jail.run(python(text), limits=SHORT)
     assert done.exit_code == 0
     assert SHORT.processes - 4 <= int(done.stdout) < SHORT.processes
+
+
+def test_without_bubblewrap_and_without_an_own_user_the_callers_processes_are_not_counted(monkeypatch):
+    monkeypatch.setattr(slots_module.os, "geteuid", lambda: 1000)
+    program = python("import resource; print(resource.getrlimit(resource.RLIMIT_NPROC))")
+    with Jail(unsafe=True) as jail:
+        assert jail.uid is None
+        assert jail.run(program, limits=SHORT).stdout.decode().strip() == str(resource.getrlimit(resource.RLIMIT_NPROC))
 
 
 def test_a_daemon_ends_with_the_program(any_jail):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.jail import Jail
+from multipl_moe.judge.jail import Finished, Jail
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program, Seal
@@ -63,14 +63,19 @@ def toolbox() -> Toolbox:
 
 @pytest.fixture(params=list(TOOLCHAINS))
 def language(request, jail, toolbox) -> str:
-    """Each language of the table; without CI a missing toolchain skips its tests."""
+    """Each language of the table."""
+    require(request.param, jail, toolbox)
+    return request.param
+
+
+def require(language: str, jail: Jail, toolbox: Toolbox) -> None:
+    """Without CI a missing toolchain skips the test."""
     try:
-        toolbox.installed(request.param, jail)
+        toolbox.installed(language, jail)
     except ConfigError as error:
         if "CI" not in os.environ:
             pytest.skip(str(error))
         raise
-    return request.param
 
 
 def judged(language: str, body: str, jail: Jail, toolbox: Toolbox, **limits) -> Judgement:
@@ -115,6 +120,49 @@ def test_endless_program_is_a_timeout(language, jail, toolbox):
 
 def test_too_much_memory_is_a_memory_limit(language, jail, toolbox):
     assert judged(language, HOGS_MEMORY[language], jail, toolbox, memory_bytes=2**29).outcome == Outcome.memory_limit
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "starved_s", "doubtful"), [(0.95, 0.02, False), (0.5, 0.45, True), (1.9, 0.9, True), (0.02, 0.0, True)]
+)
+@pytest.mark.parametrize(("language", "outcome"), [("python", Outcome.timeout), ("cpp", Outcome.compile_timeout)])
+def test_timeout_is_doubtful_unless_the_program_had_a_processor_all_the_time(
+    language, outcome, cpu_s, starved_s, doubtful, jail, toolbox, monkeypatch
+):
+    limits = replace(TOOLCHAINS[language].run_limits, wall_s=1)
+    require(language, jail, toolbox)
+    stopped = Finished(None, None, b"", b"", 1.0, 0, "wall", cpu_s, starved_s)
+    monkeypatch.setattr(jail, "run", lambda *words, **options: stopped)
+    judgement = judge(Program(language, "", Seal.draw()), jail, toolbox, limits, limits)
+    assert (judgement.outcome, judgement.doubtful) == (outcome, doubtful)
+
+
+def test_program_that_somebody_killed_is_in_doubt_and_then_out_of_memory(jail, toolbox):
+    source = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    judgement = judge(Program("python", source, Seal.draw()), jail, toolbox)
+    assert (judgement.outcome, judgement.stage, judgement.doubtful) == (Outcome.memory_limit, "run", True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "echo 'g++: fatal error: Killed signal terminated program cc1plus' >&2; exit 1",
+        "echo 'collect2: fatal error: ld terminated with signal 9 [Killed]' >&2; exit 1",
+        "echo 'signal: killed' >&2; exit 1",
+        "kill -KILL $$",
+    ],
+    ids=["compiler", "linker", "go", "all"],
+)
+def test_compiler_of_which_somebody_killed_a_part_is_in_doubt_and_then_out_of_memory(command, jail):
+    killed = replace(TOOLCHAINS["python"], compile=("sh", "-c", command))
+    judgement = judge(Program("python", "", Seal.draw()), jail, Toolbox({"python": killed}))
+    assert (judgement.outcome, judgement.stage, judgement.doubtful) == (Outcome.memory_limit, "compile", True)
+
+
+def test_outcomes_that_are_the_programs_own_are_not_in_doubt(language, jail, toolbox):
+    reference = TOOLCHAINS[language].reference
+    bodies = [reference.right, reference.wrong, reference.early, RAISES[language], DOES_NOT_PARSE[language]]
+    assert not any(judged(language, body, jail, toolbox).doubtful for body in bodies)
 
 
 @pytest.mark.parametrize("more", ["print('late')", "print(f'sealed {FIRST ^ SECOND}')"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.judge.loans import Loans
+from multipl_moe.judge.loans import Loans, all_may_enter
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and only root needs to")
 
@@ -31,6 +31,13 @@ def test_whoever_runs_the_jail_as_himself_lends_nothing(hidden):
     with Loans(other_user=False) as loans:
         assert loans.reach(hidden) == str(hidden)
         assert loans.arguments() == []
+
+
+def test_all_may_enter_where_no_folder_above_is_closed(tmp_path):
+    (tmp_path / "home").mkdir(mode=0o700)
+    assert not all_may_enter(tmp_path / "home" / "file")
+    assert not all_may_enter(tmp_path / "home" / "not" / "there")
+    assert all_may_enter(Path("/usr/share/not/there"))
 
 
 @root_only

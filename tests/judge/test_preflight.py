@@ -1,13 +1,20 @@
 """Preflight: what works is said to work, and what does not is named with its remedy."""
 
 import os
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.judge import preflight as preflight_module
+from multipl_moe.judge.caches import Cache
+from multipl_moe.judge.jail import JailError
+from multipl_moe.judge.judge import judge
+from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.preflight import preflight
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.judge.toolchain import Extra
 from multipl_moe.judge.toolchains import TOOLCHAINS
 
 WANTS = {language: list(toolchain.extras) for language, toolchain in TOOLCHAINS.items()}
@@ -36,6 +43,34 @@ def test_missing_extra_is_named_with_its_packages(bubblewrap):
     check = preflight(["python"], wants={"python": ["numpy"]}, toolbox=toolbox)["python"]
     assert check.found
     assert "numpy not found; install it (Debian: apt install python3-numpy)" in str(check.problem)
+
+
+def test_extra_that_cannot_be_prepared_is_named_with_its_packages(bubblewrap, tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+    library = Extra(("python3-library",), path="/usr", arguments=("{cache:library}",))
+    caches = {"library": Cache("library", (("false",),))}
+    toolbox = Toolbox({"python": replace(TOOLCHAINS["python"], extras={"library": library}, caches=caches)})
+    check = preflight(["python"], wants={"python": ["library"]}, toolbox=toolbox)["python"]
+    assert "cannot prepare library (Debian: apt install python3 python3-library)" in str(check.problem)
+
+
+@pytest.mark.parametrize("num_doubts", [1, 2])
+@pytest.mark.parametrize("outcome", [Outcome.timeout, None], ids=["timeout", "jail fails"])
+def test_doubtful_outcome_is_tried_once_more(bubblewrap, monkeypatch, outcome, num_doubts):
+    times: Counter[str] = Counter()
+
+    def on_a_busy_machine(program, jail, toolbox) -> Judgement:
+        times[program.source] += 1
+        if times[program.source] > num_doubts:
+            return judge(program, jail, toolbox)
+        if outcome is None:
+            raise JailError("sandbox: no more processes")
+        return Judgement(outcome, "run", "", 0.0, 10.0, 0, doubtful=True)
+
+    monkeypatch.setattr(preflight_module, "judge", on_a_busy_machine)
+    check = preflight(["python"])["python"]
+    assert (check.problem is None) == (num_doubts == 1)
+    assert set(times.values()) == {2}
 
 
 def test_toolchain_that_lets_wrong_programs_pass_is_caught(bubblewrap):

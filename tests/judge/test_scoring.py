@@ -43,10 +43,14 @@ def outcomes(tasks: list[Task], **options) -> list[tuple[str, Outcome]]:
 
 
 class Machine:
-    """Stands in for judging: `behave` gives a task's outcome, knowing how often it was judged and how many run."""
+    """Stands in for judging: `behave` gives a task's outcome, knowing how often it was judged and how many run.
+
+    Timeouts are doubtful.
+    """
 
     def __init__(self, behave):
         self.behave = behave
+        self.doubtful = {Outcome.timeout}
         self.calls: Counter[str] = Counter()
         self.running = 0
         self.lock = threading.Lock()
@@ -58,7 +62,8 @@ class Machine:
             call, running = self.calls[name], self.running
         try:
             time.sleep(0.01)
-            return Judgement(self.behave(name, call, running), "run", "", 0, 0, 0)
+            outcome = self.behave(name, call, running)
+            return Judgement(outcome, "run", "", 0, 0, 0, doubtful=outcome in self.doubtful)
         finally:
             with self.lock:
                 self.running -= 1
@@ -100,17 +105,26 @@ def test_number_of_workers_changes_no_outcome(bubblewrap):
     }
 
 
-@pytest.mark.parametrize("doubt", [Outcome.timeout, Outcome.compile_timeout, Outcome.harness_error])
-def test_doubtful_outcome_is_judged_again_alone_after_all_others(machine, doubt):
+@pytest.mark.parametrize("workers", [1, 3])
+def test_doubtful_outcome_is_judged_again_alone_after_all_others(machine, workers):
     def behave(name: str, call: int, running: int) -> Outcome:
-        return doubt if name.startswith("slow") and (call == 1 or running > 1) else Outcome.passed
+        return Outcome.timeout if name.startswith("slow") and (call == 1 or running > 1) else Outcome.passed
 
     fake = machine(behave)
     names = ["slow 1", *(f"quick {number}" for number in range(8)), "slow 2"]
-    results = outcomes(fake_tasks(names), workers=3, unsafe=True)
+    results = outcomes(fake_tasks(names), workers=workers, unsafe=True)
     assert dict(results) == dict.fromkeys(names, Outcome.passed)
     assert [key for key, _ in results][-2:] == ["slow 1", "slow 2"]
     assert all(fake.calls[name] == (2 if "slow" in name else 1) for name in names)
+
+
+def test_outcome_that_is_not_doubtful_counts_at_once(machine):
+    fake = machine(lambda name, call, running: Outcome.compile_timeout)
+    assert outcomes(fake_tasks(["a", "b"]), workers=1, unsafe=True) == [
+        ("a", Outcome.compile_timeout),
+        ("b", Outcome.compile_timeout),
+    ]
+    assert fake.calls == {"a": 1, "b": 1}
 
 
 def test_second_timeout_counts(machine):
@@ -128,12 +142,13 @@ def test_exception_is_a_harness_error_of_its_program_only(machine):
             raise RuntimeError("the harness fell over")
         return Outcome.passed
 
-    machine(behave)
+    fake = machine(behave)
     said = {}
     tasks = fake_tasks(["fine", "broken", "good"])
     judge_all(tasks, workers=2, unsafe=True, on_result=lambda task, judgement: said.update({task.key: judgement}))
     assert said["broken"].outcome == Outcome.harness_error
     assert "the harness fell over" in said["broken"].output
+    assert fake.calls["broken"] == 2
     assert said["fine"].outcome == said["good"].outcome == Outcome.passed
 
 

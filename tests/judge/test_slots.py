@@ -1,6 +1,7 @@
 """Worker slots: each has a user id that no other has at the time."""
 
 import os
+import pwd
 
 import pytest
 
@@ -31,6 +32,19 @@ def test_a_slot_is_taken_until_it_is_closed(monkeypatch):
     again = Slot()
     assert again.uid == one.uid == 58_900
     again.close()
+
+
+@root_only
+def test_a_user_of_this_machine_is_left_alone(monkeypatch):
+    def look_up(uid: int) -> None:
+        if uid > 58_901:
+            raise KeyError(uid)
+
+    monkeypatch.setattr(slots, "_FIRST_UID", 58_900)
+    monkeypatch.setattr(pwd, "getpwuid", look_up)
+    slot = Slot()
+    assert slot.uid == 58_902
+    slot.close()
 
 
 def test_without_root_commands_run_as_the_caller(monkeypatch):

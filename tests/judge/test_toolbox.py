@@ -1,14 +1,18 @@
 """The commands of one program, and when a cache is worth making."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.judge.caches import Cache
+from multipl_moe.judge.jail import JailError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Outcome
 from multipl_moe.judge.program import Program, Seal
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.judge.toolchain import Extra
 from multipl_moe.judge.toolchains import TOOLCHAINS
 
 JAVA = {
@@ -49,6 +53,48 @@ def test_no_placeholder_is_left_but_the_folder(language, jail, toolbox):
     commands = toolbox.commands(Program(language, "", Seal.draw(), wants=tuple(TOOLCHAINS[language].extras)), jail)
     words = [*(commands.compile or ()), *(commands.check or ()), *commands.run]
     assert not [word for word in words if "{" in word.replace("{folder}", "")]
+
+
+def with_extra(extra: Extra) -> Toolbox:
+    """A toolbox where programs in Python may want a library."""
+    caches = {"library": Cache("library", (("false",),))}
+    return Toolbox({"python": replace(TOOLCHAINS["python"], extras={"library": extra}, caches=caches)})
+
+
+ABSENT = {
+    "no path": Extra(("python3-library",), path="/nowhere/library*"),
+    "probe fails": Extra(("python3-library",), probe=("{python}", "-c", "import library_that_is_not_there")),
+    "cannot be prepared": Extra(("python3-library",), path="/usr", arguments=("{cache:library}",)),
+}
+
+
+@pytest.mark.parametrize("kind", ABSENT)
+def test_program_that_wants_what_is_not_here_is_run_without_it(kind, jail, tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+    toolbox = with_extra(ABSENT[kind])
+    seal = Seal.draw()
+    outcomes = []
+    for line in ("# import library", "import library"):
+        source = f"{line}\nprint('sealed', {seal.first} ^ {seal.second})\n"
+        outcomes.append(judge(Program("python", source, seal, wants=("library",)), jail, toolbox).outcome)
+    assert outcomes == [Outcome.passed, Outcome.runtime_error]
+    assert "python3-library" in str(toolbox.lack_of("python", "library", jail))
+
+
+def test_search_for_an_extra_that_is_killed_says_nothing(jail):
+    toolbox = with_extra(Extra(("python3-library",), probe=("sh", "-c", "kill -KILL $$")))
+    for _ in range(2):
+        with pytest.raises(JailError, match="did not end by itself"):
+            toolbox.commands(Program("python", "", Seal.draw(), wants=("library",)), jail)
+
+
+def test_cache_that_only_saves_time_is_left_out_where_it_cannot_be_written(jail, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "file"))
+    caches = {"library": Cache("library", (("true",),), required=False)}
+    quick = replace(TOOLCHAINS["python"], caches=caches, warm={"library": ("{cache:library}",)})
+    commands = Toolbox({"python": quick}).commands(Program("python", "", Seal.draw()), jail)
+    assert commands.binds == ()
 
 
 def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(jail, toolbox, tmp_path, monkeypatch):

@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.judge.loans import all_may_enter
 from multipl_moe.staging import staged_folder
 from multipl_moe.upcycle.base import cache_folder
 
 _READABLE_BY_ALL = 0o444
 _ENTERED_BY_ALL = 0o555
 _OWNER_WRITES = 0o200
-_OTHERS_ENTER = 0o001
 _KEY_CHARACTERS = 16
 
 
@@ -57,8 +57,8 @@ def place_of(cache: Cache, facts: Mapping[str, str], *, for_others: bool = False
     content = json.dumps([cache.commands, dict(cache.files), dict(facts)], sort_keys=True)
     key = hashlib.sha256(content.encode()).hexdigest()[:_KEY_CHARACTERS]
     usual = cache_folder() / "judge"
-    parent = _shared_folder() if for_others and not _all_may_enter(usual) else usual
-    return parent / f"{cache.name}-{key}"
+    name = f"{cache.name}-{key}"
+    return _shared_folder() / name if for_others and not all_may_enter(usual / name) else usual / name
 
 
 def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
@@ -72,11 +72,10 @@ def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
     Raises:
         OutputError: the folder for caches cannot be written.
     """
-    if folder.is_dir():
+    if is_made(folder):
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.with_name(f".{folder.name}.lock")):
-        if folder.is_dir():
+        if is_made(folder):
             return
         with staged_folder(folder) as staging:
             for name, text in cache.files.items():
@@ -85,6 +84,11 @@ def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
                 file.write_text(text, encoding="utf-8")
             fill(staging)
             _open_to_readers(staging)
+
+
+def is_made(folder: Path) -> bool:
+    """Whether a cache is in its place; what this process may not look at is not."""
+    return os.path.isdir(folder)  # noqa: PTH112 (Path.is_dir raises where it may not look)
 
 
 def _shared_folder() -> Path:
@@ -96,16 +100,17 @@ def _shared_folder() -> Path:
     return folder
 
 
-def _all_may_enter(folder: Path) -> bool:
-    """Whether every user may enter a folder, or the folders above it that are there."""
-    existing = [path for path in [folder, *folder.absolute().parents] if path.exists()]
-    return all(path.stat().st_mode & _OTHERS_ENTER for path in existing)
-
-
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """Hold a lock that other threads and processes wait for."""
-    with file.open("w") as lock:
+    """Hold a lock that other threads and processes wait for; its folder is made if it is not there."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.open("w")
+    except OSError as error:
+        raise OutputError(
+            f"caches: {file.parent} cannot be written ({error.strerror}); set MULTIPL_MOE_CACHE to another folder"
+        ) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.jail import Finished, Jail
+from multipl_moe.judge.jail import Finished, Jail, JailError
 from multipl_moe.judge.limits import Limits
 from multipl_moe.judge.toolchain import Extra, Toolchain
 
@@ -45,10 +45,19 @@ class Installed:
         )
 
     def has(self, extra: Extra, jail: Jail) -> bool:
-        """Whether something beyond the language's own library is there."""
+        """Whether something beyond the language's own library is there.
+
+        Raises:
+            JailError: the search did not end by itself, which says nothing.
+        """
         if extra.path and not path_of(extra):
             return False
-        return extra.probe is None or self.run(extra.probe, jail).exit_code == 0
+        if extra.probe is None:
+            return True
+        exit_code = self.run(extra.probe, jail).exit_code
+        if exit_code is None:
+            raise JailError(f"{self.language}: {' '.join(extra.probe)} did not end by itself")
+        return exit_code == 0
 
 
 def look_for(language: str, toolchain: Toolchain, jail: Jail) -> Installed:

@@ -36,7 +36,8 @@ class Jail:
     """Runs the commands of one worker, one at a time; a context manager.
 
     Args:
-        unsafe: do without bubblewrap. Limits hold, but the command sees this machine's files and network.
+        unsafe: do without bubblewrap. Limits hold, but that of processes only for root; and the command sees this
+            machine's files and network.
 
     Raises:
         ConfigError: bubblewrap is missing or does not work here, or all slots are taken.
@@ -158,9 +159,10 @@ class Jail:
         stdin: bytes,
         environment: Mapping[str, str],
     ) -> Finished:
+        own = limits.prlimit_arguments(own_user=self._slot.uid is not None)
         with self.new_folder() as scratch:
             process = start(
-                [*self._slot.become(), "prlimit", *limits.prlimit_arguments(), "--", *command],
+                [*self._slot.become(), "prlimit", *own, "--", *command],
                 environment=_environment(str(scratch), environment),
                 folder=scratch,
             )

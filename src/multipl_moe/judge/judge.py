@@ -1,6 +1,11 @@
-"""Judging one program: compiled in the jail, run in a fresh one that does not hold its source, and classified."""
+"""Judging one program: compiled in the jail, run in a fresh one that does not hold its source, and classified.
+
+Some outcomes may be the machine's doing and not the program's: out of time, though it hardly got a processor; killed,
+though the judge did not do it. These are marked as doubtful, and whoever counts outcomes judges such a program again.
+"""
 
 import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +20,9 @@ _OUT_OF_MEMORY = re.compile(
     r"OutOfMemoryError|\bMemoryError\b|NoMemoryError|std::bad_alloc|[Cc]annot allocate memory|memory exhausted"
     r"|runtime: out of memory|memory allocation of \d+ bytes failed|out of memory allocating|insufficient memory"
 )
+_KILLED_PART = re.compile(r"Killed signal terminated program|terminated with signal 9|^signal: killed$", re.MULTILINE)
 _NOT_EXECUTABLE = {126, 127}
+_BUSY_SHARE = 0.9
 
 
 def judge(
@@ -30,21 +37,24 @@ def judge(
         limits, compile_limits: of the two stages, instead of those of the toolchain.
 
     Raises:
-        ConfigError: the toolchain, or something that the program wants, is missing.
+        UserError: the toolchain is missing, or what it needs cannot be made.
         JailError: the jail does not work.
     """
     commands = toolbox.commands(program, jail)
     toolchain = commands.toolchain
+    limits, compile_limits = limits or toolchain.run_limits, compile_limits or toolchain.compile_limits
     with jail.new_folder() as folder:
         compiled = None
         if commands.compile:
-            compiled = _compile(program, commands, folder, jail, compile_limits or toolchain.compile_limits)
+            compiled = _compile(program, commands, folder, jail, compile_limits)
             outcome = _outcome_of_compilation(compiled)
             if outcome:
-                return _judgement(outcome, "compile", compiled, None)
+                doubtful = outcome == Outcome.harness_error or _compiler_was_killed(compiled)
+                doubtful = doubtful or _is_doubtful(compiled, compile_limits)
+                return _judgement(outcome, "compile", compiled, None, doubtful=doubtful)
         finished = jail.run(
             _in(jail.seen_as(folder), commands.run),
-            limits=limits or toolchain.run_limits,
+            limits=limits,
             folder=folder,
             stdin=b"" if commands.compile else program.source.encode(errors="surrogateescape"),
             read_only_binds=commands.binds,
@@ -54,7 +64,7 @@ def judge(
         ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
         if ended_badly and commands.check and not _parses(program, commands, jail):
             return _judgement(Outcome.compile_error, "compile", finished, None)
-    return _judgement(outcome, "run", compiled, finished)
+    return _judgement(outcome, "run", compiled, finished, doubtful=_is_doubtful(finished, limits))
 
 
 def _compile(program: Program, commands: Commands, folder: Path, jail: Jail, limits: Limits) -> Finished:
@@ -104,7 +114,8 @@ def _outcome_of_compilation(finished: Finished) -> Outcome | None:
         return None
     if finished.exit_code in _NOT_EXECUTABLE:
         return Outcome.harness_error
-    return Outcome.memory_limit if _ran_out_of_memory(finished) else Outcome.compile_error
+    out_of_memory = _ran_out_of_memory(finished) or _compiler_was_killed(finished)
+    return Outcome.memory_limit if out_of_memory else Outcome.compile_error
 
 
 def _outcome_of_run(finished: Finished, seal: Seal, failed_assertion: str) -> Outcome:
@@ -123,7 +134,7 @@ def _outcome_of_run(finished: Finished, seal: Seal, failed_assertion: str) -> Ou
             if is_sealed and finished.stdout.count(seal.text.encode()) == 1
             else Outcome.tests_not_completed
         )
-    if _ran_out_of_memory(finished):
+    if _ran_out_of_memory(finished) or _was_killed(finished):
         return Outcome.memory_limit
     said = (finished.stdout + b"\n" + finished.stderr).decode(errors="replace")
     return Outcome.wrong_answer if re.search(failed_assertion, said, re.MULTILINE) else Outcome.runtime_error
@@ -134,7 +145,34 @@ def _ran_out_of_memory(finished: Finished) -> bool:
     return _OUT_OF_MEMORY.search(finished.stderr.decode(errors="replace")) is not None
 
 
-def _judgement(outcome: Outcome, stage: str, compiled: Finished | None, finished: Finished | None) -> Judgement:
+def _was_killed(finished: Finished) -> bool:
+    """Whether somebody else than the judge killed the command.
+
+    That is the kernel where the machine has no memory left. If it happens again to a program that has the machine to
+    itself, it is the program that needs more than there is; so this counts as memory.
+    """
+    return finished.stopped_by is None and finished.signal == signal.SIGKILL
+
+
+def _compiler_was_killed(finished: Finished) -> bool:
+    """Whether this happened to a compiler, or to a part of one, of which the compiler tells."""
+    return _was_killed(finished) or _KILLED_PART.search(finished.stderr.decode(errors="replace")) is not None
+
+
+def _is_doubtful(finished: Finished, limits: Limits) -> bool:
+    """Whether a busy machine may have caused the end: killed, or out of time without having had a processor for it.
+
+    A program that computed all the time, and hardly waited for a processor, had no less than it gets by itself. One
+    that slept may have waited for anything.
+    """
+    if finished.stopped_by == "wall":
+        return finished.cpu_s < _BUSY_SHARE * limits.wall_s or finished.starved_s > (1 - _BUSY_SHARE) * limits.wall_s
+    return _was_killed(finished)
+
+
+def _judgement(
+    outcome: Outcome, stage: str, compiled: Finished | None, finished: Finished | None, *, doubtful: bool = False
+) -> Judgement:
     last = finished or compiled
     assert last
     return Judgement(
@@ -144,6 +182,7 @@ def _judgement(outcome: Outcome, stage: str, compiled: Finished | None, finished
         compile_s=compiled.wall_s if compiled else 0.0,
         run_s=finished.wall_s if finished else 0.0,
         peak_bytes=max(part.peak_bytes for part in (compiled, finished) if part),
+        doubtful=doubtful,
     )
 
 

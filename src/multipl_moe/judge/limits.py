@@ -29,18 +29,22 @@ class Limits:
     scratch_bytes: int = 128 * _MIB
     output_bytes: int = _MIB
 
-    def prlimit_arguments(self) -> list[str]:
+    def prlimit_arguments(self, *, own_user: bool = True) -> list[str]:
         """Arguments of `prlimit` for what the kernel enforces on each process by itself.
+
+        Args:
+            own_user: whether the command's user runs nothing else. The kernel counts all processes and threads of a
+                user; where others count too, their number is not limited, or no command could start.
 
         Writable private memory may be larger than `memory_bytes`: runtimes reserve what they never touch (Java, Go and
         the stacks of threads), and a program that does touch it shall meet the watcher, which knows the reason. The
         stack is fixed, so that verdicts on deep recursion do not depend on the shell that started the judge.
         """
-        return [
+        arguments = [
             f"--data={_ADDRESS_ROOM * self.memory_bytes}",
             f"--fsize={self.file_bytes}",
-            f"--nproc={self.processes}",
             f"--nofile={_OPEN_FILES}",
             f"--stack={_STACK_BYTES}",
             "--core=0",
         ]
+        return [*arguments, f"--nproc={self.processes}"] if own_user else arguments

@@ -3,7 +3,10 @@
 import os
 import shlex
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+_OTHERS_ENTER = 0o001
 
 
 class Loans:
@@ -31,7 +34,7 @@ class Loans:
 
     def reach(self, path: Path) -> str:
         """The path by which the jail's user reaches `path`."""
-        if not self._other_user or _all_may_enter(path):
+        if not self._other_user or all_may_enter(path):
             return str(path)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="multipl-moe-loans-", ignore_cleanup_errors=True)
@@ -53,9 +56,10 @@ class Loans:
         return ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script, "sh"]
 
 
-def _all_may_enter(path: Path) -> bool:
-    """Whether every user may enter all folders above a path that is there."""
-    try:
-        return all(parent.stat().st_mode & 0o001 for parent in Path(os.path.realpath(path)).parents)
-    except OSError:
-        return True
+def all_may_enter(path: Path) -> bool:
+    """Whether every user may enter all folders above a path, as far as they are there."""
+    for parent in Path(os.path.realpath(path)).parents:
+        with suppress(OSError):
+            if not parent.stat().st_mode & _OTHERS_ENTER:
+                return False
+    return True

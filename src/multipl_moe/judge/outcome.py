@@ -31,6 +31,7 @@ class Judgement:
         output: the end of what that stage printed, standard output then standard error, as text of at most 4 KB.
         compile_s, run_s: wall time of the two stages (0.0: the stage did not take place).
         peak_bytes: largest memory of the whole process tree that was seen in either stage.
+        doubtful: whether a busy machine may have caused the outcome; it counts if it comes again.
     """
 
     outcome: Outcome
@@ -39,3 +40,4 @@ class Judgement:
     compile_s: float
     run_s: float
     peak_bytes: int
+    doubtful: bool = False

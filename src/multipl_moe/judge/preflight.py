@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from multipl_moe.errors import UserError
 from multipl_moe.judge.jail import Jail, JailError
 from multipl_moe.judge.judge import judge
-from multipl_moe.judge.outcome import Outcome
+from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program, Seal
 from multipl_moe.judge.toolbox import Toolbox
 
@@ -68,6 +68,9 @@ def _check(language: str, wants: Iterable[str], jail: Jail, toolbox: Toolbox) ->
 def _first_surprise(language: str, wants: tuple[str, ...], jail: Jail, toolbox: Toolbox) -> str | None:
     """What a reference program ends in that it should not, None if all end as they should."""
     toolchain = toolbox.installed(language, jail).toolchain
+    for name in wants:
+        if lack := toolbox.lack_of(language, name, jail):
+            return lack
     reference = toolchain.reference
     expected = {
         reference.right: Outcome.passed,
@@ -77,7 +80,7 @@ def _first_surprise(language: str, wants: tuple[str, ...], jail: Jail, toolbox: 
     for body, outcome in expected.items():
         seal = Seal.draw()
         program = Program(language, reference.source(body, seal), seal, wants=(*reference.wants, *wants))
-        judgement = judge(program, jail, toolbox)
+        judgement = _judge_in_doubt_again(program, jail, toolbox)
         if judgement.outcome != outcome:
             said = judgement.output.strip()[-_SHOWN_CHARACTERS:]
             return (
@@ -85,3 +88,12 @@ def _first_surprise(language: str, wants: tuple[str, ...], jail: Jail, toolbox: 
                 f"toolchain is whole (Debian: apt install {' '.join(toolchain.packages)}); it said: {said}"
             )
     return None
+
+
+def _judge_in_doubt_again(program: Program, jail: Jail, toolbox: Toolbox) -> Judgement:
+    """Judge, and judge again what a busy machine may have caused."""
+    try:
+        judgement = judge(program, jail, toolbox)
+    except JailError:
+        return judge(program, jail, toolbox)
+    return judge(program, jail, toolbox) if judgement.doubtful else judgement

@@ -1,4 +1,4 @@
-"""The processes below one process, and the memory that they hold together, read from /proc."""
+"""The processes below one process, the memory that they hold together and the time that they use, read from /proc."""
 
 import os
 from collections.abc import Iterable
@@ -6,13 +6,14 @@ from pathlib import Path
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _KIB = 2**10
+_NS_PER_S = 10**9
 
 
 def children(process_id: int) -> list[int]:
     """Process ids of the children of a process, none if it is gone."""
     found: list[int] = []
     try:
-        for thread in Path(f"/proc/{process_id}/task").iterdir():
+        for thread in _threads(process_id):
             found += [int(child) for child in (thread / "children").read_text().split()]
     except OSError:
         return found
@@ -36,6 +37,30 @@ def memory_bytes(process_ids: Iterable[int], enough: int) -> int:
     process_ids = list(process_ids)
     resident = sum(map(_resident_bytes, process_ids))
     return resident if resident <= enough else sum(map(_proportional_bytes, process_ids))
+
+
+def processor_s(process_ids: Iterable[int]) -> tuple[float, float]:
+    """Seconds for which processes had a processor, and those for which they wanted one and did not get it.
+
+    Both are sums over all threads that are there now; 0 where the kernel does not tell.
+    """
+    times = [_scheduled_ns(thread) for process_id in process_ids for thread in _threads(process_id)]
+    return sum(had for had, _ in times) / _NS_PER_S, sum(waited for _, waited in times) / _NS_PER_S
+
+
+def _threads(process_id: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{process_id}/task").iterdir())
+    except OSError:
+        return []
+
+
+def _scheduled_ns(thread: Path) -> tuple[int, int]:
+    try:
+        had, waited, _ = (thread / "schedstat").read_text().split()
+    except (OSError, ValueError):
+        return 0, 0
+    return int(had), int(waited)
 
 
 def _resident_bytes(process_id: int) -> int:

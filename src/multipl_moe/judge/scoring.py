@@ -15,8 +15,6 @@ from multipl_moe.judge.program import Program
 from multipl_moe.judge.toolbox import Toolbox
 
 _QUEUED_PER_WORKER = 2
-# What a busy machine can cause: such a program is judged again, alone, and only that counts.
-_DOUBTFUL = {Outcome.timeout, Outcome.compile_timeout, Outcome.harness_error}
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,10 @@ def judge_all(
 ) -> None:
     """Judge all tasks; programs with the same key are judged once.
 
-    A program that ran out of time while others ran is judged again when all others are done, alone, and so is one for
-    which the judge itself failed. An exception on the way is a `harness_error` of its program. An interrupt waits for
-    the programs that are running, which are bound by their limits, and starts no others.
+    A program with a doubtful outcome is judged again when all others are done, alone, and only that counts; also where
+    there is one worker, for the machine may have been busy with something else. An exception on the way is a
+    `harness_error` of its program. An interrupt waits for the programs that are running, which are bound by their
+    limits, and starts no others.
 
     Args:
         tasks: read as they are needed.
@@ -75,7 +74,7 @@ def judge_all(
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 key, judgement = running.pop(future), future.result()
-                if judgement.outcome in _DOUBTFUL and workers > 1:
+                if judgement.doubtful:
                     doubtful.append(key)
                 else:
                     settle(key, judgement)
@@ -131,6 +130,7 @@ class _Workers:
         try:
             return judge(task.make_program(), jail, self._toolbox, self._limits)
         except Exception as error:
-            return Judgement(Outcome.harness_error, "compile", f"{type(error).__name__}: {error}", 0.0, 0.0, 0)
+            said = f"{type(error).__name__}: {error}"
+            return Judgement(Outcome.harness_error, "compile", said, 0.0, 0.0, 0, doubtful=True)
         finally:
             self._jails.put(jail)

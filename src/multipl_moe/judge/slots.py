@@ -1,6 +1,7 @@
 """A user id for each worker slot, so that the processes of one are counted and ended apart from the others'."""
 
 import os
+import pwd
 import socket
 from pathlib import Path
 
@@ -15,7 +16,7 @@ class Slot:
 
     Only root can give user ids away; for everyone else `uid` is None. The kernel counts processes by user id, and
     never against root. Slots are told apart by names in the kernel's table of abstract sockets: such a name vanishes
-    with the process that holds it, however that ends.
+    with the process that holds it, however that ends. User ids of this machine's own users are left out.
     """
 
     def __init__(self):
@@ -24,6 +25,8 @@ class Slot:
             return
         self._claim = socket.socket(socket.AF_UNIX)
         for uid in range(_FIRST_UID, _FIRST_UID + _NUM_SLOTS):
+            if _is_somebody(uid):
+                continue
             try:
                 self._claim.bind(f"\0multipl-moe-slot-{uid}")
             except OSError:
@@ -52,3 +55,12 @@ class Slot:
         for parent, folders, files in os.walk(folder):
             for name in folders + files:
                 os.chown(Path(parent) / name, self.uid, self.uid, follow_symlinks=False)
+
+
+def _is_somebody(uid: int) -> bool:
+    """Whether a user of this machine has that id."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True

@@ -10,7 +10,7 @@ from typing import Literal
 
 from multipl_moe.judge.limits import Limits
 from multipl_moe.judge.pipes import Pipes
-from multipl_moe.judge.process_tree import descendants, memory_bytes
+from multipl_moe.judge.process_tree import descendants, memory_bytes, processor_s
 
 _FIRST_LOOK_S = 0.01
 _LOOK_S = 0.04
@@ -29,6 +29,8 @@ class Finished:
         wall_s: seconds from start to end.
         peak_bytes: largest memory of all its processes that was seen, looked at every 40 ms; 0 if it was too short.
         stopped_by: the limit for which the judge ended it.
+        cpu_s, starved_s: when the wall clock ended it, the seconds for which its processes had a processor, and those
+            for which they wanted one and did not get it; else 0.
     """
 
     exit_code: int | None
@@ -38,6 +40,8 @@ class Finished:
     wall_s: float
     peak_bytes: int
     stopped_by: StoppedBy | None
+    cpu_s: float = 0.0
+    starved_s: float = 0.0
 
 
 def supervise(
@@ -61,6 +65,7 @@ def supervise(
     pipes = Pipes(process, stdin, limits.output_bytes)
     look = started + _FIRST_LOOK_S
     peak_bytes, written_bytes, stopped_by = 0, 0, None
+    cpu_s = starved_s = 0.0
     try:
         while not pipes.ended and stopped_by is None:
             now = time.monotonic()
@@ -74,6 +79,7 @@ def supervise(
                 stopped_by = "output"
             elif now >= started + limits.wall_s:
                 stopped_by = "wall"
+                cpu_s, starved_s = processor_s(descendants(process.pid))
             else:
                 pipes.wait(min(look, started + limits.wall_s) - now)
     finally:
@@ -91,6 +97,8 @@ def supervise(
         wall_s=wall_s,
         peak_bytes=peak_bytes,
         stopped_by=stopped_by,
+        cpu_s=cpu_s,
+        starved_s=starved_s,
     )
 
 

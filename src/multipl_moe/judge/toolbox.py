@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from multipl_moe.errors import ConfigError
-from multipl_moe.judge.caches import Cache, make, place_of
+from multipl_moe.errors import ConfigError, UserError
+from multipl_moe.judge.caches import Cache, is_made, make, place_of
 from multipl_moe.judge.installed import Installed, expand, look_for, path_of, placeholders
 from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.limits import Limits
-from multipl_moe.judge.program import Program
+from multipl_moe.judge.program import Program, Seal
 from multipl_moe.judge.toolchain import Extra, Toolchain
 from multipl_moe.judge.toolchains import TOOLCHAINS
 
@@ -55,7 +55,7 @@ class Toolbox:
         self._toolchains = toolchains
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._installed: dict[str, Installed] = {}
-        self._present: dict[tuple[str, str], bool] = {}
+        self._lacks: dict[tuple[str, str], str | None] = {}
         self._sightings: Counter[Path] = Counter()
         self._hopeless: set[Path] = set()
 
@@ -73,35 +73,47 @@ class Toolbox:
                 self._installed[language] = look_for(language, self._toolchains[language], jail)
             return self._installed[language]
 
-    def extra(self, language: str, name: str, jail: Jail) -> Extra:
-        """Something that programs of a language may want.
+    def lack_of(self, language: str, name: str, jail: Jail) -> str | None:
+        """Why programs of a language cannot have an extra that they want, with the remedy; None if they can.
 
         Raises:
-            ConfigError: it is unknown or missing.
+            ConfigError: the toolchain is missing, or its table does not know the extra.
+            JailError: the jail does not work.
         """
         installed = self.installed(language, jail)
         extra = installed.toolchain.extras.get(name)
         if extra is None:
             raise ConfigError(f"{language}: a program wants {name!r}, which the table of toolchains does not know")
         with self._locks[language]:
-            if (language, name) not in self._present:
-                self._present[language, name] = installed.has(extra, jail)
-        if not self._present[language, name]:
-            raise ConfigError(
-                f"{language}: {name} not found; install it (Debian: apt install {' '.join(extra.packages)})"
-            )
-        return extra
+            if (language, name) not in self._lacks:
+                self._lacks[language, name] = self._look_for(extra, name, installed, jail)
+            return self._lacks[language, name]
+
+    def _look_for(self, extra: Extra, name: str, installed: Installed, jail: Jail) -> str | None:
+        """Look for an extra, and make the caches that it needs; see `lack_of`."""
+        if not installed.has(extra, jail):
+            packages = " ".join(extra.packages)
+            return f"{installed.language}: {name} not found; install it (Debian: apt install {packages})"
+        try:
+            self._caches(installed, Program(installed.language, "", Seal(0, 0)), [extra], jail)
+        except ConfigError as error:
+            return str(error)
+        return None
 
     def commands(self, program: Program, jail: Jail) -> Commands:
         """What compiles and runs a program; caches that it needs are made now, which may take a minute.
 
+        It gets the extras that it wants and that are here. It may want one for a word in a comment, or for what its
+        author need not have used: without it, it fails by itself if it must. Preflight tells what is missing.
+
         Raises:
-            ConfigError: the toolchain or an extra is missing, or a cache that it needs cannot be made.
+            UserError: the toolchain is missing, its table does not know an extra, or a cache cannot be made.
             JailError: the jail does not work.
         """
         installed = self.installed(program.language, jail)
         toolchain = installed.toolchain
-        extras = [self.extra(program.language, name, jail) for name in program.wants]
+        here = [name for name in program.wants if self.lack_of(program.language, name, jail) is None]
+        extras = [toolchain.extras[name] for name in here]
         values: dict[str, str | tuple[str, ...]] = {
             **installed.executables,
             "main": _main_class(toolchain.main, program.source),
@@ -153,11 +165,11 @@ class Toolbox:
         with self._locks[program.language]:
             self._sightings[folder] += 1
             is_rare = of_preamble and self._sightings[folder] < _SIGHTINGS_WORTH_A_CACHE
-            if not folder.is_dir() and (is_rare or folder in self._hopeless):
+            if not is_made(folder) and (is_rare or folder in self._hopeless):
                 return None
             try:
                 make(cache, folder, lambda staging: _fill(installed, cache, staging, jail))
-            except ConfigError:
+            except UserError:
                 if cache.required:
                     raise
                 self._hopeless.add(folder)

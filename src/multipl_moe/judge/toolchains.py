@@ -1,12 +1,10 @@
 """The table of toolchains: an entry for each language whose programs can be judged."""
 
 from multipl_moe.judge.caches import Cache
-from multipl_moe.judge.limits import Limits
 from multipl_moe.judge.preamble import leading_includes
 from multipl_moe.judge.sources import text_of
 from multipl_moe.judge.toolchain import Extra, Reference, Toolchain
 
-_MIB = 2**20
 _JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto")
 _JAVAC = (
     "-m",
@@ -58,7 +56,6 @@ TOOLCHAINS: dict[str, Toolchain] = {
         run=("{java}", *_JVM, "-Xmx512m", "-ea", "-cp", "{folder}{paths}", "{main}"),
         packages=("default-jdk-headless",),
         failed_assertion=r"java\.lang\.AssertionError",
-        run_limits=Limits(wall_s=10, memory_bytes=1024 * _MIB),
         extras={"javatuples": Extra(("libjavatuples-java",), path="/usr/share/java/javatuples.jar")},
         caches={
             "javac": Cache(

@@ -1,7 +1,7 @@
-template <int depth, long path> struct Tree {
-    static constexpr int size = Tree<depth - 1, 2 * path>::size + Tree<depth - 1, 2 * path + 1>::size;
+template <int depth, class... Types> struct Tree {
+    static constexpr int size = Tree<depth - 1, Types..., Types...>::size;
 };
-template <long path> struct Tree<0, path> {
+template <class... Types> struct Tree<0, Types...> {
     static constexpr int size = 1;
 };
-int double_number(int n) { return Tree<40, 1>::size * 0 + 2 * n; }
+int double_number(int n) { return Tree<40, int>::size * 0 + 2 * n; }

@@ -54,7 +54,7 @@ func main() {
 	}
 	var failed *exec.ExitError
 	if err != nil {
-		if !errors.As(err, &failed) {
+		if !errors.As(err, &failed) || !failed.Exited() {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		os.Exit(1)
