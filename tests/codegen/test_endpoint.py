@@ -129,7 +129,7 @@ def test_chat_answers_go_through_the_extraction(stub):
     stub.answers = [chat_answer("Sure!\n```\nfn x\n```")]
     posed = [problem(0, "fn main() {\n", stop=("\n}",))]
     completer = completer_of(stub, extract=lambda posed, answer: f"{posed.id}:{answer[:5]}\n}}")
-    assert completer.complete(requests_of(posed), settings()) == [Completion("p/0:Sure!", Finish.stop)]
+    assert completer.complete(requests_of(posed), settings()) == [Completion("p/0:Sure!\n}", Finish.stop)]
     path, asked, _ = stub.asked[0]
     assert path == "/v1/chat/completions"
     assert "stop" not in asked
@@ -153,6 +153,60 @@ def test_a_prompt_that_is_too_long_for_the_server_has_an_empty_completion(stub):
     stub.answers = [(400, {"error": {"message": "too many", "code": "context_length_exceeded"}})]
     made = completer_of(stub).complete(requests_of(POSED[:1]), settings())
     assert made == [Completion("", Finish.length)]
+
+
+def too_long(message):
+    return 400, {"error": {"message": message, "code": 400}}
+
+
+_VLLM = (
+    "This model's maximum context length is 50 tokens. However, you requested 64 tokens (40 in the messages, 24 in the "
+    "completion). Please reduce the length of the messages or completion."
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "left"),
+    [
+        (_VLLM, 10),
+        (
+            "'max_tokens' is too large: 24. This model's maximum context length is 50 tokens and your request has "
+            "45 input tokens (24 > 50 - 45).",
+            5,
+        ),
+        (
+            "Requested token count exceeds the model's maximum context length of 50 tokens. You requested a total of "
+            "64 tokens: 40 tokens from the input messages and 24 tokens for the completion.",
+            10,
+        ),
+        ("the request exceeds the available context size", 6),
+    ],
+)
+def test_a_server_with_little_room_is_asked_for_what_is_left(stub, message, left):
+    stub.answers = [too_long(message), text_answer("  return", "length")]
+    made = completer_of(stub).complete(requests_of(POSED[:1]), settings())
+    assert made == [Completion("  return", Finish.length)]
+    assert [asked["max_tokens"] for _, asked, _ in stub.asked] == [24, left]
+
+
+def test_a_prompt_that_leaves_no_room_is_not_asked_for_again(stub):
+    stub.answers = [too_long(_VLLM.replace("40 in", "60 in")), text_answer("x")]
+    made = completer_of(stub, concurrency=1).complete(requests_of(POSED[:2]), settings())
+    assert sorted(made, key=lambda completion: completion.text) == [
+        Completion("", Finish.length),
+        Completion("x", Finish.stop),
+    ]
+    assert len(stub.asked) == 2
+
+
+def test_a_batch_that_is_refused_whole_is_told_and_a_fault_of_the_second_try_too(stub):
+    stub.answers = [too_long("maximum context length")]
+    with pytest.raises(ConfigError, match=r"all 3 requests .* set codegen\.max_new_tokens below 24, or"):
+        completer_of(stub).complete(requests_of(POSED), settings())
+    assert sorted(asked["max_tokens"] for _, asked, _ in stub.asked) == [6, 6, 6, 24, 24, 24]
+    stub.answers = [too_long("maximum context length"), (400, {"error": {"message": "because"}})]
+    with pytest.raises(ConfigError, match="because"):
+        completer_of(stub).complete(requests_of(POSED[:1]), settings())
 
 
 @pytest.mark.parametrize(

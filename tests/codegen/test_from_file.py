@@ -64,6 +64,15 @@ def test_unknown_problems_are_counted_and_their_nearest_named(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_lines_of_ignored_problems_are_passed_over_and_others_still_unknown(tmp_path):
+    records = [{"id": p.id, "language": p.language, "completion": p.language} for p in [*GO, *RUST]]
+    records += [{"key": GO[0].key, "solution": "x"}]
+    samples = imported(tmp_path, RUST, records, ignored=GO)
+    assert samples == {(p.key, 0): Completion("rust", Finish.end) for p in RUST}
+    with pytest.raises(ConfigError, match=r"names 1 unknown problems: q/0"):
+        imported(tmp_path, RUST, [*records, {"id": "q/0", "completion": ""}], ignored=GO)
+
+
 def test_missing_completions_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"of 2 problems: tiny/rust/p/1 \(0 of 1\), tiny/rust/p/2 \(0 of 1\); add"):
         imported(tmp_path, RUST, [{"id": "p/0", "completion": ""}])

@@ -128,6 +128,16 @@ def test_special_tokens_end_a_text(tokenizer):
     assert ended == Completion(free.text[: free.text.index(first)], Finish.end)
 
 
+@pytest.mark.parametrize(("unknown", "ends"), [("<|endoftext|>", True), ("<unk>", False), ("[UNK]", False)])
+def test_a_token_for_the_unknown_ends_a_text_only_where_it_is_the_end_of_text(tokenizer, unknown, ends):
+    marked = copy.deepcopy(tokenizer)
+    marked.add_special_tokens({"unk_token": unknown, "eos_token": "<|im_end|>"})
+    completer = LocalCompleter("tiny", tiny_model(eos_token_id=None), marked)
+    assert marked.unk_token_id != marked.eos_token_id
+    assert (marked.unk_token_id in completer._ends) is ends
+    assert marked.eos_token_id in completer._ends
+
+
 def test_the_models_own_generation_settings_are_not_used_nor_touched(tokenizer):
     request, model = request_of(problem(0, "x"), 0, 0), tiny_model()
     plain = LocalCompleter("tiny", model, tokenizer).complete([request], settings())

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _NUM_STOPS = 4  # the interface allows no more; the cut in the answer knows them all
 _SEED_BITS = 31  # some servers take no longer ones
+_ROOM = re.compile(r"(?:context (?:length|size)|model length)\D{0,20}?(\d+)")
+_PROMPT = re.compile(r"\b(\d+) (?:input tokens|(?:tokens )?(?:in|from) (?:the|your) (?:input|messages|prompt))")
 _TOO_LONG = ("context_length", "context length", "maximum context", "exceeds the available context")
 
 
@@ -23,8 +26,11 @@ class EndpointCompleter:
     """A model behind HTTP.
 
     Whether its answers can be repeated is up to the server; each request carries its sample's seed. A server does not
-    tell whether a text ended at a stop string or by itself: both are recorded as `stop`. A prompt that the server
-    refuses as too long has an empty completion that ends by `length`.
+    tell whether a text ended at a stop string or by itself: both are recorded as `stop`.
+
+    Where prompt and max_new_tokens are more than the server's context holds, it is asked once more for what is left, or
+    for a quarter where it does not tell. A prompt that is refused again has an empty completion that ends by `length`;
+    where a batch of several problems gets nothing else, that is an error.
 
     Args:
         url: base of the interface, such as http://127.0.0.1:8000/v1.
@@ -80,14 +86,15 @@ class EndpointCompleter:
         """A completion for each request.
 
         Raises:
-            ConfigError: the server cannot be reached or refuses; says why and what to do.
+            ConfigError: the server cannot be reached or refuses, or its context is too small for each of several
+                problems; says why and what to do.
         """
         return asyncio.run(self._complete_all(batch, settings))
 
     async def _complete_all(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
         slots = asyncio.Semaphore(self._concurrency)
 
-        async def one(request: Request) -> Completion:
+        async def one(request: Request) -> Completion | str:
             async with slots:
                 return await self._complete(client, request, settings)
 
@@ -99,9 +106,18 @@ class EndpointCompleter:
                 if (refused := errors.subgroup(self._openai.OpenAIError)) is None:
                     raise
                 raise self._refusal(refused.exceptions[0]) from errors
-        return [task.result() for task in tasks]
+        answers = [task.result() for task in tasks]
+        reasons = [answer for answer in answers if isinstance(answer, str)]
+        if len(reasons) == len(answers) and len({request.problem.key for request in batch}) > 1:
+            raise ConfigError(
+                f"endpoint: {self._url} has too small a context for all {len(batch)} requests of a batch "
+                f"({reasons[0]}); set codegen.max_new_tokens below {settings.max_new_tokens}, or give the server a "
+                "longer context"
+            )
+        return [Completion("", Finish.length) if isinstance(answer, str) else answer for answer in answers]
 
-    async def _complete(self, client: "AsyncOpenAI", request: Request, settings: CodegenSection) -> Completion:
+    async def _complete(self, client: "AsyncOpenAI", request: Request, settings: CodegenSection) -> Completion | str:
+        """The completion, or the server's reason where the prompt is too long for it."""
         asked: dict[str, Any] = {
             "model": self._model,
             "max_tokens": settings.max_new_tokens,
@@ -112,9 +128,21 @@ class EndpointCompleter:
         try:
             return await self._ask(client, request.problem, asked)
         except self._openai.BadRequestError as error:
-            if any(sign in f"{error.code} {error}".lower() for sign in _TOO_LONG):
-                return Completion("", Finish.length)
-            raise
+            reason = self._reason_if_too_long(error)
+        asked["max_tokens"] = _tokens_left(reason, settings.max_new_tokens)
+        if asked["max_tokens"] < 1:
+            return reason
+        try:
+            return await self._ask(client, request.problem, asked)
+        except self._openai.BadRequestError as error:
+            return self._reason_if_too_long(error)
+
+    def _reason_if_too_long(self, error: Any) -> str:
+        """What the server says, in one line; raises the error where it is about something else."""
+        reason = " ".join(str(error).split())
+        if not any(sign in f"{error.code} {reason}".lower() for sign in _TOO_LONG):
+            raise error
+        return reason
 
     async def _ask(self, client: "AsyncOpenAI", problem: Problem, asked: dict[str, Any]) -> Completion:
         if self._extract is not None:
@@ -153,6 +181,13 @@ def chat_prompt(problem: Problem) -> str:
         f"Complete this {language} code. Answer with one code block that holds the whole function, what is given "
         f"included, and no tests.\n\n```{language}\n{problem.prompt.rstrip()}\n```"
     )
+
+
+def _tokens_left(reason: str, max_new_tokens: int) -> int:
+    """What a server's refusal leaves for the completion: context less prompt, if it tells both, or a quarter."""
+    room, prompt = _ROOM.search(reason), _PROMPT.search(reason)
+    left = int(room[1]) - int(prompt[1]) if room and prompt else max_new_tokens
+    return left if left < max_new_tokens else max_new_tokens // 4
 
 
 def _encodable(text: str) -> str:

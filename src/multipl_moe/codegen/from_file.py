@@ -24,6 +24,7 @@ def import_samples(
     file: Path,
     folder: Path,
     extract: Callable[[Problem, str], str] | None = None,
+    ignored: Sequence[Problem] = (),
 ) -> dict[Place, Completion]:
     """Take the completions in `file` over into a folder's samples.jsonl.
 
@@ -37,6 +38,8 @@ def import_samples(
             completions, generation, generations, solution, solutions).
         folder: gets samples.jsonl and codegen.json; created if need be.
         extract: for chat answers, `completion_of_answer`: the completion that an answer means.
+        ignored: problems that the file may name beside those, such as those of a language that is not scored here;
+            lines that name only these are passed over.
 
     Returns:
         The samples, in the order of the problems; as many for each.
@@ -51,7 +54,7 @@ def import_samples(
         content = file.read_bytes()
     except OSError as error:
         raise ConfigError(f"completions: {file} cannot be read ({error.strerror})") from None
-    texts = _texts_of(problems, file, content)
+    texts = _texts_of(problems, ignored, file, content)
     num_samples = _require_all(problems, file, texts)
     samples = {
         (problem.key, sample): _completion(problem, text, extract)
@@ -69,9 +72,11 @@ def import_samples(
     return samples
 
 
-def _texts_of(problems: Sequence[Problem], file: Path, content: bytes) -> dict[str, list[str]]:
+def _texts_of(
+    problems: Sequence[Problem], ignored: Sequence[Problem], file: Path, content: bytes
+) -> dict[str, list[str]]:
     """The texts of each problem, by key."""
-    names = _names(problems)
+    names, ignored_names = _names(problems), _names(ignored)
     texts: dict[str, list[str]] = {problem.key: [] for problem in problems}
     unknown: list[str] = []
     for number, line in enumerate(content.split(b"\n"), start=1):
@@ -82,22 +87,27 @@ def _texts_of(problems: Sequence[Problem], file: Path, content: bytes) -> dict[s
         name = next((str(record[field]) for field in _ID_FIELDS if field in record), None)
         if name is None:
             raise ConfigError(f"{where} names no problem; give it one of {', '.join(_ID_FIELDS)}")
-        named = [
-            problem
-            for problem in names.get(name, [])
-            if problem.key == name or record.get("language", problem.language) == problem.language
-        ]
+        named = _meant(name, record, names)
         if len(named) > 1:
             raise ConfigError(
                 f"{where}: {name} is in several sets or languages; name it as {named[0].key}, or give its language"
             )
         if named:
             texts[named[0].key] += _texts(where, record)
-        else:
+        elif not _meant(name, record, ignored_names):
             unknown.append(name)
     if unknown:
         raise ConfigError(_describe_unknown(file, unknown, list(names)))
     return texts
+
+
+def _meant(name: str, record: dict[str, Any], names: dict[str, list[Problem]]) -> list[Problem]:
+    """The problems that a line may name."""
+    return [
+        problem
+        for problem in names.get(name, [])
+        if problem.key == name or record.get("language", problem.language) == problem.language
+    ]
 
 
 def _names(problems: Sequence[Problem]) -> dict[str, list[Problem]]:

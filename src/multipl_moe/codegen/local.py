@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import re
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.upcycle.base import resolve_base
 
 _TOKENS_BETWEEN_DROPS = 16
+_UNKNOWN = re.compile(r"\W*unk(?:nown)?\W*", re.IGNORECASE)
 
 
 class LocalCompleter:
@@ -152,11 +154,15 @@ def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> s
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
-    """The model's own end tokens and the tokenizer's special ones, less that for the unknown, which stands for text."""
+    """The model's own end tokens and the tokenizer's special ones, less that for the unknown, which stands for text.
+
+    Some tokenizers name their end of text as that for the unknown, too: it ends texts.
+    """
     own: Any = getattr(model.generation_config, "eos_token_id", None)
     special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
     special |= set(tokenizer.all_special_ids)
-    special.discard(tokenizer.unk_token_id)
+    if _UNKNOWN.fullmatch(tokenizer.unk_token or ""):
+        special.discard(tokenizer.unk_token_id)
     return frozenset(special | set(own if isinstance(own, list) else [] if own is None else [own]))
 
 
