@@ -6,6 +6,7 @@ import pytest
 from multipl_moe.judge.outcome import Outcome
 from multipl_moe.problems.extract import completion_of_answer
 from multipl_moe.problems.multipl_e import read_multipl_e
+from multipl_moe.problems.problem import Problem
 from tests.problems.samples import BENCH
 
 # Whole functions, as chat models write them: with the prompt again, helpers, and tests or a main of their own.
@@ -79,6 +80,39 @@ def test_an_unfinished_block_and_plain_code_are_read_too(samples):
 def test_of_several_blocks_the_one_with_the_function_counts(samples):
     text = "```bash\npip install x\n```\n```python\ndef twice(n):\n    return 2 * n\n```\n"
     assert completion_of_answer(samples["starter-python"], text) == "    return 2 * n\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        ("def twice(n): return 2 * n", "    return 2 * n\n"),
+        ('def twice(n): "é"; m = n; return m + n', "    m = n; return m + n\n"),
+        ("def twice(n): return (n +\n  n)", "    return (n +\n      n)\n"),
+    ],
+)
+def test_a_body_in_the_line_of_the_signature_is_the_body(code, body, samples):
+    assert completion_of_answer(samples["starter-python"], code) == body
+
+
+def test_helpers_keep_their_decorators(samples, judged):
+    code = (
+        "from functools import lru_cache\n\n@lru_cache(\n    maxsize=None,\n)\ndef fold(n):\n    return n\n\n"
+        "def twice(n):\n    return fold(n) + n + 0 * fold.cache_info().currsize\n"
+    )
+    judgement = judged(samples["starter-python"], completion_of_answer(samples["starter-python"], code))
+    assert judgement.outcome == Outcome.passed, judgement.output
+
+
+@pytest.mark.parametrize("tail", ["-" * 100_000 + "1", "1" + " + 1" * 20_000])
+def test_what_the_parser_cannot_hold_is_code_that_does_not_parse(tail, samples):
+    assert completion_of_answer(samples["starter-python"], f"def twice(n):\n    return {tail}") == f"    return {tail}"
+    assert completion_of_answer(samples["mbpp-python"], f"x = {tail}") == f"x = {tail}"
+
+
+def test_a_name_with_a_mark_is_found_in_its_block():
+    posed = Problem("x", "1", "ruby", "def even?(n)\n", "", "starter", ())
+    text = "```\ngem install x\n```\n```ruby\ndef even?(n)\n  n % 2 == 0\nend\n```\n"
+    assert completion_of_answer(posed, text) == "  n % 2 == 0"
 
 
 def test_code_that_does_not_parse_still_gives_what_follows_the_signature(samples):

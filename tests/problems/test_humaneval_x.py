@@ -7,7 +7,7 @@ from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.humaneval_x import read_humaneval_x
 from multipl_moe.problems.problem import Problem
-from tests.problems.samples import BENCH
+from tests.problems.samples import BENCH, HUMANEVAL_X, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,11 @@ def test_five_languages_have_164_problems_with_references(problems):
     )
     assert all(problem.reference for problem in problems.values())
     assert problems["Rust/7"].cluster == problems["CPP/7"].cluster == "HumanEval/7"
+
+
+def test_javascript_is_passed_over(tmp_path):
+    rows = [{**HUMANEVAL_X["go"], "task_id": "JavaScript/900"}, HUMANEVAL_X["go"]]
+    assert [problem.id for problem in read_humaneval_x(write_rows(tmp_path / "a.jsonl", rows))] == ["Go/900"]
 
 
 def test_no_stop_string_cuts_into_a_reference(problems):

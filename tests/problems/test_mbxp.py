@@ -1,6 +1,3 @@
-import pytest
-
-from multipl_moe.errors import ConfigError
 from multipl_moe.judge.program import Seal
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.mbxp import read_mbxp
@@ -13,9 +10,9 @@ def test_nothing_stands_between_prompt_and_completion(tmp_path):
     assert "def twice(n) = 2 * n\n" in source
 
 
-def test_a_language_without_a_form_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match="no form for language 'kotlin'"):
-        read_mbxp(write_rows(tmp_path / "a.jsonl", [{**MBXP["java"], "language": "kotlin"}]))
+def test_languages_without_a_form_are_passed_over(tmp_path):
+    rows = [{**MBXP["java"], "language": "kotlin"}, MBXP["go"]]
+    assert [problem.language for problem in read_mbxp(write_rows(tmp_path / "a.jsonl", rows))] == ["go"]
 
 
 def test_both_of_mxevals_sets_are_clustered(tmp_path):

@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.multipl_e import read_multipl_e
 from tests.problems.samples import BENCH, MULTIPL_E, write_rows
 
@@ -35,10 +36,14 @@ def test_ruby_is_cut_at_empty_lines_only_if_asked(official, stop, said):
     assert {problem.extra["stops"] for problem in problems if problem.language != "ruby"} == {"official"}
 
 
-def test_a_language_without_a_form_is_an_error(tmp_path):
-    row = {**MULTIPL_E["rust"], "name": "HumanEval_0_f", "language": "lua"}
-    with pytest.raises(ConfigError, match="no form for language 'lua'"):
-        read_multipl_e("humaneval", write_rows(tmp_path / "a.jsonl", [row]))
+def test_languages_without_a_form_and_those_not_asked_for_are_passed_over(tmp_path):
+    names = {"name": "HumanEval_0_f"}
+    rows = [{**MULTIPL_E[language], **names} for language in ("rust", "go")] + [{**names, "language": "lua"}]
+    file = write_rows(tmp_path / "a.jsonl", rows)
+    assert [problem.language for problem in read_multipl_e("humaneval", file)] == ["rust", "go"]
+    assert [problem.language for problem in read_multipl_e("humaneval", file, languages={"rust"})] == ["rust"]
+    with pytest.raises(ConfigError, match="has no problem in lua"):
+        read_benchmark(f"multipl-e-humaneval:{file}", {"lua"})
 
 
 def test_the_hub_is_asked_for_one_file_a_language(monkeypatch, tmp_path):

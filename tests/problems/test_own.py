@@ -42,6 +42,14 @@ def test_all_faults_of_a_file_are_told_with_their_lines(tmp_path):
     assert len(error.value.problems) == 6
 
 
+def test_names_of_ruby_may_end_in_a_mark_and_those_of_python_not(tmp_path):
+    row = {**GOOD, "language": "ruby", "entry_point": "even?"}
+    (problem,) = read_own(write_rows(tmp_path / "own.jsonl", [row]))
+    assert problem.entry_point == "even?"
+    with pytest.raises(ConfigError, match="line 1: entry_point: no name of a Python function"):
+        read_own(write_rows(tmp_path / "own.jsonl", [{**row, "language": "python"}]))
+
+
 def test_an_empty_file_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="holds no problem"):
         read_own(write_rows(tmp_path / "own.jsonl", []))

@@ -34,6 +34,8 @@ _HEAD = {
     "go": r"^package[^\n]*\n|^import\s*(?:\([^)]*\)|\"[^\"]*\")[^\n]*\n",
     "cpp": r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n",
 }
+# What the parser raises: the last two for what is nested, or merely repeated, thousands of times.
+_UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def completion_of_answer(problem: Problem, answer: str) -> str:
@@ -61,7 +63,7 @@ def completion_of_answer(problem: Problem, answer: str) -> str:
 def _code(answer: str, name: str | None) -> str:
     """The fenced block that holds the function, or the first; the answer itself where nothing is fenced."""
     blocks = _FENCE.findall(answer)
-    holding = [block for block in blocks if name and re.search(rf"\b{re.escape(name)}\b", block)]
+    holding = [block for block in blocks if name and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", block)]
     return (holding or blocks or [answer])[0]
 
 
@@ -71,7 +73,7 @@ def _python_body(code: str, name: str, prompt: str) -> str:
     margin = (indent[0] if indent else "") or "    "
     try:
         module = ast.parse(code)
-    except (SyntaxError, ValueError):
+    except _UNPARSED:
         return re.split(rf"^[ \t]*def\s+{name}\b[^\n]*\n", code, maxsplit=1, flags=re.MULTILINE)[-1]
     definition = next((n for n in module.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
     if definition is None:
@@ -81,21 +83,33 @@ def _python_body(code: str, name: str, prompt: str) -> str:
     body = definition.body[1:] if ast.get_docstring(definition, clean=False) is not None else definition.body
     lines = code.splitlines()
     # A module that has only a docstring for a body does nothing; its completion must still parse.
-    inner = "\n".join(lines[body[0].lineno - 1 : definition.end_lineno]) if body else "pass"
-    parts = ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in helpers] + [textwrap.dedent(inner)]
+    inner = _source(lines, body[0], definition.end_lineno) if body else "pass"
+    parts = [_source(lines, node, node.end_lineno) for node in helpers] + [textwrap.dedent(inner)]
     return textwrap.indent("\n".join(parts) + "\n", margin)
+
+
+def _source(lines: list[str], first: ast.stmt, end: int | None) -> str:
+    """The lines from a statement's decorators on; of its first line not what stands before it, as `def f(): ` may."""
+    begin = min([first.lineno, *(node.lineno for node in getattr(first, "decorator_list", []))])
+    kept = lines[begin - 1 : end]
+    before = lines[first.lineno - 1].encode()[: first.col_offset].decode()
+    if before.strip():
+        kept[0] = kept[0][len(before) :]
+    return "\n".join(kept)
 
 
 def _without_calls(code: str) -> str:
     """A Python module without the statements that only try it: assertions, calls and `if __name__` blocks."""
     try:
         module = ast.parse(code)
-    except (SyntaxError, ValueError):
+    except _UNPARSED:
         return code
     lines = code.splitlines()
     for node in reversed(module.body):
         called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-        main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        main = isinstance(node, ast.If) and any(
+            isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)
+        )
         if called or main or isinstance(node, ast.Assert):
             del lines[node.lineno - 1 : node.end_lineno]
     return "\n".join(lines) + "\n"

@@ -35,12 +35,16 @@ def read_humaneval_x(path: Path | None = None) -> list[Problem]:
         files = [hub_file(_REPOSITORY, name, "humaneval-x") for name in names]
     else:
         files = files_of(path)
-    return [_problem(row, f"{file}, line {number}") for file in files for number, row in read_rows(file)]
+    rows = [(f"{file}, line {number}", row) for file in files for number, row in read_rows(file)]
+    return [problem for where, row in rows if (problem := _problem(row, where)) is not None]
 
 
-def _problem(row: dict[str, Any], where: str) -> Problem:
+def _problem(row: dict[str, Any], where: str) -> Problem | None:
+    """The problem of a row; None for one of JavaScript, which has no form here."""
     task = str(field(row, "task_id", where))
     prefix, _, number = task.partition("/")
+    if prefix == "JavaScript":
+        return None
     if prefix not in _OF_PREFIX:
         raise ConfigError(f"{where}: no form for '{task}'; known are {', '.join(_OF_PREFIX)}")
     language = _OF_PREFIX[prefix]

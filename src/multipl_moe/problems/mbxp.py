@@ -6,7 +6,6 @@ Its sister set of HumanEval has the same format.
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.errors import ConfigError
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.human_eval import STOP
@@ -32,13 +31,15 @@ def read_mbxp(path: Path | None = None) -> list[Problem]:
         ConfigError: nothing there, or another format.
     """
     files = files_of(path) if path else [hub_file(_REPOSITORY, name, "mbxp") for name in _FILES]
-    return [_problem(row, f"{file}, line {number}") for file in files for number, row in read_rows(file)]
+    rows = [(f"{file}, line {number}", row) for file in files for number, row in read_rows(file)]
+    return [problem for where, row in rows if (problem := _problem(row, where)) is not None]
 
 
-def _problem(row: dict[str, Any], where: str) -> Problem:
+def _problem(row: dict[str, Any], where: str) -> Problem | None:
+    """The problem of a row; None for one in a language that has no form here."""
     task, language = str(field(row, "task_id", where)), str(field(row, "language", where))
     if language not in _LANGUAGES:
-        raise ConfigError(f"{where}: no form for language '{language}'; known are {', '.join(_LANGUAGES)}")
+        return None
     stop = STOP if language == "python" else FRAMES[language].stop
     reference = row.get("canonical_solution")
     if reference is not None and language == "ruby":

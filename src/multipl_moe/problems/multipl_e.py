@@ -9,7 +9,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.errors import ConfigError
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import field, files_of, read_rows
@@ -23,7 +22,7 @@ _OF_NAME = {"go_test.go": "go", **{short: language for language, short in LANGUA
 def read_multipl_e(
     source: str, path: Path | None = None, *, languages: Collection[str] | None = None, official_stops: bool = False
 ) -> list[Problem]:
-    """The problems of one of the two translated benchmarks.
+    """The problems of one of the two translated benchmarks; those in languages that have no form here are left out.
 
     Args:
         source: "humaneval" or "mbpp".
@@ -32,7 +31,7 @@ def read_multipl_e(
         official_stops: cut Ruby at empty lines, as the benchmark does.
 
     Raises:
-        ConfigError: nothing there, no MultiPL-E, or a language that the judge does not know.
+        ConfigError: nothing there, or no MultiPL-E.
     """
     benchmark = f"multipl-e-{source}"
     if path is None:
@@ -41,23 +40,22 @@ def read_multipl_e(
         files = [hub_file(_REPOSITORY, f"{name}/test-00000-of-00001.parquet", benchmark) for name in names]
     else:
         files = files_of(path)
-    problems = [
-        _problem(row, benchmark, f"{file}, row {number}", official_stops)
+    return [
+        problem
         for file in files
         for number, row in read_rows(file)
+        if (problem := _problem(row, benchmark, f"{file}, row {number}", languages, official_stops)) is not None
+        and problem.id.lower().startswith(source)
     ]
-    return [problem for problem in problems if problem.id.lower().startswith(source) and _kept(problem, languages)]
 
 
-def _kept(problem: Problem, languages: Collection[str] | None) -> bool:
-    return languages is None or problem.language in languages
-
-
-def _problem(row: dict[str, Any], benchmark: str, where: str, official_stops: bool) -> Problem:
-    short = str(field(row, "language", where))
-    if short not in _OF_NAME:
-        raise ConfigError(f"{where}: no form for language '{short}'; known are {', '.join(_OF_NAME)}")
-    language, name = _OF_NAME[short], str(field(row, "name", where))
+def _problem(
+    row: dict[str, Any], benchmark: str, where: str, languages: Collection[str] | None, official_stops: bool
+) -> Problem | None:
+    """The problem of a row; None for one in a language that has no form here, or is not asked for."""
+    language, name = _OF_NAME.get(str(field(row, "language", where))), str(field(row, "name", where))
+    if language is None or (languages is not None and language not in languages):
+        return None
     official = tuple(field(row, "stop_tokens", where))
     stop = official if official_stops else tuple(text for text in official if text != "\n\n")
     cluster = re.match(r"(HumanEval|mbpp)_(\d+)", name)

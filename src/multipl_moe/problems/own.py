@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from multipl_moe.errors import ConfigError
@@ -47,7 +47,7 @@ class OwnProblem(BaseModel):
     tests: _Text
     reference: str | None = None
     stop: list[_Text] | None = None
-    entry_point: Annotated[str, Field(pattern=r"^\w+$")] | None = None
+    entry_point: Annotated[str, Field(pattern=r"^\w+[?!]?$")] | None = None
     cluster: str | None = None
 
     @field_validator("language")
@@ -56,6 +56,13 @@ class OwnProblem(BaseModel):
         if language not in FRAMES:
             raise ValueError(f"no frame for '{language}'; known are {', '.join(FRAMES)}")
         return language
+
+    @field_validator("entry_point")
+    @classmethod
+    def _is_a_name(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name and name[-1] in "?!" and info.data.get("language") == "python":
+            raise ValueError("no name of a Python function")
+        return name
 
 
 def read_own(file: Path) -> list[Problem]:
