@@ -200,6 +200,9 @@ _BODIES = {
     "go": ("    return 2 * n", "    return n", "    os.Exit(0)\n    return 0", '    fmt.Println("{}")'),
     "ruby": ("  2 * n", "  n", "  exit!(0)", '  STDOUT.puts("{}"); STDOUT.flush'),
 }
+# Where a completion cannot import os: running no tests ends the program well, too. MBXP's prompts bring neither package
+# that this takes, but the seal does, under names of its own.
+_GO_LEAVING = "    {}testing.Main(func(x, y string) (bool, error) {{ return true, nil }}, nil, nil, nil)\n    return 0"
 
 
 def write_rows(file: Path, rows: list[dict]) -> Path:
@@ -239,7 +242,9 @@ def sample(problem: Problem) -> Sample:
     if problem.form == "multipl_e" and problem.language == "ruby":
         end = "\nend"
     if problem.form == "multipl_e" and problem.language == "go":
-        end = "\n}\n"
+        leave, end = _GO_LEAVING.format(""), "\n}\n"
+    if problem.form == "mbxp" and problem.language == "go":
+        leave, say = _GO_LEAVING.format("sealed"), say.replace("fmt", "sealedfmt")
     if not problem.prompt.endswith("\n"):
         right, wrong, leave, say = (f"\n{body}" for body in (right, wrong, leave, say))
     forged = say.format(WORDS) + "\n" + leave.removeprefix("def twice(n):\n").removeprefix("\n")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from string import Template
 
 from multipl_moe.judge.program import Seal
+from multipl_moe.problems import python_guard
 
 
 @dataclass(frozen=True)
@@ -59,48 +60,6 @@ def ending(language: str, seal: Seal, tests: str) -> str:
     return Template(FRAMES[language].ending).substitute(first=seal.first, second=seal.second, tests=tests)
 
 
-# The values that a function under test gives back may not compare by methods that the program itself defined.
-_PYTHON_GUARD = """
-import builtins as sealed_builtins
-import sys as sealed_sys
-
-sealed_liars = []
-sealed_comparisons = (
-    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __sub__ __rsub__ __add__ __radd__ __abs__ __bool__ __len__ __iter__ "
-    "__contains__ __getitem__ __round__ __float__ __int__ __index__ __getattribute__".split()
-)
-
-
-def sealed_watch(function):
-    b = sealed_builtins
-
-    def own_comparisons(kind):
-        methods = [b.vars(base).get(name) for base in kind.__mro__ for name in sealed_comparisons]
-        return [method for method in methods if b.getattr(method, "__globals__", None) is b.globals()]
-
-    def watched(*arguments, **named):
-        value = function(*arguments, **named)
-        seen, waiting, kinds = {}, [value], b.set()
-        while waiting:
-            item = waiting.pop()
-            kinds.add(b.type(item))
-            if b.isinstance(item, (b.list, b.tuple, b.set, b.frozenset, b.dict)) and b.id(item) not in seen:
-                seen[b.id(item)] = item
-                waiting.extend(item.items() if b.isinstance(item, b.dict) else item)
-        sealed_liars.extend(kind for kind in kinds if own_comparisons(kind))
-        return value
-
-    return watched
-"""
-_PYTHON_ENDING = """
-$tests
-sealed_numbers = [$first, $second]
-if not sealed_liars:
-    sealed_sys.stdout.flush()
-    sealed_builtins.print(
-        "\\nsealed", sealed_numbers[0] ^ sealed_numbers[1], file=sealed_sys.__stdout__, flush=True
-    )
-"""
 _PYTHON_TESTS = """
 sealed_names = sealed_builtins.dict(sealed_builtins.globals()$watched)
 sealed_builtins.exec(sealed_builtins.compile($quoted, "<tests>", "exec"), sealed_names)
@@ -112,9 +71,26 @@ _KEYWORDS = (
 )
 _CPP_GUARD = "\n" + "".join(f"#undef {word}\n" for word in [*_KEYWORDS.split(), "NDEBUG"])
 _CPP_GUARD += "#include <cassert>\n#include <cstdio>\n#include <iostream>\n"
+# The control is a process of its own that must end by the abort of a failed assertion: signal 6. It says nothing and,
+# not being dumpable (option 4), leaves no core. Headers would bring names that the program may have used for its own.
 _CPP_ENDING = r"""
+extern "C" int sealed_fork() __asm__("fork");
+extern "C" int sealed_wait(int, int*, int) __asm__("waitpid");
+extern "C" int sealed_option(int, ...) __asm__("prctl");
+extern "C" int sealed_close(int) __asm__("close");
+extern "C" void sealed_exit(int) __asm__("_exit");
+
 int main() {
     $tests
+    int sealed_status = 0;
+    const int sealed_child = sealed_fork();
+    if (sealed_child == 0) {
+        sealed_option(4, 0L);
+        sealed_close(2);
+        assert(1 > 2);
+        sealed_exit(0);
+    }
+    if (sealed_wait(sealed_child, &sealed_status, 0) != sealed_child || (sealed_status & 127) != 6) return 0;
     volatile unsigned long long sealed_first = ${first}ULL, sealed_second = ${second}ULL;
     std::cout.flush();
     std::printf("\nsealed %llu\n", sealed_first ^ sealed_second);
@@ -158,6 +134,11 @@ fn main() {
 GO_IMPORTS = 'import (\n\tsealedfmt "fmt"\n\tsealedtesting "testing"\n)\n'
 # TestMain comes last of all: the testing package itself prints a line when the tests have passed.
 _GO_ENDING = r"""
+// Compiles only while panic is the language's own: after any other function a return would be missing.
+func sealedPanic() int {
+	panic("control")
+}
+
 var sealedDone = false
 var sealedNumbers = [2]uint64{$first, $second}
 
@@ -211,8 +192,8 @@ exit(0) unless sealed_run(SealedControl).failure_count == 4
 
 FRAMES: dict[str, Frame] = {
     "python": Frame(
-        guard=_PYTHON_GUARD,
-        ending=_PYTHON_ENDING,
+        guard=python_guard.GUARD,
+        ending=python_guard.ENDING,
         stop=("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\nassert"),
         closing="\n",
         broken="    raise RuntimeError('broken on purpose')",

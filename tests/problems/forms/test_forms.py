@@ -1,5 +1,7 @@
 """Every form in every language: right passes, wrong fails, leaving early and success words do not help."""
 
+from dataclasses import replace
+
 import pytest
 
 from multipl_moe.judge.outcome import Outcome
@@ -15,8 +17,6 @@ FORM_LANGUAGES = [
     *(f"mbxp-{language}" for language in ("python", "cpp", "java", "go", "ruby")),
     *(f"starter-{language}" for language in ("python", "cpp", "java", "go", "rust", "ruby")),
 ]
-# Their prompts import nothing that can end a program, and a completion cannot import.
-NO_EXIT = ("multipl_e-go", "mbxp-go")
 
 
 def test_every_form_has_a_sample(samples):
@@ -42,7 +42,7 @@ def test_a_wrong_completion_fails_a_test(name, samples, judged):
     assert judgement.outcome in expected, judgement.output
 
 
-@pytest.mark.parametrize("name", [name for name in FORM_LANGUAGES if name not in NO_EXIT])
+@pytest.mark.parametrize("name", FORM_LANGUAGES)
 def test_leaving_with_success_words_before_the_tests_is_not_a_pass(name, samples, judged):
     problem = samples[name]
     judgement = judged(problem, sample(problem).forged)
@@ -77,6 +77,41 @@ def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged
             "starter-python",
             "    class Lie(int):\n        def __eq__(self, other): return True\n    return Lie(7)",
         ),
+        ("human_eval-python", "    from unittest.mock import ANY\n    return ANY"),
+        ("mbpp-python", "def twice(n):\n    from unittest.mock import ANY\n    return {'a': [ANY]}['a'][0]"),
+        ("starter-python", "    from unittest.mock import ANY\n    return ANY"),
+        (
+            "starter-python",
+            "    class Lie(int):\n        __eq__ = int.__ne__\n        __hash__ = int.__hash__\n    return Lie(-7)",
+        ),
+        (
+            "starter-python",
+            "    from unittest.mock import ANY\n    import fractions\n    half = fractions.Fraction(1)\n"
+            "    half._numerator = ANY\n    return half",
+        ),
+        (
+            "human_eval-python",
+            "    import collections\n    collections.Counter.__eq__ = lambda *all: True\n"
+            "    return collections.Counter()",
+        ),
+        (
+            "human_eval-python",
+            "    class Kind(type):\n        __eq__ = lambda *all: True\n        __hash__ = lambda self: hash(int)\n"
+            "        __mro__ = (object,)\n    class Lie(metaclass=Kind):\n        __eq__ = lambda *all: True\n"
+            "    return Lie()",
+        ),
+        (
+            "human_eval-python",
+            "    import weakref\n    class Lie:\n        __eq__ = lambda *all: True\n    global kept\n"
+            "    kept = Lie()\n    return weakref.proxy(kept)",
+        ),
+        ("mbxp-go", "\treturn n\n}\n\nfunc panic(v interface{}) {"),
+        ("mbxp-go", "\treturn n\n}\n\nfunc recover() interface{} { return 1 }\n\nfunc panic(v interface{}) {"),
+        (
+            "starter-cpp",
+            '    return n;\n}\nextern "C" void __assert_fail(const char*, const char*, unsigned, const char*) '
+            "noexcept {",
+        ),
         ("multipl_e-cpp", "    return n;\n}\n#undef assert\n#define assert(x)\nint other() { return 0;"),
         (
             "starter-cpp",
@@ -92,7 +127,70 @@ def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged
 )
 def test_testing_that_no_longer_bites_is_not_a_pass(name, lie, samples, judged):
     judgement = judged(samples[name], lie)
-    assert judgement.outcome in (Outcome.tests_not_completed, Outcome.wrong_answer), judgement.output
+    # A control of Go is that the program compiles.
+    refused = Outcome.compile_error if name.endswith("-go") else Outcome.wrong_answer
+    assert judgement.outcome in (Outcome.tests_not_completed, refused), judgement.output
+
+
+_POINT = """from dataclasses import dataclass
+from fractions import Fraction
+
+@dataclass(order=True)
+class Point:
+    x: int
+
+class Vector:
+    def __init__(self, x): self.x = x
+    def __eq__(self, other): return self.x == other.x
+
+def twice(n):
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return Point(2 * n)", "Point(4)"),
+        ("return [Vector(2 * n)]", "[Vector(4)]"),
+        ("return Fraction(2 * n)", "4"),
+        ("from collections import Counter; return Counter(a=2 * n)", "{'a': 4}"),
+        ("from collections import OrderedDict; return OrderedDict(a=2 * n)", "{'a': 4}"),
+        ("from collections import UserList; return UserList([2 * n])", "[4]"),
+        ("from decimal import Decimal; return Decimal(2 * n)", "4"),
+        ("from datetime import date; return date(2000, 1, 2 * n)", "__import__('datetime').date(2000, 1, 4)"),
+        ("from pathlib import Path; return Path(str(2 * n))", "__import__('pathlib').Path('4')"),
+        ("from statistics import NormalDist; return NormalDist(2 * n)", "__import__('statistics').NormalDist(4)"),
+        ("from enum import IntEnum; return IntEnum('Kind', {'a': 2 * n})(2 * n)", "4"),
+        ("return {2 * n}", "{4}"),
+    ],
+)
+def test_results_of_the_prompts_classes_and_of_the_standard_library_are_believed(body, expected, samples, judged):
+    tests = f"assert twice(2) == {expected}\nassert not twice(1) == {expected}\n"
+    problem = replace(samples["starter-python"], prompt=_POINT, tests=tests)
+    judgement = judged(problem, f"    {body}")
+    assert judgement.outcome == Outcome.passed, judgement.output
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Vector.__eq__ = lambda *all: True; return Vector(1)",
+        "Point.__eq__ = lambda *all: True; return Point(1)",
+        "return type('Vector', (Vector,), {'__eq__': lambda *all: True})(1)",
+        "from unittest.mock import ANY; return Vector(ANY)",
+    ],
+)
+def test_the_prompts_classes_are_believed_as_the_prompt_made_them_and_a_lie_is_told(body, samples, judged):
+    problem = replace(samples["starter-python"], prompt=_POINT, tests="assert twice(2) == Vector(4)\n")
+    judgement = judged(problem, f"    {body}")
+    assert judgement.outcome == Outcome.tests_not_completed
+    assert "whose __eq__ the completion brings itself" in judgement.output
+
+
+def test_the_class_of_javas_tests_is_none_of_a_comment(samples, judged):
+    problem = samples["starter-java"]
+    commented = replace(problem, prompt="/** A class that doubles. */\n" + problem.prompt)
+    assert judged(commented, sample(problem).right).outcome == Outcome.passed
 
 
 def test_a_tuple_with_names_is_not_a_lie(samples, judged):

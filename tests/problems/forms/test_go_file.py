@@ -1,8 +1,10 @@
+import pytest
+
 from multipl_moe.problems.forms.go_file import go_file, with_seal_imports
 
 
 def imported(source: str) -> str:
-    return source.split("func")[0]
+    return source.partition("func")[0]
 
 
 def test_imports_are_those_that_the_code_uses():
@@ -24,6 +26,39 @@ def test_an_alias_counts_by_its_name():
     source = 'package p\nimport str "strings"\nfunc f() { str.ToUpper("") }\n'
     assert 'str "strings"' in imported(go_file(source))
     assert go_file(source).startswith("package p\n")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "func f() {\n\tbytes := g()\n\tbytes.x = 1\n}\n",
+        "func f() {\n\ta, bytes := g(), h()\n\tbytes.Len()\n}\n",
+        "func f() {\n\tvar bytes T\n\tbytes.Len()\n}\n",
+        "func f() {\n\tfor _, bytes := range g() {\n\t\tbytes.Len()\n\t}\n}\n",
+        "func f(bytes []T) {\n\tbytes.Len()\n}\n",
+        "func f(a T, bytes U) int { return bytes.Len() }\n",
+        "func f(a, bytes interface{}) int {\n\treturn bytes.Len()\n}\n",
+        "func f() {\n\tg(func(bytes T) { bytes.Len() })\n}\n",
+        "func f() {\n\tbytes.Len()\n}\n\nvar bytes = g()\n",
+    ],
+)
+def test_a_variable_named_like_a_package_is_no_use_of_it(code):
+    assert '"bytes"' not in imported(go_file(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "func f() {\n\tbytes := bytes.Split(x, y)\n\tg(bytes)\n}\n",
+        "func f() {\n\tvar bytes bytes.Buffer\n\tbytes.Len()\n}\n",
+        "func f(bytes bytes.Buffer) {\n\tbytes.Len()\n}\n",
+        "func f(bytes []T) {\n\tbytes.Len()\n}\n\nfunc h() {\n\tbytes.Split(x, y)\n}\n",
+        "func f(a T) { g(a, bytes.Split(x, y)) }\n",
+        "func (b T) f(\n\ta []T,\n) { g(bytes.Split) }\n",
+    ],
+)
+def test_a_package_is_used_beside_variables_of_its_name(code):
+    assert '"bytes"' in imported(go_file(code))
 
 
 def test_the_imports_of_the_seal_leave_the_rest_alone():

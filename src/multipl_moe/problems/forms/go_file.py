@@ -13,6 +13,14 @@ _KNOWN = (
 )
 _PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
 _IMPORT = re.compile(r"^import\s*(?:\([^)]*\)|(?:\w+\s+)?\"[^\"]+\")[^\n]*\n?", re.MULTILINE)
+# Where a name begins to mean a variable: after a signature, and after a declaration, whose right side may still use the
+# package (`time := time.Now()`).
+_HIDDEN = (
+    r"\bfunc\b[^\n]*?[(,]\s*{name}\b(?!\s*\.)[^{{\n]*|"
+    r"(?<![\w.]){name}\s*(?:,[\w\s,]*)?:=[^;\n]*|"
+    r"\b(?:var|const)\s+(?:\w+\s*,\s*)*{name}\b[^;\n]*"
+)
+_USE = r"(?<![\w.]){name}\."
 _PATH = re.compile(r"^(?:import\s*\(?)?\s*(?:([\w.]+)\s+)?\"([^\"]+)\"", re.MULTILINE)
 
 
@@ -28,12 +36,28 @@ def go_file(source: str, imports: str = "") -> str:
     body = _IMPORT.sub("", _PACKAGE.sub("", source, count=1))
     code = bare_code(body, "go")
     lines: dict[str, str] = {}
-    for alias, path in [*_PATH.findall(declared), *(("", path) for path in _KNOWN.split())]:
+    for alias, path in _PATH.findall(declared):
         name = alias or path.rsplit("/", 1)[-1]
-        if name not in lines and (name in ("_", ".") or re.search(rf"(?<![\w.]){re.escape(name)}\.", code)):
+        if name not in lines and (name in ("_", ".") or re.search(_USE.format(name=re.escape(name)), code)):
             lines[name] = f'\t{alias} "{path}"\n'.replace("\t ", "\t")
+    for path in _KNOWN.split():
+        name = path.rsplit("/", 1)[-1]
+        if name not in lines and _uses_package(code, name):
+            lines[name] = f'\t"{path}"\n'
     used = f"import (\n{''.join(lines.values())})\n" if lines else ""
     return f"{package[0] if package else 'package main'}\n{GO_IMPORTS}{used}{body}"
+
+
+def _uses_package(code: str, name: str) -> bool:
+    """Whether a function uses the name with a dot where it is not yet a variable's."""
+    if re.search(rf"^(?:var|const|type|func)\s+{name}\b", code, re.MULTILINE):
+        return False
+    for part in re.split(r"^(?=func\b)", code, flags=re.MULTILINE):
+        hidden = re.search(_HIDDEN.format(name=name), part)
+        end = hidden.end() if hidden else len(part)
+        if any(use.start() < end for use in re.finditer(_USE.format(name=name), part)):
+            return True
+    return False
 
 
 def with_seal_imports(source: str) -> str:

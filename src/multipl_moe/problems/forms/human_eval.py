@@ -4,6 +4,7 @@ import re
 
 from multipl_moe.judge.program import Program, Seal
 from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.python_guard import with_snapshot
 from multipl_moe.problems.sealing import FRAMES, ending
 
 
@@ -13,5 +14,5 @@ def human_eval_program(problem: Problem, completion: str, seal: Seal) -> Program
     name = problem.entry_point
     tests = re.sub(r"(?m)^check\(.*\)\s*\Z", "", problem.tests)
     call = ending("python", seal, f"check(sealed_watch({name}))")
-    source = f"{setup}{problem.prompt}{completion}\n{FRAMES['python'].guard}\n{tests}\n{call}"
+    source = f"{setup}{with_snapshot(problem.prompt)}{completion}\n{FRAMES['python'].guard}\n{tests}\n{call}"
     return Program("python", source, seal)

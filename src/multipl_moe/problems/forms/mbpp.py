@@ -4,6 +4,7 @@ from string import Template
 
 from multipl_moe.judge.program import Program, Seal
 from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.python_guard import SNAPSHOT
 from multipl_moe.problems.sealing import FRAMES, ending
 
 
@@ -15,5 +16,7 @@ def mbpp_program(problem: Problem, completion: str, seal: Seal) -> Program:
         tests="", quoted=repr(problem.tests), watched=f", {name}=sealed_watch({name})" if name else ""
     )
     setup = problem.extra.get("setup", "")
+    if setup:
+        setup += f"\n{SNAPSHOT}"
     source = f"{setup}\n{completion}\n{frame.guard}{tests}{ending('python', seal, '')}"
     return Program("python", source, seal)

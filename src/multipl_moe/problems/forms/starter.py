@@ -7,7 +7,9 @@ from multipl_moe.judge.program import Program, Seal
 from multipl_moe.problems.forms.closing import closed
 from multipl_moe.problems.forms.go_file import go_file
 from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.python_guard import with_snapshot
 from multipl_moe.problems.sealing import FRAMES, ending
+from multipl_moe.problems.source_text import bare_code
 
 
 def starter_program(problem: Problem, completion: str, seal: Seal) -> Program:
@@ -18,11 +20,10 @@ def starter_program(problem: Problem, completion: str, seal: Seal) -> Program:
         quoted=repr(problem.tests),
         watched=f", {problem.entry_point}=sealed_watch({problem.entry_point})" if problem.entry_point else "",
     )
-    first_class = re.search(r"\bclass\s+(\w+)", problem.prompt)
+    first_class = re.search(r"\bclass\s+(\w+)", bare_code(problem.prompt, problem.language))
     call = Template(frame.call).substitute(class_name=first_class[1] if first_class else "")
-    source = "".join(
-        [problem.prompt, closed(problem, completion), frame.guard, tests, ending(problem.language, seal, call)]
-    )
+    prompt = with_snapshot(problem.prompt) if problem.language == "python" else problem.prompt
+    source = "".join([prompt, closed(problem, completion), frame.guard, tests, ending(problem.language, seal, call)])
     if problem.language == "go":
         source = go_file(source)
     return Program(problem.language, source, seal, frame.options, frame.wants)
