@@ -17,6 +17,18 @@ def save_tokenizer(folder: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(folder)
 
 
+def save_stripping_tokenizer(folder: Path, words: list[str]) -> dict[str, int]:
+    """A tokenizer in the manner of Llama 2, whose decoder leaves out a text's first space; returns its vocabulary."""
+    tokens = ["<s>", "</s>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581", *words]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
+    space = decoders.Replace("\u2581", " ")
+    tokenizer.decoder = decoders.Sequence([space, decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    return vocabulary
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Content of every file below a folder, by relative path; folders have none."""
     return {

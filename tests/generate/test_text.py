@@ -50,6 +50,15 @@ def test_a_seed_fixes_what_is_drawn(tmp_path):
     assert draw(1, top_p=1e-6) == greedy
 
 
+def test_a_temperature_that_logits_cannot_be_divided_by_takes_the_likeliest_token(tmp_path):
+    generator = generator_of(tmp_path)
+    prompt = generator.encode(PROMPT, chat=False)
+    greedy = generator.generate(prompt, lambda text: None, max_new_tokens=9)
+    for temperature in (1e-300, 1e-40, 1e-5):
+        cold = generator.generate(prompt, lambda text: None, max_new_tokens=9, temperature=temperature)
+        assert torch.equal(cold, greedy)
+
+
 def test_generation_ends_at_a_stop_string(tmp_path):
     generator, pieces = generator_of(tmp_path), []
     prompt = generator.encode(PROMPT, chat=False)

@@ -20,6 +20,7 @@ from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.fixtures import NUM_TOKENS, save_tokenizer
 
 NAME = "tiny"
+JSON = {"Content-Type": "application/json"}
 MAX_POSITIONS = 4096
 CHAT_TEMPLATE = (
     "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
@@ -27,9 +28,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def save_model(folder: Path, preset: str | None = "causal") -> Path:
+def save_model(folder: Path, preset: str | None = "causal", family: str = "llama") -> Path:
     """A random model, dense without a preset, that writes printable ASCII and never ends by itself."""
-    base = tiny_base_config(vocab_size=NUM_TOKENS, eos_token_id=256, max_position_embeddings=MAX_POSITIONS)
+    base = tiny_base_config(family, vocab_size=NUM_TOKENS, eos_token_id=256, max_position_embeddings=MAX_POSITIONS)
     if preset is None:
         model: Any = AutoModelForCausalLM.from_config(base)
     else:
@@ -87,11 +88,11 @@ def connect(url: str) -> http.client.HTTPConnection:
 
 
 def send(url: str, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str]:
-    """Status and text of a request below the host's root; `body` is JSON unless it is bytes."""
+    """Status and text of a request below the host's root; `body` is JSON unless it is bytes, but always said to be."""
     connection = connect(url)
     data = body if isinstance(body, bytes | None) else json.dumps(body)
     try:
-        connection.request(method, path, data, headers)
+        connection.request(method, path, data, JSON | headers)
         response = connection.getresponse()
         return response.status, response.read().decode()
     finally:

@@ -1,14 +1,30 @@
 """The HTTP interface as OpenAI's own client sees it, and what it refuses."""
 
 import json
+from typing import Any
 
 import pytest
 from openai import APIStatusError, NotFoundError
 
-from .conftest import MAX_POSITIONS, NAME, client_of, connect, engine_of, greedy, save_model, send, served
+from .conftest import (
+    CHAT_TEMPLATE,
+    MAX_POSITIONS,
+    NAME,
+    client_of,
+    connect,
+    engine_of,
+    greedy,
+    save_model,
+    send,
+    served,
+)
 
 PROMPT = "fn main() {"
-MESSAGES = [{"role": "user", "content": "Hello"}]
+MESSAGES: Any = [{"role": "user", "content": "Hello"}]
+CHATML_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 
 def test_a_completion_is_what_the_model_writes_alone(engine, client):
@@ -120,6 +136,7 @@ MALFORMED = [
     (CHAT, {"messages": [{"content": "hi"}]}, "messages.0.role: "),
     (CHAT, {"messages": [{"role": "robot", "content": "hi"}]}, "messages.0.role: "),
     (CHAT, {"messages": [{"role": "user"}]}, "messages.0.content: "),
+    (CHAT, {"messages": [{"role": "user", "content": "hi", "name": "x"}]}, "messages.0.name: unknown"),
     (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
     (CHAT, {"messages": [{"role": "system", "content": "hi"}]}, "the chat template refuses these messages: no system"),
     (CHAT, {"messages": MESSAGES, "chat_template_kwargs": {}}, "chat_template_kwargs: unknown"),
@@ -209,6 +226,7 @@ def test_a_client_that_leaves_before_its_request_is_complete_harms_nobody(url, c
     connection = connect(url)
     connection.putrequest("POST", COMPLETION)
     connection.putheader("Content-Length", "1000")
+    connection.putheader("Content-Type", "application/json")
     connection.endheaders()
     connection.send(b'{"prompt')
     connection.close()
@@ -231,3 +249,39 @@ def test_a_dense_model_and_one_without_a_cache_are_served_too(tmp_path, preset):
         events = client.completions.create(model=NAME, prompt=PROMPT, max_tokens=9, temperature=0, stream=True)
         assert "".join(event.choices[0].text for event in events) == expected
     assert answer.choices[0].text == expected
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+@pytest.mark.parametrize("template", [CHAT_TEMPLATE, CHATML_TEMPLATE], ids=["plain", "chatml"])
+def test_a_chat_with_a_family_that_transformers_would_parse_is_what_the_model_writes(tmp_path, family, template):
+    engine = engine_of(save_model(tmp_path / "model", None, family))
+    engine.tokenizer.chat_template = template
+    prompt = engine.tokenizer.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True)
+    whole = greedy(engine.model, engine.tokenizer, prompt, 12)
+    asked = {"model": NAME, "messages": MESSAGES, "max_tokens": 12, "temperature": 0}
+    with served(engine) as url, client_of(url) as client:
+        for stop, expected in ((None, whole), (whole[6:9], whole[: whole.index(whole[6:9])])):
+            answer = client.chat.completions.create(**asked, stop=stop)
+            events = client.chat.completions.create(**asked, stop=stop, stream=True)
+            assert answer.choices[0].message.content == expected
+            assert "".join(event.choices[0].delta.content or "" for event in events) == expected
+
+
+@pytest.mark.parametrize("written", ["Use the tag `<tool_call>`", "<think>why</think>because"])
+def test_text_that_looks_like_a_tool_call_or_reasoning_is_text(tmp_path, monkeypatch, written):
+    engine = engine_of(save_model(tmp_path / "model", None, "qwen2"))
+    engine.tokenizer.chat_template = CHATML_TEMPLATE
+
+    def write(input_ids, *, streamer, **settings):
+        streamer.put(input_ids)
+        for token in engine.tokenizer(written, return_tensors="pt")["input_ids"][0]:
+            streamer.put(token[None])
+        streamer.end()
+
+    monkeypatch.setattr(engine.model, "generate", write)
+    with served(engine) as url, client_of(url) as client:
+        answer = client.chat.completions.create(model=NAME, messages=MESSAGES)
+        events = client.chat.completions.create(model=NAME, messages=MESSAGES, stream=True)
+        assert answer.choices[0].message.content == written
+        assert answer.choices[0].finish_reason == "stop"
+        assert "".join(event.choices[0].delta.content or "" for event in events) == written

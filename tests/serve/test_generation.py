@@ -12,7 +12,7 @@ from multipl_moe.errors import BaseModelError
 from multipl_moe.serve.app import build_app
 from multipl_moe.serve.generation import Engine
 
-from .conftest import NAME, client_of, connect, engine_of, greedy, served
+from .conftest import JSON, NAME, client_of, connect, engine_of, greedy, served
 
 PROMPT = "fn main() {"
 LONG = 3000
@@ -53,7 +53,7 @@ def test_200_requests_from_8_connections_get_the_answers_that_they_would_get_alo
         connection, answers = connect(url), []
         for prompt in prompts[number:] + prompts[:number]:
             body = {"prompt": prompt, "max_tokens": 4, "temperature": 0}
-            connection.request("POST", "/v1/completions", json.dumps(body))
+            connection.request("POST", "/v1/completions", json.dumps(body), JSON)
             answers.append((prompt, json.load(connection.getresponse())["choices"][0]["text"]))
         connection.close()
         return answers
@@ -126,7 +126,7 @@ def test_a_client_that_goes_away_ends_its_generation(url, write, forwards, strea
     del forwards[:]
     connection = connect(url)
     prompt = {"prompt": PROMPT} if path == "/v1/completions" else {"messages": [{"role": "user", "content": "x"}]}
-    connection.request("POST", path, json.dumps(prompt | {"max_tokens": LONG, "stream": stream}))
+    connection.request("POST", path, json.dumps(prompt | {"max_tokens": LONG, "stream": stream}), JSON)
     wait_for(lambda: len(forwards) > 2)
     if stream:
         connection.getresponse().close()
@@ -142,7 +142,7 @@ def test_a_client_that_is_gone_before_its_answer_begins_costs_nothing(engine, fo
     async def ask(**asked):
         body = {"type": "http.request", "body": json.dumps({"prompt": PROMPT} | asked).encode()}
         messages = iter([body] + [{"type": "http.disconnect"}] * 9)
-        headers = [(b"host", b"localhost")]
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": "/v1/completions", "headers": headers}
 
         async def receive():
@@ -165,7 +165,7 @@ def test_those_that_go_away_while_they_wait_are_never_computed(url, write, forwa
     connections = [connect(url) for _ in range(6)]
     for number, connection in enumerate(connections):
         body = {"prompt": PROMPT, "max_tokens": LONG, "stream": number % 2 == 0}
-        connection.request("POST", "/v1/completions", json.dumps(body))
+        connection.request("POST", "/v1/completions", json.dumps(body), JSON)
     wait_for(lambda: len(forwards) > 2)
     for connection in connections:
         connection.close()

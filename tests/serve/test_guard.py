@@ -74,3 +74,40 @@ def test_with_a_token_any_host_name_is_served(guarded):
 )
 def test_without_a_token_a_page_cannot_reach_the_server_by_a_name_of_its_own(url, host, status):
     assert send(url, "GET", "/v1/models", Host=host)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:3000", 200),
+        ("http://127.0.0.1", 200),
+        ("https://[::1]:8443", 200),
+        ("https://attacker.example", 403),
+        ("https://localhost.attacker.example", 403),
+        ("http://10.0.0.1:8000", 403),
+        ("null", 403),
+        ("", 403),
+        ("http://[", 403),
+    ],
+)
+def test_without_a_token_a_page_of_another_machine_is_refused(url, origin, status):
+    assert send(url, "POST", "/v1/completions", {"prompt": "x", "max_tokens": 1}, Origin=origin)[0] == status
+    assert send(url, "GET", "/v1/models", Origin=origin)[0] == status
+
+
+def test_with_a_token_a_page_is_served(guarded):
+    headers = {"Authorization": "Bearer s3cret", "Origin": "https://chat.example"}
+    assert send(guarded, "GET", "/v1/models", **headers)[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "text/plain; json"])
+def test_a_form_of_a_page_is_refused_as_it_is_no_json(url, path, kind):
+    status, text = send(url, "POST", path, {"prompt": "x"}, **{"Content-Type": kind})
+    assert status == 415
+    assert "Content-Type: application/json" in json.loads(text)["error"]["message"]
+
+
+def test_json_may_be_told_with_its_charset(url):
+    kind = {"Content-Type": "Application/JSON; charset=utf-8"}
+    assert send(url, "POST", "/v1/completions", {"prompt": "x", "max_tokens": 1}, **kind)[0] == 200

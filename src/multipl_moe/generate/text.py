@@ -9,6 +9,9 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TextStreamer, set_seed
 
 from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.generate.context import decoding_context
+
+COLDEST = 1e-4  # a lower temperature would make logits overflow
 
 
 class TextGenerator:
@@ -60,7 +63,7 @@ class TextGenerator:
             prompt: (1, T), as from `encode`.
             on_text: called with each finished piece of text, the prompt left out.
             max_new_tokens: most tokens to add.
-            temperature: 0 takes the likeliest token each time.
+            temperature: 0, or less than `COLDEST`, takes the likeliest token each time.
             top_p: share of the probability to draw from.
             stop: strings that end the text.
             seed: of the drawing.
@@ -72,7 +75,8 @@ class TextGenerator:
             ConfigError: the text would be longer than the model's positions.
         """
         self._require_room(prompt.shape[1], max_new_tokens)
-        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {}
+        draws = temperature >= COLDEST
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if draws else {}
         stopping = {"stop_strings": stop, "tokenizer": self.tokenizer} if stop else {}
         set_seed(seed)
         output = self.model.generate(
@@ -104,6 +108,12 @@ class _CallbackStreamer(TextStreamer):
     def __init__(self, tokenizer: Any, on_text: Callable[[str], None]) -> None:
         super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
         self._on_text = on_text
+
+    def put(self, value: Tensor) -> None:
+        if self.next_tokens_are_prompt:
+            self.token_cache = decoding_context(self.tokenizer, value.flatten().tolist())
+            self.print_len = len(self.tokenizer.decode(self.token_cache, **self.decode_kwargs))
+        super().put(value)
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         if text:

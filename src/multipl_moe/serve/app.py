@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from transformers import PreTrainedConfig
 from transformers.cli.serving.chat_completion import ChatCompletionHandler
 from transformers.cli.serving.completion import CompletionHandler
 from transformers.cli.serving.model_manager import ModelManager
@@ -133,7 +134,20 @@ class _Served(ModelManager):
         return model_id
 
     def load_model_and_processor(self, *args: Any, **kwargs: Any) -> Any:
-        return self._engine.model, self._engine.tokenizer
+        return _Unparsed(self._engine.model), self._engine.tokenizer
+
+
+class _Unparsed:
+    """What transformers' handlers need of a model, without its type.
+
+    By the type, or by the tokenizer's response template, they would take an answer apart into reasoning and tool calls.
+    No tools are served here, and what the parser makes of the tokens is not the text that was asked for: it has the
+    stop string, and maybe the prompt.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.config = PreTrainedConfig()
+        self.device, self.generation_config = model.device, model.generation_config
 
 
 async def _events(chunks: AsyncIterable[Any], answer: Answer) -> AsyncIterator[str]:

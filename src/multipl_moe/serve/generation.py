@@ -11,13 +11,13 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from transformers.cli.serving.utils import BaseGenerateManager, GenerationState
 
 from multipl_moe.errors import BaseModelError
+from multipl_moe.generate.text import COLDEST
 from multipl_moe.serve.errors import RequestError, internal_error
 from multipl_moe.serve.schema import GenerationRequest
 from multipl_moe.serve.streamer import AnswerEndedError, AnswerStreamer
 
 _logger = logging.getLogger(__name__)
 _DEFAULT_NEW_TOKENS = 1024
-_COLDEST = 1e-4  # below it logits overflow; the likeliest token is taken
 
 
 class Engine:
@@ -41,6 +41,7 @@ class Engine:
         self.name = name
         self.model: Any = model
         self.tokenizer: Any = tokenizer
+        self.tokenizer.response_template = None  # an answer is text, which no parser takes apart
         self.max_positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
         self._answers: set[Answer] = set()
@@ -109,7 +110,7 @@ class Answer(BaseGenerateManager):
         """
         self._settle(gen_config, inputs["input_ids"].shape[-1])
         queue: asyncio.Queue = asyncio.Queue()
-        streamer = AnswerStreamer(self._engine.tokenizer, queue, self._request.stop_strings, response_parser)
+        streamer = AnswerStreamer(self._engine.tokenizer, queue, self._request.stop_strings)
         self._streamer = streamer
         self._engine.submit(self, inputs["input_ids"], inputs["attention_mask"], gen_config)
         return queue, streamer
@@ -161,7 +162,7 @@ class Answer(BaseGenerateManager):
         if request.temperature is not None:
             if not config.do_sample:
                 config.top_k = 0
-            config.do_sample = request.temperature >= _COLDEST
+            config.do_sample = request.temperature >= COLDEST
             config.temperature = request.temperature if config.do_sample else None
         if request.top_p is not None:
             config.top_p = request.top_p

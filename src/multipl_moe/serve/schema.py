@@ -80,7 +80,6 @@ class Message(_Strict):
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
-    name: str | None = None
 
 
 class ChatRequest(GenerationRequest):

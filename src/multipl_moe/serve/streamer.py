@@ -1,11 +1,15 @@
 """The text of one answer, piece by piece, from the thread that generates to the event loop that sends."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
+from tokenizers.decoders import DecodeStream
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from transformers.cli.serving.utils import DirectStreamer
+
+from multipl_moe.generate.context import decoding_context
 
 
 class AnswerEndedError(Exception):
@@ -21,20 +25,18 @@ class AnswerStreamer(DirectStreamer):
         tokenizer: a fast one.
         queue: receives the pieces, then None.
         stop_strings: strings that end the text.
-        response_parser: transformers' parser of reasoning and tools, or None.
     """
 
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, queue: asyncio.Queue, stop_strings: list[str], response_parser: Any
-    ) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, queue: asyncio.Queue, stop_strings: list[str]) -> None:
         self.tokens: list[int] = []
         self.is_cancelled = False
         self._has_prompt = False
         self._stop_strings = stop_strings
         self._held = ""
         self._stopped = False
+        self._context_of = partial(decoding_context, tokenizer)
         rust_tokenizer: Any = getattr(tokenizer, "backend_tokenizer")  # noqa: B009 (only fast ones have it)
-        super().__init__(rust_tokenizer, asyncio.get_running_loop(), queue, response_parser)
+        super().__init__(rust_tokenizer, asyncio.get_running_loop(), queue)
 
     def put(self, value: Tensor) -> None:
         """Take the prompt, then each new token; raises AnswerEndedError at a stop string and once cancelled."""
@@ -43,7 +45,9 @@ class AnswerStreamer(DirectStreamer):
         super().put(value)
         if self._has_prompt:
             self.tokens += value.tolist()
-        self._has_prompt = True
+        else:
+            self._decode_stream = DecodeStream(self._context_of(value.flatten().tolist()), skip_special_tokens=True)
+            self._has_prompt = True
         if self._stopped:
             raise AnswerEndedError
 
@@ -52,7 +56,7 @@ class AnswerStreamer(DirectStreamer):
         self.is_cancelled = True
 
     def _enqueue(self, item: Any) -> None:
-        if type(item) is not str:  # the end, or a piece of reasoning
+        if item is None:  # the end
             held, self._held = self._held, ""
             if held:
                 super()._enqueue(held)
