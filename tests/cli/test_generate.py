@@ -1,9 +1,12 @@
 """`generate`: where the prompt comes from, what goes to stdout, and what is refused."""
 
 import io
+import shutil
 import sys
 
 import pytest
+
+from multipl_moe.model.expert_use import ExpertUse
 
 ARGUMENTS = ["--max-new-tokens", "12"]
 PROMPT = "fn main() {"
@@ -11,8 +14,13 @@ PROMPT = "fn main() {"
 
 @pytest.fixture
 def typed(monkeypatch):
-    """Puts text on stdin."""
-    return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    """Puts text, or bytes, on stdin."""
+
+    def typed(content, errors="strict"):
+        content = content if isinstance(content, bytes) else content.encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors=errors))
+
+    return typed
 
 
 def test_the_prompt_is_an_argument_a_file_or_stdin_and_only_new_text_is_printed(run, typed, hybrid, tmp_path):
@@ -41,6 +49,29 @@ def test_the_routing_is_shown_after_the_text_with_a_legend(run, hybrid):
     assert "token experts of layer 1" in shown
     assert "segment experts of layer 1" in shown
     assert PROMPT in shown.removeprefix(plain)
+
+
+def test_the_text_is_continued_also_where_there_is_a_chat_template_unless_a_chat_is_asked_for(run, hybrid, tmp_path):
+    shutil.copytree(hybrid, "chatty")
+    (tmp_path / "chatty" / "chat_template.jinja").write_text("{% for m in messages %}<{{ m.content }}>{% endfor %}")
+    plain = run("generate", hybrid, PROMPT, *ARGUMENTS)
+    assert run("generate", "chatty", PROMPT, *ARGUMENTS).out == plain.out
+    assert run("generate", "chatty", PROMPT, "--raw", *ARGUMENTS).out == plain.out
+    chat = run("generate", "chatty", PROMPT, "--chat", *ARGUMENTS)
+    assert chat.out == run("generate", hybrid, f"<{PROMPT}>", *ARGUMENTS).out != plain.out
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_bytes_that_are_no_text_are_refused(refused, typed, hybrid, errors):
+    typed(b"\x7fELF\xff\xfe", errors)
+    assert "prompt: it is no text in UTF-8" in refused("generate", hybrid)
+    assert "prompt: it is no text in UTF-8" in refused("generate", hybrid, "\udcff")
+
+
+def test_measured_use_of_another_model_is_refused_before_anything_is_written(refused, hybrid, tmp_path):
+    shutil.copytree(hybrid, "other")
+    ExpertUse({"rust": {1: [0.25] * 4}}).save(tmp_path / "other")
+    assert "expert_use.json does not fit config.json" in refused("generate", "other", PROMPT, "--show-routing")
 
 
 def test_bad_input_is_refused(refused, typed, base, hybrid, tmp_path):

@@ -11,11 +11,12 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export import folder as module
+from multipl_moe.export import gguf
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.model.expert_use import ExpertUse, expert_names
 from multipl_moe.staging import shutil as staging_shutil
 from multipl_moe.upcycle.convert import upcycle
-from tests.fixtures import tree
+from tests.fixtures import save_tokenizer, tree
 from tests.train.tiny import World, tiny_world
 from tests.upcycle.conftest import recipe_for, save_base
 
@@ -126,6 +127,7 @@ def test_an_existing_output_is_refused_untouched(hybrid, tmp_path, kind):
 def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch, gguf):
     base, asked = save_base(tmp_path / "base"), []
     monkeypatch.setattr(module, "require_space", lambda folder, num_bytes: asked.append(num_bytes))
+    monkeypatch.setattr(module, "require_writable", lambda dense: None)
     monkeypatch.setattr(module, "write_gguf", lambda dense, file: None)
     export_model(base, tmp_path / "out", ExportSettings(gguf=gguf))
     weights = sum(value.nbytes for value in load_file(base / "model.safetensors").values())
@@ -147,6 +149,22 @@ def test_what_cannot_be_made_of_a_model_is_refused(world, hybrid, tmp_path):
     with pytest.raises(BaseModelError, match=r"has no expert_use\.json"):
         export_model(hybrid, tmp_path / "out", ExportSettings(corpus=world.corpus))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("what", ["architecture", "tokenizer"])
+def test_what_gguf_cannot_hold_is_refused_before_it_is_merged(world, trained, tmp_path, monkeypatch, what):
+    def merge(*arguments, **settings) -> None:
+        raise AssertionError("merged")
+
+    monkeypatch.setattr(module, "merge_to_dense", merge)
+    if what == "architecture":
+        monkeypatch.delitem(gguf._ARCHITECTURES, "llama")
+    else:
+        save_tokenizer(trained)  # it has no merges
+    message = {"architecture": "GGUF for llama: it is not among", "tokenizer": "GGUF: the tokenizer cannot be written"}
+    with pytest.raises(BaseModelError, match=message[what]):
+        export_model(trained, tmp_path / "out", ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.expert_use import ExpertUse, expert_names, measure_expert_use
@@ -155,6 +155,22 @@ def test_the_result_takes_the_wanted_dtype(tmp_path):
     assert json.loads((rounded / "config.json").read_text())["dtype"] == "bfloat16"
     assert all(torch.equal(value.bfloat16(), weights_in(rounded)[name]) for name, value in weights_in(exact).items())
     assert load_dense(rounded).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("changed", "written"),
+    [
+        ("model.norm.weight", r"model\.norm\.weight"),
+        ("model.layers.1.mlp.shared_expert.down_proj.weight", r"model\.layers\.1\.mlp\.down_proj\.weight"),
+    ],
+)
+def test_a_value_that_the_dtype_cannot_hold_is_refused(tmp_path, changed, written):
+    hybrid, _ = save_hybrid(tmp_path / "hybrid")
+    weights = weights_in(hybrid)
+    weights[changed].view(-1)[0] = 1e8
+    save_file(weights, hybrid / "model.safetensors", {"format": "pt"})
+    with pytest.raises(OutputError, match=f"dtype: float16 cannot hold {written} "):
+        merged(hybrid, tmp_path / "dense", dtype=torch.float16)
 
 
 def test_a_hybrid_that_was_never_trained_is_refused(tmp_path):

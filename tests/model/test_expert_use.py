@@ -64,3 +64,12 @@ def test_a_broken_file_is_refused(tmp_path, text):
     (tmp_path / EXPERT_USE_FILE).write_text(text)
     with pytest.raises(BaseModelError, match=r"expert_use\.json is broken"):
         ExpertUse.load(tmp_path)
+
+
+@pytest.mark.parametrize("layers", [{1: [0.1] * 7}, {1: [0.1] * 7, 2: [0.1] * 6}, {0: [0.1] * 7, 2: [0.1] * 7}])
+def test_other_layers_or_experts_than_those_of_the_model_are_refused(tmp_path, layers):
+    moe = tiny_hybrid().config.moe_config
+    fitting = {1: [0.1] * 7, 2: [0.1] * 7}
+    ExpertUse({"rust": fitting}).require_fit(tmp_path, moe)
+    with pytest.raises(BaseModelError, match=r"expert_use\.json does not fit config\.json; train the model again"):
+        ExpertUse({"rust": fitting, "go": layers}).require_fit(tmp_path, moe)

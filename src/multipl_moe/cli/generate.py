@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from multipl_moe.generate.text import TextGenerator
+    from multipl_moe.model.expert_use import ExpertUse
 
 
 def generate(
@@ -23,9 +24,8 @@ def generate(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="File that holds the prompt.")] = None,
     chat: Annotated[
-        bool | None,
-        typer.Option("--chat/--raw", help="Use the chat template, or continue the text. [--chat if there is one]"),
-    ] = None,
+        bool, typer.Option("--chat/--raw", help="Answer the prompt by the chat template, or continue its text.")
+    ] = False,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to write.")] = 256,
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token each time.")] = 0.0,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Share of the probability to draw from.")] = 1.0,
@@ -36,7 +36,7 @@ def generate(
     ] = False,
     layer: Annotated[int | None, typer.Option(help="Hybrid layer that --show-routing shows. [the last]")] = None,
 ) -> None:
-    """Continue a prompt, or answer it, and print the text as it comes.
+    """Continue a prompt, or answer it with --chat, and print the text as it comes.
 
     Only the new text goes to stdout. With --show-routing each token is coloured by its token expert and by its segment
     expert, and the legend names the languages that an expert serves most.
@@ -49,9 +49,8 @@ def generate(
     require_folders(model=model)
     text = _prompt(prompt, file)
     generator = TextGenerator(load_model(model), load_tokenizer(model))
-    shown = _layer_to_show(generator, model, layer) if show_routing else None
-    use_chat = bool(generator.tokenizer.chat_template) if chat is None else chat
-    tokens = generator.encode(text, chat=use_chat)
+    shown = _what_to_show(generator, model, layer) if show_routing else None
+    tokens = generator.encode(text, chat=chat)
     written = generator.generate(
         tokens,
         _write,
@@ -63,7 +62,7 @@ def generate(
     )
     _write("\n")
     if shown is not None:
-        _show_routing(generator, model, written, tokens.shape[1], shown)
+        _show_routing(generator, written, tokens.shape[1], *shown)
 
 
 def _prompt(text: str | None, file: Path | None) -> str:
@@ -74,11 +73,14 @@ def _prompt(text: str | None, file: Path | None) -> str:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--file: {file} cannot be read ({error})") from error
-    if text not in (None, "-"):
-        return text
     if text is None and sys.stdin.isatty():
         raise ConfigError("prompt: give it as an argument, with --file, or on stdin")
-    return sys.stdin.read()
+    try:
+        prompt = sys.stdin.read() if text is None or text == "-" else text
+        prompt.encode()  # in some locales Python reads any bytes, as characters that are none
+    except UnicodeError as error:
+        raise ConfigError(f"prompt: it is no text in UTF-8 ({error}); convert it first") from error
+    return prompt
 
 
 def _write(text: str) -> None:
@@ -86,20 +88,25 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _layer_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -> int:
+def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -> tuple[int, "ExpertUse | None"]:
+    """The layer, and the measured use of its experts if it is known."""
     from multipl_moe.generate.routing import hybrid_layer
+    from multipl_moe.model.expert_use import ExpertUse
     from multipl_moe.model.modeling import MultiplMoeForCausalLM
 
     if not isinstance(generator.model, MultiplMoeForCausalLM):
         raise ConfigError(f"--show-routing: {folder} is dense; it has no routers")
-    return hybrid_layer(generator.model, layer)
-
-
-def _show_routing(generator: "TextGenerator", folder: Path, tokens: "Tensor", num_prompt: int, layer: int) -> None:
-    from multipl_moe.generate.routing import colour_text, legend, route_text
-    from multipl_moe.model.expert_use import ExpertUse
-
     use = ExpertUse.load(folder)
+    if use is not None:
+        use.require_fit(folder, generator.model.config.moe_config)
+    return hybrid_layer(generator.model, layer), use
+
+
+def _show_routing(
+    generator: "TextGenerator", tokens: "Tensor", num_prompt: int, layer: int, use: "ExpertUse | None"
+) -> None:
+    from multipl_moe.generate.routing import colour_text, legend, route_text
+
     first = 0
     for routed in route_text(generator.model, tokens, layer):
         console.print()

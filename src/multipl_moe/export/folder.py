@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.export.gguf import write_gguf
+from multipl_moe.export.gguf import require_writable, write_gguf
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
 from multipl_moe.export.provenance import Provenance
@@ -108,6 +108,9 @@ def export_model(
         on_step("weights")
         copy_companions(model, staging)
         _write_generation_config(staging, dense)
+        if gguf is not None:  # found out now, and not once the model is merged and measured
+            dense.save_pretrained(staging)
+            require_writable(staging)
         if settings.corpus is not None:
             cost = _write_merged(model, staging, settings, on_step)
         else:

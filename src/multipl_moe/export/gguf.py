@@ -115,14 +115,24 @@ def write_gguf(dense: Path, file: Path) -> None:
             writer.add_name(file.stem)
             writer.add_file_type(_FORMATS[max(tensors, key=lambda tensor: tensor.num_bytes).dtype][1])
             writer.add_quantization_version(GGML_QUANT_VERSION)
-            _add_hyperparameters(writer, config, architecture)
-            add_tokenizer(writer, dense, config.vocab_size)
+            _add_metadata(writer, dense, config, architecture)
             _write_tensors(writer, tensors, reader, config, architecture)
         finally:
             writer.close()
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def require_writable(dense: Path) -> None:
+    """Refuse what `write_gguf` refuses but for the tensors: the folder needs no more than config.json and tokenizer.
+
+    Raises:
+        BaseModelError: the architecture, one of its settings, or the tokenizer cannot be written.
+    """
+    config = load_config(dense)
+    architecture = _architecture(config)
+    _add_metadata(GGUFWriter(None, MODEL_ARCH_NAMES[architecture.arch]), dense, config, architecture)
 
 
 @dataclass(frozen=True)
@@ -165,6 +175,11 @@ def _name(key: str, config: PreTrainedConfig, architecture: _Architecture) -> st
 def _dtype(key: str, shape: tuple[int, ...], dtype: torch.dtype) -> torch.dtype:
     """llama.cpp wants norms and biases in float32."""
     return torch.float32 if len(shape) == 1 or key.endswith("norm.weight") else dtype
+
+
+def _add_metadata(writer: GGUFWriter, dense: Path, config: PreTrainedConfig, architecture: _Architecture) -> None:
+    _add_hyperparameters(writer, config, architecture)
+    add_tokenizer(writer, dense, config.vocab_size)
 
 
 def _add_hyperparameters(writer: GGUFWriter, config: PreTrainedConfig, architecture: _Architecture) -> None:

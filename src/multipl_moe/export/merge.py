@@ -13,6 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.eval.compare import evaluate_models
+from multipl_moe.export.weights import cast_finite
 from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names
@@ -69,6 +70,7 @@ def merge_to_dense(
     Raises:
         BaseModelError: `model` is no hybrid, or was never trained.
         ConfigError: a language was not measured.
+        OutputError: a value is too large for `dtype`.
     """
     config = load_config(model)
     if not isinstance(config, MultiplMoeConfig):
@@ -127,15 +129,15 @@ class _Merge:
             dtype = self.dtype or self.reader.dtype(key)
             if match := _SHARED_KEY.match(key):
                 name = f"{match['prefix']}{match['part']}.{match['kind']}"
-                plans.append(TensorPlan(name, shape, dtype, partial(self._merged, match)))
+                plans.append(TensorPlan(name, shape, dtype, partial(self._merged, match, name, dtype)))
             elif not _TRAINED_KEY.search(key):
-                plans.append(TensorPlan(key, shape, dtype, partial(self._copy, key)))
+                plans.append(TensorPlan(key, shape, dtype, partial(self._copy, key, dtype)))
         return plans
 
-    def _copy(self, key: str) -> list[Tensor]:
-        return [self.reader.read(key)]
+    def _copy(self, key: str, dtype: torch.dtype) -> list[Tensor]:
+        return [cast_finite(key, self.reader.read(key), dtype)]
 
-    def _merged(self, key: re.Match[str]) -> list[Tensor]:
+    def _merged(self, key: re.Match[str], name: str, dtype: torch.dtype) -> list[Tensor]:
         """One matrix or bias of a layer's block, over all its experts; the differences add up in float32."""
         prefix, part, kind = key["prefix"], key["part"], key["kind"]
         use = self.use[int(key["layer"])]
@@ -144,7 +146,7 @@ class _Merge:
             merged = merged + weight * (expert.float() - shared)
         if part == self.family.down and self.moe.fusion == "fixed":
             merged = merged * use.sum().item()
-        return [merged]
+        return [cast_finite(name, merged, dtype)]
 
     def _experts(self, prefix: str, part: str, kind: str) -> Tensor:
         """(E, ...) this matrix or bias of the stacked experts; an upper one shares its tensor with the other parts."""
@@ -168,8 +170,5 @@ def _expert_use(model: Path, moe: MoeConfig, languages: list[str] | None) -> Exp
     if not wanted:
         raise ConfigError(f"languages: name at least one of {', '.join(use.languages)}")
     chosen = ExpertUse({name: use.languages[name] for name in wanted})
-    num_experts = len(expert_names(moe))
-    for layers in chosen.languages.values():
-        if sorted(layers) != moe.layers or any(len(weights) != num_experts for weights in layers.values()):
-            raise BaseModelError(f"model: {model / EXPERT_USE_FILE} does not fit config.json; train the model again")
+    chosen.require_fit(model, moe)
     return chosen

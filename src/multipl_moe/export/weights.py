@@ -74,16 +74,29 @@ def main_dtype(plans: list[TensorPlan]) -> torch.dtype:
     return max(num_bytes, key=lambda dtype: num_bytes[dtype])
 
 
-def _stays_float32(name: str) -> bool:
-    return name.rpartition(".")[2] in (MultiplMoeForCausalLM._keep_in_fp32_modules_strict or ())
+def cast_finite(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """The tensor in another dtype.
 
+    Args:
+        name: of the tensor, for the message.
+        value: the tensor.
+        dtype: the other one.
 
-def _cast(reader: CheckpointReader, name: str, dtype: torch.dtype) -> list[Tensor]:
-    value = reader.read(name)
+    Raises:
+        OutputError: a finite value would become infinite.
+    """
     cast = value.to(dtype)
     if torch.finfo(dtype).max < torch.finfo(value.dtype).max and bool((cast.isinf() & ~value.isinf()).any()):
         raise OutputError(
             f"dtype: {str(dtype).removeprefix('torch.')} cannot hold {name} (values up to {value.abs().max():.3g}); "
             "use bfloat16 or float32"
         )
-    return [cast]
+    return cast
+
+
+def _stays_float32(name: str) -> bool:
+    return name.rpartition(".")[2] in (MultiplMoeForCausalLM._keep_in_fp32_modules_strict or ())
+
+
+def _cast(reader: CheckpointReader, name: str, dtype: torch.dtype) -> list[Tensor]:
+    return [cast_finite(name, reader.read(name), dtype)]

@@ -48,6 +48,13 @@ class ExpertUse:
             served.append(dict(sorted(shares.items(), key=lambda item: -item[1])))
         return served
 
+    def require_fit(self, folder: Path, moe: MoeConfig) -> None:
+        """Raise BaseModelError where layers or experts are not those of the model in `folder`, configured by `moe`."""
+        file, num_experts = folder / EXPERT_USE_FILE, len(expert_names(moe))
+        for layers in self.languages.values():
+            if sorted(layers) != moe.layers or any(len(weights) != num_experts for weights in layers.values()):
+                raise BaseModelError(f"model: {file} does not fit config.json; train the model again")
+
     def save(self, folder: Path) -> None:
         """Write expert_use.json into a model's folder."""
         (folder / EXPERT_USE_FILE).write_text(json.dumps({"languages": self.languages}, indent=2) + "\n")
