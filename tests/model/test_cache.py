@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import DynamicCache, StaticCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import Cache, DynamicIndexedLayer, DynamicLayer
 
 from multipl_moe.model import segments as segments_module
 from multipl_moe.model.cache import SegmentCacheLayer
@@ -217,12 +217,20 @@ def test_cropping_is_refused():
         cache.crop(-1)
 
 
-def test_static_and_foreign_caches_are_refused():
-    model = tiny_hybrid()
+@pytest.mark.parametrize("preset", CAUSAL_PRESETS)
+def test_caches_that_are_not_dynamic_are_refused(preset: str):
+    model = tiny_hybrid(preset)
+    for cache in (StaticCache(config=model.config.base_config, max_cache_len=32), Cache([DynamicIndexedLayer()])):
+        with pytest.raises(ValueError, match=r"needs a dynamic cache, not (Static|DynamicIndexed)Layer"):
+            model(random_tokens(1, 9), cache=cache)
     with pytest.raises(ValueError, match="needs a dynamic cache, not StaticLayer"):
-        model(random_tokens(1, 9), cache=StaticCache(config=model.config.base_config, max_cache_len=32))
-    with pytest.raises(ValueError, match="needs a dynamic cache"):
         model.generate(random_tokens(1, 9), cache_implementation="static", max_new_tokens=3, pad_token_id=0)
+    with pytest.raises(ValueError, match="needs a dynamic cache, not an offloaded one"):
+        model(random_tokens(1, 9), cache=DynamicCache(config=model.config.base_config, offloading=True))
+
+
+def test_a_cache_that_was_filled_by_another_model_is_refused():
+    model = tiny_hybrid()
     foreign = DynamicCache(config=model.config.base_config)
     layers: list[Any] = foreign.layers
     for layer in layers:

@@ -384,3 +384,12 @@ def test_embeddings_instead_of_token_ids_give_the_same_logits():
     model, tokens = tiny_hybrid(), random_tokens(2, 11)
     embeddings = model.get_input_embeddings()(tokens)
     assert torch.equal(model(inputs_embeds=embeddings).logits, model(input_ids=tokens).logits)
+
+
+@pytest.mark.parametrize("preset", ["causal", "token-only", "paper"])
+def test_an_attention_mask_that_is_not_of_rows_and_tokens_is_refused(preset: str):
+    model, tokens = tiny_hybrid(preset), random_tokens(2, 9)
+    full: Any = torch.ones(2, 1, 9, 9, dtype=torch.bool).tril()
+    for mask in (full, full.float(), {"full_attention": full}):
+        with pytest.raises(ValueError, match=r"attention_mask: it must be \(rows, tokens\)"):
+            model(input_ids=tokens, attention_mask=mask)

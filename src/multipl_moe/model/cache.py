@@ -63,25 +63,30 @@ _STATEFUL: dict[type, type] = {
 }
 
 
+def require_dynamic(cache: Cache) -> None:
+    """Raise ValueError for a cache that is static, quantised or offloaded; such a one a hybrid model does not fill."""
+    if getattr(cache, "offloading", False):
+        raise ValueError("a hybrid model needs a dynamic cache, not an offloaded one")
+    kinds: set[Any] = {type(layer) for layer in cache.layers} | {cache.layer_class_to_replicate} - {None}
+    for kind in kinds:
+        if kind not in _STATEFUL and kind not in _STATEFUL.values():
+            raise ValueError(
+                f"a hybrid model needs a dynamic cache, not {kind.__name__}; leave cache_implementation out"
+            )
+
+
 def add_segment_state(cache: Cache, layers: list[int]) -> None:
     """Make the given layers of a dynamic cache hold a segment state; those that do are left alone.
 
     Raises:
-        ValueError: the cache is static, quantised or offloaded, or was filled by another model.
+        ValueError: the cache was filled by another model.
     """
-    if getattr(cache, "offloading", False):
-        raise ValueError("the hybrid layers' segment state needs a dynamic cache, not an offloaded one")
     for index in layers:
         while len(cache.layers) <= index and cache.layer_class_to_replicate is not None:
             cache.layers.append(cache.layer_class_to_replicate())
         layer: Any = cache.layers[index]
         if isinstance(layer, SegmentCacheLayer):
             continue
-        if type(layer) not in _STATEFUL:
-            raise ValueError(
-                f"the hybrid layers' segment state needs a dynamic cache, not {type(layer).__name__}; "
-                "leave cache_implementation out"
-            )
         if layer.get_seq_length() > 0:
             raise ValueError("this cache was filled without segment states; start with a new one")
         layer.__class__ = _STATEFUL[type(layer)]

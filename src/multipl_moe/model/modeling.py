@@ -11,7 +11,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import MoeCausalLMOutputWithPast
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.cache import add_segment_state, segment_state_of
+from multipl_moe.model.cache import add_segment_state, require_dynamic, segment_state_of
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.hybrid import HybridMoe
@@ -24,6 +24,11 @@ _PADDING_POSITION = -2
 _NO_CACHE = (
     "preset {!r} cannot generate with a cache: its routing of a segment sees later tokens of that segment and the "
     "other segments of the batch, so every step routes the whole sequence anew"
+)
+
+_NO_MASK = (
+    "attention_mask: it must be (rows, tokens), nonzero for real tokens, not {}; packed documents are kept apart by "
+    "position_ids alone"
 )
 
 
@@ -156,6 +161,9 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         assert inputs is not None
         cache = self._cache(kwargs)
         attention_mask, position_ids = kwargs.get("attention_mask"), kwargs.get("position_ids")
+        if attention_mask is not None and (not isinstance(attention_mask, Tensor) or attention_mask.ndim != 2):
+            given = tuple(attention_mask.shape) if isinstance(attention_mask, Tensor) else type(attention_mask).__name__
+            raise ValueError(_NO_MASK.format(given))
         if attention_mask is not None and bool((attention_mask != 0).all()):
             attention_mask = None
         if position_ids is None:
@@ -188,6 +196,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         if not self._moe.is_causal:
             raise ValueError(_NO_CACHE.format(self._moe.preset))
         cache = DynamicCache(config=self.config.base_config) if cache is None else cache
+        require_dynamic(cache)
         if self._moe.num_segment_experts:
             add_segment_state(cache, self._moe.layers)
         return cache
