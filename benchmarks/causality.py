@@ -12,6 +12,7 @@ A forward pass a scored token, every fourth of a window: 28 windows take about 5
 """
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,6 +121,15 @@ def choose_windows(tokenizer: PreTrainedTokenizerBase, corpus: Path, size: int, 
     return [windows[turn] for turn in range(per_language) for windows in by_language if turn < len(windows)]
 
 
+def weights_digest(folder: Path) -> str:
+    """SHA-256 over a model's weights, so that batches of a model that was trained anew are not taken for its own."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
 def read_batches(file: Path, settings: dict[str, Any]) -> list[list[dict[str, Any]]]:
     """The batches that an earlier run finished; the file is begun, or cut after its last whole line."""
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.is_file() else []
@@ -164,7 +174,12 @@ def measure(name: str, folder: Path, corpus: Path, work: Path, size: int, per_la
     batches = [windows[begin : begin + _ROWS] for begin in range(0, len(windows) - _ROWS + 1, _ROWS)]
     work.mkdir(parents=True, exist_ok=True)
     file = work / f"{name}.jsonl"
-    settings = {"model": str(folder.resolve()), "corpus": str(corpus.resolve()), "window_tokens": size}
+    settings = {
+        "model": str(folder.resolve()),
+        "weights_sha256": weights_digest(folder),
+        "corpus": str(corpus.resolve()),
+        "window_tokens": size,
+    }
     done = read_batches(file, settings)[: len(batches)]
     columns = TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn("batches"), TimeRemainingColumn()
     with Progress(*columns, console=console) as bar, file.open("a", encoding="utf-8") as lines:
