@@ -15,7 +15,7 @@ from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
 from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.generate.text import COLDEST, load_tokenizer
 from multipl_moe.loading import load_model
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.upcycle.base import resolve_base
@@ -99,7 +99,7 @@ class LocalCompleter:
         tokens, mask = _left_padded([row.prompt for row in rows], self._model.device)
         cache = None
         while True:
-            processors = [RowDraws(rows, settings.temperature, settings.top_p)] if settings.temperature else []
+            processors = [RowDraws(rows, settings.temperature, settings.top_p)] if settings.temperature >= COLDEST else []
             output = self._model.generate(
                 tokens,
                 attention_mask=mask,
