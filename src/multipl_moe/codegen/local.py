@@ -99,7 +99,8 @@ class LocalCompleter:
         tokens, mask = _left_padded([row.prompt for row in rows], self._model.device)
         cache = None
         while True:
-            processors = [RowDraws(rows, settings.temperature, settings.top_p)] if settings.temperature >= COLDEST else []
+            draws = settings.temperature >= COLDEST
+            processors = [RowDraws(rows, settings.temperature, settings.top_p)] if draws else []
             output = self._model.generate(
                 tokens,
                 attention_mask=mask,

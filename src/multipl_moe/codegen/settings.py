@@ -11,7 +11,9 @@ class CodegenSection(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False)
 
     num_samples: int = Field(default=1, ge=1, description="Completions of each problem; pass@k needs at least k.")
-    temperature: float = Field(default=0.0, ge=0, le=10, description="0, or less than 0.0001, takes the likeliest token each time.")
+    temperature: float = Field(
+        default=0.0, ge=0, le=10, description="0, or less than 0.0001, takes the likeliest token each time."
+    )
     top_p: float = Field(default=1.0, gt=0, le=1, description="Share of the probability to draw from.")
     max_new_tokens: int = Field(default=512, ge=1, description="Most tokens of a completion.")
     seed: int = Field(default=0, ge=0, description="Of the drawing; each sample has a seed that follows from it.")
