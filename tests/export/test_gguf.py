@@ -256,7 +256,7 @@ def test_a_sliding_window_bounds_the_context(tmp_path):
 @pytest.mark.parametrize(
     ("family", "overrides", "message"),
     [
-        ("gemma2", {}, "GGUF for gemma2: it is not among llama, .*convert_hf_to_gguf.py"),
+        ("gemma2", {}, "GGUF for gemma2: it is not among .*llama.*convert_hf_to_gguf.py"),
         ("llama", {"hidden_act": "gelu"}, "GGUF for llama: llama.cpp computes it only with hidden_act silu, not gelu"),
         ("starcoder2", {"use_bias": False}, "only with use_bias True, not False"),
         ("qwen3", {"attention_bias": True}, "only with attention_bias False, not True"),

@@ -58,17 +58,18 @@ def router_health(
     """Route the same held-out text, all languages mixed in each batch, in evaluation and as in training.
 
     In training mode the batches have as many rows as in training, for thresholds come from the other rows. They hold
-    each expert's load near its share whatever the text, so half of the rows serve there.
+    each expert's load near its share whatever the text, so half of the text serves there.
     """
     device = move_to_best_device(model)
-    rows = _mixed_rows(tokenizer, corpus, recipe)
+    turns = _turns(tokenizer, corpus, recipe)
     loads = {}
-    modes = {"eval": (rows, _EVAL_ROWS), "train": (rows[::2], recipe.train.batch_sequences)}
+    modes = {"eval": (turns, _EVAL_ROWS), "train": (turns[::2], recipe.train.batch_sequences)}
     for mode, (chosen, num_rows) in modes.items():
+        rows = [row for turn in chosen for row in turn]
         model.train(mode == "train")
         with observe_routing(model) as statistics:
-            for begin in range(0, len(chosen), num_rows):
-                batch = _pad(chosen[begin : begin + num_rows])
+            for begin in range(0, len(rows), num_rows):
+                batch = _pad(rows[begin : begin + num_rows])
                 model.model(**{key: value.to(device) for key, value in batch.items()})
                 for layer in model.hybrid_layers.values():
                     layer.discard_batch_threshold()
@@ -89,14 +90,14 @@ def _judge(evaluation: dict[int, LayerStatistics], training: dict[int, LayerStat
     return RouterHealth(min(ratios), max(ratios), max(differences), dead, layers)
 
 
-def _mixed_rows(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe) -> list[list[int]]:
-    """Rows of held-out text, the languages taking turns; half as much as the text that calibration read."""
+def _turns(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe) -> list[tuple[list[int], ...]]:
+    """Turns of one row of held-out text of each language; half as much in all as the text that calibration read."""
     size = recipe.train.calibration_sequence_tokens
     count = max(recipe.train.calibration_tokens // (2 * size * len(recipe.languages)), _MIN_WINDOWS_PER_LANGUAGE)
     by_language = [
         _windows(tokenizer, read_documents(corpus, "validation", name), size, count) for name in recipe.languages
     ]
-    return [row for turn in zip(*by_language, strict=True) for row in turn]
+    return list(zip(*by_language, strict=True))
 
 
 def _windows(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int, count: int) -> list[list[int]]:
