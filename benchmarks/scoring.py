@@ -101,7 +101,7 @@ class PlainRunner:
                     limits=_LIMITS,
                     folder=folder,
                     writable=True,
-                    read_only_binds=commands.binds,
+                    read_only_binds=commands.binds(command),
                     environment={**commands.toolchain.environment, "GOCACHE": str(self._go_cache)},
                     overlay=self._go_cache if program.language == "go" else None,
                 )

@@ -35,7 +35,7 @@ _OPENINGS = {
     "rust": "fn opening() {\n",
     "go": "func opening() {\n",
 }
-_SHORT_S = 1.0
+_SHORT_S, _LONG_S = 1.0, 300.0
 _NEIGHBOUR_S = 10.0
 
 EXPECTED = {
@@ -111,13 +111,17 @@ def jails(bubblewrap) -> Iterator[tuple[Jail, Jail]]:
 
 
 def judged(program: Program, expected: Outcome, jail: Jail, toolbox: Toolbox) -> Judgement:
-    """Judge with the real limits, but for a wall time that is short where the program is to meet it."""
+    """Judge with the real limits, but for the wall time: short for a program that is to meet it, and long for one that
+    is to fill the memory, which takes its time on a busy machine.
+    """
     toolchain = TOOLCHAINS[program.language]
     run, compiling = toolchain.run_limits, toolchain.compile_limits
     if expected == Outcome.timeout:
         run = replace(run, wall_s=_SHORT_S)
     if expected == Outcome.compile_timeout:
         compiling = replace(compiling, wall_s=_SHORT_S)
+    if expected == Outcome.memory_limit:
+        run, compiling = replace(run, wall_s=_LONG_S), replace(compiling, wall_s=_LONG_S)
     return judge(program, jail, toolbox, run, compiling)
 
 

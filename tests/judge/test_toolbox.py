@@ -94,7 +94,19 @@ def test_cache_that_only_saves_time_is_left_out_where_it_cannot_be_written(jail,
     caches = {"library": Cache("library", (("true",),), required=False)}
     quick = replace(TOOLCHAINS["python"], caches=caches, warm={"library": ("{cache:library}",)})
     commands = Toolbox({"python": quick}).commands(Program("python", "", Seal.draw()), jail)
-    assert commands.binds == ()
+    assert commands.caches == ()
+
+
+def test_jail_shows_a_cache_only_to_the_command_that_uses_it(jail, tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+    caches = {"library": Cache("library", (("true",),))}
+    check = ("{python}", "-c", "", "{cache:library}/file")
+    toolchain = replace(TOOLCHAINS["python"], caches=caches, compile=check)
+    commands = Toolbox({"python": toolchain}).commands(Program("python", "", Seal.draw()), jail)
+    assert commands.compile is not None
+    assert commands.binds(commands.compile) == commands.caches
+    assert commands.caches != ()
+    assert commands.binds(commands.run) == ()
 
 
 def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(jail, toolbox, tmp_path, monkeypatch):

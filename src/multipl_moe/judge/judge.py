@@ -57,7 +57,7 @@ def judge(
             limits=limits,
             folder=folder,
             stdin=b"" if commands.compile else program.source.encode(errors="surrogateescape"),
-            read_only_binds=commands.binds,
+            read_only_binds=commands.binds(commands.run),
             environment=toolchain.environment,
         )
         outcome = _outcome_of_run(finished, program.seal, toolchain.failed_assertion)
@@ -79,7 +79,7 @@ def _compile(program: Program, commands: Commands, folder: Path, jail: Jail, lim
         folder=folder,
         writable=True,
         stdin=b"" if commands.source else source,
-        read_only_binds=commands.binds,
+        read_only_binds=commands.binds(commands.compile),
         environment=commands.toolchain.environment,
     )
     if commands.source:
@@ -95,7 +95,7 @@ def _parses(program: Program, commands: Commands, jail: Jail) -> bool:
         commands.check,
         limits=replace(toolchain.compile_limits, output_bytes=toolchain.run_limits.output_bytes),
         stdin=program.source.encode(errors="surrogateescape"),
-        read_only_binds=commands.binds,
+        read_only_binds=commands.binds(commands.check),
         environment=toolchain.environment,
     )
     return finished.stopped_by is not None or finished.exit_code == 0

@@ -33,7 +33,8 @@ class Commands:
         toolchain: of its language.
         compile, check, run: commands as in the toolchain, complete but for `{folder}`.
         source: name of the source file, or None for standard input.
-        binds: what the jail must show, read only.
+        folders: of the toolchain, outside of /usr.
+        caches: folders of the caches that any of the commands uses.
     """
 
     toolchain: Toolchain
@@ -41,7 +42,13 @@ class Commands:
     check: tuple[str, ...] | None
     run: tuple[str, ...]
     source: str | None
-    binds: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    caches: tuple[Path, ...]
+
+    def binds(self, command: tuple[str, ...]) -> tuple[Path, ...]:
+        """What the jail must show for one of the commands, read only; each folder below a private one takes time."""
+        named = [folder for folder in self.caches if any(str(folder) in word for word in command)]
+        return (*self.folders, *named)
 
 
 class Toolbox:
@@ -131,7 +138,8 @@ class Toolbox:
             check=expand(toolchain.check, values) if toolchain.check else None,
             run=expand(toolchain.run, values),
             source=str(values["source"]) or None,
-            binds=(*installed.binds, *folders.values()),
+            folders=installed.binds,
+            caches=tuple(folders.values()),
         )
 
     def _caches(self, installed: Installed, program: Program, extras: list[Extra], jail: Jail) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from multipl_moe.judge.preamble import leading_includes
 from multipl_moe.judge.sources import text_of
 from multipl_moe.judge.toolchain import Extra, Reference, Toolchain
 
+_QUICK_LINKER = "-fuse-ld=gold"
 _JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto")
 _JAVAC = (
     "-m",
@@ -96,9 +97,15 @@ TOOLCHAINS: dict[str, Toolchain] = {
                 (("{compiler}", "{options}", "-w", "-x", "c++-header", "{folder}/prelude.h"),),
                 {"prelude.h": "{preamble}"},
                 required=False,
-            )
+            ),
+            "linker": Cache(
+                "cpp-linker",
+                (("{compiler}", _QUICK_LINKER, "{folder}/empty.cpp", "-o", "{folder}/empty"),),
+                {"empty.cpp": "int main() {}\n"},
+                required=False,
+            ),
         },
-        warm={"prelude": ("-include", "{cache:prelude}/prelude.h")},
+        warm={"prelude": ("-include", "{cache:prelude}/prelude.h"), "linker": (_QUICK_LINKER,)},
         reference=Reference(
             "#include <cassert>\n#include <cstdio>\n#include <cstdlib>\nint twice(int x) { BODY }\n"
             'int main() {\n    assert(twice(21) == 42);\n    std::printf("sealed %lld\\n", FIRSTLL ^ SECONDLL);\n}\n',
@@ -116,7 +123,8 @@ TOOLCHAINS: dict[str, Toolchain] = {
         version=("{compiler}", "--version"),
         compile=(
             *("{compiler}", "{options}", "--crate-name", "main", "-A", "warnings", "-C", "debuginfo=0"),
-            *("-C", "strip=symbols", "-C", "codegen-units=1", "-C", "linker={linker}"),
+            *("-C", "strip=symbols", "-C", "codegen-units=1", "-C", "prefer-dynamic", "-C", "rpath"),
+            *("-C", "linker={linker}"),
             *("-o", "{folder}/main", "{extras}", "-"),
         ),
         run=("{folder}/main",),
