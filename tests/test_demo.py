@@ -366,4 +366,4 @@ def test_fewer_minutes_mean_less_scoring_and_calibration():
     short = demo_recipe(5)
     assert short["eval.files_per_language"] == DEMO_RECIPE["eval.files_per_language"] / 3
     assert short["train.calibration_tokens"] == round(DEMO_RECIPE["train.calibration_tokens"] / 3)
-    assert load_recipe(None, short).train.calibration_tokens == 28_672
+    assert load_recipe(None, short).train.calibration_tokens == 43_008

@@ -52,7 +52,7 @@ DEMO_RECIPE: dict[str, Any] = {
     "train.batch_sequences": 4,
     "train.learning_rate": 2e-3,
     "train.replay": 0.1,
-    "train.calibration_tokens": 86_016,
+    "train.calibration_tokens": 129_024,
     "train.calibration_sequence_tokens": 256,
     "train.save_every_steps": 150,
     "codegen.max_new_tokens": 64,
@@ -65,7 +65,7 @@ _FULL_MINUTES = 15
 _SPEED_MARGIN = 0.92
 # Scoring, calibration, expert use and router health after training, in multiples of the time that scoring the base
 # took.
-_AFTER_TRAINING = 6.6
+_AFTER_TRAINING = 7.3
 _SECONDS_AFTER_TRAINING = 20
 # The hybrid's programs, in multiples of the time that the base's took.
 _PROGRAMS_AFTER_TRAINING = 1.3
