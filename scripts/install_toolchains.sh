@@ -15,6 +15,7 @@ wanted='
 /usr/bin/python3|python3
 /usr/lib/python3/dist-packages/numpy|python3-numpy
 /usr/bin/g++|g++
+/usr/bin/ld.gold|binutils-gold
 /usr/include/openssl/md5.h|libssl-dev
 /usr/bin/rustc|rustc
 /usr/bin/cargo|cargo

@@ -62,7 +62,7 @@ DEMO_RECIPE: dict[str, Any] = {
     "eval.window_tokens": 256,
 }
 _FULL_MINUTES = 15
-_SPEED_MARGIN = 0.92
+_SPEED_MARGIN = 0.98
 # Scoring, calibration, expert use and router health after training, in multiples of the time that scoring the base
 # took.
 _AFTER_TRAINING = 7.3
