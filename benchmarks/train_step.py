@@ -24,7 +24,7 @@ from multipl_moe.loading import load_hybrid
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import load_recipe
 from multipl_moe.train.settings import attention_implementation, compute_dtype
-from multipl_moe.train.stages import prepare_stage1
+from multipl_moe.train.methods import prepare
 from multipl_moe.upcycle.convert import upcycle
 
 _MIN_RATIO = 0.8
@@ -90,7 +90,7 @@ def measure(repeats: int) -> dict[str, Any]:
         upcycle(recipe, Path(work) / "hybrid")
         hybrid = load_hybrid(Path(work) / "hybrid")
     dense, dtype = DenseModel(hybrid), compute_dtype(recipe)
-    prepare_stage1(hybrid)
+    prepare(hybrid, recipe)
     hybrid.set_attn_implementation(attention_implementation(recipe))
     dense.model.set_attn_implementation(attention_implementation(recipe))
     shape = (recipe.train.batch_sequences, recipe.train.sequence_tokens)

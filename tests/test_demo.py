@@ -40,7 +40,7 @@ _STEPS = {
     "build_corpus": "corpus",
     "upcycle": "upcycle",
     "score_languages": "bits per byte of the base",
-    "train_stage1": "training",
+    "train_model": "training",
     "router_health": "bits per byte of the hybrid",
     "write_report": None,
 }
@@ -248,7 +248,7 @@ def _budget(world: World, folder: Path, monkeypatch, *, minutes: float, rate: fl
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "measure_throughput", lambda *args: rate)
-    monkeypatch.setattr(module, "train_stage1", stop)
+    monkeypatch.setattr(module, "train_model", stop)
     read_json = module.read_json
 
     def read(file: Path) -> Any:
@@ -292,7 +292,7 @@ def test_without_minutes_speed_is_not_measured(world: World, tmp_path: Path, mon
     def stop(*args: Any, **kwargs: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "train_stage1", stop)
+    monkeypatch.setattr(module, "train_model", stop)
     with pytest.raises(KeyboardInterrupt):
         _run(world.recipe, tmp_path / "run")
     assert load_recipe(tmp_path / "run" / "recipe.yaml") == world.recipe

@@ -32,7 +32,7 @@ KEYS = {
         "shared_expert_selection",
         "router_aux_loss_coef",
     },
-    "upcycle": {"noise", "reinit", "dtype", "verify"},
+    "upcycle": {"noise", "reinit", "experts_from", "dtype", "verify"},
     "corpus": {
         "sources",
         "max_bytes_per_language",
@@ -44,7 +44,10 @@ KEYS = {
     },
     "corpus.sources": {"kind", "path", "language", "licence", "text_key"},
     "train": {
+        "method",
+        "lora_rank",
         "tokens",
+        "skip_tokens",
         "sequence_tokens",
         "batch_sequences",
         "accumulation_steps",
@@ -171,7 +174,7 @@ def test_an_unknown_key_inside_a_list_is_refused_with_the_nearest_known_one():
 
 def test_an_unknown_key_like_no_other_is_refused_with_all_known_ones():
     (problem,) = problems_of({"upcycle": {"xyz": 1}})
-    assert problem == "recipe: upcycle.xyz: unknown key; known keys: noise, reinit, dtype, verify"
+    assert problem == "recipe: upcycle.xyz: unknown key; known keys: noise, reinit, experts_from, dtype, verify"
 
 
 def test_all_problems_are_told_at_once_each_with_key_and_value(tmp_path):

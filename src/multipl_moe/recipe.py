@@ -4,6 +4,7 @@ Unknown keys are refused with the nearest known name, and all problems of a reci
 never changes a value; the resolved recipe is saved beside each output.
 """
 
+import copy
 import difflib
 import re
 from pathlib import Path
@@ -28,7 +29,7 @@ _YamlLoader.add_implicit_resolver(
 )
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     """A part of a recipe: strict about keys and types, documented field by field."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False)
@@ -39,7 +40,7 @@ _MOE_OVERRIDES: dict[str, Any] = {
     for name, annotation in MoeConfig.__annotations__.items()
     if name not in ("preset", "layers")
 }
-_MoeOverrides = create_model("_MoeOverrides", __base__=_Section, **_MOE_OVERRIDES)
+_MoeOverrides = create_model("_MoeOverrides", __base__=Section, **_MOE_OVERRIDES)
 
 
 class MoeSection(_MoeOverrides):
@@ -56,12 +57,18 @@ class MoeSection(_MoeOverrides):
         return MoeConfig.from_preset(self.preset, layers=layers, **overrides)
 
 
-class UpcycleSection(_Section):
+class UpcycleSection(Section):
     """How experts are made from the base's feed-forward blocks."""
 
     noise: float = Field(default=0.0, ge=0, le=1, description="Gaussian noise on each expert, in standard deviations.")
     reinit: float = Field(
         default=0.0, ge=0, le=1, description="Share of intermediate units to re-initialise (Drop-Upcycling)."
+    )
+    experts_from: Path | None = Field(
+        default=None,
+        strict=False,
+        description="Dense model tuned from the base, whose feed-forward blocks the experts start as; the shared "
+        "expert stays the base's (Branch-Train-MiX).",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="auto: as in the base."
@@ -69,7 +76,7 @@ class UpcycleSection(_Section):
     verify: bool = Field(default=True, description="Compare the logits with the base's on a probe.")
 
 
-class SourceSection(_Section):
+class SourceSection(Section):
     """One source of files."""
 
     kind: Literal["toolchains", "folder", "git", "jsonl", "parquet"]
@@ -87,7 +94,7 @@ class SourceSection(_Section):
         return self
 
 
-class CorpusSection(_Section):
+class CorpusSection(Section):
     """Which files to learn from and how to prepare them."""
 
     sources: list[SourceSection] = Field(default_factory=lambda: [SourceSection(kind="toolchains")], min_length=1)
@@ -103,10 +110,17 @@ class CorpusSection(_Section):
     near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
 
 
-class TrainSection(_Section):
-    """Stage 1: new experts and routers learn from code."""
+class TrainSection(Section):
+    """Stage 1: new experts and routers learn from code; or, to compare with, the dense base does."""
 
+    method: Literal["experts", "dense", "dense-ffn", "lora"] = Field(
+        default="experts",
+        description="What learns: experts and routers of a hybrid, or of the dense base all weights, the feed-forward "
+        "blocks of moe.layers, or LoRA adapters on every linear map.",
+    )
+    lora_rank: int = Field(default=16, ge=1, description="Rank of the adapters of the method lora.")
     tokens: int = Field(default=300_000, gt=0, description="Tokens to train on.")
+    skip_tokens: int = Field(default=0, ge=0, description="Tokens of the mixture that an earlier stage has seen.")
     sequence_tokens: int = Field(default=512, ge=2, description="Tokens of a packed sequence.")
     batch_sequences: int = Field(default=4, ge=1, description="Sequences of a forward pass, on each process.")
     accumulation_steps: int = Field(default=1, ge=1, description="Forward passes of an optimiser step.")
@@ -137,7 +151,7 @@ class TrainSection(_Section):
     save_every_steps: int = Field(default=100, ge=1)
 
 
-class EvalSection(_Section):
+class EvalSection(Section):
     """Bits per byte on held-out files."""
 
     files_per_language: int = Field(default=40, ge=2)
@@ -149,7 +163,7 @@ class EvalSection(_Section):
     bootstrap_samples: int = Field(default=2000, ge=100)
 
 
-class ProgramsSection(_Section):
+class ProgramsSection(Section):
     """Programs that a model writes, judged by running them."""
 
     benchmarks: list[str] = Field(
@@ -173,7 +187,7 @@ class ProgramsSection(_Section):
     )
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """Everything that decides a run."""
 
     base: str = Field(default="smollm2-135m", description="Hub id, folder, GGUF file, or smollm2-135m.")
@@ -239,10 +253,10 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
     Raises:
         ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
     """
-    values: dict[str, Any] = _read_yaml(path) if path is not None else {}
+    values: dict[str, Any] = read_yaml(path) if path is not None else {}
     for key, value in (overrides or {}).items():
         if value is not None:
-            _set_dotted(values, key, value)
+            _set_dotted(values, key, copy.deepcopy(value))
     return validate_recipe(values, origin=str(path) if path is not None else "recipe")
 
 
@@ -259,7 +273,7 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
-        raise ConfigError([f"{origin}: {_describe(problem)}" for problem in error.errors()]) from None
+        raise ConfigError([f"{origin}: {describe_problem(problem, Recipe)}" for problem in error.errors()]) from None
     try:
         recipe.moe.resolve([0])
     except ConfigError as error:
@@ -267,7 +281,8 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     return recipe
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; raises ConfigError where there is none."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _YamlLoader)
     except OSError as error:
@@ -288,10 +303,11 @@ def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
     values[name] = value
 
 
-def _describe(problem: Any) -> str:
+def describe_problem(problem: Any, schema: type[BaseModel]) -> str:
+    """One line on a problem that pydantic found: key, value and remedy; unknown keys with the nearest known name."""
     location = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(problem["loc"][:-1])
+        known = _known_keys(problem["loc"][:-1], schema)
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{location}: unknown key; {hint}"
@@ -301,11 +317,10 @@ def _describe(problem: Any) -> str:
     return f"{location}: {problem['input']!r}: {message}"
 
 
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    """Keys of the section at a location of the recipe."""
-    section: type[BaseModel] = Recipe
+def _known_keys(location: tuple[Any, ...], section: type[BaseModel]) -> list[str]:
+    """Keys of the section at a location below `section`."""
     for part in location:
-        if isinstance(part, int):
+        if part not in section.model_fields:  # an index, or a name that the user gave
             continue
         annotation = section.model_fields[part].annotation
         candidates = [annotation, *getattr(annotation, "__args__", ())]

@@ -11,6 +11,7 @@ from multipl_moe import MultiplMoeConfig
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval import router_health as module
 from multipl_moe.eval.router_health import RouterHealth, router_health
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.train.calibrate import calibrate_thresholds
@@ -33,7 +34,7 @@ def model(world: World) -> MultiplMoeForCausalLM:
     for index, layer in model.hybrid_layers.items():
         randomise(layer.segment_router, seed=index)
         layer.segment_start.data.copy_(10 * layer.segment_router.weight[0])
-    calibrate_thresholds(model, calibration_batches(world.recipe, world.corpus))
+    calibrate_thresholds(model, calibration_batches(world.recipe, world.corpus, load_tokenizer(world.base)))
     return model
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from transformers import TrainerCallback
 
-from multipl_moe.train.trainer import TrainResult, train_stage1
+from multipl_moe.train.trainer import TrainResult, train_model
 from tests.train.tiny import World, tiny_world
 
 
@@ -77,4 +77,4 @@ class Run:
 @pytest.fixture(scope="session")
 def run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder, watcher = tmp_path_factory.mktemp("run"), Watcher()
-    return Run(folder, train_stage1(world.recipe, world.hybrid, world.corpus, folder, callbacks=[watcher]), watcher)
+    return Run(folder, train_model(world.recipe, world.hybrid, world.corpus, folder, callbacks=[watcher]), watcher)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.selection import num_taken
@@ -27,7 +28,7 @@ def model(world: World) -> MultiplMoeForCausalLM:
 
 @pytest.fixture
 def batches(world: World) -> Batches:
-    return list(calibration_batches(world.recipe, world.corpus))
+    return list(calibration_batches(world.recipe, world.corpus, load_tokenizer(world.base)))
 
 
 def _observe(model: MultiplMoeForCausalLM, batches: Batches) -> dict[int, LayerStatistics]:
@@ -117,7 +118,7 @@ def test_models_without_thresholds_stay_as_they_are_and_do_not_even_run(preset: 
 
 
 def test_batches_may_come_from_a_generator(model, world: World, batches):
-    calibrate_thresholds(model, calibration_batches(world.recipe, world.corpus))
+    calibrate_thresholds(model, calibration_batches(world.recipe, world.corpus, load_tokenizer(world.base)))
     expected = {index: layer.segment_threshold.clone() for index, layer in model.hybrid_layers.items()}
     calibrate_thresholds(model, batches)
     for index, layer in model.hybrid_layers.items():

@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 from multipl_moe.loading import load_hybrid
 from multipl_moe.train.progress import TrainingProgress, describe_health
 from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trainer import train_stage1
+from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Interrupt
 from tests.train.tiny import World, with_train
 
@@ -35,7 +35,7 @@ def _train(world: World, folder: Path, console: Console, *callbacks: TrainerCall
     recipe = with_train(world.recipe, **train)
     folder.mkdir(exist_ok=True)
     progress = TrainingProgress(folder, tokens_per_step(recipe), console)
-    train_stage1(recipe, world.hybrid, world.corpus, folder, callbacks=[progress, *callbacks])
+    train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[progress, *callbacks])
     return _lines(folder)
 
 
@@ -164,4 +164,4 @@ def test_health_in_words_counts_dead_experts_and_leaves_out_the_shared_one():
     }
     assert describe_health(layers) == "token load 0.5-1.5x, segment load 1.0-1.0x, 2 dead"
     assert describe_health({1: {"segment_load": [0.1, 0.3]}}) == "segment load 0.5-1.5x, none dead"
-    assert describe_health({}) == "none dead"
+    assert describe_health({}) == ""

@@ -6,7 +6,9 @@ import torch
 from multipl_moe.errors import FrozenParameterError
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.train.stages import frozen_hashes, prepare_stage1, verify_frozen
+from multipl_moe.recipe import Recipe
+from multipl_moe.train.methods import prepare
+from multipl_moe.train.stages import frozen_hashes, verify_frozen
 from tests.conftest import tiny_hybrid
 from tests.train.tiny import World
 
@@ -22,7 +24,7 @@ _ROUTERS = {
 @pytest.mark.parametrize("preset", _ROUTERS)
 def test_only_experts_routers_and_start_vectors_of_hybrid_layers_train(preset: str):
     model = tiny_hybrid(preset)
-    prepare_stage1(model)
+    prepare(model, Recipe())
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     parts = _EXPERTS | _ROUTERS[preset]
     assert trained == {f"model.layers.{layer}.mlp.{part}" for layer in (1, 2) for part in parts}
@@ -31,7 +33,7 @@ def test_only_experts_routers_and_start_vectors_of_hybrid_layers_train(preset: s
 def test_trained_weights_become_float32_and_frozen_ones_keep_their_dtype_and_bits(world: World):
     model = load_hybrid(world.hybrid, dtype=torch.bfloat16)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    prepare_stage1(model)
+    prepare(model, Recipe())
     for name, parameter in model.named_parameters():
         assert parameter.dtype == (torch.float32 if parameter.requires_grad else torch.bfloat16), name
         assert torch.equal(parameter.to(torch.bfloat16), before[name]), name
@@ -39,7 +41,7 @@ def test_trained_weights_become_float32_and_frozen_ones_keep_their_dtype_and_bit
 
 def test_audit_counts_every_parameter_once(world: World):
     model = load_hybrid(world.hybrid)
-    audit = prepare_stage1(model)
+    audit = prepare(model, Recipe())
     hidden, intermediate, layers = 32, 48, 2
     biases = 2 * intermediate + hidden
     assert audit.trained == {
@@ -53,13 +55,13 @@ def test_audit_counts_every_parameter_once(world: World):
 
 
 def test_audit_leaves_out_groups_that_a_preset_lacks():
-    assert set(prepare_stage1(tiny_hybrid("token-only")).trained) == {"experts", "token routers"}
+    assert set(prepare(tiny_hybrid("token-only"), Recipe()).trained) == {"experts", "token routers"}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_one_flipped_bit_of_one_frozen_weight_is_an_error(world: World, dtype: torch.dtype):
     model = load_hybrid(world.hybrid, dtype=dtype)
-    prepare_stage1(model)
+    prepare(model, Recipe())
     before = frozen_hashes(model)
     digest = verify_frozen(model, before)
     assert digest == verify_frozen(model, before)
@@ -74,7 +76,7 @@ def test_one_flipped_bit_of_one_frozen_weight_is_an_error(world: World, dtype: t
 
 def test_a_changed_trained_weight_is_none(world: World):
     model = load_hybrid(world.hybrid)
-    prepare_stage1(model)
+    prepare(model, Recipe())
     before = frozen_hashes(model)
     digest = verify_frozen(model, before)
     with torch.no_grad():
@@ -85,7 +87,7 @@ def test_a_changed_trained_weight_is_none(world: World):
 
 def test_a_vanished_frozen_weight_is_an_error(world: World):
     model = load_hybrid(world.hybrid)
-    prepare_stage1(model)
+    prepare(model, Recipe())
     before = frozen_hashes(model)
     model.lm_head.weight.requires_grad_(True)
     with pytest.raises(FrozenParameterError, match=r"lm_head\.weight"):

@@ -11,14 +11,19 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, TrainerCallback
 
+from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import CorpusError, OutputError
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import trained_names
+from multipl_moe.recipe import Recipe
 from multipl_moe.train.callbacks import StopOnInterrupt
 from multipl_moe.train.data import calibration_batches, mixture
+from multipl_moe.train.loop import last_checkpoint
+from multipl_moe.train.methods import prepare
 from multipl_moe.train.settings import compute_dtype, tokens_per_step, training_steps
-from multipl_moe.train.stages import frozen_hashes, prepare_stage1, verify_frozen
-from multipl_moe.train.trainer import TrainResult, last_checkpoint, train_stage1
+from multipl_moe.train.stages import frozen_hashes, verify_frozen
+from multipl_moe.train.trainer import TrainResult, train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt, Run, Watcher
 from tests.train.tiny import World, tensors, tiny_recipe, with_train
@@ -28,7 +33,7 @@ _GOLDEN = Path(__file__).with_name("golden_loss_cpu.txt")
 
 def _train(world: World, folder: Path, *callbacks: TrainerCallback, **train) -> TrainResult:
     recipe = with_train(world.recipe, **train)
-    return train_stage1(recipe, world.hybrid, world.corpus, folder, callbacks=callbacks)
+    return train_model(recipe, world.hybrid, world.corpus, folder, callbacks=callbacks)
 
 
 def _assert_equal(folder: Path, other: Path) -> None:
@@ -53,7 +58,7 @@ def test_result_tells_what_was_done(run: Run, world: World):
     assert (result.steps, result.tokens) == (12, 12 * 4 * 32)
     assert result.model_folder == run.folder / "model"
     assert result.seconds > 0
-    assert result.audit == prepare_stage1(load_hybrid(world.hybrid))
+    assert result.audit == prepare(load_hybrid(world.hybrid), Recipe())
     assert TrainResult.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
@@ -68,7 +73,7 @@ def test_run_leaves_the_model_its_companions_and_the_result_but_no_checkpoints(r
 
 def test_frozen_weights_are_bit_for_bit_the_hybrids_and_the_bases(run: Run, world: World):
     model = load_hybrid(run.result.model_folder)
-    prepare_stage1(model)
+    prepare(model, Recipe())
     frozen = set(frozen_hashes(model))
     start, end, base = (tensors(folder) for folder in (world.hybrid, run.result.model_folder, world.base))
     assert {name.replace(".shared_expert.", ".") for name in frozen} == set(base)
@@ -84,7 +89,7 @@ def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: Worl
     train = {"tokens": 2 * 4 * 32, "compute_dtype": compute_dtype}
     recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train=train)
     upcycle(recipe, tmp_path / "hybrid")
-    result = train_stage1(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    result = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
     trained = trained_names(load_hybrid(tmp_path / "hybrid"))
     start, end = tensors(tmp_path / "hybrid"), tensors(result.model_folder)
     assert end.keys() == start.keys()
@@ -93,7 +98,7 @@ def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: Worl
         assert tensor.dtype == (torch.float32 if is_threshold else torch.bfloat16), name
         assert torch.equal(tensor, start[name]) == (name not in trained and not is_threshold), name
     model = load_hybrid(tmp_path / "hybrid")
-    prepare_stage1(model)
+    prepare(model, Recipe())
     assert result.frozen_sha256 == verify_frozen(model, {})
 
 
@@ -104,7 +109,7 @@ def test_nothing_is_kept_for_gradients_below_the_first_hybrid_layer(run: Run):
 
 def test_optimiser_holds_the_trained_parameters_and_no_frozen_one(run: Run, world: World):
     model = load_hybrid(world.hybrid)
-    prepare_stage1(model)
+    prepare(model, Recipe())
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert run.watcher.optimised == trained
     assert run.watcher.with_state == trained
@@ -119,7 +124,7 @@ def test_two_runs_of_one_seed_end_with_the_same_weights(run: Run, world: World, 
 
 def test_another_seed_ends_with_other_weights(run: Run, world: World, tmp_path: Path):
     recipe = world.recipe.model_copy(update={"seed": 4})
-    other = train_stage1(recipe, world.hybrid, world.corpus, tmp_path)
+    other = train_model(recipe, world.hybrid, world.corpus, tmp_path)
     ours, theirs = tensors(run.result.model_folder), tensors(other.model_folder)
     name = "model.layers.2.mlp.experts.down_proj"
     assert not torch.equal(ours[name], theirs[name])
@@ -227,7 +232,7 @@ def test_audit_is_told_before_anything_trains(world: World, tmp_path: Path):
         raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
-        train_stage1(world.recipe, world.hybrid, world.corpus, tmp_path / "run", on_audit=stop)
+        train_model(world.recipe, world.hybrid, world.corpus, tmp_path / "run", on_audit=stop)
     assert not (tmp_path / "run").exists()
 
 
@@ -291,7 +296,7 @@ def test_language_of_the_weights_that_the_corpus_lacks_is_refused(world: World, 
 
 def test_corpus_without_tokens_is_refused(world: World, tmp_path: Path):
     with pytest.raises(CorpusError, match="rust has no tokens"):
-        train_stage1(world.recipe, world.hybrid, tmp_path, tmp_path / "run")
+        train_model(world.recipe, world.hybrid, tmp_path, tmp_path / "run")
 
 
 def test_mixture_follows_the_weights_and_defaults_to_the_languages_to_learn(world: World):
@@ -304,28 +309,27 @@ def test_mixture_follows_the_weights_and_defaults_to_the_languages_to_learn(worl
     assert data.epochs["rust"] == pytest.approx(3 * data.epochs["python"], rel=0.3)
 
 
-def test_calibration_reads_its_tokens_from_all_languages_alike(world: World):
-    batches = list(calibration_batches(world.recipe, world.corpus))
-    assert sum(batch["input_ids"].numel() for batch in batches) == 1024
-    assert all(set(batch) == {"input_ids", "position_ids"} for batch in batches)
-    rows = {tuple(row.tolist()) for batch in batches for row in batch["input_ids"]}
-    for language in world.recipe.languages:
-        data = mixture(world.corpus, {language: 1.0}, num_sequences=200, sequence_tokens=32, seed=0)
-        own = {tuple(data[index]["input_ids"].tolist()) for index in range(len(data))}
-        assert 7 <= len(rows & own) <= 9, language
+@pytest.fixture(scope="module")
+def tokenizer(world: World) -> Any:
+    return load_tokenizer(world.base)
 
 
-def test_calibration_has_batches_also_where_one_training_batch_is_larger_than_all_of_it(world: World):
-    recipe = with_train(world.recipe, batch_sequences=64, calibration_tokens=256)
-    shapes = [batch["input_ids"].shape for batch in calibration_batches(recipe, world.corpus)]
-    assert shapes == [(8, 32)]
+def test_calibration_reads_its_tokens_from_all_languages_alike(world: World, tokenizer):
+    batches = list(calibration_batches(world.recipe, world.corpus, tokenizer))
+    assert all(set(batch) == {"input_ids", "attention_mask"} for batch in batches)
+    rows = [row[mask == 1].tolist() for batch in batches for row, mask in zip(*batch.values(), strict=True)]
+    assert len(rows) == 1024 // 32
+    for number, language in enumerate(world.recipe.languages):
+        texts = [tokenizer(file.text)["input_ids"] for file in read_documents(world.corpus, "train", language)]
+        windows = [text[begin : begin + 32] for text in texts for begin in range(0, len(text), 32)]
+        assert all(row in windows for row in rows[number::4]), language
 
 
-@pytest.mark.parametrize("batch_sequences", [1, 3])
-def test_calibration_batches_have_at_least_two_rows(world: World, batch_sequences: int):
+@pytest.mark.parametrize("batch_sequences", [1, 3, 64])
+def test_calibration_batches_have_at_least_two_rows_of_each_language(world: World, tokenizer, batch_sequences: int):
     recipe = with_train(world.recipe, batch_sequences=batch_sequences, calibration_tokens=1)
-    shapes = [batch["input_ids"].shape for batch in calibration_batches(recipe, world.corpus)]
-    assert shapes == [(2, 32)]
+    shapes = [batch["input_ids"].shape for batch in calibration_batches(recipe, world.corpus, tokenizer)]
+    assert shapes == [(8, 32)]
 
 
 def test_corpus_of_another_tokenizer_is_refused(world: World, tmp_path: Path):
@@ -333,7 +337,7 @@ def test_corpus_of_another_tokenizer_is_refused(world: World, tmp_path: Path):
     manifest = json.loads((other / "manifest.json").read_text())
     (other / "manifest.json").write_text(json.dumps(manifest | {"tokenizer_sha256": "0" * 64}))
     with pytest.raises(CorpusError, match="build the corpus with the same --base"):
-        train_stage1(world.recipe, world.hybrid, other, tmp_path / "run")
+        train_model(world.recipe, world.hybrid, other, tmp_path / "run")
 
 
 def test_half_written_checkpoint_is_passed_over(tmp_path: Path):
@@ -351,7 +355,7 @@ def test_language_too_small_to_calibrate_on_is_refused_before_training(world: Wo
     _cut(short / "tokens" / "train" / "english", 20)
     watcher = Watcher()
     with pytest.raises(CorpusError, match="20 tokens are less than one sequence of 32"):
-        train_stage1(world.recipe, world.hybrid, short, tmp_path / "run", callbacks=[watcher])
+        train_model(world.recipe, world.hybrid, short, tmp_path / "run", callbacks=[watcher])
     assert watcher.needs_gradient == {}
 
 

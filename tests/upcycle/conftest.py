@@ -10,10 +10,12 @@ from multipl_moe.recipe import Recipe, validate_recipe
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 
 
-def save_base(folder: Path, family: str = "llama", max_shard_size: str = "5GB", **overrides: Any) -> Path:
+def save_base(
+    folder: Path, family: str = "llama", max_shard_size: str = "5GB", seed: int = 0, **overrides: Any
+) -> Path:
     """A random base of the family in Hugging Face format."""
     model = AutoModelForCausalLM.from_config(tiny_base_config(family, **overrides))
-    randomise(model)
+    randomise(model, seed)
     model.save_pretrained(folder, max_shard_size=max_shard_size)
     return folder
 

@@ -131,6 +131,28 @@ def test_noise_and_reinitialisation_set_every_expert_apart(tmp_path, base, chang
         assert all(not torch.equal(experts[i], experts[j]) for i in range(len(experts)) for j in range(i))
 
 
+def test_experts_start_from_another_dense_model_and_the_shared_expert_from_the_base(tmp_path, base):
+    tuned = save_base(tmp_path / "tuned", "llama", seed=9)
+    report = upcycle(recipe_for(base, experts_from=str(tuned)), tmp_path / "out")
+    assert report.verification is not None
+    assert not report.verification.must_be_exact
+    before, other, after = weights(base), weights(tuned), weights(tmp_path / "out")
+    down = "model.layers.1.mlp.{}down_proj"
+    assert torch.equal(after[down.format("shared_expert.") + ".weight"], before[down.format("") + ".weight"])
+    for expert in after[down.format("experts.")]:
+        assert torch.equal(expert, other[down.format("") + ".weight"])
+        assert not torch.equal(expert, before[down.format("") + ".weight"])
+
+
+def test_experts_of_another_shape_are_refused_with_the_folder_that_they_come_from(tmp_path, base):
+    other = save_base(tmp_path / "other", "llama", intermediate_size=16)
+    with pytest.raises(BaseModelError, match=rf"upcycle\.experts_from: {other}: tensor .* has shape"):
+        upcycle(recipe_for(base, experts_from=str(other)), tmp_path / "out")
+    with pytest.raises(BaseModelError, match=r"upcycle\.experts_from: .*nowhere is not a folder"):
+        upcycle(recipe_for(base, experts_from=str(tmp_path / "nowhere")), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path, base):
     files = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -194,6 +216,7 @@ def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
         "base_licence": "unknown",
         "noise": 0.01,
         "reinit": 0.0,
+        "experts_from": None,
         "parameters": report.parameters.to_json(),
         "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},
     }

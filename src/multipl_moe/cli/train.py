@@ -46,7 +46,7 @@ def train(
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.settings import tokens_per_step
     from multipl_moe.train.stages import Audit
-    from multipl_moe.train.trainer import train_stage1
+    from multipl_moe.train.trainer import train_model
 
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
@@ -65,7 +65,7 @@ def train(
 
     keep_freed_memory()
     with TrainingProgress(output, tokens_per_step(chosen), console) as progress:
-        result = train_stage1(
+        result = train_model(
             chosen,
             model,
             corpus,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from multipl_moe.corpus.documents import TextFile, read_documents
+from multipl_moe.corpus.windows import padded, window_turns
 from multipl_moe.device import move_to_best_device
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
@@ -57,11 +57,15 @@ def router_health(
 ) -> RouterHealth:
     """Route the same held-out text, all languages mixed in each batch, in evaluation and as in training.
 
+    It is half as much in all as the text that calibration read, and spread like it over all files.
+
     In training mode the batches have as many rows as in training, for thresholds come from the other rows. They hold
     each expert's load near its share whatever the text, so half of the text serves there.
     """
     device = move_to_best_device(model)
-    turns = _turns(tokenizer, corpus, recipe)
+    size = recipe.train.calibration_sequence_tokens
+    count = max(recipe.train.calibration_tokens // (2 * size * len(recipe.languages)), _MIN_WINDOWS_PER_LANGUAGE)
+    turns = window_turns(tokenizer, corpus, "validation", list(recipe.languages), size=size, count=count)
     loads = {}
     modes = {"eval": (turns, _EVAL_ROWS), "train": (turns[::2], recipe.train.batch_sequences)}
     for mode, (chosen, num_rows) in modes.items():
@@ -69,7 +73,7 @@ def router_health(
         model.train(mode == "train")
         with observe_routing(model) as statistics:
             for begin in range(0, len(rows), num_rows):
-                batch = _pad(rows[begin : begin + num_rows])
+                batch = padded(rows[begin : begin + num_rows])
                 model.model(**{key: value.to(device) for key, value in batch.items()})
                 for layer in model.hybrid_layers.values():
                     layer.discard_batch_threshold()
@@ -88,32 +92,3 @@ def _judge(evaluation: dict[int, LayerStatistics], training: dict[int, LayerStat
         layers[index] = layer.summary() | {"train_segment_load": training[index].segment_load}
     dead = sum(layer.get("dead_token_experts", 0) + layer.get("dead_segment_experts", 0) for layer in layers.values())
     return RouterHealth(min(ratios), max(ratios), max(differences), dead, layers)
-
-
-def _turns(tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe) -> list[tuple[list[int], ...]]:
-    """Turns of one row of held-out text of each language; half as much in all as the text that calibration read."""
-    size = recipe.train.calibration_sequence_tokens
-    count = max(recipe.train.calibration_tokens // (2 * size * len(recipe.languages)), _MIN_WINDOWS_PER_LANGUAGE)
-    by_language = [
-        _windows(tokenizer, read_documents(corpus, "validation", name), size, count) for name in recipe.languages
-    ]
-    return list(zip(*by_language, strict=True))
-
-
-def _windows(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int, count: int) -> list[list[int]]:
-    """`count` windows, evenly spread over all text of the files, as training text is.
-
-    Beginnings of files, or as many windows from each file however long it is, would hold more comments and imports, and
-    routers treat these differently.
-    """
-    texts = [tokenizer(file.text, add_special_tokens=False)["input_ids"] for file in files]
-    windows = [tokens[begin : begin + size] for tokens in texts for begin in range(0, len(tokens), size)]
-    return [windows[number * len(windows) // count] for number in range(count)]
-
-
-def _pad(rows: list[list[int]]) -> dict[str, torch.Tensor]:
-    longest = max(map(len, rows))
-    return {
-        "input_ids": torch.tensor([row + [0] * (longest - len(row)) for row in rows]),
-        "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows]),
-    }

@@ -210,6 +210,11 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         return super().generate(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue] (a protocol of theirs)
 
 
+def hybrid_layers_of(model: nn.Module) -> dict[int, HybridMoe]:
+    """The hybrid blocks of a model by decoder-layer index; none in a dense model."""
+    return model.hybrid_layers if isinstance(model, MultiplMoeForCausalLM) else {}
+
+
 def _hand_over_plan(index: int, layer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
     """Pre-hook of a decoder layer: give its hybrid block plan and state, and keep the plan from the attention."""
     kwargs = dict(kwargs)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
-from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.selection import quantile_threshold
@@ -94,23 +94,24 @@ class LayerStatistics:
 
 
 @contextmanager
-def observe_routing(model: MultiplMoeForCausalLM) -> Iterator[dict[int, LayerStatistics]]:
-    """Gather statistics of every hybrid layer, by layer index, while the block runs."""
-    statistics = {index: LayerStatistics() for index in model.hybrid_layers}
+def observe_routing(model: nn.Module) -> Iterator[dict[int, LayerStatistics]]:
+    """Gather statistics of every hybrid layer, by layer index, while the block runs; a dense model has none."""
+    statistics = {index: LayerStatistics() for index in hybrid_layers_of(model)}
     with observe_with(model, statistics):
         yield statistics
 
 
 @contextmanager
-def observe_with(model: MultiplMoeForCausalLM, observers: Mapping[int, RoutingObserver]) -> Iterator[None]:
+def observe_with(model: nn.Module, observers: Mapping[int, RoutingObserver]) -> Iterator[None]:
     """Let each hybrid layer report to its observer, by layer index, while the block runs."""
-    previous = {index: layer.observer for index, layer in model.hybrid_layers.items()}
-    for index, layer in model.hybrid_layers.items():
+    layers = hybrid_layers_of(model)
+    previous = {index: layer.observer for index, layer in layers.items()}
+    for index, layer in layers.items():
         layer.observer = observers.get(index)
     try:
         yield
     finally:
-        for index, layer in model.hybrid_layers.items():
+        for index, layer in layers.items():
             layer.observer = previous[index]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.run_folder import read_json, write_json
 
 INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
@@ -48,7 +49,7 @@ class AbsorbThresholds(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         """Absorb the last batch's quantiles."""
-        for layer in kwargs["model"].hybrid_layers.values():
+        for layer in hybrid_layers_of(kwargs["model"]).values():
             layer.absorb_batch_threshold()
 
 

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from torch.utils.data import Dataset, Subset
+from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.packed import MixtureDataset, PackedTokens
+from multipl_moe.corpus.windows import padded, window_turns
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe import Recipe
 
-_CALIBRATION_SEED_OFFSET = 1
 _CALIBRATION_ROWS = 32
 _EXPERT_USE_SEED_OFFSET = 2
 _EXPERT_USE_TOKENS = 2048
@@ -34,23 +36,25 @@ def mixture(
     return MixtureDataset(datasets, weights, num_sequences, seed)
 
 
-def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> MixtureDataset:
-    """The sequences that the recipe trains on, in order."""
+def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> Dataset[dict[str, torch.Tensor]]:
+    """The sequences that the recipe trains on, in order, from `train.skip_tokens` on."""
     tokens = recipe.train.sequence_tokens
-    weights = recipe.mixture_weights
-    return mixture(corpus, weights, num_sequences=num_sequences, sequence_tokens=tokens, seed=recipe.seed)
+    skipped = recipe.train.skip_tokens // tokens
+    weights, total = recipe.mixture_weights, skipped + num_sequences
+    dataset = mixture(corpus, weights, num_sequences=total, sequence_tokens=tokens, seed=recipe.seed)
+    return Subset(dataset, range(skipped, total))
 
 
-def calibration_batches(recipe: Recipe, corpus: Path) -> Iterator[dict[str, torch.Tensor]]:
+def calibration_batches(
+    recipe: Recipe, corpus: Path, tokenizer: PreTrainedTokenizerBase
+) -> Iterator[dict[str, torch.Tensor]]:
     """Batches of training text of all languages, learn and keep alike, that set the segment thresholds."""
-    present = dict.fromkeys(_languages_with_tokens(recipe, corpus), 1.0)
-    sequence_tokens = recipe.train.calibration_sequence_tokens
-    num_sequences = max(recipe.train.calibration_tokens // sequence_tokens, 2)
-    seed = recipe.seed + _CALIBRATION_SEED_OFFSET
-    dataset = mixture(corpus, present, num_sequences=num_sequences, sequence_tokens=sequence_tokens, seed=seed)
-    rows = min(_CALIBRATION_ROWS, num_sequences)
-    for begin in range(0, num_sequences - num_sequences % rows, rows):
-        yield _inputs(dataset, range(begin, begin + rows))
+    languages, size = _languages_with_tokens(recipe, corpus), recipe.train.calibration_sequence_tokens
+    count = max(recipe.train.calibration_tokens // (size * len(languages)), 2)
+    turns = window_turns(tokenizer, corpus, "train", languages, size=size, count=count)
+    rows = [row for turn in turns for row in turn]
+    for begin in range(0, len(rows), _CALIBRATION_ROWS):
+        yield padded(rows[begin : begin + _CALIBRATION_ROWS])
 
 
 def expert_use_batches(recipe: Recipe, corpus: Path) -> dict[str, list[dict[str, torch.Tensor]]]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
 from transformers import TrainerCallback
 
-from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
 
 METRICS_FILE = "metrics.jsonl"
@@ -50,7 +50,7 @@ class TrainingProgress(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Start the bar and observe the routers."""
-        self._model: MultiplMoeForCausalLM = kwargs["model"]
+        self._model: nn.Module = kwargs["model"]
         self._observe()
         self._task = self._progress.add_task("", total=state.max_steps, completed=state.global_step, status="")
         self._progress.start()
@@ -112,6 +112,8 @@ def read_records(file: Path) -> list[dict[str, Any]]:
 
 def describe_health(layers: dict[int, dict[str, Any]]) -> str:
     """Router health in a few words: the span of expert loads relative to a fair share, and dead experts."""
+    if not layers:
+        return ""
     parts = []
     for kind, key in (("token", "token_load"), ("segment", "segment_load")):
         ratios = []

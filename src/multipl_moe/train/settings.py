@@ -1,9 +1,9 @@
 """What follows from a recipe and the machine: steps, precision, attention."""
 
 import torch
+from transformers import PreTrainedModel
 
 from multipl_moe.attention import fastest_attention
-from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
 
 
@@ -27,7 +27,7 @@ def compute_dtype(recipe: Recipe) -> torch.dtype:
     return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16", False) else torch.float32
 
 
-def unify_dtype(model: MultiplMoeForCausalLM, recipe: Recipe) -> None:
+def unify_dtype(model: PreTrainedModel, recipe: Recipe) -> None:
     """Hold all weights in float32 where nothing casts them: it holds bfloat16 and float16 exactly."""
     if compute_dtype(recipe) == torch.float32:
         model.float()

@@ -1,15 +1,13 @@
-"""What each training stage trains, and the proof that the rest stayed as it was."""
+"""What a run trains, and the proof that the rest stayed as it was."""
 
 import hashlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from multipl_moe.errors import FrozenParameterError
-from multipl_moe.model.parameters import trained_names
-
-_GROUPS = {"experts": ".mlp.experts.", "token routers": ".token_router.", "segment routers": ".segment_"}
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,17 @@ class Audit:
         return sum(self.trained.values())
 
 
-def prepare_stage1(model: nn.Module) -> Audit:
-    """Freeze all but experts, routers and start vectors, and hold what trains in float32 (master weights).
+def freeze_all_but(model: nn.Module, trained: Collection[str], groups: Mapping[str, str]) -> Audit:
+    """Freeze every parameter that is not named, and hold what trains in float32 (master weights).
 
     Frozen weights keep the checkpoint's dtype, so nothing of them is rounded or cast.
+
+    Args:
+        model: any model.
+        trained: names of the parameters that learn.
+        groups: title of each group of the audit and the part of a name that tells it; the first one fits.
     """
-    trained = trained_names(model)
-    counts = dict.fromkeys(_GROUPS, 0)
+    counts = dict.fromkeys(groups, 0)
     frozen = 0
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trained)
@@ -44,7 +46,7 @@ def prepare_stage1(model: nn.Module) -> Audit:
             frozen += parameter.numel()
             continue
         parameter.data = parameter.data.float()
-        group = next(group for group, part in _GROUPS.items() if part in name)
+        group = next(group for group, part in groups.items() if part in name)
         counts[group] += parameter.numel()
     return Audit({group: count for group, count in counts.items() if count}, frozen)
 

@@ -10,8 +10,8 @@ from multipl_moe.device import move_to_best_device
 from multipl_moe.loading import load_hybrid
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.data import training_data
+from multipl_moe.train.methods import prepare
 from multipl_moe.train.settings import attention_implementation, compute_dtype, unify_dtype
-from multipl_moe.train.stages import prepare_stage1
 
 _WARM_UP_STEPS, _TIMED_STEPS = 2, 4
 
@@ -21,7 +21,7 @@ def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> floa
     model = load_hybrid(model_folder)
     move_to_best_device(model)
     model.set_attn_implementation(attention_implementation(recipe))
-    prepare_stage1(model)
+    prepare(model, recipe)
     unify_dtype(model, recipe)
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]

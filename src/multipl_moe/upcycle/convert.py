@@ -79,6 +79,7 @@ def upcycle(
             "base_licence": base_licence(recipe.base, base_folder),
             "noise": recipe.upcycle.noise,
             "reinit": recipe.upcycle.reinit,
+            "experts_from": None if recipe.upcycle.experts_from is None else str(recipe.upcycle.experts_from),
             "parameters": parameters.to_json(),
             "verification": asdict(verification) if verification else None,
         }
@@ -103,8 +104,17 @@ def _plan(recipe: Recipe, base_folder: Path) -> tuple[MultiplMoeConfig, UpcycleP
         noise=settings.noise,
         reinit=settings.reinit,
         seed=recipe.seed,
+        experts_from=_experts_from(settings.experts_from),
     )
     return config, plan
+
+
+def _experts_from(folder: Path | None) -> CheckpointReader | None:
+    if folder is None:
+        return None
+    if not folder.is_dir():
+        raise BaseModelError(f"upcycle.experts_from: {folder} is not a folder; give one that `train` wrote")
+    return CheckpointReader(folder, role="upcycle.experts_from")
 
 
 def _write(tensors: list[TensorPlan], staging: Path, on_progress: Callable[[int, int], None]) -> None:
@@ -128,7 +138,8 @@ def _lack_of_memory(parameters: ParameterCounts) -> str:
 
 
 def _verify(recipe: Recipe, base_folder: Path, staging: Path, plan: UpcyclePlan) -> Verification:
-    exact = recipe.upcycle.noise == 0 and recipe.upcycle.reinit == 0
+    settings = recipe.upcycle
+    exact = settings.noise == 0 and settings.reinit == 0 and settings.experts_from is None
     result = verify_start(base_folder, staging, plan.moe, dtype=plan.dtype, exact_copies=exact, seed=recipe.seed)
     if not result.passed:
         raise BaseModelError(

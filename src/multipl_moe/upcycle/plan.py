@@ -26,6 +26,7 @@ class UpcyclePlan:
         moe: the hybrid layer's settings, with `layers` resolved.
         dtype: of the checkpoint; thresholds stay float32.
         noise, reinit, seed: how experts are made to differ (see `multipl_moe.upcycle.experts`).
+        experts_from: tensors of a dense model of the same shape that the experts start as; default: the base's.
 
     Raises:
         BaseModelError: tensors that the base must have are missing or of another shape.
@@ -41,8 +42,10 @@ class UpcyclePlan:
         noise: float,
         reinit: float,
         seed: int,
+        experts_from: CheckpointReader | None = None,
     ) -> None:
         self.reader, self.config, self.moe, self.dtype = reader, config, moe, dtype
+        self.experts_from = experts_from or reader
         self.noise, self.reinit, self.seed = noise, reinit, seed
         self.family: Family = family_of(config)
         self._prefixes = self._find_layers()
@@ -69,13 +72,10 @@ class UpcyclePlan:
         for layer in self.moe.layers:
             wanted = self._block_shapes(prefixes.get(layer, f"model.layers.{layer}.mlp."))
             for key, shape in wanted.items():
-                found = self.reader.shapes.get(key)
-                if found is None:
-                    problems.append(f"tensor {key} is missing")
-                elif found != shape:
-                    problems.append(f"tensor {key} has shape {found}, expected {shape}")
+                for reader in dict.fromkeys((self.reader, self.experts_from)):
+                    problems += _misfits(reader, key, shape)
         if problems:
-            raise BaseModelError(f"base model: {self.reader.folder}: {'; '.join(problems)}")
+            raise BaseModelError("; ".join(problems))
         return prefixes
 
     def _block_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
@@ -131,7 +131,7 @@ class UpcyclePlan:
 
     def _experts(self, layer: int, keys: list[str], unit_dim: int | None) -> Iterator[Tensor]:
         """The stacked experts, part by part; `unit_dim` is the dimension of the intermediate units, if any."""
-        parts = [self.reader.read(key) for key in keys]
+        parts = [self.experts_from.read(key) for key in keys]
         for expert in range(self.moe.num_trained_experts):
             for key, part in zip(keys, parts, strict=True):
                 yield self._expert_part(layer, expert, key, part, unit_dim)
@@ -149,3 +149,12 @@ class UpcyclePlan:
     def _router(self, layer: int, kind: str, shape: tuple[int, ...]) -> list[Tensor]:
         generator = expert_generator(self.seed, layer, 0, f"{kind}_router")
         return [torch.randn(shape, generator=generator) * self.config.initializer_range]
+
+
+def _misfits(reader: CheckpointReader, key: str, shape: tuple[int, ...]) -> list[str]:
+    """What is wrong with a tensor that a checkpoint must have, if anything."""
+    found = reader.shapes.get(key)
+    if found == shape:
+        return []
+    fault = "is missing" if found is None else f"has shape {found}, expected {shape}"
+    return [f"{reader.role}: {reader.folder}: tensor {key} {fault}"]

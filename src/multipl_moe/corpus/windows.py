@@ -1,0 +1,45 @@
+"""Samples of a corpus's text that stand for all of it: windows spread evenly over the files of each language."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from multipl_moe.corpus.documents import Split, TextFile, read_documents
+
+Turn = tuple[list[int], ...]
+"""A window of each language."""
+
+
+def window_turns(
+    tokenizer: PreTrainedTokenizerBase, corpus: Path, split: Split, languages: list[str], *, size: int, count: int
+) -> list[Turn]:
+    """`count` turns of one window of at most `size` tokens of each language.
+
+    Windows are spread over the files in the order of their paths, as far apart as they can be: neighbouring files are
+    alike, and what is drawn at random would hold some parts of a library twice and others not at all.
+    """
+    by_language = [_spread(tokenizer, read_documents(corpus, split, name), size, count) for name in languages]
+    return list(zip(*by_language, strict=True))
+
+
+def padded(rows: list[list[int]]) -> dict[str, Tensor]:
+    """Inputs of a model: input_ids and attention_mask (B, T), padded on the right."""
+    longest = max(map(len, rows))
+    return {
+        "input_ids": torch.tensor([row + [0] * (longest - len(row)) for row in rows]),
+        "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows]),
+    }
+
+
+def _spread(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int, count: int) -> list[list[int]]:
+    """`count` of the windows that the files are cut into, evenly spread over all of them, as training text is.
+
+    Beginnings of files, or as many windows from each file however long it is, would hold more comments and imports, and
+    routers treat these differently.
+    """
+    ordered = sorted(files, key=lambda file: file.path)
+    texts = tokenizer([file.text for file in ordered], add_special_tokens=False)["input_ids"]
+    windows = [tokens[begin : begin + size] for tokens in texts for begin in range(0, len(tokens), size)]
+    return [windows[number * len(windows) // count] for number in range(count)]

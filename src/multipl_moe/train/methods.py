@@ -1,0 +1,94 @@
+"""Ways of training: which model each one starts from, and which of its parameters learn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.loading import load_config, load_dense, load_hybrid
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.parameters import trained_names
+from multipl_moe.recipe import Recipe
+from multipl_moe.train.stages import Audit, freeze_all_but
+from multipl_moe.upcycle.layers import resolve_layers
+
+_FFN, _ADAPTER = ".mlp.", ".lora_"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way of training.
+
+    Attributes:
+        of_hybrid: whether it trains a hybrid checkpoint; otherwise the dense base itself.
+        groups: title of each group of trained parameters and the part of a name that tells it; the first one fits.
+        trained: names of the parameters that learn, given the model and the recipe.
+    """
+
+    of_hybrid: bool
+    groups: dict[str, str]
+    trained: Callable[[PreTrainedModel, Recipe], set[str]]
+
+
+def _everything(model: PreTrainedModel, recipe: Recipe) -> set[str]:
+    return {name for name, _ in model.named_parameters()}
+
+
+def _feed_forward(model: PreTrainedModel, recipe: Recipe) -> set[str]:
+    layers = resolve_layers(recipe.moe.layers, model.config.get_text_config().num_hidden_layers)
+    parts = tuple(f"layers.{layer}{_FFN}" for layer in layers)
+    return {name for name, _ in model.named_parameters() if any(part in name for part in parts)}
+
+
+def _adapters(model: PreTrainedModel, recipe: Recipe) -> set[str]:
+    return {name for name, _ in model.named_parameters() if _ADAPTER in name}
+
+
+METHODS: dict[str, Method] = {
+    "experts": Method(
+        True,
+        {"experts": ".mlp.experts.", "token routers": ".token_router.", "segment routers": ".segment_"},
+        lambda model, recipe: trained_names(model),
+    ),
+    "dense": Method(False, {"feed-forward blocks": _FFN, "all other weights": ""}, _everything),
+    "dense-ffn": Method(False, {"feed-forward blocks": _FFN}, _feed_forward),
+    "lora": Method(False, {"adapters": _ADAPTER}, _adapters),
+}
+
+
+def load_for_training(recipe: Recipe, folder: Path) -> PreTrainedModel:
+    """The model that `train.method` starts from; for `lora`, with fresh adapters around it (peft).
+
+    Raises:
+        BaseModelError: the folder holds the other kind of model, or cannot be read.
+    """
+    config = load_config(folder)
+    is_hybrid = config.model_type == MultiplMoeConfig.model_type
+    if METHODS[recipe.train.method].of_hybrid:
+        return load_hybrid(folder)
+    if is_hybrid:
+        raise BaseModelError(f"model: {folder} is a hybrid; train.method {recipe.train.method} trains its dense base")
+    model = load_dense(folder)
+    return _with_adapters(model, recipe, config) if recipe.train.method == "lora" else model
+
+
+def prepare(model: PreTrainedModel, recipe: Recipe) -> Audit:
+    """Freeze what `train.method` does not train; returns what does."""
+    method = METHODS[recipe.train.method]
+    return freeze_all_but(model, method.trained(model, recipe), method.groups)
+
+
+def merge_adapters(model: Any) -> PreTrainedModel:
+    """The plain dense model, adapters folded into its weights; other models as they are."""
+    return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+
+
+def _with_adapters(model: PreTrainedModel, recipe: Recipe, config: PreTrainedConfig) -> PreTrainedModel:
+    from peft import LoraConfig, get_peft_model
+
+    rank = recipe.train.lora_rank
+    adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    return cast(PreTrainedModel, get_peft_model(model, adapters))

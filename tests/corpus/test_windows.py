@@ -1,0 +1,47 @@
+"""Windows that stand for all text of a corpus: spread over the files, by path, none of them twice."""
+
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.corpus import windows as module
+from multipl_moe.corpus.documents import TextFile
+from multipl_moe.corpus.windows import padded, window_turns
+
+
+def _tokenizer(texts: list[str], add_special_tokens: bool) -> dict[str, list[list[int]]]:
+    assert not add_special_tokens
+    return {"input_ids": [[ord(character) for character in text] for text in texts]}
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[TextFile]]:
+    files = {
+        "go": [TextFile("b.go", "efgh", "MIT"), TextFile("a.go", "abcd", "MIT"), TextFile("c.go", "ijk", "MIT")],
+        "rust": [TextFile("a.rs", "ABCDEFGH", "MIT")],
+    }
+    monkeypatch.setattr(module, "read_documents", lambda corpus, split, language: files[language])
+    return files
+
+
+def _turns(count: int, size: int = 2) -> list[tuple[str, ...]]:
+    turns = window_turns(_tokenizer, Path(), "train", ["go", "rust"], size=size, count=count)  # pyright: ignore
+    return [tuple("".join(map(chr, window)) for window in turn) for turn in turns]
+
+
+def test_windows_are_as_far_apart_as_they_can_be_in_the_order_of_paths(files):
+    assert _turns(3) == [("ab", "AB"), ("ef", "CD"), ("ij", "EF")]
+
+
+def test_as_many_turns_as_windows_hold_each_once_and_the_last_one_may_be_short(files):
+    assert [go for go, _ in _turns(6)] == ["ab", "cd", "ef", "gh", "ij", "k"]
+
+
+def test_short_text_is_read_again_rather_than_a_language_left_out(files):
+    assert [rust for _, rust in _turns(6, size=8)] == ["ABCDEFGH"] * 6
+
+
+def test_rows_of_unequal_length_are_padded_on_the_right():
+    batch = padded([[5, 6, 7], [8]])
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]

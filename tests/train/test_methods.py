@@ -1,0 +1,87 @@
+"""Each way of training trains what it says, leaves the rest as it was, and saves a model that loads by itself."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.loading import load_config, load_dense
+from multipl_moe.train.data import training_data
+from multipl_moe.train.methods import METHODS, load_for_training, prepare
+from multipl_moe.train.trainer import train_model
+from tests.train.conftest import Interrupt
+from tests.train.tiny import World, tensors, with_train
+
+
+class _Losses(TrainerCallback):
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        self.values += [logs["loss"]] if logs and "loss" in logs else []
+
+
+_DENSE = ["dense", "dense-ffn", "lora"]
+_FEW = {"tokens": 4 * 128, "save_every_steps": 2}
+
+
+@pytest.mark.parametrize("method", _DENSE)
+def test_dense_methods_lower_the_loss_and_save_a_dense_model(world: World, tmp_path: Path, method: str):
+    losses = _Losses()
+    result = train_model(
+        with_train(world.recipe, method=method), world.base, world.corpus, tmp_path, callbacks=[losses]
+    )
+    assert losses.values[-1] < losses.values[0] - 0.1
+    assert load_config(result.model_folder).model_type == "llama"
+    start, end = tensors(world.base), tensors(result.model_folder)
+    assert end.keys() == start.keys()
+    changed = {name for name in end if not torch.equal(end[name], start[name])}
+    layers = {"dense": (0, 1, 2), "dense-ffn": (1, 2), "lora": (0, 1, 2)}[method]
+    assert {int(name.split(".")[2]) for name in changed if ".mlp." in name} == set(layers)
+    assert any("self_attn" in name for name in changed) == (method != "dense-ffn")
+    assert ("model.embed_tokens.weight" in changed) == (method == "dense")
+    load_dense(result.model_folder)
+
+
+def test_audit_names_what_trains(world: World):
+    sizes = {}
+    for method in _DENSE:
+        recipe = with_train(world.recipe, method=method, lora_rank=2)
+        audit = prepare(load_for_training(recipe, world.base), recipe)
+        sizes[method] = audit.num_trained
+        assert set(audit.trained) <= set(METHODS[method].groups)
+        assert (audit.frozen == 0) == (method == "dense")
+    base = sum(parameter.numel() for parameter in load_dense(world.base).parameters())
+    assert sizes["dense"] == base
+    assert sizes["dense-ffn"] == 2 * (3 * 32 * 48 + 2 * 48 + 32)
+    linear = [(32, 32), (32, 16), (32, 16), (32, 32), (32, 48), (32, 48), (48, 32)]
+    assert sizes["lora"] == 3 * 2 * sum(rows + columns for rows, columns in linear)
+
+
+@pytest.mark.parametrize("method", _DENSE)
+def test_interrupted_run_goes_on_to_the_same_weights(world: World, tmp_path: Path, method: str):
+    recipe = with_train(world.recipe, method=method, **_FEW)
+    whole = train_model(recipe, world.base, world.corpus, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_model(recipe, world.base, world.corpus, tmp_path / "broken", callbacks=[Interrupt(2)])
+    resumed = train_model(recipe, world.base, world.corpus, tmp_path / "broken")
+    ours, theirs = tensors(whole.model_folder), tensors(resumed.model_folder)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert resumed.frozen_sha256 == whole.frozen_sha256
+
+
+def test_each_method_refuses_the_other_kind_of_model(world: World, tmp_path: Path):
+    with pytest.raises(BaseModelError, match=r"is a hybrid; train\.method dense trains its dense base"):
+        train_model(with_train(world.recipe, method="dense"), world.hybrid, world.corpus, tmp_path / "run")
+    with pytest.raises(BaseModelError, match="is no hybrid"):
+        train_model(world.recipe, world.base, world.corpus, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_later_stage_goes_on_where_the_earlier_one_stopped_reading(world: World):
+    whole = training_data(world.recipe, world.corpus, 20)
+    rest = training_data(with_train(world.recipe, skip_tokens=12 * 32), world.corpus, 8)
+    for index in range(8):
+        assert torch.equal(rest[index]["input_ids"], whole[12 + index]["input_ids"])
