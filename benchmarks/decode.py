@@ -37,7 +37,7 @@ _BATCHES = (1, 8, 32)
 _DTYPES = ("float32", "bfloat16")
 _PROMPT_TOKENS = 64
 _NEW_TOKENS = 33
-_PREFILL_TOKENS = 512
+_LONG_PROMPT_TOKENS = 512
 
 
 class TouchedExperts:
@@ -107,17 +107,24 @@ def measure(dtype_name: str, repeats: int, threads: int) -> dict[str, Any]:
             "predicted_by_touched": num_base / touched,
             "timings": whole,
         }
-    prompt = torch.randint(vocabulary, (1, _PREFILL_TOKENS))
-    prefill = {name: lambda model=model: model(input_ids=prompt, use_cache=True) for name, model in pair.items()}
-    timings = interleave(prefill, repeats=repeats)
-    results[f"prefill, {_PREFILL_TOKENS} tokens"] = {
-        "tokens_per_s": {name: _PREFILL_TOKENS / timing.median_s for name, timing in timings.items()},
+        results[f"prefill, batch {batch}, {_PROMPT_TOKENS} tokens"] = prefill_result(
+            first, batch * _PROMPT_TOKENS, predicted
+        )
+    prompt = torch.randint(vocabulary, (1, _LONG_PROMPT_TOKENS))
+    long = interleave({name: generation(m, prompt, 1) for name, m in pair.items()}, repeats=repeats)
+    results[f"prefill, batch 1, {_LONG_PROMPT_TOKENS} tokens"] = prefill_result(long, _LONG_PROMPT_TOKENS, predicted)
+    return results
+
+
+def prefill_result(timings: dict[str, Any], num_tokens: int, predicted: float) -> dict[str, Any]:
+    """A row of results: prompts are read, and one token generated; a prompt's tokens touch every expert."""
+    return {
+        "tokens_per_s": {name: num_tokens / timing.median_s for name, timing in timings.items()},
         "ratio": median_ratio(timings["base"], timings["hybrid"]),
         "predicted_by_active": predicted,
         "predicted_by_touched": predicted,
         "timings": timings,
     }
-    return results
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ from multipl_moe.demo import DEMO_RECIPE
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import load_recipe
-from multipl_moe.train.settings import attention_implementation, compute_dtype
 from multipl_moe.train.methods import prepare
+from multipl_moe.train.settings import attention_implementation, compute_dtype
 from multipl_moe.upcycle.convert import upcycle
 
 _MIN_RATIO = 0.8

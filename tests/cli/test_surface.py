@@ -29,6 +29,7 @@ FLAGS = {
         | RECIPE,
     ),
     "doctor": (set(), {"--languages", "--unsafe-no-sandbox"}),
+    "compare": ({"output", "what"}, {"--tokens", "--only", "--keep-models"}),
     "generate": (
         {"model", "prompt"},
         {
@@ -129,7 +130,7 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
     assert "no run of the demo" in refused("demo", "--output", "out", "--set", f"base={base}", *folder)
 
 
-@pytest.mark.parametrize("verb", ["corpus", "upcycle", "train", "eval", "generate", "serve", "export"])
+@pytest.mark.parametrize("verb", ["corpus", "upcycle", "train", "eval", "compare", "generate", "serve", "export"])
 def test_missing_arguments_are_told_with_the_help_to_read(refused, verb):
     assert f"see `multipl-moe {verb} --help`" in refused(verb)
 

@@ -3,7 +3,7 @@
 One file a verb; what only some verbs need is imported inside them.
 """
 
-from multipl_moe.cli import corpus, demo, doctor, evaluate, export, generate, serve, train, upcycle
+from multipl_moe.cli import compare, corpus, demo, doctor, evaluate, export, generate, serve, train, upcycle
 from multipl_moe.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -14,6 +14,7 @@ _VERBS = {
     "upcycle": upcycle.upcycle,
     "train": train.train,
     "eval": evaluate.evaluate,
+    "compare": compare.compare,
     "generate": generate.generate,
     "serve": serve.serve,
     "export": export.export,

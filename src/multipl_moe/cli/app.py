@@ -13,6 +13,7 @@ from multipl_moe.errors import ConfigError, UserError
 _EXIT_USER_ERROR = 2
 _EXIT_INTERRUPTED = 130
 _AFTER_INTERRUPT = {
+    "compare": "the same command goes on where it stopped",
     "demo": "the same command goes on where it stopped",
     "generate": "the text ends here",
     "train": "the same command with --resume goes on from the last checkpoint",

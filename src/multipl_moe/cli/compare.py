@@ -1,0 +1,48 @@
+"""`multipl-moe compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import split_names
+from multipl_moe.errors import ConfigError
+
+
+def compare(
+    output: Annotated[Path, typer.Argument(help="Folder of the comparison, to create or to go on in.")],
+    what: Annotated[
+        list[Path],
+        typer.Argument(help="One comparison (recipes/comparisons/results.yaml), or recipes, each of them a method."),
+    ],
+    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of each run, for recipes.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Run only these methods now, with commas; results show what there is. [all]")
+    ] = None,
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Keep the trained weights, not only what was measured.")
+    ] = False,
+) -> None:
+    """Train several ways on the same tokens in the same order, and show what each one gains and loses.
+
+    Each method is a recipe, or settings on top of a common one: dense training, LoRA, presets of the hybrid. All are
+    scored on the same held-out files and write the same programs. Ctrl-C stops after saving; the same command goes on.
+
+    Example: `multipl-moe compare runs/results recipes/comparisons/results.yaml`
+    """
+    from multipl_moe.allocator import keep_freed_memory
+    from multipl_moe.compare.comparison import comparison_of_recipes, load_comparison
+    from multipl_moe.compare.session import ComparisonSession
+    from multipl_moe.report.comparison import comparison_rows_table
+
+    keep_freed_memory()
+    if tokens is not None:
+        chosen = comparison_of_recipes(what, tokens)
+    elif len(what) == 1:
+        chosen = load_comparison(what[0])
+    else:
+        raise ConfigError("--tokens: needed for recipes, so that all are trained on as many")
+    session = ComparisonSession(chosen, output, console, only=split_names(only), keep_models=keep_models)
+    console.print(comparison_rows_table(session.run()))
+    console.print(f"page: {output / 'comparison.md'}\nplot: {output / 'comparison.png'}", highlight=False)

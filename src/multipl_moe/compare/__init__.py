@@ -1,0 +1,1 @@
+"""Several ways of training on the same tokens, and what each gains and loses."""

@@ -1,0 +1,186 @@
+"""The schema of a comparison: methods as settings on top of one recipe, and the runs that follow from them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe import Recipe, Section, describe_problem, load_recipe, read_yaml
+
+_SHARED_SECTIONS = ("base", "learn", "keep", "corpus", "eval", "codegen", "programs")
+_SHARED_SETTINGS = ("sequence_tokens", "batch_sequences", "accumulation_steps")
+_Rate = Annotated[float, Field(gt=0)]
+
+
+class WarmStart(Section):
+    """Stage 0: a dense copy of the feed-forward blocks is tuned, and the experts start from it (Branch-Train-MiX)."""
+
+    tokens: int = Field(gt=0, description="Part of the run's tokens that the dense copy sees.")
+    learning_rate: _Rate
+
+
+class ComparedMethod(Section):
+    """A way of training, and where on its curve it is measured."""
+
+    title: str = Field(description="What tables and plots call it.")
+    recipe: Path | None = Field(default=None, strict=False, description="Recipe file instead of the common recipe.")
+    set: dict[str, Any] = Field(default_factory=dict, description="Settings on top of it, by dotted key.")
+    learning_rates: list[_Rate] = Field(
+        default_factory=list, description="Rates of the short runs that make its curve; default: none."
+    )
+    learning_rate: _Rate | None = Field(default=None, description="Rate of the long runs; default: the recipe's.")
+    seeds: list[int] = Field(default_factory=lambda: [0], min_length=1, description="Seeds of the long runs.")
+    warm_start: WarmStart | None = None
+
+
+class Claim(Section):
+    """A question that two methods answer: how the first one's bits per byte differ from the second one's."""
+
+    question: str
+    of: str
+    against: str
+
+
+class Comparison(Section):
+    """What `multipl-moe compare` reads.
+
+    Attributes follow the file: docs/results.md was made from recipes/comparisons/results.yaml.
+    """
+
+    title: str = "Comparison"
+    recipe: dict[str, Any] = Field(default_factory=dict, description="What all methods share, as in a recipe.")
+    tokens: int = Field(gt=0, description="Tokens of each long run, the warm start's included.")
+    curve_tokens: int | None = Field(default=None, gt=0, description="Tokens of each short run of a curve.")
+    programs: bool = Field(default=True, description="Whether the long runs' models write programs that are judged.")
+    methods: dict[str, ComparedMethod] = Field(min_length=1)
+    claims: list[Claim] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Comparison":
+        named = {name for claim in self.claims for name in (claim.of, claim.against)}
+        if unknown := sorted(named - set(self.methods)):
+            raise ValueError(f"claims: {', '.join(unknown)}: no such method; there are {', '.join(self.methods)}")
+        if self.curve_tokens is None and any(method.learning_rates for method in self.methods.values()):
+            raise ValueError("curve_tokens: needed where a method has learning_rates")
+        shortest = min(self.tokens, self.curve_tokens or self.tokens)
+        for name, method in self.methods.items():
+            if method.warm_start is not None and method.warm_start.tokens >= shortest:
+                raise ValueError(f"methods.{name}.warm_start.tokens: leaves nothing of {shortest:,} tokens to train on")
+        return self
+
+    def to_yaml(self) -> str:
+        """The whole comparison as YAML that `load_comparison` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a comparison.
+
+    Attributes:
+        name: of its folder.
+        method: key of the method.
+        recipe: everything that decides it but the warm start.
+        warm_start: see `WarmStart`.
+        is_long: whether it has all tokens; the others are points of a curve.
+    """
+
+    name: str
+    method: str
+    recipe: Recipe
+    warm_start: WarmStart | None
+    is_long: bool
+
+
+def load_comparison(path: Path) -> Comparison:
+    """Read a comparison from YAML.
+
+    Raises:
+        ConfigError: it cannot be read, or keys or values are wrong, those of each method's recipe included; all
+            problems in one message.
+    """
+    values = read_yaml(path)
+    if "methods" not in values:
+        raise ConfigError(f"{path}: methods: missing; a comparison has some, and to compare recipes give --tokens")
+    try:
+        comparison = Comparison.model_validate(values)
+    except ValidationError as error:
+        problems = [f"{path}: {describe_problem(problem, Comparison)}" for problem in error.errors()]
+        raise ConfigError(problems) from None
+    _require_comparable(comparison, origin=str(path))
+    return comparison
+
+
+def comparison_of_recipes(files: list[Path], tokens: int) -> Comparison:
+    """A comparison of recipe files, each a method named after its file.
+
+    Raises:
+        ConfigError: a recipe is wrong, or they differ in more than a comparison can stand.
+    """
+    names = [file.stem for file in files]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"recipes: {', '.join(names)}: give each file a name of its own, it is the method's")
+    methods = {file.stem: ComparedMethod(title=file.stem, recipe=file.absolute()) for file in files}
+    comparison = Comparison(tokens=tokens, methods=methods)
+    _require_comparable(comparison, origin="recipes")
+    return comparison
+
+
+def common_recipe(comparison: Comparison) -> Recipe:
+    """A recipe with what all methods share: base, languages, corpus, evaluation."""
+    return _recipe(comparison, next(iter(comparison.methods)))
+
+
+def _require_comparable(comparison: Comparison, origin: str) -> None:
+    """Raise ConfigError where a method's recipe is wrong, or its data or scores would not be the first one's."""
+    recipes, problems = {}, []
+    for name in comparison.methods:
+        try:
+            recipes[name] = _recipe(comparison, name)
+        except ConfigError as error:
+            problems += [f"{origin}: methods.{name}: {problem}" for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    first, *others = recipes
+    for name in others:
+        for key, value in _shared(recipes[name]).items():
+            if value != _shared(recipes[first])[key]:
+                problems.append(f"{origin}: methods.{name}: {key} must be the same as in {first}")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _shared(recipe: Recipe) -> dict[str, Any]:
+    shared = {key: getattr(recipe, key) for key in _SHARED_SECTIONS}
+    return shared | {f"train.{key}": getattr(recipe.train, key) for key in _SHARED_SETTINGS}
+
+
+def planned_runs(comparison: Comparison) -> list[Run]:
+    """Long runs first, method by method and seed by seed, then the points of the curves."""
+    runs = []
+    for name, method in comparison.methods.items():
+        for seed in method.seeds:
+            runs.append(_run(comparison, name, comparison.tokens, method.learning_rate, seed, is_long=True))
+    for name, method in comparison.methods.items():
+        for rate in method.learning_rates:
+            assert comparison.curve_tokens is not None
+            runs.append(_run(comparison, name, comparison.curve_tokens, rate, method.seeds[0], is_long=False))
+    return runs
+
+
+def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, seed: int, *, is_long: bool) -> Run:
+    warm_start = comparison.methods[name].warm_start
+    skipped = 0 if warm_start is None else warm_start.tokens
+    changes = {"train.tokens": tokens - skipped, "train.skip_tokens": skipped, "train.learning_rate": rate}
+    recipe = _recipe(comparison, name, changes | {"seed": seed})
+    label = f"{name}-{tokens // 1000}k-lr{recipe.train.learning_rate:g}-seed{seed}{'' if is_long else '-curve'}"
+    return Run(label, name, recipe, warm_start, is_long)
+
+
+def _recipe(comparison: Comparison, name: str, changes: dict[str, Any] | None = None) -> Recipe:
+    method = comparison.methods[name]
+    common = {} if method.recipe is not None else comparison.recipe
+    return load_recipe(method.recipe, common | method.set | (changes or {}))

@@ -1,0 +1,98 @@
+"""What a comparison found: a row for each run, and an answer to each question, as JSON."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.compare.comparison import Claim, Comparison, common_recipe
+from multipl_moe.compare.run import METRICS_FILE, read_scores
+from multipl_moe.report.metrics import compare_scores
+from multipl_moe.run_folder import read_json
+
+_OF_A_RUN = (
+    "method",
+    "is_long",
+    "learning_rate",
+    "seed",
+    "tokens",
+    "seconds",
+    "tokens_per_s",
+    "parameters",
+    "languages",
+    "means",
+    "environment",
+)
+
+
+def comparison_result(
+    comparison: Comparison, finished: Mapping[str, Path], *, base_programs: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The content of comparison.json.
+
+    Args:
+        comparison: what was asked for.
+        finished: folder of each finished run by name.
+        base_programs: the verdict on the base's programs, where there is one.
+    """
+    runs = {name: _row(read_json(folder / METRICS_FILE)) for name, folder in finished.items()}
+    return {
+        "title": comparison.title,
+        "tokens": comparison.tokens,
+        "curve_tokens": comparison.curve_tokens,
+        "methods": {name: method.title for name, method in comparison.methods.items()},
+        "base": None if base_programs is None else {"programs": _pass_at_1(base_programs)},
+        "runs": runs,
+        "undominated": undominated(runs),
+        "claims": [_answer(comparison, claim, runs, finished) for claim in comparison.claims],
+    }
+
+
+def undominated(runs: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Names of the long runs than which no other long run is better both on the languages to learn and to keep."""
+    points = {
+        name: tuple(run["means"][role]["change"] for role in ("learn", "keep") if role in run["means"])
+        for name, run in runs.items()
+        if run["is_long"]
+    }
+
+    def is_better(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+    return [name for name, point in points.items() if not any(is_better(other, point) for other in points.values())]
+
+
+def _row(metrics: dict[str, Any]) -> dict[str, Any]:
+    row = {key: metrics[key] for key in _OF_A_RUN}
+    return row | ({"programs": _pass_at_1(metrics["programs"])} if "programs" in metrics else {})
+
+
+def _pass_at_1(verdict: dict[str, Any]) -> dict[str, Any]:
+    """Passed and all problems by language, each with one sample or more, over the benchmarks."""
+    counts = {}
+    for language, entry in verdict["languages"].items():
+        cells = entry["benchmarks"].values()
+        tasks = sum(cell["tasks"] for cell in cells)
+        passed = sum(cell["tasks"] * cell["pass_at_k"]["1"]["value"] for cell in cells)
+        counts[language] = {"role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks if tasks else None}
+    return counts
+
+
+def _answer(
+    comparison: Comparison, claim: Claim, runs: Mapping[str, dict[str, Any]], finished: Mapping[str, Path]
+) -> dict[str, Any]:
+    """How the bits per byte of one method's long runs differ from another's, seed by seed."""
+    recipe, pairs = common_recipe(comparison), {}
+    for seed in comparison.methods[claim.of].seeds:
+        names = [_long_run(runs, method, seed) for method in (claim.of, claim.against)]
+        if None in names:
+            continue
+        ours, theirs = (read_scores(finished[str(name)]) for name in names)
+        pairs[str(seed)] = compare_scores(recipe, theirs, ours)["means"]
+    return claim.model_dump() | {"seeds": pairs}
+
+
+def _long_run(runs: Mapping[str, dict[str, Any]], method: str, seed: int) -> str | None:
+    for name, run in runs.items():
+        if run["is_long"] and run["method"] == method and run["seed"] == seed:
+            return name
+    return None

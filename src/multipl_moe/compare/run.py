@@ -1,0 +1,158 @@
+"""One run of a comparison: from the base to a scored and judged model, every step kept, so that it goes on."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from transformers import AutoTokenizer
+
+from multipl_moe.compare.comparison import Run, WarmStart
+from multipl_moe.errors import OutputError
+from multipl_moe.eval.languages import LanguageScores, score_languages
+from multipl_moe.eval.local_programs import judge_local_model
+from multipl_moe.eval.programs import Ways
+from multipl_moe.loading import load_model
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.parameters import count_parameters
+from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.report.metrics import compare_scores
+from multipl_moe.run_folder import open_run, read_json, write_json
+from multipl_moe.train.callbacks import INTERRUPT_NOTE
+from multipl_moe.train.methods import METHODS
+from multipl_moe.train.progress import TrainingProgress
+from multipl_moe.train.settings import tokens_per_step
+from multipl_moe.train.trainer import TrainResult, train_model
+from multipl_moe.upcycle.convert import upcycle
+
+METRICS_FILE = "metrics.json"
+
+
+class RunFolder:
+    """Carries out one run in its folder: warm start, upcycling, training, scores, programs.
+
+    Args:
+        run: what to do.
+        folder: of the run; entered again after an interruption.
+        base: folder of the base model.
+        corpus: that all runs share.
+        base_folder: holds the base's scores.json and programs/, to compare with.
+        console: where to tell what happens.
+    """
+
+    def __init__(self, run: Run, folder: Path, *, base: Path, corpus: Path, base_folder: Path, console: Console):
+        self.run, self.folder = run, folder
+        self.base, self.corpus, self.base_folder, self.console = base, corpus, base_folder, console
+
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """The result, if the run is finished."""
+        file = self.folder / METRICS_FILE
+        return read_json(file) if file.is_file() else None
+
+    def finish(self, *, programs: bool, keep_model: bool) -> None:
+        """Do what is missing; without `keep_model` the weights are removed once everything is measured."""
+        recipe = self._enter()
+        start = self.base if not METHODS[recipe.train.method].of_hybrid else self._upcycle(recipe)
+        training = self._train(recipe, start, self.folder)
+        scores, parameters = self._score(recipe)
+        metrics = compare_scores(recipe, read_scores(self.base_folder), scores) | {
+            "method": self.run.method,
+            "is_long": self.run.is_long,
+            "learning_rate": recipe.train.learning_rate,
+            "seed": recipe.seed,
+            "tokens": training.tokens + recipe.train.skip_tokens,
+            "seconds": training.seconds,
+            "tokens_per_s": training.tokens / training.seconds,
+            "parameters": parameters | {"trained": training.audit.num_trained},
+            "frozen_sha256": training.frozen_sha256,
+        }
+        if programs and (self.base_folder / "programs" / METRICS_FILE).is_file():
+            metrics["programs"] = self._judge(recipe)
+        metrics["environment"] = read_json(self.folder / "environment.json")
+        write_json(self.folder / METRICS_FILE, metrics)
+        if not keep_model:
+            for name in ("hybrid", "model", "warm_start"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def _enter(self) -> Recipe:
+        recipe = self.run.recipe
+        if self.run.warm_start is not None:
+            values = {"experts_from": (self.folder / "warm_start" / "model").absolute()}
+            recipe = recipe.model_copy(update={"upcycle": recipe.upcycle.model_copy(update=values)})
+        file = self.folder / "recipe.yaml"
+        if file.is_file() and load_recipe(file) != recipe:
+            raise OutputError(f"output: {self.folder} holds a run of other settings; choose another folder")
+        if not file.is_file():
+            open_run(self.folder, recipe)
+        return recipe
+
+    def _upcycle(self, recipe: Recipe) -> Path:
+        hybrid = self.folder / "hybrid"
+        if (self.folder / "training.json").is_file() or hybrid.is_dir():
+            return hybrid
+        if self.run.warm_start is not None:
+            warm_recipe = _warm_recipe(recipe, self.run.warm_start)
+            open_run(self.folder / "warm_start", warm_recipe)
+            self._train(warm_recipe, self.base, self.folder / "warm_start")
+        upcycle(recipe, hybrid)
+        return hybrid
+
+    def _train(self, recipe: Recipe, start: Path, output: Path) -> TrainResult:
+        done = output / "training.json"
+        if done.is_file():
+            return TrainResult.from_json(read_json(done))
+        with TrainingProgress(output, tokens_per_step(recipe), self.console) as progress:
+            return train_model(
+                recipe,
+                start,
+                self.corpus,
+                output,
+                callbacks=[progress],
+                on_interrupt=lambda: self.console.print(INTERRUPT_NOTE),
+            )
+
+    def _score(self, recipe: Recipe) -> tuple[LanguageScores, dict[str, int]]:
+        """Scores of the trained model, and its numbers of parameters."""
+        file = self.folder / "scores.json"
+        if not file.is_file():
+            folder = self.folder / "model"
+            model = load_model(folder)
+            write_scores(file, model, folder, self.corpus, recipe, parameters=_parameters(model))
+        return read_scores(self.folder), read_json(file)["parameters"]
+
+    def _judge(self, recipe: Recipe) -> dict[str, Any]:
+        folder = self.folder / "programs"
+        if not (folder / METRICS_FILE).is_file():
+            against = self.base_folder / "programs"
+            judge_local_model(recipe, self.folder / "model", self.run.name, folder, against=against, ways=Ways())
+        return read_json(folder / METRICS_FILE)
+
+
+def write_scores(file: Path, model: Any, folder: Path, corpus: Path, recipe: Recipe, **more: Any) -> None:
+    """Score a model's held-out files by language into a JSON file, beside what else is to be noted."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    write_json(file, score_languages(model, tokenizer, corpus, recipe).to_json() | more)
+
+
+def read_scores(folder: Path) -> LanguageScores:
+    """What `write_scores` wrote into a run's scores.json."""
+    return LanguageScores.from_json(read_json(folder / "scores.json"))
+
+
+def _warm_recipe(recipe: Recipe, warm_start: WarmStart) -> Recipe:
+    changes = {
+        "method": "dense-ffn",
+        "tokens": warm_start.tokens,
+        "skip_tokens": 0,
+        "learning_rate": warm_start.learning_rate,
+    }
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=changes)})
+
+
+def _parameters(model: Any) -> dict[str, int]:
+    if isinstance(model, MultiplMoeForCausalLM):
+        counts = count_parameters(model.config).to_json()
+        return {"total": counts["total"], "active": counts["active"]}
+    total = sum(parameter.numel() for parameter in model.parameters())
+    return {"total": total, "active": total}

@@ -1,0 +1,135 @@
+"""A comparison in one folder: the corpus and the base once, then every run, then tables and plot.
+
+Layout: comparison.yaml, corpus/, base/, runs/NAME/, and as results comparison.json, comparison.png, comparison.md.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from multipl_moe.compare.comparison import Comparison, Run, common_recipe, load_comparison, planned_runs
+from multipl_moe.compare.result import comparison_result
+from multipl_moe.compare.run import METRICS_FILE, RunFolder, write_scores
+from multipl_moe.corpus.pipeline import build_corpus
+from multipl_moe.errors import ConfigError, OutputError, UserError
+from multipl_moe.eval.local_programs import judge_local_model
+from multipl_moe.eval.programs import Ways
+from multipl_moe.loading import load_dense
+from multipl_moe.report.comparison import write_comparison
+from multipl_moe.run_folder import read_json, write_json, write_text
+from multipl_moe.upcycle.base import resolve_base
+
+COMPARISON_FILE = "comparison.yaml"
+
+
+class ComparisonSession:
+    """Carries out a comparison.
+
+    Args:
+        comparison: what to compare.
+        output: folder of the comparison, to create or to go on in.
+        console: where to tell what happens.
+        only: keys of the methods to run now; default: all. Another process may run others in the same folder, once
+            the base is scored.
+        keep_models: whether the trained weights stay after they were measured.
+    """
+
+    def __init__(
+        self,
+        comparison: Comparison,
+        output: Path,
+        console: Console,
+        *,
+        only: Collection[str] | None = None,
+        keep_models: bool = False,
+    ) -> None:
+        if unknown := sorted(set(only or ()) - set(comparison.methods)):
+            raise ConfigError(
+                f"--only: {', '.join(unknown)}: no such method; there are {', '.join(comparison.methods)}"
+            )
+        self.comparison, self.output, self.console = comparison, output, console
+        self.only, self.keep_models = only, keep_models
+        self.recipe = common_recipe(comparison)
+
+    def run(self) -> dict[str, Any]:
+        """Do what is missing, and write the results of the runs that are finished.
+
+        Returns:
+            The content of comparison.json.
+
+        Raises:
+            UserError: a run failed; the others are finished and the results written before.
+        """
+        base = resolve_base(self.recipe.base)
+        self._enter()
+        if not (self.output / "corpus").is_dir():
+            self.console.print("[bold]corpus[/bold]")
+            build_corpus(self.recipe, base, self.output / "corpus", self._tell)
+        self._measure_base(base)
+        runs = planned_runs(self.comparison)
+        failures = self._finish([run for run in runs if self.only is None or run.method in self.only], base)
+        result = self._write_result(runs)
+        if failures:
+            raise UserError("; ".join(failures))
+        return result
+
+    def _enter(self) -> None:
+        file = self.output / COMPARISON_FILE
+        if file.is_file():
+            if load_comparison(file) != self.comparison:
+                raise OutputError(f"output: {self.output} holds another comparison, {file}; choose another folder")
+        elif self.output.exists() and any(self.output.iterdir()):
+            raise OutputError(f"output: {self.output} exists and is no comparison; choose another folder")
+        else:
+            self.output.mkdir(parents=True, exist_ok=True)
+            write_text(file, self.comparison.to_yaml())
+
+    def _measure_base(self, base: Path) -> None:
+        folder = self.output / "base"
+        folder.mkdir(exist_ok=True)
+        if not (folder / "scores.json").is_file():
+            self.console.print("[bold]base[/bold]")
+            write_scores(folder / "scores.json", load_dense(base), base, self.output / "corpus", self.recipe)
+        if self.comparison.programs and not (folder / "programs" / METRICS_FILE).is_file():
+            judge_local_model(self.recipe, base, "base", folder / "programs", ways=Ways())
+
+    def _finish(self, runs: list[Run], base: Path) -> list[str]:
+        """Carry out the runs; returns a line for each that failed."""
+        failures = []
+        for number, run in enumerate(runs, start=1):
+            folder = self._folder(run, base)
+            if folder.metrics is not None:
+                continue
+            self.console.print(f"[bold]{number} of {len(runs)}: {run.name}[/bold]")
+            try:
+                folder.finish(programs=self.comparison.programs and run.is_long, keep_model=self.keep_models)
+            except UserError as error:
+                failures.append(f"{run.name}: {error}")
+                self._tell(str(error))
+        return failures
+
+    def _folder(self, run: Run, base: Path) -> RunFolder:
+        return RunFolder(
+            run,
+            self.output / "runs" / run.name,
+            base=base,
+            corpus=self.output / "corpus",
+            base_folder=self.output / "base",
+            console=self.console,
+        )
+
+    def _write_result(self, runs: list[Run]) -> dict[str, Any]:
+        folders = {run.name: self.output / "runs" / run.name for run in runs}
+        finished = {name: folder for name, folder in folders.items() if (folder / METRICS_FILE).is_file()}
+        base_programs = self.output / "base" / "programs" / METRICS_FILE
+        result = comparison_result(
+            self.comparison, finished, base_programs=read_json(base_programs) if base_programs.is_file() else None
+        )
+        write_json(self.output / "comparison.json", result)
+        write_comparison(self.output, result)
+        return result
+
+    def _tell(self, message: str) -> None:
+        self.console.print(f"  {message}", highlight=False)

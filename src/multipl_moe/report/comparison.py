@@ -1,0 +1,141 @@
+"""The result of a comparison: a page in Markdown with the plot of gain against forgetting, and a table."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from multipl_moe.languages import LANGUAGES
+from multipl_moe.report.comparison_plot import comparison_plot
+from multipl_moe.run_folder import write_text
+
+_PNG_DPI = 150
+_TITLES = {"learn": "languages to learn", "keep": "languages to keep"}
+
+
+def write_comparison(output: Path, result: dict[str, Any]) -> None:
+    """Write comparison.md and comparison.png into a folder.
+
+    Args:
+        output: the folder.
+        result: content of comparison.json.
+    """
+    comparison_plot(result).savefig(output / "comparison.png", dpi=_PNG_DPI)
+    parts = [f"# {result['title']}", "![gain against forgetting](comparison.png)", _summary(result)]
+    parts += [_section(f"Each method at {result['tokens']:,} tokens", _rows(result, is_long=True))]
+    if result["curve_tokens"] is not None and (curve := _rows(result, is_long=False))[1]:
+        parts.append(_section(f"Curves: learning rates at {result['curve_tokens']:,} tokens", curve))
+    parts.append(_section("Bits per byte by language, change from the base", _language_rows(result)))
+    if result["base"] is not None:
+        parts.append(_section("Programs that pass their tests", _program_rows(result)))
+    if result["claims"]:
+        parts.append(_section("Questions", _claim_rows(result)))
+    write_text(output / "comparison.md", "\n\n".join(parts) + "\n")
+
+
+def comparison_rows_table(result: dict[str, Any]) -> Table:
+    """The long runs for the terminal."""
+    header, rows = _rows(result, is_long=True)
+    table = Table(title=result["title"])
+    for index, title in enumerate(header):
+        table.add_column(title, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _summary(result: dict[str, Any]) -> str:
+    names = [_label(result, result["runs"][name]) for name in result["undominated"]]
+    listed = "; ".join(dict.fromkeys(names)) or "none yet"
+    return (
+        "Change of bits per byte on held-out files, in per cent of the base's: less is better in both columns. No "
+        f"other long run is better on both than: {listed}."
+    )
+
+
+_Rows = tuple[list[str], list[list[str]]]
+
+
+def _rows(result: dict[str, Any], *, is_long: bool) -> _Rows:
+    header = ["method", "rate", "seed", "learn", "keep", "parameters", "active", "trained", "tokens/s"]
+    rows = []
+    for run in result["runs"].values():
+        if run["is_long"] != is_long:
+            continue
+        counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
+        changes = [_change(run["means"].get(role)) for role in _TITLES]
+        settings = [f"{run['learning_rate']:g}", str(run["seed"])]
+        rows.append([result["methods"][run["method"]], *settings, *changes, *counts, f"{run['tokens_per_s']:,.0f}"])
+    return header, rows
+
+
+def _language_rows(result: dict[str, Any]) -> _Rows:
+    runs = [run for run in result["runs"].values() if run["is_long"]]
+    names = list(runs[0]["languages"]) if runs else []
+    header = ["method", "seed", *(LANGUAGES[name].title for name in names)]
+    rows = [
+        [result["methods"][run["method"]], str(run["seed"]), *(_percent(run["languages"][name]) for name in names)]
+        for run in runs
+    ]
+    base = [f"{runs[0]['languages'][name]['bpb_before']:.3f}" for name in names]
+    return header, [["base, bits per byte", "", *base], *rows] if runs else []
+
+
+def _program_rows(result: dict[str, Any]) -> _Rows:
+    names = list(result["base"]["programs"])
+    tasks = [f"{LANGUAGES[name].title} (of {result['base']['programs'][name]['tasks']})" for name in names]
+    rows = [["base", "", *_passed(result["base"]["programs"], names)]]
+    for run in result["runs"].values():
+        if "programs" in run:
+            title = result["methods"][run["method"]]
+            rows.append([title, str(run["seed"]), *_passed(run["programs"], names)])
+    return ["method", "seed", *tasks, "all"], rows
+
+
+def _passed(programs: dict[str, Any], names: list[str]) -> list[str]:
+    counts = [round(programs[name]["pass_at_1"] * programs[name]["tasks"]) for name in names]
+    return [*map(str, counts), str(sum(counts))]
+
+
+def _claim_rows(result: dict[str, Any]) -> _Rows:
+    rows = []
+    for claim in result["claims"]:
+        pair = f"{result['methods'][claim['of']]} against {result['methods'][claim['against']]}"
+        for seed, means in claim["seeds"].items():
+            changes = [_change(means.get(role)) for role in _TITLES]
+            rows.append([claim["question"], pair, seed, *changes, _verdict(means)])
+    return ["question", "bits per byte of", "seed", "learn", "keep", "in words"], rows
+
+
+def _verdict(means: dict[str, Any]) -> str:
+    words = []
+    for role, title in _TITLES.items():
+        if role in means:
+            low, high = means[role]["interval"]
+            words.append(f"{'better' if high < 0 else 'worse' if low > 0 else 'no clear difference'} on {title}")
+    return ", ".join(words)
+
+
+def _label(result: dict[str, Any], run: dict[str, Any]) -> str:
+    return f"{result['methods'][run['method']]} (seed {run['seed']})"
+
+
+def _section(title: str, rows: _Rows) -> str:
+    header, body = rows
+    lines = [header, ["---"] * len(header), *body]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _change(change: dict[str, Any] | None) -> str:
+    if change is None:
+        return ""
+    low, high = change["interval"]
+    return f"{100 * change['change']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def _percent(row: dict[str, Any]) -> str:
+    return f"{100 * row['change']:+.1f}"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f}M"

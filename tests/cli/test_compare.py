@@ -1,0 +1,42 @@
+"""`compare` on the command line: recipes as methods, and what it refuses."""
+
+import yaml
+
+from multipl_moe.recipe import load_recipe
+from tests.cli.conftest import SHORT, SMALL
+
+
+def _settings(flags: list[str]) -> dict:
+    pairs = [flag.split("=") for flag in flags if "=" in flag]
+    return {key: yaml.safe_load(value) for key, value in pairs}
+
+
+def _write_recipe(file, base, sources, **more) -> None:
+    values = {"base": str(base), "learn": ["rust"], "keep": ["python"]}
+    values |= {"corpus.sources": [{"kind": "folder", "path": str(sources)}], "programs.languages": ["python"]}
+    values |= {"programs.problems_per_language": 1, "codegen.max_new_tokens": 4, "eval.bootstrap_samples": 100}
+    recipe = load_recipe(overrides=values | _settings(SMALL) | _settings(SHORT) | more)
+    file.write_text(recipe.to_yaml())
+
+
+def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubblewrap):
+    _write_recipe(tmp_path / "hybrid.yaml", base, sources)
+    _write_recipe(tmp_path / "dense.yaml", base, sources, **{"train.method": "dense"})
+    outcome = run("compare", "out", "hybrid.yaml", "dense.yaml", "--tokens", "128")
+    assert outcome.code == 0, outcome.err
+    page = (tmp_path / "out" / "comparison.md").read_text()
+    assert "| hybrid | 0.001 |" in page
+    assert "| dense | 0.001 |" in page
+    assert "Python (of 1)" in page
+    assert "comparison.md" in outcome.out
+
+
+def test_what_cannot_be_compared_is_refused(refused, base, sources, tmp_path):
+    _write_recipe(tmp_path / "a.yaml", base, sources)
+    _write_recipe(tmp_path / "b.yaml", base, sources, seed=1, keep=["english"])
+    assert "--tokens: needed for recipes" in refused("compare", "out", "a.yaml", "b.yaml")
+    assert "methods.b: keep must be the same as in a" in refused(
+        "compare", "out", "a.yaml", "b.yaml", "--tokens", "128"
+    )
+    assert "cannot read the recipe" in refused("compare", "out", "nowhere.yaml")
+    assert "to compare recipes give --tokens" in refused("compare", "out", "a.yaml")

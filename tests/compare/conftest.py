@@ -1,0 +1,45 @@
+"""A comparison in the tiny world of tests/train/tiny.py: two methods, two steps a run."""
+
+from typing import Any
+
+import pytest
+
+from multipl_moe.compare.comparison import Comparison
+from tests.train.tiny import World, tiny_world
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def values(world: World) -> dict[str, Any]:
+    """The file's content: a hybrid with two seeds and a warm start, a dense one with a curve."""
+    return {
+        "title": "Two ways",
+        "tokens": 512,
+        "curve_tokens": 256,
+        "programs": False,
+        "recipe": world.recipe.model_dump(mode="json", exclude_none=True),
+        "methods": {
+            "causal": {
+                "title": "hybrid",
+                "seeds": [3, 4],
+                "warm_start": {"tokens": 128, "learning_rate": 1e-3},
+            },
+            "dense-ffn": {
+                "title": "feed-forward",
+                "set": {"train.method": "dense-ffn"},
+                "learning_rate": 1e-3,
+                "learning_rates": [1e-3, 1e-2],
+                "seeds": [3],
+            },
+        },
+        "claims": [{"question": "Is it better?", "of": "causal", "against": "dense-ffn"}],
+    }
+
+
+@pytest.fixture(scope="session")
+def comparison(values: dict[str, Any]) -> Comparison:
+    return Comparison.model_validate(values)

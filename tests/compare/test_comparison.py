@@ -1,0 +1,102 @@
+"""The schema of comparisons: which runs follow, and what is refused."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from multipl_moe.compare.comparison import common_recipe, comparison_of_recipes, load_comparison, planned_runs
+from multipl_moe.errors import ConfigError
+from tests.train.tiny import World
+
+COMPARISONS = Path(__file__).parents[2] / "recipes" / "comparisons"
+
+
+def _write(tmp_path: Path, values: dict[str, Any]) -> Path:
+    file = tmp_path / "comparison.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return file
+
+
+def _problems(tmp_path: Path, values: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_comparison(_write(tmp_path, values))
+    return caught.value.problems
+
+
+def test_long_runs_come_first_with_every_seed_and_then_the_curves(comparison):
+    assert [run.name for run in planned_runs(comparison)] == [
+        "causal-0k-lr0.01-seed3",
+        "causal-0k-lr0.01-seed4",
+        "dense-ffn-0k-lr0.001-seed3",
+        "dense-ffn-0k-lr0.001-seed3-curve",
+        "dense-ffn-0k-lr0.01-seed3-curve",
+    ]
+
+
+def test_all_runs_see_as_many_tokens_those_of_a_warm_start_included(comparison):
+    for run in planned_runs(comparison):
+        warm = 128 if run.method == "causal" else 0
+        assert run.recipe.train.skip_tokens == warm
+        assert run.recipe.train.tokens + warm == (512 if run.is_long else 256)
+        assert (run.warm_start is None) == (warm == 0)
+
+
+def test_settings_of_one_method_do_not_reach_another(comparison, world: World):
+    recipes = {run.method: run.recipe for run in planned_runs(comparison)}
+    assert recipes["causal"].train.method == "experts"
+    assert recipes["dense-ffn"].train.method == "dense-ffn"
+    assert common_recipe(comparison).corpus == world.recipe.corpus
+
+
+def test_a_comparison_comes_back_from_its_own_yaml(comparison, tmp_path: Path):
+    (tmp_path / "again.yaml").write_text(comparison.to_yaml())
+    assert load_comparison(tmp_path / "again.yaml") == comparison
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"methods": {"causal": {"titel": "x"}}}, "methods.causal.titel: unknown key; did you mean 'title'?"),
+        ({"curve_tokens": None}, "curve_tokens: needed where a method has learning_rates"),
+        ({"tokens": 0}, "tokens: 0: Input should be greater than 0"),
+        ({"claims": [{"question": "?", "of": "causal", "against": "gpt"}]}, "claims: gpt: no such method"),
+        ({"curve_tokens": 128}, "methods.causal.warm_start.tokens: leaves nothing of 128 tokens"),
+        ({"recipe": {"seeed": 1}}, "methods.causal: recipe: seeed: unknown key; did you mean 'seed'?"),
+        ({"methods": {"dense-ffn": {"set": {"eval.window_tokens": 32}}}}, "methods.dense-ffn: eval must be the same"),
+        (
+            {"methods": {"dense-ffn": {"set": {"train.batch_sequences": 2}}}},
+            "methods.dense-ffn: train.batch_sequences must be the same as in causal",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_key(values, tmp_path: Path, change: dict[str, Any], problem: str):
+    changed = copy.deepcopy(values)
+    for name, method in change.pop("methods", {}).items():
+        changed["methods"][name] |= method
+    problems = _problems(tmp_path, changed | change)
+    assert any(problem in line for line in problems), problems
+
+
+def test_recipe_files_are_methods_named_after_them(world: World, tmp_path: Path):
+    for name, rate in (("slow", 1e-3), ("fast", 1e-2)):
+        values = world.recipe.model_dump(mode="json", exclude_none=True)
+        values["train"]["learning_rate"] = rate
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(values))
+    runs = planned_runs(comparison_of_recipes([tmp_path / "slow.yaml", tmp_path / "fast.yaml"], tokens=256))
+    assert [(run.method, run.recipe.train.learning_rate, run.recipe.train.tokens) for run in runs] == [
+        ("slow", 1e-3, 256),
+        ("fast", 1e-2, 256),
+    ]
+    with pytest.raises(ConfigError, match="give each file a name of its own"):
+        comparison_of_recipes([tmp_path / "slow.yaml", tmp_path / "other" / "slow.yaml"], tokens=256)
+
+
+def test_the_comparisons_that_come_with_the_project_are_valid():
+    files = list(COMPARISONS.glob("*.yaml"))
+    assert files
+    for file in files:
+        comparison = load_comparison(file)
+        assert len({run.name for run in planned_runs(comparison)}) == len(planned_runs(comparison))

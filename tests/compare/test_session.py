@@ -1,0 +1,136 @@
+"""A whole comparison on the tiny world: what it leaves, that it goes on, and that its numbers are those of the runs."""
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from multipl_moe.compare import run as run_module
+from multipl_moe.compare.comparison import planned_runs
+from multipl_moe.compare.session import ComparisonSession
+from multipl_moe.errors import ConfigError, CorpusError, OutputError, UserError
+from multipl_moe.train.trainer import train_model
+from multipl_moe.upcycle.convert import upcycle
+from tests.train.tiny import tensors, with_train
+
+
+def _session(comparison, output: Path, **options: Any) -> ComparisonSession:
+    return ComparisonSession(comparison, output, Console(file=io.StringIO(), width=200), **options)
+
+
+@pytest.fixture(scope="module")
+def finished(comparison, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("compare") / "out"
+    _session(comparison, output, keep_models=True).run()
+    return output
+
+
+@pytest.fixture(scope="module")
+def result(finished: Path) -> dict[str, Any]:
+    return json.loads((finished / "comparison.json").read_text())
+
+
+def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
+    assert {path.name for path in finished.iterdir()} == {
+        "comparison.yaml",
+        "corpus",
+        "base",
+        "runs",
+        "comparison.json",
+        "comparison.md",
+        "comparison.png",
+    }
+    assert {path.name for path in (finished / "runs").iterdir()} == {run.name for run in planned_runs(comparison)}
+
+
+def test_rows_tell_tokens_parameters_and_changes(result):
+    assert len(result["runs"]) == 5
+    for run in result["runs"].values():
+        assert run["tokens"] == (512 if run["is_long"] else 256)
+        assert set(run["means"]) == {"learn", "keep"}
+        counts = run["parameters"]
+        assert 0 < counts["trained"] < counts["active"] <= counts["total"]
+    dense, hybrid = (result["runs"][f"{name}-seed3"] for name in ("dense-ffn-0k-lr0.001", "causal-0k-lr0.01"))
+    assert dense["parameters"]["total"] == dense["parameters"]["active"] < hybrid["parameters"]["active"]
+
+
+def test_runs_are_those_that_the_commands_would_make(finished: Path, comparison, world, tmp_path: Path):
+    (run,) = [run for run in planned_runs(comparison) if run.name == "dense-ffn-0k-lr0.001-seed3"]
+    again = train_model(run.recipe, world.base, finished / "corpus", tmp_path)
+    ours, theirs = tensors(finished / "runs" / run.name / "model"), tensors(again.model_folder)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_warm_start_tunes_a_dense_copy_and_the_experts_start_from_it(finished: Path, comparison, world, tmp_path: Path):
+    run = planned_runs(comparison)[0]
+    folder = finished / "runs" / run.name
+    warm = with_train(run.recipe, method="dense-ffn", tokens=128, skip_tokens=0, learning_rate=1e-3)
+    tuned = train_model(warm, world.base, finished / "corpus", tmp_path / "warm").model_folder
+    values = run.recipe.upcycle.model_copy(update={"experts_from": tuned})
+    upcycle(run.recipe.model_copy(update={"upcycle": values}), tmp_path / "hybrid")
+    ours, theirs = tensors(folder / "hybrid"), tensors(tmp_path / "hybrid")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    trained, base = tensors(folder / "model"), tensors(world.base)
+    for layer in (1, 2):
+        shared = trained[f"model.layers.{layer}.mlp.shared_expert.down_proj.weight"]
+        assert torch.equal(shared, base[f"model.layers.{layer}.mlp.down_proj.weight"])
+
+
+def test_questions_are_answered_seed_by_seed_where_both_methods_have_one(result):
+    (claim,) = result["claims"]
+    assert set(claim["seeds"]) == {"3"}
+    low, high = claim["seeds"]["3"]["learn"]["interval"]
+    assert low <= claim["seeds"]["3"]["learn"]["change"] <= high
+
+
+def test_page_has_a_row_for_each_run_and_the_plot(finished: Path):
+    page = (finished / "comparison.md").read_text()
+    assert page.startswith("# Two ways\n\n![")
+    assert len(re.findall(r"^\| hybrid \| 0\.01 \| [34] \| [-+]", page, re.MULTILINE)) == 2
+    assert len(re.findall(r"^\| feed-forward \| 0\.(?:001|01) \| 3 \|", page, re.MULTILINE)) == 3
+    assert "Is it better?" in page
+
+
+def test_finished_comparison_is_not_run_again(finished: Path, comparison, monkeypatch):
+    monkeypatch.setattr(run_module, "train_model", None)
+    before = (finished / "comparison.json").read_bytes()
+    _session(comparison, finished).run()
+    assert (finished / "comparison.json").read_bytes() == before
+
+
+def test_one_method_at_a_time_gives_the_same_numbers(finished: Path, comparison, tmp_path: Path, result):
+    _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
+    half = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert set(half["runs"]) == {name for name in result["runs"] if name.startswith("dense")}
+    for name, run in half["runs"].items():
+        assert run["languages"] == result["runs"][name]["languages"]
+    folder = tmp_path / "out" / "runs" / "dense-ffn-0k-lr0.001-seed3"
+    assert not (folder / "model").exists(), "weights stay only with keep_models"
+
+
+def test_a_run_that_fails_does_not_stop_the_others(comparison, tmp_path: Path, monkeypatch):
+    def fail(recipe, *args, **kwargs):
+        if recipe.train.method == "dense-ffn" and recipe.train.learning_rate == 1e-2:
+            raise CorpusError("step 3: the loss is not a number")
+        return train_model(recipe, *args, **kwargs)
+
+    monkeypatch.setattr(run_module, "train_model", fail)
+    with pytest.raises(UserError, match=r"dense-ffn-0k-lr0\.01-seed3-curve: step 3"):
+        _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
+    assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 2
+
+
+def test_other_folders_and_unknown_methods_are_refused(finished: Path, comparison, tmp_path: Path):
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(OutputError, match="is no comparison"):
+        _session(comparison, tmp_path).run()
+    other = comparison.model_copy(update={"title": "Another"})
+    with pytest.raises(OutputError, match="holds another comparison"):
+        _session(other, finished).run()
+    with pytest.raises(ConfigError, match=r"--only: gpt: no such method; there are causal, dense-ffn"):
+        _session(comparison, finished, only=["gpt"])

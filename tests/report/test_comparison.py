@@ -1,0 +1,112 @@
+"""The page and the plot of a comparison: every number in its row, and words that follow from the intervals."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from multipl_moe.compare.result import undominated
+from multipl_moe.report.comparison import comparison_rows_table, write_comparison
+from multipl_moe.report.comparison_plot import comparison_plot
+
+
+def _change(value: float, low: float, high: float) -> dict[str, Any]:
+    return {"change": value, "interval": [low, high]}
+
+
+def _run(method: str, learn: float, keep: float, *, is_long: bool = True, rate: float = 1e-3) -> dict[str, Any]:
+    def language(role: str, change: float) -> dict[str, Any]:
+        return {"role": role, "bpb_before": 1.25, **_change(change, change - 0.01, change + 0.01)}
+
+    return {
+        "method": method,
+        "is_long": is_long,
+        "learning_rate": rate,
+        "seed": 0,
+        "tokens_per_s": 1234.5,
+        "parameters": {"total": 262_000_000, "active": 187_600_000, "trained": 127_400_000},
+        "languages": {"rust": language("learn", learn), "python": language("keep", keep)},
+        "means": {"learn": _change(learn, learn - 0.01, learn + 0.01), "keep": _change(keep, keep - 0.01, keep + 0.01)},
+        "programs": {
+            "rust": {"role": "learn", "tasks": 10, "pass_at_1": 0.3},
+            "python": {"role": "keep", "tasks": 10, "pass_at_1": 0.1},
+        },
+    }
+
+
+@pytest.fixture
+def result() -> dict[str, Any]:
+    runs = {
+        "a": _run("causal", -0.12, -0.03),
+        "b": _run("dense", -0.11, 0.02),
+        "c": _run("dense", -0.08, 0.0, is_long=False, rate=3e-4),
+        "d": _run("dense", -0.10, 0.01, is_long=False),
+    }
+    means = {"learn": _change(-0.02, -0.03, -0.01), "keep": _change(0.01, -0.01, 0.03)}
+    return {
+        "title": "Ways",
+        "tokens": 250_000,
+        "curve_tokens": 125_000,
+        "methods": {"causal": "hybrid", "dense": "dense, all weights"},
+        "base": {"programs": runs["a"]["programs"]},
+        "runs": runs,
+        "undominated": undominated(runs),
+        "claims": [{"question": "Better?", "of": "causal", "against": "dense", "seeds": {"0": means}}],
+    }
+
+
+def _page(result: dict[str, Any], tmp_path) -> str:
+    write_comparison(tmp_path, result)
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    return (tmp_path / "comparison.md").read_text()
+
+
+def test_page_has_every_number_of_a_long_run(result, tmp_path):
+    page = _page(result, tmp_path)
+    cells = "0.001 | 0 | -12.0 [-13.0, -11.0] | -3.0 [-4.0, -2.0] | 262.0M | 187.6M | 127.4M | 1,234"
+    assert f"| hybrid | {cells} |" in page
+    assert "| hybrid | 0 | -12.0 | -3.0 |" in page
+    assert "| base, bits per byte |  | 1.250 | 1.250 |" in page
+
+
+def test_curves_and_long_runs_stand_in_tables_of_their_own(result, tmp_path):
+    long, curves = _page(result, tmp_path).split("## Curves: learning rates at 125,000 tokens")
+    assert "| dense, all weights | 0.0003 |" not in long
+    assert "| dense, all weights | 0.0003 | 0 | -8.0 [-9.0, -7.0] |" in curves
+
+
+def test_programs_are_counted_and_questions_answered_in_words(result, tmp_path):
+    page = _page(result, tmp_path)
+    assert "| method | seed | Rust (of 10) | Python (of 10) | all |" in page
+    assert "| hybrid | 0 | 3 | 1 | 4 |" in page
+    assert "| better on languages to learn, no clear difference on languages to keep |" in page
+    result["claims"][0]["seeds"]["0"]["keep"] = _change(0.02, 0.01, 0.03)
+    assert "worse on languages to keep" in _page(result, tmp_path)
+
+
+def test_runs_that_none_beats_on_both_are_named(result, tmp_path):
+    assert result["undominated"] == ["a"]
+    assert "better on both than: hybrid (seed 0)." in _page(result, tmp_path)
+    runs = {"a": _run("causal", -0.12, -0.03), "b": _run("dense", -0.13, 0.02), "c": _run("dense", -0.12, -0.03)}
+    assert undominated(runs) == ["a", "b", "c"]
+
+
+def test_page_of_a_comparison_without_runs_can_be_written(result, tmp_path):
+    page = _page(result | {"runs": {}, "undominated": [], "claims": [], "base": None}, tmp_path)
+    assert "none yet" in page
+
+
+def test_terminal_shows_the_long_runs(result):
+    table = comparison_rows_table(result)
+    assert table.row_count == 2
+    assert list(table.columns[3].cells) == ["-12.0 [-13.0, -11.0]", "-11.0 [-12.0, -10.0]"]
+
+
+def test_plot_has_a_curve_in_the_order_of_rates_and_points_with_intervals(result):
+    (axes,) = comparison_plot(result).axes
+    points = [np.asarray(line.get_xydata()) for line in axes.lines if line.get_linewidth() == 1]
+    (curve,) = [point for point in points if len(point) == 2]
+    assert curve.tolist() == [pytest.approx([0.0, -8.0]), pytest.approx([1.0, -10.0])]
+    assert len(axes.containers) == 2
+    names = axes.get_legend_handles_labels()[1]
+    assert names == ["hybrid", "dense, all weights"]
