@@ -141,6 +141,10 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
             raise IndexError(index)
         return self._datasets[self._languages_N[index]][int(self._items_N[index])]
 
+    def language_number(self, index: int) -> int:
+        """Number, in `languages`, of the language of an item."""
+        return int(self._languages_N[index])
+
 
 def _check_weights(datasets: Mapping[str, object], weights: Mapping[str, float]) -> None:
     problems = [f"train.weights: {name}: no tokens of this language" for name in weights if name not in datasets]
