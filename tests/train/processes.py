@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -46,7 +46,7 @@ class Death(TrainerCallback):
         if self.moment == "saving":
             self._before(loop.OrderedTrainer, "_save_rng_state", lambda trainer, folder: trainer.state.global_step)
         if self.moment == "saved":
-            self._before(loop, "remove_checkpoints", lambda folder, kept: max(kept - {None}))
+            self._before(loop, "remove_checkpoints", lambda folder, kept: max(kept))
 
     def on_step_end(self, args, state, control, **kwargs):
         """The moment `step`."""
@@ -62,7 +62,7 @@ class Death(TrainerCallback):
         setattr(owner, name, dying)
 
 
-def start(job: Job, death: Death | None = None, num_processes: int = 1) -> list[BaseProcess]:
+def start(job: Job, death: Death | None = None, num_processes: int = 1) -> Sequence[BaseProcess]:
     """The processes of a run, started; torch.distributed connects several as torchrun would."""
     port = _free_port()
     processes = [
@@ -80,7 +80,7 @@ def start_call(function: Callable[..., None], *args: Any) -> BaseProcess:
     return process
 
 
-def exit_codes(processes: list[BaseProcess], timeout_s: float = 60) -> list[int | None]:
+def exit_codes(processes: Sequence[BaseProcess], timeout_s: float = 60) -> list[int | None]:
     """Exit codes at their end; minus the signal where one killed them. The failure of one kills the others."""
     deadline = time.monotonic() + timeout_s
     while any(process.is_alive() for process in processes) and time.monotonic() < deadline:

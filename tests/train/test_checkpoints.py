@@ -66,8 +66,9 @@ class _Look(TrainerCallback):
         self.weights: dict[int, dict[str, torch.Tensor]] = {}
 
     def on_save(self, args, state, control, **kwargs):
-        self.kept.append(list(saved_checkpoints(Path(args.output_dir))))
-        last = checkpoint_path(Path(args.output_dir), state.global_step)
+        folder = Path(args.output_dir or "")
+        self.kept.append(list(saved_checkpoints(folder)))
+        last = checkpoint_path(folder, state.global_step)
         self.weights[state.global_step] = load_file(last / "trained.safetensors")
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
@@ -164,8 +165,8 @@ def test_space_for_checkpoints_and_model_is_asked_for_before_training(
         free.free -= 1
         with pytest.raises(OutputError, match="free some space"):
             require_checkpoint_space(recipe, model, tmp_path / "checkpoints", 1000)
+    free.free = 1000
     with pytest.raises(OutputError, match="free some space"):
-        free.free = 1000
         train_model(world.recipe, world.hybrid, world.corpus, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

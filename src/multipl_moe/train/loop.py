@@ -175,7 +175,8 @@ class OrderedTrainer(Trainer):
             self.accelerator.wait_for_everyone()
         if saves:
             last = list(saved_checkpoints(self.checkpoints))[-self._recipe.train.keep_checkpoints :]
-            remove_checkpoints(self.checkpoints, {*last, self.best_step})
+            best = [] if self.best_step is None else [self.best_step]
+            remove_checkpoints(self.checkpoints, {*last, *best})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         checkpoint = Path(resume_from_checkpoint)

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
-from transformers.integrations import TensorBoardCallback, get_reporting_integration_callbacks
+from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe import Recipe
 
 PROJECT = "multipl-moe"
+_DEFAULTS = {
+    "trackio": {"TRACKIO_DIR": "{output}/trackio"},
+    "wandb": {"WANDB_MODE": "offline", "WANDB_PROJECT": PROJECT, "WANDB_DIR": "{output}"},
+}
 
 
 def require_trackers(recipe: Recipe) -> None:
@@ -29,12 +33,13 @@ def require_trackers(recipe: Recipe) -> None:
 
 def tracker_callbacks(recipe: Recipe, output: Path) -> list[TrainerCallback]:
     """The callbacks of `train.trackers`, writing into the run folder."""
-    defaults = {"WANDB_MODE": "offline", "WANDB_PROJECT": PROJECT, "WANDB_DIR": str(output)}
-    for key, value in (defaults | {"TRACKIO_DIR": str(output / "trackio")}).items():
-        os.environ.setdefault(key, value)
-    others = [name for name in recipe.train.trackers if name != "tensorboard"]
-    callbacks = [callback() for callback in get_reporting_integration_callbacks(others)]
-    return callbacks + [_TensorBoard(output) for name in recipe.train.trackers if name == "tensorboard"]
+    callbacks = []
+    for name in recipe.train.trackers:
+        for key, value in _DEFAULTS.get(name, {}).items():
+            os.environ.setdefault(key, value.format(output=output))
+        (callback,) = get_reporting_integration_callbacks([name])
+        callbacks.append(_TensorBoard(output) if name == "tensorboard" else callback())
+    return callbacks
 
 
 class _TensorBoard(TensorBoardCallback):
