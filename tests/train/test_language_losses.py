@@ -39,8 +39,7 @@ def test_loss_and_gradient_are_those_of_transformers(num_items):
 def test_rows_know_their_language_in_a_part_of_a_mixture_too(world: World):
     data = mixture(world.corpus, _WEIGHTS, num_sequences=40, sequence_tokens=32, seed=0)
     part = Subset(Subset(data, range(5, 40)), [3, 0, 20])
-    rows = WithLanguage(part)
-    assert rows.languages == list(_WEIGHTS)
+    rows = WithLanguage(part, list(_WEIGHTS))
     alone = {
         name: mixture(world.corpus, {name: 1.0}, num_sequences=40, sequence_tokens=32, seed=0) for name in _WEIGHTS
     }
@@ -82,7 +81,7 @@ class SlowLosses(TrainerCallback):
 def test_losses_by_language_equal_a_slow_reference(world: World, tmp_path: Path, method: str, accumulation: int):
     train = {"weights": _WEIGHTS, "method": method, "accumulation_steps": accumulation}
     recipe = with_train(world.recipe, tokens=8 * 128 * accumulation, **train)
-    rows = WithLanguage(training_data(recipe, world.corpus, 32 * accumulation))
+    rows = WithLanguage(training_data(recipe, world.corpus, 32 * accumulation), list(_WEIGHTS))
     slow = SlowLosses(rows, 4, accumulation)
     progress = TrainingProgress(tmp_path, tokens_per_step(recipe), Console(quiet=True))
     model = world.hybrid if method == "experts" else world.base

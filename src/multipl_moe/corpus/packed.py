@@ -135,15 +135,15 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self._items_N)
 
+    def language_of(self, index: int) -> str:
+        """The language whose turn it is."""
+        return self.languages[self._languages_N[index]]
+
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """The item of the language whose turn it is."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         return self._datasets[self._languages_N[index]][int(self._items_N[index])]
-
-    def language_number(self, index: int) -> int:
-        """Number, in `languages`, of the language of an item."""
-        return int(self._languages_N[index])
 
 
 def _check_weights(datasets: Mapping[str, object], weights: Mapping[str, float]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Subset
 
-from multipl_moe.corpus.packed import IGNORED_LABEL, MixtureDataset
+from multipl_moe.corpus.packed import IGNORED_LABEL
 
 LANGUAGE_KEY = "language"
 
@@ -17,29 +17,27 @@ LANGUAGE_KEY = "language"
 class WithLanguage(Dataset[dict[str, Any]]):
     """The items of a mixture, or of a part of one, each with the number of its language under `language`.
 
-    Attributes:
+    Args:
+        dataset: has `language_of`, as `MixtureDataset` has, or is a Subset of one that has.
         languages: names, by number.
     """
 
-    def __init__(self, dataset: Dataset[dict[str, Tensor]]) -> None:
-        self._dataset, mixture = dataset, dataset
-        while isinstance(mixture, Subset):
-            mixture = mixture.dataset
-        assert isinstance(mixture, MixtureDataset), "only a mixture knows the languages of its rows"
-        self.languages = mixture.languages
+    def __init__(self, dataset: Dataset[dict[str, Tensor]], languages: Sequence[str]) -> None:
+        self._dataset = dataset
+        self.languages = list(languages)
 
     def __len__(self) -> int:
         return len(self._dataset)  # pyright: ignore[reportArgumentType]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The item, and the number of its language."""
-        return self._dataset[index] | {LANGUAGE_KEY: _language_number(self._dataset, index)}
+        return self._dataset[index] | {LANGUAGE_KEY: self.languages.index(_language_of(self._dataset, index))}
 
 
-def _language_number(dataset: Any, index: int) -> int:
+def _language_of(dataset: Any, index: int) -> str:
     while isinstance(dataset, Subset):
         dataset, index = dataset.dataset, dataset.indices[index]
-    return dataset.language_number(index)
+    return dataset.language_of(index)
 
 
 class LanguageLosses:
@@ -103,7 +101,8 @@ class LanguageLosses:
     @contextmanager
     def in_place_of(self, model: nn.Module) -> Iterator[None]:
         """Serve as the model's loss function while the block runs."""
-        causal_lm: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # peft's wrapping
+        wrapped: Any = model  # by peft, perhaps
+        causal_lm = wrapped.get_base_model() if hasattr(model, "get_base_model") else wrapped
         causal_lm.loss_function = self
         try:
             yield

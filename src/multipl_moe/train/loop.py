@@ -54,7 +54,7 @@ class OrderedTrainer(Trainer):
     Args:
         recipe: what to keep, and what to do with bad steps.
         model: with the parameters that learn told apart.
-        dataset: a mixture, or a part of one.
+        train_dataset: a mixture, or a part of one.
         held_out: text to measure the loss on.
         frozen_sha256: of what does not learn; a checkpoint goes with it.
         kwargs: of `Trainer`.
@@ -62,14 +62,15 @@ class OrderedTrainer(Trainer):
 
     def __init__(
         self,
+        *,
         recipe: Recipe,
         model: PreTrainedModel,
-        dataset: Dataset,
+        train_dataset: Dataset,
         held_out: HeldOut | None,
         frozen_sha256: str,
         **kwargs: Any,
     ) -> None:
-        rows = WithLanguage(dataset)
+        rows = WithLanguage(train_dataset, list(recipe.mixture_weights))
         super().__init__(model=model, train_dataset=rows, eval_dataset=cast(Any, held_out), **kwargs)
         self.language_losses = LanguageLosses(rows.languages)
         self.guard = BadStepGuard(recipe)
@@ -105,17 +106,21 @@ class OrderedTrainer(Trainer):
         norm = super()._clip_grad_norm(model)
         record, self._record = self._record, None
         assert record is not None
-        loss = float(self.accelerator.reduce(torch.stack(record.losses).sum(), "mean"))  # pyright: ignore[reportArgumentType]
-        problem = self.guard.judge(loss, float(norm))
+        loss = cast(Tensor, self.accelerator.reduce(torch.stack(record.losses).sum(), "mean"))
+        problem = self.guard.judge(loss.item(), float(cast(Tensor, norm)))
         if problem is None:
             self.language_losses.keep()
         elif self.guard.skip():
-            self.language_losses.drop()
-            record.undo_thresholds()
-            model.zero_grad()  # to None: the optimiser passes over every parameter
+            self._drop_step(model, record)
         else:
             raise self._stopped_by(problem, record)
         return norm
+
+    def _drop_step(self, model: nn.Module, record: StepRecord) -> None:
+        """Let nothing of a step remain."""
+        self.language_losses.drop()
+        record.undo_thresholds()
+        model.zero_grad()  # to None: the optimiser passes over every parameter
 
     def _stopped_by(self, problem: str, record: StepRecord) -> TrainingError:
         step, in_a_row = self.state.global_step + 1, self.guard.num_in_a_row
@@ -165,11 +170,11 @@ class OrderedTrainer(Trainer):
         saves = self.args.should_save
         with staged_folder(target) if saves else nullcontext(target.with_name(f".{target.name}.partial")) as folder:
             self.accelerator.wait_for_everyone()
+            self.save_model(str(folder), _internal_call=True)
             self._save_optimizer_and_scheduler(str(folder))
             self._save_scaler(str(folder))
             self._save_rng_state(str(folder))
             if saves:
-                save_trained(cast(nn.Module, self.model), folder)
                 write_json(folder / _RUN_FILE, {"frozen_sha256": self._frozen_sha256, "steps": self.guard.state()})
                 self.state.save_to_json(str(folder / "trainer_state.json"))
             self.accelerator.wait_for_everyone()
@@ -177,6 +182,12 @@ class OrderedTrainer(Trainer):
             last = list(saved_checkpoints(self.checkpoints))[-self._recipe.train.keep_checkpoints :]
             best = [] if self.best_step is None else [self.best_step]
             remove_checkpoints(self.checkpoints, {*last, *best})
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """What training changed, into a checkpoint's folder; the trained model is saved after calibration."""
+        assert output_dir is not None, "only checkpoints are saved by the Trainer"
+        if self.args.should_save:
+            save_trained(cast(nn.Module, self.model), Path(output_dir))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         checkpoint = Path(resume_from_checkpoint)
@@ -199,6 +210,7 @@ def fit(
     checkpoints: Path,
     callbacks: list[TrainerCallback],
     on_interrupt: Callable[[], None],
+    *,
     held_out: HeldOut | None = None,
     frozen: Mapping[str, str] | None = None,
 ) -> FitResult:
@@ -224,11 +236,11 @@ def fit(
     """
     interrupt = StopOnInterrupt(on_interrupt)
     trainer = OrderedTrainer(
-        recipe,
-        model,
-        dataset,
-        held_out,
-        hashlib.sha256(json.dumps(sorted((frozen or {}).items())).encode()).hexdigest(),
+        recipe=recipe,
+        model=model,
+        train_dataset=dataset,
+        held_out=held_out,
+        frozen_sha256=hashlib.sha256(json.dumps(sorted((frozen or {}).items())).encode()).hexdigest(),
         args=_arguments(recipe, checkpoints),
         callbacks=[interrupt, AbsorbThresholds(), *callbacks, *tracker_callbacks(recipe, checkpoints.parent)],
     )

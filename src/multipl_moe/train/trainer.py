@@ -115,7 +115,14 @@ def train_model(
     require_checkpoint_space(recipe, model, checkpoints, model.num_parameters() * storage_dtype.itemsize)
     clock = TrainingClock(checkpoints)
     fitted = fit(
-        recipe, model, dataset, checkpoints, [clock, *callbacks], on_interrupt, after_training.held_out, before
+        recipe,
+        model,
+        dataset,
+        checkpoints,
+        [clock, *callbacks],
+        on_interrupt,
+        held_out=after_training.held_out,
+        frozen=before,
     )
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
