@@ -66,6 +66,13 @@ KEYS = {
         "replay",
         "log_every_steps",
         "save_every_steps",
+        "keep_checkpoints",
+        "keep_best",
+        "eval_every_steps",
+        "eval_tokens",
+        "on_bad_step",
+        "spike_factor",
+        "trackers",
     },
     "codegen": {"num_samples", "temperature", "top_p", "max_new_tokens", "seed", "batch_sequences", "dtype"},
     "programs": {

@@ -33,5 +33,13 @@ class OutputError(UserError):
     """The output cannot be written: it exists, or the disk has no room for it."""
 
 
+class TrainingError(UserError):
+    """Training went wrong: a step whose loss or gradient must not reach the weights."""
+
+
+class Preempted(BaseException):
+    """Stopped by SIGTERM, as schedulers do. No Exception, as KeyboardInterrupt is none: no library may swallow it."""
+
+
 class FrozenParameterError(MultiplMoeError):
     """A parameter that had to stay frozen changed during training: a defect, never the user's fault."""

@@ -149,6 +149,27 @@ class TrainSection(Section):
     calibration_sequence_tokens: int = Field(default=512, ge=2, description="Tokens of a sequence of that text.")
     log_every_steps: int = Field(default=5, ge=1)
     save_every_steps: int = Field(default=100, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=1, description="So many of the last checkpoints are kept.")
+    keep_best: bool = Field(
+        default=False, description="Keep the checkpoint with the least held-out loss, and end with it."
+    )
+    eval_every_steps: int | None = Field(default=None, ge=1, description="How often to measure the held-out loss.")
+    eval_tokens: int = Field(default=16_384, gt=0, description="Held-out tokens, of all languages alike.")
+    on_bad_step: Literal["stop", "skip"] = Field(
+        default="stop", description="At a loss or gradient that is no number, or a spike: stop, or skip the step."
+    )
+    spike_factor: float | None = Field(
+        default=None, gt=1, description="A loss above so many times its running median is a spike; default: none is."
+    )
+    trackers: list[Literal["tensorboard", "trackio", "wandb"]] = Field(
+        default_factory=list, description="Where curves are written besides metrics.jsonl."
+    )
+
+    @model_validator(mode="after")
+    def _best_is_measured(self) -> "TrainSection":
+        if self.keep_best and self.eval_every_steps is None:
+            raise ValueError("keep_best: needs eval_every_steps, which says how often to measure")
+        return self
 
 
 class EvalSection(Section):
@@ -185,6 +206,11 @@ class ProgramsSection(Section):
     own_languages: dict[str, OwnLanguage] = Field(
         default_factory=dict, strict=False, description="Languages that the package does not know."
     )
+
+
+_FREE_ON_RESUME: dict[str, Any] = dict.fromkeys(
+    ("keep_checkpoints", "on_bad_step", "save_every_steps", "spike_factor", "trackers")
+)
 
 
 class Recipe(Section):
@@ -231,6 +257,14 @@ class Recipe(Section):
             return self.train.weights
         replayed = self.keep if self.train.replay > 0 else []
         return dict.fromkeys(self.learn, 1.0) | dict.fromkeys(replayed, self.train.replay)
+
+    def same_training(self, other: "Recipe") -> bool:
+        """Whether a run of the other recipe can go on with this one: all but how it is saved, watched and guarded."""
+        mine, theirs = (
+            recipe.model_copy(update={"train": recipe.train.model_copy(update=_FREE_ON_RESUME)})
+            for recipe in (self, other)
+        )
+        return mine == theirs
 
     def same_verdict(self, other: "Recipe") -> bool:
         """Whether an evaluation of programs would find the same with the other recipe: all but how many run at once."""

@@ -17,7 +17,7 @@ from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Interrupt
 from tests.train.tiny import World, with_train
 
-_KEYS = {"step", "tokens", "loss", "learning_rate", "grad_norm", "tokens_per_s", "routers"}
+_KEYS = {"step", "tokens", "loss", "losses", "learning_rate", "grad_norm", "skipped_steps", "tokens_per_s", "routers"}
 _ROUTER_KEYS = {
     "token_load",
     "token_entropy",

@@ -19,7 +19,6 @@ from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.callbacks import StopOnInterrupt
 from multipl_moe.train.data import calibration_batches, mixture
-from multipl_moe.train.loop import last_checkpoint
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.settings import compute_dtype, tokens_per_step, training_steps
 from multipl_moe.train.stages import frozen_hashes, verify_frozen
@@ -338,16 +337,6 @@ def test_corpus_of_another_tokenizer_is_refused(world: World, tmp_path: Path):
     (other / "manifest.json").write_text(json.dumps(manifest | {"tokenizer_sha256": "0" * 64}))
     with pytest.raises(CorpusError, match="build the corpus with the same --base"):
         train_model(world.recipe, world.hybrid, other, tmp_path / "run")
-
-
-def test_half_written_checkpoint_is_passed_over(tmp_path: Path):
-    for step in (5, 10, 100):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    for step in (5, 10):
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
-    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
-    assert not (tmp_path / "checkpoint-100").exists()
-    assert last_checkpoint(tmp_path / "none") is None
 
 
 def test_language_too_small_to_calibrate_on_is_refused_before_training(world: World, tmp_path: Path):

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from multipl_moe.errors import ConfigError, UserError
+from multipl_moe.errors import ConfigError, Preempted, UserError
 
 _EXIT_USER_ERROR = 2
+_EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue
 _EXIT_INTERRUPTED = 130
 _AFTER_INTERRUPT = {
     "compare": "the same command goes on where it stopped",
@@ -46,7 +47,7 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line: bad input is one line and exit code 2, Ctrl-C exit code 130."""
+    """Run the command line: bad input is one line and exit code 2, Ctrl-C exit code 130, SIGTERM in training 75."""
     try:
         _quieten_libraries()
         code = app(prog_name="multipl-moe", standalone_mode=False)
@@ -56,13 +57,16 @@ def main() -> None:
         code = _refuse(f"{error.format_message().rstrip('.')}{hint}")
     except (KeyboardInterrupt, typer.Abort):
         code = _EXIT_INTERRUPTED
+    except Preempted:
+        code = _EXIT_PREEMPTED
     except ConfigError as error:
         code = _refuse(*error.problems)
     except UserError as error:
         code = _refuse(str(error))
-    if code == _EXIT_INTERRUPTED:
+    if code in (_EXIT_INTERRUPTED, _EXIT_PREEMPTED):
         verb = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
-        _errors.print(f"interrupted; {_AFTER_INTERRUPT.get(verb, 'nothing was written')}", style="yellow")
+        stopped = "interrupted" if code == _EXIT_INTERRUPTED else "stopped by SIGTERM"
+        _errors.print(f"{stopped}; {_AFTER_INTERRUPT.get(verb, 'nothing was written')}", style="yellow")
     sys.exit(code)
 
 

@@ -34,7 +34,7 @@ def train(
 ) -> None:
     """Stage 1: experts and routers learn the new languages; every other parameter stays as it is, bit for bit.
 
-    Ctrl-C saves a checkpoint and stops; `--resume` goes on from it.
+    Ctrl-C and SIGTERM save a checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.
 
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --tokens 300000 --learning-rate 2e-3`
     """
@@ -55,7 +55,7 @@ def train(
         raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
     if (output / "training.json").exists():
         raise OutputError(f"output: {output} holds a finished run; choose another folder")
-    if (output / "recipe.yaml").exists() and load_recipe(output / "recipe.yaml") != chosen:
+    if (output / "recipe.yaml").exists() and not chosen.same_training(load_recipe(output / "recipe.yaml")):
         raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {output}/recipe.yaml")
     require_folders(model=model, corpus=corpus)
 

@@ -2,35 +2,56 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from multipl_moe.errors import Preempted
 from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.run_folder import read_json, write_json
 
 INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
 
 
+@contextmanager
+def preemptible() -> Iterator[None]:
+    """SIGTERM raises Preempted at once while the block runs: where there is nothing to save, staged outputs vanish."""
+
+    def stop(signum, frame) -> None:
+        raise Preempted
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 class StopOnInterrupt(TrainerCallback):
-    """Turns Ctrl-C into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once.
+    """Turns Ctrl-C and SIGTERM into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once.
 
     It listens while it is entered, as a context manager.
+
+    Attributes:
+        requested: whether to stop.
+        preempted: whether it was SIGTERM that asked for it.
     """
 
     def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
-        self.requested = False
+        self.requested = self.preempted = False
         self._on_request = on_request
-        self._previous: Any = None
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopOnInterrupt":
-        self._previous = signal.signal(signal.SIGINT, self._request)
+        self._previous = {name: signal.signal(name, self._request) for name in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *error: object) -> None:
-        signal.signal(signal.SIGINT, self._previous)
+        for name, handler in self._previous.items():
+            signal.signal(name, handler)
 
     def on_step_end(self, args, state, control, **kwargs):
         """Save and stop when asked to."""
@@ -38,10 +59,13 @@ class StopOnInterrupt(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
     def _request(self, signum, frame) -> None:
-        if self.requested:
+        if signum == signal.SIGTERM:
+            self.preempted = True
+        elif self.requested:
             raise KeyboardInterrupt
-        self.requested = True
-        self._on_request()
+        if not self.requested:
+            self.requested = True
+            self._on_request()
 
 
 class AbsorbThresholds(TrainerCallback):
@@ -63,7 +87,7 @@ class TrainingClock(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs):
         """Go on from the time noted with the checkpoint."""
         noted = read_json(self.file) if self.file.is_file() else {}
-        self._before = noted.get(str(state.global_step), 0.0)
+        self._before = max((time for step, time in noted.items() if int(step) <= state.global_step), default=0.0)
         self._begin = time.perf_counter()
 
     def on_step_end(self, args, state, control, **kwargs):

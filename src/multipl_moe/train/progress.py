@@ -11,15 +11,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 from transformers import TrainerCallback
 
+from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
+from multipl_moe.train.collapse import collapse_signs
+from multipl_moe.train.trackers import router_scalars
 
 METRICS_FILE = "metrics.jsonl"
+LOSS_PREFIX = "loss/"
+SKIPPED_KEY = "skipped_steps"
 
 
 class TrainingProgress(TrainerCallback):
     """Shows step, loss, tokens/s, time left and router health; appends the same to `metrics.jsonl`.
 
-    A context manager: at its end the bar and the observers are gone, also after an error.
+    It warns once of each kind of sign that routing collapses, and adds router health to the logs that trackers, which
+    come after it, write. A context manager: at its end the bar and the observers are gone, also after an error.
 
     Args:
         output: run folder.
@@ -38,6 +44,8 @@ class TrainingProgress(TrainerCallback):
             TimeRemainingColumn(),
             console=console,
         )
+        self._console = console
+        self._warned: set[str] = set()
         self._statistics: dict[int, LayerStatistics] = {}
         self._observation = ExitStack()
 
@@ -72,8 +80,10 @@ class TrainingProgress(TrainerCallback):
             "step": state.global_step,
             "tokens": state.global_step * self.tokens_per_step,
             "loss": logs["loss"],
+            "losses": {key.removeprefix(LOSS_PREFIX): logs[key] for key in logs if key.startswith(LOSS_PREFIX)},
             "learning_rate": logs["learning_rate"],
             "grad_norm": logs.get("grad_norm"),
+            "skipped_steps": logs.get(SKIPPED_KEY, 0),
             "tokens_per_s": rate,
             "routers": layers,
         }
@@ -81,12 +91,21 @@ class TrainingProgress(TrainerCallback):
             stream.write(json.dumps(record) + "\n")
         status = f"loss {logs['loss']:.3f}  {rate:,.0f} tokens/s  {describe_health(layers)}"
         self._progress.update(self._task, status=status)
+        logs |= router_scalars(layers)
+        self._warn(layers)
         self._mark = (now, state.global_step)
         self._observe()
 
     def on_train_end(self, args, state, control, **kwargs):
         """Take the bar away."""
         self.__exit__()
+
+    def _warn(self, layers: dict[int, dict[str, Any]]) -> None:
+        for hybrid in list(hybrid_layers_of(self._model).values())[:1]:
+            for kind, line in collapse_signs(layers, hybrid.moe).items():
+                if kind not in self._warned:
+                    self._console.print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
+                    self._warned.add(kind)
 
     def _observe(self) -> None:
         self._observation.close()

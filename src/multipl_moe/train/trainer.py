@@ -16,12 +16,15 @@ from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import write_json
 from multipl_moe.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.calibrate import calibrate_thresholds
-from multipl_moe.train.callbacks import TrainingClock
+from multipl_moe.train.callbacks import TrainingClock, preemptible
+from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
 from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer, training_data
+from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
 from multipl_moe.train.settings import attention_implementation, tokens_per_step, training_steps, unify_dtype
 from multipl_moe.train.stages import Audit, frozen_hashes, verify_frozen
+from multipl_moe.train.trackers import require_trackers
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class TrainResult:
         tokens: tokens trained on.
         seconds: time of the training loop.
         steps: optimiser steps.
+        skipped_steps: those of them whose gradients were dropped, as `train.on_bad_step` says.
+        best_step: the step whose weights these are, where `train.keep_best` chose.
     """
 
     model_folder: Path
@@ -43,6 +48,8 @@ class TrainResult:
     tokens: int
     seconds: float
     steps: int
+    skipped_steps: int = 0
+    best_step: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""
@@ -55,6 +62,7 @@ class TrainResult:
         return cls(**(values | parts))
 
 
+@preemptible()
 def train_model(
     recipe: Recipe,
     model_folder: Path,
@@ -78,11 +86,14 @@ def train_model(
 
     Raises:
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
+        Preempted: stopped by SIGTERM, likewise.
         BaseModelError: the model is not of the kind that the method trains.
         CorpusError: the corpus lacks a language, or was tokenised for another model.
         FrozenParameterError: a frozen parameter changed.
-        OutputError: `output` holds a trained model.
+        OutputError: `output` holds a trained model, or the disk has no room.
+        TrainingError: a bad step, where `train.on_bad_step` says to stop, or too many in a row.
     """
+    require_trackers(recipe)
     if torch.cuda.device_count() > 1:
         raise ConfigError("train: one GPU is used, but there are several; choose it, as with CUDA_VISIBLE_DEVICES=0")
     checkpoints = output / "checkpoints"
@@ -101,8 +112,18 @@ def train_model(
     on_audit(audit)
     before = frozen_hashes(model)
     unify_dtype(model, recipe)
+    require_checkpoint_space(recipe, model, checkpoints, model.num_parameters() * storage_dtype.itemsize)
     clock = TrainingClock(checkpoints)
-    fit(recipe, model, dataset, checkpoints, [clock, *callbacks], on_interrupt)
+    fitted = fit(
+        recipe,
+        model,
+        dataset,
+        checkpoints,
+        [clock, *callbacks],
+        on_interrupt,
+        held_out=after_training.held_out,
+        frozen=before,
+    )
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
     result = TrainResult(
@@ -112,8 +133,10 @@ def train_model(
         tokens=sequences * recipe.train.sequence_tokens,
         seconds=clock.seconds,
         steps=training_steps(recipe),
+        skipped_steps=fitted.skipped_steps,
+        best_step=fitted.best_step,
     )
-    with staged_folder(output / "model") as staging:
+    with full_disk_explained(checkpoints), staged_folder(output / "model") as staging:
         after_training.save(model, staging)
         copy_companions(model_folder, staging)
     write_json(output / "training.json", result.to_json())
@@ -131,6 +154,8 @@ class _AfterTraining:
         tokenizer = AutoTokenizer.from_pretrained(model_folder)
         self._calibration = list(calibration_batches(recipe, corpus, tokenizer))
         self._expert_use = expert_use_batches(recipe, corpus)
+        measured = recipe.train.eval_every_steps is not None
+        self.held_out = HeldOut.read(recipe, corpus, tokenizer) if measured else None
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):

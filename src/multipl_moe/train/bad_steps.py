@@ -1,0 +1,103 @@
+"""Steps that must not reach the weights: a loss or gradient that is not finite, or a loss far above the usual."""
+
+import math
+import statistics
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from multipl_moe.model.modeling import hybrid_layers_of
+from multipl_moe.recipe import Recipe
+
+_WINDOW_STEPS = 50
+_LEAST_STEPS = 5
+_MOST_IN_A_ROW = 10
+
+
+class BadStepGuard:
+    """Judges each step before the optimiser takes it, and counts those that were skipped.
+
+    A spike is a loss above `train.spike_factor` times the median of the last 50 good steps, once there are 5.
+
+    Attributes:
+        num_skipped: steps skipped so far.
+        num_in_a_row: of them, those since the last good step.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.num_skipped = self.num_in_a_row = 0
+        self._may_skip = recipe.train.on_bad_step == "skip"
+        self._spike_factor = recipe.train.spike_factor
+        self._losses: deque[float] = deque(maxlen=_WINDOW_STEPS)
+
+    def judge(self, loss: float, grad_norm: float) -> str | None:
+        """What is wrong with a step, in words; None takes note of a good one."""
+        problem = self._problem(loss, grad_norm)
+        if problem is None:
+            self._losses.append(loss)
+            self.num_in_a_row = 0
+        return problem
+
+    def skip(self) -> bool:
+        """Whether the bad step may be skipped, which is then counted; not when there were too many in a row."""
+        if not self._may_skip or self.num_in_a_row >= _MOST_IN_A_ROW:
+            return False
+        self.num_skipped += 1
+        self.num_in_a_row += 1
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs, JSON-ready."""
+        return {"skipped": self.num_skipped, "in_a_row": self.num_in_a_row, "losses": list(self._losses)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.num_skipped, self.num_in_a_row = state["skipped"], state["in_a_row"]
+        self._losses.extend(state["losses"])
+
+    def _problem(self, loss: float, grad_norm: float) -> str | None:
+        if not math.isfinite(loss):
+            return f"the loss is {loss}"
+        if not math.isfinite(grad_norm):
+            return f"the gradient's norm is {grad_norm} (loss {loss:.3f})"
+        if self._spike_factor is None or len(self._losses) < _LEAST_STEPS:
+            return None
+        median = statistics.median(self._losses)
+        if loss <= self._spike_factor * median:
+            return None
+        return f"the loss is {loss:.3f}, {loss / median:.1f} times its running median"
+
+
+class StepRecord:
+    """What a step has read and moved so far: its batches, and the thresholds from before it.
+
+    Attributes:
+        batches: inputs of each forward pass.
+        losses: loss of each; they add up.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.batches: list[dict[str, Tensor]] = []
+        self.losses: list[Tensor] = []
+        self._thresholds = {
+            layer: layer.segment_threshold.clone()
+            for layer in hybrid_layers_of(model).values()
+            if layer.moe.num_segment_experts
+        }
+
+    def undo_thresholds(self) -> None:
+        """Put the segment thresholds back: those of a bad step may be no numbers."""
+        for layer, threshold in self._thresholds.items():
+            layer.segment_threshold.copy_(threshold)
+            layer.discard_batch_threshold()
+
+    def save(self, file: Path) -> None:
+        """Write the rows of all batches, one after another."""
+        rows = {key: torch.cat([batch[key] for batch in self.batches]).cpu() for key in self.batches[0]}
+        partial = file.with_name(f".{file.name}.partial")
+        save_file(rows, partial)
+        partial.replace(file)

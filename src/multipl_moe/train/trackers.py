@@ -1,0 +1,69 @@
+"""Trackers of experiments, through transformers' own callbacks; nothing leaves the machine unless asked to.
+
+What is set in the environment (WANDB_MODE, WANDB_PROJECT, WANDB_DIR, TRACKIO_DIR) wins over the defaults here.
+"""
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe import Recipe
+
+PROJECT = "multipl-moe"
+_DEFAULTS = {
+    "trackio": {"TRACKIO_DIR": "{output}/trackio"},
+    "wandb": {"WANDB_MODE": "offline", "WANDB_PROJECT": PROJECT, "WANDB_DIR": "{output}"},
+}
+
+
+def require_trackers(recipe: Recipe) -> None:
+    """Raise ConfigError when the package of a tracker is not installed; all of them at once."""
+    missing = [name for name in recipe.train.trackers if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            [f"train.trackers: {name} is not installed; pip install 'multipl-moe[trackers]'" for name in missing]
+        )
+
+
+def tracker_callbacks(recipe: Recipe, output: Path) -> list[TrainerCallback]:
+    """The callbacks of `train.trackers`, writing into the run folder."""
+    callbacks = []
+    for name in recipe.train.trackers:
+        for key, value in _DEFAULTS.get(name, {}).items():
+            os.environ.setdefault(key, value.format(output=output))
+        (callback,) = get_reporting_integration_callbacks([name])
+        callbacks.append(_TensorBoard(output) if name == "tensorboard" else callback())
+    return callbacks
+
+
+class _TensorBoard(TensorBoardCallback):
+    """Writes into OUTPUT/tensorboard; a resumed run takes the place of what came after its checkpoint."""
+
+    def __init__(self, output: Path) -> None:
+        super().__init__()
+        self.logging_dir = str(output / "tensorboard")
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            self.tb_writer = self._SummaryWriter(self.logging_dir, purge_step=state.global_step + 1)
+        super().on_train_begin(args, state, control, **kwargs)
+
+
+def router_scalars(layers: Mapping[int, Mapping[str, Any]]) -> dict[str, float]:
+    """Router health as single numbers, such as routers/22/segment_load_min; the shared expert's load is left out."""
+    scalars = {}
+    for index, summary in layers.items():
+        for key, value in summary.items():
+            name = f"routers/{index}/{key}"
+            if isinstance(value, list):
+                values = value[:-1] if key == "token_load" else value
+                scalars |= {f"{name}_min": min(values), f"{name}_max": max(values)}
+            else:
+                scalars[name] = value
+    return scalars

@@ -1,0 +1,119 @@
+"""Training in processes of their own, which can be killed: forked from a server that has imported torch already."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from multipl_moe.recipe import Recipe
+from multipl_moe.train import loop
+from multipl_moe.train.trainer import train_model
+
+_CONTEXT = get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__])
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training run."""
+
+    recipe: Recipe
+    model: Path
+    corpus: Path
+    output: Path
+
+
+class Death(TrainerCallback):
+    """SIGKILL at a moment of a step: `step` after it, `saving` in the middle of a save, `saved` right after its rename.
+
+    A step that saves nothing is survived to the next one that does.
+    """
+
+    def __init__(self, moment: str, step: int) -> None:
+        self.moment, self.step = moment, step
+
+    def install(self) -> None:
+        """Make this process die then."""
+        if self.moment == "saving":
+            self._before(loop.OrderedTrainer, "_save_rng_state", lambda trainer, folder: trainer.state.global_step)
+        if self.moment == "saved":
+            self._before(loop, "remove_checkpoints", lambda folder, kept: max(kept))
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """The moment `step`."""
+        if self.moment == "step" and state.global_step >= self.step:
+            _die()
+
+    def _before(self, owner: Any, name: str, step_of: Callable[..., int]) -> None:
+        original = getattr(owner, name)
+
+        def dying(*args: Any) -> Any:
+            return _die() if step_of(*args) >= self.step else original(*args)
+
+        setattr(owner, name, dying)
+
+
+def start(job: Job, death: Death | None = None, num_processes: int = 1) -> Sequence[BaseProcess]:
+    """The processes of a run, started; torch.distributed connects several as torchrun would."""
+    port = _free_port()
+    processes = [
+        _CONTEXT.Process(target=_train, args=(job, death, rank, num_processes, port)) for rank in range(num_processes)
+    ]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def start_call(function: Callable[..., None], *args: Any) -> BaseProcess:
+    """One process that calls a function of a module."""
+    process = _CONTEXT.Process(target=function, args=args)
+    process.start()
+    return process
+
+
+def exit_codes(processes: Sequence[BaseProcess], timeout_s: float = 60) -> list[int | None]:
+    """Exit codes at their end; minus the signal where one killed them. The failure of one kills the others."""
+    deadline = time.monotonic() + timeout_s
+    while any(process.is_alive() for process in processes) and time.monotonic() < deadline:
+        if any(process.exitcode for process in processes):
+            for process in processes:
+                process.kill()
+        time.sleep(0.01)
+    return [process.exitcode for process in processes]
+
+
+def wait_for(file: Path, timeout_s: float = 60) -> None:
+    """Return when a file is there."""
+    deadline = time.monotonic() + timeout_s
+    while not file.exists():
+        assert time.monotonic() < deadline, f"{file} did not come"
+        time.sleep(0.01)
+
+
+def _train(job: Job, death: Death | None, rank: int, num_processes: int, port: int) -> None:
+    torch.set_num_threads(1)
+    if num_processes > 1:
+        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_processes, "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"})
+    if death is not None:
+        death.install()
+    train_model(job.recipe, job.model, job.corpus, job.output, callbacks=[] if death is None else [death])
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -1,0 +1,234 @@
+"""Checkpoints: whole or not at all, only what training changes, the last and the best kept, a full disk explained."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback
+
+from multipl_moe.errors import OutputError
+from multipl_moe.loading import load_dense, load_hybrid
+from multipl_moe.model.parameters import trained_names
+from multipl_moe.train import loop
+from multipl_moe.train.checkpoints import (
+    checkpoint_path,
+    full_disk_explained,
+    last_checkpoint,
+    load_trained,
+    remove_checkpoints,
+    require_checkpoint_space,
+    saved_checkpoints,
+    trained_state,
+)
+from multipl_moe.train.methods import load_for_training, prepare
+from multipl_moe.train.trainer import train_model
+from tests.train.conftest import Interrupt, Run
+from tests.train.tiny import World, tensors, with_train
+
+
+def _folders(root: Path, *steps: int) -> None:
+    for step in steps:
+        (root / f"checkpoint-{step}").mkdir()
+        (root / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+
+
+def test_newest_whole_checkpoint_is_the_last_and_leftovers_go(tmp_path: Path):
+    _folders(tmp_path, 5, 10)
+    (tmp_path / "checkpoint-100").mkdir()
+    (tmp_path / ".checkpoint-105.partial").mkdir()
+    (tmp_path / ".checkpoint-105.partial" / "optimizer.pt").write_text("half")
+    (tmp_path / "clock.json").write_text("{}")
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-5", "checkpoint-10", "clock.json"}
+    assert last_checkpoint(tmp_path / "none") is None
+
+
+def test_only_the_checkpoints_to_keep_stay(tmp_path: Path):
+    _folders(tmp_path, 2, 9, 10, 100)
+    assert list(saved_checkpoints(tmp_path)) == [2, 9, 10, 100]
+    remove_checkpoints(tmp_path, {9, 100})
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-9", "checkpoint-100"}
+
+
+class _Look(TrainerCallback):
+    """The checkpoints after each save."""
+
+    def __init__(self) -> None:
+        self.kept: list[list[int]] = []
+        self.held_out: dict[int, float] = {}
+        self.weights: dict[int, dict[str, torch.Tensor]] = {}
+
+    def on_save(self, args, state, control, **kwargs):
+        folder = Path(args.output_dir or "")
+        self.kept.append(list(saved_checkpoints(folder)))
+        last = checkpoint_path(folder, state.global_step)
+        self.weights[state.global_step] = load_file(last / "trained.safetensors")
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        assert metrics is not None
+        self.held_out[state.global_step] = metrics["eval_loss"]
+
+
+def test_the_last_checkpoints_are_kept(world: World, tmp_path: Path):
+    look = _Look()
+    recipe = with_train(world.recipe, save_every_steps=3, keep_checkpoints=1)
+    train_model(recipe, world.hybrid, world.corpus, tmp_path, callbacks=[look])
+    assert look.kept == [[3], [6], [9], [12]]
+
+
+def _kept_best(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, *callbacks: TrainerCallback) -> Any:
+    """A run whose held-out losses are told to be best after step 4."""
+    told = {2: 3.0, 4: 1.0, 6: 2.0, 8: 1.5, 10: 1.0, 12: 1.2}
+    original = loop.OrderedTrainer._determine_best_metric
+
+    def told_best(self, metrics, trial):
+        return original(self, {"eval_loss": told[self.state.global_step]}, trial)
+
+    monkeypatch.setattr(loop.OrderedTrainer, "_determine_best_metric", told_best)
+    recipe = with_train(
+        world.recipe, eval_every_steps=2, eval_tokens=256, keep_best=True, save_every_steps=5, keep_checkpoints=1
+    )
+    return train_model(recipe, world.hybrid, world.corpus, folder, callbacks=callbacks)
+
+
+def test_best_checkpoint_is_kept_and_becomes_the_model(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    look = _Look()
+    result = _kept_best(world, tmp_path, monkeypatch, look)
+    assert look.kept == [[2], [4], [4, 5], [4, 10], [4, 12]]
+    assert result.best_step == 4
+    model = tensors(result.model_folder)
+    trained = trained_names(load_hybrid(world.hybrid))
+    assert all(torch.equal(model[name], look.weights[4][name]) for name in trained)
+    assert any(not torch.equal(model[name], look.weights[12][name]) for name in trained)
+
+
+@pytest.mark.parametrize("step", [2, 7])
+def test_resumed_run_ends_with_the_same_best(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int):
+    whole = _kept_best(world, tmp_path / "whole", monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        _kept_best(world, tmp_path / "broken", monkeypatch, Interrupt(step))
+    resumed = _kept_best(world, tmp_path / "broken", monkeypatch)
+    assert resumed.best_step == whole.best_step == 4
+    ours, theirs = tensors(resumed.model_folder), tensors(whole.model_folder)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("method", ["experts", "dense", "dense-ffn", "lora"])
+def test_checkpoint_holds_what_trains_and_buffers_alone(world: World, method: str):
+    recipe = with_train(world.recipe, method=method)
+    model = load_for_training(recipe, world.hybrid if method == "experts" else world.base)
+    prepare(model, recipe)
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    thresholds = {f"model.layers.{layer}.mlp.segment_threshold" for layer in (1, 2)} if method == "experts" else set()
+    assert trained_state(model).keys() == trained | thresholds
+
+
+def test_checkpoint_of_another_model_or_recipe_is_refused(world: World, tmp_path: Path):
+    recipe = with_train(world.recipe, tokens=4 * 128)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(recipe, world.hybrid, world.corpus, tmp_path / "run", callbacks=[Interrupt(1)])
+    other = shutil.copytree(world.hybrid, tmp_path / "hybrid")
+    weights = load_file(other / "model.safetensors")
+    weights["model.norm.weight"] += 1
+    save_file(weights, other / "model.safetensors", {"format": "pt"})
+    with pytest.raises(OutputError, match="started from another model"):
+        train_model(recipe, other, world.corpus, tmp_path / "run")
+    with pytest.raises(OutputError, match="holds other parameters than this run trains"):
+        load_trained(load_dense(world.base), tmp_path / "run" / "checkpoints" / "checkpoint-2")
+    with pytest.raises(OutputError, match="is missing"):
+        load_trained(load_hybrid(world.hybrid), tmp_path / "run" / "checkpoints" / "checkpoint-7")
+
+
+# A full disk
+
+
+def test_space_for_checkpoints_and_model_is_asked_for_before_training(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model = load_hybrid(world.hybrid)
+    prepare(model, world.recipe)
+    num_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    one = 3 * 4 * num_trained + 2 * 3 * 4  # weights, two moments; three thresholds in each of two layers
+    free = SimpleNamespace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    for train, num in [({}, 3), ({"save_every_steps": 6}, 2), ({"keep_best": True, "eval_every_steps": 6}, 4)]:
+        recipe = with_train(world.recipe, **train)  # 12 steps, saved every 5, the last 2 kept
+        free.free = num * one + 1000
+        require_checkpoint_space(recipe, model, tmp_path / "checkpoints", 1000)
+        free.free -= 1
+        with pytest.raises(OutputError, match="free some space"):
+            require_checkpoint_space(recipe, model, tmp_path / "checkpoints", 1000)
+    free.free = 1000
+    with pytest.raises(OutputError, match="free some space"):
+        train_model(world.recipe, world.hybrid, world.corpus, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_run_to_go_on_with_has_on_disk_is_taken_into_account(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model = load_hybrid(world.hybrid)
+    prepare(model, world.recipe)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    (tmp_path / "checkpoint-5").mkdir()
+    (tmp_path / "checkpoint-5" / "optimizer.pt").write_bytes(bytes(10_000_000))
+    require_checkpoint_space(world.recipe, model, tmp_path, 1000)
+
+
+@pytest.mark.parametrize("part", ["_save_optimizer_and_scheduler", "save_trained", "write_json"])
+def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(
+    run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+):
+    owner = loop if hasattr(loop, part) else loop.OrderedTrainer
+    original, calls = getattr(owner, part), []
+
+    def full(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, part, full)
+        with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space and go on with --resume"):
+            train_model(world.recipe, world.hybrid, world.corpus, tmp_path)
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint-5", "clock.json"}
+    resumed = train_model(world.recipe, world.hybrid, world.corpus, tmp_path)
+    ours, theirs = tensors(resumed.model_folder), tensors(run.result.model_folder)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def _raise(error: Exception) -> Callable[[Path], None]:
+    """What a write raised on a disk that was full."""
+
+    def write(file: Path) -> None:
+        raise error
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda file: torch.save({"a": torch.zeros(100_000)}, file),
+        lambda file: file.write_bytes(bytes(100_000)),
+        _raise(SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")),
+        _raise(RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")),
+    ],
+)
+def test_a_disk_that_is_really_full_is_told_from_other_failures(tmp_path: Path, write: Any):
+    with pytest.raises(OutputError, match="there is no checkpoint yet"), full_disk_explained(tmp_path):
+        write(Path("/dev/full"))
+
+
+def test_other_failures_stay_what_they_are(tmp_path: Path):
+    for error in (OSError(errno.EACCES, "denied"), RuntimeError("shape mismatch")):
+        with pytest.raises(type(error), match=str(error.args[-1])), full_disk_explained(tmp_path):
+            raise error

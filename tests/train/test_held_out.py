@@ -1,0 +1,94 @@
+"""The held-out loss: equal to a slow reference, and training does not notice that it is measured."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from transformers import TrainerCallback
+
+from multipl_moe.corpus.documents import read_documents
+from multipl_moe.errors import CorpusError
+from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.loading import load_dense, load_hybrid
+from multipl_moe.train.held_out import HeldOut
+from multipl_moe.train.progress import TrainingProgress
+from multipl_moe.train.settings import tokens_per_step
+from multipl_moe.train.trainer import train_model
+from tests.train.conftest import Run
+from tests.train.tiny import World, tensors, with_train
+
+
+def _read(world: World, **train) -> HeldOut:
+    return HeldOut.read(with_train(world.recipe, **train), world.corpus, load_tokenizer(world.base))
+
+
+def test_text_is_the_validation_documents_of_all_languages_alike(world: World):
+    held_out = _read(world, eval_tokens=640)
+    assert list(held_out.batches) == list(world.recipe.languages)
+    tokenizer = load_tokenizer(world.base)
+    for language, batches in held_out.batches.items():
+        rows = [row[mask == 1].tolist() for batch in batches for row, mask in zip(*batch.values(), strict=True)]
+        assert len(rows) == 640 // (4 * 32)
+        texts = [tokenizer(file.text)["input_ids"] for file in read_documents(world.corpus, "validation", language)]
+        windows = [text[begin : begin + 32] for text in texts for begin in range(0, len(text), 32)]
+        assert all(row in windows for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["hybrid", "base"])
+def test_losses_equal_those_of_one_window_at_a_time(world: World, kind: str):
+    model = load_hybrid(world.hybrid) if kind == "hybrid" else load_dense(world.base)
+    held_out = _read(world, eval_tokens=640)
+    model.train()
+    losses = held_out.losses(model)
+    assert model.training
+    model.eval()
+    for language, batches in held_out.batches.items():
+        nats = []
+        for batch in batches:
+            for row, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True):
+                tokens = row[mask == 1]
+                with torch.no_grad():
+                    logits = model(input_ids=tokens[None]).logits[0].log_softmax(-1)  # pyright: ignore[reportCallIssue]
+                nats += [-logits[index, token].item() for index, token in enumerate(tokens[1:].tolist())]
+        assert losses[language] == pytest.approx(sum(nats) / len(nats), rel=1e-4)
+
+
+class _Metrics(TrainerCallback):
+    def __init__(self) -> None:
+        self.metrics: list[dict[str, float]] = []
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        self.metrics.append(dict(metrics or {}))
+
+
+def test_training_is_the_same_with_and_without_it(world: World, run: Run, tmp_path: Path):
+    lines = {}
+    seen = _Metrics()
+    for name, every in {"without": None, "with": 1}.items():
+        recipe = with_train(world.recipe, eval_every_steps=every, eval_tokens=512)
+        folder = tmp_path / name
+        folder.mkdir()
+        progress = TrainingProgress(folder, tokens_per_step(recipe), Console(quiet=True))
+        result = train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[progress, seen])
+        ours, theirs = tensors(result.model_folder), tensors(run.result.model_folder)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+        records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        lines[name] = [record | {"tokens_per_s": 0} for record in records]
+    assert lines["with"] == lines["without"]
+    assert len(seen.metrics) == 12
+    for metrics in seen.metrics:
+        by_language = [metrics[f"eval_loss/{name}"] for name in world.recipe.languages]
+        assert metrics["eval_loss"] == pytest.approx(sum(by_language) / 4)
+    assert seen.metrics[-1]["eval_loss"] < seen.metrics[0]["eval_loss"]
+
+
+def test_language_that_holds_out_nothing_is_refused(world: World, tmp_path: Path):
+    corpus = shutil.copytree(world.corpus, tmp_path / "corpus")
+    manifest = json.loads((corpus / "manifest.json").read_text())
+    manifest["languages"]["go"]["validation_files"] = 0
+    (corpus / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CorpusError, match="holds out no file of go"):
+        HeldOut.read(world.recipe, corpus, load_tokenizer(world.base))

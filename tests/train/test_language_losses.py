@@ -1,0 +1,106 @@
+"""The training loss of each language: equal to a slow reference, and the model's loss stays what it was."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor
+from torch.utils.data import Subset
+from transformers import TrainerCallback
+from transformers.loss.loss_utils import ForCausalLMLoss
+
+from multipl_moe.loading import load_dense
+from multipl_moe.train.data import mixture, training_data
+from multipl_moe.train.language_losses import LanguageLosses, WithLanguage
+from multipl_moe.train.methods import load_for_training
+from multipl_moe.train.progress import TrainingProgress
+from multipl_moe.train.settings import tokens_per_step
+from multipl_moe.train.trainer import train_model
+from tests.train.tiny import World, with_train
+
+_WEIGHTS = {"rust": 2.0, "go": 1.0, "python": 1.0, "english": 0.5}
+
+
+@pytest.mark.parametrize("num_items", [None, 7, torch.tensor(7)])
+def test_loss_and_gradient_are_those_of_transformers(num_items):
+    logits = torch.randn(3, 5, 11).requires_grad_()
+    labels = torch.randint(0, 11, (3, 5)).masked_fill(torch.rand(3, 5) < 0.3, -100)
+    expected = ForCausalLMLoss(logits, labels, 11, num_items)
+    (gradient,) = torch.autograd.grad(expected, logits)
+    loss = LanguageLosses(["a"])(logits=logits, labels=labels, vocab_size=11, num_items_in_batch=num_items)
+    (ours,) = torch.autograd.grad(loss, logits)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(ours, gradient)
+
+
+def test_rows_know_their_language_in_a_part_of_a_mixture_too(world: World):
+    data = mixture(world.corpus, _WEIGHTS, num_sequences=40, sequence_tokens=32, seed=0)
+    part = Subset(Subset(data, range(5, 40)), [3, 0, 20])
+    rows = WithLanguage(part, list(_WEIGHTS))
+    alone = {
+        name: mixture(world.corpus, {name: 1.0}, num_sequences=40, sequence_tokens=32, seed=0) for name in _WEIGHTS
+    }
+    for position, index in enumerate((8, 5, 25)):
+        item = rows[position]
+        name = rows.languages[item["language"]]
+        assert torch.equal(item["input_ids"], data[index]["input_ids"])
+        assert any(torch.equal(item["input_ids"], alone[name][other]["input_ids"]) for other in range(40)), name
+    assert len(rows) == 3
+
+
+class SlowLosses(TrainerCallback):
+    """Losses of each token of each step by a forward pass of its own, on a copy of the model."""
+
+    def __init__(self, rows: WithLanguage, rows_per_pass: int, passes: int) -> None:
+        self.rows, self.rows_per_pass, self.passes = rows, rows_per_pass, passes
+        self.losses: dict[int, dict[str, list[float]]] = {}
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        step = state.global_step + 1
+        self.losses[step] = {name: [] for name in self.rows.languages}
+        model = copy.deepcopy(kwargs["model"]).train()
+        for number in range(self.passes):
+            begin = (state.global_step * self.passes + number) * self.rows_per_pass
+            items = [self.rows[index] for index in range(begin, begin + self.rows_per_pass)]
+            inputs = {key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}
+            with torch.no_grad():
+                logits = model(**inputs).logits.double().log_softmax(-1)
+            for item, row in zip(items, logits, strict=True):
+                self._add(step, self.rows.languages[item["language"]], item["labels"], row)
+
+    def _add(self, step: int, name: str, labels: Tensor, row: Tensor) -> None:
+        for position, label in enumerate(labels[1:].tolist()):
+            if label != -100:
+                self.losses[step][name].append(-row[position, label].item())
+
+
+@pytest.mark.parametrize(("method", "accumulation"), [("experts", 1), ("experts", 2), ("lora", 1)])
+def test_losses_by_language_equal_a_slow_reference(world: World, tmp_path: Path, method: str, accumulation: int):
+    train = {"weights": _WEIGHTS, "method": method, "accumulation_steps": accumulation}
+    recipe = with_train(world.recipe, tokens=8 * 128 * accumulation, **train)
+    rows = WithLanguage(training_data(recipe, world.corpus, 32 * accumulation), list(_WEIGHTS))
+    slow = SlowLosses(rows, 4, accumulation)
+    progress = TrainingProgress(tmp_path, tokens_per_step(recipe), Console(quiet=True))
+    model = world.hybrid if method == "experts" else world.base
+    train_model(recipe, model, world.corpus, tmp_path, callbacks=[progress, slow])
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8]
+    for line in lines:
+        steps = [slow.losses[line["step"] - 1], slow.losses[line["step"]]]
+        tokens = {name: steps[0][name] + steps[1][name] for name in _WEIGHTS}
+        expected = {name: sum(losses) / len(losses) for name, losses in tokens.items() if losses}
+        assert line["losses"] == pytest.approx(expected, abs=1e-4)
+        assert len(expected) > 1
+
+
+@pytest.mark.parametrize("method", ["dense", "lora"])
+def test_model_gets_its_own_loss_back(world: World, method: str):
+    model = load_for_training(with_train(world.recipe, method=method), world.base)
+    causal_lm = model.get_base_model() if method == "lora" else model  # pyright: ignore[reportCallIssue]
+    losses = LanguageLosses(["rust"])
+    with losses.in_place_of(model):
+        assert causal_lm.loss_function is losses  # pyright: ignore[reportAttributeAccessIssue]
+    assert causal_lm.loss_function == load_dense(world.base).loss_function  # pyright: ignore[reportAttributeAccessIssue]

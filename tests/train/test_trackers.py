@@ -1,0 +1,102 @@
+"""Trackers: tensorboard's file read back, a run that goes on, and packages that are missing."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import TrainerCallback
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe import validate_recipe
+from multipl_moe.train.progress import TrainingProgress
+from multipl_moe.train.settings import tokens_per_step
+from multipl_moe.train.trackers import router_scalars, tracker_callbacks
+from multipl_moe.train.trainer import train_model
+from tests.train.conftest import Interrupt
+from tests.train.tiny import World, with_train
+
+
+def _train(world: World, folder: Path, *callbacks: TrainerCallback, **train: Any) -> list[dict[str, Any]]:
+    recipe = with_train(world.recipe, trackers=["tensorboard"], **train)
+    folder.mkdir(exist_ok=True)
+    progress = TrainingProgress(folder, tokens_per_step(recipe), Console(quiet=True))
+    train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[progress, *callbacks])
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def _scalars(folder: Path) -> dict[str, dict[int, float]]:
+    events = EventAccumulator(str(folder / "tensorboard")).Reload()
+    return {tag: {event.step: event.value for event in events.Scalars(tag)} for tag in events.Tags()["scalars"]}
+
+
+def test_tensorboard_holds_what_the_metrics_hold(world: World, tmp_path: Path):
+    lines = _train(world, tmp_path / "run", eval_every_steps=4, eval_tokens=256)
+    scalars = _scalars(tmp_path / "run")
+    for tag, value_of in {
+        "train/loss": lambda line: line["loss"],
+        "train/grad_norm": lambda line: line["grad_norm"],
+        "train/loss/rust": lambda line: line["losses"]["rust"],
+        "train/skipped_steps": lambda line: line["skipped_steps"],
+        "train/routers/2/segment_load_min": lambda line: min(line["routers"]["2"]["segment_load"]),
+        "train/routers/1/token_load_max": lambda line: max(line["routers"]["1"]["token_load"][:-1]),
+        "train/routers/1/token_entropy": lambda line: line["routers"]["1"]["token_entropy"],
+    }.items():
+        assert scalars[tag] == pytest.approx({line["step"]: value_of(line) for line in lines}), tag
+    assert list(scalars["eval/loss"]) == list(scalars["eval/loss/english"]) == [4, 8, 12]
+
+
+def test_resumed_run_writes_on_and_in_place_of_what_came_after_its_checkpoint(world: World, tmp_path: Path):
+    whole = _train(world, tmp_path / "whole", log_every_steps=1)
+
+    class Crash(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 8:
+                raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        _train(world, tmp_path / "run", Crash(), log_every_steps=1)
+    with pytest.raises(KeyboardInterrupt):
+        _train(world, tmp_path / "run", Interrupt(9), log_every_steps=1)
+    _train(world, tmp_path / "run", log_every_steps=1)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload().Scalars("train/loss")
+    assert [event.step for event in events] == list(range(1, 13))
+    assert [event.value for event in events] == pytest.approx([line["loss"] for line in whole])
+
+
+def test_missing_packages_are_refused_before_anything_is_read(world: World, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    recipe = with_train(world.recipe, trackers=["wandb", "tensorboard"])
+    with pytest.raises(ConfigError) as caught:
+        train_model(recipe, tmp_path / "no model", tmp_path / "no corpus", tmp_path / "run")
+    assert caught.value.problems == [
+        f"train.trackers: {name} is not installed; pip install 'multipl-moe[trackers]'"
+        for name in ("wandb", "tensorboard")
+    ]
+
+
+def test_unknown_tracker_is_refused():
+    with pytest.raises(ConfigError, match=r"train\.trackers\.0: 'mlflow'.*'tensorboard', 'trackio' or 'wandb'"):
+        validate_recipe({"train": {"trackers": ["mlflow"]}})
+
+
+def test_environment_is_left_alone_without_those_that_read_it(world: World, tmp_path: Path):
+    before = dict(os.environ)
+    assert tracker_callbacks(world.recipe, tmp_path) == []
+    assert len(tracker_callbacks(with_train(world.recipe, trackers=["tensorboard"]), tmp_path)) == 1
+    assert dict(os.environ) == before
+
+
+def test_router_health_becomes_single_numbers():
+    layers = {3: {"token_load": [0.2, 0.4, 1.0], "token_entropy": 0.9, "threshold": [0.1, 0.3]}}
+    assert router_scalars(layers) == {
+        "routers/3/token_load_min": 0.2,
+        "routers/3/token_load_max": 0.4,
+        "routers/3/token_entropy": 0.9,
+        "routers/3/threshold_min": 0.1,
+        "routers/3/threshold_max": 0.3,
+    }
