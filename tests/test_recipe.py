@@ -12,7 +12,8 @@ from multipl_moe.recipe import Recipe, load_recipe, parse_value, validate_recipe
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 KEYS = {
-    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "eval", "codegen", "programs"},
+    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "review", "eval", "codegen"}
+    | {"programs"},
     "moe": {
         "preset",
         "layers",
@@ -67,6 +68,7 @@ KEYS = {
         "log_every_steps",
         "save_every_steps",
     },
+    "review": {"tokens", "learning_rate", "coefficient", "replay", "keep_load"},
     "codegen": {"num_samples", "temperature", "top_p", "max_new_tokens", "seed", "batch_sequences", "dtype"},
     "programs": {
         "benchmarks",
@@ -117,6 +119,7 @@ def test_the_keys_of_every_section_are_frozen():
             "corpus": defaults.corpus,
             "corpus.sources": defaults.corpus.sources[0],
             "train": defaults.train,
+            "review": defaults.review,
             "eval": defaults.eval,
             "codegen": defaults.codegen,
             "programs": defaults.programs,

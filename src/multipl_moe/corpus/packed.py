@@ -135,6 +135,10 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self._items_N)
 
+    def language_of(self, index: int) -> str:
+        """The language whose turn it is."""
+        return self.languages[self._languages_N[index]]
+
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """The item of the language whose turn it is."""
         if not 0 <= index < len(self):

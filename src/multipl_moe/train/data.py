@@ -14,6 +14,8 @@ from multipl_moe.corpus.windows import padded, window_turns
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe import Recipe
 
+KEEPS = "keeps"
+
 _CALIBRATION_ROWS = 32
 _EXPERT_USE_SEED_OFFSET = 2
 _EXPERT_USE_TOKENS = 2048
@@ -45,11 +47,35 @@ def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> Dataset[d
     return Subset(dataset, range(skipped, total))
 
 
+class RoleDataset(Dataset[dict[str, torch.Tensor]]):
+    """The recipe's training sequences, each with `keeps` (): whether its language is to keep.
+
+    Args:
+        recipe: its mixture and roles are used.
+        corpus: folder that `build_corpus` wrote.
+        num_sequences: how many.
+    """
+
+    def __init__(self, recipe: Recipe, corpus: Path, num_sequences: int) -> None:
+        tokens, weights = recipe.train.sequence_tokens, recipe.mixture_weights
+        self._roles = recipe.languages
+        self._mixture = mixture(corpus, weights, num_sequences=num_sequences, sequence_tokens=tokens, seed=recipe.seed)
+
+    def __len__(self) -> int:
+        return len(self._mixture)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        """As in `PackedTokens`, with the role."""
+        role = self._roles[self._mixture.language_of(index)]
+        return self._mixture[index] | {KEEPS: torch.tensor(role == "keep")}
+
+
 def calibration_batches(
-    recipe: Recipe, corpus: Path, tokenizer: PreTrainedTokenizerBase
+    recipe: Recipe, corpus: Path, tokenizer: PreTrainedTokenizerBase, role: str | None = None
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches of training text of all languages, learn and keep alike, that set the segment thresholds."""
+    """Batches of training text that set the segment thresholds: of all languages, or of those of one role."""
     languages, size = _languages_with_tokens(recipe, corpus), recipe.train.calibration_sequence_tokens
+    languages = [name for name in languages if role in (None, recipe.languages[name])]
     count = max(recipe.train.calibration_tokens // (size * len(languages)), 2)
     turns = window_turns(tokenizer, corpus, "train", languages, size=size, count=count)
     rows = [row for turn in turns for row in turn]

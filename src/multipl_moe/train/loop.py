@@ -31,14 +31,17 @@ def fit(
     checkpoints: Path,
     callbacks: list[TrainerCallback],
     on_interrupt: Callable[[], None],
+    trainer_class: Callable[..., OrderedTrainer] = OrderedTrainer,
 ) -> None:
     """Train the parameters that require gradients, from the last whole checkpoint if there is one.
+
+    `trainer_class` makes the Trainer, given model, args, train_dataset and callbacks: another one has another loss.
 
     Raises:
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
     """
     interrupt = StopOnInterrupt(on_interrupt)
-    trainer = OrderedTrainer(
+    trainer = trainer_class(
         model=model,
         args=_arguments(recipe, checkpoints),
         train_dataset=dataset,
