@@ -1,7 +1,7 @@
 """The loss of stage 2's Trainer against its parts, and thresholds that follow the rows to learn."""
 
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -83,7 +83,8 @@ def test_observers_in_place_see_the_routing_and_stay(tmp_path: Path):
 
 
 def _step(callback: FollowRowsToLearn, model: MultiplMoeForCausalLM) -> None:
-    callback.on_step_end(None, SimpleNamespace(), None, model=model)
+    nothing: Any = None
+    callback.on_step_end(nothing, nothing, nothing, model=model)
 
 
 def test_thresholds_follow_the_rows_to_learn_of_a_step():
