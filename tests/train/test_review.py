@@ -193,6 +193,19 @@ def test_every_preset_is_reviewed_where_its_routing_can_keep(
     assert _changed(tmp_path / "hybrid", result.model_folder) == _names(*parts)
 
 
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: World, tmp_path: Path, compute_dtype: str):
+    sections = {"upcycle": {"dtype": "bfloat16", "noise": 0.1}, "train": {"compute_dtype": compute_dtype}}
+    world_recipe = tiny_recipe(world.base, world.sources, **sections)
+    upcycle(world_recipe, tmp_path / "hybrid")
+    recipe = world_recipe.model_copy(update={"review": _recipe(world, tokens=_SHORT).review})
+    result = review_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    moved = _changed(tmp_path / "hybrid", result.model_folder)
+    assert moved == _names("token_router.weight", "segment_router.weight", "segment_threshold")
+    for name, tensor in tensors(result.model_folder).items():
+        assert tensor.dtype == (torch.float32 if name.endswith("segment_threshold") else torch.bfloat16), name
+
+
 def test_routers_that_train_are_named():
     assert router_names(tiny_hybrid()) == _names("token_router.weight", "segment_router.weight")
     assert router_names(tiny_hybrid("paper")) == _names("token_router.weight")
