@@ -12,7 +12,8 @@ from multipl_moe.recipe import Recipe, load_recipe, parse_value, validate_recipe
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 KEYS = {
-    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "eval", "codegen", "programs"},
+    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "review", "eval", "codegen"}
+    | {"programs"},
     "moe": {
         "preset",
         "layers",
@@ -74,6 +75,7 @@ KEYS = {
         "spike_factor",
         "trackers",
     },
+    "review": {"tokens", "learning_rate", "coefficient", "replay", "keep_load"},
     "codegen": {"num_samples", "temperature", "top_p", "max_new_tokens", "seed", "batch_sequences", "dtype"},
     "programs": {
         "benchmarks",
@@ -124,6 +126,7 @@ def test_the_keys_of_every_section_are_frozen():
             "corpus": defaults.corpus,
             "corpus.sources": defaults.corpus.sources[0],
             "train": defaults.train,
+            "review": defaults.review,
             "eval": defaults.eval,
             "codegen": defaults.codegen,
             "programs": defaults.programs,

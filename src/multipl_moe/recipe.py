@@ -172,6 +172,23 @@ class TrainSection(Section):
         return self
 
 
+class ReviewSection(Section):
+    """Stage 2: routers alone learn to leave the languages to keep to the frozen expert. Batches are as in `train`."""
+
+    tokens: int = Field(default=50_000, gt=0, description="Tokens to train on.")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    coefficient: float = Field(default=0.1, ge=0, description="Weight of the routing loss beside the next-token loss.")
+    replay: float = Field(
+        default=1.0, gt=0, description="Mixture weight of each language to keep, beside 1 for each to learn."
+    )
+    keep_load: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Largest share of the segments to keep that a segment expert may take afterwards; 1: no bound.",
+    )
+
+
 class EvalSection(Section):
     """Bits per byte on held-out files."""
 
@@ -224,6 +241,7 @@ class Recipe(Section):
     upcycle: UpcycleSection = Field(default_factory=lambda: UpcycleSection())
     corpus: CorpusSection = Field(default_factory=lambda: CorpusSection())
     train: TrainSection = Field(default_factory=lambda: TrainSection())
+    review: ReviewSection = Field(default_factory=lambda: ReviewSection())
     eval: EvalSection = Field(default_factory=lambda: EvalSection())
     codegen: CodegenSection = Field(default_factory=lambda: CodegenSection())
     programs: ProgramsSection = Field(default_factory=lambda: ProgramsSection())

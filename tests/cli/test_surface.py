@@ -21,6 +21,10 @@ FLAGS = {
         {"model", "corpus", "output"},
         {"--resume", "--learn", "--keep", "--tokens", "--learning-rate", "--seed"} | RECIPE,
     ),
+    "review": (
+        {"model", "corpus", "output"},
+        {"--resume", "--learn", "--keep", "--tokens", "--learning-rate", "--seed"} | RECIPE,
+    ),
     "eval": (
         {"output"},
         {"--model", "--endpoint", "--endpoint-model", "--chat", "--completions", "--reference", "--against"}
@@ -107,6 +111,7 @@ def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path, content, messa
         "corpus": ["out"],
         "upcycle": ["out"],
         "train": ["model", "corpus", "out"],
+        "review": ["model", "corpus", "out"],
         "eval": ["out"],
         "export": ["model", "out"],
     }
@@ -123,6 +128,7 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
     assert "out exists" in refused("upcycle", "out", "--base", base)
     assert "out exists" in refused("corpus", "out", "--source", sources, "--base", base, *TWO)
     assert "out exists; choose another folder, or go on with --resume" in refused("train", hybrid, corpus, "out")
+    assert "out exists; choose another folder, or go on with --resume" in refused("review", hybrid, corpus, "out")
     assert "out exists" in refused("eval", "out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus)
     assert "out exists; choose another folder, or go on with --resume" in refused("eval", "out", "--model", hybrid)
     assert "out exists" in refused("export", hybrid, "out")
@@ -130,7 +136,9 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
     assert "no run of the demo" in refused("demo", "--output", "out", "--set", f"base={base}", *folder)
 
 
-@pytest.mark.parametrize("verb", ["corpus", "upcycle", "train", "eval", "compare", "generate", "serve", "export"])
+@pytest.mark.parametrize(
+    "verb", ["corpus", "upcycle", "train", "review", "eval", "compare", "generate", "serve", "export"]
+)
 def test_missing_arguments_are_told_with_the_help_to_read(refused, verb):
     assert f"see `multipl-moe {verb} --help`" in refused(verb)
 

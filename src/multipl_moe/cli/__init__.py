@@ -3,7 +3,7 @@
 One file a verb; what only some verbs need is imported inside them.
 """
 
-from multipl_moe.cli import compare, corpus, demo, doctor, evaluate, export, generate, serve, train, upcycle
+from multipl_moe.cli import compare, corpus, demo, doctor, evaluate, export, generate, review, serve, train, upcycle
 from multipl_moe.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -13,6 +13,7 @@ _VERBS = {
     "corpus": corpus.corpus,
     "upcycle": upcycle.upcycle,
     "train": train.train,
+    "review": review.review,
     "eval": evaluate.evaluate,
     "compare": compare.compare,
     "generate": generate.generate,

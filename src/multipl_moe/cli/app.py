@@ -18,6 +18,7 @@ _AFTER_INTERRUPT = {
     "demo": "the same command goes on where it stopped",
     "generate": "the text ends here",
     "train": "the same command with --resume goes on from the last checkpoint",
+    "review": "the same command with --resume goes on from the last checkpoint",
 }
 
 app = typer.Typer(

@@ -46,10 +46,11 @@ def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> Dataset[d
 
 
 def calibration_batches(
-    recipe: Recipe, corpus: Path, tokenizer: PreTrainedTokenizerBase
+    recipe: Recipe, corpus: Path, tokenizer: PreTrainedTokenizerBase, role: str | None = None
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches of training text of all languages, learn and keep alike, that set the segment thresholds."""
+    """Batches of training text that set the segment thresholds: of all languages, or of those of one role."""
     languages, size = _languages_with_tokens(recipe, corpus), recipe.train.calibration_sequence_tokens
+    languages = [name for name in languages if role in (None, recipe.languages[name])]
     count = max(recipe.train.calibration_tokens // (size * len(languages)), 2)
     turns = window_turns(tokenizer, corpus, "train", languages, size=size, count=count)
     rows = [row for turn in turns for row in turn]

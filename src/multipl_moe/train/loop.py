@@ -213,6 +213,7 @@ def fit(
     *,
     held_out: HeldOut | None = None,
     frozen: Mapping[str, str] | None = None,
+    trainer_class: type[OrderedTrainer] = OrderedTrainer,
 ) -> FitResult:
     """Train the parameters that require gradients, from the last whole checkpoint if there is one.
 
@@ -227,6 +228,7 @@ def fit(
         on_interrupt: called at the first Ctrl-C or SIGTERM, when the step will still be finished and saved.
         held_out: text to measure the loss on, every `train.eval_every_steps`.
         frozen: hash of each parameter that does not learn; a checkpoint is only gone on from with the same ones.
+        trainer_class: another one has another loss.
 
     Raises:
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
@@ -235,7 +237,7 @@ def fit(
         TrainingError: a bad step that the recipe does not skip.
     """
     interrupt = StopOnInterrupt(on_interrupt)
-    trainer = OrderedTrainer(
+    trainer = trainer_class(
         recipe=recipe,
         model=model,
         train_dataset=dataset,

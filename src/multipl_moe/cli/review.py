@@ -1,0 +1,117 @@
+"""`multipl-moe review`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import (
+    Keep,
+    Learn,
+    RecipeFile,
+    Seed,
+    Settings,
+    recipe_from_flags,
+    require_folders,
+    split_names,
+)
+from multipl_moe.errors import OutputError
+
+if TYPE_CHECKING:
+    from multipl_moe.recipe import Recipe
+    from multipl_moe.train.trainer import TrainResult
+
+
+def review(
+    model: Annotated[Path, typer.Argument(help="Hybrid checkpoint that `train` wrote.")],
+    corpus: Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")],
+    output: Annotated[Path, typer.Argument(help="Run folder to create.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the run folder.")] = False,
+    recipe: RecipeFile = None,
+    settings: Settings = None,
+    learn: Learn = None,
+    keep: Keep = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens to train on. [50000]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate. [0.001]")] = None,
+    seed: Seed = None,
+) -> None:
+    """Stage 2: routers alone learn to leave the languages to keep to the frozen expert; all else stays, bit for bit.
+
+    Writes OUTPUT/model, and bits per byte and routing of each language before and after. Ctrl-C saves a checkpoint and
+    stops; `--resume` goes on from it.
+
+    Example: `multipl-moe review runs/first/model corpora/mine runs/reviewed --tokens 50000`
+    """
+    from multipl_moe.allocator import keep_freed_memory
+    from multipl_moe.report.tables import result_table
+    from multipl_moe.run_folder import read_json, write_json
+
+    flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
+    flags |= {"review.tokens": tokens, "review.learning_rate": learning_rate}
+    chosen = recipe_from_flags(recipe, settings, flags)
+    _enter(output, chosen, resume)
+    require_folders(model=model, corpus=corpus)
+    keep_freed_memory()
+    result = _train(chosen, model, corpus, output)
+
+    from multipl_moe.eval.languages import LanguageScores
+    from multipl_moe.report.review import review_metrics, routing_table, score_hybrid
+
+    file = output / "scores_before.json"
+    if not file.is_file():
+        with console.status("scoring the model as it was"):
+            write_json(file, score_hybrid(chosen, model, corpus).to_json())
+    with console.status("scoring the reviewed model"):
+        after = score_hybrid(chosen, result.model_folder, corpus)
+    metrics = review_metrics(chosen, LanguageScores.from_json(read_json(file)), after, result)
+    write_json(output / "metrics.json", metrics)
+    console.print(result_table(metrics))
+    console.print(routing_table(metrics))
+    console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
+    console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
+
+
+def _enter(output: Path, recipe: "Recipe", resume: bool) -> None:
+    """Check that the folder may be used; it is created when training begins."""
+    from multipl_moe.recipe import load_recipe
+
+    if output.exists() and not resume:
+        raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
+    if (output / "metrics.json").exists():
+        raise OutputError(f"output: {output} holds a finished run; choose another folder")
+    if (output / "recipe.yaml").exists() and load_recipe(output / "recipe.yaml") != recipe:
+        raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {output}/recipe.yaml")
+
+
+def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":
+    """Train, unless that is done and only the scores are missing."""
+    from multipl_moe.corpus.documents import read_documents
+    from multipl_moe.report.tables import audit_table
+    from multipl_moe.run_folder import open_run, read_json
+    from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.progress import TrainingProgress
+    from multipl_moe.train.review import review_model
+    from multipl_moe.train.settings import tokens_per_step
+    from multipl_moe.train.stages import Audit
+    from multipl_moe.train.trainer import TrainResult
+
+    if (output / "training.json").is_file():
+        return TrainResult.from_json(read_json(output / "training.json"))
+    for language in recipe.languages:
+        read_documents(corpus, "validation", language, 1)  # refuse now what could not be scored afterwards
+
+    def begin(audit: Audit) -> None:
+        open_run(output, recipe)
+        console.print(audit_table(audit))
+
+    with TrainingProgress(output, tokens_per_step(recipe), console) as progress:
+        return review_model(
+            recipe,
+            model,
+            corpus,
+            output,
+            callbacks=[progress],
+            on_audit=begin,
+            on_interrupt=lambda: console.print(INTERRUPT_NOTE),
+        )

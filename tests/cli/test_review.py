@@ -1,0 +1,73 @@
+"""`review` from end to end, stopped and gone on with, and what it refuses."""
+
+import json
+
+from multipl_moe.recipe import load_recipe
+from tests.fixtures import tree
+
+from .conftest import SHORT, TWO
+from .test_interrupts import assert_interrupted, interrupt
+
+
+def test_review_writes_the_model_and_what_changed(run, hybrid, corpus, tmp_path):
+    outcome = run("review", hybrid, corpus, "run", *TWO, *SHORT)
+    assert outcome.code == 0, outcome.err
+    assert "token routers" in outcome.out
+    assert "segment routers" in outcome.out
+    assert "Routing on held-out files" in outcome.out
+    assert "no frozen parameter changed" in outcome.out
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    recipe = load_recipe(tmp_path / "run" / "recipe.yaml")
+    assert metrics["tokens"] == recipe.review.tokens == 128
+    assert recipe.train.tokens == 300_000
+    assert {name: row["role"] for name, row in metrics["languages"].items()} == {"rust": "learn", "python": "keep"}
+    assert {"bpb_before", "bpb_after", "interval", "shared_share_before", "shared_share_after"} <= set(
+        metrics["languages"]["python"]
+    )
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {
+        *("model", "training.json", "metrics.json", "metrics.jsonl", "recipe.yaml", "environment.json"),
+        "scores_before.json",
+    }
+    assert "holds a finished run" in run("review", hybrid, corpus, "run", "--resume", *TWO, *SHORT).err
+
+
+def test_ctrl_c_while_training_and_while_scoring_leave_a_run_to_go_on_with(run, hybrid, corpus, tmp_path, monkeypatch):
+    places = ["train.review.calibrate_after_review", "report.review.score_languages", "report.review.review_metrics"]
+    for number, place in enumerate(places):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"multipl_moe.{place}", interrupt)
+            outcome = run("review", hybrid, corpus, "run", *(["--resume"] if number else []), *TWO, *SHORT)
+        assert_interrupted(outcome)
+        assert "--resume" in outcome.err
+        assert (tmp_path / "run" / "model").exists() == (number > 0)
+        assert not (tmp_path / "run" / "metrics.json").exists()
+        assert not list(tmp_path.rglob("*.partial"))
+    assert run("review", hybrid, corpus, "run", "--resume", *TWO, *SHORT).code == 0
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.train.review.load_hybrid", interrupt)
+    assert_interrupted(run("review", hybrid, corpus, "out", *TWO, *SHORT))
+    assert tree(tmp_path) == {}
+
+
+def test_review_refuses_what_it_cannot_review(run, refused, base, hybrid, corpus, tmp_path):
+    both = refused("review", "none", "nothing", "out", num_problems=2)
+    assert "model: none is not a folder" in both
+    assert "corpus: nothing is not a folder" in both
+    assert "is no hybrid (llama)" in refused("review", base, corpus, "out", *TWO)
+    assert "no validation documents in go" in refused("review", hybrid, corpus, "out", "--learn", "go")
+    assert "leaves nothing to review" in refused("review", hybrid, corpus, "out", "--learn", "rust", "--keep", "")
+    assert "review.learning_rate: 0.0" in refused("review", hybrid, corpus, "out", "--learning-rate", "0")
+    assert "review.keep_load: 0" in refused("review", hybrid, corpus, "out", "--set", "review.keep_load=0")
+    assert "review.replay: 0" in refused("review", hybrid, corpus, "out", "--set", "review.replay=0")
+
+
+def test_review_refuses_to_go_on_with_another_recipe(run, hybrid, corpus, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.yaml").write_text("seed: 5\n")
+    outcome = run("review", hybrid, corpus, "run", "--resume", *TWO, *SHORT)
+    assert outcome.code == 2
+    assert "holds a run of another recipe" in outcome.err

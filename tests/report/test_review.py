@@ -1,0 +1,66 @@
+"""metrics.json and the routing table of a review."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from multipl_moe.eval.languages import LanguageScores
+from multipl_moe.recipe import Recipe
+from multipl_moe.report.review import review_metrics, routing_table, segment_experts, shared_share
+from multipl_moe.train.stages import Audit
+from multipl_moe.train.trainer import TrainResult
+from tests.report.conftest import SUMMARY, only
+from tests.train.tiny import World, tiny_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+def _with_routing(scores: LanguageScores, **layer: Any) -> LanguageScores:
+    return LanguageScores(scores.files, {name: {6: dict(SUMMARY), 7: SUMMARY | layer} for name in scores.files})
+
+
+def _metrics(recipe: Recipe, before: LanguageScores, after: LanguageScores, hybrid: Path) -> dict[str, Any]:
+    training = TrainResult(hybrid, Audit({"token routers": 77}, 23), "abc", tokens=4096, seconds=2.5, steps=4)
+    changed = _with_routing(after, shared_share=0.95, segment_load=[0.0, 0.1])
+    return review_metrics(recipe, _with_routing(before), changed, training)
+
+
+def test_metrics_tell_what_a_training_run_tells_and_the_routing_before_and_after(recipe, before, after, world):
+    metrics = _metrics(recipe, before, after, world.hybrid)
+    assert metrics.keys() == {
+        *("tokens", "seconds", "parameters", "languages", "means", "frozen_sha256", "routing", "seed", "environment")
+    }
+    assert (metrics["tokens"], metrics["seconds"], metrics["parameters"]["trained"]) == (4096, 2.5, 77)
+    row = metrics["languages"]["python"]
+    assert row["role"] == "keep"
+    assert row["change"] == pytest.approx(0.01)
+    assert (row["shared_share_before"], row["shared_share_after"]) == pytest.approx((0.45, 0.7))
+    assert (row["segment_experts_before"], row["segment_experts_after"]) == pytest.approx((1.0, 0.55))
+
+
+def test_the_table_shows_every_language(recipe, before, after, world):
+    console = Console(file=StringIO(), width=120)
+    console.print(routing_table(_metrics(recipe, before, after, world.hybrid)))
+    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    (line,) = [line for line in text.splitlines() if "Rust" in line]
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == ["Rust", "to learn", "45.0%", "70.0%", "1.00", "0.55"]
+    assert all(title in text for title in ("C++", "Python", "to keep"))
+
+
+def test_a_router_that_is_absent_has_no_number(recipe, before, after, world):
+    assert segment_experts({6: only("token")}) is None
+    assert shared_share({6: only("segment")}) is None
+    metrics = _metrics(recipe, before, after, world.hybrid)
+    for row in metrics["languages"].values():
+        row |= {"shared_share_before": None, "shared_share_after": None}
+    console = Console(file=StringIO(), width=120)
+    console.print(routing_table(metrics))
+    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    (line,) = [line for line in text.splitlines() if "Rust" in line]
+    assert [cell.strip() for cell in line.split("│")[3:5]] == ["", ""]

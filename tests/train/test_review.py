@@ -1,0 +1,254 @@
+"""Stage 2: only routers move, languages to keep go to the frozen expert, and a stopped run goes on exactly."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.loading import load_hybrid
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.statistics import observe_routing
+from multipl_moe.recipe import Recipe
+from multipl_moe.report.review import score_hybrid, segment_experts, shared_share
+from multipl_moe.train.data import calibration_batches
+from multipl_moe.train.review import review_model, review_stage, router_names
+from multipl_moe.train.trainer import TrainResult
+from multipl_moe.upcycle.convert import upcycle
+from tests.conftest import tiny_hybrid
+from tests.train.conftest import Interrupt, Run, Watcher
+from tests.train.tiny import World, tensors, tiny_recipe, with_train
+
+_SHORT = 6 * 4 * 32
+
+
+def _recipe(world: World, train: dict[str, Any] | None = None, **review: Any) -> Recipe:
+    recipe = with_train(world.recipe, **(train or {}))
+    values = {"tokens": 12 * 4 * 32, "learning_rate": 1e-2} | review
+    return recipe.model_copy(update={"review": recipe.review.model_copy(update=values)})
+
+
+def _long(world: World, **review: Any) -> Recipe:
+    """Long enough for routers to tell languages apart."""
+    return _recipe(world, **({"tokens": 60 * 4 * 32, "learning_rate": 3e-2, "coefficient": 0.2} | review))
+
+
+@pytest.fixture(scope="module")
+def reviewed(world: World, run: Run, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    recipe = _long(world)
+    return review_model(recipe, run.result.model_folder, world.corpus, tmp_path_factory.mktemp("review"))
+
+
+def _changed(before: Path, after: Path) -> set[str]:
+    ours, theirs = tensors(before), tensors(after)
+    assert ours.keys() == theirs.keys()
+    return {name for name in ours if not torch.equal(ours[name].view(torch.uint8), theirs[name].view(torch.uint8))}
+
+
+def _names(*parts: str) -> set[str]:
+    return {f"model.layers.{layer}.mlp.{part}" for layer in (1, 2) for part in parts}
+
+
+def test_only_the_routers_and_the_thresholds_move(run: Run, reviewed: TrainResult):
+    moved = _changed(run.result.model_folder, reviewed.model_folder)
+    assert moved == _names("token_router.weight", "segment_router.weight", "segment_threshold")
+    assert reviewed.audit.trained == {"token routers": 2 * 4 * 32, "segment routers": 2 * 3 * 32}
+
+
+def test_the_run_leaves_the_model_and_its_record_but_no_checkpoints(reviewed: TrainResult, world: World):
+    folder = reviewed.model_folder.parent
+    assert {path.name for path in folder.iterdir()} == {"model", "training.json"}
+    assert json.loads((folder / "training.json").read_text()) == reviewed.to_json()
+    assert (reviewed.steps, reviewed.tokens) == (60, 60 * 4 * 32)
+    names = {path.name for path in (folder / "model").iterdir()}
+    assert {"config.json", "tokenizer.json", "upcycle.json", "expert_use.json"} <= names
+    with pytest.raises(OutputError, match="exists; choose another folder"):
+        review_model(_recipe(world), world.hybrid, world.corpus, folder)
+
+
+def test_languages_to_keep_go_to_the_frozen_expert_and_leave_the_segment_experts(
+    world: World, run: Run, reviewed: TrainResult
+):
+    before, after = (
+        score_hybrid(world.recipe, folder, world.corpus).routing
+        for folder in (run.result.model_folder, reviewed.model_folder)
+    )
+    gain = {name: _share(after[name]) - _share(before[name]) for name in world.recipe.languages}
+    assert min(gain[name] for name in world.recipe.keep) > 0.2
+    assert min(gain[name] for name in world.recipe.keep) > max(gain[name] for name in world.recipe.learn) + 0.1
+    for name in world.recipe.keep:
+        assert _experts(after[name]) < 0.6 * _experts(before[name])
+    for name in world.recipe.learn:
+        assert _experts(after[name]) > max(_experts(after[other]) for other in world.recipe.keep)
+
+
+def _share(routing: Any) -> float:
+    value = shared_share(routing)
+    assert value is not None
+    return value
+
+
+def _experts(routing: Any) -> float:
+    value = segment_experts(routing)
+    assert value is not None
+    return value
+
+
+def test_without_the_routing_loss_the_share_does_not_rise(world: World, run: Run, tmp_path: Path):
+    plain = review_model(_long(world, coefficient=0.0), run.result.model_folder, world.corpus, tmp_path)
+    before, after = (
+        score_hybrid(world.recipe, folder, world.corpus).routing["python"]
+        for folder in (run.result.model_folder, plain.model_folder)
+    )
+    assert _share(after) < _share(before)
+
+
+@pytest.mark.parametrize("keep_load", [0.1, 1.0])
+def test_segments_to_keep_stay_below_the_bound_and_those_to_learn_have_their_share(
+    world: World, run: Run, tmp_path: Path, keep_load: float
+):
+    recipe = _recipe(world, keep_load=keep_load, coefficient=1.0, tokens=_SHORT)
+    result = review_model(recipe, run.result.model_folder, world.corpus, tmp_path)
+    model, tokenizer = load_hybrid(result.model_folder).eval(), load_tokenizer(world.base)
+    loads = {}
+    for role in ("learn", "keep"):
+        with torch.no_grad(), observe_routing(model) as statistics:
+            for batch in calibration_batches(recipe, world.corpus, tokenizer, role):
+                model.model(**batch)
+        loads[role] = torch.tensor(statistics[1].segment_load)
+        assert statistics[1].num_segments > 100
+    if keep_load == 1:
+        assert loads["learn"].tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
+        assert loads["keep"].sum() > 0
+    else:
+        assert loads["keep"].max() <= keep_load + 0.05
+        assert loads["learn"].max() <= 1 / 3 + 0.03
+        assert loads["learn"].sum() > loads["keep"].sum()
+
+
+_SHAPES = {
+    "rows": {},
+    "one-row-accumulated": {"batch_sequences": 1, "accumulation_steps": 3},
+    "checkpointing": {"gradient_checkpointing": True},
+}
+
+
+@pytest.mark.parametrize("shape", _SHAPES)
+def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(
+    world: World, run: Run, tmp_path: Path, shape: str
+):
+    recipe = _recipe(world, _SHAPES[shape], tokens=_SHORT)
+    whole = review_model(recipe, run.result.model_folder, world.corpus, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        review_model(recipe, run.result.model_folder, world.corpus, tmp_path / "broken", callbacks=[Interrupt(2)])
+    assert (tmp_path / "broken" / "checkpoints" / "checkpoint-3").is_dir()
+    rest = Watcher()
+    resumed = review_model(recipe, run.result.model_folder, world.corpus, tmp_path / "broken", callbacks=[rest])
+    assert rest.losses
+    assert _changed(whole.model_folder, resumed.model_folder) == set()
+    assert resumed.frozen_sha256 == whole.frozen_sha256
+
+
+def test_gradient_checkpointing_changes_nothing(world: World, run: Run, tmp_path: Path):
+    plain, checkpointed = (
+        review_model(
+            _recipe(world, {"gradient_checkpointing": flag}, tokens=_SHORT),
+            run.result.model_folder,
+            world.corpus,
+            tmp_path / str(flag),
+        )
+        for flag in (False, True)
+    )
+    ours, theirs = tensors(plain.model_folder), tensors(checkpointed.model_folder)
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("preset", "parts"),
+    [
+        ("causal", {"token_router.weight", "segment_router.weight", "segment_threshold"}),
+        ("token-only", {"token_router.weight"}),
+        ("moe-lpr", {"token_router.weight"}),
+        ("segment-only", {"segment_router.weight", "segment_threshold"}),
+        ("paper", {"token_router.weight"}),
+    ],
+)
+def test_every_preset_is_reviewed_where_its_routing_can_keep(
+    world: World, tmp_path: Path, preset: str, parts: set[str]
+):
+    moe: dict[str, Any] = {"preset": preset, "segment_stride": 8 if preset == "paper" else 4}
+    if preset in ("token-only", "moe-lpr"):
+        moe["num_segment_experts"] = 0
+    if preset == "segment-only":
+        moe["num_token_experts"] = 1
+    world_recipe = tiny_recipe(world.base, world.sources, moe=moe, upcycle={"noise": 0.1})
+    upcycle(world_recipe, tmp_path / "hybrid")
+    recipe = world_recipe.model_copy(update={"review": _recipe(world, tokens=_SHORT).review})
+    result = review_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    assert _changed(tmp_path / "hybrid", result.model_folder) == _names(*parts)
+
+
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: World, tmp_path: Path, compute_dtype: str):
+    sections = {"upcycle": {"dtype": "bfloat16", "noise": 0.1}, "train": {"compute_dtype": compute_dtype}}
+    world_recipe = tiny_recipe(world.base, world.sources, **sections)
+    upcycle(world_recipe, tmp_path / "hybrid")
+    recipe = world_recipe.model_copy(update={"review": _recipe(world, tokens=_SHORT).review})
+    result = review_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    moved = _changed(tmp_path / "hybrid", result.model_folder)
+    assert moved == _names("token_router.weight", "segment_router.weight", "segment_threshold")
+    for name, tensor in tensors(result.model_folder).items():
+        assert tensor.dtype == (torch.float32 if name.endswith("segment_threshold") else torch.bfloat16), name
+
+
+def test_routers_that_train_are_named():
+    assert router_names(tiny_hybrid()) == _names("token_router.weight", "segment_router.weight")
+    assert router_names(tiny_hybrid("paper")) == _names("token_router.weight")
+    assert router_names(tiny_hybrid("segment-only", segment_selection="expert_choice")) == set()
+
+
+def test_what_cannot_be_reviewed_is_refused_before_anything_is_written(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = _recipe(world)
+    nothing = recipe.model_copy(update={"keep": []})
+    with pytest.raises(ConfigError, match=r"keep: \[\] leaves nothing to review"):
+        review_model(nothing, world.hybrid, world.corpus, tmp_path / "run")
+    moe = {"preset": "segment-only", "num_token_experts": 1, "segment_selection": "expert_choice"}
+    upcycle(tiny_recipe(world.base, world.sources, moe=moe), tmp_path / "hybrid")
+    with pytest.raises(ConfigError, match="no router that could learn"):
+        review_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="without torchrun"):
+        review_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_stage_reads_the_mixture_of_the_review(world: World):
+    recipe = _recipe(world, {"weights": {"rust": 1.0, "go": 1.0}, "skip_tokens": 320}, replay=0.5)
+    stage = review_stage(recipe)
+    assert stage.mixture_weights == {"rust": 1, "go": 1, "python": 0.5, "english": 0.5}
+    assert (stage.train.skip_tokens, stage.train.tokens, stage.train.learning_rate) == (0, 12 * 4 * 32, 1e-2)
+    assert stage.train.sequence_tokens == recipe.train.sequence_tokens
+
+
+def test_hybrid_layers_route_on_stored_thresholds_while_they_train(world: World, run: Run, tmp_path: Path):
+    modes = set()
+
+    class Modes(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            model: MultiplMoeForCausalLM = kwargs["model"]
+            for layer in model.hybrid_layers.values():
+                layer.register_forward_hook(lambda module, args, output: modes.add((model.training, module.training)))
+
+        def on_train_end(self, args, state, control, **kwargs):
+            modes.add("end")
+
+    review_model(_recipe(world, tokens=_SHORT), run.result.model_folder, world.corpus, tmp_path, callbacks=[Modes()])
+    assert (True, False) in modes
+    assert (True, True) not in modes
