@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few repeats, to see that it runs")
     parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/expert_types.json")
     arguments = parser.parse_args()
-    repeats = 2 if arguments.quick else 10
+    repeats = 2 if arguments.quick else 6
     with tempfile.TemporaryDirectory() as work:
         folders = {expert_type: Path(work) / expert_type for expert_type in _TYPES}
         counts = {name: in_fresh_process(convert, name, folder) for name, folder in folders.items()}

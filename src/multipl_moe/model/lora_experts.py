@@ -6,6 +6,7 @@ U = 2I if gated.
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from multipl_moe.model.experts import Experts, grouped_linear, matmul_dtype
 from multipl_moe.model.families import Family
@@ -16,7 +17,8 @@ class LoraExperts(Experts):
 
     Gate and up are parts of one first matrix, as in full experts; biases are the block's. B begins at zero, so every
     expert begins as the block. The frozen products are taken once a token (the first) and once a pair (the second):
-    no frozen weight is copied, and none gets a gradient.
+    no frozen weight is copied, and none gets a gradient. Between forward and backward the frozen product of each token
+    is kept, and nothing of each pair.
 
     Parameters, with r the rank: `gate_up_proj_a` (E, r, H) and `gate_up_proj_b` (E, 2I, r), or `up_proj_a` and
     `up_proj_b` (E, I, r) where the base has no gate; `down_proj_a` (E, r, I) and `down_proj_b` (E, H, r).
@@ -43,12 +45,17 @@ class LoraExperts(Experts):
 
     def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, block: nn.Module) -> Tensor:
         """See `Experts`."""
-        family = self.family
-        frozen_NU = torch.cat([block.get_submodule(part)(x_NH) for part in family.up], dim=-1)
-        difference_RU = self._difference(family.up_name, x_NH.index_select(0, token_R), counts_E)
-        hidden_RU = frozen_NU.index_select(0, token_R) + difference_RU
-        hidden_RI = self.activate(hidden_RU)
-        return block.get_submodule(family.down)(hidden_RI) + self._difference("down_proj", hidden_RI, counts_E)
+        frozen_NU = torch.cat([block.get_submodule(part)(x_NH) for part in self.family.up], dim=-1)
+        hidden_RI, difference_RH = checkpoint(
+            self._from_frozen, frozen_NU, x_NH, token_R, counts_E, use_reentrant=False, preserve_rng_state=False
+        )
+        return block.get_submodule(self.family.down)(hidden_RI) + difference_RH
+
+    def _from_frozen(self, frozen_NU: Tensor, x_NH: Tensor, token_R: Tensor, counts_E: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, I) hidden units and (R, H) what the low-rank part makes of them: cheap, so computed again in backward."""
+        difference_RU = self._difference(self.family.up_name, x_NH.index_select(0, token_R), counts_E)
+        hidden_RI = self.activate(frozen_NU.index_select(0, token_R) + difference_RU)
+        return hidden_RI, self._difference("down_proj", hidden_RI, counts_E)
 
     def _difference(self, name: str, x_RK: Tensor, counts_E: Tensor) -> Tensor:
         """Each row times B A of its expert."""
