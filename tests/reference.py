@@ -154,6 +154,27 @@ def stacked_ffn(weights: Mapping[str, Tensor], expert: int, act: Ffn) -> Ffn:
     return ffn
 
 
+def with_full_experts(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Low-rank experts as full ones: each the frozen block plus B A, with the frozen block's biases."""
+    factors = {k.removesuffix("_a"): v for k, v in weights.items() if k.startswith("experts.") and k.endswith("_a")}
+    full = dict(weights)
+    for name, a in factors.items():
+        if name == "experts.down_proj":
+            parts = ["c_proj" if "shared_expert.c_proj.weight" in weights else "down_proj"]
+        elif name == "experts.up_proj":
+            parts = ["c_fc"]
+        else:
+            fused = "shared_expert.gate_up_proj.weight" in weights
+            parts = ["gate_up_proj"] if fused else ["gate_proj", "up_proj"]
+        frozen = torch.cat([weights[f"shared_expert.{part}.weight"] for part in parts])
+        b = weights[f"{name}_b"]
+        full[name] = torch.stack([frozen + b[e] @ a[e] for e in range(len(a))])
+        if f"shared_expert.{parts[0]}.bias" in weights:
+            bias = torch.cat([weights[f"shared_expert.{part}.bias"] for part in parts])
+            full[f"{name}_bias"] = torch.stack([bias for _ in range(len(a))])
+    return full
+
+
 def hybrid_layer(
     x: Tensor,
     weights: Mapping[str, Tensor],
@@ -174,6 +195,7 @@ def hybrid_layer(
         training: whether thresholds come from the other rows.
         act: the base's activation function.
     """
+    weights = with_full_experts(weights)
     shared = base_ffn({k.removeprefix("shared_expert."): v for k, v in weights.items() if "shared_expert" in k}, act)
     num_routed = moe.num_token_experts - 1
     token_experts = [*(stacked_ffn(weights, e, act) for e in range(num_routed)), shared]

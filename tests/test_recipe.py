@@ -32,6 +32,8 @@ KEYS = {
         "segment_weight",
         "shared_expert_selection",
         "router_aux_loss_coef",
+        "expert_type",
+        "expert_rank",
     },
     "upcycle": {"noise", "reinit", "experts_from", "dtype", "verify"},
     "corpus": {
@@ -291,6 +293,20 @@ def test_all_problems_of_the_layer_are_told_at_once():
         "moe.segment_max_experts",
         "moe.router_aux_loss_coef",
     ]
+
+
+def test_what_sets_full_experts_apart_is_refused_for_low_rank_ones_all_at_once():
+    lora = {"moe": {"expert_type": "lora", "expert_rank": 0}}
+    problems = problems_of(lora | {"upcycle": {"noise": 0.1, "reinit": 0.5, "experts_from": "tuned"}})
+    remedy = "does not go with moe.expert_type lora"
+    assert [problem.split(remedy)[0] for problem in problems] == [
+        "recipe: upcycle.noise: 0.1 ",
+        "recipe: upcycle.reinit: 0.5 ",
+        "recipe: upcycle.experts_from: tuned ",
+        "recipe: moe.expert_rank: 0 must be at least 1",
+    ]
+    assert validate_recipe({"moe": {"expert_type": "lora"}}).moe.resolve([0]).expert_rank == 16
+    assert validate_recipe({"upcycle": {"noise": 0.1}}).moe.resolve([0]).expert_type == "full"
 
 
 def test_settings_of_the_layer_go_on_top_of_the_preset():

@@ -326,11 +326,27 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
         raise ConfigError([f"{origin}: {describe_problem(problem, Recipe)}" for problem in error.errors()]) from None
+    problems = _low_rank_problems(recipe)
     try:
         recipe.moe.resolve([0])
     except ConfigError as error:
-        raise ConfigError([f"{origin}: {problem}" for problem in error.problems]) from None
+        problems += error.problems
+    if problems:
+        raise ConfigError([f"{origin}: {problem}" for problem in problems])
     return recipe
+
+
+def _low_rank_problems(recipe: Recipe) -> list[str]:
+    """Settings that make experts differ from the base's blocks, which low-rank differences from them cannot do."""
+    if recipe.moe.model_dump()["expert_type"] != "lora":
+        return []
+    set_values = {key: getattr(recipe.upcycle, key) for key in ("noise", "reinit", "experts_from")}
+    return [
+        f"upcycle.{key}: {value} does not go with moe.expert_type lora, whose experts start as the base's own blocks; "
+        "leave it out, or use moe.expert_type full"
+        for key, value in set_values.items()
+        if value
+    ]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_ctrl_c_in_eval_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatc
 
 
 def test_ctrl_c_in_export_leaves_nothing(run, hybrid, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.export.folder.cast_checkpoint", interrupt)
+    monkeypatch.setattr("multipl_moe.export.folder.write_plans", interrupt)
     assert_interrupted(run("export", hybrid, "out"))
     assert tree(tmp_path) == {}
 

@@ -51,7 +51,7 @@ FLAGS = {
     "serve": ({"model"}, {"--name", "--host", "--port", "--token"}),
     "export": (
         {"model", "output"},
-        {"--dtype", "--metrics", "--merge", "--corpus", "--gguf", "--max-shard-size"} | RECIPE,
+        {"--dtype", "--metrics", "--merge", "--corpus", "--gguf", "--full-experts", "--max-shard-size"} | RECIPE,
     ),
 }
 

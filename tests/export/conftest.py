@@ -33,11 +33,13 @@ class Case:
     family: str = "llama"
     dtype: torch.dtype | None = None
     max_shard_bytes: int | None = None
+    expert_type: str = "full"
 
     @property
     def name(self) -> str:
         """For folders and test ids."""
-        parts = (self.family, self.preset, str(self.dtype or "stored").removeprefix("torch."))
+        kind = self.preset if self.expert_type == "full" else f"{self.preset}-{self.expert_type}"
+        parts = (self.family, kind, str(self.dtype or "stored").removeprefix("torch."))
         return "-".join((*parts, "sharded") if self.max_shard_bytes else parts)
 
 
@@ -45,6 +47,7 @@ CASES = [
     *(Case(preset) for preset in ("causal", "paper", "token-only")),
     Case("causal", "gemma2"),
     Case("segment-only", "starcoder2"),
+    Case("causal", "starcoder2", expert_type="lora"),
     Case("causal", dtype=torch.float16),
     Case("causal", dtype=torch.bfloat16, max_shard_bytes=20_000),
 ]
@@ -60,7 +63,7 @@ class Exports:
 
     def model(self, case: Case) -> Path:
         """What was exported."""
-        return self.root / "models" / f"{case.family}-{case.preset}"
+        return self.root / "models" / f"{case.family}-{case.preset}-{case.expert_type}"
 
     def output(self, case: Case) -> Path:
         """The export."""
@@ -71,9 +74,9 @@ class Exports:
         return self.root / "copies" / case.name
 
 
-def save_hybrid(folder: Path, preset: str = "causal", family: str = "llama") -> Path:
-    """A random hybrid with a tokenizer."""
-    tiny_hybrid(preset, family).save_pretrained(folder)
+def save_hybrid(folder: Path, preset: str = "causal", family: str = "llama", **moe: Any) -> Path:
+    """A random hybrid with a tokenizer; further arguments go to its settings."""
+    tiny_hybrid(preset, family, **moe).save_pretrained(folder)
     save_tokenizer(folder)
     return folder
 
@@ -84,7 +87,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
     exports = Exports(tmp_path_factory.mktemp("exports"), random_tokens(2, NUM_TOKENS))
     for case in CASES:
         if not exports.model(case).exists():
-            save_hybrid(exports.model(case), case.preset, case.family)
+            save_hybrid(exports.model(case), case.preset, case.family, expert_type=case.expert_type)
         settings = ExportSettings(dtype=case.dtype, max_shard_bytes=case.max_shard_bytes)
         export_model(exports.model(case), exports.output(case), settings)
     exports.alone.update(load_alone(exports.root, [exports.output(case) for case in CASES], exports.tokens))

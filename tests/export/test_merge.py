@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
+from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.expert_use import ExpertUse, expert_names, measure_expert_use
@@ -114,6 +115,25 @@ def test_each_matrix_is_the_weighted_mean_over_the_experts(tmp_path, family, par
     untouched = [name for name in before if ".mlp." not in name or ".layers.0." in name]
     assert len(untouched) > 10
     assert all(torch.equal(before[name], found[name]) for name in untouched)
+
+
+@pytest.mark.parametrize("fusion", ["normalized", "fixed"])
+@pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
+def test_low_rank_experts_merge_as_the_full_ones_that_they_stand_for(tmp_path, family, fusion):
+    lora, _ = save_hybrid(tmp_path / "lora", family=family, fusion=fusion, expert_type="lora", expert_rank=4)
+    full = tmp_path / "full"
+    export_model(lora, full, ExportSettings(full_experts=True))
+    expected, found = weights_in(merged(full, tmp_path / "a")), weights_in(merged(lora, tmp_path / "b"))
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6)
+    block = "model.layers.1.mlp."
+    changed = [
+        name
+        for name, value in weights_in(lora).items()
+        if f"{block}shared_expert." in name and not torch.equal(found[name.replace("shared_expert.", "")], value)
+    ]
+    assert any("weight" in name for name in changed)
 
 
 def test_an_expert_that_serves_every_token_alone_becomes_the_block(tmp_path):

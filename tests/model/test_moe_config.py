@@ -47,6 +47,8 @@ _CONFIG_JSON_KEYS = {
     "segment_weight",
     "layers",
     "preset",
+    "expert_type",
+    "expert_rank",
 }
 
 
@@ -130,6 +132,8 @@ def test_all_problems_are_reported_at_once():
         ({"router_aux_loss_coef": -1.0}, r"moe\.router_aux_loss_coef: -1\.0"),
         ({"layers": [1, 1]}, r"moe\.layers: \[1, 1\]"),
         ({"layers": [-1]}, r"moe\.layers: \[-1\]"),
+        ({"expert_type": "qlora"}, r"moe\.expert_type: 'qlora' is not one of full, lora"),
+        ({"expert_rank": 0}, r"moe\.expert_rank: 0 must be at least 1"),
         ({"segment_gate_scale": "x"}, r"moe\.segment_gate_scale: 'x' is not one of window, unit"),
     ],
 )

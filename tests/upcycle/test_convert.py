@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 from multipl_moe import MultiplMoeForCausalLM
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.model.families import FAMILIES
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.staging import shutil as staging_shutil
 from multipl_moe.upcycle import convert
 from multipl_moe.upcycle.convert import upcycle
@@ -27,6 +27,10 @@ NEW_PARTS = ("experts.", "token_router.", "segment_router.", "segment_start", "s
 
 def weights(folder) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
+
+
+def with_lora(recipe: Recipe) -> Recipe:
+    return validate_recipe(recipe.model_dump() | {"moe": recipe.moe.model_dump() | {"expert_type": "lora"}})
 
 
 def difference(base, hybrid, tokens: torch.Tensor) -> float:
@@ -73,6 +77,36 @@ def test_a_paper_conversion_reports_the_true_difference(tmp_path, family):
     probe = torch.randint(61, (2, 20), generator=torch.Generator().manual_seed(5))  # 2.5 windows of 8 tokens
     assert report.verification.max_difference == pytest.approx(difference(base, tmp_path / "out", probe), rel=1e-3)
     assert report.verification.max_difference > 0.01
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_low_rank_experts_of_every_family_start_at_the_base(tmp_path, family):
+    base = save_base(tmp_path / "base", family)
+    report = upcycle(with_lora(recipe_for(base)), tmp_path / "out")
+    assert report.verification is not None
+    assert report.verification.must_be_exact
+    assert report.verification.max_difference <= 1e-3
+    assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) <= 1e-3
+
+
+@pytest.mark.parametrize("preset", EXACT_PRESETS)
+def test_low_rank_experts_start_at_the_base_with_factors_of_their_own(tmp_path, base, preset):
+    recipe = with_lora(recipe_for(base, preset))
+    upcycle(recipe, tmp_path / "out")
+    assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) <= 1e-3
+    found = weights(tmp_path / "out")
+    for layer in (1, 2):
+        for name in ("gate_up_proj", "down_proj"):
+            a, b = (found[f"model.layers.{layer}.mlp.experts.{name}_{factor}"] for factor in "ab")
+            assert not b.any()
+            assert len({tuple(expert.flatten().tolist()) for expert in a}) == len(a)
+            assert a.std().item() == pytest.approx(a.shape[-1] ** -0.5, rel=0.15)
+    down_a = "model.layers.{}.mlp.experts.down_proj_a"
+    assert not torch.equal(found[down_a.format(1)], found[down_a.format(2)])
+    upcycle(recipe, tmp_path / "again")
+    upcycle(recipe.model_copy(update={"seed": 1}), tmp_path / "other")
+    assert torch.equal(weights(tmp_path / "again")[down_a.format(1)], found[down_a.format(1)])
+    assert not torch.equal(weights(tmp_path / "other")[down_a.format(1)], found[down_a.format(1)])
 
 
 def test_without_verification_nothing_is_claimed(tmp_path, base):

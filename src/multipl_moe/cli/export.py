@@ -30,6 +30,9 @@ def export(
     corpus: Annotated[
         Path | None, typer.Option(help="With --merge: corpus folder on which to measure what merging costs.")
     ] = None,
+    full_experts: Annotated[
+        bool, typer.Option("--full-experts", help="Write low-rank experts out as full ones; --dtype float32 is exact.")
+    ] = False,
     gguf: Annotated[
         bool, typer.Option("--gguf", help="Write the dense model as GGUF too; a hybrid needs --merge.")
     ] = False,
@@ -58,6 +61,7 @@ def export(
         corpus=corpus,
         recipe=measured_by,
         gguf=gguf,
+        full_experts=full_experts,
     )
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("", total=None)

@@ -59,6 +59,8 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
             f"{moe.segment_stride} tokens, routed by a window of {moe.segment_window}: {place}"
         )
         rows.append(("segment-level experts", segments))
+    if moe.expert_type == "lora":
+        rows.append(("each expert", f"a difference of rank {moe.expert_rank} from the frozen block"))
     weights = f"{moe.token_weight:g} token-level, {moe.segment_weight:g} segment-level"
     return [*rows, ("fusion", f"{moe.fusion}, {weights}")]
 

@@ -10,12 +10,13 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 
 from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.export.full_experts import plan_full_experts, with_full_experts
 from multipl_moe.export.gguf import require_writable, write_gguf
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
 from multipl_moe.export.provenance import Provenance
 from multipl_moe.export.standalone import auto_map, write_code
-from multipl_moe.export.weights import cast_checkpoint, main_dtype, plan_cast
+from multipl_moe.export.weights import main_dtype, plan_cast, write_plans
 from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE
@@ -40,6 +41,7 @@ class ExportSettings:
         corpus: fold the experts into a dense model, and measure on this corpus what that costs; None: do not.
         recipe: languages, eval and seed of that measurement.
         gguf: write the dense model as GGUF too.
+        full_experts: write low-rank experts out as full ones.
     """
 
     dtype: torch.dtype | None = None
@@ -48,6 +50,7 @@ class ExportSettings:
     corpus: Path | None = None
     recipe: Recipe | None = None
     gguf: bool = False
+    full_experts: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def export_model(
     plans = plan_cast(model, settings.dtype)
     if isinstance(config, MultiplMoeConfig):
         _require_fit(model, config, plans)
+        if settings.full_experts:
+            plans, config = plan_full_experts(model, config, settings.dtype), with_full_experts(config)
     dtype = settings.dtype or main_dtype(plans)
     dense = config.base_config if isinstance(config, MultiplMoeConfig) else config
     num_dense = _num_parameters(dense)
@@ -115,7 +120,7 @@ def export_model(
             cost = _write_merged(model, staging, settings, on_step)
         else:
             _write_as_it_is(model, staging, config, dtype)
-            cast_checkpoint(model, staging, settings.dtype, settings.max_shard_bytes, on_progress)
+            write_plans(plans, staging, settings.max_shard_bytes, on_progress)
         if gguf is not None:
             on_step("GGUF")
             write_gguf(staging, staging / gguf)
@@ -130,6 +135,11 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
     is_hybrid, merges = isinstance(config, MultiplMoeConfig), settings.corpus is not None
     if merges and not is_hybrid:
         raise ConfigError(f"--merge: the model is no hybrid ({config.model_type}); leave it out")
+    is_low_rank = isinstance(config, MultiplMoeConfig) and config.moe_config.expert_type == "lora"
+    if settings.full_experts and not is_low_rank:
+        raise ConfigError("--full-experts: the model has no low-rank experts (moe.expert_type lora); leave it out")
+    if settings.full_experts and merges:
+        raise ConfigError("--full-experts: --merge folds the experts as they are; leave one of them out")
     if settings.gguf and is_hybrid and not merges:
         raise ConfigError("--gguf: no program reads a hybrid as GGUF; merge it as well: --merge --corpus FOLDER")
 

@@ -1,6 +1,7 @@
 """Folding a hybrid into a dense model of the base's own architecture, for programs that know no hybrid layer."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -142,19 +143,30 @@ class _Merge:
         prefix, part, kind = key["prefix"], key["part"], key["kind"]
         use = self.use[int(key["layer"])]
         merged = shared = self.reader.read(key.string).float()
-        for weight, expert in zip((use[:-1] / use.sum()).tolist(), self._experts(prefix, part, kind), strict=True):
-            merged = merged + weight * (expert.float() - shared)
+        differences = self._differences(prefix, part, kind, shared)
+        for weight, difference in zip((use[:-1] / use.sum()).tolist(), differences, strict=True):
+            merged = merged + weight * difference
         if part == self.family.down and self.moe.fusion == "fixed":
             merged = merged * use.sum().item()
         return [cast_finite(name, merged, dtype)]
 
-    def _experts(self, prefix: str, part: str, kind: str) -> Tensor:
-        """(E, ...) this matrix or bias of the stacked experts; an upper one shares its tensor with the other parts."""
-        suffix = "_bias" if kind == "bias" else ""
+    def _differences(self, prefix: str, part: str, kind: str, shared: Tensor) -> Iterator[Tensor]:
+        """Each expert's difference from the shared expert in this matrix or bias, in float32."""
+        if self.moe.expert_type == "full":
+            suffix = "_bias" if kind == "bias" else ""
+            yield from (expert.float() - shared for expert in self._stacked(prefix, part, suffix))
+        elif kind == "bias":
+            yield from (torch.zeros_like(shared) for _ in range(self.moe.num_trained_experts))
+        else:
+            a_name = "down_proj" if part == self.family.down else self.family.up_name
+            factors = self._stacked(prefix, part, "_b"), self.reader.read(f"{prefix}experts.{a_name}_a")
+            yield from (b.float() @ a.float() for b, a in zip(*factors, strict=True))
+
+    def _stacked(self, prefix: str, part: str, suffix: str) -> Tensor:
+        """(E, ...) the rows of this part in a stacked tensor; an upper one shares its tensor with the other parts."""
         if part == self.family.down:
             return self.reader.read(f"{prefix}experts.down_proj{suffix}")
-        up_name = "gate_up_proj" if self.family.gated else "up_proj"
-        stacked = self.reader.read(f"{prefix}experts.{up_name}{suffix}")
+        stacked = self.reader.read(f"{prefix}experts.{self.family.up_name}{suffix}")
         return stacked.chunk(len(self.family.up), dim=1)[self.family.up.index(part)]
 
 

@@ -38,23 +38,30 @@ def cast_checkpoint(
     max_shard_bytes: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write the weights of `source` into the existing folder `staging`; a few tensors are in memory at once.
+    """Write the weights of `source` into `staging` as `plan_cast` plans them; see `write_plans`."""
+    write_plans(plan_cast(source, dtype), staging, max_shard_bytes, on_progress)
+
+
+def write_plans(
+    plans: list[TensorPlan],
+    staging: Path,
+    max_shard_bytes: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write weights into the existing folder `staging`; a few tensors are in memory at once.
 
     A single file gets no index, as everywhere on the hub: transformers would not read it, and where a file is later
     replaced by another, an index that was left behind misleads.
 
     Args:
-        source: folder of the checkpoint.
+        plans: what to write.
         staging: folder to write into.
-        dtype: as in `plan_cast`.
         max_shard_bytes: largest file; 5 GB by default.
         on_progress: called with bytes written and bytes in all.
 
     Raises:
-        BaseModelError: see `plan_cast`.
-        OutputError: a value is too large for `dtype`.
+        OutputError: a value is too large for its dtype.
     """
-    plans = plan_cast(source, dtype)
     sizes = {plan.name: plan.num_bytes for plan in plans}
     total, written = sum(sizes.values()), 0
 

@@ -1,6 +1,7 @@
 """The trained experts of one layer: stacked weights and one grouped matmul per matrix.
 
-Shape suffixes: R rows (token-expert pairs, sorted by expert), E experts, H hidden, I intermediate, U = 2I if gated.
+Shape suffixes: N tokens, R rows (token-expert pairs, sorted by expert), E experts, H hidden, I intermediate,
+U = 2I if gated.
 """
 
 import torch
@@ -13,7 +14,37 @@ from multipl_moe.model.families import Family
 _GROUPED_MM_ALIGNMENT_BYTES = 16
 
 
-class StackedExperts(nn.Module):
+class Experts(nn.Module):
+    """What the hybrid layer asks of its experts, whatever they are made of."""
+
+    def __init__(self, family: Family, config) -> None:
+        super().__init__()
+        self.family = family
+        self.act_fn = ACT2FN[getattr(config, family.activation)]
+
+    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, block: nn.Module) -> Tensor:
+        """Each token-expert pair's token through its expert.
+
+        Args:
+            x_NH: tokens.
+            token_R: the token of each pair, pairs sorted by expert.
+            counts_E: pairs of each expert; they sum to R.
+            block: the base's own feed-forward block, frozen.
+
+        Returns:
+            (R, H), in the autocast dtype where autocast is on (it does not reach grouped matmuls by itself).
+        """
+        raise NotImplementedError
+
+    def activate(self, hidden_RU: Tensor) -> Tensor:
+        """(R, I): act(gate) * up of the two halves, or act of the whole where the base has no gate."""
+        if not self.family.gated:
+            return self.act_fn(hidden_RU)
+        gate_RI, up_RI = hidden_RU.chunk(2, dim=-1)
+        return self.act_fn(gate_RI) * up_RI
+
+
+class StackedExperts(Experts):
     """Feed-forward experts of the base's own shape, token experts first, then segment experts.
 
     Parameters: `gate_up_proj` (E, 2I, H), or `up_proj` (E, I, H) where the base has no gate; `down_proj` (E, H, I);
@@ -23,11 +54,9 @@ class StackedExperts(nn.Module):
     down_proj_bias: nn.Parameter | None
 
     def __init__(self, num_experts: int, hidden_size: int, intermediate_size: int, family: Family, config) -> None:
-        super().__init__()
+        super().__init__(family, config)
         up_size = intermediate_size * (2 if family.gated else 1)
-        self.up_name = "gate_up_proj" if family.gated else "up_proj"
-        self.gated = family.gated
-        self.act_fn = ACT2FN[getattr(config, family.activation)]
+        self.up_name = family.up_name
         self.register_parameter(self.up_name, nn.Parameter(torch.empty(num_experts, up_size, hidden_size)))
         self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, intermediate_size))
         has_bias = family.has_bias(config)
@@ -45,26 +74,20 @@ class StackedExperts(nn.Module):
         for name, parameter in self.named_parameters():
             parameter.zero_() if name.endswith("_bias") else parameter.normal_(0.0, std)
 
-    def forward(self, x_RH: Tensor, counts_E: Tensor) -> Tensor:
-        """Each row through its expert.
-
-        Args:
-            x_RH: rows sorted by expert.
-            counts_E: rows of each expert; they sum to R.
-
-        Returns:
-            (R, H), in the autocast dtype where autocast is on (it does not reach grouped matmuls by itself).
-        """
-        device = x_RH.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_RH.dtype
+    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, block: nn.Module) -> Tensor:
+        """See `Experts`; the frozen block has no part in it."""
+        x_RH = x_NH.index_select(0, token_R)
+        dtype = matmul_dtype(x_RH)
         up, up_bias = getattr(self, self.up_name), getattr(self, f"{self.up_name}_bias")
         hidden_RU = grouped_linear(x_RH.to(dtype), up.to(dtype), up_bias, counts_E)
-        if self.gated:
-            gate_RI, up_RI = hidden_RU.chunk(2, dim=-1)
-            hidden_RI = self.act_fn(gate_RI) * up_RI
-        else:
-            hidden_RI = self.act_fn(hidden_RU)
+        hidden_RI = self.activate(hidden_RU)
         return grouped_linear(hidden_RI, self.down_proj.to(dtype), self.down_proj_bias, counts_E)
+
+
+def matmul_dtype(x: Tensor) -> torch.dtype:
+    """The dtype in which grouped matmuls of `x` are done: the autocast dtype where autocast is on, else that of `x`."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 def grouped_linear(x_RK: Tensor, weight_ENK: Tensor, bias_EN: Tensor | None, counts_E: Tensor) -> Tensor:

@@ -31,6 +31,11 @@ class Family:
     logit_softcap: str | None = None
     logit_divisor: str | None = None
 
+    @property
+    def up_name(self) -> str:
+        """Name of an expert's first matrix in the stacked weights."""
+        return "gate_up_proj" if self.gated else "up_proj"
+
     def has_bias(self, config: Any) -> bool:
         """Whether this base's feed-forward blocks have biases."""
         return self.bias is not None and bool(getattr(config, self.bias))

@@ -8,9 +8,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from multipl_moe.model.experts import StackedExperts
+from multipl_moe.model.experts import Experts, StackedExperts
 from multipl_moe.model.families import family_of
 from multipl_moe.model.fusion import fuse_weights
+from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.losses import load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.segment_moe import SegmentRouting, route_segments
@@ -46,11 +47,14 @@ class HybridMoe(nn.Module):
 
     def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config) -> None:
         super().__init__()
-        hidden, intermediate = base_config.hidden_size, base_config.intermediate_size
+        hidden, family = base_config.hidden_size, family_of(base_config)
         self.moe = moe
         self.shared_expert = shared_expert
-        self.experts = StackedExperts(
-            moe.num_trained_experts, hidden, intermediate, family_of(base_config), base_config
+        sizes = (moe.num_trained_experts, hidden, base_config.intermediate_size)
+        self.experts: Experts = (
+            LoraExperts(*sizes, moe.expert_rank, family, base_config)
+            if moe.expert_type == "lora"
+            else StackedExperts(*sizes, family, base_config)
         )
         if moe.num_token_experts > 1:
             self.token_router = nn.Linear(hidden, moe.num_token_experts, bias=False)
@@ -98,7 +102,7 @@ class HybridMoe(nn.Module):
 
         _, token_R = chosen_NE.t().nonzero(as_tuple=True)
         weights_R = weights_NE.t().masked_select(chosen_NE.t())
-        y_RH = self.experts(x_NH.index_select(0, token_R), chosen_NE.sum(dim=0))
+        y_RH = self.experts(x_NH, token_R, chosen_NE.sum(dim=0), self.shared_expert)
         y_RH = y_RH * weights_R[:, None].to(y_RH.dtype)
         return self._shared_output(x_NH, tokens, shared_N).index_add(0, token_R, y_RH)
 

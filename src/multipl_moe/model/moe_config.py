@@ -9,12 +9,14 @@ Selection = Literal["expert_choice", "threshold"]
 GateScale = Literal["window", "unit"]
 Fusion = Literal["fixed", "normalized"]
 SharedExpertSelection = Literal["always", "competes"]
+ExpertType = Literal["full", "lora"]
 
 _CHOICES = {
     "segment_selection": ("expert_choice", "threshold"),
     "segment_gate_scale": ("window", "unit"),
     "fusion": ("fixed", "normalized"),
     "shared_expert_selection": ("always", "competes"),
+    "expert_type": ("full", "lora"),
 }
 
 
@@ -40,6 +42,8 @@ class MoeConfig:
         segment_weight: b (>= 0).
         shared_expert_selection: `always` in every token's top k, or `competes` for a place in it (MoE-LPR).
         router_aux_loss_coef: weight of the load-balancing loss of the token router.
+        expert_type: `full` blocks of their own, or `lora`, low-rank differences from the frozen block.
+        expert_rank: rank of each difference (>= 1); full experts do without it.
         layers: indices of the decoder layers that are hybrid, ascending.
     """
 
@@ -59,6 +63,8 @@ class MoeConfig:
     segment_weight: float = 0.3
     shared_expert_selection: SharedExpertSelection = "always"
     router_aux_loss_coef: float = 0.01
+    expert_type: ExpertType = "full"
+    expert_rank: int = 16
     layers: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -133,6 +139,8 @@ class MoeConfig:
             yield "token_weight: 0 with normalized fusion leaves a token without segment expert undefined; raise it"
         if self.router_aux_loss_coef < 0:
             yield f"router_aux_loss_coef: {self.router_aux_loss_coef} must not be negative"
+        if self.expert_rank < 1:
+            yield f"expert_rank: {self.expert_rank} must be at least 1"
         if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
             yield f"layers: {self.layers} must be ascending layer indices, each once"
 

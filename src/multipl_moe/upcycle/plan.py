@@ -14,6 +14,7 @@ from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan
 from multipl_moe.upcycle.experts import add_noise, dropped_units, expert_generator, reinitialize_units
 
+_Part = tuple[str, tuple[int, ...], Callable[[], Iterable[Tensor]]]  # name, shape and values of stacked weights
 _MLP_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)(?P<rest>.+)$")
 
 
@@ -93,29 +94,14 @@ class UpcyclePlan:
         return self.config.intermediate_size * (2 if self.family.gated else 1)
 
     def _new_tensors(self, layer: int, prefix: str) -> Iterator[TensorPlan]:
-        hidden, moe, num_experts = self.config.hidden_size, self.moe, self.moe.num_trained_experts
-        up_name = "gate_up_proj" if self.family.gated else "up_proj"
-        up_keys = [f"{prefix}{part}" for part in self.family.up]
-        down_key = f"{prefix}{self.family.down}"
+        hidden, moe = self.config.hidden_size, self.moe
 
         def plan(name: str, shape: tuple[int, ...], pieces: Callable[[], Iterable[Tensor]], dtype=self.dtype):
             return TensorPlan(f"{prefix}{name}", shape, dtype, pieces)
 
-        experts = partial(self._experts, layer)
-        yield plan(
-            f"experts.{up_name}",
-            (num_experts, self._up_size, hidden),
-            partial(experts, [f"{key}.weight" for key in up_keys], 0),
-        )
-        yield plan(
-            "experts.down_proj",
-            (num_experts, hidden, self.config.intermediate_size),
-            partial(experts, [f"{down_key}.weight"], 1),
-        )
-        if self.family.has_bias(self.config):
-            biases = [f"{key}.bias" for key in up_keys]
-            yield plan(f"experts.{up_name}_bias", (num_experts, self._up_size), partial(experts, biases, 0))
-            yield plan("experts.down_proj_bias", (num_experts, hidden), partial(experts, [f"{down_key}.bias"], None))
+        experts = self._low_rank_experts if moe.expert_type == "lora" else self._full_experts
+        for name, shape, pieces in experts(layer, prefix):
+            yield plan(f"experts.{name}", shape, pieces)
         if moe.num_token_experts > 1:
             shape = (moe.num_token_experts, hidden)
             yield plan("token_router.weight", shape, partial(self._router, layer, "token", shape))
@@ -125,6 +111,34 @@ class UpcyclePlan:
             yield plan("segment_start", (hidden,), lambda: [torch.zeros(hidden)])
             threshold = torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
             yield plan("segment_threshold", tuple(threshold.shape), lambda: [threshold], torch.float32)
+
+    def _full_experts(self, layer: int, prefix: str) -> Iterator[_Part]:
+        num_experts, hidden, up_name = self.moe.num_trained_experts, self.config.hidden_size, self.family.up_name
+        up_keys = [f"{prefix}{part}" for part in self.family.up]
+        down_key = f"{prefix}{self.family.down}"
+        experts = partial(self._experts, layer)
+        weights = [f"{key}.weight" for key in up_keys]
+        yield up_name, (num_experts, self._up_size, hidden), partial(experts, weights, 0)
+        down_shape = (num_experts, hidden, self.config.intermediate_size)
+        yield "down_proj", down_shape, partial(experts, [f"{down_key}.weight"], 1)
+        if self.family.has_bias(self.config):
+            biases = [f"{key}.bias" for key in up_keys]
+            yield f"{up_name}_bias", (num_experts, self._up_size), partial(experts, biases, 0)
+            yield "down_proj_bias", (num_experts, hidden), partial(experts, [f"{down_key}.bias"], None)
+
+    def _low_rank_experts(self, layer: int, prefix: str) -> Iterator[_Part]:
+        num_experts, rank, hidden = self.moe.num_trained_experts, self.moe.expert_rank, self.config.hidden_size
+        sizes = {self.family.up_name: (self._up_size, hidden), "down_proj": (hidden, self.config.intermediate_size)}
+        for name, (num_out, num_in) in sizes.items():
+            a_shape, b_shape = (num_experts, rank, num_in), (num_experts, num_out, rank)
+            yield f"{name}_a", a_shape, partial(self._unit_gain, layer, f"{name}_a", a_shape)
+            yield f"{name}_b", b_shape, partial(_zeros, b_shape)
+
+    def _unit_gain(self, layer: int, name: str, shape: tuple[int, ...]) -> Iterator[Tensor]:
+        """Random matrices, one an expert, that keep the size of what they are multiplied with."""
+        for expert in range(shape[0]):
+            generator = expert_generator(self.seed, layer, expert, name)
+            yield torch.randn(shape[1:], generator=generator) * shape[-1] ** -0.5
 
     def _copy(self, key: str) -> list[Tensor]:
         return [self.reader.read(key)]
@@ -149,6 +163,10 @@ class UpcyclePlan:
     def _router(self, layer: int, kind: str, shape: tuple[int, ...]) -> list[Tensor]:
         generator = expert_generator(self.seed, layer, 0, f"{kind}_router")
         return [torch.randn(shape, generator=generator) * self.config.initializer_range]
+
+
+def _zeros(shape: tuple[int, ...]) -> Iterator[Tensor]:
+    return (torch.zeros(shape[1:]) for _ in range(shape[0]))
 
 
 def _misfits(reader: CheckpointReader, key: str, shape: tuple[int, ...]) -> list[str]:

@@ -1,0 +1,167 @@
+"""Low-rank experts of rank 16 against full ones on the demo's model: trained parameters, peak memory, speed of a step.
+
+    OMP_NUM_THREADS=2 python benchmarks/expert_types.py [--quick] [--output FILE.json]
+
+Peak memory is the high-water mark of a fresh process that loads the hybrid and trains it for some steps with the loop
+of `train`, in the demo's shapes and precision, its checkpoint at the end included. Targets: at most 10% of the trained
+parameters, and at most 60% of the peak memory, interpreter and libraries included.
+"""
+
+import argparse
+import resource
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from harness import Target, in_fresh_process, interleave, median_ratio, print_table, record
+from torch.utils.data import Dataset
+from train_step import training_step
+
+from multipl_moe.allocator import keep_freed_memory
+from multipl_moe.demo import DEMO_RECIPE
+from multipl_moe.loading import load_hybrid
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.train.loop import fit
+from multipl_moe.train.methods import prepare
+from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
+from multipl_moe.upcycle.convert import upcycle
+
+_RANK = 16
+_MAX_TRAINED, _MAX_MEMORY = 0.10, 0.60
+_TYPES = ("full", "lora")
+_STEPS = 3
+
+
+class RandomTokens(Dataset):
+    """Sequences of the demo's length."""
+
+    def __init__(self, num_sequences: int, sequence_tokens: int, vocabulary: int) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.tokens = torch.randint(vocabulary, (num_sequences, sequence_tokens), generator=generator)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return {"input_ids": self.tokens[index], "labels": self.tokens[index]}
+
+
+def recipe_for(expert_type: str) -> Recipe:
+    """The demo's recipe with one type of experts, for a few steps."""
+    recipe = load_recipe(
+        None, DEMO_RECIPE | {"moe.expert_type": expert_type, "moe.expert_rank": _RANK, "upcycle.verify": False}
+    )
+    train = recipe.train.model_copy(update={"tokens": _STEPS * tokens_per_step(recipe)})
+    return recipe.model_copy(update={"train": train})
+
+
+def peak_bytes() -> int:
+    """High-water mark of this process's resident memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def convert(expert_type: str, folder: Path) -> dict[str, int]:
+    """Write the hybrid; returns its parameter counts."""
+    return upcycle(recipe_for(expert_type), folder).parameters.to_json()
+
+
+def ready_to_train(expert_type: str, folder: Path) -> MultiplMoeForCausalLM:
+    """The hybrid as `train` prepares it."""
+    recipe = recipe_for(expert_type)
+    model = load_hybrid(folder)
+    model.set_attn_implementation(attention_implementation(recipe))
+    prepare(model, recipe)
+    unify_dtype(model, recipe)
+    return model
+
+
+def train_and_measure(expert_type: str, folder: Path, checkpoints: Path) -> dict[str, int]:
+    """Peak memory after loading and after training, in this process."""
+    keep_freed_memory()
+    recipe = recipe_for(expert_type)
+    model = ready_to_train(expert_type, folder)
+    loaded = peak_bytes()
+    sequences = _STEPS * recipe.train.batch_sequences
+    data = RandomTokens(sequences, recipe.train.sequence_tokens, model.config.base_config.vocab_size)
+    fit(recipe, model, data, checkpoints, [], lambda: None)
+    return {"loaded_peak_bytes": loaded, "peak_bytes": peak_bytes()}
+
+
+def time_steps(folders: dict[str, Path], repeats: int) -> dict[str, Any]:
+    """Steps of both types in turn, in this process."""
+    keep_freed_memory()
+    steps, tokens = {}, 0
+    for expert_type, folder in folders.items():
+        recipe, model = recipe_for(expert_type), ready_to_train(expert_type, folder)
+        shape = (recipe.train.batch_sequences, recipe.train.sequence_tokens)
+        inputs = torch.randint(model.config.base_config.vocab_size, shape)
+        tokens = inputs.numel()
+        steps[expert_type] = training_step(
+            model, lambda model=model, inputs=inputs: model(input_ids=inputs, labels=inputs).loss, compute_dtype(recipe)
+        )
+    timings = interleave(steps, repeats=repeats)
+    return {"timings": timings, "tokens": tokens, "speed": median_ratio(timings["full"], timings["lora"])}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few repeats, to see that it runs")
+    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/expert_types.json")
+    arguments = parser.parse_args()
+    repeats = 2 if arguments.quick else 6
+    with tempfile.TemporaryDirectory() as work:
+        folders = {expert_type: Path(work) / expert_type for expert_type in _TYPES}
+        counts = {name: in_fresh_process(convert, name, folder) for name, folder in folders.items()}
+        memory = {
+            name: in_fresh_process(train_and_measure, name, folder, Path(work) / f"{name}-checkpoints")
+            for name, folder in folders.items()
+        }
+        outcome = in_fresh_process(time_steps, folders, repeats)
+    empty, tokens = in_fresh_process(peak_bytes), outcome["tokens"]
+    results = {
+        name: {
+            "parameters": counts[name],
+            **memory[name],
+            "peak_bytes_above_empty": memory[name]["peak_bytes"] - empty,
+            "step": timing.to_dict(),
+            "tokens_per_s": tokens / timing.median_s,
+        }
+        for name, timing in outcome["timings"].items()
+    }
+    rows = [
+        [
+            name,
+            f"{row['parameters']['trained']:,}",
+            f"{row['peak_bytes'] / 1e9:.2f} GB",
+            f"{row['peak_bytes_above_empty'] / 1e9:.2f} GB",
+            outcome["timings"][name].text(),
+            f"{row['tokens_per_s']:,.0f}",
+        ]
+        for name, row in results.items()
+    ]
+    columns = ["experts", "trained", "peak memory", "above libraries alone", f"step of {tokens:,} tokens", "tokens/s"]
+    print_table(f"Experts of rank {_RANK} against full ones", columns, rows)
+    full, lora = results["full"], results["lora"]
+    trained = lora["parameters"]["trained"] / full["parameters"]["trained"]
+    targets = [
+        Target("trained parameters over those of full experts", trained, _MAX_TRAINED, at_least=False),
+        Target(
+            "peak memory over that of full experts",
+            lora["peak_bytes"] / full["peak_bytes"],
+            _MAX_MEMORY,
+            at_least=False,
+        ),
+    ]
+    extra = {
+        "rank": _RANK,
+        "empty_interpreter_bytes": empty,
+        "memory_ratio_above_empty": lora["peak_bytes_above_empty"] / full["peak_bytes_above_empty"],
+        "speed_over_full": outcome["speed"],
+    }
+    record("expert_types", results | extra, targets, repeats=repeats, output=arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Low-rank experts: where they start, what of the frozen block they use, and the dtypes that they compute in.
+
+That they equal full experts W + B A in value and every gradient is tested in test_hybrid.py, for every preset, family
+and layout.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.model.lora_experts import LoraExperts
+from multipl_moe.model.parameters import count_parameters, trained_names
+from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
+
+CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr"]
+LORA = {"expert_type": "lora", "expert_rank": 4}
+
+
+def _logits(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return model(input_ids=tokens, use_cache=False).logits
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("preset", CAUSAL_PRESETS)
+def test_fresh_experts_are_the_block_and_trained_ones_are_not(preset: str, training: bool):
+    base = AutoModelForCausalLM.from_config(tiny_base_config())
+    randomise(base)
+    config = MultiplMoeConfig(text_config=tiny_base_config(), moe=tiny_moe(preset, **LORA).to_dict())
+    hybrid = MultiplMoeForCausalLM(config)
+    weights = base.state_dict()
+    for layer in (1, 2):
+        block = f"layers.{layer}.mlp."
+        weights = {name.replace(block, f"{block}shared_expert."): value for name, value in weights.items()}
+    assert not hybrid.load_state_dict(weights, strict=False).unexpected_keys
+    tokens = random_tokens(3, 21)
+    expected = _logits(base.eval(), tokens)
+    torch.testing.assert_close(_logits(hybrid.train(training), tokens), expected, rtol=0, atol=1e-4)
+    for layer in hybrid.hybrid_layers.values():
+        nn.init.normal_(layer.experts.get_parameter("down_proj_b"))
+    assert (_logits(hybrid, tokens) - expected).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS, "paper"])
+def test_a_saved_model_loads_with_the_same_logits(tmp_path, preset: str):
+    model = tiny_hybrid(preset, **LORA)
+    model.save_pretrained(tmp_path)
+    assert AutoConfig.from_pretrained(tmp_path).moe_config == model.config.moe_config
+    again = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    expected = model.state_dict()
+    assert again.state_dict().keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in again.state_dict().items())
+    tokens = random_tokens(2, 30)
+    torch.testing.assert_close(_logits(again, tokens), _logits(model, tokens), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
+@pytest.mark.parametrize("preset", CAUSAL_PRESETS)
+def test_token_by_token_with_the_cache_equals_the_full_pass(preset: str, family: str):
+    model = tiny_hybrid(preset, family, **LORA)
+    tokens = random_tokens(2, 26)
+    logits, cache = [], None
+    for column in range(tokens.shape[1]):
+        with torch.no_grad():
+            output = model(tokens[:, column : column + 1], cache=cache, use_cache=True)
+        logits.append(output.logits)
+        cache = output.cache
+    torch.testing.assert_close(torch.cat(logits, dim=1), _logits(model, tokens), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS, "paper"])
+def test_counts_are_those_of_the_model_and_only_experts_and_routers_train(preset: str):
+    model = tiny_hybrid(preset, **LORA)
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    counts = count_parameters(model.config)
+    assert counts.total == sum(sizes.values())
+    trained = {
+        name
+        for name in sizes
+        if name.partition(".mlp.")[2].startswith(("experts.", "token_router.", "segment_router.", "segment_start"))
+    }
+    assert trained_names(model) == trained
+    assert counts.trained == sum(sizes[name] for name in trained)
+    # An expert of rank 4 is 4 * (32 + 2 * 48) + 4 * (48 + 32) numbers; of 3 routed experts a token visits one, of 3
+    # segment experts one on the mean.
+    moe = model.config.moe_config
+    idle = 2 * (preset != "segment-only") + 2 * (preset in ("causal", "paper", "segment-only"))
+    assert counts.active == counts.total - len(moe.layers) * idle * 4 * (32 + 2 * 48 + 48 + 32)
+
+
+def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair():
+    model = tiny_hybrid("causal", **LORA)
+    layer = model.hybrid_layers[1]
+    rows: dict[str, list[int]] = {"gate_proj": [], "up_proj": [], "down_proj": []}
+    for name, seen in rows.items():
+        layer.shared_expert.get_submodule(name).register_forward_hook(
+            lambda module, args, output, seen=seen: seen.append(len(args[0]))
+        )
+    pairs = []
+    layer.experts.register_forward_pre_hook(lambda module, args: pairs.append(len(args[1])))
+    _logits(model, random_tokens(2, 24))
+    assert pairs[0] > 48
+    assert sorted(rows["gate_proj"]) == sorted(rows["up_proj"]) == [48, 48]  # for the shared expert, and for the pairs
+    assert sorted(rows["down_proj"]) == [48, pairs[0]]
+
+
+@pytest.mark.parametrize("rank", [4, 8, 16])
+def test_autocast_reaches_every_product_and_gradients_stay_in_float32(rank: int):
+    """bfloat16 rows of rank 4 take the loop (8 bytes), the others the grouped matmul."""
+    model = tiny_hybrid("causal", expert_type="lora", expert_rank=rank)
+    layer = model.hybrid_layers[1]
+    experts, block = layer.experts, layer.shared_expert
+    block.requires_grad_(False)
+    x_NH = torch.randn(10, 32)
+    token_R, counts_E = torch.arange(10).repeat(2), torch.tensor([3, 0, 4, 6, 0, 7])
+    expected = experts(x_NH, token_R, counts_E, block)
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = experts(x_NH, token_R, counts_E, block)
+    assert actual.dtype == torch.bfloat16
+    scale = expected.abs().max().item()
+    torch.testing.assert_close(actual.float(), expected, rtol=0, atol=0.03 * scale)
+    F.mse_loss(actual.float(), torch.zeros_like(expected)).backward()
+    for name, parameter in experts.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.dtype == torch.float32
+        assert parameter.grad[[0, 2, 3, 5]].flatten(1).any(dim=1).all(), name
+        assert not parameter.grad[[1, 4]].any(), name
+    assert all(parameter.grad is None for parameter in block.parameters())
+
+
+def test_the_factors_have_the_names_and_shapes_of_the_design():
+    shapes = {
+        family: {name: tuple(p.shape) for name, p in layer.experts.named_parameters()}
+        for family in ("llama", "starcoder2")
+        for layer in [tiny_hybrid("causal", family, **LORA).hybrid_layers[1]]
+        if isinstance(layer.experts, LoraExperts)
+    }
+    down = {"down_proj_a": (6, 4, 48), "down_proj_b": (6, 32, 4)}
+    assert shapes == {
+        "llama": {"gate_up_proj_a": (6, 4, 32), "gate_up_proj_b": (6, 96, 4)} | down,
+        "starcoder2": {"up_proj_a": (6, 4, 32), "up_proj_b": (6, 48, 4)} | down,
+    }
+
+
+def test_a_configuration_of_full_experts_needs_no_new_key():
+    old = {key: value for key, value in tiny_moe().to_dict().items() if not key.startswith("expert_")}
+    config = MultiplMoeConfig(text_config=tiny_base_config(), moe=old)
+    assert config.moe_config == replace(tiny_moe(), expert_type="full")
