@@ -28,7 +28,7 @@ FLAGS = {
         | {"--pass-at", "--workers", "--unsafe-no-sandbox", "--resume", "--learn", "--keep", "--seed"}
         | RECIPE,
     ),
-    "doctor": (set(), {"--languages", "--unsafe-no-sandbox"}),
+    "doctor": (set(), {"--languages", "--unsafe-no-sandbox", "--plan", "--model"}),
     "generate": (
         {"model", "prompt"},
         {

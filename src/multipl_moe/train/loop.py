@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.callbacks import AbsorbThresholds, StopOnInterrupt
-from multipl_moe.train.settings import compute_dtype, training_steps
+from multipl_moe.train.settings import compute_dtype, enable_checkpointing, optimizer_name, training_steps
 
 _LAST_FILE_OF_A_CHECKPOINT = "trainer_state.json"
 
@@ -38,6 +38,8 @@ def fit(
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
     """
     interrupt = StopOnInterrupt(on_interrupt)
+    if recipe.train.gradient_checkpointing:
+        enable_checkpointing(model)
     trainer = OrderedTrainer(
         model=model,
         args=_arguments(recipe, checkpoints),
@@ -74,10 +76,9 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         weight_decay=train.weight_decay,
         adam_beta2=train.adam_beta2,
         max_grad_norm=train.max_grad_norm,
-        optim="adamw_torch_fused",
+        optim=optimizer_name(recipe),
         bf16=compute_dtype(recipe) == torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=train.gradient_checkpointing,
         logging_steps=min(train.log_every_steps, steps),
         save_steps=train.save_every_steps,
         save_total_limit=2,
