@@ -64,6 +64,7 @@ KEYS = {
         "compute_dtype",
         "attention",
         "gradient_checkpointing",
+        "optimizer",
         "calibration_sequence_tokens",
         "calibration_tokens",
         "replay",

@@ -142,7 +142,14 @@ class TrainSection(Section):
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flex_attention"] = Field(
         default="auto", description="Attention in training; auto: the fastest here."
     )
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: bool = Field(
+        default=False, description="Compute a layer's activations again in the backward pass instead of keeping them."
+    )
+    optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
+        default="adamw",
+        description="With its state in float32, in 8 bits, or in 8 bits and moved to the main memory where a GPU's "
+        "is full; those in 8 bits need a GPU and bitsandbytes.",
+    )
     calibration_tokens: int = Field(
         default=32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
     )

@@ -1,6 +1,12 @@
 """`doctor`: what the machine has, and an exit code that says whether all languages can be judged."""
 
+from pathlib import Path
+
+import yaml
+
 from multipl_moe.judge.preflight import LanguageCheck
+from multipl_moe.recipe import load_recipe
+from multipl_moe.train.plan import plan_training, starting_config
 
 
 def test_a_language_that_works_is_ready(run, bubblewrap):
@@ -22,3 +28,60 @@ def test_a_language_that_does_not_is_told_with_the_remedy(run, monkeypatch):
 
 def test_an_unknown_language_is_refused(refused):
     assert "--languages: cobol not known; known: python" in refused("doctor", "--languages", "cobol")
+
+
+def test_a_run_is_planned_from_its_recipe_alone(run, base, tmp_path):
+    write_recipe(tmp_path / "run.yaml", base, layers="last:1")
+    outcome = run("doctor", "--plan", "run.yaml")
+    assert outcome.code == 0, outcome.err
+    counts = plan_training(*_recipe_and_config(tmp_path / "run.yaml"), runtime_bytes=0).parameters
+    for count in vars(counts).values():
+        assert f"{count:,}" in outcome.out
+    for part in ("optimiser state", "memory at its peak", "tokens/s, roughly", "time for 300,000 tokens, roughly"):
+        assert part in outcome.out
+    assert "What would help" not in outcome.out
+    assert {path.name for path in tmp_path.iterdir()} == {"run.yaml"}
+
+
+def test_a_model_that_exists_is_planned_as_it_is(run, base, hybrid, tmp_path):
+    write_recipe(tmp_path / "run.yaml", base, layers="last:1")
+    outcome = run("doctor", "--plan", "run.yaml", "--model", hybrid)
+    assert outcome.code == 0, outcome.err
+    recipe = load_recipe(tmp_path / "run.yaml")
+    counts = plan_training(recipe, starting_config(recipe, hybrid), runtime_bytes=0).parameters
+    assert f"{counts.trained:,}" in outcome.out
+
+
+def test_a_run_that_does_not_fit_ends_with_1_and_tells_what_would_help(run, base, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.train.runtime.usable_bytes", lambda: 2**20)
+    write_recipe(tmp_path / "run.yaml", base, layers="last:2")
+    outcome = run("doctor", "--plan", "run.yaml")
+    assert outcome.code == 1
+    assert "What would help" in outcome.out
+    assert "--set train.gradient_checkpointing=true" in outcome.out
+    assert "--set moe.layers=last:1" in outcome.out
+
+
+def test_what_cannot_be_planned_is_refused(refused, base, hybrid, tmp_path):
+    assert "--model: only with --plan" in refused("doctor", "--model", hybrid)
+    assert "cannot read the recipe" in refused("doctor", "--plan", "none.yaml")
+    write_recipe(tmp_path / "8bit.yaml", base, optimizer="adamw_8bit")
+    assert "adamw_8bit needs a CUDA GPU" in refused("doctor", "--plan", "8bit.yaml")
+    write_recipe(tmp_path / "dense.yaml", base, method="dense")
+    assert "is a hybrid; train.method dense cannot train it" in refused(
+        "doctor", "--plan", "dense.yaml", "--model", hybrid
+    )
+    write_recipe(tmp_path / "deep.yaml", base, layers="last:9")
+    assert "outside the base's 3 layers" in refused("doctor", "--plan", "deep.yaml")
+    write_recipe(tmp_path / "lost.yaml", tmp_path / "none.gguf")
+    assert "none.gguf does not exist" in refused("doctor", "--plan", "lost.yaml")
+
+
+def write_recipe(file: Path, base: Path, layers: str = "all", **train: str) -> None:
+    values = {"base": str(base), "moe": {"layers": layers}, "train": {"sequence_tokens": 32, **train}}
+    file.write_text(yaml.safe_dump(values))
+
+
+def _recipe_and_config(file: Path):
+    recipe = load_recipe(file)
+    return recipe, starting_config(recipe)

@@ -32,7 +32,7 @@ FLAGS = {
         | {"--pass-at", "--workers", "--unsafe-no-sandbox", "--resume", "--learn", "--keep", "--seed"}
         | RECIPE,
     ),
-    "doctor": (set(), {"--languages", "--unsafe-no-sandbox"}),
+    "doctor": (set(), {"--languages", "--unsafe-no-sandbox", "--plan", "--model"}),
     "compare": ({"output", "what"}, {"--tokens", "--only", "--keep-models"}),
     "generate": (
         {"model", "prompt"},

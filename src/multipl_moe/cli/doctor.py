@@ -1,5 +1,6 @@
 """`multipl-moe doctor`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,14 +13,25 @@ from multipl_moe.errors import ConfigError
 def doctor(
     languages: Annotated[str | None, typer.Option(help="Only these, with commas. [all that can be judged]")] = None,
     unsafe_no_sandbox: Unsafe = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="Recipe to plan instead: parameters, memory and time of training, and whether it fits here."),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="With --plan: the model that is to be trained. [what `upcycle` would make]")
+    ] = None,
 ) -> None:
     """Tell what this machine has: versions, memory, and for each language whether its programs can be judged.
 
     Each toolchain judges a right program, a wrong one and one that leaves before its tests, in the sandbox. Ends with
-    exit code 1 where a language cannot be judged.
+    exit code 1 where a language cannot be judged, or a run that is planned does not fit into memory.
 
     Example: `multipl-moe doctor --languages rust,go`
     """
+    if plan is not None:
+        return _plan(plan, model)
+    if model is not None:
+        raise ConfigError("--model: only with --plan RECIPE.yaml, which says how it is to be trained")
     from multipl_moe.judge.preflight import preflight
     from multipl_moe.judge.toolchains import TOOLCHAINS
     from multipl_moe.report.doctor import environment_table, languages_table
@@ -34,3 +46,34 @@ def doctor(
     console.print(languages_table(checks))
     if any(check.problem is not None for check in checks.values()):
         raise typer.Exit(1)
+
+
+def _plan(file: Path, model: Path | None) -> None:
+    """Plan a training run, and where it does not fit, what would help."""
+    from multipl_moe.recipe import load_recipe
+    from multipl_moe.report.plan import plan_table, remedies_table
+    from multipl_moe.train.plan import plan_training, remedies, starting_config
+    from multipl_moe.train.runtime import runtime_bytes, usable_bytes
+    from multipl_moe.train.settings import compute_dtype, optimizer_name
+    from multipl_moe.train.speed import measure_speed
+
+    recipe = load_recipe(file)
+    optimizer_name(recipe)
+    constant, usable = runtime_bytes(), usable_bytes()
+    config = starting_config(recipe, model)
+    with console.status("rehearsing a step"):
+        planned = plan_training(recipe, config, runtime_bytes=constant)
+        base = config.get_text_config()
+        rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
+        sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
+        speed = measure_speed(compute_dtype(recipe), num_rows=rows, **sizes)
+    console.print(plan_table(planned, speed, usable))
+    if planned.memory.total_bytes <= usable:
+        return
+    with console.status("looking for what would help"):
+        smaller = []
+        for changes in remedies(recipe, config, has_model=model is not None):
+            changed = load_recipe(file, changes)
+            smaller.append((changes, plan_training(changed, starting_config(changed, model), runtime_bytes=constant)))
+    console.print(remedies_table(smaller, speed))
+    raise typer.Exit(1)

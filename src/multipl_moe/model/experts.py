@@ -106,4 +106,4 @@ def grouped_linear(x_RK: Tensor, weight_ENK: Tensor, bias_EN: Tensor | None, cou
         y_RN = F.grouped_mm(x_RK, weight_ENK.transpose(-1, -2), offs=offsets_E)
     if bias_EN is None:
         return y_RN
-    return y_RN + bias_EN.to(y_RN.dtype).repeat_interleave(counts_E, dim=0)
+    return y_RN + bias_EN.to(y_RN.dtype).repeat_interleave(counts_E, dim=0, output_size=x_RK.shape[0])

@@ -94,6 +94,19 @@ class HybridMoe(nn.Module):
         """Forget the quantiles of the last training batch: the stored thresholds were set otherwise."""
         self._batch_threshold = None
 
+    def add_experts(self, y_NH: Tensor, x_NH: Tensor, token_R: Tensor, weights_R: Tensor, counts_E: Tensor) -> Tensor:
+        """(N, H): the outputs of the experts, weighted, on top of `y_NH`.
+
+        Args:
+            y_NH: what the shared expert yields.
+            x_NH: the block's input.
+            token_R: token of each pair of token and expert, sorted by expert.
+            weights_R: weight of each pair.
+            counts_E: pairs of each expert; they sum to R.
+        """
+        y_RH = self.experts(x_NH, token_R, counts_E, self.shared_expert)
+        return y_NH.index_add(0, token_R, y_RH * weights_R[:, None].to(y_RH.dtype))
+
     def _mix(self, x_NH: Tensor, plan: SegmentPlan) -> Tensor:
         tokens, segments = self._route(x_NH, plan)
         if self.observer is not None:
@@ -102,9 +115,8 @@ class HybridMoe(nn.Module):
 
         _, token_R = chosen_NE.t().nonzero(as_tuple=True)
         weights_R = weights_NE.t().masked_select(chosen_NE.t())
-        y_RH = self.experts(x_NH, token_R, chosen_NE.sum(dim=0), self.shared_expert)
-        y_RH = y_RH * weights_R[:, None].to(y_RH.dtype)
-        return self._shared_output(x_NH, tokens, shared_N).index_add(0, token_R, y_RH)
+        y_NH = self._shared_output(x_NH, tokens, shared_N)
+        return self.add_experts(y_NH, x_NH, token_R, weights_R, chosen_NE.sum(dim=0))
 
     def _route(self, x_NH: Tensor, plan: SegmentPlan) -> tuple[TokenRouting | None, SegmentRouting | None]:
         tokens = segments = None

@@ -48,10 +48,11 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     total = sum(sizes.values())
     experts = sum(size for name, size in sizes.items() if ".mlp.experts." in name)
     moe = config.moe_config
-    active = total - experts + round(experts * _visited_experts(moe) / moe.num_trained_experts)
+    active = total - experts + round(experts * num_visited_experts(moe) / moe.num_trained_experts)
     return ParameterCounts(total=total, active=active, trained=sum(sizes[name] for name in names))
 
 
-def _visited_experts(moe: MoeConfig) -> float:
+def num_visited_experts(moe: MoeConfig) -> float:
+    """Trained experts that the mean token visits."""
     routed = moe.token_top_k - 1 if moe.num_token_experts > 1 else 0
     return routed + (moe.segment_capacity if moe.num_segment_experts else 0)

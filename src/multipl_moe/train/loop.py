@@ -31,7 +31,7 @@ from multipl_moe.train.checkpoints import (
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
 from multipl_moe.train.progress import LOSS_PREFIX, SKIPPED_KEY
-from multipl_moe.train.settings import compute_dtype, training_steps
+from multipl_moe.train.settings import compute_dtype, enable_checkpointing, optimizer_name, training_steps
 from multipl_moe.train.trackers import PROJECT, tracker_callbacks
 
 _RUN_FILE = "run.json"
@@ -237,6 +237,8 @@ def fit(
         TrainingError: a bad step that the recipe does not skip.
     """
     interrupt = StopOnInterrupt(on_interrupt)
+    if recipe.train.gradient_checkpointing:
+        enable_checkpointing(model)
     trainer = trainer_class(
         recipe=recipe,
         model=model,
@@ -272,10 +274,9 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         weight_decay=train.weight_decay,
         adam_beta2=train.adam_beta2,
         max_grad_norm=train.max_grad_norm,
-        optim="adamw_torch_fused",
+        optim=optimizer_name(recipe),
         bf16=compute_dtype(recipe) == torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
-        gradient_checkpointing=train.gradient_checkpointing,
         logging_steps=min(train.log_every_steps, steps),
         save_steps=train.save_every_steps,
         eval_strategy="no" if train.eval_every_steps is None else "steps",

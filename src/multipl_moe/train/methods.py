@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from transformers import PreTrainedConfig, PreTrainedModel
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.loading import load_config, load_dense, load_hybrid
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.stages import Audit, freeze_all_but
@@ -44,7 +46,12 @@ def _feed_forward(model: PreTrainedModel, recipe: Recipe) -> set[str]:
 
 
 def _adapters(model: PreTrainedModel, recipe: Recipe) -> set[str]:
-    return {name for name, _ in model.named_parameters() if _ADAPTER in name}
+    return {name for name, _ in model.named_parameters() if is_adapter(name)}
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a parameter belongs to an adapter of the method `lora`, which no checkpoint has."""
+    return _ADAPTER in name
 
 
 METHODS: dict[str, Method] = {
@@ -73,6 +80,17 @@ def load_for_training(recipe: Recipe, folder: Path) -> PreTrainedModel:
         raise BaseModelError(f"model: {folder} is a hybrid; train.method {recipe.train.method} trains its dense base")
     model = load_dense(folder)
     return _with_adapters(model, recipe, config) if recipe.train.method == "lora" else model
+
+
+def empty_for_training(recipe: Recipe, config: PreTrainedConfig) -> PreTrainedModel:
+    """The same model as `load_for_training` gives, on the meta device: names, shapes and dtypes without values."""
+    is_hybrid = config.model_type == MultiplMoeConfig.model_type
+    dtype = getattr(torch, config.dtype) if isinstance(config.dtype, str) else config.dtype
+    with torch.device("meta"):
+        builder: Any = MultiplMoeForCausalLM._from_config if is_hybrid else AutoModelForCausalLM.from_config
+        model = builder(config, dtype=dtype or torch.float32)
+        model.tie_weights()
+        return _with_adapters(model, recipe, config) if recipe.train.method == "lora" else model
 
 
 def prepare(model: PreTrainedModel, recipe: Recipe) -> Audit:

@@ -22,7 +22,13 @@ from multipl_moe.train.data import calibration_batches, expert_use_batches, requ
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
-from multipl_moe.train.settings import attention_implementation, tokens_per_step, training_steps, unify_dtype
+from multipl_moe.train.settings import (
+    attention_implementation,
+    optimizer_name,
+    tokens_per_step,
+    training_steps,
+    unify_dtype,
+)
 from multipl_moe.train.stages import Audit, frozen_hashes, verify_frozen
 from multipl_moe.train.trackers import require_trackers
 
@@ -88,6 +94,7 @@ def train_model(
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
         Preempted: stopped by SIGTERM, likewise.
         BaseModelError: the model is not of the kind that the method trains.
+        ConfigError: there are several GPUs, or the optimiser cannot run here.
         CorpusError: the corpus lacks a language, or was tokenised for another model.
         FrozenParameterError: a frozen parameter changed.
         OutputError: `output` holds a trained model, or the disk has no room.
@@ -96,6 +103,7 @@ def train_model(
     require_trackers(recipe)
     if torch.cuda.device_count() > 1:
         raise ConfigError("train: one GPU is used, but there are several; choose it, as with CUDA_VISIBLE_DEVICES=0")
+    optimizer_name(recipe)
     checkpoints = output / "checkpoints"
     if checkpoints.is_dir() and not (output / "training.json").exists():
         shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so

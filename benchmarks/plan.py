@@ -1,0 +1,151 @@
+"""What `doctor --plan` predicts against what training takes: peak memory and time of a step, on this CPU.
+
+    python benchmarks/plan.py [--quick] [--output FILE.json]
+
+Each configuration of the demo's model is planned in one fresh process and trained for a few steps in another, through
+the Trainer, from a checkpoint on disk, on random tokens. Peak memory is the high-water mark of the process's resident
+memory. Target: within 15% for each.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from harness import Target, in_fresh_process, print_table, record
+from torch.utils.data import Dataset
+from transformers import TrainerCallback
+
+from multipl_moe.allocator import keep_freed_memory
+from multipl_moe.demo import DEMO_RECIPE
+from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.train.loop import fit
+from multipl_moe.train.methods import METHODS, load_for_training, prepare
+from multipl_moe.train.plan import plan_training, starting_config
+from multipl_moe.train.runtime import runtime_bytes
+from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
+from multipl_moe.train.speed import measure_speed
+from multipl_moe.train.stages import frozen_hashes
+from multipl_moe.upcycle.base import resolve_base
+from multipl_moe.upcycle.convert import upcycle
+
+_MAX_ERROR = 0.15
+_STEPS = 3
+_WIDE = {"train.sequence_tokens": 512, "train.batch_sequences": 2}
+_CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "demo, 4 x 256": {},
+    "demo, 4 x 256, checkpointing": {"train.gradient_checkpointing": True},
+    "demo, 2 x 512": _WIDE,
+    "demo, 2 x 512, checkpointing": _WIDE | {"train.gradient_checkpointing": True},
+    "last:4": {"moe.layers": "last:4"},
+    "last:4, float32": {"moe.layers": "last:4", "train.compute_dtype": "float32"},
+    "last:4, 16 x 256": {"moe.layers": "last:4", "train.batch_sequences": 16},
+    "dense-ffn": {"train.method": "dense-ffn"},
+    "dense": {"train.method": "dense"},
+    "lora": {"train.method": "lora"},
+}
+
+
+class RandomTokens(Dataset):
+    """Rows of random tokens, as the corpus yields them."""
+
+    def __init__(self, num_rows: int, row_tokens: int, vocabulary: int) -> None:
+        self.rows = torch.randint(vocabulary, (num_rows, row_tokens), generator=torch.Generator().manual_seed(0))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        row = self.rows[index]
+        return {"input_ids": row, "labels": row, "position_ids": torch.arange(len(row))}
+
+
+class StepClock(TrainerCallback):
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        self._begin = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.seconds.append(time.perf_counter() - self._begin)
+
+
+def recipe_with(changes: dict[str, Any]) -> Recipe:
+    recipe = load_recipe(None, DEMO_RECIPE | {"upcycle.verify": False} | changes)
+    tokens = _STEPS * tokens_per_step(recipe)
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"tokens": tokens})})
+
+
+def predict(changes: dict[str, Any]) -> dict[str, Any]:
+    """The plan, as `doctor` makes it."""
+    recipe, constant = recipe_with(changes), runtime_bytes()
+    config = starting_config(recipe)
+    plan = plan_training(recipe, config, runtime_bytes=constant)
+    base = config.get_text_config()
+    sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
+    rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
+    speed = measure_speed(compute_dtype(recipe), num_rows=rows, **sizes)
+    parts = vars(plan.memory) | {"total_bytes": plan.memory.total_bytes}
+    return parts | {"step_s": plan.step_seconds(speed), "flops": plan.step.flops, "moved_bytes": plan.step.moved_bytes}
+
+
+def prepare_model(changes: dict[str, Any], folder: Path) -> None:
+    """The checkpoint to start from, where it is not the base's."""
+    recipe = recipe_with(changes)
+    if METHODS[recipe.train.method].of_hybrid:
+        upcycle(recipe, folder)
+
+
+def train(changes: dict[str, Any], work: Path) -> dict[str, Any]:
+    """A few steps; peak memory, and the median time of all steps but the first."""
+    keep_freed_memory()
+    recipe, clock = recipe_with(changes), StepClock()
+    folder = work / "hybrid" if METHODS[recipe.train.method].of_hybrid else resolve_base(recipe.base)
+    model = load_for_training(recipe, folder)
+    model.set_attn_implementation(attention_implementation(recipe))
+    prepare(model, recipe)
+    frozen_hashes(model)
+    unify_dtype(model, recipe)
+    rows = _STEPS * recipe.train.batch_sequences
+    data = RandomTokens(rows, recipe.train.sequence_tokens, model.config.get_text_config().vocab_size)
+    fit(recipe, model, data, work / "checkpoints", [clock], lambda: None)
+    return {"peak_bytes": _peak_bytes(), "step_s": statistics.median(clock.seconds[1:])}
+
+
+def _peak_bytes() -> int:
+    """High-water mark of this process's resident memory; getrusage's would count the parent's before the start."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one configuration, to see that it runs")
+    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/plan.json")
+    arguments = parser.parse_args()
+    names = ["last:4"] if arguments.quick else list(_CONFIGURATIONS)
+    results, targets, rows = {}, [], []
+    for name in names:
+        changes = _CONFIGURATIONS[name]
+        with tempfile.TemporaryDirectory() as work:
+            in_fresh_process(prepare_model, changes, Path(work) / "hybrid")
+            measured = in_fresh_process(train, changes, Path(work))
+        predicted = in_fresh_process(predict, changes)
+        error = abs(predicted["total_bytes"] / measured["peak_bytes"] - 1)
+        results[name] = {"predicted": predicted, "measured": measured, "error": error}
+        targets.append(Target(f"error of peak memory, {name}", error, _MAX_ERROR, at_least=False))
+        memory = [f"{value / 2**20:,.0f}" for value in (predicted["total_bytes"], measured["peak_bytes"])]
+        rows.append([name, *memory, f"{error:.1%}", f"{predicted['step_s']:.2f}", f"{measured['step_s']:.2f}"])
+    columns = ["configuration", "MiB planned", "MiB measured", "error", "step planned, s", "step measured, s"]
+    print_table(f"Plan and training, {_STEPS} steps", columns, rows)
+    record("plan", results, targets, repeats=_STEPS, output=arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""What a run will need: parameters, memory and time, from the recipe and the base's configuration alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, PreTrainedConfig
+
+from multipl_moe.errors import BaseModelError
+from multipl_moe.loading import load_config
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.parameters import ParameterCounts, count_parameters
+from multipl_moe.recipe import MoeSection, Recipe
+from multipl_moe.train.methods import METHODS, empty_for_training, is_adapter, prepare
+from multipl_moe.train.rehearsal import StepCost, rehearse_step
+from multipl_moe.train.settings import attention_implementation, compute_dtype, training_steps, unify_dtype
+from multipl_moe.train.speed import MachineSpeed
+from multipl_moe.upcycle.base import SMOLLM2, resolve_base
+from multipl_moe.upcycle.layers import resolve_layers
+
+# Of each trained parameter: two float32 moments, or two bytes and the two float32 scales of a block of 256.
+_OPTIMIZER_BYTES = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
+# Clipping reads gradients twice and writes them once, the optimiser reads them, weights and moments, and writes the
+# last two: all float32.
+_UPDATE_BYTES = 4 * 10
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes of each part when memory is at its peak; they add up to `total_bytes`.
+
+    Attributes:
+        runtime_bytes: interpreter and libraries.
+        frozen_bytes: weights that do not train, in the checkpoint's dtype.
+        mapped_bytes: pages of the checkpoint that hold what trains as it was; on a CPU the file stays mapped as long as
+            frozen weights lie in it. The kernel may take them away.
+        master_bytes: weights that train, in float32.
+        gradient_bytes: their gradients, float32.
+        optimizer_bytes: the optimiser's moments.
+        activation_bytes: activations, logits and temporary tensors.
+    """
+
+    runtime_bytes: int
+    frozen_bytes: int
+    mapped_bytes: int
+    master_bytes: int
+    gradient_bytes: int
+    optimizer_bytes: int
+    activation_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """All of it."""
+        return sum(vars(self).values())
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a run will need.
+
+    Attributes:
+        parameters: in all, active for a token, and trained.
+        checkpoint_bytes: of the weights that it starts from, on disk.
+        memory: of the training loop.
+        step: work of an optimiser step.
+        steps: optimiser steps.
+        tokens: tokens to train on.
+    """
+
+    parameters: ParameterCounts
+    checkpoint_bytes: int
+    memory: MemoryPlan
+    step: StepCost
+    steps: int
+    tokens: int
+
+    def step_seconds(self, speed: MachineSpeed) -> float:
+        """Estimated time of an optimiser step."""
+        moved_bytes = self.step.moved_bytes + _UPDATE_BYTES * self.parameters.trained
+        return self.step.flops / speed.flops_per_s + moved_bytes / speed.bytes_per_s
+
+    def seconds(self, speed: MachineSpeed) -> float:
+        """Estimated time of the training loop."""
+        return self.steps * self.step_seconds(speed)
+
+
+def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: int) -> TrainingPlan:
+    """Plan a run that starts from a model of this configuration; nothing of it is loaded.
+
+    Args:
+        recipe: moe.layers and train are used.
+        config: as `starting_config` gives it.
+        runtime_bytes: what the process holds without a model.
+
+    Raises:
+        BaseModelError: the method trains another kind of model.
+        ConfigError: layers that the model does not have.
+    """
+    model = empty_for_training(recipe, config)
+    model.set_attn_implementation(attention_implementation(recipe))
+    stored = {name: p.numel() * p.element_size() for name, p in model.named_parameters() if not is_adapter(name)}
+    stored_in_float32 = model.dtype == torch.float32
+    audit = prepare(model, recipe)
+    unify_dtype(model, recipe)
+    total = audit.num_trained + audit.frozen
+    active = count_parameters(config).active if isinstance(config, MultiplMoeConfig) else total
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    on_gpu = torch.cuda.is_available()
+    stays_mapped = not (on_gpu or stored_in_float32 or compute_dtype(recipe) == torch.float32 or audit.frozen == 0)
+    frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
+    step = rehearse_step(model, recipe, "cuda" if on_gpu else "cpu")
+    memory = MemoryPlan(
+        runtime_bytes=runtime_bytes,
+        frozen_bytes=frozen_bytes,
+        mapped_bytes=sum(stored[name] for name in trained & stored.keys()) if stays_mapped else 0,
+        master_bytes=master_bytes,
+        gradient_bytes=step.gradient_bytes,
+        optimizer_bytes=round(_OPTIMIZER_BYTES[recipe.train.optimizer] * audit.num_trained),
+        activation_bytes=step.activation_bytes,
+    )
+    counts = ParameterCounts(total, active, audit.num_trained)
+    return TrainingPlan(counts, sum(stored.values()), memory, step, training_steps(recipe), recipe.train.tokens)
+
+
+def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrainedConfig:
+    """Configuration of the model that the recipe trains: that of `model_folder`, or what `upcycle` would make.
+
+    Of a hub id only config.json is fetched, of a GGUF file only the header is read.
+
+    Raises:
+        BaseModelError: it cannot be read, or is not of the kind that `train.method` trains.
+        ConfigError: layers that the base does not have.
+    """
+    of_hybrid = METHODS[recipe.train.method].of_hybrid
+    if model_folder is not None:
+        config = load_config(model_folder)
+        if of_hybrid != isinstance(config, MultiplMoeConfig):
+            kind = "no hybrid" if of_hybrid else "a hybrid"
+            raise BaseModelError(f"model: {model_folder} is {kind}; train.method {recipe.train.method} cannot train it")
+        return config
+    base = _base_config(recipe.base)
+    if not of_hybrid:
+        return base
+    moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base.num_hidden_layers))
+    config = MultiplMoeConfig(text_config=base, moe=moe.to_dict())
+    config.dtype = base.dtype if recipe.upcycle.dtype == "auto" else getattr(torch, recipe.upcycle.dtype)
+    return config
+
+
+def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> list[dict[str, Any]]:
+    """Changes of the recipe, dotted keys and values, each of which makes its run smaller; mildest first.
+
+    Args:
+        recipe: what does not fit.
+        config: of the model that it trains.
+        has_model: whether that model exists already, so that only training can change.
+    """
+    train, changes = recipe.train, []
+    if not train.gradient_checkpointing:
+        changes.append({"train.gradient_checkpointing": True})
+    if compute_dtype(recipe) == torch.float32:
+        weights = {} if has_model or train.method != "experts" else {"upcycle.dtype": "bfloat16"}
+        changes.append(weights | {"train.compute_dtype": "bfloat16"})
+    if train.batch_sequences % 2 == 0:
+        halves = {"train.batch_sequences": train.batch_sequences // 2}
+        changes.append(halves | {"train.accumulation_steps": 2 * train.accumulation_steps})
+    if train.method == "dense":
+        changes.append({"train.method": "lora"})
+    if train.method == "experts" and not has_model and "expert_type" in MoeSection.model_fields:
+        changes.append({"moe.expert_type": "lora"})
+    num_layers = len(resolve_layers(recipe.moe.layers, config.get_text_config().num_hidden_layers))
+    if num_layers > 1 and (train.method == "dense-ffn" or (train.method == "experts" and not has_model)):
+        changes.append({"moe.layers": f"last:{num_layers // 2}"})
+    return changes
+
+
+def _num_bytes(model: nn.Module, *, is_trained: bool) -> int:
+    chosen = (parameter for parameter in model.parameters() if parameter.requires_grad == is_trained)
+    return sum(parameter.numel() * parameter.element_size() for parameter in chosen)
+
+
+def _base_config(spec: str) -> PreTrainedConfig:
+    path = Path(spec)
+    if spec == SMOLLM2 or (path.suffix == ".gguf" and not path.is_file()) or path.is_dir():
+        return load_config(resolve_base(spec))
+    if path.suffix != ".gguf":
+        return load_config(path)
+    try:
+        return AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
+    except (ValueError, LookupError, OSError) as error:
+        raise BaseModelError(f"base model: {path} cannot be read as GGUF ({error})") from error

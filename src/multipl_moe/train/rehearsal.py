@@ -1,0 +1,212 @@
+"""A training step on tensors that have shapes but no storage: what it would hold in memory, and how much it computes.
+
+The model's own forward and backward pass run in PyTorch's FakeTensorMode, so whatever the model saves for the backward
+pass is counted, in its dtype, under every method, attention and form of experts, without a second description of it.
+"""
+
+import weakref
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from accelerate.utils.operations import convert_outputs_to_fp32
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+from torch.utils.weak import WeakIdKeyDictionary
+from transformers import PreTrainedModel
+
+from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.parameters import num_visited_experts
+from multipl_moe.model.segments import SegmentPlan, pool_windows
+from multipl_moe.model.token_moe import route_tokens
+from multipl_moe.recipe import Recipe
+from multipl_moe.train.settings import compute_dtype, enable_checkpointing
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What an optimiser step needs beside weights and optimiser state, the optimiser's own work left out.
+
+    Attributes:
+        activation_bytes: activations, logits and temporary tensors, when memory is at its peak.
+        gradient_bytes: gradients of parameters at that moment; fewer than all where the peak is before the end.
+        flops: floating-point operations of matrix products, forward, recomputed and backward.
+        moved_bytes: read and written by all other operations.
+    """
+
+    activation_bytes: int
+    gradient_bytes: int
+    flops: int
+    moved_bytes: int
+
+
+def rehearse_step(model: PreTrainedModel, recipe: Recipe, device: str) -> StepCost:
+    """Run forward and backward as the training loop does, with equal loads of the experts.
+
+    Args:
+        model: on the meta device, prepared for training; used up.
+        recipe: batch, sequence, precision, accumulation and checkpointing.
+        device: "cpu" or "cuda", whose rules of precision hold.
+    """
+    train, dtype, ledger = recipe.train, compute_dtype(recipe), _Ledger(is_fake=True)
+    mixed = dtype != torch.float32
+    if train.gradient_checkpointing:
+        enable_checkpointing(model)
+    model.train()
+    _decide_routing(model)
+    with FakeTensorMode():
+        _leave_meta(model, device)
+        ledger.ignore(model)
+        forward = torch.autocast(device, dtype)(model.forward) if mixed else model.forward
+        forward = convert_outputs_to_fp32(forward) if mixed else forward
+        shape = (train.batch_sequences, train.sequence_tokens)
+        inputs = {name: torch.zeros(shape, dtype=torch.long, device=device) for name in ("input_ids", "labels")}
+        inputs["position_ids"] = torch.arange(shape[1], device=device).expand(shape)
+        count = torch.tensor(shape[0] * shape[1], device=device)
+        with ledger:
+            for _ in range(min(train.accumulation_steps, 2)):  # from the second on there are gradients from the start
+                flops, moved_bytes = ledger.flops, ledger.moved_bytes
+                forward(**inputs, num_items_in_batch=count, use_cache=False)["loss"].backward()
+    activations, gradients = ledger.peak
+    passes = train.accumulation_steps
+    return StepCost(
+        activations, gradients, passes * (ledger.flops - flops), passes * (ledger.moved_bytes - moved_bytes)
+    )
+
+
+class _Ledger(TorchDispatchMode):
+    """Adds up the storages that are alive, and the work of each operation."""
+
+    def __init__(self, *, is_fake: bool = False) -> None:
+        super().__init__()
+        self._is_fake = is_fake
+        self.flops = self.moved_bytes = 0
+        self.peak = (0, 0)
+        self._live_bytes = self._gradient_bytes = 0
+        self._known = WeakIdKeyDictionary()
+
+    def ignore(self, model: nn.Module) -> None:
+        """Leave out the model's own tensors, and tell its gradients from what else is alive."""
+        for tensor in [*model.parameters(), *model.buffers()]:
+            self._known[tensor.untyped_storage()] = True
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.register_post_accumulate_grad_hook(self._note_gradient)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        is_grouped = func._overloadpacket is torch.ops.aten._grouped_mm
+        result = _grouped_mm(*args, **kwargs) if is_grouped and self._is_fake else func(*args, **kwargs)
+        self._count_work(func, args, kwargs, result)
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._hold(tensor.untyped_storage())
+        return result
+
+    def _hold(self, storage: torch.UntypedStorage) -> None:
+        if storage in self._known:
+            return
+        self._known[storage] = True
+        size = storage.nbytes()
+        weakref.finalize(storage, self._release, size).atexit = False
+        self._live_bytes += size
+        if self._live_bytes > sum(self.peak):
+            self.peak = (self._live_bytes - self._gradient_bytes, self._gradient_bytes)
+
+    def _release(self, size: int) -> None:
+        self._live_bytes -= size
+
+    def _note_gradient(self, parameter: Tensor) -> None:
+        assert parameter.grad is not None
+        size = parameter.grad.untyped_storage().nbytes()
+        self._gradient_bytes += size
+        weakref.finalize(parameter.grad.untyped_storage(), self._forget_gradient, size).atexit = False
+
+    def _forget_gradient(self, size: int) -> None:
+        self._gradient_bytes -= size
+
+    def _count_work(self, func: Any, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
+        operation = func._overloadpacket
+        if operation is torch.ops.aten._grouped_mm:
+            self.flops += _grouped_mm_flops(*args[:2])
+        elif operation in flop_registry:
+            self.flops += flop_registry[operation](*args, **kwargs, out_val=result)
+        elif not func.is_view:
+            tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
+            self.moved_bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _grouped_mm(left: Tensor, right: Tensor, offs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """The result without values, in any dtype: PyTorch's own knows bfloat16 alone."""
+    groups = () if right.ndim == 3 else offs.shape
+    return left.new_empty(*groups, left.shape[0], right.shape[-1])
+
+
+def _grouped_mm_flops(left: Tensor, right: Tensor) -> int:
+    """Of rows by the matrix of their group, (R, K) and (E, K, N), or of the sums over rows, (K, R) and (R, N)."""
+    return 2 * left.shape[0] * left.shape[1] * right.shape[-1]
+
+
+def _decide_routing(model: nn.Module) -> None:
+    """Let each hybrid block visit as many experts as it does on average: without data there is nothing to route by."""
+    for module in model.modules():
+        if isinstance(module, MultiplMoeForCausalLM):
+            for planned in [module.model, *module.model.layers]:
+                planned._forward_pre_hooks.clear()
+            for block in module.hybrid_layers.values():
+                block.forward = partial(_visit_evenly, block)
+
+
+def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
+    """The block's output in shape and cost, when every expert is visited by its share of the tokens."""
+    moe, x_NH = block.moe, x_BTH.reshape(-1, x_BTH.shape[-1])
+    num_rows = round(x_NH.shape[0] * num_visited_experts(moe))
+    weights_R = x_NH.new_zeros(num_rows, dtype=torch.float32)
+    if moe.num_token_experts > 1:
+        weights_R = weights_R + route_tokens(block.token_router(x_NH), moe).gates.sum()
+    if moe.num_segment_experts:
+        pooled_VH = pool_windows(x_NH, _evenly_cut(x_BTH, moe), block.segment_start)
+        weights_R = weights_R + block.segment_router(pooled_VH).float().softmax(dim=-1).sum()
+    token_R = x_NH.new_zeros(num_rows, dtype=torch.long)
+    counts_E = x_NH.new_zeros(moe.num_trained_experts, dtype=torch.long)
+    shared_NH = block.shared_expert(x_NH)
+    shared_NH = shared_NH * x_NH.new_zeros(len(x_NH), dtype=torch.float32)[:, None].to(shared_NH.dtype)
+    return block.add_experts(shared_NH, x_NH, token_R, weights_R, counts_E).view_as(x_BTH)
+
+
+def _evenly_cut(x_BTH: Tensor, moe: MoeConfig) -> SegmentPlan:
+    """The shapes of the segments of rows that hold one document each."""
+    num_rows, row_tokens, _ = x_BTH.shape
+    num_segments = num_rows * -(-row_tokens // moe.segment_stride)
+    num_blocks = moe.segment_window // moe.segment_stride
+    return SegmentPlan(
+        real_tokens=None,
+        segment_of_token=x_BTH.new_zeros(num_rows * row_tokens, dtype=torch.long),
+        window_segments=x_BTH.new_zeros(num_segments, num_blocks, dtype=torch.long),
+        row_of_segment=x_BTH.new_zeros(num_segments, dtype=torch.long),
+        num_rows=num_rows,
+    )
+
+
+def _leave_meta(model: nn.Module, device: str) -> None:
+    """Put tensors of the current FakeTensorMode in the place of those on the meta device; tied ones stay tied."""
+    replaced: dict[int, Any] = {}
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                if id(parameter) not in replaced:
+                    replaced[id(parameter)] = nn.Parameter(_like(parameter, device), parameter.requires_grad)
+                module._parameters[name] = replaced[id(parameter)]
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = _like(buffer, device)
+
+
+def _like(tensor: Tensor, device: str) -> Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device=device)

@@ -1,0 +1,161 @@
+"""Plans against models that are built: counts, work and memory, exactly where routing decides nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.recipe import Recipe
+from multipl_moe.train.methods import METHODS, load_for_training, prepare
+from multipl_moe.train.plan import TrainingPlan, plan_training, remedies, starting_config
+from multipl_moe.train.speed import MachineSpeed
+from tests.conftest import tiny_base_config
+from tests.train.tiny import World, tensors, tiny_recipe, with_train
+
+_RUNTIME = 1000
+_HIDDEN, _INTERMEDIATE = 32, 48
+
+
+def _plan(recipe: Recipe, folder: Path) -> TrainingPlan:
+    return plan_training(recipe, starting_config(recipe, folder), runtime_bytes=_RUNTIME)
+
+
+def _start(world: World, method: str) -> Path:
+    return world.hybrid if METHODS[method].of_hybrid else world.base
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_counts_and_bytes_are_those_of_the_loaded_model(world: World, method: str):
+    recipe = with_train(world.recipe, method=method)
+    plan = _plan(recipe, _start(world, method))
+    model = load_for_training(recipe, _start(world, method))
+    audit = prepare(model, recipe)
+    assert plan.parameters.trained == audit.num_trained
+    assert plan.parameters.total == audit.num_trained + audit.frozen
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    assert plan.memory.frozen_bytes == sum(p.numel() * p.element_size() for p in frozen)
+    assert plan.memory.master_bytes == 4 * audit.num_trained
+    assert plan.memory.optimizer_bytes == 8 * audit.num_trained
+    stored = tensors(_start(world, method))
+    on_disk = sum(t.numel() * t.element_size() for name, t in stored.items() if "threshold" not in name)
+    assert plan.checkpoint_bytes == on_disk
+    assert plan.steps == 12
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_plan_without_a_model_is_that_of_the_model_that_upcycle_makes(world: World, method: str):
+    recipe = with_train(world.recipe, method=method)
+    planned = plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME)
+    assert planned == _plan(recipe, _start(world, method))
+
+
+def test_active_parameters_leave_out_experts_that_a_token_does_not_visit(world: World):
+    counts = _plan(world.recipe, world.hybrid).parameters
+    expert = 3 * _HIDDEN * _INTERMEDIATE + 2 * _INTERMEDIATE + _HIDDEN
+    assert counts.total - counts.active == 2 * (3 + 3 - 2) * expert
+
+
+def test_the_parts_of_memory_add_up(world: World):
+    memory = _plan(world.recipe, world.hybrid).memory
+    parts = vars(memory)
+    assert parts["runtime_bytes"] == _RUNTIME
+    assert len(parts) == 7
+    assert all(value >= 0 for value in parts.values())
+    assert memory.total_bytes == sum(parts.values())
+
+
+@pytest.mark.parametrize(("compute", "trained_bytes"), [("bfloat16", 2), ("float32", 0)])
+def test_trained_weights_of_a_bfloat16_checkpoint_stay_mapped_where_frozen_ones_need_it(
+    world: World, compute: str, trained_bytes: int
+):
+    recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"compute_dtype": compute})
+    plan = plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME)
+    assert plan.memory.mapped_bytes == trained_bytes * plan.parameters.trained
+    assert plan.checkpoint_bytes == 2 * plan.parameters.total
+
+
+_SIZES = st.tuples(st.integers(1, 4), st.sampled_from([16, 32, 48]), st.integers(1, 3))
+
+
+@settings(max_examples=8, deadline=None)
+@given(sizes=_SIZES, more=st.sampled_from([0, 1, 2]), method=st.sampled_from(["experts", "dense-ffn"]))
+def test_more_rows_tokens_or_layers_need_more_memory_and_work(
+    world: World, sizes: tuple[int, int, int], more: int, method: str
+):
+    larger = [size + (16 if place == 1 else 1) * (place == more) for place, size in enumerate(sizes)]
+    plans = []
+    for rows, tokens, layers in (sizes, larger):
+        recipe = tiny_recipe(world.base, world.sources, moe={"layers": f"last:{min(layers, 3)}"})
+        recipe = with_train(recipe, method=method, batch_sequences=rows, sequence_tokens=tokens)
+        plans.append(plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME))
+    small, large = plans
+    if more == 2 and sizes[2] == 3:
+        assert small == large
+    else:
+        assert large.memory.total_bytes > small.memory.total_bytes
+        assert large.step.flops > small.step.flops
+
+
+def test_checkpointing_needs_less_memory_and_more_work(world: World):
+    recipe = with_train(world.recipe, method="dense", sequence_tokens=64)
+    without = _plan(recipe, world.base)
+    with_it = _plan(with_train(recipe, gradient_checkpointing=True), world.base)
+    assert with_it.memory.activation_bytes < without.memory.activation_bytes
+    assert with_it.step.flops > without.step.flops
+
+
+@pytest.mark.parametrize("family", ["gemma3_text", "qwen3", "starcoder2", "granite"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_other_families_and_precisions_can_be_planned(world: World, tmp_path: Path, family: str, dtype: str):
+    tiny_base_config(family).save_pretrained(tmp_path)
+    recipe = with_train(world.recipe, compute_dtype=dtype).model_copy(update={"base": str(tmp_path)})
+    plan = plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME)
+    assert plan.memory.activation_bytes > 0
+
+
+def test_time_is_work_over_speed():
+    from multipl_moe.model.parameters import ParameterCounts
+    from multipl_moe.train.plan import MemoryPlan
+    from multipl_moe.train.rehearsal import StepCost
+
+    step = StepCost(activation_bytes=0, gradient_bytes=0, flops=600, moved_bytes=40)
+    plan = TrainingPlan(ParameterCounts(9, 9, 4), 0, MemoryPlan(0, 0, 0, 0, 0, 0, 0), step, steps=10, tokens=1)
+    speed = MachineSpeed(flops_per_s=300, bytes_per_s=20)
+    assert plan.step_seconds(speed) == 600 / 300 + (40 + 4 * 10 * 4) / 20
+    assert plan.seconds(speed) == 10 * plan.step_seconds(speed)
+
+
+def test_each_remedy_makes_the_run_smaller(world: World):
+    for method in METHODS:
+        recipe = with_train(world.recipe, method=method)
+        config = starting_config(recipe)
+        before = plan_training(recipe, config, runtime_bytes=0)
+        changes = remedies(recipe, config, has_model=False)
+        assert {"train.gradient_checkpointing": True} in changes
+        assert ({"train.method": "lora"} in changes) == (method == "dense")
+        assert ({"moe.layers": "last:1"} in changes) == (method in ("experts", "dense-ffn"))
+        for change in changes:
+            changed = _with(recipe, change)
+            after = plan_training(changed, starting_config(changed), runtime_bytes=0)
+            if "train.compute_dtype" not in change and "train.gradient_checkpointing" not in change:
+                assert after.memory.total_bytes < before.memory.total_bytes, (method, change)
+
+
+def _with(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    for key, value in changes.items():
+        section, _, name = key.partition(".")
+        part = getattr(recipe, section).model_copy(update={name: value})
+        recipe = recipe.model_copy(update={section: part})
+    return recipe
+
+
+def test_what_cannot_be_trained_is_refused(world: World):
+    with pytest.raises(BaseModelError, match=r"is a hybrid; train\.method dense cannot train it"):
+        starting_config(with_train(world.recipe, method="dense"), world.hybrid)
+    with pytest.raises(BaseModelError, match="is no hybrid"):
+        starting_config(world.recipe, world.base)
+    with pytest.raises(ConfigError, match="outside the base's 3 layers"):
+        starting_config(tiny_recipe(world.base, world.sources, moe={"layers": "last:4"}))

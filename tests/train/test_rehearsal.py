@@ -1,0 +1,112 @@
+"""A rehearsed step against the real one, tensor by tensor, and against operations counted by hand."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from multipl_moe.loading import load_config
+from multipl_moe.recipe import Recipe
+from multipl_moe.train.methods import load_for_training, prepare
+from multipl_moe.train.plan import TrainingPlan, plan_training, starting_config
+from multipl_moe.train.rehearsal import _Ledger
+from multipl_moe.train.settings import attention_implementation, compute_dtype, enable_checkpointing, unify_dtype
+from tests.train.tiny import World, tiny_recipe, with_train
+
+_ROWS, _TOKENS = 4, 32
+_HIDDEN, _INTERMEDIATE, _LAYERS, _HEADS, _HEAD_SIZE, _KV_SIZE = 32, 48, 3, 4, 8, 16
+_FEED_FORWARD = 3 * _HIDDEN * _INTERMEDIATE
+_ATTENTION = 2 * _HIDDEN * _HIDDEN + 2 * _HIDDEN * _KV_SIZE
+
+
+def _plan(recipe: Recipe, folder: Path) -> TrainingPlan:
+    return plan_training(recipe, starting_config(recipe, folder), runtime_bytes=0)
+
+
+def _real_peak(recipe: Recipe, folder: Path) -> tuple[int, int]:
+    """Activations and gradients at the peak of the second of two steps of the real model."""
+    model = load_for_training(recipe, folder)
+    model.set_attn_implementation(attention_implementation(recipe))
+    prepare(model, recipe)
+    unify_dtype(model, recipe)
+    model.train()
+    if recipe.train.gradient_checkpointing:
+        enable_checkpointing(model)
+    tokens = torch.randint(3, 200, (_ROWS, _TOKENS))
+    positions = torch.arange(_TOKENS) % 20  # two documents a row
+    inputs = {"input_ids": tokens, "labels": tokens, "position_ids": positions.expand(_ROWS, -1)}
+    ledger = _Ledger()
+    ledger.ignore(model)
+    dtype = compute_dtype(recipe)
+    with ledger, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        loss = model(**inputs, num_items_in_batch=torch.tensor(tokens.numel()), use_cache=False)["loss"]
+    with ledger:
+        loss.backward()
+    return ledger.peak
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("method", ["dense", "dense-ffn", "lora"])
+def test_a_rehearsal_holds_what_the_real_step_holds(world: World, method: str, checkpointing: bool):
+    recipe = with_train(world.recipe, method=method, gradient_checkpointing=checkpointing)
+    memory = _plan(recipe, world.base).memory
+    activations, gradients = _real_peak(recipe, world.base)
+    assert memory.activation_bytes == pytest.approx(activations, rel=0.01)
+    assert memory.gradient_bytes == gradients
+
+
+def test_a_rehearsal_of_a_hybrid_holds_what_the_real_step_holds_but_for_uneven_loads(world: World):
+    memory = _plan(world.recipe, world.hybrid).memory
+    activations, gradients = _real_peak(world.recipe, world.hybrid)
+    assert memory.activation_bytes + memory.gradient_bytes == pytest.approx(activations + gradients, rel=0.1)
+
+
+def test_the_ledger_knows_what_is_alive():
+    weight = torch.nn.Parameter(torch.ones(10, 10))
+    module = torch.nn.ParameterList([weight])
+    ledger = _Ledger()
+    ledger.ignore(module)
+    with ledger:
+        x = torch.ones(5, 10)  # 200 bytes
+        y = x @ weight.t()  # 200; the view of the weight is nothing new
+        z = y.exp()  # 200
+        del y
+        total = z.sum()  # 4
+        assert ledger._live_bytes == 404
+        assert ledger.peak == (600, 0)
+        total.backward()  # 404 and the gradients of z (expanded), of y, and of the weight
+    assert ledger._gradient_bytes == 400
+    assert ledger.flops == 2 * (2 * 5 * 10 * 10)
+
+
+def _forward_products(vocabulary: int) -> tuple[int, int, int]:
+    """Operations of a token, forward: in linear maps of a layer, in the head, and in a layer's attention."""
+    layer = 2 * (_FEED_FORWARD + _ATTENTION)
+    return layer, 2 * _HIDDEN * vocabulary, 4 * _HEADS * _TOKENS * _HEAD_SIZE
+
+
+def test_work_of_all_weights_is_three_times_the_forward_pass(world: World):
+    recipe = with_train(world.recipe, method="dense", attention="eager")
+    layer, head, attention = _forward_products(load_config(world.base).vocab_size)
+    token = _LAYERS * (layer + attention) + head
+    assert _plan(recipe, world.base).step.flops == 3 * _ROWS * _TOKENS * token
+
+
+def test_work_goes_backward_only_where_something_trains(world: World):
+    recipe = tiny_recipe(world.base, world.sources, moe={"layers": "last:1"})
+    recipe = with_train(recipe, method="dense-ffn", attention="eager")
+    layer, head, attention = _forward_products(load_config(world.base).vocab_size)
+    forward = _LAYERS * (layer + attention) + head
+    backward = head + 2 * _FEED_FORWARD + 2 * _HIDDEN * _INTERMEDIATE  # no gradient of the block's input is needed
+    plan = _plan(recipe, world.base)
+    assert plan.step.flops == _ROWS * _TOKENS * (forward + backward)
+    again = _plan(with_train(recipe, gradient_checkpointing=True), world.base).step.flops - plan.step.flops
+    assert 0 < again <= _ROWS * _TOKENS * (layer + attention)
+
+
+def test_accumulated_passes_cost_work_and_keep_their_gradients(world: World):
+    once = _plan(world.recipe, world.hybrid)
+    twice = _plan(with_train(world.recipe, accumulation_steps=2), world.hybrid)
+    assert twice.step.flops == 2 * once.step.flops
+    assert twice.memory.gradient_bytes == 4 * once.parameters.trained
+    assert twice.memory.total_bytes > once.memory.total_bytes
