@@ -61,6 +61,7 @@ KEYS = {
         "compute_dtype",
         "attention",
         "gradient_checkpointing",
+        "distribution",
         "calibration_sequence_tokens",
         "calibration_tokens",
         "replay",

@@ -143,6 +143,11 @@ class TrainSection(Section):
         default="auto", description="Attention in training; auto: the fastest here."
     )
     gradient_checkpointing: bool = False
+    distribution: Literal["auto", "ddp", "fsdp2"] = Field(
+        default="auto",
+        description="How processes that torchrun started share the work: each holds the whole model (ddp; auto), or a "
+        "part of every weight (fsdp2).",
+    )
     calibration_tokens: int = Field(
         default=32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
     )

@@ -8,8 +8,10 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from multipl_moe.launch import is_main
 from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.train.processes import any_process
 
 INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
 
@@ -17,7 +19,7 @@ INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
 class StopOnInterrupt(TrainerCallback):
     """Turns Ctrl-C into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once.
 
-    It listens while it is entered, as a context manager.
+    It listens while it is entered, as a context manager. Of several processes all stop at the same step.
     """
 
     def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
@@ -33,7 +35,8 @@ class StopOnInterrupt(TrainerCallback):
         signal.signal(signal.SIGINT, self._previous)
 
     def on_step_end(self, args, state, control, **kwargs):
-        """Save and stop when asked to."""
+        """Save and stop when asked to, in this process or in another."""
+        self.requested = any_process(self.requested)
         if self.requested:
             control.should_save = control.should_training_stop = True
 
@@ -72,5 +75,7 @@ class TrainingClock(TrainerCallback):
 
     def on_save(self, args, state, control, **kwargs):
         """Note the time with the checkpoint."""
+        if not is_main():
+            return
         noted = read_json(self.file) if self.file.is_file() else {}
         write_json(self.file, noted | {str(state.global_step): self.seconds})
