@@ -65,6 +65,7 @@ KEYS = {
         "attention",
         "gradient_checkpointing",
         "optimizer",
+        "distribution",
         "calibration_sequence_tokens",
         "calibration_tokens",
         "replay",

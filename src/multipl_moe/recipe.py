@@ -150,6 +150,11 @@ class TrainSection(Section):
         description="With its state in float32, in 8 bits, or in 8 bits and moved to the main memory where a GPU's "
         "is full; those in 8 bits need a GPU and bitsandbytes.",
     )
+    distribution: Literal["auto", "ddp", "fsdp2"] = Field(
+        default="auto",
+        description="How processes that torchrun started share the work: each holds the whole model (ddp; auto), or a "
+        "part of every weight (fsdp2).",
+    )
     calibration_tokens: int = Field(
         default=32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
     )

@@ -15,7 +15,7 @@ import torch
 from transformers import TrainerCallback
 
 from multipl_moe.recipe import Recipe
-from multipl_moe.train import loop
+from multipl_moe.train import ordered_trainer
 from multipl_moe.train.trainer import train_model
 
 _CONTEXT = get_context("forkserver")
@@ -44,9 +44,11 @@ class Death(TrainerCallback):
     def install(self) -> None:
         """Make this process die then."""
         if self.moment == "saving":
-            self._before(loop.OrderedTrainer, "_save_rng_state", lambda trainer, folder: trainer.state.global_step)
+            self._before(
+                ordered_trainer.OrderedTrainer, "_save_rng_state", lambda trainer, folder: trainer.state.global_step
+            )
         if self.moment == "saved":
-            self._before(loop, "remove_checkpoints", lambda folder, kept: max(kept))
+            self._before(ordered_trainer, "remove_checkpoints", lambda folder, kept: max(kept))
 
     def on_step_end(self, args, state, control, **kwargs):
         """The moment `step`."""

@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from multipl_moe.errors import OutputError
 from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.train import loop
+from multipl_moe.train import ordered_trainer
 from multipl_moe.train.checkpoints import (
     checkpoint_path,
     full_disk_explained,
@@ -86,12 +86,12 @@ def test_the_last_checkpoints_are_kept(world: World, tmp_path: Path):
 def _kept_best(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, *callbacks: TrainerCallback) -> Any:
     """A run whose held-out losses are told to be best after step 4."""
     told = {2: 3.0, 4: 1.0, 6: 2.0, 8: 1.5, 10: 1.0, 12: 1.2}
-    original = loop.OrderedTrainer._determine_best_metric
+    original = ordered_trainer.OrderedTrainer._determine_best_metric
 
     def told_best(self, metrics, trial):
         return original(self, {"eval_loss": told[self.state.global_step]}, trial)
 
-    monkeypatch.setattr(loop.OrderedTrainer, "_determine_best_metric", told_best)
+    monkeypatch.setattr(ordered_trainer.OrderedTrainer, "_determine_best_metric", told_best)
     recipe = with_train(
         world.recipe, eval_every_steps=2, eval_tokens=256, keep_best=True, save_every_steps=5, keep_checkpoints=1
     )
@@ -186,7 +186,7 @@ def test_what_a_run_to_go_on_with_has_on_disk_is_taken_into_account(
 def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(
     run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ):
-    owner = loop if hasattr(loop, part) else loop.OrderedTrainer
+    owner = ordered_trainer if hasattr(ordered_trainer, part) else ordered_trainer.OrderedTrainer
     original, calls = getattr(owner, part), []
 
     def full(*args: Any) -> Any:

@@ -9,9 +9,11 @@ import typer
 from rich.console import Console
 
 from multipl_moe.errors import ConfigError, Preempted, UserError
+from multipl_moe.launch import num_processes
 
 _EXIT_USER_ERROR = 2
 _EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue
+_VERBS_OF_SEVERAL_PROCESSES = {"train"}
 _EXIT_INTERRUPTED = 130
 _AFTER_INTERRUPT = {
     "compare": "the same command goes on where it stopped",
@@ -45,6 +47,8 @@ def _root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    elif num_processes() > 1 and context.invoked_subcommand not in _VERBS_OF_SEVERAL_PROCESSES:
+        raise ConfigError(f"{context.invoked_subcommand}: works in one process; start it without torchrun")
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from multipl_moe.cli.options import (
     split_names,
 )
 from multipl_moe.errors import OutputError
+from multipl_moe.launch import is_main
 
 
 def train(
@@ -34,6 +35,8 @@ def train(
 ) -> None:
     """Stage 1: experts and routers learn the new languages; every other parameter stays as it is, bit for bit.
 
+    On several GPUs or machines: `torchrun --nproc-per-node 8 -m multipl_moe train ...` (docs/scaling.md).
+
     Ctrl-C and SIGTERM save a checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.
 
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --tokens 300000 --learning-rate 2e-3`
@@ -43,6 +46,7 @@ def train(
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.settings import tokens_per_step
     from multipl_moe.train.stages import Audit
@@ -64,6 +68,7 @@ def train(
         console.print(audit_table(audit))
 
     keep_freed_memory()
+    console.quiet = not is_main()
     with TrainingProgress(output, tokens_per_step(chosen), console) as progress:
         result = train_model(
             chosen,
@@ -74,5 +79,6 @@ def train(
             on_audit=begin,
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
         )
+    leave()
     console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.experts import Experts, StackedExperts
 from multipl_moe.model.families import family_of
 from multipl_moe.model.fusion import fuse_weights
@@ -67,6 +68,7 @@ class HybridMoe(nn.Module):
         self.plan: SegmentPlan | None = None
         self.state: SegmentState | None = None
         self.observer: RoutingObserver | None = None
+        self.ranks: Ranks = ALONE
         self.load_balancing_loss: Tensor | None = None
         self._batch_threshold: Tensor | None = None
 
@@ -123,14 +125,19 @@ class HybridMoe(nn.Module):
         if self.moe.num_token_experts > 1:
             tokens = route_tokens(self.token_router(x_NH), self.moe)
             if self.training:
-                self.load_balancing_loss = load_balancing_loss(tokens.scores, tokens.chosen)
+                self.load_balancing_loss = load_balancing_loss(tokens.scores, tokens.chosen, self.ranks)
         if self.moe.num_segment_experts:
             pooled_VH = pool_windows(x_NH, plan, self.segment_start, self.state)
             segments = route_segments(
-                self.segment_router(pooled_VH), plan, self.segment_threshold, self.moe, training=self.training
+                self.segment_router(pooled_VH),
+                plan,
+                self.segment_threshold,
+                self.moe,
+                training=self.training,
+                ranks=self.ranks,
             )
-            if self.training and self.moe.segment_selection == "threshold" and plan.num_segments:
-                self._batch_threshold = quantile_threshold(segments.gates.detach(), self.moe.segment_capacity)
+            if self.training and self.moe.segment_selection == "threshold" and segments.batch_gates.shape[0]:
+                self._batch_threshold = quantile_threshold(segments.batch_gates, self.moe.segment_capacity)
         return tokens, segments
 
     def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from transformers.modeling_outputs import MoeCausalLMOutputWithPast
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.cache import add_segment_state, require_dynamic, segment_state_of
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.families import family_of
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.segments import plan_segments
@@ -70,6 +71,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             layer.mlp = HybridMoe(layer.mlp, moe, base)
             layer.register_forward_pre_hook(partial(_hand_over_plan, index), with_kwargs=True)
         self._moe = moe
+        self.ranks: Ranks = ALONE
         if not moe.is_causal:
             _logger.warning(
                 "preset %r: routing sees later tokens and other sequences, so teacher-forced losses are too good and "
@@ -105,7 +107,8 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
                 counts the real tokens of each row.
             labels: (B, T), -100 where no token is to be predicted; shifted here.
             logits_to_keep: as in transformers.
-            num_items_in_batch: labels in the whole accumulated batch; makes losses of micro-batches add up.
+            num_items_in_batch: labels in the whole accumulated batch, over all processes; makes losses of micro-batches
+                add up, those of processes too.
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
             kwargs: among others `cache`, the cache of the tokens before.
         """
@@ -127,7 +130,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             if self.training and (aux_loss := self._load_balancing_loss()) is not None:
                 share = 1.0
                 if num_items_in_batch is not None:
-                    share = (labels[:, 1:] != _IGNORED_LABEL).sum() / num_items_in_batch
+                    share = self.ranks.mean((labels[:, 1:] != _IGNORED_LABEL).sum()) / num_items_in_batch
                 loss = loss + self._moe.router_aux_loss_coef * share * aux_loss.to(loss.device)
         return MoeCausalLMOutputWithPast(
             loss=loss,

@@ -73,25 +73,31 @@ def quantile_threshold(gates: Tensor, capacity: float) -> Tensor:
     return torch.where(torch.isinf(low), high * (1 - _TIE_MARGIN), (low + high) / 2)
 
 
-def threshold_from_other_rows(gates: Tensor, row_of_segment: Tensor, num_rows: int, capacity: float) -> Tensor:
+def threshold_from_other_rows(
+    gates: Tensor, row_of_segment: Tensor, num_rows: int, capacity: float, elsewhere: Tensor | None = None
+) -> Tensor:
     """Per segment, the `quantile_threshold` of all segments in the *other* rows of the batch.
 
     It follows the router without lag and sees nothing of a sequence's own future.
 
     Args:
         gates: (V, E).
-        row_of_segment: (V,) batch row of each segment; at least two rows must have segments.
+        row_of_segment: (V,) batch row of each segment; at least two rows, those of `elsewhere` included, must have
+            segments.
         num_rows: B.
         capacity: mean number of experts per segment.
+        elsewhere: (V', E) gates of the rows that other processes hold.
 
     Returns:
         (V, E).
     """
-    num_segments, num_experts = gates.shape
+    num_experts = gates.shape[1]
     rows = torch.arange(num_rows, device=gates.device)
     is_own = row_of_segment[None, :] == rows[:, None]
     others = gates.expand(num_rows, -1, -1).masked_fill(is_own[:, :, None], float("-inf"))
-    num_others = num_segments - is_own.sum(dim=1)
+    if elsewhere is not None:
+        others = torch.cat([others, elsewhere.expand(num_rows, -1, -1)], dim=1)
+    num_others = others.shape[1] - is_own.sum(dim=1)
     taken = (num_others * capacity / num_experts).long().clamp(min=1)
     ranked = others.sort(dim=1, descending=True).values
     per_row = ranked.gather(1, (taken - 1)[:, None, None].expand(-1, 1, num_experts)).squeeze(1)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from multipl_moe.model.data_parallel import Ranks
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
 from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.model.segment_moe import SegmentRouting
@@ -55,6 +56,25 @@ class LayerStatistics:
             self.segment_entropy_sum += _entropy(segments.gates)
             self.threshold = layer.segment_threshold.clone()
             self.gates.append(segments.gates.detach())
+
+    @torch.no_grad()
+    def over(self, ranks: Ranks) -> "LayerStatistics":
+        """The same over the tokens and segments that all processes observed; each must have seen a forward pass."""
+        device = next((tensor.device for tensor in (self.token_counts, self.threshold) if tensor is not None), None)
+        sums = [self.num_tokens, self.token_entropy_sum, self.shared_gate_sum, self.num_segments]
+        sums = ranks.total(torch.tensor([*sums, self.segment_entropy_sum], dtype=torch.float64, device=device)).tolist()
+        return LayerStatistics(
+            capacity=self.capacity,
+            num_tokens=round(sums[0]),
+            token_counts=None if self.token_counts is None else ranks.total(self.token_counts),
+            token_entropy_sum=sums[1],
+            shared_gate_sum=sums[2],
+            num_segments=round(sums[3]),
+            segment_counts=None if self.segment_counts is None else ranks.total(self.segment_counts),
+            segment_entropy_sum=sums[4],
+            threshold=self.threshold,
+            gates=[ranks.gather(torch.cat(self.gates))[0]] if self.gates else [],
+        )
 
     @property
     def token_load(self) -> list[float]:

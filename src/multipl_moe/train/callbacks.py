@@ -10,8 +10,10 @@ from typing import Any
 from transformers import TrainerCallback
 
 from multipl_moe.errors import Preempted
+from multipl_moe.launch import is_main
 from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.train.processes import any_process
 
 INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
 
@@ -33,7 +35,7 @@ def preemptible() -> Iterator[None]:
 class StopOnInterrupt(TrainerCallback):
     """Turns Ctrl-C and SIGTERM into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once.
 
-    It listens while it is entered, as a context manager.
+    It listens while it is entered, as a context manager. Of several processes all stop at the same step.
 
     Attributes:
         requested: whether to stop.
@@ -54,7 +56,8 @@ class StopOnInterrupt(TrainerCallback):
             signal.signal(name, handler)
 
     def on_step_end(self, args, state, control, **kwargs):
-        """Save and stop when asked to."""
+        """Save and stop when asked to, in this process or in another."""
+        self.requested, self.preempted = any_process(self.requested), any_process(self.preempted)
         if self.requested:
             control.should_save = control.should_training_stop = True
 
@@ -96,5 +99,7 @@ class TrainingClock(TrainerCallback):
 
     def on_save(self, args, state, control, **kwargs):
         """Note the time with the checkpoint."""
+        if not is_main():
+            return
         noted = read_json(self.file) if self.file.is_file() else {}
         write_json(self.file, noted | {str(state.global_step): self.seconds})

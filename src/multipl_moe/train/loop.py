@@ -2,39 +2,32 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sized
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset, SequentialSampler
+from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from multipl_moe.errors import OutputError, Preempted, TrainingError
+from multipl_moe.errors import ConfigError, Preempted
+from multipl_moe.launch import num_processes
+from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.recipe import Recipe
-from multipl_moe.run_folder import read_json, write_json
-from multipl_moe.staging import staged_folder
-from multipl_moe.train.bad_steps import BadStepGuard, StepRecord
 from multipl_moe.train.callbacks import AbsorbThresholds, StopOnInterrupt
-from multipl_moe.train.checkpoints import (
-    checkpoint_path,
-    full_disk_explained,
-    last_checkpoint,
-    load_trained,
-    remove_checkpoints,
-    save_trained,
-    saved_checkpoints,
-)
+from multipl_moe.train.checkpoints import checkpoint_path, full_disk_explained, last_checkpoint, load_trained
 from multipl_moe.train.held_out import HeldOut
-from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
-from multipl_moe.train.progress import LOSS_PREFIX, SKIPPED_KEY
-from multipl_moe.train.settings import compute_dtype, enable_checkpointing, optimizer_name, training_steps
+from multipl_moe.train.ordered_trainer import OrderedTrainer
+from multipl_moe.train.processes import main_first, routing_group
+from multipl_moe.train.settings import (
+    compute_dtype,
+    distribution,
+    enable_checkpointing,
+    optimizer_name,
+    training_steps,
+)
+from multipl_moe.train.sharding import shard
 from multipl_moe.train.trackers import PROJECT, tracker_callbacks
-
-_RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
@@ -43,164 +36,6 @@ class FitResult:
 
     skipped_steps: int
     best_step: int | None
-
-
-class OrderedTrainer(Trainer):
-    """Trainer that keeps the order of its dataset, which is already mixed and shuffled by the seed.
-
-    It writes checkpoints whole or not at all and without frozen weights, measures the loss on held-out text and of each
-    language, and keeps bad steps from the weights.
-
-    Args:
-        recipe: what to keep, and what to do with bad steps.
-        model: with the parameters that learn told apart.
-        train_dataset: a mixture, or a part of one.
-        held_out: text to measure the loss on.
-        frozen_sha256: of what does not learn; a checkpoint goes with it.
-        kwargs: of `Trainer`.
-    """
-
-    def __init__(
-        self,
-        *,
-        recipe: Recipe,
-        model: PreTrainedModel,
-        train_dataset: Dataset,
-        held_out: HeldOut | None,
-        frozen_sha256: str,
-        **kwargs: Any,
-    ) -> None:
-        rows = WithLanguage(train_dataset, list(recipe.mixture_weights))
-        super().__init__(model=model, train_dataset=rows, eval_dataset=cast(Any, held_out), **kwargs)
-        self.language_losses = LanguageLosses(rows.languages)
-        self.guard = BadStepGuard(recipe)
-        self._recipe, self._held_out, self._frozen_sha256 = recipe, held_out, frozen_sha256
-        self._record: StepRecord | None = None
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of the checkpoints."""
-        return Path(cast(str, self.args.output_dir))
-
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SequentialSampler:
-        dataset = train_dataset if train_dataset is not None else self.train_dataset
-        return SequentialSampler(cast(Sized, dataset))
-
-    # Steps
-
-    def training_step(
-        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
-    ) -> Tensor:
-        """Forward and backward pass of one batch; what it read is kept until its step is judged."""
-        if self._record is None:
-            self._record = StepRecord(cast(nn.Module, self.model))
-        inputs = dict(inputs)
-        self.language_losses.rows = inputs.pop(LANGUAGE_KEY)
-        self._record.batches.append(inputs)
-        loss = super().training_step(model, inputs, num_items_in_batch)
-        self._record.losses.append(loss)
-        return loss
-
-    def _clip_grad_norm(self, model: nn.Module) -> Any:
-        """Clip, and judge the step before the optimiser takes it."""
-        norm = super()._clip_grad_norm(model)
-        record, self._record = self._record, None
-        assert record is not None
-        loss = cast(Tensor, self.accelerator.reduce(torch.stack(record.losses).sum(), "mean"))
-        problem = self.guard.judge(loss.item(), float(cast(Tensor, norm)))
-        if problem is None:
-            self.language_losses.keep()
-        elif self.guard.skip():
-            self._drop_step(model, record)
-        else:
-            raise self._stopped_by(problem, record)
-        return norm
-
-    def _drop_step(self, model: nn.Module, record: StepRecord) -> None:
-        """Let nothing of a step remain."""
-        self.language_losses.drop()
-        record.undo_thresholds()
-        model.zero_grad()  # to None: the optimiser passes over every parameter
-
-    def _stopped_by(self, problem: str, record: StepRecord) -> TrainingError:
-        step, in_a_row = self.state.global_step + 1, self.guard.num_in_a_row
-        rank = f"_rank_{self.args.process_index}" if self.args.world_size > 1 else ""
-        file = self.checkpoints.parent / f"bad_step_{step}{rank}.safetensors"
-        record.save(file)
-        last = next(reversed(saved_checkpoints(self.checkpoints).values()), None)
-        good = f"{last} is good" if last is not None else "there is no checkpoint yet"
-        skipped = f", and the {in_a_row} steps before it were skipped" if in_a_row else ""
-        return TrainingError(
-            f"step {step}: {problem}{skipped}; its batch: {file}; {good}: start anew with a lower train.learning_rate, "
-            "or go on with --resume and train.on_bad_step=skip"
-        )
-
-    # Logs
-
-    def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
-        """As in Trainer; with the loss goes that of each language, and how many steps were skipped so far."""
-        if "loss" in logs:
-            sums = self.accelerator.reduce(self.language_losses.take().to(self.args.device), "sum")
-            means = self.language_losses.means(cast(Tensor, sums))
-            logs |= {f"{LOSS_PREFIX}{name}": mean for name, mean in means.items()}
-            logs[SKIPPED_KEY] = self.guard.num_skipped
-        super().log(logs, start_time)
-
-    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
-        """The loss on held-out text: by language, and their mean, by which the best checkpoint is chosen."""
-        assert self._held_out is not None
-        losses = self._held_out.losses(cast(PreTrainedModel, self.model))
-        metrics = {f"{metric_key_prefix}_loss": sum(losses.values()) / len(losses)}
-        metrics |= {f"{metric_key_prefix}_{LOSS_PREFIX}{name}": loss for name, loss in losses.items()}
-        self.log(dict(metrics))
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
-        is_best = super()._determine_best_metric(metrics, trial)
-        if is_best and self._recipe.train.keep_best:
-            self.control.should_save = True
-        return is_best
-
-    # Checkpoints
-
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        self.store_flos()
-        target = checkpoint_path(self.checkpoints, self.state.global_step)
-        saves = self.args.should_save
-        with staged_folder(target) if saves else nullcontext(target.with_name(f".{target.name}.partial")) as folder:
-            self.accelerator.wait_for_everyone()
-            self.save_model(str(folder), _internal_call=True)
-            self._save_optimizer_and_scheduler(str(folder))
-            self._save_scaler(str(folder))
-            self._save_rng_state(str(folder))
-            if saves:
-                write_json(folder / _RUN_FILE, {"frozen_sha256": self._frozen_sha256, "steps": self.guard.state()})
-                self.state.save_to_json(str(folder / "trainer_state.json"))
-            self.accelerator.wait_for_everyone()
-        if saves:
-            last = list(saved_checkpoints(self.checkpoints))[-self._recipe.train.keep_checkpoints :]
-            best = [] if self.best_step is None else [self.best_step]
-            remove_checkpoints(self.checkpoints, {*last, *best})
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """What training changed, into a checkpoint's folder; the trained model is saved after calibration."""
-        assert output_dir is not None, "only checkpoints are saved by the Trainer"
-        if self.args.should_save:
-            save_trained(cast(nn.Module, self.model), Path(output_dir))
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        checkpoint = Path(resume_from_checkpoint)
-        load_trained(model if model is not None else cast(nn.Module, self.model), checkpoint)
-        run = read_json(checkpoint / _RUN_FILE)
-        if run["frozen_sha256"] != self._frozen_sha256:
-            raise OutputError(f"output: {checkpoint} is of a run that started from another model; go on with that one")
-        self.guard.restore(run["steps"])
-
-    @property
-    def best_step(self) -> int | None:
-        """The step with the least held-out loss so far, where the recipe keeps it."""
-        return self.state.best_global_step if self._recipe.train.keep_best else None
 
 
 def fit(
@@ -218,6 +53,7 @@ def fit(
     """Train the parameters that require gradients, from the last whole checkpoint if there is one.
 
     With `train.keep_best` the model ends with the weights of the best checkpoint, else with those of the last step.
+    With the distribution `fsdp2` it comes back sharded over the processes.
 
     Args:
         recipe: train and seed are used.
@@ -231,14 +67,17 @@ def fit(
         trainer_class: another one has another loss.
 
     Raises:
+        ConfigError: the processes would not be used as the recipe says.
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
         OutputError: the disk is full, or the checkpoint belongs to another model.
         Preempted: stopped by SIGTERM, after saving a checkpoint.
         TrainingError: a bad step that the recipe does not skip.
     """
-    interrupt = StopOnInterrupt(on_interrupt)
     if recipe.train.gradient_checkpointing:
         enable_checkpointing(model)
+    if distribution(recipe) == "fsdp2":
+        shard(model)
+    interrupt = StopOnInterrupt(on_interrupt)
     trainer = trainer_class(
         recipe=recipe,
         model=model,
@@ -249,8 +88,11 @@ def fit(
         callbacks=[interrupt, AbsorbThresholds(), *callbacks, *tracker_callbacks(recipe, checkpoints.parent)],
     )
     trainer.remove_callback(PrinterCallback)
-    last = last_checkpoint(checkpoints)
-    with interrupt, full_disk_explained(checkpoints), trainer.language_losses.in_place_of(model):
+    _require_processes(trainer)
+    with main_first():
+        last = last_checkpoint(checkpoints)
+    loss_by_language = trainer.language_losses.in_place_of(model)
+    with interrupt, full_disk_explained(checkpoints), loss_by_language, over_ranks(model, routing_group()):
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
     if interrupt.preempted:
         raise Preempted
@@ -259,6 +101,17 @@ def fit(
     if trainer.best_step is not None:
         load_trained(model, checkpoint_path(checkpoints, trainer.best_step))
     return FitResult(trainer.guard.num_skipped, trainer.best_step)
+
+
+def _require_processes(trainer: Trainer) -> None:
+    """Raise ConfigError where accelerate found other processes than torchrun started, or divides work otherwise."""
+    accelerator = trainer.accelerator
+    kind, count = accelerator.distributed_type.value, accelerator.num_processes
+    if kind not in ("NO", "MULTI_CPU", "MULTI_GPU") or count != num_processes():
+        raise ConfigError(
+            f"train: accelerate uses {count} processes as {kind}, but torchrun started {num_processes()}; start with "
+            "torchrun alone, without accelerate's or MPI's launcher and settings"
+        )
 
 
 def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
@@ -291,4 +144,6 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,
     )

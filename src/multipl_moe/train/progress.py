@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 from transformers import TrainerCallback
 
+from multipl_moe.launch import is_main
 from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
 from multipl_moe.train.collapse import collapse_signs
@@ -25,7 +26,8 @@ class TrainingProgress(TrainerCallback):
     """Shows step, loss, tokens/s, time left and router health; appends the same to `metrics.jsonl`.
 
     It warns once of each kind of sign that routing collapses, and adds router health to the logs that trackers, which
-    come after it, write. A context manager: at its end the bar and the observers are gone, also after an error.
+    come after it, write. Of several processes all count and the main one shows and writes, for all of them. A context
+    manager: at its end the bar and the observers are gone, also after an error.
 
     Args:
         output: run folder.
@@ -43,6 +45,7 @@ class TrainingProgress(TrainerCallback):
             TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(),
             console=console,
+            disable=not is_main(),
         )
         self._console = console
         self._warned: set[str] = set()
@@ -75,7 +78,7 @@ class TrainingProgress(TrainerCallback):
             return
         now, (since, step) = time.perf_counter(), self._mark
         rate = (state.global_step - step) * self.tokens_per_step / (now - since)
-        layers = {index: layer.summary() for index, layer in self._statistics.items()}
+        layers = self._router_health()
         record = {
             "step": state.global_step,
             "tokens": state.global_step * self.tokens_per_step,
@@ -87,8 +90,9 @@ class TrainingProgress(TrainerCallback):
             "tokens_per_s": rate,
             "routers": layers,
         }
-        with self.file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
+        if is_main():
+            with self.file.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(record) + "\n")
         status = f"loss {logs['loss']:.3f}  {rate:,.0f} tokens/s  {describe_health(layers)}"
         self._progress.update(self._task, status=status)
         logs |= router_scalars(layers)
@@ -111,9 +115,14 @@ class TrainingProgress(TrainerCallback):
         self._observation.close()
         self._statistics = self._observation.enter_context(observe_routing(self._model))
 
+    def _router_health(self) -> dict[int, dict[str, Any]]:
+        """What the routers of each layer did since the last line, in all processes."""
+        ranks = {index: layer.ranks for index, layer in hybrid_layers_of(self._model).items()}
+        return {index: layer.over(ranks[index]).summary() for index, layer in self._statistics.items()}
+
     def _keep_until(self, step: int) -> None:
         """Drop the lines after the checkpoint that a resumed run starts from."""
-        if self.file.is_file():
+        if is_main() and self.file.is_file():
             records = [record for record in read_records(self.file) if record["step"] <= step]
             self.file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
 

@@ -20,7 +20,7 @@ from multipl_moe.model.statistics import observe_with
 from multipl_moe.model.token_moe import TokenRouting
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.bad_steps import StepRecord
-from multipl_moe.train.loop import OrderedTrainer
+from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.review_loss import routing_loss
 
 _THRESHOLD_DECAY = 0.9

@@ -1,26 +1,53 @@
-"""What follows from a recipe and the machine: steps, precision, attention."""
+"""What follows from a recipe, the machine and the number of processes: steps, precision, attention, distribution."""
 
 from importlib.util import find_spec
+from typing import Literal
 
 import torch
 from transformers import PreTrainedModel
 
 from multipl_moe.attention import fastest_attention
 from multipl_moe.errors import ConfigError
+from multipl_moe.launch import num_processes
 from multipl_moe.recipe import Recipe
 
 _OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
 
 
 def tokens_per_step(recipe: Recipe) -> int:
-    """Tokens of an optimiser step."""
+    """Tokens of an optimiser step, over all processes."""
     train = recipe.train
-    return train.sequence_tokens * train.batch_sequences * train.accumulation_steps
+    return train.sequence_tokens * train.batch_sequences * train.accumulation_steps * num_processes()
 
 
 def training_steps(recipe: Recipe) -> int:
     """Optimiser steps that cover the recipe's tokens, at least one."""
     return max(round(recipe.train.tokens / tokens_per_step(recipe)), 1)
+
+
+def distribution(recipe: Recipe) -> Literal["one", "ddp", "fsdp2"]:
+    """How processes share the work: `one` alone, each with a whole model (`ddp`), or each with a part of it (`fsdp2`).
+
+    Raises:
+        ConfigError: what the recipe asks for would not be used.
+    """
+    wanted, torchrun = recipe.train.distribution, "torchrun --nproc-per-node N -m multipl_moe train ..."
+    if num_processes() == 1:
+        if wanted != "auto":
+            raise ConfigError(
+                f"train.distribution: {wanted} needs several processes, but this is one; start it as `{torchrun}`"
+            )
+        if torch.cuda.device_count() > 1:
+            raise ConfigError(
+                f"train: one process uses one GPU, but there are several; start it as `{torchrun}` with a process for "
+                "each, or choose one, as with CUDA_VISIBLE_DEVICES=0"
+            )
+        return "one"
+    if wanted == "fsdp2" and recipe.train.method == "lora":
+        raise ConfigError("train.distribution: fsdp2 does not go with train.method lora; use ddp")
+    if wanted == "fsdp2" and recipe.train.keep_best:
+        raise ConfigError("train.keep_best: does not go with train.distribution fsdp2; leave it off, or use ddp")
+    return "ddp" if wanted == "auto" else wanted
 
 
 def compute_dtype(recipe: Recipe) -> torch.dtype:

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
-from multipl_moe.errors import ConfigError
+from multipl_moe.device import move_to_best_device
+from multipl_moe.launch import is_main
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
@@ -22,13 +22,16 @@ from multipl_moe.train.data import calibration_batches, expert_use_batches, requ
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
+from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.settings import (
     attention_implementation,
+    distribution,
     optimizer_name,
     tokens_per_step,
     training_steps,
     unify_dtype,
 )
+from multipl_moe.train.sharding import full_weights, is_sharded
 from multipl_moe.train.stages import Audit, frozen_hashes, verify_frozen
 from multipl_moe.train.trackers import require_trackers
 
@@ -81,6 +84,8 @@ def train_model(
 ) -> TrainResult:
     """Train a model as `train.method` says; goes on from the last checkpoint in `output` if there is one.
 
+    In every process that torchrun started it must be called alike; the main one writes, and all return when it has.
+
     Args:
         recipe: train, seed and languages are used.
         model_folder: what to start from: a hybrid checkpoint for the method `experts`, else a dense model.
@@ -94,20 +99,21 @@ def train_model(
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
         Preempted: stopped by SIGTERM, likewise.
         BaseModelError: the model is not of the kind that the method trains.
-        ConfigError: there are several GPUs, or the optimiser cannot run here.
+        ConfigError: processes, GPUs or optimiser would not be used as the recipe says.
         CorpusError: the corpus lacks a language, or was tokenised for another model.
         FrozenParameterError: a frozen parameter changed.
         OutputError: `output` holds a trained model, or the disk has no room.
         TrainingError: a bad step, where `train.on_bad_step` says to stop, or too many in a row.
     """
     require_trackers(recipe)
-    if torch.cuda.device_count() > 1:
-        raise ConfigError("train: one GPU is used, but there are several; choose it, as with CUDA_VISIBLE_DEVICES=0")
     optimizer_name(recipe)
+    distribution(recipe)
+    join()
     checkpoints = output / "checkpoints"
-    if checkpoints.is_dir() and not (output / "training.json").exists():
-        shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
-    refuse_existing(output / "model")
+    with main_first():
+        if checkpoints.is_dir() and not (output / "training.json").exists():
+            shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
+        refuse_existing(output / "model")
     set_seed(recipe.seed)
     sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
     dataset = training_data(recipe, corpus, sequences)
@@ -117,7 +123,8 @@ def train_model(
     model.set_attn_implementation(attention_implementation(recipe))
     storage_dtype = model.dtype
     audit = prepare(model, recipe)
-    on_audit(audit)
+    if is_main():
+        on_audit(audit)
     before = frozen_hashes(model)
     unify_dtype(model, recipe)
     require_checkpoint_space(recipe, model, checkpoints, model.num_parameters() * storage_dtype.itemsize)
@@ -132,6 +139,8 @@ def train_model(
         held_out=after_training.held_out,
         frozen=before,
     )
+    if is_sharded(model):
+        model = _whole(model, recipe, model_folder)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
     result = TrainResult(
@@ -144,12 +153,26 @@ def train_model(
         skipped_steps=fitted.skipped_steps,
         best_step=fitted.best_step,
     )
-    with full_disk_explained(checkpoints), staged_folder(output / "model") as staging:
-        after_training.save(model, staging)
-        copy_companions(model_folder, staging)
-    write_json(output / "training.json", result.to_json())
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    if is_main():
+        with full_disk_explained(checkpoints), staged_folder(output / "model") as staging:
+            after_training.save(model, staging)
+            copy_companions(model_folder, staging)
+        write_json(output / "training.json", result.to_json())
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    wait_for_all()
     return result
+
+
+def _whole(sharded: PreTrainedModel, recipe: Recipe, model_folder: Path) -> PreTrainedModel:
+    """The trained model in one piece in the main process; in the others the one that training started from."""
+    weights = full_weights(sharded)
+    model = load_for_training(recipe, model_folder)
+    prepare(model, recipe)
+    unify_dtype(model, recipe)
+    if is_main():
+        model.load_state_dict(weights)
+        move_to_best_device(model)
+    return model
 
 
 class _AfterTraining:
