@@ -418,3 +418,17 @@ def test_every_shipped_recipe_is_valid():
     for file in files:
         load_recipe(file)
         assert isinstance(yaml.safe_load(file.read_text()), dict), file
+
+
+def test_best_checkpoint_needs_a_measurement():
+    with pytest.raises(ConfigError, match=r"train: keep_best: needs eval_every_steps"):
+        validate_recipe({"train": {"keep_best": True}})
+    assert validate_recipe({"train": {"keep_best": True, "eval_every_steps": 5}}).train.keep_best
+
+
+def test_a_run_goes_on_with_another_way_of_saving_and_guarding_it_but_nothing_else():
+    recipe = Recipe()
+    other = {"keep_checkpoints": 5, "on_bad_step": "skip", "save_every_steps": 7, "spike_factor": 3.0}
+    assert recipe.same_training(validate_recipe({"train": other | {"trackers": ["wandb"]}}))
+    for values in ({"seed": 1}, {"train": {"learning_rate": 0.5}}, {"train": {"eval_every_steps": 3}}):
+        assert not recipe.same_training(validate_recipe(values))

@@ -1,5 +1,8 @@
 """Ctrl-C leaves nothing, or what can be gone on with."""
 
+import os
+import signal
+
 import pytest
 
 from multipl_moe.corpus import CorpusManifest
@@ -32,9 +35,27 @@ def test_ctrl_c_in_corpus_leaves_nothing(run, base, sources, tmp_path, monkeypat
 
 
 def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.train.trainer.load_hybrid", interrupt)
+    monkeypatch.setattr("multipl_moe.train.trainer.load_for_training", interrupt)
     assert_interrupted(run("train", hybrid, corpus, "out", *TWO, *SHORT))
     assert tree(tmp_path) == {}
+
+
+def test_sigterm_outside_of_the_loop_stops_at_once(run, hybrid, corpus, tmp_path, monkeypatch):
+    def terminate(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr("multipl_moe.train.trainer.calibrate_thresholds", terminate)
+        outcome = run("train", hybrid, corpus, "out", *TWO, *SHORT)
+    assert outcome.code == 75
+    assert "stopped by SIGTERM; the same command with --resume goes on" in outcome.err
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not list(tmp_path.rglob("*.partial"))
+    guarded = ["--set", "train.on_bad_step=skip", "--set", "train.keep_checkpoints=1"]
+    assert run("train", hybrid, corpus, "out", "--resume", *TWO, *SHORT, "--seed", "9").code == 2
+    assert run("train", hybrid, corpus, "out", "--resume", *TWO, *SHORT, *guarded).code == 0
+    assert load_recipe(tmp_path / "out" / "recipe.yaml").train.on_bad_step == "skip"
 
 
 def test_ctrl_c_while_training_leaves_a_run_to_go_on_with(run, hybrid, corpus, tmp_path, monkeypatch):

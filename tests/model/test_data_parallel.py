@@ -1,7 +1,8 @@
 """Two processes with parts of a batch train as one process with all of it: routing, thresholds, losses, gradients.
 
 The test was seen to fail for each of: `elsewhere` or the gather left out (thresholds, expert choice), the moving
-average over the own gates alone, the load-balancing loss from the own counts, and its share of a batch from the own labels.
+average over the own gates alone, the load-balancing loss from the own counts, and its share of a batch from the own
+labels.
 """
 
 from dataclasses import dataclass

@@ -38,8 +38,8 @@ def test_text_is_the_validation_documents_of_all_languages_alike(world: World):
 
 
 @pytest.mark.parametrize("kind", ["hybrid", "base"])
-def test_losses_equal_those_of_one_window_at_a_time(world: World, kind: str):
-    model = load_hybrid(world.hybrid) if kind == "hybrid" else load_dense(world.base)
+def test_losses_equal_those_of_one_window_at_a_time(world: World, run: Run, kind: str):
+    model = load_hybrid(run.result.model_folder) if kind == "hybrid" else load_dense(world.base)
     held_out = _read(world, eval_tokens=640)
     model.train()
     losses = held_out.losses(model)
