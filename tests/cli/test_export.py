@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from .conftest import SHORT, TWO, truncate
+from .conftest import SHORT, SMALL, TWO, truncate
 
 
 def test_export_makes_a_folder_for_others_and_tells_how_to_load_it(run, hybrid, tmp_path):
@@ -33,6 +33,14 @@ def test_export_merges_with_the_recipe_of_the_run_and_prints_the_cost(run, hybri
     assert "| learning rate | 0.001" in card
 
 
+def test_export_writes_low_rank_experts_out_as_full_ones(run, base, tmp_path):
+    assert run("upcycle", "lora", "--base", base, "--set", "moe.expert_type=lora", *SMALL).code == 0
+    outcome = run("export", "lora", "out", "--full-experts")
+    assert outcome.code == 0, outcome.err
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "lora").config.moe["expert_type"] == "lora"
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.moe["expert_type"] == "full"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -42,6 +50,7 @@ def test_export_merges_with_the_recipe_of_the_run_and_prints_the_cost(run, hybri
         (["--corpus", "."], "--corpus: only --merge measures on it"),
         (["--merge", "--corpus", "nothing"], "corpus: nothing is not a folder"),
         (["--gguf"], "--gguf: no program reads a hybrid as GGUF; merge it as well: --merge --corpus FOLDER"),
+        (["--full-experts"], "--full-experts: the model has no low-rank experts (moe.expert_type lora); leave it out"),
         (["--max-shard-size", "many"], "--max-shard-size: 'many' is not a size such as 500MB or 2GB"),
         (["--max-shard-size", "0"], "--max-shard-size: '0' is not a size"),
         (["--max-shard-size", "1GB", "--merge", "--corpus", "."], "--max-shard-size: a merged model is written"),

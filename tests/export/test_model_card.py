@@ -76,8 +76,9 @@ def write(file: Path, values: Any) -> None:
     file.write_text(json.dumps(values))
 
 
-def subject(preset: str = "causal", **values: Any) -> CardSubject:
-    config = MultiplMoeConfig(text_config=tiny_base_config(), moe=tiny_moe(preset).to_dict())
+def subject(preset: str = "causal", expert_type: str = "full", **values: Any) -> CardSubject:
+    moe = tiny_moe(preset, expert_type=expert_type, expert_rank=4)
+    config = MultiplMoeConfig(text_config=tiny_base_config(), moe=moe.to_dict())
     return CardSubject("first", config, torch.bfloat16, num_parameters=12_345, **values)
 
 
@@ -170,6 +171,12 @@ def test_only_a_preset_that_is_not_causal_is_warned_of(run, tmp_path, preset, wa
 def test_rows_of_experts_that_a_preset_has_not_are_left_out(run, tmp_path):
     assert "| segment-level experts" not in card(Provenance.of(run), tmp_path, preset="token-only").text
     assert "| token-level experts" not in card(Provenance.of(run), tmp_path, preset="segment-only").text
+
+
+def test_low_rank_experts_are_told_and_full_ones_are_not(run, tmp_path):
+    row = "| each expert | a difference of rank 4 from the frozen block |"
+    assert row in card(Provenance.of(run), tmp_path, expert_type="lora").text
+    assert "| each expert" not in card(Provenance.of(run), tmp_path).text
 
 
 def test_a_merged_model_tells_what_merging_cost(run, tmp_path):

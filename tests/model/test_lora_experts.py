@@ -110,6 +110,35 @@ def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair()
     assert sorted(rows["down_proj"]) == [48, pairs[0]]
 
 
+def test_nothing_of_a_pair_is_kept_for_backward():
+    model = tiny_hybrid("causal", **LORA)
+    experts, block = model.hybrid_layers[1].experts, model.hybrid_layers[1].shared_expert
+    block.requires_grad_(False)
+    x_NH = torch.randn(10, 32, requires_grad=True)
+    token_R, counts_E = torch.arange(10).repeat(3), torch.tensor([3, 0, 9, 6, 0, 12])
+    kept: list[torch.Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda value: kept.append(value) or value, lambda value: value):
+        experts(x_NH, token_R, counts_E, block)
+    floats = [tuple(value.shape) for value in kept if value.is_floating_point()]
+    assert floats
+    assert not [shape for shape in floats if 30 in shape]
+
+
+@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS, "paper"])
+def test_gradient_checkpointing_changes_no_gradient(preset: str):
+    tokens = random_tokens(3, 22)
+    gradients = []
+    for checkpointing in (False, True):
+        model = tiny_hybrid(preset, **LORA).train()
+        if checkpointing:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model(input_ids=tokens, labels=tokens).loss.backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters() if ".mlp.experts." in name})
+    assert all(value is not None and value.any() for value in gradients[0].values())
+    for name, value in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], value, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("rank", [4, 8, 16])
 def test_autocast_reaches_every_product_and_gradients_stay_in_float32(rank: int):
     """bfloat16 rows of rank 4 take the loop (8 bytes), the others the grouped matmul."""
