@@ -64,7 +64,9 @@ class HybridMoe(nn.Module):
         self.state: SegmentState | None = None
         self.observer: RoutingObserver | None = None
         self.load_balancing_loss: Tensor | None = None
-        self.keeps_loss = True  # not while checkpointing computes the layer again: it would hold the layer's activations
+        self.keeps_loss = (
+            True  # not while checkpointing computes the layer again: it would hold the layer's activations
+        )
         self._batch_threshold: Tensor | None = None
 
     def forward(self, x_BTH: Tensor) -> Tensor:
