@@ -206,9 +206,8 @@ def measure(repeats: int) -> dict[str, Any]:
         "hybrid, stored thresholds": stored_thresholds(step),
         "hybrid, observed": observed(hybrid, step),
     }
-    calibrate_thresholds(
-        hybrid, [{"input_ids": inputs}]
-    )  # loads with stored thresholds are then as with those of training
+    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        calibrate_thresholds(hybrid, [{"input_ids": inputs}])  # stored thresholds then take the loads of training
     timings = interleave(steps, repeats=repeats)
     log_every, save_every = recipe.train.log_every_steps, recipe.train.save_every_steps
     added = {
@@ -238,10 +237,11 @@ def main() -> None:
     repeats = 2 if arguments.quick else 15
     outcome = in_fresh_process(measure, repeats)
     timings, tokens, added = outcome["timings"], outcome["tokens"], outcome["added"]
+    differences = {name: f"{value:+.1%}" for name, value in outcome["differences"].items()}
     rows = [[name, timing.text(), f"{tokens / timing.median_s:,.0f}"] for name, timing in timings.items()]
     print_table(f"Training step, {tokens:,} tokens", ["model", "step", "tokens/s"], rows)
     rows = [
-        [name, f"{1e3 * cost['seconds']:.2f} ms", f"{cost['share']:.2%}", f"{outcome['differences'].get(name, 0):+.1%}"]
+        [name, f"{1e3 * cost['seconds']:.2f} ms", f"{cost['share']:.2%}", differences.get(name, "")]
         for name, cost in added.items()
     ]
     print_table("Added to a step", ["what", "time", "share", "difference of whole steps"], rows)

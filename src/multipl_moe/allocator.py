@@ -1,11 +1,14 @@
-"""Keeping freed memory in the process, which CPU training needs to be fast."""
+"""Keeping freed memory in the process, which CPU training needs to be fast, and no more kernels than it needs."""
 
 import ctypes
+import os
 import sys
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _TRIM_THRESHOLD_BYTES = 2**31 - 1
 _TOP_PAD_BYTES = 2**28
+_KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+KERNELS_KEPT = 128
 
 
 def keep_freed_memory() -> None:
@@ -14,7 +17,14 @@ def keep_freed_memory() -> None:
     PyTorch on a CPU allocates and frees its activations at every step; with the default settings each comes fresh from
     the kernel, zeroed page by page, at 15-30% of the time of a training step. Memory then stays at its peak, which it
     would reach again at the next step anyway. Does nothing without glibc.
+
+    It also limits how many prepared kernels oneDNN and PyTorch's layer above it keep, unless the environment says how
+    many. They keep one for each size of a matrix product, and experts meet a new size at every step: the usual 1,024
+    take more than half a gigabyte and hardly one of them is used again. A dense model needs some dozens. Has to come
+    before the first matrix product.
     """
+    for cache in _KERNEL_CACHES:
+        os.environ.setdefault(cache, str(KERNELS_KEPT))
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

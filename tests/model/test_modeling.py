@@ -253,6 +253,16 @@ def test_gradient_checkpointing_changes_neither_loss_nor_gradients(preset: str, 
             assert torch.equal(a.segment_threshold, b.segment_threshold)
 
 
+def test_checkpointing_leaves_no_activations_behind():
+    model = tiny_hybrid().train()
+    model.activation_checkpointing_enable()
+    for step in range(2):
+        output = model(input_ids=random_tokens(2, 21, seed=step), labels=random_tokens(2, 21, seed=step))
+        assert output.aux_loss is not None
+        output.loss.backward()
+        assert all(layer.load_balancing_loss is None for layer in model.hybrid_layers.values())
+
+
 def _labels() -> torch.Tensor:
     """Labels of four rows with different numbers of tokens to predict."""
     labels = random_tokens(4, 15)

@@ -70,6 +70,9 @@ class HybridMoe(nn.Module):
         self.observer: RoutingObserver | None = None
         self.ranks: Ranks = ALONE
         self.load_balancing_loss: Tensor | None = None
+        self.keeps_loss = (
+            True  # not while checkpointing computes the layer again: it would hold the layer's activations
+        )
         self._batch_threshold: Tensor | None = None
 
     def forward(self, x_BTH: Tensor) -> Tensor:
@@ -125,7 +128,8 @@ class HybridMoe(nn.Module):
         if self.moe.num_token_experts > 1:
             tokens = route_tokens(self.token_router(x_NH), self.moe)
             if self.training:
-                self.load_balancing_loss = load_balancing_loss(tokens.scores, tokens.chosen, self.ranks)
+                loss = load_balancing_loss(tokens.scores, tokens.chosen, self.ranks)
+                self.load_balancing_loss = loss if self.keeps_loss else None
         if self.moe.num_segment_experts:
             pooled_VH = pool_windows(x_NH, plan, self.segment_start, self.state)
             segments = route_segments(

@@ -154,7 +154,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         layers = self.hybrid_layers.values()
         losses = [layer.load_balancing_loss for layer in layers if layer.load_balancing_loss is not None]
         for layer in layers:
-            layer.load_balancing_loss = None
+            layer.load_balancing_loss, layer.keeps_loss = None, False
         return torch.stack(losses).mean() if losses else None
 
     def _plan_segments(self, decoder: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
@@ -180,6 +180,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         if self.training:
             for layer in self.hybrid_layers.values():
                 layer.absorb_batch_threshold()
+                layer.keeps_loss = True
         plan = plan_segments(
             position_ids,
             real_tokens,

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
+from multipl_moe.allocator import KERNELS_KEPT
 from multipl_moe.errors import BaseModelError
 from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -22,6 +23,7 @@ from multipl_moe.upcycle.layers import resolve_layers
 
 # Of each trained parameter: two float32 moments, or two bytes and the two float32 scales of a block of 256.
 _OPTIMIZER_BYTES = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
+_KERNEL_BYTES = KERNELS_KEPT * 2**19  # about half a megabyte each
 # Clipping reads gradients twice and writes them once, the optimiser reads them, weights and moments, and writes the
 # last two: all float32.
 _UPDATE_BYTES = 4 * 10
@@ -29,10 +31,13 @@ _UPDATE_BYTES = 4 * 10
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes of each part when memory is at its peak; they add up to `total_bytes`.
+    """Most bytes of each part; together they are the peak, `total_bytes`.
+
+    Gradients are all there when most activations are gone, but what one kind frees the other can hardly use: it lies in
+    pieces between what stays, and the logits want it whole.
 
     Attributes:
-        runtime_bytes: interpreter and libraries.
+        runtime_bytes: interpreter and libraries, with the kernels that they prepare.
         frozen_bytes: weights that do not train, in the checkpoint's dtype.
         mapped_bytes: pages of the checkpoint that hold what trains as it was; on a CPU the file stays mapped as long as
             frozen weights lie in it. The kernel may take them away.
@@ -112,11 +117,11 @@ def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: in
     frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
     step = rehearse_step(model, recipe, "cuda" if on_gpu else "cpu")
     memory = MemoryPlan(
-        runtime_bytes=runtime_bytes,
+        runtime_bytes=runtime_bytes + (0 if on_gpu else _KERNEL_BYTES),
         frozen_bytes=frozen_bytes,
         mapped_bytes=sum(stored[name] for name in trained & stored.keys()) if stays_mapped else 0,
         master_bytes=master_bytes,
-        gradient_bytes=step.gradient_bytes,
+        gradient_bytes=4 * audit.num_trained,
         optimizer_bytes=round(_OPTIMIZER_BYTES[recipe.train.optimizer] * audit.num_trained),
         activation_bytes=step.activation_bytes,
     )
@@ -168,7 +173,8 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
         changes.append(halves | {"train.accumulation_steps": 2 * train.accumulation_steps})
     if train.method == "dense":
         changes.append({"train.method": "lora"})
-    if train.method == "experts" and not has_model and "expert_type" in MoeSection.model_fields:
+    has_types = "expert_type" in MoeSection.model_fields and getattr(recipe.moe, "expert_type", None) != "lora"
+    if train.method == "experts" and not has_model and has_types:
         changes.append({"moe.expert_type": "lora"})
     num_layers = len(resolve_layers(recipe.moe.layers, config.get_text_config().num_hidden_layers))
     if num_layers > 1 and (train.method == "dense-ffn" or (train.method == "experts" and not has_model)):

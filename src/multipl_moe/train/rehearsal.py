@@ -34,14 +34,13 @@ class StepCost:
     """What an optimiser step needs beside weights and optimiser state, the optimiser's own work left out.
 
     Attributes:
-        activation_bytes: activations, logits and temporary tensors, when memory is at its peak.
-        gradient_bytes: gradients of parameters at that moment; fewer than all where the peak is before the end.
+        activation_bytes: most that activations, logits and temporary tensors take at a time, gradients of parameters
+            left out.
         flops: floating-point operations of matrix products, forward, recomputed and backward.
         moved_bytes: read and written by all other operations.
     """
 
     activation_bytes: int
-    gradient_bytes: int
     flops: int
     moved_bytes: int
 
@@ -70,14 +69,9 @@ def rehearse_step(model: PreTrainedModel, recipe: Recipe, device: str) -> StepCo
         inputs["position_ids"] = torch.arange(shape[1], device=device).expand(shape)
         count = torch.tensor(shape[0] * shape[1], device=device)
         with ledger:
-            for _ in range(min(train.accumulation_steps, 2)):  # from the second on there are gradients from the start
-                flops, moved_bytes = ledger.flops, ledger.moved_bytes
-                forward(**inputs, num_items_in_batch=count, use_cache=False)["loss"].backward()
-    activations, gradients = ledger.peak
+            forward(**inputs, num_items_in_batch=count, use_cache=False)["loss"].backward()
     passes = train.accumulation_steps
-    return StepCost(
-        activations, gradients, passes * (ledger.flops - flops), passes * (ledger.moved_bytes - moved_bytes)
-    )
+    return StepCost(ledger.peak_bytes, passes * ledger.flops, passes * ledger.moved_bytes)
 
 
 class _Ledger(TorchDispatchMode):
@@ -86,8 +80,7 @@ class _Ledger(TorchDispatchMode):
     def __init__(self, *, is_fake: bool = False) -> None:
         super().__init__()
         self._is_fake = is_fake
-        self.flops = self.moved_bytes = 0
-        self.peak = (0, 0)
+        self.flops = self.moved_bytes = self.peak_bytes = 0
         self._live_bytes = self._gradient_bytes = 0
         self._known = WeakIdKeyDictionary()
 
@@ -116,8 +109,7 @@ class _Ledger(TorchDispatchMode):
         size = storage.nbytes()
         weakref.finalize(storage, self._release, size).atexit = False
         self._live_bytes += size
-        if self._live_bytes > sum(self.peak):
-            self.peak = (self._live_bytes - self._gradient_bytes, self._gradient_bytes)
+        self.peak_bytes = max(self.peak_bytes, self._live_bytes - self._gradient_bytes)
 
     def _release(self, size: int) -> None:
         self._live_bytes -= size
