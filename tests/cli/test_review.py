@@ -48,7 +48,7 @@ def test_ctrl_c_while_training_and_while_scoring_leave_a_run_to_go_on_with(run, 
 
 
 def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.train.review.load_hybrid", interrupt)
+    monkeypatch.setattr("multipl_moe.train.trainer.load_for_training", interrupt)
     assert_interrupted(run("review", hybrid, corpus, "out", *TWO, *SHORT))
     assert tree(tmp_path) == {}
 

@@ -22,7 +22,7 @@ from tests.train.tiny import World, tensors, with_train
 
 
 def _read(world: World, **train) -> HeldOut:
-    return HeldOut.read(with_train(world.recipe, **train), world.corpus, load_tokenizer(world.base))
+    return HeldOut.read(with_train(world.recipe, **train), world.corpus, world.base)
 
 
 def test_text_is_the_validation_documents_of_all_languages_alike(world: World):
@@ -91,4 +91,4 @@ def test_language_that_holds_out_nothing_is_refused(world: World, tmp_path: Path
     manifest["languages"]["go"]["validation_files"] = 0
     (corpus / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CorpusError, match="holds out no file of go"):
-        HeldOut.read(world.recipe, corpus, load_tokenizer(world.base))
+        HeldOut.read(world.recipe, corpus, world.base)

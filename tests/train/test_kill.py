@@ -89,6 +89,18 @@ def test_run_killed_five_times_equals_the_unbroken_run_bit_for_bit(world: World,
     assert {path.name for path in broken.output.iterdir()} == {"model", "training.json"}
 
 
+def test_two_processes_killed_five_times_end_with_the_weights_of_two_that_were_not(world: World, tmp_path: Path):
+    """Tensors only: what else a run holds stays within its processes."""
+    recipe = with_train(world.recipe, tokens=24 * 2 * 64, batch_sequences=2, keep_checkpoints=2, save_every_steps=2)
+    whole, broken = (_job(recipe, world, tmp_path / name) for name in ("whole", "broken"))
+    assert exit_codes(start(whole, num_processes=2)) == [0, 0]
+    kill_five_times(broken, seed=7, num_processes=2)
+    assert exit_codes(start(broken, num_processes=2)) == [0, 0]
+    ours, theirs = tensors(whole.output / "model"), tensors(broken.output / "model")
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
 @pytest.mark.parametrize("method", ["dense", "dense-ffn", "lora"])
 def test_kill_in_a_save_leaves_the_checkpoint_before_it(world: World, tmp_path: Path, method: str):
     recipe = with_train(world.recipe, method=method, tokens=6 * 128, save_every_steps=2)

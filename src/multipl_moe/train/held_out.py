@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel
 
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.packed import IGNORED_LABEL
@@ -24,12 +24,13 @@ class HeldOut:
     batches: dict[str, list[dict[str, Tensor]]]
 
     @classmethod
-    def read(cls, recipe: Recipe, corpus: Path, tokenizer: PreTrainedTokenizerBase) -> "HeldOut":
+    def read(cls, recipe: Recipe, corpus: Path, model_folder: Path) -> "HeldOut":
         """`train.eval_tokens` tokens in all, the same for every language, spread over its validation documents.
 
         Raises:
             CorpusError: a language has no validation documents.
         """
+        tokenizer = AutoTokenizer.from_pretrained(model_folder)
         counts = CorpusManifest.load(corpus).languages
         languages = [name for name in recipe.languages if name in counts]
         if empty := [name for name in languages if counts[name].validation_files == 0]:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
@@ -22,6 +22,7 @@ from multipl_moe.train.data import calibration_batches, expert_use_batches, requ
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
+from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.settings import (
     attention_implementation,
@@ -71,7 +72,29 @@ class TrainResult:
         return cls(**(values | parts))
 
 
-@preemptible()
+class Finish(Protocol):
+    """Makes a trained model ready for use and saves it. Text that this needs is read before training, so that a corpus
+    that lacks it is refused then."""
+
+    def save(self, model: PreTrainedModel, folder: Path, /) -> None:
+        """Write the model into a folder."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What sets a stage apart.
+
+    Attributes:
+        prepare: freezes what does not learn; tells what does.
+        finish: given the recipe, the folder of the model that training starts from and the corpus.
+        trainer_class: has the stage's loss.
+    """
+
+    prepare: Callable[[PreTrainedModel, Recipe], Audit]
+    finish: Callable[[Recipe, Path, Path], Finish]
+    trainer_class: type[OrderedTrainer] = OrderedTrainer
+
+
 def train_model(
     recipe: Recipe,
     model_folder: Path,
@@ -82,11 +105,30 @@ def train_model(
     on_audit: Callable[[Audit], None] = lambda audit: None,
     on_interrupt: Callable[[], None] = lambda: None,
 ) -> TrainResult:
-    """Train a model as `train.method` says; goes on from the last checkpoint in `output` if there is one.
+    """Train a model as `train.method` says: stage 1 of a hybrid, or the dense base. See `run_stage`."""
+    stage = Stage(prepare, _CalibrateAndMerge)
+    hooks: Any = {"callbacks": callbacks, "on_audit": on_audit, "on_interrupt": on_interrupt}
+    return run_stage(stage, recipe, model_folder, corpus, output, **hooks)
+
+
+@preemptible()
+def run_stage(
+    stage: Stage,
+    recipe: Recipe,
+    model_folder: Path,
+    corpus: Path,
+    output: Path,
+    *,
+    callbacks: Sequence[TrainerCallback] = (),
+    on_audit: Callable[[Audit], None] = lambda audit: None,
+    on_interrupt: Callable[[], None] = lambda: None,
+) -> TrainResult:
+    """Train, prove what stayed frozen, finish; goes on from the last checkpoint in `output` if there is one.
 
     In every process that torchrun started it must be called alike; the main one writes, and all return when it has.
 
     Args:
+        stage: what to do.
         recipe: train, seed and languages are used.
         model_folder: what to start from: a hybrid checkpoint for the method `experts`, else a dense model.
         corpus: folder that `build_corpus` wrote.
@@ -119,10 +161,11 @@ def train_model(
     dataset = training_data(recipe, corpus, sequences)
     model = load_for_training(recipe, model_folder)
     require_same_tokenizer(model_folder, corpus)
-    after_training = _AfterTraining(recipe, model_folder, corpus)
+    finish = stage.finish(recipe, model_folder, corpus)
+    held_out = HeldOut.read(recipe, corpus, model_folder) if recipe.train.eval_every_steps is not None else None
     model.set_attn_implementation(attention_implementation(recipe))
     storage_dtype = model.dtype
-    audit = prepare(model, recipe)
+    audit = stage.prepare(model, recipe)
     if is_main():
         on_audit(audit)
     before = frozen_hashes(model)
@@ -136,11 +179,12 @@ def train_model(
         checkpoints,
         [clock, *callbacks],
         on_interrupt,
-        held_out=after_training.held_out,
+        held_out=held_out,
         frozen=before,
+        trainer_class=stage.trainer_class,
     )
     if is_sharded(model):
-        model = _whole(model, recipe, model_folder)
+        model = _whole(model, stage, recipe, model_folder)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
     result = TrainResult(
@@ -155,7 +199,7 @@ def train_model(
     )
     if is_main():
         with full_disk_explained(checkpoints), staged_folder(output / "model") as staging:
-            after_training.save(model, staging)
+            finish.save(model, staging)
             copy_companions(model_folder, staging)
         write_json(output / "training.json", result.to_json())
         shutil.rmtree(checkpoints, ignore_errors=True)
@@ -163,11 +207,11 @@ def train_model(
     return result
 
 
-def _whole(sharded: PreTrainedModel, recipe: Recipe, model_folder: Path) -> PreTrainedModel:
+def _whole(sharded: PreTrainedModel, stage: Stage, recipe: Recipe, model_folder: Path) -> PreTrainedModel:
     """The trained model in one piece in the main process; in the others the one that training started from."""
     weights = full_weights(sharded)
     model = load_for_training(recipe, model_folder)
-    prepare(model, recipe)
+    stage.prepare(model, recipe)
     unify_dtype(model, recipe)
     if is_main():
         model.load_state_dict(weights)
@@ -175,18 +219,13 @@ def _whole(sharded: PreTrainedModel, recipe: Recipe, model_folder: Path) -> PreT
     return model
 
 
-class _AfterTraining:
-    """What makes a trained model ready for use: thresholds set on training text, use of experts noted, adapters merged.
-
-    The text is read before training, so that a corpus that lacks it is refused then.
-    """
+class _CalibrateAndMerge:
+    """Thresholds set on training text, use of experts noted, adapters merged."""
 
     def __init__(self, recipe: Recipe, model_folder: Path, corpus: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(model_folder)
         self._calibration = list(calibration_batches(recipe, corpus, tokenizer))
         self._expert_use = expert_use_batches(recipe, corpus)
-        measured = recipe.train.eval_every_steps is not None
-        self.held_out = HeldOut.read(recipe, corpus, tokenizer) if measured else None
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):
