@@ -81,7 +81,9 @@ def test_each_kind_is_told_once(tmp_path: Path):
     with progress:
         progress.on_train_begin(None, state, None, model=model)
         for extra in ({}, {"dead_token_experts": 1}, {}):
-            progress._statistics = {1: SimpleNamespace(summary=lambda extra=extra: summary | extra)}
+            statistics = SimpleNamespace(summary=lambda extra=extra: summary | extra)
+            statistics.over = lambda ranks, statistics=statistics: statistics
+            progress._statistics = {1: statistics}
             progress.on_log(None, state, None, {"loss": 1.0, "learning_rate": 0.1})
     lines = [line for line in told.getvalue().splitlines() if line.startswith("warning: ")]
     assert len(lines) == 2

@@ -72,11 +72,10 @@ def load_for_training(recipe: Recipe, folder: Path) -> PreTrainedModel:
     Raises:
         BaseModelError: the folder holds the other kind of model, or cannot be read.
     """
-    config = load_config(folder)
-    is_hybrid = config.model_type == MultiplMoeConfig.model_type
     if METHODS[recipe.train.method].of_hybrid:
         return load_hybrid(folder)
-    if is_hybrid:
+    config = load_config(folder)
+    if config.model_type == MultiplMoeConfig.model_type:
         raise BaseModelError(f"model: {folder} is a hybrid; train.method {recipe.train.method} trains its dense base")
     model = load_dense(folder)
     return _with_adapters(model, recipe, config) if recipe.train.method == "lora" else model
