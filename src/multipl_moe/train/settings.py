@@ -23,7 +23,7 @@ def training_steps(recipe: Recipe) -> int:
 
 
 def distribution(recipe: Recipe) -> Literal["one", "ddp", "fsdp2"]:
-    """How the processes share the work: `one` process alone, each a whole model (`ddp`), or each a part of it (`fsdp2`).
+    """How processes share the work: `one` is alone, each has a whole model (`ddp`), or each a part of it (`fsdp2`).
 
     Raises:
         ConfigError: what the recipe asks for would not be used.

@@ -6,7 +6,6 @@ on CPUs and could not be tested there.
 
 from pathlib import Path
 
-import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
