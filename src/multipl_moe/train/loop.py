@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.launch import num_processes
 from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.recipe import Recipe
@@ -45,7 +45,7 @@ class OrderedTrainer(Trainer):
             super()._move_model_to_device(model, device)
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
-        norm = super()._clip_grad_norm(model)
+        norm: Any = super()._clip_grad_norm(model)
         return norm.full_tensor() if self._is_sharded else norm
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
@@ -87,6 +87,7 @@ def fit(
 
     Raises:
         ConfigError: the processes would not be used as the recipe says.
+        OutputError: the checkpoint is of another number of processes.
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
     """
     if distribution(recipe) == "fsdp2":
@@ -102,6 +103,8 @@ def fit(
     _require_processes(trainer)
     with main_first():
         last = last_checkpoint(checkpoints)
+    if last is not None:
+        _require_as_many_processes(Path(last))
     with interrupt, over_ranks(model, routing_group()):
         trainer.train(resume_from_checkpoint=last)
     if interrupt.requested:
@@ -126,6 +129,16 @@ def _require_processes(trainer: Trainer) -> None:
         raise ConfigError(
             f"train: accelerate uses {count} processes as {kind}, but torchrun started {num_processes()}; start with "
             "torchrun alone, without accelerate's or MPI's launcher and settings"
+        )
+
+
+def _require_as_many_processes(checkpoint: Path) -> None:
+    """Raise OutputError where a checkpoint is of another number of processes: its steps had other rows."""
+    count = len(list(checkpoint.glob("rng_state*.pth")))
+    if count != num_processes():
+        raise OutputError(
+            f"output: {checkpoint} is of a run of {count} processes, not of {num_processes()}; go on with as many, or "
+            "start anew in another folder"
         )
 
 

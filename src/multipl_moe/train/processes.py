@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -75,4 +76,5 @@ def main_first() -> Iterator[None]:
 
 @cache
 def _groups() -> _Groups:
-    return _Groups(dist.new_group(timeout=_STEP_TIMEOUT), dist.new_group(timeout=_WAIT_TIMEOUT))
+    routing, control = dist.new_group(timeout=_STEP_TIMEOUT), dist.new_group(timeout=_WAIT_TIMEOUT)
+    return _Groups(cast(dist.ProcessGroup, routing), cast(dist.ProcessGroup, control))

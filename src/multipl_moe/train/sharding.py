@@ -5,10 +5,11 @@ on CPUs and could not be tested there.
 """
 
 from pathlib import Path
+from typing import Any, cast
 
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from torch import Tensor, nn
+from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -34,7 +35,7 @@ def shard(model: PreTrainedModel) -> None:
     Args:
         model: the same on every process, with the parameters that learn told apart.
     """
-    for layer in model.get_decoder().layers:
+    for layer in cast(Any, model.get_decoder()).layers:
         if isinstance(layer.mlp, HybridMoe):
             for unit in (layer.mlp.experts, layer.mlp.shared_expert, layer.mlp):
                 fully_shard(unit, shard_placement_fn=_placement)
@@ -52,7 +53,7 @@ def full_weights(model: nn.Module) -> dict[str, Tensor]:
 
     Every process must call it.
     """
-    return get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    return cast(dict, get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)))
 
 
 def save_sharded(model: nn.Module, optimizer: Optimizer, folder: Path) -> None:
@@ -61,13 +62,15 @@ def save_sharded(model: nn.Module, optimizer: Optimizer, folder: Path) -> None:
     It is a folder of torch.distributed.checkpoint, which any number of processes can read. Every process must call it.
     """
     weights, state = get_state_dict(model, optimizer, options=_TRAINED_ONLY)
-    dcp.save({"model": weights, "optimizer": state}, checkpoint_id=folder)
+    state_dict_saver.save({"model": weights, "optimizer": state}, checkpoint_id=folder)
 
 
 def load_sharded(model: nn.Module, optimizer: Optimizer, folder: Path) -> None:
     """Read `save_sharded`'s folder into a model and its optimiser, sharded over as many processes or not at all."""
     weights, state = get_state_dict(model, optimizer, options=_TRAINED_ONLY)
-    dcp.load({"model": weights, "optimizer": state}, checkpoint_id=folder, no_dist=not dist.is_initialized())
+    state_dict_loader.load(
+        {"model": weights, "optimizer": state}, checkpoint_id=folder, no_dist=not dist.is_initialized()
+    )
     set_state_dict(
         model,
         optimizer,
