@@ -1,8 +1,7 @@
 """Two processes with parts of a batch train as one process with all of it: routing, thresholds, losses, gradients.
 
-The test was seen to fail for each of: `elsewhere` or the gather left out (thresholds, expert choice), the moving
-average over the own gates alone, the load-balancing loss from the own counts, and its share of a batch from the own
-labels.
+Seen to fail for each of: `elsewhere` left out in segment_moe.py, the moving average over the own gates in hybrid.py,
+the load-balancing loss from the own counts in losses.py, and its share of a batch from the own labels in modeling.py.
 """
 
 from dataclasses import dataclass

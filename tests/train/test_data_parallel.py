@@ -1,7 +1,7 @@
 """Whole training runs of two processes over gloo: equal to one process at the same global batch, whole or sharded.
 
-Seen to fail: the curve of 50 steps without `over_ranks` in train/loop.py and with `ddp_broadcast_buffers` left out of
-nothing but that, the metrics without `over` in train/progress.py, the interrupt without `any_process` (it hangs).
+Seen to fail without `over_ranks` in train/loop.py, without `over` in train/progress.py, and without `any_process` in
+train/callbacks.py.
 """
 
 import json

@@ -11,7 +11,7 @@ def load_balancing_loss(scores: Tensor, chosen: Tensor, ranks: Ranks = ALONE) ->
 
     P_e is the mean score of expert e over the tokens and f_e the share of all assignments that went to it; it is 1
     when both are uniform, and 0 without tokens. f_e and the number of tokens are those of the whole data-parallel
-    batch, so the mean over the processes of their losses (and of the gradients) is that of one process with all tokens.
+    batch, so the mean of the processes' losses, and of their gradients, is that of one process with all tokens.
 
     Args:
         scores: (N, E) softmax over experts, padding left out.

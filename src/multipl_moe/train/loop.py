@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from multipl_moe.errors import ConfigError, Preempted
+from multipl_moe.errors import ConfigError, OutputError, Preempted
 from multipl_moe.launch import num_processes
 from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.recipe import Recipe
@@ -69,7 +69,7 @@ def fit(
     Raises:
         ConfigError: the processes would not be used as the recipe says.
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
-        OutputError: the disk is full, or the checkpoint belongs to another model.
+        OutputError: the disk is full, or the checkpoint is of another model or another number of processes.
         Preempted: stopped by SIGTERM, after saving a checkpoint.
         TrainingError: a bad step that the recipe does not skip.
     """
@@ -91,6 +91,8 @@ def fit(
     _require_processes(trainer)
     with main_first():
         last = last_checkpoint(checkpoints)
+    if last is not None:
+        _require_as_many_processes(last)
     loss_by_language = trainer.language_losses.in_place_of(model)
     with interrupt, full_disk_explained(checkpoints), loss_by_language, over_ranks(model, routing_group()):
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
@@ -111,6 +113,16 @@ def _require_processes(trainer: Trainer) -> None:
         raise ConfigError(
             f"train: accelerate uses {count} processes as {kind}, but torchrun started {num_processes()}; start with "
             "torchrun alone, without accelerate's or MPI's launcher and settings"
+        )
+
+
+def _require_as_many_processes(checkpoint: Path) -> None:
+    """Raise OutputError where a checkpoint is of another number of processes: its steps had other rows."""
+    count = len(list(checkpoint.glob("rng_state*.pth")))
+    if count != num_processes():
+        raise OutputError(
+            f"output: {checkpoint} is of a run of {count} processes, not of {num_processes()}; go on with as many, or "
+            "start anew in another folder"
         )
 
 

@@ -5,7 +5,7 @@ on CPUs and could not be tested there.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch.distributed as dist
 from torch import nn
@@ -58,7 +58,7 @@ def full_weights(model: nn.Module) -> dict[str, Any]:
 
     Every process must call it.
     """
-    return get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    return cast(dict, get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True)))
 
 
 def save_sharded(model: nn.Module, optimizer: Optimizer, folder: Path) -> None:

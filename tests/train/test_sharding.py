@@ -1,0 +1,100 @@
+"""What `shard` divides, and checkpoints of divided models: written by two processes, read by one without any group."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+
+from multipl_moe.model.data_parallel import over_ranks
+from multipl_moe.model.parameters import trained_names
+from multipl_moe.train.sharding import full_weights, is_sharded, load_sharded, save_sharded, shard
+from multipl_moe.train.stages import freeze_all_but
+from tests.conftest import random_tokens, tiny_hybrid
+from tests.distributed import run_processes
+
+_NUM_STEPS = 10
+
+
+def _model() -> Any:
+    model = tiny_hybrid(num_token_experts=3).train()  # five trained experts, which two processes cannot share evenly
+    freeze_all_but(model, trained_names(model), {"": ""})
+    return model
+
+
+def _optimizer(model: Any) -> torch.optim.Optimizer:
+    return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2, fused=True)
+
+
+def _step(model: Any, optimizer: torch.optim.Optimizer, group: dist.ProcessGroup, seed: int) -> None:
+    tokens = random_tokens(4, 22, seed)[2 * group.rank() : 2 * group.rank() + 2]
+    with over_ranks(model, group):
+        model(input_ids=tokens, labels=tokens).loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    for layer in model.hybrid_layers.values():
+        layer.absorb_batch_threshold()
+
+
+def _saved_by_two(folder: Path) -> dict[str, Any]:
+    dist.init_process_group("gloo")
+    model, group = _model(), dist.new_group()
+    assert isinstance(group, dist.ProcessGroup)
+    shard(model)
+    optimizer = _optimizer(model)
+    for seed in range(_NUM_STEPS):
+        _step(model, optimizer, group, seed)
+    save_sharded(model, optimizer, folder)
+    weights = {name: tensor.clone() for name, tensor in full_weights(model).items()}
+    experts = model.model.layers[1].mlp.experts
+    result = {
+        "weights": weights,
+        "divided": all(isinstance(parameter, DTensor) for parameter in model.parameters()) and is_sharded(model),
+        "shape": tuple(experts.down_proj.to_local().shape),
+    }
+    again = _model()
+    shard(again)
+    fresh = _optimizer(again)
+    load_sharded(again, fresh, folder)
+    for one, other in ((model, optimizer), (again, fresh)):
+        _step(one, other, group, seed=99)
+    first, second = full_weights(model), full_weights(again)
+    result["equal after another step"] = all(torch.equal(first[name], second[name]) for name in first)
+    return result
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("sharded") / "checkpoint"
+    return folder, run_processes(_saved_by_two, folder)
+
+
+def test_every_weight_is_divided_and_experts_evenly(saved):
+    for result in saved[1]:
+        assert result["divided"]
+        assert result["shape"] == (5, 16, 48)  # of (5, 32, 48)
+
+
+def test_a_sharded_checkpoint_goes_on_bit_for_bit(saved):
+    assert all(result["equal after another step"] for result in saved[1])
+
+
+def test_a_checkpoint_of_two_processes_is_read_by_one_without_a_group(saved):
+    folder, (main, other) = saved
+    assert other["weights"] == {}
+    model = _model()
+    optimizer = _optimizer(model)
+    assert not dist.is_initialized()
+    load_sharded(model, optimizer, folder)
+    ours: dict[str, Tensor] = model.state_dict()
+    assert ours.keys() == main["weights"].keys()
+    assert [name for name in ours if not torch.equal(ours[name], main["weights"][name])] == []
+    start = _model().state_dict()
+    changed = {name for name in ours if not torch.equal(ours[name], start[name])}
+    assert trained_names(model) <= changed <= trained_names(model) | {n for n in ours if n.endswith("_threshold")}
+    states = optimizer.state_dict()["state"].values()
+    assert len(states) == len(trained_names(model))
+    assert all(state["step"] == _NUM_STEPS and state["exp_avg"].abs().max() > 0 for state in states)
