@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from multipl_moe.recipe import Recipe
@@ -50,6 +50,29 @@ def recipe_from_flags(
     if file is None:
         overrides = (defaults or {}) | {key: value for key, value in overrides.items() if value is not None}
     return load_recipe(file, overrides)
+
+
+def require_run_to_enter(output: Path, recipe: "Recipe", resume: bool, last_file: str) -> None:
+    """Check that a run folder may be used; it is created when training begins.
+
+    Args:
+        output: the folder.
+        recipe: of the run.
+        resume: whether an existing one may be gone on in.
+        last_file: what a finished run has.
+
+    Raises:
+        OutputError: it exists, is finished, or was begun with another recipe.
+    """
+    from multipl_moe.recipe import load_recipe
+
+    if output.exists() and not resume:
+        raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
+    if (output / last_file).exists():
+        raise OutputError(f"output: {output} holds a finished run; choose another folder")
+    begun = output / "recipe.yaml"
+    if begun.exists() and not recipe.same_training(load_recipe(begun)):
+        raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {begun}")
 
 
 def split_names(text: str | None) -> list[str] | None:

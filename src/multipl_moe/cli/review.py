@@ -14,9 +14,9 @@ from multipl_moe.cli.options import (
     Settings,
     recipe_from_flags,
     require_folders,
+    require_run_to_enter,
     split_names,
 )
-from multipl_moe.errors import OutputError
 
 if TYPE_CHECKING:
     from multipl_moe.recipe import Recipe
@@ -50,7 +50,7 @@ def review(
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"review.tokens": tokens, "review.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
-    _enter(output, chosen, resume)
+    require_run_to_enter(output, chosen, resume, "metrics.json")
     require_folders(model=model, corpus=corpus)
     keep_freed_memory()
     result = _train(chosen, model, corpus, output)
@@ -70,18 +70,6 @@ def review(
     console.print(routing_table(metrics))
     console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
-
-
-def _enter(output: Path, recipe: "Recipe", resume: bool) -> None:
-    """Check that the folder may be used; it is created when training begins."""
-    from multipl_moe.recipe import load_recipe
-
-    if output.exists() and not resume:
-        raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
-    if (output / "metrics.json").exists():
-        raise OutputError(f"output: {output} holds a finished run; choose another folder")
-    if (output / "recipe.yaml").exists() and load_recipe(output / "recipe.yaml") != recipe:
-        raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {output}/recipe.yaml")
 
 
 def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":

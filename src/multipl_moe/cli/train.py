@@ -14,9 +14,9 @@ from multipl_moe.cli.options import (
     Settings,
     recipe_from_flags,
     require_folders,
+    require_run_to_enter,
     split_names,
 )
-from multipl_moe.errors import OutputError
 from multipl_moe.launch import is_main
 
 
@@ -42,7 +42,6 @@ def train(
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --tokens 300000 --learning-rate 2e-3`
     """
     from multipl_moe.allocator import keep_freed_memory
-    from multipl_moe.recipe import load_recipe
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
@@ -55,12 +54,7 @@ def train(
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
-    if output.exists() and not resume:
-        raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
-    if (output / "training.json").exists():
-        raise OutputError(f"output: {output} holds a finished run; choose another folder")
-    if (output / "recipe.yaml").exists() and not chosen.same_training(load_recipe(output / "recipe.yaml")):
-        raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {output}/recipe.yaml")
+    require_run_to_enter(output, chosen, resume, "training.json")
     require_folders(model=model, corpus=corpus)
 
     def begin(audit: Audit) -> None:

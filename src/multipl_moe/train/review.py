@@ -1,12 +1,11 @@
 """Stage 2 (MoE-LPR's review): routers learn to leave what is to keep to the frozen expert; nothing else moves."""
 
 import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback
+from transformers import AutoTokenizer, PreTrainedModel
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.expert_use import measure_expert_use
@@ -16,21 +15,12 @@ from multipl_moe.train.data import calibration_batches, expert_use_batches
 from multipl_moe.train.review_calibration import calibrate_after_review
 from multipl_moe.train.review_trainer import ReviewTrainer, uses_thresholds
 from multipl_moe.train.stages import Audit, freeze_all_but
-from multipl_moe.train.trainer import Stage, TrainResult, run_stage
+from multipl_moe.train.trainer import Hooks, Stage, TrainResult, run_stage
 
 _GROUPS = {"token routers": ".token_router.", "segment routers": ".segment_router."}
 
 
-def review_model(
-    recipe: Recipe,
-    model_folder: Path,
-    corpus: Path,
-    output: Path,
-    *,
-    callbacks: Sequence[TrainerCallback] = (),
-    on_audit: Callable[[Audit], None] = lambda audit: None,
-    on_interrupt: Callable[[], None] = lambda: None,
-) -> TrainResult:
+def review_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]) -> TrainResult:
     """Train the routers of a hybrid on a replay of the languages to keep beside those to learn. See `run_stage`.
 
     Where segment experts choose without thresholds
@@ -39,14 +29,13 @@ def review_model(
     Args:
         recipe: review, train (but tokens, learning rate and mixture), seed and languages are used.
         model_folder: hybrid checkpoint, after stage 1.
-        corpus, output, callbacks, on_audit, on_interrupt: as in `run_stage`.
+        corpus, output, hooks: as in `run_stage`.
 
     Raises:
         ConfigError: there is nothing to review, or there are several processes or GPUs.
         UserError: as in `run_stage`.
     """
     _require_one_process()
-    hooks: Any = {"callbacks": callbacks, "on_audit": on_audit, "on_interrupt": on_interrupt}
     return run_stage(_STAGE, review_stage(recipe), model_folder, corpus, output, **hooks)
 
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
@@ -95,20 +95,17 @@ class Stage:
     trainer_class: type[OrderedTrainer] = OrderedTrainer
 
 
-def train_model(
-    recipe: Recipe,
-    model_folder: Path,
-    corpus: Path,
-    output: Path,
-    *,
-    callbacks: Sequence[TrainerCallback] = (),
-    on_audit: Callable[[Audit], None] = lambda audit: None,
-    on_interrupt: Callable[[], None] = lambda: None,
-) -> TrainResult:
+class Hooks(TypedDict, total=False):
+    """Whom a run tells what; see `run_stage`."""
+
+    callbacks: Sequence[TrainerCallback]
+    on_audit: Callable[[Audit], None]
+    on_interrupt: Callable[[], None]
+
+
+def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]) -> TrainResult:
     """Train a model as `train.method` says: stage 1 of a hybrid, or the dense base. See `run_stage`."""
-    stage = Stage(prepare, _CalibrateAndMerge)
-    hooks: Any = {"callbacks": callbacks, "on_audit": on_audit, "on_interrupt": on_interrupt}
-    return run_stage(stage, recipe, model_folder, corpus, output, **hooks)
+    return run_stage(Stage(prepare, _CalibrateAndMerge), recipe, model_folder, corpus, output, **hooks)
 
 
 @preemptible()
