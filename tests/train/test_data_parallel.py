@@ -1,7 +1,6 @@
 """Whole training runs of two processes over gloo: equal to one process at the same global batch, whole or sharded.
 
-Seen to fail without `over_ranks` in train/loop.py, without `over` in train/progress.py, and without `any_process` in
-train/callbacks.py.
+Seen to fail without `over_ranks` in train/loop.py, and without `over` in train/progress.py.
 """
 
 import json
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
+from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
 from multipl_moe.loading import load_hybrid
@@ -34,12 +34,14 @@ class _Notes(TrainerCallback):
     stop: tuple[int, int] | None = None  # rank, step
     losses: list[float] = field(default_factory=list)
     thresholds: list[torch.Tensor] = field(default_factory=list)
+    sharded: bool = False
 
     def on_step_begin(self, args, state, control, **kwargs):
         if self.stop == (args.process_index, state.global_step):
             os.kill(os.getpid(), signal.SIGINT)
 
     def on_step_end(self, args, state, control, **kwargs):
+        self.sharded = all(isinstance(parameter, DTensor) for parameter in kwargs["model"].parameters())
         layers = hybrid_layers_of(kwargs["model"]).values()
         self.thresholds.append(torch.stack([layer.segment_threshold.clone() for layer in layers]))
 
@@ -82,6 +84,7 @@ class _Outcome:
     losses: list[float]
     thresholds: torch.Tensor
     frozen_sha256: str | None
+    sharded: bool
 
 
 def _run(job: _Job, recipe: Recipe, world: World, folder: Path) -> _Outcome:
@@ -91,8 +94,8 @@ def _run(job: _Job, recipe: Recipe, world: World, folder: Path) -> _Outcome:
         try:
             result = train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[notes, progress])
         except KeyboardInterrupt:
-            return _Outcome(notes.losses, torch.stack(notes.thresholds), None)
-    return _Outcome(notes.losses, torch.stack(notes.thresholds), result.frozen_sha256)
+            return _Outcome(notes.losses, torch.stack(notes.thresholds), None, notes.sharded)
+    return _Outcome(notes.losses, torch.stack(notes.thresholds), result.frozen_sha256, notes.sharded)
 
 
 def _all_jobs(world: World, folder: Path) -> dict[str, _Outcome]:
@@ -156,6 +159,7 @@ def test_two_processes_train_as_one_at_the_same_global_batch(name: str, decided:
 
 def test_sharded_processes_train_as_whole_ones(decided: World, folder: Path, of_two):
     for two in of_two:
+        assert {name for name, run in two.items() if run.sharded} == {"fsdp2", "sharded-stopped", "sharded-resumed"}
         assert two["fsdp2"].losses == pytest.approx(two["ddp"].losses, abs=1e-5)
         torch.testing.assert_close(two["fsdp2"].thresholds, two["ddp"].thresholds, rtol=0, atol=1e-6)
         assert two["fsdp2"].frozen_sha256 == two["ddp"].frozen_sha256
