@@ -1,4 +1,4 @@
-"""A comparison in the tiny world of tests/train/tiny.py: two methods, two steps a run."""
+"""A comparison in the tiny world of tests/train/tiny.py: three methods, two steps a run."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def values(world: World) -> dict[str, Any]:
-    """The file's content: a hybrid with two seeds and a warm start, a dense one with a curve."""
+    """The file: a hybrid with two seeds and a warm start, a dense one with a curve, one with a curve alone."""
     return {
         "title": "Two ways",
         "tokens": 512,
@@ -35,8 +35,19 @@ def values(world: World) -> dict[str, Any]:
                 "learning_rates": [1e-3, 1e-2],
                 "seeds": [3],
             },
+            "slow": {
+                "title": "slow feed-forward",
+                "set": {"train.method": "dense-ffn", "train.warmup_share": 0.5},
+                "learning_rate": 1e-3,
+                "learning_rates": [1e-3],
+                "seeds": [3],
+                "long": False,
+            },
         },
-        "claims": [{"question": "Is it better?", "of": "causal", "against": "dense-ffn"}],
+        "claims": [
+            {"question": "Is it better?", "of": "causal", "against": "dense-ffn"},
+            {"question": "Is it worse?", "of": "slow", "against": "dense-ffn"},
+        ],
     }
 
 

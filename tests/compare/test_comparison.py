@@ -26,13 +26,14 @@ def _problems(tmp_path: Path, values: dict[str, Any]) -> list[str]:
     return caught.value.problems
 
 
-def test_long_runs_come_first_with_every_seed_and_then_the_curves(comparison):
+def test_a_long_run_of_each_method_comes_first_then_the_curves_then_the_other_seeds(comparison):
     assert [run.name for run in planned_runs(comparison)] == [
         "causal-0k-lr0.01-seed3",
-        "causal-0k-lr0.01-seed4",
         "dense-ffn-0k-lr0.001-seed3",
         "dense-ffn-0k-lr0.001-seed3-curve",
         "dense-ffn-0k-lr0.01-seed3-curve",
+        "slow-0k-lr0.001-seed3-curve",
+        "causal-0k-lr0.01-seed4",
     ]
 
 
@@ -63,6 +64,7 @@ def test_a_comparison_comes_back_from_its_own_yaml(comparison, tmp_path: Path):
         ({"curve_tokens": None}, "curve_tokens: needed where a method has learning_rates"),
         ({"tokens": 0}, "tokens: 0: Input should be greater than 0"),
         ({"claims": [{"question": "?", "of": "causal", "against": "gpt"}]}, "claims: gpt: no such method"),
+        ({"methods": {"slow": {"learning_rates": []}}}, "methods.slow: give it learning_rates, as it has no long runs"),
         ({"curve_tokens": 128}, "methods.causal.warm_start.tokens: leaves nothing of 128 tokens"),
         ({"recipe": {"seeed": 1}}, "methods.causal: recipe: seeed: unknown key; did you mean 'seed'?"),
         ({"methods": {"dense-ffn": {"set": {"eval.window_tokens": 32}}}}, "methods.dense-ffn: eval must be the same"),

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import torch
 from rich.console import Console
 
 from multipl_moe.compare import run as run_module
-from multipl_moe.compare.comparison import planned_runs
+from multipl_moe.compare.comparison import common_recipe, planned_runs
+from multipl_moe.compare.run import read_scores
 from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, OutputError, UserError
+from multipl_moe.report.metrics import compare_scores
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import tensors, with_train
@@ -49,7 +52,7 @@ def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
 
 
 def test_rows_tell_tokens_parameters_and_changes(result):
-    assert len(result["runs"]) == 5
+    assert len(result["runs"]) == 6
     for run in result["runs"].values():
         assert run["tokens"] == (512 if run["is_long"] else 256)
         assert set(run["means"]) == {"learn", "keep"}
@@ -82,10 +85,18 @@ def test_warm_start_tunes_a_dense_copy_and_the_experts_start_from_it(finished: P
 
 
 def test_questions_are_answered_seed_by_seed_where_both_methods_have_one(result):
-    (claim,) = result["claims"]
-    assert set(claim["seeds"]) == {"3"}
+    claim, _ = result["claims"]
+    assert (claim["tokens"], set(claim["seeds"])) == (512, {"3"})
     low, high = claim["seeds"]["3"]["learn"]["interval"]
     assert low <= claim["seeds"]["3"]["learn"]["change"] <= high
+
+
+def test_a_method_without_long_runs_is_compared_on_the_curve_at_the_rates_of_both(finished: Path, comparison, result):
+    _, claim = result["claims"]
+    assert (claim["tokens"], set(claim["seeds"])) == (256, {"3"})
+    folders = [finished / "runs" / f"{name}-0k-lr0.001-seed3-curve" for name in ("slow", "dense-ffn")]
+    ours, theirs = (read_scores(folder) for folder in folders)
+    assert claim["seeds"]["3"] == compare_scores(common_recipe(comparison), theirs, ours)["means"]
 
 
 def test_page_has_a_row_for_each_run_and_the_plot(finished: Path):
@@ -96,11 +107,14 @@ def test_page_has_a_row_for_each_run_and_the_plot(finished: Path):
     assert "Is it better?" in page
 
 
-def test_finished_comparison_is_not_run_again(finished: Path, comparison, monkeypatch):
+def test_finished_comparison_is_read_from_its_results_alone(finished: Path, comparison, monkeypatch, tmp_path: Path):
     monkeypatch.setattr(run_module, "train_model", None)
-    before = (finished / "comparison.json").read_bytes()
-    _session(comparison, finished).run()
-    assert (finished / "comparison.json").read_bytes() == before
+    shutil.copytree(finished, tmp_path / "read", ignore=shutil.ignore_patterns("corpus", "model", "*.md", "*.png"))
+    (tmp_path / "read" / "comparison.json").unlink()
+    _session(comparison, tmp_path / "read").run()
+    for name in ("comparison.json", "comparison.md"):
+        assert (tmp_path / "read" / name).read_bytes() == (finished / name).read_bytes()
+    assert not (tmp_path / "read" / "corpus").exists()
 
 
 def test_one_method_at_a_time_gives_the_same_numbers(finished: Path, comparison, tmp_path: Path, result):

@@ -51,7 +51,7 @@ def result() -> dict[str, Any]:
         "base": {"programs": runs["a"]["programs"]},
         "runs": runs,
         "undominated": undominated(runs),
-        "claims": [{"question": "Better?", "of": "causal", "against": "dense", "seeds": {"0": means}}],
+        "claims": [{"question": "Better?", "of": "causal", "against": "dense", "tokens": 4096, "seeds": {"0": means}}],
     }
 
 
@@ -79,6 +79,7 @@ def test_programs_are_counted_and_questions_answered_in_words(result, tmp_path):
     page = _page(result, tmp_path)
     assert "| method | seed | Rust (of 10) | Python (of 10) | all |" in page
     assert "| hybrid | 0 | 3 | 1 | 4 |" in page
+    assert "| Better? | hybrid against dense, all weights | 4,096 | 0 | " in page
     assert "| better on languages to learn, no clear difference on languages to keep |" in page
     result["claims"][0]["seeds"]["0"]["keep"] = _change(0.02, 0.01, 0.03)
     assert "worse on languages to keep" in _page(result, tmp_path)

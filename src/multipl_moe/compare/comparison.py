@@ -32,12 +32,19 @@ class ComparedMethod(Section):
         default_factory=list, description="Rates of the short runs that make its curve; default: none."
     )
     learning_rate: _Rate | None = Field(default=None, description="Rate of the long runs; default: the recipe's.")
-    seeds: list[int] = Field(default_factory=lambda: [0], min_length=1, description="Seeds of the long runs.")
+    seeds: list[int] = Field(
+        default_factory=lambda: [0], min_length=1, description="Seeds of the long runs; a curve has the first."
+    )
+    long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
     warm_start: WarmStart | None = None
 
 
 class Claim(Section):
-    """A question that two methods answer: how the first one's bits per byte differ from the second one's."""
+    """A question that two methods answer: how the first one's bits per byte differ from the second one's.
+
+    Compared are their long runs of equal seeds, or, where one of them has none, the short runs at the `learning_rate`
+    of each.
+    """
 
     question: str
     of: str
@@ -65,6 +72,9 @@ class Comparison(Section):
             raise ValueError(f"claims: {', '.join(unknown)}: no such method; there are {', '.join(self.methods)}")
         if self.curve_tokens is None and any(method.learning_rates for method in self.methods.values()):
             raise ValueError("curve_tokens: needed where a method has learning_rates")
+        for name, method in self.methods.items():
+            if not method.long and not method.learning_rates:
+                raise ValueError(f"methods.{name}: give it learning_rates, as it has no long runs")
         shortest = min(self.tokens, self.curve_tokens or self.tokens)
         for name, method in self.methods.items():
             if method.warm_start is not None and method.warm_start.tokens >= shortest:
@@ -159,16 +169,16 @@ def _shared(recipe: Recipe) -> dict[str, Any]:
 
 
 def planned_runs(comparison: Comparison) -> list[Run]:
-    """Long runs first, method by method and seed by seed, then the points of the curves."""
-    runs = []
+    """In the order of what they tell: a long run of each method, the points of the curves, the other seeds."""
+    first, curves, others = [], [], []
     for name, method in comparison.methods.items():
-        for seed in method.seeds:
-            runs.append(_run(comparison, name, comparison.tokens, method.learning_rate, seed, is_long=True))
-    for name, method in comparison.methods.items():
+        for seed in method.seeds if method.long else ():
+            long_run = _run(comparison, name, comparison.tokens, method.learning_rate, seed, is_long=True)
+            (first if seed == method.seeds[0] else others).append(long_run)
         for rate in method.learning_rates:
             assert comparison.curve_tokens is not None
-            runs.append(_run(comparison, name, comparison.curve_tokens, rate, method.seeds[0], is_long=False))
-    return runs
+            curves.append(_run(comparison, name, comparison.curve_tokens, rate, method.seeds[0], is_long=False))
+    return first + curves + others
 
 
 def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, seed: int, *, is_long: bool) -> Run:

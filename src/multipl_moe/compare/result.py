@@ -80,19 +80,27 @@ def _pass_at_1(verdict: dict[str, Any]) -> dict[str, Any]:
 def _answer(
     comparison: Comparison, claim: Claim, runs: Mapping[str, dict[str, Any]], finished: Mapping[str, Path]
 ) -> dict[str, Any]:
-    """How the bits per byte of one method's long runs differ from another's, seed by seed."""
+    """How the bits per byte of one method's runs differ from another's, seed by seed; see `Claim`."""
     recipe, pairs = common_recipe(comparison), {}
+    both = (claim.of, claim.against)
+    is_long = all(comparison.methods[method].long for method in both)
     for seed in comparison.methods[claim.of].seeds:
-        names = [_long_run(runs, method, seed) for method in (claim.of, claim.against)]
+        names = [_compared_run(comparison, runs, method, seed, is_long=is_long) for method in both]
         if None in names:
             continue
         ours, theirs = (read_scores(finished[str(name)]) for name in names)
         pairs[str(seed)] = compare_scores(recipe, theirs, ours)["means"]
-    return claim.model_dump() | {"seeds": pairs}
+    tokens = comparison.tokens if is_long else comparison.curve_tokens
+    return claim.model_dump() | {"tokens": tokens, "seeds": pairs}
 
 
-def _long_run(runs: Mapping[str, dict[str, Any]], method: str, seed: int) -> str | None:
+def _compared_run(
+    comparison: Comparison, runs: Mapping[str, dict[str, Any]], method: str, seed: int, *, is_long: bool
+) -> str | None:
+    rate = comparison.methods[method].learning_rate
     for name, run in runs.items():
-        if run["is_long"] and run["method"] == method and run["seed"] == seed:
+        if (run["method"], run["seed"], run["is_long"]) != (method, seed, is_long):
+            continue
+        if is_long or run["learning_rate"] == rate:
             return name
     return None

@@ -44,12 +44,6 @@ class RunFolder:
         self.run, self.folder = run, folder
         self.base, self.corpus, self.base_folder, self.console = base, corpus, base_folder, console
 
-    @property
-    def metrics(self) -> dict[str, Any] | None:
-        """The result, if the run is finished."""
-        file = self.folder / METRICS_FILE
-        return read_json(file) if file.is_file() else None
-
     def finish(self, *, programs: bool, keep_model: bool) -> None:
         """Do what is missing; without `keep_model` the weights are removed once everything is measured."""
         recipe = self._enter()

@@ -62,14 +62,14 @@ class ComparisonSession:
         Raises:
             UserError: a run failed; the others are finished and the results written before.
         """
-        base = resolve_base(self.recipe.base)
         self._enter()
-        if not (self.output / "corpus").is_dir():
-            self.console.print("[bold]corpus[/bold]")
-            build_corpus(self.recipe, base, self.output / "corpus", self._tell)
-        self._measure_base(base)
         runs = planned_runs(self.comparison)
-        failures = self._finish([run for run in runs if self.only is None or run.method in self.only], base)
+        missing = [
+            run
+            for run in runs
+            if (self.only is None or run.method in self.only) and not (self._folder(run) / METRICS_FILE).is_file()
+        ]
+        failures = self._finish(missing, self._prepare()) if missing else []
         result = self._write_result(runs)
         if failures:
             raise UserError("; ".join(failures))
@@ -86,6 +86,15 @@ class ComparisonSession:
             self.output.mkdir(parents=True, exist_ok=True)
             write_text(file, self.comparison.to_yaml())
 
+    def _prepare(self) -> Path:
+        """Make what all runs share; returns the base's folder."""
+        base = resolve_base(self.recipe.base)
+        if not (self.output / "corpus").is_dir():
+            self.console.print("[bold]corpus[/bold]")
+            build_corpus(self.recipe, base, self.output / "corpus", self._tell)
+        self._measure_base(base)
+        return base
+
     def _measure_base(self, base: Path) -> None:
         folder = self.output / "base"
         folder.mkdir(exist_ok=True)
@@ -99,9 +108,14 @@ class ComparisonSession:
         """Carry out the runs; returns a line for each that failed."""
         failures = []
         for number, run in enumerate(runs, start=1):
-            folder = self._folder(run, base)
-            if folder.metrics is not None:
-                continue
+            folder = RunFolder(
+                run,
+                self._folder(run),
+                base=base,
+                corpus=self.output / "corpus",
+                base_folder=self.output / "base",
+                console=self.console,
+            )
             self.console.print(f"[bold]{number} of {len(runs)}: {run.name}[/bold]")
             try:
                 folder.finish(programs=self.comparison.programs and run.is_long, keep_model=self.keep_models)
@@ -110,18 +124,11 @@ class ComparisonSession:
                 self._tell(str(error))
         return failures
 
-    def _folder(self, run: Run, base: Path) -> RunFolder:
-        return RunFolder(
-            run,
-            self.output / "runs" / run.name,
-            base=base,
-            corpus=self.output / "corpus",
-            base_folder=self.output / "base",
-            console=self.console,
-        )
+    def _folder(self, run: Run) -> Path:
+        return self.output / "runs" / run.name
 
     def _write_result(self, runs: list[Run]) -> dict[str, Any]:
-        folders = {run.name: self.output / "runs" / run.name for run in runs}
+        folders = {run.name: self._folder(run) for run in runs}
         finished = {name: folder for name, folder in folders.items() if (folder / METRICS_FILE).is_file()}
         base_programs = self.output / "base" / "programs" / METRICS_FILE
         result = comparison_result(

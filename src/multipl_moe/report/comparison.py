@@ -103,8 +103,8 @@ def _claim_rows(result: dict[str, Any]) -> _Rows:
         pair = f"{result['methods'][claim['of']]} against {result['methods'][claim['against']]}"
         for seed, means in claim["seeds"].items():
             changes = [_change(means.get(role)) for role in _TITLES]
-            rows.append([claim["question"], pair, seed, *changes, _verdict(means)])
-    return ["question", "bits per byte of", "seed", "learn", "keep", "in words"], rows
+            rows.append([claim["question"], pair, f"{claim['tokens']:,}", seed, *changes, _verdict(means)])
+    return ["question", "bits per byte of", "tokens", "seed", "learn", "keep", "in words"], rows
 
 
 def _verdict(means: dict[str, Any]) -> str:
