@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError
-from multipl_moe.loading import load_hybrid
+from multipl_moe.loading import load_hybrid, load_model
 
 from .conftest import random_tokens, tiny_base_config, tiny_hybrid
 
@@ -39,6 +39,17 @@ def test_the_dtype_is_the_checkpoint_s_unless_another_is_asked_for(folder, tmp_p
     assert load_hybrid(folder).dtype == torch.float32
     assert load_hybrid(tmp_path / "half").dtype == torch.bfloat16
     assert load_hybrid(tmp_path / "half", dtype=torch.float32).dtype == torch.float32
+
+
+@pytest.mark.parametrize("fast", [torch.bfloat16, torch.float32])
+def test_a_model_to_evaluate_is_held_in_float32_where_the_hardware_is_slow_in_its_dtype(tmp_path, monkeypatch, fast):
+    monkeypatch.setattr("multipl_moe.loading.fast_dtype", lambda: fast)
+    half = tiny_hybrid().to(torch.bfloat16)
+    half.save_pretrained(tmp_path)
+    model = load_model(tmp_path)
+    assert (model.dtype, model.training) == (fast, False)
+    ours, theirs = model.state_dict(), half.to(fast).state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize(

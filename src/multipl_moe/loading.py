@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from multipl_moe.attention import fastest_attention
-from multipl_moe.device import move_to_best_device
+from multipl_moe.device import fast_dtype, move_to_best_device
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -67,9 +67,17 @@ def load_model(folder: Path) -> PreTrainedModel:
         BaseModelError: see `load_hybrid` and `load_dense`.
     """
     is_hybrid = load_config(folder).model_type == MultiplMoeConfig.model_type
-    model = load_hybrid(folder) if is_hybrid else load_dense(folder)
-    if model.dtype == torch.float16 and not torch.cuda.is_available():
-        model = model.float()
+    return ready_for_evaluation(load_hybrid(folder) if is_hybrid else load_dense(folder))
+
+
+def ready_for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
+    """The model itself, in evaluation mode, where and how it computes fastest.
+
+    It keeps its dtype, unless the hardware is slow in that: float32 holds all of them exactly.
+    """
+    fast = (torch.float16,) if torch.cuda.is_available() else ()
+    if model.dtype not in (*fast, fast_dtype()):
+        model.float()
     move_to_best_device(model)
     model.set_attn_implementation(fastest_attention(model.dtype))
     return model.eval()

@@ -59,7 +59,8 @@ class LocalCompleter:
         """
         folder = resolve_base(spec)
         model, tokenizer = load_model(folder), load_tokenizer(folder)
-        set_dtype(model, settings.dtype)
+        if settings.dtype != "auto":
+            set_dtype(model, getattr(torch, settings.dtype))
         return cls(spec, model, tokenizer)
 
     @property
@@ -120,25 +121,15 @@ class LocalCompleter:
             cache = _continued(output.cache, torch.tensor(going_on, device=tokens.device))
 
 
-def set_dtype(model: PreTrainedModel, dtype: str) -> None:
-    """Hold the weights in a dtype; those that a model keeps in float32 stay, and so do its position frequencies.
-
-    Args:
-        model: changed in place.
-        dtype: "auto" (the model's, but float32 on a processor that is slow in bfloat16), "float32" or "bfloat16".
-    """
-    if dtype == "auto":
-        is_fast = torch.cuda.is_available() or torch.cpu.get_capabilities().get("avx512_bf16", False)
-        wanted = model.dtype if is_fast or model.dtype != torch.bfloat16 else torch.float32
-    else:
-        wanted = getattr(torch, dtype)
-    if wanted == model.dtype:
+def set_dtype(model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Hold a model's weights in a dtype; those that it keeps in float32 stay, and so do its position frequencies."""
+    if dtype == model.dtype:
         return
     kept = tuple(model._keep_in_fp32_modules_strict or ())
     for name, parameter in model.named_parameters():
         if parameter.is_floating_point() and not any(part in name for part in kept):
-            parameter.data = parameter.data.to(wanted)
-    model.set_attn_implementation(fastest_attention(wanted))
+            parameter.data = parameter.data.to(dtype)
+    model.set_attn_implementation(fastest_attention(dtype))
 
 
 def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from multipl_moe.attention import fastest_attention
 from multipl_moe.corpus.documents import read_documents
-from multipl_moe.device import move_to_best_device
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
+from multipl_moe.loading import ready_for_evaluation
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe import Recipe
@@ -58,15 +57,13 @@ def score_languages(
     """Score the held-out files of every language of the recipe.
 
     Args:
-        model: dense or hybrid; put into evaluation mode.
+        model: dense or hybrid; made ready for evaluation, in place.
         tokenizer: the model's.
         corpus: folder that `build_corpus` wrote.
         recipe: languages and eval are used.
         on_language: called with each language's name when it is done.
     """
-    model.eval()
-    move_to_best_device(model)
-    model.set_attn_implementation(fastest_attention(model.dtype))
+    ready_for_evaluation(model)
     files: dict[str, list[FileScore]] = {}
     routing: dict[str, Routing] = {}
     for language in recipe.languages:

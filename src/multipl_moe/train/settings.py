@@ -7,6 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from multipl_moe.attention import fastest_attention
+from multipl_moe.device import fast_dtype
 from multipl_moe.errors import ConfigError
 from multipl_moe.launch import num_processes
 from multipl_moe.recipe import Recipe
@@ -54,9 +55,7 @@ def compute_dtype(recipe: Recipe) -> torch.dtype:
     """The dtype of matrix products in training: bfloat16 where the hardware has it, unless the recipe decides."""
     if recipe.train.compute_dtype != "auto":
         return getattr(torch, recipe.train.compute_dtype)
-    if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16", False) else torch.float32
+    return fast_dtype()
 
 
 def unify_dtype(model: PreTrainedModel, recipe: Recipe) -> None:
