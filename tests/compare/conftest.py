@@ -15,17 +15,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def values(world: World) -> dict[str, Any]:
-    """The file: a hybrid with two seeds and a warm start, a dense one with a curve, one with a curve alone."""
+    """The file: a hybrid with two seeds, warm start and review, a dense one with a curve, one with a curve alone."""
     return {
         "title": "Two ways",
         "tokens": 512,
         "curve_tokens": 256,
         "programs": False,
-        "recipe": world.recipe.model_dump(mode="json", exclude_none=True),
+        "recipe": world.recipe.model_dump(mode="json", exclude_none=True) | {"review": {"tokens": 256}},
         "methods": {
             "causal": {
                 "title": "hybrid",
                 "seeds": [3, 4],
+                "review": True,
                 "warm_start": {"tokens": 128, "learning_rate": 1e-3},
             },
             "dense-ffn": {

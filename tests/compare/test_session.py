@@ -52,9 +52,9 @@ def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
 
 
 def test_rows_tell_tokens_parameters_and_changes(result):
-    assert len(result["runs"]) == 6
+    assert len(result["runs"]) == 8
     for run in result["runs"].values():
-        assert run["tokens"] == (512 if run["is_long"] else 256)
+        assert run["tokens"] == (512 if run["is_long"] and not run["is_reviewed"] else 256)
         assert set(run["means"]) == {"learn", "keep"}
         counts = run["parameters"]
         assert 0 < counts["trained"] < counts["active"] <= counts["total"]
@@ -84,6 +84,16 @@ def test_warm_start_tunes_a_dense_copy_and_the_experts_start_from_it(finished: P
         assert torch.equal(shared, base[f"model.layers.{layer}.mlp.down_proj.weight"])
 
 
+def test_a_review_is_a_point_of_its_own_and_trains_routers_alone(finished: Path, result):
+    stage_1, reviewed = (result["runs"][f"causal-0k-lr0.01-seed3{suffix}"] for suffix in ("", "-reviewed"))
+    assert reviewed["parameters"]["trained"] < stage_1["parameters"]["trained"] / 10
+    assert reviewed["languages"] != stage_1["languages"]
+    before, after = (tensors(finished / "runs" / "causal-0k-lr0.01-seed3" / name) for name in ("model", "review/model"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all("router" in name or "threshold" in name for name in changed)
+
+
 def test_questions_are_answered_seed_by_seed_where_both_methods_have_one(result):
     claim, _ = result["claims"]
     assert (claim["tokens"], set(claim["seeds"])) == (512, {"3"})
@@ -103,6 +113,7 @@ def test_page_has_a_row_for_each_run_and_the_plot(finished: Path):
     page = (finished / "comparison.md").read_text()
     assert page.startswith("# Two ways\n\n![")
     assert len(re.findall(r"^\| hybrid \| 0\.01 \| [34] \| [-+]", page, re.MULTILINE)) == 2
+    assert len(re.findall(r"^\| hybrid, reviewed \| 0\.01 \| [34] \| [-+]", page, re.MULTILINE)) == 2
     assert len(re.findall(r"^\| feed-forward \| 0\.(?:001|01) \| 3 \|", page, re.MULTILINE)) == 3
     assert "Is it better?" in page
 

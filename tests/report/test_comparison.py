@@ -14,13 +14,16 @@ def _change(value: float, low: float, high: float) -> dict[str, Any]:
     return {"change": value, "interval": [low, high]}
 
 
-def _run(method: str, learn: float, keep: float, *, is_long: bool = True, rate: float = 1e-3) -> dict[str, Any]:
+def _run(
+    method: str, learn: float, keep: float, *, is_long: bool = True, is_reviewed: bool = False, rate: float = 1e-3
+) -> dict[str, Any]:
     def language(role: str, change: float) -> dict[str, Any]:
         return {"role": role, "bpb_before": 1.25, **_change(change, change - 0.01, change + 0.01)}
 
     return {
         "method": method,
         "is_long": is_long,
+        "is_reviewed": is_reviewed,
         "learning_rate": rate,
         "seed": 0,
         "tokens_per_s": 1234.5,

@@ -37,6 +37,9 @@ class ComparedMethod(Section):
     )
     long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
     warm_start: WarmStart | None = None
+    review: bool = Field(
+        default=False, description="Whether long runs are reviewed afterwards (stage 2), as points of their own."
+    )
 
 
 class Claim(Section):
@@ -96,6 +99,7 @@ class Run:
         recipe: everything that decides it but the warm start.
         warm_start: see `WarmStart`.
         is_long: whether it has all tokens; the others are points of a curve.
+        review: whether stage 2 follows, and its result is measured too.
     """
 
     name: str
@@ -103,6 +107,7 @@ class Run:
     recipe: Recipe
     warm_start: WarmStart | None
     is_long: bool
+    review: bool
 
 
 def load_comparison(path: Path) -> Comparison:
@@ -182,12 +187,13 @@ def planned_runs(comparison: Comparison) -> list[Run]:
 
 
 def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, seed: int, *, is_long: bool) -> Run:
-    warm_start = comparison.methods[name].warm_start
+    method = comparison.methods[name]
+    warm_start = method.warm_start
     skipped = 0 if warm_start is None else warm_start.tokens
     changes = {"train.tokens": tokens - skipped, "train.skip_tokens": skipped, "train.learning_rate": rate}
     recipe = _recipe(comparison, name, changes | {"seed": seed})
     label = f"{name}-{tokens // 1000}k-lr{recipe.train.learning_rate:g}-seed{seed}{'' if is_long else '-curve'}"
-    return Run(label, name, recipe, warm_start, is_long)
+    return Run(label, name, recipe, warm_start, is_long, review=method.review and is_long)
 
 
 def _recipe(comparison: Comparison, name: str, changes: dict[str, Any] | None = None) -> Recipe:

@@ -34,7 +34,12 @@ def comparison_result(
         finished: folder of each finished run by name.
         base_programs: the verdict on the base's programs, where there is one.
     """
-    runs = {name: _row(read_json(folder / METRICS_FILE)) for name, folder in finished.items()}
+    runs: dict[str, dict[str, Any]] = {}
+    for name, folder in finished.items():
+        metrics = read_json(folder / METRICS_FILE)
+        runs[name] = _row(metrics)
+        if "review" in metrics:
+            runs[f"{name}-reviewed"] = _row(metrics | metrics["review"], is_reviewed=True)
     return {
         "title": comparison.title,
         "tokens": comparison.tokens,
@@ -61,9 +66,11 @@ def undominated(runs: Mapping[str, dict[str, Any]]) -> list[str]:
     return [name for name, point in points.items() if not any(is_better(other, point) for other in points.values())]
 
 
-def _row(metrics: dict[str, Any]) -> dict[str, Any]:
-    row = {key: metrics[key] for key in _OF_A_RUN}
-    return row | ({"programs": _pass_at_1(metrics["programs"])} if "programs" in metrics else {})
+def _row(metrics: dict[str, Any], *, is_reviewed: bool = False) -> dict[str, Any]:
+    row = {key: metrics[key] for key in _OF_A_RUN} | {"is_reviewed": is_reviewed}
+    if "programs" in metrics and not is_reviewed:  # programs are those of the model before its review
+        row["programs"] = _pass_at_1(metrics["programs"])
+    return row
 
 
 def _pass_at_1(verdict: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def _compared_run(
 ) -> str | None:
     rate = comparison.methods[method].learning_rate
     for name, run in runs.items():
-        if (run["method"], run["seed"], run["is_long"]) != (method, seed, is_long):
+        if (run["method"], run["seed"], run["is_long"]) != (method, seed, is_long) or run["is_reviewed"]:
             continue
         if is_long or run["learning_rate"] == rate:
             return name

@@ -21,6 +21,7 @@ from multipl_moe.run_folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.methods import METHODS
 from multipl_moe.train.progress import TrainingProgress
+from multipl_moe.train.review import review_model
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import TrainResult, train_model
 from multipl_moe.upcycle.convert import upcycle
@@ -29,7 +30,7 @@ METRICS_FILE = "metrics.json"
 
 
 class RunFolder:
-    """Carries out one run in its folder: warm start, upcycling, training, scores, programs.
+    """Carries out one run in its folder: warm start, upcycling, training, review, scores, programs.
 
     Args:
         run: what to do.
@@ -49,24 +50,23 @@ class RunFolder:
         recipe = self._enter()
         start = self.base if not METHODS[recipe.train.method].of_hybrid else self._upcycle(recipe)
         training = self._train(recipe, start, self.folder)
-        scores, parameters = self._score(recipe)
-        metrics = compare_scores(recipe, read_scores(self.base_folder), scores) | {
+        metrics = {
             "method": self.run.method,
             "is_long": self.run.is_long,
             "learning_rate": recipe.train.learning_rate,
             "seed": recipe.seed,
-            "tokens": training.tokens + recipe.train.skip_tokens,
-            "seconds": training.seconds,
-            "tokens_per_s": training.tokens / training.seconds,
-            "parameters": parameters | {"trained": training.audit.num_trained},
-            "frozen_sha256": training.frozen_sha256,
+            **self._measure(recipe, training, self.folder),
         }
+        metrics["tokens"] += recipe.train.skip_tokens
+        if self.run.review:
+            folder = self.folder / "review"
+            metrics["review"] = self._measure(recipe, self._train_routers(recipe, folder), folder)
         if programs and (self.base_folder / "programs" / METRICS_FILE).is_file():
             metrics["programs"] = self._judge(recipe)
         metrics["environment"] = read_json(self.folder / "environment.json")
         write_json(self.folder / METRICS_FILE, metrics)
         if not keep_model:
-            for name in ("hybrid", "model", "warm_start"):
+            for name in ("hybrid", "model", "warm_start", "review/model"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _enter(self) -> Recipe:
@@ -106,14 +106,37 @@ class RunFolder:
                 on_interrupt=lambda: self.console.print(INTERRUPT_NOTE),
             )
 
-    def _score(self, recipe: Recipe) -> tuple[LanguageScores, dict[str, int]]:
-        """Scores of the trained model, and its numbers of parameters."""
-        file = self.folder / "scores.json"
+    def _train_routers(self, recipe: Recipe, output: Path) -> TrainResult:
+        """Stage 2, on the trained model."""
+        done = output / "training.json"
+        if done.is_file():
+            return TrainResult.from_json(read_json(done))
+        if not output.is_dir():
+            open_run(output, recipe)
+        with TrainingProgress(output, tokens_per_step(recipe), self.console) as progress:
+            return review_model(
+                recipe,
+                self.folder / "model",
+                self.corpus,
+                output,
+                callbacks=[progress],
+                on_interrupt=lambda: self.console.print(INTERRUPT_NOTE),
+            )
+
+    def _measure(self, recipe: Recipe, training: TrainResult, folder: Path) -> dict[str, Any]:
+        """What a stage cost and did: scores of the model in its folder against the base's."""
+        file = folder / "scores.json"
         if not file.is_file():
-            folder = self.folder / "model"
-            model = load_model(folder)
-            write_scores(file, model, folder, self.corpus, recipe, parameters=_parameters(model))
-        return read_scores(self.folder), read_json(file)["parameters"]
+            model = load_model(folder / "model")
+            write_scores(file, model, folder / "model", self.corpus, recipe, parameters=_parameters(model))
+        return {
+            "tokens": training.tokens,
+            "seconds": training.seconds,
+            "tokens_per_s": training.tokens / training.seconds,
+            "parameters": read_json(file)["parameters"] | {"trained": training.audit.num_trained},
+            "frozen_sha256": training.frozen_sha256,
+            **compare_scores(recipe, read_scores(self.base_folder), read_scores(folder)),
+        }
 
     def _judge(self, recipe: Recipe) -> dict[str, Any]:
         folder = self.folder / "programs"

@@ -65,7 +65,7 @@ def _rows(result: dict[str, Any], *, is_long: bool) -> _Rows:
         counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
         changes = [_change(run["means"].get(role)) for role in _TITLES]
         settings = [f"{run['learning_rate']:g}", str(run["seed"])]
-        rows.append([result["methods"][run["method"]], *settings, *changes, *counts, f"{run['tokens_per_s']:,.0f}"])
+        rows.append([_title(result, run), *settings, *changes, *counts, f"{run['tokens_per_s']:,.0f}"])
     return header, rows
 
 
@@ -74,8 +74,7 @@ def _language_rows(result: dict[str, Any]) -> _Rows:
     names = list(runs[0]["languages"]) if runs else []
     header = ["method", "seed", *(LANGUAGES[name].title for name in names)]
     rows = [
-        [result["methods"][run["method"]], str(run["seed"]), *(_percent(run["languages"][name]) for name in names)]
-        for run in runs
+        [_title(result, run), str(run["seed"]), *(_percent(run["languages"][name]) for name in names)] for run in runs
     ]
     base = [f"{runs[0]['languages'][name]['bpb_before']:.3f}" for name in names]
     return header, [["base, bits per byte", "", *base], *rows] if runs else []
@@ -117,7 +116,11 @@ def _verdict(means: dict[str, Any]) -> str:
 
 
 def _label(result: dict[str, Any], run: dict[str, Any]) -> str:
-    return f"{result['methods'][run['method']]} (seed {run['seed']})"
+    return f"{_title(result, run)} (seed {run['seed']})"
+
+
+def _title(result: dict[str, Any], run: dict[str, Any]) -> str:
+    return result["methods"][run["method"]] + (", reviewed" if run["is_reviewed"] else "")
 
 
 def _section(title: str, rows: _Rows) -> str:

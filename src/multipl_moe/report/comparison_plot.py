@@ -23,7 +23,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 def comparison_plot(result: dict[str, Any]) -> Figure:
     """Change on the languages to keep (x) and to learn (y), in per cent of the base's bits per byte; down left is best.
 
-    Large points with intervals are long runs; small ones, joined in the order of their rates, short ones.
+    Large points with intervals are long runs, hollow ones after a review; small ones, joined in the order of their
+    rates, are short ones.
 
     Args:
         result: content of comparison.json.
@@ -40,13 +41,14 @@ def comparison_plot(result: dict[str, Any]) -> Figure:
     axes.set_ylabel("languages to learn: change of bits per byte, %  (lower: learnt more)")
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=9, title=f"large: {result['tokens']:,} tokens, with 95% intervals")
+        axes.legend(fontsize=9, title=f"large: {result['tokens']:,} tokens, with 95% intervals; hollow: reviewed")
     return figure
 
 
 def _draw(axes: Axes, runs: list[dict[str, Any]], title: str, style: dict[str, Any]) -> None:
     short = sorted((run for run in runs if not run["is_long"]), key=lambda run: run["learning_rate"])
-    long = [run for run in runs if run["is_long"]]
+    long = [run for run in runs if run["is_long"] and not run["is_reviewed"]]
+    reviewed = [run for run in runs if run["is_reviewed"]]
     if short:
         axes.plot(*_points(short), linewidth=1, markersize=4, alpha=0.6, label=None if long else title, **style)
         for run, x, y in zip(short, *_points(short), strict=True):
@@ -56,6 +58,8 @@ def _draw(axes: Axes, runs: list[dict[str, Any]], title: str, style: dict[str, A
         xs, ys = _points(long)
         errors = {f"{axis}err": _errors(long, role) for axis, role in (("x", "keep"), ("y", "learn"))}
         axes.errorbar(xs, ys, **errors, linestyle="none", markersize=9, elinewidth=0.7, label=title, **style)
+    if reviewed:
+        axes.plot(*_points(reviewed), linestyle="none", markersize=9, fillstyle="none", **style)
 
 
 def _points(runs: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
