@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from multipl_moe.corpus import build_corpus
-from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.errors import ConfigError
 from multipl_moe.recipe import Recipe
 
-from .conftest import content, on_executor, recipe_of
+from .conftest import content, on_executor
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def test_without_a_budget_any_number_of_parts_makes_the_same_corpus(corpus_recip
     section = corpus_recipe.corpus.model_copy(update={"max_bytes_per_language": None})
     recipe = corpus_recipe.model_copy(update={"corpus": section})
     whole = build(recipe, tokenizer_folder, tmp_path / "whole")
-    assert build(on_executor(recipe, parts=5, workers=2), tokenizer_folder, tmp_path / "parts") == whole
+    assert build(on_executor(recipe, parts=3, workers=2), tokenizer_folder, tmp_path / "parts") == whole
 
 
 def test_a_part_has_its_part_of_the_budget(corpus_recipe, tokenizer_folder, tmp_path):
@@ -52,13 +52,6 @@ def test_ray_makes_the_same_corpus(ray, corpus_recipe, tokenizer_folder, tmp_pat
     recipe = corpus_recipe.model_copy(update={"corpus": section})
     local = build(recipe, tokenizer_folder, tmp_path / "local")
     assert build(on_executor(recipe, kind="ray", workers=2), tokenizer_folder, tmp_path / "ray") == local
-
-
-def test_a_users_error_on_ray_is_the_same_as_here(ray, tokenizer_folder, tmp_path):
-    recipe = recipe_of({"kind": "folder", "path": "/no/such"}, executor={"kind": "ray", "workers": 2})
-    with pytest.raises(CorpusError, match=r"^corpus.sources: /no/such: no such folder$"):
-        build_corpus(recipe, tokenizer_folder, tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_ray_that_is_not_installed_is_named(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):

@@ -48,4 +48,4 @@ def test_a_signature_has_hashes_for_each_bucket_and_is_the_same_in_every_process
     step = CodeSignature(tmp_path)
     buckets = step.get_signature(step.get_shingles("fn main() { println!(1); }"))
     assert [len(bucket) for bucket in buckets] == [MINHASH.hashes_per_bucket] * MINHASH.num_buckets
-    assert buckets[0][:2] == [0, 0]
+    assert buckets[0][:2] == [2862454902041948284, 3200051335335018583]

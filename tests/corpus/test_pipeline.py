@@ -214,7 +214,7 @@ def test_progress_is_told_and_the_terminal_stays_quiet(corpus_recipe, tokenizer_
     assert tasks[0].num_done == 0
     ended = {progress.title: progress for progress in tasks}
     assert all(progress.num_done == progress.num_tasks for progress in ended.values())
-    assert [progress.num_tasks for progress in ended.values()] == [2, 1, 2, 20, 1, 2]
+    assert [progress.num_tasks for progress in ended.values()] == [2, 1, 2, 4, 1, 2]
 
 
 def test_a_folder_without_tokenizer_is_refused(corpus_recipe, tmp_path):

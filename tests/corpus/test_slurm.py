@@ -71,7 +71,7 @@ def test_stages_are_submitted_one_after_the_other_and_make_the_same_corpus(
         assert f"job-name=corpus-{name}\n" in script
         assert f"launch_pickled_pipeline {logs / name / 'executor.pik'}" in script
     assert "array=0-1\n" in scripts[0]
-    assert "array=0-19\n" in scripts[3]
+    assert "array=0-3\n" in scripts[3]
     assert "--dependency" not in asked[0]
     assert [f"--dependency=afterok:{job} " in line for job, line in zip(jobs, asked[1:], strict=False)] == [True] * 5
 

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from datatrove.executor import LocalPipelineExecutor
 
+from multipl_moe.corpus.quiet import quiet
 from multipl_moe.corpus.stages import Stage
 from multipl_moe.errors import ConfigError, CorpusError, TasksUnfinishedError
 
@@ -44,6 +46,16 @@ def test_a_users_error_is_raised_again_from_the_log_of_its_task(tmp_path):
         STAGE.require_done(tmp_path)
     write_log(tmp_path, 2, "multipl_moe.errors.ConfigError: corpus: bad\n")
     with pytest.raises(ConfigError, match="bad"):
+        STAGE.require_done(tmp_path)
+
+
+def test_the_log_that_datatrove_writes_tells_of_a_users_error(tmp_path):
+    def refuse(data, rank, world_size):
+        raise CorpusError("corpus.sources: /x: no such folder")
+
+    with quiet(tmp_path / "quiet"), pytest.raises(CorpusError):
+        LocalPipelineExecutor([refuse], tasks=3, workers=1, logging_dir=str(tmp_path / "2_try")).run()
+    with pytest.raises(CorpusError, match=r"^corpus.sources: /x: no such folder$"):
         STAGE.require_done(tmp_path)
 
 

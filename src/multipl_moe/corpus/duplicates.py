@@ -51,7 +51,7 @@ class DuplicateClusters(PipelineStep):
 
     A cluster is what MinHash found alike, each with its exact copies. The first in the order of the draw stays, of
     whatever task it is. duplicates.jsonl has a line for each cluster: cluster (its number), kept (a path), and paths
-    and languages of all, those of the one that stays first. Statistics: `clusters`.
+    and languages of all, those of the one that stays first. Statistics: `duplicate_clusters`.
 
     Args:
         index: of the pool.
@@ -84,7 +84,7 @@ class DuplicateClusters(PipelineStep):
         with self.report.open("wb") as lines:
             for number, cluster in enumerate(clusters):
                 lines.write(orjson.dumps(_described(number, cluster), option=orjson.OPT_APPEND_NEWLINE))
-        self.stat_update("clusters", value=len(clusters))
+        self.stat_update("duplicate_clusters", value=len(clusters))
 
     def _members(self) -> Iterator[tuple[Entry, str, list[Entry]]]:
         """Each document that has duplicates, in order, with the members of its cluster so far."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import xxhash
-from datatrove.pipeline.dedup import MinhashConfig, MinhashDedupSignature
+from datatrove.pipeline.dedup import MinhashConfig, MinhashDedupBuckets, MinhashDedupSignature
 from datatrove.utils.text import TextNormConfig
 from datatrove.utils.word_tokenizers import WordTokenizer
 
@@ -79,6 +79,23 @@ class CodeSignature(MinhashDedupSignature):
             values += b
             np.minimum(least, values.min(axis=0), out=least)
         return least.reshape(self.config.num_buckets, -1).tolist()
+
+
+class BucketMatches(MinhashDedupBuckets):
+    """datatrove's search of the buckets for signatures that meet, in any number of tasks up to that of the buckets.
+
+    Args:
+        signatures: folder of `CodeSignature`.
+        matches: where the pairs go.
+    """
+
+    def __init__(self, signatures: Path, matches: Path):
+        super().__init__(str(signatures), str(matches), config=MINHASH, lines_to_buffer=1000)
+
+    def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
+        """Search this task's buckets one after the other."""
+        for bucket in range(rank, self.config.num_buckets, world_size):
+            super().run(data, bucket, self.config.num_buckets)
 
 
 class CodeWords(WordTokenizer):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from datatrove.pipeline.base import PipelineStep
-from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster
+from datatrove.pipeline.dedup import MinhashDedupCluster
 from datatrove.pipeline.writers import JsonlWriter
 
 from multipl_moe.corpus.content import content_steps
@@ -24,7 +24,7 @@ from multipl_moe.corpus.manifest import (
     CorpusManifest,
     LanguageCounts,
 )
-from multipl_moe.corpus.minhash import MINHASH, CodeSignature
+from multipl_moe.corpus.minhash import MINHASH, BucketMatches, CodeSignature
 from multipl_moe.corpus.pool import PoolIndex, PoolOrder, PoolReader
 from multipl_moe.corpus.sources import SourceReader, no_files
 from multipl_moe.corpus.split import SplitByFile
@@ -36,6 +36,7 @@ from multipl_moe.run_folder import record_run, write_text
 from multipl_moe.staging import resumable_folder
 
 _READ = "1_read"
+_SEARCHES_PER_PART = 4  # a task has its price, which in a small corpus is more than the search itself
 _KEY_NAME = "build_key"
 
 
@@ -122,10 +123,11 @@ class _Build:
             dropped[f"over_budget/{language}"] = counts[f"dropped/over_budget/{language}"]
         languages = {language: self._counted(language, counts, dropped) for language in self.recipe.languages}
         _require_files(languages, counts)
-        return counts["clusters"], languages
+        return counts["duplicate_clusters"], languages
 
     def _stages(self) -> list[Stage]:
         num_languages = len(self.recipe.languages)
+        num_searches = min(_SEARCHES_PER_PART * self.order.num_parts, MINHASH.num_buckets)
         stages = [
             Stage(_READ, f"Reading {', '.join(self.recipe.languages)}", self.order.num_tasks, self._read),
             Stage("2_copies", "Looking for equal files", 1, self._find_copies),
@@ -133,7 +135,7 @@ class _Build:
         if self.recipe.corpus.near_duplicates:
             stages += [
                 Stage("3_signatures", "Signing files", self.order.num_tasks, self._sign),
-                Stage("4_buckets", "Looking for near duplicates", MINHASH.num_buckets, self._match),
+                Stage("4_buckets", "Looking for near duplicates", num_searches, self._match),
             ]
         return [
             *stages,
@@ -161,8 +163,7 @@ class _Build:
         ]
 
     def _match(self) -> list[PipelineStep]:
-        signatures, buckets = str(self.work / "signatures"), str(self.work / "buckets")
-        return [MinhashDedupBuckets(signatures, buckets, config=MINHASH, lines_to_buffer=1000)]
+        return [BucketMatches(self.work / "signatures", self.work / "buckets")]
 
     def _cluster(self) -> list[PipelineStep]:
         work, near = self.work, self.work / "near" if self.recipe.corpus.near_duplicates else None
