@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe, load_recipe, parse_value, validate_recipe
+from multipl_moe.recipe import Recipe, SlurmSection, load_recipe, parse_value, validate_recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -44,7 +44,10 @@ KEYS = {
         "validation_share",
         "near_duplicates",
         "strip_licence_headers",
+        "executor",
     },
+    "corpus.executor": {"kind", "workers", "parts", "cpus", "memory_gb", "slurm"},
+    "corpus.executor.slurm": {"partition", "time", "options"},
     "corpus.sources": {"kind", "path", "language", "licence", "text_key"},
     "train": {
         "method",
@@ -129,6 +132,8 @@ def test_the_keys_of_every_section_are_frozen():
             "upcycle": defaults.upcycle,
             "corpus": defaults.corpus,
             "corpus.sources": defaults.corpus.sources[0],
+            "corpus.executor": defaults.corpus.executor,
+            "corpus.executor.slurm": SlurmSection(partition="cpu"),
             "train": defaults.train,
             "review": defaults.review,
             "eval": defaults.eval,

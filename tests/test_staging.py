@@ -4,8 +4,8 @@ from collections import namedtuple
 
 import pytest
 
-from multipl_moe.errors import OutputError
-from multipl_moe.staging import copy_companions, refuse_existing, require_space, shutil, staged_folder
+from multipl_moe.errors import CorpusError, OutputError, TasksUnfinishedError
+from multipl_moe.staging import copy_companions, refuse_existing, require_space, resumable_folder, shutil, staged_folder
 
 
 def names_in(folder) -> list[str]:
@@ -40,6 +40,40 @@ def test_what_a_killed_run_left_is_cleared(tmp_path):
     with staged_folder(tmp_path / "out"):
         pass
     assert names_in(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, TasksUnfinishedError])
+def test_a_resumable_folder_stays_when_it_is_stopped_and_is_gone_on_with(tmp_path, error):
+    def write_half() -> None:
+        with resumable_folder(tmp_path / "out", lambda staging: False) as staging:
+            (staging / "file").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    with resumable_folder(tmp_path / "out", lambda staging: (staging / "file").exists()) as staging:
+        assert (staging / "file").read_text() == "half"
+    assert names_in(tmp_path) == ["out"]
+    assert names_in(tmp_path / "out") == ["file"]
+
+
+def test_a_resumable_folder_that_cannot_be_gone_on_with_is_emptied(tmp_path):
+    (tmp_path / ".out.partial" / "deep").mkdir(parents=True)
+    (tmp_path / ".out.partial" / "stale").touch()
+    with resumable_folder(tmp_path / "out", lambda staging: False):
+        pass
+    assert names_in(tmp_path / "out") == []
+
+
+def test_bad_input_leaves_nothing_of_a_resumable_folder(tmp_path):
+    def refuse() -> None:
+        with resumable_folder(tmp_path / "out", lambda staging: False) as staging:
+            (staging / "file").touch()
+            raise CorpusError("bad")
+
+    with pytest.raises(CorpusError, match="bad"):
+        refuse()
+    assert names_in(tmp_path) == []
 
 
 def test_folders_above_the_output_are_made(tmp_path):

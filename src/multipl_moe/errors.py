@@ -29,6 +29,10 @@ class CorpusError(UserError):
     """Sources or a corpus folder cannot be used as asked."""
 
 
+class TasksUnfinishedError(CorpusError):
+    """Tasks of a corpus build ended without finishing, through no fault of the input; what is done stays."""
+
+
 class OutputError(UserError):
     """The output cannot be written: it exists, or the disk has no room for it."""
 

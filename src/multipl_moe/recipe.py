@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
 from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
@@ -94,12 +103,47 @@ class SourceSection(Section):
         return self
 
 
+class SlurmSection(Section):
+    """What Slurm must be told of a corpus build's jobs."""
+
+    partition: str = Field(min_length=1)
+    time: str = Field(default="24:00:00", description="Time limit of a task, as sbatch takes it.")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="Further options of sbatch, without their dashes, such as account or qos."
+    )
+
+
+class ExecutorSection(Section):
+    """Where the tasks of a corpus build run. The corpus is the same wherever they do; only `parts` can change it."""
+
+    kind: Literal["local", "slurm", "ray"] = Field(default="local", description="Whose processes do the work.")
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tasks that run at a time; default: one a processor, on a cluster as many as it has room for.",
+    )
+    parts: int = Field(
+        default=1,
+        ge=1,
+        description="Tasks that the files of each language are dealt to; each has its part of the budget.",
+    )
+    cpus: int = Field(default=1, ge=1, description="Processors of a task (slurm, ray).")
+    memory_gb: int = Field(default=4, ge=1, description="Memory of a task (slurm, ray).")
+    slurm: SlurmSection | None = Field(default=None, description="Needed for kind slurm.")
+
+    @model_validator(mode="after")
+    def _slurm_is_told(self) -> "ExecutorSection":
+        if self.kind == "slurm" and self.slurm is None:
+            raise ValueError("slurm: needed for kind slurm; give at least its partition")
+        return self
+
+
 class CorpusSection(Section):
     """Which files to learn from and how to prepare them."""
 
     sources: list[SourceSection] = Field(default_factory=lambda: [SourceSection(kind="toolchains")], min_length=1)
-    max_bytes_per_language: int = Field(
-        default=4_000_000, gt=0, description="Files are drawn by the seed up to this many bytes."
+    max_bytes_per_language: int | None = Field(
+        default=4_000_000, gt=0, description="Files are drawn by the seed up to this many bytes; null: all of them."
     )
     max_file_bytes: int = Field(default=100_000, gt=0, description="Larger files are left out.")
     min_file_bytes: int = Field(default=200, ge=0, description="Smaller files are left out.")
@@ -108,6 +152,17 @@ class CorpusSection(Section):
         default=True, description="Leave out licence comments, which a model would learn by heart."
     )
     near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
+    executor: ExecutorSection = Field(default_factory=lambda: ExecutorSection())
+
+    def anywhere(self) -> "CorpusSection":
+        """The section less where its tasks run, which changes nothing in the corpus."""
+        return self.model_copy(update={"executor": ExecutorSection(parts=self.executor.parts)})
+
+    @model_serializer(mode="wrap")
+    def _keeps_no_budget(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Written without its empty values, a recipe would come back with the default budget instead of none."""
+        values = serialize(self)
+        return values if self.max_bytes_per_language is not None else values | {"max_bytes_per_language": None}
 
 
 class TrainSection(Section):
@@ -294,6 +349,11 @@ class Recipe(Section):
             recipe.model_copy(update={"train": recipe.train.model_copy(update=_FREE_ON_RESUME)})
             for recipe in (self, other)
         )
+        return mine == theirs
+
+    def same_corpus(self, other: "Recipe") -> bool:
+        """Whether a corpus build of the other recipe can go on with this one: all but where its tasks run."""
+        mine, theirs = (recipe.model_copy(update={"corpus": recipe.corpus.anywhere()}) for recipe in (self, other))
         return mine == theirs
 
     def same_verdict(self, other: "Recipe") -> bool:

@@ -1,14 +1,16 @@
 """Writing outputs whole or not at all: a staging folder beside the target, renamed into place at the end."""
 
+import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from multipl_moe.errors import OutputError
+from multipl_moe.errors import OutputError, TasksUnfinishedError, UserError
 
 _CODE_SUFFIX = ".py"
 _WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
+_LOCK = "lock"
 _OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md"}
 
 
@@ -37,18 +39,69 @@ def staged_folder(output: Path) -> Iterator[Path]:
         OutputError: `output` exists already or cannot be created.
     """
     refuse_existing(output)
-    staging = output.with_name(f".{output.name}.partial")
+    staging = _staging_of(output)
     shutil.rmtree(staging, ignore_errors=True)
-    try:
-        staging.mkdir(parents=True)
-    except OSError as error:
-        raise OutputError(f"output: {output} cannot be created ({error.strerror}); choose another folder") from error
+    _create(staging, output)
     try:
         yield staging
         staging.rename(output)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+@contextmanager
+def resumable_folder(output: Path, can_go_on: Callable[[Path], bool]) -> Iterator[Path]:
+    """A folder to write into that becomes `output` if the block succeeds and stays, to go on with, if it is stopped.
+
+    Only a `UserError` removes it: what bad input made is of no use. Its place is held by a lock that the operating
+    system lifts when the process ends, however it ends.
+
+    Args:
+        output: where the folder shall be in the end.
+        can_go_on: tells of the folder that an earlier start left whether this one can go on in it; else it is emptied.
+
+    Raises:
+        OutputError: `output` exists already, cannot be created, or is being made by another process.
+    """
+    refuse_existing(output)
+    staging = _staging_of(output)
+    _create(staging, output)
+    with (staging / _LOCK).open("w") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(f"output: {output} is being made by another process; wait for it or stop it") from None
+        if not can_go_on(staging):
+            _empty(staging)
+        try:
+            yield staging
+            (staging / _LOCK).unlink()
+            staging.rename(output)
+        except UserError as error:
+            if not isinstance(error, TasksUnfinishedError):
+                shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+
+def _staging_of(output: Path) -> Path:
+    return output.with_name(f".{output.name}.partial")
+
+
+def _create(staging: Path, output: Path) -> None:
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"output: {output} cannot be created ({error.strerror}); choose another folder") from error
+
+
+def _empty(staging: Path) -> None:
+    """Remove all but the lock, which must not be lost in between."""
+    for path in staging.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()
 
 
 def copy_companions(model_folder: Path, output: Path) -> None:

@@ -28,10 +28,18 @@ def test_ctrl_c_in_upcycle_leaves_nothing(run, base, tmp_path, monkeypatch):
     assert tree(tmp_path) == {}
 
 
-def test_ctrl_c_in_corpus_leaves_nothing(run, base, sources, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.corpus.split.SplitByFile._is_held_out", interrupt)
-    assert_interrupted(run("corpus", "out", "--source", sources, "--base", base, *TWO))
-    assert tree(tmp_path) == {}
+def test_ctrl_c_in_corpus_leaves_a_build_to_go_on_with(run, base, sources, tmp_path, monkeypatch):
+    command = ("corpus", "out", "--source", sources, "--base", base, "--set", "corpus.executor.workers=1", *TWO)
+    with monkeypatch.context() as patch:
+        patch.setattr("multipl_moe.corpus.split.SplitByFile._is_held_out", interrupt)
+        outcome = run(*command)
+    assert_interrupted(outcome)
+    assert "the same command goes on where it stopped" in outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
+    outcome = run(*command)
+    assert outcome.code == 0, outcome.err
+    assert "Going on with the build that was stopped" in outcome.out
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):

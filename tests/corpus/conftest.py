@@ -2,13 +2,15 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
-from multipl_moe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe import ExecutorSection, Recipe, validate_recipe
+from tests.fixtures import tree
 
 WORDS = [f"{a}{b}{c}" for a in "bcdfgklmnprst" for b in "aeiou" for c in ("x", "zan", "ver", "_id")]
 
@@ -42,6 +44,17 @@ def recipe_of(
     return validate_recipe(
         {"learn": list(learn), "keep": list(keep), "seed": 3, "corpus": {"sources": list(sources), **corpus}}
     )
+
+
+def on_executor(recipe: Recipe, **executor: Any) -> Recipe:
+    """The recipe with another executor."""
+    section = recipe.corpus.model_copy(update={"executor": ExecutorSection.model_validate(executor)})
+    return recipe.model_copy(update={"corpus": section})
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """All files of a corpus but the logs and the recipe, which name the executor."""
+    return {name: data for name, data in tree(folder).items() if Path(name).parts[0] not in ("logs", "recipe.yaml")}
 
 
 @pytest.fixture(scope="session")

@@ -21,16 +21,17 @@ def test_names_the_tokenizer_and_every_reason(corpus, tokenizer_folder):
 
 def test_keys_are_frozen():
     assert [field.name for field in fields(CorpusManifest)] == [
-        "format_version", "seed", "tokenizer", "tokenizer_sha256", "languages",
+        "format_version", "seed", "tokenizer", "tokenizer_sha256", "duplicate_clusters", "languages",
     ]  # fmt: skip
     assert [field.name for field in fields(LanguageCounts)] == [
         "train_files", "train_bytes", "train_tokens", "validation_files", "validation_bytes", "licences", "dropped",
+        "replaced",
     ]  # fmt: skip
 
 
 def test_round_trip(tmp_path):
-    counts = LanguageCounts(1, 2, 3, 4, 5, {"MIT": 5}, {"binary": 1})
-    manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, {"go": counts})
+    counts = LanguageCounts(1, 2, 3, 4, 5, {"MIT": 5}, {"binary": 1}, {"key": 2})
+    manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, 3, {"go": counts})
     manifest.save(tmp_path)
     assert CorpusManifest.load(tmp_path) == manifest
 
@@ -41,7 +42,7 @@ def test_round_trip(tmp_path):
         (b"{", "not a corpus manifest"),
         (b"\xff", "not a corpus manifest"),
         (b"[]", "not a corpus manifest"),
-        (json.dumps({"format_version": 99}).encode(), "format version 99, this program reads 1"),
+        (json.dumps({"format_version": 99}).encode(), "format version 99, this program reads 2"),
         (json.dumps({"format_version": FORMAT_VERSION}).encode(), "seed: Field required"),
     ],
 )

@@ -2,21 +2,33 @@
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
-from multipl_moe.corpus.split import SplitByFile
+from multipl_moe.corpus.draw import draw_order
+from multipl_moe.corpus.manifest import DROP_REASONS
+from multipl_moe.corpus.stages import StageProgress
 from multipl_moe.errors import BaseModelError, CorpusError, OutputError
 
 from .conftest import nearly, program, recipe_of, write_files
 
+SPLITS: tuple[Literal["train", "validation"], ...] = ("train", "validation")
+
 
 def documents(folder: Path, language: str) -> dict[str, list[str]]:
-    return {split: [file.text for file in read_documents(folder, split, language)] for split in ("train", "validation")}
+    return {split: [file.text for file in read_documents(folder, split, language)] for split in SPLITS}
+
+
+def rows(file: Path) -> list[dict]:
+    """The lines of a JSON Lines file."""
+    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    return [json.loads(line) for line in content.splitlines()]
 
 
 def words(text: str) -> set[tuple[str, ...]]:
@@ -34,14 +46,20 @@ def test_near_duplicates_are_removed_and_none_crosses_the_split(corpus):
 
 
 @pytest.mark.parametrize("share", [0.01, 0.02])
-def test_of_many_planted_near_duplicates_hardly_one_is_missed(tmp_path, tokenizer_folder, share):
-    write_files(tmp_path / "in", ".rs", 60)
+def test_of_many_planted_near_duplicates_hardly_one_is_missed_and_no_clean_file_is_lost(
+    tmp_path, tokenizer_folder, share
+):
+    write_files(tmp_path / "in", ".rs", 160)
     write_files(tmp_path / "in", ".py", 2, first_seed=900)
     for seed in range(60):
         (tmp_path / "in" / f"near_{seed}.rs").write_text(nearly(program(seed), share, seed), encoding="utf-8")
     recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "in")})
     manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
     assert 58 <= manifest.languages["rust"].dropped["near_duplicate"] <= 60
+    clusters = rows(tmp_path / "out" / "duplicates.jsonl")
+    assert len(clusters) == manifest.duplicate_clusters == manifest.languages["rust"].dropped["near_duplicate"]
+    numbers = [sorted(path.split("_")[-1] for path in cluster["paths"]) for cluster in clusters]
+    assert all(len(pair) == 2 and pair[0] == pair[1] for pair in numbers), "a file was taken for another's duplicate"
 
 
 def test_near_duplicates_stay_if_asked(sources_folder, tokenizer_folder, tmp_path):
@@ -58,6 +76,58 @@ def test_equal_texts_are_kept_once_whatever_their_language(corpus):
     ]
     assert texts.count(program(100)) == 1
     assert sum(counts.dropped["exact_duplicate"] for counts in manifest.languages.values()) == 1
+
+
+def test_the_first_of_a_cluster_in_the_order_of_the_draw_stays(corpus):
+    folder, _ = corpus
+    clusters = rows(folder / "duplicates.jsonl")
+    assert sorted(len(cluster["paths"]) for cluster in clusters) == [2, 2, 2, 2]
+    assert [cluster["cluster"] for cluster in clusters] == [0, 1, 2, 3]
+    for cluster in clusters:
+        assert cluster["kept"] == cluster["paths"][0]
+        if len(set(cluster["languages"])) == 1:
+            assert cluster["paths"] == sorted(cluster["paths"], key=lambda path: draw_order(3, path))
+        else:  # the languages come in the recipe's order
+            assert cluster["languages"] == ["rust", "python"]
+    kept = {
+        file.path
+        for language in ("rust", "python")
+        for split in SPLITS
+        for file in read_documents(folder, split, language)
+    }
+    assert {cluster["kept"] for cluster in clusters} <= kept
+    assert not kept & {path for cluster in clusters for path in cluster["paths"][1:]}
+
+
+def test_every_file_found_is_either_in_the_corpus_or_among_those_dropped(tokenizer_folder, tmp_path):
+    source = tmp_path / "in"
+    write_files(source, ".rs", 12)
+    write_files(source, ".py", 6, first_seed=50)
+    (source / "small.rs").write_text("fn main() {}")
+    (source / "binary.py").write_bytes(b"\0" * 300)
+    (source / "copy.rs").write_text(program(3))
+    (source / "near.rs").write_text(nearly(program(4), 0.01))
+    budget = 5 * len(program(3).encode())
+    recipe = recipe_of({"kind": "folder", "path": str(source)}, max_bytes_per_language=2 * budget)
+    manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    dropped = rows(tmp_path / "out" / "dropped.jsonl.gz")
+    for language, num_found in (("rust", 15), ("python", 7)):
+        counts = manifest.languages[language]
+        listed = Counter(row["reason"] for row in dropped if row["language"] == language)
+        assert {**counts.dropped, "over_budget": 0} == {**dict.fromkeys(DROP_REASONS, 0), **listed}
+        assert counts.train_files + counts.validation_files + sum(counts.dropped.values()) == num_found
+
+
+def test_what_was_dropped_is_told_with_the_reason_and_how_it_begins(corpus):
+    folder, _ = corpus
+    dropped = rows(folder / "dropped.jsonl.gz")
+    assert Counter(row["reason"] for row in dropped) == {"near_duplicate": 3, "exact_duplicate": 1}
+    assert all(row.keys() == {"path", "language", "reason", "detail", "excerpt"} for row in dropped)
+    kept = {cluster["kept"] for cluster in rows(folder / "duplicates.jsonl")}
+    assert {row["detail"] for row in dropped} == kept
+    (copy,) = [row for row in dropped if row["reason"] == "exact_duplicate"]
+    assert program(100).startswith(copy["excerpt"])
+    assert len(copy["excerpt"]) == 300
 
 
 def test_the_share_held_out_is_that_asked_for_and_the_manifest_counts_it(corpus):
@@ -131,32 +201,20 @@ def test_an_existing_output_is_refused_untouched(corpus_recipe, tokenizer_folder
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]
 
 
-def test_an_interrupt_between_steps_leaves_nothing(corpus_recipe, tokenizer_folder, tmp_path):
-    def interrupt(message: str) -> None:
-        if message.startswith("Splitting"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", interrupt)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_interrupt_inside_a_step_leaves_nothing(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
-    def interrupt(self, num_seen, num_held_out):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(SplitByFile, "_is_held_out", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_progress_is_told_and_the_terminal_stays_quiet(corpus_recipe, tokenizer_folder, tmp_path, capfd):
     messages: list[str] = []
-    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", messages.append)
-    assert [message.split()[0] for message in messages] == ["Reading", "Looking", "Splitting"]
+    tasks: list[StageProgress] = []
+    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", messages.append, tasks.append)
+    assert [message.split()[0] for message in messages] == [
+        "Reading", "Looking", "Signing", "Looking", "Choosing", "Splitting",
+    ]  # fmt: skip
     assert capfd.readouterr() == ("", "")
     assert "Processing done" in (tmp_path / "out" / "logs" / "1_read" / "logs" / "task_00000.log").read_text()
+    assert list(dict.fromkeys(progress.title for progress in tasks)) == messages
+    assert tasks[0].num_done == 0
+    ended = {progress.title: progress for progress in tasks}
+    assert all(progress.num_done == progress.num_tasks for progress in ended.values())
+    assert [progress.num_tasks for progress in ended.values()] == [2, 1, 2, 4, 1, 2]
 
 
 def test_a_folder_without_tokenizer_is_refused(corpus_recipe, tmp_path):

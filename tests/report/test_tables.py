@@ -57,8 +57,8 @@ def test_scores_of_one_model(recipe, before):
 
 def test_corpus_names_only_the_reasons_that_occurred():
     dropped = dict.fromkeys(DROP_REASONS, 0) | {"too_small": 1234, "near_duplicate": 7}
-    counts = LanguageCounts(1200, 3_400_000, 987_654, 130, 400_000, {"MIT": 1330}, dropped)
-    row = _row(_lines(corpus_table(CorpusManifest(1, 0, "tiny", "0" * 64, {"rust": counts}))), "Rust")
+    counts = LanguageCounts(1200, 3_400_000, 987_654, 130, 400_000, {"MIT": 1330}, dropped, {})
+    row = _row(_lines(corpus_table(CorpusManifest(1, 0, "tiny", "0" * 64, 0, {"rust": counts}))), "Rust")
     assert all(part in row for part in ("1,200", "3.4", "987,654", "130", "too_small 1,234", "near_duplicate 7"))
     assert "binary" not in row
 

@@ -17,6 +17,7 @@ _VERBS_OF_SEVERAL_PROCESSES = {"train"}
 _EXIT_INTERRUPTED = 130
 _AFTER_INTERRUPT = {
     "compare": "the same command goes on where it stopped",
+    "corpus": "the same command goes on where it stopped",
     "demo": "the same command goes on where it stopped",
     "generate": "the text ends here",
     "train": "the same command with --resume goes on from the last checkpoint",

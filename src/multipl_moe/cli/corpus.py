@@ -1,7 +1,9 @@
 """`multipl-moe corpus`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +19,9 @@ from multipl_moe.cli.options import (
     recipe_from_flags,
     split_names,
 )
+
+if TYPE_CHECKING:
+    from multipl_moe.corpus.stages import OnTasks
 
 
 def corpus(
@@ -36,8 +41,11 @@ def corpus(
 ) -> None:
     """Collect source files: by language, without duplicates, split, tokenised and packed.
 
+    Stopped and started again with the same recipe it goes on where it stopped.
+
     Example: `multipl-moe corpus corpora/mine --source ~/src/project --learn rust --keep python`
     """
+    from multipl_moe.corpus.dropped import DROPPED_NAME
     from multipl_moe.corpus.pipeline import build_corpus
     from multipl_moe.report.tables import corpus_table
     from multipl_moe.staging import refuse_existing
@@ -46,5 +54,19 @@ def corpus(
     flags = {"base": base, "learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     chosen = recipe_from_flags(recipe, settings, flags | {"corpus.sources": parse_sources(source)})
     refuse_existing(output)
-    manifest = build_corpus(chosen, resolve_base(chosen.base), output, console.print)
+    base = resolve_base(chosen.base)
+    with _tasks_shown() as on_tasks:
+        manifest = build_corpus(chosen, base, output, console.print, on_tasks)
     console.print(corpus_table(manifest))
+    console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _tasks_shown() -> Iterator["OnTasks"]:
+    """A bar of the tasks of the stage that runs."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("tasks"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        yield lambda stage: progress.update(bar, completed=stage.num_done, total=stage.num_tasks)

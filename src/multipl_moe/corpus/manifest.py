@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from multipl_moe.errors import CorpusError
+from multipl_moe.run_folder import write_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 DROP_REASONS = (
     "exact_duplicate",
@@ -29,6 +30,7 @@ class LanguageCounts:
     Attributes:
         licences: number of files, of both splits, by SPDX expression.
         dropped: number of files left out, by each of `DROP_REASONS`.
+        replaced: number of places in the text that steps have changed, by kind.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -40,6 +42,7 @@ class LanguageCounts:
     validation_bytes: int
     licences: dict[str, int]
     dropped: dict[str, int]
+    replaced: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class CorpusManifest:
         seed: decided which files were drawn and how they were split.
         tokenizer: name of the tokenizer's folder.
         tokenizer_sha256: of its tokenizer.json; tokens mean nothing to a model with another.
+        duplicate_clusters: number of clusters of duplicates, of which one file each stayed.
         languages: counts by language, in the recipe's order.
     """
 
@@ -60,11 +64,12 @@ class CorpusManifest:
     seed: int
     tokenizer: str
     tokenizer_sha256: str
+    duplicate_clusters: int
     languages: dict[str, LanguageCounts]
 
     def save(self, folder: Path) -> None:
-        """Write manifest.json into a folder."""
-        (folder / MANIFEST_NAME).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write manifest.json into a folder, whole or not at all."""
+        write_json(folder / MANIFEST_NAME, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> "CorpusManifest":

@@ -1,171 +1,217 @@
-"""Building a corpus folder: read, deduplicate, split, write, tokenise, as datatrove pipelines in one process."""
+"""Building a corpus folder: the stages, each a datatrove pipeline of many tasks, and the folder that comes of them."""
 
-import contextlib
-import gzip
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
-from datatrove.pipeline.dedup import (
-    MinhashDedupBuckets,
-    MinhashDedupCluster,
-    MinhashDedupFilter,
-    MinhashDedupSignature,
-)
-from datatrove.pipeline.readers import JsonlReader
+from datatrove.pipeline.dedup import MinhashDedupCluster
 from datatrove.pipeline.writers import JsonlWriter
-from datatrove.utils.logging import logger, setup_default_logger
-from fsspec.compression import register_compression
 
-from multipl_moe.corpus.duplicates import MINHASH, CodeWords, ExactDuplicates
-from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION, CorpusManifest, LanguageCounts
-from multipl_moe.corpus.sources import SourceReader
-from multipl_moe.corpus.split import SplitByFile
-from multipl_moe.corpus.tokens import LanguageTokenizer, eos_token
-from multipl_moe.errors import CorpusError
-from multipl_moe.recipe import Recipe
-from multipl_moe.run_folder import record_run
-from multipl_moe.staging import staged_folder
-
-# gzip with no time of writing in its header, so that equal documents give equal files.
-_COMPRESSION = "gzip-reproducible"
-register_compression(
-    _COMPRESSION, lambda file, mode, **_: gzip.GzipFile("", mode, 6, file, mtime=0), extensions=[], force=True
+from multipl_moe.corpus.content import content_steps
+from multipl_moe.corpus.dropped import dropped_writer, gather_dropped
+from multipl_moe.corpus.duplicates import CLUSTERS_NAME, DuplicateClusters, ExactDuplicates, WithoutRemoved
+from multipl_moe.corpus.executors import run_stages
+from multipl_moe.corpus.jsonl import ReproducibleWriter
+from multipl_moe.corpus.manifest import (
+    DROP_REASONS,
+    FORMAT_VERSION,
+    MANIFEST_NAME,
+    CorpusManifest,
+    LanguageCounts,
 )
+from multipl_moe.corpus.minhash import MINHASH, BucketMatches, CodeSignature
+from multipl_moe.corpus.pool import PoolIndex, PoolOrder, PoolReader
+from multipl_moe.corpus.sources import SourceReader, no_files
+from multipl_moe.corpus.split import SplitByFile
+from multipl_moe.corpus.stages import Listeners, OnTasks, Stage
+from multipl_moe.corpus.tokens import LanguageTokenizer, eos_token
+from multipl_moe.errors import CorpusError, UserError
+from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.run_folder import record_run, write_text
+from multipl_moe.staging import resumable_folder
+
+_READ = "1_read"
+_SEARCHES_PER_PART = 4  # a task has its price, which in a small corpus is more than the search itself
+_KEY_NAME = "build_key"
 
 
 def build_corpus(
-    recipe: Recipe, tokenizer_folder: Path, output: Path, on_progress: Callable[[str], None] = lambda message: None
+    recipe: Recipe,
+    tokenizer_folder: Path,
+    output: Path,
+    on_progress: Callable[[str], None] = lambda message: None,
+    on_tasks: OnTasks | None = None,
 ) -> CorpusManifest:
-    """Build a corpus folder from the recipe's sources.
+    """Build a corpus folder from the recipe's sources, or go on with building it.
 
     It holds documents/{train,validation}/LANGUAGE.jsonl.gz (text, id, metadata), tokens/train/LANGUAGE/*.ds with
-    *.ds.index (end of each document in tokens, uint64), manifest.json and datatrove's logs. Apart from the logs, equal
-    recipes and sources give equal bytes.
+    *.ds.index (end of each document in tokens, uint64), duplicates.jsonl, dropped.jsonl.gz, manifest.json and
+    datatrove's logs. Apart from the logs and the recorded recipe, equal sources and recipes give equal bytes, wherever
+    the tasks run, however many at a time, and however often the build was stopped and started again.
 
     Args:
         recipe: languages, seed and the section `corpus`.
         tokenizer_folder: holds tokenizer.json and names an EOS token, which closes every document.
-        output: folder to make; a failure or Ctrl-C leaves none.
+        output: folder to make. What is done is kept beside it, to go on with, unless the input is at fault.
         on_progress: is told, in a sentence, what happens next.
+        on_tasks: is told, now and then and from another thread, how many tasks of a stage are done.
 
     Raises:
-        OutputError: the output exists.
+        OutputError: the output exists, or another process is building it.
+        ConfigError: the executor cannot be used here.
         CorpusError: a source cannot be used, or languages are left with too few files; all of them are named.
         BaseModelError: the tokenizer cannot be used.
     """
     eos = eos_token(tokenizer_folder)
-    with staged_folder(output.absolute()) as staging:  # fsspec remembers the folder that relative paths began in
-        counts = _run_pipelines(recipe, tokenizer_folder / "tokenizer.json", eos, staging, on_progress)
-        shutil.rmtree(staging / "work")
-        manifest = _manifest(recipe, tokenizer_folder, staging, counts)
-        manifest.save(staging)
+    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
+    key = f"{FORMAT_VERSION} {digest}\n"
+    # fsspec remembers the folder that relative paths began in
+    with resumable_folder(output.absolute(), partial(_can_go_on, recipe, key, on_progress)) as staging:
         record_run(staging, recipe)
-    return manifest
+        write_text(staging / _KEY_NAME, key)
+        if not (staging / MANIFEST_NAME).is_file():
+            build = _Build(recipe, tokenizer_folder / "tokenizer.json", eos, staging)
+            num_clusters, languages = build.run(Listeners(on_progress, on_tasks))
+            name = tokenizer_folder.resolve().name
+            CorpusManifest(FORMAT_VERSION, recipe.seed, name, digest, num_clusters, languages).save(staging)
+        shutil.rmtree(staging / "work", ignore_errors=True)
+        (staging / _KEY_NAME).unlink()
+    return CorpusManifest.load(output)
 
 
-def _run_pipelines(
-    recipe: Recipe, tokenizer_file: Path, eos: str, staging: Path, on_progress: Callable[[str], None]
-) -> Counter[str]:
-    """Fill the staging folder; returns the statistics of all steps."""
-    work = staging / "work"
-    on_progress(f"Reading {', '.join(recipe.languages)}")
-    counts = _execute(
-        "1_read",
-        lambda: [
-            SourceReader(recipe.corpus, recipe.languages, recipe.seed),
-            ExactDuplicates(),
-            JsonlWriter(str(work / "pool"), compression=None),
-        ],
-        staging,
-    )
-    num_drawn = {f"drawn/{language}": _num_drawn(counts, language) for language in recipe.languages}
-    counts.update(num_drawn)
-    if recipe.corpus.near_duplicates:
-        on_progress(f"Looking for near duplicates among {sum(num_drawn.values())} files")
-        _find_near_duplicates(staging)
-    on_progress("Splitting and tokenising")
-    written = _execute(
-        "5_write",
-        lambda: [
-            _pool_reader(staging),
-            MinhashDedupFilter(str(work / "remove")),
-            SplitByFile(recipe.corpus.validation_share),
-            JsonlWriter(str(staging / "documents"), "${split}/${language}.jsonl.gz", compression=_COMPRESSION),
-            LanguageTokenizer(staging / "tokens" / "train", tokenizer_file, eos),
-        ],
-        staging,
-    )
-    counts.update(written)
-    _require_files(recipe, counts)
-    return counts
-
-
-def _find_near_duplicates(staging: Path) -> None:
-    """Write work/remove, the list of documents of the pool that are near duplicates of others in it."""
-    signatures, buckets, remove = (str(staging / "work" / name) for name in ("signatures", "buckets", "remove"))
-    words: Any = CodeWords()  # datatrove takes a tokenizer where its annotation says the name of a language
-    _execute(
-        "2_signatures", lambda: [_pool_reader(staging), MinhashDedupSignature(signatures, MINHASH, words)], staging
-    )
-    _execute(
-        "3_buckets",
-        lambda: [MinhashDedupBuckets(signatures, buckets, config=MINHASH, lines_to_buffer=1000)],
-        staging,
-        tasks=MINHASH.num_buckets,
-    )
-    _execute("4_clusters", lambda: [MinhashDedupCluster(buckets, remove, MINHASH, lines_to_buffer=1000)], staging)
-
-
-def _pool_reader(staging: Path) -> JsonlReader:
-    return JsonlReader(str(staging / "work" / "pool"), add_file_path=False)
-
-
-def _execute(name: str, make_steps: Callable[[], list[PipelineStep]], staging: Path, tasks: int = 1) -> Counter[str]:
-    """Make and run one pipeline in this process; returns the totals of its statistics by label."""
-    logs = staging / "logs" / name
-    logs.mkdir(parents=True)
-    with _log_to(logs / "terminal.log"):
-        executor = LocalPipelineExecutor(list(make_steps()), tasks=tasks, workers=1, logging_dir=str(logs))
-        stats: Any = executor.run()
-    totals: Counter[str] = Counter()
-    for step in stats.stats:
-        totals.update({label: int(metric.total) for label, metric in step.stats.items()})
-    return totals
-
-
-@contextlib.contextmanager
-def _log_to(file: Path) -> Iterator[None]:
-    """Send what datatrove tells the terminal to a file: it adds a handler on sys.stderr before and after each task."""
+def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], staging: Path) -> bool:
+    """Whether there is an unfinished build of the same recipe, tokenizer and format."""
+    if not (staging / "recipe.yaml").is_file():
+        return False
     try:
-        with file.open("w", encoding="utf-8") as stream, contextlib.redirect_stderr(stream):
-            try:
-                logger.remove()
-                logger.add(stream)
-                yield
-            finally:
-                logger.remove()
-    finally:
-        setup_default_logger()
+        found = load_recipe(staging / "recipe.yaml")
+        is_same = found.same_corpus(recipe) and (staging / _KEY_NAME).read_text() == key
+    except (UserError, OSError):
+        is_same = False
+    on_progress(
+        "Going on with the build that was stopped"
+        if is_same
+        else "Starting anew: the build that was stopped is of another recipe or tokenizer"
+    )
+    return is_same
 
 
-def _require_files(recipe: Recipe, counts: Counter[str]) -> None:
+class _Build:
+    """The stages of one build and what comes of them."""
+
+    def __init__(self, recipe: Recipe, tokenizer_file: Path, eos: str, staging: Path):
+        self.recipe, self.staging = recipe, staging
+        self.tokenizer_file, self.eos = tokenizer_file, eos
+        self.work, self.logs = staging / "work", staging / "logs"
+        self.order = PoolOrder(recipe.seed, len(recipe.languages), recipe.corpus.executor.parts)
+
+    def run(self, listeners: Listeners) -> tuple[int, dict[str, LanguageCounts]]:
+        """Run all stages and gather what they dropped; returns the number of clusters and the counts by language."""
+        counts: Counter[str] = Counter()
+        self.work.mkdir(parents=True, exist_ok=True)
+        for stage in run_stages(self._stages(), self.recipe.corpus.executor, self.logs, listeners):
+            counts.update(stage.totals(self.logs))
+            if stage.name == _READ:
+                self._require_found(counts)
+        dropped = gather_dropped(self.work, self.staging, self.recipe.languages, self.recipe.seed)
+        for language in self.recipe.languages:  # which nothing was read of, so they are only counted
+            dropped[f"over_budget/{language}"] = counts[f"dropped/over_budget/{language}"]
+        languages = {language: self._counted(language, counts, dropped) for language in self.recipe.languages}
+        _require_files(languages, counts)
+        return counts["duplicate_clusters"], languages
+
+    def _stages(self) -> list[Stage]:
+        num_languages = len(self.recipe.languages)
+        num_searches = min(_SEARCHES_PER_PART * self.order.num_parts, MINHASH.num_buckets)
+        stages = [
+            Stage(_READ, f"Reading {', '.join(self.recipe.languages)}", self.order.num_tasks, self._read),
+            Stage("2_copies", "Looking for equal files", 1, self._find_copies),
+        ]
+        if self.recipe.corpus.near_duplicates:
+            stages += [
+                Stage("3_signatures", "Signing files", self.order.num_tasks, self._sign),
+                Stage("4_buckets", "Looking for near duplicates", num_searches, self._match),
+            ]
+        return [
+            *stages,
+            Stage("5_clusters", "Choosing which of the duplicates stay", 1, self._cluster),
+            Stage("6_write", "Splitting and tokenising", num_languages, self._write),
+        ]
+
+    def _read(self) -> list[PipelineStep]:
+        recipe = self.recipe
+        return [
+            SourceReader(recipe.corpus, recipe.languages, recipe.seed, dropped_writer(self.work, "read")),
+            *content_steps(recipe, self.work),
+            PoolIndex(self.work / "index"),
+            JsonlWriter(str(self.work / "pool"), compression=None),
+        ]
+
+    def _find_copies(self) -> list[PipelineStep]:
+        return [ExactDuplicates(self.work / "index", self.work / "exact", self.order)]
+
+    def _sign(self) -> list[PipelineStep]:
+        return [
+            PoolReader(self.work / "pool", self.order, by_language=False),
+            WithoutRemoved(self.work / "exact"),
+            CodeSignature(self.work / "signatures"),
+        ]
+
+    def _match(self) -> list[PipelineStep]:
+        return [BucketMatches(self.work / "signatures", self.work / "buckets")]
+
+    def _cluster(self) -> list[PipelineStep]:
+        work, near = self.work, self.work / "near" if self.recipe.corpus.near_duplicates else None
+        choose = DuplicateClusters(
+            work / "index", work / "exact", near, work / "removed", self.staging / CLUSTERS_NAME, self.order
+        )
+        if near is None:
+            return [choose]
+        connect = MinhashDedupCluster(
+            str(work / "buckets"), str(near), MINHASH, save_cluster_id=True, lines_to_buffer=1000
+        )
+        return [connect, choose]
+
+    def _write(self) -> list[PipelineStep]:
+        return [
+            PoolReader(self.work / "pool", self.order, by_language=True),
+            WithoutRemoved(self.work / "removed", dropped_writer(self.work, "duplicates")),
+            SplitByFile(self.recipe.corpus.validation_share),
+            ReproducibleWriter(self.staging / "documents", "${split}/${language}.jsonl.gz"),
+            LanguageTokenizer(self.staging / "tokens" / "train", self.tokenizer_file, self.eos),
+        ]
+
+    def _require_found(self, counts: Counter[str]) -> None:
+        if missing := [language for language in self.recipe.languages if not counts[f"found/{language}"]]:
+            raise CorpusError(no_files(missing))
+
+    def _counted(self, language: str, counts: Counter[str], dropped: Counter[str]) -> LanguageCounts:
+        return LanguageCounts(
+            train_files=counts[f"train_files/{language}"],
+            train_bytes=counts[f"train_bytes/{language}"],
+            train_tokens=_num_tokens(self.staging / "tokens" / "train" / language),
+            validation_files=counts[f"validation_files/{language}"],
+            validation_bytes=counts[f"validation_bytes/{language}"],
+            licences=_by_name(counts, f"licences/{language}/"),
+            dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
+            replaced=_replaced(counts, language),
+        )
+
+
+def _require_files(languages: dict[str, LanguageCounts], counts: Counter[str]) -> None:
     """Each language needs a file to train on and one held out."""
     problems = []
-    for language in recipe.languages:
-        if counts[f"train_files/{language}"] and counts[f"validation_files/{language}"]:
+    for language, row in languages.items():
+        if row.train_files and row.validation_files:
             continue
-        dropped = [f"{reason} {number}" for reason, number in _dropped(counts, language).items() if number]
-        left = counts[f"train_files/{language}"]
-        problems.append(
-            f"{language}: {left} of {counts[f'found/{language}']} files left ({', '.join(dropped) or 'none dropped'})"
-        )
+        dropped = [f"{reason} {number}" for reason, number in row.dropped.items() if number]
+        found = counts[f"found/{language}"]
+        problems.append(f"{language}: {row.train_files} of {found} files left ({', '.join(dropped) or 'none dropped'})")
     if problems:
         raise CorpusError(
             f"too few usable source files: {'; '.join(problems)}; each language needs at least 2: "
@@ -173,38 +219,15 @@ def _require_files(recipe: Recipe, counts: Counter[str]) -> None:
         )
 
 
-def _manifest(recipe: Recipe, tokenizer_folder: Path, staging: Path, counts: Counter[str]) -> CorpusManifest:
-    languages = {
-        language: LanguageCounts(
-            train_files=counts[f"train_files/{language}"],
-            train_bytes=counts[f"train_bytes/{language}"],
-            train_tokens=_num_tokens(staging / "tokens" / "train" / language),
-            validation_files=counts[f"validation_files/{language}"],
-            validation_bytes=counts[f"validation_bytes/{language}"],
-            licences=_licences(counts, language),
-            dropped=_dropped(counts, language),
-        )
-        for language in recipe.languages
-    }
-    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
-    return CorpusManifest(FORMAT_VERSION, recipe.seed, tokenizer_folder.resolve().name, digest, languages)
-
-
 def _num_tokens(folder: Path) -> int:
     return sum(int(np.fromfile(index, np.uint64)[-1]) for index in folder.glob("*.ds.index"))
 
 
-def _licences(counts: Counter[str], language: str) -> dict[str, int]:
-    prefix = f"licences/{language}/"
+def _by_name(counts: Counter[str], prefix: str) -> dict[str, int]:
     return {label.removeprefix(prefix): counts[label] for label in sorted(counts) if label.startswith(prefix)}
 
 
-def _dropped(counts: Counter[str], language: str) -> dict[str, int]:
-    dropped = {reason: counts[f"dropped/{reason}/{language}"] for reason in DROP_REASONS}
-    kept = counts[f"train_files/{language}"] + counts[f"validation_files/{language}"]
-    return dropped | {"near_duplicate": counts[f"drawn/{language}"] - kept}
-
-
-def _num_drawn(counts: Counter[str], language: str) -> int:
-    """Files that were read and are no exact duplicate."""
-    return counts[f"found/{language}"] - sum(counts[f"dropped/{reason}/{language}"] for reason in DROP_REASONS)
+def _replaced(counts: Counter[str], language: str) -> dict[str, int]:
+    """What `replaced/KIND/LANGUAGE` counted, by kind."""
+    labels = (label.split("/") for label in sorted(counts) if label.startswith("replaced/"))
+    return {kind: counts[f"replaced/{kind}/{name}"] for _, kind, name in labels if name == language}

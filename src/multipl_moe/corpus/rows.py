@@ -51,11 +51,11 @@ class EarliestRows:
 
     Args:
         rank: place of a row in the draw; lower comes first.
-        budget_bytes: bytes of all rows drawn.
+        budget_bytes: bytes of all rows drawn; infinite where there is no budget, and then all rows are held.
         file_bytes: least and most bytes of a row that will be accepted.
     """
 
-    def __init__(self, rank: Callable[[Candidate], int], budget_bytes: int, file_bytes: tuple[int, int]):
+    def __init__(self, rank: Callable[[Candidate], int], budget_bytes: float, file_bytes: tuple[int, int]):
         self.num_dropped = 0
         self._rank, self._budget_bytes, self._file_bytes = rank, budget_bytes, file_bytes
         self._heap: list[tuple[int, int, int, Candidate]] = []

@@ -54,7 +54,7 @@ class LanguageTokenizer(DocumentTokenizer):
             assert language not in written, f"documents of {language} come in two groups"
             written.add(language)
             self.output_folder = get_datafolder(str(self.output / language))
-            super().run(documents, rank, world_size)
+            super().run(documents)  # a language's files are named alike whichever task writes them
 
 
 def eos_token(tokenizer_folder: Path) -> str:

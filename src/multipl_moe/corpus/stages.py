@@ -1,0 +1,96 @@
+"""The stages of a corpus build: what each is made of, how far it is, what it counted."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from datatrove.pipeline.base import PipelineStep
+
+from multipl_moe import errors
+from multipl_moe.errors import TasksUnfinishedError, UserError
+
+_USER_ERROR = re.compile(r"^multipl_moe\.errors\.(\w+): (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Tasks that may run at the same time, after those of the stage before.
+
+    Attributes:
+        name: of its folder of logs, where datatrove marks the tasks that are done.
+        title: what it does, for people.
+        num_tasks: how many tasks there are; a step is told its number.
+        make_steps: makes the steps of the pipeline that each task runs.
+    """
+
+    name: str
+    title: str
+    num_tasks: int
+    make_steps: Callable[[], list[PipelineStep]]
+
+    def tasks_left(self, logs: Path) -> list[int]:
+        """Numbers of the tasks that are not done."""
+        done = logs / self.name / "completions"
+        return [task for task in range(self.num_tasks) if not (done / f"{task:05d}").exists()]
+
+    def totals(self, logs: Path) -> Counter[str]:
+        """Statistics of all steps and tasks by label, whichever process ran them and when."""
+        totals: Counter[str] = Counter()
+        for file in (logs / self.name / "stats").glob("*.json"):
+            for step in json.loads(file.read_text(encoding="utf-8")):
+                for label, metric in step["stats"].items():
+                    totals[label] += int(metric["total"] if isinstance(metric, dict) else metric)
+        return totals
+
+    def require_done(self, logs: Path) -> None:
+        """Raise what stopped the tasks that ended without being done.
+
+        Raises:
+            UserError: the one that a task's log tells of.
+            TasksUnfinishedError: the logs tell of none.
+        """
+        left = self.tasks_left(logs)
+        for task in left:
+            log = logs / self.name / "logs" / f"task_{task:05d}.log"
+            found = _USER_ERROR.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+            for name, message in found[-1:]:
+                kind = getattr(errors, name, UserError)
+                raise kind(message)
+        if left:
+            raise TasksUnfinishedError(
+                f"{self.title}: {len(left)} of {self.num_tasks} tasks ended without being done; "
+                f"see {logs / self.name}; the same command goes on with them"
+            )
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """How far a stage is."""
+
+    title: str
+    num_done: int
+    num_tasks: int
+
+
+OnTasks = Callable[[StageProgress], None]
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told what happens.
+
+    Attributes:
+        on_stage: is told the title of each stage that begins.
+        on_tasks: is told how many of its tasks are done, now and then, maybe from another thread.
+    """
+
+    on_stage: Callable[[str], None]
+    on_tasks: OnTasks | None
+
+    def tell(self, stage: Stage, logs: Path) -> None:
+        """Tell how far a stage is."""
+        if self.on_tasks is not None:
+            self.on_tasks(StageProgress(stage.title, stage.num_tasks - len(stage.tasks_left(logs)), stage.num_tasks))

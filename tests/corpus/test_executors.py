@@ -1,0 +1,61 @@
+"""The corpus is the same whatever runs its tasks, however many at a time."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.corpus import build_corpus
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe import Recipe
+
+from .conftest import content, on_executor
+
+
+@pytest.fixture(scope="session")
+def ray() -> None:
+    """Ray; where it is missing its tests are skipped, but not in CI."""
+    if "CI" not in os.environ:
+        pytest.importorskip("ray")
+
+
+def build(recipe: Recipe, tokenizer_folder: Path, output: Path) -> dict[str, bytes]:
+    build_corpus(recipe, tokenizer_folder, output)
+    return content(output)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_any_number_of_workers_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_path, workers):
+    recipe = on_executor(corpus_recipe, workers=workers)
+    assert build(recipe, tokenizer_folder, tmp_path / "out") == content(corpus[0])
+
+
+def test_without_a_budget_any_number_of_parts_makes_the_same_corpus(corpus_recipe, tokenizer_folder, tmp_path):
+    section = corpus_recipe.corpus.model_copy(update={"max_bytes_per_language": None})
+    recipe = corpus_recipe.model_copy(update={"corpus": section})
+    whole = build(recipe, tokenizer_folder, tmp_path / "whole")
+    assert build(on_executor(recipe, parts=3, workers=2), tokenizer_folder, tmp_path / "parts") == whole
+
+
+def test_a_part_has_its_part_of_the_budget(corpus_recipe, tokenizer_folder, tmp_path):
+    section = corpus_recipe.corpus.model_copy(update={"max_bytes_per_language": 12_000})
+    recipe = on_executor(corpus_recipe.model_copy(update={"corpus": section}), parts=2)
+    manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    for counts in manifest.languages.values():
+        assert 8_000 < counts.train_bytes + counts.validation_bytes <= 12_000
+        assert counts.dropped["over_budget"] > 0
+
+
+def test_ray_makes_the_same_corpus(ray, corpus_recipe, tokenizer_folder, tmp_path):
+    section = corpus_recipe.corpus.model_copy(update={"near_duplicates": False})
+    recipe = corpus_recipe.model_copy(update={"corpus": section})
+    local = build(recipe, tokenizer_folder, tmp_path / "local")
+    assert build(on_executor(recipe, kind="ray", workers=2), tokenizer_folder, tmp_path / "ray") == local
+
+
+def test_ray_that_is_not_installed_is_named(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"ray is not installed; pip install 'multipl-moe\[ray\]'"):
+        build_corpus(on_executor(corpus_recipe, kind="ray"), tokenizer_folder, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,186 @@
+"""A build that was killed at any stage and started again ends with the same bytes, and repeats no finished task."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from multipl_moe.corpus import build_corpus, dropped, duplicates, pipeline
+from multipl_moe.corpus.minhash import CodeWords
+from multipl_moe.corpus.pool import PoolReader
+from multipl_moe.corpus.sources import SourceReader
+from multipl_moe.corpus.split import SplitByFile
+from multipl_moe.corpus.tokens import LanguageTokenizer
+from multipl_moe.errors import OutputError, TasksUnfinishedError
+from multipl_moe.recipe import Recipe
+
+from .conftest import content, on_executor
+
+# Where a build dies: the owner of a function, its name, and at which of its calls in a process. Those marked with True
+# are called in workers.
+DEATHS: dict[str, tuple[Any, str, int, bool]] = {
+    "reading": (SourceReader, "_read", 9, True),
+    "copies": (duplicates._Removals, "write", 1, False),
+    "signing": (CodeWords, "word_tokenize", 9, True),
+    "clusters": (duplicates, "_described", 2, False),
+    "splitting": (SplitByFile, "_is_held_out", 9, True),
+    "tokens": (LanguageTokenizer, "get_loss_values", 5, True),
+    "dropped": (dropped, "_rows", 1, False),
+    "manifest": (pipeline, "record_run", 1, False),
+    "cleaning": (pipeline.shutil, "rmtree", 1, False),
+}
+
+
+def in_a_fork(recipe: Recipe, tokenizer_folder: Path, output: Path, prepare: Callable[[], None]) -> Any:
+    """A build in a process of its own, started, after `prepare` has been called in it."""
+
+    def build() -> None:
+        prepare()
+        build_corpus(recipe, tokenizer_folder, output)
+
+    process = multiprocessing.get_context("fork").Process(target=build)
+    process.start()
+    return process
+
+
+def at_call(owner: Any, name: str, number: int, action: Callable[[], None]) -> None:
+    """Call `action` before a function is called for the so-manieth time."""
+    original, calls = getattr(owner, name), []
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        calls.append(None)
+        if len(calls) == number:
+            action()
+        return original(*args, **kwargs)
+
+    setattr(owner, name, counting)
+
+
+def tasks_done(logs: Path) -> dict[str, int]:
+    """When each finished task was."""
+    return {str(path): path.stat().st_mtime_ns for path in logs.glob("*/completions/*")}
+
+
+@pytest.mark.parametrize("moment", DEATHS)
+def test_a_build_killed_at_any_stage_goes_on_to_the_same_corpus(
+    corpus, corpus_recipe, tokenizer_folder, tmp_path, moment
+):
+    owner, name, number, in_worker = DEATHS[moment]
+    recipe = on_executor(corpus_recipe, workers=2 if in_worker else 1)
+
+    def prepare() -> None:
+        main = os.getpid()
+
+        def die() -> None:
+            os.kill(main, signal.SIGKILL)
+            time.sleep(60)  # a worker goes with it
+
+        at_call(owner, name, number, die)
+
+    process = in_a_fork(recipe, tokenizer_folder, tmp_path / "out", prepare)
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
+    before = tasks_done(tmp_path / ".out.partial" / "logs")
+    messages: list[str] = []
+    build_corpus(recipe, tokenizer_folder, tmp_path / "out", messages.append)
+    if moment != "manifest":  # nothing was begun yet
+        assert messages[0] == "Going on with the build that was stopped"
+    assert content(tmp_path / "out") == content(corpus[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    after = tasks_done(tmp_path / "out" / "logs")
+    assert {path: after[path.replace(".out.partial", "out")] for path in before} == before, "done again"
+
+
+def test_kill_9_from_outside_leaves_no_process_behind_that_goes_on_writing(corpus_recipe, tokenizer_folder, tmp_path):
+    asleep = tmp_path / "asleep"
+
+    def sleep() -> None:
+        asleep.touch()
+        time.sleep(60)
+
+    recipe = on_executor(corpus_recipe, workers=2)
+    process = in_a_fork(
+        recipe, tokenizer_folder, tmp_path / "out", lambda: at_call(PoolReader, "get_document_from_dict", 9, sleep)
+    )
+    while not asleep.exists():
+        time.sleep(0.02)
+        assert process.is_alive()
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    _, left = psutil.wait_procs(children, timeout=5)
+    assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_worker_that_was_killed_stops_the_build_which_can_be_gone_on_with(
+    corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch
+):
+    recipe = on_executor(corpus_recipe, workers=2)
+
+    def die(self, *args: Any) -> None:
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SplitByFile, "_is_held_out", die)
+        with pytest.raises(TasksUnfinishedError, match=r"Splitting and tokenising: a worker was killed \(signal 9\)"):
+            build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    assert content(tmp_path / "out") == content(corpus[0])
+
+
+def test_another_recipe_starts_anew_and_says_so(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    def interrupt(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    other = corpus_recipe.model_copy(update={"seed": 9})
+    with monkeypatch.context() as patch:
+        patch.setattr(SplitByFile, "_is_held_out", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            build_corpus(on_executor(other, workers=1), tokenizer_folder, tmp_path / "out")
+    assert (tmp_path / ".out.partial" / "logs" / "1_read" / "completions" / "00000").exists()
+    messages: list[str] = []
+    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", messages.append)
+    assert messages[0] == "Starting anew: the build that was stopped is of another recipe or tokenizer"
+    assert content(tmp_path / "out") == content(corpus[0])
+
+
+def test_a_build_goes_on_with_another_number_of_workers(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    def interrupt(message: str) -> None:
+        if message.startswith("Splitting"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_corpus(on_executor(corpus_recipe, workers=1), tokenizer_folder, tmp_path / "out", interrupt)
+    messages: list[str] = []
+    build_corpus(on_executor(corpus_recipe, workers=2), tokenizer_folder, tmp_path / "out", messages.append)
+    assert messages[0] == "Going on with the build that was stopped"
+    assert content(tmp_path / "out") == content(corpus[0])
+
+
+def test_two_builds_of_one_folder_do_not_mix(corpus_recipe, tokenizer_folder, tmp_path):
+    begun = tmp_path / "begun"
+
+    def wait() -> None:
+        begun.touch()
+        time.sleep(60)
+
+    process = in_a_fork(
+        corpus_recipe, tokenizer_folder, tmp_path / "out", lambda: at_call(pipeline, "record_run", 1, wait)
+    )
+    while not begun.exists():
+        time.sleep(0.02)
+        assert process.is_alive()
+    with pytest.raises(OutputError, match="is being made by another process"):
+        build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out")
+    process.kill()
+    process.join()
+    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out")
