@@ -12,7 +12,20 @@ from multipl_moe.recipe import Recipe, load_recipe, parse_value, validate_recipe
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 KEYS = {
-    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "review", "eval", "codegen"}
+    "": {
+        "base",
+        "seed",
+        "learn",
+        "keep",
+        "own_languages",
+        "moe",
+        "upcycle",
+        "corpus",
+        "train",
+        "review",
+        "eval",
+        "codegen",
+    }
     | {"programs"},
     "moe": {
         "preset",
@@ -45,7 +58,7 @@ KEYS = {
         "near_duplicates",
         "strip_licence_headers",
     },
-    "corpus.sources": {"kind", "path", "language", "licence", "text_key"},
+    "corpus.sources": {"kind", "path", "language", "licence", "revision", "subset", "split", "text_key"},
     "train": {
         "method",
         "lora_rank",
@@ -88,7 +101,6 @@ KEYS = {
         "pass_at",
         "workers",
         "official_stops",
-        "own_languages",
     },
     "eval": {"files_per_language", "tokens_per_file", "window_tokens", "batch_tokens", "bootstrap_samples"},
 }
@@ -317,13 +329,12 @@ def test_settings_of_the_layer_go_on_top_of_the_preset():
     assert (moe.fusion, moe.segment_stride, moe.segment_lookahead) == ("fixed", 64, True)
 
 
-def test_dotted_overrides_go_on_top_of_the_file_and_none_leaves_it(tmp_path):
+def test_dotted_overrides_go_on_top_of_the_file(tmp_path):
     (tmp_path / "r.yaml").write_text("seed: 5\ntrain: {tokens: 100, learning_rate: 0.5}\n")
-    recipe = load_recipe(
-        tmp_path / "r.yaml",
-        {"train.tokens": 200, "train.learning_rate": None, "moe.layers": "last:2", "seed": None, "keep": ["cpp"]},
-    )
+    overrides = {"train.tokens": 200, "moe.layers": "last:2", "corpus.max_bytes_per_language": None, "keep": ["cpp"]}
+    recipe = load_recipe(tmp_path / "r.yaml", overrides)
     assert (recipe.train.tokens, recipe.train.learning_rate) == (200, 0.5)
+    assert recipe.corpus.max_bytes_per_language is None
     assert (recipe.moe.layers, recipe.seed, recipe.keep) == ("last:2", 5, ["cpp"])
 
 

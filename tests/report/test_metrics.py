@@ -12,7 +12,7 @@ from multipl_moe.report.metrics import compare_scores, describe_scores
 _DESIGN_KEYS = {"tokens", "seconds", "parameters", "languages"}
 _ADDED_KEYS = {"means", "frozen_sha256", "router_health", "routing", "seed", "environment"}
 _DESIGN_LANGUAGE_KEYS = {"role", "bpb_before", "bpb_after", "interval"}
-_ADDED_LANGUAGE_KEYS = {"change", "files", "bytes"}
+_ADDED_LANGUAGE_KEYS = {"title", "change", "files", "bytes"}
 
 
 def test_keys_are_those_of_the_design_and_the_frozen_additions(metrics):

@@ -13,10 +13,10 @@ from multipl_moe.cli.options import (
     RecipeFile,
     Seed,
     Settings,
-    parse_sources,
     recipe_from_flags,
     split_names,
 )
+from multipl_moe.cli.sources import parse_sources
 
 
 def corpus(
@@ -24,7 +24,8 @@ def corpus(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="A folder, git work tree, .jsonl or .parquet file, or `toolchains`; may be repeated. [toolchains]"
+            help="A folder, git repository (PATH@REVISION for one revision), tar or zip archive, .jsonl or .parquet "
+            "file, hub:DATASET, or `toolchains`; may be repeated. [toolchains]"
         ),
     ] = None,
     recipe: RecipeFile = None,
@@ -47,4 +48,4 @@ def corpus(
     chosen = recipe_from_flags(recipe, settings, flags | {"corpus.sources": parse_sources(source)})
     refuse_existing(output)
     manifest = build_corpus(chosen, resolve_base(chosen.base), output, console.print)
-    console.print(corpus_table(manifest))
+    console.print(corpus_table(manifest, chosen.language_table))

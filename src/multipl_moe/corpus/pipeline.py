@@ -79,7 +79,7 @@ def _run_pipelines(
     counts = _execute(
         "1_read",
         lambda: [
-            SourceReader(recipe.corpus, recipe.languages, recipe.seed),
+            SourceReader(recipe.corpus, recipe.languages, recipe.seed, recipe.language_table),
             ExactDuplicates(),
             JsonlWriter(str(work / "pool"), compression=None),
         ],
