@@ -75,4 +75,4 @@ def test_intervals_come_from_the_recipes_seed_and_samples(recipe, before, after)
 def test_scores_of_one_model_alone(recipe, before):
     result = describe_scores(recipe, before)
     assert set(result) == {"languages"}
-    assert result["languages"]["cpp"] == {"role": "learn", "bpb": 2.0, "files": 3, "bytes": 300}
+    assert result["languages"]["cpp"] == {"title": "C++", "role": "learn", "bpb": 2.0, "files": 3, "bytes": 300}
