@@ -7,26 +7,13 @@ import pytest
 import yaml
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe, load_recipe, parse_value, validate_recipe
+from multipl_moe.recipe import NULL, Recipe, load_recipe, parse_value, validate_recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 KEYS = {
-    "": {
-        "base",
-        "seed",
-        "learn",
-        "keep",
-        "own_languages",
-        "moe",
-        "upcycle",
-        "corpus",
-        "train",
-        "review",
-        "eval",
-        "codegen",
-    }
-    | {"programs"},
+    "": {"base", "seed", "learn", "keep", "own_languages", "moe", "upcycle", "corpus", "train"}
+    | {"review", "eval", "codegen", "programs"},
     "moe": {
         "preset",
         "layers",
@@ -329,12 +316,13 @@ def test_settings_of_the_layer_go_on_top_of_the_preset():
     assert (moe.fusion, moe.segment_stride, moe.segment_lookahead) == ("fixed", 64, True)
 
 
-def test_dotted_overrides_go_on_top_of_the_file(tmp_path):
+def test_dotted_overrides_go_on_top_of_the_file_and_none_leaves_it(tmp_path):
     (tmp_path / "r.yaml").write_text("seed: 5\ntrain: {tokens: 100, learning_rate: 0.5}\n")
-    overrides = {"train.tokens": 200, "moe.layers": "last:2", "corpus.max_bytes_per_language": None, "keep": ["cpp"]}
-    recipe = load_recipe(tmp_path / "r.yaml", overrides)
+    recipe = load_recipe(
+        tmp_path / "r.yaml",
+        {"train.tokens": 200, "train.learning_rate": None, "moe.layers": "last:2", "seed": None, "keep": ["cpp"]},
+    )
     assert (recipe.train.tokens, recipe.train.learning_rate) == (200, 0.5)
-    assert recipe.corpus.max_bytes_per_language is None
     assert (recipe.moe.layers, recipe.seed, recipe.keep) == ("last:2", 5, ["cpp"])
 
 
@@ -443,3 +431,10 @@ def test_a_run_goes_on_with_another_way_of_saving_and_guarding_it_but_nothing_el
     assert recipe.same_training(validate_recipe({"train": other | {"trackers": ["wandb"]}}))
     for values in ({"seed": 1}, {"train": {"learning_rate": 0.5}}, {"train": {"eval_every_steps": 3}}):
         assert not recipe.same_training(validate_recipe(values))
+
+
+def test_a_null_that_is_meant_is_set_and_survives_the_saved_recipe(tmp_path):
+    recipe = load_recipe(None, {"corpus.max_bytes_per_language": NULL})
+    assert recipe.corpus.max_bytes_per_language is None
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe

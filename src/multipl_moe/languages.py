@@ -22,7 +22,9 @@ class Language:
         filenames: whole names of its files that have no ending.
         shared_extensions: endings that files of other languages have, too; the content decides.
         interpreters: commands, less their version, in the first line of its scripts (`#!/usr/bin/env python3`).
-        content_labels: what magika calls it; asked only where the name leaves the language open.
+        content_pattern: regular expression that only its files hold, of those that share an ending; lines are told
+            apart by ^ and $.
+        content_labels: what magika calls it; asked where neither name nor pattern tells.
         other_names: what data sets call it besides its key and title, in lower case.
     """
 
@@ -36,10 +38,20 @@ class Language:
     is_code: bool = True
     filenames: tuple[str, ...] = ()
     shared_extensions: tuple[str, ...] = ()
+    content_pattern: str | None = None
     interpreters: tuple[str, ...] = ()
     content_labels: tuple[str, ...] = ()
     other_names: tuple[str, ...] = ()
 
+
+# Of 270 headers of libstdc++ it is found in 255, where magika tells half from C; of 786 of Linux and 189 of CPython in
+# none. A header for both languages (extern "C") is one of C.
+_CPP_ALONE = (
+    r"\A(?![\s\S]*extern\s+\"C\")[\s\S]*?"
+    r"(?:^[ \t]*(?:#[ \t]*include[ \t]*<[a-z_]+>|template[ \t]*<|(?:inline[ \t]+)?namespace\b|constexpr\b"
+    r"|(?:enum[ \t]+)?class[ \t]+\w+[^;\n(]*[{:\n]|(?:private|public|protected)[ \t]*:|using[ \t]+\w+)"
+    r"|\bstd::\w|\bnoexcept\b|\bnullptr\b|\bstatic_cast<)"
+)
 
 LANGUAGES: dict[str, Language] = {
     "python": Language(
@@ -68,6 +80,7 @@ LANGUAGES: dict[str, Language] = {
         "BSL-1.0",
         ("g++", "libboost-dev"),
         shared_extensions=(".h", ".inc", ".inl"),
+        content_pattern=_CPP_ALONE,
         content_labels=("cpp",),
     ),
     "rust": Language(

@@ -1,5 +1,6 @@
 """Languages that a recipe adds to the package's: one entry for corpus, reports and the judging of programs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any
@@ -25,6 +26,9 @@ class OwnLanguage(BaseModel):
     filenames: tuple[_Word, ...] = Field(default=(), description="Whole names of its files that have no ending.")
     shared_extensions: tuple[_Ending, ...] = Field(
         default=(), description="Endings that files of other languages have, too: the content decides."
+    )
+    content_pattern: str | None = Field(
+        default=None, description="Regular expression that only its files hold, of those that share an ending."
     )
     interpreters: tuple[_Word, ...] = Field(
         default=(), description="Commands in the first line of its scripts, less path and version."
@@ -53,17 +57,26 @@ class OwnLanguage(BaseModel):
             raise ValueError(f"unknown key {', '.join(unknown)}; known keys: {', '.join(known)}")
         return value
 
+    @field_validator("content_pattern")
+    @classmethod
+    def _is_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile((value or "").encode(), re.MULTILINE)
+        except re.error as error:
+            raise ValueError(f"no regular expression ({error})") from None
+        return value
+
     @model_validator(mode="after")
     def _is_whole(self) -> "OwnLanguage":
         if (self.toolchain is None) != (self.frame is None):
             raise ValueError("toolchain and frame go together: programs are judged with both, or not at all")
-        if self.shared_extensions and not (self.content_labels or self.interpreters):
-            raise ValueError("shared_extensions: needs content_labels or interpreters, which tell the content")
+        if self.shared_extensions and not (self.content_pattern or self.content_labels or self.interpreters):
+            raise ValueError("shared_extensions: needs content_pattern, content_labels or interpreters")
         return self
 
     def entry(self, name: str) -> Language:
         """Its entry in a table of languages."""
-        values = {field.name: getattr(self, field.name) for field in fields(Language)}
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Language)}
         return Language(**values | {"title": self.title or name})
 
 

@@ -339,19 +339,23 @@ class Recipe(Section):
         return values
 
 
+NULL = object()
+
+
 def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:
     """Read a recipe from YAML and put overrides on top.
 
     Args:
         path: YAML file; None starts from the defaults.
-        overrides: dotted keys ("train.learning_rate") and their values.
+        overrides: dotted keys ("train.learning_rate") and their values; None values are ignored, `NULL` is a null.
 
     Raises:
         ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
     """
     values: dict[str, Any] = read_yaml(path) if path is not None else {}
     for key, value in (overrides or {}).items():
-        _set_dotted(values, key, copy.deepcopy(value))
+        if value is not None:
+            _set_dotted(values, key, None if value is NULL else copy.deepcopy(value))
     return validate_recipe(values, origin=str(path) if path is not None else "recipe")
 
 

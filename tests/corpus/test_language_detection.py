@@ -103,15 +103,31 @@ def test_only_languages_that_an_open_name_may_be_of_are_asked_for(name, claims):
     ],
 )
 def test_the_first_line_of_a_script_tells_its_language(line, language):
-    assert DETECTOR.by_content(line + b"\nimport os\nprint(os.name)\n") == language
+    assert DETECTOR.by_content(line + b"\nimport os\nprint(os.name)\n", "tool") == language
 
 
 def test_the_content_tells_headers_of_cpp_from_those_of_c():
     with_c = LanguageDetector(
         LANGUAGES | {"c": Language("C", (".c",), shared_extensions=(".h",), content_labels=("c",))}
     )
-    assert DETECTOR.by_content(CPP_HEADER) == with_c.by_content(CPP_HEADER) == "cpp"
-    assert (DETECTOR.by_content(C_HEADER), with_c.by_content(C_HEADER)) == (None, "c")
+    assert [known.by_content(CPP_HEADER, "a.h") for known in (DETECTOR, with_c)] == ["cpp", "cpp"]
+    assert [known.by_content(C_HEADER, "a.h") for known in (DETECTOR, with_c)] == [None, "c"]
+    assert DETECTOR.by_content(b'#ifdef __cplusplus\nextern "C" {\nusing x = int;\n#endif\n' + C_HEADER, "a.h") is None
+
+
+def test_without_a_pattern_or_an_ending_magika_tells():
+    plain = LanguageDetector(LANGUAGES | {"cpp": replace(LANGUAGES["cpp"], content_pattern=None)})
+    assert plain.by_content(CPP_HEADER, "a.h") == DETECTOR.by_content(CPP_HEADER, "stack") == "cpp"
+
+
+def test_a_pattern_tells_only_files_whose_ending_is_shared():
+    ours = Language("Ours", (), shared_extensions=(".inc",), content_pattern=r"^begin\b")
+    detector = LanguageDetector(LANGUAGES | {"ours": ours})
+    assert detector.by_content(b"x\nbegin 1\n", "a.inc") == "ours"
+    assert [detector.by_content(content, name) for content, name in ((b"x\nbegin 1", "a"), (b"x begin", "a.inc"))] == [
+        None,
+        None,
+    ]
 
 
 def test_an_ending_of_an_added_language_goes_before_the_packages_and_before_shared_ones():

@@ -154,7 +154,7 @@ def test_columns_of_well_known_data_sets_need_no_settings(tmp_path):
     assert [(row.language, row.path.partition("#")[2], row.licence) for row in find("parquet", tmp_path)] == [
         ("rust", "0/b.rs", "unknown"),
         ("rust", "0/c.in", "ISC"),
-        ("rust", "0", "unknown"),
+        ("rust", "0.rs", "unknown"),
         ("cpp", "0/src/a.h", "MIT AND Apache-2.0"),
     ]
 

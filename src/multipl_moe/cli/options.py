@@ -39,14 +39,14 @@ def recipe_from_flags(
     file: Path | None, settings: list[str] | None, flags: dict[str, Any], defaults: dict[str, Any] | None = None
 ) -> "Recipe":
     """The recipe of a file with `--set` and flags on top; `defaults` count only where there is no file."""
-    from multipl_moe.recipe import load_recipe, parse_value
+    from multipl_moe.recipe import NULL, load_recipe, parse_value
 
     overrides = {key: value for key, value in flags.items() if value is not None}
     for setting in settings or []:
         key, separator, value = setting.partition("=")
         if not separator or not key:
             raise ConfigError(f"--set: {setting!r} is not KEY=VALUE")
-        overrides[key] = parse_value(value)
+        overrides[key] = NULL if (parsed := parse_value(value)) is None else parsed
     if file is None:
         overrides = (defaults or {}) | overrides
     return load_recipe(file, overrides)

@@ -16,7 +16,8 @@ class LanguageDetector:
     """Tells languages of a table apart.
 
     A name decides by the whole of it or by its ending. Where several languages share an ending (`.h`), or there is
-    none, the first line (`#!`) decides, and then magika, a small model that reads the content. A language that a
+    none, the first line (`#!`) decides, then what only one of them writes, and then magika, a small model that reads
+    the content. A language that a
     recipe added takes an ending from those of the package.
 
     Args:
@@ -30,6 +31,11 @@ class LanguageDetector:
         self._of_interpreter = _inverse(table, "interpreters")
         self._of_label = _inverse(table, "content_labels")
         self._of_title = _inverse(table, "other_names")
+        self._patterns = {
+            name: re.compile(entry.content_pattern.encode(), re.MULTILINE)
+            for name, entry in table.items()
+            if entry.content_pattern is not None
+        }
         self._of_title |= {title: name for name, entry in table.items() for title in (entry.title.lower(), name)}
 
     def by_name(self, name: str) -> str | None:
@@ -46,23 +52,25 @@ class LanguageDetector:
                 yield sure, False
             return
         path = PurePath(name.removesuffix(".gz"))
-        endings = list(_endings(path))
-        if not endings and path.name.startswith("."):
-            return
+        has_none = not path.suffix and not path.name.startswith(".")
         for language in languages:
             entry = self.table[language]
-            if not endings:
-                may_be = bool(entry.interpreters or entry.content_labels)
-            else:
-                may_be = not set(endings).isdisjoint(entry.shared_extensions)
-            if may_be:
+            if self._shares(name, language) or (has_none and (entry.interpreters or entry.content_labels)):
                 yield language, True
 
-    def by_content(self, content: bytes) -> str | None:
-        """Language of a file by its first line, and else by what magika takes it for."""
+    def by_content(self, content: bytes, name: str) -> str | None:
+        """Language of a file by its first line, the patterns of the languages that share its ending, or magika."""
         if content.startswith(b"#!"):
             return self._of_interpreter.get(_interpreter(content))
+        for language, pattern in self._patterns.items():
+            if self._shares(name, language) and pattern.search(content):
+                return language
         return self._of_label.get(_magika_label(content))
+
+    def _shares(self, name: str, language: str) -> bool:
+        """Whether a name has an ending that the language shares with others."""
+        shared = self.table[language].shared_extensions
+        return any(ending in shared for ending in _endings(PurePath(name.removesuffix(".gz"))))
 
     def by_title(self, title: str) -> str | None:
         """Language that a data set names."""

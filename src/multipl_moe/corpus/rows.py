@@ -63,15 +63,15 @@ class _RowReader:
             return
         if isinstance(nested := row.get("metadata"), dict):
             row = nested | {key: value for key, value in row.items() if value is not None}
-        path, label = str(_first(row, _PATH_COLUMNS) or ""), str(_first(row, _LANGUAGE_COLUMNS) or "")
+        label, name_inside = str(_first(row, _LANGUAGE_COLUMNS) or ""), _name_inside(row)
         text_key = self._source.text_key or next((key for key in _TEXT_COLUMNS if key in row), None)
         if number == 0:
-            self._check_columns(name, row, text_key, path or label or _first(row, _ENDING_COLUMNS))
+            self._check_columns(name, row, text_key, label or name_inside)
         text = row.get(text_key) if text_key is not None else None
         opener = partial(_open_text, text) if isinstance(text, str) else unreadable
-        place = f"{name}#{number}" + (f"/{path}" if path else "")
+        place = f"{name}#{number}{name_inside}"
         licence = _licence(_first(row, _LICENCE_COLUMNS)) or self._source.licence or "unknown"
-        for _, needs_content in self._claims(path or _name_of_ending(row), label):
+        for _, needs_content in self._claims(place if name_inside else "", label):
             yield Candidate(self._language, self._source.kind, place, licence, opener, needs_content=needs_content)
 
     def broken(self, name: str) -> Candidate:
@@ -104,9 +104,11 @@ def _first(row: Mapping[str, Any], columns: tuple[str, ...]) -> Any:
     return next((row[column] for column in columns if row.get(column)), None)
 
 
-def _name_of_ending(row: Mapping[str, Any]) -> str:
-    ending = _first(row, _ENDING_COLUMNS)
-    return f"file.{str(ending).removeprefix('.')}" if ending else ""
+def _name_inside(row: Mapping[str, Any]) -> str:
+    """Path of a row, or its ending where it has no path, as what follows its number."""
+    if path := _first(row, _PATH_COLUMNS):
+        return f"/{path}"
+    return f".{str(ending).removeprefix('.')}" if (ending := _first(row, _ENDING_COLUMNS)) else ""
 
 
 def _licence(value: Any) -> str:

@@ -168,7 +168,7 @@ class SourceReader(PipelineStep):
         return content
 
     def _belongs(self, candidate: Candidate, content: bytes) -> bool:
-        return self.detector.by_content(content) == candidate.language
+        return self.detector.by_content(content, candidate.path) == candidate.language
 
     def _is_streamed(self) -> bool:
         """Whether some contents are drawn as they come."""
