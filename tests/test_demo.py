@@ -321,7 +321,7 @@ def _default_recipe() -> Recipe:
 
 
 def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda name: name not in ("go", "java"))
+    monkeypatch.setattr(module, "has_library", lambda language: language.title not in ("Go", "Java"))
     console = _Told()
     recipe = without_missing_languages(_default_recipe(), console)
     assert recipe.learn == ["rust", "ruby"]
@@ -336,27 +336,27 @@ def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pyt
 
 
 def test_complete_machine_changes_and_tells_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda name: True)
+    monkeypatch.setattr(module, "has_library", lambda language: True)
     console = _Told()
     assert without_missing_languages(_default_recipe(), console) == _default_recipe()
     assert console.text == ""
 
 
 def test_own_sources_may_hold_any_language(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda name: False)
+    monkeypatch.setattr(module, "has_library", lambda language: False)
     console = _Told()
     assert without_missing_languages(world.recipe, console) is world.recipe
     assert console.text == ""
 
 
 def test_machine_without_any_language_to_learn_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda name: name == "python")
+    monkeypatch.setattr(module, "has_library", lambda language: language.title == "Python")
     with pytest.raises(ConfigError, match="learn"):
         without_missing_languages(_default_recipe(), _Told())
 
 
 def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda name: name != "go")
+    monkeypatch.setattr(module, "has_library", lambda language: language.title != "Go")
     recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "ruby": 1.0, "python": 0.5}}})
     assert without_missing_languages(recipe, _Told()).mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
 

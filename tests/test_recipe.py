@@ -7,13 +7,13 @@ import pytest
 import yaml
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe, SlurmSection, load_recipe, parse_value, validate_recipe
+from multipl_moe.recipe import NULL, Recipe, SlurmSection, load_recipe, parse_value, validate_recipe
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 KEYS = {
-    "": {"base", "seed", "learn", "keep", "moe", "upcycle", "corpus", "train", "review", "eval", "codegen"}
-    | {"programs"},
+    "": {"base", "seed", "learn", "keep", "own_languages", "moe", "upcycle", "corpus", "train"}
+    | {"review", "eval", "codegen", "programs"},
     "moe": {
         "preset",
         "layers",
@@ -48,7 +48,7 @@ KEYS = {
     },
     "corpus.executor": {"kind", "workers", "parts", "cpus", "memory_gb", "slurm"},
     "corpus.executor.slurm": {"partition", "time", "options"},
-    "corpus.sources": {"kind", "path", "language", "licence", "text_key"},
+    "corpus.sources": {"kind", "path", "language", "licence", "revision", "subset", "split", "text_key"},
     "train": {
         "method",
         "lora_rank",
@@ -91,7 +91,6 @@ KEYS = {
         "pass_at",
         "workers",
         "official_stops",
-        "own_languages",
     },
     "eval": {"files_per_language", "tokens_per_file", "window_tokens", "batch_tokens", "bootstrap_samples"},
 }
@@ -437,3 +436,10 @@ def test_a_run_goes_on_with_another_way_of_saving_and_guarding_it_but_nothing_el
     assert recipe.same_training(validate_recipe({"train": other | {"trackers": ["wandb"]}}))
     for values in ({"seed": 1}, {"train": {"learning_rate": 0.5}}, {"train": {"eval_every_steps": 3}}):
         assert not recipe.same_training(validate_recipe(values))
+
+
+def test_a_null_that_is_meant_is_set_and_survives_the_saved_recipe(tmp_path):
+    recipe = load_recipe(None, {"corpus.max_bytes_per_language": NULL})
+    assert recipe.corpus.max_bytes_per_language is None
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe

@@ -21,7 +21,6 @@ from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.judge.preflight import LanguageCheck
-from multipl_moe.languages import LANGUAGES
 from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
@@ -286,12 +285,12 @@ def without_missing_languages(recipe: Recipe, console: Console) -> Recipe:
     """The recipe less the languages that no source on this machine has, each named with what would bring it."""
     if any(source.kind != "toolchains" for source in recipe.corpus.sources):
         return recipe
-    missing = [name for name in recipe.languages if not has_library(name)]
+    missing = [name for name in recipe.languages if not has_library(recipe.language_table[name])]
     for name in missing:
-        packages = " ".join(LANGUAGES[name].packages)
+        packages = " ".join(recipe.language_table[name].packages)
         console.print(f"{name}: no toolchain with sources here (apt install {packages}); going on without it")
     roles = {role: [name for name in getattr(recipe, role) if name not in missing] for role in ("learn", "keep")}
-    values: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True) | roles
+    values: dict[str, Any] = recipe.to_values() | roles
     if recipe.train.weights is not None:
         weights = {name: weight for name, weight in recipe.train.weights.items() if name not in missing}
         values["train"]["weights"] = weights

@@ -1,6 +1,8 @@
 """The languages that the package knows: one table entry each, shared by the corpus, the evaluation and the reports."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,26 +19,59 @@ class Language:
         packages: Debian packages that install the toolchain and its sources.
         line_comment, block_comment: marks of comments (None: it has none).
         is_code: whether it is a programming language; means over languages count only those.
+        filenames: whole names of its files that have no ending.
+        shared_extensions: endings that files of other languages have, too; the content decides.
+        interpreters: commands, less their version, in the first line of its scripts (`#!/usr/bin/env python3`).
+        content_pattern: regular expression that only its files hold, of those that share an ending; lines are told
+            apart by ^ and $.
+        content_labels: what magika calls it; asked where neither name nor pattern tells.
+        other_names: what data sets call it besides its key and title, in lower case.
     """
 
     title: str
     extensions: tuple[str, ...]
-    library: tuple[str, ...]
-    library_licence: str
-    packages: tuple[str, ...]
+    library: tuple[str, ...] = ()
+    library_licence: str = "unknown"
+    packages: tuple[str, ...] = ()
     line_comment: str | None = "//"
     block_comment: tuple[str, str] | None = ("/*", "*/")
     is_code: bool = True
+    filenames: tuple[str, ...] = ()
+    shared_extensions: tuple[str, ...] = ()
+    content_pattern: str | None = None
+    interpreters: tuple[str, ...] = ()
+    content_labels: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
 
+
+# Of 270 headers of libstdc++ it is found in 255, where magika tells half from C; of 786 of Linux and 189 of CPython in
+# none. A header for both languages (extern "C") is one of C.
+_CPP_ALONE = (
+    r"\A(?![\s\S]*extern\s+\"C\")[\s\S]*?"
+    r"(?:^[ \t]*(?:#[ \t]*include[ \t]*<[a-z_]+>|template[ \t]*<|(?:inline[ \t]+)?namespace\b|constexpr\b"
+    r"|(?:enum[ \t]+)?class[ \t]+\w+[^;\n(]*[{:\n]|(?:private|public|protected)[ \t]*:|using[ \t]+\w+)"
+    r"|\bstd::\w|\bnoexcept\b|\bnullptr\b|\bstatic_cast<)"
+)
 
 LANGUAGES: dict[str, Language] = {
-    "python": Language("Python", (".py",), ("{lib}",), "PSF-2.0", (), "#", None),
+    "python": Language(
+        "Python",
+        (".py",),
+        ("{lib}",),
+        "PSF-2.0",
+        line_comment="#",
+        block_comment=None,
+        interpreters=("python", "pypy"),
+        content_labels=("python",),
+    ),
     "java": Language(
         "Java",
         (".java",),
         ("/usr/lib/jvm/*/lib/src.zip",),
         "GPL-2.0-only WITH Classpath-exception-2.0",
         ("openjdk-21-jdk-headless", "openjdk-21-source"),
+        interpreters=("java",),
+        content_labels=("java",),
     ),
     "cpp": Language(
         "C++",
@@ -44,6 +79,9 @@ LANGUAGES: dict[str, Language] = {
         ("/usr/include/boost",),
         "BSL-1.0",
         ("g++", "libboost-dev"),
+        shared_extensions=(".h", ".inc", ".inl"),
+        content_pattern=_CPP_ALONE,
+        content_labels=("cpp",),
     ),
     "rust": Language(
         "Rust",
@@ -55,8 +93,18 @@ LANGUAGES: dict[str, Language] = {
         ),
         "MIT OR Apache-2.0",
         ("rustc", "rust-src"),
+        interpreters=("rust-script",),
+        content_labels=("rust",),
     ),
-    "go": Language("Go", (".go",), ("/usr/share/go-*/src", "/usr/local/go/src"), "BSD-3-Clause", ("golang-go",)),
+    "go": Language(
+        "Go",
+        (".go",),
+        ("/usr/share/go-*/src", "/usr/local/go/src"),
+        "BSD-3-Clause",
+        ("golang-go",),
+        content_labels=("go",),
+        other_names=("golang",),
+    ),
     "ruby": Language(
         "Ruby",
         (".rb",),
@@ -65,6 +113,8 @@ LANGUAGES: dict[str, Language] = {
         ("ruby",),
         "#",
         ("=begin", "=end"),
+        interpreters=("ruby", "jruby"),
+        content_labels=("ruby",),
     ),
     "english": Language(
         "English text",
@@ -75,5 +125,20 @@ LANGUAGES: dict[str, Language] = {
         line_comment=None,
         block_comment=None,
         is_code=False,
+        filenames=("README",),
+        other_names=("english", "markdown", "restructuredtext", "text"),
     ),
 }
+
+
+def language_title(name: str, row: Mapping[str, Any] | None = None) -> str:
+    """How people write a language's name.
+
+    Args:
+        name: its key.
+        row: what a result says of the language; a title in it goes before that of the table, so that results of
+            languages that a recipe added can be read anywhere.
+    """
+    if row and "title" in row:
+        return row["title"]
+    return LANGUAGES[name].title if name in LANGUAGES else name

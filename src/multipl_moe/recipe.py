@@ -24,9 +24,9 @@ from pydantic import (
 
 from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import Language
 from multipl_moe.model.moe_config import PRESETS, MoeConfig
-from multipl_moe.problems.own_languages import OwnLanguage
+from multipl_moe.own_languages import Name, OwnLanguage, language_table, taken_names
 
 
 class _YamlLoader(yaml.SafeLoader):
@@ -88,18 +88,36 @@ class UpcycleSection(Section):
 class SourceSection(Section):
     """One source of files."""
 
-    kind: Literal["toolchains", "folder", "git", "jsonl", "parquet"]
-    path: Path | None = Field(default=None, strict=False, description="Folder, work tree or file; not for toolchains.")
+    kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"]
+    path: Path | None = Field(
+        default=None, strict=False, description="Folder, repository, file or id of a data set; not for toolchains."
+    )
     language: str | None = Field(
         default=None, description="Language of every file; default: by the table of languages."
     )
     licence: str | None = Field(default=None, description="SPDX licence of files that do not name their own.")
-    text_key: str = Field(default="text", description="Column that holds the text (jsonl, parquet).")
+    revision: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Commit, tag or branch (git, hub); default: the work tree, or HEAD of a bare repository (git).",
+    )
+    subset: str | None = Field(
+        default=None, min_length=1, description="Configuration of a data set, or a folder in it (hub)."
+    )
+    split: str = Field(default="train", min_length=1, description="Split of a data set (hub).")
+    text_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Column that holds the text (jsonl, parquet, hub); default: text, content or code.",
+    )
 
     @model_validator(mode="after")
-    def _has_path(self) -> "SourceSection":
+    def _fits_its_kind(self) -> "SourceSection":
         if self.kind != "toolchains" and self.path is None:
             raise ValueError(f"path: needed for kind {self.kind}")
+        for key, kinds in {"revision": ("git", "hub"), "subset": ("hub",)}.items():
+            if getattr(self, key) is not None and self.kind not in kinds:
+                raise ValueError(f"{key}: only for kind {' or '.join(kinds)}, not {self.kind}")
         return self
 
 
@@ -287,9 +305,6 @@ class ProgramsSection(Section):
     official_stops: bool = Field(
         default=False, description="A benchmark's own stop strings even where they are known to spoil right answers."
     )
-    own_languages: dict[str, OwnLanguage] = Field(
-        default_factory=dict, strict=False, description="Languages that the package does not know."
-    )
 
 
 _FREE_ON_RESUME: dict[str, Any] = dict.fromkeys(
@@ -304,6 +319,9 @@ class Recipe(Section):
     seed: int = Field(default=0, ge=0)
     learn: list[str] = Field(default_factory=lambda: ["rust", "go", "ruby"], min_length=1)
     keep: list[str] = Field(default_factory=lambda: ["python", "java", "cpp", "english"])
+    own_languages: dict[Name, OwnLanguage] = Field(
+        default_factory=dict, strict=False, description="Languages that the package does not know."
+    )
     moe: MoeSection = Field(default_factory=lambda: MoeSection())
     upcycle: UpcycleSection = Field(default_factory=lambda: UpcycleSection())
     corpus: CorpusSection = Field(default_factory=lambda: CorpusSection())
@@ -315,7 +333,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _languages_fit(self) -> "Recipe":
-        known = set(LANGUAGES)
+        if problems := taken_names(self.own_languages):
+            raise ValueError("; ".join(problems))
+        known = set(self.language_table)
         of_sources = [source.language for source in self.corpus.sources if source.language is not None]
         named = [*self.learn, *self.keep, *(self.train.weights or {}), *of_sources]
         unknown = [name for name in named if name not in known]
@@ -329,6 +349,11 @@ class Recipe(Section):
         if both := set(self.learn) & set(self.keep):
             raise ValueError(f"languages both to learn and to keep: {', '.join(sorted(both))}")
         return self
+
+    @property
+    def language_table(self) -> dict[str, Language]:
+        """All languages by name: those of the package, and the recipe's own."""
+        return language_table(self.own_languages)
 
     @property
     def languages(self) -> dict[str, str]:
@@ -364,7 +389,17 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
-        return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        return yaml.safe_dump(self.to_values(), sort_keys=False)
+
+    def to_values(self) -> dict[str, Any]:
+        """The whole recipe as a JSON-ready dict, without the settings that are null by default."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        if self.corpus.max_bytes_per_language is None:
+            values["corpus"]["max_bytes_per_language"] = None
+        return values
+
+
+NULL = object()
 
 
 def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -372,7 +407,7 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
 
     Args:
         path: YAML file; None starts from the defaults.
-        overrides: dotted keys ("train.learning_rate") and their values; None values are ignored.
+        overrides: dotted keys ("train.learning_rate") and their values; None values are ignored, `NULL` is a null.
 
     Raises:
         ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
@@ -380,7 +415,7 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
     values: dict[str, Any] = read_yaml(path) if path is not None else {}
     for key, value in (overrides or {}).items():
         if value is not None:
-            _set_dotted(values, key, copy.deepcopy(value))
+            _set_dotted(values, key, None if value is NULL else copy.deepcopy(value))
     return validate_recipe(values, origin=str(path) if path is not None else "recipe")
 
 

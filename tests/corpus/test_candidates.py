@@ -1,5 +1,6 @@
 """Folders and git work trees as sources."""
 
+import gzip
 import os
 import subprocess
 from contextlib import ExitStack
@@ -7,34 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.corpus.candidates import find_files, language_of
+from multipl_moe.corpus.candidates import Candidate, find_files
+from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
+from multipl_moe.languages import LANGUAGES
 from multipl_moe.recipe import SourceSection
 
 from .conftest import program, write_files
 
 
-def paths(kind: str, root: Path, languages: tuple[str, ...] = ("rust",)) -> list[str]:
-    with ExitStack() as archives:
-        source = SourceSection.model_validate({"kind": kind, "path": root})
-        return [candidate.path.split("/", 2)[2] for candidate in find_files(source, languages, archives)]
+def find(kind: str, root: Path, open_until: ExitStack, **keys) -> list[Candidate]:
+    source = SourceSection.model_validate({"kind": kind, "path": root, **keys})
+    return list(find_files(source, ("rust", "cpp"), LanguageDetector(LANGUAGES), open_until))
 
 
-@pytest.mark.parametrize(
-    ("name", "language"),
-    [
-        ("a.rs", "rust"),
-        ("a.rs.gz", "rust"),
-        ("README", "english"),
-        ("README.gz", "english"),
-        ("A.PY", "python"),
-        ("a.tar.gz", None),
-        ("rs", None),
-        ("", None),
-    ],
-)
-def test_language_of(name, language):
-    assert language_of(name) == language
+def paths(kind: str, root: Path, **keys) -> list[str]:
+    with ExitStack() as open_until:
+        return [candidate.path.split("/", 2)[2] for candidate in find(kind, root, open_until, **keys)]
+
+
+def commit(tree: Path, tag: str) -> None:
+    """Commit all files of a folder, which becomes a repository."""
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", tag], ["tag", tag]):
+        subprocess.run(["git", "-C", str(tree), *command], check=True)
 
 
 def test_of_a_work_tree_only_tracked_files_count(tmp_path, monkeypatch):
@@ -63,9 +60,50 @@ def test_a_missing_folder_is_refused(tmp_path):
 def test_names_that_are_no_utf8_and_pipes_do_no_harm(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.rs")).write_text(program(1))
     os.mkfifo(tmp_path / "pipe.rs")
-    with ExitStack() as archives:
-        source = SourceSection.model_validate({"kind": "folder", "path": tmp_path})
-        found = {candidate.path.rsplit("/", 1)[1]: candidate for candidate in find_files(source, ["rust"], archives)}
+    with ExitStack() as open_until:
+        found = {row.path.rsplit("/", 1)[1]: row for row in find("folder", tmp_path, open_until)}
     assert set(found) == {"�.rs", "pipe.rs"}
     with pytest.raises(OSError, match="no regular file"):
         found["pipe.rs"].open()
+
+
+def test_a_revision_and_a_bare_repository_are_read_without_what_is_not_committed(tmp_path):
+    tree, bare = tmp_path / "tree", tmp_path / "bare.git"
+    write_files(tree, ".rs", 2)
+    commit(tree, "one")
+    (tree / "file_0.rs").write_text(program(50))
+    (tree / "later.rs.gz").write_bytes(gzip.compress(program(51).encode()))
+    commit(tree, "two")
+    (tree / "file_1.rs").write_text("not committed")
+    subprocess.run(["git", "clone", "-q", "--bare", str(tree), str(bare)], check=True)
+    contents = {}
+    for name, root, keys in [
+        ("work tree", tree, {}),
+        ("first", tree, {"revision": "HEAD~1"}),
+        ("bare", bare, {}),
+        ("bare, first", bare, {"revision": "one"}),
+    ]:
+        with ExitStack() as open_until:
+            found = find("git", root, open_until, **keys)
+            contents[name] = {row.path.rsplit("/", 1)[1]: row.open().read().decode() for row in reversed(found)}
+    first = {f"file_{seed}.rs": program(seed) for seed in range(2)}
+    assert contents["first"] == contents["bare, first"] == first
+    assert contents["bare"] == first | {"file_0.rs": program(50), "later.rs.gz": program(51)}
+    assert contents["work tree"] == contents["bare"] | {"file_1.rs": "not committed"}
+
+
+def test_names_that_leave_the_language_open_are_marked(tmp_path):
+    write_files(tmp_path, ".h", 1)
+    write_files(tmp_path, ".rs", 1)
+    (tmp_path / "tool").write_text(program(3))
+    (tmp_path / ".hidden").write_text(program(3))
+    with ExitStack() as open_until:
+        found = sorted(
+            (Path(row.path).name, row.language, row.needs_content) for row in find("folder", tmp_path, open_until)
+        )
+    assert found == [
+        ("file_0.h", "cpp", True),
+        ("file_0.rs", "rust", False),
+        ("tool", "cpp", True),
+        ("tool", "rust", True),
+    ]

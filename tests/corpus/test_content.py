@@ -3,6 +3,7 @@
 from datatrove.data import Document
 
 from multipl_moe.corpus.content import LicenceHeaders, content_steps
+from multipl_moe.languages import LANGUAGES
 
 from .conftest import recipe_of
 
@@ -15,7 +16,7 @@ def test_licence_headers_are_left_out_in_their_language(tmp_path):
         Document("# Copyright Me\n\nx = 1\n", "a", metadata=metadata),
         Document("y = 2\n", "b", metadata=metadata),
     ]
-    assert [document.text for document in LicenceHeaders().run(iter(documents))] == ["x = 1\n", "y = 2\n"]
+    assert [document.text for document in LicenceHeaders(LANGUAGES).run(iter(documents))] == ["x = 1\n", "y = 2\n"]
 
 
 def test_licence_headers_stay_if_asked(tmp_path):

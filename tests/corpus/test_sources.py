@@ -1,6 +1,10 @@
 """Which files are read, under which name and licence, and why others are not."""
 
 import gzip
+import json
+import random
+import tarfile
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +17,7 @@ from multipl_moe.languages import LANGUAGES
 from multipl_moe.recipe import SourceSection
 
 from .conftest import program, recipe_of, write_files
+from .test_language_detection import C_HEADER, CPP_HEADER
 
 
 def read(*sources: dict, languages: tuple[str, ...] = ("rust",), seed: int = 0, **corpus):
@@ -62,6 +67,21 @@ def test_files_that_cannot_be_used_are_counted_by_reason(tmp_path):
     reasons = ("binary", "encoding", "too_large", "too_small", "unreadable")
     assert [stats[f"dropped/{reason}/rust"] for reason in reasons] == [1, 1, 1, 1, 2]
     assert (len(documents), stats["found/rust"]) == (2, 8)
+
+
+def test_of_planted_files_every_binary_and_mis_encoded_one_is_found(tmp_path):
+    rng = random.Random(0)
+    write_files(tmp_path, ".rs", 30)
+    for number in range(10):
+        noise = rng.randbytes(2000)
+        (tmp_path / f"binary_{number}.rs").write_bytes(noise if number % 2 else noise.replace(b"\0", b""))
+        text = program(100 + number).replace("é", "éßü").encode(["latin-1", "cp1252"][number % 2])
+        (tmp_path / f"encoded_{number}.rs").write_bytes(text)
+        marked = program(200 + number).encode(["utf-16", "utf-8-sig"][number % 2])
+        (tmp_path / f"marked_{number}.rs").write_bytes(marked)
+    documents, stats = read(folder(tmp_path))
+    assert (stats["dropped/binary/rust"], stats["dropped/encoding/rust"], stats["found/rust"]) == (10, 10, 60)
+    assert {document.text for document in documents} == {program(seed) for seed in (*range(30), *range(200, 210))}
 
 
 def test_gzipped_files_are_read_and_a_bomb_is_not_unpacked(tmp_path):
@@ -147,4 +167,72 @@ def test_the_running_pythons_library_is_found_without_installed_packages():
 
 def test_every_kind_of_the_recipe_is_read_by_something():
     kinds = SourceSection.model_fields["kind"].annotation
-    assert set(kinds.__args__) == {"toolchains", "folder", "git", "jsonl", "parquet"}  # pyright: ignore
+    assert set(kinds.__args__) == {"toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"}  # pyright: ignore
+
+
+def test_without_a_budget_every_file_is_drawn_and_files_come_before_rows(tmp_path):
+    write_files(tmp_path / "tree", ".rs", 20)
+    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(50, 60)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sources = [{"kind": "jsonl", "path": str(tmp_path / "rows.jsonl")}, folder(tmp_path / "tree")]
+    documents, stats = read(*sources, max_bytes_per_language=None)
+    texts = [document.text for document in documents]
+    assert (set(texts[:20]), texts[20:]) == ({program(seed) for seed in range(20)}, [row["text"] for row in rows])
+    assert stats["found/rust"] == 30
+    budgeted, _ = read(*sources, max_bytes_per_language=10**7)
+    assert {document.text for document in budgeted} == set(texts)
+    assert [document.text for document in budgeted if "/tree/" in document.id] == texts[:20]
+
+
+def test_headers_count_only_where_their_content_is_of_the_language(tmp_path):
+    with tarfile.open(tmp_path / "headers.tar", "w") as archive:
+        for number in range(12):
+            (tmp_path / "file").write_bytes((C_HEADER if number % 3 else CPP_HEADER) + b"// %d\n" % number)
+            archive.add(tmp_path / "file", f"inc/{number}.h")
+    (tmp_path / "file").unlink()
+    (tmp_path / "script").write_text("#!/usr/bin/env ruby\n" + program(1))
+    (tmp_path / "tree.h").write_bytes(CPP_HEADER)
+    sources = ({"kind": "archive", "path": str(tmp_path / "headers.tar")}, folder(tmp_path))
+    for budget in (None, 4 * len(CPP_HEADER)):
+        documents, stats = read(*sources, languages=("cpp", "ruby"), max_bytes_per_language=budget)
+        of_ruby = [document for document in documents if document.metadata["language"] == "ruby"]
+        assert [document.id.rsplit("/", 1)[1] for document in of_ruby] == ["script"]
+        assert all(document.text.startswith("#pragma once") for document in documents if document not in of_ruby)
+        assert len(documents) == (6 if budget is None else 4)
+        assert stats["found/ruby"] == 1
+        assert stats["found/cpp"] - stats.get("dropped/over_budget/cpp", 0) == len(documents) - 1
+
+
+def test_a_language_that_no_content_turns_out_to_be_of_has_no_file_found(tmp_path):
+    (tmp_path / "a.h").write_bytes(C_HEADER)
+    for budget in (None, 10_000):
+        documents, stats = read(folder(tmp_path), languages=("cpp",), max_bytes_per_language=budget)
+        assert documents == []
+        assert stats["found/cpp"] == 0
+
+
+@pytest.mark.parametrize("budget", [None, 400_000])
+@pytest.mark.parametrize("kind", ["archive", "jsonl"])
+def test_memory_is_that_of_the_budget_and_not_of_the_source(tmp_path, kind, budget):
+    texts = [program(seed) * 100 for seed in range(120)]  # 80 kB each
+    path = tmp_path / {"archive": "a.tar.gz", "jsonl": "a.jsonl.gz"}[kind]
+    if kind == "jsonl":
+        with gzip.open(path, "wt", compresslevel=1) as lines:
+            lines.writelines(json.dumps({"text": text, "path": "a.rs"}) + "\n" for text in texts)
+    else:
+        with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+            for number, text in enumerate(texts):
+                (tmp_path / "file").write_text(text)
+                archive.add(tmp_path / "file", f"{number}.rs")
+    total = sum(len(text.encode()) for text in texts)
+    del texts
+    reader = SourceReader(
+        recipe_of({"kind": kind, "path": str(path)}, max_bytes_per_language=budget).corpus, ["rust"], 0
+    )
+    tracemalloc.start()
+    drawn = sum(len(document.text.encode()) for document in reader.run())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total > 8_000_000
+    assert drawn == total if budget is None else 300_000 < drawn <= 400_000
+    assert peak < 1_500_000

@@ -50,7 +50,7 @@ def test_one_model_alone_has_no_change(world: World):
     assert set(result) == _COMMON
     assert result["against"] is None
     for name, row in result["languages"].items():
-        assert set(row) == {"role", "bpb", "files", "bytes"}
+        assert set(row) == {"title", "role", "bpb", "files", "bytes"}
         assert row["role"] == world.recipe.languages[name]
         assert row["files"] == 4
         assert row["bpb"] > 0

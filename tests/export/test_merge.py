@@ -244,7 +244,7 @@ def test_copies_cost_nothing_and_other_experts_something(tmp_path, tmp_path_fact
         costs[name] = merge_cost(world.recipe, tmp_path / name, dense, world.corpus)
     assert costs["copies"].keys() == {"languages", "means"}
     rust = costs["copies"]["languages"]["rust"]
-    assert rust.keys() == {"role", "bpb_hybrid", "bpb_merged", "change", "interval", "files", "bytes"}
+    assert rust.keys() == {"title", "role", "bpb_hybrid", "bpb_merged", "change", "interval", "files", "bytes"}
     assert rust["bpb_merged"] == pytest.approx(rust["bpb_hybrid"], rel=1e-5)
     assert abs(costs["copies"]["means"]["learn"]["change"]) < 1e-5
     assert abs(costs["other"]["languages"]["rust"]["change"]) > 1e-3

@@ -47,7 +47,7 @@ def test_an_entry_is_part_of_the_saved_recipe(tmp_path):
 
 def test_what_is_wrong_with_an_entry_is_told():
     values = lua()
-    entry = values["programs"]["own_languages"]["lua"]
+    entry = values["own_languages"]["lua"]
     entry["toolchain"]["runs"] = entry["toolchain"].pop("run")
     with pytest.raises(ConfigError, match=r"own_languages\.lua\.toolchain: unknown key runs; known keys: executables"):
         validate_recipe(values)
@@ -57,8 +57,11 @@ def test_what_is_wrong_with_an_entry_is_told():
         validate_recipe(values)
 
 
-def test_a_name_that_is_taken_is_refused():
-    values = lua()["programs"]["own_languages"]
-    recipe = validate_recipe({"programs": {"own_languages": {"ruby": values["lua"]}}})
-    with pytest.raises(ConfigError, match=r"own_languages\.ruby: there is a language of that name already"):
-        add_languages(recipe.programs.own_languages)
+def test_another_entry_under_a_name_of_this_process_is_refused(tables):
+    recipe = load_recipe(ROOT / "recipes" / "lua.yaml")
+    add_languages(recipe.own_languages)
+    add_languages(recipe.own_languages)
+    values = lua()
+    values["own_languages"]["lua"]["frame"]["comment"] = "#"
+    with pytest.raises(ConfigError, match=r"own_languages\.lua: there is a language of that name already"):
+        add_languages(validate_recipe(values).own_languages)

@@ -12,7 +12,7 @@ from multipl_moe.report.metrics import compare_scores, describe_scores
 _DESIGN_KEYS = {"tokens", "seconds", "parameters", "languages"}
 _ADDED_KEYS = {"means", "frozen_sha256", "router_health", "routing", "seed", "environment"}
 _DESIGN_LANGUAGE_KEYS = {"role", "bpb_before", "bpb_after", "interval"}
-_ADDED_LANGUAGE_KEYS = {"change", "files", "bytes"}
+_ADDED_LANGUAGE_KEYS = {"title", "change", "files", "bytes"}
 
 
 def test_keys_are_those_of_the_design_and_the_frozen_additions(metrics):
@@ -75,4 +75,4 @@ def test_intervals_come_from_the_recipes_seed_and_samples(recipe, before, after)
 def test_scores_of_one_model_alone(recipe, before):
     result = describe_scores(recipe, before)
     assert set(result) == {"languages"}
-    assert result["languages"]["cpp"] == {"role": "learn", "bpb": 2.0, "files": 3, "bytes": 300}
+    assert result["languages"]["cpp"] == {"title": "C++", "role": "learn", "bpb": 2.0, "files": 3, "bytes": 300}

@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from tests.report.conftest import SUMMARY, only
 
+TITLES = {"rust": "Rust", "cpp": "C++", "python": "Python", "english": "English text"}
+
 
 def test_gain_has_a_bar_of_the_right_length_for_each_language(metrics):
     (axes,) = gain_plot(metrics).axes
@@ -71,7 +73,7 @@ def test_training_of_one_kind_of_expert_has_one_band(records, kind: str):
 def test_heat_map_has_a_row_for_each_language_and_a_column_for_each_expert_of_each_layer(after):
     routing = after.routing
     routing["cpp"][7] = SUMMARY | {"segment_load": [0.9, 0.1]}
-    figure = expert_heat_map(routing, "segment_load")
+    figure = expert_heat_map(routing, "segment_load", TITLES)
     assert figure is not None
     axes = figure.axes[0]
     assert np.asarray(axes.images[0].get_array()).tolist() == [
@@ -86,13 +88,13 @@ def test_heat_map_has_a_row_for_each_language_and_a_column_for_each_expert_of_ea
 
 
 def test_heat_map_of_token_experts_leaves_the_shared_one_out(after):
-    figure = expert_heat_map(after.routing, "token_load")
+    figure = expert_heat_map(after.routing, "token_load", TITLES)
     assert figure is not None
     assert np.asarray(figure.axes[0].images[0].get_array()).shape == (4, 2 * 3)
 
 
 def test_no_heat_map_without_such_experts():
-    assert expert_heat_map({"rust": {6: only("token")}}, "segment_load") is None
-    assert expert_heat_map({"rust": {6: only("segment")}}, "token_load") is None
-    assert expert_heat_map({"rust": {}}, "segment_load") is None
-    assert expert_heat_map({}, "token_load") is None
+    assert expert_heat_map({"rust": {6: only("token")}}, "segment_load", TITLES) is None
+    assert expert_heat_map({"rust": {6: only("segment")}}, "token_load", TITLES) is None
+    assert expert_heat_map({"rust": {}}, "segment_load", TITLES) is None
+    assert expert_heat_map({}, "token_load", TITLES) is None

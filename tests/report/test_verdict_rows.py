@@ -1,7 +1,7 @@
 """Rows of the verdict: grouped by role, every caveat told."""
 
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
-from multipl_moe.report.verdict_rows import comparison_rows, language_title, verdict_notes, verdict_rows
+from multipl_moe.report.verdict_rows import comparison_rows, verdict_notes, verdict_rows
 from tests.eval.judged import problems, results
 from tests.report.judged import judged
 
@@ -58,7 +58,3 @@ def test_a_mean_over_the_only_role_is_not_said_twice():
     asked = problems("rust", 4)
     rows = verdict_rows(build_verdict(asked, results(asked, "ppww"), VerdictSettings(roles={"rust": "learn"})))
     assert [(row.language, row.role) for row in rows] == [("Rust", "to learn"), ("mean", "to learn")]
-
-
-def test_unknown_languages_keep_their_key():
-    assert (language_title("cpp"), language_title("lua")) == ("C++", "lua")

@@ -15,10 +15,10 @@ from multipl_moe.cli.options import (
     RecipeFile,
     Seed,
     Settings,
-    parse_sources,
     recipe_from_flags,
     split_names,
 )
+from multipl_moe.cli.sources import parse_sources
 
 if TYPE_CHECKING:
     from multipl_moe.corpus.stages import OnTasks
@@ -29,7 +29,8 @@ def corpus(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="A folder, git work tree, .jsonl or .parquet file, or `toolchains`; may be repeated. [toolchains]"
+            help="A folder, git repository (PATH@REVISION for one revision), tar or zip archive, .jsonl or .parquet "
+            "file, hub:DATASET, or `toolchains`; may be repeated. [toolchains]"
         ),
     ] = None,
     recipe: RecipeFile = None,
@@ -54,10 +55,10 @@ def corpus(
     flags = {"base": base, "learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     chosen = recipe_from_flags(recipe, settings, flags | {"corpus.sources": parse_sources(source)})
     refuse_existing(output)
-    base = resolve_base(chosen.base)
+    tokenizer = resolve_base(chosen.base)
     with _tasks_shown() as on_tasks:
-        manifest = build_corpus(chosen, base, output, console.print, on_tasks)
-    console.print(corpus_table(manifest))
+        manifest = build_corpus(chosen, tokenizer, output, console.print, on_tasks)
+    console.print(corpus_table(manifest, chosen.language_table))
     console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)
 
 

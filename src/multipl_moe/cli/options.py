@@ -39,16 +39,16 @@ def recipe_from_flags(
     file: Path | None, settings: list[str] | None, flags: dict[str, Any], defaults: dict[str, Any] | None = None
 ) -> "Recipe":
     """The recipe of a file with `--set` and flags on top; `defaults` count only where there is no file."""
-    from multipl_moe.recipe import load_recipe, parse_value
+    from multipl_moe.recipe import NULL, load_recipe, parse_value
 
-    overrides = dict(flags)
+    overrides = {key: value for key, value in flags.items() if value is not None}
     for setting in settings or []:
         key, separator, value = setting.partition("=")
         if not separator or not key:
             raise ConfigError(f"--set: {setting!r} is not KEY=VALUE")
-        overrides[key] = parse_value(value)
+        overrides[key] = NULL if (parsed := parse_value(value)) is None else parsed
     if file is None:
-        overrides = (defaults or {}) | {key: value for key, value in overrides.items() if value is not None}
+        overrides = (defaults or {}) | overrides
     return load_recipe(file, overrides)
 
 
@@ -85,25 +85,6 @@ def parse_layers(text: str | None) -> str | list[int] | None:
     if text is None or not text.replace(",", "").isdecimal():
         return text
     return [int(part) for part in text.split(",") if part]
-
-
-def parse_sources(paths: list[str] | None) -> list[dict[str, Any]] | None:
-    """What `--source` names, as entries of `corpus.sources`."""
-    if not paths:
-        return None
-    return [_source(path) for path in paths]
-
-
-def _source(text: str) -> dict[str, Any]:
-    path = Path(text)
-    if text == "toolchains":
-        return {"kind": "toolchains"}
-    if path.is_dir():
-        return {"kind": "git" if (path / ".git").exists() else "folder", "path": text}
-    for kind, endings in {"jsonl": (".jsonl", ".jsonl.gz"), "parquet": (".parquet",)}.items():
-        if path.is_file() and path.name.endswith(endings):
-            return {"kind": kind, "path": text}
-    raise ConfigError(f"--source: {text} is no folder, .jsonl, .jsonl.gz or .parquet file, nor `toolchains`")
 
 
 def require_folders(**folders: Path) -> None:

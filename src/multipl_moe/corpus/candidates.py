@@ -1,36 +1,53 @@
-"""Files that a corpus may draw from: those of folders, git work trees and installed toolchains."""
+"""Files that a corpus may draw from in any order: those of folders, git repositories and installed toolchains."""
 
 import glob
 import gzip
+import lzma
 import os
-import subprocess
 import sysconfig
+import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+import pyarrow
+
+from multipl_moe.corpus.git import GitRepository
+from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import Language
 from multipl_moe.recipe import SourceSection
 
 EXCLUDED_FOLDERS = frozenset({".git", "__pycache__", "site-packages", "dist-packages"})
-_LANGUAGE_OF_EXTENSION = {extension: name for name, entry in LANGUAGES.items() for extension in entry.extensions}
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    pyarrow.ArrowException,
+    RuntimeError,  # a member of a zip archive that is encrypted, or compressed as Python cannot read
+)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that may be drawn; nothing of it has been read yet, unless it is a row of a table.
+    """A file that may be drawn; its content is opened when it is needed.
 
     Attributes:
-        language: name in `LANGUAGES`.
+        language: name in the table of languages.
         kind: kind of the source, as in the recipe.
         path: name of the source and the path inside it: unique in a corpus, the same wherever the source lies.
         licence: SPDX licence if the file does not name its own.
         open: opens the content, decompressed.
+        size: bytes of the content where they are known before it is opened.
+        needs_content: whether its name leaves open if it is of the language.
     """
 
     language: str
@@ -38,12 +55,8 @@ class Candidate:
     path: str
     licence: str
     open: Callable[[], IO[bytes]]
-
-
-def language_of(name: str) -> str | None:
-    """Language of a file by its name, without a closing `.gz`; a README without extension is English."""
-    path = PurePath(name.removesuffix(".gz"))
-    return "english" if path.name == "README" else _LANGUAGE_OF_EXTENSION.get(path.suffix.lower())
+    size: int | None = None
+    needs_content: bool = False
 
 
 def source_name(root: Path) -> str:
@@ -51,13 +64,26 @@ def source_name(root: Path) -> str:
     return "/".join(root.resolve().parts[-2:]).lstrip("/")
 
 
-def find_files(source: SourceSection, languages: Iterable[str], archives: ExitStack) -> Iterator[Candidate]:
-    """All files of a source of kind folder, git or toolchains whose language is asked for.
+def printable(path: str) -> str:
+    """A path as UTF-8 can spell it."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def unreadable() -> IO[bytes]:
+    """Opens nothing: for what is known to hold no text that can be read."""
+    raise OSError("no text that can be read")
+
+
+def find_files(
+    source: SourceSection, languages: Collection[str], detector: LanguageDetector, open_until: ExitStack
+) -> Iterator[Candidate]:
+    """All files of a source of kind folder, git or toolchains that may be of a language asked for.
 
     Args:
         source: where to look.
-        languages: names in `LANGUAGES`.
-        archives: keeps zip archives open for the candidates that lie in them.
+        languages: names in the detector's table.
+        detector: tells languages by name.
+        open_until: holds what must stay open for the candidates' contents.
 
     Raises:
         CorpusError: the folder does not exist, or git cannot list it.
@@ -65,41 +91,75 @@ def find_files(source: SourceSection, languages: Iterable[str], archives: ExitSt
     if source.kind == "toolchains":
         for language in languages:
             if source.language in (None, language):
-                yield from _find_toolchain(source, language, archives)
+                yield from _find_toolchain(source, language, detector, open_until)
         return
     assert source.path is not None
+    if source.language not in (None, *languages):
+        return
     if not source.path.is_dir():
         raise CorpusError(f"corpus.sources: {source.path}: no such folder")
-    paths = _git_files(source.path) if source.kind == "git" else _walk(source.path)
-    for path in paths:
-        language = source.language or language_of(path)
-        if language is not None and language in languages:
-            opener = partial(_open_file, source.path / path)
-            yield _candidate(source, language, source.path, path, source.licence or "unknown", opener)
+    listing = _git_listing(source, open_until) if source.kind == "git" else _folder_listing(source.path)
+    name, licence = source_name(source.path), source.licence or "unknown"
+    for path, size, opener in listing:
+        claims = [(source.language, False)] if source.language else detector.claims(path, languages)
+        for language, needs_content in claims:
+            if language in languages:
+                place = f"{name}/{printable(path)}"
+                yield Candidate(language, source.kind, place, licence, opener, size, needs_content)
 
 
-def _find_toolchain(source: SourceSection, language: str, archives: ExitStack) -> Iterator[Candidate]:
-    licence = source.licence or LANGUAGES[language].library_licence
-    for root in _library_roots(language):
+_Listing = Iterator[tuple[str, int | None, Callable[[], IO[bytes]]]]
+
+
+def _folder_listing(root: Path) -> _Listing:
+    for path in _walk(root):
+        yield path, None, partial(_open_file, root / path)
+
+
+def _git_listing(source: SourceSection, open_until: ExitStack) -> _Listing:
+    assert source.path is not None
+    repository = GitRepository(source.path)
+    if source.revision is None and not repository.is_bare:
+        for path in repository.tracked_files():
+            yield path, None, partial(_open_file, source.path / path)
+        return
+    blobs = open_until.enter_context(repository.blob_reader())
+    for path, object_id, size in repository.files_of(source.revision or "HEAD"):
+        if path.endswith(".gz"):
+            yield path, None, lambda object_id=object_id: _gunzipped(blobs.open(object_id))
+        else:
+            yield path, size, partial(blobs.open, object_id)
+
+
+def _gunzipped(stream: IO[bytes]) -> IO[bytes]:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+
+
+def _find_toolchain(
+    source: SourceSection, language: str, detector: LanguageDetector, open_until: ExitStack
+) -> Iterator[Candidate]:
+    entry = detector.table[language]
+    licence = source.licence or entry.library_licence
+    for root in _library_roots(entry):
         if root.is_dir():
             openers = ((path, partial(_open_file, root / path)) for path in _walk(root))
         else:
-            archive = archives.enter_context(zipfile.ZipFile(root))
+            archive = open_until.enter_context(zipfile.ZipFile(root))
             openers = ((path, partial(archive.open, path)) for path in sorted(archive.namelist()))
         for path, opener in openers:
-            if language_of(path) == language:
-                yield _candidate(source, language, root, path, licence, opener)
+            if detector.by_name(path) == language:
+                yield Candidate(language, source.kind, f"{source_name(root)}/{printable(path)}", licence, opener)
 
 
-def has_library(language: str) -> bool:
+def has_library(entry: Language) -> bool:
     """Whether this machine has a toolchain of the language with sources to read."""
-    return bool(_library_roots(language))
+    return bool(_library_roots(entry))
 
 
-def _library_roots(language: str) -> list[Path]:
+def _library_roots(entry: Language) -> list[Path]:
     """Existing folders and archives of a toolchain; a folder reached through several links counts once."""
     roots: dict[Path, None] = {}
-    for pattern in LANGUAGES[language].library:
+    for pattern in entry.library:
         expanded = os.path.expanduser(pattern.format(lib=sysconfig.get_path("stdlib")))  # noqa: PTH111
         matches = [Path(match).resolve() for match in sorted(glob.glob(expanded))]  # noqa: PTH207
         if pattern.endswith(".zip"):
@@ -114,29 +174,6 @@ def _walk(root: Path) -> Iterator[str]:
         subfolders[:] = sorted(set(subfolders) - EXCLUDED_FOLDERS)
         for name in sorted(names):
             yield os.path.relpath(Path(folder, name), root)
-
-
-def _git_files(root: Path) -> list[str]:
-    """Paths that git tracks, relative to the folder; links are left out, as they may lead out of the work tree."""
-    # A hook's GIT_DIR or GIT_INDEX_FILE would make git list another repository.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    command = ["git", "-C", str(root), "ls-files", "-z"]
-    try:
-        listing = subprocess.run(command, capture_output=True, check=True, env=environment).stdout
-    except FileNotFoundError:
-        raise CorpusError(f"corpus.sources: {root}: kind git needs the git command; install it") from None
-    except subprocess.CalledProcessError as error:
-        reason = error.stderr.decode(errors="replace").strip().splitlines()
-        raise CorpusError(f"corpus.sources: {root}: git cannot list it ({reason[0] if reason else error})") from None
-    paths = [os.fsdecode(path) for path in listing.split(b"\0") if path]
-    return [path for path in paths if not (root / path).is_symlink() and not (root / path).is_dir()]
-
-
-def _candidate(
-    source: SourceSection, language: str, root: Path, path: str, licence: str, opener: Callable[[], IO[bytes]]
-) -> Candidate:
-    printable = os.fsencode(path).decode("utf-8", "replace")
-    return Candidate(language, source.kind, f"{source_name(root)}/{printable}", licence, opener)
 
 
 def _open_file(path: Path) -> BinaryIO:

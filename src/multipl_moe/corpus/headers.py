@@ -6,22 +6,21 @@ fall without any gain in the language. The licence itself is kept in the documen
 
 import re
 
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import Language
 
 _LICENCE_WORDS = re.compile(r"copyright|licen[cs]e|all rights reserved|SPDX-", re.IGNORECASE)
 _KEPT_LINES = re.compile(r"#!|#.*\b(coding|frozen_string_literal|encoding)\s*[:=]")
 
 
-def without_licence_header(text: str, language: str) -> str:
+def without_licence_header(text: str, language: Language) -> str:
     """`text` less the comments at its beginning that speak of copyright or licence.
 
     Comments before and between them go too when they are part of the same run of line comments, but for shebangs and
     magic comments. Text of a language without comment marks is left as it is.
     """
-    marks = LANGUAGES[language]
     kept, rest = "", text
     while True:
-        block, end = _leading_comment(rest, marks.line_comment, marks.block_comment)
+        block, end = _leading_comment(rest, language.line_comment, language.block_comment)
         if not _LICENCE_WORDS.search(block):
             return kept + rest
         kept += "".join(line for line in block.splitlines(keepends=True) if _KEPT_LINES.match(line.strip()))

@@ -146,7 +146,9 @@ class _Build:
     def _read(self) -> list[PipelineStep]:
         recipe = self.recipe
         return [
-            SourceReader(recipe.corpus, recipe.languages, recipe.seed, dropped_writer(self.work, "read")),
+            SourceReader(
+                recipe.corpus, recipe.languages, recipe.seed, recipe.language_table, dropped_writer(self.work, "read")
+            ),
             *content_steps(recipe, self.work),
             PoolIndex(self.work / "index"),
             JsonlWriter(str(self.work / "pool"), compression=None),
@@ -188,7 +190,7 @@ class _Build:
 
     def _require_found(self, counts: Counter[str]) -> None:
         if missing := [language for language in self.recipe.languages if not counts[f"found/{language}"]]:
-            raise CorpusError(no_files(missing))
+            raise CorpusError(no_files(missing, self.recipe.language_table))
 
     def _counted(self, language: str, counts: Counter[str], dropped: Counter[str]) -> LanguageCounts:
         return LanguageCounts(

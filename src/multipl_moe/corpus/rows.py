@@ -1,149 +1,118 @@
-"""Rows of JSON Lines and Parquet files that a corpus may draw from."""
+"""Rows of JSON Lines and Parquet files and of data sets of the hub that a corpus may draw from."""
 
-import gzip
-import heapq
 import io
-import json
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
-
-from multipl_moe.corpus.candidates import Candidate, language_of, source_name
+from multipl_moe.corpus.candidates import READ_ERRORS, Candidate, source_name, unreadable
+from multipl_moe.corpus.hub_rows import read_hub
+from multipl_moe.corpus.language_detection import LanguageDetector
+from multipl_moe.corpus.row_files import read_jsonl, read_parquet, row_files
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages import LANGUAGES
 from multipl_moe.recipe import SourceSection
 
-_ENDINGS = {"jsonl": (".jsonl", ".jsonl.gz", ".json", ".json.gz"), "parquet": (".parquet",)}
-_COLUMNS = ("path", "language", "licence", "license", "metadata")
+# What data sets call their columns: ours, The Stack's, StarCoder data's, The Stack smol's.
+_TEXT_COLUMNS = ("text", "content", "code")
+_PATH_COLUMNS = ("path", "max_stars_repo_path", "file_path")
+_LANGUAGE_COLUMNS = ("language", "lang", "programming_language")
+_LICENCE_COLUMNS = ("licence", "license", "licenses", "max_stars_repo_licenses", "detected_licenses")
+_ENDING_COLUMNS = ("ext", "extension")
+_COLUMNS = frozenset(
+    {*_TEXT_COLUMNS, *_PATH_COLUMNS, *_LANGUAGE_COLUMNS, *_LICENCE_COLUMNS, *_ENDING_COLUMNS, "metadata"}
+)
 
 
-def find_rows(source: SourceSection) -> Iterator[Candidate]:
-    """All rows of a source of kind jsonl or parquet; a folder stands for all such files below it.
+def find_rows(source: SourceSection, language: str, detector: LanguageDetector) -> Iterator[Candidate]:
+    """All rows of a source of kind jsonl, parquet or hub that may be of the language.
 
-    The language of a row is the source's, else that of the extension in its column `path`, else its column `language`;
-    its licence is in its column `licence` or `license`. A column `metadata` may hold these, too, so that the documents
-    of one corpus can be a source of another.
+    The language of a row is the source's, else that of the name in its column of paths, else what its column of
+    languages says; each column goes by any of the names that well-known data sets use. A column `metadata` may hold
+    these, too, so that the documents of one corpus can be a source of another. Several licences of a row all hold.
+    A file that cannot be read on, and a row that is broken, count as one that is unreadable.
 
     Raises:
-        CorpusError: no such file, no column of text, no way to tell the language, or the file is broken.
+        CorpusError: no such file, no column of text, no way to tell the language, or the hub cannot be reached.
     """
     assert source.path is not None
-    read = _read_parquet if source.kind == "parquet" else _read_jsonl
-    for file in _files(source.path, _ENDINGS[source.kind]):
+    reader = _RowReader(source, language, detector)
+    if source.kind == "hub":
+        name = source_name(source.path) if source.path.is_dir() else str(source.path)
+        for number, row in enumerate(read_hub(source)):
+            yield from reader.candidates(name, number, row)
+        return
+    for file in row_files(source.path, source.kind):
+        name = source_name(file)
+        columns = _COLUMNS | {source.text_key or ""}
+        rows = read_parquet(file, columns) if source.kind == "parquet" else read_jsonl(file)
         try:
-            for number, row in enumerate(read(file, source)):
-                if (candidate := _candidate(source, file, number, row)) is not None:
-                    yield candidate
-        except (OSError, EOFError, zlib.error, pyarrow.ArrowException) as error:
-            raise CorpusError(f"corpus.sources: {file}: cannot be read ({error})") from None
+            for number, row in enumerate(rows):
+                yield from reader.candidates(name, number, row)
+        except READ_ERRORS:
+            yield reader.broken(name)
 
 
-class EarliestRows:
-    """Of the rows put in, those that can still be drawn within a budget: memory is the budget's, not the file's.
+class _RowReader:
+    def __init__(self, source: SourceSection, language: str, detector: LanguageDetector):
+        self._source, self._language, self._detector = source, language, detector
 
-    A row is let go once the rows before it in the order of the draw fill the budget. Rows that will be refused for
-    their size do not count; those that will be refused for their content do, so the draw may end that much short.
+    def candidates(self, name: str, number: int, row: Any) -> Iterator[Candidate]:
+        """The row, if it may be of the language."""
+        if row is None:
+            yield self.broken(f"{name}#{number}")
+            return
+        if isinstance(nested := row.get("metadata"), dict):
+            row = nested | {key: value for key, value in row.items() if value is not None}
+        label, name_inside = str(_first(row, _LANGUAGE_COLUMNS) or ""), _name_inside(row)
+        text_key = self._source.text_key or next((key for key in _TEXT_COLUMNS if key in row), None)
+        if number == 0:
+            self._check_columns(name, row, text_key, label or name_inside)
+        text = row.get(text_key) if text_key is not None else None
+        opener = partial(_open_text, text) if isinstance(text, str) else unreadable
+        place = f"{name}#{number}{name_inside}"
+        licence = _licence(_first(row, _LICENCE_COLUMNS)) or self._source.licence or "unknown"
+        for _, needs_content in self._claims(place if name_inside else "", label):
+            yield Candidate(self._language, self._source.kind, place, licence, opener, needs_content=needs_content)
 
-    Args:
-        rank: place of a row in the draw; lower comes first.
-        budget_bytes: bytes of all rows drawn; infinite where there is no budget, and then all rows are held.
-        file_bytes: least and most bytes of a row that will be accepted.
-    """
+    def broken(self, name: str) -> Candidate:
+        return Candidate(self._language, self._source.kind, name, self._source.licence or "unknown", unreadable)
 
-    def __init__(self, rank: Callable[[Candidate], int], budget_bytes: float, file_bytes: tuple[int, int]):
-        self.num_dropped = 0
-        self._rank, self._budget_bytes, self._file_bytes = rank, budget_bytes, file_bytes
-        self._heap: list[tuple[int, int, int, Candidate]] = []
-        self._bytes = self._num_put = 0
+    def _claims(self, path: str, label: str) -> list[tuple[str, bool]]:
+        language = self._source.language or self._detector.by_name(path)
+        if language is None and label:
+            language = self._detector.by_title(label) or "another"
+        if language is not None:
+            return [(language, False)] if language == self._language else []
+        return list(self._detector.claims(path, [self._language])) if path else []
 
-    def put(self, row: Candidate) -> None:
-        """Add a row and let go of those that it pushes out."""
-        counted = self._size(row)
-        self._num_put += 1
-        heapq.heappush(self._heap, (-self._rank(row), -self._num_put, counted, row))
-        self._bytes += counted
-        # One row beyond the budget stays, so that the draw sees that there was more.
-        while self._bytes - self._heap[0][2] > self._budget_bytes:
-            self._bytes -= heapq.heappop(self._heap)[2]
-            self.num_dropped += 1
-
-    def rows(self) -> list[Candidate]:
-        """The rows that are left, in no particular order."""
-        return [row for *_, row in self._heap]
-
-    def _size(self, row: Candidate) -> int:
-        try:
-            with row.open() as stream:
-                size = stream.seek(0, io.SEEK_END)
-        except OSError:
-            return 0
-        return size if self._file_bytes[0] <= size <= self._file_bytes[1] else 0
-
-
-def _files(path: Path, endings: tuple[str, ...]) -> list[Path]:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.name.endswith(endings))
-    else:
-        files = [path] if path.is_file() else []
-    if not files:
-        raise CorpusError(f"corpus.sources: {path}: no file that ends in {' or '.join(endings)}")
-    return files
+    def _check_columns(self, name: str, row: Mapping[str, Any], text_key: str | None, clue: Any) -> None:
+        if text_key not in row:
+            wanted = repr(text_key) if text_key else "named " + " or ".join(_TEXT_COLUMNS)
+            columns = ", ".join(map(str, row))
+            raise CorpusError(f"corpus.sources: {name}: no column {wanted} (columns: {columns}); set text_key")
+        if not (self._source.language or clue):
+            raise CorpusError(f"corpus.sources: {name}: rows have neither path nor language; set the source's language")
 
 
-def _read_jsonl(file: Path, source: SourceSection) -> Iterator[Any]:
-    """Rows of a file; None where a line is no JSON object."""
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-        for line in lines:
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            yield row if isinstance(row, dict) else None
+def _open_text(text: str) -> io.BytesIO:
+    """Lone surrogates, which JSON can spell, come out as bytes that are no UTF-8 and are counted as such."""
+    return io.BytesIO(text.encode("utf-8", "surrogatepass"))
 
 
-def _read_parquet(file: Path, source: SourceSection) -> Iterator[dict[str, Any]]:
-    with pyarrow.parquet.ParquetFile(file) as table:
-        columns = [name for name in table.schema_arrow.names if name in (source.text_key, *_COLUMNS)]
-        if source.text_key not in columns:
-            raise _no_text(file, source, table.schema_arrow.names)
-        for batch in table.iter_batches(batch_size=256, columns=columns):
-            yield from batch.to_pylist()
+def _first(row: Mapping[str, Any], columns: tuple[str, ...]) -> Any:
+    """The first of the columns that holds anything."""
+    return next((row[column] for column in columns if row.get(column)), None)
 
 
-def _candidate(source: SourceSection, file: Path, number: int, row: Any) -> Candidate | None:
-    """None for a row that belongs to no language of the table."""
-    broken = row is None
-    row = {} if broken else row
-    if isinstance(nested := row.get("metadata"), dict):
-        row = nested | {key: value for key, value in row.items() if value is not None}
-    if number == 0 and not broken and source.text_key not in row:
-        raise _no_text(file, source, list(row))
-    path, column = str(row.get("path") or ""), str(row.get("language") or "").lower()
-    if number == 0 and not (broken or source.language or path or column):
-        raise CorpusError(f"corpus.sources: {file}: rows have neither path nor language; set the source's language")
-    language = source.language or language_of(path) or column
-    if language not in LANGUAGES:
-        return None
-    licence = row.get("licence") or row.get("license") or source.licence or "unknown"
-    text = row.get(source.text_key)
-    # Lone surrogates, which JSON can spell, come out as bytes that are no UTF-8 and are counted as such.
-    opener = partial(io.BytesIO, text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else _unreadable
-    name = f"{source_name(file)}#{number}" + (f"/{path}" if path else "")
-    return Candidate(language, source.kind, name, str(licence), opener)
+def _name_inside(row: Mapping[str, Any]) -> str:
+    """Path of a row, or its ending where it has no path, as what follows its number."""
+    if path := _first(row, _PATH_COLUMNS):
+        return f"/{path}"
+    return f".{str(ending).removeprefix('.')}" if (ending := _first(row, _ENDING_COLUMNS)) else ""
 
 
-def _unreadable() -> io.BytesIO:
-    raise OSError("the row holds no text")
-
-
-def _no_text(file: Path, source: SourceSection, columns: list[str]) -> CorpusError:
-    return CorpusError(
-        f"corpus.sources: {file}: no column {source.text_key!r} (columns: {', '.join(map(str, columns))}); set text_key"
-    )
+def _licence(value: Any) -> str:
+    """A licence, or all of a list: which of them holds for the file is not known."""
+    if isinstance(value, list):
+        return " AND ".join(map(str, value))
+    return "" if value is None else str(value)

@@ -2,36 +2,28 @@
 
 import math
 import re
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
-from multipl_moe.corpus.candidates import Candidate, find_files
+from multipl_moe.corpus.archives import find_members
+from multipl_moe.corpus.candidates import READ_ERRORS, Candidate, find_files
+from multipl_moe.corpus.decoding import RefusedFileError, decode
 from multipl_moe.corpus.draw import draw_order
+from multipl_moe.corpus.earliest_rows import EarliestRows
 from multipl_moe.corpus.headers import without_licence_header
-from multipl_moe.corpus.rows import EarliestRows, find_rows
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.corpus.language_detection import LanguageDetector
+from multipl_moe.corpus.rows import find_rows
+from multipl_moe.languages import LANGUAGES, Language
 from multipl_moe.recipe import CorpusSection
 
 _LICENCE_HEADER_CHARACTERS = 2048
 _LICENCE = re.compile(r"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+\-() \t]+)")
-_READ_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
-
-
-_EXCERPT_BYTES = 1200
-
-
-class _RefusedFileError(Exception):
-    """A file that does not go into the corpus: the reason, as in the manifest, and how its content begins."""
-
-    def __init__(self, reason: str, content: bytes = b""):
-        super().__init__(reason)
-        self.reason, self.excerpt = reason, content[:_EXCERPT_BYTES].decode("utf-8", "replace")
+# Read once and in order: contents are not kept, and not to be had again.
+_STREAMED = {"jsonl": find_rows, "parquet": find_rows, "hub": find_rows, "archive": find_members}
 
 
 class SourceReader(PipelineStep):
@@ -39,17 +31,20 @@ class SourceReader(PipelineStep):
 
     The files of a language, of all sources together, are put in an order that depends on nothing but the seed and
     their paths, and taken until the next would exceed the budget: a larger budget keeps the files of a smaller one.
-    They are dealt to `corpus.executor.parts` parts by the same hash, each with its part of the budget. A task reads
-    one part of one language; where there are fewer tasks, each reads several.
+    Without a budget all are taken: first files in that order, then rows and members of archives as they come, as
+    their contents are in memory one at a time. They are dealt to `corpus.executor.parts` parts by the same hash, each
+    with its part of the budget. A task reads one part of one language; where there are fewer tasks, each reads several.
 
     A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence.
     Statistics: `found/LANGUAGE`, and `dropped/REASON/LANGUAGE` for binary, encoding, too_large, too_small, unreadable
-    and over_budget.
+    and over_budget. A file whose name leaves its language open, and whose content is of another, is not counted; once
+    the budget is full no content is asked.
 
     Args:
         corpus: sources, budget and limits.
-        languages: names in `LANGUAGES`.
+        languages: names in the table.
         seed: decides the order.
+        table: all languages that files may be of.
         exclusion_writer: is given the files refused, but not those over the budget, which nothing was read of.
     """
 
@@ -57,12 +52,18 @@ class SourceReader(PipelineStep):
     type = "📖 - READER"
 
     def __init__(
-        self, corpus: CorpusSection, languages: Iterable[str], seed: int, exclusion_writer: DiskWriter | None = None
+        self,
+        corpus: CorpusSection,
+        languages: Iterable[str],
+        seed: int,
+        table: Mapping[str, Language] = LANGUAGES,
+        exclusion_writer: DiskWriter | None = None,
     ):
         super().__init__()
         self.corpus = corpus
         self.languages = list(languages)
         self.seed = seed
+        self.detector = LanguageDetector(table)
         self.exclusion_writer = exclusion_writer
 
     def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
@@ -73,48 +74,57 @@ class SourceReader(PipelineStep):
         """
         if data:
             yield from data
-        num_parts = self.corpus.executor.parts
-        shares = [(language, part) for language in self.languages for part in range(num_parts)]
+        shares = [(language, part) for language in self.languages for part in range(self.corpus.executor.parts)]
         with self.exclusion_writer or nullcontext():
             for language, part in shares[rank::world_size]:
-                with ExitStack() as archives:
-                    for candidates in self._gather([language], archives, part).values():
-                        yield from self._draw(language, candidates, rank)
+                with ExitStack() as open_until:
+                    yield from self._draw(language, self._gather(language, part, open_until), rank)
+                    if self.corpus.max_bytes_per_language is None:
+                        yield from self._draw_stream(language, part, rank)
 
-    def _gather(self, languages: list[str], archives: ExitStack, part: int = 0) -> dict[str, list[Candidate]]:
+    def _gather(self, language: str, part: int, open_until: ExitStack) -> list[Candidate]:
         """Those of a part among the files of all sources; statistics are of them alone."""
-        found: dict[str, list[Candidate]] = {language: [] for language in languages}
-        limits = (self.corpus.min_file_bytes, self.corpus.max_file_bytes)
-        rows = {name: EarliestRows(self._rank, self._budget_bytes, limits) for name in languages}
+        found = []
         for source in self.corpus.sources:
-            if source.kind in ("jsonl", "parquet"):
-                for candidate in find_rows(source):
-                    if candidate.language in rows and self._is_of(part, candidate):
-                        rows[candidate.language].put(candidate)
-                continue
-            for candidate in find_files(source, languages, archives):
-                if self._is_of(part, candidate):
-                    found[candidate.language].append(candidate)
-        for language in languages:
-            found[language] += rows[language].rows()
-            self._count(f"found/{language}", len(found[language]) + rows[language].num_dropped)
-            self._count(f"dropped/over_budget/{language}", rows[language].num_dropped)
+            if source.kind not in _STREAMED:
+                files = find_files(source, [language], self.detector, open_until)
+                found += [candidate for candidate in files if self._is_of(part, candidate)]
+        self._count(f"found/{language}", len(found))
+        if self.corpus.max_bytes_per_language is not None:
+            limits = (self.corpus.min_file_bytes, self.corpus.max_file_bytes)
+            rows = EarliestRows(self._rank, self._budget_bytes, limits, self._belongs)
+            for candidate in self._stream(language, part):
+                rows.put(candidate)
+            found += rows.rows()
+            self._count(f"found/{language}", len(rows.rows()) + rows.num_dropped)
+            self._count(f"dropped/over_budget/{language}", rows.num_dropped)
         return found
+
+    def _stream(self, language: str, part: int) -> Iterator[Candidate]:
+        """Rows and members of archives; each can be opened once, until the next is asked for."""
+        for source in self.corpus.sources:
+            if source.kind in _STREAMED and source.language in (None, language):
+                for candidate in _STREAMED[source.kind](source, language, self.detector):
+                    if self._is_of(part, candidate):
+                        yield candidate
 
     def _draw(self, language: str, candidates: list[Candidate], task: int) -> Iterator[Document]:
         drawn_bytes = 0
         for index, candidate in enumerate(sorted(candidates, key=self._rank)):
-            try:
-                with self.track_time():
-                    text, size = self._read(candidate)
-            except _RefusedFileError as refused:
-                self._refuse(candidate, refused, task)
+            if (read := self._document(candidate, task)) is None:
                 continue
+            document, size = read
             if drawn_bytes + size > self._budget_bytes:
                 self._count(f"dropped/over_budget/{language}", len(candidates) - index)
                 return
             drawn_bytes += size
-            yield Document(text=text, id=candidate.path, metadata=_metadata(candidate, text))
+            yield document
+
+    def _draw_stream(self, language: str, part: int, task: int) -> Iterator[Document]:
+        for candidate in self._stream(language, part):
+            self._count(f"found/{language}", 1)
+            if (read := self._document(candidate, task)) is not None:
+                yield read[0]
 
     @property
     def _budget_bytes(self) -> float:
@@ -126,32 +136,56 @@ class SourceReader(PipelineStep):
         num_parts = self.corpus.executor.parts
         return num_parts == 1 or self._rank(candidate) % num_parts == part
 
-    def _refuse(self, candidate: Candidate, refused: _RefusedFileError, task: int) -> None:
+    def _document(self, candidate: Candidate, task: int) -> tuple[Document, int] | None:
+        """The document and the bytes read for it; None, and counted, where there is none to be had."""
+        content = b""
+        try:
+            with self.track_time():
+                content = self._read(candidate)
+                if content is None:
+                    self._count(f"found/{candidate.language}", -1)
+                    return None
+                text = self._decode(candidate, content)
+        except RefusedFileError as refused:
+            self._refuse(candidate, refused, task)
+            return None
+        return Document(text=text, id=candidate.path, metadata=_metadata(candidate, text)), len(content)
+
+    def _decode(self, candidate: Candidate, content: bytes) -> str:
+        text = decode(content)
+        is_stripped = self.corpus.strip_licence_headers
+        if is_stripped and not without_licence_header(text, self.detector.table[candidate.language]):
+            raise RefusedFileError("too_small", content)  # nothing else in it, so it takes no part of the budget
+        return text
+
+    def _refuse(self, candidate: Candidate, refused: RefusedFileError, task: int) -> None:
         self._count(f"dropped/{refused.reason}/{candidate.language}", 1)
         if self.exclusion_writer is not None:
             metadata = _metadata(candidate, "") | {"filter_reason": refused.reason}
             self.exclusion_writer.write(Document(refused.excerpt, candidate.path, metadata=metadata), task)
 
-    def _read(self, candidate: Candidate) -> tuple[str, int]:
-        """Text and its bytes; never reads much more than the largest file allowed."""
+    def _read(self, candidate: Candidate) -> bytes | None:
+        """Content within the limits, None if it is of another language; never reads much more than the largest."""
+        largest = self.corpus.max_file_bytes
+        if candidate.size is not None and candidate.size > largest and not candidate.needs_content:
+            raise RefusedFileError("too_large")
         try:
             with candidate.open() as stream:
-                content = stream.read(self.corpus.max_file_bytes + 1)
-        except _READ_ERRORS:
-            raise _RefusedFileError("unreadable") from None
-        if len(content) > self.corpus.max_file_bytes:
-            raise _RefusedFileError("too_large", content)
+                content = stream.read(largest + 1)
+        except READ_ERRORS:
+            if candidate.needs_content:
+                return None
+            raise RefusedFileError("unreadable") from None
+        if candidate.needs_content and not self._belongs(candidate, content):
+            return None
+        if len(content) > largest:
+            raise RefusedFileError("too_large", content)
         if len(content) < max(self.corpus.min_file_bytes, 1):
-            raise _RefusedFileError("too_small", content)
-        if b"\0" in content:
-            raise _RefusedFileError("binary")
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError:
-            raise _RefusedFileError("encoding", content) from None
-        if self.corpus.strip_licence_headers and not without_licence_header(text, candidate.language):
-            raise _RefusedFileError("too_small", content)  # nothing else in it, so it takes no part of the budget
-        return text, len(content)
+            raise RefusedFileError("too_small", content)
+        return content
+
+    def _belongs(self, candidate: Candidate, content: bytes) -> bool:
+        return self.detector.by_content(content, candidate.path) == candidate.language
 
     def _rank(self, candidate: Candidate) -> int:
         return draw_order(self.seed, candidate.path)
@@ -176,11 +210,11 @@ def licence_in(text: str) -> str | None:
     return (match.group(1).strip(" \t-") or None) if match else None
 
 
-def no_files(languages: list[str]) -> str:
+def no_files(languages: list[str], table: Mapping[str, Language] = LANGUAGES) -> str:
     """Message for languages without a source file, with the Debian packages that bring some."""
     remedies = []
     for name in languages:
-        packages = " ".join(LANGUAGES[name].packages)
+        packages = " ".join(table[name].packages)
         remedies.append(f"{name} (apt install {packages})" if packages else name)
     return (
         f"no source file for {', '.join(remedies)}; install what is missing or add to corpus.sources "

@@ -33,7 +33,7 @@ def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | No
         "against": against,
         "routing": after.routing,
         "seed": recipe.seed,
-        "recipe": recipe.model_dump(mode="json", exclude_none=True),
+        "recipe": recipe.to_values(),
         "environment": environment(),
     }
 

@@ -108,7 +108,7 @@ def read_problems(recipe: Recipe) -> list[Problem]:
         ConfigError: a benchmark cannot be read, or a problem comes from two of them.
     """
     chosen = recipe.programs
-    add_languages(chosen.own_languages)
+    add_languages(recipe.own_languages)
     problems: dict[str, Problem] = {}
     for spec in chosen.benchmarks:
         found = read_benchmark(spec, chosen.languages, official_stops=chosen.official_stops)

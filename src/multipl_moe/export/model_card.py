@@ -14,7 +14,7 @@ from transformers import PreTrainedConfig
 from multipl_moe import __version__
 from multipl_moe.export.facts import facts_of
 from multipl_moe.export.provenance import Provenance
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import LANGUAGES, language_title
 from multipl_moe.model.configuration import MultiplMoeConfig
 
 CARD_FILE = "README.md"
@@ -88,7 +88,7 @@ def measured_rows(metrics: dict[str, Any], before: str, after: str) -> list[tupl
             if row["role"] == role:
                 values = [row.get(before), row.get(after, row.get("bpb"))]
                 cells = [_NOT_MEASURED if value is None else f"{value:.4f}" for value in values]
-                rows.append((language_title(name), title, *cells, *_change(row)))
+                rows.append((language_title(name, row), title, *cells, *_change(row)))
         if mean := metrics.get("means", {}).get(role):
             rows.append(("*mean of code*", title, "", "", *_change(mean)))
     return rows
@@ -100,13 +100,8 @@ def outcome(metrics: dict[str, Any]) -> dict[str, list[str]]:
     for name, row in metrics["languages"].items():
         if "interval" in row:
             low, high = row["interval"]
-            sorted_out["better" if high < 0 else "worse" if low > 0 else "unclear"].append(language_title(name))
+            sorted_out["better" if high < 0 else "worse" if low > 0 else "unclear"].append(language_title(name, row))
     return sorted_out
-
-
-def language_title(name: str) -> str:
-    """How people write a language's name."""
-    return LANGUAGES[name].title if name in LANGUAGES else name
 
 
 def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import language_title
 from multipl_moe.report.comparison_plot import comparison_plot
 from multipl_moe.run_folder import write_text
 
@@ -72,7 +72,7 @@ def _rows(result: dict[str, Any], *, is_long: bool) -> _Rows:
 def _language_rows(result: dict[str, Any]) -> _Rows:
     runs = [run for run in result["runs"].values() if run["is_long"]]
     names = list(runs[0]["languages"]) if runs else []
-    header = ["method", "seed", *(LANGUAGES[name].title for name in names)]
+    header = ["method", "seed", *(language_title(name, runs[0]["languages"][name]) for name in names)]
     rows = [
         [_title(result, run), str(run["seed"]), *(_percent(run["languages"][name]) for name in names)] for run in runs
     ]
@@ -82,7 +82,7 @@ def _language_rows(result: dict[str, Any]) -> _Rows:
 
 def _program_rows(result: dict[str, Any]) -> _Rows:
     names = list(result["base"]["programs"])
-    tasks = [f"{LANGUAGES[name].title} (of {result['base']['programs'][name]['tasks']})" for name in names]
+    tasks = [f"{language_title(name)} (of {result['base']['programs'][name]['tasks']})" for name in names]
     rows = [["base", "", *_passed(result["base"]["programs"], names)]]
     for run in result["runs"].values():
         if "programs" in run:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import language_title
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE, comparison_rows, verdict_notes
@@ -33,13 +33,14 @@ def write_report(
     gain = gain_plot(metrics)
     gain.savefig(output / "gain.png", dpi=_PNG_DPI)
     routing = metrics["routing"]
-    maps = [(title, expert_heat_map(routing, key)) for title, key in _HEAT_MAPS]
+    titles = {name: language_title(name, row) for name, row in metrics["languages"].items()}
+    maps = [(title, expert_heat_map(routing, key, titles)) for title, key in _HEAT_MAPS]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("multipl_moe.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     page = environment.get_template("report.html.j2").render(
         metrics=metrics,
-        titles={name: LANGUAGES[name].title for name in metrics["languages"]},
+        titles=titles,
         gain=_svg(gain),
         training=_svg(training_plot(records)) if records else None,
         heat_maps=[(title, _svg(figure)) for title, figure in maps if figure is not None],

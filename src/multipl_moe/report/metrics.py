@@ -5,7 +5,6 @@ from typing import Any
 from multipl_moe.eval.bits_per_byte import bits_per_byte
 from multipl_moe.eval.bootstrap import Change, mean_relative_change, relative_change
 from multipl_moe.eval.languages import LanguageScores
-from multipl_moe.languages import LANGUAGES
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.trainer import TrainResult
 
@@ -16,10 +15,11 @@ def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores
     The mean over the languages to keep is one of programming languages; natural language stands by itself.
     """
     samples, seed = recipe.eval.bootstrap_samples, recipe.seed
-    languages: dict[str, Any] = {}
+    languages, table = {}, recipe.language_table
     for name, role in recipe.languages.items():
         change = relative_change(before.files[name], after.files[name], samples=samples, seed=seed)
         languages[name] = {
+            "title": table[name].title,
             "role": role,
             "bpb_before": bits_per_byte(before.files[name]),
             "bpb_after": bits_per_byte(after.files[name]),
@@ -29,7 +29,7 @@ def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores
         }
     means = {}
     for role, names in {"learn": recipe.learn, "keep": recipe.keep}.items():
-        pairs = [(before.files[name], after.files[name]) for name in names if LANGUAGES[name].is_code]
+        pairs = [(before.files[name], after.files[name]) for name in names if table[name].is_code]
         if pairs:
             means[role] = _change(mean_relative_change(pairs, samples=samples, seed=seed))
     return {"languages": languages, "means": means}
@@ -39,6 +39,7 @@ def describe_scores(recipe: Recipe, scores: LanguageScores) -> dict[str, Any]:
     """Bits per byte of one model by language."""
     languages = {
         name: {
+            "title": recipe.language_table[name].title,
             "role": role,
             "bpb": bits_per_byte(scores.files[name]),
             "files": len(scores.files[name]),

@@ -1,5 +1,6 @@
 """Plots of a run, as matplotlib figures: static, so that a report is one small file that works offline."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import language_title
 
 _LEARN, _KEEP, _ACCENT = "#2a7f62", "#3b6ea5", "#c2571a"
 _COLOURS = {"learn": _LEARN, "keep": _KEEP}
@@ -26,7 +27,7 @@ def gain_plot(metrics: dict[str, Any]) -> Figure:
         edge = min(low, change, 0)
         label = f"{change:+.1f}%  ({row['bpb_before']:.2f} → {row['bpb_after']:.2f})"
         axes.annotate(label, (edge, y), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", fontsize=9)
-    axes.set_yticks(range(len(rows)), [LANGUAGES[name].title for name, _ in reversed(rows)])
+    axes.set_yticks(range(len(rows)), [_label(language_title(name, row)) for name, row in reversed(rows)])
     axes.axvline(0, color="black", linewidth=0.8)
     lowest = min(100 * row["interval"][0] for _, row in rows)
     highest = max(100 * row["interval"][1] for _, row in rows)
@@ -59,12 +60,15 @@ def training_plot(records: list[dict[str, Any]]) -> Figure:
     return figure
 
 
-def expert_heat_map(routing: dict[str, dict[int, dict[str, Any]]], key: str) -> Figure | None:
+def expert_heat_map(
+    routing: dict[str, dict[int, dict[str, Any]]], key: str, titles: Mapping[str, str]
+) -> Figure | None:
     """Share of tokens or segments that each expert serves: languages by layers and experts.
 
     Args:
         routing: router statistics by language and layer.
         key: `token_load` (the shared expert is left out) or `segment_load`.
+        titles: how people write the languages' names.
 
     Returns:
         None where no layer has such experts.
@@ -79,7 +83,7 @@ def expert_heat_map(routing: dict[str, dict[int, dict[str, Any]]], key: str) -> 
     figure = Figure(figsize=(max(7, 0.22 * grid.shape[1] + 2), 0.4 * len(names) + 1.4), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(grid, aspect="auto", cmap="YlGnBu", vmin=0)
-    axes.set_yticks(range(len(names)), [LANGUAGES[name].title for name in names])
+    axes.set_yticks(range(len(names)), [_label(titles.get(name, name)) for name in names])
     centres = [index * num_experts + (num_experts - 1) / 2 for index in range(len(layers))]
     axes.set_xticks(centres, [str(layer) for layer in layers])
     for index in range(1, len(layers)):
@@ -88,6 +92,11 @@ def expert_heat_map(routing: dict[str, dict[int, dict[str, Any]]], key: str) -> 
     axes.set_xlabel(f"layer ({num_experts} experts each)")
     figure.colorbar(image, ax=axes, label=f"share of the {kind}")
     return figure
+
+
+def _label(title: str) -> str:
+    """A title that matplotlib does not read as a formula."""
+    return title.replace("$", r"\$")
 
 
 def _loads(summary: dict[str, Any], key: str) -> list[float]:

@@ -12,8 +12,8 @@ import jinja2
 from markupsafe import Markup
 
 from multipl_moe.judge.outcome import Outcome
+from multipl_moe.languages import language_title
 from multipl_moe.problems.problem import Problem
-from multipl_moe.report.verdict_rows import language_title
 from multipl_moe.run_folder import write_text
 
 _SCRIPT = "problems.js"

@@ -7,7 +7,7 @@ from rich.table import Table
 from transformers import AutoTokenizer
 
 from multipl_moe.eval.languages import LanguageScores, Routing, score_languages
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import language_title
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe import Recipe
@@ -63,7 +63,7 @@ def routing_table(metrics: dict[str, Any]) -> Table:
     for name, row in metrics["languages"].items():
         shares = [_cell(row[f"shared_share_{when}"], ".1%") for when in ("before", "after")]
         experts = [_cell(row[f"segment_experts_{when}"], ".2f") for when in ("before", "after")]
-        table.add_row(LANGUAGES[name].title, f"to {row['role']}", *shares, *experts)
+        table.add_row(language_title(name, row), f"to {row['role']}", *shares, *experts)
     return table
 
 

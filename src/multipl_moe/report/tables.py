@@ -1,12 +1,13 @@
 """Tables for the terminal."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import LANGUAGES, Language, language_title
 from multipl_moe.train.stages import Audit
 
 _ROLE_TITLES = {"learn": "to learn", "keep": "to keep"}
@@ -23,7 +24,7 @@ def result_table(metrics: dict[str, Any]) -> Table:
         for name, row in metrics["languages"].items():
             if row["role"] == role:
                 before, after = f"{row['bpb_before']:.4f}", f"{row['bpb_after']:.4f}"
-                table.add_row(LANGUAGES[name].title, title, before, after, *_change_cells(row))
+                table.add_row(language_title(name, row), title, before, after, *_change_cells(row))
         if role in metrics["means"]:
             cells = _change_cells(metrics["means"][role])
             table.add_row(Text("mean of code", "bold"), title, "", "", *cells, end_section=True)
@@ -39,12 +40,17 @@ def scores_table(metrics: dict[str, Any]) -> Table:
         table.add_column(title, justify="right")
     for name, row in metrics["languages"].items():
         cells = (f"{row['bpb']:.4f}", f"{row['files']:,}", f"{row['bytes']:,}")
-        table.add_row(LANGUAGES[name].title, _ROLE_TITLES[row["role"]], *cells)
+        table.add_row(language_title(name, row), _ROLE_TITLES[row["role"]], *cells)
     return table
 
 
-def corpus_table(manifest: CorpusManifest) -> Table:
-    """Files, bytes and tokens of a corpus by language, and what was left out."""
+def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = LANGUAGES) -> Table:
+    """Files, bytes and tokens of a corpus by language, and what was left out.
+
+    Args:
+        manifest: of the corpus.
+        languages: the table of languages, with those that the recipe added.
+    """
     table = Table(title="Corpus")
     table.add_column("language")
     for title in ("training files", "MB", "tokens", "held-out files", "left out"):
@@ -52,7 +58,8 @@ def corpus_table(manifest: CorpusManifest) -> Table:
     for name, row in manifest.languages.items():
         dropped = ", ".join(f"{reason} {count:,}" for reason, count in row.dropped.items() if count)
         cells = (f"{row.train_files:,}", f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}")
-        table.add_row(LANGUAGES[name].title, *cells, f"{row.validation_files:,}", dropped)
+        title = languages[name].title
+        table.add_row(title, *cells, f"{row.validation_files:,}", dropped)
     return table
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from multipl_moe.report.verdict_rows import language_title
+from multipl_moe.languages import language_title
 
 _BEFORE = "#b9c2cc"
 _COLOURS: dict[str | None, str] = {"learn": "#2a7f62", "keep": "#3b6ea5", None: "#55606e"}

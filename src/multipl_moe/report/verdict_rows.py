@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multipl_moe.eval.verdict import ALL, ROLES
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import language_title
 
 MEAN = "mean"
 SMALL_MODEL_NOTE = (
@@ -107,11 +107,6 @@ def verdict_notes(verdict: dict[str, Any]) -> list[str]:
     if verdict["flags"]:
         notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict['flags'])}")
     return notes
-
-
-def language_title(name: str) -> str:
-    """How people write a language's name; a language that the table does not know keeps its key."""
-    return LANGUAGES[name].title if name in LANGUAGES else name
 
 
 def _groups(values: dict[str, Any]) -> Iterator[tuple[str | None, list[str], str | None]]:

@@ -1,0 +1,107 @@
+"""Files of a git repository: those of its work tree, or of one revision, read without a work tree."""
+
+import contextlib
+import io
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from multipl_moe.errors import CorpusError
+
+_REGULAR_FILES = ("100644", "100755", "100664")
+
+
+class GitRepository:
+    """A repository with a work tree, a folder inside one, or a bare repository.
+
+    Args:
+        root: the folder; paths are relative to it.
+
+    Raises:
+        CorpusError: git is missing, or cannot read the repository.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.is_bare = self._run("rev-parse", "--is-bare-repository").strip() == b"true"
+
+    def tracked_files(self) -> list[str]:
+        """Paths that git tracks; links are left out, as they may lead out of the work tree."""
+        listing = self._run("ls-files", "-z")
+        paths = dict.fromkeys(os.fsdecode(path) for path in listing.split(b"\0") if path)
+        return [path for path in paths if not (self.root / path).is_symlink() and not (self.root / path).is_dir()]
+
+    def files_of(self, revision: str) -> Iterator[tuple[str, str, int]]:
+        """Path, object id and bytes of each regular file of a revision; links and submodules are left out."""
+        commit = self._run(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", of=revision
+        )
+        for entry in self._run("ls-tree", "-rlz", commit.decode().strip()).split(b"\0"):
+            if not entry:
+                continue
+            facts, _, path = entry.partition(b"\t")
+            mode, _, object_id, size = facts.decode().split()
+            if mode in _REGULAR_FILES:
+                yield os.fsdecode(path), object_id, int(size) if size.isdecimal() else 0
+
+    def blob_reader(self) -> "BlobReader":
+        """Reads contents by object id."""
+        return BlobReader(self.root)
+
+    def _run(self, *arguments: str, of: str | None = None) -> bytes:
+        command = ["git", "-C", str(self.root), *arguments]
+        try:
+            return subprocess.run(command, capture_output=True, check=True, env=_environment()).stdout
+        except FileNotFoundError:
+            message = "kind git needs the git command; install it"
+        except subprocess.CalledProcessError as error:
+            reason = error.stderr.decode(errors="replace").strip().splitlines()
+            message = f"git cannot list it ({reason[0] if reason else error})"
+            if of is not None:
+                message = f"no revision {of!r}; name a commit, tag or branch that the repository has"
+        raise CorpusError(f"corpus.sources: {self.root}: {message}")
+
+
+class BlobReader(contextlib.AbstractContextManager):
+    """One `git cat-file --batch` that answers every request of a repository; started by the first of them."""
+
+    def __init__(self, root: Path):
+        self._root = root
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def open(self, object_id: str) -> IO[bytes]:
+        """Content of a file.
+
+        Raises:
+            OSError: the repository lacks or cannot read it.
+        """
+        if self._process is None:
+            command = ["git", "-C", str(self._root), "cat-file", "--batch"]
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=_environment()
+            )
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(f"{object_id}\n".encode())
+        stdin.flush()
+        header = stdout.readline().split()
+        if len(header) != 3:
+            raise OSError(f"{self._root}: git has no object {object_id}")
+        content = stdout.read(int(header[2]))
+        stdout.read(1)
+        return io.BytesIO(content)
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
+
+
+def _environment() -> dict[str, str]:
+    """Without GIT_DIR and the like, which in a hook would name another repository; nothing is fetched on demand."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return kept | {"GIT_NO_LAZY_FETCH": "1"}

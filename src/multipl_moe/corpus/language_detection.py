@@ -1,0 +1,109 @@
+"""Which language a file is of: by its name, and by its content where the name leaves that open."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from pathlib import PurePath
+from typing import Any
+
+from multipl_moe.languages import Language
+
+_SHEBANG_BYTES = 256
+_VERSION = re.compile(r"[\d.]+$")
+
+
+class LanguageDetector:
+    """Tells languages of a table apart.
+
+    A name decides by the whole of it or by its ending. Where several languages share an ending (`.h`), or there is
+    none, the first line (`#!`) decides, then what only one of them writes, and then magika, a small model that reads
+    the content. A language that a
+    recipe added takes an ending from those of the package.
+
+    Args:
+        table: languages by name, those of the package first.
+    """
+
+    def __init__(self, table: Mapping[str, Language]):
+        self.table = dict(table)
+        self._of_filename = _inverse(table, "filenames")
+        self._of_extension = _inverse(table, "extensions")
+        self._of_interpreter = _inverse(table, "interpreters")
+        self._of_label = _inverse(table, "content_labels")
+        self._of_title = _inverse(table, "other_names")
+        self._patterns = {
+            name: re.compile(entry.content_pattern.encode(), re.MULTILINE)
+            for name, entry in table.items()
+            if entry.content_pattern is not None
+        }
+        self._of_title |= {title: name for name, entry in table.items() for title in (entry.title.lower(), name)}
+
+    def by_name(self, name: str) -> str | None:
+        """Language of a file whose name leaves no doubt, a closing `.gz` aside."""
+        path = PurePath(name.removesuffix(".gz"))
+        if language := self._of_filename.get(path.name):
+            return language
+        return next((self._of_extension[ending] for ending in _endings(path) if ending in self._of_extension), None)
+
+    def claims(self, name: str, languages: Collection[str]) -> Iterator[tuple[str, bool]]:
+        """The languages, of those asked for, that a file may be of, and for each whether its content must tell."""
+        if (sure := self.by_name(name)) is not None:
+            if sure in languages:
+                yield sure, False
+            return
+        path = PurePath(name.removesuffix(".gz"))
+        has_none = not path.suffix and not path.name.startswith(".")
+        for language in languages:
+            entry = self.table[language]
+            if self._shares(name, language) or (has_none and (entry.interpreters or entry.content_labels)):
+                yield language, True
+
+    def by_content(self, content: bytes, name: str) -> str | None:
+        """Language of a file by its first line, the patterns of the languages that share its ending, or magika."""
+        if content.startswith(b"#!"):
+            return self._of_interpreter.get(_interpreter(content))
+        for language, pattern in self._patterns.items():
+            if self._shares(name, language) and pattern.search(content):
+                return language
+        return self._of_label.get(_magika_label(content))
+
+    def _shares(self, name: str, language: str) -> bool:
+        """Whether a name has an ending that the language shares with others."""
+        shared = self.table[language].shared_extensions
+        return any(ending in shared for ending in _endings(PurePath(name.removesuffix(".gz"))))
+
+    def by_title(self, title: str) -> str | None:
+        """Language that a data set names."""
+        return self._of_title.get(title.lower())
+
+
+def _inverse(table: Mapping[str, Language], field: str) -> dict[str, str]:
+    return {value: name for name, entry in table.items() for value in getattr(entry, field)}
+
+
+def _endings(path: PurePath) -> Iterator[str]:
+    """Endings of a name in lower case, the longest first: of a.blade.php `.blade.php` and `.php`."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    for start in range(len(suffixes)):
+        yield "".join(suffixes[start:])
+
+
+def _interpreter(content: bytes) -> str:
+    """Name of the command in a first line that begins with #!, less path and version."""
+    line = content[:_SHEBANG_BYTES].splitlines()[0].decode("utf-8", "replace")
+    words = line[2:].split()
+    if words and PurePath(words[0]).name == "env":
+        words = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+    return _VERSION.sub("", PurePath(words[0]).name) if words else ""
+
+
+def _magika_label(content: bytes) -> str:
+    return str(_magika().identify_bytes(content).output.label)
+
+
+@cache
+def _magika() -> Any:
+    """The model, loaded when the first file needs it: that takes longer than reading most corpora's names."""
+    from magika import Magika
+
+    return Magika()

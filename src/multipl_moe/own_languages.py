@@ -1,0 +1,100 @@
+"""Languages that a recipe adds to the package's: one entry for corpus, reports and the judging of programs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from multipl_moe.judge.toolchain import Toolchain
+from multipl_moe.languages import LANGUAGES, Language
+from multipl_moe.problems.sealing import Frame
+
+_Word = Annotated[str, StringConstraints(pattern=r"^\S+$")]
+_Ending = Annotated[str, StringConstraints(pattern=r"^\.[^\s/]+$", to_lower=True)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+
+
+class OwnLanguage(BaseModel):
+    """A language; every part is optional, as not every language is read, trained on and judged."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str | None = Field(default=None, description="How people write its name; default: its key.")
+    extensions: tuple[_Ending, ...] = Field(default=(), description="Endings of its files, with the dot.")
+    filenames: tuple[_Word, ...] = Field(default=(), description="Whole names of its files that have no ending.")
+    shared_extensions: tuple[_Ending, ...] = Field(
+        default=(), description="Endings that files of other languages have, too: the content decides."
+    )
+    content_pattern: str | None = Field(
+        default=None, description="Regular expression that only its files hold, of those that share an ending."
+    )
+    interpreters: tuple[_Word, ...] = Field(
+        default=(), description="Commands in the first line of its scripts, less path and version."
+    )
+    content_labels: tuple[_Word, ...] = Field(default=(), description="What magika calls it.")
+    other_names: tuple[Annotated[str, StringConstraints(to_lower=True)], ...] = Field(
+        default=(), description="What data sets call it, besides its key and title."
+    )
+    line_comment: _Word | None = Field(default=None, description="Mark of a comment up to the end of the line.")
+    block_comment: tuple[_Word, _Word] | None = Field(default=None, description="Marks around a comment.")
+    is_code: bool = Field(default=True, description="Means over languages count only programming languages.")
+    library: tuple[str, ...] = Field(
+        default=(), description="Glob patterns of folders that its toolchain carries in source."
+    )
+    library_licence: str = Field(default="unknown", description="SPDX licence of those files.")
+    packages: tuple[_Word, ...] = Field(default=(), description="Debian packages that bring them.")
+    toolchain: Toolchain | None = Field(default=None, description="Fields of judge.toolchain.Toolchain.")
+    frame: Frame | None = Field(default=None, description="Fields of problems.sealing.Frame.")
+
+    @field_validator("toolchain", "frame", mode="before")
+    @classmethod
+    def _has_known_keys(cls, value: Any, info: Any) -> Any:
+        kind = {"toolchain": Toolchain, "frame": Frame}[info.field_name]
+        known = [field.name for field in fields(kind)]
+        if isinstance(value, Mapping) and (unknown := [str(key) for key in value if key not in known]):
+            raise ValueError(f"unknown key {', '.join(unknown)}; known keys: {', '.join(known)}")
+        return value
+
+    @field_validator("content_pattern")
+    @classmethod
+    def _is_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile((value or "").encode(), re.MULTILINE)
+        except re.error as error:
+            raise ValueError(f"no regular expression ({error})") from None
+        return value
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "OwnLanguage":
+        if (self.toolchain is None) != (self.frame is None):
+            raise ValueError("toolchain and frame go together: programs are judged with both, or not at all")
+        if self.shared_extensions and not (self.content_pattern or self.content_labels or self.interpreters):
+            raise ValueError("shared_extensions: needs content_pattern, content_labels or interpreters")
+        return self
+
+    def entry(self, name: str) -> Language:
+        """Its entry in a table of languages."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Language)}
+        return Language(**values | {"title": self.title or name})
+
+
+def language_table(own: Mapping[str, OwnLanguage]) -> dict[str, Language]:
+    """The languages of the package and, after them, those that a recipe adds."""
+    return LANGUAGES | {name: language.entry(name) for name, language in own.items()}
+
+
+def taken_names(own: Mapping[str, OwnLanguage]) -> list[str]:
+    """What is wrong with languages beside each other and the package's: names that are taken, endings of two."""
+    problems = [
+        f"own_languages.{name}: there is a language of that name already; use another"
+        for name in own
+        if name in LANGUAGES
+    ]
+    owners: dict[str, str] = {}
+    for name, language in own.items():
+        for ending in (*language.extensions, *language.filenames):
+            if owners.setdefault(ending, name) != name:
+                problems.append(f"own_languages.{name}: {ending} is of {owners[ending]}; one language has it")
+    return problems

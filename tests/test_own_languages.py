@@ -1,0 +1,115 @@
+"""A language that a recipe adds: corpus, bits per byte, tables, plots and model card know it like any other."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from multipl_moe.corpus import build_corpus, read_documents
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.languages import score_languages
+from multipl_moe.export.model_card import measured_rows
+from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
+from multipl_moe.report.metrics import compare_scores
+from multipl_moe.report.plots import gain_plot
+from multipl_moe.report.tables import corpus_table, result_table
+from tests.train.tiny import World, tiny_world
+
+ROOT = Path(__file__).parents[1]
+RULES = {
+    "title": "Company Rules",
+    "extensions": [".rules"],
+    "interpreters": ["rulesh"],
+    "line_comment": ";;",
+    "block_comment": ["(*", "*)"],
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+@pytest.fixture
+def recipe(world: World, tmp_path: Path) -> Recipe:
+    """12 files of a made-up language, one of them a script told by its first line, beside the world's Python."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    for number in range(12):
+        body = "".join(f"rule r{line} when x{line * number} then y{number}\n" for line in range(40))
+        header = "#!/opt/bin/rulesh\n" if number == 11 else ";; Copyright Company, licence: internal\n"
+        (folder / (f"f{number}.rules" if number < 11 else "script")).write_text(header + body)
+    return validate_recipe(
+        {
+            "learn": ["rules"],
+            "keep": ["python"],
+            "own_languages": {"rules": RULES},
+            "corpus": {
+                "sources": [{"kind": "folder", "path": str(folder)}, {"kind": "folder", "path": str(world.sources)}],
+                "validation_share": 0.3,
+                "near_duplicates": False,
+            },
+            "eval": {"files_per_language": 3, "bootstrap_samples": 100},
+        }
+    )
+
+
+def test_an_added_language_is_read_trained_on_measured_and_shown(recipe: Recipe, world: World, tmp_path: Path):
+    manifest = build_corpus(recipe, world.base, tmp_path / "corpus")
+    counts = manifest.languages["rules"]
+    assert (counts.train_files + counts.validation_files, counts.train_tokens > 1000) == (12, True)
+    files = [file for split in ("train", "validation") for file in read_documents(tmp_path / "corpus", split, "rules")]
+    assert not any("Copyright" in file.text for file in files)
+    model = AutoModelForCausalLM.from_pretrained(world.base)
+    scores = score_languages(model, AutoTokenizer.from_pretrained(world.base), tmp_path / "corpus", recipe)
+    assert len(scores.files["rules"]) == 3
+    metrics = compare_scores(recipe, scores, scores)
+    assert set(metrics["means"]) == {"learn", "keep"}
+    console = Console(file=io.StringIO(), width=140)
+    console.print(result_table(metrics), corpus_table(manifest, recipe.language_table))
+    assert console.file.getvalue().count("Company Rules") == 2  # pyright: ignore[reportAttributeAccessIssue]
+    assert "Company Rules" in [label.get_text() for label in gain_plot(metrics).axes[0].get_yticklabels()]
+    assert measured_rows(metrics, "bpb_before", "bpb_after")[0][0] == "Company Rules"
+
+
+def test_an_entry_survives_the_saved_recipe_and_a_budget_of_null_too(recipe: Recipe, tmp_path: Path):
+    corpus = recipe.corpus.model_copy(update={"max_bytes_per_language": None})
+    recipe = recipe.model_copy(update={"corpus": corpus})
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_natural_languages_of_ones_own_do_not_count_in_means():
+    own = {"german": {"extensions": [".de.md"], "is_code": False}}
+    recipe = validate_recipe({"learn": ["german"], "keep": ["python"], "own_languages": own})
+    assert not recipe.language_table["german"].is_code
+    assert recipe.language_table["german"].title == "german"
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"rust": {"extensions": [".x"]}}, r"own_languages\.rust: there is a language of that name already"),
+        ({"a": {"extensions": [".x"]}, "b": {"extensions": [".X"]}}, r"own_languages\.b: \.x is of a"),
+        ({"a": {"extensions": ["x"]}}, r"own_languages\.a\.extensions\.0: 'x'"),
+        (
+            {"a": {"shared_extensions": [".h"]}},
+            "shared_extensions: needs content_pattern, content_labels or interpreters",
+        ),
+        ({"a": {"content_pattern": "("}}, "no regular expression"),
+        ({"a": {"extension": [".x"]}}, "did you mean 'extensions'"),
+        ({"a/b": {}}, r"own_languages\.a/b"),
+        ({"a": {"frame": {"guard": "", "ending": "", "stop": [], "closing": ""}}}, "own_languages"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_told(own, message):
+    with pytest.raises(ConfigError, match=message):
+        validate_recipe({"own_languages": own})
+
+
+def test_the_documented_recipes_are_valid():
+    company = load_recipe(ROOT / "recipes" / "company-language.yaml")
+    assert company.learn[0] in company.own_languages
+    assert load_recipe(ROOT / "recipes" / "lua.yaml").language_table["lua"].title == "Lua"
