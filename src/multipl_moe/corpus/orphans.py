@@ -9,11 +9,13 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 _SET_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 _parent: int | None = None
+_is_main_thread = False
 
 
 def die_with_parent(data: Any = None, rank: int = 0, world_size: int = 1) -> Any:
@@ -34,13 +36,20 @@ def mortal_forks() -> Iterator[None]:
         _parent = None
 
 
+def _before_fork() -> None:
+    global _is_main_thread
+    _is_main_thread = threading.current_thread() is threading.main_thread()
+
+
 def _after_fork() -> None:
     global _parent
     parent, _parent = _parent, None
-    if parent is not None:
+    # The signal comes at the end of the forking thread. A pool's own thread, which replaces workers, ends first, and a
+    # worker killed then would leave the pool waiting for a lock.
+    if parent is not None and _is_main_thread:
         die_with_parent()
         if os.getppid() != parent:  # it died in between
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
