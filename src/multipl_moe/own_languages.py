@@ -77,7 +77,8 @@ class OwnLanguage(BaseModel):
     def entry(self, name: str) -> Language:
         """Its entry in a table of languages."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Language)}
-        return Language(**values | {"title": self.title or name})
+        values["title"] = self.title or name
+        return Language(**values)
 
 
 def language_table(own: Mapping[str, OwnLanguage]) -> dict[str, Language]:
