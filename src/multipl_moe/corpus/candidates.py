@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, BinaryIO, cast
 
+from multipl_moe.corpus.licence_texts import folder_licence
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages import LANGUAGES
 from multipl_moe.recipe import SourceSection
@@ -70,12 +71,13 @@ def find_files(source: SourceSection, languages: Iterable[str], archives: ExitSt
     assert source.path is not None
     if not source.path.is_dir():
         raise CorpusError(f"corpus.sources: {source.path}: no such folder")
+    licence = source.licence or folder_licence(source.path) or "unknown"
     paths = _git_files(source.path) if source.kind == "git" else _walk(source.path)
     for path in paths:
         language = source.language or language_of(path)
         if language is not None and language in languages:
             opener = partial(_open_file, source.path / path)
-            yield _candidate(source, language, source.path, path, source.licence or "unknown", opener)
+            yield _candidate(source, language, source.path, path, licence, opener)
 
 
 def _find_toolchain(source: SourceSection, language: str, archives: ExitStack) -> Iterator[Candidate]:
