@@ -45,7 +45,11 @@ KEYS = {
         "near_duplicates",
         "strip_licence_headers",
         "executor",
+        "drop",
+        "licences",
+        "replace_secrets",
     },
+    "corpus.licences": {"allow", "deny", "unknown"},
     "corpus.executor": {"kind", "workers", "parts", "cpus", "memory_gb", "slurm"},
     "corpus.executor.slurm": {"partition", "time", "options"},
     "corpus.sources": {"kind", "path", "language", "licence", "revision", "subset", "split", "text_key"},
@@ -133,6 +137,7 @@ def test_the_keys_of_every_section_are_frozen():
             "corpus.sources": defaults.corpus.sources[0],
             "corpus.executor": defaults.corpus.executor,
             "corpus.executor.slurm": SlurmSection(partition="cpu"),
+            "corpus.licences": defaults.corpus.licences,
             "train": defaults.train,
             "review": defaults.review,
             "eval": defaults.eval,
@@ -241,6 +246,10 @@ def test_all_problems_are_told_at_once_each_with_key_and_value(tmp_path):
         ("corpus.sources", []),
         ("corpus.sources", [{"kind": "web"}]),
         ("corpus.sources", [{"kind": "folder", "path": 3}]),
+        ("corpus.drop", ["other"]),
+        ("corpus.licences", {"allow": "MIT"}),
+        ("corpus.licences", {"allow": []}),
+        ("corpus.licences", {"unknown": "refuse"}),
     ],
 )
 def test_a_value_of_another_type_is_refused_never_converted(key, value):
@@ -267,6 +276,13 @@ def test_a_language_both_to_learn_and_to_keep_is_refused():
 
 def test_nothing_to_learn_is_refused():
     assert problems_of({"learn": []})[0].startswith("recipe: learn: []")
+
+
+def test_licences_that_spdx_does_not_know_are_refused_with_the_nearest():
+    problems = problems_of({"corpus": {"licences": {"allow": ["MTI", "BSD-*"], "deny": ["GLP-*"]}}})
+    assert problems == [
+        "recipe: corpus.licences: unknown SPDX licence 'MTI'; did you mean 'MIT'?; no SPDX licence matches 'GLP-*'"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["folder", "git", "jsonl", "parquet"])

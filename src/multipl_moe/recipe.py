@@ -156,6 +156,27 @@ class ExecutorSection(Section):
         return self
 
 
+class LicencesSection(Section):
+    """Which licences may go into the corpus: SPDX ids, `ID WITH EXCEPTION`, or patterns such as `BSD-*`."""
+
+    allow: list[str] | None = Field(
+        default=None, min_length=1, description="Only these; default: all that are not denied."
+    )
+    deny: list[str] = Field(default_factory=list, description="None of these, whatever `allow` says.")
+    unknown: Literal["keep", "drop"] = Field(
+        default="keep", description="Files whose licence is not known, or is none of SPDX."
+    )
+
+    @model_validator(mode="after")
+    def _are_licences(self) -> "LicencesSection":
+        if entries := [*(self.allow or []), *self.deny]:
+            from multipl_moe.licences import unknown_licences  # reads a table of 2,000 licences
+
+            if problems := unknown_licences(entries):
+                raise ValueError("; ".join(problems))
+        return self
+
+
 class CorpusSection(Section):
     """Which files to learn from and how to prepare them."""
 
@@ -168,6 +189,14 @@ class CorpusSection(Section):
     validation_share: float = Field(default=0.1, gt=0, lt=1, description="Share of files held out, by language.")
     strip_licence_headers: bool = Field(
         default=True, description="Leave out licence comments, which a model would learn by heart."
+    )
+    drop: list[Literal["vendored", "generated", "minified"]] = Field(
+        default_factory=lambda: ["vendored", "generated", "minified"],
+        description="Kinds of files to leave out: other projects' code, what a program wrote, minified code and data.",
+    )
+    licences: LicencesSection = Field(default_factory=lambda: LicencesSection())
+    replace_secrets: bool = Field(
+        default=True, description="Replace keys, passwords, e-mail and IP addresses by words that stand for them."
     )
     near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
     executor: ExecutorSection = Field(default_factory=lambda: ExecutorSection())

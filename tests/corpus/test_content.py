@@ -19,6 +19,15 @@ def test_licence_headers_are_left_out_in_their_language(tmp_path):
     assert [document.text for document in LicenceHeaders(LANGUAGES).run(iter(documents))] == ["x = 1\n", "y = 2\n"]
 
 
-def test_licence_headers_stay_if_asked(tmp_path):
-    assert not content_steps(recipe_of(SOURCE, strip_licence_headers=False), tmp_path)
-    assert [type(step) for step in content_steps(recipe_of(SOURCE), tmp_path)] == [LicenceHeaders]
+def test_every_step_is_there_and_each_can_be_left_out(tmp_path):
+    steps = [type(step).__name__ for step in content_steps(recipe_of(SOURCE), tmp_path)]
+    assert steps == [
+        "VendoredFiles",
+        "GeneratedFiles",
+        "LicenceFilter",
+        "MinifiedFiles",
+        "LicenceHeaders",
+        "ReplaceSecrets",
+    ]
+    bare = recipe_of(SOURCE, strip_licence_headers=False, drop=[], replace_secrets=False)
+    assert [type(step).__name__ for step in content_steps(bare, tmp_path)] == ["LicenceFilter"]

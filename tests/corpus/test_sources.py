@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import subprocess
 import tarfile
 import tracemalloc
 import zipfile
@@ -12,12 +13,13 @@ from pathlib import Path
 import pytest
 from datatrove.data import Document
 
-from multipl_moe.corpus.sources import SourceReader, licence_in
+from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.languages import LANGUAGES
 from multipl_moe.recipe import SourceSection
 
 from .conftest import program, recipe_of, write_files
 from .test_language_detection import C_HEADER, CPP_HEADER
+from .test_licence_texts import MIT
 
 
 def read(*sources: dict, languages: tuple[str, ...] = ("rust",), seed: int = 0, **corpus):
@@ -92,29 +94,22 @@ def test_gzipped_files_are_read_and_a_bomb_is_not_unpacked(tmp_path):
     assert stats["dropped/too_large/english"] == 1
 
 
-def test_licences_come_from_the_file_then_the_source(tmp_path):
-    (tmp_path / "a.rs").write_text("/* SPDX-License-Identifier: (MIT OR GPL-2.0+) */\n" + program(1))
-    (tmp_path / "b.rs").write_text(program(2))
+def test_a_file_comes_with_the_licence_of_its_source_or_of_the_file_at_its_root(tmp_path):
+    (tmp_path / "a.rs").write_text(program(1))
     for given, expected in (("Apache-2.0", "Apache-2.0"), (None, "unknown")):
-        documents, _ = read(folder(tmp_path, licence=given))
-        assert {Path(document.id).name: document.metadata["licence"] for document in documents} == {
-            "a.rs": "(MIT OR GPL-2.0+)",
-            "b.rs": expected,
-        }
-
-
-@pytest.mark.parametrize(
-    ("line", "licence"),
-    [
-        ("# SPDX-License-Identifier: MIT", "MIT"),
-        ("<!-- SPDX-License-Identifier: Apache-2.0 -->", "Apache-2.0"),
-        ("x = 1", None),
-        ("SPDX-License-Identifier:", None),
-        (" " * 3000 + "SPDX-License-Identifier: MIT", None),
-    ],
-)
-def test_licence_in(line, licence):
-    assert licence_in(line + "\nnext line") == licence
+        (document,), _ = read(folder(tmp_path, licence=given))
+        assert document.metadata["licence"] == expected
+    (tmp_path / "LICENSE").write_text(MIT)
+    (document,), _ = read(folder(tmp_path))
+    assert document.metadata["licence"] == "MIT"
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["add", "."], [*identity, "commit", "-qm", "1"], ["rm", "-q", "LICENSE"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    (document,), _ = read({"kind": "git", "path": str(tmp_path), "revision": "HEAD"})
+    assert document.metadata["licence"] == "MIT"
+    (document,), _ = read({"kind": "git", "path": str(tmp_path)})
+    assert document.metadata["licence"] == "unknown"
 
 
 def test_the_draw_depends_on_the_seed_and_a_larger_budget_keeps_the_files_of_a_smaller_one(tmp_path):

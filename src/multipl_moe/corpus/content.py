@@ -6,7 +6,13 @@ from pathlib import Path
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from multipl_moe.corpus.dropped import dropped_writer
+from multipl_moe.corpus.generated import GeneratedFiles
 from multipl_moe.corpus.headers import without_licence_header
+from multipl_moe.corpus.licence_filter import LicenceFilter
+from multipl_moe.corpus.minified import MinifiedFiles
+from multipl_moe.corpus.replace_secrets import ReplaceSecrets
+from multipl_moe.corpus.vendored import VendoredFiles
 from multipl_moe.languages import Language
 from multipl_moe.recipe import Recipe
 
@@ -36,8 +42,24 @@ class LicenceHeaders(PipelineStep):
 def content_steps(recipe: Recipe, work: Path) -> list[PipelineStep]:
     """The steps in order: filters, and steps that change text.
 
+    Marks of generated files and licences may stand in the header, so what leaves it out comes after.
+
     Args:
         recipe: its section `corpus` says which steps there are.
         work: folder of the build's intermediate files, where filters write what they drop.
     """
-    return [LicenceHeaders(recipe.language_table)] if recipe.corpus.strip_licence_headers else []
+    corpus = recipe.corpus
+    licences = corpus.licences
+    steps: list[PipelineStep] = []
+    if "vendored" in corpus.drop:
+        steps.append(VendoredFiles(dropped_writer(work, "vendored")))
+    if "generated" in corpus.drop:
+        steps.append(GeneratedFiles(dropped_writer(work, "generated")))
+    steps.append(LicenceFilter(licences.allow, licences.deny, licences.unknown, dropped_writer(work, "licence")))
+    if "minified" in corpus.drop:
+        steps.append(MinifiedFiles(dropped_writer(work, "minified")))
+    if corpus.strip_licence_headers:
+        steps.append(LicenceHeaders(recipe.language_table))
+    if corpus.replace_secrets:
+        steps.append(ReplaceSecrets())
+    return steps

@@ -20,6 +20,10 @@ DROP_REASONS = (
     "too_small",
     "unreadable",
     "over_budget",
+    "vendored",
+    "generated",
+    "licence",
+    "minified",
 )
 
 

@@ -1,7 +1,6 @@
 """The first step of the corpus pipeline: files of all sources, drawn by the seed."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 
@@ -20,8 +19,6 @@ from multipl_moe.corpus.rows import find_rows
 from multipl_moe.languages import LANGUAGES, Language
 from multipl_moe.recipe import CorpusSection
 
-_LICENCE_HEADER_CHARACTERS = 2048
-_LICENCE = re.compile(r"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+\-() \t]+)")
 # Read once and in order: contents are not kept, and not to be had again.
 _STREAMED = {"jsonl": find_rows, "parquet": find_rows, "hub": find_rows, "archive": find_members}
 
@@ -149,7 +146,7 @@ class SourceReader(PipelineStep):
         except RefusedFileError as refused:
             self._refuse(candidate, refused, task)
             return None
-        return Document(text=text, id=candidate.path, metadata=_metadata(candidate, text)), len(content)
+        return Document(text=text, id=candidate.path, metadata=_metadata(candidate)), len(content)
 
     def _decode(self, candidate: Candidate, content: bytes) -> str:
         text = decode(content)
@@ -161,7 +158,7 @@ class SourceReader(PipelineStep):
     def _refuse(self, candidate: Candidate, refused: RefusedFileError, task: int) -> None:
         self._count(f"dropped/{refused.reason}/{candidate.language}", 1)
         if self.exclusion_writer is not None:
-            metadata = _metadata(candidate, "") | {"filter_reason": refused.reason}
+            metadata = _metadata(candidate) | {"filter_reason": refused.reason}
             self.exclusion_writer.write(Document(refused.excerpt, candidate.path, metadata=metadata), task)
 
     def _read(self, candidate: Candidate) -> bytes | None:
@@ -195,19 +192,13 @@ class SourceReader(PipelineStep):
             self.stat_update(label, value=number)
 
 
-def _metadata(candidate: Candidate, text: str) -> dict[str, str]:
+def _metadata(candidate: Candidate) -> dict[str, str]:
     return {
         "language": candidate.language,
         "path": candidate.path,
         "source": candidate.kind,
-        "licence": licence_in(text) or candidate.licence,
+        "licence": candidate.licence,
     }
-
-
-def licence_in(text: str) -> str | None:
-    """The licence expression that a file names in its first lines (SPDX-License-Identifier), if it does."""
-    match = _LICENCE.search(text[:_LICENCE_HEADER_CHARACTERS])
-    return (match.group(1).strip(" \t-") or None) if match else None
 
 
 def no_files(languages: list[str], table: Mapping[str, Language] = LANGUAGES) -> str:

@@ -1,0 +1,131 @@
+"""The licence that a source file names in its first comments."""
+
+import re
+from functools import lru_cache
+
+from multipl_moe.corpus.leading_comments import leading_comments
+from multipl_moe.corpus.licence_texts import licences_in_text
+from multipl_moe.licences import joined, standard_expression
+
+_CHEAP = re.compile(r"licen[cs]e|SPDX|permission|redistribut|public domain", re.IGNORECASE)
+_SPDX = re.compile(r"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+\-() \t]+)")
+_NOISE = re.compile(r"[\s/*#;!|%>\"'`<-]+")
+_GNU = re.compile(
+    r"(?:gnu|gnu's) (?P<kind>lesser |library |affero )?(?:general public|gpl)|\b(?P<short>a|l)?gplv(?P<digit>[23])"
+)
+_GNU_FAMILIES = {"lesser ": "LGPL", "library ": "LGPL", "affero ": "AGPL", "l": "LGPL", "a": "AGPL"}
+_GNU_EXCEPTIONS = (
+    ("classpath exception", "Classpath-exception-2.0"),
+    ('classpath" exception', "Classpath-exception-2.0"),
+    ("gcc runtime library exception", "GCC-exception-3.1"),
+    ("special exception, you may create a larger work that contains part or all of the bison", "Bison-exception-2.2"),
+)
+# Words of headers, in lower case, white space and comment signs collapsed. Of these the first that fits is the answer.
+_CHOICES: tuple[tuple[str, str], ...] = (
+    (r"apache license, version 2\.0.{0,120}\bor the\b.{0,40}\bmit license.{0,120}at your option", "Apache-2.0 OR MIT"),
+    (r"mpl 1\.1 ?gpl 2\.0 ?lgpl 2\.1|version: mpl 1\.1", "MPL-1.1 OR GPL-2.0-or-later OR LGPL-2.1-or-later"),
+    (r"dual licensed under the mit and gpl|\bmit or gpl", "MIT OR GPL-2.0-only"),
+    (r"same terms of ruby itself\b", "Ruby OR GPL-1.0-or-later"),
+    (r"same terms as ruby\b", "Ruby OR BSD-2-Clause"),
+    (r"same terms as perl\b", "Artistic-1.0-Perl OR GPL-1.0-or-later"),
+)  # fmt: skip
+# Of these all that fit count.
+_PHRASES: tuple[tuple[str, str], ...] = (
+    (r"apache license,? version 2(?:\.0)?\b|apache\.org licenses license 2\.0|apache license v?2\.0", "Apache-2.0"),
+    (r"mozilla public license,? (?:v\.?|version) ?2\.0|mozilla\.org mpl 2\.0", "MPL-2.0"),
+    (r"mozilla public license,? (?:v\.?|version) ?1\.1", "MPL-1.1"),
+    (r"boost software license,? (?:.{0,3}version |v)1[._]0|boost\.org license_1_0", "BSL-1.0"),
+    (r"eclipse public license,? (?:v\.? ?|version )2\.0|epl v20|epl 2\.0", "EPL-2.0"),
+    (r"eclipse public license,? (?:v\.? ?|version )1\.0|epl v10", "EPL-1.0"),
+    (r"common development and distribution license", "CDDL-1.0"),
+    (r"academic free license,? version 3\.0", "AFL-3.0"),
+    (r"permission is hereby granted, free of charge, to any person obtaining a copy of this software and", "MIT"),
+    (r"permission to use, copy, modify, and (?:or )?distribute this software for any purpose with or without", "ISC"),
+    (r"this is free and unencumbered software released into the public domain", "Unlicense"),
+    (r"cc0 1\.0 universal|creativecommons\.org publicdomain zero", "CC0-1.0"),
+    (r"permission is granted to anyone to use this software for any purpose, including commercial", "Zlib"),
+    (r"do what the fuck you want to public license", "WTFPL"),
+    (r"unicode,? inc\. license agreement|unicode license v3", "Unicode-3.0"),
+    (r"microsoft public license", "MS-PL"),
+    (r"licensed under the upl|universal permissive license v ?1\.0", "UPL-1.0"),
+    (r"licensed to psf under a contributor agreement", "PSF-2.0"),
+    (r"psf licen[cs]e for python", "PSF-2.0"),
+    (r"(?:released|licensed|distributed) under (?:the )?(?:terms of )?(?:the )?mit licen[cs]e", "MIT"),
+    (r"\bmit licen[cs]ed|licen[cs]e: mit\b|opensource\.org licenses mit", "MIT"),
+    (r"(?:3|three) clause bsd|bsd 3 clause|new bsd licen[cs]e|modified bsd licen[cs]e", "BSD-3-Clause"),
+    (r"(?:2|two) clause bsd|bsd 2 clause|simplified bsd licen[cs]e", "BSD-2-Clause"),
+)  # fmt: skip
+_CHOICE_PATTERNS, _PATTERNS = (
+    tuple((re.compile(phrase), expression) for phrase, expression in table) for table in (_CHOICES, _PHRASES)
+)
+_EITHER = re.compile(
+    r"dual licen[cs]|choose between|under the terms of either|alternatively, (?:the contents|this)|"
+    r"either of the (?:two|following) licen[cs]es"
+)
+_GRANT = (
+    "permission",
+    "redistribut",
+    "as is",
+    "warrant",
+    "permitted",
+)  # words without which there is no licence's text
+_BSD = re.compile(r"redistribution and use in source and binary forms,? with or without modification,? are permitted")
+_BSD_NAMES = re.compile(
+    r"neither the name|may not be used to endorse or promote|names? of (?:its|the) .{0,60}may not be used"
+)
+_BSD_ADVERTISING = re.compile(r"all advertising materials mentioning")
+
+
+def header_licence(text: str) -> str | None:
+    """SPDX expression of the licence that a file's first comments state, or None where they state none that is known.
+
+    An SPDX-License-Identifier line counts before the words of a header; several such lines all apply (REUSE), and so do
+    the headers of several licences.
+    """
+    if not _CHEAP.search(text, 0, 6000):
+        return None
+    comments = leading_comments(text)
+    if tags := [match.group(1).strip(" \t-") for match in _SPDX.finditer(comments)]:
+        return joined([standard_expression(tag) or tag for tag in tags if tag])
+    return _licence_of_words(comments)
+
+
+@lru_cache(maxsize=4096)  # most files of a project begin with the same words
+def _licence_of_words(comments: str) -> str | None:
+    words = _NOISE.sub(" ", comments).lower()
+    if chosen := next((expression for pattern, expression in _CHOICE_PATTERNS if pattern.search(words)), None):
+        return chosen
+    found = [expression for pattern, expression in _PATTERNS if pattern.search(words)]
+    found += [expression for expression in (_gnu(words), _bsd(words)) if expression]
+    if not found and any(word in words for word in _GRANT):
+        found = licences_in_text(comments, part=0.01)
+    return joined(found, "OR" if _EITHER.search(words) else "AND")
+
+
+def _bsd(words: str) -> str | None:
+    if not _BSD.search(words):
+        return None
+    if _BSD_ADVERTISING.search(words):
+        return "BSD-4-Clause"
+    return "BSD-3-Clause" if _BSD_NAMES.search(words) else "BSD-2-Clause"
+
+
+def _gnu(words: str) -> str | None:
+    match = _GNU.search(words)
+    if match is None:
+        return None
+    family = _GNU_FAMILIES.get(match["kind"] or match["short"] or "", "GPL")
+    around = words[max(0, match.start() - 200) : match.end() + 400]
+    version = match["digit"] or _number(r"(?:version|v\.?) ?(\d(?:\.\d)?)\b", around)
+    later = "any later" in around or "or later" in around or "or newer" in around
+    if version is None:  # the licences say themselves that without a number any version may be chosen
+        version, later = {"GPL": "1.0", "LGPL": "2.0", "AGPL": "1.0"}[family], True
+    version = version if "." in version else f"{version}.0"
+    expression = standard_expression(f"{family}-{version}-{'or-later' if later else 'only'}")
+    exception = next((name for phrase, name in _GNU_EXCEPTIONS if phrase in words), None)
+    return f"{expression} WITH {exception}" if expression and exception else expression
+
+
+def _number(pattern: str, text: str) -> str | None:
+    match = re.search(pattern, text)
+    return match.group(1) if match else None

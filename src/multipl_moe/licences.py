@@ -1,0 +1,137 @@
+"""SPDX licence expressions: what they mean, and whether a recipe's lists allow them."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import cache, lru_cache
+from typing import Any, Literal
+
+from license_expression import ExpressionError, LicenseWithExceptionSymbol, Licensing, get_spdx_licensing
+
+UNKNOWN = "unknown"
+_PLUS = re.compile(r"[\w.-]+\+")
+_OWN = re.compile(r"(DocumentRef-[\w.-]+:)?LicenseRef-[\w.-]+", re.IGNORECASE)
+
+
+class LicencePolicy:
+    """Which licences go into a corpus.
+
+    "A OR B" is allowed where one of them is, "A AND B" where both are. An exception only permits more, so "A WITH E" is
+    allowed where A is; a denied A denies it too, unless it stands in the allow list itself. Of three answers, "unknown"
+    is given where the parts that are known do not decide.
+
+    Args:
+        allow: SPDX ids, `ID WITH EXCEPTION`, or patterns such as `BSD-*`; None allows all that is not denied.
+        deny: the same; it has the last word.
+    """
+
+    def __init__(self, allow: Iterable[str] | None, deny: Iterable[str] = ()):
+        self._allow = None if allow is None else tuple(entry.casefold() for entry in allow)
+        self._deny = tuple(entry.casefold() for entry in deny)
+
+    def permits(self, expression: str) -> bool | None:
+        """Whether code under this expression may be used; None where that cannot be told."""
+        parsed = _parsed(expression)
+        return None if parsed is None else self._permits(parsed)
+
+    def _permits(self, node: Any) -> bool | None:
+        if isinstance(node, _licensing().OR):
+            answers = [self._permits(part) for part in node.args]
+            return True if True in answers else None if None in answers else False
+        if isinstance(node, _licensing().AND):
+            answers = [self._permits(part) for part in node.args]
+            return False if False in answers else None if None in answers else True
+        if not _is_known(node):
+            return None
+        if isinstance(node, LicenseWithExceptionSymbol):
+            whole = f"{node.license_symbol.key} WITH {node.exception_symbol.key}".casefold()
+            if self._allow is not None and whole in self._allow and whole not in self._deny:
+                return True
+            return self._permits_id(node.license_symbol.key) and not _matches(whole, self._deny)
+        return self._permits_id(node.key)
+
+    def _permits_id(self, key: str) -> bool:
+        name = key.casefold()
+        return (self._allow is None or _matches(name, self._allow)) and not _matches(name, self._deny)
+
+
+def standard_expression(text: str) -> str | None:
+    """The SPDX spelling of an expression or of a licence's common name, or None for what is neither.
+
+    Outdated ids get their successors (GPL-2.0+ is GPL-2.0-or-later).
+    """
+    parsed = _parsed(text)
+    if parsed is None or not all(_is_known(symbol) for symbol in _licensing().license_symbols(parsed, decompose=False)):
+        return None
+    return parsed.render()
+
+
+def joined(expressions: Iterable[str], operator: Literal["AND", "OR"] = "AND") -> str | None:
+    """One expression of several, each named once; None for none."""
+    distinct = list(dict.fromkeys(expressions))
+    if len(distinct) < 2:
+        return distinct[0] if distinct else None
+    return f" {operator} ".join(f"({part})" if " OR " in part or " AND " in part else part for part in distinct)
+
+
+def unknown_licences(entries: Iterable[str]) -> list[str]:
+    """A line for each entry of an allow or deny list that names no licence, with the nearest name."""
+    ids = _ids()
+    problems = []
+    for entry in entries:
+        if "*" in entry:
+            if not any(fnmatchcase(name.casefold(), entry.casefold()) for name in ids):
+                problems.append(f"no SPDX licence matches {entry!r}")
+            continue
+        parsed = _parsed(entry)
+        if parsed is not None and _is_known(parsed) and parsed.render() == entry:
+            continue
+        if parsed is not None and _is_known(parsed):
+            problems.append(f"{entry!r} is spelt {parsed.render()!r} in SPDX")
+            continue
+        if parsed is not None and not hasattr(parsed, "key") and not isinstance(parsed, LicenseWithExceptionSymbol):
+            problems.append(f"{entry!r} is an expression; name its licences one by one")
+            continue
+        near = difflib.get_close_matches(entry.casefold(), [name.casefold() for name in ids], n=1, cutoff=0.3)
+        spelt = {name.casefold(): name for name in ids}
+        hint = f"; did you mean {spelt[near[0]]!r}?" if near else ""
+        problems.append(f"unknown SPDX licence {entry!r}{hint}")
+    return problems
+
+
+def _matches(name: str, entries: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, entry) if "*" in entry else name == entry for entry in entries)
+
+
+@cache
+def _licensing() -> Licensing:
+    return get_spdx_licensing()
+
+
+@cache
+def _ids() -> tuple[str, ...]:
+    return tuple(sorted(key for key, symbol in _licensing().known_symbols.items() if not symbol.is_exception))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Any:
+    """The tree of an expression, with licences that SPDX does not know as symbols; None where it is no expression."""
+    try:
+        return _licensing().parse(_PLUS.sub(_without_plus, text))
+    except ExpressionError:
+        return None
+
+
+def _without_plus(name: re.Match[str]) -> str:
+    """Outdated names keep their plus; of others whoever uses the code may choose the very version that is named."""
+    return name.group() if _is_known(_licensing().parse(name.group())) else name.group()[:-1]
+
+
+def _is_known(symbol: Any) -> bool:
+    known = _licensing().known_symbols
+    if isinstance(symbol, LicenseWithExceptionSymbol):
+        exception = known.get(symbol.exception_symbol.key)
+        return _is_known(symbol.license_symbol) and exception is not None and exception.is_exception
+    key = getattr(symbol, "key", "")
+    return bool(_OWN.fullmatch(key)) or (key in known and not known[key].is_exception)
