@@ -44,7 +44,9 @@ KEYS = {
         "validation_share",
         "near_duplicates",
         "strip_licence_headers",
+        "fim",
     },
+    "corpus.fim": {"rate", "spm_share", "tokens", "max_characters"},
     "corpus.sources": {"kind", "path", "language", "licence", "text_key"},
     "train": {
         "method",
@@ -129,6 +131,7 @@ def test_the_keys_of_every_section_are_frozen():
             "upcycle": defaults.upcycle,
             "corpus": defaults.corpus,
             "corpus.sources": defaults.corpus.sources[0],
+            "corpus.fim": defaults.corpus.fim,
             "train": defaults.train,
             "review": defaults.review,
             "eval": defaults.eval,
@@ -137,6 +140,19 @@ def test_the_keys_of_every_section_are_frozen():
         }.items()
     }
     assert found == KEYS
+
+
+@pytest.mark.parametrize(
+    ("tokens", "problem"),
+    [
+        (["<p>", "<m>", "<p>"], "corpus.fim: tokens: prefix, middle and suffix need three different ones"),
+        (["<p>", "<m>"], "corpus.fim.tokens: "),
+        (["<p>", "", "<s>"], "corpus.fim.tokens.1: "),
+    ],
+)
+def test_fill_in_the_middle_needs_three_different_tokens(tokens, problem):
+    (found,) = problems_of({"corpus": {"fim": {"tokens": tokens}}})
+    assert problem in found
 
 
 def test_a_recipe_survives_yaml(tmp_path):

@@ -24,11 +24,13 @@ from datatrove.utils.logging import logger, setup_default_logger
 from fsspec.compression import register_compression
 
 from multipl_moe.corpus.duplicates import MINHASH, CodeWords, ExactDuplicates
+from multipl_moe.corpus.fim import FIM_FORMS, FimRule
 from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION, CorpusManifest, LanguageCounts
 from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer, eos_token
 from multipl_moe.errors import CorpusError
+from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import record_run
 from multipl_moe.staging import staged_folder
@@ -46,8 +48,9 @@ def build_corpus(
     """Build a corpus folder from the recipe's sources.
 
     It holds documents/{train,validation}/LANGUAGE.jsonl.gz (text, id, metadata), tokens/train/LANGUAGE/*.ds with
-    *.ds.index (end of each document in tokens, uint64), manifest.json and datatrove's logs. Apart from the logs, equal
-    recipes and sources give equal bytes.
+    *.ds.index (end of each document in tokens, uint64), manifest.json and datatrove's logs, and tokenizer.json where
+    tokens to fill in the middle were added to the base's. Apart from the logs, equal recipes and sources give equal
+    bytes.
 
     Args:
         recipe: languages, seed and the section `corpus`.
@@ -59,19 +62,37 @@ def build_corpus(
         OutputError: the output exists.
         CorpusError: a source cannot be used, or languages are left with too few files; all of them are named.
         BaseModelError: the tokenizer cannot be used.
+        ConfigError: it has no tokens to fill in the middle, which the recipe asks for without naming any.
     """
     eos = eos_token(tokenizer_folder)
+    vocabulary = fim_vocabulary(recipe.corpus.fim.tokens, tokenizer_folder) if recipe.corpus.fim.rate else None
     with staged_folder(output.absolute()) as staging:  # fsspec remembers the folder that relative paths began in
-        counts = _run_pipelines(recipe, tokenizer_folder / "tokenizer.json", eos, staging, on_progress)
+        tokenizer_file = tokenizer_folder / "tokenizer.json"
+        if vocabulary is not None and vocabulary.new_ids:
+            tokenizer_file = staging / "tokenizer.json"
+            tokenizer_file.write_bytes(vocabulary.tokenizer_json)
+        counts = _run_pipelines(recipe, tokenizer_file, eos, _fim_rule(recipe, vocabulary), staging, on_progress)
         shutil.rmtree(staging / "work")
-        manifest = _manifest(recipe, tokenizer_folder, staging, counts)
+        manifest = _manifest(recipe, tokenizer_folder.resolve().name, tokenizer_file, staging, counts)
         manifest.save(staging)
         record_run(staging, recipe)
     return manifest
 
 
+def _fim_rule(recipe: Recipe, vocabulary: FimVocabulary | None) -> FimRule | None:
+    chosen = recipe.corpus.fim
+    if vocabulary is None:
+        return None
+    return FimRule(vocabulary.tokens, recipe.seed, chosen.rate, chosen.spm_share, chosen.max_characters)
+
+
 def _run_pipelines(
-    recipe: Recipe, tokenizer_file: Path, eos: str, staging: Path, on_progress: Callable[[str], None]
+    recipe: Recipe,
+    tokenizer_file: Path,
+    eos: str,
+    fim: FimRule | None,
+    staging: Path,
+    on_progress: Callable[[str], None],
 ) -> Counter[str]:
     """Fill the staging folder; returns the statistics of all steps."""
     work = staging / "work"
@@ -98,7 +119,7 @@ def _run_pipelines(
             MinhashDedupFilter(str(work / "remove")),
             SplitByFile(recipe.corpus.validation_share),
             JsonlWriter(str(staging / "documents"), "${split}/${language}.jsonl.gz", compression=_COMPRESSION),
-            LanguageTokenizer(staging / "tokens" / "train", tokenizer_file, eos),
+            LanguageTokenizer(staging / "tokens" / "train", tokenizer_file, eos, fim),
         ],
         staging,
     )
@@ -173,7 +194,9 @@ def _require_files(recipe: Recipe, counts: Counter[str]) -> None:
         )
 
 
-def _manifest(recipe: Recipe, tokenizer_folder: Path, staging: Path, counts: Counter[str]) -> CorpusManifest:
+def _manifest(
+    recipe: Recipe, tokenizer_name: str, tokenizer_file: Path, staging: Path, counts: Counter[str]
+) -> CorpusManifest:
     languages = {
         language: LanguageCounts(
             train_files=counts[f"train_files/{language}"],
@@ -183,11 +206,12 @@ def _manifest(recipe: Recipe, tokenizer_folder: Path, staging: Path, counts: Cou
             validation_bytes=counts[f"validation_bytes/{language}"],
             licences=_licences(counts, language),
             dropped=_dropped(counts, language),
+            fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
         )
         for language in recipe.languages
     }
-    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
-    return CorpusManifest(FORMAT_VERSION, recipe.seed, tokenizer_folder.resolve().name, digest, languages)
+    digest = hashlib.sha256(tokenizer_file.read_bytes()).hexdigest()
+    return CorpusManifest(FORMAT_VERSION, recipe.seed, tokenizer_name, digest, languages)
 
 
 def _num_tokens(folder: Path) -> int:
