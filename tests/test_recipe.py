@@ -46,7 +46,7 @@ KEYS = {
         "strip_licence_headers",
         "fim",
     },
-    "corpus.fim": {"rate", "spm_share", "tokens", "max_characters"},
+    "corpus.fim": {"rate", "spm_share", "tokens", "piece_characters"},
     "corpus.sources": {"kind", "path", "language", "licence", "text_key"},
     "train": {
         "method",

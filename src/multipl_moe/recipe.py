@@ -105,8 +105,11 @@ class FimSection(Section):
         default=None,
         description="Texts of the tokens of prefix, middle and suffix, which are added where the base has none.",
     )
-    max_characters: int | None = Field(
-        default=None, ge=1, description="Longer documents stay as they are, as training sequences would cut them apart."
+    piece_characters: int | None = Field(
+        default=1200,
+        ge=1,
+        description="Longer documents are rearranged piece by piece, each at most so long, so that a training sequence "
+        "can hold it: about twice train.sequence_tokens; null: as a whole.",
     )
 
     @model_validator(mode="after")

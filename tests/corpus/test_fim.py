@@ -42,6 +42,10 @@ TOKENIZERS: dict[str, Any] = {"byte-level": byte_level(), "Llama": llama_like()}
 TEXTS = st.text(st.one_of(st.sampled_from("ab é\r\n"), st.characters(exclude_categories=["Cs"])), max_size=40)
 
 
+def rule(rate: float = 1.0, spm_share: float = 0.5, *, seed: int = 0, piece: int | None = None) -> FimRule:
+    return FimRule(FIM, seed, rate, spm_share, piece)
+
+
 def encode(tokenizer: Tokenizer, text: str, cut: FimCut | None) -> list[int]:
     parts = cut_parts(text, cut, joins=joins_exactly(tokenizer))
     return arranged([tokenizer.encode(part, add_special_tokens=False).ids for part in parts], cut, FIM)
@@ -52,22 +56,29 @@ def decode(tokenizer: Tokenizer, tokens: list[int]) -> str:
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@given(text=TEXTS, path=st.text(max_size=8), seed=st.integers(0, 9), form=st.sampled_from(["plain", "psm", "spm"]))
-def test_undone_any_document_is_what_it_was_and_no_token_is_lost_or_doubled(name, text, path, seed, form):
+@given(
+    text=TEXTS,
+    path=st.text(max_size=8),
+    seed=st.integers(0, 9),
+    form=st.sampled_from(["plain", "psm", "spm"]),
+    piece=st.sampled_from([None, 1, 7, 20]),
+)
+def test_undone_any_document_is_what_it_was_and_no_token_is_lost_or_doubled(name, text, path, seed, form, piece):
     text = text.replace(SPACE, "") if name == "Llama" else text  # which is a space to it
-    cut = FimRule(FIM, seed, float(form != "plain"), float(form == "spm")).cut(text, path)
-    tokens = encode(TOKENIZERS[name], text, cut)
-    assert decode(TOKENIZERS[name], tokens) == text
-    counts = Counter(tokens)
-    assert [counts.pop(token, 0) for token in FIM] == ([0] * 3 if form == "plain" else [1] * 3)
-    assert counts == sum((Counter(run) for run in undo_fim(tokens, FIM)), Counter())
+    cuts = rule(float(form != "plain"), float(form == "spm"), seed=seed, piece=piece).cuts(text, path)
+    pieces = [encode(TOKENIZERS[name], text, cut) for cut in cuts or [None]]
+    assert "".join(decode(TOKENIZERS[name], tokens) for tokens in pieces) == text
+    for tokens in pieces:
+        counts = Counter(tokens)
+        assert [counts.pop(token, 0) for token in FIM] == ([0] * 3 if form == "plain" else [1] * 3)
+        assert counts == sum((Counter(run) for run in undo_fim(tokens, FIM)), Counter())
 
 
 def test_the_forms_are_those_of_the_paper():
     tokenizer, text = TOKENIZERS["byte-level"], "abcab c"
     assert joins_exactly(tokenizer)
     prefix, middle, suffix = (tokenizer.encode(part).ids for part in ("a", "bcab", " c"))
-    psm, spm = (encode(tokenizer, text, FimCut(form, 1, 5)) for form in ("psm", "spm"))
+    psm, spm = (encode(tokenizer, text, FimCut(form, 0, 1, 5, 7)) for form in ("psm", "spm"))
     assert psm == [FIM.prefix, *prefix, FIM.suffix, *suffix, FIM.middle, *middle]
     assert spm == [FIM.prefix, FIM.suffix, *suffix, FIM.middle, *prefix, *middle]
     assert prefix + middle != tokenizer.encode("abcab").ids  # a cut within a word shows in the tokens
@@ -76,14 +87,13 @@ def test_the_forms_are_those_of_the_paper():
 def test_where_tokens_of_two_texts_do_not_join_prefix_and_middle_are_one_text():
     tokenizer = TOKENIZERS["Llama"]
     assert not joins_exactly(tokenizer)
-    assert encode(tokenizer, "aba", FimCut("spm", 1, 3))[3:] == tokenizer.encode("aba").ids
+    assert encode(tokenizer, "aba", FimCut("spm", 0, 1, 3, 3))[3:] == tokenizer.encode("aba").ids
 
 
 @pytest.mark.parametrize(("rate", "spm_share"), [(0.5, 0.5), (0.2, 0.9), (1.0, 0.0), (0.0, 0.5)])
 def test_rate_and_share_are_kept_and_every_place_is_cut_alike(rate, spm_share):
-    rule, text, count = FimRule(FIM, 3, rate, spm_share), "x" * 9, 4000
-    cuts = [rule.cut(text, f"file {number}") for number in range(count)]
-    chosen = [cut for cut in cuts if cut is not None]
+    chosen_rule, count = rule(rate, spm_share, seed=3), 4000
+    chosen = [cut for number in range(count) for cut in chosen_rule.cuts("x" * 9, f"file {number}")]
     assert len(chosen) / count == pytest.approx(rate, abs=0.03)
     assert sum(cut.form == "spm" for cut in chosen) == pytest.approx(spm_share * len(chosen), abs=0.03 * count)
     if rate == 1:
@@ -94,16 +104,24 @@ def test_rate_and_share_are_kept_and_every_place_is_cut_alike(rate, spm_share):
 
 
 def test_seed_and_path_alone_decide_whether_and_how():
-    cuts = {
-        (seed, path): FimRule(FIM, seed, 0.5).cut("x" * 999, path) for seed in range(2) for path in map(str, range(60))
-    }
-    again = {key: FimRule(FIM, key[0], 0.5).cut("y" * 999, key[1]) for key in reversed(cuts)}
-    assert again == cuts
-    assert len({cuts[0, str(number)] for number in range(60)}) > 20
-    assert [cuts[0, str(number)] for number in range(60)] != [cuts[1, str(number)] for number in range(60)]
+    paths = [str(number) for number in range(60)]
+    cuts = {(seed, path): rule(0.5, seed=seed).cuts("x" * 999, path) for seed in range(2) for path in paths}
+    assert {key: rule(0.5, seed=key[0]).cuts("y" * 999, key[1]) for key in reversed(cuts)} == cuts
+    assert len({cuts[0, path][0] for path in paths if cuts[0, path]}) > 20
+    assert [cuts[0, path] for path in paths] != [cuts[1, path] for path in paths]
 
 
-def test_documents_that_are_too_long_stay_as_they_are():
-    rule = FimRule(FIM, 0, 1.0, max_characters=10)
-    assert rule.cut("é" * 10, "path") is not None
-    assert rule.cut("é" * 11, "path") is None
+@pytest.mark.parametrize(("length", "sizes"), [(0, [0]), (10, [10]), (11, [5, 6]), (29, [9, 10, 10])])
+def test_long_documents_are_rearranged_in_pieces_alike_in_length_each_with_a_middle_of_its_own(length, sizes):
+    cuts = rule(piece=10).cuts("é" * length, "path")
+    assert [cut.stop - cut.start for cut in cuts] == sizes
+    assert [cut.start for cut in cuts] == [0, *(cut.stop for cut in cuts[:-1])]
+    assert all(cut.start <= cut.begin <= cut.end <= cut.stop for cut in cuts)
+    assert len({cut.form for cut in cuts}) == 1
+    (whole,) = rule().cuts("é" * length, "path")
+    assert (whole.start, whole.stop) == (0, length)
+
+
+def test_every_piece_draws_its_middle_anew():
+    cuts = rule(piece=1000).cuts("x" * 50_000, "path")
+    assert len({(cut.begin - cut.start, cut.end - cut.start) for cut in cuts}) > 45

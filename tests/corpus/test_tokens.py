@@ -37,8 +37,18 @@ def tokenizer_file(tokenizer_folder, tmp_path) -> Path:
     return tmp_path / "tokenizer.json"
 
 
-def write(documents: list[Document], output: Path, tokenizer_file: Path) -> tuple[list[list[int]], LanguageTokenizer]:
-    rule = FimRule(fim_vocabulary(None, tokenizer_file.parent).tokens, 5, 0.6)
+def texts_of(rows: list[list[int]], tokenizer: Tokenizer, fim: FimTokens) -> list[str]:
+    """The text of each row, rearranged or not, without its EOS token."""
+    return [
+        "".join(tokenizer.decode(run, skip_special_tokens=False) for run in undo_fim(row[:-1], fim)) for row in rows
+    ]
+
+
+def write(
+    documents: list[Document], output: Path, tokenizer_file: Path, piece_characters: int | None = None
+) -> tuple[list[list[int]], LanguageTokenizer]:
+    tokens = fim_vocabulary(None, tokenizer_file.parent).tokens
+    rule = FimRule(tokens, 5, 0.6, piece_characters=piece_characters)
     step = LanguageTokenizer(output, tokenizer_file, "<|endoftext|>", rule)
     step.run(iter(documents))
     return token_lists(output / "rust"), step
@@ -57,16 +67,30 @@ def test_order_and_neighbours_change_no_document_and_forms_are_counted(tokenizer
     counts = {form: step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm")}
     assert counts["spm"] == sum(row[:2] == [fim.prefix, fim.suffix] for row in tokens) > 0
     assert counts["psm"] == sum(row[0] == fim.prefix for row in tokens) - counts["spm"] > 0
-    for document, row in zip(documents, tokens, strict=True):
-        assert row[-1] == tokenizer.token_to_id("<|endoftext|>")
-        runs = undo_fim(row[:-1], fim)
-        assert "".join(tokenizer.decode(run, skip_special_tokens=False) for run in runs) == document.text
-        assert not set(fim) & {token for run in runs for token in run}  # text that spells a token is data
+    assert all(row[-1] == tokenizer.token_to_id("<|endoftext|>") for row in tokens)
+    assert texts_of(tokens, tokenizer, fim) == [document.text for document in documents]
+    inside = {token for row in tokens for run in undo_fim(row[:-1], fim) for token in run}
+    assert not set(fim) & inside  # text that spells a token is data
+
+
+def test_long_documents_are_several_pieces_each_with_an_end_of_its_own(tokenizer_file, tmp_path):
+    metadata = {"language": "rust", "split": "train"}
+    documents = [Document(program(seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(9)]
+    rows, step = write(documents, tmp_path / "one", tokenizer_file, 200)
+    texts = texts_of(rows, Tokenizer.from_file(str(tokenizer_file)), FimTokens(300, 301, 302))
+    assert "".join(texts) == "".join(document.text for document in documents)
+    num_rearranged = sum(step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm"))
+    assert 0 < num_rearranged < len(documents)
+    pieces = [text for text, row in zip(texts, rows, strict=True) if row[0] == 300]
+    assert len(pieces) > 3 * num_rearranged
+    assert max(map(len, pieces)) <= 200
+    assert {text for text in texts if len(text) > 200} <= {document.text for document in documents}
 
 
 @pytest.fixture(scope="module")
 def fim_recipe(corpus_recipe) -> Recipe:
-    chosen = corpus_recipe.corpus.fim.model_copy(update={"rate": 0.5, "tokens": SPELLING})
+    values = {"rate": 0.5, "tokens": SPELLING, "piece_characters": None}
+    chosen = corpus_recipe.corpus.fim.model_copy(update=values)
     return corpus_recipe.model_copy(update={"corpus": corpus_recipe.corpus.model_copy(update={"fim": chosen})})
 
 
@@ -87,9 +111,7 @@ def test_a_corpus_with_added_tokens_decodes_to_its_documents_and_names_its_token
         num_fim = sum(row[0] == vocabulary.tokens.prefix for row in rows)
         assert 0 < num_fim == sum(counts.fim.values()) < len(rows)
         assert counts.train_tokens == sum(map(len, rows))
-        for file, row in zip(files, rows, strict=True):
-            runs = undo_fim(row[:-1], vocabulary.tokens)
-            assert "".join(tokenizer.decode(run, skip_special_tokens=False) for run in runs) == file.text
+        assert texts_of(rows, tokenizer, vocabulary.tokens) == [file.text for file in files]
 
 
 def test_without_fill_in_the_middle_the_base_s_tokenizer_is_used_as_it_is(corpus, tokenizer_folder):

@@ -5,12 +5,15 @@ With P, S and M the tokens in front of prefix, suffix and middle, a document bec
     PSM   P prefix S suffix M middle
     SPM   P S suffix M prefix middle
 
-cut at two characters. Each part is tokenised by itself, so that cuts within a word are learnt as well.
+cut at two characters. Each part is tokenised by itself, so that cuts within a word are learnt as well. Training would
+cut apart what is longer than a sequence, and a middle without its prefix teaches nothing: so a long document is
+rearranged piece by piece.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from tokenizers import Tokenizer
@@ -24,11 +27,19 @@ _DRAW_BYTES, _DRAW_BITS = 8, 53
 
 @dataclass(frozen=True)
 class FimCut:
-    """How one document is rearranged: its form, and where the middle begins and ends, in characters."""
+    """How one piece of a document is rearranged.
+
+    Attributes:
+        form: PSM or SPM.
+        start, stop: characters of the document between which the piece lies.
+        begin, end: characters of the document between which its middle lies.
+    """
 
     form: FimForm
+    start: int
     begin: int
     end: int
+    stop: int
 
 
 @dataclass(frozen=True)
@@ -40,26 +51,39 @@ class FimRule:
         seed: with a document's path, decides.
         rate: share of the documents.
         spm_share: share of those that take the form SPM.
-        max_characters: longer documents stay as they are; None: none is too long.
+        piece_characters: longer documents are rearranged piece by piece, each at most so long; None: as a whole.
     """
 
     tokens: FimTokens
     seed: int
     rate: float
     spm_share: float = 0.5
-    max_characters: int | None = None
+    piece_characters: int | None = None
 
-    def cut(self, text: str, path: str) -> FimCut | None:
-        """The cut of a document, or None where it stays as it is; any middle is as likely, an empty one too."""
-        if self.max_characters is not None and len(text) > self.max_characters:
-            return None
-        digest = hashlib.sha256(f"fim/{self.seed}/{path}".encode("utf-8", "surrogatepass")).digest()
-        words = (digest[begin : begin + _DRAW_BYTES] for begin in range(0, len(digest), _DRAW_BYTES))
-        chosen, form, *ends = [(int.from_bytes(word) >> 8 * _DRAW_BYTES - _DRAW_BITS) / 2**_DRAW_BITS for word in words]
+    def cuts(self, text: str, path: str) -> list[FimCut]:
+        """The cuts of a document's pieces, which are alike in length and together all of it; none where it stays as it
+        is. Any middle of a piece is as likely, an empty one too.
+        """
+        chosen, share, *_ = self._draws(path)
         if chosen >= self.rate:
-            return None
-        begin, end = sorted(int(draw * (len(text) + 1)) for draw in ends)
-        return FimCut("spm" if form < self.spm_share else "psm", begin, end)
+            return []
+        form, size = "spm" if share < self.spm_share else "psm", len(text)
+        count = 1 if self.piece_characters is None else max(-(-size // self.piece_characters), 1)
+        bounds = [size * number // count for number in range(count + 1)]
+        return [
+            FimCut(form, start, *self._middle(start, stop, f"{number}/{path}"), stop)
+            for number, (start, stop) in enumerate(pairwise(bounds))
+        ]
+
+    def _middle(self, start: int, stop: int, name: str) -> tuple[int, int]:
+        first, second, *_ = (start + int(draw * (stop - start + 1)) for draw in self._draws(name))
+        return min(first, second), max(first, second)
+
+    def _draws(self, name: str) -> list[float]:
+        """Four numbers in [0, 1)."""
+        digest = hashlib.sha256(f"fim/{self.seed}/{name}".encode("utf-8", "surrogatepass")).digest()
+        words = (digest[begin : begin + _DRAW_BYTES] for begin in range(0, len(digest), _DRAW_BYTES))
+        return [(int.from_bytes(word) >> 8 * _DRAW_BYTES - _DRAW_BITS) / 2**_DRAW_BITS for word in words]
 
 
 def cut_parts(text: str, cut: FimCut | None, *, joins: bool) -> list[str]:
@@ -67,20 +91,20 @@ def cut_parts(text: str, cut: FimCut | None, *, joins: bool) -> list[str]:
 
     Args:
         text: of the document.
-        cut: as `FimRule.cut` gives it.
+        cut: of one of its pieces, as `FimRule.cuts` gives it; None takes the document as it is.
         joins: what `joins_exactly` says of the tokenizer. Where it is false, SPM's prefix and middle, between which no
             token stands, are tokenised as one text, or they could not be told apart from a text with a space there.
     """
     if cut is None:
         return [text]
-    prefix, middle, suffix = text[: cut.begin], text[cut.begin : cut.end], text[cut.end :]
+    prefix, middle, suffix = text[cut.start : cut.begin], text[cut.begin : cut.end], text[cut.end : cut.stop]
     if cut.form == "psm":
         return [prefix, suffix, middle]
     return [suffix, prefix, middle] if joins else [suffix, prefix + middle]
 
 
 def arranged(parts: Sequence[list[int]], cut: FimCut | None, fim: FimTokens | None) -> list[int]:
-    """The tokens of a document, from those of its `cut_parts`."""
+    """The tokens of a document, or of a piece of it, from those of its `cut_parts`."""
     if cut is None or fim is None:
         return parts[0]
     if cut.form == "psm":
@@ -91,10 +115,10 @@ def arranged(parts: Sequence[list[int]], cut: FimCut | None, fim: FimTokens | No
 
 
 def undo_fim(tokens: list[int], fim: FimTokens) -> list[list[int]]:
-    """The runs of a document's tokens in the order of its text; decoded one by one and joined they are the text.
+    """The runs of tokens in the order of the text; decoded one by one and joined they are the text.
 
     Args:
-        tokens: of one whole document, without the EOS token; rearranged or not.
+        tokens: of one whole document, or of one piece where it is rearranged piece by piece; without the EOS token.
         fim: the three tokens.
     """
     if not tokens or tokens[0] != fim.prefix:

@@ -83,7 +83,7 @@ def _fim_rule(recipe: Recipe, vocabulary: FimVocabulary | None) -> FimRule | Non
     chosen = recipe.corpus.fim
     if vocabulary is None:
         return None
-    return FimRule(vocabulary.tokens, recipe.seed, chosen.rate, chosen.spm_share, chosen.max_characters)
+    return FimRule(vocabulary.tokens, recipe.seed, chosen.rate, chosen.spm_share, chosen.piece_characters)
 
 
 def _run_pipelines(

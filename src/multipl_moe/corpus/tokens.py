@@ -14,7 +14,7 @@ from datatrove.utils.batching import batched
 from tokenizers import AddedToken, Tokenizer
 from transformers import AutoTokenizer
 
-from multipl_moe.corpus.fim import FimRule, arranged, cut_parts, joins_exactly
+from multipl_moe.corpus.fim import FimCut, FimRule, arranged, cut_parts, joins_exactly
 from multipl_moe.errors import BaseModelError
 
 
@@ -23,7 +23,8 @@ class LanguageTokenizer(DocumentTokenizer):
 
     Documents keep their order, which the draw has made random. Text is data: a document that spells a special token
     gets the ordinary tokens of those characters, and no document is cut or padded whatever tokenizer.json says.
-    With a rule, some are rearranged to fill in the middle. Statistics: `fim_FORM/LANGUAGE`, documents in that form.
+    With a rule, some are rearranged to fill in the middle; where that is done piece by piece, each piece has an end of
+    its own in the index. Statistics: `fim_FORM/LANGUAGE`, documents in that form.
 
     Args:
         output: folder of the languages' folders.
@@ -71,7 +72,7 @@ class LanguageTokenizer(DocumentTokenizer):
             super().run(documents, rank, world_size)
 
     def write_unshuffled(self, data: Iterable[Document], filename: str) -> TokenizedFile:
-        """Write the documents' tokens and where each document ends."""
+        """Write the documents' tokens and where each document, or piece of one, ends."""
         file = TokenizedFile(self.output_folder, filename, token_size=self.token_size)
         for batch in batched(data, self.batch_size):
             with self.track_time(unit="batch"):
@@ -82,19 +83,23 @@ class LanguageTokenizer(DocumentTokenizer):
         return file
 
     def _encode(self, documents: Sequence[Document]) -> Iterator[list[int]]:
-        cuts = [self.fim.cut(document.text, document.metadata["path"]) if self.fim else None for document in documents]
-        texts = [
-            cut_parts(document.text, cut, joins=cut is None or self._joins)
-            for document, cut in zip(documents, cuts, strict=True)
-        ]
+        """Tokens and EOS of each document, or of each piece of those that are rearranged."""
+        pieces = [piece for document in documents for piece in self._pieces(document)]
+        texts = [cut_parts(document.text, cut, joins=cut is None or self._joins) for document, cut in pieces]
         flat = [text for parts in texts for text in parts]
         encoded = iter(self.tokenizer.encode_batch_fast(flat, add_special_tokens=False))
         eos = cast(int, self.tokenizer.token_to_id(cast(str, self.eos_token)))
-        for document, cut, parts in zip(documents, cuts, texts, strict=True):
-            if cut is not None:
-                self.stat_update(f"fim_{cut.form}/{document.metadata['language']}")
+        for (_, cut), parts in zip(pieces, texts, strict=True):
             tokens = arranged([next(encoded).ids for _ in parts], cut, self.fim.tokens if self.fim else None)
             yield [*tokens, eos]
+
+    def _pieces(self, document: Document) -> list[tuple[Document, FimCut | None]]:
+        """The document with the cut of each of its pieces, or with none."""
+        cuts = self.fim.cuts(document.text, document.metadata["path"]) if self.fim else []
+        if not cuts:
+            return [(document, None)]
+        self.stat_update(f"fim_{cuts[0].form}/{document.metadata['language']}")
+        return [(document, cut) for cut in cuts]
 
 
 def eos_token(tokenizer_folder: Path) -> str:

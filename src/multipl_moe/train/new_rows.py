@@ -53,10 +53,11 @@ def fold_new_rows(model: PreTrainedModel) -> None:
         if hasattr(module, _HOOK):
             getattr(module, _HOOK).remove()
             delattr(module, _HOOK)
-            if (rows := module._parameters.pop(NEW_ROWS, None)) is not None:
+            if hasattr(module, NEW_ROWS):
                 ids = module.get_buffer(_IDS)
-                module.weight[ids] = (module.weight[ids] + rows).to(module.weight.dtype)
-            del module._buffers[_IDS]
+                module.weight[ids] = (module.weight[ids] + module.new_rows).to(module.weight.dtype)
+                delattr(module, NEW_ROWS)
+            delattr(module, _IDS)
 
 
 def _ends(model: PreTrainedModel) -> tuple[Any, Any]:
