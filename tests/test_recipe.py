@@ -44,11 +44,13 @@ KEYS = {
         "validation_share",
         "near_duplicates",
         "strip_licence_headers",
+        "fim",
         "executor",
         "drop",
         "licences",
         "replace_secrets",
     },
+    "corpus.fim": {"rate", "spm_share", "tokens", "piece_characters"},
     "corpus.licences": {"allow", "deny", "unknown"},
     "corpus.executor": {"kind", "workers", "parts", "cpus", "memory_gb", "slurm"},
     "corpus.executor.slurm": {"partition", "time", "options"},
@@ -138,6 +140,7 @@ def test_the_keys_of_every_section_are_frozen():
             "corpus.executor": defaults.corpus.executor,
             "corpus.executor.slurm": SlurmSection(partition="cpu"),
             "corpus.licences": defaults.corpus.licences,
+            "corpus.fim": defaults.corpus.fim,
             "train": defaults.train,
             "review": defaults.review,
             "eval": defaults.eval,
@@ -146,6 +149,19 @@ def test_the_keys_of_every_section_are_frozen():
         }.items()
     }
     assert found == KEYS
+
+
+@pytest.mark.parametrize(
+    ("tokens", "problem"),
+    [
+        (["<p>", "<m>", "<p>"], "corpus.fim: tokens: prefix, middle and suffix need three different ones"),
+        (["<p>", "<m>"], "corpus.fim.tokens: "),
+        (["<p>", "", "<s>"], "corpus.fim.tokens.1: "),
+    ],
+)
+def test_fill_in_the_middle_needs_three_different_tokens(tokens, problem):
+    (found,) = problems_of({"corpus": {"fim": {"tokens": tokens}}})
+    assert problem in found
 
 
 def test_a_recipe_survives_yaml(tmp_path):

@@ -177,6 +177,31 @@ class LicencesSection(Section):
         return self
 
 
+class FimSection(Section):
+    """Fill in the middle: training documents rearranged so that a model learns to write between what is there."""
+
+    rate: float = Field(default=0.0, ge=0, le=1, description="Share of the documents; 0.5 is usual, 0 leaves it out.")
+    spm_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of those that begin with the suffix (SPM), not the prefix (PSM)."
+    )
+    tokens: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=3, max_length=3)] | None = Field(
+        default=None,
+        description="Texts of the tokens of prefix, middle and suffix, which are added where the base has none.",
+    )
+    piece_characters: int | None = Field(
+        default=1200,
+        ge=1,
+        description="Longer documents are rearranged piece by piece, each at most so long, so that a training sequence "
+        "can hold it: about twice train.sequence_tokens; null: as a whole.",
+    )
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> "FimSection":
+        if self.tokens is not None and len(set(self.tokens)) < len(self.tokens):
+            raise ValueError("tokens: prefix, middle and suffix need three different ones")
+        return self
+
+
 class CorpusSection(Section):
     """Which files to learn from and how to prepare them."""
 
@@ -199,6 +224,7 @@ class CorpusSection(Section):
         default=True, description="Replace keys, passwords, e-mail and IP addresses by words that stand for them."
     )
     near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
+    fim: FimSection = Field(default_factory=lambda: FimSection())
     executor: ExecutorSection = Field(default_factory=lambda: ExecutorSection())
 
     def anywhere(self) -> "CorpusSection":

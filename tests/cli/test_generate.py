@@ -1,6 +1,7 @@
 """`generate`: where the prompt comes from, what goes to stdout, and what is refused."""
 
 import io
+import json
 import shutil
 import sys
 
@@ -40,6 +41,17 @@ def test_a_dense_model_writes_too_and_a_stop_string_ends_the_text(run, base):
     stop = next(character for character in whole[2:] if character.isascii() and character.isprintable())
     ended = run("generate", base, PROMPT, *ARGUMENTS, "--stop", stop).out
     assert ended == whole[: whole.index(stop) + 1] + "\n"
+
+
+def test_a_gap_is_filled_where_the_tokenizer_has_the_tokens(run, base, tmp_path):
+    values = {"tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"], "rate": 0.5}
+    settings = [f"--set=corpus.fim={json.dumps(values)}", "--set=moe.segment_window=8", "--set=moe.segment_stride=4"]
+    assert run("upcycle", "filling", "--base", base, *settings).code == 0
+    outcome = run("generate", "filling", PROMPT, "--suffix", "}", *ARGUMENTS)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "<fim" not in outcome.out
+    assert outcome.out != run("generate", "filling", PROMPT, "--suffix", "return 12;\n}\n", *ARGUMENTS).out
+    assert run("generate", "filling", PROMPT, *ARGUMENTS).code == 0
 
 
 def test_the_routing_is_shown_after_the_text_with_a_legend(run, hybrid):
@@ -83,6 +95,9 @@ def test_bad_input_is_refused(refused, typed, base, hybrid, tmp_path):
     assert "--file: binary cannot be read" in refused("generate", hybrid, "--file", "binary")
     assert "prompt: it is empty" in refused("generate", hybrid, "")
     assert "no chat template" in refused("generate", hybrid, PROMPT, "--chat")
+    assert "--suffix: this model's tokenizer has no tokens" in refused("generate", hybrid, PROMPT, "--suffix", "}")
+    assert "--suffix: it does not go with --chat" in refused("generate", hybrid, PROMPT, "--chat", "--suffix", "}")
+    assert "--suffix: it is no text in UTF-8" in refused("generate", hybrid, PROMPT, "--suffix", "\udcff")
     assert "is dense; it has no routers" in refused("generate", base, PROMPT, "--show-routing")
     assert "--layer: 9 is not a hybrid layer" in refused("generate", hybrid, PROMPT, "--show-routing", "--layer", "9")
     assert "--max-new-tokens 9999 are more than" in refused("generate", hybrid, PROMPT, "--max-new-tokens", "9999")

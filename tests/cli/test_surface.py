@@ -38,6 +38,7 @@ FLAGS = {
         {"model", "prompt"},
         {
             "--file",
+            "--suffix",
             "--chat",
             "--max-new-tokens",
             "--temperature",

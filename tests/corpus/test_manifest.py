@@ -25,7 +25,7 @@ def test_keys_are_frozen():
     ]  # fmt: skip
     assert [field.name for field in fields(LanguageCounts)] == [
         "train_files", "train_bytes", "train_tokens", "validation_files", "validation_bytes", "licences", "dropped",
-        "replaced",
+        "replaced", "fim",
     ]  # fmt: skip
 
 

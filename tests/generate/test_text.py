@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tokenizers import processors
 from transformers import AutoTokenizer
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
@@ -75,6 +76,35 @@ def test_a_chat_prompt_is_put_into_the_template(tmp_path):
     generator.tokenizer.chat_template = messages + "{% if add_generation_prompt %}<answer>{% endif %}"
     tokens = generator.encode("Hello", chat=True)
     assert generator.tokenizer.decode(tokens[0]) == "<user>Hello<answer>"
+
+
+def test_a_gap_is_asked_for_in_the_form_psm_and_what_is_around_it_is_data(tmp_path):
+    generator = generator_of(tmp_path)
+    generator.tokenizer.add_special_tokens({"extra_special_tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"]})
+    before, after = "fn f() { <|endoftext|>", " <fim_suffix>}"
+    prefix, middle, suffix = NUM_TOKENS, NUM_TOKENS + 1, NUM_TOKENS + 2
+    (tokens,) = generator.encode_gap(before, after).tolist()
+    parts = [tokens[1 : tokens.index(suffix)], tokens[tokens.index(suffix) + 1 : -1]]
+    assert tokens == [prefix, *parts[0], suffix, *parts[1], middle]
+    assert [generator.tokenizer.decode(part) for part in parts] == [before, after]
+    assert all(token < NUM_TOKENS - 1 for part in parts for token in part)
+    again = generator.encode("<|endoftext|>", chat=False)
+    assert again.tolist() == [[NUM_TOKENS - 1]]  # elsewhere special tokens are read as before
+
+
+def test_a_gap_begins_as_any_text_of_the_model_does(tmp_path):
+    generator = generator_of(tmp_path)
+    generator.tokenizer.add_special_tokens({"extra_special_tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"]})
+    end = generator.tokenizer.eos_token
+    generator.tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        f"{end} $A", special_tokens=[(end, NUM_TOKENS - 1)]
+    )
+    assert generator.encode_gap("", "")[0].tolist() == [NUM_TOKENS - 1, NUM_TOKENS, NUM_TOKENS + 2, NUM_TOKENS + 1]
+
+
+def test_without_tokens_for_it_a_gap_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="--suffix: this model's tokenizer has no tokens for fill in the middle"):
+        generator_of(tmp_path).encode_gap("a", "b")
 
 
 def test_bad_input_is_refused(tmp_path):

@@ -11,6 +11,7 @@ from torch.distributed.tensor import DTensor
 
 from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.model.parameters import trained_names
+from multipl_moe.train.new_rows import let_new_rows_learn
 from multipl_moe.train.sharding import full_weights, is_sharded, load_sharded, save_sharded, shard
 from multipl_moe.train.stages import freeze_all_but
 from tests.conftest import random_tokens, tiny_hybrid
@@ -21,8 +22,13 @@ _NUM_STEPS = 10
 
 def _model() -> Any:
     model = tiny_hybrid(num_token_experts=3).train()  # five trained experts, which two processes cannot share evenly
-    freeze_all_but(model, trained_names(model), {"": ""})
+    model.config.base_config.new_token_ids = [7, 8, 9]
+    freeze_all_but(model, trained_names(model) | let_new_rows_learn(model), {"": ""})
     return model
+
+
+def _trained(model: Any) -> set[str]:
+    return trained_names(model) | {"model.embed_tokens.new_rows", "lm_head.new_rows"}
 
 
 def _optimizer(model: Any) -> torch.optim.Optimizer:
@@ -94,7 +100,7 @@ def test_a_checkpoint_of_two_processes_is_read_by_one_without_a_group(saved):
     assert [name for name in ours if not torch.equal(ours[name], main["weights"][name])] == []
     start = _model().state_dict()
     changed = {name for name in ours if not torch.equal(ours[name], start[name])}
-    assert trained_names(model) <= changed <= trained_names(model) | {n for n in ours if n.endswith("_threshold")}
+    assert _trained(model) <= changed <= _trained(model) | {n for n in ours if n.endswith("_threshold")}
     states = optimizer.state_dict()["state"].values()
-    assert len(states) == len(trained_names(model))
+    assert len(states) == len(_trained(model))
     assert all(state["step"] == _NUM_STEPS and state["exp_avg"].abs().max() > 0 for state in states)

@@ -250,6 +250,7 @@ def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
         "base_licence": "unknown",
         "noise": 0.01,
         "reinit": 0.0,
+        "new_tokens": [],
         "experts_from": None,
         "parameters": report.parameters.to_json(),
         "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},

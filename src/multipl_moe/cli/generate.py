@@ -23,6 +23,9 @@ def generate(
         str | None, typer.Argument(help="What to continue; left out or -, it is read from stdin.")
     ] = None,
     file: Annotated[Path | None, typer.Option(help="File that holds the prompt.")] = None,
+    suffix: Annotated[
+        str | None, typer.Option(help="Text that follows: write what stands between the prompt and it.")
+    ] = None,
     chat: Annotated[
         bool, typer.Option("--chat/--raw", help="Answer the prompt by the chat template, or continue its text.")
     ] = False,
@@ -36,10 +39,10 @@ def generate(
     ] = False,
     layer: Annotated[int | None, typer.Option(help="Hybrid layer that --show-routing shows. [the last]")] = None,
 ) -> None:
-    """Continue a prompt, or answer it with --chat, and print the text as it comes.
+    """Continue a prompt, answer it with --chat or fill the gap before --suffix, and print the text as it comes.
 
-    Only the new text goes to stdout. With --show-routing each token is coloured by its token expert and by its segment
-    expert, and the legend names the languages that an expert serves most.
+    Only the new text goes to stdout, with --suffix that between the two. With --show-routing each token is coloured by
+    its token expert and by its segment expert, and the legend names the languages that an expert serves most.
 
     Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`
     """
@@ -47,10 +50,13 @@ def generate(
     from multipl_moe.loading import load_model
 
     require_folders(model=model)
+    if chat and suffix is not None:
+        raise ConfigError("--suffix: it does not go with --chat; leave one of them out")
+    _require_utf8("--suffix", suffix or "")
     text = _prompt(prompt, file)
     generator = TextGenerator(load_model(model), load_tokenizer(model))
     shown = _what_to_show(generator, model, layer) if show_routing else None
-    tokens = generator.encode(text, chat=chat)
+    tokens = generator.encode(text, chat=chat) if suffix is None else generator.encode_gap(text, suffix)
     written = generator.generate(
         tokens,
         _write,
@@ -77,10 +83,18 @@ def _prompt(text: str | None, file: Path | None) -> str:
         raise ConfigError("prompt: give it as an argument, with --file, or on stdin")
     try:
         prompt = sys.stdin.read() if text is None or text == "-" else text
-        prompt.encode()  # in some locales Python reads any bytes, as characters that are none
     except UnicodeError as error:
         raise ConfigError(f"prompt: it is no text in UTF-8 ({error}); convert it first") from error
+    _require_utf8("prompt", prompt)
     return prompt
+
+
+def _require_utf8(name: str, text: str) -> None:
+    """Refuse what is no text: in some locales Python reads any bytes, as characters that are none."""
+    try:
+        text.encode()
+    except UnicodeError as error:
+        raise ConfigError(f"{name}: it is no text in UTF-8 ({error}); convert it first") from error
 
 
 def _write(text: str) -> None:

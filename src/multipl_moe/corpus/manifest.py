@@ -1,7 +1,7 @@
 """manifest.json: what a corpus folder holds and where it came from."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -35,6 +35,7 @@ class LanguageCounts:
         licences: number of files, of both splits, by SPDX expression.
         dropped: number of files left out, by each of `DROP_REASONS`.
         replaced: number of places in the text that steps have changed, by kind.
+        fim: number of training files rearranged to fill in the middle, by form ("psm", "spm").
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -47,6 +48,7 @@ class LanguageCounts:
     licences: dict[str, int]
     dropped: dict[str, int]
     replaced: dict[str, int]
+    fim: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from multipl_moe.corpus.content import content_steps
 from multipl_moe.corpus.dropped import dropped_writer, gather_dropped
 from multipl_moe.corpus.duplicates import CLUSTERS_NAME, DuplicateClusters, ExactDuplicates, WithoutRemoved
 from multipl_moe.corpus.executors import run_stages
+from multipl_moe.corpus.fim import FIM_FORMS, FimRule
 from multipl_moe.corpus.jsonl import ReproducibleWriter
 from multipl_moe.corpus.manifest import (
     DROP_REASONS,
@@ -31,6 +32,7 @@ from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.stages import Listeners, OnTasks, Stage
 from multipl_moe.corpus.tokens import LanguageTokenizer, eos_token
 from multipl_moe.errors import CorpusError, UserError
+from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
 from multipl_moe.recipe import Recipe, load_recipe
 from multipl_moe.run_folder import record_run, write_text
 from multipl_moe.staging import resumable_folder
@@ -51,8 +53,9 @@ def build_corpus(
 
     It holds documents/{train,validation}/LANGUAGE.jsonl.gz (text, id, metadata), tokens/train/LANGUAGE/*.ds with
     *.ds.index (end of each document in tokens, uint64), duplicates.jsonl, dropped.jsonl.gz, manifest.json and
-    datatrove's logs. Apart from the logs and the recorded recipe, equal sources and recipes give equal bytes, wherever
-    the tasks run, however many at a time, and however often the build was stopped and started again.
+    datatrove's logs, and tokenizer.json where tokens to fill in the middle were added to the base's. Apart from the
+    logs and the recorded recipe, equal sources and recipes give equal bytes, wherever the tasks run, however many at a
+    time, and however often the build was stopped and started again.
 
     Args:
         recipe: languages, seed and the section `corpus`.
@@ -63,25 +66,38 @@ def build_corpus(
 
     Raises:
         OutputError: the output exists, or another process is building it.
-        ConfigError: the executor cannot be used here.
+        ConfigError: the executor cannot be used here, or the tokenizer has no tokens to fill in the middle, which the
+            recipe asks for without naming any.
         CorpusError: a source cannot be used, or languages are left with too few files; all of them are named.
         BaseModelError: the tokenizer cannot be used.
     """
     eos = eos_token(tokenizer_folder)
-    digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
+    vocabulary = fim_vocabulary(recipe.corpus.fim.tokens, tokenizer_folder) if recipe.corpus.fim.rate else None
+    tokenizer_file = tokenizer_folder / "tokenizer.json"
+    digest = hashlib.sha256(vocabulary.tokenizer_json if vocabulary else tokenizer_file.read_bytes()).hexdigest()
     key = f"{FORMAT_VERSION} {digest}\n"
     # fsspec remembers the folder that relative paths began in
     with resumable_folder(output.absolute(), partial(_can_go_on, recipe, key, on_progress)) as staging:
         record_run(staging, recipe)
         write_text(staging / _KEY_NAME, key)
         if not (staging / MANIFEST_NAME).is_file():
-            build = _Build(recipe, tokenizer_folder / "tokenizer.json", eos, staging)
+            if vocabulary is not None and vocabulary.new_ids:
+                tokenizer_file = staging / "tokenizer.json"
+                tokenizer_file.write_bytes(vocabulary.tokenizer_json)
+            build = _Build(recipe, tokenizer_file, eos, _fim_rule(recipe, vocabulary), staging)
             num_clusters, languages = build.run(Listeners(on_progress, on_tasks))
             name = tokenizer_folder.resolve().name
             CorpusManifest(FORMAT_VERSION, recipe.seed, name, digest, num_clusters, languages).save(staging)
         shutil.rmtree(staging / "work", ignore_errors=True)
         (staging / _KEY_NAME).unlink()
     return CorpusManifest.load(output)
+
+
+def _fim_rule(recipe: Recipe, vocabulary: FimVocabulary | None) -> FimRule | None:
+    chosen = recipe.corpus.fim
+    if vocabulary is None:
+        return None
+    return FimRule(vocabulary.tokens, recipe.seed, chosen.rate, chosen.spm_share, chosen.piece_characters)
 
 
 def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], staging: Path) -> bool:
@@ -104,9 +120,9 @@ def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], sta
 class _Build:
     """The stages of one build and what comes of them."""
 
-    def __init__(self, recipe: Recipe, tokenizer_file: Path, eos: str, staging: Path):
+    def __init__(self, recipe: Recipe, tokenizer_file: Path, eos: str, fim: FimRule | None, staging: Path):
         self.recipe, self.staging = recipe, staging
-        self.tokenizer_file, self.eos = tokenizer_file, eos
+        self.tokenizer_file, self.eos, self.fim = tokenizer_file, eos, fim
         self.work, self.logs = staging / "work", staging / "logs"
         self.order = PoolOrder(recipe.seed, len(recipe.languages), recipe.corpus.executor.parts)
 
@@ -185,7 +201,7 @@ class _Build:
             WithoutRemoved(self.work / "removed", dropped_writer(self.work, "duplicates")),
             SplitByFile(self.recipe.corpus.validation_share),
             ReproducibleWriter(self.staging / "documents", "${split}/${language}.jsonl.gz"),
-            LanguageTokenizer(self.staging / "tokens" / "train", self.tokenizer_file, self.eos),
+            LanguageTokenizer(self.staging / "tokens" / "train", self.tokenizer_file, self.eos, self.fim),
         ]
 
     def _require_found(self, counts: Counter[str]) -> None:
@@ -202,6 +218,7 @@ class _Build:
             licences=_by_name(counts, f"licences/{language}/"),
             dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
             replaced=_replaced(counts, language),
+            fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
         )
 
 

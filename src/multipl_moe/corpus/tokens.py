@@ -1,16 +1,20 @@
 """Tokenised training documents, one folder of datatrove's .ds and .ds.index files per language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 from datatrove.data import Document
 from datatrove.io import get_datafolder
 from datatrove.pipeline.tokens import DocumentTokenizer
-from tokenizers import Tokenizer
+from datatrove.pipeline.tokens.tokenizer import TokenizedFile
+from datatrove.utils.batching import batched
+from tokenizers import AddedToken, Tokenizer
 from transformers import AutoTokenizer
 
+from multipl_moe.corpus.fim import FimCut, FimRule, arranged, cut_parts, joins_exactly
 from multipl_moe.errors import BaseModelError
 
 
@@ -19,14 +23,17 @@ class LanguageTokenizer(DocumentTokenizer):
 
     Documents keep their order, which the draw has made random. Text is data: a document that spells a special token
     gets the ordinary tokens of those characters, and no document is cut or padded whatever tokenizer.json says.
+    With a rule, some are rearranged to fill in the middle; where that is done piece by piece, each piece has an end of
+    its own in the index. Statistics: `fim_FORM/LANGUAGE`, documents in that form.
 
     Args:
         output: folder of the languages' folders.
         tokenizer_file: tokenizer.json.
         eos_token: text of the token after each document.
+        fim: which documents to rearrange; None: none.
     """
 
-    def __init__(self, output: Path, tokenizer_file: Path, eos_token: str):
+    def __init__(self, output: Path, tokenizer_file: Path, eos_token: str, fim: FimRule | None = None):
         super().__init__(
             str(output),
             str(tokenizer_file),
@@ -36,15 +43,23 @@ class LanguageTokenizer(DocumentTokenizer):
             save_final_metadata=False,
         )
         self.output = output
+        self.fim = fim
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer, with an EOS token after each text."""
+        """The tokenizer, with an EOS token after each text unless it is asked for none."""
         tokenizer = super().tokenizer
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True
+        if self.fim is not None:  # in some tokenizers, as Qwen's, they count as ordinary text
+            texts = [tokenizer.id_to_token(index) for index in self.fim.tokens]
+            tokenizer.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in texts])
         return tokenizer
+
+    @cached_property
+    def _joins(self) -> bool:
+        return joins_exactly(self.tokenizer)
 
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> None:
         """Consume all documents; those of one language come together."""
@@ -55,6 +70,36 @@ class LanguageTokenizer(DocumentTokenizer):
             written.add(language)
             self.output_folder = get_datafolder(str(self.output / language))
             super().run(documents)  # a language's files are named alike whichever task writes them
+
+    def write_unshuffled(self, data: Iterable[Document], filename: str) -> TokenizedFile:
+        """Write the documents' tokens and where each document, or piece of one, ends."""
+        file = TokenizedFile(self.output_folder, filename, token_size=self.token_size)
+        for batch in batched(data, self.batch_size):
+            with self.track_time(unit="batch"):
+                for tokens in self._encode(batch):
+                    file.write(tokens, None)
+                    self.stat_update("tokens", value=len(tokens))
+        file.close()
+        return file
+
+    def _encode(self, documents: Sequence[Document]) -> Iterator[list[int]]:
+        """Tokens and EOS of each document, or of each piece of those that are rearranged."""
+        pieces = [piece for document in documents for piece in self._pieces(document)]
+        texts = [cut_parts(document.text, cut, joins=cut is None or self._joins) for document, cut in pieces]
+        flat = [text for parts in texts for text in parts]
+        encoded = iter(self.tokenizer.encode_batch_fast(flat, add_special_tokens=False))
+        eos = cast(int, self.tokenizer.token_to_id(cast(str, self.eos_token)))
+        for (_, cut), parts in zip(pieces, texts, strict=True):
+            tokens = arranged([next(encoded).ids for _ in parts], cut, self.fim.tokens if self.fim else None)
+            yield [*tokens, eos]
+
+    def _pieces(self, document: Document) -> list[tuple[Document, FimCut | None]]:
+        """The document with the cut of each of its pieces, or with none."""
+        cuts = self.fim.cuts(document.text, document.metadata["path"]) if self.fim else []
+        if not cuts:
+            return [(document, None)]
+        self.stat_update(f"fim_{cuts[0].form}/{document.metadata['language']}")
+        return [(document, cut) for cut in cuts]
 
 
 def eos_token(tokenizer_folder: Path) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TextStreamer, set_seed
 
 from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.fim_tokens import known_fim_tokens
 from multipl_moe.generate.context import decoding_context
 
 COLDEST = 1e-4  # a lower temperature would make logits overflow
@@ -46,6 +47,28 @@ class TextGenerator:
             raise ConfigError("prompt: it is empty; give some text to continue")
         return tokens.to(self.model.device)
 
+    def encode_gap(self, prefix: str, suffix: str) -> Tensor:
+        """(1, T) tokens that ask for what stands between two texts, in the form PSM of `corpus.fim`.
+
+        Both are data: special tokens that they spell are ordinary text.
+
+        Raises:
+            ConfigError: the model has no tokens for it.
+        """
+        fim = known_fim_tokens(self.model.config, self.tokenizer.get_vocab())
+        if fim is None:
+            raise ConfigError(
+                "--suffix: this model's tokenizer has no tokens for fill in the middle; leave it out, or train a model "
+                "with corpus.fim"
+            )
+        parts = [
+            self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+            for text in (prefix, suffix)
+        ]
+        start = self.tokenizer("")["input_ids"]  # of any text, as a BOS token
+        tokens = [*start, fim.prefix, *parts[0], fim.suffix, *parts[1], fim.middle]
+        return torch.tensor([tokens], device=self.model.device)
+
     def generate(
         self,
         prompt: Tensor,
@@ -60,7 +83,7 @@ class TextGenerator:
         """Continue the prompt; exactly as the full forward pass routes, with the cache where the preset allows it.
 
         Args:
-            prompt: (1, T), as from `encode`.
+            prompt: (1, T), as from `encode` or `encode_gap`.
             on_text: called with each finished piece of text, the prompt left out.
             max_new_tokens: most tokens to add.
             temperature: 0, or less than `COLDEST`, takes the likeliest token each time.

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import nn
 
+from multipl_moe.fim_tokens import NEW_KEY
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.moe_config import MoeConfig
@@ -20,7 +21,7 @@ class ParameterCounts:
         total: all, tied ones once.
         active: those that the mean token uses: all but the experts it does not visit (segment experts count with
             `segment_capacity`, their mean number per token).
-        trained: those that stage 1 trains.
+        trained: those that stage 1 trains, rows of new tokens included.
     """
 
     total: int
@@ -49,7 +50,9 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     experts = sum(size for name, size in sizes.items() if ".mlp.experts." in name)
     moe = config.moe_config
     active = total - experts + round(experts * num_visited_experts(moe) / moe.num_trained_experts)
-    return ParameterCounts(total=total, active=active, trained=sum(sizes[name] for name in names))
+    num_new = len(getattr(config.base_config, NEW_KEY, ())) * (1 if config.tie_word_embeddings else 2)
+    trained = sum(sizes[name] for name in names) + num_new * config.base_config.hidden_size
+    return ParameterCounts(total=total, active=active, trained=trained)
 
 
 def num_visited_experts(moe: MoeConfig) -> float:

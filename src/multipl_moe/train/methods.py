@@ -1,7 +1,7 @@
 """Ways of training: which model each one starts from, and which of its parameters learn."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,10 +14,12 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe import Recipe
+from multipl_moe.train.new_rows import NEW_ROWS, let_new_rows_learn
 from multipl_moe.train.stages import Audit, freeze_all_but
 from multipl_moe.upcycle.layers import resolve_layers
 
 _FFN, _ADAPTER = ".mlp.", ".lora_"
+_NEW_TOKENS = {"rows of new tokens (all other rows are frozen)": f".{NEW_ROWS}"}
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,12 @@ def is_adapter(name: str) -> bool:
 METHODS: dict[str, Method] = {
     "experts": Method(
         True,
-        {"experts": ".mlp.experts.", "token routers": ".token_router.", "segment routers": ".segment_"},
+        {"experts": ".mlp.experts.", "token routers": ".token_router.", "segment routers": ".segment_"} | _NEW_TOKENS,
         lambda model, recipe: trained_names(model),
     ),
     "dense": Method(False, {"feed-forward blocks": _FFN, "all other weights": ""}, _everything),
-    "dense-ffn": Method(False, {"feed-forward blocks": _FFN}, _feed_forward),
-    "lora": Method(False, {"adapters": _ADAPTER}, _adapters),
+    "dense-ffn": Method(False, {"feed-forward blocks": _FFN} | _NEW_TOKENS, _feed_forward),
+    "lora": Method(False, {"adapters": _ADAPTER} | _NEW_TOKENS, _adapters),
 }
 
 
@@ -93,9 +95,15 @@ def empty_for_training(recipe: Recipe, config: PreTrainedConfig) -> PreTrainedMo
 
 
 def prepare(model: PreTrainedModel, recipe: Recipe) -> Audit:
-    """Freeze what `train.method` does not train; returns what does."""
+    """Freeze what `train.method` does not train; returns what does.
+
+    Rows of new tokens learn with every method. They count as trained, and not among what is frozen of their matrices.
+    """
     method = METHODS[recipe.train.method]
-    return freeze_all_but(model, method.trained(model, recipe), method.groups)
+    trained = method.trained(model, recipe)
+    rows = let_new_rows_learn(model) if method.trained is not _everything else set()
+    audit = freeze_all_but(model, trained | rows, method.groups)
+    return replace(audit, frozen=audit.frozen - sum(model.get_parameter(name).numel() for name in rows))
 
 
 def merge_adapters(model: Any) -> PreTrainedModel:

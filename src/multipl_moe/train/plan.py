@@ -20,6 +20,7 @@ from multipl_moe.train.settings import attention_implementation, compute_dtype, 
 from multipl_moe.train.speed import MachineSpeed
 from multipl_moe.upcycle.base import SMOLLM2, resolve_base
 from multipl_moe.upcycle.layers import resolve_layers
+from multipl_moe.upcycle.new_tokens import extend_config, wanted_vocabulary
 
 # Of each trained parameter: two float32 moments, or two bytes and the two float32 scales of a block of 256.
 _OPTIMIZER_BYTES = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
@@ -132,7 +133,8 @@ def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: in
 def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrainedConfig:
     """Configuration of the model that the recipe trains: that of `model_folder`, or what `upcycle` would make.
 
-    Of a hub id only config.json is fetched, of a GGUF file only the header is read.
+    Of a hub id only config.json is fetched, of a GGUF file only the header is read: these are taken to have the tokens
+    that the corpus needs, as the tokenizer is not seen.
 
     Raises:
         BaseModelError: it cannot be read, or is not of the kind that `train.method` trains.
@@ -146,6 +148,8 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
             raise BaseModelError(f"model: {model_folder} is {kind}; train.method {recipe.train.method} cannot train it")
         return config
     base = _base_config(recipe.base)
+    if (folder := _base_folder(recipe.base)) is not None:
+        extend_config(base, wanted_vocabulary(recipe, folder))
     if not of_hybrid:
         return base
     moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base.num_hidden_layers))
@@ -187,10 +191,18 @@ def _num_bytes(model: nn.Module, *, is_trained: bool) -> int:
     return sum(parameter.numel() * parameter.element_size() for parameter in chosen)
 
 
-def _base_config(spec: str) -> PreTrainedConfig:
+def _base_folder(spec: str) -> Path | None:
+    """The folder of a base that is here already, or can be told from no other kind."""
     path = Path(spec)
     if spec == SMOLLM2 or (path.suffix == ".gguf" and not path.is_file()) or path.is_dir():
-        return load_config(resolve_base(spec))
+        return resolve_base(spec)
+    return None
+
+
+def _base_config(spec: str) -> PreTrainedConfig:
+    path, folder = Path(spec), _base_folder(spec)
+    if folder is not None:
+        return load_config(folder)
     if path.suffix != ".gguf":
         return load_config(path)
     try:

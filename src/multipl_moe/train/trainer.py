@@ -21,7 +21,8 @@ from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoin
 from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer, training_data
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
-from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
+from multipl_moe.train.methods import METHODS, load_for_training, merge_adapters, prepare
+from multipl_moe.train.new_rows import fold_new_rows
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.settings import (
@@ -35,6 +36,7 @@ from multipl_moe.train.settings import (
 from multipl_moe.train.sharding import full_weights, is_sharded
 from multipl_moe.train.stages import Audit, frozen_hashes, verify_frozen
 from multipl_moe.train.trackers import require_trackers
+from multipl_moe.upcycle.new_tokens import dense_start
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ def run_stage(
         if checkpoints.is_dir() and not (output / "training.json").exists():
             shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
         refuse_existing(output / "model")
+        if not METHODS[recipe.train.method].of_hybrid:
+            model_folder = dense_start(recipe, model_folder, output / "start")
     set_seed(recipe.seed)
     sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
     dataset = training_data(recipe, corpus, sequences)
@@ -194,12 +198,14 @@ def run_stage(
         skipped_steps=fitted.skipped_steps,
         best_step=fitted.best_step,
     )
+    fold_new_rows(model)
     if is_main():
         with full_disk_explained(checkpoints), staged_folder(output / "model") as staging:
             finish.save(model, staging)
             copy_companions(model_folder, staging)
         write_json(output / "training.json", result.to_json())
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        for leftover in (checkpoints, output / "start"):
+            shutil.rmtree(leftover, ignore_errors=True)
     wait_for_all()
     return result
 

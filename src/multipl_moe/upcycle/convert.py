@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from multipl_moe.errors import BaseModelError
+from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
@@ -19,6 +20,7 @@ from multipl_moe.staging import copy_companions, refuse_existing, require_space,
 from multipl_moe.upcycle.base import base_licence, hub_id, resolve_base
 from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.upcycle.layers import resolve_layers
+from multipl_moe.upcycle.new_tokens import extend_config, open_base, wanted_vocabulary
 from multipl_moe.upcycle.plan import UpcyclePlan
 from multipl_moe.upcycle.verify import Verification, verify_start
 
@@ -53,7 +55,8 @@ def upcycle(
     conversion, needs both models in memory, in float32; it is left out where that does not fit.
 
     Args:
-        recipe: base, moe, upcycle and seed are used.
+        recipe: base, moe, upcycle and seed are used, and corpus.fim: tokens that its corpus needs and the base lacks
+            are added to tokenizer, embedding and output layer.
         output: folder to create.
         on_progress: called with bytes written and bytes in all.
 
@@ -62,7 +65,8 @@ def upcycle(
     """
     refuse_existing(output)
     base_folder = resolve_base(recipe.base)
-    config, plan = _plan(recipe, base_folder)
+    vocabulary = wanted_vocabulary(recipe, base_folder)
+    config, plan = _plan(recipe, base_folder, vocabulary)
     tensors = plan.tensors()
     require_space(output, sum(tensor.num_bytes for tensor in tensors) + _SPARE_BYTES)
     parameters = count_parameters(config)
@@ -71,14 +75,17 @@ def upcycle(
         _write(tensors, staging, on_progress)
         config.save_pretrained(staging)
         copy_companions(base_folder, staging)
+        if vocabulary is not None and vocabulary.new_ids:
+            vocabulary.write_tokenizer(staging)
         record_run(staging, recipe)
-        verification = None if why_unverified else _verify(recipe, base_folder, staging, plan)
+        verification = None if why_unverified else _verify(recipe, base_folder, staging, plan, vocabulary)
         record = {
             "base": recipe.base,
             "base_hub_id": hub_id(recipe.base),
             "base_licence": base_licence(recipe.base, base_folder),
             "noise": recipe.upcycle.noise,
             "reinit": recipe.upcycle.reinit,
+            "new_tokens": [] if vocabulary is None else list(vocabulary.new_tokens),
             "experts_from": None if recipe.upcycle.experts_from is None else str(recipe.upcycle.experts_from),
             "parameters": parameters.to_json(),
             "verification": asdict(verification) if verification else None,
@@ -87,9 +94,10 @@ def upcycle(
     return UpcycleReport(output, parameters, verification, why_unverified)
 
 
-def _plan(recipe: Recipe, base_folder: Path) -> tuple[MultiplMoeConfig, UpcyclePlan]:
+def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -> tuple[MultiplMoeConfig, UpcyclePlan]:
     base_config = load_config(base_folder)
     family_of(base_config)
+    extend_config(base_config, vocabulary)
     moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base_config.num_hidden_layers))
     settings = recipe.upcycle
     dtype = _dtype(settings.dtype, base_config)
@@ -97,7 +105,7 @@ def _plan(recipe: Recipe, base_folder: Path) -> tuple[MultiplMoeConfig, UpcycleP
     config.dtype = dtype
     config.architectures = ["MultiplMoeForCausalLM"]
     plan = UpcyclePlan(
-        CheckpointReader(base_folder),
+        open_base(base_folder, base_config, vocabulary, recipe.seed),
         base_config,
         moe,
         dtype=dtype,
@@ -137,10 +145,19 @@ def _lack_of_memory(parameters: ParameterCounts) -> str:
     return f"it needs {needed / 1e9:.0f} GB of memory and {available / 1e9:.0f} GB are free"
 
 
-def _verify(recipe: Recipe, base_folder: Path, staging: Path, plan: UpcyclePlan) -> Verification:
+def _verify(
+    recipe: Recipe, base_folder: Path, staging: Path, plan: UpcyclePlan, vocabulary: FimVocabulary | None
+) -> Verification:
     settings = recipe.upcycle
-    exact = settings.noise == 0 and settings.reinit == 0 and settings.experts_from is None
-    result = verify_start(base_folder, staging, plan.moe, dtype=plan.dtype, exact_copies=exact, seed=recipe.seed)
+    result = verify_start(
+        base_folder,
+        staging,
+        plan.moe,
+        dtype=plan.dtype,
+        exact_copies=settings.noise == 0 and settings.reinit == 0 and settings.experts_from is None,
+        new_ids=() if vocabulary is None else vocabulary.new_ids,
+        seed=recipe.seed,
+    )
     if not result.passed:
         raise BaseModelError(
             f"upcycle: logits differ from the base's by {result.max_difference:.2e}; "

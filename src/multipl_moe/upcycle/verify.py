@@ -1,5 +1,6 @@
 """The proof that a conversion starts at the base: logits of both models on a probe."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,14 @@ class Verification:
 
 @torch.no_grad()
 def verify_start(
-    base_folder: Path, hybrid_folder: Path, moe: MoeConfig, *, dtype: torch.dtype, exact_copies: bool, seed: int
+    base_folder: Path,
+    hybrid_folder: Path,
+    moe: MoeConfig,
+    *,
+    dtype: torch.dtype,
+    exact_copies: bool,
+    seed: int,
+    new_ids: Sequence[int] = (),
 ) -> Verification:
     """Compare a fresh hybrid checkpoint with its base on random tokens, longer than two segment windows.
 
@@ -44,6 +52,7 @@ def verify_start(
         dtype: of the hybrid checkpoint; the base's weights are rounded to it too.
         exact_copies: whether experts are plain copies (no noise, no re-initialisation).
         seed: of the probe.
+        new_ids: tokens that the base does not know: neither they nor their logits are compared.
     """
     base = AutoModelForCausalLM.from_pretrained(base_folder, dtype=torch.float32).eval()
     for parameter in base.parameters():
@@ -51,8 +60,11 @@ def verify_start(
     generator = torch.Generator().manual_seed(seed)
     num_tokens = min(int(_PROBE_WINDOWS * moe.segment_window), base.config.max_position_embeddings)
     probe = torch.randint(base.config.vocab_size, (_PROBE_ROWS, num_tokens), generator=generator)
+    new = torch.tensor(new_ids, dtype=torch.long)
+    probe[torch.isin(probe, new)] = 0
     expected = base(input_ids=probe, use_cache=False).logits
     del base
     hybrid = load_hybrid(hybrid_folder, dtype=torch.float32).eval()
-    difference = (hybrid(input_ids=probe).logits - expected).abs().max().item()
-    return Verification(difference, must_be_exact=exact_copies and moe.fusion == "normalized")
+    differences = (hybrid(input_ids=probe).logits[..., : expected.shape[-1]] - expected).abs()
+    differences[..., new[new < expected.shape[-1]]] = 0
+    return Verification(differences.max().item(), must_be_exact=exact_copies and moe.fusion == "normalized")

@@ -1,0 +1,130 @@
+"""Tokens of training documents with some rearranged to fill in the middle."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datatrove.data import Document
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
+
+from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
+from multipl_moe.corpus.fim import FimRule, undo_fim
+from multipl_moe.corpus.tokens import LanguageTokenizer
+from multipl_moe.errors import ConfigError
+from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
+from multipl_moe.recipe import Recipe
+
+from .conftest import program, recipe_of
+
+SPELLING = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
+
+
+def token_lists(folder: Path) -> list[list[int]]:
+    """The documents of a folder of tokens, in order."""
+    (file,) = folder.glob("*.ds")
+    ends = np.fromfile(f"{file}.index", np.uint64).astype(int)
+    return [tokens.tolist() for tokens in np.split(np.fromfile(file, np.uint16), ends[:-1])]
+
+
+@pytest.fixture
+def tokenizer_file(tokenizer_folder, tmp_path) -> Path:
+    """A tokenizer that, as Qwen's, has the tokens but does not count them as special."""
+    tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
+    tokenizer.add_tokens(SPELLING)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return tmp_path / "tokenizer.json"
+
+
+def texts_of(rows: list[list[int]], tokenizer: Tokenizer, fim: FimTokens) -> list[str]:
+    """The text of each row, rearranged or not, without its EOS token."""
+    return [
+        "".join(tokenizer.decode(run, skip_special_tokens=False) for run in undo_fim(row[:-1], fim)) for row in rows
+    ]
+
+
+def write(
+    documents: list[Document], output: Path, tokenizer_file: Path, piece_characters: int | None = None
+) -> tuple[list[list[int]], LanguageTokenizer]:
+    tokens = fim_vocabulary(None, tokenizer_file.parent).tokens
+    rule = FimRule(tokens, 5, 0.6, piece_characters=piece_characters)
+    step = LanguageTokenizer(output, tokenizer_file, "<|endoftext|>", rule)
+    step.run(iter(documents))
+    return token_lists(output / "rust"), step
+
+
+def test_order_and_neighbours_change_no_document_and_forms_are_counted(tokenizer_file, tmp_path):
+    metadata = {"language": "rust", "split": "train"}
+    documents = [
+        Document(program(seed, 12) + SPELLING[seed % 3], str(seed), metadata=metadata | {"path": f"{seed}.rs"})
+        for seed in range(30)
+    ]
+    tokens, step = write(documents, tmp_path / "one", tokenizer_file)
+    others, _ = write(documents[::-2], tmp_path / "two", tokenizer_file)
+    assert others == tokens[::-2]
+    tokenizer, fim = Tokenizer.from_file(str(tokenizer_file)), FimTokens(300, 301, 302)
+    counts = {form: step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm")}
+    assert counts["spm"] == sum(row[:2] == [fim.prefix, fim.suffix] for row in tokens) > 0
+    assert counts["psm"] == sum(row[0] == fim.prefix for row in tokens) - counts["spm"] > 0
+    assert all(row[-1] == tokenizer.token_to_id("<|endoftext|>") for row in tokens)
+    assert texts_of(tokens, tokenizer, fim) == [document.text for document in documents]
+    inside = {token for row in tokens for run in undo_fim(row[:-1], fim) for token in run}
+    assert not set(fim) & inside  # text that spells a token is data
+
+
+def test_long_documents_are_several_pieces_each_with_an_end_of_its_own(tokenizer_file, tmp_path):
+    metadata = {"language": "rust", "split": "train"}
+    documents = [Document(program(seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(9)]
+    rows, step = write(documents, tmp_path / "one", tokenizer_file, 200)
+    texts = texts_of(rows, Tokenizer.from_file(str(tokenizer_file)), FimTokens(300, 301, 302))
+    assert "".join(texts) == "".join(document.text for document in documents)
+    num_rearranged = sum(step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm"))
+    assert 0 < num_rearranged < len(documents)
+    pieces = [text for text, row in zip(texts, rows, strict=True) if row[0] == 300]
+    assert len(pieces) > 3 * num_rearranged
+    assert max(map(len, pieces)) <= 200
+    assert {text for text in texts if len(text) > 200} <= {document.text for document in documents}
+
+
+@pytest.fixture(scope="module")
+def fim_recipe(corpus_recipe) -> Recipe:
+    values = {"rate": 0.5, "tokens": SPELLING, "piece_characters": None}
+    chosen = corpus_recipe.corpus.fim.model_copy(update=values)
+    return corpus_recipe.model_copy(update={"corpus": corpus_recipe.corpus.model_copy(update={"fim": chosen})})
+
+
+def test_a_corpus_with_added_tokens_decodes_to_its_documents_and_names_its_tokenizer(
+    fim_recipe, corpus, tokenizer_folder, tmp_path
+):
+    manifest = build_corpus(fim_recipe, tokenizer_folder, tmp_path / "out")
+    assert manifest == CorpusManifest.load(tmp_path / "out")
+    content = (tmp_path / "out" / "tokenizer.json").read_bytes()
+    vocabulary = fim_vocabulary(SPELLING, tokenizer_folder)
+    assert content == vocabulary.tokenizer_json
+    assert manifest.tokenizer_sha256 == hashlib.sha256(content).hexdigest()
+    tokenizer = Tokenizer.from_str(content.decode())
+    for language, counts in manifest.languages.items():
+        files = read_documents(tmp_path / "out", "train", language)
+        assert files == read_documents(corpus[0], "train", language)
+        rows = token_lists(tmp_path / "out" / "tokens" / "train" / language)
+        num_fim = sum(row[0] == vocabulary.tokens.prefix for row in rows)
+        assert 0 < num_fim == sum(counts.fim.values()) < len(rows)
+        assert counts.train_tokens == sum(map(len, rows))
+        assert texts_of(rows, tokenizer, vocabulary.tokens) == [file.text for file in files]
+
+
+def test_without_fill_in_the_middle_the_base_s_tokenizer_is_used_as_it_is(corpus, tokenizer_folder):
+    folder, manifest = corpus
+    assert not (folder / "tokenizer.json").exists()
+    assert manifest.tokenizer_sha256 == hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
+    assert all(counts.fim == {"psm": 0, "spm": 0} for counts in manifest.languages.values())
+    eos = AutoTokenizer.from_pretrained(tokenizer_folder).eos_token_id
+    assert all(row.count(eos) == 1 for row in token_lists(folder / "tokens" / "train" / "rust"))
+
+
+def test_a_base_without_the_tokens_is_refused_before_anything_is_read(tokenizer_folder, tmp_path):
+    recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "missing")}, fim={"rate": 0.5})
+    with pytest.raises(ConfigError, match=r"corpus\.fim\.tokens: the tokenizer of tiny has no tokens"):
+        build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
