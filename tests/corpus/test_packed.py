@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from multipl_moe.corpus import PackedTokens, read_documents
 from multipl_moe.corpus.best_fit_layout import BestFitLayout
-from multipl_moe.corpus.packed import packing_counts
+from multipl_moe.corpus.packed import packing_by_language
 from multipl_moe.corpus.packing import PACKINGS, Packing
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.window_layout import WindowLayout
@@ -133,7 +133,14 @@ def _check_counts(dataset: PackedTokens, documents: list[list[int]]) -> None:
     order = np.arange(len(dataset))[::-1]
     real = [int((dataset[index]["position_ids"] >= 0).sum()) for index in order]
     assert dataset.num_tokens(order).tolist() == real
-    assert packing_counts(dataset.folder, dataset.sequence_tokens, dataset.packing) == counts
+
+
+def test_costs_of_both_packings_are_known_without_training_on_them(corpus):
+    by_language = packing_by_language(corpus[0], 64)
+    assert list(by_language) == ["rust", "python"]
+    for name, by_packing in by_language.items():
+        for packing, counts in by_packing.items():
+            assert PackedTokens(corpus[0] / "tokens" / "train" / name, 64, packing).counts == counts
 
 
 @pytest.mark.parametrize("packing", PACKINGS)

@@ -38,8 +38,7 @@ def corpus(
 
     Example: `multipl-moe corpus corpora/mine --source ~/src/project --learn rust --keep python`
     """
-    from multipl_moe.corpus.packed import packing_counts
-    from multipl_moe.corpus.packing import PACKINGS
+    from multipl_moe.corpus.packed import packing_by_language
     from multipl_moe.corpus.pipeline import build_corpus
     from multipl_moe.report.packing_tables import packing_table
     from multipl_moe.report.tables import corpus_table
@@ -51,6 +50,4 @@ def corpus(
     refuse_existing(output)
     manifest = build_corpus(chosen, resolve_base(chosen.base), output, console.print)
     console.print(corpus_table(manifest))
-    tokens, size = output / "tokens" / "train", chosen.train.sequence_tokens
-    counts = {name: {way: packing_counts(tokens / name, size, way) for way in PACKINGS} for name in manifest.languages}
-    console.print(packing_table(counts))
+    console.print(packing_table(packing_by_language(output, chosen.train.sequence_tokens)))

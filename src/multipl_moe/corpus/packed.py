@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from multipl_moe.corpus.best_fit_layout import BestFitLayout
-from multipl_moe.corpus.packing import Layout, Packing, PackingCounts
+from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.corpus.packing import PACKINGS, Layout, Packing, PackingCounts
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.window_layout import WindowLayout
 from multipl_moe.errors import CorpusError
@@ -27,15 +28,13 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
         packing: `windows` cuts all tokens every T tokens (`WindowLayout`), `best_fit` only documents longer than T
             (`BestFitLayout`).
 
-    Attributes:
-        counts: what the packing makes of the tokens.
-
     Raises:
         CorpusError: no such files, broken ones, or too few tokens for one window.
     """
 
     def __init__(self, folder: Path, sequence_tokens: int, packing: Packing = "windows") -> None:
-        self.folder, self.sequence_tokens, self.packing = folder, sequence_tokens, packing
+        self.folder, self.sequence_tokens = folder, sequence_tokens
+        self.packing: Packing = packing
         self._files = TokenFiles(folder)
         self._layout = _lay_out(self._files, sequence_tokens, packing)
         if len(self) == 0:
@@ -87,13 +86,17 @@ class PackedTokens(Dataset[dict[str, Tensor]]):
         return PackedTokens, (self.folder, self.sequence_tokens, self.packing)
 
 
-def packing_counts(folder: Path, sequence_tokens: int, packing: Packing) -> PackingCounts:
-    """What a packing would make of a language's tokens, none of which is read.
+def packing_by_language(corpus: Path, sequence_tokens: int) -> dict[str, dict[Packing, PackingCounts]]:
+    """What each packing would make of each language's tokens, none of which is read.
 
     Raises:
-        CorpusError: no tokens, or broken files.
+        CorpusError: no corpus, or broken files.
     """
-    return _lay_out(TokenFiles(folder), sequence_tokens, packing).counts
+    counts: dict[str, dict[Packing, PackingCounts]] = {}
+    for language in CorpusManifest.load(corpus).languages:
+        files = TokenFiles(corpus / "tokens" / "train" / language)
+        counts[language] = {packing: _lay_out(files, sequence_tokens, packing).counts for packing in PACKINGS}
+    return counts
 
 
 def _lay_out(files: TokenFiles, sequence_tokens: int, packing: Packing) -> Layout:
