@@ -30,7 +30,7 @@ def test_each_way_of_packing_has_its_row():
 
 
 def test_what_is_read_has_a_row_for_each_language():
-    part = LanguageShare("keep", 0.4, 0.3, 10, 630, 10, 1.25, _BEST_FIT)
+    part = LanguageShare("keep", 0.4, 0.3, 10, 630, 10, 1.25, True, _BEST_FIT)
     summary = MixtureSummary("best_fit", 64, "", {"python": part})
     (row,) = [line for line in _lines(mixture_table(summary)) if "Python" in line]
     cells = [cell.strip() for cell in row.strip("│").split("│")]

@@ -60,10 +60,11 @@ def best_fit_decreasing(lengths_P: np.ndarray, capacity: int) -> np.ndarray:
     """
     order_P = np.argsort(-lengths_P, kind="stable")
     bins_P = np.empty(len(lengths_P), np.int64)
+    num_bins = int((lengths_P == capacity).sum())  # these fill a bin each, and come first
     bins_by_room: list[list[int]] = [[] for _ in range(capacity)]
-    rooms = num_bins = 0
+    rooms = 0
     chosen = []
-    for length in lengths_P[order_P].tolist():
+    for length in lengths_P[order_P[num_bins:]].tolist():
         enough = rooms >> length
         if enough:
             room = length + (enough & -enough).bit_length() - 1
@@ -78,7 +79,7 @@ def best_fit_decreasing(lengths_P: np.ndarray, capacity: int) -> np.ndarray:
         if left:
             bins_by_room[left].append(number)
             rooms |= 1 << left
-    bins_P[order_P] = chosen
+    bins_P[order_P] = np.concatenate([np.arange(len(lengths_P) - len(chosen)), np.array(chosen, np.int64)])
     return bins_P
 
 

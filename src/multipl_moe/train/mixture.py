@@ -1,7 +1,7 @@
 """The sequences that a run trains on, in order: the corpus's packed tokens, mixed as the recipe says."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class LanguageShare:
         tokens: tokens in them.
         padding_tokens: places in them that hold none.
         epochs: passes over its text, those of `train.skip_tokens` included.
+        capped: whether `train.max_epochs` gave it less than was asked for.
         packing: what packing makes of all of its text.
     """
 
@@ -42,6 +43,7 @@ class LanguageShare:
     tokens: int
     padding_tokens: int
     epochs: float
+    capped: bool
     packing: PackingCounts
 
 
@@ -69,12 +71,12 @@ class MixtureSummary:
 
     @property
     def capped(self) -> list[str]:
-        """A line for each language that `train.max_epochs` gives less than it would have."""
+        """A line for each language that `train.max_epochs` gave less than was asked for."""
         return [
             f"{name}: {part.epochs:.3g} passes over its text give {part.share:.1%} of the tokens, not the "
             f"{part.share_asked:.1%} asked for (train.max_epochs)"
             for name, part in self.languages.items()
-            if part.share < 0.99 * part.share_asked
+            if part.capped
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -118,10 +120,10 @@ def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> TrainingD
     begin = train.skip_tokens // train.sequence_tokens
     datasets = packed_languages(corpus, list(recipe.mixture_weights), train.sequence_tokens, train.packing)
     weights = _token_weights(recipe, corpus)
-    chosen = {name: weight / _fullness(datasets[name]) for name, weight in weights.items()}
-    chosen = _bounded(recipe, datasets, chosen, begin + num_sequences)
-    mixed = MixtureDataset(datasets, chosen, begin + num_sequences, recipe.seed)
-    return TrainingData(mixed, begin, _summary(recipe, datasets, weights, mixed, begin))
+    wanted = {name: weight / _fullness(datasets[name]) for name, weight in weights.items()}
+    shares, above = _within_epochs(recipe, datasets, wanted, begin + num_sequences)
+    mixed = MixtureDataset(datasets, shares, begin + num_sequences, recipe.seed)
+    return TrainingData(mixed, begin, _summary(recipe, datasets, weights, mixed, begin, above))
 
 
 def mixture(
@@ -170,18 +172,18 @@ def _fullness(dataset: PackedTokens) -> float:
     return 1 - dataset.counts.padding_share
 
 
-def _bounded(
+def _within_epochs(
     recipe: Recipe, datasets: Mapping[str, PackedTokens], weights: dict[str, float], num_sequences: int
-) -> dict[str, float]:
-    """The weights, in sequences, brought within `train.max_epochs`, or refused."""
+) -> tuple[dict[str, float], set[str]]:
+    """The weights, in sequences, brought within `train.max_epochs` or refused, and the languages that it bounds."""
     max_epochs = recipe.train.max_epochs
     if max_epochs is None:
-        return weights
+        return weights, set()
     most = {name: int(max_epochs * len(datasets[name])) / num_sequences for name in weights}
     total = sum(weights.values())
     above = [name for name, weight in weights.items() if weight / total > most[name] + _ROUNDING]
     if not above:
-        return weights
+        return weights, set()
     if recipe.train.on_max_epochs == "refuse":
         passes = {name: num_sequences * weights[name] / total / len(datasets[name]) for name in above}
         listed = ", ".join(f"{name} {count:.3g} times" for name, count in passes.items())
@@ -197,7 +199,7 @@ def _bounded(
             f"train.max_epochs: {max_epochs:g} passes over all languages are {held:,} tokens, fewer than the "
             f"{wanted:,} of train.tokens and skip_tokens; lower these or add text"
         )
-    return shares
+    return shares, set(above)
 
 
 def _summary(
@@ -206,6 +208,7 @@ def _summary(
     weights: Mapping[str, float],
     mixed: MixtureDataset,
     begin: int,
+    capped: Collection[str],
 ) -> MixtureSummary:
     items = {name: mixed.items(name, begin, len(mixed)) for name in mixed.languages}
     tokens = {name: int(datasets[name].num_tokens(items[name]).sum()) for name in items}
@@ -218,6 +221,7 @@ def _summary(
             tokens=tokens[name],
             padding_tokens=len(items[name]) * recipe.train.sequence_tokens - tokens[name],
             epochs=mixed.epochs[name],
+            capped=name in capped,
             packing=datasets[name].counts,
         )
         for name in items
