@@ -61,6 +61,11 @@ KEYS = {
         "tokens",
         "skip_tokens",
         "sequence_tokens",
+        "packing",
+        "mixture_temperature",
+        "language_tokens",
+        "max_epochs",
+        "on_max_epochs",
         "batch_sequences",
         "accumulation_steps",
         "learning_rate",
@@ -283,6 +288,38 @@ def test_a_whole_number_stands_for_a_real_one():
 def test_an_unknown_language_is_refused_with_the_known_ones(values):
     (problem,) = problems_of(values)
     assert problem == "recipe: unknown languages cobol; known: cpp, english, go, java, python, ruby, rust"
+
+
+_BUDGETS = {"rust": 150_000, "go": 100_000, "ruby": 50_000}
+
+
+@pytest.mark.parametrize(
+    ("train", "problem"),
+    [
+        ({"weights": dict.fromkeys(_BUDGETS, 1.0), "language_tokens": _BUDGETS}, "weights, language_tokens: each of"),
+        ({"mixture_temperature": 2.0, "language_tokens": _BUDGETS}, "mixture_temperature, language_tokens: each of"),
+        ({"mixture_temperature": 0.5}, "mixture_temperature: 0.5: Input should be greater than or equal to 1"),
+        ({"language_tokens": _BUDGETS, "tokens": 1_000}, "they add up to 300,000, but tokens and skip_tokens to 1,000"),
+        ({"on_max_epochs": "cap"}, "on_max_epochs: cap needs max_epochs"),
+        ({"attention": "flash_attention_2"}, "set batch_sequences to 1"),
+        ({"packing": "tight"}, "'windows' or 'best_fit'"),
+    ],
+)
+def test_what_decides_the_mixture_and_its_packing_must_agree(train, problem):
+    (told,) = problems_of({"train": train})
+    assert problem in told
+
+
+def test_budgets_of_languages_are_weights_and_name_every_language_to_learn():
+    recipe = validate_recipe({"train": {"language_tokens": _BUDGETS, "tokens": 250_000, "skip_tokens": 50_000}})
+    assert recipe.mixture_weights == _BUDGETS
+    (problem,) = problems_of({"train": {"language_tokens": {"rust": 300_000}}})
+    assert problem.startswith("recipe: train.language_tokens: needs every language to learn")
+
+
+def test_flash_attention_is_for_batches_of_one_sequence():
+    train = validate_recipe({"train": {"attention": "flash_attention_2", "batch_sequences": 1}}).train
+    assert train.attention == "flash_attention_2"
 
 
 def test_a_language_both_to_learn_and_to_keep_is_refused():

@@ -46,6 +46,7 @@ DEMO_RECIPE: dict[str, Any] = {
     "corpus.max_bytes_per_language": 2_500_000,
     "corpus.validation_share": 0.2,
     "train.sequence_tokens": 256,
+    "train.packing": "windows",
     "train.batch_sequences": 4,
     "train.learning_rate": 2e-3,
     "train.replay": 0.1,
@@ -100,6 +101,8 @@ class Demo:
             self._enter()
             self.console.print(f"{self.output} holds a finished run; its result:")
             return self._show(read_json(self.output / "metrics.json"))
+        if self.minutes is not None and self.recipe.train.language_tokens is not None:
+            raise ConfigError("train.language_tokens: the demo fits its tokens to --minutes; give train.weights")
         base = resolve_base(self.recipe.base)
         self._enter()
         with self._step("corpus", self.output / "corpus") as missing:

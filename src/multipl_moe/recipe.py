@@ -238,6 +238,9 @@ class CorpusSection(Section):
         return values if self.max_bytes_per_language is not None else values | {"max_bytes_per_language": None}
 
 
+_MIXTURES = ("weights", "mixture_temperature", "language_tokens")
+
+
 class TrainSection(Section):
     """Stage 1: new experts and routers learn from code; or, to compare with, the dense base does."""
 
@@ -250,6 +253,11 @@ class TrainSection(Section):
     tokens: int = Field(default=300_000, gt=0, description="Tokens to train on.")
     skip_tokens: int = Field(default=0, ge=0, description="Tokens of the mixture that an earlier stage has seen.")
     sequence_tokens: int = Field(default=512, ge=2, description="Tokens of a packed sequence.")
+    packing: Literal["windows", "best_fit"] = Field(
+        default="best_fit",
+        description="How documents become sequences: all text cut every sequence_tokens (windows), or only documents "
+        "that are longer, and the pieces packed so that next to no place stays free (best_fit).",
+    )
     batch_sequences: int = Field(default=4, ge=1, description="Sequences of a forward pass, on each process.")
     accumulation_steps: int = Field(default=1, ge=1, description="Forward passes of an optimiser step.")
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -262,7 +270,23 @@ class TrainSection(Section):
         default=0.0, ge=0, description="Mixture weight of each language to keep, beside 1 for each to learn."
     )
     weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
-        default=None, description="Mixture weight of each language, instead of 1 and replay."
+        default=None, description="Mixture weight of each language in tokens, instead of 1 and replay."
+    )
+    mixture_temperature: float | None = Field(
+        default=None,
+        ge=1,
+        description="Weights in proportion to bytes ** (1 / temperature) among the languages to learn, and among those "
+        "to keep; 1: as much as there is of each. Default: all alike. Their means stay 1 and replay.",
+    )
+    language_tokens: dict[str, Annotated[int, Field(gt=0)]] | None = Field(
+        default=None,
+        description="Tokens of each language, instead of weights; they must add up to tokens and skip_tokens.",
+    )
+    max_epochs: float | None = Field(default=None, gt=0, description="Most passes over a language's text.")
+    on_max_epochs: Literal["refuse", "cap"] = Field(
+        default="refuse",
+        description="Where a language would be read more often: refuse to train, or give what is too much to the "
+        "others.",
     )
     compute_dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where it is fast."
@@ -309,6 +333,30 @@ class TrainSection(Section):
     def _best_is_measured(self) -> "TrainSection":
         if self.keep_best and self.eval_every_steps is None:
             raise ValueError("keep_best: needs eval_every_steps, which says how often to measure")
+        return self
+
+    @model_validator(mode="after")
+    def _mixture_is_clear(self) -> "TrainSection":
+        given = [name for name in _MIXTURES if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{', '.join(given)}: each of them decides the mixture; give one")
+        if self.on_max_epochs == "cap" and self.max_epochs is None:
+            raise ValueError("on_max_epochs: cap needs max_epochs, which says where")
+        total = sum((self.language_tokens or {}).values())
+        if self.language_tokens is not None and total != self.tokens + self.skip_tokens:
+            raise ValueError(
+                f"language_tokens: they add up to {total:,}, but tokens and skip_tokens to "
+                f"{self.tokens + self.skip_tokens:,}; make them equal"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _documents_stay_apart(self) -> "TrainSection":
+        if self.attention == "flash_attention_2" and self.batch_sequences > 1:
+            raise ValueError(
+                "attention: flash_attention_2 keeps packed documents apart only in batches of one sequence; set "
+                "batch_sequences to 1 and raise accumulation_steps, or use sdpa or flex_attention"
+            )
         return self
 
 
@@ -392,15 +440,15 @@ class Recipe(Section):
             raise ValueError("; ".join(problems))
         known = set(self.language_table)
         of_sources = [source.language for source in self.corpus.sources if source.language is not None]
-        named = [*self.learn, *self.keep, *(self.train.weights or {}), *of_sources]
+        mixture = self.train.weights or self.train.language_tokens or {}
+        named = [*self.learn, *self.keep, *mixture, *of_sources]
         unknown = [name for name in named if name not in known]
         if unknown:
             raise ValueError(f"unknown languages {', '.join(sorted(set(unknown)))}; known: {', '.join(sorted(known))}")
-        if self.train.weights is not None and not set(self.learn) <= set(self.train.weights) <= {
-            *self.learn,
-            *self.keep,
-        }:
-            raise ValueError("train.weights: needs every language to learn, and only languages to learn or to keep")
+        for key in ("weights", "language_tokens"):
+            chosen = getattr(self.train, key)
+            if chosen is not None and not set(self.learn) <= set(chosen) <= {*self.learn, *self.keep}:
+                raise ValueError(f"train.{key}: needs every language to learn, and only languages to learn or to keep")
         if both := set(self.learn) & set(self.keep):
             raise ValueError(f"languages both to learn and to keep: {', '.join(sorted(both))}")
         return self
@@ -417,9 +465,12 @@ class Recipe(Section):
 
     @property
     def mixture_weights(self) -> dict[str, float]:
-        """Weight of each language in training; they need not sum to 1."""
+        """Weight of each language in training, in tokens, which need not sum to 1; before `train.mixture_temperature`,
+        which needs to know how much text there is."""
         if self.train.weights is not None:
             return self.train.weights
+        if self.train.language_tokens is not None:
+            return {name: float(tokens) for name, tokens in self.train.language_tokens.items()}
         replayed = self.keep if self.train.replay > 0 else []
         return dict.fromkeys(self.learn, 1.0) | dict.fromkeys(replayed, self.train.replay)
 

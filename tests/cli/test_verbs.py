@@ -55,6 +55,8 @@ def test_corpus_collects_the_files_of_a_folder(run, base, sources, tmp_path):
         assert counts.train_files + counts.validation_files == 5
         assert counts.train_tokens == counts.train_bytes + counts.train_files  # one token a byte, one at each end
         assert f"{counts.train_files}" in outcome.out
+    assert "Packing into sequences of 512 tokens" in outcome.out
+    assert outcome.out.count("best fit") == outcome.out.count("windows") == 2
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -62,8 +64,11 @@ def test_train_and_eval_go_on_from_there(run, base, hybrid, corpus, tmp_path):
     outcome = run("train", hybrid, corpus, "run", *TWO, *SHORT)
     assert outcome.code == 0, outcome.err
     assert "no frozen parameter changed" in outcome.out
+    assert "packed by best fit into sequences of" in " ".join(outcome.out.split())
     assert load_recipe(tmp_path / "run" / "recipe.yaml").train.tokens == 128
-    assert json.loads((tmp_path / "run" / "training.json").read_text())["tokens"] == 128
+    training = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert training["tokens"] == 128
+    assert training["data"]["packing"] == "best_fit"
     assert (tmp_path / "run" / "environment.json").is_file()
     bpb = ["--metric", "bpb", "--corpus", corpus, "--against", base]
     outcome = run("eval", "deep/bpb", "--model", tmp_path / "run" / "model", *bpb, *TWO)

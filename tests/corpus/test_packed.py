@@ -1,4 +1,4 @@
-"""Training sequences: windows, positions, labels, mixtures."""
+"""Training sequences of one language: every token in its place, positions, labels, padding."""
 
 import pickle
 from pathlib import Path
@@ -6,58 +6,162 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from transformers import AutoTokenizer
 
-from multipl_moe.corpus import MixtureDataset, PackedTokens, read_documents
-from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.corpus import PackedTokens, read_documents
+from multipl_moe.corpus.best_fit_layout import BestFitLayout
+from multipl_moe.corpus.packed import packing_by_language
+from multipl_moe.corpus.packing import PACKINGS, Packing
+from multipl_moe.corpus.token_files import TokenFiles
+from multipl_moe.corpus.window_layout import WindowLayout
+from multipl_moe.errors import CorpusError
+from tests.corpus.token_files import write_tokens
 
 LENGTHS = [3, 1, 7, 5, 5, 11, 2]
 
 
-def write_tokens(folder: Path, lengths: list[int], dtype: type = np.uint16, name: str = "00000.ds") -> np.ndarray:
-    """Documents of these lengths, whose tokens tell document and place: 100 * document + place."""
-    folder.mkdir(exist_ok=True)
-    tokens = np.concatenate([100 * document + np.arange(length) for document, length in enumerate(lengths)])
-    tokens.astype(dtype).tofile(folder / name)
-    np.cumsum(lengths).astype(np.uint64).tofile(folder / f"{name}.index")
-    return tokens
-
-
+@pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
 @pytest.mark.parametrize("sequence_tokens", [2, 4, 5, 34])
-def test_windows_hold_the_tokens_in_order_and_positions_restart_at_documents(tmp_path, dtype, sequence_tokens):
-    tokens = write_tokens(tmp_path, LENGTHS, dtype)
-    dataset = PackedTokens(tmp_path, sequence_tokens)
-    assert len(dataset) == len(tokens) // sequence_tokens
+def test_positions_restart_at_documents_and_labels_leave_out_their_first_tokens(
+    tmp_path, dtype, sequence_tokens, packing
+):
+    """Tokens tell document and place: 100 * document + place."""
+    write_tokens(tmp_path, LENGTHS, dtype)
+    dataset = PackedTokens(tmp_path, sequence_tokens, packing)
     for index in reversed(range(len(dataset))):
-        window = tokens[index * sequence_tokens : (index + 1) * sequence_tokens]
         item = dataset[index]
         assert {tensor.dtype for tensor in item.values()} == {torch.int64}
-        assert item["input_ids"].tolist() == window.tolist()
-        first = window[0]
-        expected = [token - first if token // 100 == first // 100 else token % 100 for token in window]
-        assert item["position_ids"].tolist() == expected
-        labels = [-100 if position == 0 else token for token, position in zip(window, expected, strict=True)]
-        assert item["labels"].tolist() == labels
+        assert {tensor.shape for tensor in item.values()} == {(sequence_tokens,)}
+        before, expected = None, 0
+        for token, position, label in zip(*(item[key].tolist() for key in item), strict=True):
+            if position == -2:
+                assert (token, label) == (0, -100)
+                continue
+            continues = before is not None and token == before + 1
+            expected = expected + 1 if continues else 0
+            assert position == expected
+            assert label == (token if continues else -100)
+            before = token
 
 
-def test_several_files_follow_each_other(tmp_path):
-    first = write_tokens(tmp_path, [9], name="00000.ds")
-    second = write_tokens(tmp_path, [4, 5], name="00001.ds")
-    windows = [item["input_ids"].tolist() for item in PackedTokens(tmp_path, 4)]  # pyright: ignore[reportGeneralTypeIssues]
-    assert windows == [first[:4].tolist(), first[4:8].tolist(), second[:4].tolist(), second[4:8].tolist()]
+def test_windows_hold_the_tokens_in_order(tmp_path):
+    tokens = write_tokens(tmp_path, LENGTHS)
+    windows = [item["input_ids"].tolist() for item in _items(PackedTokens(tmp_path, 5))]
+    assert windows == tokens[:30].reshape(6, 5).tolist()
 
 
-def test_all_documents_of_a_corpus_come_back_from_its_windows(corpus, tokenizer_folder):
+def _items(dataset: PackedTokens) -> list[dict[str, torch.Tensor]]:
+    return [dataset[index] for index in range(len(dataset))]
+
+
+def _pieces(dataset: PackedTokens) -> list[list[int]]:
+    """The pieces of all sequences, padding left out."""
+    pieces = []
+    for item in _items(dataset):
+        for token, position in zip(item["input_ids"].tolist(), item["position_ids"].tolist(), strict=True):
+            if position == 0:
+                pieces.append([])
+            if position >= 0:
+                pieces[-1].append(token)
+    return pieces
+
+
+def _documents(pieces: list[list[int]]) -> list[list[int]]:
+    """Documents put together again from pieces whose tokens are numbered through."""
+    documents: list[list[int]] = []
+    for piece in sorted(pieces):
+        if documents and piece[0] % 1000 and piece[0] == documents[-1][-1] + 1:
+            documents[-1] += piece
+        else:
+            documents.append(list(piece))
+    return documents
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3), st.integers(2, 50))
+def test_best_fit_loses_and_doubles_no_token(tmp_path_factory, files, sequence_tokens):
+    folder = tmp_path_factory.mktemp("tokens")
+    documents = _write(folder, files)
+    dataset = PackedTokens(folder, sequence_tokens, "best_fit")
+    assert _documents(_pieces(dataset)) == documents
+    _check_counts(dataset, documents)
+    assert dataset.counts.lost_tokens == 0
+    assert dataset.counts.cut_documents == sum(len(document) > sequence_tokens for document in documents)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12), min_size=1, max_size=3), st.integers(2, 50))
+def test_windows_lose_only_the_end_of_each_file_and_count_it(tmp_path_factory, files, sequence_tokens):
+    folder = tmp_path_factory.mktemp("tokens")
+    documents = _write(folder, files)
+    if all(sum(lengths) < sequence_tokens for lengths in files):
+        return
+    dataset = PackedTokens(folder, sequence_tokens, "windows")
+    expected, first = [], 0
+    for lengths in files:
+        tokens = [token for document in documents[first : first + len(lengths)] for token in document]
+        expected += tokens[: len(tokens) // sequence_tokens * sequence_tokens]
+        first += len(lengths)
+    assert [token for item in _items(dataset) for token in item["input_ids"].tolist()] == expected
+    assert dataset.counts.lost_tokens == sum(map(sum, files)) - len(expected)
+    assert dataset.counts.padding_tokens == 0
+    _check_counts(dataset, documents)
+
+
+def _write(folder: Path, files: list[list[int]]) -> list[list[int]]:
+    """Files of documents of these lengths, whose tokens are 1000 * document + place; returns the documents."""
+    first = 0
+    for number, lengths in enumerate(files):
+        write_tokens(folder, lengths, name=f"{number:05}.ds", first=first, step=1000)
+        first += len(lengths)
+    flat = [length for lengths in files for length in lengths]
+    return [list(range(1000 * number, 1000 * number + length)) for number, length in enumerate(flat)]
+
+
+def _check_counts(dataset: PackedTokens, documents: list[list[int]]) -> None:
+    """The counts are those of the items, counted the slow way."""
+    counts, pieces = dataset.counts, _pieces(dataset)
+    places = len(dataset) * dataset.sequence_tokens
+    assert counts.tokens == sum(map(len, documents)) == places - counts.padding_tokens + counts.lost_tokens
+    assert counts.padding_tokens == sum(int((item["position_ids"] == -2).sum()) for item in _items(dataset))
+    assert counts.documents == len(documents)
+    assert counts.cut_documents == sum(document not in pieces for document in documents)
+    order = np.arange(len(dataset))[::-1]
+    real = [int((dataset[index]["position_ids"] >= 0).sum()) for index in order]
+    assert dataset.num_tokens(order).tolist() == real
+
+
+def test_costs_of_both_packings_are_known_without_training_on_them(corpus):
+    by_language = packing_by_language(corpus[0], 64)
+    assert list(by_language) == ["rust", "python"]
+    for name, by_packing in by_language.items():
+        for packing, counts in by_packing.items():
+            assert PackedTokens(corpus[0] / "tokens" / "train" / name, 64, packing).counts == counts
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_corpus_comes_back_byte_for_byte_from_its_sequences(corpus, tokenizer_folder, packing):
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
-    dataset = PackedTokens(corpus[0] / "tokens" / "train" / "rust", 2)
-    tokens = torch.cat([dataset[index]["input_ids"] for index in range(len(dataset))])
-    text = tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
-    documents = [file.text for file in read_documents(corpus[0], "train", "rust")]
-    assert text.split("<|endoftext|>")[: len(documents) - 1] == documents[:-1]
+    folder = corpus[0] / "tokens" / "train" / "rust"
+    dataset, files = PackedTokens(folder, 64, packing), TokenFiles(folder)
+    layouts = {
+        "windows": WindowLayout(files.document_ends, files.file_ends, 64),
+        "best_fit": BestFitLayout(files.document_ends, 64),
+    }
+    starts = [place for index in range(len(dataset)) for place in layouts[packing].pieces(index)[0].tolist()]
+    placed = sorted(zip(starts, _pieces(dataset), strict=True))
+    text = tokenizer.decode([token for _, piece in placed for token in piece], clean_up_tokenization_spaces=False)
+    whole = "".join(file.text + "<|endoftext|>" for file in read_documents(corpus[0], "train", "rust"))
+    if packing == "best_fit":
+        assert text.encode() == whole.encode()
+    else:
+        assert 0 < dataset.counts.lost_tokens < 64
+        assert whole.startswith(text.rstrip("\ufffd"))  # of a character that the last window cuts
+        assert len(tokenizer(whole)["input_ids"]) == 64 * len(dataset) + dataset.counts.lost_tokens
 
 
 def test_a_position_of_zero_marks_each_documents_first_token(corpus):
@@ -67,9 +171,10 @@ def test_a_position_of_zero_marks_each_documents_first_token(corpus):
     assert (item["position_ids"] == 0).sum() == (item["labels"] == -100).sum() == counts.train_files
 
 
-def test_worker_processes_see_the_same(tmp_path):
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_worker_processes_see_the_same(tmp_path, packing: Packing):
     write_tokens(tmp_path, LENGTHS)
-    dataset = PackedTokens(tmp_path, 4)
+    dataset = PackedTokens(tmp_path, 4, packing)
     expected = [dataset[index]["input_ids"].tolist() for index in range(len(dataset))]
     copy = pickle.loads(pickle.dumps(dataset))
     assert [copy[index]["input_ids"].tolist() for index in range(len(copy))] == expected
@@ -77,87 +182,8 @@ def test_worker_processes_see_the_same(tmp_path):
     assert [item["input_ids"].tolist() for item in loader] == expected
 
 
-def test_tokens_of_no_use_are_refused_with_the_reason(tmp_path):
-    with pytest.raises(CorpusError, match="no tokens"):
-        PackedTokens(tmp_path, 4)
+def test_too_few_tokens_for_a_window_are_refused_but_padded_by_best_fit(tmp_path):
     write_tokens(tmp_path, [3])
     with pytest.raises(CorpusError, match="3 tokens are less than one sequence of 4"):
         PackedTokens(tmp_path, 4)
-    (tmp_path / "00000.ds").write_bytes(b"12345")
-    with pytest.raises(CorpusError, match="does not have the 3 tokens"):
-        PackedTokens(tmp_path, 2)
-    (tmp_path / "00000.ds.index").unlink()
-    with pytest.raises(CorpusError, match="missing or empty"):
-        PackedTokens(tmp_path, 2)
-
-
-class Numbers(Dataset):
-    """Items that tell dataset and index."""
-
-    def __init__(self, name: int, length: int):
-        self.name, self.length = name, length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int):
-        return {"input_ids": torch.tensor([self.name, index])}
-
-
-def mixture(
-    weights: list[float], num_sequences: int, seed: int = 0, length: int = 7
-) -> tuple[MixtureDataset, np.ndarray]:
-    datasets = {f"language{i}": Numbers(i, length) for i in range(len(weights))}
-    named = {f"language{i}": weight for i, weight in enumerate(weights)}
-    mixed = MixtureDataset(datasets, named, num_sequences, seed)
-    return mixed, np.array([mixed[i]["input_ids"].tolist() for i in range(len(mixed))]).reshape(-1, 2)
-
-
-@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=9), st.integers(0, 120))
-def test_after_any_number_of_sequences_each_language_has_had_its_share(weights, num_sequences):
-    _, items = mixture(weights, num_sequences)
-    assert len(items) == num_sequences
-    shares = np.array(weights) / sum(weights)
-    counts = np.cumsum(items[:, :1] == np.arange(len(weights)), axis=0)
-    expected = np.arange(1, num_sequences + 1)[:, None] * shares
-    assert np.abs(counts - expected).max(initial=0) < 1 + 1e-6
-
-
-def test_each_pass_takes_every_sequence_once_in_a_new_order():
-    mixed, items = mixture([1.0], 17)
-    passes = [items[:7, 1], items[7:14, 1], items[14:, 1]]
-    assert sorted(passes[0]) == sorted(passes[1]) == list(range(7))
-    assert passes[0].tolist() != passes[1].tolist()
-    assert len(set(passes[2])) == 3
-    assert mixed.epochs == {"language0": 17 / 7}
-
-
-def test_the_order_depends_on_the_seed_and_not_on_the_other_languages():
-    _, items = mixture([1.0, 1.0], 20)
-    _, again = mixture([1.0, 1.0], 20)
-    _, other = mixture([1.0, 1.0], 20, seed=1)
-    _, joined = mixture([1.0, 1.0, 3.0], 50)
-    assert items.tolist() == again.tolist() != other.tolist()
-    for language in (0, 1):
-        assert joined[joined[:, 0] == language, 1].tolist() == items[items[:, 0] == language, 1].tolist()
-
-
-def test_a_language_of_weight_zero_is_left_out():
-    mixed, items = mixture([1.0, 0.0], 5)
-    assert items[:, 0].tolist() == [0] * 5
-    assert mixed.epochs == {"language0": 5 / 7}
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ({"go": 1.0, "ruby": 1.0}, "ruby: no tokens"),
-        ({"go": -1.0}, "go: -1.0 is negative"),
-        ({"go": float("nan")}, "go: nan"),
-        ({"go": 0.0}, "above 0"),
-        ({}, "above 0"),
-    ],
-)
-def test_weights_of_no_use_are_refused(weights, message):
-    with pytest.raises(ConfigError, match=message):
-        MixtureDataset({"go": Numbers(0, 3)}, weights, 4, 0)
+    assert PackedTokens(tmp_path, 4, "best_fit")[0]["position_ids"].tolist() == [0, 1, 2, -2]

@@ -1,5 +1,6 @@
 """Training in processes of their own, which can be killed: forked from a server that has imported torch already."""
 
+import json
 import os
 import signal
 import socket
@@ -24,12 +25,17 @@ _CONTEXT.set_forkserver_preload([__name__])
 
 @dataclass(frozen=True)
 class Job:
-    """A training run."""
+    """A training run.
+
+    Attributes:
+        seen: file for the token ids that it reads, one more for each further process.
+    """
 
     recipe: Recipe
     model: Path
     corpus: Path
     output: Path
+    seen: Path | None = None
 
 
 class Death(TrainerCallback):
@@ -108,7 +114,21 @@ def _train(job: Job, death: Death | None, rank: int, num_processes: int, port: i
         os.environ.update({name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"})
     if death is not None:
         death.install()
+    if job.seen is not None:
+        _note_ids(job.seen.with_suffix(f".{rank}"))
     train_model(job.recipe, job.model, job.corpus, job.output, callbacks=[] if death is None else [death])
+
+
+def _note_ids(file: Path) -> None:
+    """Append, for each forward pass of training, the number of steps before it and the rows of token ids it reads."""
+    training_step = ordered_trainer.OrderedTrainer.training_step
+
+    def noting(trainer: Any, model: Any, inputs: dict[str, Any], *args: Any) -> Any:
+        with file.open("a") as stream:
+            stream.write(json.dumps([trainer.state.global_step, inputs["input_ids"].tolist()]) + "\n")
+        return training_step(trainer, model, inputs, *args)
+
+    setattr(ordered_trainer.OrderedTrainer, "training_step", noting)  # noqa: B010 (pyright: it is a method)
 
 
 def _die() -> None:

@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 from multipl_moe.errors import TrainingError
 from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.train.bad_steps import BadStepGuard
-from multipl_moe.train.data import training_data
+from multipl_moe.train.mixture import training_data
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import TrainResult, train_model

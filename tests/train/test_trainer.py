@@ -18,8 +18,9 @@ from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.callbacks import StopOnInterrupt
-from multipl_moe.train.data import calibration_batches, mixture
+from multipl_moe.train.data import calibration_batches
 from multipl_moe.train.methods import prepare
+from multipl_moe.train.mixture import mixture
 from multipl_moe.train.settings import compute_dtype, tokens_per_step, training_steps
 from multipl_moe.train.stages import frozen_hashes, verify_frozen
 from multipl_moe.train.trainer import TrainResult, train_model

@@ -76,6 +76,7 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
         "train": {
             "tokens": 12 * 4 * 32,
             "sequence_tokens": 32,
+            "packing": "windows",
             "batch_sequences": 4,
             "learning_rate": 1e-2,
             "compute_dtype": "float32",

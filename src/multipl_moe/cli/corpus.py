@@ -47,7 +47,9 @@ def corpus(
     Example: `multipl-moe corpus corpora/mine --source ~/src/project --learn rust --keep python`
     """
     from multipl_moe.corpus.dropped import DROPPED_NAME
+    from multipl_moe.corpus.packed import packing_by_language
     from multipl_moe.corpus.pipeline import build_corpus
+    from multipl_moe.report.packing_tables import packing_table
     from multipl_moe.report.tables import corpus_table
     from multipl_moe.staging import refuse_existing
     from multipl_moe.upcycle.base import resolve_base
@@ -59,6 +61,7 @@ def corpus(
     with _tasks_shown() as on_tasks:
         manifest = build_corpus(chosen, tokenizer, output, console.print, on_tasks)
     console.print(corpus_table(manifest, chosen.language_table))
+    console.print(packing_table(packing_by_language(output, chosen.train.sequence_tokens)))
     console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)
 
 

@@ -75,6 +75,7 @@ def review(
 def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":
     """Train, unless that is done and only the scores are missing."""
     from multipl_moe.corpus.documents import read_documents
+    from multipl_moe.report.packing_tables import mixture_table
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run, read_json
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
@@ -101,5 +102,6 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
             output,
             callbacks=[progress],
             on_audit=begin,
+            on_data=lambda summary: console.print(mixture_table(summary)),
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
         )

@@ -42,9 +42,11 @@ def train(
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --tokens 300000 --learning-rate 2e-3`
     """
     from multipl_moe.allocator import keep_freed_memory
+    from multipl_moe.report.packing_tables import mixture_table
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.mixture import MixtureSummary
     from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.settings import tokens_per_step
@@ -61,6 +63,11 @@ def train(
         open_run(output, chosen)
         console.print(audit_table(audit))
 
+    def tell_data(summary: MixtureSummary) -> None:
+        console.print(mixture_table(summary))
+        for line in summary.capped:
+            console.print(line, highlight=False)
+
     keep_freed_memory()
     console.quiet = not is_main()
     with TrainingProgress(output, tokens_per_step(chosen), console) as progress:
@@ -71,6 +78,7 @@ def train(
             output,
             callbacks=[progress],
             on_audit=begin,
+            on_data=tell_data,
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
         )
     leave()

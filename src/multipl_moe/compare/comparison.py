@@ -11,7 +11,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.recipe import Recipe, Section, describe_problem, load_recipe, read_yaml
 
 _SHARED_SECTIONS = ("base", "learn", "keep", "corpus", "eval", "codegen", "programs")
-_SHARED_SETTINGS = ("sequence_tokens", "batch_sequences", "accumulation_steps")
+_SHARED_SETTINGS = ("sequence_tokens", "packing", "batch_sequences", "accumulation_steps")
 _Rate = Annotated[float, Field(gt=0)]
 
 

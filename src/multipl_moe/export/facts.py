@@ -100,4 +100,6 @@ def _learning_rate(recipe: Recipe) -> str:
 
 
 def _mixture(recipe: Recipe) -> str:
-    return ", ".join(f"{name} {weight:g}" for name, weight in recipe.mixture_weights.items())
+    weights = ", ".join(f"{name} {weight:.10g}" for name, weight in recipe.mixture_weights.items())
+    temperature = recipe.train.mixture_temperature
+    return weights if temperature is None else f"{weights}; by size at temperature {temperature:g}"

@@ -103,8 +103,8 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         Args:
             input_ids: (B, T); or inputs_embeds (B, T, H).
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
-            position_ids: (B, T) position in the document; restarts at each document of a packed row. Left out, it
-                counts the real tokens of each row.
+            position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
+                attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
             labels: (B, T), -100 where no token is to be predicted; shifted here.
             logits_to_keep: as in transformers.
             num_items_in_batch: labels in the whole accumulated batch, over all processes; makes losses of micro-batches
@@ -173,6 +173,8 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             position_ids = _positions(inputs, attention_mask, 0 if cache is None else cache.get_seq_length())
         position_ids = position_ids.expand(inputs.shape[:2])
         real_tokens = None if attention_mask is None else attention_mask[:, -inputs.shape[1] :]
+        if attention_mask is None and cache is None and bool((position_ids < 0).any()):
+            real_tokens = position_ids >= 0
         if real_tokens is not None and cache is None and "flash" not in (self.config._attn_implementation or ""):
             # Only without a mask does transformers keep packed documents apart in attention; a position that continues
             # nothing makes each padding token a document of its own.

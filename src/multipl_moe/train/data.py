@@ -1,48 +1,22 @@
-"""The tokens of a corpus as training and calibration read them."""
+"""Text of a corpus that calibration and the routers' statistics read, and whether its tokens fit the model."""
 
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch.utils.data import Dataset, Subset
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.corpus.packed import MixtureDataset, PackedTokens
+from multipl_moe.corpus.mixture import MixtureDataset
 from multipl_moe.corpus.windows import padded, window_turns
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe import Recipe
+from multipl_moe.train.mixture import mixture
 
 _CALIBRATION_ROWS = 32
 _EXPERT_USE_SEED_OFFSET = 2
 _EXPERT_USE_TOKENS = 2048
-
-
-def mixture(
-    corpus: Path, weights: dict[str, float], *, num_sequences: int, sequence_tokens: int, seed: int
-) -> MixtureDataset:
-    """The packed sequences of the corpus, mixed by `weights`.
-
-    Raises:
-        CorpusError: a language of the mixture has no tokens in the corpus.
-    """
-    datasets = {}
-    for language in weights:
-        folder = corpus / "tokens" / "train" / language
-        if not folder.is_dir():
-            raise CorpusError(f"train.weights: {language} has no tokens in {corpus}; add it to the corpus")
-        datasets[language] = PackedTokens(folder, sequence_tokens)
-    return MixtureDataset(datasets, weights, num_sequences, seed)
-
-
-def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> Dataset[dict[str, torch.Tensor]]:
-    """The sequences that the recipe trains on, in order, from `train.skip_tokens` on."""
-    tokens = recipe.train.sequence_tokens
-    skipped = recipe.train.skip_tokens // tokens
-    weights, total = recipe.mixture_weights, skipped + num_sequences
-    dataset = mixture(corpus, weights, num_sequences=total, sequence_tokens=tokens, seed=recipe.seed)
-    return Subset(dataset, range(skipped, total))
 
 
 def calibration_batches(

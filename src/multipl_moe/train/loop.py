@@ -48,6 +48,7 @@ def fit(
     *,
     held_out: HeldOut | None = None,
     frozen: Mapping[str, str] | None = None,
+    order_sha256: str | None = None,
     trainer_class: type[OrderedTrainer] = OrderedTrainer,
 ) -> FitResult:
     """Train the parameters that require gradients, from the last whole checkpoint if there is one.
@@ -64,12 +65,13 @@ def fit(
         on_interrupt: called at the first Ctrl-C or SIGTERM, when the step will still be finished and saved.
         held_out: text to measure the loss on, every `train.eval_every_steps`.
         frozen: hash of each parameter that does not learn; a checkpoint is only gone on from with the same ones.
+        order_sha256: of the dataset; a checkpoint is only gone on from with the same sequences in the same order.
         trainer_class: another one has another loss.
 
     Raises:
         ConfigError: the processes would not be used as the recipe says.
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
-        OutputError: the disk is full, or the checkpoint is of another model or another number of processes.
+        OutputError: the disk is full, or the checkpoint is of another model, other data or another number of processes.
         Preempted: stopped by SIGTERM, after saving a checkpoint.
         TrainingError: a bad step that the recipe does not skip.
     """
@@ -84,6 +86,7 @@ def fit(
         train_dataset=dataset,
         held_out=held_out,
         frozen_sha256=hashlib.sha256(json.dumps(sorted((frozen or {}).items())).encode()).hexdigest(),
+        order_sha256=order_sha256,
         args=_arguments(recipe, checkpoints),
         callbacks=[interrupt, AbsorbThresholds(), *callbacks, *tracker_callbacks(recipe, checkpoints.parent)],
     )

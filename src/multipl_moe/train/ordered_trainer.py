@@ -46,6 +46,8 @@ class OrderedTrainer(Trainer):
         train_dataset: a mixture, or a part of one.
         held_out: text to measure the loss on.
         frozen_sha256: of what does not learn; a checkpoint goes with it.
+        order_sha256: of the sequences and their order; a checkpoint goes with it, and its step tells how many of them
+            were read.
         kwargs: of `Trainer`.
     """
 
@@ -57,13 +59,15 @@ class OrderedTrainer(Trainer):
         train_dataset: Dataset,
         held_out: HeldOut | None,
         frozen_sha256: str,
+        order_sha256: str | None = None,
         **kwargs: Any,
     ) -> None:
         rows = WithLanguage(train_dataset, list(recipe.mixture_weights))
         super().__init__(model=model, train_dataset=rows, eval_dataset=cast(Any, held_out), **kwargs)
         self.language_losses = LanguageLosses(rows.languages)
         self.guard = BadStepGuard(recipe)
-        self._recipe, self._held_out, self._frozen_sha256 = recipe, held_out, frozen_sha256
+        self._recipe, self._held_out = recipe, held_out
+        self._run = {"frozen_sha256": frozen_sha256, "order_sha256": order_sha256}
         self._record: StepRecord | None = None
         self._is_sharded = is_sharded(model)
         # Trainer's own name for it: the model reduces its gradients itself, so it is not wrapped again.
@@ -172,7 +176,7 @@ class OrderedTrainer(Trainer):
             self._save_scaler(str(folder))
             self._save_rng_state(str(folder))
             if saves:
-                write_json(folder / _RUN_FILE, {"frozen_sha256": self._frozen_sha256, "steps": self.guard.state()})
+                write_json(folder / _RUN_FILE, self._run | {"steps": self.guard.state()})
                 self.state.save_to_json(str(folder / "trainer_state.json"))
             self.accelerator.wait_for_everyone()
         if saves:
@@ -194,8 +198,10 @@ class OrderedTrainer(Trainer):
         if not self._is_sharded:
             load_trained(model if model is not None else cast(nn.Module, self.model), checkpoint)
         run = read_json(checkpoint / _RUN_FILE)
-        if run["frozen_sha256"] != self._frozen_sha256:
+        if run["frozen_sha256"] != self._run["frozen_sha256"]:
             raise OutputError(f"output: {checkpoint} is of a run that started from another model; go on with that one")
+        if run["order_sha256"] != self._run["order_sha256"]:
+            raise OutputError(f"output: {checkpoint} is of a run that read another corpus; go on with that one")
         self.guard.restore(run["steps"])
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:

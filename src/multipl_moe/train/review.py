@@ -49,7 +49,7 @@ def review_stage(recipe: Recipe) -> Recipe:
         raise ConfigError("keep: [] leaves nothing to review; name the languages to keep")
     chosen = recipe.review
     values = {"tokens": chosen.tokens, "learning_rate": chosen.learning_rate, "replay": chosen.replay}
-    values |= {"method": "experts", "weights": None, "skip_tokens": 0}
+    values |= {"method": "experts", "weights": None, "language_tokens": None, "skip_tokens": 0}
     return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
 
 

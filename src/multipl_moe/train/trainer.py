@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, Unpack
 
@@ -18,10 +18,11 @@ from multipl_moe.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.train.callbacks import TrainingClock, preemptible
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
-from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer, training_data
+from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import METHODS, load_for_training, merge_adapters, prepare
+from multipl_moe.train.mixture import MixtureSummary, training_data
 from multipl_moe.train.new_rows import fold_new_rows
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import join, main_first, wait_for_all
@@ -47,11 +48,12 @@ class TrainResult:
         model_folder: the trained checkpoint.
         audit: what trained and what did not.
         frozen_sha256: hash over all frozen parameters, equal before and after.
-        tokens: tokens trained on.
+        tokens: tokens trained on, places of sequences that hold padding included.
         seconds: time of the training loop.
         steps: optimiser steps.
         skipped_steps: those of them whose gradients were dropped, as `train.on_bad_step` says.
         best_step: the step whose weights these are, where `train.keep_best` chose.
+        data: `MixtureSummary.to_json` of what was read.
     """
 
     model_folder: Path
@@ -62,6 +64,7 @@ class TrainResult:
     steps: int
     skipped_steps: int = 0
     best_step: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""
@@ -102,6 +105,7 @@ class Hooks(TypedDict, total=False):
 
     callbacks: Sequence[TrainerCallback]
     on_audit: Callable[[Audit], None]
+    on_data: Callable[[MixtureSummary], None]
     on_interrupt: Callable[[], None]
 
 
@@ -120,6 +124,7 @@ def run_stage(
     *,
     callbacks: Sequence[TrainerCallback] = (),
     on_audit: Callable[[Audit], None] = lambda audit: None,
+    on_data: Callable[[MixtureSummary], None] = lambda summary: None,
     on_interrupt: Callable[[], None] = lambda: None,
 ) -> TrainResult:
     """Train, prove what stayed frozen, finish; goes on from the last checkpoint in `output` if there is one.
@@ -134,13 +139,15 @@ def run_stage(
         output: run folder; gets checkpoints/ while training, model/ and training.json at the end.
         callbacks: told of every step, for progress.
         on_audit: told what trains, before it does.
+        on_data: told after it what will be read.
         on_interrupt: called at the first Ctrl-C, when the step will still be finished and saved.
 
     Raises:
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
         Preempted: stopped by SIGTERM, likewise.
         BaseModelError: the model is not of the kind that the method trains.
-        ConfigError: processes, GPUs or optimiser would not be used as the recipe says.
+        ConfigError: processes, GPUs or optimiser would not be used as the recipe says, or a language would be read too
+            often.
         CorpusError: the corpus lacks a language, or was tokenised for another model.
         FrozenParameterError: a frozen parameter changed.
         OutputError: `output` holds a trained model, or the disk has no room.
@@ -169,6 +176,7 @@ def run_stage(
     audit = stage.prepare(model, recipe)
     if is_main():
         on_audit(audit)
+        on_data(dataset.summary)
     before = frozen_hashes(model)
     unify_dtype(model, recipe)
     require_checkpoint_space(recipe, model, checkpoints, model.num_parameters() * storage_dtype.itemsize)
@@ -182,6 +190,7 @@ def run_stage(
         on_interrupt,
         held_out=held_out,
         frozen=before,
+        order_sha256=dataset.summary.order_sha256,
         trainer_class=stage.trainer_class,
     )
     if is_sharded(model):
@@ -197,6 +206,7 @@ def run_stage(
         steps=training_steps(recipe),
         skipped_steps=fitted.skipped_steps,
         best_step=fitted.best_step,
+        data=dataset.summary.to_json(),
     )
     fold_new_rows(model)
     if is_main():

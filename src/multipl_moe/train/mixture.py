@@ -1,0 +1,232 @@
+"""The sequences that a run trains on, in order: the corpus's packed tokens, mixed as the recipe says."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.corpus.mixture import MixtureDataset
+from multipl_moe.corpus.mixture_weights import shares_within, weights_by_size
+from multipl_moe.corpus.packed import PackedTokens
+from multipl_moe.corpus.packing import Packing, PackingCounts
+from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.recipe import Recipe
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class LanguageShare:
+    """A language's part of a run.
+
+    Attributes:
+        role: "learn" or "keep".
+        share_asked: share of the tokens that the recipe asks for.
+        share: share that it gets, of tokens without padding.
+        sequences: sequences of T places.
+        tokens: tokens in them.
+        padding_tokens: places in them that hold none.
+        epochs: passes over its text, those of `train.skip_tokens` included.
+        capped: whether `train.max_epochs` gave it less than was asked for.
+        packing: what packing makes of all of its text.
+    """
+
+    role: str
+    share_asked: float
+    share: float
+    sequences: int
+    tokens: int
+    padding_tokens: int
+    epochs: float
+    capped: bool
+    packing: PackingCounts
+
+
+@dataclass(frozen=True)
+class MixtureSummary:
+    """What a run reads.
+
+    Attributes:
+        packing: how documents became sequences.
+        sequence_tokens: T.
+        order_sha256: hash of which documents are in which sequence and in which order they come.
+        languages: by name.
+    """
+
+    packing: Packing
+    sequence_tokens: int
+    order_sha256: str
+    languages: dict[str, LanguageShare]
+
+    @property
+    def padding_share(self) -> float:
+        """Of all places."""
+        places = sum(part.tokens + part.padding_tokens for part in self.languages.values())
+        return sum(part.padding_tokens for part in self.languages.values()) / places
+
+    @property
+    def capped(self) -> list[str]:
+        """A line for each language that `train.max_epochs` gave less than was asked for."""
+        return [
+            f"{name}: {part.epochs:.3g} passes over its text give {part.share:.1%} of the tokens, not the "
+            f"{part.share_asked:.1%} asked for (train.max_epochs)"
+            for name, part in self.languages.items()
+            if part.capped
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict."""
+        return asdict(self) | {"padding_share": self.padding_share}
+
+
+class TrainingData(Dataset[dict[str, Tensor]]):
+    """The sequences begin..end-1 of a mixture.
+
+    Attributes:
+        summary: what they hold.
+    """
+
+    def __init__(self, mixed: MixtureDataset, begin: int, summary: MixtureSummary) -> None:
+        self._mixed, self._begin = mixed, begin
+        self.summary = summary
+
+    def __len__(self) -> int:
+        return len(self._mixed) - self._begin
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """The sequence whose turn it is."""
+        return self._mixed[self._begin + index]
+
+    def language_of(self, index: int) -> str:
+        """The language whose turn it is."""
+        return self._mixed.language_of(self._begin + index)
+
+
+def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> TrainingData:
+    """The sequences that the recipe trains on, in order, from `train.skip_tokens` on.
+
+    Weights are shares of tokens, padding left out: a language whose sequences hold more padding gets more of them.
+
+    Raises:
+        ConfigError: a language would be read more often than `train.max_epochs`, or the corpus is too small for it.
+        CorpusError: a language of the mixture has no tokens in the corpus.
+    """
+    train = recipe.train
+    begin = train.skip_tokens // train.sequence_tokens
+    datasets = packed_languages(corpus, list(recipe.mixture_weights), train.sequence_tokens, train.packing)
+    weights = _token_weights(recipe, corpus)
+    wanted = {name: weight / _fullness(datasets[name]) for name, weight in weights.items()}
+    shares, above = _within_epochs(recipe, datasets, wanted, begin + num_sequences)
+    mixed = MixtureDataset(datasets, shares, begin + num_sequences, recipe.seed)
+    return TrainingData(mixed, begin, _summary(recipe, datasets, weights, mixed, begin, above))
+
+
+def mixture(
+    corpus: Path, weights: dict[str, float], *, num_sequences: int, sequence_tokens: int, seed: int
+) -> MixtureDataset:
+    """Windows of the corpus's tokens, mixed by `weights`.
+
+    Raises:
+        CorpusError: a language of the mixture has no tokens in the corpus.
+    """
+    datasets = packed_languages(corpus, list(weights), sequence_tokens, "windows")
+    return MixtureDataset(datasets, weights, num_sequences, seed)
+
+
+def packed_languages(
+    corpus: Path, languages: list[str], sequence_tokens: int, packing: Packing
+) -> dict[str, PackedTokens]:
+    """The packed tokens of each language.
+
+    Raises:
+        CorpusError: a language has no tokens in the corpus.
+    """
+    datasets = {}
+    for language in languages:
+        folder = corpus / "tokens" / "train" / language
+        if not folder.is_dir():
+            raise CorpusError(f"train.weights: {language} has no tokens in {corpus}; add it to the corpus")
+        datasets[language] = PackedTokens(folder, sequence_tokens, packing)
+    return datasets
+
+
+def _token_weights(recipe: Recipe, corpus: Path) -> dict[str, float]:
+    """Weight of each language in tokens."""
+    temperature, weights = recipe.train.mixture_temperature, recipe.mixture_weights
+    if temperature is None:
+        return weights
+    counts = CorpusManifest.load(corpus).languages
+    by_role = {}
+    for role, mean in {"learn": 1.0, "keep": recipe.train.replay}.items():
+        sizes = {name: counts[name].train_bytes for name in weights if recipe.languages[name] == role}
+        by_role |= weights_by_size(sizes, temperature, mean)
+    return by_role
+
+
+def _fullness(dataset: PackedTokens) -> float:
+    return 1 - dataset.counts.padding_share
+
+
+def _within_epochs(
+    recipe: Recipe, datasets: Mapping[str, PackedTokens], weights: dict[str, float], num_sequences: int
+) -> tuple[dict[str, float], set[str]]:
+    """The weights, in sequences, brought within `train.max_epochs` or refused, and the languages that it bounds."""
+    max_epochs = recipe.train.max_epochs
+    if max_epochs is None:
+        return weights, set()
+    most = {name: int(max_epochs * len(datasets[name])) / num_sequences for name in weights}
+    total = sum(weights.values())
+    above = [name for name, weight in weights.items() if weight / total > most[name] + _ROUNDING]
+    if not above:
+        return weights, set()
+    if recipe.train.on_max_epochs == "refuse":
+        passes = {name: num_sequences * weights[name] / total / len(datasets[name]) for name in above}
+        listed = ", ".join(f"{name} {count:.3g} times" for name, count in passes.items())
+        raise ConfigError(
+            f"train.max_epochs: {max_epochs:g}, but of what there is {listed} would be read; lower train.tokens or the "
+            "weight, add text, or set train.on_max_epochs to cap"
+        )
+    shares = shares_within(weights, most)
+    if sum(shares.values()) < 1 - _ROUNDING:
+        held = sum(int(max_epochs * len(dataset)) for dataset in datasets.values()) * recipe.train.sequence_tokens
+        wanted = num_sequences * recipe.train.sequence_tokens
+        raise ConfigError(
+            f"train.max_epochs: {max_epochs:g} passes over all languages are {held:,} tokens, fewer than the "
+            f"{wanted:,} of train.tokens and skip_tokens; lower these or add text"
+        )
+    return shares, set(above)
+
+
+def _summary(
+    recipe: Recipe,
+    datasets: Mapping[str, PackedTokens],
+    weights: Mapping[str, float],
+    mixed: MixtureDataset,
+    begin: int,
+    capped: Collection[str],
+) -> MixtureSummary:
+    items = {name: mixed.items(name, begin, len(mixed)) for name in mixed.languages}
+    tokens = {name: int(datasets[name].num_tokens(items[name]).sum()) for name in items}
+    languages = {
+        name: LanguageShare(
+            role=recipe.languages[name],
+            share_asked=weights[name] / sum(weights.values()),
+            share=tokens[name] / sum(tokens.values()),
+            sequences=len(items[name]),
+            tokens=tokens[name],
+            padding_tokens=len(items[name]) * recipe.train.sequence_tokens - tokens[name],
+            epochs=mixed.epochs[name],
+            capped=name in capped,
+            packing=datasets[name].counts,
+        )
+        for name in items
+    }
+    train = recipe.train
+    parts = [mixed.sha256, train.packing, str(train.sequence_tokens), *(datasets[name].sha256 for name in items)]
+    order = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return MixtureSummary(train.packing, train.sequence_tokens, order, languages)

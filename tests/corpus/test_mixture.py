@@ -1,0 +1,96 @@
+"""Mixtures: shares, order, passes, and what a hash of the order tells."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import Dataset
+
+from multipl_moe.corpus import MixtureDataset
+from multipl_moe.errors import ConfigError
+
+
+class Numbers(Dataset):
+    """Items that tell dataset and index."""
+
+    def __init__(self, name: int, length: int):
+        self.name, self.length = name, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int):
+        return {"input_ids": torch.tensor([self.name, index])}
+
+
+def mixture(
+    weights: list[float], num_sequences: int, seed: int = 0, length: int = 7
+) -> tuple[MixtureDataset, np.ndarray]:
+    datasets = {f"language{i}": Numbers(i, length) for i in range(len(weights))}
+    named = {f"language{i}": weight for i, weight in enumerate(weights)}
+    mixed = MixtureDataset(datasets, named, num_sequences, seed)
+    return mixed, np.array([mixed[i]["input_ids"].tolist() for i in range(len(mixed))]).reshape(-1, 2)
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=9), st.integers(0, 120))
+def test_after_any_number_of_sequences_each_language_has_had_its_share(weights, num_sequences):
+    _, items = mixture(weights, num_sequences)
+    assert len(items) == num_sequences
+    shares = np.array(weights) / sum(weights)
+    counts = np.cumsum(items[:, :1] == np.arange(len(weights)), axis=0)
+    expected = np.arange(1, num_sequences + 1)[:, None] * shares
+    assert np.abs(counts - expected).max(initial=0) < 1 + 1e-6
+
+
+def test_each_pass_takes_every_sequence_once_in_a_new_order():
+    mixed, items = mixture([1.0], 17)
+    passes = [items[:7, 1], items[7:14, 1], items[14:, 1]]
+    assert sorted(passes[0]) == sorted(passes[1]) == list(range(7))
+    assert passes[0].tolist() != passes[1].tolist()
+    assert len(set(passes[2])) == 3
+    assert mixed.epochs == {"language0": 17 / 7}
+
+
+def test_the_order_depends_on_the_seed_and_not_on_the_other_languages():
+    _, items = mixture([1.0, 1.0], 20)
+    _, again = mixture([1.0, 1.0], 20)
+    _, other = mixture([1.0, 1.0], 20, seed=1)
+    _, joined = mixture([1.0, 1.0, 3.0], 50)
+    assert items.tolist() == again.tolist() != other.tolist()
+    for language in (0, 1):
+        assert joined[joined[:, 0] == language, 1].tolist() == items[items[:, 0] == language, 1].tolist()
+
+
+def test_a_language_of_weight_zero_is_left_out():
+    mixed, items = mixture([1.0, 0.0], 5)
+    assert items[:, 0].tolist() == [0] * 5
+    assert mixed.epochs == {"language0": 5 / 7}
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"go": 1.0, "ruby": 1.0}, "ruby: no tokens"),
+        ({"go": -1.0}, "go: -1.0 is negative"),
+        ({"go": float("nan")}, "go: nan"),
+        ({"go": 0.0}, "above 0"),
+        ({}, "above 0"),
+    ],
+)
+def test_weights_of_no_use_are_refused(weights, message):
+    with pytest.raises(ConfigError, match=message):
+        MixtureDataset({"go": Numbers(0, 3)}, weights, 4, 0)
+
+
+def test_items_are_those_of_a_language_in_a_part_of_the_mixture():
+    mixed, items = mixture([1.0, 2.0], 30)
+    part = items[4:20]
+    assert mixed.items("language1", 4, 20).tolist() == part[part[:, 0] == 1, 1].tolist()
+
+
+def test_the_hash_of_the_order_tells_orders_apart():
+    first = mixture([1.0, 2.0], 30)[0].sha256
+    assert first == mixture([1.0, 2.0], 30)[0].sha256
+    others = [mixture([1.0, 2.0], 30, seed=1), mixture([1.0, 2.0], 31), mixture([2.0, 1.0], 30)]
+    assert len({first, *(mixed.sha256 for mixed, _ in others)}) == 4

@@ -1,0 +1,23 @@
+"""Token files as datatrove writes them, for tests."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def write_tokens(
+    folder: Path,
+    lengths: list[int],
+    dtype: type = np.uint16,
+    name: str = "00000.ds",
+    *,
+    first: int = 0,
+    step: int = 100,
+) -> np.ndarray:
+    """Documents of these lengths, whose tokens tell document and place: step * document + place."""
+    folder.mkdir(exist_ok=True)
+    parts = [step * document + np.arange(length) for document, length in enumerate(lengths, start=first)]
+    tokens = np.concatenate(parts)
+    tokens.astype(dtype).tofile(folder / name)
+    np.cumsum(lengths).astype(np.uint64).tofile(folder / f"{name}.index")
+    return tokens

@@ -1,0 +1,71 @@
+"""A run that is killed and started again reads the tokens that it would have read, in the same batches."""
+
+import json
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multipl_moe.corpus.packing import Packing
+from multipl_moe.errors import OutputError
+from multipl_moe.train.mixture import TrainingData, training_data
+from multipl_moe.train.trainer import train_model
+from tests.train.conftest import Interrupt
+from tests.train.killable import Death, Job, exit_codes, start
+from tests.train.tiny import World, with_train
+
+_STEPS, _ROWS, _ACCUMULATION = 6, 2, 2
+
+
+def _read(file: Path, rank: int) -> list[tuple[int, list[list[int]]]]:
+    """Steps and rows that a process noted, in order."""
+    return [tuple(json.loads(line)) for line in file.with_suffix(f".{rank}").read_text().splitlines()]
+
+
+def _expected(data: TrainingData, first_step: int, rank: int, num_processes: int) -> list[tuple[int, list[list[int]]]]:
+    """The same, from the order of the data: in each step the processes take batches in turn."""
+    batches = []
+    for step in range(first_step, _STEPS):
+        for passes in range(_ACCUMULATION):
+            batch = (step * _ACCUMULATION + passes) * num_processes + rank
+            batches.append((step, [data[batch * _ROWS + row]["input_ids"].tolist() for row in range(_ROWS)]))
+    return batches
+
+
+@pytest.mark.parametrize(("packing", "num_processes"), [("best_fit", 2), ("windows", 1)])
+def test_killed_run_goes_on_with_the_very_tokens(world: World, tmp_path: Path, packing: Packing, num_processes: int):
+    tokens = _STEPS * _ROWS * _ACCUMULATION * num_processes * 32
+    values = {"tokens": tokens, "batch_sequences": _ROWS, "accumulation_steps": _ACCUMULATION, "save_every_steps": 2}
+    mixed = {"packing": packing, "replay": 0.3, "mixture_temperature": 2.0, "skip_tokens": 3 * 32}
+    recipe = with_train(world.recipe, **values, **mixed)
+    job = Job(recipe, world.hybrid, world.corpus, tmp_path / "run", seen=tmp_path / "killed")
+    assert -signal.SIGKILL in exit_codes(start(job, Death("step", 3), num_processes))
+    codes = exit_codes(start(replace(job, seen=tmp_path / "resumed"), None, num_processes))
+    assert codes == [0] * num_processes
+    data = training_data(recipe, world.corpus, tokens // 32)
+    for rank in range(num_processes):
+        killed, resumed = (_read(tmp_path / name, rank) for name in ("killed", "resumed"))
+        whole = _expected(data, 0, rank, num_processes)
+        assert killed == whole[: len(killed)]
+        assert len(killed) >= 2 * _ACCUMULATION
+        assert resumed == _expected(data, 2, rank, num_processes)
+    ids = [row for _, rows in whole for row in rows]
+    assert len({tuple(row) for row in ids}) > 5  # rows differ, or the order would not show
+
+
+def test_another_corpus_is_not_gone_on_with(world: World, tmp_path: Path):
+    recipe = with_train(world.recipe, tokens=4 * 128, packing="best_fit")
+    shutil.copytree(world.corpus, tmp_path / "corpus")
+    with pytest.raises(KeyboardInterrupt):
+        train_model(recipe, world.hybrid, tmp_path / "corpus", tmp_path / "run", callbacks=[Interrupt(1)])
+    index = next((tmp_path / "corpus" / "tokens" / "train" / "rust").glob("*.ds.index"))
+    ends = np.fromfile(index, np.uint64)
+    ends[0] += np.uint64(1)
+    ends.tofile(index)
+    with pytest.raises(OutputError, match="is of a run that read another corpus"):
+        train_model(recipe, world.hybrid, tmp_path / "corpus", tmp_path / "run")
+    result = train_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
+    assert (result.steps, result.data["packing"]) == (4, "best_fit")
