@@ -165,18 +165,18 @@ def test_every_kind_of_the_recipe_is_read_by_something():
     assert set(kinds.__args__) == {"toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"}  # pyright: ignore
 
 
-def test_without_a_budget_every_file_is_drawn_and_files_come_before_rows(tmp_path):
+def test_without_a_budget_every_file_is_drawn_in_the_same_order(tmp_path):
     write_files(tmp_path / "tree", ".rs", 20)
     rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(50, 60)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sources = [{"kind": "jsonl", "path": str(tmp_path / "rows.jsonl")}, folder(tmp_path / "tree")]
     documents, stats = read(*sources, max_bytes_per_language=None)
-    texts = [document.text for document in documents]
-    assert (set(texts[:20]), texts[20:]) == ({program(seed) for seed in range(20)}, [row["text"] for row in rows])
+    assert {document.text for document in documents} == {program(seed) for seed in (*range(20), *range(50, 60))}
     assert stats["found/rust"] == 30
-    budgeted, _ = read(*sources, max_bytes_per_language=10**7)
-    assert {document.text for document in budgeted} == set(texts)
-    assert [document.text for document in budgeted if "/tree/" in document.id] == texts[:20]
+    for budget in (10_000, 10**7):
+        budgeted, _ = read(*sources, max_bytes_per_language=budget)
+        assert [document.id for document in budgeted] == [document.id for document in documents[: len(budgeted)]]
+    assert len(budgeted) == 30
 
 
 def test_headers_count_only_where_their_content_is_of_the_language(tmp_path):

@@ -163,7 +163,12 @@ class _Build:
         recipe = self.recipe
         return [
             SourceReader(
-                recipe.corpus, recipe.languages, recipe.seed, recipe.language_table, dropped_writer(self.work, "read")
+                recipe.corpus,
+                recipe.languages,
+                recipe.seed,
+                recipe.language_table,
+                dropped_writer(self.work, "read"),
+                self.work,
             ),
             *content_steps(recipe, self.work),
             PoolIndex(self.work / "index"),

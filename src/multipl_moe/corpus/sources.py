@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext
+from pathlib import Path
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
@@ -12,14 +13,14 @@ from multipl_moe.corpus.archives import find_members
 from multipl_moe.corpus.candidates import READ_ERRORS, Candidate, find_files
 from multipl_moe.corpus.decoding import RefusedFileError, decode
 from multipl_moe.corpus.draw import draw_order
-from multipl_moe.corpus.earliest_rows import EarliestRows
 from multipl_moe.corpus.headers import without_licence_header
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.rows import find_rows
+from multipl_moe.corpus.streamed_rows import EarliestRows, RowsOnDisk
 from multipl_moe.languages import LANGUAGES, Language
 from multipl_moe.recipe import CorpusSection
 
-# Read once and in order: contents are not kept, and not to be had again.
+# Read once and in order; each can be opened until the next is asked for.
 _STREAMED = {"jsonl": find_rows, "parquet": find_rows, "hub": find_rows, "archive": find_members}
 
 
@@ -28,8 +29,8 @@ class SourceReader(PipelineStep):
 
     The files of a language, of all sources together, are put in an order that depends on nothing but the seed and
     their paths, and taken until the next would exceed the budget: a larger budget keeps the files of a smaller one.
-    Without a budget all are taken: first files in that order, then rows and members of archives as they come, as
-    their contents are in memory one at a time. They are dealt to `corpus.executor.parts` parts by the same hash, each
+    Of rows and members of archives, which can be read but once, those that the budget may take are held in memory;
+    without a budget all of them are, on disk. Files are dealt to `corpus.executor.parts` parts by the same hash, each
     with its part of the budget. A task reads one part of one language; where there are fewer tasks, each reads several.
 
     A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence.
@@ -43,6 +44,7 @@ class SourceReader(PipelineStep):
         seed: decides the order.
         table: all languages that files may be of.
         exclusion_writer: is given the files refused, but not those over the budget, which nothing was read of.
+        scratch: folder for contents that are to be drawn; None: the system's.
     """
 
     name = "Sources"
@@ -55,6 +57,7 @@ class SourceReader(PipelineStep):
         seed: int,
         table: Mapping[str, Language] = LANGUAGES,
         exclusion_writer: DiskWriter | None = None,
+        scratch: Path | None = None,
     ):
         super().__init__()
         self.corpus = corpus
@@ -62,6 +65,7 @@ class SourceReader(PipelineStep):
         self.seed = seed
         self.detector = LanguageDetector(table)
         self.exclusion_writer = exclusion_writer
+        self.scratch = scratch
 
     def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         """Yield earlier documents, then those drawn.
@@ -76,8 +80,6 @@ class SourceReader(PipelineStep):
             for language, part in shares[rank::world_size]:
                 with ExitStack() as open_until:
                     yield from self._draw(language, self._gather(language, part, open_until), rank)
-                    if self.corpus.max_bytes_per_language is None:
-                        yield from self._draw_stream(language, part, rank)
 
     def _gather(self, language: str, part: int, open_until: ExitStack) -> list[Candidate]:
         """Those of a part among the files of all sources; statistics are of them alone."""
@@ -86,16 +88,19 @@ class SourceReader(PipelineStep):
             if source.kind not in _STREAMED:
                 files = find_files(source, [language], self.detector, open_until)
                 found += [candidate for candidate in files if self._is_of(part, candidate)]
-        self._count(f"found/{language}", len(found))
-        if self.corpus.max_bytes_per_language is not None:
-            limits = (self.corpus.min_file_bytes, self.corpus.max_file_bytes)
-            rows = EarliestRows(self._rank, self._budget_bytes, limits, self._belongs)
-            for candidate in self._stream(language, part):
-                rows.put(candidate)
-            found += rows.rows()
-            self._count(f"found/{language}", len(rows.rows()) + rows.num_dropped)
-            self._count(f"dropped/over_budget/{language}", rows.num_dropped)
+        rows = self._streamed_rows()
+        for candidate in self._stream(language, part):
+            rows.put(candidate)
+        found += rows.rows()
+        self._count(f"found/{language}", len(found) + rows.num_dropped)
+        self._count(f"dropped/over_budget/{language}", rows.num_dropped)
         return found
+
+    def _streamed_rows(self) -> EarliestRows | RowsOnDisk:
+        least, largest = self.corpus.min_file_bytes, self.corpus.max_file_bytes
+        if self.corpus.max_bytes_per_language is None:
+            return RowsOnDisk(self.scratch, largest, self._belongs)
+        return EarliestRows(self._rank, self._budget_bytes, (least, largest), self._belongs)
 
     def _stream(self, language: str, part: int) -> Iterator[Candidate]:
         """Rows and members of archives; each can be opened once, until the next is asked for."""
@@ -116,12 +121,6 @@ class SourceReader(PipelineStep):
                 return
             drawn_bytes += size
             yield document
-
-    def _draw_stream(self, language: str, part: int, task: int) -> Iterator[Document]:
-        for candidate in self._stream(language, part):
-            self._count(f"found/{language}", 1)
-            if (read := self._document(candidate, task)) is not None:
-                yield read[0]
 
     @property
     def _budget_bytes(self) -> float:

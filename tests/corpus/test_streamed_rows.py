@@ -1,4 +1,4 @@
-"""A draw with a budget from rows that can be read but once."""
+"""Rows that can be read but once, held in memory within a budget, or on disk without one."""
 
 import io
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from multipl_moe.corpus.candidates import Candidate, unreadable
-from multipl_moe.corpus.earliest_rows import EarliestRows
+from multipl_moe.corpus.streamed_rows import EarliestRows, RowsOnDisk
 
 
 def row(name: str, content: bytes | None, **keys) -> Candidate:
@@ -76,3 +76,17 @@ def test_rows_of_another_language_are_neither_held_nor_counted():
     assert names(rows) == [1, 4]
     assert rows.num_dropped == 0
     assert not any(held.needs_content for held in rows.rows())
+
+
+def test_without_a_budget_rows_lie_on_disk_and_come_back_in_any_order(tmp_path):
+    rows = RowsOnDisk(tmp_path, 100, lambda row, content: content.startswith(b"rust"))
+    contents = [b"", b"x" * 100, b"y" * 101, None, "é".encode()]
+    for place, content in enumerate(contents):
+        rows.put(row(str(place), content))
+    rows.put(row("5", b"rust" * 5, needs_content=True))
+    rows.put(row("6", b"c" * 5, needs_content=True))
+    held = {int(row.path): row for row in rows.rows()}
+    assert list(held) == [0, 1, 2, 3, 4, 5]
+    assert [held[place].open().read() for place in (5, 1, 0, 4)] == [b"rust" * 5, b"x" * 100, b"", "é".encode()]
+    assert (held[2].size, held[3].size) == (101, None)
+    assert list(tmp_path.iterdir()) == []  # a build that is killed leaves nothing there
