@@ -44,6 +44,7 @@ KEYS = {
         "validation_share",
         "near_duplicates",
         "strip_licence_headers",
+        "decontaminate",
     },
     "corpus.sources": {"kind", "path", "language", "licence", "text_key"},
     "train": {

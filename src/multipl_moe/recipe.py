@@ -108,6 +108,11 @@ class CorpusSection(Section):
         default=True, description="Leave out licence comments, which a model would learn by heart."
     )
     near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
+    decontaminate: Literal["all", "none"] | list[str] = Field(
+        default="all",
+        description="Leave out files that hold problems of benchmarks: of all that are known, of none, or of those "
+        "named as in programs.benchmarks. Those to be evaluated on are always among them, but for none.",
+    )
 
 
 class TrainSection(Section):

@@ -40,6 +40,7 @@ def comparison_result(
         "tokens": comparison.tokens,
         "curve_tokens": comparison.curve_tokens,
         "methods": {name: method.title for name, method in comparison.methods.items()},
+        "decontamination": _decontamination(finished),
         "base": None if base_programs is None else {"programs": _pass_at_1(base_programs)},
         "runs": runs,
         "undominated": undominated(runs),
@@ -64,6 +65,12 @@ def undominated(runs: Mapping[str, dict[str, Any]]) -> list[str]:
 def _row(metrics: dict[str, Any]) -> dict[str, Any]:
     row = {key: metrics[key] for key in _OF_A_RUN}
     return row | ({"programs": _pass_at_1(metrics["programs"])} if "programs" in metrics else {})
+
+
+def _decontamination(finished: Mapping[str, Path]) -> dict[str, str]:
+    """Of each benchmark whether the corpus, which all runs share, was checked for its problems."""
+    verdicts = [read_json(folder / METRICS_FILE).get("programs", {}) for folder in finished.values()]
+    return next((verdict["decontamination"] for verdict in verdicts if "decontamination" in verdict), {})
 
 
 def _pass_at_1(verdict: dict[str, Any]) -> dict[str, Any]:

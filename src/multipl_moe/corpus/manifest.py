@@ -1,8 +1,9 @@
 """manifest.json: what a corpus folder holds and where it came from."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -19,6 +20,7 @@ DROP_REASONS = (
     "too_small",
     "unreadable",
     "over_budget",
+    "contaminated",
 )
 
 
@@ -43,6 +45,21 @@ class LanguageCounts:
 
 
 @dataclass(frozen=True)
+class BenchmarkCheck:
+    """Whether a corpus was checked for a benchmark's problems, and what was found.
+
+    Attributes:
+        status: "unavailable" where the problems could not be had.
+        problems: number of files left out, by the problem that they held; a file may have held several.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    status: Literal["checked", "unavailable"]
+    problems: dict[str, int]
+
+
+@dataclass(frozen=True)
 class CorpusManifest:
     """What a corpus folder holds.
 
@@ -52,6 +69,7 @@ class CorpusManifest:
         tokenizer: name of the tokenizer's folder.
         tokenizer_sha256: of its tokenizer.json; tokens mean nothing to a model with another.
         languages: counts by language, in the recipe's order.
+        decontamination: by benchmark; those that it does not name were not checked.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -61,6 +79,7 @@ class CorpusManifest:
     tokenizer: str
     tokenizer_sha256: str
     languages: dict[str, LanguageCounts]
+    decontamination: dict[str, BenchmarkCheck] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write manifest.json into a folder."""

@@ -23,6 +23,8 @@ from datatrove.pipeline.writers import JsonlWriter
 from datatrove.utils.logging import logger, setup_default_logger
 from fsspec.compression import register_compression
 
+from multipl_moe.corpus.decontamination.filter import Decontaminate
+from multipl_moe.corpus.decontamination.sources import Decontamination, prepare_decontamination
 from multipl_moe.corpus.duplicates import MINHASH, CodeWords, ExactDuplicates
 from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION, CorpusManifest, LanguageCounts
 from multipl_moe.corpus.sources import SourceReader
@@ -61,17 +63,25 @@ def build_corpus(
         BaseModelError: the tokenizer cannot be used.
     """
     eos = eos_token(tokenizer_folder)
+    decontamination = prepare_decontamination(recipe)
+    if decontamination.note:
+        on_progress(decontamination.note)
     with staged_folder(output.absolute()) as staging:  # fsspec remembers the folder that relative paths began in
-        counts = _run_pipelines(recipe, tokenizer_folder / "tokenizer.json", eos, staging, on_progress)
+        counts = _run_pipelines(recipe, tokenizer_folder / "tokenizer.json", eos, staging, on_progress, decontamination)
         shutil.rmtree(staging / "work")
-        manifest = _manifest(recipe, tokenizer_folder, staging, counts)
+        manifest = _manifest(recipe, tokenizer_folder, staging, counts, decontamination)
         manifest.save(staging)
         record_run(staging, recipe)
     return manifest
 
 
 def _run_pipelines(
-    recipe: Recipe, tokenizer_file: Path, eos: str, staging: Path, on_progress: Callable[[str], None]
+    recipe: Recipe,
+    tokenizer_file: Path,
+    eos: str,
+    staging: Path,
+    on_progress: Callable[[str], None],
+    decontamination: Decontamination,
 ) -> Counter[str]:
     """Fill the staging folder; returns the statistics of all steps."""
     work = staging / "work"
@@ -80,6 +90,7 @@ def _run_pipelines(
         "1_read",
         lambda: [
             SourceReader(recipe.corpus, recipe.languages, recipe.seed),
+            Decontaminate(decontamination.index),
             ExactDuplicates(),
             JsonlWriter(str(work / "pool"), compression=None),
         ],
@@ -173,7 +184,9 @@ def _require_files(recipe: Recipe, counts: Counter[str]) -> None:
         )
 
 
-def _manifest(recipe: Recipe, tokenizer_folder: Path, staging: Path, counts: Counter[str]) -> CorpusManifest:
+def _manifest(
+    recipe: Recipe, tokenizer_folder: Path, staging: Path, counts: Counter[str], decontamination: Decontamination
+) -> CorpusManifest:
     languages = {
         language: LanguageCounts(
             train_files=counts[f"train_files/{language}"],
@@ -187,7 +200,8 @@ def _manifest(recipe: Recipe, tokenizer_folder: Path, staging: Path, counts: Cou
         for language in recipe.languages
     }
     digest = hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
-    return CorpusManifest(FORMAT_VERSION, recipe.seed, tokenizer_folder.resolve().name, digest, languages)
+    checks = decontamination.checks(counts)
+    return CorpusManifest(FORMAT_VERSION, recipe.seed, tokenizer_folder.resolve().name, digest, languages, checks)
 
 
 def _num_tokens(folder: Path) -> int:

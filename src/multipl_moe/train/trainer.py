@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
+from multipl_moe.corpus.decontamination.record import training_record
 from multipl_moe.device import move_to_best_device
 from multipl_moe.launch import is_main
 from multipl_moe.model.expert_use import measure_expert_use
@@ -50,6 +51,7 @@ class TrainResult:
         steps: optimiser steps.
         skipped_steps: those of them whose gradients were dropped, as `train.on_bad_step` says.
         best_step: the step whose weights these are, where `train.keep_best` chose.
+        decontamination: for which benchmarks the text was checked; see `corpus.decontamination.record`.
     """
 
     model_folder: Path
@@ -60,6 +62,7 @@ class TrainResult:
     steps: int
     skipped_steps: int = 0
     best_step: int | None = None
+    decontamination: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""
@@ -193,6 +196,7 @@ def run_stage(
         steps=training_steps(recipe),
         skipped_steps=fitted.skipped_steps,
         best_step=fitted.best_step,
+        decontamination=training_record(model_folder, corpus),
     )
     if is_main():
         with full_disk_explained(checkpoints), staged_folder(output / "model") as staging:

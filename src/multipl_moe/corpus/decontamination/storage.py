@@ -1,0 +1,37 @@
+"""Parts of problems in a file: hashes alone, from which no problem can be read.
+
+The package comes with such a file (`scripts/build_decontamination_index.py` makes it) for benchmarks that would else
+need the hub.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from multipl_moe.corpus.decontamination.parts import KINDS, Part
+
+SHIPPED_FILE = Path(__file__).parent / "benchmarks.npz"
+
+
+def save_parts(file: Path, parts: Sequence[Part]) -> None:
+    """Write the parts; equal ones give equal bytes."""
+    names = [f"{part.benchmark} {part.problem}" for part in parts]
+    np.savez_compressed(
+        file,
+        names=np.frombuffer("\n".join(names).encode(), np.uint8),
+        kinds=np.array([KINDS.index(part.kind) for part in parts], np.uint8),
+        sizes=np.array([len(part.sketch) for part in parts], np.uint8),
+        hashes=np.concatenate([np.empty(0, np.uint32), *(part.sketch for part in parts)]),
+    )
+
+
+def load_parts(file: Path = SHIPPED_FILE) -> list[Part]:
+    """Read the parts back, in their order."""
+    with np.load(file, allow_pickle=False) as stored:
+        names = stored["names"].tobytes().decode().split("\n")
+        sketches = np.split(stored["hashes"], np.cumsum(stored["sizes"], dtype=np.int64)[:-1])
+        kinds = [KINDS[number] for number in stored["kinds"]]
+    return [
+        Part(*name.split(" ", 1), kind, sketch) for name, kind, sketch in zip(names, kinds, sketches, strict=True)
+    ]
