@@ -30,7 +30,9 @@ def test_keys_are_frozen():
 
 def test_round_trip(tmp_path):
     counts = LanguageCounts(1, 2, 3, 4, 5, {"MIT": 5}, {"binary": 1})
-    manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, {"go": counts}, {"mbpp": BenchmarkCheck("checked", {"11": 2})})
+    manifest = CorpusManifest(
+        FORMAT_VERSION, 7, "tiny", "0" * 64, {"go": counts}, {"mbpp": BenchmarkCheck("checked", {"11": 2})}
+    )
     manifest.save(tmp_path)
     assert CorpusManifest.load(tmp_path) == manifest
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from multipl_moe.errors import ConfigError
 
-
 _cached_only: ContextVar[bool] = ContextVar("cached_only", default=False)
 
 

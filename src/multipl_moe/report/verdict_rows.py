@@ -92,7 +92,8 @@ def comparison_rows(comparison: dict[str, Any]) -> list[ComparisonRow]:
 
 
 def verdict_notes(verdict: dict[str, Any]) -> list[str]:
-    """What a reader of the table must know: what was not scored, what was left out, the training text, and tests that prove nothing."""
+    """What a reader of the table must know: what was not scored, what was left out, whether the training text was
+    decontaminated, and which tests prove nothing."""
     notes = [f"{language_title(name)} not scored: {reason}" for name, reason in verdict["not_scored"].items()]
     left_out = verdict["left_out"]
     if left_out:

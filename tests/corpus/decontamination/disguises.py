@@ -56,6 +56,5 @@ def reformatted(problem: Problem) -> str:
 
 
 DISGUISES: dict[str, Callable[[Problem], str]] = {
-    form.__name__: form
-    for form in (whole, prompt_only, tests_only, solution_only, renamed, commented, reformatted)
+    form.__name__: form for form in (whole, prompt_only, tests_only, solution_only, renamed, commented, reformatted)
 }

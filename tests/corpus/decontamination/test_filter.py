@@ -12,7 +12,7 @@ from multipl_moe.problems.starter_set import read_starter
 from tests.corpus.conftest import program, recipe_of, write_files
 from tests.corpus.decontamination.disguises import whole
 
-SPIRAL, ROMAN = (problem for problem in read_starter(["rust"]) if problem.id in ("spiral_order", "to_roman"))
+ROMAN, SPIRAL = (problem for problem in read_starter(["rust"]) if problem.id in ("spiral_order", "to_roman"))
 
 
 def documents(**texts: str) -> list[Document]:
@@ -59,8 +59,8 @@ def test_what_is_dropped_goes_to_the_writer_with_the_detail(index):
 
 
 def test_a_corpus_holds_none_of_them_and_its_manifest_counts_them(tmp_path, tokenizer_folder):
-    for suffix in (".rs", ".py"):
-        write_files(tmp_path / "in", suffix, 3)
+    for first_seed, suffix in ((0, ".rs"), (50, ".py")):
+        write_files(tmp_path / "in", suffix, 3, first_seed)
     (tmp_path / "in" / "spiral.rs").write_text(program(7) + whole(SPIRAL))
     source = {"kind": "folder", "path": str(tmp_path / "in")}
     told: list[str] = []
@@ -77,8 +77,8 @@ def test_a_corpus_holds_none_of_them_and_its_manifest_counts_them(tmp_path, toke
 
 
 def test_on_request_nothing_is_checked(tmp_path, tokenizer_folder):
-    for suffix in (".rs", ".py"):
-        write_files(tmp_path / "in", suffix, 3)
+    for first_seed, suffix in ((0, ".rs"), (50, ".py")):
+        write_files(tmp_path / "in", suffix, 3, first_seed)
     (tmp_path / "in" / "spiral.rs").write_text(whole(SPIRAL))
     recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "in")}, decontaminate="none")
     manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")

@@ -15,7 +15,7 @@ NEED_THE_HUB = ["mbpp", "mbpp-sanitized", "multipl-e-mbpp", "mbxp"]
 OWN = {
     "id": "join",
     "language": "python",
-    "prompt": "def join(values):\n    # The even values of a list in descending order, joined by commas and one blank.\n",
+    "prompt": "def join(values):\n    # The even values of a list in descending order, joined by commas and a blank.\n",
     "tests": "assert join([1, 2]) == '2'\n",
 }
 
@@ -79,7 +79,7 @@ def test_benchmarks_to_be_evaluated_on_are_checked_too_with_their_local_copies(t
     found = prepared(None, [str(own), f"mbpp:{mbpp}"])
     assert {"own", "mbpp"} <= set(found.checked)
     assert "mbpp" not in found.unavailable
-    text = "# the even values of a list, in descending order, joined by commas and one blank\n"
+    text = "# the even values of a list, in descending order, joined by commas and a blank\n"
     assert [match.problem for match in found.index.find(text, "python")] == ["join"]
 
 

@@ -14,7 +14,7 @@ _SCRIPT = Path(__file__).parents[3] / "scripts" / "build_decontamination_index.p
 
 
 def comparable(parts):
-    return [(part.benchmark, part.problem, part.kind, part.sketch.tolist()) for part in parts]
+    return [(part.benchmark, part.problem, part.kind, part.num_ngrams, part.sketch.tolist()) for part in parts]
 
 
 def test_parts_are_read_back_and_equal_ones_give_equal_bytes(tmp_path):

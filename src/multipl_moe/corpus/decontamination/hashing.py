@@ -31,31 +31,51 @@ def word_hashes(data: Bytes, begins: NDArray[np.intp], ends: NDArray[np.intp]) -
     return spread((sums[ends] - sums[begins]) * inverses[begins])
 
 
-def ngram_hashes(words: Hashes, size: int) -> NDArray[np.uint32]:
-    """The hash of each `size` consecutive words; none if there are fewer."""
+def ngram_hashes(
+    words: Hashes, size: int, *, previous: NDArray[np.int64] | None = None, salt: int = 0
+) -> NDArray[np.uint32]:
+    """The hash of each `size` consecutive words; none if there are fewer.
+
+    Args:
+        words: hashes.
+        size: of an n-gram.
+        previous: at each word's place, where it stood before, or -1. An n-gram then depends on where in it a word
+            stood before, and on the word itself only if it did not.
+        salt: n-grams of different salts differ.
+    """
     count = len(words) - size + 1
     if count < 1:
         return np.empty(0, np.uint32)
-    total = np.zeros(count, np.uint64)
-    for place in range(size):
-        total += words[place : place + count] * place_factor(place)
-    return cut(total)
+    powers, inverses = _powers(_capacity(len(words)))
+    powers = powers[: len(words)]
+    if previous is None:
+        totals = _window_sums(words * powers, size)
+    else:
+        again = np.flatnonzero(previous >= 0)
+        before = previous[again]
+        coded = words.copy()
+        coded[again] = spread((again - before).astype(np.uint64))
+        totals = _window_sums(coded * powers, size)
+        # In the n-grams that begin after `before` the word has not stood before: there it counts as itself.
+        changes = np.zeros(len(words) + 1, np.uint64)
+        difference = (words[again] - coded[again]) * powers[again]
+        changes[before + 1] += difference
+        changes[again + 1] -= difference
+        totals += np.cumsum(changes, dtype=np.uint64)[:count]
+    mixed = spread(totals * inverses[:count] + np.uint64(salt))
+    return (mixed >> np.uint64(32)).astype(np.uint32)
 
 
-def place_factor(place: int) -> np.uint64:
-    """What a word's hash is multiplied by at its place in an n-gram."""
-    return _powers(_capacity(0))[0][place + 1]
+def _window_sums(values: Hashes, size: int) -> Hashes:
+    sums = np.zeros(len(values) + 1, np.uint64)
+    np.cumsum(values, out=sums[1:])
+    return sums[size:] - sums[:-size]
 
 
 def spread(values: Hashes) -> Hashes:
     """Values whose bits all depend on all bits."""
     values = (values ^ (values >> np.uint64(29))) * _SPREAD
     return values ^ (values >> np.uint64(32))
-
-
-def cut(values: Hashes) -> NDArray[np.uint32]:
-    """The last mixing, and the 32 bits that are kept."""
-    return (spread(values) >> np.uint64(32)).astype(np.uint32)
 
 
 @lru_cache(maxsize=8)

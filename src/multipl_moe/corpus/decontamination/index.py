@@ -1,17 +1,17 @@
 """The n-grams of benchmarks, to be looked up in training files."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multipl_moe.corpus.decontamination.parts import KINDS, Kind, Part
+from multipl_moe.corpus.decontamination.parts import Kind, Part
 from multipl_moe.corpus.decontamination.words import code_ngrams, text_ngrams
 
-THRESHOLDS: dict[Kind, float] = {"prompt": 0.5, "tests": 0.5, "solution": 0.7, "structure": 0.7}
+THRESHOLDS: dict[Kind, float] = {"prompt": 0.5, "tests": 0.5, "solution": 0.7, "structure": 0.6}
+# A structure of few n-grams is often that of an idiom (turn a list round, count what is negative).
+LONG_STRUCTURE, THRESHOLD_OF_SHORT_ONE = 50, 0.9
 _SLOTS = 1 << 21
 
 
@@ -50,7 +50,7 @@ class BenchmarkIndex:
         self._hashes, begins = np.unique(hashes[order], return_index=True)
         self._begins = np.append(begins, len(hashes))
         self._sizes = np.array(sizes, np.int64)
-        self._thresholds = np.array([THRESHOLDS[part.kind] for part in self.parts])
+        self._thresholds = np.array([_threshold(part) for part in self.parts])
         self._may_hold = np.zeros(_SLOTS, bool)
         self._may_hold[self._hashes & np.uint32(_SLOTS - 1)] = True
 
@@ -91,3 +91,10 @@ class BenchmarkIndex:
 
     def _owners_of(self, place: int) -> NDArray[np.int64]:
         return self._owners[self._begins[place] : self._begins[place + 1]]
+
+
+def _threshold(part: Part) -> float:
+    """Share of the part's n-grams that a text must have."""
+    if part.kind == "structure" and part.num_ngrams < LONG_STRUCTURE:
+        return THRESHOLD_OF_SHORT_ONE
+    return THRESHOLDS[part.kind]

@@ -14,7 +14,7 @@ Kind = Literal["prompt", "tests", "solution", "structure"]
 KINDS: tuple[Kind, ...] = ("prompt", "tests", "solution", "structure")
 
 SKETCH_SIZE = 20
-MIN_NGRAMS: dict[Kind, int] = {"prompt": 8, "tests": 8, "solution": 12, "structure": 12}
+MIN_NGRAMS: dict[Kind, int] = {"prompt": 6, "tests": 6, "solution": 8, "structure": 10}
 MAX_PROBLEMS_OF_NGRAM = 3
 
 
@@ -25,12 +25,14 @@ class Part:
     Attributes:
         benchmark, problem: names; in several languages a problem may have one name.
         kind: what it is; "structure" is the solution without names, literals and comments.
-        sketch: the `SKETCH_SIZE` least hashes of its n-grams, sorted: a random choice, the same for equal parts.
+        num_ngrams: how many different n-grams it has.
+        sketch: the `SKETCH_SIZE` least hashes of them, sorted: a random choice, the same for equal parts.
     """
 
     benchmark: str
     problem: str
     kind: Kind
+    num_ngrams: int
     sketch: NDArray[np.uint32]
 
 
@@ -44,11 +46,11 @@ def parts_of(problems: Iterable[Problem]) -> list[Part]:
     common = _common([(problem.cluster or problem.key, ngrams) for problem, _, ngrams in found])
     parts: dict[tuple[str, str, Kind, bytes], Part] = {}
     for problem, kind, ngrams in found:
-        telling = ngrams[~np.isin(ngrams, common)]
+        telling = ngrams[~np.isin(ngrams, common, assume_unique=True)]
         if len(telling) >= MIN_NGRAMS[kind]:
             sketch = telling[:SKETCH_SIZE]
             key = (problem.benchmark, problem.id, kind, sketch.tobytes())
-            parts[key] = Part(problem.benchmark, problem.id, kind, sketch)
+            parts[key] = Part(problem.benchmark, problem.id, kind, len(telling), sketch)
     return list(parts.values())
 
 

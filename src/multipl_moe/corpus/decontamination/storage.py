@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multipl_moe.corpus.decontamination.parts import KINDS, Part
+from multipl_moe.corpus.decontamination.parts import KINDS, SKETCH_SIZE, Part
 
 SHIPPED_FILE = Path(__file__).parent / "benchmarks.npz"
 
@@ -21,7 +21,7 @@ def save_parts(file: Path, parts: Sequence[Part]) -> None:
         file,
         names=np.frombuffer("\n".join(names).encode(), np.uint8),
         kinds=np.array([KINDS.index(part.kind) for part in parts], np.uint8),
-        sizes=np.array([len(part.sketch) for part in parts], np.uint8),
+        counts=np.array([part.num_ngrams for part in parts], np.uint32),
         hashes=np.concatenate([np.empty(0, np.uint32), *(part.sketch for part in parts)]),
     )
 
@@ -30,8 +30,10 @@ def load_parts(file: Path = SHIPPED_FILE) -> list[Part]:
     """Read the parts back, in their order."""
     with np.load(file, allow_pickle=False) as stored:
         names = stored["names"].tobytes().decode().split("\n")
-        sketches = np.split(stored["hashes"], np.cumsum(stored["sizes"], dtype=np.int64)[:-1])
+        counts = stored["counts"]
+        sketches = np.split(stored["hashes"], np.cumsum(np.minimum(counts, SKETCH_SIZE))[:-1])
         kinds = [KINDS[number] for number in stored["kinds"]]
     return [
-        Part(*name.split(" ", 1), kind, sketch) for name, kind, sketch in zip(names, kinds, sketches, strict=True)
+        Part(*name.split(" ", 1), kind, count, sketch)
+        for name, kind, count, sketch in zip(names, kinds, counts.tolist(), sketches, strict=True)
     ]

@@ -14,19 +14,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from multipl_moe.corpus.decontamination.hashing import (
-    Bytes,
-    Hashes,
-    cut,
-    ngram_hashes,
-    place_factor,
-    spread,
-    word_hashes,
-)
+from multipl_moe.corpus.decontamination.hashing import Bytes, Hashes, ngram_hashes, spread, word_hashes
 from multipl_moe.problems.source_text import marked_code
 
 TEXT_WORDS = 8
-CODE_TOKENS = 20
+CODE_TOKENS = 12
 
 _WORD_BYTES = np.zeros(256, bool)
 _WORD_BYTES[[*b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *range(128, 256)]] = True
@@ -58,48 +50,40 @@ def text_ngrams(text: str) -> NDArray[np.uint32]:
 def code_ngrams(text: str, language: str) -> NDArray[np.uint32]:
     """The hash of the structure of each `CODE_TOKENS` consecutive tokens, in order."""
     code = marked_code(text, language).encode("utf-8", "surrogatepass")
-    tokens, distances = _tokens(np.frombuffer(code, np.uint8))
-    count = len(tokens) - CODE_TOKENS + 1
-    if count < 1:
-        return np.empty(0, np.uint32)
-    near = spread(np.minimum(distances, CODE_TOKENS).astype(np.uint64) + _NAME)
-    total = np.full(count, _salt(language), np.uint64)
-    for place in range(CODE_TOKENS):
-        # A name that stood before this n-gram only is new in it.
-        part = slice(place, place + count)
-        total += np.where(distances[part] <= place, near[part], tokens[part]) * place_factor(place)
-    return cut(total)
+    tokens, previous = _tokens(np.frombuffer(code, np.uint8))
+    return ngram_hashes(tokens, CODE_TOKENS, previous=previous, salt=_salt(language))
 
 
 def _tokens(data: Bytes) -> tuple[Hashes, NDArray[np.int64]]:
-    """Of each token its hash (all numbers alike, all names alike), and the distance to the same name before.
+    """The hash of each token (all numbers alike, all names alike), and where the same name stood before, or -1.
 
-    The distance of what is no name, or a name's first use, is larger than any n-gram.
+    Places that are too far back to be in one n-gram are -1 too.
     """
-    is_word, is_sign = _WORD_BYTES[data], _SIGN_BYTES[data]
-    begins, ends = _spans(is_word)
+    begins, ends = _spans(_WORD_BYTES[data])
     words = word_hashes(data, begins, ends)
     is_number = _DIGITS[data[begins]]
     keywords = _keyword_hashes()
     is_name = ~is_number & (keywords[np.searchsorted(keywords[:-1], words)] != words)
-    signs = np.flatnonzero(is_sign)
-    places = np.concatenate([begins, signs])
-    order = np.argsort(places, kind="stable")
-    kinds = np.where(is_number, _NUMBER, np.where(is_name, _NAME, words))
-    hashes = spread(np.concatenate([kinds, data[signs].astype(np.uint64)])[order])
-    distances = np.full(len(order), len(order) + CODE_TOKENS, np.int64)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    _note_distances(distances, rank[: len(begins)][is_name], words[is_name])
-    return hashes, distances
+    words[is_number] = _NUMBER
+    signs = np.flatnonzero(_SIGN_BYTES[data])
+    order = np.argsort(np.concatenate([begins, signs]), kind="stable")  # two sorted runs: they are merged
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    previous = _previous(ranks[: len(begins)][is_name], words[is_name], len(order))
+    words[is_name] = _NAME
+    return spread(np.concatenate([words, data[signs].astype(np.uint64)])[order]), previous
 
 
-def _note_distances(distances: NDArray[np.int64], ranks: NDArray[np.int64], names: Hashes) -> None:
-    """Set, for each use of a name, how many tokens ago it was used before."""
-    order = np.argsort(names, kind="stable")
-    names, ranks = names[order], ranks[order]
-    again = np.flatnonzero(names[1:] == names[:-1]) + 1
-    distances[ranks[again]] = ranks[again] - ranks[again - 1]
+def _previous(ranks: NDArray[np.int64], names: Hashes, count: int) -> NDArray[np.int64]:
+    """For each of `count` tokens where the same name stood before, or -1."""
+    bits = np.uint64(count.bit_length())
+    # Sorted by name and then by place, in one number: what is cut off a hash is no loss within one text.
+    ordered = np.sort((names >> bits << bits) | ranks.astype(np.uint64))
+    places = (ordered & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    is_near = (np.diff(ordered >> bits) == 0) & (np.diff(places) < CODE_TOKENS)
+    previous = np.full(count, -1, np.int64)
+    previous[places[1:][is_near]] = places[:-1][is_near]
+    return previous
 
 
 def _spans(is_inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
