@@ -154,7 +154,7 @@ def test_an_interrupt_inside_a_step_leaves_nothing(corpus_recipe, tokenizer_fold
 def test_progress_is_told_and_the_terminal_stays_quiet(corpus_recipe, tokenizer_folder, tmp_path, capfd):
     messages: list[str] = []
     build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", messages.append)
-    assert [message.split()[0] for message in messages] == ["Reading", "Looking", "Splitting"]
+    assert [message.split()[0] for message in messages[-3:]] == ["Reading", "Looking", "Splitting"]
     assert capfd.readouterr() == ("", "")
     assert "Processing done" in (tmp_path / "out" / "logs" / "1_read" / "logs" / "task_00000.log").read_text()
 

@@ -1,7 +1,10 @@
 """The pipeline's step, and what a corpus's manifest then says."""
 
+import json
+
 import pytest
 from datatrove.data import Document
+from datatrove.pipeline.writers import JsonlWriter
 
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.decontamination.filter import Decontaminate
@@ -39,23 +42,12 @@ def test_files_with_problems_are_dropped_with_the_problems_named_and_counted(ind
     }
 
 
-def test_what_is_dropped_goes_to_the_writer_with_the_detail(index):
-    class Writer:
-        def __init__(self):
-            self.written = []
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            pass
-
-        def write(self, document, rank):
-            self.written.append((document.id, document.metadata["filter_reason"], document.metadata["detail"]))
-
-    writer = Writer()
+def test_what_is_dropped_goes_to_the_writer_with_the_detail(index, tmp_path):
+    writer = JsonlWriter(str(tmp_path), "dropped.jsonl", compression=None)
     list(Decontaminate(index, writer).run(documents(clean=program(1), one=whole(ROMAN))))
-    assert writer.written == [("one", "contaminated", "starter/to_roman (prompt 1.00)")]
+    (row,) = map(json.loads, (tmp_path / "dropped.jsonl").read_text().splitlines())
+    assert (row["id"], row["metadata"]["filter_reason"]) == ("one", "contaminated")
+    assert row["metadata"]["detail"] == "starter/to_roman (prompt 1.00)"
 
 
 def test_a_corpus_holds_none_of_them_and_its_manifest_counts_them(tmp_path, tokenizer_folder):

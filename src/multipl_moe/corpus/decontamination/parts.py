@@ -42,7 +42,9 @@ def parts_of(problems: Iterable[Problem]) -> list[Part]:
     N-grams that more than `MAX_PROBLEMS_OF_NGRAM` of the problems have are the benchmark's boilerplate and do not
     count; translations of a problem count as one.
     """
-    found = [(problem, kind, ngrams) for problem in problems for kind, ngrams in _ngrams(problem)]
+    found: list[tuple[Problem, Kind, NDArray[np.uint32]]] = []
+    for problem in problems:
+        found += [(problem, kind, ngrams) for kind, ngrams in _ngrams(problem)]
     common = _common([(problem.cluster or problem.key, ngrams) for problem, _, ngrams in found])
     parts: dict[tuple[str, str, Kind, bytes], Part] = {}
     for problem, kind, ngrams in found:

@@ -29,11 +29,11 @@ def save_parts(file: Path, parts: Sequence[Part]) -> None:
 def load_parts(file: Path = SHIPPED_FILE) -> list[Part]:
     """Read the parts back, in their order."""
     with np.load(file, allow_pickle=False) as stored:
-        names = stored["names"].tobytes().decode().split("\n")
+        names = [name.partition(" ") for name in stored["names"].tobytes().decode().split("\n")]
         counts = stored["counts"]
         sketches = np.split(stored["hashes"], np.cumsum(np.minimum(counts, SKETCH_SIZE))[:-1])
         kinds = [KINDS[number] for number in stored["kinds"]]
     return [
-        Part(*name.split(" ", 1), kind, count, sketch)
-        for name, kind, count, sketch in zip(names, kinds, counts.tolist(), sketches, strict=True)
+        Part(benchmark, problem, kind, count, sketch)
+        for (benchmark, _, problem), kind, count, sketch in zip(names, kinds, counts.tolist(), sketches, strict=True)
     ]
