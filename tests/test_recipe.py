@@ -49,6 +49,7 @@ KEYS = {
         "drop",
         "licences",
         "replace_secrets",
+        "decontaminate",
     },
     "corpus.fim": {"rate", "spm_share", "tokens", "piece_characters"},
     "corpus.licences": {"allow", "deny", "unknown"},

@@ -224,6 +224,11 @@ class CorpusSection(Section):
         default=True, description="Replace keys, passwords, e-mail and IP addresses by words that stand for them."
     )
     near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
+    decontaminate: Literal["all", "none"] | list[str] = Field(
+        default="all",
+        description="Leave out files that hold problems of benchmarks: of all that are known, of none, or of those "
+        "named as in programs.benchmarks. Those to be evaluated on are always among them, but for none.",
+    )
     fim: FimSection = Field(default_factory=lambda: FimSection())
     executor: ExecutorSection = Field(default_factory=lambda: ExecutorSection())
 

@@ -3,6 +3,7 @@
 from datatrove.data import Document
 
 from multipl_moe.corpus.content import LicenceHeaders, content_steps
+from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.languages import LANGUAGES
 
 from .conftest import recipe_of
@@ -20,7 +21,7 @@ def test_licence_headers_are_left_out_in_their_language(tmp_path):
 
 
 def test_every_step_is_there_and_each_can_be_left_out(tmp_path):
-    steps = [type(step).__name__ for step in content_steps(recipe_of(SOURCE), tmp_path)]
+    steps = [type(step).__name__ for step in content_steps(recipe_of(SOURCE), tmp_path, BenchmarkIndex([]))]
     assert steps == [
         "VendoredFiles",
         "GeneratedFiles",
@@ -28,6 +29,10 @@ def test_every_step_is_there_and_each_can_be_left_out(tmp_path):
         "MinifiedFiles",
         "LicenceHeaders",
         "ReplaceSecrets",
+        "Decontaminate",
     ]
     bare = recipe_of(SOURCE, strip_licence_headers=False, drop=[], replace_secrets=False)
-    assert [type(step).__name__ for step in content_steps(bare, tmp_path)] == ["LicenceFilter"]
+    assert [type(step).__name__ for step in content_steps(bare, tmp_path, BenchmarkIndex([]))] == [
+        "LicenceFilter",
+        "Decontaminate",
+    ]

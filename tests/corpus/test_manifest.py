@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from multipl_moe.corpus import CorpusManifest, LanguageCounts
-from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION
+from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION, BenchmarkCheck
 from multipl_moe.errors import CorpusError
 
 
@@ -22,6 +22,7 @@ def test_names_the_tokenizer_and_every_reason(corpus, tokenizer_folder):
 def test_keys_are_frozen():
     assert [field.name for field in fields(CorpusManifest)] == [
         "format_version", "seed", "tokenizer", "tokenizer_sha256", "duplicate_clusters", "languages",
+        "decontamination",
     ]  # fmt: skip
     assert [field.name for field in fields(LanguageCounts)] == [
         "train_files", "train_bytes", "train_tokens", "validation_files", "validation_bytes", "licences", "dropped",
@@ -31,7 +32,8 @@ def test_keys_are_frozen():
 
 def test_round_trip(tmp_path):
     counts = LanguageCounts(1, 2, 3, 4, 5, {"MIT": 5}, {"binary": 1}, {"key": 2})
-    manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, 3, {"go": counts})
+    checks = {"mbpp": BenchmarkCheck("checked", {"11": 2})}
+    manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, 3, {"go": counts}, checks)
     manifest.save(tmp_path)
     assert CorpusManifest.load(tmp_path) == manifest
 

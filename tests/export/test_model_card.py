@@ -29,6 +29,10 @@ TRAINING = {
     "steps": 268,
     "seconds": 410.9,
     "frozen_sha256": "ab" * 32,
+    "decontamination": {
+        "starter": {"status": "checked", "problems": {}},
+        "mbpp": {"status": "unavailable", "problems": {}},
+    },
 }
 METRICS = {
     "languages": {
@@ -129,6 +133,7 @@ def test_how_it_was_made_is_told(run, tmp_path):
     assert "274,432 tokens in 268 steps (411 s)" in row(text, "trained on")
     assert "0.002 at its peak, linear" in row(text, "learning rate")
     assert "rust 1, python 0.15, english 0.15" in row(text, "mixture of the training text")
+    assert row(text, "decontaminated against").split("|")[2].strip() == "starter"
     assert "ab" * 32 in row(text, "frozen parameters")
     assert "bfloat16" in row(text, "weights")
     assert f"multipl-moe {__version__}" in text

@@ -39,10 +39,12 @@ def test_comparison_tells_the_trend():
 
 
 def test_notes_tell_what_was_not_scored_left_out_and_hollow():
-    assert verdict_notes(judged()) == [
+    assert verdict_notes(judged() | {"decontamination": {"mbpp": "checked", "starter": "unknown"}}) == [
         "Go not scored: go: not found; [install] it",
         "1 sample left out because the judge itself failed (the first is sample 0 of starter/python/19); "
         "such samples count for nothing",
+        "training corpus decontaminated (files that held problems were left out) against: mbpp",
+        "not known whether the training text was decontaminated against: starter",
         "tests that prove nothing, scored all the same: starter/rust/7",
     ]
 

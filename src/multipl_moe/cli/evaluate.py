@@ -195,6 +195,7 @@ def _programs(
 ) -> None:
     from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.cli.programs import completions_of, show_verdict, ways_shown
+    from multipl_moe.corpus.decontamination.record import record_of_model, statuses
     from multipl_moe.eval.programs import evaluate_programs, prepare_exam
     from multipl_moe.eval.references import check_references, prepare_reference_exam
     from multipl_moe.run_folder import open_run
@@ -210,5 +211,9 @@ def _programs(
             name, complete = completions_of(recipe, sources, endpoint_model, chat, exam)
             open_run(output, recipe)
             before = None if against is None else Path(against)
-            metrics = evaluate_programs(recipe, exam, complete, name, output, against=before, ways=ways)
+            record = record_of_model(Path(str(sources["--model"]))) if sources["--model"] else None
+            checks = statuses(record, exam.benchmarks)
+            metrics = evaluate_programs(
+                recipe, exam, complete, name, output, against=before, ways=ways, decontamination=checks
+            )
     show_verdict(metrics, output)

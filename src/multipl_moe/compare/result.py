@@ -45,6 +45,7 @@ def comparison_result(
         "tokens": comparison.tokens,
         "curve_tokens": comparison.curve_tokens,
         "methods": {name: method.title for name, method in comparison.methods.items()},
+        "decontamination": _decontamination(finished),
         "base": None if base_programs is None else {"programs": _pass_at_1(base_programs)},
         "runs": runs,
         "undominated": undominated(runs),
@@ -71,6 +72,12 @@ def _row(metrics: dict[str, Any], *, is_reviewed: bool = False) -> dict[str, Any
     if "programs" in metrics and not is_reviewed:  # programs are those of the model before its review
         row["programs"] = _pass_at_1(metrics["programs"])
     return row
+
+
+def _decontamination(finished: Mapping[str, Path]) -> dict[str, str]:
+    """Of each benchmark whether the corpus, which all runs share, was checked for its problems."""
+    verdicts = [read_json(folder / METRICS_FILE).get("programs", {}) for folder in finished.values()]
+    return next((verdict["decontamination"] for verdict in verdicts if "decontamination" in verdict), {})
 
 
 def _pass_at_1(verdict: dict[str, Any]) -> dict[str, Any]:

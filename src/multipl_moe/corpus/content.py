@@ -6,6 +6,8 @@ from pathlib import Path
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from multipl_moe.corpus.decontamination.filter import Decontaminate
+from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.dropped import dropped_writer
 from multipl_moe.corpus.generated import GeneratedFiles
 from multipl_moe.corpus.headers import without_licence_header
@@ -39,7 +41,7 @@ class LicenceHeaders(PipelineStep):
             yield document
 
 
-def content_steps(recipe: Recipe, work: Path) -> list[PipelineStep]:
+def content_steps(recipe: Recipe, work: Path, benchmarks: BenchmarkIndex) -> list[PipelineStep]:
     """The steps in order: filters, and steps that change text.
 
     Marks of generated files and licences may stand in the header, so what leaves it out comes after.
@@ -47,6 +49,7 @@ def content_steps(recipe: Recipe, work: Path) -> list[PipelineStep]:
     Args:
         recipe: its section `corpus` says which steps there are.
         work: folder of the build's intermediate files, where filters write what they drop.
+        benchmarks: whose problems files may not hold.
     """
     corpus = recipe.corpus
     licences = corpus.licences
@@ -62,4 +65,5 @@ def content_steps(recipe: Recipe, work: Path) -> list[PipelineStep]:
         steps.append(LicenceHeaders(recipe.language_table))
     if corpus.replace_secrets:
         steps.append(ReplaceSecrets())
+    steps.append(Decontaminate(benchmarks, recipe.language_table, dropped_writer(work, "decontamination")))
     return steps

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -24,6 +25,7 @@ DROP_REASONS = (
     "generated",
     "licence",
     "minified",
+    "contaminated",
 )
 
 
@@ -52,6 +54,21 @@ class LanguageCounts:
 
 
 @dataclass(frozen=True)
+class BenchmarkCheck:
+    """Whether a corpus was checked for a benchmark's problems, and what was found.
+
+    Attributes:
+        status: "unavailable" where the problems could not be had.
+        problems: number of files left out, by the problem that they held; a file may have held several.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    status: Literal["checked", "unavailable"]
+    problems: dict[str, int]
+
+
+@dataclass(frozen=True)
 class CorpusManifest:
     """What a corpus folder holds.
 
@@ -62,6 +79,7 @@ class CorpusManifest:
         tokenizer_sha256: of its tokenizer.json; tokens mean nothing to a model with another.
         duplicate_clusters: number of clusters of duplicates, of which one file each stayed.
         languages: counts by language, in the recipe's order.
+        decontamination: by benchmark; those that it does not name were not checked.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -72,6 +90,7 @@ class CorpusManifest:
     tokenizer_sha256: str
     duplicate_clusters: int
     languages: dict[str, LanguageCounts]
+    decontamination: dict[str, BenchmarkCheck] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write manifest.json into a folder, whole or not at all."""

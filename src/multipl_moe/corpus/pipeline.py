@@ -13,6 +13,7 @@ from datatrove.pipeline.dedup import MinhashDedupCluster
 from datatrove.pipeline.writers import JsonlWriter
 
 from multipl_moe.corpus.content import content_steps
+from multipl_moe.corpus.decontamination.sources import Decontamination, prepare_decontamination
 from multipl_moe.corpus.dropped import dropped_writer, gather_dropped
 from multipl_moe.corpus.duplicates import CLUSTERS_NAME, DuplicateClusters, ExactDuplicates, WithoutRemoved
 from multipl_moe.corpus.executors import run_stages
@@ -75,6 +76,9 @@ def build_corpus(
     vocabulary = fim_vocabulary(recipe.corpus.fim.tokens, tokenizer_folder) if recipe.corpus.fim.rate else None
     tokenizer_file = tokenizer_folder / "tokenizer.json"
     digest = hashlib.sha256(vocabulary.tokenizer_json if vocabulary else tokenizer_file.read_bytes()).hexdigest()
+    decontamination = prepare_decontamination(recipe)
+    if decontamination.note:
+        on_progress(decontamination.note)
     key = f"{FORMAT_VERSION} {digest}\n"
     # fsspec remembers the folder that relative paths began in
     with resumable_folder(output.absolute(), partial(_can_go_on, recipe, key, on_progress)) as staging:
@@ -84,10 +88,8 @@ def build_corpus(
             if vocabulary is not None and vocabulary.new_ids:
                 tokenizer_file = staging / "tokenizer.json"
                 tokenizer_file.write_bytes(vocabulary.tokenizer_json)
-            build = _Build(recipe, tokenizer_file, eos, _fim_rule(recipe, vocabulary), staging)
-            num_clusters, languages = build.run(Listeners(on_progress, on_tasks))
-            name = tokenizer_folder.resolve().name
-            CorpusManifest(FORMAT_VERSION, recipe.seed, name, digest, num_clusters, languages).save(staging)
+            build = _Build(recipe, tokenizer_file, eos, _fim_rule(recipe, vocabulary), decontamination, staging)
+            build.run(Listeners(on_progress, on_tasks), tokenizer_folder.resolve().name, digest).save(staging)
         shutil.rmtree(staging / "work", ignore_errors=True)
         (staging / _KEY_NAME).unlink()
     return CorpusManifest.load(output)
@@ -120,14 +122,23 @@ def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], sta
 class _Build:
     """The stages of one build and what comes of them."""
 
-    def __init__(self, recipe: Recipe, tokenizer_file: Path, eos: str, fim: FimRule | None, staging: Path):
+    def __init__(
+        self,
+        recipe: Recipe,
+        tokenizer_file: Path,
+        eos: str,
+        fim: FimRule | None,
+        decontamination: Decontamination,
+        staging: Path,
+    ):
         self.recipe, self.staging = recipe, staging
         self.tokenizer_file, self.eos, self.fim = tokenizer_file, eos, fim
+        self.decontamination = decontamination
         self.work, self.logs = staging / "work", staging / "logs"
         self.order = PoolOrder(recipe.seed, len(recipe.languages), recipe.corpus.executor.parts)
 
-    def run(self, listeners: Listeners) -> tuple[int, dict[str, LanguageCounts]]:
-        """Run all stages and gather what they dropped; returns the number of clusters and the counts by language."""
+    def run(self, listeners: Listeners, tokenizer: str, tokenizer_sha256: str) -> CorpusManifest:
+        """Run all stages and gather what they dropped."""
         counts: Counter[str] = Counter()
         self.work.mkdir(parents=True, exist_ok=True)
         for stage in run_stages(self._stages(), self.recipe.corpus.executor, self.logs, listeners):
@@ -139,7 +150,15 @@ class _Build:
             dropped[f"over_budget/{language}"] = counts[f"dropped/over_budget/{language}"]
         languages = {language: self._counted(language, counts, dropped) for language in self.recipe.languages}
         _require_files(languages, counts)
-        return counts["duplicate_clusters"], languages
+        return CorpusManifest(
+            FORMAT_VERSION,
+            self.recipe.seed,
+            tokenizer,
+            tokenizer_sha256,
+            counts["duplicate_clusters"],
+            languages,
+            self.decontamination.checks(counts),
+        )
 
     def _stages(self) -> list[Stage]:
         num_languages = len(self.recipe.languages)
@@ -170,7 +189,7 @@ class _Build:
                 dropped_writer(self.work, "read"),
                 self.work,
             ),
-            *content_steps(recipe, self.work),
+            *content_steps(recipe, self.work, self.decontamination.index),
             PoolIndex(self.work / "index"),
             JsonlWriter(str(self.work / "pool"), compression=None),
         ]

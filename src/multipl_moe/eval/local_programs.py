@@ -4,6 +4,7 @@ from pathlib import Path
 
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter
+from multipl_moe.corpus.decontamination.record import record_of_model, statuses
 from multipl_moe.eval.judging import RESULTS_FILE, read_results
 from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam
 from multipl_moe.recipe import Recipe
@@ -40,5 +41,6 @@ def judge_local_model(
     def complete(problems, folder, on_progress):
         return generate_samples(problems, completer, recipe.codegen, folder, on_progress)
 
-    evaluate_programs(recipe, exam, complete, name, output, against=against, ways=ways)
+    checks = statuses(record_of_model(model), exam.benchmarks)
+    evaluate_programs(recipe, exam, complete, name, output, against=against, ways=ways, decontamination=checks)
     return True

@@ -12,6 +12,7 @@ from typing import Any
 
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.codegen.samples import ORIGIN_FILE, Place, read_samples
+from multipl_moe.corpus.decontamination.record import status_notes
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.eval.judging import judge_samples, read_details, read_results
 from multipl_moe.eval.pass_at_k import require_samples
@@ -80,6 +81,11 @@ class Exam:
         return replace(self, problems=kept)
 
     @property
+    def benchmarks(self) -> set[str]:
+        """Names of the sets that the problems come from."""
+        return {problem.benchmark for problem in self.problems}
+
+    @property
     def unscored(self) -> list[Problem]:
         """The other ones."""
         return [problem for problem in self.problems if problem.language in self.not_scored]
@@ -142,7 +148,15 @@ def _unfit_languages(problems: Sequence[Problem], ways: Ways) -> dict[str, str]:
 
 
 def evaluate_programs(
-    recipe: Recipe, exam: Exam, complete: Complete, name: str, output: Path, *, against: Path | None, ways: Ways
+    recipe: Recipe,
+    exam: Exam,
+    complete: Complete,
+    name: str,
+    output: Path,
+    *,
+    against: Path | None,
+    ways: Ways,
+    decontamination: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The verdict on a model's programs, also written to `output` with all that it rests on.
 
@@ -154,6 +168,7 @@ def evaluate_programs(
         output: folder of this evaluation, existing.
         against: folder of an earlier evaluation on the same problems, of the model before.
         ways: how it is carried out.
+        decontamination: by benchmark, whether the text that the model was trained on was checked for its problems.
 
     Raises:
         UserError: the model cannot write, or `against` lacks results.
@@ -181,6 +196,7 @@ def evaluate_programs(
         verdict = judge_against(exam.problems, before, results, settings)
     metrics = {"model": name, "benchmarks": recipe.programs.benchmarks, **verdict, "seed": recipe.seed}
     metrics["did_not_fit"] = sorted({key for (key, _), sample in samples.items() if _did_not_fit(sample)})
+    metrics["decontamination"] = dict(decontamination or {})
     metrics["environment"] = environment()
     _write_reports(output, exam, metrics, against)
     write_json(output / "metrics.json", metrics)
@@ -237,7 +253,9 @@ def _write_reports(output: Path, exam: Exam, metrics: dict[str, Any], against: P
     models = [_answers_in(output, metrics["model"])]
     if against is not None:
         models.insert(0, _answers_in(against, _model_name(against)))
-    write_problems_page(output / "problems.html", exam.problems, models, flags=exam.flags, not_scored=exam.not_scored)
+    notes = status_notes(metrics["decontamination"])
+    page = output / "problems.html"
+    write_problems_page(page, exam.problems, models, flags=exam.flags, not_scored=exam.not_scored, notes=notes)
     verdict_plot(metrics).savefig(output / "programs.png", dpi=_PNG_DPI)
 
 

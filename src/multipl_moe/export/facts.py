@@ -1,5 +1,7 @@
 """How a model was made, as rows of a table: what is not recorded is said to be so."""
 
+from typing import Any
+
 import torch
 from transformers import PreTrainedConfig
 
@@ -91,8 +93,16 @@ def _training(provenance: Provenance) -> list[tuple[str, str]]:
         ("trained on", tokens),
         ("learning rate", _learning_rate(recipe) if recipe else NOT_RECORDED),
         ("mixture of the training text", _mixture(recipe) if recipe else NOT_RECORDED),
+        ("decontaminated against", _checked_benchmarks(training)),
         ("frozen parameters", frozen),
     ]
+
+
+def _checked_benchmarks(training: dict[str, Any]) -> str:
+    record = training.get("decontamination")
+    if record is None:
+        return NOT_RECORDED
+    return ", ".join(name for name, check in record.items() if check["status"] == "checked") or "no benchmark"
 
 
 def _learning_rate(recipe: Recipe) -> str:

@@ -1,8 +1,23 @@
 """Files of benchmarks from the hub, kept in its cache."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
+
+_cached_only: ContextVar[bool] = ContextVar("cached_only", default=False)
+
+
+@contextmanager
+def cached_files_only() -> Iterator[None]:
+    """Within it `hub_file` looks into the hub's cache and does not try the network."""
+    token = _cached_only.set(True)
+    try:
+        yield
+    finally:
+        _cached_only.reset(token)
 
 
 def hub_file(repository: str, name: str, benchmark: str) -> Path:
@@ -11,9 +26,14 @@ def hub_file(repository: str, name: str, benchmark: str) -> Path:
     Raises:
         ConfigError: it cannot be had; the message says how to use a local file.
     """
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    if _cached_only.get():
+        cached = try_to_load_from_cache(repository, name, repo_type="dataset")
+        if isinstance(cached, str):
+            return Path(cached)
+        raise ConfigError(f"{benchmark}: no copy here; use a local one: {benchmark}:PATH")
     try:
         return Path(hf_hub_download(repository, name, repo_type="dataset"))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as fault:

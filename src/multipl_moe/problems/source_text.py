@@ -1,6 +1,7 @@
 """Just enough reading of source text: comments, literals and braces, without a parser per language."""
 
 import re
+from functools import cache
 
 _SLASHES = r"//[^\n]*|/\*.*?\*/"
 _STRING = r'"(?:\\.|[^"\\\n])*"'
@@ -26,6 +27,7 @@ _SIGNATURE = {
     "cpp": r"(\w+)\s*\([^{};]*\{",
 }
 _FLAGS = re.DOTALL | re.MULTILINE
+_DOCSTRINGS = ('"' * 3, "'" * 3)
 
 
 def without_comments(code: str, language: str) -> str:
@@ -36,6 +38,19 @@ def without_comments(code: str, language: str) -> str:
 def bare_code(code: str, language: str) -> str:
     """The code with each comment and each literal replaced by a blank."""
     return _replace(code, language, keep_literals=False)
+
+
+def marked_code(code: str, language: str) -> str:
+    """The code with each comment replaced by a blank and each literal by a quotation mark.
+
+    Python's literals in triple quotes go as comments do, which is what most of them are.
+    """
+
+    def mark(match: re.Match[str]) -> str:
+        is_comment = match["comment"] is not None or (language == "python" and match[0][:3] in _DOCSTRINGS)
+        return " " if is_comment else '"'
+
+    return _compiled(language).sub(mark, code)
 
 
 def masked(code: str, language: str) -> str:
@@ -74,6 +89,11 @@ def function_name(prompt: str, language: str) -> str | None:
     pattern = _SIGNATURE.get(language, r"(\w+)\s*\(")
     names = re.findall(pattern, bare_code(prompt, language), re.MULTILINE)
     return names[-1] if names else None
+
+
+@cache
+def _compiled(language: str) -> re.Pattern[str]:
+    return re.compile(_pattern(language), _FLAGS)
 
 
 def _pattern(language: str) -> str:

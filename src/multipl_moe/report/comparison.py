@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from multipl_moe.corpus.decontamination.record import status_notes
 from multipl_moe.languages import language_title
 from multipl_moe.report.comparison_plot import comparison_plot
 from multipl_moe.run_folder import write_text
@@ -28,6 +29,7 @@ def write_comparison(output: Path, result: dict[str, Any]) -> None:
     parts.append(_section("Bits per byte by language, change from the base", _language_rows(result)))
     if result["base"] is not None:
         parts.append(_section("Programs that pass their tests", _program_rows(result)))
+        parts += [f"{note[0].upper()}{note[1:]}." for note in status_notes(result.get("decontamination", {}))]
     if result["claims"]:
         parts.append(_section("Questions", _claim_rows(result)))
     write_text(output / "comparison.md", "\n\n".join(parts) + "\n")

@@ -45,6 +45,7 @@ def write_problems_page(
     *,
     flags: Mapping[str, str] | None = None,
     not_scored: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
     samples_per_problem: int = _SAMPLES_PER_PROBLEM,
 ) -> None:
     """Write the page, whole or not at all.
@@ -58,6 +59,7 @@ def write_problems_page(
         models: one, or two that are shown side by side, the one before first.
         flags: problems whose tests prove nothing, by key, and why.
         not_scored: languages that were not scored, and why.
+        notes: what else a reader must know, a line each.
         samples_per_problem: how many answers of each problem and model are embedded; the page counts the others.
     """
     environment = jinja2.Environment(
@@ -70,6 +72,7 @@ def write_problems_page(
     page = environment.get_template("problems.html.j2").render(
         data=page_data(problems, models, flags=flags or {}, samples_per_problem=samples_per_problem),
         not_scored={language_title(name): reason for name, reason in (not_scored or {}).items()},
+        notes=notes,
         script=Markup(script),
         script_digest=digest,
     )

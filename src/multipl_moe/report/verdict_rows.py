@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from multipl_moe.corpus.decontamination.record import status_notes
 from multipl_moe.eval.verdict import ALL, ROLES
 from multipl_moe.languages import language_title
 
@@ -91,7 +92,8 @@ def comparison_rows(comparison: dict[str, Any]) -> list[ComparisonRow]:
 
 
 def verdict_notes(verdict: dict[str, Any]) -> list[str]:
-    """What a reader of the table must know: what was not scored, what was left out, and which tests prove nothing."""
+    """What a reader of the table must know: what was not scored, what was left out, whether the training text was
+    decontaminated, and which tests prove nothing."""
     notes = [f"{language_title(name)} not scored: {reason}" for name, reason in verdict["not_scored"].items()]
     left_out = verdict["left_out"]
     if left_out:
@@ -104,6 +106,7 @@ def verdict_notes(verdict: dict[str, Any]) -> list[str]:
             f"{len(too_long):,} prompt{'s' if len(too_long) > 1 else ''} too long for the model, counted as failed "
             f"(the first is {too_long[0]})"
         )
+    notes += status_notes(verdict.get("decontamination", {}))
     if verdict["flags"]:
         notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict['flags'])}")
     return notes

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
+from multipl_moe.corpus.decontamination.record import training_record
 from multipl_moe.device import move_to_best_device
 from multipl_moe.launch import is_main
 from multipl_moe.model.expert_use import measure_expert_use
@@ -54,6 +55,7 @@ class TrainResult:
         skipped_steps: those of them whose gradients were dropped, as `train.on_bad_step` says.
         best_step: the step whose weights these are, where `train.keep_best` chose.
         data: `MixtureSummary.to_json` of what was read.
+        decontamination: for which benchmarks the text was checked; see `corpus.decontamination.record`.
     """
 
     model_folder: Path
@@ -65,6 +67,7 @@ class TrainResult:
     skipped_steps: int = 0
     best_step: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    decontamination: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""
@@ -207,6 +210,7 @@ def run_stage(
         skipped_steps=fitted.skipped_steps,
         best_step=fitted.best_step,
         data=dataset.summary.to_json(),
+        decontamination=training_record(model_folder, corpus),
     )
     fold_new_rows(model)
     if is_main():

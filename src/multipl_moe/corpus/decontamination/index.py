@@ -1,0 +1,100 @@
+"""The n-grams of benchmarks, to be looked up in training files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multipl_moe.corpus.decontamination.parts import Kind, Part
+from multipl_moe.corpus.decontamination.words import code_ngrams, text_ngrams
+
+THRESHOLDS: dict[Kind, float] = {"prompt": 0.5, "tests": 0.5, "solution": 0.7, "structure": 0.6}
+# A structure of few n-grams is often that of an idiom (turn a list round, count what is negative).
+LONG_STRUCTURE, THRESHOLD_OF_SHORT_ONE = 50, 0.9
+_SLOTS = 1 << 21
+
+
+@dataclass(frozen=True)
+class Match:
+    """A problem found in a text.
+
+    Attributes:
+        benchmark, problem: names.
+        kind: the part of it that was found best.
+        share: of that part's n-grams, 0 to 1.
+    """
+
+    benchmark: str
+    problem: str
+    kind: Kind
+    share: float
+
+    def __str__(self) -> str:
+        return f"{self.benchmark}/{self.problem} ({self.kind} {self.share:.2f})"
+
+
+class BenchmarkIndex:
+    """Finds the problems whose parts a text holds.
+
+    Args:
+        parts: of all problems.
+    """
+
+    def __init__(self, parts: Iterable[Part]):
+        self.parts = list(parts)
+        sizes = [len(part.sketch) for part in self.parts]
+        hashes = np.concatenate([np.empty(0, np.uint32), *(part.sketch for part in self.parts)])
+        order = np.argsort(hashes, kind="stable")
+        self._owners = np.repeat(np.arange(len(sizes)), sizes)[order]
+        self._hashes, begins = np.unique(hashes[order], return_index=True)
+        self._begins = np.append(begins, len(hashes))
+        self._sizes = np.array(sizes, np.int64)
+        self._thresholds = np.array([_threshold(part) for part in self.parts])
+        self._may_hold = np.zeros(_SLOTS, bool)
+        self._may_hold[self._hashes & np.uint32(_SLOTS - 1)] = True
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """Names, sorted."""
+        return sorted({part.benchmark for part in self.parts})
+
+    def find(self, text: str, language: str, *, is_code: bool = True) -> list[Match]:
+        """The problems of which the text holds a part, the best found first.
+
+        Args:
+            text: of a file.
+            language: whose structure is compared.
+            is_code: whether there is any structure.
+        """
+        found = [self._known(text_ngrams(text))]
+        if is_code:
+            found.append(self._known(code_ngrams(text, language)))
+        places = np.unique(np.concatenate(found))
+        owners = np.concatenate([np.empty(0, np.int64), *(self._owners_of(place) for place in places)])
+        shares = np.bincount(owners, minlength=len(self.parts)) / np.maximum(self._sizes, 1)
+        best: dict[tuple[str, str], Match] = {}
+        for number in np.flatnonzero(shares >= self._thresholds):
+            part, share = self.parts[number], float(shares[number])
+            name = (part.benchmark, part.problem)
+            if name not in best or share > best[name].share:
+                best[name] = Match(*name, part.kind, share)
+        return sorted(best.values(), key=lambda match: (-match.share, match.benchmark, match.problem))
+
+    def _known(self, ngrams: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """Places in the index of those n-grams that it holds."""
+        if not len(self._hashes):
+            return np.empty(0, np.int64)
+        likely = ngrams[self._may_hold[ngrams & np.uint32(_SLOTS - 1)]]
+        places = np.minimum(np.searchsorted(self._hashes, likely), len(self._hashes) - 1)
+        return places[self._hashes[places] == likely]
+
+    def _owners_of(self, place: int) -> NDArray[np.int64]:
+        return self._owners[self._begins[place] : self._begins[place + 1]]
+
+
+def _threshold(part: Part) -> float:
+    """Share of the part's n-grams that a text must have."""
+    if part.kind == "structure" and part.num_ngrams < LONG_STRUCTURE:
+        return THRESHOLD_OF_SHORT_ONE
+    return THRESHOLDS[part.kind]

@@ -1,0 +1,77 @@
+"""The parts of a benchmark's problem that a training file may hold, as sketches of their n-grams."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multipl_moe.corpus.decontamination.words import code_ngrams, text_ngrams
+from multipl_moe.problems.problem import Problem
+
+Kind = Literal["prompt", "tests", "solution", "structure"]
+KINDS: tuple[Kind, ...] = ("prompt", "tests", "solution", "structure")
+
+SKETCH_SIZE = 20
+MIN_NGRAMS: dict[Kind, int] = {"prompt": 6, "tests": 6, "solution": 8, "structure": 10}
+MAX_PROBLEMS_OF_NGRAM = 3
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a problem.
+
+    Attributes:
+        benchmark, problem: names; in several languages a problem may have one name.
+        kind: what it is; "structure" is the solution without names, literals and comments.
+        num_ngrams: how many different n-grams it has.
+        sketch: the `SKETCH_SIZE` least hashes of them, sorted: a random choice, the same for equal parts.
+    """
+
+    benchmark: str
+    problem: str
+    kind: Kind
+    num_ngrams: int
+    sketch: NDArray[np.uint32]
+
+
+def parts_of(problems: Iterable[Problem]) -> list[Part]:
+    """The parts that are long enough to be told from any other text, each once.
+
+    N-grams that more than `MAX_PROBLEMS_OF_NGRAM` of the problems have are the benchmark's boilerplate and do not
+    count; translations of a problem count as one.
+    """
+    found: list[tuple[Problem, Kind, NDArray[np.uint32]]] = []
+    for problem in problems:
+        found.extend((problem, kind, ngrams) for kind, ngrams in _ngrams(problem))
+    common = _common([(problem.cluster or problem.key, ngrams) for problem, _, ngrams in found])
+    parts: dict[tuple[str, str, Kind, bytes], Part] = {}
+    for problem, kind, ngrams in found:
+        telling = ngrams[~np.isin(ngrams, common, assume_unique=True)]
+        if len(telling) >= MIN_NGRAMS[kind]:
+            sketch = telling[:SKETCH_SIZE]
+            key = (problem.benchmark, problem.id, kind, sketch.tobytes())
+            parts[key] = Part(problem.benchmark, problem.id, kind, len(telling), sketch)
+    return list(parts.values())
+
+
+def _ngrams(problem: Problem) -> Iterator[tuple[Kind, NDArray[np.uint32]]]:
+    """Each part's n-grams, sorted, each once."""
+    yield "prompt", np.unique(text_ngrams(problem.prompt))
+    yield "tests", np.unique(text_ngrams(problem.tests))
+    if problem.reference:
+        yield "solution", np.unique(text_ngrams(problem.reference))
+        yield "structure", np.unique(code_ngrams(problem.reference, problem.language))
+
+
+def _common(ngrams: list[tuple[str, NDArray[np.uint32]]]) -> NDArray[np.uint32]:
+    """N-grams of too many problems."""
+    clusters: dict[str, list[NDArray[np.uint32]]] = {}
+    for cluster, hashes in ngrams:
+        clusters.setdefault(cluster, []).append(hashes)
+    of_each = [np.unique(np.concatenate(hashes)) for hashes in clusters.values()]
+    if not of_each:
+        return np.empty(0, np.uint32)
+    values, counts = np.unique(np.concatenate(of_each), return_counts=True)
+    return values[counts > MAX_PROBLEMS_OF_NGRAM]

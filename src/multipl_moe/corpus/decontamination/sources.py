@@ -1,0 +1,107 @@
+"""Which benchmarks a corpus is checked against, and where their problems come from.
+
+A name alone asks for what the package ships, or for a copy in the hub's cache. The hub itself is asked only for a
+benchmark that the user names: a build without a network must neither fail nor wait.
+"""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
+
+from multipl_moe.corpus.decontamination.filter import REASON
+from multipl_moe.corpus.decontamination.index import BenchmarkIndex
+from multipl_moe.corpus.decontamination.parts import Part, parts_of
+from multipl_moe.corpus.decontamination.storage import load_parts
+from multipl_moe.corpus.manifest import BenchmarkCheck
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark
+from multipl_moe.problems.hub import cached_files_only
+from multipl_moe.problems.own_languages import add_languages
+from multipl_moe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Decontamination:
+    """What a corpus is checked against.
+
+    Attributes:
+        index: problems that are looked for.
+        checked: names of their benchmarks.
+        unavailable: names of benchmarks whose problems cannot be had here, and why.
+    """
+
+    index: BenchmarkIndex
+    checked: list[str]
+    unavailable: dict[str, str]
+
+    @property
+    def note(self) -> str | None:
+        """One line on what is not checked."""
+        if not self.unavailable:
+            return None
+        return (
+            f"Not checked for problems of {', '.join(self.unavailable)}: no copy here; "
+            "give one in corpus.decontaminate, as NAME:PATH"
+        )
+
+    def checks(self, counts: Mapping[str, int]) -> dict[str, BenchmarkCheck]:
+        """What the manifest says of each benchmark.
+
+        Args:
+            counts: the pipeline's statistics by label.
+        """
+        checked = {name: BenchmarkCheck("checked", _files_by_problem(name, counts)) for name in self.checked}
+        return checked | {name: BenchmarkCheck("unavailable", {}) for name in self.unavailable}
+
+
+def prepare_decontamination(recipe: Recipe) -> Decontamination:
+    """Gather the problems of the benchmarks that the recipe names, those that are to be evaluated on among them.
+
+    Raises:
+        ConfigError: `corpus.decontaminate` names what is no benchmark, or a path that holds none.
+    """
+    wanted = recipe.corpus.decontaminate
+    if wanted == "none":
+        return Decontamination(BenchmarkIndex([]), [], {})
+    add_languages(recipe.own_languages)
+    named = [] if wanted == "all" else list(wanted)
+    found: dict[str, list[Part]] = {}
+    missing: dict[str, str] = {}
+    for spec in dict.fromkeys([*named, *(BENCHMARKS if wanted == "all" else ()), *recipe.programs.benchmarks]):
+        name, has_path, _ = spec.partition(":")
+        try:
+            parts = _parts(spec, may_download=spec in named)
+        except ConfigError as error:
+            if spec in named and (has_path or name not in BENCHMARKS):
+                raise ConfigError(f"corpus.decontaminate: {error}") from None
+            missing[name] = str(error)
+            continue
+        for name, of_benchmark in parts.items():
+            found.setdefault(name, []).extend(of_benchmark)
+    index = BenchmarkIndex(part for parts in found.values() for part in parts)
+    return Decontamination(index, list(found), {name: why for name, why in missing.items() if name not in found})
+
+
+def _parts(spec: str, *, may_download: bool) -> dict[str, list[Part]]:
+    """Parts by benchmark; a local copy may be of another version, or a part, so what is shipped is added to it."""
+    name, has_path, _ = spec.partition(":")
+    shipped = {name: _shipped()[name]} if name in _shipped() else {}
+    if shipped and not has_path:
+        return shipped
+    with nullcontext() if may_download else cached_files_only():
+        problems = read_benchmark(spec)
+    return {problems[0].benchmark: [*shipped.get(name, []), *parts_of(problems)]}
+
+
+@cache
+def _shipped() -> dict[str, list[Part]]:
+    parts: dict[str, list[Part]] = {}
+    for part in load_parts():
+        parts.setdefault(part.benchmark, []).append(part)
+    return parts
+
+
+def _files_by_problem(benchmark: str, counts: Mapping[str, int]) -> dict[str, int]:
+    prefix = f"{REASON}/{benchmark}/"
+    return {label.removeprefix(prefix): counts[label] for label in sorted(counts) if label.startswith(prefix)}

@@ -1,0 +1,96 @@
+"""Problems in files: twenty of them found in every disguise, none found where there is none."""
+
+import random
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.corpus.decontamination.index import BenchmarkIndex
+from multipl_moe.corpus.decontamination.parts import parts_of
+from multipl_moe.corpus.decontamination.storage import load_parts
+from multipl_moe.problems.human_eval import read_human_eval
+from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.starter_set import read_starter
+from tests.corpus.decontamination.disguises import DISGUISES
+
+# Ten of HumanEval, and two in each other language, whose solutions are more than an idiom.
+HUMAN_EVAL = (0, 10, 20, 32, 64, 81, 95, 109, 129, 160)
+STARTER = ("merge_intervals", "calculate")
+
+
+@pytest.fixture(scope="module")
+def index() -> BenchmarkIndex:
+    return BenchmarkIndex([*load_parts(), *parts_of(read_starter())])
+
+
+@pytest.fixture(scope="module")
+def problems() -> list[Problem]:
+    chosen = [problem for problem in read_human_eval() if int(problem.id.rpartition("/")[2]) in HUMAN_EVAL]
+    chosen += [one for one in read_starter() if one.id in STARTER and one.language != "python"]
+    assert len(chosen) == 20
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def library() -> list[str]:
+    """Files of Python's standard library."""
+    files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+    texts = [file.read_text(encoding="utf-8") for file in random.Random(0).sample(files, 40)]
+    return [text for text in texts if len(text) > 5000]
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+def test_twenty_problems_are_found_in_this_disguise_inside_a_longer_file(index, problems, library, disguise: Callable):
+    filler = library[0][:4000]
+    missed = [
+        problem.key
+        for problem in problems
+        if (problem.benchmark, problem.id) not in found(index, f"{filler}\n{disguise(problem)}\n{filler}", problem)
+    ]
+    assert missed == []
+
+
+def found(index: BenchmarkIndex, text: str, problem: Problem) -> set[tuple[str, str]]:
+    return {(match.benchmark, match.problem) for match in index.find(text, problem.language)}
+
+
+def test_renamed_solutions_are_found_by_their_structure_alone(index, problems):
+    renamed = DISGUISES["renamed"]
+    kinds = {
+        match.kind
+        for problem in problems
+        for match in index.find(renamed(problem), problem.language)
+        if match.problem == problem.id and match.benchmark == problem.benchmark
+    }
+    assert kinds == {"structure"}
+
+
+def test_a_problem_in_a_text_that_is_no_code_is_found_by_its_words(index, problems):
+    text = "# A page\n\nSolve this:\n\n" + problems[0].prompt
+    assert ("humaneval", problems[0].id) in {
+        (match.benchmark, match.problem) for match in index.find(text, "english", is_code=False)
+    }
+
+
+def test_the_standard_library_holds_no_problem(index, library):
+    assert len(library) > 20
+    assert [match for text in library for match in index.find(text, "python")] == []
+
+
+def test_three_quarters_of_a_prompt_are_found_and_a_sentence_of_it_is_not(index, problems):
+    longest = max(problems, key=lambda problem: len(problem.prompt.split()))
+    words = longest.prompt.split()
+    assert ("humaneval", longest.id) in found(index, " ".join(words[: len(words) * 3 // 4]), longest)
+    assert not index.find(" ".join(words[:12]), longest.language)
+
+
+def test_matches_come_best_first_and_say_what_was_found(index, problems):
+    matches = index.find(problems[0].prompt, "python")
+    assert [match.share for match in matches] == sorted((match.share for match in matches), reverse=True)
+    assert f"humaneval/{problems[0].id} (prompt 1.00)" in map(str, matches)
+
+
+def test_an_index_of_nothing_finds_nothing(problems):
+    assert BenchmarkIndex([]).find(problems[0].prompt, "python") == []

@@ -1,0 +1,94 @@
+"""Which benchmarks a recipe's corpus is checked against."""
+
+import json
+
+import huggingface_hub
+import pytest
+
+from multipl_moe.corpus.decontamination.sources import prepare_decontamination
+from multipl_moe.corpus.manifest import BenchmarkCheck
+from multipl_moe.errors import ConfigError
+from multipl_moe.problems.benchmarks import BENCHMARKS
+from multipl_moe.recipe import validate_recipe
+
+NEED_THE_HUB = ["mbpp", "mbpp-sanitized", "multipl-e-mbpp", "mbxp"]
+OWN = {
+    "id": "join",
+    "language": "python",
+    "prompt": "def join(values):\n    # The even values of a list in descending order, joined by commas and a blank.\n",
+    "tests": "assert join([1, 2]) == '2'\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch, tmp_path):
+    """A hub that cannot be reached, with an empty cache; gives the list of what was asked of it."""
+    asked: list[str] = []
+
+    def unreachable(repository, name, **named):
+        asked.append(repository)
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *arguments, **named: None)
+    return asked
+
+
+def prepared(decontaminate=None, benchmarks=None):
+    values = {"corpus": {"decontaminate": decontaminate or "all"}}
+    if benchmarks:
+        values["programs"] = {"benchmarks": benchmarks}
+    return prepare_decontamination(validate_recipe(values))
+
+
+def test_by_default_every_benchmark_is_checked_that_needs_no_hub_and_the_hub_is_not_asked(hub):
+    found = prepared()
+    assert sorted([*found.checked, *found.unavailable]) == sorted(BENCHMARKS)
+    assert sorted(found.unavailable) == sorted(NEED_THE_HUB)
+    assert set(found.index.benchmarks) == set(found.checked)
+    assert found.note is not None
+    assert all(name in found.note for name in NEED_THE_HUB)
+    assert hub == []
+
+
+def test_the_manifest_names_problems_by_benchmark_and_what_was_not_checked():
+    counts = {"contaminated/humaneval-x/CPP/3": 2, "contaminated/humaneval/HumanEval/3": 1, "dropped/x/go": 7}
+    checks = prepared().checks(counts)
+    assert checks["humaneval"] == BenchmarkCheck("checked", {"HumanEval/3": 1})
+    assert checks["humaneval-x"] == BenchmarkCheck("checked", {"CPP/3": 2})
+    assert checks["mbpp"] == BenchmarkCheck("unavailable", {})
+
+
+def test_none_checks_nothing():
+    found = prepared("none", ["humaneval"])
+    assert (found.checked, found.unavailable, found.note, found.checks({})) == ([], {}, None, {})
+
+
+def test_the_hub_is_tried_for_a_benchmark_that_is_named_and_without_it_the_build_goes_on(hub):
+    found = prepared(["mbpp"])
+    assert hub == ["google-research-datasets/mbpp"]
+    assert (found.checked, list(found.unavailable)) == (["starter"], ["mbpp"])
+
+
+def test_benchmarks_to_be_evaluated_on_are_checked_too_with_their_local_copies(tmp_path):
+    own, mbpp = tmp_path / "own.jsonl", tmp_path / "mbpp.jsonl"
+    own.write_text(json.dumps(OWN) + "\n")
+    row = {"task_id": 11, "text": "Write a function to remove first and last occurrence of a given character."}
+    row |= {"code": "def f(s):\n    return s\n", "test_list": ["assert f('a') == 'a'"]}
+    mbpp.write_text(json.dumps(row) + "\n")
+    found = prepared(None, [str(own), f"mbpp:{mbpp}"])
+    assert {"own", "mbpp"} <= set(found.checked)
+    assert "mbpp" not in found.unavailable
+    text = "# the even values of a list, in descending order, joined by commas and a blank\n"
+    assert [match.problem for match in found.index.find(text, "python")] == ["join"]
+
+
+def test_a_copy_that_the_evaluation_names_but_is_not_here_does_not_stop_the_corpus(tmp_path):
+    found = prepared(["starter"], [f"mbxp:{tmp_path}/nowhere.jsonl"])
+    assert (found.checked, list(found.unavailable)) == (["starter"], ["mbxp"])
+
+
+@pytest.mark.parametrize("spec", ["humanevl", "mbpp:/no/such/file.jsonl", "/no/such/set.jsonl", "starter:here"])
+def test_a_name_or_path_that_is_wrong_in_the_recipe_is_refused(spec):
+    with pytest.raises(ConfigError, match=r"corpus\.decontaminate: "):
+        prepared([spec])
