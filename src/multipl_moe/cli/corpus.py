@@ -54,9 +54,9 @@ def corpus(
     flags = {"base": base, "learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     chosen = recipe_from_flags(recipe, settings, flags | {"corpus.sources": parse_sources(source)})
     refuse_existing(output)
-    base = resolve_base(chosen.base)
+    tokenizer = resolve_base(chosen.base)
     with _tasks_shown() as on_tasks:
-        manifest = build_corpus(chosen, base, output, console.print, on_tasks)
+        manifest = build_corpus(chosen, tokenizer, output, console.print, on_tasks)
     console.print(corpus_table(manifest))
     console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import multiprocess
+from multiprocess.process import BaseProcess, active_children
 
 from multipl_moe.corpus.stages import Listeners, Stage
 from multipl_moe.errors import TasksUnfinishedError
@@ -28,13 +28,13 @@ def watched(stage: Stage, logs: Path, listeners: Listeners) -> Iterator[None]:
     ended, killed_by = threading.Event(), list[int]()
 
     def watch() -> None:
-        workers: set[multiprocess.Process] = set()
+        workers: set[BaseProcess] = set()
         for number in itertools.count():
             if ended.wait(_POLL_S):
                 return
             if number % _POLLS_BETWEEN_TELLING == 0:
                 listeners.tell(stage, logs)
-            workers.update(multiprocess.active_children())
+            workers.update(active_children())
             if not killed_by and (signals := [code for worker in workers if (code := _signal_of(worker))]):
                 killed_by.extend(signals)
                 signal.pthread_kill(main, signal.SIGINT)  # the only thing that wakes it
@@ -59,7 +59,7 @@ def watched(stage: Stage, logs: Path, listeners: Listeners) -> Iterator[None]:
         listeners.tell(stage, logs)
 
 
-def _signal_of(worker: "multiprocess.Process") -> int | None:
+def _signal_of(worker: BaseProcess) -> int | None:
     """What killed a worker; None if it lives, ended by itself or was ended by its pool."""
     code = worker.exitcode
     return -code if code is not None and code < 0 and code != -signal.SIGTERM else None
