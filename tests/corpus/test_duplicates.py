@@ -60,10 +60,8 @@ def test_a_cluster_is_of_near_duplicates_and_their_copies_and_keeps_its_first(tm
     (tmp_path / "near").mkdir()
     pairs = [(0, 7), (1, 7), (9, 7)]
     (tmp_path / "near" / "000000.clusters").write_bytes(b"".join(struct.pack("<2I", *pair) for pair in pairs))
-    index_folder, exact, near, removed, report_file = (
-        tmp_path / name for name in ("index", "exact", "near", "removed", "report.jsonl")
-    )
-    DuplicateClusters(index_folder, exact, near, removed, report_file, order).run()
+    index_folder, exact, near = (tmp_path / name for name in ("index", "exact", "near"))
+    DuplicateClusters(index_folder, exact, near, tmp_path / "removed", tmp_path / "report.jsonl", order).run()
     assert removed_paths(tmp_path / "index", tmp_path / "removed", order) == {
         b: ("near_duplicate", a),
         copy_of_b: ("exact_duplicate", a),
