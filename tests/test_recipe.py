@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import NULL, Recipe, SlurmSection, load_recipe, parse_value, validate_recipe
+from multipl_moe.recipe import NULL, Recipe, load_recipe, parse_value, validate_recipe
+from multipl_moe.sections.corpus import SlurmSection
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 

@@ -8,7 +8,7 @@ from multipl_moe.corpus.candidates import find_files
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.licence_texts import is_licence_name, licences_in_text, repository_licence
 from multipl_moe.languages import LANGUAGES
-from multipl_moe.recipe import SourceSection
+from multipl_moe.sections.corpus import SourceSection
 
 APACHE = Path(__file__, "../../../LICENSE").resolve().read_text(encoding="utf-8")
 MIT = """MIT License

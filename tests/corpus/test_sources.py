@@ -15,7 +15,7 @@ from datatrove.data import Document
 
 from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.languages import LANGUAGES
-from multipl_moe.recipe import SourceSection
+from multipl_moe.sections.corpus import SourceSection
 
 from .conftest import program, recipe_of, write_files
 from .test_language_detection import C_HEADER, CPP_HEADER

@@ -8,7 +8,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe, Section, describe_problem, load_recipe, read_yaml
+from multipl_moe.recipe import Recipe, describe_problem, load_recipe, read_yaml
+from multipl_moe.sections.section import Section
 
 _SHARED_SECTIONS = ("base", "learn", "keep", "corpus", "eval", "codegen", "programs")
 _SHARED_SETTINGS = ("sequence_tokens", "packing", "batch_sequences", "accumulation_steps")

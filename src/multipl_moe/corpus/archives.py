@@ -13,7 +13,7 @@ from multipl_moe.corpus.candidates import EXCLUDED_FOLDERS, READ_ERRORS, Candida
 from multipl_moe.corpus.compression import open_decompressed
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
-from multipl_moe.recipe import SourceSection
+from multipl_moe.sections.corpus import SourceSection
 
 _ZIP_ENDINGS = (".zip", ".whl", ".jar")
 _TAR_COMPRESSIONS = {

@@ -22,7 +22,7 @@ from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.licence_texts import folder_licence, repository_licence
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages import Language
-from multipl_moe.recipe import SourceSection
+from multipl_moe.sections.corpus import SourceSection
 
 EXCLUDED_FOLDERS = frozenset({".git", "__pycache__", "site-packages", "dist-packages"})
 READ_ERRORS = (

@@ -10,7 +10,7 @@ from multipl_moe.corpus.hub_rows import read_hub
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.row_files import read_jsonl, read_parquet, row_files
 from multipl_moe.errors import CorpusError
-from multipl_moe.recipe import SourceSection
+from multipl_moe.sections.corpus import SourceSection
 
 # What data sets call their columns: ours, The Stack's, StarCoder data's, The Stack smol's.
 _TEXT_COLUMNS = ("text", "content", "code")

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.corpus.documents import TextFile
-from multipl_moe.recipe import EvalSection
+from multipl_moe.sections.evaluation import EvalSection
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from multipl_moe.errors import BaseModelError
 from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
-from multipl_moe.recipe import MoeSection, Recipe
+from multipl_moe.recipe import Recipe
+from multipl_moe.sections.moe import MoeSection
 from multipl_moe.train.methods import METHODS, empty_for_training, is_adapter, prepare
 from multipl_moe.train.rehearsal import StepCost, rehearse_step
 from multipl_moe.train.settings import attention_implementation, compute_dtype, training_steps, unify_dtype
