@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from multipl_moe import demo as module
@@ -361,9 +362,14 @@ def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.M
     assert without_missing_languages(recipe, _Told()).mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
 
 
-def test_fewer_minutes_mean_less_scoring_and_calibration():
+def test_fewer_minutes_and_slow_processors_mean_less_scoring_and_calibration(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "fast_dtype", lambda: torch.bfloat16)
     assert demo_recipe(15) == demo_recipe(60) == DEMO_RECIPE
     short = demo_recipe(5)
     assert short["eval.files_per_language"] == DEMO_RECIPE["eval.files_per_language"] / 3
     assert short["train.calibration_tokens"] == round(DEMO_RECIPE["train.calibration_tokens"] / 3)
     assert load_recipe(None, short).train.calibration_tokens == 43_008
+    monkeypatch.setattr(module, "fast_dtype", lambda: torch.float32)
+    slow = demo_recipe(15)
+    assert 0 < slow["train.calibration_tokens"] < DEMO_RECIPE["train.calibration_tokens"] / 2
+    assert 4 <= slow["eval.files_per_language"] < DEMO_RECIPE["eval.files_per_language"] / 2
