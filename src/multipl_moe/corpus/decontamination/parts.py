@@ -44,7 +44,7 @@ def parts_of(problems: Iterable[Problem]) -> list[Part]:
     """
     found: list[tuple[Problem, Kind, NDArray[np.uint32]]] = []
     for problem in problems:
-        found += [(problem, kind, ngrams) for kind, ngrams in _ngrams(problem)]
+        found.extend((problem, kind, ngrams) for kind, ngrams in _ngrams(problem))
     common = _common([(problem.cluster or problem.key, ngrams) for problem, _, ngrams in found])
     parts: dict[tuple[str, str, Kind, bytes], Part] = {}
     for problem, kind, ngrams in found:
