@@ -10,6 +10,7 @@ import pytest
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.reference import KnownCompleter
+from multipl_moe.corpus.decontamination.record import status_notes, statuses
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam, read_problems
 from multipl_moe.eval.references import check_references, prepare_reference_exam
@@ -38,7 +39,10 @@ def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None,
     ways = ways or Ways()
     exam = prepare_exam(chosen, ways)
     answers = KnownCompleter("known", {problem.key: text_of(problem) for problem in exam.scored})
-    return evaluate_programs(chosen, exam, write(answers), "known", output, against=against, ways=ways)
+    checks = statuses({"starter": {"status": "checked", "problems": {}}}, exam.benchmarks)
+    return evaluate_programs(
+        chosen, exam, write(answers), "known", output, against=against, ways=ways, decontamination=checks
+    )
 
 
 def reference_of(problem):
@@ -61,6 +65,10 @@ def test_the_folder_holds_all_that_the_verdict_rests_on(right):
     assert metrics["languages"]["python"]["role"] == "keep"
     assert metrics["languages"]["python"]["benchmarks"]["starter"]["passes"]["value"] == 1.0
     assert metrics["environment"]["machine"]["cores"] >= 1
+    assert metrics["decontamination"] == {"starter": "checked"}
+    (note,) = status_notes({"starter": "checked"})
+    assert note in (right / "problems.html").read_text()
+    assert note in verdict_notes(metrics)
 
 
 def test_a_second_model_is_compared_problem_by_problem(right, tmp_path):

@@ -88,6 +88,12 @@ def test_programs_are_counted_and_questions_answered_in_words(result, tmp_path):
     assert "worse on languages to keep" in _page(result, tmp_path)
 
 
+def test_readers_are_told_what_the_corpus_was_decontaminated_against(result, tmp_path):
+    page = _page(result | {"decontamination": {"starter": "checked", "mbpp": "not checked"}}, tmp_path)
+    assert "against: starter.\n" in page
+    assert "Training corpus NOT decontaminated against: mbpp.\n" in page
+
+
 def test_runs_that_none_beats_on_both_are_named(result, tmp_path):
     assert result["undominated"] == ["a"]
     assert "better on both than: hybrid (seed 0)." in _page(result, tmp_path)

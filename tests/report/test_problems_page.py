@@ -83,6 +83,11 @@ def test_embedded_data_reads_back_equal_whatever_models_wrote(tmp_path: Path):
         assert (answer["samples"][0]["completion"], answer["samples"][0]["output"]) == (text, text)
 
 
+def test_notes_are_read_as_text(tmp_path: Path):
+    page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)], notes=["not known: <b>starter</b>"])
+    assert "not known: &lt;b&gt;starter&lt;/b&gt;" in page
+
+
 def test_markup_in_completions_makes_no_element(tmp_path: Path):
     evil = _Scripts(_write(tmp_path, _ASKED, [answers("mine", _ASKED, _EVIL, "p" * 10)]))
     tame = _Scripts(_write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)]))

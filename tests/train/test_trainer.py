@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, TrainerCallback
 
+from multipl_moe.corpus import CorpusManifest
+from multipl_moe.corpus.decontamination.record import record_of_model
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import CorpusError, OutputError
 from multipl_moe.generate.text import load_tokenizer
@@ -65,6 +68,12 @@ def test_result_tells_what_was_done(run: Run, world: World):
     assert result.seconds > 0
     assert result.audit == prepare(load_hybrid(world.hybrid), Recipe())
     assert TrainResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+def test_a_trained_model_remembers_what_its_corpus_was_checked_for(run: Run, world: World):
+    checks = CorpusManifest.load(world.corpus).decontamination
+    assert checks["humaneval"].status == "checked"
+    assert record_of_model(run.result.model_folder) == {name: asdict(check) for name, check in checks.items()}
 
 
 def test_run_leaves_the_model_its_companions_and_the_result_but_no_checkpoints(run: Run, world: World):

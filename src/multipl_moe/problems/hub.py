@@ -7,6 +7,7 @@ from pathlib import Path
 
 from multipl_moe.errors import ConfigError
 
+_SECONDS_TO_ANSWER = 5.0
 _cached_only: ContextVar[bool] = ContextVar("cached_only", default=False)
 
 
@@ -18,6 +19,17 @@ def cached_files_only() -> Iterator[None]:
         yield
     finally:
         _cached_only.reset(token)
+
+
+def hub_answers() -> bool:
+    """Whether the hub can be reached, known within seconds: a download tries again for half a minute."""
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_SECONDS_TO_ANSWER)
+    except Exception:  # of the network, of its proxies, of being told to stay offline: all the same to us
+        return False
+    return True
 
 
 def hub_file(repository: str, name: str, benchmark: str) -> Path:

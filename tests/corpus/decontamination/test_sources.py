@@ -5,6 +5,7 @@ import json
 import huggingface_hub
 import pytest
 
+from multipl_moe.corpus.decontamination import sources
 from multipl_moe.corpus.decontamination.sources import prepare_decontamination
 from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.errors import ConfigError
@@ -22,7 +23,7 @@ OWN = {
 
 @pytest.fixture(autouse=True)
 def hub(monkeypatch, tmp_path):
-    """A hub that cannot be reached, with an empty cache; gives the list of what was asked of it."""
+    """A hub that answers but gives no file, with an empty cache; gives the list of what was asked of it."""
     asked: list[str] = []
 
     def unreachable(repository, name, **named):
@@ -30,6 +31,7 @@ def hub(monkeypatch, tmp_path):
         raise OSError("no route to host")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
+    monkeypatch.setattr(sources, "hub_answers", lambda: True)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *arguments, **named: None)
     return asked
 
@@ -68,6 +70,12 @@ def test_the_hub_is_tried_for_a_benchmark_that_is_named_and_without_it_the_build
     found = prepared(["mbpp"])
     assert hub == ["google-research-datasets/mbpp"]
     assert (found.checked, list(found.unavailable)) == (["starter"], ["mbpp"])
+
+
+def test_a_hub_that_does_not_answer_is_not_waited_for(hub, monkeypatch):
+    monkeypatch.setattr(sources, "hub_answers", lambda: False)
+    assert list(prepared(["mbpp"]).unavailable) == ["mbpp"]
+    assert hub == []
 
 
 def test_benchmarks_to_be_evaluated_on_are_checked_too_with_their_local_copies(tmp_path):

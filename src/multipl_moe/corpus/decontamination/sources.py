@@ -16,7 +16,7 @@ from multipl_moe.corpus.decontamination.storage import load_parts
 from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark
-from multipl_moe.problems.hub import cached_files_only
+from multipl_moe.problems.hub import cached_files_only, hub_answers
 from multipl_moe.problems.own_languages import add_languages
 from multipl_moe.recipe import Recipe
 
@@ -89,7 +89,7 @@ def _parts(spec: str, *, may_download: bool) -> dict[str, list[Part]]:
     shipped = {name: _shipped()[name]} if name in _shipped() else {}
     if shipped and not has_path:
         return shipped
-    with nullcontext() if may_download else cached_files_only():
+    with nullcontext() if has_path or (may_download and hub_answers()) else cached_files_only():
         problems = read_benchmark(spec)
     return {problems[0].benchmark: [*shipped.get(name, []), *parts_of(problems)]}
 
