@@ -44,9 +44,13 @@ def _before_fork() -> None:
 def _after_fork() -> None:
     global _parent
     parent, _parent = _parent, None
-    # The signal comes at the end of the forking thread. A pool's own thread, which replaces workers, ends first, and a
-    # worker killed then would leave the pool waiting for a lock.
-    if parent is not None and _is_main_thread:
+    if parent is None:
+        return
+    # A pool ends its workers by this signal, for which the parent may have a handler, as Ray's, that lets them live on.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The other signal comes at the end of the forking thread. A pool's own thread, which replaces workers, ends first,
+    # and a worker killed then would leave the pool waiting for a lock.
+    if _is_main_thread:
         die_with_parent()
         if os.getppid() != parent:  # it died in between
             os.kill(os.getpid(), signal.SIGKILL)

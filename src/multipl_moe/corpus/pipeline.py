@@ -77,14 +77,14 @@ def build_corpus(
     tokenizer_file = tokenizer_folder / "tokenizer.json"
     digest = hashlib.sha256(vocabulary.tokenizer_json if vocabulary else tokenizer_file.read_bytes()).hexdigest()
     decontamination = prepare_decontamination(recipe)
-    if decontamination.note:
-        on_progress(decontamination.note)
     key = f"{FORMAT_VERSION} {digest}\n"
     # fsspec remembers the folder that relative paths began in
     with resumable_folder(output.absolute(), partial(_can_go_on, recipe, key, on_progress)) as staging:
         record_run(staging, recipe)
         write_text(staging / _KEY_NAME, key)
         if not (staging / MANIFEST_NAME).is_file():
+            if decontamination.note:
+                on_progress(decontamination.note)
             if vocabulary is not None and vocabulary.new_ids:
                 tokenizer_file = staging / "tokenizer.json"
                 tokenizer_file.write_bytes(vocabulary.tokenizer_json)
