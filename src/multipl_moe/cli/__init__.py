@@ -3,7 +3,20 @@
 One file a verb; what only some verbs need is imported inside them.
 """
 
-from multipl_moe.cli import compare, corpus, demo, doctor, evaluate, export, generate, review, serve, train, upcycle
+from multipl_moe.cli import (
+    compare,
+    corpus,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    generate,
+    inspection,
+    review,
+    serve,
+    train,
+    upcycle,
+)
 from multipl_moe.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -11,6 +24,7 @@ __all__ = ["app", "main"]
 _VERBS = {
     "demo": demo.demo,
     "corpus": corpus.corpus,
+    "inspect": inspection.inspect,
     "upcycle": upcycle.upcycle,
     "train": train.train,
     "review": review.review,

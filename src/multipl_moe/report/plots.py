@@ -27,7 +27,7 @@ def gain_plot(metrics: dict[str, Any]) -> Figure:
         edge = min(low, change, 0)
         label = f"{change:+.1f}%  ({row['bpb_before']:.2f} → {row['bpb_after']:.2f})"
         axes.annotate(label, (edge, y), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", fontsize=9)
-    axes.set_yticks(range(len(rows)), [_label(language_title(name, row)) for name, row in reversed(rows)])
+    axes.set_yticks(range(len(rows)), [plain_label(language_title(name, row)) for name, row in reversed(rows)])
     axes.axvline(0, color="black", linewidth=0.8)
     lowest = min(100 * row["interval"][0] for _, row in rows)
     highest = max(100 * row["interval"][1] for _, row in rows)
@@ -83,7 +83,7 @@ def expert_heat_map(
     figure = Figure(figsize=(max(7, 0.22 * grid.shape[1] + 2), 0.4 * len(names) + 1.4), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(grid, aspect="auto", cmap="YlGnBu", vmin=0)
-    axes.set_yticks(range(len(names)), [_label(titles.get(name, name)) for name in names])
+    axes.set_yticks(range(len(names)), [plain_label(titles.get(name, name)) for name in names])
     centres = [index * num_experts + (num_experts - 1) / 2 for index in range(len(layers))]
     axes.set_xticks(centres, [str(layer) for layer in layers])
     for index in range(1, len(layers)):
@@ -94,7 +94,7 @@ def expert_heat_map(
     return figure
 
 
-def _label(title: str) -> str:
+def plain_label(title: str) -> str:
     """A title that matplotlib does not read as a formula."""
     return title.replace("$", r"\$")
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from multipl_moe.judge.outcome import Outcome
 from multipl_moe.languages import language_title
 from multipl_moe.problems.problem import Problem
+from multipl_moe.report.page import page_templates
 from multipl_moe.run_folder import write_text
 
 _SCRIPT = "problems.js"
@@ -62,9 +62,7 @@ def write_problems_page(
         notes: what else a reader must know, a line each.
         samples_per_problem: how many answers of each problem and model are embedded; the page counts the others.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("multipl_moe.report"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+    environment = page_templates()
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     assert environment.loader is not None
     script = environment.loader.get_source(environment, _SCRIPT)[0]

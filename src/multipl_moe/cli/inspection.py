@@ -1,0 +1,55 @@
+"""`multipl-moe inspect`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import require_folders
+from multipl_moe.errors import OutputError
+
+_PAGE = Path("inspect.html")
+
+
+def inspect(
+    corpus: Annotated[Path, typer.Argument(help="Corpus folder, as `multipl-moe corpus` makes it.")],
+    output: Annotated[Path | None, typer.Option(help="Page to write. [inspect.html, here]")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the documents and samples to read. [0]", show_default=False)] = 0,
+    documents: Annotated[
+        int, typer.Option(min=0, help="Documents to read of each language. [3]", show_default=False)
+    ] = 3,
+    lines: Annotated[int, typer.Option(min=1, help="Lines of each of them. [40]", show_default=False)] = 40,
+) -> None:
+    """Tell what a corpus holds, what was left out of it and why, as a page to read.
+
+    Files, bytes and tokens by language; what each step dropped, with samples; duplicates, licences, problems of
+    benchmarks, secrets; lengths of documents, and some of them to read. The page quotes the corpus's files.
+
+    Example: `multipl-moe inspect corpora/mine --output mine.html`
+    """
+    from multipl_moe.corpus.inspection.inspection import inspect_corpus
+    from multipl_moe.report.corpus_page import write_corpus_page
+    from multipl_moe.report.tables import corpus_table
+
+    require_folders(corpus=corpus)
+    page = _page(corpus, output)
+    with console.status("reading the corpus"):
+        inspection = inspect_corpus(corpus, seed=seed, documents=documents, lines=lines)
+        write_corpus_page(page, inspection)
+    console.print(corpus_table(inspection.manifest, inspection.recipe.language_table))
+    if inspection.unchecked:
+        console.print(f"not checked for problems of {', '.join(inspection.unchecked)}", highlight=False, style="yellow")
+    console.print(f"page: {page}", highlight=False, soft_wrap=True)
+
+
+def _page(corpus: Path, output: Path | None) -> Path:
+    """Where to write the page: into the corpus only if asked, and over nothing."""
+    page = _PAGE if output is None else output
+    if output is None and page.resolve().is_relative_to(corpus.resolve()):
+        raise OutputError("output: this is the corpus folder; name the page to write with --output")
+    if page.exists():
+        raise OutputError(f"output: {page} exists; remove it or name another page with --output")
+    if not page.absolute().parent.is_dir():
+        raise OutputError(f"output: {page.parent} is not a folder; create it or name another page with --output")
+    return page

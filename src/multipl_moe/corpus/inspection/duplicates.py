@@ -1,0 +1,84 @@
+"""The clusters of duplicates that a build found."""
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.corpus.duplicates import CLUSTERS_NAME
+from multipl_moe.corpus.inspection.rows import broken_is_an_error, require_told, rows_of
+from multipl_moe.corpus.inspection.source_names import source_of
+from multipl_moe.corpus.manifest import CorpusManifest
+
+_NUM_LARGEST = 10
+_PATHS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Files that resemble each other: how many, in which languages, and the paths of the first, of which one stayed."""
+
+    size: int
+    languages: list[str]
+    paths: list[str]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What a corpus's list of clusters tells.
+
+    Attributes:
+        num_clusters: number of clusters.
+        num_files: in all of them; one each stayed.
+        across_sources, across_languages: clusters with files of more than one.
+        sources: number of files left out, by their source and that of the file that stayed.
+        largest: some clusters, the largest first.
+    """
+
+    num_clusters: int = 0
+    num_files: int = 0
+    across_sources: int = 0
+    across_languages: int = 0
+    sources: Counter[tuple[str, str]] = field(default_factory=Counter)
+    largest: list[Cluster] = field(default_factory=list)
+
+
+def inspect_duplicates(folder: Path, manifest: CorpusManifest) -> Duplicates | None:
+    """Read duplicates.jsonl once; None where there is none.
+
+    Raises:
+        CorpusError: it is broken, or has other clusters than the manifest tells of.
+    """
+    file = folder / CLUSTERS_NAME
+    if not file.exists():
+        return None
+    counts: Counter[str] = Counter()
+    pairs: Counter[tuple[str, str]] = Counter()
+    largest: list[tuple[int, int, Cluster]] = []
+    with broken_is_an_error(file):
+        for number, row in enumerate(rows_of(file)):
+            sources = [source_of(path) for path in row["paths"]]
+            pairs.update((source, sources[0]) for source in sources[1:])
+            counts["clusters"] += 1
+            counts["files"] += len(sources)
+            counts["across_sources"] += len(set(sources)) > 1
+            counts["across_languages"] += len(set(row["languages"])) > 1
+            heapq.heappush(largest, (len(sources), -number, _cluster(row)))
+            if len(largest) > _NUM_LARGEST:
+                heapq.heappop(largest)
+    require_told(file, "clusters", counts["clusters"], manifest.duplicate_clusters)
+    dropped = sum(
+        row.dropped.get(reason, 0)
+        for row in manifest.languages.values()
+        for reason in ("exact_duplicate", "near_duplicate")
+    )
+    require_told(file, "files that are left out", counts["files"] - counts["clusters"], dropped)
+    in_order = [cluster for *_, cluster in sorted(largest, reverse=True)]
+    return Duplicates(
+        counts["clusters"], counts["files"], counts["across_sources"], counts["across_languages"], pairs, in_order
+    )
+
+
+def _cluster(row: dict[str, Any]) -> Cluster:
+    return Cluster(len(row["paths"]), sorted(set(row["languages"])), row["paths"][:_PATHS_SHOWN])

@@ -1,0 +1,93 @@
+"""All that a report on a corpus tells."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from multipl_moe.corpus.inspection.documents import Documents, inspect_documents
+from multipl_moe.corpus.inspection.dropped import Dropped, inspect_dropped
+from multipl_moe.corpus.inspection.duplicates import Duplicates, inspect_duplicates
+from multipl_moe.corpus.inspection.rows import require_told
+from multipl_moe.corpus.manifest import MANIFEST_NAME, CorpusManifest
+from multipl_moe.corpus.token_files import TokenFiles
+from multipl_moe.errors import CorpusError
+from multipl_moe.problems.benchmarks import BENCHMARKS
+from multipl_moe.recipe import Recipe, load_recipe
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a corpus folder holds.
+
+    Attributes:
+        folder: the corpus.
+        manifest, recipe: its own.
+        seed: chose the samples.
+        documents: where they come from, and some of them.
+        lengths: (D,) tokens of each training document by language, int64; of a file that was rearranged to fill in the
+            middle each piece counts as a document.
+        dropped, duplicates: None where the folder has no list of them.
+        unchecked: benchmarks that the corpus was not checked for, and why.
+    """
+
+    folder: Path
+    manifest: CorpusManifest
+    recipe: Recipe
+    seed: int
+    documents: Documents
+    lengths: dict[str, np.ndarray]
+    dropped: Dropped | None
+    duplicates: Duplicates | None
+    unchecked: dict[str, str]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """How people write the languages' names, in the corpus's order."""
+        return {name: self.recipe.language_table[name].title for name in self.manifest.languages}
+
+
+def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: int = 40, dropped: int = 3) -> Inspection:
+    """Read a corpus folder once, a document at a time, and check that its parts fit together.
+
+    Args:
+        folder: the corpus.
+        seed: chooses the samples.
+        documents: number of documents to read of each language.
+        lines: of each of them.
+        dropped: number of files left out to show of each reason and language.
+
+    Raises:
+        CorpusError: it is no corpus, or its files are broken or do not fit its manifest.
+        ConfigError: its recipe cannot be read.
+    """
+    manifest = CorpusManifest.load(folder)
+    recipe = load_recipe(folder / "recipe.yaml")
+    if list(manifest.languages) != list(recipe.languages):
+        raise CorpusError(f"{folder}: {MANIFEST_NAME} and recipe.yaml name other languages; build the corpus again")
+    lengths = {name: _lengths(folder, name, row.train_tokens) for name, row in manifest.languages.items()}
+    return Inspection(
+        folder,
+        manifest,
+        recipe,
+        seed,
+        inspect_documents(folder, manifest, seed, documents, lines),
+        lengths,
+        inspect_dropped(folder, manifest, seed, dropped),
+        inspect_duplicates(folder, manifest),
+        _unchecked(manifest),
+    )
+
+
+def _lengths(folder: Path, language: str, told_tokens: int) -> np.ndarray:
+    tokens = folder / "tokens" / "train" / language
+    files = TokenFiles(tokens)
+    require_told(tokens, "tokens", files.num_tokens, told_tokens)
+    return np.diff(files.document_ends, prepend=0)
+
+
+def _unchecked(manifest: CorpusManifest) -> dict[str, str]:
+    checks = manifest.decontamination
+    unavailable = [name for name, check in checks.items() if check.status == "unavailable"]
+    unnamed = [name for name in BENCHMARKS if name not in checks]
+    return dict.fromkeys(unavailable, "no copy was at hand") | dict.fromkeys(unnamed, "not asked for")

@@ -1,0 +1,39 @@
+"""Reading a corpus folder's lists, line by line, and telling where they do not fit together."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from multipl_moe.corpus.compression import open_decompressed
+from multipl_moe.errors import CorpusError
+
+
+def rows_of(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON Lines file, which may be compressed.
+
+    Raises:
+        CorpusError: it is missing or broken.
+    """
+    with broken_is_an_error(file), open_decompressed(file, file.suffix) as lines:
+        for line in lines:
+            yield orjson.loads(line)
+
+
+@contextmanager
+def broken_is_an_error(file: Path) -> Iterator[None]:
+    """Turns whatever is wrong with a file, or with what its rows hold, into a CorpusError that names it."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        raise CorpusError(f"{file}: broken ({why}); build the corpus again") from None
+
+
+def require_told(file: Path, what: str, found: int, told: int) -> None:
+    """Raise CorpusError where a file does not hold as much as manifest.json says."""
+    if found != told:
+        raise CorpusError(f"{file}: has {found:,} {what}, but manifest.json says {told:,}; build the corpus again")
