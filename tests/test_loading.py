@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError
-from multipl_moe.loading import load_hybrid, load_model
+from multipl_moe.loading import held_in_fast_dtype, load_hybrid, load_model
 
 from .conftest import random_tokens, tiny_base_config, tiny_hybrid
 
@@ -50,6 +50,17 @@ def test_a_model_to_evaluate_is_held_in_float32_where_the_hardware_is_slow_in_it
     assert (model.dtype, model.training) == (fast, False)
     ours, theirs = model.state_dict(), half.to(fast).state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("fast", [torch.bfloat16, torch.float32])
+def test_weights_are_held_in_float32_for_a_time_and_come_back_as_they_were(monkeypatch, fast):
+    monkeypatch.setattr("multipl_moe.loading.fast_dtype", lambda: fast)
+    model = tiny_hybrid().to(torch.bfloat16)
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    with held_in_fast_dtype(model):
+        assert {parameter.dtype for parameter in model.parameters()} == {fast}
+    after = dict(model.named_parameters())
+    assert all(torch.equal(before[name], after[name]) and after[name].dtype == torch.bfloat16 for name in before)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Loading checkpoints strictly: a missing or unexpected tensor is an error, never a random weight."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,17 +72,33 @@ def load_model(folder: Path) -> PreTrainedModel:
     return ready_for_evaluation(load_hybrid(folder) if is_hybrid else load_dense(folder))
 
 
+@contextmanager
+def held_in_fast_dtype(model: PreTrainedModel) -> Iterator[None]:
+    """Weights in a dtype that the hardware is slow in are held in float32 in this block, without loss."""
+    slow = {parameter: parameter.dtype for parameter in model.parameters() if not _is_fast(parameter.dtype)}
+    for parameter in slow:
+        parameter.data = parameter.data.float()
+    try:
+        yield
+    finally:
+        for parameter, dtype in slow.items():
+            parameter.data = parameter.data.to(dtype)
+
+
 def ready_for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
     """The model itself, in evaluation mode, where and how it computes fastest.
 
     It keeps its dtype, unless the hardware is slow in that: float32 holds all of them exactly.
     """
-    fast = (torch.float16,) if torch.cuda.is_available() else ()
-    if model.dtype not in (*fast, fast_dtype()):
+    if not _is_fast(model.dtype):
         model.float()
     move_to_best_device(model)
     model.set_attn_implementation(fastest_attention(model.dtype))
     return model.eval()
+
+
+def _is_fast(dtype: torch.dtype) -> bool:
+    return dtype in (torch.float32, fast_dtype()) or (dtype == torch.float16 and torch.cuda.is_available())
 
 
 def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:

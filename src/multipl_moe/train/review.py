@@ -8,6 +8,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.loading import held_in_fast_dtype
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
@@ -76,8 +77,9 @@ class _Finish:
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         assert isinstance(model, MultiplMoeForCausalLM)
-        calibrate_after_review(model, self._text["learn"], self._text["keep"], keep_load=self._keep_load)
-        measure_expert_use(model, self._expert_use).save(folder)
+        with held_in_fast_dtype(model):
+            calibrate_after_review(model, self._text["learn"], self._text["keep"], keep_load=self._keep_load)
+            measure_expert_use(model, self._expert_use).save(folder)
         model.save_pretrained(folder)
 
 

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_se
 from multipl_moe.corpus.decontamination.record import training_record
 from multipl_moe.device import move_to_best_device
 from multipl_moe.launch import is_main
+from multipl_moe.loading import held_in_fast_dtype
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
@@ -246,6 +247,7 @@ class _CalibrateAndMerge:
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):
-            calibrate_thresholds(model, self._calibration)
-            measure_expert_use(model, self._expert_use).save(folder)
+            with held_in_fast_dtype(model):
+                calibrate_thresholds(model, self._calibration)
+                measure_expert_use(model, self._expert_use).save(folder)
         merge_adapters(model).save_pretrained(folder)
