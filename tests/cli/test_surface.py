@@ -16,6 +16,7 @@ RECIPE = {"--recipe", "--set"}
 FLAGS = {
     "demo": (set(), {"--output", "--minutes", "--exact", "--seed"} | RECIPE),
     "corpus": ({"output"}, {"--source", "--base", "--learn", "--keep", "--seed"} | RECIPE),
+    "inspect": ({"corpus"}, {"--output", "--seed", "--documents", "--lines"}),
     "upcycle": ({"output"}, {"--base", "--preset", "--layers", "--seed"} | RECIPE),
     "train": (
         {"model", "corpus", "output"},
@@ -138,7 +139,7 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
 
 
 @pytest.mark.parametrize(
-    "verb", ["corpus", "upcycle", "train", "review", "eval", "compare", "generate", "serve", "export"]
+    "verb", ["corpus", "inspect", "upcycle", "train", "review", "eval", "compare", "generate", "serve", "export"]
 )
 def test_missing_arguments_are_told_with_the_help_to_read(refused, verb):
     assert f"see `multipl-moe {verb} --help`" in refused(verb)

@@ -14,7 +14,7 @@ def test_every_reason_has_its_place():
 
 
 def test_the_bars_of_a_language_are_its_shares_and_fill_the_whole():
-    none = dict.fromkeys(DROP_REASONS, 0)
+    none: dict[str, int] = dict.fromkeys(DROP_REASONS, 0)
     rows = {
         "rust": LanguageCounts(
             50, 1, 1, 10, 1, {}, none | {"near_duplicate": 15, "exact_duplicate": 5, "binary": 20}, {}

@@ -1,0 +1,64 @@
+"""`inspect`: a page beside the corpus, not in it, and over nothing."""
+
+import shutil
+
+import pytest
+
+from multipl_moe.corpus import CorpusManifest
+from tests.fixtures import tree
+
+
+def test_a_page_is_written_here_and_the_table_told(run, corpus, tmp_path):
+    before = tree(corpus)
+    outcome = run("inspect", corpus)
+    assert outcome.code == 0, outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == ["inspect.html"]
+    page = (tmp_path / "inspect.html").read_text(encoding="utf-8")
+    for row in CorpusManifest.load(corpus).languages.values():
+        told = [f"{row.train_tokens:,}", f"{row.train_bytes / row.train_tokens:.2f}"]
+        assert all(number in outcome.out and f"<td>{number}</td>" in page for number in told)
+    assert "page: inspect.html" in outcome.out
+    assert "not checked for problems of" in outcome.out
+    assert tree(corpus) == before
+
+
+def test_flags_choose_what_there_is_to_read_and_where_the_page_goes(run, corpus, tmp_path):
+    pages = {}
+    for name, flags in {
+        "one": ["--seed", "1", "--documents", "1", "--lines", "2"],
+        "same": ["--seed", "1", "--documents", "1", "--lines", "2"],
+        "other": ["--seed", "2", "--documents", "1", "--lines", "2"],
+        "longer": ["--seed", "1", "--documents", "1", "--lines", "9"],
+    }.items():
+        assert run("inspect", corpus, "--output", f"{name}.html", *flags).code == 0
+        pages[name] = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+    assert pages["one"] == pages["same"] != pages["other"]
+    assert len(pages["longer"].splitlines()) == len(pages["one"].splitlines()) + 2 * 7
+
+
+def test_the_corpus_folder_is_written_to_only_if_asked(run, refused, corpus, tmp_path, monkeypatch):
+    shutil.copytree(corpus, tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "mine")
+    assert "output: this is the corpus folder" in refused("inspect", ".")
+    assert run("inspect", ".", "--output", "page.html").code == 0
+    assert (tmp_path / "mine" / "page.html").is_file()
+
+
+def test_nothing_is_overwritten(refused, corpus, tmp_path):
+    (tmp_path / "inspect.html").write_text("precious")
+    assert "inspect.html exists" in refused("inspect", corpus)
+    assert f"{tmp_path} exists" in refused("inspect", corpus, "--output", tmp_path)
+    assert "none is not a folder" in refused("inspect", corpus, "--output", "none/page.html")
+
+
+@pytest.mark.parametrize("damaged", ["documents/train/rust.jsonl.gz", "dropped.jsonl.gz", "manifest.json"])
+def test_a_broken_folder_is_one_line(refused, corpus, tmp_path, damaged):
+    shutil.copytree(corpus, tmp_path / "mine")
+    (tmp_path / "mine" / damaged).write_bytes(b"\x1f\x8b broken")
+    assert damaged.rsplit("/", 1)[-1] in refused("inspect", "mine")
+
+
+def test_a_foreign_folder_is_one_line(refused, hybrid, tmp_path):
+    assert "not a corpus" in refused("inspect", hybrid)
+    assert "corpus: none is not a folder" in refused("inspect", "none")
+    assert "see `multipl-moe inspect --help`" in refused("inspect")
