@@ -18,7 +18,6 @@ def test_a_page_is_written_here_and_the_table_told(run, corpus, tmp_path):
         told = [f"{row.train_tokens:,}", f"{row.train_bytes / row.train_tokens:.2f}"]
         assert all(number in outcome.out and f"<td>{number}</td>" in page for number in told)
     assert "page: inspect.html" in outcome.out
-    assert "not checked for problems of" in outcome.out
     assert tree(corpus) == before
 
 

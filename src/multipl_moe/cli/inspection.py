@@ -30,16 +30,14 @@ def inspect(
     """
     from multipl_moe.corpus.inspection.inspection import inspect_corpus
     from multipl_moe.report.corpus_page import write_corpus_page
-    from multipl_moe.report.tables import corpus_table
+    from multipl_moe.report.corpus_summary import corpus_summary
 
     require_folders(corpus=corpus)
     page = _page(corpus, output)
     with console.status("reading the corpus"):
         inspection = inspect_corpus(corpus, seed=seed, documents=documents, lines=lines)
         write_corpus_page(page, inspection)
-    console.print(corpus_table(inspection.manifest, inspection.recipe.language_table))
-    if inspection.unchecked:
-        console.print(f"not checked for problems of {', '.join(inspection.unchecked)}", highlight=False, style="yellow")
+    console.print(corpus_summary(inspection))
     console.print(f"page: {page}", highlight=False, soft_wrap=True)
 
 

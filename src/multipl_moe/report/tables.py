@@ -53,12 +53,13 @@ def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = L
     """
     table = Table(title="Corpus")
     table.add_column("language")
-    for title in ("training files", "MB", "tokens", "bytes per token", "held-out files", "left out"):
+    for title in ("training files", "MB", "tokens", "held-out files", "left out"):
         table.add_column(title, justify="right")
     for name, row in manifest.languages.items():
         dropped = ", ".join(f"{reason} {count:,}" for reason, count in row.dropped.items() if count)
-        size = (f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}", f"{row.train_bytes / row.train_tokens:.2f}")
-        table.add_row(languages[name].title, f"{row.train_files:,}", *size, f"{row.validation_files:,}", dropped)
+        cells = (f"{row.train_files:,}", f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}")
+        title = languages[name].title
+        table.add_row(title, *cells, f"{row.validation_files:,}", dropped)
     return table
 
 
