@@ -58,7 +58,7 @@ class Claim(Section):
 class Comparison(Section):
     """What `multipl-moe compare` reads.
 
-    Attributes follow the file: docs/results.md was made from recipes/comparisons/results.yaml.
+    Attributes follow the file; recipes/comparisons/results.yaml is a whole one.
     """
 
     title: str = "Comparison"
