@@ -9,6 +9,7 @@ import yaml
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe import NULL, Recipe, load_recipe, parse_value, validate_recipe
 from multipl_moe.sections.corpus import SlurmSection
+from tests.sections.refusals import problems_of
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -116,13 +117,6 @@ def nested(key: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def problems_of(values: dict[str, Any]) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        validate_recipe(values)
-    assert all("\n" not in problem for problem in caught.value.problems)
-    return caught.value.problems
-
-
 def test_the_defaults_are_valid_and_those_documented():
     recipe = load_recipe()
     assert recipe == Recipe()
@@ -132,26 +126,6 @@ def test_the_defaults_are_valid_and_those_documented():
     )
     assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1}
     assert recipe.moe.resolve([0, 1]).preset == "causal"
-
-
-def test_a_corpus_without_a_budget_is_written_and_read_back_without_one(tmp_path):
-    recipe = validate_recipe({"corpus": {"max_bytes_per_language": None}})
-    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
-    assert load_recipe(tmp_path / "recipe.yaml") == recipe
-
-
-def test_slurm_needs_a_partition():
-    (problem,) = problems_of({"corpus": {"executor": {"kind": "slurm"}}})
-    assert problem == "recipe: corpus.executor: slurm: needed for kind slurm; give at least its partition"
-
-
-def test_where_tasks_run_does_not_decide_the_corpus_but_parts_do():
-    recipe, elsewhere, parts = (
-        validate_recipe({"corpus": {"executor": executor}})
-        for executor in ({}, {"kind": "ray", "workers": 9}, {"parts": 2})
-    )
-    assert recipe.same_corpus(elsewhere)
-    assert not recipe.same_corpus(parts)
 
 
 def test_the_keys_of_every_section_are_frozen():
@@ -176,19 +150,6 @@ def test_the_keys_of_every_section_are_frozen():
         }.items()
     }
     assert found == KEYS
-
-
-@pytest.mark.parametrize(
-    ("tokens", "problem"),
-    [
-        (["<p>", "<m>", "<p>"], "corpus.fim: tokens: prefix, middle and suffix need three different ones"),
-        (["<p>", "<m>"], "corpus.fim.tokens: "),
-        (["<p>", "", "<s>"], "corpus.fim.tokens.1: "),
-    ],
-)
-def test_fill_in_the_middle_needs_three_different_tokens(tokens, problem):
-    (found,) = problems_of({"corpus": {"fim": {"tokens": tokens}}})
-    assert problem in found
 
 
 def test_a_recipe_survives_yaml(tmp_path):
@@ -312,38 +273,6 @@ def test_an_unknown_language_is_refused_with_the_known_ones(values):
     assert problem == "recipe: unknown languages cobol; known: cpp, english, go, java, python, ruby, rust"
 
 
-_BUDGETS = {"rust": 150_000, "go": 100_000, "ruby": 50_000}
-
-
-@pytest.mark.parametrize(
-    ("train", "problem"),
-    [
-        ({"weights": dict.fromkeys(_BUDGETS, 1.0), "language_tokens": _BUDGETS}, "weights, language_tokens: each of"),
-        ({"mixture_temperature": 2.0, "language_tokens": _BUDGETS}, "mixture_temperature, language_tokens: each of"),
-        ({"mixture_temperature": 0.5}, "mixture_temperature: 0.5: Input should be greater than or equal to 1"),
-        ({"language_tokens": _BUDGETS, "tokens": 1_000}, "they add up to 300,000, but tokens and skip_tokens to 1,000"),
-        ({"on_max_epochs": "cap"}, "on_max_epochs: cap needs max_epochs"),
-        ({"attention": "flash_attention_2"}, "set batch_sequences to 1"),
-        ({"packing": "tight"}, "'windows' or 'best_fit'"),
-    ],
-)
-def test_what_decides_the_mixture_and_its_packing_must_agree(train, problem):
-    (told,) = problems_of({"train": train})
-    assert problem in told
-
-
-def test_budgets_of_languages_are_weights_and_name_every_language_to_learn():
-    recipe = validate_recipe({"train": {"language_tokens": _BUDGETS, "tokens": 250_000, "skip_tokens": 50_000}})
-    assert recipe.mixture_weights == _BUDGETS
-    (problem,) = problems_of({"train": {"language_tokens": {"rust": 300_000}}})
-    assert problem.startswith("recipe: train.language_tokens: needs every language to learn")
-
-
-def test_flash_attention_is_for_batches_of_one_sequence():
-    train = validate_recipe({"train": {"attention": "flash_attention_2", "batch_sequences": 1}}).train
-    assert train.attention == "flash_attention_2"
-
-
 def test_a_language_both_to_learn_and_to_keep_is_refused():
     (problem,) = problems_of({"learn": ["go", "java", "rust"], "keep": ["java", "rust"]})
     assert problem == "recipe: languages both to learn and to keep: java, rust"
@@ -351,65 +280,6 @@ def test_a_language_both_to_learn_and_to_keep_is_refused():
 
 def test_nothing_to_learn_is_refused():
     assert problems_of({"learn": []})[0].startswith("recipe: learn: []")
-
-
-def test_licences_that_spdx_does_not_know_are_refused_with_the_nearest():
-    problems = problems_of({"corpus": {"licences": {"allow": ["MTI", "BSD-*"], "deny": ["GLP-*"]}}})
-    assert problems == [
-        "recipe: corpus.licences: unknown SPDX licence 'MTI'; did you mean 'MIT'?; no SPDX licence matches 'GLP-*'"
-    ]
-
-
-@pytest.mark.parametrize("kind", ["folder", "git", "jsonl", "parquet"])
-def test_a_source_other_than_the_toolchains_needs_a_path(kind):
-    (problem,) = problems_of({"corpus": {"sources": [{"kind": kind}]}})
-    assert problem == f"recipe: corpus.sources.0: path: needed for kind {kind}"
-
-
-@pytest.mark.parametrize(
-    ("values", "beginning", "remedy"),
-    [
-        ({"segment_window": 50}, "moe.segment_window: 50 ", "multiple of segment_stride (16); use 48"),
-        ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, segment-only, moe-lpr"),
-        ({"token_top_k": 9}, "moe.token_top_k: 9 ", "between 1 and num_token_experts (6)"),
-        ({"segment_max_experts": 0}, "moe.segment_max_experts: 0 ", "at least 1"),
-        ({"token_weight": 0.0}, "moe.token_weight: 0 ", "raise it"),
-        ({"preset": "paper", "segment_stride": 48}, "moe.segment_window: 64 ", "use 48"),
-    ],
-)
-def test_the_settings_of_the_layer_are_checked_with_the_recipe(values, beginning, remedy):
-    (problem,) = problems_of({"moe": values})
-    assert problem.startswith(f"recipe: {beginning}")
-    assert remedy in problem
-
-
-def test_all_problems_of_the_layer_are_told_at_once():
-    problems = problems_of({"moe": {"segment_window": 50, "segment_max_experts": 0, "router_aux_loss_coef": -1.0}})
-    assert [problem.split(": ")[1] for problem in problems] == [
-        "moe.segment_window",
-        "moe.segment_max_experts",
-        "moe.router_aux_loss_coef",
-    ]
-
-
-def test_what_sets_full_experts_apart_is_refused_for_low_rank_ones_all_at_once():
-    lora = {"moe": {"expert_type": "lora", "expert_rank": 0}}
-    problems = problems_of(lora | {"upcycle": {"noise": 0.1, "reinit": 0.5, "experts_from": "tuned"}})
-    remedy = "does not go with moe.expert_type lora"
-    assert [problem.split(remedy)[0] for problem in problems] == [
-        "recipe: upcycle.noise: 0.1 ",
-        "recipe: upcycle.reinit: 0.5 ",
-        "recipe: upcycle.experts_from: tuned ",
-        "recipe: moe.expert_rank: 0 must be at least 1",
-    ]
-    assert validate_recipe({"moe": {"expert_type": "lora"}}).moe.resolve([0]).expert_rank == 16
-    assert validate_recipe({"upcycle": {"noise": 0.1}}).moe.resolve([0]).expert_type == "full"
-
-
-def test_settings_of_the_layer_go_on_top_of_the_preset():
-    moe = validate_recipe({"moe": {"preset": "paper", "segment_capacity": 2.0}}).moe.resolve([4])
-    assert (moe.preset, moe.segment_capacity, moe.layers) == ("paper", 2.0, [4])
-    assert (moe.fusion, moe.segment_stride, moe.segment_lookahead) == ("fixed", 64, True)
 
 
 def test_dotted_overrides_go_on_top_of_the_file_and_none_leaves_it(tmp_path):
@@ -513,20 +383,6 @@ def test_every_shipped_recipe_is_valid():
     for file in files:
         load_recipe(file)
         assert isinstance(yaml.safe_load(file.read_text()), dict), file
-
-
-def test_best_checkpoint_needs_a_measurement():
-    with pytest.raises(ConfigError, match=r"train: keep_best: needs eval_every_steps"):
-        validate_recipe({"train": {"keep_best": True}})
-    assert validate_recipe({"train": {"keep_best": True, "eval_every_steps": 5}}).train.keep_best
-
-
-def test_a_run_goes_on_with_another_way_of_saving_and_guarding_it_but_nothing_else():
-    recipe = Recipe()
-    other = {"keep_checkpoints": 5, "on_bad_step": "skip", "save_every_steps": 7, "spike_factor": 3.0}
-    assert recipe.same_training(validate_recipe({"train": other | {"trackers": ["wandb"]}}))
-    for values in ({"seed": 1}, {"train": {"learning_rate": 0.5}}, {"train": {"eval_every_steps": 3}}):
-        assert not recipe.same_training(validate_recipe(values))
 
 
 def test_a_null_that_is_meant_is_set_and_survives_the_saved_recipe(tmp_path):

@@ -26,13 +26,13 @@ def _problems(tmp_path: Path, values: dict[str, Any]) -> list[str]:
     return caught.value.problems
 
 
-def test_a_long_run_of_each_method_comes_first_then_the_curves_then_the_other_seeds(comparison):
+def test_short_runs_at_the_methods_own_rates_come_first_then_long_ones_then_curves_then_other_seeds(comparison):
     assert [run.name for run in planned_runs(comparison)] == [
+        "dense-ffn-0k-lr0.001-seed3-curve",
+        "slow-0k-lr0.001-seed3-curve",
         "causal-0k-lr0.01-seed3",
         "dense-ffn-0k-lr0.001-seed3",
-        "dense-ffn-0k-lr0.001-seed3-curve",
         "dense-ffn-0k-lr0.01-seed3-curve",
-        "slow-0k-lr0.001-seed3-curve",
         "causal-0k-lr0.01-seed4",
     ]
 

@@ -70,7 +70,7 @@ def test_runs_are_those_that_the_commands_would_make(finished: Path, comparison,
 
 
 def test_warm_start_tunes_a_dense_copy_and_the_experts_start_from_it(finished: Path, comparison, world, tmp_path: Path):
-    run = planned_runs(comparison)[0]
+    (run,) = [run for run in planned_runs(comparison) if run.name == "causal-0k-lr0.01-seed3"]
     folder = finished / "runs" / run.name
     warm = with_train(run.recipe, method="dense-ffn", tokens=128, skip_tokens=0, learning_rate=1e-3)
     tuned = train_model(warm, world.base, finished / "corpus", tmp_path / "warm").model_folder
@@ -99,6 +99,16 @@ def test_questions_are_answered_seed_by_seed_where_both_methods_have_one(result)
     assert (claim["tokens"], set(claim["seeds"])) == (512, {"3"})
     low, high = claim["seeds"]["3"]["learn"]["interval"]
     assert low <= claim["seeds"]["3"]["learn"]["change"] <= high
+
+
+def test_until_both_methods_have_a_long_run_their_short_ones_are_compared(finished: Path, comparison, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "part", ignore=shutil.ignore_patterns("corpus", "model"))
+    for run in planned_runs(comparison):
+        if run.method == "causal" or (run.is_long and run.method == "dense-ffn"):
+            shutil.rmtree(tmp_path / "part" / "runs" / run.name)
+    unanswered, answered = _session(comparison, tmp_path / "part", only=["slow"]).run()["claims"]
+    assert (unanswered["tokens"], unanswered["seeds"]) == (None, {})
+    assert (answered["tokens"], set(answered["seeds"])) == (256, {"3"})
 
 
 def test_a_method_without_long_runs_is_compared_on_the_curve_at_the_rates_of_both(finished: Path, comparison, result):

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
@@ -261,70 +260,6 @@ def test_checkpointing_leaves_no_activations_behind():
         assert output.aux_loss is not None
         output.loss.backward()
         assert all(layer.load_balancing_loss is None for layer in model.hybrid_layers.values())
-
-
-def _labels() -> torch.Tensor:
-    """Labels of four rows with different numbers of tokens to predict."""
-    labels = random_tokens(4, 15)
-    labels[0, :9] = labels[2, 4:] = labels[3, ::2] = -100
-    return labels
-
-
-@pytest.mark.parametrize("preset", _CAUSAL_PRESETS)
-def test_losses_of_micro_batches_add_up_to_the_loss_of_the_batch(preset: str):
-    model, tokens, labels = tiny_hybrid(preset), random_tokens(4, 15), _labels()
-    num_items = int((labels[:, 1:] != -100).sum())
-    with torch.no_grad():
-        whole = model(input_ids=tokens, labels=labels).loss
-        parts = [model(input_ids=t, labels=y, num_items_in_batch=num_items).loss for t, y in _halves(tokens, labels)]
-        logits = model(input_ids=tokens).logits[:, :-1].flatten(0, 1)
-    torch.testing.assert_close(sum(parts), whole)
-    torch.testing.assert_close(whole, F.cross_entropy(logits, labels[:, 1:].flatten()))
-
-
-def test_in_training_micro_batches_add_up_and_weigh_their_balancing_loss_by_their_labels():
-    model, tokens, labels = tiny_hybrid("token-only", router_aux_loss_coef=0.5).train(), random_tokens(4, 15), _labels()
-    num_items = int((labels[:, 1:] != -100).sum())
-    with torch.no_grad():
-        cross_entropy = model.eval()(input_ids=tokens, labels=labels).loss
-        model.train()
-        total, expected = torch.zeros(()), cross_entropy
-        for t, y in _halves(tokens, labels):
-            output = model(input_ids=t, labels=y, num_items_in_batch=num_items)
-            total = total + output.loss
-            expected = expected + 0.5 * output.aux_loss * (y[:, 1:] != -100).sum() / num_items
-    torch.testing.assert_close(total, expected)
-
-
-def _halves(tokens: torch.Tensor, labels: torch.Tensor):
-    return [(tokens[:1], labels[:1]), (tokens[1:], labels[1:])]
-
-
-def test_the_training_loss_adds_the_mean_balancing_loss_of_the_layers():
-    model = tiny_hybrid(router_aux_loss_coef=0.25).train()
-    tokens = random_tokens(3, 14)
-    scores, choices = [], []
-    for layer in model.hybrid_layers.values():
-        layer.observer = lambda layer, plan, tokens, segments: (
-            scores.append(list(tokens.scores)),
-            choices.append([row.nonzero().flatten().tolist() for row in tokens.chosen]),
-        )
-    output = model(input_ids=tokens, labels=tokens)
-    slow = torch.stack([reference.load_balancing_loss(s, c) for s, c in zip(scores, choices, strict=True)]).mean()
-    torch.testing.assert_close(output.aux_loss, slow)
-    cross_entropy = F.cross_entropy(output.logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
-    torch.testing.assert_close(output.loss, cross_entropy + 0.25 * slow)
-
-
-def test_in_evaluation_the_loss_is_the_cross_entropy_alone():
-    model = tiny_hybrid()
-    tokens = random_tokens(3, 14)
-    model.train()(input_ids=tokens, labels=tokens)
-    output = model.eval()(input_ids=tokens, labels=tokens)
-    assert output.aux_loss is None
-    torch.testing.assert_close(
-        output.loss, F.cross_entropy(output.logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
-    )
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])

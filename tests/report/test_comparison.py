@@ -53,7 +53,7 @@ def result() -> dict[str, Any]:
         "methods": {"causal": "hybrid", "dense": "dense, all weights"},
         "base": {"programs": runs["a"]["programs"]},
         "runs": runs,
-        "undominated": undominated(runs),
+        "undominated": {"long": undominated(runs, is_long=True), "short": undominated(runs, is_long=False)},
         "claims": [{"question": "Better?", "of": "causal", "against": "dense", "tokens": 4096, "seeds": {"0": means}}],
     }
 
@@ -68,14 +68,15 @@ def test_page_has_every_number_of_a_long_run(result, tmp_path):
     page = _page(result, tmp_path)
     cells = "0.001 | 0 | -12.0 [-13.0, -11.0] | -3.0 [-4.0, -2.0] | 262.0M | 187.6M | 127.4M | 1,234"
     assert f"| hybrid | {cells} |" in page
-    assert "| hybrid | 0 | -12.0 | -3.0 |" in page
-    assert "| base, bits per byte |  | 1.250 | 1.250 |" in page
+    assert "| hybrid | 250,000 | 0.001 | 0 | -12.0 | -3.0 |" in page
+    assert "| base, bits per byte |  |  |  | 1.250 | 1.250 |" in page
 
 
 def test_curves_and_long_runs_stand_in_tables_of_their_own(result, tmp_path):
     long, curves = _page(result, tmp_path).split("## Curves: learning rates at 125,000 tokens")
     assert "| dense, all weights | 0.0003 |" not in long
     assert "| dense, all weights | 0.0003 | 0 | -8.0 [-9.0, -7.0] |" in curves
+    assert "| dense, all weights | 125,000 | 0.0003 | 0 | -8.0 | +0.0 |" in curves
 
 
 def test_programs_are_counted_and_questions_answered_in_words(result, tmp_path):
@@ -95,14 +96,18 @@ def test_readers_are_told_what_the_corpus_was_decontaminated_against(result, tmp
 
 
 def test_runs_that_none_beats_on_both_are_named(result, tmp_path):
-    assert result["undominated"] == ["a"]
-    assert "better on both than: hybrid (seed 0)." in _page(result, tmp_path)
+    assert result["undominated"] == {"long": ["a"], "short": ["c", "d"]}
+    page = _page(result, tmp_path)
+    assert "- 250,000 tokens: hybrid (rate 0.001, seed 0)." in page
+    assert (
+        "- 125,000 tokens: dense, all weights (rate 0.0003, seed 0); dense, all weights (rate 0.001, seed 0)." in page
+    )
     runs = {"a": _run("causal", -0.12, -0.03), "b": _run("dense", -0.13, 0.02), "c": _run("dense", -0.12, -0.03)}
-    assert undominated(runs) == ["a", "b", "c"]
+    assert undominated(runs, is_long=True) == ["a", "b", "c"]
 
 
 def test_page_of_a_comparison_without_runs_can_be_written(result, tmp_path):
-    page = _page(result | {"runs": {}, "undominated": [], "claims": [], "base": None}, tmp_path)
+    page = _page(result | {"runs": {}, "undominated": {"long": [], "short": []}, "claims": [], "base": None}, tmp_path)
     assert "none yet" in page
 
 

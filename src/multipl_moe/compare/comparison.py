@@ -46,8 +46,7 @@ class ComparedMethod(Section):
 class Claim(Section):
     """A question that two methods answer: how the first one's bits per byte differ from the second one's.
 
-    Compared are their long runs of equal seeds, or, where one of them has none, the short runs at the `learning_rate`
-    of each.
+    Compared are their long runs of equal seeds, or, until both have one, the short runs at the `learning_rate` of each.
     """
 
     question: str
@@ -175,16 +174,20 @@ def _shared(recipe: Recipe) -> dict[str, Any]:
 
 
 def planned_runs(comparison: Comparison) -> list[Run]:
-    """In the order of what they tell: a long run of each method, the points of the curves, the other seeds."""
-    first, curves, others = [], [], []
+    """In the order of what they tell, so that a comparison can be read before it is finished.
+
+    A short run of each method at its own rate, a long one, the rest of the curves, the other seeds.
+    """
+    own_rates, first_seeds, curves, others = [], [], [], []
     for name, method in comparison.methods.items():
         for seed in method.seeds if method.long else ():
             long_run = _run(comparison, name, comparison.tokens, method.learning_rate, seed, is_long=True)
-            (first if seed == method.seeds[0] else others).append(long_run)
+            (first_seeds if seed == method.seeds[0] else others).append(long_run)
         for rate in method.learning_rates:
             assert comparison.curve_tokens is not None
-            curves.append(_run(comparison, name, comparison.curve_tokens, rate, method.seeds[0], is_long=False))
-    return first + curves + others
+            run = _run(comparison, name, comparison.curve_tokens, rate, method.seeds[0], is_long=False)
+            (own_rates if rate == method.learning_rate else curves).append(run)
+    return own_rates + first_seeds + curves + others
 
 
 def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, seed: int, *, is_long: bool) -> Run:

@@ -48,17 +48,20 @@ def comparison_result(
         "decontamination": _decontamination(finished),
         "base": None if base_programs is None else {"programs": _pass_at_1(base_programs)},
         "runs": runs,
-        "undominated": undominated(runs),
+        "undominated": {
+            "long": undominated(runs, is_long=True),
+            "short": undominated(runs, is_long=False),
+        },
         "claims": [_answer(comparison, claim, runs, finished) for claim in comparison.claims],
     }
 
 
-def undominated(runs: Mapping[str, dict[str, Any]]) -> list[str]:
-    """Names of the long runs than which no other long run is better both on the languages to learn and to keep."""
+def undominated(runs: Mapping[str, dict[str, Any]], *, is_long: bool) -> list[str]:
+    """Names of the long (or short) runs than which no other is better both on the languages to learn and to keep."""
     points = {
         name: tuple(run["means"][role]["change"] for role in ("learn", "keep") if role in run["means"])
         for name, run in runs.items()
-        if run["is_long"]
+        if run["is_long"] == is_long
     }
 
     def is_better(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
@@ -95,17 +98,18 @@ def _answer(
     comparison: Comparison, claim: Claim, runs: Mapping[str, dict[str, Any]], finished: Mapping[str, Path]
 ) -> dict[str, Any]:
     """How the bits per byte of one method's runs differ from another's, seed by seed; see `Claim`."""
-    recipe, pairs = common_recipe(comparison), {}
-    both = (claim.of, claim.against)
-    is_long = all(comparison.methods[method].long for method in both)
-    for seed in comparison.methods[claim.of].seeds:
-        names = [_compared_run(comparison, runs, method, seed, is_long=is_long) for method in both]
-        if None in names:
-            continue
-        ours, theirs = (read_scores(finished[str(name)]) for name in names)
-        pairs[str(seed)] = compare_scores(recipe, theirs, ours)["means"]
-    tokens = comparison.tokens if is_long else comparison.curve_tokens
-    return claim.model_dump() | {"tokens": tokens, "seeds": pairs}
+    recipe, seeds = common_recipe(comparison), comparison.methods[claim.of].seeds
+    for tokens, is_long in ((comparison.tokens, True), (comparison.curve_tokens, False)):
+        pairs = {}
+        for seed in seeds:
+            both = (claim.of, claim.against)
+            names = [_compared_run(comparison, runs, method, seed, is_long=is_long) for method in both]
+            if None not in names:
+                ours, theirs = (read_scores(finished[str(name)]) for name in names)
+                pairs[str(seed)] = compare_scores(recipe, theirs, ours)["means"]
+        if pairs:
+            return claim.model_dump() | {"tokens": tokens, "seeds": pairs}
+    return claim.model_dump() | {"tokens": None, "seeds": {}}
 
 
 def _compared_run(

@@ -47,12 +47,16 @@ def comparison_rows_table(result: dict[str, Any]) -> Table:
 
 
 def _summary(result: dict[str, Any]) -> str:
-    names = [_label(result, result["runs"][name]) for name in result["undominated"]]
-    listed = "; ".join(dict.fromkeys(names)) or "none yet"
-    return (
+    lines = [
         "Change of bits per byte on held-out files, in per cent of the base's: less is better in both columns. No "
-        f"other long run is better on both than: {listed}."
-    )
+        "other run of as many tokens is better on both than these:",
+        "",
+    ]
+    for length, tokens in (("long", result["tokens"]), ("short", result["curve_tokens"])):
+        if tokens is not None:
+            names = [_label(result, result["runs"][name]) for name in result["undominated"][length]]
+            lines.append(f"- {tokens:,} tokens: {'; '.join(names) or 'none yet'}.")
+    return "\n".join(lines)
 
 
 _Rows = tuple[list[str], list[list[str]]]
@@ -72,14 +76,16 @@ def _rows(result: dict[str, Any], *, is_long: bool) -> _Rows:
 
 
 def _language_rows(result: dict[str, Any]) -> _Rows:
-    runs = [run for run in result["runs"].values() if run["is_long"]]
+    runs = sorted(result["runs"].values(), key=lambda run: not run["is_long"])
     names = list(runs[0]["languages"]) if runs else []
-    header = ["method", "seed", *(language_title(name, runs[0]["languages"][name]) for name in names)]
-    rows = [
-        [_title(result, run), str(run["seed"]), *(_percent(run["languages"][name]) for name in names)] for run in runs
-    ]
+    header = ["method", "tokens", "rate", "seed", *(language_title(name, runs[0]["languages"][name]) for name in names)]
     base = [f"{runs[0]['languages'][name]['bpb_before']:.3f}" for name in names]
-    return header, [["base, bits per byte", "", *base], *rows] if runs else []
+    rows = [["base, bits per byte", "", "", "", *base]]
+    for run in runs:
+        tokens = result["tokens" if run["is_long"] else "curve_tokens"]
+        settings = [f"{tokens:,}", f"{run['learning_rate']:g}", str(run["seed"])]
+        rows.append([_title(result, run), *settings, *(_percent(run["languages"][name]) for name in names)])
+    return header, rows if runs else []
 
 
 def _program_rows(result: dict[str, Any]) -> _Rows:
@@ -118,7 +124,7 @@ def _verdict(means: dict[str, Any]) -> str:
 
 
 def _label(result: dict[str, Any], run: dict[str, Any]) -> str:
-    return f"{_title(result, run)} (seed {run['seed']})"
+    return f"{_title(result, run)} (rate {run['learning_rate']:g}, seed {run['seed']})"
 
 
 def _title(result: dict[str, Any], run: dict[str, Any]) -> str:

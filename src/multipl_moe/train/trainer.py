@@ -157,24 +157,15 @@ def run_stage(
         OutputError: `output` holds a trained model, or the disk has no room.
         TrainingError: a bad step, where `train.on_bad_step` says to stop, or too many in a row.
     """
-    require_trackers(recipe)
-    optimizer_name(recipe)
-    distribution(recipe)
-    join()
     checkpoints = output / "checkpoints"
-    with main_first():
-        if checkpoints.is_dir() and not (output / "training.json").exists():
-            shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
-        refuse_existing(output / "model")
-        if not METHODS[recipe.train.method].of_hybrid:
-            model_folder = dense_start(recipe, model_folder, output / "start")
+    start = _enter(recipe, model_folder, output, checkpoints)
     set_seed(recipe.seed)
     sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
     dataset = training_data(recipe, corpus, sequences)
-    model = load_for_training(recipe, model_folder)
-    require_same_tokenizer(model_folder, corpus)
-    finish = stage.finish(recipe, model_folder, corpus)
-    held_out = HeldOut.read(recipe, corpus, model_folder) if recipe.train.eval_every_steps is not None else None
+    model = load_for_training(recipe, start)
+    require_same_tokenizer(start, corpus)
+    finish = stage.finish(recipe, start, corpus)
+    held_out = HeldOut.read(recipe, corpus, start) if recipe.train.eval_every_steps is not None else None
     model.set_attn_implementation(attention_implementation(recipe))
     storage_dtype = model.dtype
     audit = stage.prepare(model, recipe)
@@ -198,7 +189,7 @@ def run_stage(
         trainer_class=stage.trainer_class,
     )
     if is_sharded(model):
-        model = _whole(model, stage, recipe, model_folder)
+        model = _whole(model, stage, recipe, start)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
     result = TrainResult(
@@ -211,18 +202,33 @@ def run_stage(
         skipped_steps=fitted.skipped_steps,
         best_step=fitted.best_step,
         data=dataset.summary.to_json(),
-        decontamination=training_record(model_folder, corpus),
+        decontamination=training_record(start, corpus),
     )
     fold_new_rows(model)
     if is_main():
-        with full_disk_explained(checkpoints), staged_folder(output / "model") as staging:
+        with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
             finish.save(model, staging)
-            copy_companions(model_folder, staging)
+            copy_companions(start, staging)
         write_json(output / "training.json", result.to_json())
         for leftover in (checkpoints, output / "start"):
             shutil.rmtree(leftover, ignore_errors=True)
     wait_for_all()
     return result
+
+
+def _enter(recipe: Recipe, model_folder: Path, output: Path, checkpoints: Path) -> Path:
+    """Refuse what cannot be trained here, before anything is loaded; returns the model to start from."""
+    require_trackers(recipe)
+    optimizer_name(recipe)
+    distribution(recipe)
+    join()
+    with main_first():
+        if checkpoints.is_dir() and not (output / "training.json").exists():
+            shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
+        refuse_existing(output / "model")
+        if METHODS[recipe.train.method].of_hybrid:
+            return model_folder
+        return dense_start(recipe, model_folder, output / "start")
 
 
 def _whole(sharded: PreTrainedModel, stage: Stage, recipe: Recipe, model_folder: Path) -> PreTrainedModel:

@@ -1,0 +1,52 @@
+"""The layer's section of a recipe."""
+
+import pytest
+
+from multipl_moe.recipe import validate_recipe
+from tests.sections.refusals import problems_of
+
+
+@pytest.mark.parametrize(
+    ("values", "beginning", "remedy"),
+    [
+        ({"segment_window": 50}, "moe.segment_window: 50 ", "multiple of segment_stride (16); use 48"),
+        ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, segment-only, moe-lpr"),
+        ({"token_top_k": 9}, "moe.token_top_k: 9 ", "between 1 and num_token_experts (6)"),
+        ({"segment_max_experts": 0}, "moe.segment_max_experts: 0 ", "at least 1"),
+        ({"token_weight": 0.0}, "moe.token_weight: 0 ", "raise it"),
+        ({"preset": "paper", "segment_stride": 48}, "moe.segment_window: 64 ", "use 48"),
+    ],
+)
+def test_the_settings_of_the_layer_are_checked_with_the_recipe(values, beginning, remedy):
+    (problem,) = problems_of({"moe": values})
+    assert problem.startswith(f"recipe: {beginning}")
+    assert remedy in problem
+
+
+def test_all_problems_of_the_layer_are_told_at_once():
+    problems = problems_of({"moe": {"segment_window": 50, "segment_max_experts": 0, "router_aux_loss_coef": -1.0}})
+    assert [problem.split(": ")[1] for problem in problems] == [
+        "moe.segment_window",
+        "moe.segment_max_experts",
+        "moe.router_aux_loss_coef",
+    ]
+
+
+def test_what_sets_full_experts_apart_is_refused_for_low_rank_ones_all_at_once():
+    lora = {"moe": {"expert_type": "lora", "expert_rank": 0}}
+    problems = problems_of(lora | {"upcycle": {"noise": 0.1, "reinit": 0.5, "experts_from": "tuned"}})
+    remedy = "does not go with moe.expert_type lora"
+    assert [problem.split(remedy)[0] for problem in problems] == [
+        "recipe: upcycle.noise: 0.1 ",
+        "recipe: upcycle.reinit: 0.5 ",
+        "recipe: upcycle.experts_from: tuned ",
+        "recipe: moe.expert_rank: 0 must be at least 1",
+    ]
+    assert validate_recipe({"moe": {"expert_type": "lora"}}).moe.resolve([0]).expert_rank == 16
+    assert validate_recipe({"upcycle": {"noise": 0.1}}).moe.resolve([0]).expert_type == "full"
+
+
+def test_settings_of_the_layer_go_on_top_of_the_preset():
+    moe = validate_recipe({"moe": {"preset": "paper", "segment_capacity": 2.0}}).moe.resolve([4])
+    assert (moe.preset, moe.segment_capacity, moe.layers) == ("paper", 2.0, [4])
+    assert (moe.fusion, moe.segment_stride, moe.segment_lookahead) == ("fixed", 64, True)
