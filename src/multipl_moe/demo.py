@@ -74,11 +74,12 @@ _PROGRAMS_AFTER_TRAINING = 1.6
 
 
 def demo_recipe(minutes: float) -> dict[str, Any]:
-    """`DEMO_RECIPE`, with less scoring and calibration where a whole demo would take more than these minutes here."""
+    """`DEMO_RECIPE`, with less to measure and calibrate where a whole demo would take more than these minutes here."""
     share = min(minutes / _FULL_MINUTES, 1) * (1 if fast_dtype() == torch.bfloat16 else _FLOAT32_SHARE)
     scaled = {
         "train.calibration_tokens": round(share * DEMO_RECIPE["train.calibration_tokens"]),
         "eval.files_per_language": max(round(share * DEMO_RECIPE["eval.files_per_language"]), 4),
+        "programs.problems_per_language": max(round(share * DEMO_RECIPE["programs.problems_per_language"]), 2),
     }
     return DEMO_RECIPE | scaled
 

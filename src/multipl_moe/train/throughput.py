@@ -13,7 +13,7 @@ from multipl_moe.train.methods import prepare
 from multipl_moe.train.mixture import training_data
 from multipl_moe.train.settings import attention_implementation, compute_dtype, unify_dtype
 
-_WARM_UP_STEPS, _TIMED_STEPS = 2, 4
+_WARM_UP_STEPS, _TIMED_STEPS = 1, 3
 
 
 def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> float:
