@@ -132,6 +132,8 @@ OF_THEIR_OWN = (
     "# License: Commercial",
     "# Permission to use, copy and change this is granted to members of our club.",
     "# LICENSED UNDER THE FOO LICENSE",
+    "# Licensed under the FOO LICENSE.",
+    "# Use is subject to the FOO LICENSE.",
 )
 AS_THE_REPOSITORY = (
     "// Copyright 2009 The Go Authors. All rights reserved.\n// Use of this source code is governed by a BSD-style\n"
@@ -139,6 +141,7 @@ AS_THE_REPOSITORY = (
     "// Copyright 2020 Someone. All rights reserved.",
     "# Licensed under the terms in LICENSE.txt",
     "# License: see LICENSE",
+    "// Use is governed by the licence in ../../LICENSE.",
     "# Licensed under the terms found in the file COPYING.",
     "# This file is distributed under the same license as the foo package.",
     "# Tells the terms under which words are shared.",

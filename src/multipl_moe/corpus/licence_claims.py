@@ -20,8 +20,8 @@ _CLAIM = re.compile(
 _LABEL = re.compile(r"^\W*licen[cs]e[ \t]*:[ \t]*\w", re.IGNORECASE | re.MULTILINE)
 # In small letters what leads to the file: headers that shout say LICENSE of any licence.
 _REFERENCE = re.compile(
-    r"\b(?:[Ss]ee|[Ii]n|[Pp]er|[Rr]ead|file|to|under)(?: the| our| its| accompanying| included| attached)*"
-    r" (?:[\w.-]+ )?(?:LICEN[CS]E|COPYING|COPYRIGHT)\b(?!-)"
+    r"\b(?:[Ss]ee|[Ii]n|[Pp]er|[Rr]ead|file|to)(?: the| our| its| accompanying| included| attached)*"
+    r" (?:[.]+ )*(?:[a-z.-]+ )?(?:LICEN[CS]E|COPYING|COPYRIGHT)\b(?!-)"
     r"|(?i:\b(?:licen[cs]e|copying|copyright)(?:\.(?:txt|md|rst))? file\b|\blicen[cs]e\.(?:txt|md|rst)\b)"
     r"|(?i:\bfile (?:named |called )?(?:licen[cs]e|copying|copyright)\b(?!-))"
     r"|(?i:\bsame (?:licen[cs]e|terms)(?: and conditions)? as\b)"
