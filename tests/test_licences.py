@@ -1,6 +1,6 @@
 import pytest
 
-from multipl_moe.licences import LicencePolicy, standard_expression, unknown_licences
+from multipl_moe.licences import LicencePolicy, joined, standard_expression, unknown_licences
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,39 @@ def test_expressions_are_understood_under_an_allow_list(expression, allowed):
 )
 def test_a_deny_list_takes_patterns(expression, allowed):
     assert LicencePolicy(None, ["GPL-*", "AGPL-*"]).permits(expression) is allowed
+
+
+@pytest.mark.parametrize(
+    ("expression", "allowed"),
+    [
+        ("GPL-2.0-only WITH Foo-exception-1.0", False),
+        ("MIT WITH Foo-exception-1.0", None),
+        ("nonsense WITH Classpath-exception-2.0", None),
+        ("MIT OR GPL-2.0-only WITH Foo-exception-1.0", True),
+        ("GPL-2.0 / MIT", False),
+        ("GPL-2.0/MIT", False),
+        ("MIT AND GPL-2.0 (see COPYING)", False),
+        ("GPL-9", False),
+        ("Apache-2.0 / MIT", None),
+        ("LGPL-2.1 / MIT", None),
+        ("MIT OR GPL-9", True),
+    ],
+)
+def test_what_spdx_does_not_know_is_denied_where_it_names_what_is_denied(expression, allowed):
+    assert LicencePolicy(None, ["GPL-*"]).permits(expression) is allowed
+    assert LicencePolicy(["MIT", "LGPL-*"], ["GPL-*"]).permits(expression) is allowed
+
+
+def test_an_unknown_exception_to_what_is_not_listed_is_not_allowed():
+    assert LicencePolicy(["MIT"]).permits("GPL-2.0-only WITH Foo-exception-1.0") is False
+    assert LicencePolicy(["MIT"]).permits("GPL-2.0 / MIT") is None
+
+
+def test_joined_licences_are_bracketed_where_needed():
+    assert joined(["MIT OR GPL-2.0-only", "Apache-2.0", "Apache-2.0"]) == "(MIT OR GPL-2.0-only) AND Apache-2.0"
+    assert joined(["mit or isc", "0BSD"]) == "(mit or isc) AND 0BSD"
+    assert joined(["MIT"]) == "MIT"
+    assert joined([]) is None
 
 
 def test_an_exception_that_is_listed_makes_a_denied_licence_allowed():

@@ -12,6 +12,8 @@ from license_expression import ExpressionError, LicenseWithExceptionSymbol, Lice
 UNKNOWN = "unknown"
 _PLUS = re.compile(r"[\w.-]+\+")
 _OWN = re.compile(r"(DocumentRef-[\w.-]+:)?LicenseRef-[\w.-]+", re.IGNORECASE)
+_NAME = re.compile(r"[\w.+-]+")
+_OPERATOR = re.compile(r"\s(?:OR|AND)\s", re.IGNORECASE)
 
 
 class LicencePolicy:
@@ -19,7 +21,8 @@ class LicencePolicy:
 
     "A OR B" is allowed where one of them is, "A AND B" where both are. An exception only permits more, so "A WITH E" is
     allowed where A is; a denied A denies it too, unless it stands in the allow list itself. Of three answers, "unknown"
-    is given where the parts that are known do not decide.
+    is given where the parts that are known do not decide. They do where an exception that SPDX does not know follows a
+    licence that is not allowed, and where what is no expression names a licence that is denied.
 
     Args:
         allow: SPDX ids, `ID WITH EXCEPTION`, or patterns such as `BSD-*`; None allows all that is not denied.
@@ -33,7 +36,7 @@ class LicencePolicy:
     def permits(self, expression: str) -> bool | None:
         """Whether code under this expression may be used; None where that cannot be told."""
         parsed = _parsed(expression)
-        return None if parsed is None else self._permits(parsed)
+        return self._refuses_a_name_in(expression) if parsed is None else self._permits(parsed)
 
     def _permits(self, node: Any) -> bool | None:
         if isinstance(node, _licensing().OR):
@@ -42,18 +45,23 @@ class LicencePolicy:
         if isinstance(node, _licensing().AND):
             answers = [self._permits(part) for part in node.args]
             return False if False in answers else None if None in answers else True
-        if not _is_known(node):
-            return None
         if isinstance(node, LicenseWithExceptionSymbol):
+            alone = self._permits(node.license_symbol)
+            if not _is_known(node):
+                return None if alone else alone
             whole = f"{node.license_symbol.key} WITH {node.exception_symbol.key}".casefold()
             if self._allow is not None and whole in self._allow and whole not in self._deny:
                 return True
-            return self._permits_id(node.license_symbol.key) and not _matches(whole, self._deny)
-        return self._permits_id(node.key)
-
-    def _permits_id(self, key: str) -> bool:
-        name = key.casefold()
+            return alone and not _matches(whole, self._deny)
+        if not _is_known(node):
+            return self._refuses_a_name_in(node.key)
+        name = node.key.casefold()
         return (self._allow is None or _matches(name, self._allow)) and not _matches(name, self._deny)
+
+    def _refuses_a_name_in(self, text: str) -> Literal[False] | None:
+        """False where a text that is no licence names one that is denied ("GPL-2.0 / MIT"), else None."""
+        names = (standard_expression(name) or name for name in _NAME.findall(text))
+        return False if any(_matches(name.casefold(), self._deny) for name in names) else None
 
 
 def standard_expression(text: str) -> str | None:
@@ -72,7 +80,7 @@ def joined(expressions: Iterable[str], operator: Literal["AND", "OR"] = "AND") -
     distinct = list(dict.fromkeys(expressions))
     if len(distinct) < 2:
         return distinct[0] if distinct else None
-    return f" {operator} ".join(f"({part})" if " OR " in part or " AND " in part else part for part in distinct)
+    return f" {operator} ".join(f"({part})" if _OPERATOR.search(part) else part for part in distinct)
 
 
 def unknown_licences(entries: Iterable[str]) -> list[str]:

@@ -159,6 +159,15 @@ def test_columns_of_well_known_data_sets_need_no_settings(tmp_path):
     ]
 
 
+def test_of_several_licences_of_a_row_all_hold(tmp_path):
+    licences = (["MIT OR GPL-2.0-only", "Apache-2.0"], ["MIT", "MIT"], ["MIT", None, ""], [], None)
+    rows = [{"text": program(1), "path": "a.rs", "licenses": value} for value in licences]
+    found = find("jsonl", write_jsonl(tmp_path / "rows.jsonl", rows))
+    assert [row.licence for row in found] == [
+        "(MIT OR GPL-2.0-only) AND Apache-2.0", "MIT", "MIT", "unknown", "unknown"
+    ]  # fmt: skip
+
+
 def test_the_documents_of_a_corpus_can_be_a_source(corpus):
     path = corpus[0] / "documents" / "train"
     found = find("jsonl", path)

@@ -1,4 +1,4 @@
-"""Members of tar and zip archives, read once and in their order: nothing is unpacked to disk."""
+"""Members of tar and zip archives, read in their order: nothing is unpacked to disk."""
 
 import gzip
 import stat
@@ -12,7 +12,10 @@ from typing import IO, Any, cast
 from multipl_moe.corpus.candidates import EXCLUDED_FOLDERS, READ_ERRORS, Candidate, printable, source_name, unreadable
 from multipl_moe.corpus.compression import open_decompressed
 from multipl_moe.corpus.language_detection import LanguageDetector
+from multipl_moe.corpus.licence_texts import MAX_LICENCE_BYTES, is_licence_name, licence_of_file, licence_of_files
+from multipl_moe.corpus.nearest_licence import NearestLicence
 from multipl_moe.errors import CorpusError
+from multipl_moe.licences import UNKNOWN
 from multipl_moe.sections.corpus import SourceSection
 
 _ZIP_ENDINGS = (".zip", ".whl", ".jar")
@@ -28,7 +31,8 @@ _Member = tuple[str, int, Callable[[], IO[bytes]]]
 def find_members(source: SourceSection, language: str, detector: LanguageDetector) -> Iterator[Candidate]:
     """The files in an archive, or in all archives below a folder, that may be of the language.
 
-    Links, devices and members whose name leads outside are left out. An archive that cannot be read on counts as one
+    Links, devices and members whose name leads outside are left out. Members of an archive are read twice where its
+    licence files have to be found first, as they may come last. An archive that cannot be read on counts as one
     unreadable file. A candidate can be opened once, until the next is asked for.
 
     Raises:
@@ -36,16 +40,39 @@ def find_members(source: SourceSection, language: str, detector: LanguageDetecto
     """
     assert source.path is not None
     for file in _archives(source.path):
-        name, licence = source_name(file), source.licence or "unknown"
+        name = source_name(file)
+        nearest = _stated_licences(file) if source.licence is None else NearestLicence(lambda _: source.licence)
         try:
             for path, size, opener in _members(file):
                 claims = [(language, False)] if source.language else detector.claims(path, [language])
                 known_size = None if path.endswith(".gz") else size
                 for _, needs_content in claims:
                     place = f"{name}/{printable(path)}"
-                    yield Candidate(language, source.kind, place, licence, opener, known_size, needs_content)
+                    yield Candidate(language, source.kind, place, nearest.of(path), opener, known_size, needs_content)
         except READ_ERRORS:
-            yield Candidate(language, source.kind, name, licence, unreadable)
+            yield Candidate(language, source.kind, name, source.licence or UNKNOWN, unreadable)
+
+
+def _stated_licences(file: Path) -> NearestLicence:
+    """By the licence files of an archive; of one that breaks off, those before. No text is held beyond its reading."""
+    stated: dict[str, dict[str, str | None]] = {}
+    try:
+        for path, _, opener in _members(file):
+            folder, _, name = path.rpartition("/")
+            if is_licence_name(name):
+                stated.setdefault(folder, {})[name] = _stated(name, opener)
+    except READ_ERRORS:
+        pass  # whoever reads the members meets it again, and counts it
+    by_folder = {folder: licence_of_files(dict(sorted(files.items()))) for folder, files in stated.items()}
+    return NearestLicence(by_folder.get)
+
+
+def _stated(name: str, opener: Callable[[], IO[bytes]]) -> str | None:
+    try:
+        with opener() as stream:
+            return licence_of_file(name, stream.read(MAX_LICENCE_BYTES))
+    except READ_ERRORS:
+        return UNKNOWN
 
 
 def _archives(path: Path) -> list[Path]:

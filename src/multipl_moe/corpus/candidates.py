@@ -19,7 +19,7 @@ import pyarrow
 
 from multipl_moe.corpus.git import GitRepository
 from multipl_moe.corpus.language_detection import LanguageDetector
-from multipl_moe.corpus.licence_texts import folder_licence, repository_licence
+from multipl_moe.corpus.nearest_licence import nearest_among, nearest_on_disk
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages import Language
 from multipl_moe.sections.corpus import SourceSection
@@ -100,27 +100,26 @@ def find_files(
     if not source.path.is_dir():
         raise CorpusError(f"corpus.sources: {source.path}: no such folder")
     listing = _git_listing(source, open_until) if source.kind == "git" else _folder_listing(source.path)
-    name, licence = source_name(source.path), source.licence or _licence(source, open_until) or "unknown"
+    name, licence_of = source_name(source.path), _licences(source, open_until)
     for path, size, opener in listing:
         claims = [(source.language, False)] if source.language else detector.claims(path, languages)
         for language, needs_content in claims:
             if language in languages:
                 place = f"{name}/{printable(path)}"
-                yield Candidate(language, source.kind, place, licence, opener, size, needs_content)
+                yield Candidate(language, source.kind, place, licence_of(path), opener, size, needs_content)
 
 
-def _licence(source: SourceSection, open_until: ExitStack) -> str | None:
-    """What the licence files at the root say, of the revision that is read."""
+def _licences(source: SourceSection, open_until: ExitStack) -> Callable[[str], str]:
+    """The licence of a file by its path: the source's, or what the nearest licence files of the same revision say."""
     assert source.path is not None
-    if source.kind != "git":
-        return folder_licence(source.path)
-    repository = GitRepository(source.path)
-    if source.revision is None and not repository.is_bare:
-        return folder_licence(source.path)
+    if (given := source.licence) is not None:
+        return lambda _: given
+    repository = GitRepository(source.path) if source.kind == "git" else None
+    if repository is None or (source.revision is None and not repository.is_bare):
+        return nearest_on_disk(source.path).of
     blobs = open_until.enter_context(repository.blob_reader())
-    files = repository.files_of(source.revision or "HEAD")
-    at_root = {path: object_id for path, object_id, _ in files if "/" not in path}
-    return repository_licence(at_root, lambda name: blobs.open(at_root[name]))
+    ids = {path: object_id for path, object_id, _ in repository.files_of(source.revision or "HEAD")}
+    return nearest_among(ids, lambda path: blobs.open(ids[path])).of
 
 
 _Listing = Iterator[tuple[str, int | None, Callable[[], IO[bytes]]]]

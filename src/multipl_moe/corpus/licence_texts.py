@@ -1,21 +1,38 @@
-"""Telling licences by their text: a file's, and a repository's by the files at its root."""
+"""Telling licences by their text: a file's, and a folder's by the licence files in it."""
 
 import re
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 
 from licenseclassifier import COVERAGE_THRESHOLD, identify_license
 
-from multipl_moe.licences import joined, standard_expression
+from multipl_moe.licences import UNKNOWN, joined, standard_expression
 
-# Of the files at a root: LICENSE, LICENCE.txt, COPYING.LESSER, LICENSE-MIT, MIT-LICENSE, UNLICENSE.
+MAX_LICENCE_BYTES = 200_000
+# LICENSE, LICENCE.txt, COPYING.LESSER, LICENSE-MIT, MIT-LICENSE, UNLICENSE.
 _NAME = re.compile(
-    r"(?:(?:(?:un)?licen[cs]e|copying|copyright)(?:[-.][\w.-]+)?|[\w.]+[-_]licen[cs]e(?:\.\w+)?)"
-    r"(?<!\.(?:py|go|rs|rb|js|ts|cc|sh))(?<!\.[ch])(?<!\.(?:hpp|cpp|yml|xml|svg|png))(?<!\.(?:java|json|yaml|toml|html))",
+    r"(?:(?:un)?licen[cs]e|copying|copyright)(?:[-.][\w.-]+)?|[\w.-]+[-_]licen[cs]e(?:\.\w+)?", re.IGNORECASE
+)
+# Code and data that are called like one, and translations, which stand beside what they translate.
+_OTHER_ENDINGS = re.compile(
+    r"\.(?:py|pyi|go|rs|rb|[cm]?jsx?|tsx?|vue|c|cc|cpp|cxx|cs|h|hh|hpp|mm?|sh|java|kts?|scala|swift|php|p[lm]|lua|r|jl|hs"
+    r"|ml|dart|exs?|erl|clj|sql|s?css|html?|xml|json|ya?ml|toml|ini|cfg|csv|svg|png|jpe?g|gif|ico|pdf|docx?|gz|tmpl|po)$"
+    r"|[-._](?:de|es|fr|it|ja|ko|pt|ru|zh)(?:[-_]\w\w)?(?:\.(?:txt|md|rst))?$",
     re.IGNORECASE,
 )
-_MAX_BYTES = 200_000
+_AFFIX = re.compile(r"^(?:licen[cs]e|copying)[-.]|[-_]licen[cs]e$")
+_TAG = re.compile(r"[a-z]+?(?=v?[-._]?\d|[-._]|$)")
+# Titles of licences that the classifier does not know.
+_TITLES = (
+    (re.compile(r"\W*(?:license text copyright .{0,100})?business source licen[cs]e"), "BUSL-1.1"),
+    (re.compile(r"\W*server side public licen[cs]e"), "SSPL-1.0"),
+    (re.compile(r"\W*elastic licen[cs]e 2\.0"), "Elastic-2.0"),
+)
+_COMMONS_CLAUSE = re.compile(r"commons\s+clause")
+_CHOICE = re.compile(
+    r"either of (?:the|these) (?:\w+ )?licen[cs]es|dual[- ]licen[cs]ed|under the terms of \*?either|at your option"
+)
+_TERMS = re.compile(r"licen[cs]|permi|redistribut|terms|proprietary|confidential")
 
 
 def licences_in_text(text: str, part: float = COVERAGE_THRESHOLD / 100) -> list[str]:
@@ -31,36 +48,79 @@ def licences_in_text(text: str, part: float = COVERAGE_THRESHOLD / 100) -> list[
     return list(dict.fromkeys(standard_expression(name) or name for name in ids))
 
 
+def with_conditions(words: str, licence: str | None) -> str | None:
+    """The licence, with the Commons Clause if the words (in lower case) put it under that."""
+    if licence is None or not _COMMONS_CLAUSE.search(words):
+        return licence
+    return joined(["LicenseRef-Commons-Clause", licence])
+
+
 def is_licence_name(name: str) -> bool:
-    """Whether a file of this name, at the root of a repository, states its licence."""
-    return _NAME.fullmatch(name) is not None
+    """Whether a file of this name states the licence of the files in its folder and below."""
+    return _NAME.fullmatch(name) is not None and not _OTHER_ENDINGS.search(name)
 
 
 def repository_licence(names: Iterable[str], open_file: Callable[[str], IO[bytes]]) -> str | None:
-    """SPDX expression of a repository's licence, by the licence files at its root; None where none is known.
-
-    Files of several licences beside each other offer a choice (LICENSE-MIT, LICENSE-APACHE), several in one file all
-    apply. The texts of the GNU licences do not tell "only" from "or later": the narrower is taken.
+    """SPDX expression of the licence of a folder, by the licence files in it; see `licence_of_files`.
 
     Args:
-        names: of the files at the root; others are passed over.
-        open_file: opens one of them; those that cannot be read count as absent.
+        names: of the files in the folder; others are passed over.
+        open_file: opens one of them; what one that cannot be read says is not known.
     """
-    found: list[str] = []
+    licences: dict[str, str | None] = {}
     for name in sorted(filter(is_licence_name, names)):
         try:
             with open_file(name) as stream:
-                text = stream.read(_MAX_BYTES).decode("utf-8", "replace")
+                licences[name] = licence_of_file(name, stream.read(MAX_LICENCE_BYTES))
         except OSError:
-            continue
-        if licence := joined(licences_in_text(text)):
-            found.append(licence)
+            licences[name] = UNKNOWN
+    return licence_of_files(licences)
+
+
+def licence_of_file(name: str, content: bytes) -> str | None:
+    """What one licence file says: an SPDX expression, or "unknown" where its text is no known licence.
+
+    None where it states none (an empty file, a list of holders), and "" where that depends on the files beside it: one
+    that only offers a choice between them, or a COPYRIGHT that tells which parts have others.
+    """
+    text = content.decode("utf-8", "replace")
+    words = " ".join(text.split()).lower()
+    if title := next((licence for pattern, licence in _TITLES if pattern.match(words)), None):
+        return title
+    if found := joined(licences_in_text(text)):
+        return with_conditions(words, found)
+    is_copyright = name.lower().startswith("copyright")
+    if not words or (is_copyright and not _TERMS.search(words)):
+        return None
+    return "" if is_copyright or (len(words) <= 1000 and _CHOICE.search(words)) else UNKNOWN
+
+
+def licence_of_files(licences: Mapping[str, str | None]) -> str | None:
+    """The licence of a folder by what its licence files say, as `licence_of_file` has it; None where none says any.
+
+    Files that are called by their licences offer a choice (LICENSE-MIT beside LICENSE-APACHE), if all others repeat one
+    of those. Else all apply, as do several in one file: COPYING beside jquery-LICENSE.txt is no choice. One that is
+    unknown makes the whole unknown. The texts of the GNU licences do not tell "only" from "or later": the narrower is
+    taken.
+    """
+    found = {name: licence for name, licence in licences.items() if licence}
+    if UNKNOWN in found.values() or (not found and "" in licences.values()):
+        return UNKNOWN
+    # A COPYRIGHT of many licences lists those of parts (Rust's): what the files beside it say is the whole's.
+    lists = {name for name, licence in found.items() if name.lower().startswith("copyright") and " AND " in licence}
+    if len(lists) < len(found):
+        found = {name: licence for name, licence in found.items() if name not in lists}
     # COPYING.LESSER is a supplement to the GPL beside it.
-    lesser = [licence for licence in found if licence.startswith("LGPL-3")]
-    return joined([licence for licence in found if not (lesser and licence.startswith("GPL-3"))], "OR")
+    if any(licence.startswith("LGPL-3") for licence in found.values()):
+        found = {name: licence for name, licence in found.items() if not licence.startswith("GPL-3")}
+    options = [licence for name, licence in found.items() if _is_called(name, licence)]
+    return joined(options, "OR") if set(options) == set(found.values()) else joined(found.values())
 
 
-def folder_licence(root: Path) -> str | None:
-    """SPDX expression of the licence of a folder or work tree, by the licence files in it; None where none is known."""
-    names = [path.name for path in root.iterdir() if path.is_file()]
-    return repository_licence(names, lambda name: (root / name).open("rb"))
+def _is_called(name: str, licence: str) -> bool:
+    """Whether a file is called by the licence in it, as LICENSE-APACHE, MIT-LICENSE.txt and UNLICENSE are."""
+    stem = re.sub(r"\.(?:txt|md|rst)$", "", name.lower())
+    tag = _TAG.search(_AFFIX.sub("", stem)) if _AFFIX.search(stem) or stem.startswith("un") else None
+    if tag is None:
+        return False
+    return licence.lower().removeprefix("0").startswith({"boost": "bsl"}.get(tag.group(), tag.group()))

@@ -10,6 +10,7 @@ from multipl_moe.corpus.hub_rows import read_hub
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.row_files import read_jsonl, read_parquet, row_files
 from multipl_moe.errors import CorpusError
+from multipl_moe.licences import joined
 from multipl_moe.sections.corpus import SourceSection
 
 # What data sets call their columns: ours, The Stack's, StarCoder data's, The Stack smol's.
@@ -114,5 +115,5 @@ def _name_inside(row: Mapping[str, Any]) -> str:
 def _licence(value: Any) -> str:
     """A licence, or all of a list: which of them holds for the file is not known."""
     if isinstance(value, list):
-        return " AND ".join(map(str, value))
+        return joined(str(licence) for licence in value if licence) or ""
     return "" if value is None else str(value)
