@@ -144,7 +144,7 @@ def test_benchmarks_are_named_with_their_problems_or_as_not_checked(corpus, text
     found = {row[0]: row[1:] for row in tables["contamination"][1:]}
     checks = corpus[1].decontamination
     assert set(found) == {name for name, check in checks.items() if check.status == "checked"}
-    assert found["starter"] == ["1", "spiral_order: 1"]
+    assert found["starter"] == ["31 of 31", "1", "spiral_order: 1"]
     (unchecked,) = re.findall(r'id="unchecked">(.*?):', text, re.DOTALL)
     for name, check in checks.items():
         assert (f"{name} (no copy was at hand)" in unchecked) == (check.status == "unavailable")

@@ -60,12 +60,17 @@ class BenchmarkCheck:
     Attributes:
         status: "unavailable" where the problems could not be had.
         problems: number of files left out, by the problem that they held; a file may have held several.
+        problems_searchable: number of problems that were looked for; None in manifests that did not record it, and
+            where there were none to be had. In several languages a problem may have one name, and then counts once.
+        problems_total: number of problems that the benchmark has, as far as is known.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     status: Literal["checked", "unavailable"]
     problems: dict[str, int]
+    problems_searchable: int | None = None
+    problems_total: int | None = None
 
 
 @dataclass(frozen=True)
