@@ -26,7 +26,7 @@ def test_keys_are_frozen():
     ]  # fmt: skip
     assert [field.name for field in fields(LanguageCounts)] == [
         "train_files", "train_bytes", "train_tokens", "validation_files", "validation_bytes", "licences", "dropped",
-        "replaced", "fim",
+        "replaced", "fim", "normalised_files",
     ]  # fmt: skip
     assert [field.name for field in fields(BenchmarkCheck)] == [
         "status", "problems", "problems_searchable", "problems_total",

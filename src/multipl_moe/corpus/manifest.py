@@ -38,6 +38,8 @@ class LanguageCounts:
         dropped: number of files left out, by each of `DROP_REASONS`.
         replaced: number of places in the text that steps have changed, by kind.
         fim: number of training files rearranged to fill in the middle, by form ("psm", "spm").
+        normalised_files: number of training files whose tokens stand for another spelling of the text, as the tokenizer
+            normalises it.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -51,6 +53,7 @@ class LanguageCounts:
     dropped: dict[str, int]
     replaced: dict[str, int]
     fim: dict[str, int] = field(default_factory=dict)
+    normalised_files: int = 0
 
 
 @dataclass(frozen=True)

@@ -248,6 +248,7 @@ class _Build:
             dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
             replaced=_replaced(counts, language),
             fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
+            normalised_files=counts[f"normalised_files/{language}"],
         )
 
 

@@ -80,7 +80,14 @@ def _totals(rows: Iterable[LanguageCounts]) -> Counter[str]:
     """Of all languages together."""
     totals: Counter[str] = Counter()
     for row in rows:
-        for key in ("train_files", "train_bytes", "train_tokens", "validation_files", "validation_bytes"):
+        for key in (
+            "train_files",
+            "train_bytes",
+            "train_tokens",
+            "validation_files",
+            "validation_bytes",
+            "normalised_files",
+        ):
             totals[key] += getattr(row, key)
     return totals
 
