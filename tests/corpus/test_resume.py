@@ -11,13 +11,16 @@ from typing import Any
 
 import psutil
 import pytest
+from datatrove.pipeline.dedup import MinhashDedupBuckets
 
-from multipl_moe.corpus import build_corpus, dropped, duplicates, pipeline
+from multipl_moe.corpus import build_corpus, dropped, duplicates, pipeline, tokens
+from multipl_moe.corpus.decontamination.filter import Decontaminate
 from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.corpus.minhash import CodeWords
 from multipl_moe.corpus.pool import PoolReader
 from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.corpus.split import SplitByFile
+from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import OutputError, TasksUnfinishedError
 from multipl_moe.recipe import Recipe
 
@@ -27,9 +30,13 @@ from .conftest import content, on_executor, program, recipe_of, write_files
 # are called in workers.
 DEATHS: dict[str, tuple[Any, str, int, bool]] = {
     "reading": (SourceReader, "_read", 9, True),
+    "filtering": (Decontaminate, "filter", 9, True),
+    "copies": (duplicates._Removals, "write", 1, False),
     "signing": (CodeWords, "word_tokenize", 9, True),
+    "buckets": (MinhashDedupBuckets, "run", 3, True),
     "clusters": (duplicates, "_described", 2, False),
     "splitting": (SplitByFile, "_is_held_out", 9, True),
+    "tokenising": (LanguageTokenizer, "_encode", 6, True),
     "dropped": (dropped, "_rows", 1, False),
     "cleaning": (pipeline.shutil, "rmtree", 1, False),
 }
@@ -60,6 +67,11 @@ def at_call(owner: Any, name: str, number: int, action: Callable[[], None]) -> N
     setattr(owner, name, counting)
 
 
+def tokens_in(folder: Path, language: str) -> int:
+    """Bytes in a language's files of tokens."""
+    return sum(file.stat().st_size for file in (folder / "tokens" / "train" / language).glob("*.ds"))
+
+
 def tasks_done(logs: Path) -> dict[str, int]:
     """When each finished task was."""
     return {str(path): path.stat().st_mtime_ns for path in logs.glob("*/completions/*")}
@@ -67,9 +79,10 @@ def tasks_done(logs: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("moment", DEATHS)
 def test_a_build_killed_at_any_stage_goes_on_to_the_same_corpus(
-    corpus, corpus_recipe, tokenizer_folder, tmp_path, moment
+    corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch, moment
 ):
     owner, name, number, in_worker = DEATHS[moment]
+    monkeypatch.setattr(tokens, "_BATCH_DOCUMENTS", 4)  # or all would be one batch
     recipe = on_executor(corpus_recipe, workers=2 if in_worker else 1)
 
     def prepare() -> None:
@@ -86,6 +99,8 @@ def test_a_build_killed_at_any_stage_goes_on_to_the_same_corpus(
     assert process.exitcode == -signal.SIGKILL
     assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
     before = tasks_done(tmp_path / ".out.partial" / "logs")
+    if moment == "tokenising":
+        assert 0 < tokens_in(tmp_path / ".out.partial", "rust") < tokens_in(corpus[0], "rust")
     messages: list[str] = []
     build_corpus(recipe, tokenizer_folder, tmp_path / "out", messages.append)
     assert messages[0] == "Going on with the build that was stopped"
