@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.corpus import build_corpus
+from multipl_moe.corpus import build_corpus, pipeline
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe import Recipe
 
@@ -64,11 +64,12 @@ def test_a_part_has_its_part_of_the_budget(corpus_recipe, tokenizer_folder, tmp_
         assert counts.dropped["over_budget"] > 0
 
 
-def test_ray_makes_the_same_corpus(ray, corpus_recipe, tokenizer_folder, tmp_path):
-    section = corpus_recipe.corpus.model_copy(update={"near_duplicates": False})
-    recipe = corpus_recipe.model_copy(update={"corpus": section})
-    local = build(recipe, tokenizer_folder, tmp_path / "local")
-    assert build(on_executor(recipe, kind="ray", workers=2), tokenizer_folder, tmp_path / "ray") == local
+def test_ray_makes_the_same_corpus(ray, corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_SEARCHES_PER_PART", 1)  # each task is a process that imports everything
+    recipe = on_executor(corpus_recipe, kind="ray", workers=2)
+    assert recipe.corpus.near_duplicates
+    assert build(recipe, tokenizer_folder, tmp_path / "out") == content(corpus[0])
+    assert (tmp_path / "out" / "logs" / "4_buckets" / "completions" / "00000").exists()
 
 
 def test_ray_that_is_not_installed_is_named(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):

@@ -1,6 +1,9 @@
 """Reading a revision with git's plumbing."""
 
+import gzip
+import random
 import subprocess
+import tracemalloc
 
 import pytest
 
@@ -46,6 +49,31 @@ def test_one_process_reads_all_contents_and_ends_with_the_reader(tree):
     assert texts["src/file_0.rs"] == (tree / "src" / "file_0.rs").read_text()
     assert process is not None
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_of_a_large_file_no_more_is_held_than_is_asked_for(tree, compress):
+    content = random.Random(0).randbytes(1 << 20) * 24
+    (tree / "large").write_bytes(gzip.compress(content, 1) if compress else content)
+    commit(tree, "v2")
+    repository = GitRepository(tree)
+    ids = {path: object_id for path, object_id, _ in repository.files_of("v2")}
+    with repository.blob_reader() as blobs:
+        blobs.open(ids["näme\n.rs"])
+        tracemalloc.start()
+        try:
+            large = blobs.open(ids["large"])
+            begin = (gzip.GzipFile(fileobj=large) if compress else large).read(1000)
+            assert tracemalloc.get_traced_memory()[1] < 2_000_000
+        finally:
+            tracemalloc.stop()
+        assert begin == content[:1000]
+        assert blobs.open(ids["näme\n.rs"]).read() == b"odd"  # while the large one is open
+        if not compress:
+            assert large.read() == content[1000:]
+        process = large.raw._process
+        large.close()
+        assert process.returncode is not None
 
 
 def test_another_repository_in_the_environment_is_not_read(tree, tmp_path, monkeypatch):

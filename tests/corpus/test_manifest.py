@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import pytest
 
@@ -26,7 +26,10 @@ def test_keys_are_frozen():
     ]  # fmt: skip
     assert [field.name for field in fields(LanguageCounts)] == [
         "train_files", "train_bytes", "train_tokens", "validation_files", "validation_bytes", "licences", "dropped",
-        "replaced", "fim",
+        "replaced", "fim", "normalised_files",
+    ]  # fmt: skip
+    assert [field.name for field in fields(BenchmarkCheck)] == [
+        "status", "problems", "problems_searchable", "problems_total",
     ]  # fmt: skip
 
 
@@ -35,6 +38,14 @@ def test_round_trip(tmp_path):
     checks = {"mbpp": BenchmarkCheck("checked", {"11": 2})}
     manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, 3, {"go": counts}, checks)
     manifest.save(tmp_path)
+    assert CorpusManifest.load(tmp_path) == manifest
+
+
+def test_a_manifest_that_did_not_count_problems_is_read(tmp_path):
+    manifest = CorpusManifest(FORMAT_VERSION, 7, "tiny", "0" * 64, 3, {}, {"mbpp": BenchmarkCheck("checked", {})})
+    values = asdict(manifest)
+    values["decontamination"]["mbpp"] = {"status": "checked", "problems": {}}
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
     assert CorpusManifest.load(tmp_path) == manifest
 
 

@@ -1,5 +1,6 @@
 """A build that was killed at any stage and started again ends with the same bytes, and repeats no finished task."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -10,24 +11,32 @@ from typing import Any
 
 import psutil
 import pytest
+from datatrove.pipeline.dedup import MinhashDedupBuckets
 
-from multipl_moe.corpus import build_corpus, dropped, duplicates, pipeline
+from multipl_moe.corpus import build_corpus, dropped, duplicates, pipeline, tokens
+from multipl_moe.corpus.decontamination.filter import Decontaminate
+from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.corpus.minhash import CodeWords
 from multipl_moe.corpus.pool import PoolReader
 from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.corpus.split import SplitByFile
+from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import OutputError, TasksUnfinishedError
 from multipl_moe.recipe import Recipe
 
-from .conftest import content, on_executor
+from .conftest import content, on_executor, program, recipe_of, write_files
 
 # Where a build dies: the owner of a function, its name, and at which of its calls in a process. Those marked with True
 # are called in workers.
 DEATHS: dict[str, tuple[Any, str, int, bool]] = {
     "reading": (SourceReader, "_read", 9, True),
+    "filtering": (Decontaminate, "filter", 9, True),
+    "copies": (duplicates._Removals, "write", 1, False),
     "signing": (CodeWords, "word_tokenize", 9, True),
+    "buckets": (MinhashDedupBuckets, "run", 3, True),
     "clusters": (duplicates, "_described", 2, False),
     "splitting": (SplitByFile, "_is_held_out", 9, True),
+    "tokenising": (LanguageTokenizer, "_encode", 6, True),
     "dropped": (dropped, "_rows", 1, False),
     "cleaning": (pipeline.shutil, "rmtree", 1, False),
 }
@@ -58,6 +67,11 @@ def at_call(owner: Any, name: str, number: int, action: Callable[[], None]) -> N
     setattr(owner, name, counting)
 
 
+def tokens_in(folder: Path, language: str) -> int:
+    """Bytes in a language's files of tokens."""
+    return sum(file.stat().st_size for file in (folder / "tokens" / "train" / language).glob("*.ds"))
+
+
 def tasks_done(logs: Path) -> dict[str, int]:
     """When each finished task was."""
     return {str(path): path.stat().st_mtime_ns for path in logs.glob("*/completions/*")}
@@ -65,9 +79,10 @@ def tasks_done(logs: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("moment", DEATHS)
 def test_a_build_killed_at_any_stage_goes_on_to_the_same_corpus(
-    corpus, corpus_recipe, tokenizer_folder, tmp_path, moment
+    corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch, moment
 ):
     owner, name, number, in_worker = DEATHS[moment]
+    monkeypatch.setattr(tokens, "_BATCH_DOCUMENTS", 4)  # or all would be one batch
     recipe = on_executor(corpus_recipe, workers=2 if in_worker else 1)
 
     def prepare() -> None:
@@ -84,6 +99,8 @@ def test_a_build_killed_at_any_stage_goes_on_to_the_same_corpus(
     assert process.exitcode == -signal.SIGKILL
     assert [path.name for path in tmp_path.iterdir()] == [".out.partial"]
     before = tasks_done(tmp_path / ".out.partial" / "logs")
+    if moment == "tokenising":
+        assert 0 < tokens_in(tmp_path / ".out.partial", "rust") < tokens_in(corpus[0], "rust")
     messages: list[str] = []
     build_corpus(recipe, tokenizer_folder, tmp_path / "out", messages.append)
     assert messages[0] == "Going on with the build that was stopped"
@@ -144,17 +161,58 @@ def test_another_recipe_starts_anew_and_says_so(corpus, corpus_recipe, tokenizer
     assert (tmp_path / ".out.partial" / "logs" / "1_read" / "completions" / "00000").exists()
     messages: list[str] = []
     build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", messages.append)
-    assert messages[0] == "Starting anew: the build that was stopped is of another recipe or tokenizer"
+    assert messages[0] == (
+        "Starting anew: the build that was stopped is of another recipe, tokenizer, version or set of benchmarks"
+    )
     assert content(tmp_path / "out") == content(corpus[0])
 
 
-def test_a_build_goes_on_with_another_number_of_workers(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+def stopped_before_writing(recipe: Recipe, tokenizer_folder: Path, output: Path) -> None:
     def interrupt(message: str) -> None:
         if message.startswith("Splitting"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_corpus(on_executor(corpus_recipe, workers=1), tokenizer_folder, tmp_path / "out", interrupt)
+        build_corpus(on_executor(recipe, workers=1), tokenizer_folder, output, interrupt)
+
+
+def test_a_problem_added_to_a_benchmark_is_looked_for_in_files_that_were_read_before(tokenizer_folder, tmp_path):
+    for first_seed, suffix in ((0, ".rs"), (50, ".py")):
+        write_files(tmp_path / "in", suffix, 3, first_seed)
+    problems = [
+        {"id": name, "language": "rust", "prompt": "".join(f"// {line}\n" for line in text.splitlines()), "tests": "x"}
+        for name, text in (("first", program(400, 60)), ("second", program(401, 60)))
+    ]
+    (tmp_path / "in" / "spoiled.rs").write_text(program(7) + problems[1]["prompt"])
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text(json.dumps(problems[0]) + "\n")
+    recipe = recipe_of(
+        {"kind": "folder", "path": str(tmp_path / "in")}, decontaminate=[str(mine)], near_duplicates=False
+    )
+    stopped_before_writing(recipe, tokenizer_folder, tmp_path / "out")
+    mine.write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    messages: list[str] = []
+    manifest = build_corpus(on_executor(recipe, workers=1), tokenizer_folder, tmp_path / "out", messages.append)
+    assert messages[0].startswith("Starting anew")
+    assert manifest.decontamination["mine"] == BenchmarkCheck("checked", {"second": 1}, 2, 2)
+    assert manifest.languages["rust"].dropped["contaminated"] == 1
+
+
+def test_a_build_does_not_go_on_with_what_another_version_did(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    def interrupt(message: str) -> None:
+        messages.append(message)
+        raise KeyboardInterrupt
+
+    messages: list[str] = []
+    for installed in ("0.0.8", "0.0.9"):
+        monkeypatch.setattr(pipeline, "version", lambda package, installed=installed: installed)
+        with pytest.raises(KeyboardInterrupt):
+            build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", interrupt)
+    assert messages[1].startswith("Starting anew")
+
+
+def test_a_build_goes_on_with_another_number_of_workers(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    stopped_before_writing(corpus_recipe, tokenizer_folder, tmp_path / "out")
     messages: list[str] = []
     build_corpus(on_executor(corpus_recipe, workers=2), tokenizer_folder, tmp_path / "out", messages.append)
     assert messages[0] == "Going on with the build that was stopped"

@@ -1,6 +1,7 @@
-"""Rows that can be read but once, held in memory within a budget, or on disk without one."""
+"""Rows that can be read but once: which are held, and that their contents are not in memory."""
 
 import io
+import tracemalloc
 from functools import partial
 
 import pytest
@@ -76,6 +77,22 @@ def test_rows_of_another_language_are_neither_held_nor_counted():
     assert names(rows) == [1, 4]
     assert rows.num_dropped == 0
     assert not any(held.needs_content for held in rows.rows())
+
+
+def test_within_a_budget_contents_lie_on_disk_too(tmp_path):
+    size, count = 10_000, 400
+    rows = EarliestRows(lambda row: int(row.path), size * count / 2, (2, size), lambda row, content: True, tmp_path)
+    tracemalloc.start()
+    try:
+        for place in reversed(range(count)):
+            rows.put(row(str(place), place.to_bytes(2) * (size // 2)))
+        assert tracemalloc.get_traced_memory()[1] < size * count / 8
+    finally:
+        tracemalloc.stop()
+    held = {int(row.path): row for row in rows.rows()}
+    assert sorted(held) == list(range(count // 2 + 1))
+    assert all(held[place].open().read() == place.to_bytes(2) * (size // 2) for place in held)
+    assert list(tmp_path.iterdir()) == []  # a build that is killed leaves nothing there
 
 
 def test_without_a_budget_rows_lie_on_disk_and_come_back_in_any_order(tmp_path):

@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datatrove.data import Document
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 from transformers import AutoTokenizer
 
-from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
+from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents, tokens
 from multipl_moe.corpus.fim import FimRule, undo_fim
 from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
 from multipl_moe.recipe import Recipe
+from tests.fixtures import tree
 
 from .conftest import program, recipe_of
+from .test_fim import llama_like
 
 SPELLING = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 
@@ -47,8 +49,8 @@ def texts_of(rows: list[list[int]], tokenizer: Tokenizer, fim: FimTokens) -> lis
 def write(
     documents: list[Document], output: Path, tokenizer_file: Path, piece_characters: int | None = None
 ) -> tuple[list[list[int]], LanguageTokenizer]:
-    tokens = fim_vocabulary(None, tokenizer_file.parent).tokens
-    rule = FimRule(tokens, 5, 0.6, piece_characters=piece_characters)
+    chosen = fim_vocabulary(None, tokenizer_file.parent).tokens
+    rule = FimRule(chosen, 5, 0.6, piece_characters=piece_characters)
     step = LanguageTokenizer(output, tokenizer_file, "<|endoftext|>", rule)
     step.run(iter(documents))
     return token_lists(output / "rust"), step
@@ -60,16 +62,16 @@ def test_order_and_neighbours_change_no_document_and_forms_are_counted(tokenizer
         Document(program(seed, 12) + SPELLING[seed % 3], str(seed), metadata=metadata | {"path": f"{seed}.rs"})
         for seed in range(30)
     ]
-    tokens, step = write(documents, tmp_path / "one", tokenizer_file)
+    rows, step = write(documents, tmp_path / "one", tokenizer_file)
     others, _ = write(documents[::-2], tmp_path / "two", tokenizer_file)
-    assert others == tokens[::-2]
+    assert others == rows[::-2]
     tokenizer, fim = Tokenizer.from_file(str(tokenizer_file)), FimTokens(300, 301, 302)
     counts = {form: step.stats.stats[f"fim_{form}/rust"].total for form in ("psm", "spm")}
-    assert counts["spm"] == sum(row[:2] == [fim.prefix, fim.suffix] for row in tokens) > 0
-    assert counts["psm"] == sum(row[0] == fim.prefix for row in tokens) - counts["spm"] > 0
-    assert all(row[-1] == tokenizer.token_to_id("<|endoftext|>") for row in tokens)
-    assert texts_of(tokens, tokenizer, fim) == [document.text for document in documents]
-    inside = {token for row in tokens for run in undo_fim(row[:-1], fim) for token in run}
+    assert counts["spm"] == sum(row[:2] == [fim.prefix, fim.suffix] for row in rows) > 0
+    assert counts["psm"] == sum(row[0] == fim.prefix for row in rows) - counts["spm"] > 0
+    assert all(row[-1] == tokenizer.token_to_id("<|endoftext|>") for row in rows)
+    assert texts_of(rows, tokenizer, fim) == [document.text for document in documents]
+    inside = {token for row in rows for run in undo_fim(row[:-1], fim) for token in run}
     assert not set(fim) & inside  # text that spells a token is data
 
 
@@ -85,6 +87,49 @@ def test_long_documents_are_several_pieces_each_with_an_end_of_its_own(tokenizer
     assert len(pieces) > 3 * num_rearranged
     assert max(map(len, pieces)) <= 200
     assert {text for text in texts if len(text) > 200} <= {document.text for document in documents}
+
+
+@pytest.mark.parametrize(("documents_at_once", "characters"), [(3, 10**9), (256, 300), (256, 1)])
+def test_memory_is_bounded_by_the_text_tokenised_at_a_time_which_changes_no_byte(
+    tokenizer_file, tmp_path, monkeypatch, documents_at_once, characters
+):
+    metadata = {"language": "rust", "split": "train"}
+    documents = [
+        Document(program(seed, 6 + seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(20)
+    ]
+    write(documents, tmp_path / "one", tokenizer_file)
+    monkeypatch.setattr(tokens, "_BATCH_DOCUMENTS", documents_at_once)
+    monkeypatch.setattr(tokens, "_BATCH_CHARACTERS", characters)
+    batches: list[list[Document]] = []
+    original = LanguageTokenizer._encode
+    monkeypatch.setattr(
+        LanguageTokenizer, "_encode", lambda self, batch: (batches.append(batch), original(self, batch))[1]
+    )
+    write(documents, tmp_path / "two", tokenizer_file)
+    assert tree(tmp_path / "two") == tree(tmp_path / "one")
+    assert [document for batch in batches for document in batch] == documents
+    assert len(batches) > 1
+    assert max(map(len, batches)) <= documents_at_once
+    assert all(len(batch) == 1 or sum(len(one.text) for one in batch) <= characters for batch in batches)
+
+
+def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_folder, tmp_path):
+    tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.add_tokens(SPELLING)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    metadata = {"language": "rust", "split": "train"}
+    texts = ["caf\u00e9" * 90, "cafe\u0301" * 90, "plain" * 90, "A\u030a" * 90]
+    documents = [Document(text, str(n), metadata=metadata | {"path": f"{n}.rs"}) for n, text in enumerate(texts)]
+    _, step = write(documents, tmp_path / "out", tmp_path / "tokenizer.json", 50)
+    assert step.stats.stats["normalised_files/rust"].total == 2
+    rule = FimRule(FimTokens(300, 301, 302), 5, 0.0)
+    spaces = llama_like()
+    spaces.add_special_tokens(["</s>"])
+    spaces.save(str(tmp_path / "spaces.json"))
+    step = LanguageTokenizer(tmp_path / "spaces", tmp_path / "spaces.json", "</s>", rule)
+    step.run(iter([Document("a b  ab", "0", metadata=metadata | {"path": "0.rs"})]))
+    assert "normalised_files/rust" not in step.stats.stats  # what its normaliser does to blanks its decoder undoes
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ TRAINING = {
     "frozen_sha256": "ab" * 32,
     "decontamination": {
         "starter": {"status": "checked", "problems": {}},
+        "humaneval": {"status": "checked", "problems": {}, "problems_searchable": 9, "problems_total": 164},
         "mbpp": {"status": "unavailable", "problems": {}},
     },
 }
@@ -133,7 +134,8 @@ def test_how_it_was_made_is_told(run, tmp_path):
     assert "274,432 tokens in 268 steps (411 s)" in row(text, "trained on")
     assert "0.002 at its peak, linear" in row(text, "learning rate")
     assert "rust 1, python 0.15, english 0.15" in row(text, "mixture of the training text")
-    assert row(text, "decontaminated against").split("|")[2].strip() == "starter"
+    told = row(text, "decontaminated against").split("|")[2].strip()
+    assert told == "humaneval (not all of its problems), starter"
     assert "ab" * 32 in row(text, "frozen parameters")
     assert "bfloat16" in row(text, "weights")
     assert f"multipl-moe {__version__}" in text

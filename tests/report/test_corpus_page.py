@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
 from multipl_moe.corpus.inspection.inspection import Inspection, inspect_corpus
+from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.problems.starter_set import read_starter
 from multipl_moe.report.corpus_page import write_corpus_page
 from tests.corpus.conftest import nearly, program, recipe_of, write_files
@@ -144,7 +146,7 @@ def test_benchmarks_are_named_with_their_problems_or_as_not_checked(corpus, text
     found = {row[0]: row[1:] for row in tables["contamination"][1:]}
     checks = corpus[1].decontamination
     assert set(found) == {name for name, check in checks.items() if check.status == "checked"}
-    assert found["starter"] == ["1", "spiral_order: 1"]
+    assert found["starter"] == ["31 of 31", "1", "spiral_order: 1"]
     (unchecked,) = re.findall(r'id="unchecked">(.*?):', text, re.DOTALL)
     for name, check in checks.items():
         assert (f"{name} (no copy was at hand)" in unchecked) == (check.status == "unavailable")
@@ -205,3 +207,17 @@ def test_without_the_lists_of_what_was_left_out_the_page_says_so(corpus, inspect
     assert "no dropped.jsonl.gz any more" in text
     assert "no duplicates.jsonl any more; it found 3 clusters" in text
     assert by_label(_Page(text).tables["dropped"]) == told(corpus[1], "dropped")
+
+
+def test_what_was_checked_in_part_and_files_with_other_spellings_are_told(inspection, text, tmp_path):
+    assert 'id="partly-checked"' not in text
+    assert 'id="normalised"' not in text
+    manifest = inspection.manifest
+    checks = manifest.decontamination | {"mine": BenchmarkCheck("checked", {}, 1, 1200)}
+    languages = {name: replace(row, normalised_files=3) for name, row in manifest.languages.items()}
+    changed = replace(inspection, manifest=replace(manifest, decontamination=checks, languages=languages))
+    write_corpus_page(tmp_path / "inspect.html", changed)
+    page = (tmp_path / "inspect.html").read_text(encoding="utf-8")
+    assert ["mine", "1 of 1,200", "0", ""] in _Page(page).tables["contamination"]
+    assert "Only partly checked for problems of mine:" in page
+    assert "of 6 training files the tokens stand for another spelling" in page

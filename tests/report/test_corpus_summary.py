@@ -9,7 +9,7 @@ from rich.console import Console
 
 from multipl_moe.corpus.inspection.documents import Documents
 from multipl_moe.corpus.inspection.inspection import Inspection
-from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCounts
+from multipl_moe.corpus.manifest import DROP_REASONS, BenchmarkCheck, CorpusManifest, LanguageCounts
 from multipl_moe.recipe import validate_recipe
 from multipl_moe.report.corpus_summary import corpus_summary
 
@@ -40,3 +40,10 @@ def test_all_numbers_fit_into_one_line(inspection):
 def test_benchmarks_that_were_not_checked_are_named(inspection):
     assert "not checked for problems of mbpp" in shown(inspection)
     assert "not checked" not in shown(replace(inspection, unchecked={}))
+
+
+def test_benchmarks_that_were_partly_checked_are_named_with_numbers(inspection):
+    checks = {"mbpp": BenchmarkCheck("checked", {}, 1, 500), "starter": BenchmarkCheck("checked", {}, 31, 31)}
+    partly = replace(inspection, manifest=replace(inspection.manifest, decontamination=checks), unchecked={})
+    assert "partly checked for problems of mbpp (1 of 500)" in shown(partly)
+    assert "starter" not in shown(partly)

@@ -6,11 +6,12 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from multipl_moe.errors import CorpusError
 
 _REGULAR_FILES = ("100644", "100755", "100664")
+_READ_WHOLE_BYTES = 1 << 20
 
 
 class GitRepository:
@@ -65,7 +66,11 @@ class GitRepository:
 
 
 class BlobReader(contextlib.AbstractContextManager):
-    """One `git cat-file --batch` that answers every request of a repository; started by the first of them."""
+    """One `git cat-file --batch` that answers every request of a repository; started by the first of them.
+
+    Contents of more than a megabyte are read from its pipe as they are asked for: of a file beyond the limits of a
+    corpus no more is held than shows that it is. Git then answers nothing else, so the next request starts another one.
+    """
 
     def __init__(self, root: Path):
         self._root = root
@@ -78,7 +83,9 @@ class BlobReader(contextlib.AbstractContextManager):
             OSError: the repository lacks or cannot read it.
         """
         if self._process is None:
-            command = ["git", "-C", str(self._root), "cat-file", "--batch"]
+            # what is larger git does not hold in memory itself
+            streams = f"core.bigFileThreshold={_READ_WHOLE_BYTES}"
+            command = ["git", "-C", str(self._root), "-c", streams, "cat-file", "--batch"]
             pipe = subprocess.PIPE
             self._process = subprocess.Popen(
                 command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=_environment()
@@ -91,7 +98,11 @@ class BlobReader(contextlib.AbstractContextManager):
         header = stdout.readline().split()
         if len(header) != 3:
             raise OSError(f"{self._root}: git has no object {object_id}")
-        content = stdout.read(int(header[2]))
+        size = int(header[2])
+        if size > _READ_WHOLE_BYTES:
+            process, self._process = self._process, None
+            return cast(IO[bytes], io.BufferedReader(_LargeBlob(process, size)))
+        content = stdout.read(size)
         stdout.read(1)
         return io.BytesIO(content)
 
@@ -99,6 +110,32 @@ class BlobReader(contextlib.AbstractContextManager):
         if self._process is not None:
             self._process.communicate()
             self._process = None
+
+
+class _LargeBlob(io.RawIOBase):
+    """What a process that is of no further use writes next; it ends with this stream."""
+
+    def __init__(self, process: subprocess.Popen[bytes], size: int):
+        super().__init__()
+        self._process, self._left = process, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        assert self._process.stdout is not None
+        content = self._process.stdout.read(min(len(buffer), self._left))
+        if not content and self._left and len(buffer):
+            raise OSError("git ended before the file did")
+        buffer[: len(content)] = content
+        self._left -= len(content)
+        return len(content)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._process.kill()
+            self._process.communicate()
+        super().close()
 
 
 def _environment() -> dict[str, str]:

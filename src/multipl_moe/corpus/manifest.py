@@ -38,6 +38,8 @@ class LanguageCounts:
         dropped: number of files left out, by each of `DROP_REASONS`.
         replaced: number of places in the text that steps have changed, by kind.
         fim: number of training files rearranged to fill in the middle, by form ("psm", "spm").
+        normalised_files: number of training files whose tokens stand for another spelling of the text, as the tokenizer
+            normalises it.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -51,6 +53,7 @@ class LanguageCounts:
     dropped: dict[str, int]
     replaced: dict[str, int]
     fim: dict[str, int] = field(default_factory=dict)
+    normalised_files: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,17 @@ class BenchmarkCheck:
     Attributes:
         status: "unavailable" where the problems could not be had.
         problems: number of files left out, by the problem that they held; a file may have held several.
+        problems_searchable: number of problems that were looked for; None in manifests that did not record it, and
+            where there were none to be had. In several languages a problem may have one name, and then counts once.
+        problems_total: number of problems that the benchmark has, as far as is known.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     status: Literal["checked", "unavailable"]
     problems: dict[str, int]
+    problems_searchable: int | None = None
+    problems_total: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def build_corpus(
     tokenizer_file = tokenizer_folder / "tokenizer.json"
     digest = hashlib.sha256(vocabulary.tokenizer_json if vocabulary else tokenizer_file.read_bytes()).hexdigest()
     decontamination = prepare_decontamination(recipe)
-    key = f"{FORMAT_VERSION} {digest}\n"
+    key = f"{FORMAT_VERSION} {version('multipl-moe')} {digest} {decontamination.sha256}\n"
     # fsspec remembers the folder that relative paths began in
     with resumable_folder(output.absolute(), partial(_can_go_on, recipe, key, on_progress)) as staging:
         record_run(staging, recipe)
@@ -103,7 +104,11 @@ def _fim_rule(recipe: Recipe, vocabulary: FimVocabulary | None) -> FimRule | Non
 
 
 def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], staging: Path) -> bool:
-    """Whether there is an unfinished build of the same recipe, tokenizer and format."""
+    """Whether there is an unfinished build of the same recipe and key.
+
+    The key names all else that tasks done before were run with: their results must not meet those of another tokenizer,
+    another version of this package or other benchmarks, for whose problems files of theirs were not checked.
+    """
     if not (staging / "recipe.yaml").is_file():
         return False
     try:
@@ -114,7 +119,7 @@ def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], sta
     on_progress(
         "Going on with the build that was stopped"
         if is_same
-        else "Starting anew: the build that was stopped is of another recipe or tokenizer"
+        else "Starting anew: the build that was stopped is of another recipe, tokenizer, version or set of benchmarks"
     )
     return is_same
 
@@ -243,6 +248,7 @@ class _Build:
             dropped={reason: dropped[f"{reason}/{language}"] for reason in DROP_REASONS},
             replaced=_replaced(counts, language),
             fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
+            normalised_files=counts[f"normalised_files/{language}"],
         )
 
 

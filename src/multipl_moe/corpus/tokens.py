@@ -10,12 +10,15 @@ from datatrove.data import Document
 from datatrove.io import get_datafolder
 from datatrove.pipeline.tokens import DocumentTokenizer
 from datatrove.pipeline.tokens.tokenizer import TokenizedFile
-from datatrove.utils.batching import batched
 from tokenizers import AddedToken, Tokenizer
+from tokenizers.normalizers import Normalizer
 from transformers import AutoTokenizer
 
 from multipl_moe.corpus.fim import FimCut, FimRule, arranged, cut_parts, joins_exactly
 from multipl_moe.errors import BaseModelError
+
+# What is tokenised at a time: tokens in the library's form take some 20 times the memory of their text.
+_BATCH_DOCUMENTS, _BATCH_CHARACTERS = 256, 4_000_000
 
 
 class LanguageTokenizer(DocumentTokenizer):
@@ -24,7 +27,8 @@ class LanguageTokenizer(DocumentTokenizer):
     Documents keep their order, which the draw has made random. Text is data: a document that spells a special token
     gets the ordinary tokens of those characters, and no document is cut or padded whatever tokenizer.json says.
     With a rule, some are rearranged to fill in the middle; where that is done piece by piece, each piece has an end of
-    its own in the index. Statistics: `fim_FORM/LANGUAGE`, documents in that form.
+    its own in the index. Statistics: `fim_FORM/LANGUAGE`, documents in that form; `normalised_files/LANGUAGE`, those
+    whose tokens give another text back, as the tokenizer normalises it.
 
     Args:
         output: folder of the languages' folders.
@@ -38,7 +42,6 @@ class LanguageTokenizer(DocumentTokenizer):
             str(output),
             str(tokenizer_file),
             eos_token=eos_token,
-            batch_size=256,
             shuffle_documents=False,
             save_final_metadata=False,
         )
@@ -58,6 +61,10 @@ class LanguageTokenizer(DocumentTokenizer):
         return tokenizer
 
     @cached_property
+    def _normaliser(self) -> Normalizer | None:
+        return self.tokenizer.normalizer
+
+    @cached_property
     def _joins(self) -> bool:
         return joins_exactly(self.tokenizer)
 
@@ -74,7 +81,7 @@ class LanguageTokenizer(DocumentTokenizer):
     def write_unshuffled(self, data: Iterable[Document], filename: str) -> TokenizedFile:
         """Write the documents' tokens and where each document, or piece of one, ends."""
         file = TokenizedFile(self.output_folder, filename, token_size=self.token_size)
-        for batch in batched(data, self.batch_size):
+        for batch in _batches(data):
             with self.track_time(unit="batch"):
                 for tokens in self._encode(batch):
                     file.write(tokens, None)
@@ -89,9 +96,19 @@ class LanguageTokenizer(DocumentTokenizer):
         flat = [text for parts in texts for text in parts]
         encoded = iter(self.tokenizer.encode_batch_fast(flat, add_special_tokens=False))
         eos = cast(int, self.tokenizer.token_to_id(cast(str, self.eos_token)))
-        for (_, cut), parts in zip(pieces, texts, strict=True):
-            tokens = arranged([next(encoded).ids for _ in parts], cut, self.fim.tokens if self.fim else None)
-            yield [*tokens, eos]
+        normalised = None
+        for (document, cut), parts in zip(pieces, texts, strict=True):
+            tokens = [next(encoded).ids for _ in parts]
+            if document is not normalised and any(map(self._is_normalised, parts, tokens)):
+                normalised = document
+                self.stat_update(f"normalised_files/{document.metadata['language']}")
+            yield [*arranged(tokens, cut, self.fim.tokens if self.fim else None), eos]
+
+    def _is_normalised(self, text: str, tokens: list[int]) -> bool:
+        """Whether the tokenizer's normaliser has changed a text in a way that its decoder does not undo."""
+        if self._normaliser is None or self._normaliser.normalize_str(text) == text:
+            return False
+        return self.tokenizer.decode(tokens, skip_special_tokens=False) != text
 
     def _pieces(self, document: Document) -> list[tuple[Document, FimCut | None]]:
         """The document with the cut of each of its pieces, or with none."""
@@ -100,6 +117,20 @@ class LanguageTokenizer(DocumentTokenizer):
             return [(document, None)]
         self.stat_update(f"fim_{cuts[0].form}/{document.metadata['language']}")
         return [(document, cut) for cut in cuts]
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """The documents in order, so many at a time as memory has room for; a very long one by itself."""
+    batch: list[Document] = []
+    characters = 0
+    for document in documents:
+        characters += len(document.text)
+        if batch and (len(batch) == _BATCH_DOCUMENTS or characters > _BATCH_CHARACTERS):
+            yield batch
+            batch, characters = [], len(document.text)
+        batch.append(document)
+    if batch:
+        yield batch
 
 
 def eos_token(tokenizer_folder: Path) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig
 
+from multipl_moe.corpus.decontamination.record import CHECKED, PARTLY_CHECKED, statuses
 from multipl_moe.export.provenance import Provenance
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.moe_config import MoeConfig
@@ -102,7 +103,9 @@ def _checked_benchmarks(training: dict[str, Any]) -> str:
     record = training.get("decontamination")
     if record is None:
         return NOT_RECORDED
-    return ", ".join(name for name, check in record.items() if check["status"] == "checked") or "no benchmark"
+    notes = {CHECKED: "", PARTLY_CHECKED: " (not all of its problems)"}
+    named = [name + notes[status] for name, status in statuses(record, record).items() if status in notes]
+    return ", ".join(named) or "no benchmark"
 
 
 def _learning_rate(recipe: Recipe) -> str:

@@ -60,7 +60,8 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
             dropped_samples=inspection.dropped.samples if inspection.dropped else None,
             duplicates=inspection.duplicates,
             duplicate_sources=inspection.duplicates.sources.most_common(_MOST) if inspection.duplicates else [],
-            checked={name: row.problems for name, row in manifest.decontamination.items() if row.status == "checked"},
+            checked={name: row for name, row in manifest.decontamination.items() if row.status == "checked"},
+            partly_checked=inspection.partly_checked,
             unchecked=inspection.unchecked,
             lengths={name: _length_cells(lengths_D, sequence_tokens) for name, lengths_D in inspection.lengths.items()},
             sequence_tokens=sequence_tokens,
@@ -79,7 +80,14 @@ def _totals(rows: Iterable[LanguageCounts]) -> Counter[str]:
     """Of all languages together."""
     totals: Counter[str] = Counter()
     for row in rows:
-        for key in ("train_files", "train_bytes", "train_tokens", "validation_files", "validation_bytes"):
+        for key in (
+            "train_files",
+            "train_bytes",
+            "train_tokens",
+            "validation_files",
+            "validation_bytes",
+            "normalised_files",
+        ):
             totals[key] += getattr(row, key)
     return totals
 

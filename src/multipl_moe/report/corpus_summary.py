@@ -20,6 +20,11 @@ def corpus_summary(inspection: Inspection) -> Table:
 
 
 def _caption(inspection: Inspection) -> Text | None:
-    if not inspection.unchecked:
-        return None
-    return Text(f"not checked for problems of {', '.join(inspection.unchecked)}", "yellow")
+    checks = inspection.manifest.decontamination
+    partly = [
+        f"{name} ({checks[name].problems_searchable:,} of {checks[name].problems_total:,})"
+        for name in inspection.partly_checked
+    ]
+    notes = {"partly checked for problems of": partly, "not checked for problems of": list(inspection.unchecked)}
+    lines = [f"{note} {', '.join(names)}" for note, names in notes.items() if names]
+    return Text("\n".join(lines), "yellow") if lines else None

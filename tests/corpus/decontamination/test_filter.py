@@ -60,7 +60,7 @@ def test_a_corpus_holds_none_of_them_and_its_manifest_counts_them(tmp_path, toke
     assert CorpusManifest.load(tmp_path / "out") == manifest
     assert manifest.languages["rust"].dropped["contaminated"] == 1
     assert manifest.languages["rust"].dropped["near_duplicate"] == 0
-    assert manifest.decontamination["starter"] == BenchmarkCheck("checked", {"spiral_order": 1})
+    assert manifest.decontamination["starter"] == BenchmarkCheck("checked", {"spiral_order": 1}, 31, 31)
     assert manifest.decontamination["mbxp"] == BenchmarkCheck("unavailable", {})
     assert "mbxp" in told[0]
     kept = [file.text for split in ("train", "validation") for file in read_documents(tmp_path / "out", split, "rust")]

@@ -1,6 +1,7 @@
 """What a model's record says of its training text, and what readers are told."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,13 @@ import pytest
 from multipl_moe.corpus.decontamination.record import record_of_model, status_notes, statuses, training_record
 from multipl_moe.corpus.manifest import FORMAT_VERSION, BenchmarkCheck, CorpusManifest
 
-CHECKED, UNAVAILABLE = BenchmarkCheck("checked", {"a": 2}), BenchmarkCheck("unavailable", {})
+CHECKED, PARTLY = BenchmarkCheck("checked", {"a": 2}, 164, 164), BenchmarkCheck("checked", {}, 1, 500)
+UNAVAILABLE = BenchmarkCheck("unavailable", {})
 
 
 @pytest.fixture
 def corpus(tmp_path) -> Path:
-    checks = {"humaneval": CHECKED, "starter": CHECKED, "mbpp": UNAVAILABLE}
+    checks = {"humaneval": CHECKED, "starter": CHECKED, "mbpp": UNAVAILABLE, "mine": PARTLY}
     CorpusManifest(FORMAT_VERSION, 0, "tiny", "0" * 64, 0, {}, checks).save(tmp_path)
     return tmp_path
 
@@ -27,10 +29,8 @@ def trained(folder: Path, record) -> Path:
 
 def test_a_model_trained_from_a_base_has_the_corpus_record(corpus, tmp_path):
     assert training_record(tmp_path / "base", corpus) == {
-        "humaneval": {"status": "checked", "problems": {"a": 2}},
-        "starter": {"status": "checked", "problems": {"a": 2}},
-        "mbpp": {"status": "unavailable", "problems": {}},
-    }
+        "humaneval": asdict(CHECKED), "starter": asdict(CHECKED), "mbpp": asdict(UNAVAILABLE), "mine": asdict(PARTLY),
+    }  # fmt: skip
 
 
 def test_trained_twice_a_benchmark_is_checked_only_if_it_was_both_times(corpus, tmp_path):
@@ -39,6 +39,21 @@ def test_trained_twice_a_benchmark_is_checked_only_if_it_was_both_times(corpus, 
     assert statuses(record, ["humaneval", "starter", "mbpp", "mbxp"]) == {
         "humaneval": "checked", "mbpp": "not checked", "mbxp": "not checked", "starter": "not checked",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "status"),
+    [
+        ({"status": "checked", "problems": {}}, "partly checked"),
+        (asdict(CHECKED), "partly checked"),
+        (asdict(PARTLY), "partly checked"),
+        ({"status": "not checked", "problems": {}}, "not checked"),
+    ],
+)
+def test_partly_checked_is_worse_than_checked_and_better_than_not(corpus, tmp_path, before, status):
+    record = training_record(trained(tmp_path / "run", {"mine": before, "mbpp": asdict(PARTLY)}), corpus)
+    assert statuses(record, ["mine", "mbpp"]) == {"mine": status, "mbpp": "not checked"}
+    assert statuses({"humaneval": asdict(PARTLY)}, ["humaneval"]) == {"humaneval": "partly checked"}
 
 
 def test_trained_before_on_unrecorded_text_nothing_is_known(corpus, tmp_path):
@@ -52,8 +67,9 @@ def test_of_a_base_nothing_is_known_and_of_a_trained_model_what_is_recorded(tmp_
 
 
 def test_readers_are_told_each_status_that_occurs():
-    notes = status_notes({"a": "checked", "b": "not checked", "c": "checked"})
-    assert [note.rpartition(": ")[2] for note in notes] == ["a, c", "b"]
-    assert "NOT" in notes[1]
+    notes = status_notes({"a": "checked", "b": "not checked", "c": "checked", "d": "partly checked"})
+    assert [note.rpartition(": ")[2] for note in notes] == ["a, c", "d", "b"]
+    assert "partly checked" in notes[1]
+    assert "NOT" in notes[2]
     assert "not known" in status_notes({"a": "unknown"})[0]
     assert status_notes({}) == []

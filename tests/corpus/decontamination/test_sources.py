@@ -20,6 +20,13 @@ OWN = {
     "tests": "assert join([1, 2]) == '2'\n",
 }
 
+MBPP_ROW = {
+    "task_id": 11,
+    "text": "Write a function to remove first and last occurrence of a given character.",
+    "code": "def f(s):\n    return s\n",
+    "test_list": ["assert f('a') == 'a'"],
+}
+
 
 @pytest.fixture(autouse=True)
 def hub(monkeypatch, tmp_path):
@@ -56,20 +63,22 @@ def test_by_default_every_benchmark_is_checked_that_needs_no_hub_and_the_hub_is_
 def test_the_manifest_names_problems_by_benchmark_and_what_was_not_checked():
     counts = {"contaminated/humaneval-x/CPP/3": 2, "contaminated/humaneval/HumanEval/3": 1, "dropped/x/go": 7}
     checks = prepared().checks(counts)
-    assert checks["humaneval"] == BenchmarkCheck("checked", {"HumanEval/3": 1})
-    assert checks["humaneval-x"] == BenchmarkCheck("checked", {"CPP/3": 2})
+    assert checks["humaneval"] == BenchmarkCheck("checked", {"HumanEval/3": 1}, 164, 164)
+    assert checks["humaneval-x"] == BenchmarkCheck("checked", {"CPP/3": 2}, 820, 820)
+    assert checks["multipl-e-humaneval"] == BenchmarkCheck("checked", {}, 161, 161)
+    assert checks["starter"] == BenchmarkCheck("checked", {}, 31, 31)
     assert checks["mbpp"] == BenchmarkCheck("unavailable", {})
 
 
 def test_none_checks_nothing():
     found = prepared("none", ["humaneval"])
-    assert (found.checked, found.unavailable, found.note, found.checks({})) == ([], {}, None, {})
+    assert (found.checked, found.unavailable, found.note, found.checks({})) == ({}, {}, None, {})
 
 
 def test_the_hub_is_tried_for_a_benchmark_that_is_named_and_without_it_the_build_goes_on(hub):
     found = prepared(["mbpp"])
     assert hub == ["google-research-datasets/mbpp"]
-    assert (found.checked, list(found.unavailable)) == (["starter"], ["mbpp"])
+    assert (list(found.checked), list(found.unavailable)) == (["starter"], ["mbpp"])
 
 
 def test_a_hub_that_does_not_answer_is_not_waited_for(hub, monkeypatch):
@@ -81,9 +90,7 @@ def test_a_hub_that_does_not_answer_is_not_waited_for(hub, monkeypatch):
 def test_benchmarks_to_be_evaluated_on_are_checked_too_with_their_local_copies(tmp_path):
     own, mbpp = tmp_path / "own.jsonl", tmp_path / "mbpp.jsonl"
     own.write_text(json.dumps(OWN) + "\n")
-    row = {"task_id": 11, "text": "Write a function to remove first and last occurrence of a given character."}
-    row |= {"code": "def f(s):\n    return s\n", "test_list": ["assert f('a') == 'a'"]}
-    mbpp.write_text(json.dumps(row) + "\n")
+    mbpp.write_text(json.dumps(MBPP_ROW) + "\n")
     found = prepared(None, [str(own), f"mbpp:{mbpp}"])
     assert {"own", "mbpp"} <= set(found.checked)
     assert "mbpp" not in found.unavailable
@@ -91,9 +98,31 @@ def test_benchmarks_to_be_evaluated_on_are_checked_too_with_their_local_copies(t
     assert [match.problem for match in found.index.find(text, "python")] == ["join"]
 
 
+def test_the_manifest_counts_the_problems_that_could_not_be_looked_for(tmp_path):
+    own, mbpp = tmp_path / "own.jsonl", tmp_path / "mbpp.jsonl"
+    short = {"id": "short", "language": "python", "prompt": "def f(x):\n", "tests": "assert f(1)\n"}
+    own.write_text(json.dumps(short) + "\n")
+    mbpp.write_text(json.dumps(MBPP_ROW) + "\n")
+    checks = prepared([str(own), f"mbpp:{mbpp}"]).checks({})
+    assert checks["own"] == BenchmarkCheck("checked", {}, 0, 1)
+    assert checks["mbpp"] == BenchmarkCheck("checked", {}, 1, 500)  # the copy holds one of them
+    own.write_text(json.dumps(OWN) + "\n" + json.dumps(short) + "\n")
+    assert prepared([str(own)]).checks({})["own"] == BenchmarkCheck("checked", {}, 1, 2)
+
+
+def test_the_digest_tells_what_is_looked_for_and_what_is_said_of_it(tmp_path, monkeypatch):
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps(OWN) + "\n")
+    digests = [prepared("all").sha256, prepared([str(own)]).sha256, prepared([str(own), "mbxp"]).sha256]
+    own.write_text(json.dumps(OWN | {"prompt": OWN["prompt"].replace("even", "odd")}) + "\n")
+    digests.append(prepared([str(own)]).sha256)
+    assert len(set(digests)) == 4
+    assert prepared([str(own)]).sha256 == digests[3]
+
+
 def test_a_copy_that_the_evaluation_names_but_is_not_here_does_not_stop_the_corpus(tmp_path):
     found = prepared(["starter"], [f"mbxp:{tmp_path}/nowhere.jsonl"])
-    assert (found.checked, list(found.unavailable)) == (["starter"], ["mbxp"])
+    assert (list(found.checked), list(found.unavailable)) == (["starter"], ["mbxp"])
 
 
 @pytest.mark.parametrize("spec", ["humanevl", "mbpp:/no/such/file.jsonl", "/no/such/set.jsonl", "starter:here"])

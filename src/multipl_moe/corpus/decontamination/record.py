@@ -14,13 +14,14 @@ from multipl_moe.run_folder import read_json
 
 Record = dict[str, Any]
 """`CorpusManifest.decontamination` as JSON."""
-CHECKED, NOT_CHECKED, UNKNOWN = "checked", "not checked", "unknown"
+CHECKED, PARTLY_CHECKED, NOT_CHECKED, UNKNOWN = "checked", "partly checked", "not checked", "unknown"
+_BEST_LAST = (NOT_CHECKED, PARTLY_CHECKED, CHECKED)
 
 
 def training_record(model_folder: Path, corpus: Path) -> Record | None:
     """The record of a model trained on a corpus, starting from the model in a folder.
 
-    Where that one was trained before, a benchmark is checked only if it was so both times; None if that is not known.
+    Where that one was trained before, a benchmark is what it was the worse of both times; None if that is not known.
     """
     checks = CorpusManifest.load(corpus).decontamination
     record = {name: asdict(check) for name, check in checks.items()}
@@ -29,10 +30,12 @@ def training_record(model_folder: Path, corpus: Path) -> Record | None:
     earlier = record_of_model(model_folder)
     if earlier is None:
         return None
-    return {
-        name: check if _status(earlier, name) == CHECKED else earlier.get(name, {"status": NOT_CHECKED, "problems": {}})
-        for name, check in record.items()
-    }
+    missing = {"status": NOT_CHECKED, "problems": {}}
+    return {name: min(check, earlier.get(name, missing), key=_goodness) for name, check in record.items()}
+
+
+def _goodness(check: Mapping[str, Any]) -> int:
+    return _BEST_LAST.index(status_of(check))
 
 
 def record_of_model(model: Path) -> Record | None:
@@ -42,9 +45,11 @@ def record_of_model(model: Path) -> Record | None:
 
 
 def statuses(record: Record | None, benchmarks: Iterable[str]) -> dict[str, str]:
-    """`CHECKED`, `NOT_CHECKED` or `UNKNOWN` for each benchmark."""
+    """`CHECKED`, `PARTLY_CHECKED`, `NOT_CHECKED` or `UNKNOWN` for each benchmark."""
     names = sorted(set(benchmarks))
-    return dict.fromkeys(names, UNKNOWN) if record is None else {name: _status(record, name) for name in names}
+    if record is None:
+        return dict.fromkeys(names, UNKNOWN)
+    return {name: status_of(record.get(name, {})) for name in names}
 
 
 def status_notes(by_benchmark: Mapping[str, str]) -> list[str]:
@@ -55,6 +60,7 @@ def status_notes(by_benchmark: Mapping[str, str]) -> list[str]:
     """
     said = {
         CHECKED: "training corpus decontaminated (files that held problems were left out) against",
+        PARTLY_CHECKED: "training corpus only partly checked (not all problems could be looked for) against",
         NOT_CHECKED: "training corpus NOT decontaminated against",
         UNKNOWN: "not known whether the training text was decontaminated against",
     }
@@ -62,5 +68,12 @@ def status_notes(by_benchmark: Mapping[str, str]) -> list[str]:
     return [f"{said[status]}: {', '.join(named)}" for status, named in names.items() if named]
 
 
-def _status(record: Record, benchmark: str) -> str:
-    return CHECKED if record.get(benchmark, {}).get("status") == CHECKED else NOT_CHECKED
+def status_of(check: Mapping[str, Any]) -> str:
+    """`CHECKED`, `PARTLY_CHECKED` or `NOT_CHECKED`, of one benchmark's check as JSON.
+
+    Records of corpora built before problems were counted do not tell partly checked from checked.
+    """
+    if check.get("status") != CHECKED:
+        return NOT_CHECKED
+    searchable, total = check.get("problems_searchable"), check.get("problems_total")
+    return PARTLY_CHECKED if searchable is not None and total is not None and searchable < total else CHECKED

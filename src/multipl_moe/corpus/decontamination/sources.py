@@ -4,6 +4,8 @@ A name alone asks for what the package ships, or for a copy in the hub's cache. 
 benchmark that the user names: a build without a network must neither fail nor wait.
 """
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,6 +22,10 @@ from multipl_moe.problems.hub import cached_files_only, hub_answers
 from multipl_moe.problems.own_languages import add_languages
 from multipl_moe.recipe import Recipe
 
+# Problems that a benchmark has, by name, of those that the package ships or that a local copy may hold a part of. How
+# many MultiPL-E's MBPP and MBXP have depends on their release.
+KNOWN_SIZES = {"humaneval": 164, "humaneval-x": 820, "multipl-e-humaneval": 161, "mbpp": 500, "mbpp-sanitized": 257}
+
 
 @dataclass(frozen=True)
 class Decontamination:
@@ -27,12 +33,12 @@ class Decontamination:
 
     Attributes:
         index: problems that are looked for.
-        checked: names of their benchmarks.
+        checked: by name of their benchmarks, how many problems those have.
         unavailable: names of benchmarks whose problems cannot be had here, and why.
     """
 
     index: BenchmarkIndex
-    checked: list[str]
+    checked: dict[str, int]
     unavailable: dict[str, str]
 
     @property
@@ -45,13 +51,26 @@ class Decontamination:
             "give one in corpus.decontaminate, as NAME:PATH"
         )
 
+    @property
+    def sha256(self) -> str:
+        """Of all that decides which files are left out and what the manifest says of it."""
+        digest = hashlib.sha256(repr((self.checked, sorted(self.unavailable))).encode())
+        for part in self.index.parts:
+            digest.update(repr((part.benchmark, part.problem, part.kind, part.num_ngrams)).encode())
+            digest.update(part.sketch.tobytes())
+        return digest.hexdigest()
+
     def checks(self, counts: Mapping[str, int]) -> dict[str, BenchmarkCheck]:
         """What the manifest says of each benchmark.
 
         Args:
             counts: the pipeline's statistics by label.
         """
-        checked = {name: BenchmarkCheck("checked", _files_by_problem(name, counts)) for name in self.checked}
+        searchable = Counter(name for name, _ in {(part.benchmark, part.problem) for part in self.index.parts})
+        checked = {
+            name: BenchmarkCheck("checked", _files_by_problem(name, counts), searchable[name], total)
+            for name, total in self.checked.items()
+        }
         return checked | {name: BenchmarkCheck("unavailable", {}) for name in self.unavailable}
 
 
@@ -63,35 +82,41 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
     """
     wanted = recipe.corpus.decontaminate
     if wanted == "none":
-        return Decontamination(BenchmarkIndex([]), [], {})
+        return Decontamination(BenchmarkIndex([]), {}, {})
     add_languages(recipe.own_languages)
     named = [] if wanted == "all" else list(wanted)
     found: dict[str, list[Part]] = {}
+    problems: dict[str, set[str]] = {}
     missing: dict[str, str] = {}
     for spec in dict.fromkeys([*named, *(BENCHMARKS if wanted == "all" else ()), *recipe.programs.benchmarks]):
         name, has_path, _ = spec.partition(":")
         try:
-            parts = _parts(spec, may_download=spec in named)
+            benchmark, parts, names = _parts(spec, may_download=spec in named)
         except ConfigError as error:
             if spec in named and (has_path or name not in BENCHMARKS):
                 raise ConfigError(f"corpus.decontaminate: {error}") from None
             missing[name] = str(error)
             continue
-        for name, of_benchmark in parts.items():
-            found.setdefault(name, []).extend(of_benchmark)
+        found.setdefault(benchmark, []).extend(parts)
+        problems.setdefault(benchmark, set()).update(names)
     index = BenchmarkIndex(part for parts in found.values() for part in parts)
-    return Decontamination(index, list(found), {name: why for name, why in missing.items() if name not in found})
+    sizes = {name: max(len(names), KNOWN_SIZES.get(name, 0)) for name, names in problems.items()}
+    return Decontamination(index, sizes, {name: why for name, why in missing.items() if name not in found})
 
 
-def _parts(spec: str, *, may_download: bool) -> dict[str, list[Part]]:
-    """Parts by benchmark; a local copy may be of another version, or a part, so what is shipped is added to it."""
+def _parts(spec: str, *, may_download: bool) -> tuple[str, list[Part], set[str]]:
+    """Name of a benchmark, the parts of its problems, and the names of all problems, those without parts among them.
+
+    A local copy may be of another version, or a part, so what is shipped is added to it.
+    """
     name, has_path, _ = spec.partition(":")
-    shipped = {name: _shipped()[name]} if name in _shipped() else {}
+    shipped = _shipped().get(name, [])
+    names = {part.problem for part in shipped}
     if shipped and not has_path:
-        return shipped
+        return name, shipped, names
     with nullcontext() if has_path or (may_download and hub_answers()) else cached_files_only():
         problems = read_benchmark(spec)
-    return {problems[0].benchmark: [*shipped.get(name, []), *parts_of(problems)]}
+    return problems[0].benchmark, [*shipped, *parts_of(problems)], names | {problem.id for problem in problems}
 
 
 @cache

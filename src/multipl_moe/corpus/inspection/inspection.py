@@ -1,10 +1,11 @@
 """All that a report on a corpus tells."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from multipl_moe.corpus.decontamination.record import PARTLY_CHECKED, status_of
 from multipl_moe.corpus.inspection.documents import Documents, inspect_documents
 from multipl_moe.corpus.inspection.dropped import Dropped, inspect_dropped
 from multipl_moe.corpus.inspection.duplicates import Duplicates, inspect_duplicates
@@ -45,6 +46,12 @@ class Inspection:
     def titles(self) -> dict[str, str]:
         """How people write the languages' names, in the corpus's order."""
         return {name: self.recipe.language_table[name].title for name in self.manifest.languages}
+
+    @property
+    def partly_checked(self) -> list[str]:
+        """Benchmarks of whose problems not all could be looked for."""
+        checks = self.manifest.decontamination
+        return [name for name, check in checks.items() if status_of(asdict(check)) == PARTLY_CHECKED]
 
 
 def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: int = 40, dropped: int = 3) -> Inspection:
