@@ -3,18 +3,21 @@
 import gzip
 import os
 import subprocess
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from multipl_moe.corpus.candidates import Candidate, find_files
 from multipl_moe.corpus.language_detection import LanguageDetector
+from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages import LANGUAGES
 from multipl_moe.sections.corpus import SourceSection
 
-from .conftest import program, write_files
+from .conftest import program, recipe_of, write_files
 
 
 def find(kind: str, root: Path, open_until: ExitStack, **keys) -> list[Candidate]:
@@ -65,6 +68,45 @@ def test_names_that_are_no_utf8_and_pipes_do_no_harm(tmp_path):
     assert set(found) == {"�.rs", "pipe.rs"}
     with pytest.raises(OSError, match="no regular file"):
         found["pipe.rs"].open()
+
+
+@pytest.fixture
+def locked(monkeypatch) -> Callable[[Path], None]:
+    """Makes folders unreadable; permissions do not stop root, who may run the tests."""
+    refused = set()
+    scandir = os.scandir
+
+    def scan(path):
+        if Path(path) in refused:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    return refused.add
+
+
+def test_a_folder_that_cannot_be_listed_counts_once_as_unreadable(tmp_path, locked):
+    write_files(tmp_path / "open", ".rs", 2)
+    write_files(tmp_path / "locked", ".rs", 2, first_seed=5)
+    locked(tmp_path / "locked")
+    reader = SourceReader(recipe_of({"kind": "folder", "path": str(tmp_path)}).corpus, ["cpp", "rust"], 0)
+    assert {document.text for document in reader.run()} == {program(0), program(1)}
+    counts = {label: metric.total for label, metric in reader.stats.stats.items() if metric.total}
+    assert (counts["dropped/unreadable/cpp"], counts["found/cpp"], counts["found/rust"]) == (1, 1, 2)
+    assert "dropped/unreadable/rust" not in counts
+
+
+def test_a_folder_of_a_toolchain_that_cannot_be_listed_counts_with_its_language(tmp_path, locked, monkeypatch):
+    write_files(tmp_path / "locked", ".rs", 2)
+    locked(tmp_path / "locked")
+    monkeypatch.setitem(LANGUAGES, "rust", replace(LANGUAGES["rust"], library=(str(tmp_path),)))
+    monkeypatch.setitem(LANGUAGES, "cpp", replace(LANGUAGES["cpp"], library=()))
+    reader = SourceReader(recipe_of({"kind": "toolchains"}).corpus, ["cpp", "rust"], 0)
+    assert not list(reader.run())
+    assert {label: metric.total for label, metric in reader.stats.stats.items() if metric.total} == {
+        "found/rust": 1,
+        "dropped/unreadable/rust": 1,
+    }
 
 
 def test_a_revision_and_a_bare_repository_are_read_without_what_is_not_committed(tmp_path):

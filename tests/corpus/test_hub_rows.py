@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from multipl_moe.corpus import rows
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.rows import find_rows
 from multipl_moe.errors import CorpusError
@@ -35,6 +36,12 @@ def test_a_data_set_is_streamed_with_nothing_set_and_a_subset_is_a_folder_of_it(
     name = f"{tmp_path.name}/stack"
     assert found == [("rust", f"{name}#0/c.in", program(3)), ("rust", f"{name}#1/c.in", program(9))]
     assert [language for language, *_ in find(tmp_path / "stack", subset="data/cpp")] == ["cpp", "cpp"]
+
+
+@pytest.mark.parametrize(("data_set", "name"), [("squad", "_/squad"), ("me/stack", "me/stack")])
+def test_the_name_of_a_data_set_has_two_parts_whatever_its_id(monkeypatch, data_set, name):
+    monkeypatch.setattr(rows, "read_hub", lambda source: iter([SMOL]))
+    assert [path for _, path, _ in find(data_set)] == [f"{name}#0/c.in"]
 
 
 def test_a_data_set_or_split_that_is_not_there_is_refused_with_the_reason(tmp_path):

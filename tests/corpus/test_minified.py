@@ -1,9 +1,11 @@
 import random
+from collections.abc import Mapping
 
 import pytest
 from datatrove.data import Document
 
 from multipl_moe.corpus.minified import MinifiedFiles, minified_measure
+from multipl_moe.languages import LANGUAGES, Language
 
 from .conftest import program
 
@@ -27,15 +29,23 @@ def test_ordinary_text_is_not_minified(text):
     assert minified_measure(text) is None
 
 
+def dropped(text: str, language: str, table: Mapping[str, Language] = LANGUAGES) -> str | None:
+    """The detail with which a text is dropped; None for one that is kept."""
+    document = Document(text=text, id="1", metadata={"language": language, "path": "a/b/c"})
+    kept = MinifiedFiles(table).filter(document)
+    assert kept in (True, (False, "minified"))
+    return document.metadata.get("detail")
+
+
+PARAGRAPH = "A paragraph on one line. " * 60
+
+
 def test_natural_language_may_have_long_lines():
-    text = "A paragraph on one line. " * 60
-    english = Document(text=text, id="1", metadata={"language": "english", "path": "a/b/c.md"})
-    ruby = Document(text=text, id="2", metadata={"language": "ruby", "path": "a/b/c.rb"})
-    assert MinifiedFiles().filter(english) is True
-    assert MinifiedFiles().filter(ruby) == (False, "minified")
-    assert ruby.metadata["detail"] == "a line of 1500 characters"
+    assert dropped(PARAGRAPH, "english") is None
+    assert dropped(PARAGRAPH, "ruby") == "a line of 1500 characters"
 
 
-def test_a_language_of_the_recipe_counts_as_code():
-    document = Document(text=MINIFIED["long lines"], id="1", metadata={"language": "ownlang", "path": "a/b/c.own"})
-    assert MinifiedFiles().filter(document) == (False, "minified")
+def test_a_language_of_the_recipe_is_code_unless_it_says_otherwise():
+    own = {"german": Language("German", (".de",), is_code=False), "rules": Language("Rules", (".rules",))}
+    assert dropped(PARAGRAPH, "german", LANGUAGES | own) is None
+    assert dropped(PARAGRAPH, "rules", LANGUAGES | own) == "a line of 1500 characters"

@@ -14,6 +14,8 @@ def found(text: str) -> list[tuple[str, str]]:
         (" * @author jd@cs.uni-bonn.de (Jo)\n", "jd@cs.uni-bonn.de"),
         ("mailto:sales@corp.co.uk.", "sales@corp.co.uk"),
         ('x = "who_is@it.dev"', "who_is@it.dev"),
+        ("//jane.doe@siemens.com\n", "jane.doe@siemens.com"),
+        ("x = 1 //@author:jane.doe@siemens.com\n", "jane.doe@siemens.com"),
     ],
 )
 def test_email_addresses_are_found(text, address):
@@ -28,6 +30,7 @@ def test_email_addresses_are_found(text, address):
         "C = A@B.sum(0); D = x@y.T; E = self.w@other.dot(v)",
         "require left-pad@1.2.3; icon@2x.png; golang.org/x/net@v0.1.0; render@view.js",
         "ssh://deploy@corp.io/x.git",
+        "//see https://corp.io/~who@it.dev/",
         "@Override\n@foo.bar\n @app.route('/')\n",
     ],
 )

@@ -134,6 +134,32 @@ def test_a_broken_line_may_be_of_any_language_and_a_line_without_end_is_not_held
     assert [row.path.rpartition("#")[2] for row in find("jsonl", path, ("go",))] == ["0", "3"]
 
 
+@pytest.mark.parametrize("name", ["pretty.json", "list.json", "lines.jsonl", "none.json.gz", "none.parquet"])
+def test_a_file_without_a_row_counts_once_with_the_first_language(tmp_path, name):
+    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(100)]
+    content = {
+        "pretty": json.dumps(rows[0] | {"more": rows}, indent=2),
+        "list": json.dumps(rows, indent=2),
+        "lines": "\n".join(json.dumps(list(row.values())) for row in rows),
+        "none": "something else",
+    }
+    (tmp_path / name).write_text(content[name.partition(".")[0]])
+    kind = "parquet" if name.endswith("parquet") else "jsonl"
+    assert unreadable({"kind": kind, "path": str(tmp_path / name)}) == {"rust": 1}
+    assert unreadable({"kind": kind, "path": str(tmp_path / name), "language": "python"}) == {"python": 1}
+
+
+def unreadable(source: dict, languages: tuple[str, ...] = ("rust", "python", "go")) -> dict[str, int]:
+    """Number of files and rows found unreadable, by language; none may be found otherwise."""
+    reader = SourceReader(recipe_of(source).corpus, languages, 0)
+    assert not list(reader.run())
+    return {
+        label.rpartition("/")[2]: int(metric.total)
+        for label, metric in reader.stats.stats.items()
+        if label.startswith("dropped/unreadable/")
+    }
+
+
 STACK = {
     "hexsha": "0",
     "content": program(1),

@@ -49,6 +49,16 @@ SECRETS = [
     ("password", letters(32, "0123456789abcdef", 6), "  api_key: '{}',\n"),
     ("password", "9x" + letters(20, seed=7), 'conf.setProperty("db.password", "{}");\n'),
     ("password", "k8" + letters(18, seed=8), 'let client_secret: &str = "{}";\n'),
+    ("password", f"q7${letters(4, seed=20)}!x{letters(4, seed=21)}", 'password = "{}"\n'),
+    ("password", f"{letters(4, seed=22)}%{letters(3, string.digits)}(y{letters(4, seed=23)}", "db_password: '{}',\n"),
+    ("password", letters(24, seed=9), 'TOKEN = "{}"\n'),
+    ("password", "m3" + letters(22, seed=10), "export API_TOKEN={}\n"),
+    ("password", "7h" + letters(12, seed=11), "# password: {}\n"),
+    ("password", letters(32, "0123456789abcdef", 12), "  client_secret: {}  # of the tests\n"),
+    ("url_password", "p%40" + letters(8, seed=13), "url = 'postgres://svc:{}@db.corp.io'\n"),
+    ("url_password", "e5" + letters(16, seed=14), "REDIS=redis://:{}@cache.corp.io:6379/0\n"),
+    ("url_password", f"w8${letters(5, seed=24)}!{letters(5, seed=25)}", 'amqp("amqps://svc:{}@mq.corp.io")\n'),
+    ("npm_token", "npm_" + letters(36), "run: publish --token {}\n"),
 ]  # fmt: skip
 
 
@@ -80,9 +90,35 @@ def test_whatever_the_librarys_detectors_find_line_by_line_is_found():
     assert num_found >= 15
 
 
+@pytest.mark.parametrize("sign", "$%{}<>()!^&*")
+@pytest.mark.parametrize("template", ['password = "{}"\n', "pwd => '{}',\n"])
+def test_a_sign_alone_makes_no_template(sign, template):
+    password = f"b4{letters(4)}{sign}7{letters(5)}"
+    line = template.replace("{}", password)
+    assert [line[span.start : span.end] for span in find_secrets(line)] == [password]
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        'password = "x1y2-{name}-3z"',
+        'password = "a1b2c3%(name)s"',
+        'password = "$DB_PASSWORD_1$SUFFIX2"',
+        'password = "%DB_PASSWORD_1%"',
+        'password = "<9f-k2-x7-q1>"',
+        'password = "ask4it(x1,y2,z3)"',
+        'password = "$(pass x7k/y2z9)"',
+        "PASSWORD=$DB_PASS_1w2x",
+        "var rsaPrivateKey = test1024Key",
+        "password: value_of_x86_64",
+        "api_key = 0xdeadbeef12",
+        "token = sha256_of(x1)",
+        '"tokens", "symbol2label"',
+        'tokenizer = "GPT2BPETokenizer"',
+        'join(pwd, "./data/pcg64-testset-1.csv")',
+        r"re.match(r'https://(\w+):(\w+)@(\w+)', url1)",
+        'url = "https://"+user1+":"+pass1+"@"+host1',
+        "import npm_package_json_of_the_whole_tree_1",
         "AKIA" + "IOSFODNN7EXAMPLE",
         'password = "password"',
         'password = "changeme123"',

@@ -1,5 +1,6 @@
 """Which files are read, under which name and licence, and why others are not."""
 
+import codecs
 import gzip
 import json
 import random
@@ -69,6 +70,14 @@ def test_files_that_cannot_be_used_are_counted_by_reason(tmp_path):
     reasons = ("binary", "encoding", "too_large", "too_small", "unreadable")
     assert [stats[f"dropped/{reason}/rust"] for reason in reasons] == [1, 1, 1, 1, 2]
     assert (len(documents), stats["found/rust"]) == (2, 8)
+
+
+@pytest.mark.parametrize("is_stripped", [True, False])
+def test_a_file_without_text_is_too_small_whatever_the_limit(tmp_path, is_stripped):
+    for number, content in enumerate((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, b"")):
+        (tmp_path / f"{number}.rs").write_bytes(content)
+    documents, stats = read(folder(tmp_path), min_file_bytes=0, strip_licence_headers=is_stripped)
+    assert (documents, stats["dropped/too_small/rust"]) == ([], 3)
 
 
 def test_of_planted_files_every_binary_and_mis_encoded_one_is_found(tmp_path):

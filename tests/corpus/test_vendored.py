@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 from datatrove.data import Document
 
+from multipl_moe.corpus.candidates import source_name
 from multipl_moe.corpus.vendored import VendoredFiles, vendored_part
 
 
@@ -36,6 +39,13 @@ def test_other_projects_code_is_told_by_its_path(path, part):
 )
 def test_a_projects_own_files_are_not_vendored(path):
     assert vendored_part(path) is None
+
+
+@pytest.mark.parametrize(("root", "name"), [("/data", "_/data"), ("/", "_/_"), ("/srv/data", "srv/data")])
+def test_a_source_below_the_root_has_a_name_as_long_as_any(root, name):
+    assert source_name(Path(root)) == name
+    assert vendored_part(f"{source_name(Path(root))}/vendor/lib/x.go") == "vendor"
+    assert vendored_part(f"{source_name(Path(root))}/node_modules/x.js") == "node_modules"
 
 
 def test_the_filter_names_the_reason_and_the_telling_part():

@@ -4,11 +4,12 @@ import glob
 import gzip
 import lzma
 import os
+import struct
 import sysconfig
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,9 @@ READ_ERRORS = (
     tarfile.TarError,
     pyarrow.ArrowException,
     RuntimeError,  # a member of a zip archive that is encrypted, or compressed as Python cannot read
+    UnicodeDecodeError,  # the name of such a member, or a text in a Parquet file, that is no UTF-8
+    IndexError,  # the name of such a member that is empty
+    struct.error,
 )
 
 
@@ -49,6 +53,8 @@ class Candidate:
         open: opens the content, decompressed.
         size: bytes of the content where they are known before it is opened.
         needs_content: whether its name leaves open if it is of the language.
+        is_of_any: whether it stands for a file of rows, or a folder, that cannot be read: what is in it may be of any
+            language, so each language's search finds it, but it counts only with the first of the corpus.
     """
 
     language: str
@@ -58,11 +64,20 @@ class Candidate:
     open: Callable[[], IO[bytes]]
     size: int | None = None
     needs_content: bool = False
+    is_of_any: bool = False
 
 
 def source_name(root: Path) -> str:
     """The last two parts of a source's path: tells sources apart without giving away where they lie."""
-    return "/".join(root.resolve().parts[-2:]).lstrip("/")
+    return two_parts(root.resolve().parts[1:])
+
+
+def two_parts(parts: Sequence[str]) -> str:
+    """A source's name of the last two parts, `_` for those that it lacks.
+
+    What takes a document's path apart relies on the number of parts that its source has in it.
+    """
+    return "/".join(("_", "_", *parts)[-2:])
 
 
 def printable(path: str) -> str:
@@ -102,6 +117,10 @@ def find_files(
     listing = _git_listing(source, open_until) if source.kind == "git" else _folder_listing(source.path)
     name, licence_of = source_name(source.path), _licences(source, open_until)
     for path, size, opener in listing:
+        if opener is unreadable:
+            place, is_of_any = f"{name}/{printable(path)}", source.language is None
+            yield Candidate(next(iter(languages)), source.kind, place, licence, opener, is_of_any=is_of_any)
+            continue
         claims = [(source.language, False)] if source.language else detector.claims(path, languages)
         for language, needs_content in claims:
             if language in languages:
@@ -126,8 +145,8 @@ _Listing = Iterator[tuple[str, int | None, Callable[[], IO[bytes]]]]
 
 
 def _folder_listing(root: Path) -> _Listing:
-    for path in _walk(root):
-        yield path, None, partial(_open_file, root / path)
+    for path, opener in _walk(root):
+        yield path, None, opener
 
 
 def _git_listing(source: SourceSection, open_until: ExitStack) -> _Listing:
@@ -156,12 +175,12 @@ def _find_toolchain(
     licence = source.licence or entry.library_licence
     for root in _library_roots(entry):
         if root.is_dir():
-            openers = ((path, partial(_open_file, root / path)) for path in _walk(root))
+            openers = _walk(root)
         else:
             archive = open_until.enter_context(zipfile.ZipFile(root))
             openers = ((path, partial(archive.open, path)) for path in sorted(archive.namelist()))
         for path, opener in openers:
-            if detector.by_name(path) == language:
+            if opener is unreadable or detector.by_name(path) == language:
                 yield Candidate(language, source.kind, f"{source_name(root)}/{printable(path)}", licence, opener)
 
 
@@ -182,12 +201,18 @@ def _library_roots(entry: Language) -> list[Path]:
     return list(roots)
 
 
-def _walk(root: Path) -> Iterator[str]:
-    """Paths of the files below a folder, relative to it; links to folders are not followed."""
-    for folder, subfolders, names in os.walk(root):
+def _walk(root: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+    """Paths of the files below a folder, relative to it, and what opens them; links to folders are not followed.
+
+    A folder that cannot be listed comes as if it were a file, opened by `unreadable`.
+    """
+    errors: list[OSError] = []
+    for folder, subfolders, names in os.walk(root, onerror=errors.append):
         subfolders[:] = sorted(set(subfolders) - EXCLUDED_FOLDERS)
         for name in sorted(names):
-            yield os.path.relpath(Path(folder, name), root)
+            yield os.path.relpath(Path(folder, name), root), partial(_open_file, Path(folder, name))
+    for error in errors:
+        yield os.path.relpath(error.filename, root), unreadable
 
 
 def _open_file(path: Path) -> BinaryIO:

@@ -57,10 +57,10 @@ def content_steps(recipe: Recipe, work: Path, benchmarks: BenchmarkIndex) -> lis
     if "vendored" in corpus.drop:
         steps.append(VendoredFiles(dropped_writer(work, "vendored")))
     if "generated" in corpus.drop:
-        steps.append(GeneratedFiles(dropped_writer(work, "generated")))
+        steps.append(GeneratedFiles(recipe.language_table, dropped_writer(work, "generated")))
     steps.append(LicenceFilter(licences.allow, licences.deny, licences.unknown, dropped_writer(work, "licence")))
     if "minified" in corpus.drop:
-        steps.append(MinifiedFiles(dropped_writer(work, "minified")))
+        steps.append(MinifiedFiles(recipe.language_table, dropped_writer(work, "minified")))
     if corpus.strip_licence_headers:
         steps.append(LicenceHeaders(recipe.language_table))
     if corpus.replace_secrets:

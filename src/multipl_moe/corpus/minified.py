@@ -5,12 +5,13 @@ characters, lines of 100 on average, fewer than a quarter letters and digits.
 """
 
 import string
+from collections.abc import Mapping
 
 from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import Language
 
 MAX_LINE_CHARACTERS = 1000
 MAX_MEAN_LINE_CHARACTERS = 100
@@ -47,17 +48,21 @@ class MinifiedFiles(BaseFilter):
     """Drops minified code; the reason is `minified`, the detail what shows it.
 
     Natural language passes: a paragraph on one line is a habit there.
+
+    Args:
+        table: entries of the languages, which say what is natural.
+        exclusion_writer: is given what is dropped.
     """
 
     name = "Minified files"
 
-    def __init__(self, exclusion_writer: DiskWriter | None = None):
+    def __init__(self, table: Mapping[str, Language], exclusion_writer: DiskWriter | None = None):
         super().__init__(exclusion_writer)  # pyright: ignore[reportArgumentType]
+        self.table = table
 
     def filter(self, doc: Document) -> bool | tuple[bool, str]:
         """Keep the document unless it is minified."""
-        language = LANGUAGES.get(doc.metadata["language"])
-        if language is not None and not language.is_code:
+        if not self.table[doc.metadata["language"]].is_code:
             return True
         measure = minified_measure(doc.text)
         if measure is None:

@@ -24,7 +24,7 @@ _RESERVED = re.compile(
     r"\.(?:com|org|net|edu|gov|info))",
     re.IGNORECASE,
 )
-_IN_URL = re.compile(r"//[^\s\"'<>]*$")  # a user, or a user and a password, before a host
+_IN_URL = re.compile(r"\w://[^\s\"'<>]*$")  # a user, or a user and a password, before a host
 _NO_PERSON = frozenset({"git", "hg", "svn"})
 
 # The clues begin with a literal, which is sought as fast as memory is read; the whole is then looked for around them.

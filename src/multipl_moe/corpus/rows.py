@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from multipl_moe.corpus.candidates import READ_ERRORS, Candidate, source_name, unreadable
+from multipl_moe.corpus.candidates import READ_ERRORS, Candidate, source_name, two_parts, unreadable
 from multipl_moe.corpus.hub_rows import read_hub
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.row_files import read_jsonl, read_parquet, row_files
@@ -38,7 +38,7 @@ def find_rows(source: SourceSection, language: str, detector: LanguageDetector) 
     assert source.path is not None
     reader = _RowReader(source, language, detector)
     if source.kind == "hub":
-        name = source_name(source.path) if source.path.is_dir() else str(source.path)
+        name = source_name(source.path) if source.path.is_dir() else two_parts(source.path.parts)
         for number, row in enumerate(read_hub(source)):
             yield from reader.candidates(name, number, row)
         return
@@ -46,11 +46,13 @@ def find_rows(source: SourceSection, language: str, detector: LanguageDetector) 
         name = source_name(file)
         columns = _COLUMNS | {source.text_key or ""}
         rows = read_parquet(file, columns) if source.kind == "parquet" else read_jsonl(file)
+        is_read = False
         try:
             for number, row in enumerate(rows):
+                is_read = True
                 yield from reader.candidates(name, number, row)
         except READ_ERRORS:
-            yield reader.broken(name)
+            yield reader.broken(name, is_of_any=not is_read and source.language is None)
 
 
 class _RowReader:
@@ -75,8 +77,9 @@ class _RowReader:
         for _, needs_content in self._claims(place if name_inside else "", label):
             yield Candidate(self._language, self._source.kind, place, licence, opener, needs_content=needs_content)
 
-    def broken(self, name: str) -> Candidate:
-        return Candidate(self._language, self._source.kind, name, self._source.licence or "unknown", unreadable)
+    def broken(self, name: str, is_of_any: bool = False) -> Candidate:
+        licence = self._source.licence or "unknown"
+        return Candidate(self._language, self._source.kind, name, licence, unreadable, is_of_any=is_of_any)
 
     def _claims(self, path: str, label: str) -> list[tuple[str, bool]]:
         language = self._source.language or self._detector.by_name(path)

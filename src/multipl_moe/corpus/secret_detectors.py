@@ -15,7 +15,6 @@ from detect_secrets.filters.heuristic import is_potential_uuid, is_sequential_st
 from detect_secrets.plugins.aws import AWSKeyDetector
 from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
 from detect_secrets.plugins.base import RegexBasedDetector
-from detect_secrets.plugins.basic_auth import BasicAuthDetector
 from detect_secrets.plugins.discord import DiscordBotTokenDetector
 from detect_secrets.plugins.github_token import GitHubTokenDetector
 from detect_secrets.plugins.gitlab_token import GitLabTokenDetector
@@ -119,7 +118,6 @@ def _detectors() -> tuple[_Detector, ...]:
     return (
         of(AWSKeyDetector, "aws_key", "A(?:KIA|SIA|BIA|CCA|3T)[A-Z0-9]", "aws", "A[Ww][Ss]"),
         of(AzureStorageKeyDetector, "azure_key", "AccountKey="),
-        of(BasicAuthDetector, "url_password", r"://[^\s:/@]*:[^\s/@]+@", accepts=_is_password),
         of(DiscordBotTokenDetector, "discord_token", r"\.[\w-]{6}\.[\w-]{27}"),
         of(GitHubTokenDetector, "github_token", "gh[pousr]_"),
         of(GitLabTokenDetector, "gitlab_token", "gl[a-z]{2,4}-", "GR1348941"),
@@ -136,6 +134,10 @@ def _detectors() -> tuple[_Detector, ...]:
         own("telegram_token", ":AA[A-Za-z0-9_-]{33}", r"(?<!\w)[0-9]{8,10}:AA[\w-]{33}(?![\w-])"),
         # The library's pattern of these ends before the signature.
         own("jwt", r"eyJ[\w=-]+\.", r"eyJ[\w=-]+\.[\w=-]+\.?[\w.+/=-]*", accepts=JwtTokenDetector.is_formally_valid),
+        # The library's pattern needs a user, and no sign that has a meaning in other parts of a URL.
+        own("url_password", "://", r"://[\w.~%^|!$&*+,;=-]*:([\w.~%^|!$&*+,;=:-]+)@", accepts=_is_password),
+        # The library's pattern needs the line of a configuration file.
+        own("npm_token", "npm_[A-Za-z0-9]{36}", r"(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)"),
         own("google_key", "AIza", r"(?<![\w-])AIza[\w-]{35}(?![\w-])"),
         own("github_token", "github_pat_", r"github_pat_\w{50,90}"),
         own("huggingface_token", "hf_[A-Za-z]{34}", r"(?<!\w)hf_[A-Za-z]{34}(?!\w)"),
@@ -143,12 +145,21 @@ def _detectors() -> tuple[_Detector, ...]:
 
 
 # A name that sounds secret, then a string: password = "...", "api_key": '...', token => "...".
+_NAMES = (*SECRET_NAMES, "token(?!s|i[sz])", "credentials?", "passphrase", "access_?key")
+_NAME = r"(?:" + "|".join(sorted(_NAMES, key=len, reverse=True)) + r")[a-z0-9_-]{0,20}"
 _ASSIGNED = re.compile(
-    r"(?:" + "|".join(sorted(SECRET_NAMES, key=len, reverse=True)) + r"|credentials?|passphrase|access_?key)"
-    r"(?:[a-z0-9_-]{0,20})[\]'\"]{0,2}(?::\s*(?:&?'?\w{1,12}))?\s{0,8}(?::=|=>|={1,3}|:|,)\s{0,8}"
+    _NAME + r"[\]'\"]{0,2}(?::\s*(?:&?'?\w{1,12}))?\s{0,8}(?P<sign>:=|=>|={1,3}|:|,)\s{0,8}"
     r"(?P<quote>[\"'`])(?P<secret>[^\s\"'`\\]{8,200})(?P=quote)",
     re.IGNORECASE,
 )
+# The same without quotes, as shells, settings and comments have it: API_TOKEN=..., # password: ...
+_UNQUOTED = re.compile(
+    r"(?P<name>" + _NAME + r"=|" + _NAME + r"[ \t]{0,8}[:=][ \t]{0,8}(?=\S+(?:[ \t]+#.*)?[ \t\r]*$))"
+    r"(?P<secret>(?!0x)[^\s\"'`\\,;(){}<>\[\]]{8,200})(?!\S)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_SHELL_NAME = re.compile(r"[A-Z0-9_]+=")
+_COMMENT = re.compile(r"[ \t]*(?:#|//|/?\*|;|--|%)")
 _CLUES = ("pass", "pwd", "secret", "token", "key", "contrase", "credential")
 
 
@@ -159,37 +170,70 @@ def _assigned(text: str) -> Iterator[Span]:
     for clue in _CLUES:
         place = lowered.find(clue)
         while place >= 0:
-            # Nearly all such names are followed by no string: looking for a quote first spares the pattern.
             newline = text.find("\n", place, place + 300)
             end = newline if newline >= 0 else min(len(text), place + 300)
-            if text.find('"', place, end) >= 0 or text.find("'", place, end) >= 0:
-                begin = max(place - 12, 0)
-                for match in _ASSIGNED.finditer(text, begin, end):
-                    if _is_password(match["secret"]) and _is_random(match["secret"]):
-                        yield Span(*match.span("secret"), "password")
+            yield from _assigned_between(text, max(place - 12, 0), place, end)
             place = lowered.find(clue, max(end, place + 1))
 
 
-_VARIABLE = re.compile(r"[${}<>()%]|\.\.|://|^\W+$")
+def _assigned_between(text: str, begin: int, place: int, end: int) -> Iterator[Span]:
+    """Passwords of the names that stand between two places of a line; before `place` stands at most a part of a name.
+
+    Nearly all such names are given nothing: looking for the sign that has to follow first spares the patterns.
+    """
+    if text.find('"', place, end) >= 0 or text.find("'", place, end) >= 0:
+        for match in _ASSIGNED.finditer(text, begin, end):
+            is_weak = match["sign"] == "," or match[0].lower().startswith("token")  # also in lists, and of parsers
+            if _is_password(match["secret"]) and _is_random(match["secret"], is_weak):
+                yield Span(*match.span("secret"), "password")
+    if text.find("=", place, end) >= 0 or text.find(":", place, end) >= 0:
+        for match in _UNQUOTED.finditer(text, begin, end):
+            is_cut = match.end() == end and text[end : end + 1].strip()
+            if not is_cut and _is_password(match["secret"]) and _is_random(match["secret"]) and _is_value(match):
+                yield Span(*match.span("secret"), "password")
+
+
+def _is_value(match: re.Match[str]) -> bool:
+    """Whether what is given to a name without quotes is no name itself: in code it mostly is."""
+    line_begin = match.string.rfind("\n", 0, match.start()) + 1
+    if _SHELL_NAME.fullmatch(match["name"]) or _COMMENT.match(match.string, line_begin):
+        return True
+    secret = match["secret"]
+    is_mixed = len(re.findall("[0-9]+", secret)) >= 2 or re.search(r"[^\w.:/-]", secret) is not None
+    return is_mixed and not _is_worded(secret)
+
+
+_TEMPLATE = re.compile(
+    r"\{[^{}]*\}|\$\(|%(?:\(\w+\))?[srvq]|%d(?![0-9A-Fa-f])"  # ${name}, {name}, $(command), %s, %(name)s
+    r"|^(?:[_.:/-]?\$[A-Za-z_]\w*)+$|^%\w+%$|^<.*>$|^[\w.:]+\(.*\)$"  # all of it: $NAME, %NAME%, <name>, call(...)
+    r"|\.\.|://|^\W+$"
+)
 _WORDS = re.compile(r"[A-Za-z]+(?:[_./:@-][A-Za-z]+)*[_.-]?\d{0,4}$")  # names, paths, words with a number behind
+_WORD = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{3,}|_[a-z]+")
 
 
 def _is_password(secret: str) -> bool:
-    """Whether it may be a real password: no variable, no word of a manual."""
-    return len(secret) >= 4 and not (_VARIABLE.search(secret) or secret.lower() in _COMMON)
+    """Whether it may be a real password: no template, no word of a manual."""
+    return len(secret) >= 4 and not (_TEMPLATE.search(secret) or secret.lower() in _COMMON)
 
 
 _COMMON = frozenset({"pass", "password", "passwd", "secret", "token", "user", "pswd", "pass1234"})
 
 
-def _is_random(secret: str) -> bool:
+def _is_random(secret: str, may_be_name: bool = False) -> bool:
     return (
         _has_digits_and_letters(secret)
+        and not (may_be_name and _is_worded(secret))
         and not _WORDS.match(secret)
         and not is_potential_uuid(secret)
         and not looks_invented(secret)
         and Base64HighEntropyString().calculate_shannon_entropy(secret) >= _MIN_PASSWORD_ENTROPY
     )
+
+
+def _is_worded(secret: str) -> bool:
+    """Whether half of it is made of words; of a random string of letters and digits in 5 cases of 6 it is not."""
+    return sum(map(len, _WORD.findall(secret))) >= len(secret) / 2
 
 
 def _has_digits_and_letters(secret: str) -> bool:

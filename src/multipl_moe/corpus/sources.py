@@ -129,6 +129,8 @@ class SourceReader(PipelineStep):
         return math.inf if budget is None else budget / self.corpus.executor.parts
 
     def _is_of(self, part: int, candidate: Candidate) -> bool:
+        if candidate.is_of_any and candidate.language != self.languages[0]:
+            return False
         num_parts = self.corpus.executor.parts
         return num_parts == 1 or self._rank(candidate) % num_parts == part
 
@@ -149,9 +151,11 @@ class SourceReader(PipelineStep):
 
     def _decode(self, candidate: Candidate, content: bytes) -> str:
         text = decode(content)
-        is_stripped = self.corpus.strip_licence_headers
-        if is_stripped and not without_licence_header(text, self.detector.table[candidate.language]):
-            raise RefusedFileError("too_small", content)  # nothing else in it, so it takes no part of the budget
+        rest = text
+        if self.corpus.strip_licence_headers:
+            rest = without_licence_header(text, self.detector.table[candidate.language])
+        if not rest:
+            raise RefusedFileError("too_small", content)  # a mark or a header alone takes no part of the budget
         return text
 
     def _refuse(self, candidate: Candidate, refused: RefusedFileError, task: int) -> None:
