@@ -362,7 +362,7 @@ def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.M
     assert without_missing_languages(recipe, _Told()).mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
 
 
-def test_fewer_minutes_and_slow_processors_mean_less_scoring_and_calibration_and_fewer_programs(monkeypatch: pytest.MonkeyPatch):
+def test_fewer_minutes_and_slow_processors_mean_less_scoring_calibration_and_judging(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "fast_dtype", lambda: torch.bfloat16)
     assert demo_recipe(15) == demo_recipe(60) == DEMO_RECIPE
     short = demo_recipe(5)

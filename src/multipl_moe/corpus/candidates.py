@@ -23,6 +23,7 @@ from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.nearest_licence import nearest_among, nearest_on_disk
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages import Language
+from multipl_moe.licences import UNKNOWN
 from multipl_moe.sections.corpus import SourceSection
 
 EXCLUDED_FOLDERS = frozenset({".git", "__pycache__", "site-packages", "dist-packages"})
@@ -119,7 +120,7 @@ def find_files(
     for path, size, opener in listing:
         if opener is unreadable:
             place, is_of_any = f"{name}/{printable(path)}", source.language is None
-            yield Candidate(next(iter(languages)), source.kind, place, licence, opener, is_of_any=is_of_any)
+            yield Candidate(next(iter(languages)), source.kind, place, UNKNOWN, opener, is_of_any=is_of_any)
             continue
         claims = [(source.language, False)] if source.language else detector.claims(path, languages)
         for language, needs_content in claims:
