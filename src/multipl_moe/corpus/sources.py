@@ -29,8 +29,8 @@ class SourceReader(PipelineStep):
 
     The files of a language, of all sources together, are put in an order that depends on nothing but the seed and
     their paths, and taken until the next would exceed the budget: a larger budget keeps the files of a smaller one.
-    Of rows and members of archives, which can be read but once, those that the budget may take are held in memory;
-    without a budget all of them are, on disk. Files are dealt to `corpus.executor.parts` parts by the same hash, each
+    Of rows and members of archives, which can be read but once, those that the budget may take are held on disk;
+    without a budget all of them are. Files are dealt to `corpus.executor.parts` parts by the same hash, each
     with its part of the budget. A task reads one part of one language; where there are fewer tasks, each reads several.
 
     A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence.
@@ -100,7 +100,7 @@ class SourceReader(PipelineStep):
         least, largest = self.corpus.min_file_bytes, self.corpus.max_file_bytes
         if self.corpus.max_bytes_per_language is None:
             return RowsOnDisk(self.scratch, largest, self._belongs)
-        return EarliestRows(self._rank, self._budget_bytes, (least, largest), self._belongs)
+        return EarliestRows(self._rank, self._budget_bytes, (least, largest), self._belongs, self.scratch)
 
     def _stream(self, language: str, part: int) -> Iterator[Candidate]:
         """Rows and members of archives; each can be opened once, until the next is asked for."""
