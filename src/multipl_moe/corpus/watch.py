@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from multiprocess.process import BaseProcess, active_children
 
@@ -45,7 +46,8 @@ def watched(stage: Stage, logs: Path, listeners: Listeners) -> Iterator[None]:
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        yield
+        with _woken_if(killed_by):
+            yield
     except KeyboardInterrupt:
         if not killed_by:
             raise
@@ -57,6 +59,24 @@ def watched(stage: Stage, logs: Path, listeners: Listeners) -> Iterator[None]:
         ended.set()
         watcher.join()
         listeners.tell(stage, logs)
+
+
+@contextlib.contextmanager
+def _woken_if(killed_by: list[int]) -> Iterator[None]:
+    """SIGINT ends the block once a worker was killed, also where it is ignored, as by what a shell runs with `&`."""
+    previous = signal.getsignal(signal.SIGINT) or signal.SIG_DFL
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if killed_by or previous is signal.SIG_DFL:
+            raise KeyboardInterrupt
+        if callable(previous):
+            previous(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _signal_of(worker: BaseProcess) -> int | None:
