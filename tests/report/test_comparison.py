@@ -109,11 +109,14 @@ def test_runs_that_none_beats_on_both_are_named(result, tmp_path):
 def test_page_of_a_comparison_without_runs_can_be_written(result, tmp_path):
     page = _page(result | {"runs": {}, "undominated": {"long": [], "short": []}, "claims": [], "base": None}, tmp_path)
     assert "none yet" in page
+    assert "## Each method" not in page
 
 
 def test_terminal_shows_the_long_runs(result):
     table = comparison_rows_table(result)
     assert table.row_count == 2
+    short = {name: run for name, run in result["runs"].items() if not run["is_long"]}
+    assert comparison_rows_table(result | {"runs": short}).row_count == 2
     assert list(table.columns[3].cells) == ["-12.0 [-13.0, -11.0]", "-11.0 [-12.0, -10.0]"]
 
 

@@ -18,7 +18,7 @@ def compare(
     ],
     tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of each run, for recipes.")] = None,
     only: Annotated[
-        str | None, typer.Option(help="Run only these methods now, with commas; results show what there is. [all]")
+        str | None, typer.Option(help="Run only these methods now, with commas; '' shows what there is. [all]")
     ] = None,
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep the trained weights, not only what was measured.")

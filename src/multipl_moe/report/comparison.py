@@ -23,8 +23,9 @@ def write_comparison(output: Path, result: dict[str, Any]) -> None:
     """
     comparison_plot(result).savefig(output / "comparison.png", dpi=_PNG_DPI)
     parts = [f"# {result['title']}", "![gain against forgetting](comparison.png)", _summary(result)]
-    parts += [_section(f"Each method at {result['tokens']:,} tokens", _rows(result, is_long=True))]
-    if result["curve_tokens"] is not None and (curve := _rows(result, is_long=False))[1]:
+    if (long := _rows(result, is_long=True))[1]:
+        parts.append(_section(f"Each method at {result['tokens']:,} tokens", long))
+    if (curve := _rows(result, is_long=False))[1]:
         parts.append(_section(f"Curves: learning rates at {result['curve_tokens']:,} tokens", curve))
     parts.append(_section("Bits per byte by language, change from the base", _language_rows(result)))
     if result["base"] is not None:
@@ -36,8 +37,10 @@ def write_comparison(output: Path, result: dict[str, Any]) -> None:
 
 
 def comparison_rows_table(result: dict[str, Any]) -> Table:
-    """The long runs for the terminal."""
+    """The long runs for the terminal, or as long as there is none the short ones."""
     header, rows = _rows(result, is_long=True)
+    if not rows:
+        header, rows = _rows(result, is_long=False)
     table = Table(title=result["title"])
     for index, title in enumerate(header):
         table.add_column(title, justify="left" if index == 0 else "right")
