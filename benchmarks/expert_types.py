@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from harness import Target, in_fresh_process, interleave, median_ratio, print_table, record
-from torch.utils.data import Dataset
+from random_tokens import RandomTokens
 from train_step import training_step
 
 from multipl_moe.allocator import keep_freed_memory
@@ -32,20 +32,6 @@ _RANK = 16
 _MAX_TRAINED, _MAX_MEMORY = 0.10, 0.60
 _TYPES = ("full", "lora")
 _STEPS = 3
-
-
-class RandomTokens(Dataset):
-    """Sequences of the demo's length."""
-
-    def __init__(self, num_sequences: int, sequence_tokens: int, vocabulary: int) -> None:
-        generator = torch.Generator().manual_seed(0)
-        self.tokens = torch.randint(vocabulary, (num_sequences, sequence_tokens), generator=generator)
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        return {"input_ids": self.tokens[index], "labels": self.tokens[index]}
 
 
 def recipe_for(expert_type: str) -> Recipe:

@@ -14,9 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from harness import Target, in_fresh_process, print_table, record
-from torch.utils.data import Dataset
+from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
 from multipl_moe.allocator import keep_freed_memory
@@ -47,20 +46,6 @@ _CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "dense": {"train.method": "dense"},
     "lora": {"train.method": "lora"},
 }
-
-
-class RandomTokens(Dataset):
-    """Rows of random tokens, as the corpus yields them."""
-
-    def __init__(self, num_rows: int, row_tokens: int, vocabulary: int) -> None:
-        self.rows = torch.randint(vocabulary, (num_rows, row_tokens), generator=torch.Generator().manual_seed(0))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        row = self.rows[index]
-        return {"input_ids": row, "labels": row, "position_ids": torch.arange(len(row))}
 
 
 class StepClock(TrainerCallback):
