@@ -85,6 +85,14 @@ def stored_threshold(values: list[float], capacity: float, num_experts: int) -> 
     return (max(below) + edge) / 2 if below else edge * (1 - 1e-5)
 
 
+def expected_quantile(values: list[float], capacity: float, num_experts: int) -> float:
+    """What one more gate like these reaches with chance capacity / E_s: by rank, between two gates in proportion."""
+    ranked = sorted(values, reverse=True)
+    rank = min(max((len(values) + 1) * (capacity / num_experts), 1), len(values))
+    high, low = ranked[math.floor(rank) - 1], ranked[math.ceil(rank) - 1]
+    return high + (rank - math.floor(rank)) * (low - high)
+
+
 def expert_choice(gates: list[list[float]], capacity: float, max_experts: int) -> list[list[int]]:
     """Experts in order each take their best segments, passing over full ones."""
     num_experts = len(gates[0]) if gates else 0
@@ -113,7 +121,8 @@ def thresholds(
     for row in rows:
         others = [g for g, other in zip(gates, rows, strict=True) if other != row]
         if training and others:
-            result.append([quantile([g[e] for g in others], capacity, num_experts) for e in range(num_experts)])
+            columns = [[g[e] for g in others] for e in range(num_experts)]
+            result.append([expected_quantile(column, capacity, num_experts) for column in columns])
         else:
             result.append(stored)
     return result

@@ -159,6 +159,18 @@ def test_threshold_from_other_rows_equals_a_loop_over_rows(gates: Tensor, capaci
     torch.testing.assert_close(theta, torch.tensor(slow), rtol=2e-5, atol=0)
 
 
+@pytest.mark.parametrize(("capacity", "rows", "segments"), [(1.0, 2, 5), (2.0, 4, 17), (1.0, 3, 2), (0.4, 4, 4)])
+def test_experts_take_their_share_however_few_segments_set_the_thresholds(capacity: float, rows: int, segments: int):
+    generator = torch.Generator().manual_seed(0)
+    row_of_segment = torch.arange(rows).repeat_interleave(segments)
+    loads = []
+    for _ in range(4000):
+        gates = torch.rand(rows * segments, 3, generator=generator)
+        theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity)
+        loads.append((gates >= theta).float().mean())
+    assert torch.stack(loads).mean() == pytest.approx(capacity / 3, abs=0.005)
+
+
 def test_threshold_from_other_rows_does_not_see_the_own_row():
     gates = _distinct_gates(9, 3, 0)
     rows = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2])
