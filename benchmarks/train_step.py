@@ -23,6 +23,7 @@ from unittest.mock import patch
 
 import torch
 from harness import Target, in_fresh_process, interleave, median_ratio, print_table, record
+from random_tokens import RandomTokens
 from torch import Tensor, nn
 from transformers import AutoModel, TrainerCallback
 
@@ -131,7 +132,7 @@ def stored_thresholds(step: Callable[[], None]) -> Callable[[], None]:
 
     def run() -> None:
         with (
-            patch.object(segment_moe, "has_other_rows", lambda plan: False),
+            patch.object(segment_moe, "_has_other_rows", lambda plan: False),
             patch.object(hybrid_layer, "quantile_threshold", lambda gates, capacity: None),
         ):
             step()
@@ -179,7 +180,8 @@ def save_seconds(model: MultiplMoeForCausalLM, recipe: Recipe, inputs: Tensor) -
     """Seconds of each checkpoint that the training loop writes."""
     train = {"save_every_steps": 1, "tokens": _SAVES * tokens_per_step(recipe)}
     recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update=train)})
-    rows: Any = [{"input_ids": row, "labels": row} for row in inputs] * _SAVES
+    num_rows, row_tokens = inputs.shape
+    rows = RandomTokens(_SAVES * num_rows, row_tokens, model.config.base_config.vocab_size)
     clock = SaveClock()
     with tempfile.TemporaryDirectory() as folder:
         fit(recipe, model, rows, Path(folder) / "checkpoints", [clock], lambda: None)

@@ -278,6 +278,13 @@ def test_a_language_both_to_learn_and_to_keep_is_refused():
     assert problem == "recipe: languages both to learn and to keep: java, rust"
 
 
+def test_a_language_given_twice_is_refused_and_a_seed_that_nothing_takes():
+    (problem,) = problems_of({"learn": ["go", "rust", "go"]})
+    assert problem == "recipe: learn: go given twice"
+    (problem,) = problems_of({"seed": 2**32})
+    assert problem.startswith("recipe: seed: 4294967296: ")
+
+
 def test_nothing_to_learn_is_refused():
     assert problems_of({"learn": []})[0].startswith("recipe: learn: []")
 

@@ -33,7 +33,7 @@ from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
 from multipl_moe.report.verdict_tables import comparison_table
 from multipl_moe.run_folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
-from multipl_moe.train.progress import METRICS_FILE, TrainingProgress, read_records
+from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress, read_records
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.throughput import measure_throughput
 from multipl_moe.train.trainer import TrainResult, train_model
@@ -266,10 +266,10 @@ class Demo:
             routing=after["routing"],
             environment=read_json(self.output / "environment.json"),
         )
-        records = read_records(self.output / METRICS_FILE)
+        records, held_out = (read_records(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
         if (programs := self._programs("after") / "metrics.json").is_file():
             metrics["programs"] = read_json(programs)
-        write_report(self.output, metrics, records, self.recipe.to_yaml(), self.output / "model")
+        write_report(self.output, metrics, records, held_out, self.recipe.to_yaml(), self.output / "model")
         write_json(self.output / "metrics.json", metrics)
         return metrics
 

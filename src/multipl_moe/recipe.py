@@ -7,6 +7,7 @@ never changes a value; the resolved recipe is saved beside each output.
 import copy
 import difflib
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Recipe(Section):
     """Everything that decides a run."""
 
     base: str = Field(default="smollm2-135m", description="Hub id, folder, GGUF file, or smollm2-135m.")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything that is drawn.")
     learn: list[str] = Field(default_factory=lambda: ["rust", "go", "ruby"], min_length=1)
     keep: list[str] = Field(default_factory=lambda: ["python", "java", "cpp", "english"])
     own_languages: dict[Name, OwnLanguage] = Field(
@@ -77,6 +78,9 @@ class Recipe(Section):
             chosen = getattr(self.train, key)
             if chosen is not None and not set(self.learn) <= set(chosen) <= {*self.learn, *self.keep}:
                 raise ValueError(f"train.{key}: needs every language to learn, and only languages to learn or to keep")
+        for key in ("learn", "keep"):
+            if twice := [name for name, count in Counter(getattr(self, key)).items() if count > 1]:
+                raise ValueError(f"{key}: {', '.join(twice)} given twice")
         if both := set(self.learn) & set(self.keep):
             raise ValueError(f"languages both to learn and to keep: {', '.join(sorted(both))}")
         return self

@@ -1,9 +1,12 @@
 """`compare` on the command line: recipes as methods, and what it refuses."""
 
+import pytest
 import yaml
 
 from multipl_moe.recipe import load_recipe
 from tests.cli.conftest import SHORT, SMALL
+
+from .test_interrupts import interrupt, terminate
 
 
 def _settings(flags: list[str]) -> dict:
@@ -29,6 +32,23 @@ def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubb
     assert "| dense | 0.001 |" in page
     assert "Python (of 1)" in page
     assert "comparison.md" in outcome.out
+
+
+@pytest.mark.parametrize(("signalled", "code"), [(interrupt, 130), (terminate, 75)])
+def test_a_comparison_that_is_stopped_while_scoring_goes_on(
+    run, base, sources, tmp_path, monkeypatch, bubblewrap, signalled, code
+):
+    _write_recipe(tmp_path / "dense.yaml", base, sources, **{"train.method": "dense"})
+    command = ("compare", "out", "dense.yaml", "--tokens", "128")
+    for place in ("session", "run"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"multipl_moe.compare.{place}.write_scores", signalled)
+            outcome = run(*command)
+        assert outcome.code == code, outcome.err
+        assert "the same command goes on where it stopped" in outcome.err
+        assert not (tmp_path / "out" / "comparison.json").exists()
+    assert run(*command).code == 0
+    assert (tmp_path / "out" / "comparison.md").is_file()
 
 
 def test_what_cannot_be_compared_is_refused(refused, base, sources, tmp_path):

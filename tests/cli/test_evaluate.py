@@ -52,7 +52,9 @@ def test_references_are_checked_and_an_interrupted_check_goes_on(run, bubblewrap
 
     with monkeypatch.context() as patched:
         patched.setattr("multipl_moe.eval.programs.judge_samples", interrupt)
-        assert run("eval", "out", "--reference", "--benchmark", own).code == 130
+        outcome = run("eval", "out", "--reference", "--benchmark", own)
+    assert outcome.code == 130
+    assert "the same command with --resume goes on" in outcome.err
     assert "go on with --resume" in run("eval", "out", "--reference", "--benchmark", own).err
     assert "begun with other settings" in run("eval", "out", "--reference", "--resume").err
     outcome = run("eval", "out", "--reference", "--benchmark", own, "--resume", "--workers", "1")

@@ -16,6 +16,10 @@ def interrupt(*args, **kwargs):
     raise KeyboardInterrupt
 
 
+def terminate(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def assert_interrupted(outcome: Outcome) -> None:
     assert outcome.code == 130
     assert "interrupted" in outcome.err
@@ -49,9 +53,6 @@ def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, mo
 
 
 def test_sigterm_outside_of_the_loop_stops_at_once(run, hybrid, corpus, tmp_path, monkeypatch):
-    def terminate(*args, **kwargs):
-        os.kill(os.getpid(), signal.SIGTERM)
-
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
         patch.setattr("multipl_moe.train.trainer.calibrate_thresholds", terminate)

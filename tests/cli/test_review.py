@@ -1,12 +1,13 @@
 """`review` from end to end, stopped and gone on with, and what it refuses."""
 
 import json
+import signal
 
 from multipl_moe.recipe import load_recipe
 from tests.fixtures import tree
 
 from .conftest import SHORT, TWO
-from .test_interrupts import assert_interrupted, interrupt
+from .test_interrupts import assert_interrupted, interrupt, terminate
 
 
 def test_review_writes_the_model_and_what_changed(run, hybrid, corpus, tmp_path):
@@ -45,6 +46,17 @@ def test_ctrl_c_while_training_and_while_scoring_leave_a_run_to_go_on_with(run, 
         assert not list(tmp_path.rglob("*.partial"))
     assert run("review", hybrid, corpus, "run", "--resume", *TWO, *SHORT).code == 0
     assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+def test_sigterm_while_scoring_asks_to_be_requeued(run, hybrid, corpus, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr("multipl_moe.report.review.score_languages", terminate)
+        outcome = run("review", hybrid, corpus, "run", *TWO, *SHORT)
+    assert outcome.code == 75
+    assert "stopped by SIGTERM; the same command with --resume goes on" in outcome.err
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert run("review", hybrid, corpus, "run", "--resume", *TWO, *SHORT).code == 0
 
 
 def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from multipl_moe.errors import BaseModelError, OutputError
-from multipl_moe.export.weights import cast_checkpoint, main_dtype, plan_cast
+from multipl_moe.export.weights import main_dtype, plan_cast, write_plans
 from multipl_moe.upcycle.checkpoint import CheckpointReader
 
 from .conftest import save_hybrid
@@ -27,7 +27,7 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16, torch.float16])
 def test_every_tensor_is_cast_but_the_thresholds(source, tmp_path, dtype):
-    cast_checkpoint(source, tmp_path, dtype)
+    write_plans(plan_cast(source, dtype), tmp_path)
     before, after = weights(source), weights(tmp_path)
     assert before.keys() == after.keys()
     for name, value in before.items():
@@ -46,7 +46,7 @@ def test_without_a_dtype_every_tensor_keeps_its_own(tmp_path):
 
 
 def test_shards_keep_to_the_limit_and_have_an_index(source, tmp_path):
-    cast_checkpoint(source, tmp_path, None, max_shard_bytes=20_000)
+    write_plans(plan_cast(source, None), tmp_path, max_shard_bytes=20_000)
     index = json.loads((tmp_path / INDEX).read_text())
     files = sorted(file.name for file in tmp_path.glob("*.safetensors"))
     assert len(files) > 3
@@ -59,7 +59,7 @@ def test_shards_keep_to_the_limit_and_have_an_index(source, tmp_path):
 
 
 def test_a_single_file_has_no_index(source, tmp_path):
-    cast_checkpoint(source, tmp_path, None)
+    write_plans(plan_cast(source, None), tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
 
 
@@ -69,13 +69,13 @@ def test_a_value_that_the_dtype_cannot_hold_is_refused(tmp_path):
     with pytest.raises(
         OutputError, match=r"dtype: float16 cannot hold a\.weight \(values up to 7e\+04\); use bfloat16"
     ):
-        cast_checkpoint(tmp_path / "model", tmp_path, torch.float16)
+        write_plans(plan_cast(tmp_path / "model", torch.float16), tmp_path)
 
 
 def test_infinities_stay(tmp_path):
     (tmp_path / "model").mkdir()
     save_file({"a": torch.tensor([1.0, float("inf")])}, tmp_path / "model" / "model.safetensors")
-    cast_checkpoint(tmp_path / "model", tmp_path, torch.float16)
+    write_plans(plan_cast(tmp_path / "model", torch.float16), tmp_path)
     assert weights(tmp_path)["a"].tolist() == [1, float("inf")]
 
 
@@ -98,14 +98,14 @@ def test_at_most_two_tensors_are_in_memory_at_once(source, tmp_path, monkeypatch
         return value
 
     monkeypatch.setattr(CheckpointReader, "read", watched)
-    cast_checkpoint(source, tmp_path, None)
+    write_plans(plan_cast(source, None), tmp_path)
     assert len(alive) > 20
     assert most <= 2
 
 
 def test_progress_counts_every_byte(source, tmp_path):
     steps: list[tuple[int, int]] = []
-    cast_checkpoint(source, tmp_path, torch.bfloat16, None, lambda done, total: steps.append((done, total)))
+    write_plans(plan_cast(source, torch.bfloat16), tmp_path, None, lambda done, total: steps.append((done, total)))
     total = sum(value.nbytes for value in weights(tmp_path).values())
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     assert steps[-1] == (total, total)

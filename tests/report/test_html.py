@@ -41,7 +41,7 @@ class _Page(HTMLParser):
 
 def _write(folder: Path, metrics: dict[str, Any], records: list[dict[str, Any]], **values: Any) -> str:
     arguments = {"recipe_yaml": "seed: 4711\n", "model_folder": Path("runs/mine/model")} | values
-    write_report(folder, metrics, records, **arguments)
+    write_report(folder, metrics, records, [], **arguments)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 

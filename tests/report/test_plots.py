@@ -43,8 +43,11 @@ def test_roles_differ_in_colour_and_the_legend_names_those_that_occur(metrics):
 
 
 def test_training_shows_the_losses_and_a_band_for_each_kind_of_expert(records):
-    top, bottom = training_plot(records).axes
-    (line,) = top.lines
+    held_out = [{"step": step, "tokens": 1000 * step, "loss": 4.0} for step in (10, 15)]
+    top, bottom = training_plot(records, held_out).axes
+    line, points = top.lines
+    assert np.asarray(points.get_xdata()).tolist() == [10, 15]
+    assert _legend(top) == ["held-out text"]
     assert np.asarray(line.get_xdata()).tolist() == [5, 10, 15]
     assert np.asarray(line.get_ydata()).tolist() == pytest.approx([2.5, 2.0, 1.5])
     assert [band.get_label() for band in bottom.collections] == [
@@ -66,7 +69,7 @@ def _legend(axes: Axes) -> list[str]:
 def test_training_of_one_kind_of_expert_has_one_band(records, kind: str):
     for record in records:
         record["routers"] = {"6": only(kind)}
-    _, bottom = training_plot(records).axes
+    _, bottom = training_plot(records, []).axes
     assert [band.get_label() for band in bottom.collections] == [f"{kind} experts (least to most)"]
 
 

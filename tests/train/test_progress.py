@@ -114,7 +114,9 @@ def test_resumed_run_drops_the_lines_after_its_checkpoint_and_adds_its_own(
     assert [line["step"] for line in _lines(folder)] == [2, 4, 6, 8]  # the checkpoint is at step 5
     marked = [line | {"loss": 99.0} for line in _lines(folder)]
     (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in marked))
+    (folder / "held_out.jsonl").write_text('{"step": 5, "loss": 1.0}\n{"step": 6, "loss": 1.0}\n')
     resumed = _train(world, folder, console)
+    assert (folder / "held_out.jsonl").read_text() == '{"step": 5, "loss": 1.0}\n'
     assert [line["step"] for line in resumed] == [2, 4, 6, 8, 10, 12]
     assert [line["loss"] == 99.0 for line in resumed] == [True, True, False, False, False, False]
     assert [line["loss"] for line in resumed[3:]] == [line["loss"] for line in lines[3:]]

@@ -210,9 +210,25 @@ def test_run_stopped_after_its_last_step_goes_on_without_training_again(
         with pytest.raises(KeyboardInterrupt):
             _train(world, tmp_path)
     rest = Watcher()
-    _train(world, tmp_path, rest)
+    assert _train(world, tmp_path, rest).seconds > 0
     assert rest.losses == []
     _assert_equal(tmp_path / "model", run.result.model_folder)
+
+
+class _Saves(TrainerCallback):
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def on_save(self, args, state, control, **kwargs):
+        self.steps.append(state.global_step)
+
+
+def test_a_run_that_goes_on_saves_as_often_as_its_recipe_says_now(world: World, tmp_path: Path):
+    saves = _Saves()
+    with pytest.raises(KeyboardInterrupt):
+        _train(world, tmp_path, saves, Interrupt(5), save_every_steps=3)
+    _train(world, tmp_path, saves, save_every_steps=4)
+    assert saves.steps == [3, 6, 8, 12]
 
 
 def test_folder_that_holds_a_trained_model_is_refused_before_training(world: World, run: Run):

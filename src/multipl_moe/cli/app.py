@@ -10,15 +10,18 @@ from rich.console import Console
 
 from multipl_moe.errors import ConfigError, Preempted, UserError
 from multipl_moe.launch import num_processes
+from multipl_moe.preemption import preemptible
 
 _EXIT_USER_ERROR = 2
 _EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue
 _VERBS_OF_SEVERAL_PROCESSES = {"train"}
+_VERBS_TO_REQUEUE = {"compare", "demo", "review", "train"}
 _EXIT_INTERRUPTED = 130
 _AFTER_INTERRUPT = {
     "compare": "the same command goes on where it stopped",
     "corpus": "the same command goes on where it stopped",
     "demo": "the same command goes on where it stopped",
+    "eval": "if its folder is there, the same command with --resume goes on",
     "generate": "the text ends here",
     "train": "the same command with --resume goes on from the last checkpoint",
     "review": "the same command with --resume goes on from the last checkpoint",
@@ -50,10 +53,12 @@ def _root(
         typer.echo(context.get_help())
     elif num_processes() > 1 and context.invoked_subcommand not in _VERBS_OF_SEVERAL_PROCESSES:
         raise ConfigError(f"{context.invoked_subcommand}: works in one process; start it without torchrun")
+    elif context.invoked_subcommand in _VERBS_TO_REQUEUE:
+        context.with_resource(preemptible())
 
 
 def main() -> None:
-    """Run the command line: bad input is one line and exit code 2, Ctrl-C exit code 130, SIGTERM in training 75."""
+    """Run the command line: bad input is one line and exit code 2, Ctrl-C is 130, SIGTERM to what can go on is 75."""
     try:
         _quieten_libraries()
         code = app(prog_name="multipl-moe", standalone_mode=False)

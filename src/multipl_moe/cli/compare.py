@@ -27,7 +27,8 @@ def compare(
     """Train several ways on the same tokens in the same order, and show what each one gains and loses.
 
     Each method is a recipe, or settings on top of a common one: dense training, LoRA, presets of the hybrid. All are
-    scored on the same held-out files and write the same programs. Ctrl-C stops after saving; the same command goes on.
+    scored on the same held-out files and write the same programs. Ctrl-C and SIGTERM stop after saving,
+    with exit code 130 and 75; the same command goes on.
 
     Example: `multipl-moe compare runs/results recipes/comparisons/results.yaml`
     """

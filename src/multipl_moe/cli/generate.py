@@ -33,7 +33,7 @@ def generate(
     temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token each time.")] = 0.0,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Share of the probability to draw from.")] = 1.0,
     stop: Annotated[list[str] | None, typer.Option(help="Text that ends the answer; may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the drawing.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the drawing.")] = 0,
     show_routing: Annotated[
         bool, typer.Option("--show-routing", help="Afterwards show the text coloured by expert, with a legend.")
     ] = False,

@@ -38,8 +38,8 @@ def review(
 ) -> None:
     """Stage 2: routers alone learn to leave the languages to keep to the frozen expert; all else stays, bit for bit.
 
-    Writes OUTPUT/model, and bits per byte and routing of each language before and after. Ctrl-C saves a checkpoint and
-    stops; `--resume` goes on from it.
+    Writes OUTPUT/model, and bits per byte and routing of each language before and after. Ctrl-C and SIGTERM save a
+    checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.
 
     Example: `multipl-moe review runs/first/model corpora/mine runs/reviewed --tokens 50000`
     """

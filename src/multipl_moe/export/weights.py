@@ -31,17 +31,6 @@ def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
     return plans
 
 
-def cast_checkpoint(
-    source: Path,
-    staging: Path,
-    dtype: torch.dtype | None,
-    max_shard_bytes: int | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
-    """Write the weights of `source` into `staging` as `plan_cast` plans them; see `write_plans`."""
-    write_plans(plan_cast(source, dtype), staging, max_shard_bytes, on_progress)
-
-
 def write_plans(
     plans: list[TensorPlan],
     staging: Path,

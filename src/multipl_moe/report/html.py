@@ -14,7 +14,12 @@ _PNG_DPI = 130
 
 
 def write_report(
-    output: Path, metrics: dict[str, Any], records: list[dict[str, Any]], recipe_yaml: str, model_folder: Path
+    output: Path,
+    metrics: dict[str, Any],
+    records: list[dict[str, Any]],
+    held_out: list[dict[str, Any]],
+    recipe_yaml: str,
+    model_folder: Path,
 ) -> None:
     """Write report.html, and the gain plot also as gain.png, into a run folder.
 
@@ -22,6 +27,7 @@ def write_report(
         output: run folder.
         metrics: content of metrics.json.
         records: lines of metrics.jsonl.
+        held_out: lines of held_out.jsonl.
         recipe_yaml: the resolved recipe.
         model_folder: shown in the commands to use the model.
     """
@@ -37,7 +43,7 @@ def write_report(
             metrics=metrics,
             titles=titles,
             gain=inline_svg(gain),
-            training=inline_svg(training_plot(records)) if records else None,
+            training=inline_svg(training_plot(records, held_out)) if records else None,
             heat_maps=[(title, inline_svg(figure)) for title, figure in maps if figure is not None],
             recipe=recipe_yaml,
             environment=json.dumps(metrics["environment"], indent=2),

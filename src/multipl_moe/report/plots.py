@@ -41,17 +41,21 @@ def gain_plot(metrics: dict[str, Any]) -> Figure:
     return figure
 
 
-def training_plot(records: list[dict[str, Any]]) -> Figure:
-    """Loss and router balance over the tokens trained on."""
+def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> Figure:
+    """Loss, that on held-out text where it was measured, and router balance over the tokens trained on."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
     tokens = [record["tokens"] / 1000 for record in records]
     top.plot(tokens, [record["loss"] for record in records], color=_LEARN)
     top.set_ylabel("training loss")
+    if held_out:
+        points = [record["tokens"] / 1000 for record in held_out]
+        top.plot(points, [record["loss"] for record in held_out], color=_KEEP, marker=".", label="held-out text")
+        top.legend(fontsize=9)
     _load_band(bottom, records, tokens, "segment_load", _KEEP, "segment experts")
     _load_band(bottom, records, tokens, "token_load", _ACCENT, "token experts")
     bottom.axhline(1, color="black", linewidth=0.8)
-    bottom.set_ylabel("expert load / fair share")
+    bottom.set_ylabel("expert load / its layer's mean")
     bottom.set_xlabel("thousand tokens")
     if bottom.get_legend_handles_labels()[0]:
         bottom.legend(fontsize=9)

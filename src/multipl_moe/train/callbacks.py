@@ -1,35 +1,19 @@
-"""What a training run does beside training: stops cleanly, keeps thresholds whole in checkpoints, and keeps time."""
+"""What a training run does beside training: stops cleanly, saves when asked to, keeps thresholds whole, keeps time."""
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
-from multipl_moe.errors import Preempted
 from multipl_moe.launch import is_main
 from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.run_folder import read_json, write_json
 from multipl_moe.train.processes import any_process
 
 INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
-
-
-@contextmanager
-def preemptible() -> Iterator[None]:
-    """SIGTERM raises Preempted at once while the block runs: where there is nothing to save, staged outputs vanish."""
-
-    def stop(signum, frame) -> None:
-        raise Preempted
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 class StopOnInterrupt(TrainerCallback):
@@ -80,6 +64,14 @@ class AbsorbThresholds(TrainerCallback):
             layer.absorb_batch_threshold()
 
 
+class FollowSettings(TrainerCallback):
+    """A resumed run saves as its recipe says now; the Trainer takes over how often from the checkpoint."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Take the number of steps between checkpoints from the settings."""
+        state.compute_steps(args, state.max_steps)
+
+
 class TrainingClock(TrainerCallback):
     """Seconds of training, summed over the sessions of an interrupted run."""
 
@@ -91,7 +83,7 @@ class TrainingClock(TrainerCallback):
         """Go on from the time noted with the checkpoint."""
         noted = read_json(self.file) if self.file.is_file() else {}
         self._before = max((time for step, time in noted.items() if int(step) <= state.global_step), default=0.0)
-        self._begin = time.perf_counter()
+        self._begin, self.seconds = time.perf_counter(), self._before
 
     def on_step_end(self, args, state, control, **kwargs):
         """Count."""

@@ -18,12 +18,15 @@ from multipl_moe.train.collapse import collapse_signs
 from multipl_moe.train.trackers import router_scalars
 
 METRICS_FILE = "metrics.jsonl"
+HELD_OUT_FILE = "held_out.jsonl"
 LOSS_PREFIX = "loss/"
 SKIPPED_KEY = "skipped_steps"
 
 
 class TrainingProgress(TrainerCallback):
     """Shows step, loss, tokens/s, time left and router health; appends the same to `metrics.jsonl`.
+
+    Losses on held-out text, where the recipe asks for them, go to `held_out.jsonl`, and the last one into the bar.
 
     It warns once of each kind of sign that routing collapses, and adds router health to the logs that trackers, which
     come after it, write. Of several processes all count and the main one shows and writes, for all of them. A context
@@ -36,7 +39,7 @@ class TrainingProgress(TrainerCallback):
     """
 
     def __init__(self, output: Path, tokens_per_step: int, console: Console) -> None:
-        self.file = output / METRICS_FILE
+        self.file, self.held_out_file = output / METRICS_FILE, output / HELD_OUT_FILE
         self.tokens_per_step = tokens_per_step
         self._progress = Progress(
             TextColumn("training"),
@@ -49,6 +52,7 @@ class TrainingProgress(TrainerCallback):
         )
         self._console = console
         self._warned: set[str] = set()
+        self._held_out = ""
         self._statistics: dict[int, LayerStatistics] = {}
         self._observation = ExitStack()
 
@@ -90,15 +94,21 @@ class TrainingProgress(TrainerCallback):
             "tokens_per_s": rate,
             "routers": layers,
         }
-        if is_main():
-            with self.file.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(record) + "\n")
-        status = f"loss {logs['loss']:.3f}  {rate:,.0f} tokens/s  {describe_health(layers)}"
+        _append(self.file, record)
+        status = f"loss {logs['loss']:.3f}{self._held_out}  {rate:,.0f} tokens/s  {describe_health(layers)}"
         self._progress.update(self._task, status=status)
         logs |= router_scalars(layers)
         self._warn(layers)
         self._mark = (now, state.global_step)
         self._observe()
+
+    def on_evaluate(self, args, state, control, metrics: dict[str, float], **kwargs):
+        """Write one line of losses on held-out text, in nats a token: by language, and their mean."""
+        mean, prefix = metrics["eval_loss"], f"eval_{LOSS_PREFIX}"
+        losses = {key.removeprefix(prefix): loss for key, loss in metrics.items() if key.startswith(prefix)}
+        tokens = state.global_step * self.tokens_per_step
+        _append(self.held_out_file, {"step": state.global_step, "tokens": tokens, "loss": mean, "losses": losses})
+        self._held_out = f" (held-out {mean:.3f})"
 
     def on_train_end(self, args, state, control, **kwargs):
         """Take the bar away."""
@@ -122,14 +132,23 @@ class TrainingProgress(TrainerCallback):
 
     def _keep_until(self, step: int) -> None:
         """Drop the lines after the checkpoint that a resumed run starts from."""
-        if is_main() and self.file.is_file():
-            records = [record for record in read_records(self.file) if record["step"] <= step]
-            self.file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+        for file in (self.file, self.held_out_file):
+            if is_main() and file.is_file():
+                records = [record for record in read_records(file) if record["step"] <= step]
+                file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+
+
+def _append(file: Path, record: dict[str, Any]) -> None:
+    if is_main():
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(record) + "\n")
 
 
 def read_records(file: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl, less a last one that a kill cut off."""
+    """The lines of a metrics.jsonl or held_out.jsonl, if there is one, less a last line that a kill cut off."""
     records = []
+    if not file.is_file():
+        return records
     for line in file.read_text(encoding="utf-8").splitlines():
         try:
             records.append(json.loads(line))
@@ -139,7 +158,7 @@ def read_records(file: Path) -> list[dict[str, Any]]:
 
 
 def describe_health(layers: dict[int, dict[str, Any]]) -> str:
-    """Router health in a few words: the span of expert loads relative to a fair share, and dead experts."""
+    """Router health in a few words: the span of expert loads relative to the mean of their layer, and dead experts."""
     if not layers:
         return ""
     parts = []

@@ -14,11 +14,12 @@ from multipl_moe.launch import is_main
 from multipl_moe.loading import held_in_fast_dtype
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.preemption import preemptible
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import write_json
 from multipl_moe.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.calibrate import calibrate_thresholds
-from multipl_moe.train.callbacks import TrainingClock, preemptible
+from multipl_moe.train.callbacks import TrainingClock
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
 from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer
 from multipl_moe.train.held_out import HeldOut
