@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 NUM_TOKENS = 257
 
@@ -27,6 +27,17 @@ def save_stripping_tokenizer(folder: Path, words: list[str]) -> dict[str, int]:
     special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
     return vocabulary
+
+
+def save_beginning_texts(source: Path, folder: Path, start: str = "<s>", template: str = "{} $A") -> int:
+    """The tokenizer of a folder with a token in front of every text, as Llama 3's has; returns the token's id."""
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.add_special_tokens({"bos_token": start})
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        template.format(start), special_tokens=[(start, tokenizer.bos_token_id)]
+    )
+    tokenizer.save_pretrained(folder)
+    return tokenizer.bos_token_id
 
 
 def tree(folder: Path) -> dict[str, bytes]:

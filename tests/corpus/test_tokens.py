@@ -11,11 +11,12 @@ from transformers import AutoTokenizer
 
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents, tokens
 from multipl_moe.corpus.fim import FimRule, undo_fim
-from multipl_moe.corpus.tokens import LanguageTokenizer
+from multipl_moe.corpus.packed import IGNORED_LABEL, PackedTokens
+from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
 from multipl_moe.recipe import Recipe
-from tests.fixtures import tree
+from tests.fixtures import save_beginning_texts, tree
 
 from .conftest import program, recipe_of
 from .test_fim import llama_like
@@ -47,11 +48,15 @@ def texts_of(rows: list[list[int]], tokenizer: Tokenizer, fim: FimTokens) -> lis
 
 
 def write(
-    documents: list[Document], output: Path, tokenizer_file: Path, piece_characters: int | None = None
+    documents: list[Document],
+    output: Path,
+    tokenizer_file: Path,
+    piece_characters: int | None = None,
+    start: tuple[int, ...] = (),
 ) -> tuple[list[list[int]], LanguageTokenizer]:
     chosen = fim_vocabulary(None, tokenizer_file.parent).tokens
     rule = FimRule(chosen, 5, 0.6, piece_characters=piece_characters)
-    step = LanguageTokenizer(output, tokenizer_file, "<|endoftext|>", rule)
+    step = LanguageTokenizer(output, tokenizer_file, DocumentBounds([*start], "<|endoftext|>"), rule)
     step.run(iter(documents))
     return token_lists(output / "rust"), step
 
@@ -113,6 +118,47 @@ def test_memory_is_bounded_by_the_text_tokenised_at_a_time_which_changes_no_byte
     assert all(len(batch) == 1 or sum(len(one.text) for one in batch) <= characters for batch in batches)
 
 
+def test_each_piece_begins_with_the_start_token_and_is_else_what_it_was(tokenizer_file, tmp_path):
+    metadata = {"language": "rust", "split": "train"}
+    documents = [Document(program(seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(9)]
+    rows, step = write(documents, tmp_path / "one", tokenizer_file, 200, start=(7,))
+    without, other = write(documents, tmp_path / "two", tokenizer_file, 200)
+    assert {300} < {row[1] for row in rows}  # some are rearranged, some not
+    assert rows == [[7, *row] for row in without]
+    counted, other_counted = (each.stats.stats["tokens"].total for each in (step, other))
+    assert counted == sum(map(len, rows)) == other_counted + len(rows)
+
+
+def test_where_the_tokenizer_begins_texts_with_a_token_so_do_documents_once(
+    corpus, corpus_recipe, tokenizer_folder, tmp_path
+):
+    start = save_beginning_texts(tokenizer_folder, tmp_path / "tiny")
+    manifest = build_corpus(corpus_recipe, tmp_path / "tiny", tmp_path / "out")
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tiny" / "tokenizer.json"))
+    for language, counts in manifest.languages.items():
+        tokens_folder = Path("tokens") / "train" / language
+        rows = token_lists(tmp_path / "out" / tokens_folder)
+        assert rows == [[start, *row] for row in token_lists(corpus[0] / tokens_folder)]
+        assert counts.train_tokens == sum(map(len, rows)) == corpus[1].languages[language].train_tokens + len(rows)
+        texts = [file.text for file in read_documents(tmp_path / "out", "train", language)]
+        assert [tokenizer.decode(row[1:-1], skip_special_tokens=False) for row in rows] == texts
+
+
+def test_the_start_token_is_context_of_the_first_token_and_no_target(corpus_recipe, tokenizer_folder, tmp_path):
+    start = save_beginning_texts(tokenizer_folder, tmp_path / "tiny")
+    build_corpus(corpus_recipe, tmp_path / "tiny", tmp_path / "out")
+    packed = PackedTokens(tmp_path / "out" / "tokens" / "train" / "rust", 2048, "best_fit")
+    num_starts = 0
+    for row in (packed[index] for index in range(len(packed))):
+        places = (row["input_ids"] == start).nonzero().flatten()
+        num_starts += len(places)
+        assert row["position_ids"][places].tolist() == [0] * len(places)
+        assert row["labels"][places].tolist() == [IGNORED_LABEL] * len(places)
+        assert row["position_ids"][places + 1].tolist() == [1] * len(places)
+        assert row["labels"][places + 1].equal(row["input_ids"][places + 1])
+    assert num_starts == packed.counts.documents > 0
+
+
 def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_folder, tmp_path):
     tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
     tokenizer.normalizer = normalizers.NFC()
@@ -127,7 +173,7 @@ def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_folder, t
     spaces = llama_like()
     spaces.add_special_tokens(["</s>"])
     spaces.save(str(tmp_path / "spaces.json"))
-    step = LanguageTokenizer(tmp_path / "spaces", tmp_path / "spaces.json", "</s>", rule)
+    step = LanguageTokenizer(tmp_path / "spaces", tmp_path / "spaces.json", DocumentBounds([], "</s>"), rule)
     step.run(iter([Document("a b  ab", "0", metadata=metadata | {"path": "0.rs"})]))
     assert "normalised_files/rust" not in step.stats.stats  # what its normaliser does to blanks its decoder undoes
 

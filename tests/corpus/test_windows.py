@@ -1,17 +1,22 @@
 """Windows that stand for all text of a corpus: spread over the files, by path, none of them twice."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from multipl_moe.corpus import windows as module
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.corpus.windows import padded, window_turns
+from tests.fixtures import save_beginning_texts, save_tokenizer
 
 
-def _tokenizer(texts: list[str], add_special_tokens: bool) -> dict[str, list[list[int]]]:
-    assert not add_special_tokens
-    return {"input_ids": [[ord(character) for character in text] for text in texts]}
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Any:
+    """One token per byte, and none around texts."""
+    save_tokenizer(tmp_path)
+    return AutoTokenizer.from_pretrained(tmp_path)
 
 
 @pytest.fixture
@@ -24,21 +29,27 @@ def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[TextFile]]:
     return files
 
 
-def _turns(count: int, size: int = 2) -> list[tuple[str, ...]]:
-    turns = window_turns(_tokenizer, Path(), "train", ["go", "rust"], size=size, count=count)  # pyright: ignore
-    return [tuple("".join(map(chr, window)) for window in turn) for turn in turns]
+def _turns(tokenizer: Any, count: int, size: int = 2) -> list[tuple[str, ...]]:
+    turns = window_turns(tokenizer, Path(), "train", ["go", "rust"], size=size, count=count)
+    return [tuple(tokenizer.decode(window) for window in turn) for turn in turns]
 
 
-def test_windows_are_as_far_apart_as_they_can_be_in_the_order_of_paths(files):
-    assert _turns(3) == [("ab", "AB"), ("ef", "CD"), ("ij", "EF")]
+def test_windows_are_as_far_apart_as_they_can_be_in_the_order_of_paths(tokenizer, files):
+    assert _turns(tokenizer, 3) == [("ab", "AB"), ("ef", "CD"), ("ij", "EF")]
 
 
-def test_as_many_turns_as_windows_hold_each_once_and_the_last_one_may_be_short(files):
-    assert [go for go, _ in _turns(6)] == ["ab", "cd", "ef", "gh", "ij", "k"]
+def test_as_many_turns_as_windows_hold_each_once_and_the_last_one_may_be_short(tokenizer, files):
+    assert [go for go, _ in _turns(tokenizer, 6)] == ["ab", "cd", "ef", "gh", "ij", "k"]
 
 
-def test_short_text_is_read_again_rather_than_a_language_left_out(files):
-    assert [rust for _, rust in _turns(6, size=8)] == ["ABCDEFGH"] * 6
+def test_short_text_is_read_again_rather_than_a_language_left_out(tokenizer, files):
+    assert [rust for _, rust in _turns(tokenizer, 6, size=8)] == ["ABCDEFGH"] * 6
+
+
+def test_windows_at_a_file_s_beginning_begin_with_the_start_token_and_no_others(tokenizer, files, tmp_path):
+    save_beginning_texts(tmp_path, tmp_path / "started")
+    started = AutoTokenizer.from_pretrained(tmp_path / "started")
+    assert [go for go, _ in _turns(started, 6, size=3)] == ["<s>ab", "cd", "<s>ef", "gh", "<s>ij", "k"]
 
 
 def test_rows_of_unequal_length_are_padded_on_the_right():

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import processors
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.corpus.documents import TextFile, read_documents
@@ -23,6 +24,15 @@ def _settings(**values: int) -> EvalSection:
 @pytest.fixture(scope="module")
 def tokenizer(world: World) -> Any:
     return AutoTokenizer.from_pretrained(world.base)
+
+
+@pytest.fixture(scope="module")
+def started(world: World) -> Any:
+    """The tokenizer with its token 0 in front of every text."""
+    tokenizer = AutoTokenizer.from_pretrained(world.base)
+    template = processors.TemplateProcessing("<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)])
+    tokenizer.backend_tokenizer.post_processor = template
+    return tokenizer
 
 
 @pytest.fixture(scope="module", params=["dense", "hybrid"])
@@ -76,6 +86,24 @@ def test_scores_equal_a_slow_loop_over_single_files(model, tokenizer, files, win
         bits = _slow_bits(model, tokens, window)
         assert scores[file.path].bits == pytest.approx(sum(bits), rel=2e-5)
         assert scores[file.path].num_tokens == len(bits) == len(tokens) - 1
+
+
+@pytest.mark.parametrize("window", [64, 7], ids=lambda w: f"window{w}")
+def test_where_texts_begin_with_a_token_it_is_context_and_all_of_the_text_is_scored(
+    model, tokenizer, started, files, window: int
+):
+    settings = _settings(window_tokens=window)
+    scores = {score.path: score for score in score_files(model, started, files, settings)}
+    assert set(scores) == {file.path for file in files} - {"file_2"}
+    for file in files:
+        if file.path not in scores:
+            continue
+        tokens = [0, *tokenizer(file.text)["input_ids"]][: settings.tokens_per_file]
+        bits = _slow_bits(model, tokens, window)
+        assert scores[file.path].bits == pytest.approx(sum(bits), rel=2e-5)
+        assert scores[file.path].num_tokens == len(bits) == len(tokens) - 1
+        if len(tokens) < settings.tokens_per_file:
+            assert scores[file.path].num_bytes == len(file.text.encode())
 
 
 def test_bytes_are_those_of_the_text_after_the_first_token(model, tokenizer, files):

@@ -99,6 +99,7 @@ def test_a_gap_begins_as_any_text_of_the_model_does(tmp_path):
     generator.tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         f"{end} $A", special_tokens=[(end, NUM_TOKENS - 1)]
     )
+    assert generator.encode("", chat=False).tolist() == [[NUM_TOKENS - 1]]
     assert generator.encode_gap("", "")[0].tolist() == [NUM_TOKENS - 1, NUM_TOKENS, NUM_TOKENS + 2, NUM_TOKENS + 1]
 
 

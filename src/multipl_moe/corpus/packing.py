@@ -15,7 +15,7 @@ class PackingCounts:
 
     Attributes:
         sequence_tokens: T.
-        tokens: tokens of all documents, each one's closing token included.
+        tokens: tokens of all documents, those that begin and close each one included.
         sequences: sequences of T places.
         padding_tokens: places of all sequences that hold no token.
         lost_tokens: tokens that are in no sequence.

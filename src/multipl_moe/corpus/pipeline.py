@@ -32,7 +32,7 @@ from multipl_moe.corpus.pool import PoolIndex, PoolOrder, PoolReader
 from multipl_moe.corpus.sources import SourceReader, no_files
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.stages import Listeners, OnTasks, Stage
-from multipl_moe.corpus.tokens import LanguageTokenizer, eos_token
+from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer, document_bounds
 from multipl_moe.errors import CorpusError, UserError
 from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
 from multipl_moe.recipe import Recipe, load_recipe
@@ -61,7 +61,8 @@ def build_corpus(
 
     Args:
         recipe: languages, seed and the section `corpus`.
-        tokenizer_folder: holds tokenizer.json and names an EOS token, which closes every document.
+        tokenizer_folder: holds tokenizer.json and names an EOS token, which closes every document; the token that it
+            begins texts with, if there is one, begins them.
         output: folder to make. What is done is kept beside it, to go on with, unless the input is at fault.
         on_progress: is told, in a sentence, what happens next.
         on_tasks: is told, now and then and from another thread, how many tasks of a stage are done.
@@ -73,7 +74,7 @@ def build_corpus(
         CorpusError: a source cannot be used, or languages are left with too few files; all of them are named.
         BaseModelError: the tokenizer cannot be used.
     """
-    eos = eos_token(tokenizer_folder)
+    bounds = document_bounds(tokenizer_folder)
     vocabulary = fim_vocabulary(recipe.corpus.fim.tokens, tokenizer_folder) if recipe.corpus.fim.rate else None
     tokenizer_file = tokenizer_folder / "tokenizer.json"
     digest = hashlib.sha256(vocabulary.tokenizer_json if vocabulary else tokenizer_file.read_bytes()).hexdigest()
@@ -89,7 +90,7 @@ def build_corpus(
             if vocabulary is not None and vocabulary.new_ids:
                 tokenizer_file = staging / "tokenizer.json"
                 tokenizer_file.write_bytes(vocabulary.tokenizer_json)
-            build = _Build(recipe, tokenizer_file, eos, _fim_rule(recipe, vocabulary), decontamination, staging)
+            build = _Build(recipe, tokenizer_file, bounds, _fim_rule(recipe, vocabulary), decontamination, staging)
             build.run(Listeners(on_progress, on_tasks), tokenizer_folder.resolve().name, digest).save(staging)
         shutil.rmtree(staging / "work", ignore_errors=True)
         (staging / _KEY_NAME).unlink()
@@ -131,13 +132,13 @@ class _Build:
         self,
         recipe: Recipe,
         tokenizer_file: Path,
-        eos: str,
+        bounds: DocumentBounds,
         fim: FimRule | None,
         decontamination: Decontamination,
         staging: Path,
     ):
         self.recipe, self.staging = recipe, staging
-        self.tokenizer_file, self.eos, self.fim = tokenizer_file, eos, fim
+        self.tokenizer_file, self.bounds, self.fim = tokenizer_file, bounds, fim
         self.decontamination = decontamination
         self.work, self.logs = staging / "work", staging / "logs"
         self.order = PoolOrder(recipe.seed, len(recipe.languages), recipe.corpus.executor.parts)
@@ -230,7 +231,7 @@ class _Build:
             WithoutRemoved(self.work / "removed", dropped_writer(self.work, "duplicates")),
             SplitByFile(self.recipe.corpus.validation_share),
             ReproducibleWriter(self.staging / "documents", "${split}/${language}.jsonl.gz"),
-            LanguageTokenizer(self.staging / "tokens" / "train", self.tokenizer_file, self.eos, self.fim),
+            LanguageTokenizer(self.staging / "tokens" / "train", self.tokenizer_file, self.bounds, self.fim),
         ]
 
     def _require_found(self, counts: Counter[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from datatrove.data import Document
 from datatrove.io import get_datafolder
@@ -16,13 +16,26 @@ from transformers import AutoTokenizer
 
 from multipl_moe.corpus.fim import FimCut, FimRule, arranged, cut_parts, joins_exactly
 from multipl_moe.errors import BaseModelError
+from multipl_moe.start_tokens import start_tokens
 
 # What is tokenised at a time: tokens in the library's form take some 20 times the memory of their text.
 _BATCH_DOCUMENTS, _BATCH_CHARACTERS = 256, 4_000_000
 
 
+class DocumentBounds(NamedTuple):
+    """What stands around the tokens of a document, or of each piece of one that is rearranged.
+
+    Attributes:
+        start: ids of the tokens before them, as `start_tokens` tells.
+        eos_token: text of the token after them.
+    """
+
+    start: list[int]
+    eos_token: str
+
+
 class LanguageTokenizer(DocumentTokenizer):
-    """Writes the training documents of each language into that language's folder, each closed by the EOS token.
+    """Writes the training documents of each language into that language's folder, each within its bounds.
 
     Documents keep their order, which the draw has made random. Text is data: a document that spells a special token
     gets the ordinary tokens of those characters, and no document is cut or padded whatever tokenizer.json says.
@@ -33,19 +46,20 @@ class LanguageTokenizer(DocumentTokenizer):
     Args:
         output: folder of the languages' folders.
         tokenizer_file: tokenizer.json.
-        eos_token: text of the token after each document.
+        bounds: the tokens around each document.
         fim: which documents to rearrange; None: none.
     """
 
-    def __init__(self, output: Path, tokenizer_file: Path, eos_token: str, fim: FimRule | None = None):
+    def __init__(self, output: Path, tokenizer_file: Path, bounds: DocumentBounds, fim: FimRule | None = None):
         super().__init__(
             str(output),
             str(tokenizer_file),
-            eos_token=eos_token,
+            eos_token=bounds.eos_token,
             shuffle_documents=False,
             save_final_metadata=False,
         )
         self.output = output
+        self.start = bounds.start
         self.fim = fim
 
     @cached_property
@@ -90,7 +104,7 @@ class LanguageTokenizer(DocumentTokenizer):
         return file
 
     def _encode(self, documents: Sequence[Document]) -> Iterator[list[int]]:
-        """Tokens and EOS of each document, or of each piece of those that are rearranged."""
+        """Start, tokens and EOS of each document, or of each piece of those that are rearranged."""
         pieces = [piece for document in documents for piece in self._pieces(document)]
         texts = [cut_parts(document.text, cut, joins=cut is None or self._joins) for document, cut in pieces]
         flat = [text for parts in texts for text in parts]
@@ -102,7 +116,7 @@ class LanguageTokenizer(DocumentTokenizer):
             if document is not normalised and any(map(self._is_normalised, parts, tokens)):
                 normalised = document
                 self.stat_update(f"normalised_files/{document.metadata['language']}")
-            yield [*arranged(tokens, cut, self.fim.tokens if self.fim else None), eos]
+            yield [*self.start, *arranged(tokens, cut, self.fim.tokens if self.fim else None), eos]
 
     def _is_normalised(self, text: str, tokens: list[int]) -> bool:
         """Whether the tokenizer's normaliser has changed a text in a way that its decoder does not undo."""
@@ -133,20 +147,21 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
         yield batch
 
 
-def eos_token(tokenizer_folder: Path) -> str:
-    """The token that closes a document.
+def document_bounds(tokenizer_folder: Path) -> DocumentBounds:
+    """The tokens that begin and close a document.
 
     Raises:
-        BaseModelError: the folder holds no tokenizer.json, or its tokenizer names no such token.
+        BaseModelError: the folder holds no tokenizer.json, or its tokenizer names no token to close it.
     """
     file = tokenizer_folder / "tokenizer.json"
     if not file.is_file():
         raise BaseModelError(f"{tokenizer_folder}: no tokenizer.json; save the tokenizer with save_pretrained first")
     try:
-        token = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True).eos_token
+        tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True)
+        token, start = tokenizer.eos_token, start_tokens(tokenizer)
         known = Tokenizer.from_file(str(file)).token_to_id(token) is not None if token else False
     except Exception as error:  # the tokenizers library raises plain Exception
         raise BaseModelError(f"{tokenizer_folder}: not a tokenizer ({error})") from None
     if not known:
         raise BaseModelError(f"{file}: eos_token is {token!r}, which the vocabulary lacks; documents need an end")
-    return token
+    return DocumentBounds(start, token)

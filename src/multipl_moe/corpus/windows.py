@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.corpus.documents import Split, TextFile, read_documents
+from multipl_moe.start_tokens import start_tokens
 
 Turn = tuple[list[int], ...]
 """A window of each language."""
@@ -39,7 +40,8 @@ def _spread(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int
     Beginnings of files, or as many windows from each file however long it is, would hold more comments and imports, and
     routers treat these differently.
     """
-    ordered = sorted(files, key=lambda file: file.path)
-    texts = tokenizer([file.text for file in ordered], add_special_tokens=False)["input_ids"]
+    ordered, start = sorted(files, key=lambda file: file.path), start_tokens(tokenizer)
+    encoded = tokenizer([file.text for file in ordered], add_special_tokens=False)["input_ids"]
+    texts = [[*start, *tokens] for tokens in encoded]
     windows = [tokens[begin : begin + size] for tokens in texts for begin in range(0, len(tokens), size)]
     return [windows[number * len(windows) // count] for number in range(count)]

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.sections.evaluation import EvalSection
+from multipl_moe.start_tokens import start_tokens
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class FileScore:
     Attributes:
         path: the file's.
         bits: negative log2 likelihood of the scored text.
-        num_bytes: UTF-8 bytes of the scored text (all but the first token, which has nothing before it).
+        num_bytes: UTF-8 bytes of the scored text: all of it where the tokenizer begins texts with a token of its own,
+            else all but the first token, which has nothing before it.
         num_tokens: scored tokens.
     """
 
@@ -49,47 +51,52 @@ def score_files(
 ) -> list[FileScore]:
     """Score each file, cut at `settings.tokens_per_file`; every token but the first is scored exactly once.
 
+    The first is the one that the tokenizer begins texts with, where it does: then all of the file's own are scored.
     Longer files than `settings.window_tokens` are read in windows that overlap by half, so that each scored token has
     at least half a window before it.
 
     Args:
         model: a causal language model in evaluation mode.
         tokenizer: its tokenizer, which must give character offsets.
-        files: held-out files; those of fewer than two tokens are left out.
+        files: held-out files; those without a token to score are left out.
         settings: lengths and batch size.
     """
-    encoded = [_encode(tokenizer, file.text, settings.tokens_per_file) for file in files]
+    start = start_tokens(tokenizer)
+    num_before = max(len(start), 1)
+    encoded = [_encode(tokenizer, start, file.text, settings.tokens_per_file) for file in files]
     windows = [
         window
         for index, (tokens, _) in enumerate(encoded)
-        for window in _windows(index, tokens, settings.window_tokens)
+        for window in _windows(index, tokens, num_before, settings.window_tokens)
     ]
     nats = [0.0] * len(files)
     for batch in _batches(windows, settings.batch_tokens):
         for window, value in zip(batch, _score_batch(model, batch), strict=True):
             nats[window.file] += value
     return [
-        FileScore(file.path, value / math.log(2), num_bytes, len(tokens) - 1)
+        FileScore(file.path, value / math.log(2), num_bytes, len(tokens) - num_before)
         for file, value, (tokens, num_bytes) in zip(files, nats, encoded, strict=True)
-        if len(tokens) > 1 and num_bytes > 0
+        if num_bytes > 0
     ]
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, text: str, max_tokens: int) -> tuple[list[int], int]:
-    """Tokens of a text and the bytes of all but the first."""
+def _encode(tokenizer: PreTrainedTokenizerBase, start: list[int], text: str, max_tokens: int) -> tuple[list[int], int]:
+    """Tokens of a text, after those that begin any, and the bytes of those that are scored."""
+    length = max_tokens - len(start)
     encoding = tokenizer(
-        text, add_special_tokens=False, return_offsets_mapping=True, truncation=True, max_length=max_tokens
+        text, add_special_tokens=False, return_offsets_mapping=True, truncation=True, max_length=length
     )
-    tokens, offsets = encoding["input_ids"], encoding["offset_mapping"]
-    if len(tokens) < 2:
+    tokens, offsets = [*start, *encoding["input_ids"]], encoding["offset_mapping"]
+    if not offsets:
         return tokens, 0
-    return tokens, len(text[offsets[0][1] : offsets[-1][1]].encode())
+    begin = 0 if start else offsets[0][1]
+    return tokens, len(text[begin : offsets[-1][1]].encode())
 
 
-def _windows(file: int, tokens: list[int], size: int) -> Iterator[_Window]:
-    if len(tokens) < 2:
+def _windows(file: int, tokens: list[int], num_before: int, size: int) -> Iterator[_Window]:
+    if len(tokens) <= num_before:
         return
-    yield _Window(file, tokens[:size], 1)
+    yield _Window(file, tokens[:size], num_before)
     stride = max(size // 2, 1)
     scored = min(size, len(tokens))
     while scored < len(tokens):

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import known_fim_tokens
 from multipl_moe.generate.context import decoding_context
+from multipl_moe.start_tokens import start_tokens
 
 COLDEST = 1e-4  # a lower temperature would make logits overflow
 
@@ -65,8 +66,7 @@ class TextGenerator:
             self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
             for text in (prefix, suffix)
         ]
-        start = self.tokenizer("")["input_ids"]  # of any text, as a BOS token
-        tokens = [*start, fim.prefix, *parts[0], fim.suffix, *parts[1], fim.middle]
+        tokens = [*start_tokens(self.tokenizer), fim.prefix, *parts[0], fim.suffix, *parts[1], fim.middle]
         return torch.tensor([tokens], device=self.model.device)
 
     def generate(

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.mixture import MixtureDataset
+from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.windows import padded, window_turns
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe import Recipe
+from multipl_moe.start_tokens import start_tokens
 from multipl_moe.train.mixture import mixture
 
 _CALIBRATION_ROWS = 32
@@ -54,7 +56,10 @@ def _inputs(dataset: MixtureDataset, indices: range) -> dict[str, torch.Tensor]:
 
 
 def require_same_tokenizer(model_folder: Path, corpus: Path) -> None:
-    """Raise CorpusError when the corpus was tokenised for another model: its tokens would mean nothing."""
+    """Raise CorpusError when the corpus was tokenised for another model: its tokens would mean nothing.
+
+    Or before documents began with the model's start tokens: trained on it, the model would learn to do without.
+    """
     manifest = CorpusManifest.load(corpus)
     digest = hashlib.sha256((model_folder / "tokenizer.json").read_bytes()).hexdigest()
     if digest != manifest.tokenizer_sha256:
@@ -62,3 +67,10 @@ def require_same_tokenizer(model_folder: Path, corpus: Path) -> None:
             f"{corpus}: tokenised with the tokenizer of {manifest.tokenizer}, not with that of {model_folder}; "
             "build the corpus with the same --base and the same corpus.fim"
         )
+    start = start_tokens(AutoTokenizer.from_pretrained(model_folder))
+    for name in manifest.languages if start else ():
+        if TokenFiles(corpus / "tokens" / "train" / name).read(0, len(start)).tolist() != start:
+            raise CorpusError(
+                f"{corpus}: its documents in {name} lack the token that every text of {model_folder} begins with, as "
+                "older versions left it out; build the corpus again"
+            )
