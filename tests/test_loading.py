@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.loading import held_in_fast_dtype, load_hybrid, load_model
+from multipl_moe.model.families import FAMILIES
 
 from .conftest import random_tokens, tiny_base_config, tiny_hybrid
 
@@ -50,6 +51,17 @@ def test_a_model_to_evaluate_is_held_in_float32_where_the_hardware_is_slow_in_it
     assert (model.dtype, model.training) == (fast, False)
     ours, theirs = model.state_dict(), half.to(fast).state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_models_of_every_family_are_evaluated_dense_and_hybrid(tmp_path, family):
+    dense, tokens = AutoModelForCausalLM.from_config(tiny_base_config(family)), random_tokens(2, 30)
+    for name, model in {"dense": dense, "hybrid": tiny_hybrid(family=family)}.items():
+        model.save_pretrained(tmp_path / name)
+        loaded = load_model(tmp_path / name)
+        assert loaded.base_model.config._attn_implementation == ("eager" if family == "gemma2" else "sdpa")
+        with torch.no_grad():
+            assert loaded(input_ids=tokens.to(loaded.device)).logits.isfinite().all()
 
 
 @pytest.mark.parametrize("fast", [torch.bfloat16, torch.float32])
