@@ -1,5 +1,7 @@
 """Loading a hybrid checkpoint strictly."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -119,6 +121,25 @@ def test_a_dense_model_is_refused_with_the_remedy(tmp_path):
     AutoModelForCausalLM.from_config(tiny_base_config()).save_pretrained(tmp_path / "dense")
     with pytest.raises(BaseModelError, match=r"dense is no hybrid .*multipl-moe upcycle"):
         load_hybrid(tmp_path / "dense")
+
+
+@pytest.mark.parametrize("change", [{"token_top_k": "2"}, {"layers": None}, {"fusion": []}])
+def test_a_setting_of_another_type_is_an_error_that_names_it(folder, change):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"moe": config["moe"] | change}))
+    (key,) = change
+    with pytest.raises(BaseModelError, match=rf"moe\.{key}: .* (must be|is not one of)"):
+        load_hybrid(folder)
+    with pytest.raises(BaseModelError, match=rf"moe\.{key}: .* (must be|is not one of)"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("moe", [5, "causal", [1]])
+def test_settings_that_are_no_object_are_an_error(folder, moe):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"moe": moe}))
+    with pytest.raises(BaseModelError, match="moe"):
+        load_hybrid(folder)
 
 
 def test_a_broken_configuration_is_an_error(folder):
