@@ -57,7 +57,7 @@ def ready_to_train(expert_type: str, folder: Path) -> MultiplMoeForCausalLM:
     """The hybrid as `train` prepares it."""
     recipe = recipe_for(expert_type)
     model = load_hybrid(folder)
-    model.set_attn_implementation(attention_implementation(recipe))
+    model.set_attn_implementation(attention_implementation(model, recipe))
     prepare(model, recipe)
     unify_dtype(model, recipe)
     return model

@@ -93,7 +93,7 @@ def train(changes: dict[str, Any], work: Path) -> dict[str, Any]:
     recipe, clock = recipe_with(changes), StepClock()
     folder = work / "hybrid" if METHODS[recipe.train.method].of_hybrid else resolve_base(recipe.base)
     model = load_for_training(recipe, folder)
-    model.set_attn_implementation(attention_implementation(recipe))
+    model.set_attn_implementation(attention_implementation(model, recipe))
     prepare(model, recipe)
     frozen_hashes(model)
     unify_dtype(model, recipe)

@@ -1,5 +1,7 @@
 """Loading a hybrid checkpoint strictly."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -7,6 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.loading import held_in_fast_dtype, load_hybrid, load_model
+from multipl_moe.model.families import FAMILIES
 
 from .conftest import random_tokens, tiny_base_config, tiny_hybrid
 
@@ -50,6 +53,17 @@ def test_a_model_to_evaluate_is_held_in_float32_where_the_hardware_is_slow_in_it
     assert (model.dtype, model.training) == (fast, False)
     ours, theirs = model.state_dict(), half.to(fast).state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_models_of_every_family_are_evaluated_dense_and_hybrid(tmp_path, family):
+    dense, tokens = AutoModelForCausalLM.from_config(tiny_base_config(family)), random_tokens(2, 30)
+    for name, model in {"dense": dense, "hybrid": tiny_hybrid(family=family)}.items():
+        model.save_pretrained(tmp_path / name)
+        loaded = load_model(tmp_path / name)
+        assert loaded.base_model.config._attn_implementation == ("eager" if family == "gemma2" else "sdpa")
+        with torch.no_grad():
+            assert loaded(input_ids=tokens.to(loaded.device)).logits.isfinite().all()
 
 
 @pytest.mark.parametrize("fast", [torch.bfloat16, torch.float32])
@@ -107,6 +121,25 @@ def test_a_dense_model_is_refused_with_the_remedy(tmp_path):
     AutoModelForCausalLM.from_config(tiny_base_config()).save_pretrained(tmp_path / "dense")
     with pytest.raises(BaseModelError, match=r"dense is no hybrid .*multipl-moe upcycle"):
         load_hybrid(tmp_path / "dense")
+
+
+@pytest.mark.parametrize("change", [{"token_top_k": "2"}, {"layers": None}, {"fusion": []}])
+def test_a_setting_of_another_type_is_an_error_that_names_it(folder, change):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"moe": config["moe"] | change}))
+    (key,) = change
+    with pytest.raises(BaseModelError, match=rf"moe\.{key}: .* (must be|is not one of)"):
+        load_hybrid(folder)
+    with pytest.raises(BaseModelError, match=rf"moe\.{key}: .* (must be|is not one of)"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("moe", [5, "causal", [1]])
+def test_settings_that_are_no_object_are_an_error(folder, moe):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"moe": moe}))
+    with pytest.raises(BaseModelError, match="moe"):
+        load_hybrid(folder)
 
 
 def test_a_broken_configuration_is_an_error(folder):

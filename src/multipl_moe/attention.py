@@ -1,11 +1,18 @@
 """Which of transformers' attention implementations to run."""
 
 import torch
+from transformers import PreTrainedModel
 
 
-def fastest_attention(compute_dtype: torch.dtype) -> str:
-    """transformers' name of the implementation that is fastest here.
+def fastest_attention(model: PreTrainedModel, compute_dtype: torch.dtype) -> str:
+    """transformers' name of the implementation that is fastest here, of those that the model has.
 
     In bfloat16 on a CPU PyTorch's fused attention takes about twice the time of plain matrix products.
     """
-    return "eager" if compute_dtype == torch.bfloat16 and not torch.cuda.is_available() else "sdpa"
+    is_slow = compute_dtype == torch.bfloat16 and not torch.cuda.is_available()
+    return "eager" if is_slow or not has_sdpa(model) else "sdpa"
+
+
+def has_sdpa(model: PreTrainedModel) -> bool:
+    """Whether the model, or the base that a hybrid is built around, runs on PyTorch's fused attention."""
+    return model.base_model._supports_sdpa

@@ -64,6 +64,20 @@ def test_token_by_token_gives_the_logits_of_the_full_pass(family: str, preset: s
     torch.testing.assert_close(_chunks(model, tokens, [1]), _full(model, tokens), **TOLERANCE)
 
 
+@pytest.mark.filterwarnings("ignore:`past_key_values` is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", ["cache", "past_key_values"])
+def test_the_cache_is_used_under_both_of_its_names(name: str):
+    model = tiny_hybrid()
+    tokens = random_tokens(2, 20)
+    with torch.no_grad():
+        whole = model.model(tokens).last_hidden_state
+        begun = model(tokens[:, :10], use_cache=True)
+        logits = model(tokens[:, 10:13], **{name: begun[name]}).logits
+        hidden = model.model(tokens[:, 13:], **{name: begun[name]}).last_hidden_state
+    torch.testing.assert_close(logits, _full(model, tokens)[:, 10:13], **TOLERANCE)
+    torch.testing.assert_close(hidden, whole[:, 13:], **TOLERANCE)
+
+
 @pytest.mark.parametrize("prompt", [1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 31])
 def test_a_prompt_of_any_length_is_continued_exactly(prompt: int):
     model = tiny_hybrid()

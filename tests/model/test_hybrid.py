@@ -1,5 +1,6 @@
 """The fast hybrid layer against the slow reference: value, every gradient, load-balancing loss."""
 
+import copy
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -267,6 +268,22 @@ def test_copies_of_the_base_block_give_the_base_block(moe: str):
     layout = LAYOUTS["partial last segment"]
     x = _inputs(layout, _GROUPED[0])
     torch.testing.assert_close(_run(layer, x, layout, training=True), shared(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("expert_type", ["full", "lora"])
+def test_training_drops_nothing_of_the_base_block(expert_type: str):
+    config: Any = tiny_base_config("starcoder2", residual_dropout=0.5)
+    block = Starcoder2MLP(config).eval()
+    layer: Any = HybridMoe(copy.deepcopy(block), tiny_moe(expert_type=expert_type), config)
+    if expert_type == "full":
+        with torch.no_grad():
+            layer.experts.up_proj.copy_(block.c_fc.weight)
+            layer.experts.down_proj.copy_(block.c_proj.weight)
+            layer.experts.up_proj_bias.copy_(block.c_fc.bias)
+            layer.experts.down_proj_bias.copy_(block.c_proj.bias)
+    layout = LAYOUTS["partial last segment"]
+    x = _inputs(layout, config.hidden_size)
+    torch.testing.assert_close(_run(layer, x, layout, training=True), block(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("num_tokens", "num_experts", "top_k"), [(1, 2, 1), (7, 4, 2), (30, 6, 3)])

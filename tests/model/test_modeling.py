@@ -325,6 +325,14 @@ def test_logits_to_keep_gives_the_last_logits(keep: int):
     )
 
 
+def test_a_tuple_is_returned_where_one_is_asked_for():
+    model, tokens = tiny_hybrid(), random_tokens(2, 13)
+    with torch.no_grad():
+        output, (loss, logits) = model(tokens, labels=tokens), model(tokens, labels=tokens, return_dict=False)
+    assert torch.equal(loss, output.loss)
+    assert torch.equal(logits, output.logits)
+
+
 def test_embeddings_instead_of_token_ids_give_the_same_logits():
     model, tokens = tiny_hybrid(), random_tokens(2, 11)
     embeddings = model.get_input_embeddings()(tokens)

@@ -148,6 +148,40 @@ def test_unknown_keys_are_refused_and_all_named():
     assert error.value.problems == ["moe.num_experts: unknown key", "moe.segment_windows: unknown key"]
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"token_top_k": "2"}, "moe.token_top_k: '2' must be a whole number"),
+        ({"token_top_k": 2.0}, "moe.token_top_k: 2.0 must be a whole number"),
+        ({"expert_rank": True}, "moe.expert_rank: True must be a whole number"),
+        ({"segment_lookahead": 0}, "moe.segment_lookahead: 0 must be true or false"),
+        ({"token_weight": None}, "moe.token_weight: None must be a number"),
+        ({"preset": 1}, "moe.preset: 1 must be text"),
+        ({"layers": None}, "moe.layers: None must be a list of whole numbers"),
+        ({"layers": [0, "1"]}, "moe.layers: [0, '1'] must be a list of whole numbers"),
+        ({"fusion": None}, "moe.fusion: None is not one of fixed, normalized"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(values: dict[str, Any], message: str):
+    with pytest.raises(ConfigError) as error:
+        MoeConfig.from_dict(values)
+    assert error.value.problems == [message]
+
+
+def test_unknown_keys_and_wrong_types_are_reported_at_once():
+    with pytest.raises(ConfigError) as error:
+        MoeConfig.from_dict({"windows": 1, "layers": None, "segment_window": "64"})
+    assert [problem.split(":")[0] for problem in error.value.problems] == [
+        "moe.windows",
+        "moe.segment_window",
+        "moe.layers",
+    ]
+
+
+def test_a_whole_number_is_a_number():
+    assert MoeConfig.from_dict({"segment_capacity": 2, "token_weight": 1}).segment_capacity == 2
+
+
 def test_unknown_preset_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"moe\.preset: 'causl' is not one of causal, paper"):
         MoeConfig.from_preset("causl")

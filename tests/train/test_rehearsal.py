@@ -26,7 +26,7 @@ def _plan(recipe: Recipe, folder: Path) -> TrainingPlan:
 def _real_peak(recipe: Recipe, folder: Path) -> int:
     """Most bytes of activations in a step of the real model."""
     model = load_for_training(recipe, folder)
-    model.set_attn_implementation(attention_implementation(recipe))
+    model.set_attn_implementation(attention_implementation(model, recipe))
     prepare(model, recipe)
     unify_dtype(model, recipe)
     model.train()

@@ -1,4 +1,4 @@
-"""The optimiser that a recipe names, and what it needs."""
+"""The optimiser and the attention that a recipe names, and what they need."""
 
 from pathlib import Path
 from typing import get_args
@@ -8,10 +8,12 @@ import torch
 from transformers.training_args import OptimizerNames
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.recipe import load_recipe
 from multipl_moe.sections.training import TrainSection
 from multipl_moe.train import settings as train_settings
-from multipl_moe.train.settings import optimizer_name
+from multipl_moe.train.settings import attention_implementation, optimizer_name
 from multipl_moe.train.trainer import train_model
+from tests.conftest import tiny_hybrid
 from tests.train.tiny import World, with_train
 
 
@@ -34,3 +36,12 @@ def test_an_optimiser_that_cannot_run_here_is_refused_before_anything_is_loaded(
         optimizer_name(recipe)
     monkeypatch.setattr(train_settings, "find_spec", lambda name: object())
     assert "8bit" in optimizer_name(recipe)
+
+
+def test_attention_is_one_that_the_base_has():
+    auto, sdpa = (load_recipe(overrides={"train.attention": name}) for name in ("auto", "sdpa"))
+    gemma, llama = tiny_hybrid(family="gemma2"), tiny_hybrid()
+    assert attention_implementation(gemma, auto) == "eager"
+    assert attention_implementation(llama, sdpa) == "sdpa"
+    with pytest.raises(ConfigError, match=r"train\.attention: this base has no sdpa attention; use eager"):
+        attention_implementation(gemma, sdpa)

@@ -222,7 +222,7 @@ def test_a_base_in_several_shards_is_converted_as_one_in_a_single_file(tmp_path,
     upcycle(recipe_for(sharded), tmp_path / "b")
     first, second = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert first.keys() == second.keys()
-    assert all(torch.equal(value, second[name]) or "router" in name for name, value in first.items())
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
     assert not list((tmp_path / "b").glob("*.index.json"))
 
 
@@ -301,6 +301,22 @@ def test_a_base_that_cannot_be_converted_is_refused_with_what_can(tmp_path, arch
     with pytest.raises(BaseModelError, match=message):
         upcycle(recipe_for(tmp_path / "base"), tmp_path / "out")
     assert names_in(tmp_path) == ["base"]
+
+
+def test_a_quantised_base_is_refused(tmp_path, base):
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "fp8"}}))
+    with pytest.raises(BaseModelError, match=r"base is quantised \(fp8\); give the unquantised checkpoint"):
+        upcycle(recipe_for(base, verify=False), tmp_path / "out")
+    assert names_in(tmp_path) == ["base"]
+
+
+def test_a_base_in_double_precision_is_refused(tmp_path):
+    base = save_base(tmp_path / "base", dtype="float64")
+    with pytest.raises(BaseModelError, match=r"dtype torch\.float64; convert it to one of float32, bfloat16, float16"):
+        upcycle(recipe_for(base, verify=False), tmp_path / "out")
+    with pytest.raises(BaseModelError, match="is stored as F64; convert it to F32, BF16, F16"):
+        upcycle(recipe_for(base, dtype="float32", verify=False), tmp_path / "out")
 
 
 def test_a_hybrid_is_no_base(tmp_path, base):

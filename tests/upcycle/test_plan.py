@@ -15,7 +15,14 @@ from .conftest import save_base
 HIDDEN, INTERMEDIATE = 32, 48
 
 
-def plan_for(folder, preset: str = "causal", noise: float = 0.0, reinit: float = 0.0, **moe) -> UpcyclePlan:
+def plan_for(
+    folder,
+    preset: str = "causal",
+    noise: float = 0.0,
+    reinit: float = 0.0,
+    experts_from: CheckpointReader | None = None,
+    **moe,
+) -> UpcyclePlan:
     return UpcyclePlan(
         CheckpointReader(folder),
         AutoConfig.from_pretrained(folder),
@@ -24,7 +31,14 @@ def plan_for(folder, preset: str = "causal", noise: float = 0.0, reinit: float =
         noise=noise,
         reinit=reinit,
         seed=0,
+        experts_from=experts_from,
     )
+
+
+def store_as(dtype: torch.dtype, key: str, folder) -> None:
+    """Cast one tensor of a base on disk."""
+    found = load_file(folder / "model.safetensors")
+    save_file(found | {key: found[key].to(dtype)}, folder / "model.safetensors")
 
 
 def block(plan: UpcyclePlan, layer: int = 1) -> dict[str, tuple[int, ...]]:
@@ -129,6 +143,28 @@ def test_all_missing_and_misshapen_tensors_are_named_at_once(tmp_path):
         plan_for(folder)
     assert "tensor model.layers.1.mlp.up_proj.weight is missing" in str(caught.value)
     assert "tensor model.layers.2.mlp.down_proj.weight has shape (32, 5), expected (32, 48)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "stored", "name"),
+    [
+        ("model.layers.1.mlp.up_proj.weight", torch.float8_e4m3fn, "F8_E4M3"),
+        ("model.layers.0.self_attn.q_proj.weight", torch.int8, "I8"),
+        ("lm_head.weight", torch.float64, "F64"),
+    ],
+)
+def test_a_tensor_of_codes_or_of_another_precision_is_refused(tmp_path, key, stored, name):
+    folder = save_base(tmp_path / "base")
+    store_as(stored, key, folder)
+    with pytest.raises(BaseModelError, match=f"tensor {key} is stored as {name}; convert it to F32, BF16, F16"):
+        plan_for(folder)
+
+
+def test_experts_from_codes_are_refused(tmp_path):
+    folder, tuned = save_base(tmp_path / "base"), save_base(tmp_path / "tuned")
+    store_as(torch.float8_e4m3fn, "model.layers.1.mlp.up_proj.weight", tuned)
+    with pytest.raises(BaseModelError, match=r"tuned: tensor .*up_proj\.weight is stored as F8_E4M3"):
+        plan_for(folder, experts_from=CheckpointReader(tuned))
 
 
 def test_a_base_that_promises_biases_must_have_them(tmp_path):

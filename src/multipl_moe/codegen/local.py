@@ -129,7 +129,7 @@ def set_dtype(model: PreTrainedModel, dtype: torch.dtype) -> None:
     for name, parameter in model.named_parameters():
         if parameter.is_floating_point() and not any(part in name for part in kept):
             parameter.data = parameter.data.to(dtype)
-    model.set_attn_implementation(fastest_attention(dtype))
+    model.set_attn_implementation(fastest_attention(model, dtype))
 
 
 def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:

@@ -20,6 +20,7 @@ class Family:
         gated: whether the first matrix yields gate and up halves (act(gate) * up) or one plain hidden (act(up)).
         activation: configuration key of the activation function.
         bias: configuration key that says whether the block has biases (None: it never has).
+        dropout: attribute of the block with the rate of a dropout of its own (None: it has none).
         logit_softcap, logit_divisor: configuration keys of what the family does to its logits (None: nothing).
     """
 
@@ -28,6 +29,7 @@ class Family:
     gated: bool = True
     activation: str = "hidden_act"
     bias: str | None = None
+    dropout: str | None = None
     logit_softcap: str | None = None
     logit_divisor: str | None = None
 
@@ -51,7 +53,7 @@ FAMILIES: dict[str, Family] = {
     "gemma2": _GEMMA,
     "gemma3_text": _GEMMA,
     "phi3": Family(up=("gate_up_proj",)),
-    "starcoder2": Family(up=("c_fc",), down="c_proj", gated=False, bias="use_bias"),
+    "starcoder2": Family(up=("c_fc",), down="c_proj", gated=False, bias="use_bias", dropout="residual_dropout"),
     "olmo2": Family(),
     "granite": Family(bias="mlp_bias", logit_divisor="logits_scaling"),
 }

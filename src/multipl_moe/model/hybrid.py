@@ -51,6 +51,8 @@ class HybridMoe(nn.Module):
         hidden, family = base_config.hidden_size, family_of(base_config)
         self.moe = moe
         self.shared_expert = shared_expert
+        if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
+            setattr(shared_expert, family.dropout, 0.0)
         sizes = (moe.num_trained_experts, hidden, base_config.intermediate_size)
         self.experts: Experts = (
             LoraExperts(*sizes, moe.expert_rank, family, base_config)

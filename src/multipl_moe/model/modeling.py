@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, GenerationMixin, PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import MoeCausalLMOutputWithPast
+from transformers.utils import can_return_tuple
+from transformers.utils.deprecation import deprecate_kwarg
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.cache import add_segment_state, require_dynamic, segment_state_of
@@ -86,6 +88,8 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         """The hybrid feed-forward blocks by decoder-layer index."""
         return {index: cast(HybridMoe, self.model.layers[index].mlp) for index in self._moe.layers}
 
+    @deprecate_kwarg("past_key_values", "5.40.0", new_name="cache")
+    @can_return_tuple
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -110,7 +114,7 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
             num_items_in_batch: labels in the whole accumulated batch, over all processes; makes losses of micro-batches
                 add up, those of processes too.
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
-            kwargs: among others `cache`, the cache of the tokens before.
+            kwargs: among others `cache`, the cache of the tokens before, which may still be called `past_key_values`.
         """
         outputs = self.model(
             input_ids=input_ids,
@@ -162,6 +166,9 @@ class MultiplMoeForCausalLM(PreTrainedModel, GenerationMixin):
         inputs = kwargs.get("input_ids") if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
         inputs = args[0] if inputs is None and args else inputs
         assert inputs is not None
+        if "past_key_values" in kwargs:  # the decoder renames it too, but after this hook
+            kwargs = {"cache": kwargs["past_key_values"]} | kwargs
+            del kwargs["past_key_values"]
         cache = self._cache(kwargs)
         attention_mask, position_ids = kwargs.get("attention_mask"), kwargs.get("position_ids")
         if attention_mask is not None and (not isinstance(attention_mask, Tensor) or attention_mask.ndim != 2):

@@ -18,6 +18,13 @@ _CHOICES = {
     "shared_expert_selection": ("always", "competes"),
     "expert_type": ("full", "lora"),
 }
+_TYPE_NAMES: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    bool: "true or false",
+    float: "a number",
+    list[int]: "a list of whole numbers",
+}
 
 
 @dataclass(frozen=True)
@@ -80,10 +87,16 @@ class MoeConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "MoeConfig":
-        """Read the `moe` entry of a config.json; unknown keys are an error."""
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise ConfigError([f"moe.{key}: unknown key" for key in unknown])
+        """Read the `moe` entry of a config.json; unknown keys and values of another type are errors."""
+        if not isinstance(values, dict):
+            raise ConfigError(f"moe: {values!r} must be an object with the settings of the hybrid layer")
+        types: dict[str, Any] = {f.name: f.type for f in fields(cls)}
+        problems = [f"moe.{key}: unknown key" for key in sorted(values.keys() - types.keys())]
+        for key, wanted in types.items():
+            if key in values and key not in _CHOICES and not _is_of_type(values[key], wanted):
+                problems.append(f"moe.{key}: {values[key]!r} must be {_TYPE_NAMES[wanted]}")
+        if problems:
+            raise ConfigError(problems)
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,6 +156,13 @@ class MoeConfig:
             yield f"expert_rank: {self.expert_rank} must be at least 1"
         if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
             yield f"layers: {self.layers} must be ascending layer indices, each once"
+
+
+def _is_of_type(value: Any, wanted: Any) -> bool:
+    """Whether a value out of JSON is what a setting takes: true and false are no numbers, and 1 is a fraction too."""
+    if wanted == list[int]:
+        return isinstance(value, list) and all(type(item) is int for item in value)
+    return type(value) is wanted or (wanted is float and type(value) is int)
 
 
 _CAUSAL = MoeConfig()

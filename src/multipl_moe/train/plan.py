@@ -106,7 +106,7 @@ def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: in
         ConfigError: layers that the model does not have.
     """
     model = empty_for_training(recipe, config)
-    model.set_attn_implementation(attention_implementation(recipe))
+    model.set_attn_implementation(attention_implementation(model, recipe))
     stored = {name: p.numel() * p.element_size() for name, p in model.named_parameters() if not is_adapter(name)}
     stored_in_float32 = model.dtype == torch.float32
     audit = prepare(model, recipe)

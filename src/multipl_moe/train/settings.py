@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
-from multipl_moe.attention import fastest_attention
+from multipl_moe.attention import fastest_attention, has_sdpa
 from multipl_moe.device import fast_dtype
 from multipl_moe.errors import ConfigError
 from multipl_moe.launch import num_processes
@@ -64,10 +64,16 @@ def unify_dtype(model: PreTrainedModel, recipe: Recipe) -> None:
         model.float()
 
 
-def attention_implementation(recipe: Recipe) -> str:
-    """transformers' name of the attention to train with."""
+def attention_implementation(model: PreTrainedModel, recipe: Recipe) -> str:
+    """transformers' name of the attention to train with.
+
+    Raises:
+        ConfigError: the recipe asks for one that the model lacks.
+    """
     attention = recipe.train.attention
-    return fastest_attention(compute_dtype(recipe)) if attention == "auto" else attention
+    if attention == "sdpa" and not has_sdpa(model):
+        raise ConfigError("train.attention: this base has no sdpa attention; use eager, or auto")
+    return fastest_attention(model, compute_dtype(recipe)) if attention == "auto" else attention
 
 
 def optimizer_name(recipe: Recipe) -> str:

@@ -20,7 +20,7 @@ def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> floa
     """Tokens per second of stage 1: forward, backward and optimiser step, on a copy of the model that is dropped."""
     model = load_hybrid(model_folder)
     move_to_best_device(model)
-    model.set_attn_implementation(attention_implementation(recipe))
+    model.set_attn_implementation(attention_implementation(model, recipe))
     prepare(model, recipe)
     unify_dtype(model, recipe)
     model.train()

@@ -167,7 +167,7 @@ def run_stage(
     require_same_tokenizer(start, corpus)
     finish = stage.finish(recipe, start, corpus)
     held_out = HeldOut.read(recipe, corpus, start) if recipe.train.eval_every_steps is not None else None
-    model.set_attn_implementation(attention_implementation(recipe))
+    model.set_attn_implementation(attention_implementation(model, recipe))
     storage_dtype = model.dtype
     audit = stage.prepare(model, recipe)
     if is_main():

@@ -12,6 +12,7 @@ from torch import Tensor
 from multipl_moe.errors import BaseModelError
 
 _DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+WRITABLE_DTYPES = tuple(_DTYPE_NAMES)
 _DTYPES = {name: dtype for dtype, name in _DTYPE_NAMES.items()}
 _HEADER_ALIGNMENT = 8
 _MAX_SHARD_BYTES = 5_000_000_000

@@ -18,7 +18,7 @@ from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import record_run, write_json
 from multipl_moe.staging import copy_companions, refuse_existing, require_space, staged_folder
 from multipl_moe.upcycle.base import base_licence, hub_id, resolve_base
-from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
+from multipl_moe.upcycle.checkpoint import WRITABLE_DTYPES, CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.upcycle.layers import resolve_layers
 from multipl_moe.upcycle.new_tokens import extend_config, open_base, wanted_vocabulary
 from multipl_moe.upcycle.plan import UpcyclePlan
@@ -97,6 +97,9 @@ def upcycle(
 def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -> tuple[MultiplMoeConfig, UpcyclePlan]:
     base_config = load_config(base_folder)
     family_of(base_config)
+    if (quantization := getattr(base_config, "quantization_config", None)) is not None:
+        method = quantization.get("quant_method", "unknown method")
+        raise BaseModelError(f"base model: {base_folder} is quantised ({method}); give the unquantised checkpoint")
     extend_config(base_config, vocabulary)
     moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base_config.num_hidden_layers))
     settings = recipe.upcycle
@@ -168,4 +171,8 @@ def _verify(
 
 def _dtype(name: str, config: PreTrainedConfig) -> torch.dtype:
     dtype = (config.dtype or torch.float32) if name == "auto" else name
-    return getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    if dtype not in WRITABLE_DTYPES:
+        known = ", ".join(str(known).removeprefix("torch.") for known in WRITABLE_DTYPES)
+        raise BaseModelError(f"base model: its config.json says dtype {dtype}; convert it to one of {known}")
+    return dtype

@@ -30,7 +30,8 @@ class UpcyclePlan:
         experts_from: tensors of a dense model of the same shape that the experts start as; default: the base's.
 
     Raises:
-        BaseModelError: tensors that the base must have are missing or of another shape.
+        BaseModelError: tensors that the base must have are missing or of another shape, or one is stored in a dtype
+            that is not written here, as the codes of a quantised base are.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class UpcyclePlan:
         self.experts_from = experts_from or reader
         self.noise, self.reinit, self.seed = noise, reinit, seed
         self.family: Family = family_of(config)
+        for key in reader.shapes:
+            reader.dtype(key)
         self._prefixes = self._find_layers()
 
     def tensors(self) -> list[TensorPlan]:
@@ -170,9 +173,10 @@ def _zeros(shape: tuple[int, ...]) -> Iterator[Tensor]:
 
 
 def _misfits(reader: CheckpointReader, key: str, shape: tuple[int, ...]) -> list[str]:
-    """What is wrong with a tensor that a checkpoint must have, if anything."""
+    """What is wrong with the shape of a tensor that a checkpoint must have, if anything; raises for its dtype."""
     found = reader.shapes.get(key)
     if found == shape:
+        reader.dtype(key)
         return []
     fault = "is missing" if found is None else f"has shape {found}, expected {shape}"
     return [f"{reader.role}: {reader.folder}: tensor {key} {fault}"]
