@@ -16,7 +16,7 @@ COMPARISONS = Path(__file__).parents[2] / "recipes" / "comparisons"
 
 def _write(tmp_path: Path, values: dict[str, Any]) -> Path:
     file = tmp_path / "comparison.yaml"
-    file.write_text(yaml.safe_dump(values))
+    file.write_text(yaml.safe_dump(values, sort_keys=False))
     return file
 
 
@@ -50,6 +50,25 @@ def test_settings_of_one_method_do_not_reach_another(comparison, world: World):
     assert recipes["causal"].train.method == "experts"
     assert recipes["dense-ffn"].train.method == "dense-ffn"
     assert common_recipe(comparison).corpus == world.recipe.corpus
+
+
+@pytest.mark.parametrize("changes", [{"train.method": "dense"}, {"train": {"method": "dense"}}])
+@pytest.mark.parametrize("common", [{"train": {"replay": 0.1, "method": "lora"}}, {"train.replay": 0.1, "train": {}}])
+def test_a_method_changes_only_what_it_names_however_sections_are_written(tmp_path: Path, common: Any, changes: Any):
+    values = {"tokens": 512, "recipe": common, "methods": {"dense": {"title": "dense", "set": changes}}}
+    (run,) = planned_runs(load_comparison(_write(tmp_path, values)))
+    assert (run.recipe.train.replay, run.recipe.train.method) == (0.1, "dense")
+
+
+@pytest.mark.parametrize(
+    "common", [{"corpus.max_bytes_per_language": None}, {"corpus": {"max_bytes_per_language": None}}]
+)
+def test_a_null_replaces_a_default(tmp_path: Path, common: dict[str, Any]):
+    values = {"tokens": 512, "recipe": common, "methods": {"dense": {"title": "dense"}}}
+    comparison = load_comparison(_write(tmp_path, values))
+    assert common_recipe(comparison).corpus.max_bytes_per_language is None
+    (tmp_path / "again.yaml").write_text(comparison.to_yaml())
+    assert load_comparison(tmp_path / "again.yaml") == comparison
 
 
 def test_a_comparison_comes_back_from_its_own_yaml(comparison, tmp_path: Path):

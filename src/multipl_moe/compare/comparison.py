@@ -1,14 +1,15 @@
 """The schema of a comparison: methods as settings on top of one recipe, and the runs that follow from them."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe, describe_problem, load_recipe, read_yaml
+from multipl_moe.recipe import NULL, Recipe, describe_problem, load_recipe, read_yaml
 from multipl_moe.sections.section import Section
 
 _SHARED = ("base", "seed", "learn", "keep", "own_languages", "corpus", "eval", "codegen", "programs")
@@ -215,4 +216,23 @@ def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, see
 def _recipe(comparison: Comparison, name: str, changes: dict[str, Any] | None = None) -> Recipe:
     method = comparison.methods[name]
     common = {} if method.recipe is not None else comparison.recipe
-    return load_recipe(method.recipe, common | method.set | (changes or {}))
+    return load_recipe(method.recipe, _by_dotted_key(common) | _by_dotted_key(method.set) | (changes or {}))
+
+
+def _by_dotted_key(values: dict[str, Any], section: str = "") -> dict[str, Any]:
+    """Each setting by its own key, so that a section on top of another replaces only what it names; with `NULL`s."""
+    settings: dict[str, Any] = {}
+    for name, value in values.items():
+        key = f"{section}{name}"
+        if isinstance(value, dict) and _is_section(key):
+            settings |= _by_dotted_key(value, f"{key}.")
+        else:
+            settings[key] = NULL if value is None else value
+    return settings
+
+
+def _is_section(key: str) -> bool:
+    try:
+        return isinstance(attrgetter(key)(Recipe()), BaseModel)
+    except AttributeError:  # an unknown key, which the recipe refuses
+        return False
