@@ -131,10 +131,7 @@ class Recipe(Section):
 
     def to_values(self) -> dict[str, Any]:
         """The whole recipe as a JSON-ready dict, without the settings that are null by default."""
-        values = self.model_dump(mode="json", exclude_none=True)
-        if self.corpus.max_bytes_per_language is None:
-            values["corpus"]["max_bytes_per_language"] = None
-        return values
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 NULL = object()

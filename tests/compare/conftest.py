@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+import yaml
 
-from multipl_moe.compare.comparison import Comparison
+from multipl_moe.compare.comparison import Comparison, load_comparison
 from tests.train.tiny import World, tiny_world
 
 
@@ -15,7 +16,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def values(world: World) -> dict[str, Any]:
-    """The file: a hybrid with two seeds, warm start and review, a dense one with a curve, one with a curve alone."""
+    """The file: a hybrid with two seeds, warm start and review, a dense one with a curve, one with a curve alone.
+
+    The dense ones have the recipe's seed, and the slow one the recipe's rate.
+    """
     return {
         "title": "Two ways",
         "tokens": 512,
@@ -34,14 +38,11 @@ def values(world: World) -> dict[str, Any]:
                 "set": {"train.method": "dense-ffn"},
                 "learning_rate": 1e-3,
                 "learning_rates": [1e-3, 1e-2],
-                "seeds": [3],
             },
             "slow": {
                 "title": "slow feed-forward",
-                "set": {"train.method": "dense-ffn", "train.warmup_share": 0.5},
-                "learning_rate": 1e-3,
+                "set": {"train.method": "dense-ffn", "train.warmup_share": 0.5, "train.learning_rate": 1e-3},
                 "learning_rates": [1e-3],
-                "seeds": [3],
                 "long": False,
             },
         },
@@ -53,5 +54,7 @@ def values(world: World) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def comparison(values: dict[str, Any]) -> Comparison:
-    return Comparison.model_validate(values)
+def comparison(values: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    file = tmp_path_factory.mktemp("comparison") / "comparison.yaml"
+    file.write_text(yaml.safe_dump(values, sort_keys=False))
+    return load_comparison(file)

@@ -16,7 +16,7 @@ COMPARISONS = Path(__file__).parents[2] / "recipes" / "comparisons"
 
 def _write(tmp_path: Path, values: dict[str, Any]) -> Path:
     file = tmp_path / "comparison.yaml"
-    file.write_text(yaml.safe_dump(values))
+    file.write_text(yaml.safe_dump(values, sort_keys=False))
     return file
 
 
@@ -52,9 +52,55 @@ def test_settings_of_one_method_do_not_reach_another(comparison, world: World):
     assert common_recipe(comparison).corpus == world.recipe.corpus
 
 
+@pytest.mark.parametrize("changes", [{"train.method": "dense"}, {"train": {"method": "dense"}}])
+@pytest.mark.parametrize("common", [{"train": {"replay": 0.1, "method": "lora"}}, {"train.replay": 0.1, "train": {}}])
+def test_a_method_changes_only_what_it_names_however_sections_are_written(tmp_path: Path, common: Any, changes: Any):
+    values = {"tokens": 512, "recipe": common, "methods": {"dense": {"title": "dense", "set": changes}}}
+    (run,) = planned_runs(load_comparison(_write(tmp_path, values)))
+    assert (run.recipe.train.replay, run.recipe.train.method) == (0.1, "dense")
+
+
+@pytest.mark.parametrize(
+    "common", [{"corpus.max_bytes_per_language": None}, {"corpus": {"max_bytes_per_language": None}}]
+)
+def test_a_null_replaces_a_default(tmp_path: Path, common: dict[str, Any]):
+    values = {"tokens": 512, "recipe": common, "methods": {"dense": {"title": "dense"}}}
+    comparison = load_comparison(_write(tmp_path, values))
+    assert common_recipe(comparison).corpus.max_bytes_per_language is None
+    (tmp_path / "again.yaml").write_text(comparison.to_yaml())
+    assert load_comparison(tmp_path / "again.yaml") == comparison
+
+
 def test_a_comparison_comes_back_from_its_own_yaml(comparison, tmp_path: Path):
     (tmp_path / "again.yaml").write_text(comparison.to_yaml())
     assert load_comparison(tmp_path / "again.yaml") == comparison
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 4),
+        ("own_languages", {"lua": {}}),
+        ("train.replay", 0.5),
+        ("train.weights", {"rust": 1, "go": 2}),
+        ("train.mixture_temperature", 2.0),
+        ("train.language_tokens", {"rust": 768, "go": 768}),
+        ("train.max_epochs", 3.0),
+    ],
+)
+def test_methods_that_would_see_other_tokens_or_another_order_are_refused(values, tmp_path: Path, key: str, value: Any):
+    changed = copy.deepcopy(values)
+    changed["methods"]["slow"]["set"][key] = value
+    (problem,) = _problems(tmp_path, changed)
+    assert problem.endswith(f"methods.slow: {key} must be the same as in causal")
+
+
+def test_a_mixture_that_is_capped_differs_from_one_that_is_refused(values, tmp_path: Path):
+    changed = copy.deepcopy(values)
+    changed["recipe"]["train"]["max_epochs"] = 3.0
+    changed["methods"]["slow"]["set"]["train.on_max_epochs"] = "cap"
+    (problem,) = _problems(tmp_path, changed)
+    assert problem.endswith("methods.slow: train.on_max_epochs must be the same as in causal")
 
 
 @pytest.mark.parametrize(
@@ -82,15 +128,15 @@ def test_what_is_wrong_is_told_with_its_key(values, tmp_path: Path, change: dict
     assert any(problem in line for line in problems), problems
 
 
-def test_recipe_files_are_methods_named_after_them(world: World, tmp_path: Path):
+def test_recipe_files_are_methods_named_after_them_with_their_own_rate_and_seed(world: World, tmp_path: Path):
     for name, rate in (("slow", 1e-3), ("fast", 1e-2)):
         values = world.recipe.model_dump(mode="json", exclude_none=True)
         values["train"]["learning_rate"] = rate
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(values))
     runs = planned_runs(comparison_of_recipes([tmp_path / "slow.yaml", tmp_path / "fast.yaml"], tokens=256))
-    assert [(run.method, run.recipe.train.learning_rate, run.recipe.train.tokens) for run in runs] == [
-        ("slow", 1e-3, 256),
-        ("fast", 1e-2, 256),
+    assert [(run.name, run.method, run.recipe.seed, run.recipe.train.tokens) for run in runs] == [
+        ("slow-0k-lr0.001-seed3", "slow", 3, 256),
+        ("fast-0k-lr0.01-seed3", "fast", 3, 256),
     ]
     with pytest.raises(ConfigError, match="give each file a name of its own"):
         comparison_of_recipes([tmp_path / "slow.yaml", tmp_path / "other" / "slow.yaml"], tokens=256)

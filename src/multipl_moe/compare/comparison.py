@@ -1,18 +1,22 @@
 """The schema of a comparison: methods as settings on top of one recipe, and the runs that follow from them."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe, describe_problem, load_recipe, read_yaml
+from multipl_moe.recipe import NULL, Recipe, describe_problem, load_recipe, read_yaml
 from multipl_moe.sections.section import Section
 
-_SHARED_SECTIONS = ("base", "learn", "keep", "corpus", "eval", "codegen", "programs")
-_SHARED_SETTINGS = ("sequence_tokens", "packing", "batch_sequences", "accumulation_steps")
+_SHARED = ("base", "seed", "learn", "keep", "own_languages", "corpus", "eval", "codegen", "programs")
+_SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
+    *("sequence_tokens", "packing", "batch_sequences", "accumulation_steps"),
+    *("replay", "weights", "mixture_temperature", "language_tokens", "max_epochs", "on_max_epochs"),
+)
 _Rate = Annotated[float, Field(gt=0)]
 
 
@@ -34,7 +38,7 @@ class ComparedMethod(Section):
     )
     learning_rate: _Rate | None = Field(default=None, description="Rate of the long runs; default: the recipe's.")
     seeds: list[int] = Field(
-        default_factory=lambda: [0], min_length=1, description="Seeds of the long runs; a curve has the first."
+        default_factory=list, description="Seeds of the long runs; a curve has the first. Default: the recipe's."
     )
     long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
     warm_start: WarmStart | None = None
@@ -125,8 +129,7 @@ def load_comparison(path: Path) -> Comparison:
     except ValidationError as error:
         problems = [f"{path}: {describe_problem(problem, Comparison)}" for problem in error.errors()]
         raise ConfigError(problems) from None
-    _require_comparable(comparison, origin=str(path))
-    return comparison
+    return _resolved(comparison, origin=str(path))
 
 
 def comparison_of_recipes(files: list[Path], tokens: int) -> Comparison:
@@ -139,9 +142,7 @@ def comparison_of_recipes(files: list[Path], tokens: int) -> Comparison:
     if len(set(names)) < len(names):
         raise ConfigError(f"recipes: {', '.join(names)}: give each file a name of its own, it is the method's")
     methods = {file.stem: ComparedMethod(title=file.stem, recipe=file.absolute()) for file in files}
-    comparison = Comparison(tokens=tokens, methods=methods)
-    _require_comparable(comparison, origin="recipes")
-    return comparison
+    return _resolved(Comparison(tokens=tokens, methods=methods), origin="recipes")
 
 
 def common_recipe(comparison: Comparison) -> Recipe:
@@ -149,8 +150,19 @@ def common_recipe(comparison: Comparison) -> Recipe:
     return _recipe(comparison, next(iter(comparison.methods)))
 
 
-def _require_comparable(comparison: Comparison, origin: str) -> None:
-    """Raise ConfigError where a method's recipe is wrong, or its data or scores would not be the first one's."""
+def _resolved(comparison: Comparison, origin: str) -> Comparison:
+    """The comparison, checked, with the rate and seeds of each method also where they are its recipe's."""
+    recipes = _comparable_recipes(comparison, origin)
+    methods = {}
+    for name, method in comparison.methods.items():
+        rate = method.learning_rate or recipes[name].train.learning_rate
+        seeds = method.seeds or [recipes[name].seed]
+        methods[name] = method.model_copy(update={"learning_rate": rate, "seeds": seeds})
+    return comparison.model_copy(update={"methods": methods})
+
+
+def _comparable_recipes(comparison: Comparison, origin: str) -> dict[str, Recipe]:
+    """Recipe of each method; raises ConfigError where one is wrong, or its data or scores would not be the first's."""
     recipes, problems = {}, []
     for name in comparison.methods:
         try:
@@ -166,11 +178,12 @@ def _require_comparable(comparison: Comparison, origin: str) -> None:
                 problems.append(f"{origin}: methods.{name}: {key} must be the same as in {first}")
     if problems:
         raise ConfigError(problems)
+    return recipes
 
 
 def _shared(recipe: Recipe) -> dict[str, Any]:
-    shared = {key: getattr(recipe, key) for key in _SHARED_SECTIONS}
-    return shared | {f"train.{key}": getattr(recipe.train, key) for key in _SHARED_SETTINGS}
+    shared = {key: getattr(recipe, key) for key in _SHARED}
+    return shared | {f"train.{key}": getattr(recipe.train, key) for key in _SHARED_OF_TRAINING}
 
 
 def planned_runs(comparison: Comparison) -> list[Run]:
@@ -203,4 +216,23 @@ def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, see
 def _recipe(comparison: Comparison, name: str, changes: dict[str, Any] | None = None) -> Recipe:
     method = comparison.methods[name]
     common = {} if method.recipe is not None else comparison.recipe
-    return load_recipe(method.recipe, common | method.set | (changes or {}))
+    return load_recipe(method.recipe, _by_dotted_key(common) | _by_dotted_key(method.set) | (changes or {}))
+
+
+def _by_dotted_key(values: dict[str, Any], section: str = "") -> dict[str, Any]:
+    """Each setting by its own key, so that a section on top of another replaces only what it names; with `NULL`s."""
+    settings: dict[str, Any] = {}
+    for name, value in values.items():
+        key = f"{section}{name}"
+        if isinstance(value, dict) and _is_section(key):
+            settings |= _by_dotted_key(value, f"{key}.")
+        else:
+            settings[key] = NULL if value is None else value
+    return settings
+
+
+def _is_section(key: str) -> bool:
+    try:
+        return isinstance(attrgetter(key)(Recipe()), BaseModel)
+    except AttributeError:  # an unknown key, which the recipe refuses
+        return False

@@ -1,9 +1,9 @@
 """Which files to learn from and what becomes of them: the section `corpus`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from multipl_moe.sections.section import Section
 
@@ -158,9 +158,3 @@ class CorpusSection(Section):
     def anywhere(self) -> "CorpusSection":
         """The section less where its tasks run, which changes nothing in the corpus."""
         return self.model_copy(update={"executor": ExecutorSection(parts=self.executor.parts)})
-
-    @model_serializer(mode="wrap")
-    def _keeps_no_budget(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Written without its empty values, a recipe would come back with the default budget instead of none."""
-        values = serialize(self)
-        return values if self.max_bytes_per_language is not None else values | {"max_bytes_per_language": None}
