@@ -1,6 +1,7 @@
 """Loading a hybrid checkpoint strictly."""
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_models_of_every_family_are_evaluated_dense_and_hybrid(tmp_path, family)
     dense, tokens = AutoModelForCausalLM.from_config(tiny_base_config(family)), random_tokens(2, 30)
     for name, model in {"dense": dense, "hybrid": tiny_hybrid(family=family)}.items():
         model.save_pretrained(tmp_path / name)
-        loaded = load_model(tmp_path / name)
+        loaded: Any = load_model(tmp_path / name)
         assert loaded.base_model.config._attn_implementation == ("eager" if family == "gemma2" else "sdpa")
         with torch.no_grad():
             assert loaded(input_ids=tokens.to(loaded.device)).logits.isfinite().all()

@@ -1,5 +1,7 @@
 """Which of transformers' attention implementations to run."""
 
+from typing import Any
+
 import torch
 from transformers import PreTrainedModel
 
@@ -15,4 +17,5 @@ def fastest_attention(model: PreTrainedModel, compute_dtype: torch.dtype) -> str
 
 def has_sdpa(model: PreTrainedModel) -> bool:
     """Whether the model, or the base that a hybrid is built around, runs on PyTorch's fused attention."""
-    return model.base_model._supports_sdpa
+    base: Any = model.base_model
+    return base._supports_sdpa
