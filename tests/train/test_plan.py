@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +131,8 @@ def test_time_is_work_over_speed():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, method: str):
+def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str):
+    monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: torch.bfloat16)
     recipe = with_train(world.recipe, method=method)
     (tmp_path / "run.yaml").write_text(recipe.to_yaml())
     config = starting_config(recipe)
@@ -167,6 +169,13 @@ def test_low_rank_experts_are_a_remedy_only_where_the_recipe_allows_them(
     assert {"moe.expert_type": "lora"} not in changes
     for change in changes:
         load_recipe(tmp_path / "run.yaml", change)
+
+
+@pytest.mark.parametrize("fast", [torch.float32, torch.bfloat16])
+def test_bfloat16_is_a_remedy_only_where_it_is_fast(world: World, monkeypatch: pytest.MonkeyPatch, fast: torch.dtype):
+    monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: fast)
+    changes = remedies(world.recipe, starting_config(world.recipe), has_model=True)
+    assert ({"train.compute_dtype": "bfloat16"} in changes) == (fast == torch.bfloat16)
 
 
 def test_what_cannot_be_trained_is_refused(world: World):

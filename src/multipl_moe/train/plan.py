@@ -9,6 +9,7 @@ from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
 from multipl_moe.allocator import KERNELS_KEPT
+from multipl_moe.device import fast_dtype
 from multipl_moe.errors import BaseModelError
 from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -161,7 +162,7 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
 def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> list[dict[str, Any]]:
     """Changes of the recipe, dotted keys and values, each of which makes its run smaller; mildest first.
 
-    Only what goes with the rest of the recipe.
+    Only what goes with the rest of the recipe; bfloat16 only where it is fast, not where it would be emulated.
 
     Args:
         recipe: what does not fit.
@@ -171,7 +172,7 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
     train, changes = recipe.train, []
     if not train.gradient_checkpointing:
         changes.append({"train.gradient_checkpointing": True})
-    if compute_dtype(recipe) == torch.float32:
+    if compute_dtype(recipe) == torch.float32 and fast_dtype() == torch.bfloat16:
         weights = {} if has_model or train.method != "experts" else {"upcycle.dtype": "bfloat16"}
         changes.append(weights | {"train.compute_dtype": "bfloat16"})
     if train.batch_sequences % 2 == 0:
