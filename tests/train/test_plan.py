@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe import Recipe, load_recipe
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan, plan_training, remedies, starting_config
 from multipl_moe.train.speed import MachineSpeed
@@ -129,28 +130,52 @@ def test_time_is_work_over_speed():
     assert plan.seconds(speed) == 10 * plan.step_seconds(speed)
 
 
-def test_each_remedy_makes_the_run_smaller(world: World):
-    for method in METHODS:
-        recipe = with_train(world.recipe, method=method)
-        config = starting_config(recipe)
-        before = plan_training(recipe, config, runtime_bytes=0)
-        changes = remedies(recipe, config, has_model=False)
-        assert {"train.gradient_checkpointing": True} in changes
-        assert ({"train.method": "lora"} in changes) == (method == "dense")
-        assert ({"moe.layers": "last:1"} in changes) == (method in ("experts", "dense-ffn"))
-        for change in changes:
-            changed = _with(recipe, change)
-            after = plan_training(changed, starting_config(changed), runtime_bytes=0)
-            if "train.compute_dtype" not in change and "train.gradient_checkpointing" not in change:
-                assert after.memory.total_bytes < before.memory.total_bytes, (method, change)
+@pytest.mark.parametrize("method", METHODS)
+def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str):
+    monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: torch.bfloat16)
+    recipe = with_train(world.recipe, method=method)
+    (tmp_path / "run.yaml").write_text(recipe.to_yaml())
+    config = starting_config(recipe)
+    before = plan_training(recipe, config, runtime_bytes=0)
+    changes = remedies(recipe, config, has_model=False)
+    assert {"train.gradient_checkpointing": True} in changes
+    assert ({"train.method": "lora"} in changes) == (method == "dense")
+    assert ({"moe.layers": "last:1"} in changes) == (method in ("experts", "dense-ffn"))
+    assert ({"moe.expert_type": "lora"} in changes) == (method == "experts")
+    for change in changes:
+        changed = load_recipe(tmp_path / "run.yaml", change)
+        after = plan_training(changed, starting_config(changed), runtime_bytes=0)
+        if "train.compute_dtype" not in change and "train.gradient_checkpointing" not in change:
+            assert after.memory.total_bytes < before.memory.total_bytes, change
 
 
-def _with(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
-    for key, value in changes.items():
-        section, _, name = key.partition(".")
-        part = getattr(recipe, section).model_copy(update={name: value})
-        recipe = recipe.model_copy(update={section: part})
-    return recipe
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"upcycle": {"noise": 0.1}},
+        {"upcycle": {"reinit": 0.5}},
+        {"upcycle": {"experts_from": "tuned"}},
+        {"moe": {"expert_type": "lora"}},
+    ],
+    ids=str,
+)
+def test_low_rank_experts_are_a_remedy_only_where_the_recipe_allows_them(
+    world: World, tmp_path: Path, sections: dict[str, Any]
+):
+    recipe = tiny_recipe(world.base, world.sources, **sections)
+    (tmp_path / "run.yaml").write_text(recipe.to_yaml())
+    changes = remedies(recipe, starting_config(recipe), has_model=False)
+    assert changes
+    assert {"moe.expert_type": "lora"} not in changes
+    for change in changes:
+        load_recipe(tmp_path / "run.yaml", change)
+
+
+@pytest.mark.parametrize("fast", [torch.float32, torch.bfloat16])
+def test_bfloat16_is_a_remedy_only_where_it_is_fast(world: World, monkeypatch: pytest.MonkeyPatch, fast: torch.dtype):
+    monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: fast)
+    changes = remedies(world.recipe, starting_config(world.recipe), has_model=True)
+    assert ({"train.compute_dtype": "bfloat16"} in changes) == (fast == torch.bfloat16)
 
 
 def test_what_cannot_be_trained_is_refused(world: World):

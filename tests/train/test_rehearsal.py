@@ -11,6 +11,7 @@ from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan, plan_training, starting_config
 from multipl_moe.train.rehearsal import _Ledger
 from multipl_moe.train.settings import attention_implementation, compute_dtype, enable_checkpointing, unify_dtype
+from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe, with_train
 
 _ROWS, _TOKENS = 4, 32
@@ -56,6 +57,16 @@ def test_a_rehearsal_holds_what_the_real_step_holds(world: World, method: str, c
 def test_a_rehearsal_of_a_hybrid_holds_what_the_real_step_holds_but_for_uneven_loads(world: World):
     planned = _plan(world.recipe, world.hybrid).memory.activation_bytes
     assert planned == pytest.approx(_real_peak(world.recipe, world.hybrid), rel=0.1)
+
+
+@pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("float32", 6), ("float32", 1), ("bfloat16", 4)])
+def test_low_rank_experts_can_be_rehearsed_in_any_rank(world: World, tmp_path: Path, dtype: str, rank: int):
+    """Rank 4 in float32 takes grouped matmuls, the others a loop over the experts."""
+    moe = {"expert_type": "lora", "expert_rank": rank}
+    recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": dtype})
+    upcycle(recipe, tmp_path / "hybrid")
+    planned = _plan(recipe, tmp_path / "hybrid").memory.activation_bytes
+    assert planned == pytest.approx(_real_peak(recipe, tmp_path / "hybrid"), rel=0.1)
 
 
 def test_the_ledger_knows_what_is_alive():

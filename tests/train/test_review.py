@@ -223,10 +223,20 @@ def test_what_cannot_be_reviewed_is_refused_before_anything_is_written(
     upcycle(tiny_recipe(world.base, world.sources, moe=moe), tmp_path / "hybrid")
     with pytest.raises(ConfigError, match="no router that could learn"):
         review_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="without torchrun"):
         review_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("distribution", ["ddp", "fsdp2"])
+def test_a_recipe_for_several_processes_is_reviewed_by_one_also_in_a_scheduler_job(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distribution: str
+):
+    monkeypatch.setenv("WORLD_SIZE", "4")  # of a scheduler, without torchrun
+    recipe = _recipe(world, {"distribution": distribution}, tokens=2 * 4 * 32)
+    assert review_model(recipe, world.hybrid, world.corpus, tmp_path / "run").steps == 2
 
 
 def test_the_stage_reads_the_mixture_of_the_review(world: World):

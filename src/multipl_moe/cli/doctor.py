@@ -1,5 +1,6 @@
 """`multipl-moe doctor`."""
 
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -66,7 +67,8 @@ def _plan(file: Path, model: Path | None) -> None:
         base = config.get_text_config()
         rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
         sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
-        speed = measure_speed(compute_dtype(recipe), num_rows=rows, **sizes)
+        speed_in = cache(partial(measure_speed, num_rows=rows, **sizes))
+        speed = speed_in(compute_dtype(recipe))
     console.print(plan_table(planned, speed, usable))
     if planned.memory.total_bytes <= usable:
         return
@@ -74,6 +76,7 @@ def _plan(file: Path, model: Path | None) -> None:
         smaller = []
         for changes in remedies(recipe, config, has_model=model is not None):
             changed = load_recipe(file, changes)
-            smaller.append((changes, plan_training(changed, starting_config(changed, model), runtime_bytes=constant)))
-    console.print(remedies_table(smaller, speed))
+            plan = plan_training(changed, starting_config(changed, model), runtime_bytes=constant)
+            smaller.append((changes, plan, speed_in(compute_dtype(changed))))
+    console.print(remedies_table(smaller))
     raise typer.Exit(1)

@@ -48,17 +48,16 @@ def plan_table(plan: TrainingPlan, speed: MachineSpeed, usable_bytes: int) -> Ta
     return table
 
 
-def remedies_table(plans: Sequence[tuple[dict[str, Any], TrainingPlan]], speed: MachineSpeed) -> Table:
+def remedies_table(plans: Sequence[tuple[dict[str, Any], TrainingPlan, MachineSpeed]]) -> Table:
     """What each change of the recipe would bring.
 
     Args:
-        plans: changes, dotted keys and values, and the plan with them.
-        speed: of this machine.
+        plans: changes, dotted keys and values, the plan with them, and the speed of this machine in its dtype.
     """
     table = Table(title="What would help")
     for title in ("change", "memory at its peak", "time"):
         table.add_column(title, justify="left" if title == "change" else "right")
-    for changes, plan in plans:
+    for changes, plan, speed in plans:
         settings = " ".join(f"--set {key}={str(value).lower()}" for key, value in changes.items())
         table.add_row(settings, _gib(plan.memory.total_bytes), _duration(plan.seconds(speed)))
     return table

@@ -9,12 +9,12 @@ from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
 from multipl_moe.allocator import KERNELS_KEPT
+from multipl_moe.device import fast_dtype
 from multipl_moe.errors import BaseModelError
 from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe import Recipe
-from multipl_moe.sections.moe import MoeSection
 from multipl_moe.train.methods import METHODS, empty_for_training, is_adapter, prepare
 from multipl_moe.train.rehearsal import StepCost, rehearse_step
 from multipl_moe.train.settings import attention_implementation, compute_dtype, training_steps, unify_dtype
@@ -162,6 +162,8 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
 def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> list[dict[str, Any]]:
     """Changes of the recipe, dotted keys and values, each of which makes its run smaller; mildest first.
 
+    Only what goes with the rest of the recipe; bfloat16 only where it is fast, not where it would be emulated.
+
     Args:
         recipe: what does not fit.
         config: of the model that it trains.
@@ -170,7 +172,7 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
     train, changes = recipe.train, []
     if not train.gradient_checkpointing:
         changes.append({"train.gradient_checkpointing": True})
-    if compute_dtype(recipe) == torch.float32:
+    if compute_dtype(recipe) == torch.float32 and fast_dtype() == torch.bfloat16:
         weights = {} if has_model or train.method != "experts" else {"upcycle.dtype": "bfloat16"}
         changes.append(weights | {"train.compute_dtype": "bfloat16"})
     if train.batch_sequences % 2 == 0:
@@ -178,8 +180,10 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
         changes.append(halves | {"train.accumulation_steps": 2 * train.accumulation_steps})
     if train.method == "dense":
         changes.append({"train.method": "lora"})
-    has_types = "expert_type" in MoeSection.model_fields and getattr(recipe.moe, "expert_type", None) != "lora"
-    if train.method == "experts" and not has_model and has_types:
+    start = recipe.upcycle
+    can_be_low_rank = not (start.noise or start.reinit or start.experts_from)
+    is_full = recipe.moe.resolve([]).expert_type == "full"
+    if train.method == "experts" and not has_model and is_full and can_be_low_rank:
         changes.append({"moe.expert_type": "lora"})
     num_layers = len(resolve_layers(recipe.moe.layers, config.get_text_config().num_hidden_layers))
     if num_layers > 1 and (train.method == "dense-ffn" or (train.method == "experts" and not has_model)):

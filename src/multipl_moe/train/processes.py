@@ -27,6 +27,7 @@ class _Groups:
 def join() -> None:
     """Meet the other processes, if there are any: returns when all of them are here."""
     if num_processes() == 1:
+        os.environ.pop("WORLD_SIZE", None)  # a scheduler's: on a CPU accelerate would wait for so many processes
         return
     if not dist.is_initialized():
         backend = "gloo"

@@ -167,6 +167,8 @@ def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
         weights_R = weights_R + block.segment_router(pooled_VH).float().softmax(dim=-1).sum()
     token_R = x_NH.new_zeros(num_rows, dtype=torch.long)
     counts_E = x_NH.new_zeros(moe.num_trained_experts, dtype=torch.long)
+    loads = [len(part_R) for part_R in token_R.tensor_split(moe.num_trained_experts)]
+    counts_E.tolist = lambda: loads  # read where experts are visited in a loop; without storage there are no values
     shared_NH = block.shared_expert(x_NH)
     shared_NH = shared_NH * x_NH.new_zeros(len(x_NH), dtype=torch.float32)[:, None].to(shared_NH.dtype)
     return block.add_experts(shared_NH, x_NH, token_R, weights_R, counts_E).view_as(x_BTH)

@@ -1,6 +1,5 @@
 """Stage 2 (MoE-LPR's review): routers learn to leave what is to keep to the frozen expert; nothing else moves."""
 
-import os
 from pathlib import Path
 from typing import Unpack
 
@@ -8,6 +7,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.launch import num_processes
 from multipl_moe.loading import held_in_fast_dtype
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -41,7 +41,7 @@ def review_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path,
 
 
 def review_stage(recipe: Recipe) -> Recipe:
-    """The recipe with the tokens, learning rate and mixture of its section `review` in `train`.
+    """The recipe with the tokens, learning rate and mixture of its section `review` in `train`, for one process.
 
     Raises:
         ConfigError: there is no language to keep.
@@ -50,7 +50,7 @@ def review_stage(recipe: Recipe) -> Recipe:
         raise ConfigError("keep: [] leaves nothing to review; name the languages to keep")
     chosen = recipe.review
     values = {"tokens": chosen.tokens, "learning_rate": chosen.learning_rate, "replay": chosen.replay}
-    values |= {"method": "experts", "weights": None, "language_tokens": None, "skip_tokens": 0}
+    values |= {"method": "experts", "distribution": "auto", "weights": None, "language_tokens": None, "skip_tokens": 0}
     return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
 
 
@@ -97,5 +97,5 @@ _STAGE = Stage(_prepare, _Finish, ReviewTrainer)
 def _require_one_process() -> None:
     if torch.cuda.device_count() > 1:
         raise ConfigError("review: one GPU is used, but there are several; choose it, as with CUDA_VISIBLE_DEVICES=0")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if num_processes() > 1:
         raise ConfigError("review: its thresholds are those of one process; start it without torchrun")
