@@ -67,7 +67,7 @@ _FLOAT32_SHARE = 0.35
 _SPEED_MARGIN = 0.98
 # Scoring, calibration, expert use and router health after training, in multiples of the time that scoring the base
 # took.
-_AFTER_TRAINING = 8.0
+_AFTER_TRAINING = 8.5
 _SECONDS_AFTER_TRAINING = 20
 # The hybrid's programs, in multiples of the time that the base's took.
 _PROGRAMS_AFTER_TRAINING = 1.6
