@@ -38,7 +38,7 @@ from multipl_moe.recipe import Recipe, load_recipe
 from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import prepare
-from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step
+from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
 from multipl_moe.upcycle.convert import upcycle
 
 _MIN_RATIO = 0.8
@@ -195,8 +195,9 @@ def measure(repeats: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         upcycle(recipe, Path(work) / "hybrid")
         hybrid = load_hybrid(Path(work) / "hybrid")
-    dense, dtype = DenseModel(hybrid), compute_dtype(recipe)
     prepare(hybrid, recipe)
+    unify_dtype(hybrid, recipe)
+    dense, dtype = DenseModel(hybrid), compute_dtype(recipe)
     hybrid.set_attn_implementation(attention_implementation(hybrid, recipe))
     dense.model.set_attn_implementation(attention_implementation(hybrid, recipe))
     shape = (recipe.train.batch_sequences, recipe.train.sequence_tokens)
