@@ -1,11 +1,10 @@
 """The schema of a run: strict, complete, and all problems told at once."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe import NULL, Recipe, load_recipe, parse_value, validate_recipe
@@ -391,26 +390,6 @@ def test_every_shipped_recipe_is_valid():
     for file in files:
         load_recipe(file)
         assert isinstance(yaml.safe_load(file.read_text()), dict), file
-
-
-def _with_nulls(part: Any) -> Any:
-    """The part of a recipe with null for every setting that may be null."""
-    if isinstance(part, list):
-        return [_with_nulls(entry) for entry in part]
-    if isinstance(part, dict):
-        return {key: _with_nulls(entry) for key, entry in part.items()}
-    if not isinstance(part, BaseModel):
-        return part
-    nullable = {name for name, field in type(part).model_fields.items() if type(None) in get_args(field.annotation)}
-    return part.model_copy(update={name: None if name in nullable else _with_nulls(value) for name, value in part})
-
-
-def test_every_null_survives_the_saved_recipe(tmp_path):
-    recipe = _with_nulls(validate_recipe({"own_languages": {"lua": {"title": "Lua"}}}))
-    assert recipe.corpus.fim.piece_characters is None
-    assert recipe.own_languages["lua"].title is None
-    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
-    assert load_recipe(tmp_path / "recipe.yaml") == recipe
 
 
 def test_a_null_that_is_meant_is_set_and_survives_the_saved_recipe(tmp_path):
