@@ -228,7 +228,7 @@ def main() -> None:
         if r["keep_freed_memory"]
     ]
 
-    one_hot_tokens = 2048 if options.quick else 8192
+    one_hot_tokens = sizes[0] if options.quick else 8192
     speedup = [in_fresh_process(measure_speedup, setup(one_hot_tokens, dtype)) for dtype in _DTYPES]
     print_table(
         "Against one-hot dispatch (preset paper)",

@@ -1,0 +1,96 @@
+"""The scripts in benchmarks/ run to their end, on a tiny model and in this process; their numbers mean nothing here."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import tiny_base_config
+from tests.train.tiny import World, tiny_world
+
+_FOLDER = Path(__file__).parents[2] / "benchmarks"
+_TINY = {
+    "moe.layers": "last:2",
+    "moe.num_token_experts": 4,
+    "moe.num_segment_experts": 3,
+    "moe.segment_window": 8,
+    "moe.segment_stride": 4,
+    "train.sequence_tokens": 32,
+    "train.packing": "windows",
+    "train.batch_sequences": 4,
+    "train.save_every_steps": 2,
+    "train.log_every_steps": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+@pytest.fixture
+def measured(world, monkeypatch, tmp_path):
+    """Runs a script in its quick form, with some of its constants replaced; returns what it stored."""
+    monkeypatch.syspath_prepend(_FOLDER)
+    everywhere = {
+        "DEMO_RECIPE": {"base": str(world.base)} | _TINY,
+        "in_fresh_process": lambda function, *values: function(*values),
+        "keep_freed_memory": lambda: None,
+    }
+
+    def measured(name: str, *arguments: str, **constants: Any) -> dict[str, Any]:
+        module = importlib.import_module(name)
+        for constant, value in everywhere.items():
+            monkeypatch.setattr(module, constant, value, raising=False)
+        for constant, value in constants.items():
+            monkeypatch.setattr(module, constant, value)
+        monkeypatch.setattr(sys, "argv", [name, *arguments, "--quick", "--output", str(tmp_path / "result.json")])
+        module.main()
+        return json.loads((tmp_path / "result.json").read_text())
+
+    return measured
+
+
+def test_train_step_measures_what_a_hybrid_adds_to_a_step(measured):
+    added = measured("train_step")["results"]["added"]
+    assert set(added) == {"thresholds", "statistics", "checkpoints"}
+    assert all(cost["seconds"] > 0 for cost in added.values())
+
+
+def test_expert_types_counts_the_trained_parameters_of_both(measured):
+    results = measured("expert_types")["results"]
+    assert 0 < results["lora"]["parameters"]["trained"] < results["full"]["parameters"]["trained"]
+
+
+def test_plan_compares_what_is_planned_with_what_is_measured(measured):
+    result = measured("plan", _CONFIGURATIONS={"last:4": {}})["results"]["last:4"]
+    assert result["error"] == abs(result["predicted"]["total_bytes"] / result["measured"]["peak_bytes"] - 1)
+
+
+def test_decode_measures_every_batch_in_both_precisions(measured):
+    results = measured("decode", _BATCHES=(1, 2), _NEW_TOKENS=3, _PROMPT_TOKENS=5, _LONG_PROMPT_TOKENS=9)["results"]
+    cases = {"decode, batch 1", "decode, batch 2", "prefill, batch 1, 5 tokens", "prefill, batch 2, 5 tokens"}
+    assert {precision: set(cases) for precision, cases in results.items()} == dict.fromkeys(
+        ("float32", "bfloat16"), cases | {"prefill, batch 1, 9 tokens"}
+    )
+
+
+def test_layer_measures_rates_and_growth_in_both_precisions(measured):
+    small = {"_HIDDEN": 32, "_INTERMEDIATE": 48, "_ROW_TOKENS": 32, "_SIZES": (64, 128, 256)}
+    results = measured("layer", _BASE=tiny_base_config(), **small)["results"]
+    assert [(row["tokens"], row["dtype"]) for row in results["scaling"]] == [
+        (tokens, dtype) for dtype in ("float32", "bfloat16") for tokens in (64, 128)
+    ]
+    assert len(results["efficiency"]) == 8
+    assert len(results["one_hot"]) == 2
+
+
+def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, world, tmp_path):
+    arguments = str(world.corpus), f"tiny={world.hybrid}", "--work", str(tmp_path / "work")
+    stored = measured("causality", *arguments)
+    assert stored["results"]["models"]["tiny"]["is_causal"]
+    assert all(target["met"] for target in stored["targets"])
+    assert (tmp_path / "result.png").is_file()
