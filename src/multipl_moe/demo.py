@@ -34,9 +34,10 @@ from multipl_moe.report.verdict_tables import comparison_table
 from multipl_moe.run_folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress, read_records
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.throughput import measure_throughput
-from multipl_moe.train.trainer import TrainResult, train_model
+from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.base import resolve_base
 from multipl_moe.upcycle.convert import upcycle
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from multipl_moe.eval.languages import LanguageScores
 from multipl_moe.recipe import Recipe
 from multipl_moe.report.review import review_metrics, routing_table, segment_experts, shared_share
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.stages import Audit
-from multipl_moe.train.trainer import TrainResult
 from tests.report.conftest import SUMMARY, only
 from tests.train.tiny import World, tiny_world
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from transformers import TrainerCallback
 
-from multipl_moe.train.trainer import TrainResult, train_model
+from multipl_moe.train.result import TrainResult
+from multipl_moe.train.trainer import train_model
 from tests.train.tiny import World, tiny_world
 
 

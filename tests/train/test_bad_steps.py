@@ -19,8 +19,9 @@ from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.train.bad_steps import BadStepGuard
 from multipl_moe.train.mixture import training_data
 from multipl_moe.train.progress import TrainingProgress
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trainer import TrainResult, train_model
+from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Interrupt
 from tests.train.tiny import World, tensors, with_train
 

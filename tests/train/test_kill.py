@@ -16,7 +16,8 @@ from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.checkpoints import saved_checkpoints
 from multipl_moe.train.progress import TrainingProgress
-from multipl_moe.train.trainer import TrainResult, train_model
+from multipl_moe.train.result import TrainResult
+from multipl_moe.train.trainer import train_model
 from tests.train.killable import Death, Job, exit_codes, start, start_call, wait_for
 from tests.train.tiny import World, tensors, with_train
 

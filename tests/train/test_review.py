@@ -16,8 +16,8 @@ from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe import Recipe
 from multipl_moe.report.review import score_hybrid, segment_experts, shared_share
 from multipl_moe.train.data import calibration_batches
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review import review_model, review_stage, router_names
-from multipl_moe.train.trainer import TrainResult
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import tiny_hybrid
 from tests.train.conftest import Interrupt, Run, Watcher

@@ -24,9 +24,10 @@ from multipl_moe.train.callbacks import StopOnInterrupt
 from multipl_moe.train.data import calibration_batches
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.mixture import mixture
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import compute_dtype, tokens_per_step, training_steps
 from multipl_moe.train.stages import frozen_hashes, verify_frozen
-from multipl_moe.train.trainer import TrainResult, train_model
+from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt, Run, Watcher
 from tests.train.tiny import World, tensors, tiny_recipe, with_train

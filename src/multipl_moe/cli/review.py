@@ -20,7 +20,7 @@ from multipl_moe.cli.options import (
 
 if TYPE_CHECKING:
     from multipl_moe.recipe import Recipe
-    from multipl_moe.train.trainer import TrainResult
+    from multipl_moe.train.result import TrainResult
 
 
 def review(
@@ -80,10 +80,10 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
     from multipl_moe.run_folder import open_run, read_json
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
     from multipl_moe.train.progress import TrainingProgress
+    from multipl_moe.train.result import TrainResult
     from multipl_moe.train.review import review_model
     from multipl_moe.train.settings import tokens_per_step
     from multipl_moe.train.stages import Audit
-    from multipl_moe.train.trainer import TrainResult
 
     if (output / "training.json").is_file():
         return TrainResult.from_json(read_json(output / "training.json"))

@@ -21,9 +21,10 @@ from multipl_moe.run_folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.methods import METHODS
 from multipl_moe.train.progress import TrainingProgress
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review import review_model
 from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trainer import TrainResult, train_model
+from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 
 METRICS_FILE = "metrics.json"

@@ -13,10 +13,11 @@ from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.data import calibration_batches, expert_use_batches
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review_calibration import calibrate_after_review
 from multipl_moe.train.review_trainer import ReviewTrainer, uses_thresholds
 from multipl_moe.train.stages import Audit, freeze_all_but
-from multipl_moe.train.trainer import Hooks, Stage, TrainResult, run_stage
+from multipl_moe.train.trainer import Hooks, Stage, run_stage
 
 _GROUPS = {"token routers": ".token_router.", "segment routers": ".segment_router."}
 

@@ -2,9 +2,9 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Protocol, TypedDict, Unpack
 
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
@@ -29,6 +29,7 @@ from multipl_moe.train.mixture import MixtureSummary, training_data
 from multipl_moe.train.new_rows import fold_new_rows
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import join, main_first, wait_for_all
+from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import (
     attention_implementation,
     distribution,
@@ -41,45 +42,6 @@ from multipl_moe.train.sharding import full_weights, is_sharded
 from multipl_moe.train.stages import Audit, frozen_hashes, verify_frozen
 from multipl_moe.train.trackers import require_trackers
 from multipl_moe.upcycle.new_tokens import dense_start
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training run did.
-
-    Attributes:
-        model_folder: the trained checkpoint.
-        audit: what trained and what did not.
-        frozen_sha256: hash over all frozen parameters, equal before and after.
-        tokens: tokens trained on, places of sequences that hold padding included.
-        seconds: time of the training loop.
-        steps: optimiser steps.
-        skipped_steps: those of them whose gradients were dropped, as `train.on_bad_step` says.
-        best_step: the step whose weights these are, where `train.keep_best` chose.
-        data: `MixtureSummary.to_json` of what was read.
-        decontamination: for which benchmarks the text was checked; see `corpus.decontamination.record`.
-    """
-
-    model_folder: Path
-    audit: Audit
-    frozen_sha256: str
-    tokens: int
-    seconds: float
-    steps: int
-    skipped_steps: int = 0
-    best_step: int | None = None
-    data: dict[str, Any] = field(default_factory=dict)
-    decontamination: dict[str, Any] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dict that `from_json` reads back."""
-        return asdict(self) | {"model_folder": str(self.model_folder)}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "TrainResult":
-        """Read `to_json`'s dict."""
-        parts = {"model_folder": Path(values["model_folder"]), "audit": Audit(**values["audit"])}
-        return cls(**(values | parts))
 
 
 class Finish(Protocol):
@@ -207,12 +169,7 @@ def run_stage(
     )
     fold_new_rows(model)
     if is_main():
-        with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
-            finish.save(model, staging)
-            copy_companions(start, staging)
-        write_json(output / "training.json", result.to_json())
-        for leftover in (checkpoints, output / "start"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        _write(result, model, finish, start, output)
     wait_for_all()
     return result
 
@@ -242,6 +199,17 @@ def _whole(sharded: PreTrainedModel, stage: Stage, recipe: Recipe, model_folder:
         model.load_state_dict(weights)
         move_to_best_device(model)
     return model
+
+
+def _write(result: TrainResult, model: PreTrainedModel, finish: Finish, start: Path, output: Path) -> None:
+    """The trained model, then the note that it is whole; what only an unfinished run needs goes last."""
+    checkpoints = output / "checkpoints"
+    with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
+        finish.save(model, staging)
+        copy_companions(start, staging)
+    write_json(output / "training.json", result.to_json())
+    for leftover in (checkpoints, output / "start"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 class _CalibrateAndMerge:
