@@ -67,9 +67,11 @@ def _steps(count: int, rows: int, **train: Any) -> dict[str, Any]:
 
 
 _SHORT = _steps(10, 2)
+_ACCUMULATED = _steps(6, 2, accumulation_steps=2, gradient_checkpointing=True)
 _JOBS = {
     "long": _Job(_steps(50, 2)),
-    "accumulated": _Job(_steps(6, 2, accumulation_steps=2, gradient_checkpointing=True)),
+    "accumulated": _Job(_ACCUMULATED),
+    "sharded-accumulated": _Job(_ACCUMULATED | {"distribution": "fsdp2"}),
     "ddp": _Job(_SHORT),
     "fsdp2": _Job(_SHORT | {"distribution": "fsdp2"}),
     "stopped": _Job(_SHORT, stop=(1, 3)),
@@ -157,19 +159,21 @@ def test_two_processes_train_as_one_at_the_same_global_batch(name: str, decided:
                 assert line["routers"][index][key] == pytest.approx(value, abs=1e-4), (line["step"], key)
 
 
-def test_sharded_processes_train_as_whole_ones(decided: World, folder: Path, of_two):
+@pytest.mark.parametrize(("name", "whole"), [("fsdp2", "ddp"), ("sharded-accumulated", "accumulated")])
+def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: World, folder: Path, of_two):
     for two in of_two:
-        assert {name for name, run in two.items() if run.sharded} == {"fsdp2", "sharded-stopped", "sharded-resumed"}
-        assert two["fsdp2"].losses == pytest.approx(two["ddp"].losses, abs=1e-5)
-        torch.testing.assert_close(two["fsdp2"].thresholds, two["ddp"].thresholds, rtol=0, atol=1e-6)
-        assert two["fsdp2"].frozen_sha256 == two["ddp"].frozen_sha256
-    ours, theirs = tensors(folder / "fsdp2" / "model"), tensors(folder / "ddp" / "model")
+        assert two[name].sharded
+        assert not two[whole].sharded
+        assert two[name].losses == pytest.approx(two[whole].losses, abs=1e-5)
+        torch.testing.assert_close(two[name].thresholds, two[whole].thresholds, rtol=0, atol=1e-6)
+        assert two[name].frozen_sha256 == two[whole].frozen_sha256
+    ours, theirs = tensors(folder / name / "model"), tensors(folder / whole / "model")
     assert ours.keys() == theirs.keys()
     for key, tensor in ours.items():
         torch.testing.assert_close(tensor, theirs[key], rtol=0, atol=1e-5, msg=lambda m, k=key: k + m)
     start = tensors(decided.hybrid)
     assert all(torch.equal(tensor, start[key]) for key, tensor in ours.items() if ".shared_expert." in key)
-    assert load_hybrid(folder / "fsdp2" / "model").hybrid_layers
+    assert load_hybrid(folder / name / "model").hybrid_layers
 
 
 @pytest.mark.parametrize("kind", ["", "sharded-"])
