@@ -69,6 +69,7 @@ def recipe_with(changes: dict[str, Any]) -> Recipe:
 
 def predict(changes: dict[str, Any]) -> dict[str, Any]:
     """The plan, as `doctor` makes it."""
+    keep_freed_memory()
     recipe, constant = recipe_with(changes), runtime_bytes()
     config = starting_config(recipe)
     plan = plan_training(recipe, config, runtime_bytes=constant)

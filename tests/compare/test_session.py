@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from multipl_moe.compare import run as run_module
-from multipl_moe.compare.comparison import common_recipe, planned_runs
+from multipl_moe.compare.comparison import Comparison, WarmStart, common_recipe, load_comparison, planned_runs
 from multipl_moe.compare.run import read_scores
 from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, OutputError, UserError
@@ -164,8 +164,42 @@ def test_other_folders_and_unknown_methods_are_refused(finished: Path, compariso
     (tmp_path / "mine").write_text("precious")
     with pytest.raises(OutputError, match="is no comparison"):
         _session(comparison, tmp_path).run()
-    other = comparison.model_copy(update={"title": "Another"})
+    other = comparison.model_copy(update={"tokens": 1024})
     with pytest.raises(OutputError, match="holds another comparison"):
         _session(other, finished).run()
     with pytest.raises(ConfigError, match=r"--only: gpt: no such method; there are causal, dense-ffn"):
         _session(comparison, finished, only=["gpt"])
+
+
+def _with_method(comparison: Comparison, name: str, **values: Any) -> Comparison:
+    method = comparison.methods[name].model_copy(update=values)
+    return comparison.model_copy(update={"methods": comparison.methods | {name: method}})
+
+
+def test_methods_and_rates_can_be_added_later(finished: Path, comparison, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "out")
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("runs/*/metrics.json")}
+    grown = _with_method(comparison, "dense-ffn", learning_rates=[2e-3])
+    result = _session(grown, tmp_path / "out").run()
+    assert {run.name for run in planned_runs(grown)} <= result["runs"].keys()
+    assert "dense-ffn-0k-lr0.002-seed3-curve" in result["runs"]
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert load_comparison(tmp_path / "out" / "comparison.yaml") == grown
+
+
+@pytest.mark.parametrize(
+    "changes", [{"set": {"train.method": "dense"}}, {"warm_start": WarmStart(tokens=64, learning_rate=1e-3)}]
+)
+def test_a_method_whose_runs_would_be_others_is_refused(changes, finished: Path, comparison):
+    before = (finished / "comparison.yaml").read_bytes()
+    with pytest.raises(OutputError, match="holds another comparison"):
+        _session(_with_method(comparison, "dense-ffn", **changes), finished).run()
+    assert (finished / "comparison.yaml").read_bytes() == before
+
+
+def test_a_finished_run_of_other_settings_is_refused(finished: Path, comparison, tmp_path: Path):
+    shutil.copytree(finished, tmp_path / "out")
+    file = tmp_path / "out" / "runs" / "dense-ffn-0k-lr0.001-seed3" / "recipe.yaml"
+    file.write_text(file.read_text().replace("warmup_share: 0.05", "warmup_share: 0.1"))
+    with pytest.raises(OutputError, match=r"dense-ffn-0k-lr0\.001-seed3 holds a run of other settings"):
+        _session(comparison, tmp_path / "out", only=[]).run()

@@ -64,9 +64,11 @@ def test_the_parts_of_memory_add_up(world: World):
     memory = _plan(world.recipe, world.hybrid).memory
     parts = vars(memory)
     assert parts["runtime_bytes"] == _RUNTIME + 128 * 2**19
-    assert len(parts) == 7
+    assert len(parts) == 8
     assert all(value >= 0 for value in parts.values())
     assert memory.total_bytes == sum(parts.values())
+    others = memory.total_bytes - memory.fragmentation_bytes
+    assert memory.fragmentation_bytes == round(0.07 * others)
 
 
 @pytest.mark.parametrize(("compute", "trained_bytes"), [("bfloat16", 2), ("float32", 0)])
@@ -124,7 +126,7 @@ def test_time_is_work_over_speed():
     from multipl_moe.train.rehearsal import StepCost
 
     step = StepCost(activation_bytes=0, flops=600, moved_bytes=40)
-    plan = TrainingPlan(ParameterCounts(9, 9, 4), 0, MemoryPlan(0, 0, 0, 0, 0, 0, 0), step, steps=10, tokens=1)
+    plan = TrainingPlan(ParameterCounts(9, 9, 4), 0, MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0), step, steps=10, tokens=1)
     speed = MachineSpeed(flops_per_s=300, bytes_per_s=20)
     assert plan.step_seconds(speed) == 600 / 300 + (40 + 4 * 10 * 4) / 20
     assert plan.seconds(speed) == 10 * plan.step_seconds(speed)

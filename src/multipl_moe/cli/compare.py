@@ -28,7 +28,7 @@ def compare(
 
     Each method is a recipe, or settings on top of a common one: dense training, LoRA, presets of the hybrid. All are
     scored on the same held-out files and write the same programs. Ctrl-C and SIGTERM stop after saving,
-    with exit code 130 and 75; the same command goes on.
+    with exit code 130 and 75; the same command goes on, also with methods, rates or seeds added to the file since.
 
     Example: `multipl-moe compare runs/results recipes/comparisons/results.yaml`
     """

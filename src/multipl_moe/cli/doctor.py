@@ -51,6 +51,7 @@ def doctor(
 
 def _plan(file: Path, model: Path | None) -> None:
     """Plan a training run, and where it does not fit, what would help."""
+    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.recipe import load_recipe
     from multipl_moe.report.plan import plan_table, remedies_table
     from multipl_moe.train.plan import plan_training, remedies, starting_config
@@ -58,6 +59,7 @@ def _plan(file: Path, model: Path | None) -> None:
     from multipl_moe.train.settings import compute_dtype, optimizer_name
     from multipl_moe.train.speed import measure_speed
 
+    keep_freed_memory()
     recipe = load_recipe(file)
     optimizer_name(recipe)
     constant, usable = runtime_bytes(), usable_bytes()

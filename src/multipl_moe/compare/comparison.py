@@ -17,6 +17,8 @@ _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
     *("sequence_tokens", "packing", "batch_sequences", "accumulation_steps"),
     *("replay", "weights", "mixture_temperature", "language_tokens", "max_epochs", "on_max_epochs"),
 )
+_SAME_THROUGHOUT = ("recipe", "tokens", "curve_tokens", "programs")
+_SAME_IN_A_METHOD = ("recipe", "set", "warm_start", "review")
 _Rate = Annotated[float, Field(gt=0)]
 
 
@@ -87,6 +89,15 @@ class Comparison(Section):
             if method.warm_start is not None and method.warm_start.tokens >= shortest:
                 raise ValueError(f"methods.{name}.warm_start.tokens: leaves nothing of {shortest:,} tokens to train on")
         return self
+
+    def goes_on_from(self, earlier: "Comparison") -> bool:
+        """Whether the runs of an earlier comparison are part of this one: methods, rates and seeds may come and go."""
+        both = self.methods.keys() & earlier.methods.keys()
+        return all(getattr(self, key) == getattr(earlier, key) for key in _SAME_THROUGHOUT) and all(
+            getattr(self.methods[name], key) == getattr(earlier.methods[name], key)
+            for name in both
+            for key in _SAME_IN_A_METHOD
+        )
 
     def to_yaml(self) -> str:
         """The whole comparison as YAML that `load_comparison` reads back."""

@@ -30,6 +30,18 @@ from multipl_moe.upcycle.convert import upcycle
 METRICS_FILE = "metrics.json"
 
 
+def require_same_settings(run: Run, folder: Path) -> None:
+    """Raise OutputError where a run's folder holds one of other settings."""
+    file = folder / "recipe.yaml"
+    if not file.is_file():
+        return
+    stored = load_recipe(file)
+    if run.warm_start is not None:  # then experts start from what the folder itself held
+        stored = _starting_from(stored, None)
+    if stored != run.recipe:
+        raise OutputError(f"output: {folder} holds a run of other settings; choose another folder")
+
+
 class RunFolder:
     """Carries out one run in its folder: warm start, upcycling, training, review, scores, programs.
 
@@ -71,14 +83,11 @@ class RunFolder:
                 shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _enter(self) -> Recipe:
+        require_same_settings(self.run, self.folder)
         recipe = self.run.recipe
         if self.run.warm_start is not None:
-            values = {"experts_from": (self.folder / "warm_start" / "model").absolute()}
-            recipe = recipe.model_copy(update={"upcycle": recipe.upcycle.model_copy(update=values)})
-        file = self.folder / "recipe.yaml"
-        if file.is_file() and load_recipe(file) != recipe:
-            raise OutputError(f"output: {self.folder} holds a run of other settings; choose another folder")
-        if not file.is_file():
+            recipe = _starting_from(recipe, (self.folder / "warm_start" / "model").absolute())
+        if not (self.folder / "recipe.yaml").is_file():
             open_run(self.folder, recipe)
         return recipe
 
@@ -156,6 +165,10 @@ def write_scores(file: Path, model: Any, folder: Path, corpus: Path, recipe: Rec
 def read_scores(folder: Path) -> LanguageScores:
     """What `write_scores` wrote into a run's scores.json."""
     return LanguageScores.from_json(read_json(folder / "scores.json"))
+
+
+def _starting_from(recipe: Recipe, experts_from: Path | None) -> Recipe:
+    return recipe.model_copy(update={"upcycle": recipe.upcycle.model_copy(update={"experts_from": experts_from})})
 
 
 def _warm_recipe(recipe: Recipe, warm_start: WarmStart) -> Recipe:

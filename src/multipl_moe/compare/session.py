@@ -11,7 +11,7 @@ from rich.console import Console
 
 from multipl_moe.compare.comparison import Comparison, Run, common_recipe, load_comparison, planned_runs
 from multipl_moe.compare.result import comparison_result
-from multipl_moe.compare.run import METRICS_FILE, RunFolder, write_scores
+from multipl_moe.compare.run import METRICS_FILE, RunFolder, require_same_settings, write_scores
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.errors import ConfigError, OutputError, UserError
 from multipl_moe.eval.local_programs import judge_local_model
@@ -62,8 +62,8 @@ class ComparisonSession:
         Raises:
             UserError: a run failed; the others are finished and the results written before.
         """
-        self._enter()
         runs = planned_runs(self.comparison)
+        self._enter(runs)
         missing = [
             run
             for run in runs
@@ -75,16 +75,20 @@ class ComparisonSession:
             raise UserError("; ".join(failures))
         return result
 
-    def _enter(self) -> None:
+    def _enter(self, runs: list[Run]) -> None:
         file = self.output / COMPARISON_FILE
         if file.is_file():
-            if load_comparison(file) != self.comparison:
-                raise OutputError(f"output: {self.output} holds another comparison, {file}; choose another folder")
+            if not self.comparison.goes_on_from(load_comparison(file)):
+                raise OutputError(
+                    f"output: {self.output} holds another comparison, {file}: methods, rates and seeds may be added, "
+                    "all else must stay; choose another folder"
+                )
+            for run in runs:
+                require_same_settings(run, self._folder(run))
         elif self.output.exists() and any(self.output.iterdir()):
             raise OutputError(f"output: {self.output} exists and is no comparison; choose another folder")
-        else:
-            self.output.mkdir(parents=True, exist_ok=True)
-            write_text(file, self.comparison.to_yaml())
+        self.output.mkdir(parents=True, exist_ok=True)
+        write_text(file, self.comparison.to_yaml())
 
     def _prepare(self) -> Path:
         """Make what all runs share; returns the base's folder."""

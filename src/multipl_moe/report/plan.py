@@ -17,6 +17,7 @@ _PARTS = {
     "gradient_bytes": "gradients",
     "optimizer_bytes": "optimiser state",
     "activation_bytes": "activations and logits",
+    "fragmentation_bytes": "lost between blocks in use",
 }
 
 

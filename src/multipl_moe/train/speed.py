@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-_REPEATS = 7
+_WARM_UP_CALLS, _REPEATS = 3, 7
+_STREAMED_ELEMENTS = 2**24  # more than caches hold, as the activations of a step
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class MachineSpeed:
 
 
 def measure_speed(dtype: torch.dtype, *, num_rows: int, hidden_size: int, intermediate_size: int) -> MachineSpeed:
-    """Time a matrix product and a product of elements in the shapes of a feed-forward block, where training computes.
+    """Time a matrix product in the shape of a feed-forward block, and a product of many elements.
+
+    On a CPU it tells training's speed only after `allocator.keep_freed_memory`, which training calls too.
 
     Args:
         dtype: of the matrix product; elements are multiplied in the same.
@@ -36,15 +39,18 @@ def measure_speed(dtype: torch.dtype, *, num_rows: int, hidden_size: int, interm
     weight_IH = torch.randn(intermediate_size, hidden_size, device=device).to(dtype)
     y_NI = x_NH @ weight_IH.t()
     product_s = _median_seconds(lambda: torch.mm(x_NH, weight_IH.t(), out=y_NI))
-    elements_s = _median_seconds(lambda: torch.mul(y_NI, y_NI.flip(0)))
+    elements = torch.ones(_STREAMED_ELEMENTS, device=device, dtype=dtype)
+    elements_s = _median_seconds(lambda: torch.mul(elements, elements.flip(0)))
     return MachineSpeed(
         flops_per_s=2 * num_rows * hidden_size * intermediate_size / product_s,
-        bytes_per_s=5 * y_NI.numel() * y_NI.element_size() / elements_s,
+        bytes_per_s=5 * elements.numel() * elements.element_size() / elements_s,
     )
 
 
 def _median_seconds(step: Callable[[], object]) -> float:
     seconds = []
+    for _ in range(_WARM_UP_CALLS):
+        step()
     for _ in range(_REPEATS):
         begin = time.perf_counter()
         step()
