@@ -111,9 +111,12 @@ class DenseModel(nn.Module):
 
 
 def training_step(model: nn.Module, loss: Callable[[], Tensor], dtype: torch.dtype) -> Callable[[], None]:
-    """A whole step of the Trainer: forward, backward, clipping, optimiser."""
+    """A whole step of the Trainer: forward, backward, clipping, optimiser.
+
+    The rate is 0: routers that learn from one batch again and again would change how much the experts do.
+    """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
+    optimizer = torch.optim.AdamW(trained, lr=0.0, fused=True)
     model.train()
 
     def step() -> None:
