@@ -128,3 +128,11 @@ def test_plot_has_a_curve_in_the_order_of_rates_and_points_with_intervals(result
     assert len(axes.containers) == 2
     names = axes.get_legend_handles_labels()[1]
     assert names == ["hybrid", "dense, all weights"]
+
+
+def test_many_methods_look_different_from_each_other(result):
+    methods = {f"method {number}": f"Method {number}" for number in range(25)}
+    runs = {name: _run(name, -0.1, 0.0) | {"is_long": False} for name in methods}
+    (axes,) = comparison_plot(result | {"methods": methods, "runs": runs}).axes
+    looks = {(line.get_color(), line.get_marker()) for line in axes.lines if line.get_label() in methods.values()}
+    assert len(looks) == 25

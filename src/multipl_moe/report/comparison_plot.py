@@ -29,19 +29,22 @@ def comparison_plot(result: dict[str, Any]) -> Figure:
     Args:
         result: content of comparison.json.
     """
-    figure = Figure(figsize=(9, 6.2), layout="constrained")
+    figure = Figure(figsize=(11, 6.2), layout="constrained")
     axes = figure.subplots()
     for number, (method, title) in enumerate(result["methods"].items()):
         runs = [run for run in result["runs"].values() if run["method"] == method and len(run["means"]) == 2]
         if runs:
-            style = {"color": _COLOURS[number % len(_COLOURS)], "marker": _MARKERS[number % len(_MARKERS)]}
+            rounds, place = divmod(number, len(_COLOURS))
+            style = {"color": _COLOURS[place], "marker": _MARKERS[(place + rounds) % len(_MARKERS)]}
             _draw(axes, runs, title, style)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xlabel("languages to keep: change of bits per byte, %  (right of 0: forgotten)")
     axes.set_ylabel("languages to learn: change of bits per byte, %  (lower: learnt more)")
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=9, title=f"large: {result['tokens']:,} tokens, with 95% intervals; hollow: reviewed")
+        has_long = any(run["is_long"] for run in result["runs"].values())
+        title = f"large: {result['tokens']:,} tokens,\nwith 95% intervals; hollow: reviewed" if has_long else None
+        figure.legend(loc="outside right upper", fontsize=8, title=title, title_fontsize=8, frameon=False)
     return figure
 
 
