@@ -14,7 +14,7 @@ demo: $(VENV)/.installed toolchains
 
 test: $(VENV)/.installed-dev toolchains
 	$(MAKE) lint
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --durations 15
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
