@@ -142,6 +142,7 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         max_steps=steps,
         per_device_train_batch_size=train.batch_sequences,
         gradient_accumulation_steps=train.accumulation_steps,
+        # Trainer can put off dividing the gradients only of models that transformers itself has sharded.
         accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": distribution(recipe) == "fsdp2"}},
         learning_rate=train.learning_rate,
         lr_scheduler_type=train.schedule,
