@@ -56,6 +56,7 @@ def test_rows_tell_tokens_parameters_and_changes(result):
     for run in result["runs"].values():
         assert run["tokens"] == (512 if run["is_long"] and not run["is_reviewed"] else 256)
         assert set(run["means"]) == {"learn", "keep"}
+        assert run["compute_dtype"] in ("float32", "bfloat16")
         counts = run["parameters"]
         assert 0 < counts["trained"] < counts["active"] <= counts["total"]
     dense, hybrid = (result["runs"][f"{name}-seed3"] for name in ("dense-ffn-0k-lr0.001", "causal-0k-lr0.01"))

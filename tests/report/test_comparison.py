@@ -26,6 +26,7 @@ def _run(
         "is_reviewed": is_reviewed,
         "learning_rate": rate,
         "seed": 0,
+        "compute_dtype": "bfloat16",
         "tokens_per_s": 1234.5,
         "parameters": {"total": 262_000_000, "active": 187_600_000, "trained": 127_400_000},
         "languages": {"rust": language("learn", learn), "python": language("keep", keep)},
@@ -43,7 +44,7 @@ def result() -> dict[str, Any]:
         "a": _run("causal", -0.12, -0.03),
         "b": _run("dense", -0.11, 0.02),
         "c": _run("dense", -0.08, 0.0, is_long=False, rate=3e-4),
-        "d": _run("dense", -0.10, 0.01, is_long=False),
+        "d": _run("dense", -0.10, 0.01, is_long=False) | {"compute_dtype": "float32"},
     }
     means = {"learn": _change(-0.02, -0.03, -0.01), "keep": _change(0.01, -0.01, 0.03)}
     return {
@@ -70,6 +71,10 @@ def test_page_has_every_number_of_a_long_run(result, tmp_path):
     assert f"| hybrid | {cells} |" in page
     assert "| hybrid | 250,000 | 0.001 | 0 | -12.0 | -3.0 |" in page
     assert "| base, bits per byte |  |  |  | 1.250 | 1.250 |" in page
+
+
+def test_readers_are_told_in_which_dtypes_the_runs_computed(result, tmp_path):
+    assert "\nComputed in bfloat16 (3 runs) and float32 (1 runs).\n" in _page(result, tmp_path)
 
 
 def test_curves_and_long_runs_stand_in_tables_of_their_own(result, tmp_path):

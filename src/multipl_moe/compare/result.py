@@ -14,6 +14,7 @@ _OF_A_RUN = (
     "is_long",
     "learning_rate",
     "seed",
+    "compute_dtype",
     "tokens",
     "seconds",
     "tokens_per_s",

@@ -23,7 +23,7 @@ from multipl_moe.train.methods import METHODS
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review import review_model
-from multipl_moe.train.settings import tokens_per_step
+from multipl_moe.train.settings import compute_dtype, tokens_per_step
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 
@@ -68,6 +68,7 @@ class RunFolder:
             "is_long": self.run.is_long,
             "learning_rate": recipe.train.learning_rate,
             "seed": recipe.seed,
+            "compute_dtype": str(compute_dtype(recipe)).removeprefix("torch."),
             **self._measure(recipe, training, self.folder),
         }
         metrics["tokens"] += recipe.train.skip_tokens

@@ -1,5 +1,6 @@
 """The result of a comparison: a page in Markdown with the plot of gain against forgetting, and a table."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def write_comparison(output: Path, result: dict[str, Any]) -> None:
     """
     comparison_plot(result).savefig(output / "comparison.png", dpi=_PNG_DPI)
     parts = [f"# {result['title']}", "![gain against forgetting](comparison.png)", _summary(result)]
+    if result["runs"]:
+        parts.append(_dtypes(result))
     if (long := _rows(result, is_long=True))[1]:
         parts.append(_section(f"Each method at {result['tokens']:,} tokens", long))
     if (curve := _rows(result, is_long=False))[1]:
@@ -60,6 +63,11 @@ def _summary(result: dict[str, Any]) -> str:
             names = [_label(result, result["runs"][name]) for name in result["undominated"][length]]
             lines.append(f"- {tokens:,} tokens: {'; '.join(names) or 'none yet'}.")
     return "\n".join(lines)
+
+
+def _dtypes(result: dict[str, Any]) -> str:
+    counts = Counter(run["compute_dtype"] for run in result["runs"].values())
+    return f"Computed in {' and '.join(f'{dtype} ({count} runs)' for dtype, count in counts.most_common())}."
 
 
 _Rows = tuple[list[str], list[list[str]]]
