@@ -66,8 +66,10 @@ def _summary(result: dict[str, Any]) -> str:
 
 
 def _dtypes(result: dict[str, Any]) -> str:
-    counts = Counter(run["compute_dtype"] for run in result["runs"].values())
-    return f"Computed in {' and '.join(f'{dtype} ({count} runs)' for dtype, count in counts.most_common())}."
+    counts = Counter(run["compute_dtype"] for run in result["runs"].values() if not run["is_reviewed"])
+    return (
+        f"Runs by the dtype they computed in: {', '.join(f'{dtype} {count}' for dtype, count in counts.most_common())}."
+    )
 
 
 _Rows = tuple[list[str], list[list[str]]]
