@@ -185,29 +185,34 @@ def measure_memory(setup: Setup) -> int:
     return peak_memory_bytes(layer_step(*build_layer(setup.tokens, setup.dtype)))
 
 
-def main() -> None:
-    """Measure, print, store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer repeats and sizes, no one-hot comparison above 2048"
-    )
-    parser.add_argument("--threads", type=int, default=1, help="1 is timed in processor time, more in wall time")
-    parser.add_argument("--output", type=Path, help="JSON file (default: benchmarks/results/layer.json)")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    repeats = 3 if options.quick else 15
+class Extent(NamedTuple):
+    """How much is measured."""
 
-    def setup(tokens: int, dtype: str, keep: bool = True) -> Setup:
-        # As much work in a large case as in a small one, but no fewer than 3 repeats for a median.
-        return Setup(tokens, dtype, max(3, repeats * _SIZES[0] // tokens), options.threads, keep)
+    quick: bool
+    threads: int
 
-    targets = []
-    sizes = _SIZES[:2] if options.quick else _SIZES
+    @property
+    def repeats(self) -> int:
+        """Repeats of the smallest case."""
+        return 3 if self.quick else 15
 
-    cases = [(n, dtype, keep) for n in (sizes[0], sizes[-1]) for dtype in _DTYPES for keep in (True, False)]
-    efficiency = [in_fresh_process(measure_efficiency, setup(*case)) for case in cases]
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of tokens, rising."""
+        return _SIZES[:2] if self.quick else _SIZES
+
+    def setup(self, tokens: int, dtype: str, keep: bool = True) -> Setup:
+        """As much work in a large case as in a small one, but no fewer than 3 repeats for a median."""
+        return Setup(tokens, dtype, max(3, self.repeats * _SIZES[0] // tokens), self.threads, keep)
+
+
+def judge_efficiency(extent: Extent) -> tuple[list[dict[str, Any]], list[Target]]:
+    """Against dense matmuls: results, printed, and their targets."""
+    ends = (extent.sizes[0], extent.sizes[-1])
+    cases = [(n, dtype, keep) for n in ends for dtype in _DTYPES for keep in (True, False)]
+    results = [in_fresh_process(measure_efficiency, extent.setup(*case)) for case in cases]
     print_table(
-        f"Active FLOPs per second against dense matmuls, {options.threads} thread(s)",
+        f"Active FLOPs per second against dense matmuls, {extent.threads} thread(s)",
         ["tokens", "type", "freed memory", "layer", "dense", "GFLOP/s", "dense GFLOP/s", "ratio"],
         [
             [
@@ -219,17 +224,20 @@ def main() -> None:
                 *(f"{r['gflop_per_s'][name]:.0f}" for name in ("layer", "dense")),
                 f"{r['efficiency']:.3f}",
             ]
-            for r in efficiency
+            for r in results
         ],
     )
-    targets += [
+    return results, [
         Target(f"FLOP rate / dense, {r['tokens']:,} tokens, {r['dtype']}", r["efficiency"], _MIN_EFFICIENCY)
-        for r in efficiency
+        for r in results
         if r["keep_freed_memory"]
     ]
 
-    one_hot_tokens = sizes[0] if options.quick else 8192
-    speedup = [in_fresh_process(measure_speedup, setup(one_hot_tokens, dtype)) for dtype in _DTYPES]
+
+def judge_speedup(extent: Extent) -> tuple[list[dict[str, Any]], list[Target]]:
+    """Against one-hot dispatch: results, printed, and their targets."""
+    tokens = extent.sizes[0] if extent.quick else 8192
+    results = [in_fresh_process(measure_speedup, extent.setup(tokens, dtype)) for dtype in _DTYPES]
     print_table(
         "Against one-hot dispatch (preset paper)",
         ["tokens", "type", "layer", "one-hot", "times as fast"],
@@ -240,32 +248,39 @@ def main() -> None:
                 *(r["timings"][k].text() for k in ("layer", "one_hot")),
                 f"{r['speedup']:.1f}",
             ]
-            for r in speedup
+            for r in results
         ],
     )
-    targets += [
+    return results, [
         Target(f"times as fast as one-hot, {r['tokens']:,} tokens, {r['dtype']}", r["speedup"], _MIN_SPEEDUP)
-        for r in speedup
+        for r in results
     ]
 
-    scaling = []
-    for dtype in _DTYPES:
-        times = in_fresh_process(measure_times, setup(sizes[1], dtype), sizes)
-        memory = {n: in_fresh_process(measure_memory, setup(n, dtype, keep=False)) for n in sizes}
-        scaling += [
-            {
-                "tokens": n,
-                "dtype": dtype,
-                "timing": times[n],
-                "memory_bytes": memory[n],
-                "time_per_token_ratio": times[n].median_s / n / (times[sizes[0]].median_s / sizes[0]),
-                "memory_per_token_ratio": memory[n] / n / (memory[sizes[0]] / sizes[0]),
-                "memory_bytes_per_added_token": (memory[n] - memory[fewer]) / (n - fewer) if fewer else None,
-            }
-            for fewer, n in zip((None, *sizes), sizes, strict=False)
-        ]
+
+def measure_growth(extent: Extent, dtype: str) -> list[dict[str, Any]]:
+    """Time and memory of each size, and per token as ratios to the smallest."""
+    sizes = extent.sizes
+    times = in_fresh_process(measure_times, extent.setup(sizes[1], dtype), sizes)
+    memory = {n: in_fresh_process(measure_memory, extent.setup(n, dtype, keep=False)) for n in sizes}
+    return [
+        {
+            "tokens": n,
+            "dtype": dtype,
+            "timing": times[n],
+            "memory_bytes": memory[n],
+            "time_per_token_ratio": times[n].median_s / n / (times[sizes[0]].median_s / sizes[0]),
+            "memory_per_token_ratio": memory[n] / n / (memory[sizes[0]] / sizes[0]),
+            "memory_bytes_per_added_token": (memory[n] - memory[fewer]) / (n - fewer) if fewer else None,
+        }
+        for fewer, n in zip((None, *sizes), sizes, strict=False)
+    ]
+
+
+def judge_growth(extent: Extent) -> tuple[list[dict[str, Any]], list[Target]]:
+    """From the fewest to the most tokens: results, printed, and their targets."""
+    results = [row for dtype in _DTYPES for row in measure_growth(extent, dtype)]
     print_table(
-        f"Growth with tokens (ratios per token, to {sizes[0]:,})",
+        f"Growth with tokens (ratios per token, to {extent.sizes[0]:,})",
         ["tokens", "type", "time", "time ratio", "memory", "memory ratio", "per added token"],
         [
             [
@@ -277,17 +292,32 @@ def main() -> None:
                 f"{r['memory_per_token_ratio']:.3f}",
                 f"{r['memory_bytes_per_added_token'] / 2**10:.1f} KiB" if r["memory_bytes_per_added_token"] else "",
             ]
-            for r in scaling
+            for r in results
         ],
     )
-    for what in ("time", "memory"):
-        worst = max(scaling, key=lambda r, what=what: r[f"{what}_per_token_ratio"])
-        targets.append(
-            Target(f"growth of {what} per token, worst", worst[f"{what}_per_token_ratio"], _MAX_GROWTH, at_least=False)
-        )
+    worst = {what: max(r[f"{what}_per_token_ratio"] for r in results) for what in ("time", "memory")}
+    return results, [
+        Target(f"growth of {what} per token, worst", ratio, _MAX_GROWTH, at_least=False)
+        for what, ratio in worst.items()
+    ]
 
-    results = {"efficiency": efficiency, "one_hot": speedup, "scaling": scaling}
-    file = record("layer", results, targets, repeats=repeats, output=options.output)
+
+def main() -> None:
+    """Measure, print, store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer repeats and sizes, no one-hot comparison above 2048"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="1 is timed in processor time, more in wall time")
+    parser.add_argument("--output", type=Path, help="JSON file (default: benchmarks/results/layer.json)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    extent = Extent(options.quick, options.threads)
+
+    judged = {"efficiency": judge_efficiency(extent), "one_hot": judge_speedup(extent), "scaling": judge_growth(extent)}
+    results = {question: found for question, (found, _) in judged.items()}
+    targets = [target for _, wanted in judged.values() for target in wanted]
+    file = record("layer", results, targets, repeats=extent.repeats, output=options.output)
     console.print(f"{sum(t.met for t in targets)} of {len(targets)} targets met; {file.name}")
 
 
