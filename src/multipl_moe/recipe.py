@@ -49,8 +49,12 @@ class Recipe(Section):
 
     base: str = Field(default="smollm2-135m", description="Hub id, folder, GGUF file, or smollm2-135m.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything that is drawn.")
-    learn: list[str] = Field(default_factory=lambda: ["rust", "go", "ruby"], min_length=1)
-    keep: list[str] = Field(default_factory=lambda: ["python", "java", "cpp", "english"])
+    learn: list[str] = Field(
+        default_factory=lambda: ["rust", "go", "ruby"], min_length=1, description="Languages to learn."
+    )
+    keep: list[str] = Field(
+        default_factory=lambda: ["python", "java", "cpp", "english"], description="Languages not to forget."
+    )
     own_languages: dict[Name, OwnLanguage] = Field(
         default_factory=dict, strict=False, description="Languages that the package does not know."
     )

@@ -104,7 +104,7 @@ def test_a_gap_begins_as_any_text_of_the_model_does(tmp_path):
 
 
 def test_without_tokens_for_it_a_gap_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="--suffix: this model's tokenizer has no tokens for fill in the middle"):
+    with pytest.raises(ConfigError, match="suffix: this model's tokenizer has no tokens for fill in the middle"):
         generator_of(tmp_path).encode_gap("a", "b")
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from openai import APIStatusError, NotFoundError
 
+from multipl_moe.fim_tokens import FimTokens
+
 from .conftest import (
     CHAT_TEMPLATE,
     MAX_POSITIONS,
@@ -43,6 +45,21 @@ def test_a_streamed_completion_comes_in_pieces_that_make_up_the_same_text(engine
     assert sum(map(bool, pieces)) > 1
     assert events[-1].choices[0].finish_reason == "length"
     assert events[-1].usage.completion_tokens == 12
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, ""])
+def test_with_a_suffix_what_stands_between_is_written_streamed_or_not(tmp_path, prompt):
+    engine = engine_of(save_model(tmp_path / "model"))
+    fim = FimTokens(*(engine.tokenizer(sign)["input_ids"][0] for sign in "<|>"))
+    engine.model.config.get_text_config().fim_token_ids = list(fim)
+    expected = greedy(engine.model, engine.tokenizer, f"<{prompt}>}}|", 12)
+    asked: Any = {"model": NAME, "prompt": prompt, "suffix": "}", "max_tokens": 12, "temperature": 0}
+    with served(engine) as url, client_of(url) as client:
+        answer = client.completions.create(**asked)
+        events = list(client.completions.create(**asked, stream=True))
+    assert answer.choices[0].text == "".join(event.choices[0].text for event in events) == expected
+    assert expected != greedy(engine.model, engine.tokenizer, prompt or "<", 12)
+    assert [told.usage and told.usage.prompt_tokens for told in (answer, events[-1])] == [len(prompt) + 4] * 2
 
 
 def test_a_chat_is_put_into_the_template_streamed_or_not(engine, client):
@@ -121,7 +138,8 @@ MALFORMED = [
     (COMPLETION, {"prompt": [1, 2]}, "prompt: "),
     (COMPLETION, {"prompt": "x", "model": 3}, "model: "),
     (COMPLETION, {"prompt": "x", "stream": "yes"}, "stream: "),
-    (COMPLETION, {"prompt": "x", "suffix": "y"}, "suffix: "),
+    (COMPLETION, {"prompt": "x", "suffix": 3}, "suffix: "),
+    (COMPLETION, {"prompt": "x", "suffix": "y"}, "suffix: this model's tokenizer has no tokens for fill in the middle"),
     (COMPLETION, {"prompt": "x", "echo": True}, "echo: "),
     (COMPLETION, {"prompt": "x", "logprobs": 1}, "logprobs: "),
     (COMPLETION, {"prompt": "x", "best_of": 2}, "best_of: "),

@@ -59,7 +59,7 @@ class TextGenerator:
         fim = known_fim_tokens(self.model.config, self.tokenizer.get_vocab())
         if fim is None:
             raise ConfigError(
-                "--suffix: this model's tokenizer has no tokens for fill in the middle; leave it out, or train a model "
+                "suffix: this model's tokenizer has no tokens for fill in the middle; leave it out, or train a model "
                 "with corpus.fim"
             )
         parts = [

@@ -11,7 +11,9 @@ from multipl_moe.sections.section import Section
 class SourceSection(Section):
     """One source of files."""
 
-    kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"]
+    kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"] = Field(
+        description="What it is; docs/sources.md has a line for each."
+    )
     path: Path | None = Field(
         default=None, strict=False, description="Folder, repository, file or id of a data set; not for toolchains."
     )
@@ -47,7 +49,7 @@ class SourceSection(Section):
 class SlurmSection(Section):
     """What Slurm must be told of a corpus build's jobs."""
 
-    partition: str = Field(min_length=1)
+    partition: str = Field(min_length=1, description="Where the jobs run.")
     time: str = Field(default="24:00:00", description="Time limit of a task, as sbatch takes it.")
     options: dict[str, str] = Field(
         default_factory=dict, description="Further options of sbatch, without their dashes, such as account or qos."

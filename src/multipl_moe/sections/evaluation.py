@@ -10,13 +10,13 @@ from multipl_moe.sections.section import Section
 class EvalSection(Section):
     """Bits per byte on held-out files."""
 
-    files_per_language: int = Field(default=40, ge=2)
+    files_per_language: int = Field(default=40, ge=2, description="Held-out files of each language.")
     tokens_per_file: int = Field(default=1024, ge=2, description="Files are cut here.")
     window_tokens: int = Field(
         default=1024, ge=2, description="Longest context; longer files are read in overlapping windows."
     )
     batch_tokens: int = Field(default=4096, ge=2, description="Tokens of one forward pass.")
-    bootstrap_samples: int = Field(default=2000, ge=100)
+    bootstrap_samples: int = Field(default=2000, ge=100, description="Draws behind an interval.")
 
 
 class ProgramsSection(Section):

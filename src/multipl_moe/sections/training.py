@@ -28,12 +28,14 @@ class TrainSection(Section):
     )
     batch_sequences: int = Field(default=4, ge=1, description="Sequences of a forward pass, on each process.")
     accumulation_steps: int = Field(default=1, ge=1, description="Forward passes of an optimiser step.")
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0, description="Peak of the schedule.")
     warmup_share: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps that warm up.")
-    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
-    weight_decay: float = Field(default=0.0, ge=0)
-    adam_beta2: float = Field(default=0.95, gt=0, lt=1)
-    max_grad_norm: float = Field(default=1.0, gt=0)
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = Field(
+        default="cosine", description="How the rate falls after it."
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="Of AdamW, on everything that trains.")
+    adam_beta2: float = Field(default=0.95, gt=0, lt=1, description="AdamW's decay of squared gradients.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Larger gradients are scaled down to this norm.")
     replay: float = Field(
         default=0.0, ge=0, description="Mixture weight of each language to keep, beside 1 for each to learn."
     )
@@ -79,8 +81,8 @@ class TrainSection(Section):
         default=32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
     )
     calibration_sequence_tokens: int = Field(default=512, ge=2, description="Tokens of a sequence of that text.")
-    log_every_steps: int = Field(default=5, ge=1)
-    save_every_steps: int = Field(default=100, ge=1)
+    log_every_steps: int = Field(default=5, ge=1, description="Steps of a line in metrics.jsonl.")
+    save_every_steps: int = Field(default=100, ge=1, description="Steps from checkpoint to checkpoint.")
     keep_checkpoints: int = Field(default=2, ge=1, description="So many of the last checkpoints are kept.")
     keep_best: bool = Field(
         default=False, description="Keep the checkpoint with the least held-out loss, and end with it."
@@ -132,7 +134,7 @@ class ReviewSection(Section):
     """Stage 2: routers alone learn to leave the languages to keep to the frozen expert. Batches are as in `train`."""
 
     tokens: int = Field(default=50_000, gt=0, description="Tokens to train on.")
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0, description="Peak of the schedule.")
     coefficient: float = Field(default=0.1, ge=0, description="Weight of the routing loss beside the next-token loss.")
     replay: float = Field(
         default=1.0, gt=0, description="Mixture weight of each language to keep, beside 1 for each to learn."

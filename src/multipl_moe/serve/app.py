@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine
 from typing import Any
 
+import torch
 from jinja2 import TemplateError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,11 +15,14 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from transformers import PreTrainedConfig
+from transformers import BatchEncoding, PreTrainedConfig
 from transformers.cli.serving.chat_completion import ChatCompletionHandler
 from transformers.cli.serving.completion import CompletionHandler
 from transformers.cli.serving.model_manager import ModelManager
+from transformers.cli.serving.utils import Modality
 
+from multipl_moe.errors import ConfigError
+from multipl_moe.generate.text import TextGenerator
 from multipl_moe.serve.errors import (
     RequestError,
     answer_error,
@@ -83,14 +87,18 @@ class _Paths:
 
     async def completions(self, request: Request) -> Response:
         asked = parse_request(CompletionRequest, await _read_body(request, self._most_bytes))
-        return await self._answer(request, asked, CompletionHandler, {"prompt": asked.prompt}, "cmpl")
+        tokenizer = self._engine.tokenizer
+        if asked.suffix is not None:
+            tokenizer = _GapTokenizer(self._engine, asked.suffix)
+        return await self._answer(request, asked, CompletionHandler, {"prompt": asked.prompt}, "cmpl", tokenizer)
 
     async def chat(self, request: Request) -> Response:
         asked = parse_request(ChatRequest, await _read_body(request, self._most_bytes))
         if not self._engine.tokenizer.chat_template:
             raise RequestError(400, "this model has no chat template; use /v1/completions")
         messages = [message.model_dump(exclude_none=True) for message in asked.messages]
-        return await self._answer(request, asked, ChatCompletionHandler, {"messages": messages}, "chatcmpl")
+        body = {"messages": messages}
+        return await self._answer(request, asked, ChatCompletionHandler, body, "chatcmpl", self._engine.tokenizer)
 
     async def _answer(
         self,
@@ -99,11 +107,12 @@ class _Paths:
         handler_class: type[CompletionHandler] | type[ChatCompletionHandler],
         body: dict[str, Any],
         prefix: str,
+        tokenizer: Any,
     ) -> Response:
         """Let transformers' handler answer; it cancels streams whose clients go away, the rest is cancelled here."""
         self._require_served(asked.model)
         answer = Answer(self._engine, asked)
-        handler = handler_class(_Served(self._engine), OneAnswer(answer))
+        handler = handler_class(_Served(self._engine, tokenizer), OneAnswer(answer))
         work = handler.handle_request(body | {"stream": bool(asked.stream)}, f"{prefix}-{uuid.uuid4().hex}")
         try:
             response = await _unless_gone(request, work)
@@ -123,18 +132,37 @@ class _Paths:
 
 
 class _Served(ModelManager):
-    """transformers' source of models, which here holds one and can load no other."""
+    """transformers' source of models, which here holds one, of text alone, and can load no other."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tokenizer: Any) -> None:
         self.force_model = engine.name
-        self._engine = engine
+        self._engine, self._tokenizer = engine, tokenizer
 
     @staticmethod
     def process_model_name(model_id: str) -> str:
         return model_id
 
+    @staticmethod
+    def get_model_modality(model: Any, processor: Any = None) -> Modality:
+        return Modality.LLM
+
     def load_model_and_processor(self, *args: Any, **kwargs: Any) -> Any:
-        return _Unparsed(self._engine.model), self._engine.tokenizer
+        return _Unparsed(self._engine.model), self._tokenizer
+
+
+class _GapTokenizer:
+    """In the tokenizer's place where a request has a suffix, for which transformers' handler does not ask the model."""
+
+    def __init__(self, engine: Engine, suffix: str) -> None:
+        self._generator = TextGenerator(engine.model, engine.tokenizer)
+        self._suffix = suffix
+
+    def __call__(self, prompt: str, return_tensors: str) -> BatchEncoding:
+        try:
+            tokens = self._generator.encode_gap(prompt, self._suffix)
+        except ConfigError as error:
+            raise RequestError(400, str(error), param="suffix") from error
+        return BatchEncoding({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)})
 
 
 class _Unparsed:

@@ -5,7 +5,7 @@ Any other field, and any value that would not be honoured, is refused: ignoring 
 
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from multipl_moe.serve.errors import RequestError
 
@@ -59,13 +59,20 @@ class GenerationRequest(_Strict):
 
 
 class CompletionRequest(GenerationRequest):
-    """Body of /v1/completions."""
+    """Body of /v1/completions; with a suffix, what stands between it and the prompt is asked for."""
 
-    prompt: Annotated[str, Field(min_length=1)]
+    suffix: str | None = None
+    prompt: str
     best_of: Literal[1] | None = None
     echo: Literal[False] | None = None
     logprobs: None = None
-    suffix: None = None
+
+    @field_validator("prompt")
+    @classmethod
+    def _is_something(cls, prompt: str, info: ValidationInfo) -> str:
+        if not prompt and info.data.get("suffix") is None:
+            raise ValueError("it is empty; give some text to continue")
+        return prompt
 
 
 class TextPart(_Strict):

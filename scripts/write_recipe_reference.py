@@ -1,0 +1,123 @@
+#!/usr/bin/env python
+"""Write docs/recipe.md, the list of every key of a recipe, from the schema itself.
+
+    .venv/bin/python scripts/write_recipe_reference.py
+
+Run it again whenever a section changes: a test compares.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from multipl_moe.model.moe_config import PRESETS, MoeConfig
+from multipl_moe.recipe import Recipe
+from multipl_moe.sections.moe import MoeSection
+
+PAGE = Path(__file__).parents[1] / "docs" / "recipe.md"
+_HEAD = """# Every key of a recipe
+
+<!-- written by scripts/write_recipe_reference.py -->
+
+A recipe is a YAML file, for `--recipe`; `--set SECTION.KEY=VALUE` changes one key. Every key has a default, so a recipe
+holds only what should differ; unknown keys are refused with the nearest name. The recipe that a run used, resolved, is
+`recipe.yaml` in its folder. Commented examples are in [recipes/](../recipes).
+"""
+_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+_PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}
+
+
+def reference() -> str:
+    """The page."""
+    return "\n".join([_HEAD, *_section("", Recipe)])
+
+
+def _section(name: str, section: type[BaseModel]) -> Iterator[str]:
+    """Heading, table of the section's own keys, then the sections in it."""
+    inner = {key: found for key, field in section.model_fields.items() if (found := _model_in(field.annotation))}
+    if name:
+        yield f"## `{name}`\n\n{(section.__doc__ or '').strip().splitlines()[0]}\n"
+    yield "| key | values | default | |\n| --- | --- | --- | --- |"
+    told = _told_of_moe() if section is MoeSection else {}
+    for key, field in sorted(section.model_fields.items(), key=lambda item: item[0] in told):
+        if key not in inner or field.description:
+            yield _row(key, field, told.get(key, field.description or ""), is_moe=key in told)
+    yield ""
+    for key, model in inner.items():
+        yield from _section(f"{name}.{key}" if name else key, model)
+
+
+def _row(key: str, field: FieldInfo, description: str, *, is_moe: bool) -> str:
+    cells = [f"`{key}`", _values(field), _default_of_presets(key) if is_moe else _default(field), description]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _told_of_moe() -> dict[str, str]:
+    """What the docstring of `MoeConfig` tells of each setting that a recipe can change."""
+    attributes = inspect.getdoc(MoeConfig) or ""
+    told = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE)
+    return {key: re.sub(r"\s+", " ", text) for key, text in told if key not in ("preset", "layers")}
+
+
+def _default_of_presets(key: str) -> str:
+    """The default preset's value, and those of presets that differ."""
+    values = {name: getattr(moe, key) for name, moe in PRESETS.items()}
+    usual = values[MoeConfig().preset]
+    others = [f"{name}: {_text(value)}" for name, value in values.items() if value != usual]
+    return "; ".join([_text(usual), *others])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    return "" if isinstance(value, BaseModel) or value in ({}, []) else _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return (
+            "{" + ", ".join(f"{key}: {given}" for key, given in value.model_dump(exclude_defaults=True).items()) + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_text(one).strip("`") for one in value) + "]" if value else ""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _values(field: FieldInfo) -> str:
+    limits = [(sign, getattr(item, name, None)) for item in field.metadata for name, sign in _BOUNDS.items()]
+    bounds = [f"{sign} {limit}" for sign, limit in limits if limit is not None]
+    return _kind(field.annotation) + (f" ({', '.join(bounds)})" if bounds else "")
+
+
+def _kind(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(arguments[0])
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_kind(one) for one in arguments if one is not NoneType))
+    if origin in (list, tuple):
+        return f"list of: {_kind(arguments[0])}"
+    if origin is dict:
+        return f"name: {_kind(arguments[1])}"
+    return _PLAIN.get(annotation, "keys, see below" if _model_in(annotation) else "keys")
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a key holds, holds a list of, or holds by name."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference(), encoding="utf-8")
+    print(PAGE)
