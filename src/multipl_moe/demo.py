@@ -152,7 +152,7 @@ class Demo:
                 )
             if found != self.recipe:
                 raise OutputError(f"output: {self.output} holds a run of another recipe; choose another folder")
-        elif self.output.exists() and any(self.output.iterdir()):
+        elif self.output.exists() and (not self.output.is_dir() or any(self.output.iterdir())):
             raise OutputError(f"output: {self.output} exists and is no run of the demo; choose another folder")
         else:
             open_run(self.output, self.recipe)

@@ -11,6 +11,11 @@ def move_to_best_device(model: nn.Module) -> torch.device:
     return device
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """Its name in recipes and JSON, such as bfloat16."""
+    return str(dtype).removeprefix("torch.")
+
+
 def fast_dtype() -> torch.dtype:
     """bfloat16 where the hardware multiplies matrices in it, else float32.
 

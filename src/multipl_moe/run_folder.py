@@ -5,19 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.recipe import Recipe
+from multipl_moe.staging import create_folder
 from multipl_moe.versions import environment
 
 
 def open_run(output: Path, recipe: Recipe) -> None:
     """Create a run folder, or enter an existing one, and record the recipe and the environment."""
-    output.mkdir(parents=True, exist_ok=True)
+    create_folder(output, output)
     record_run(output, recipe)
 
 
 def record_run(output: Path, recipe: Recipe) -> None:
-    """Write the resolved recipe, with its seed, and the environment into a folder."""
-    write_text(output / "recipe.yaml", recipe.to_yaml())
+    """Write the environment into a folder and then, as the sign of a run, the resolved recipe with its seed."""
     write_json(output / "environment.json", environment())
+    write_text(output / "recipe.yaml", recipe.to_yaml())
 
 
 def write_json(file: Path, values: Any) -> None:

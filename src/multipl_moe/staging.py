@@ -41,7 +41,7 @@ def staged_folder(output: Path) -> Iterator[Path]:
     refuse_existing(output)
     staging = _staging_of(output)
     shutil.rmtree(staging, ignore_errors=True)
-    _create(staging, output)
+    create_folder(staging, output)
     try:
         yield staging
         staging.rename(output)
@@ -66,7 +66,7 @@ def resumable_folder(output: Path, can_go_on: Callable[[Path], bool]) -> Iterato
     """
     refuse_existing(output)
     staging = _staging_of(output)
-    _create(staging, output)
+    create_folder(staging, output)
     with (staging / _LOCK).open("w") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -88,9 +88,10 @@ def _staging_of(output: Path) -> Path:
     return output.with_name(f".{output.name}.partial")
 
 
-def _create(staging: Path, output: Path) -> None:
+def create_folder(folder: Path, output: Path) -> None:
+    """Create a folder, where there is none; raises OutputError, which names `output`, where that cannot be."""
     try:
-        staging.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"output: {output} cannot be created ({error.strerror}); choose another folder") from error
 

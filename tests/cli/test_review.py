@@ -48,6 +48,18 @@ def test_ctrl_c_while_training_and_while_scoring_leave_a_run_to_go_on_with(run, 
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 
+def test_the_run_of_another_stage_is_no_review(run, hybrid, corpus, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("multipl_moe.report.review.score_languages", interrupt)
+        run("review", hybrid, corpus, "run", *TWO, *SHORT)
+    file = tmp_path / "run" / "training.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"stage": "train"}))
+    outcome = run("review", hybrid, corpus, "run", "--resume", *TWO, *SHORT)
+    assert outcome.code == 2
+    assert "run holds a run of `train`; choose another folder" in outcome.err
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
 def test_sigterm_while_scoring_asks_to_be_requeued(run, hybrid, corpus, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:

@@ -190,6 +190,45 @@ def test_train_refuses_what_it_cannot_train_on(refused, base, hybrid, corpus, tm
     assert "train.learning_rate: 0.0" in refused("train", hybrid, corpus, "out", "--learning-rate", "0")
 
 
+def test_a_language_of_ones_own_goes_through_corpus_and_training(run, base, hybrid, sources, tmp_path):
+    for number in range(5):
+        lines = "".join(f"rule r{line} when x{line * number} then y\n" for line in range(40))
+        (tmp_path / f"{number}.rules").write_text(lines)
+    recipe = {
+        "learn": ["rules"],
+        "keep": ["python"],
+        "own_languages": {"rules": {"title": "Company Rules", "extensions": [".rules"]}},
+        "corpus": {"sources": [{"kind": "folder", "path": str(path)} for path in (tmp_path, sources)]},
+    }
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    outcome = run("corpus", "corpus", "--recipe", "recipe.yaml", "--base", base, "--set", "corpus.validation_share=0.3")
+    assert (outcome.code, outcome.out.count("Company Rules")) == (0, 3), outcome.err  # files, two ways of packing
+    outcome = run("train", hybrid, "corpus", "run", "--recipe", "recipe.yaml", *SHORT)
+    assert (outcome.code, outcome.out.count("Company Rules")) == (0, 1), outcome.err
+    assert json.loads((tmp_path / "run" / "training.json").read_text())["stage"] == "train"
+
+
+def test_a_dense_base_is_trained_where_the_method_says_so(run, refused, base, corpus, tmp_path):
+    lora = ("--set", "train.method=lora", *TWO, *SHORT)
+    assert "nobody is neither a folder nor a GGUF file nor a hub id" in refused("train", "nobody", corpus, "run", *lora)
+    assert run("train", base, corpus, "run", *lora).code == 0
+    assert AutoConfig.from_pretrained(tmp_path / "run" / "model").model_type == "llama"
+
+
+def test_train_goes_on_in_a_run_alone(refused, hybrid, corpus, tmp_path):
+    for name in ("mine/checkpoints", "mine/model"):
+        (tmp_path / name).mkdir(parents=True)
+    assert "mine holds no run" in refused("train", hybrid, corpus, "mine", "--resume", *TWO)
+    (tmp_path / "file").write_text("")
+    assert "file is a file; choose a folder" in refused("train", hybrid, corpus, "file", "--resume", *TWO)
+
+
+def test_train_refuses_a_model_without_tokenizer(refused, hybrid, corpus, tmp_path):
+    shutil.copytree(hybrid, tmp_path / "hybrid")
+    (tmp_path / "hybrid" / "tokenizer.json").unlink()
+    assert "hybrid has no tokenizer.json" in refused("train", "hybrid", corpus, "out", *TWO)
+
+
 def test_train_refuses_to_go_on_from_a_finished_run(refused, hybrid, corpus, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "training.json").write_text("{}")

@@ -112,6 +112,12 @@ def test_a_mixture_that_is_capped_differs_from_one_that_is_refused(values, tmp_p
         ({"claims": [{"question": "?", "of": "causal", "against": "gpt"}]}, "claims: gpt: no such method"),
         ({"methods": {"slow": {"learning_rates": []}}}, "methods.slow: give it learning_rates, as it has no long runs"),
         ({"curve_tokens": 128}, "methods.causal.warm_start.tokens: leaves nothing of 128 tokens"),
+        ({"methods": {"slow": {"learning_rates": [1e-3, 1.0000001e-3]}}}, "slow-0k-lr0.001-seed3-curve: planned twice"),
+        ({"methods": {"causal": {"seeds": [3, 3]}}}, "causal-0k-lr0.01-seed3: planned twice"),
+        (
+            {"methods": {"causal": {"set": {"upcycle.experts_from": "tuned"}}}},
+            "methods.causal: warm_start and upcycle.experts_from exclude each other",
+        ),
         ({"recipe": {"seeed": 1}}, "methods.causal: recipe: seeed: unknown key; did you mean 'seed'?"),
         ({"methods": {"dense-ffn": {"set": {"eval.window_tokens": 32}}}}, "methods.dense-ffn: eval must be the same"),
         (
@@ -126,6 +132,13 @@ def test_what_is_wrong_is_told_with_its_key(values, tmp_path: Path, change: dict
         changed["methods"][name] |= method
     problems = _problems(tmp_path, changed | change)
     assert any(problem in line for line in problems), problems
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "two words"])
+def test_a_methods_name_can_be_part_of_a_folders(values, tmp_path: Path, name: str):
+    changed = copy.deepcopy(values)
+    changed["methods"][name] = changed["methods"]["slow"]
+    assert any("pattern" in line for line in _problems(tmp_path, changed))
 
 
 def test_recipe_files_are_methods_named_after_them_with_their_own_rate_and_seed(world: World, tmp_path: Path):

@@ -15,7 +15,7 @@ from multipl_moe.compare import run as run_module
 from multipl_moe.compare.comparison import Comparison, WarmStart, common_recipe, load_comparison, planned_runs
 from multipl_moe.compare.run import read_scores
 from multipl_moe.compare.session import ComparisonSession
-from multipl_moe.errors import ConfigError, CorpusError, OutputError, UserError
+from multipl_moe.errors import ConfigError, CorpusError, OutputError, TrainingError, UserError
 from multipl_moe.report.metrics import compare_scores
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
@@ -54,7 +54,7 @@ def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
 def test_rows_tell_tokens_parameters_and_changes(result):
     assert len(result["runs"]) == 8
     for run in result["runs"].values():
-        assert run["tokens"] == (512 if run["is_long"] and not run["is_reviewed"] else 256)
+        assert run["tokens"] == (512 if run["is_long"] else 256) + (256 if run["is_reviewed"] else 0)
         assert set(run["means"]) == {"learn", "keep"}
         assert run["compute_dtype"] in ("float32", "bfloat16")
         counts = run["parameters"]
@@ -196,6 +196,30 @@ def test_a_method_whose_runs_would_be_others_is_refused(changes, finished: Path,
     with pytest.raises(OutputError, match="holds another comparison"):
         _session(_with_method(comparison, "dense-ffn", **changes), finished).run()
     assert (finished / "comparison.yaml").read_bytes() == before
+
+
+def test_how_runs_are_guarded_may_change_on_the_way(comparison, tmp_path: Path, monkeypatch):
+    """A run that a bad step stopped goes on once the file says to skip it."""
+
+    def stopped(recipe, *args, **kwargs):
+        if recipe.train.on_bad_step == "stop":
+            raise TrainingError("step 2: the loss is not a number")
+        return train_model(recipe, *args, **kwargs)
+
+    monkeypatch.setattr(run_module, "train_model", stopped)
+    with pytest.raises(UserError, match=r"slow-0k-lr0\.001-seed3-curve: step 2"):
+        _session(comparison, tmp_path / "out", only=["slow"]).run()
+    recipe = comparison.recipe | {"train": comparison.recipe["train"] | {"on_bad_step": "skip"}}
+    result = _session(comparison.model_copy(update={"recipe": recipe}), tmp_path / "out", only=["slow"]).run()
+    assert list(result["runs"]) == ["slow-0k-lr0.001-seed3-curve"]
+
+
+def test_a_folder_that_cannot_be_one_is_told(comparison, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file exists and is no comparison"):
+        _session(comparison, tmp_path / "file").run()
+    with pytest.raises(OutputError, match="cannot be created"):
+        _session(comparison, tmp_path / "file" / "out").run()
 
 
 def test_a_finished_run_of_other_settings_is_refused(finished: Path, comparison, tmp_path: Path):

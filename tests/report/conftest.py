@@ -61,7 +61,9 @@ def after() -> LanguageScores:
 @pytest.fixture
 def training() -> TrainResult:
     audit = Audit({"experts": 700, "token routers": 50}, 3000)
-    return TrainResult(Path("run/model"), audit, "ab" * 32, tokens=12_345, seconds=67.0, steps=8)
+    return TrainResult(
+        "train", Path("run/model"), audit, "ab" * 32, tokens=12_345, seconds=67.0, steps=8, compute_dtype="float32"
+    )
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """The page and the plot of a comparison: every number in its row, and words that follow from the intervals."""
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from multipl_moe.compare.result import undominated
 from multipl_moe.report.comparison import comparison_rows_table, write_comparison
@@ -27,6 +29,7 @@ def _run(
         "learning_rate": rate,
         "seed": 0,
         "compute_dtype": "bfloat16",
+        "tokens": (250_000 if is_long else 125_000) + 50_000 * is_reviewed,
         "tokens_per_s": 1234.5,
         "parameters": {"total": 262_000_000, "active": 187_600_000, "trained": 127_400_000},
         "languages": {"rust": language("learn", learn), "python": language("keep", keep)},
@@ -112,6 +115,35 @@ def test_runs_that_none_beats_on_both_are_named(result, tmp_path):
     assert undominated(runs, is_long=True) == ["a", "b", "c"]
 
 
+def test_a_review_beats_no_run_as_it_has_read_more(result, tmp_path):
+    runs = {"a": _run("causal", -0.12, -0.03), "a-reviewed": _run("causal", -0.13, -0.04, is_reviewed=True)}
+    assert undominated(runs, is_long=True) == ["a"]
+    page = _page(result | {"runs": runs, "undominated": {"long": ["a"], "short": []}}, tmp_path)
+    assert "| hybrid, reviewed | 300,000 | 0.001 | 0 |" in page
+
+
+def test_a_language_that_a_run_could_not_be_judged_in_is_left_empty(result, tmp_path):
+    run = result["runs"]["a"]
+    del run["programs"]["rust"]
+    result["base"] = {"programs": result["runs"]["b"]["programs"]}
+    page = _page(result, tmp_path)
+    assert "| hybrid | 0 |  | 1 |  |" in page
+    assert "| dense, all weights | 0 | 3 | 1 | 4 |" in page
+
+
+def test_titles_are_text_and_nothing_else(result, tmp_path):
+    result["methods"]["causal"] = "costs $a_$ | [rank 16]"
+    assert "| costs $a_$ \\| [rank 16] | 0.001 |" in _page(result, tmp_path)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(comparison_rows_table(result))
+    assert "costs $a_$ | [rank 16]" in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_few_parameters_are_counted_in_thousands(result, tmp_path):
+    result["runs"]["a"]["parameters"]["trained"] = 27_648
+    assert "| 262.0M | 187.6M | 28k |" in _page(result, tmp_path)
+
+
 def test_page_of_a_comparison_without_runs_can_be_written(result, tmp_path):
     page = _page(result | {"runs": {}, "undominated": {"long": [], "short": []}, "claims": [], "base": None}, tmp_path)
     assert "none yet" in page
@@ -123,7 +155,7 @@ def test_terminal_shows_the_long_runs(result):
     assert table.row_count == 2
     short = {name: run for name, run in result["runs"].items() if not run["is_long"]}
     assert comparison_rows_table(result | {"runs": short}).row_count == 2
-    assert list(table.columns[3].cells) == ["-12.0 [-13.0, -11.0]", "-11.0 [-12.0, -10.0]"]
+    assert [str(cell) for cell in table.columns[3].cells] == ["-12.0 [-13.0, -11.0]", "-11.0 [-12.0, -10.0]"]
 
 
 def test_plot_has_a_curve_in_the_order_of_rates_and_points_with_intervals(result):

@@ -26,7 +26,16 @@ def _with_routing(scores: LanguageScores, **layer: Any) -> LanguageScores:
 
 
 def _metrics(recipe: Recipe, before: LanguageScores, after: LanguageScores, hybrid: Path) -> dict[str, Any]:
-    training = TrainResult(hybrid, Audit({"token routers": 77}, 23), "abc", tokens=4096, seconds=2.5, steps=4)
+    training = TrainResult(
+        "review",
+        hybrid,
+        Audit({"token routers": 77}, 23),
+        "abc",
+        tokens=4096,
+        seconds=2.5,
+        steps=4,
+        compute_dtype="float32",
+    )
     changed = _with_routing(after, shared_share=0.95, segment_load=[0.0, 0.1])
     return review_metrics(recipe, _with_routing(before), changed, training)
 

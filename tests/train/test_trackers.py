@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.recipe import validate_recipe
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trackers import router_scalars, tracker_callbacks
+from multipl_moe.train.trackers import router_scalars, tracking
 from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Interrupt
 from tests.train.tiny import World, with_train
@@ -86,9 +87,63 @@ def test_unknown_tracker_is_refused():
 
 def test_environment_is_left_alone_without_those_that_read_it(world: World, tmp_path: Path):
     before = dict(os.environ)
-    assert tracker_callbacks(world.recipe, tmp_path) == []
-    assert len(tracker_callbacks(with_train(world.recipe, trackers=["tensorboard"]), tmp_path)) == 1
+    with (
+        tracking(world.recipe, tmp_path) as none,
+        tracking(with_train(world.recipe, trackers=["tensorboard"]), tmp_path) as one,
+    ):
+        assert (none, len(one)) == ([], 1)
+        assert dict(os.environ) == before
+
+
+class _Wandb:
+    """In the place of the package: what transformers' callback and the end of a run do with it."""
+
+    def __init__(self) -> None:
+        self.run: Path | None = None
+        self.finished: list[Path | None] = []
+
+    def callback(self) -> TrainerCallback:
+        self.run = self.run or Path(os.environ["WANDB_DIR"])  # transformers begins one only where there is none
+        return TrainerCallback()
+
+    def finish(self) -> None:
+        self.finished.append(self.run)
+        self.run = None
+
+    def teardown(self) -> None:
+        assert self.run is None
+
+
+@pytest.fixture
+def wandb(monkeypatch) -> _Wandb:
+    wandb = _Wandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.setattr(
+        "multipl_moe.train.trackers.get_reporting_integration_callbacks", lambda names: [wandb.callback]
+    )
+    monkeypatch.delenv("WANDB_DIR", raising=False)
+    return wandb
+
+
+def test_runs_of_one_process_are_tracked_apart_also_after_a_failure(world: World, tmp_path: Path, wandb: _Wandb):
+    recipe, before = with_train(world.recipe, trackers=["wandb"]), dict(os.environ)
+    with pytest.raises(RuntimeError, match="power cut"), tracking(recipe, tmp_path / "a"):
+        raise RuntimeError("power cut")
+    with tracking(recipe, tmp_path / "b"):
+        assert os.environ["WANDB_MODE"] == "offline"
+    assert wandb.finished == [tmp_path / "a", tmp_path / "b"]
     assert dict(os.environ) == before
+
+
+def test_a_run_that_the_caller_began_and_folders_that_the_environment_names_are_theirs(
+    world: World, tmp_path: Path, wandb: _Wandb, monkeypatch
+):
+    monkeypatch.setenv("WANDB_DIR", "theirs")
+    wandb.run = tmp_path
+    with tracking(with_train(world.recipe, trackers=["wandb"]), tmp_path / "a"):
+        assert os.environ["WANDB_DIR"] == "theirs"
+    assert (wandb.run, wandb.finished) == (tmp_path, [])
+    assert os.environ["WANDB_DIR"] == "theirs"
 
 
 def test_router_health_becomes_single_numbers():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, TrainerCallback
+from transformers import AutoModelForCausalLM, TrainerCallback, TrainerControl
 
 from multipl_moe.corpus import CorpusManifest
 from multipl_moe.corpus.decontamination.record import record_of_model
@@ -256,6 +256,36 @@ def test_second_ctrl_c_stops_at_once():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_request_that_comes_while_processes_agree_is_kept_for_the_next_step(monkeypatch):
+    """The handler runs while the processes ask each other; what they agreed on must not overwrite what it notes."""
+    arrivals = [signal.SIGTERM]
+
+    def agree(flag: bool) -> bool:
+        if arrivals:
+            os.kill(os.getpid(), arrivals.pop())
+        return flag
+
+    monkeypatch.setattr("multipl_moe.train.callbacks.any_process", agree)
+    controls = TrainerControl(), TrainerControl()
+    stopper: Any = StopOnInterrupt()
+    with stopper:
+        for control in controls:
+            stopper.on_step_end(None, None, control)
+    assert [control.should_training_stop for control in controls] == [False, True]
+    assert (stopper.requested, stopper.preempted) == (True, True)
+
+
+def test_a_run_does_not_go_on_in_another_dtype(world: World, tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        _train(world, tmp_path, Interrupt(2))
+    (checkpoint,) = (tmp_path / "checkpoints").glob("checkpoint-*")
+    run = json.loads((checkpoint / "run.json").read_text())
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[run["compute_dtype"]]
+    (checkpoint / "run.json").write_text(json.dumps(run | {"compute_dtype": other}))
+    with pytest.raises(OutputError, match=f"a run that computed in {other}, which is slow on this machine"):
+        _train(world, tmp_path)
 
 
 def test_audit_is_told_before_anything_trains(world: World, tmp_path: Path):

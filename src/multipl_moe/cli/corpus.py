@@ -61,7 +61,8 @@ def corpus(
     with _tasks_shown() as on_tasks:
         manifest = build_corpus(chosen, tokenizer, output, console.print, on_tasks)
     console.print(corpus_table(manifest, chosen.language_table))
-    console.print(packing_table(packing_by_language(output, chosen.train.sequence_tokens)))
+    packing = packing_by_language(output, chosen.train.sequence_tokens)
+    console.print(packing_table(packing, chosen.language_table))
     console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)
 
 

@@ -68,11 +68,21 @@ def require_run_to_enter(output: Path, recipe: "Recipe", resume: bool, last_file
 
     if output.exists() and not resume:
         raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"output: {output} is a file; choose a folder")
     if (output / last_file).exists():
         raise OutputError(f"output: {output} holds a finished run; choose another folder")
     begun = output / "recipe.yaml"
-    if begun.exists() and not recipe.same_training(load_recipe(begun)):
-        raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {begun}")
+    if begun.exists():
+        if not recipe.same_training(load_recipe(begun)):
+            raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {begun}")
+    elif output.exists() and any(not _precedes_the_recipe(path.name) for path in output.iterdir()):
+        raise OutputError(f"output: {output} holds no run; choose another folder")
+
+
+def _precedes_the_recipe(name: str) -> bool:
+    """Whether a run that was stopped early may have left it: the start of a dense method, and what was half written."""
+    return name == "start" or name.startswith(".")
 
 
 def split_names(text: str | None) -> list[str] | None:

@@ -17,6 +17,7 @@ from multipl_moe.cli.options import (
     require_run_to_enter,
     split_names,
 )
+from multipl_moe.errors import OutputError
 
 if TYPE_CHECKING:
     from multipl_moe.recipe import Recipe
@@ -41,7 +42,7 @@ def review(
     Writes OUTPUT/model, and bits per byte and routing of each language before and after. Ctrl-C and SIGTERM save a
     checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.
 
-    Example: `multipl-moe review runs/first/model corpora/mine runs/reviewed --tokens 50000`
+    Example: `multipl-moe review runs/first/model corpora/mine runs/reviewed --learn rust --keep python`
     """
     from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.report.tables import result_table
@@ -86,7 +87,10 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
     from multipl_moe.train.stages import Audit
 
     if (output / "training.json").is_file():
-        return TrainResult.from_json(read_json(output / "training.json"))
+        result = TrainResult.from_json(read_json(output / "training.json"))
+        if result.stage != "review":
+            raise OutputError(f"output: {output} holds a run of `train`; choose another folder")
+        return result
     for language in recipe.languages:
         read_documents(corpus, "validation", language, 1)  # refuse now what could not be scored afterwards
 
@@ -102,6 +106,6 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
             output,
             callbacks=[progress],
             on_audit=begin,
-            on_data=lambda summary: console.print(mixture_table(summary)),
+            on_data=lambda summary: console.print(mixture_table(summary, recipe.language_table)),
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
         )

@@ -21,7 +21,10 @@ from multipl_moe.launch import is_main
 
 
 def train(
-    model: Annotated[Path, typer.Argument(help="Hybrid checkpoint that `upcycle` wrote.")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="Hybrid checkpoint that `upcycle` wrote; with another train.method than experts, a base."),
+    ],
     corpus: Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")],
     output: Annotated[Path, typer.Argument(help="Run folder to create.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the run folder.")] = False,
@@ -35,36 +38,46 @@ def train(
 ) -> None:
     """Stage 1: experts and routers learn the new languages; every other parameter stays as it is, bit for bit.
 
+    With `--set train.method=lora` (or dense, dense-ffn) a dense base learns instead: a folder, hub id, GGUF file or
+    smollm2-135m.
+
     On several GPUs or machines: `torchrun --nproc-per-node 8 -m multipl_moe train ...` (docs/scaling.md).
 
     Ctrl-C and SIGTERM save a checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.
 
-    Example: `multipl-moe train runs/hybrid corpora/mine runs/first --tokens 300000 --learning-rate 2e-3`
+    Example: `multipl-moe train runs/hybrid corpora/mine runs/first --learn rust --keep python --learning-rate 2e-3`
     """
     from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.report.packing_tables import mixture_table
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.methods import METHODS
     from multipl_moe.train.mixture import MixtureSummary
     from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.settings import tokens_per_step
     from multipl_moe.train.stages import Audit
     from multipl_moe.train.trainer import train_model
+    from multipl_moe.upcycle.base import resolve_base
 
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
     require_run_to_enter(output, chosen, resume, "training.json")
-    require_folders(model=model, corpus=corpus)
+    if METHODS[chosen.train.method].of_hybrid:
+        require_folders(model=model, corpus=corpus)
+        start = model
+    else:
+        require_folders(corpus=corpus)
+        start = resolve_base(str(model))
 
     def begin(audit: Audit) -> None:
         open_run(output, chosen)
         console.print(audit_table(audit))
 
     def tell_data(summary: MixtureSummary) -> None:
-        console.print(mixture_table(summary))
+        console.print(mixture_table(summary, chosen.language_table))
         for line in summary.capped:
             console.print(line, highlight=False)
 
@@ -73,7 +86,7 @@ def train(
     with TrainingProgress(output, tokens_per_step(chosen), console) as progress:
         result = train_model(
             chosen,
-            model,
+            start,
             corpus,
             output,
             callbacks=[progress],

@@ -1,5 +1,6 @@
 """The schema of a comparison: methods as settings on top of one recipe, and the runs that follow from them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -17,9 +18,10 @@ _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
     *("sequence_tokens", "packing", "batch_sequences", "accumulation_steps"),
     *("replay", "weights", "mixture_temperature", "language_tokens", "max_epochs", "on_max_epochs"),
 )
-_SAME_THROUGHOUT = ("recipe", "tokens", "curve_tokens", "programs")
-_SAME_IN_A_METHOD = ("recipe", "set", "warm_start", "review")
+_SAME_THROUGHOUT = ("tokens", "curve_tokens", "programs")
+_SAME_IN_A_METHOD = ("warm_start", "review")
 _Rate = Annotated[float, Field(gt=0)]
+_MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # part of a folder's name
 
 
 class WarmStart(Section):
@@ -71,7 +73,7 @@ class Comparison(Section):
     tokens: int = Field(gt=0, description="Tokens of each long run, the warm start's included.")
     curve_tokens: int | None = Field(default=None, gt=0, description="Tokens of each short run of a curve.")
     programs: bool = Field(default=True, description="Whether the long runs' models write programs that are judged.")
-    methods: dict[str, ComparedMethod] = Field(min_length=1)
+    methods: dict[_MethodName, ComparedMethod] = Field(min_length=1)
     claims: list[Claim] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -91,12 +93,20 @@ class Comparison(Section):
         return self
 
     def goes_on_from(self, earlier: "Comparison") -> bool:
-        """Whether the runs of an earlier comparison are part of this one: methods, rates and seeds may come and go."""
+        """Whether the runs of an earlier comparison are part of this one.
+
+        Methods, rates and seeds may come and go, and how runs are saved, watched and guarded (`Recipe.same_training`).
+        """
         both = self.methods.keys() & earlier.methods.keys()
-        return all(getattr(self, key) == getattr(earlier, key) for key in _SAME_THROUGHOUT) and all(
-            getattr(self.methods[name], key) == getattr(earlier.methods[name], key)
-            for name in both
-            for key in _SAME_IN_A_METHOD
+        return (
+            _shared(common_recipe(self)) == _shared(common_recipe(earlier))
+            and all(getattr(self, key) == getattr(earlier, key) for key in _SAME_THROUGHOUT)
+            and all(
+                getattr(self.methods[name], key) == getattr(earlier.methods[name], key)
+                for name in both
+                for key in _SAME_IN_A_METHOD
+            )
+            and all(_recipe(self, name).same_training(_recipe(earlier, name)) for name in both)
         )
 
     def to_yaml(self) -> str:
@@ -135,12 +145,7 @@ def load_comparison(path: Path) -> Comparison:
     values = read_yaml(path)
     if "methods" not in values:
         raise ConfigError(f"{path}: methods: missing; a comparison has some, and to compare recipes give --tokens")
-    try:
-        comparison = Comparison.model_validate(values)
-    except ValidationError as error:
-        problems = [f"{path}: {describe_problem(problem, Comparison)}" for problem in error.errors()]
-        raise ConfigError(problems) from None
-    return _resolved(comparison, origin=str(path))
+    return _resolved(values, origin=str(path))
 
 
 def comparison_of_recipes(files: list[Path], tokens: int) -> Comparison:
@@ -152,8 +157,8 @@ def comparison_of_recipes(files: list[Path], tokens: int) -> Comparison:
     names = [file.stem for file in files]
     if len(set(names)) < len(names):
         raise ConfigError(f"recipes: {', '.join(names)}: give each file a name of its own, it is the method's")
-    methods = {file.stem: ComparedMethod(title=file.stem, recipe=file.absolute()) for file in files}
-    return _resolved(Comparison(tokens=tokens, methods=methods), origin="recipes")
+    methods = {file.stem: {"title": file.stem, "recipe": file.absolute()} for file in files}
+    return _resolved({"tokens": tokens, "methods": methods}, origin="recipes")
 
 
 def common_recipe(comparison: Comparison) -> Recipe:
@@ -161,15 +166,26 @@ def common_recipe(comparison: Comparison) -> Recipe:
     return _recipe(comparison, next(iter(comparison.methods)))
 
 
-def _resolved(comparison: Comparison, origin: str) -> Comparison:
+def _resolved(values: dict[str, Any], origin: str) -> Comparison:
     """The comparison, checked, with the rate and seeds of each method also where they are its recipe's."""
+    try:
+        comparison = Comparison.model_validate(values)
+    except ValidationError as error:
+        problems = [f"{origin}: {describe_problem(problem, Comparison)}" for problem in error.errors()]
+        raise ConfigError(problems) from None
     recipes = _comparable_recipes(comparison, origin)
     methods = {}
     for name, method in comparison.methods.items():
         rate = method.learning_rate or recipes[name].train.learning_rate
         seeds = method.seeds or [recipes[name].seed]
         methods[name] = method.model_copy(update={"learning_rate": rate, "seeds": seeds})
-    return comparison.model_copy(update={"methods": methods})
+    comparison = comparison.model_copy(update={"methods": methods})
+    names = Counter(run.name for run in planned_runs(comparison))
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ConfigError(
+            f"{origin}: {', '.join(twice)}: planned twice; learning_rates (in six digits) and seeds must differ"
+        )
+    return comparison
 
 
 def _comparable_recipes(comparison: Comparison, origin: str) -> dict[str, Recipe]:
@@ -182,6 +198,9 @@ def _comparable_recipes(comparison: Comparison, origin: str) -> dict[str, Recipe
             problems += [f"{origin}: methods.{name}: {problem}" for problem in error.problems]
     if problems:
         raise ConfigError(problems)
+    for name, method in comparison.methods.items():
+        if method.warm_start is not None and recipes[name].upcycle.experts_from is not None:
+            problems.append(f"{origin}: methods.{name}: warm_start and upcycle.experts_from exclude each other")
     first, *others = recipes
     for name in others:
         for key, value in _shared(recipes[name]).items():

@@ -40,7 +40,8 @@ def comparison_result(
         metrics = read_json(folder / METRICS_FILE)
         runs[name] = _row(metrics)
         if "review" in metrics:
-            runs[f"{name}-reviewed"] = _row(metrics | metrics["review"], is_reviewed=True)
+            read = metrics["tokens"] + metrics["review"]["tokens"]
+            runs[f"{name}-reviewed"] = _row(metrics | metrics["review"] | {"tokens": read}, is_reviewed=True)
     return {
         "title": comparison.title,
         "tokens": comparison.tokens,
@@ -58,11 +59,14 @@ def comparison_result(
 
 
 def undominated(runs: Mapping[str, dict[str, Any]], *, is_long: bool) -> list[str]:
-    """Names of the long (or short) runs than which no other is better both on the languages to learn and to keep."""
+    """Names of the long (or short) runs than which no other is better both on the languages to learn and to keep.
+
+    Reviewed ones, which have read more tokens, are left out.
+    """
     points = {
         name: tuple(run["means"][role]["change"] for role in ("learn", "keep") if role in run["means"])
         for name, run in runs.items()
-        if run["is_long"] == is_long
+        if run["is_long"] == is_long and not run["is_reviewed"]
     }
 
     def is_better(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
@@ -91,7 +95,7 @@ def _pass_at_1(verdict: dict[str, Any]) -> dict[str, Any]:
         cells = entry["benchmarks"].values()
         tasks = sum(cell["tasks"] for cell in cells)
         passed = sum(cell["tasks"] * cell["pass_at_k"]["1"]["value"] for cell in cells)
-        counts[language] = {"role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks if tasks else None}
+        counts[language] = {"role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks}
     return counts
 
 

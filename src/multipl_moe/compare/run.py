@@ -23,7 +23,7 @@ from multipl_moe.train.methods import METHODS
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review import review_model
-from multipl_moe.train.settings import compute_dtype, tokens_per_step
+from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 
@@ -38,7 +38,7 @@ def require_same_settings(run: Run, folder: Path) -> None:
     stored = load_recipe(file)
     if run.warm_start is not None:  # then experts start from what the folder itself held
         stored = _starting_from(stored, None)
-    if stored != run.recipe:
+    if not run.recipe.same_training(stored):
         raise OutputError(f"output: {folder} holds a run of other settings; choose another folder")
 
 
@@ -68,7 +68,7 @@ class RunFolder:
             "is_long": self.run.is_long,
             "learning_rate": recipe.train.learning_rate,
             "seed": recipe.seed,
-            "compute_dtype": str(compute_dtype(recipe)).removeprefix("torch."),
+            "compute_dtype": training.compute_dtype,
             **self._measure(recipe, training, self.folder),
         }
         metrics["tokens"] += recipe.train.skip_tokens

@@ -19,6 +19,7 @@ from multipl_moe.eval.programs import Ways
 from multipl_moe.loading import load_dense
 from multipl_moe.report.comparison import write_comparison
 from multipl_moe.run_folder import read_json, write_json, write_text
+from multipl_moe.staging import create_folder
 from multipl_moe.upcycle.base import resolve_base
 
 COMPARISON_FILE = "comparison.yaml"
@@ -85,9 +86,9 @@ class ComparisonSession:
                 )
             for run in runs:
                 require_same_settings(run, self._folder(run))
-        elif self.output.exists() and any(self.output.iterdir()):
+        elif self.output.exists() and (not self.output.is_dir() or any(self.output.iterdir())):
             raise OutputError(f"output: {self.output} exists and is no comparison; choose another folder")
-        self.output.mkdir(parents=True, exist_ok=True)
+        create_folder(self.output, self.output)
         write_text(file, self.comparison.to_yaml())
 
     def _prepare(self) -> Path:
@@ -143,4 +144,4 @@ class ComparisonSession:
         return result
 
     def _tell(self, message: str) -> None:
-        self.console.print(f"  {message}", highlight=False)
+        self.console.print(f"  {message}", highlight=False, markup=False)

@@ -6,6 +6,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from multipl_moe.corpus.decontamination.record import CHECKED, PARTLY_CHECKED, statuses
+from multipl_moe.device import dtype_name
 from multipl_moe.export.provenance import Provenance
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.moe_config import MoeConfig
@@ -23,7 +24,7 @@ def facts_of(config: PreTrainedConfig, provenance: Provenance, dtype: torch.dtyp
         provenance: what is recorded of it.
         dtype: of the exported weights.
     """
-    stored = str(dtype).removeprefix("torch.")
+    stored = dtype_name(dtype)
     if not isinstance(config, MultiplMoeConfig):
         return [("base", _base(config, provenance)), ("weights", stored)]
     counts = count_parameters(config)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from multipl_moe.corpus.decontamination.record import status_notes
 from multipl_moe.languages import language_title
@@ -44,11 +45,11 @@ def comparison_rows_table(result: dict[str, Any]) -> Table:
     header, rows = _rows(result, is_long=True)
     if not rows:
         header, rows = _rows(result, is_long=False)
-    table = Table(title=result["title"])
+    table = Table(title=Text(result["title"]))
     for index, title in enumerate(header):
         table.add_column(title, justify="left" if index == 0 else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     return table
 
 
@@ -95,8 +96,7 @@ def _language_rows(result: dict[str, Any]) -> _Rows:
     base = [f"{runs[0]['languages'][name]['bpb_before']:.3f}" for name in names]
     rows = [["base, bits per byte", "", "", "", *base]]
     for run in runs:
-        tokens = result["tokens" if run["is_long"] else "curve_tokens"]
-        settings = [f"{tokens:,}", f"{run['learning_rate']:g}", str(run["seed"])]
+        settings = [f"{run['tokens']:,}", f"{run['learning_rate']:g}", str(run["seed"])]
         rows.append([_title(result, run), *settings, *(_percent(run["languages"][name]) for name in names)])
     return header, rows if runs else []
 
@@ -113,8 +113,10 @@ def _program_rows(result: dict[str, Any]) -> _Rows:
 
 
 def _passed(programs: dict[str, Any], names: list[str]) -> list[str]:
-    counts = [round(programs[name]["pass_at_1"] * programs[name]["tasks"]) for name in names]
-    return [*map(str, counts), str(sum(counts))]
+    """Passed programs by language and in all; empty where a language, or one of them, could not be judged."""
+    counts = {name: round(part["pass_at_1"] * part["tasks"]) for name, part in programs.items()}
+    in_all = str(sum(counts[name] for name in names)) if set(names) <= set(counts) else ""
+    return [*(str(counts.get(name, "")) for name in names), in_all]
 
 
 def _claim_rows(result: dict[str, Any]) -> _Rows:
@@ -147,7 +149,8 @@ def _title(result: dict[str, Any], run: dict[str, Any]) -> str:
 def _section(title: str, rows: _Rows) -> str:
     header, body = rows
     lines = [header, ["---"] * len(header), *body]
-    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def _change(change: dict[str, Any] | None) -> str:
@@ -162,4 +165,4 @@ def _percent(row: dict[str, Any]) -> str:
 
 
 def _millions(count: int) -> str:
-    return f"{count / 1e6:.1f}M"
+    return f"{count / 1e6:.1f}M" if count >= 100_000 else f"{count / 1e3:.0f}k"

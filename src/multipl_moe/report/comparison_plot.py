@@ -5,6 +5,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from multipl_moe.report.plots import plain_label
+
 _COLOURS = (
     "#2a7f62",
     "#c2571a",
@@ -36,7 +38,7 @@ def comparison_plot(result: dict[str, Any]) -> Figure:
         if runs:
             rounds, place = divmod(number, len(_COLOURS))
             style = {"color": _COLOURS[place], "marker": _MARKERS[(place + rounds) % len(_MARKERS)]}
-            _draw(axes, runs, title, style)
+            _draw(axes, runs, plain_label(title), style)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xlabel("languages to keep: change of bits per byte, %  (right of 0: forgotten)")
     axes.set_ylabel("languages to learn: change of bits per byte, %  (lower: learnt more)")

@@ -5,14 +5,19 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from multipl_moe.corpus.packing import Packing, PackingCounts
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages import LANGUAGES, Language
 from multipl_moe.train.mixture import MixtureSummary
 
 _TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit"}
 
 
-def mixture_table(summary: MixtureSummary) -> Table:
-    """Share, tokens and passes of each language in a run, and what packing costs it."""
+def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = LANGUAGES) -> Table:
+    """Share, tokens and passes of each language in a run, and what packing costs it.
+
+    Args:
+        summary: of the run.
+        languages: the table of languages, with those that the recipe added.
+    """
     packing = f"packed by {_TITLES[summary.packing]} into sequences of {summary.sequence_tokens:,}"
     table = Table(title=f"What is read: tokens {packing}")
     table.add_column("language")
@@ -23,15 +28,18 @@ def mixture_table(summary: MixtureSummary) -> Table:
         padding = f"{part.padding_tokens / (part.tokens + part.padding_tokens):.2%}"
         lost = (f"{part.packing.cut_share:.1%}", f"{part.packing.lost_share:.2%}")
         cells = (f"to {part.role}", *shares, f"{part.tokens:,}", f"{part.epochs:.2f}", padding, *lost)
-        table.add_row(LANGUAGES[name].title, *cells)
+        table.add_row(languages[name].title, *cells)
     return table
 
 
-def packing_table(counts: Mapping[str, Mapping[Packing, PackingCounts]]) -> Table:
+def packing_table(
+    counts: Mapping[str, Mapping[Packing, PackingCounts]], languages: Mapping[str, Language] = LANGUAGES
+) -> Table:
     """What each way of packing makes of each language's tokens.
 
     Args:
         counts: by language and packing, all for sequences of as many tokens.
+        languages: the table of languages, with those that the recipe added.
     """
     first = next(iter(next(iter(counts.values())).values()))
     table = Table(title=f"Packing into sequences of {first.sequence_tokens:,} tokens (train.packing)")
@@ -42,5 +50,5 @@ def packing_table(counts: Mapping[str, Mapping[Packing, PackingCounts]]) -> Tabl
     for name, by_packing in counts.items():
         for packing, one in by_packing.items():
             shares = (f"{one.padding_share:.2%}", f"{one.cut_share:.1%}", f"{one.lost_share:.3%}")
-            table.add_row(LANGUAGES[name].title, _TITLES[packing], f"{one.sequences:,}", *shares)
+            table.add_row(languages[name].title, _TITLES[packing], f"{one.sequences:,}", *shares)
     return table

@@ -8,6 +8,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from multipl_moe.languages import language_title
+from multipl_moe.report.plots import plain_label
 
 _BEFORE = "#b9c2cc"
 _COLOURS: dict[str | None, str] = {"learn": "#2a7f62", "keep": "#3b6ea5", None: "#55606e"}
@@ -29,7 +30,7 @@ def verdict_plot(verdict: dict[str, Any]) -> Figure:
     bottom = grid[-1, 0]
     for axes, (benchmark, rows) in zip(grid[:, 0], panels.items(), strict=True):
         _draw(axes, rows)
-        axes.set_title(benchmark.replace("$", r"\$"), loc="left", fontsize=10, fontweight="bold")
+        axes.set_title(plain_label(benchmark), loc="left", fontsize=10, fontweight="bold")
     highest = max((100 * bound for rows in panels.values() for row in rows for bound in _bounds(row)), default=99)
     right = min(highest * 1.2 + 2, 112)  # room for the labels
     bottom.set_xticks([tick for tick in MaxNLocator(6).tick_values(0, right) if 0 <= tick <= min(right, 100)])
@@ -37,7 +38,7 @@ def verdict_plot(verdict: dict[str, Any]) -> Figure:
     bottom.set_xlabel("programs that pass their tests at the first try, % (right is better; line: 95% interval)")
     missing = [language_title(name) for name in verdict["not_scored"]]
     if missing:
-        figure.supxlabel(f"not scored: {', '.join(missing)}".replace("$", r"\$"), fontsize=9, color="#b3261e")
+        figure.supxlabel(plain_label(f"not scored: {', '.join(missing)}"), fontsize=9, color="#b3261e")
     roles = {role: None for rows in panels.values() for _, role, _, _ in rows}
     handles = [Patch(color=_COLOURS[role], label=_LABELS[role]) for role in _LABELS if role in roles]
     if "before" in verdict:
@@ -65,7 +66,7 @@ def _draw(axes: Axes, rows: list[_Row]) -> None:
         else:
             _bar(axes, y - 0.2, 0.36, old, _BEFORE)
             _bar(axes, y + 0.2, 0.36, cell, _COLOURS[role])
-    axes.set_yticks(range(len(rows)), [language_title(name).replace("$", r"\$") for name, *_ in rows])
+    axes.set_yticks(range(len(rows)), [plain_label(language_title(name)) for name, *_ in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.spines[["top", "right"]].set_visible(False)
 

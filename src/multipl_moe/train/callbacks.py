@@ -41,8 +41,11 @@ class StopOnInterrupt(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         """Save and stop when asked to, in this process or in another."""
-        self.requested, self.preempted = any_process(self.requested), any_process(self.preempted)
-        if self.requested:
+        stops, preempts = any_process(self.requested), any_process(self.preempted)
+        if preempts:
+            self.preempted = True
+        if stops:  # a request that comes only now is for the next step, at which all processes learn of it
+            self.requested = True
             control.should_save = control.should_training_stop = True
 
     def _request(self, signum, frame) -> None:

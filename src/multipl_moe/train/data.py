@@ -11,7 +11,7 @@ from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.mixture import MixtureDataset
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.windows import padded, window_turns
-from multipl_moe.errors import CorpusError
+from multipl_moe.errors import BaseModelError, CorpusError
 from multipl_moe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
 from multipl_moe.train.mixture import mixture
@@ -56,12 +56,18 @@ def _inputs(dataset: MixtureDataset, indices: range) -> dict[str, torch.Tensor]:
 
 
 def require_same_tokenizer(model_folder: Path, corpus: Path) -> None:
-    """Raise CorpusError when the corpus was tokenised for another model: its tokens would mean nothing.
+    """Check that a corpus was tokenised for the model.
 
-    Or before documents began with the model's start tokens: trained on it, the model would learn to do without.
+    Raises:
+        BaseModelError: the model has no tokenizer.
+        CorpusError: it was tokenised for another model, so its tokens would mean nothing; or before documents began
+            with the model's start tokens, so that the model would learn to do without.
     """
     manifest = CorpusManifest.load(corpus)
-    digest = hashlib.sha256((model_folder / "tokenizer.json").read_bytes()).hexdigest()
+    file = model_folder / "tokenizer.json"
+    if not file.is_file():
+        raise BaseModelError(f"model: {model_folder} has no tokenizer.json; copy its tokenizer there")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if digest != manifest.tokenizer_sha256:
         raise CorpusError(
             f"{corpus}: tokenised with the tokenizer of {manifest.tokenizer}, not with that of {model_folder}; "

@@ -27,7 +27,7 @@ from multipl_moe.train.settings import (
     training_steps,
 )
 from multipl_moe.train.sharding import shard
-from multipl_moe.train.trackers import PROJECT, tracker_callbacks
+from multipl_moe.train.trackers import PROJECT
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,7 @@ def fit(
         frozen_sha256=hashlib.sha256(json.dumps(sorted((frozen or {}).items())).encode()).hexdigest(),
         order_sha256=order_sha256,
         args=_arguments(recipe, checkpoints),
-        callbacks=[
-            interrupt,
-            FollowSettings(),
-            AbsorbThresholds(),
-            *callbacks,
-            *tracker_callbacks(recipe, checkpoints.parent),
-        ],
+        callbacks=[interrupt, FollowSettings(), AbsorbThresholds(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
     _require_processes(trainer)

@@ -150,7 +150,10 @@ def packed_languages(
     for language in languages:
         folder = corpus / "tokens" / "train" / language
         if not folder.is_dir():
-            raise CorpusError(f"train.weights: {language} has no tokens in {corpus}; add it to the corpus")
+            raise CorpusError(
+                f"learn, keep: {language} has no tokens in {corpus}; add it to the corpus, or name only languages that "
+                "are in it"
+            )
         datasets[language] = PackedTokens(folder, sequence_tokens, packing)
     return datasets
 

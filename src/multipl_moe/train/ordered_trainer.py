@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import PreTrainedModel, Trainer
 
+from multipl_moe.device import dtype_name
 from multipl_moe.errors import OutputError, TrainingError
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import read_json, write_json
@@ -25,6 +26,7 @@ from multipl_moe.train.checkpoints import (
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
 from multipl_moe.train.progress import LOSS_PREFIX, SKIPPED_KEY
+from multipl_moe.train.settings import compute_dtype
 from multipl_moe.train.sharding import is_sharded, load_sharded, save_sharded
 
 _RUN_FILE = "run.json"
@@ -67,7 +69,11 @@ class OrderedTrainer(Trainer):
         self.language_losses = LanguageLosses(rows.languages)
         self.guard = BadStepGuard(recipe)
         self._recipe, self._held_out = recipe, held_out
-        self._run = {"frozen_sha256": frozen_sha256, "order_sha256": order_sha256}
+        self._run = {
+            "frozen_sha256": frozen_sha256,
+            "order_sha256": order_sha256,
+            "compute_dtype": dtype_name(compute_dtype(recipe)),
+        }
         self._record: StepRecord | None = None
         self._is_sharded = is_sharded(model)
         # Trainer's own name for it: the model reduces its gradients itself, so it is not wrapped again.
@@ -133,7 +139,7 @@ class OrderedTrainer(Trainer):
         skipped = f", and the {in_a_row} steps before it were skipped" if in_a_row else ""
         return TrainingError(
             f"step {step}: {problem}{skipped}; its batch: {file}; {good}: start anew with a lower train.learning_rate, "
-            "or go on with --resume and train.on_bad_step=skip"
+            "or go on with train.on_bad_step=skip (of `train` and `review` with --resume)"
         )
 
     # Logs
@@ -202,6 +208,11 @@ class OrderedTrainer(Trainer):
             raise OutputError(f"output: {checkpoint} is of a run that started from another model; go on with that one")
         if run["order_sha256"] != self._run["order_sha256"]:
             raise OutputError(f"output: {checkpoint} is of a run that read another corpus; go on with that one")
+        if run["compute_dtype"] != self._run["compute_dtype"]:
+            raise OutputError(
+                f"output: {checkpoint} is of a run that computed in {run['compute_dtype']}, which is slow on this "
+                "machine; go on where it is fast, or start anew in another folder"
+            )
         self.guard.restore(run["steps"])
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:

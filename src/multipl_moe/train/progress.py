@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from multipl_moe.launch import is_main
 from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
+from multipl_moe.run_folder import write_text
 from multipl_moe.train.collapse import collapse_signs
 from multipl_moe.train.trackers import router_scalars
 
@@ -135,7 +136,7 @@ class TrainingProgress(TrainerCallback):
         for file in (self.file, self.held_out_file):
             if is_main() and file.is_file():
                 records = [record for record in read_records(file) if record["step"] <= step]
-                file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+                write_text(file, "".join(f"{json.dumps(record)}\n" for record in records))
 
 
 def _append(file: Path, record: dict[str, Any]) -> None:

@@ -92,7 +92,7 @@ def _prepare(model: PreTrainedModel, stage: Recipe) -> Audit:
     return audit
 
 
-_STAGE = Stage(_prepare, _Finish, ReviewTrainer)
+_STAGE = Stage("review", _prepare, _Finish, ReviewTrainer)
 
 
 def _require_one_process() -> None:

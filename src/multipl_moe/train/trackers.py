@@ -5,7 +5,8 @@ What is set in the environment (WANDB_MODE, WANDB_PROJECT, WANDB_DIR, TRACKIO_DI
 
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,42 @@ def require_trackers(recipe: Recipe) -> None:
         )
 
 
-def tracker_callbacks(recipe: Recipe, output: Path) -> list[TrainerCallback]:
-    """The callbacks of `train.trackers`, writing into the run folder."""
-    callbacks = []
-    for name in recipe.train.trackers:
-        for key, value in _DEFAULTS.get(name, {}).items():
-            os.environ.setdefault(key, value.format(output=output))
-        (callback,) = get_reporting_integration_callbacks([name])
-        callbacks.append(_TensorBoard(output) if name == "tensorboard" else callback())
-    return callbacks
+@contextmanager
+def tracking(recipe: Recipe, output: Path) -> Iterator[list[TrainerCallback]]:
+    """The callbacks of `train.trackers` for one run, writing into its folder; the next run of the process has its own.
+
+    trackio alone, which looks for its folder when it is imported, keeps to that of the first; runs have names there.
+    """
+    names = recipe.train.trackers
+    settings = {key: value for name in names for key, value in _DEFAULTS.get(name, {}).items() if key not in os.environ}
+    os.environ.update({key: value.format(output=output) for key, value in settings.items()})
+    try:
+        with _wandb_run() if "wandb" in names else nullcontext():
+            yield [_callback(name, output) for name in names]
+    finally:
+        for key in settings:
+            del os.environ[key]
+
+
+def _callback(name: str, output: Path) -> TrainerCallback:
+    (callback,) = get_reporting_integration_callbacks([name])
+    return _TensorBoard(output) if name == "tensorboard" else callback()
+
+
+@contextmanager
+def _wandb_run() -> Iterator[None]:
+    """Ends the run that transformers begins but does not end, and wandb's own process, which keeps to its folder.
+
+    A run that is there already belongs to the caller.
+    """
+    wandb = importlib.import_module("wandb")
+    theirs = wandb.run
+    try:
+        yield
+    finally:
+        if theirs is None and wandb.run is not None:
+            wandb.finish()
+            wandb.teardown()
 
 
 class _TensorBoard(TensorBoardCallback):

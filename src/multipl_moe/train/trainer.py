@@ -9,7 +9,7 @@ from typing import Protocol, TypedDict, Unpack
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
 from multipl_moe.corpus.decontamination.record import training_record
-from multipl_moe.device import move_to_best_device
+from multipl_moe.device import dtype_name, move_to_best_device
 from multipl_moe.launch import is_main
 from multipl_moe.loading import held_in_fast_dtype
 from multipl_moe.model.expert_use import measure_expert_use
@@ -32,6 +32,7 @@ from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import (
     attention_implementation,
+    compute_dtype,
     distribution,
     optimizer_name,
     tokens_per_step,
@@ -40,7 +41,7 @@ from multipl_moe.train.settings import (
 )
 from multipl_moe.train.sharding import full_weights, is_sharded
 from multipl_moe.train.stages import Audit, frozen_hashes, verify_frozen
-from multipl_moe.train.trackers import require_trackers
+from multipl_moe.train.trackers import require_trackers, tracking
 from multipl_moe.upcycle.new_tokens import dense_start
 
 
@@ -57,11 +58,13 @@ class Stage:
     """What sets a stage apart.
 
     Attributes:
+        name: `train` or `review`.
         prepare: freezes what does not learn; tells what does.
         finish: given the recipe, the folder of the model that training starts from and the corpus.
         trainer_class: has the stage's loss.
     """
 
+    name: str
     prepare: Callable[[PreTrainedModel, Recipe], Audit]
     finish: Callable[[Recipe, Path, Path], Finish]
     trainer_class: type[OrderedTrainer] = OrderedTrainer
@@ -78,7 +81,7 @@ class Hooks(TypedDict, total=False):
 
 def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]) -> TrainResult:
     """Train a model as `train.method` says: stage 1 of a hybrid, or the dense base. See `run_stage`."""
-    return run_stage(Stage(prepare, _CalibrateAndMerge), recipe, model_folder, corpus, output, **hooks)
+    return run_stage(Stage("train", prepare, _CalibrateAndMerge), recipe, model_folder, corpus, output, **hooks)
 
 
 @preemptible()
@@ -139,29 +142,32 @@ def run_stage(
     unify_dtype(model, recipe)
     require_checkpoint_space(recipe, model, checkpoints, model.num_parameters() * storage_dtype.itemsize)
     clock = TrainingClock(checkpoints)
-    fitted = fit(
-        recipe,
-        model,
-        dataset,
-        checkpoints,
-        [clock, *callbacks],
-        on_interrupt,
-        held_out=held_out,
-        frozen=before,
-        order_sha256=dataset.summary.order_sha256,
-        trainer_class=stage.trainer_class,
-    )
+    with tracking(recipe, output) as trackers:
+        fitted = fit(
+            recipe,
+            model,
+            dataset,
+            checkpoints,
+            [clock, *callbacks, *trackers],
+            on_interrupt,
+            held_out=held_out,
+            frozen=before,
+            order_sha256=dataset.summary.order_sha256,
+            trainer_class=stage.trainer_class,
+        )
     if is_sharded(model):
         model = _whole(model, stage, recipe, start)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(storage_dtype)
     result = TrainResult(
+        stage.name,
         output / "model",
         audit,
         frozen_sha256=verify_frozen(model, before),
         tokens=sequences * recipe.train.sequence_tokens,
         seconds=clock.seconds,
         steps=training_steps(recipe),
+        compute_dtype=dtype_name(compute_dtype(recipe)),
         skipped_steps=fitted.skipped_steps,
         best_step=fitted.best_step,
         data=dataset.summary.to_json(),

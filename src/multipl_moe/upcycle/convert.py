@@ -8,6 +8,7 @@ import psutil
 import torch
 from transformers import PreTrainedConfig
 
+from multipl_moe.device import dtype_name
 from multipl_moe.errors import BaseModelError
 from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.loading import load_config
@@ -173,6 +174,6 @@ def _dtype(name: str, config: PreTrainedConfig) -> torch.dtype:
     dtype = (config.dtype or torch.float32) if name == "auto" else name
     dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     if dtype not in WRITABLE_DTYPES:
-        known = ", ".join(str(known).removeprefix("torch.") for known in WRITABLE_DTYPES)
+        known = ", ".join(dtype_name(known) for known in WRITABLE_DTYPES)
         raise BaseModelError(f"base model: its config.json says dtype {dtype}; convert it to one of {known}")
     return dtype
