@@ -19,6 +19,7 @@ from multipl_moe.errors import ConfigError, CorpusError, OutputError, TrainingEr
 from multipl_moe.report.metrics import compare_scores
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
+from tests.train.conftest import Interrupt
 from tests.train.tiny import tensors, with_train
 
 
@@ -159,6 +160,37 @@ def test_a_run_that_fails_does_not_stop_the_others(comparison, tmp_path: Path, m
     with pytest.raises(UserError, match=r"dense-ffn-0k-lr0\.01-seed3-curve: step 3"):
         _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
     assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 2
+
+
+def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
+    finished: Path, comparison, result, tmp_path: Path, monkeypatch
+):
+    one = _with_method(comparison, "causal", seeds=[3])
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    def train_a_step(recipe, *args, callbacks, **kwargs):
+        return train_model(recipe, *args, callbacks=[*callbacks, Interrupt(0)], **kwargs)
+
+    shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("causal-*"))
+    places = (
+        ("run_folder.environment", stop),  # while the run's folder is made
+        ("compare.run.train_model", train_a_step),  # in the warm start
+        ("compare.run.upcycle", stop),
+        ("compare.run.train_model", train_a_step),
+        ("compare.run.load_model", stop),
+        ("compare.run.review_model", stop),
+    )
+    for place, stopping in places:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"multipl_moe.{place}", stopping)
+            with pytest.raises(KeyboardInterrupt):
+                _session(one, tmp_path / "out").run()
+    again = _session(one, tmp_path / "out").run()["runs"]
+    for name in ("causal-0k-lr0.01-seed3", "causal-0k-lr0.01-seed3-reviewed"):
+        for key in ("tokens", "languages"):
+            assert again[name][key] == result["runs"][name][key]
 
 
 def test_other_folders_and_unknown_methods_are_refused(finished: Path, comparison, tmp_path: Path):
