@@ -95,7 +95,7 @@ def test_bad_input_is_refused(refused, typed, base, hybrid, tmp_path):
     assert "--file: binary cannot be read" in refused("generate", hybrid, "--file", "binary")
     assert "prompt: it is empty" in refused("generate", hybrid, "")
     assert "no chat template" in refused("generate", hybrid, PROMPT, "--chat")
-    assert "--suffix: this model's tokenizer has no tokens" in refused("generate", hybrid, PROMPT, "--suffix", "}")
+    assert "suffix: this model's tokenizer has no tokens" in refused("generate", hybrid, PROMPT, "--suffix", "}")
     assert "--suffix: it does not go with --chat" in refused("generate", hybrid, PROMPT, "--chat", "--suffix", "}")
     assert "--suffix: it is no text in UTF-8" in refused("generate", hybrid, PROMPT, "--suffix", "\udcff")
     assert "is dense; it has no routers" in refused("generate", base, PROMPT, "--show-routing")

@@ -197,14 +197,14 @@ def test_a_language_of_ones_own_goes_through_corpus_and_training(run, base, hybr
     recipe = {
         "learn": ["rules"],
         "keep": ["python"],
-        "own_languages": {"rules": {"title": "Company Rules", "extensions": [".rules"]}},
+        "own_languages": {"rules": {"title": "Rulings", "extensions": [".rules"]}},
         "corpus": {"sources": [{"kind": "folder", "path": str(path)} for path in (tmp_path, sources)]},
     }
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
     outcome = run("corpus", "corpus", "--recipe", "recipe.yaml", "--base", base, "--set", "corpus.validation_share=0.3")
-    assert (outcome.code, outcome.out.count("Company Rules")) == (0, 3), outcome.err  # files, two ways of packing
+    assert (outcome.code, outcome.out.count("Rulings")) == (0, 3), outcome.err  # files, two ways of packing
     outcome = run("train", hybrid, "corpus", "run", "--recipe", "recipe.yaml", *SHORT)
-    assert (outcome.code, outcome.out.count("Company Rules")) == (0, 1), outcome.err
+    assert (outcome.code, outcome.out.count("Rulings")) == (0, 1), outcome.err
     assert json.loads((tmp_path / "run" / "training.json").read_text())["stage"] == "train"
 
 

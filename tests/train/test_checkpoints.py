@@ -197,7 +197,7 @@ def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, part, full)
-        with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space and go on with --resume"):
+        with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space and go on"):
             train_model(world.recipe, world.hybrid, world.corpus, tmp_path)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint-5", "clock.json"}
     resumed = train_model(world.recipe, world.hybrid, world.corpus, tmp_path)
