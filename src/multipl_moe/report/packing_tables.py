@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from multipl_moe.corpus.packing import Packing, PackingCounts
@@ -19,15 +20,15 @@ def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = L
         languages: the table of languages, with those that the recipe added.
     """
     packing = f"packed by {_TITLES[summary.packing]} into sequences of {summary.sequence_tokens:,}"
-    table = Table(title=f"What is read: tokens {packing}")
-    table.add_column("language")
-    for title in ("role", "asked for", "share", "tokens", "passes", "padding", "documents cut", "tokens lost"):
-        table.add_column(title, justify="left" if title == "role" else "right")
+    table = Table(title=f"What is read: tokens {packing}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("language", no_wrap=True)
+    for title in ("to", "asked for", "share", "tokens", "passes", "padding", "texts cut", "tokens lost"):
+        table.add_column(title, justify="left" if title == "to" else "right")
     for name, part in summary.languages.items():
         shares = (f"{part.share_asked:.1%}", f"{part.share:.1%}")
         padding = f"{part.padding_tokens / (part.tokens + part.padding_tokens):.2%}"
         lost = (f"{part.packing.cut_share:.1%}", f"{part.packing.lost_share:.2%}")
-        cells = (f"to {part.role}", *shares, f"{part.tokens:,}", f"{part.epochs:.2f}", padding, *lost)
+        cells = (part.role, *shares, f"{part.tokens:,}", f"{part.epochs:.2f}", padding, *lost)
         table.add_row(languages[name].title, *cells)
     return table
 
