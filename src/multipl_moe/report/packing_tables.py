@@ -22,7 +22,7 @@ def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = L
     packing = f"packed by {_TITLES[summary.packing]} into sequences of {summary.sequence_tokens:,}"
     table = Table(title=f"What is read: tokens {packing}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("language", no_wrap=True)
-    for title in ("to", "asked for", "share", "tokens", "passes", "padded", "texts cut", "lost"):
+    for title in ("to", "asked\nfor", "share", "tokens", "passes", "padding", "texts\ncut", "tokens\nlost"):
         table.add_column(title, justify="left" if title == "to" else "right")
     for name, part in summary.languages.items():
         shares = (f"{part.share_asked:.1%}", f"{part.share:.1%}")
