@@ -18,6 +18,7 @@ from transformers import LlamaConfig
 
 from multipl_moe.upcycle.checkpoint import TensorPlan, write_checkpoint
 
+_HIDDEN, _INTERMEDIATE, _VOCABULARY = 2048, 8192, 32_000
 _MAX_BYTES = 1e9
 _PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
 _EMPTY = f"import torch; {_PEAK}"
@@ -34,7 +35,7 @@ upcycle(recipe, Path(sys.argv[2]))
 
 def write_random_base(folder: Path, num_layers: int) -> int:
     """A Llama base in bfloat16, streamed to disk; returns its bytes."""
-    hidden, intermediate, vocabulary = 2048, 8192, 32_000
+    hidden, intermediate, vocabulary = _HIDDEN, _INTERMEDIATE, _VOCABULARY
     config = LlamaConfig(
         hidden_size=hidden,
         intermediate_size=intermediate,
