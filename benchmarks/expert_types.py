@@ -8,13 +8,12 @@ parameters, and at most 60% of the peak memory, interpreter and libraries includ
 """
 
 import argparse
-import resource
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from harness import Target, in_fresh_process, interleave, median_ratio, print_table, record
+from harness import Target, in_fresh_process, interleave, median_ratio, peak_resident_bytes, print_table, record
 from random_tokens import RandomTokens
 from train_step import training_step
 
@@ -43,11 +42,6 @@ def recipe_for(expert_type: str) -> Recipe:
     return recipe.model_copy(update={"train": train})
 
 
-def peak_bytes() -> int:
-    """High-water mark of this process's resident memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def convert(expert_type: str, folder: Path) -> dict[str, int]:
     """Write the hybrid; returns its parameter counts."""
     return upcycle(recipe_for(expert_type), folder).parameters.to_json()
@@ -68,11 +62,11 @@ def train_and_measure(expert_type: str, folder: Path, checkpoints: Path) -> dict
     keep_freed_memory()
     recipe = recipe_for(expert_type)
     model = ready_to_train(expert_type, folder)
-    loaded = peak_bytes()
+    loaded = peak_resident_bytes()
     sequences = _STEPS * recipe.train.batch_sequences
     data = RandomTokens(sequences, recipe.train.sequence_tokens, model.config.base_config.vocab_size)
     fit(recipe, model, data, checkpoints, [], lambda: None)
-    return {"loaded_peak_bytes": loaded, "peak_bytes": peak_bytes()}
+    return {"loaded_peak_bytes": loaded, "peak_bytes": peak_resident_bytes()}
 
 
 def time_steps(folders: dict[str, Path], repeats: int) -> dict[str, Any]:

@@ -9,9 +9,7 @@ A script is run from anywhere: `python benchmarks/layer.py`.
 
 import gc
 import multiprocessing
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -116,8 +114,16 @@ def peak_memory_bytes(step: Callable[[], object]) -> int:
     gc.collect()
     before = psutil.Process().memory_info().rss
     step()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return max(peak - before, 0)
+    return max(peak_resident_bytes() - before, 0)
+
+
+def peak_resident_bytes() -> int:
+    """High-water mark of this process's resident memory (Linux).
+
+    getrusage's would begin with that of the process that started this one.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
 
 
 def in_fresh_process(function: Callable[..., Any], *args: Any) -> Any:

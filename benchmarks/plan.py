@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import Target, in_fresh_process, print_table, record
+from harness import Target, in_fresh_process, peak_resident_bytes, print_table, record
 from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
@@ -101,13 +101,7 @@ def train(changes: dict[str, Any], work: Path) -> dict[str, Any]:
     rows = _STEPS * recipe.train.batch_sequences
     data = RandomTokens(rows, recipe.train.sequence_tokens, model.config.get_text_config().vocab_size)
     fit(recipe, model, data, work / "checkpoints", [clock], lambda: None)
-    return {"peak_bytes": _peak_bytes(), "step_s": statistics.median(clock.seconds[1:])}
-
-
-def _peak_bytes() -> int:
-    """High-water mark of this process's resident memory; getrusage's would count the parent's before the start."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+    return {"peak_bytes": peak_resident_bytes(), "step_s": statistics.median(clock.seconds[1:])}
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from multipl_moe.upcycle.checkpoint import TensorPlan, write_checkpoint
 
 _HIDDEN, _INTERMEDIATE, _VOCABULARY = 2048, 8192, 32_000
 _MAX_BYTES = 1e9
-_PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+# As harness.peak_resident_bytes, without its imports.
+_PEAK = "print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) * 1024)"
 _EMPTY = f"import torch; {_PEAK}"
 _CONVERT = f"""
 import sys

@@ -98,7 +98,7 @@ def test_layer_measures_rates_and_growth_in_both_precisions(measured):
 def test_upcycle_measures_a_conversion_in_a_process_of_its_own(measured):
     results = measured("upcycle", _HIDDEN=64, _INTERMEDIATE=96, _VOCABULARY=256)["results"]
     assert results["hybrid_bytes"] > results["base_bytes"] > 0
-    assert results["peak_bytes"] >= results["empty_interpreter_bytes"] > 0
+    assert results["peak_bytes"] > results["empty_interpreter_bytes"] > 0
 
 
 def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, world, tmp_path):
