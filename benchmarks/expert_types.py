@@ -99,7 +99,7 @@ def main() -> None:
             for name, folder in folders.items()
         }
         outcome = in_fresh_process(time_steps, folders, repeats)
-    empty, tokens = in_fresh_process(peak_bytes), outcome["tokens"]
+    empty, tokens = in_fresh_process(peak_resident_bytes), outcome["tokens"]
     results = {
         name: {
             "parameters": counts[name],
