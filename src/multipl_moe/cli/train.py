@@ -1,7 +1,7 @@
 """`multipl-moe train`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from multipl_moe.cli.options import (
     split_names,
 )
 from multipl_moe.launch import is_main
+
+if TYPE_CHECKING:
+    from multipl_moe.recipe import Recipe
 
 
 def train(
@@ -52,25 +55,18 @@ def train(
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
-    from multipl_moe.train.methods import METHODS
     from multipl_moe.train.mixture import MixtureSummary
     from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.settings import tokens_per_step
     from multipl_moe.train.stages import Audit
     from multipl_moe.train.trainer import train_model
-    from multipl_moe.upcycle.base import resolve_base
 
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
     require_run_to_enter(output, chosen, resume, "training.json")
-    if METHODS[chosen.train.method].of_hybrid:
-        require_folders(model=model, corpus=corpus)
-        start = model
-    else:
-        require_folders(corpus=corpus)
-        start = resolve_base(str(model))
+    start = _start(chosen, model, corpus)
 
     def begin(audit: Audit) -> None:
         open_run(output, chosen)
@@ -97,3 +93,15 @@ def train(
     leave()
     console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
+
+
+def _start(recipe: "Recipe", model: Path, corpus: Path) -> Path:
+    """The folder to train from: the hybrid's, or where a dense base learns, that of what `--base` would take."""
+    from multipl_moe.train.methods import METHODS
+    from multipl_moe.upcycle.base import resolve_base
+
+    if METHODS[recipe.train.method].of_hybrid:
+        require_folders(model=model, corpus=corpus)
+        return model
+    require_folders(corpus=corpus)
+    return resolve_base(str(model))

@@ -39,13 +39,21 @@ class StopOnInterrupt(TrainerCallback):
         for name, handler in self._previous.items():
             signal.signal(name, handler)
 
-    def on_step_end(self, args, state, control, **kwargs):
-        """Save and stop when asked to, in this process or in another."""
+    def agree(self) -> bool:
+        """Whether any process was asked to stop; all learn of it, and every one must ask.
+
+        What comes in the meantime stays noted in its process, for the next time.
+        """
         stops, preempts = any_process(self.requested), any_process(self.preempted)
         if preempts:
             self.preempted = True
-        if stops:  # a request that comes only now is for the next step, at which all processes learn of it
+        if stops:
             self.requested = True
+        return stops
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Save and stop when asked to, in this process or in another."""
+        if self.agree():
             control.should_save = control.should_training_stop = True
 
     def _request(self, signum, frame) -> None:

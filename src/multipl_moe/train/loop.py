@@ -99,6 +99,7 @@ def fit(
     loss_by_language = trainer.language_losses.in_place_of(model)
     with interrupt, full_disk_explained(checkpoints), loss_by_language, over_ranks(model, routing_group()):
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+    interrupt.agree()  # on what came after the last step: one process alone must not stop while others go on
     if interrupt.preempted:
         raise Preempted
     if interrupt.requested:

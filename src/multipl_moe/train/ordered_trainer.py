@@ -208,10 +208,11 @@ class OrderedTrainer(Trainer):
             raise OutputError(f"output: {checkpoint} is of a run that started from another model; go on with that one")
         if run["order_sha256"] != self._run["order_sha256"]:
             raise OutputError(f"output: {checkpoint} is of a run that read another corpus; go on with that one")
-        if run["compute_dtype"] != self._run["compute_dtype"]:
+        if (dtype := run["compute_dtype"]) != self._run["compute_dtype"]:
             raise OutputError(
-                f"output: {checkpoint} is of a run that computed in {run['compute_dtype']}, which is slow on this "
-                "machine; go on where it is fast, or start anew in another folder"
+                f"output: {checkpoint} is of a run that computed in {dtype}, but train.compute_dtype means "
+                f"{self._run['compute_dtype']} on this machine; go on where it means {dtype}, or start anew in another "
+                "folder"
             )
         self.guard.restore(run["steps"])
 
