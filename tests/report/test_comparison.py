@@ -158,14 +158,47 @@ def test_terminal_shows_the_long_runs(result):
     assert [str(cell) for cell in table.columns[3].cells] == ["-12.0 [-13.0, -11.0]", "-11.0 [-12.0, -10.0]"]
 
 
-def test_plot_has_a_curve_in_the_order_of_rates_and_points_with_intervals(result):
-    (axes,) = comparison_plot(result).axes
-    points = [np.asarray(line.get_xydata()) for line in axes.lines if line.get_linewidth() == 1]
-    (curve,) = [point for point in points if len(point) == 2]
+def test_plot_has_a_panel_of_points_with_intervals_and_one_of_curves_in_the_order_of_rates(result):
+    figure = comparison_plot(result)
+    long, short = figure.axes
+    assert len(long.containers) == 2
+    assert long.get_title().startswith("250,000 tokens")
+    (curve,) = [np.asarray(line.get_xydata()) for line in short.lines if line.get_label() == "dense, all weights"]
     assert curve.tolist() == [pytest.approx([0.0, -8.0]), pytest.approx([1.0, -10.0])]
-    assert len(axes.containers) == 2
-    names = axes.get_legend_handles_labels()[1]
-    assert names == ["hybrid", "dense, all weights"]
+    assert [text.get_text() for text in short.texts] == ["0.0003", "0.001"]
+    assert short.get_title().startswith("125,000 tokens")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["hybrid", "dense, all weights"]
+
+
+def test_plot_shows_the_rates_of_each_curve_at_its_ends_alone(result):
+    result["runs"]["e"] = _run("dense", -0.09, 0.0, is_long=False, rate=5e-4)
+    result["runs"]["f"] = _run("causal", -0.09, 0.0, is_long=False, rate=2e-3)
+    assert [text.get_text() for text in comparison_plot(result).axes[1].texts] == ["0.0003", "0.001"]
+
+
+def test_a_run_that_forgets_much_does_not_squeeze_the_others(result):
+    result["runs"]["d"]["means"]["keep"] = _change(0.40, 0.39, 0.41)
+    axes = comparison_plot(result).axes[1]
+
+    def place(x: float) -> float:
+        return float(axes.transData.transform((x, 0))[0])
+
+    assert place(10) - place(0) > place(40) - place(10)
+    assert place(2) - place(1) == pytest.approx(place(9) - place(8))
+
+
+def test_plot_of_reviewed_runs_is_hollow(result):
+    result["runs"]["a-reviewed"] = _run("causal", -0.11, -0.03, is_reviewed=True)
+    long = comparison_plot(result).axes[0]
+    hollow = [np.asarray(line.get_xydata()).tolist() for line in long.lines if line.get_fillstyle() == "none"]
+    assert [points for points in hollow if points] == [[pytest.approx([-3.0, -11.0])]]
+
+
+@pytest.mark.parametrize("is_long", [True, False])
+def test_plot_of_one_length_has_one_panel(result, is_long):
+    runs = {name: run for name, run in result["runs"].items() if run["is_long"] == is_long}
+    assert len(comparison_plot(result | {"runs": runs}).axes) == 1
 
 
 def test_many_methods_look_different_from_each_other(result):

@@ -4,6 +4,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FormatStrFormatter
 
 from multipl_moe.report.plots import plain_label
 
@@ -20,51 +21,73 @@ _COLOURS = (
     "#000000",
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+_LINEAR_PER_CENT = 10  # one run that forgets much must not squeeze all others
+_TICKS = (-50, -20, *range(-10, 11, 2), 20, 50, 100)
 
 
 def comparison_plot(result: dict[str, Any]) -> Figure:
     """Change on the languages to keep (x) and to learn (y), in per cent of the base's bits per byte; down left is best.
 
-    Large points with intervals are long runs, hollow ones after a review; small ones, joined in the order of their
-    rates, are short ones.
+    Long runs have a panel with intervals, hollow ones are those after a review; short ones have another, where those
+    of one method are joined in the order of their rates, of which the least and the greatest are written. The x axis
+    is logarithmic beyond 10%.
 
     Args:
         result: content of comparison.json.
     """
-    figure = Figure(figsize=(11, 6.2), layout="constrained")
-    axes = figure.subplots()
-    for number, (method, title) in enumerate(result["methods"].items()):
-        runs = [run for run in result["runs"].values() if run["method"] == method and len(run["means"]) == 2]
-        if runs:
-            rounds, place = divmod(number, len(_COLOURS))
-            style = {"color": _COLOURS[place], "marker": _MARKERS[(place + rounds) % len(_MARKERS)]}
-            _draw(axes, runs, plain_label(title), style)
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("languages to keep: change of bits per byte, %  (right of 0: forgotten)")
-    axes.set_ylabel("languages to learn: change of bits per byte, %  (lower: learnt more)")
-    axes.spines[["top", "right"]].set_visible(False)
-    if axes.get_legend_handles_labels()[0]:
-        has_long = any(run["is_long"] for run in result["runs"].values())
-        title = f"large: {result['tokens']:,} tokens,\nwith 95% intervals; hollow: reviewed" if has_long else None
-        figure.legend(loc="outside right upper", fontsize=8, title=title, title_fontsize=8, frameon=False)
+    lengths = [
+        is_long for is_long in (True, False) if any(run["is_long"] == is_long for run in result["runs"].values())
+    ]
+    figure = Figure(figsize=(7 * max(len(lengths), 1), 8), layout="constrained")
+    panels = figure.subplots(1, max(len(lengths), 1), squeeze=False)[0]
+    handles: dict[str, Any] = {}
+    for axes, is_long in zip(panels, lengths, strict=False):
+        for number, (method, title) in enumerate(result["methods"].items()):
+            runs = [run for run in result["runs"].values() if run["method"] == method and run["is_long"] == is_long]
+            if runs := [run for run in runs if len(run["means"]) == 2]:
+                (_draw_long if is_long else _draw_short)(axes, runs, plain_label(title), _style(number))
+        notes = "95% intervals; hollow: reviewed" if is_long else "curves over learning rates"
+        axes.set_title(f"{result['tokens' if is_long else 'curve_tokens']:,} tokens\n{notes}", fontsize=10)
+        handles |= {str(handle.get_label()): handle for handle in axes.get_legend_handles_labels()[0]}
+    for axes in panels:
+        _finish(axes)
+    if handles:
+        figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure
 
 
-def _draw(axes: Axes, runs: list[dict[str, Any]], title: str, style: dict[str, Any]) -> None:
-    short = sorted((run for run in runs if not run["is_long"]), key=lambda run: run["learning_rate"])
-    long = [run for run in runs if run["is_long"] and not run["is_reviewed"]]
+def _style(number: int) -> dict[str, Any]:
+    rounds, place = divmod(number, len(_COLOURS))
+    return {"color": _COLOURS[place], "marker": _MARKERS[(place + rounds) % len(_MARKERS)]}
+
+
+def _draw_long(axes: Axes, runs: list[dict[str, Any]], title: str, style: dict[str, Any]) -> None:
+    trained = [run for run in runs if not run["is_reviewed"]]
     reviewed = [run for run in runs if run["is_reviewed"]]
-    if short:
-        axes.plot(*_points(short), linewidth=1, markersize=4, alpha=0.6, label=None if long else title, **style)
-        for run, x, y in zip(short, *_points(short), strict=True):
-            rate = f"{run['learning_rate']:g}"
-            axes.annotate(rate, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6, color=style["color"])
-    if long:
-        xs, ys = _points(long)
-        errors = {f"{axis}err": _errors(long, role) for axis, role in (("x", "keep"), ("y", "learn"))}
-        axes.errorbar(xs, ys, **errors, linestyle="none", markersize=9, elinewidth=0.7, label=title, **style)
-    if reviewed:
-        axes.plot(*_points(reviewed), linestyle="none", markersize=9, fillstyle="none", **style)
+    errors = {f"{axis}err": _errors(trained, role) for axis, role in (("x", "keep"), ("y", "learn"))}
+    axes.errorbar(*_points(trained), **errors, linestyle="none", markersize=9, elinewidth=0.7, label=title, **style)
+    axes.plot(*_points(reviewed), linestyle="none", markersize=9, fillstyle="none", **style)
+
+
+def _draw_short(axes: Axes, runs: list[dict[str, Any]], title: str, style: dict[str, Any]) -> None:
+    runs = sorted(runs, key=lambda run: run["learning_rate"])
+    xs, ys = _points(runs)
+    axes.plot(xs, ys, linewidth=1, markersize=6, alpha=0.8, label=title, **style)
+    if len(runs) > 1:
+        for place in (0, -1):
+            rate = f"{runs[place]['learning_rate']:g}"
+            near = (xs[place], ys[place])
+            axes.annotate(rate, near, xytext=(4, 4), textcoords="offset points", fontsize=7, color=style["color"])
+
+
+def _finish(axes: Axes) -> None:
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_xscale("symlog", linthresh=_LINEAR_PER_CENT, linscale=2)
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%d"))
+    axes.set_xlabel("languages to keep: change of bits per byte, %  (right of 0: forgotten)")
+    axes.set_ylabel("languages to learn: change of bits per byte, %  (lower: learnt more)")
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _points(runs: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
