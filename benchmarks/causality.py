@@ -11,7 +11,6 @@ A forward pass a scored token, every fourth of a window: 28 windows take about 5
 2 cores. FOLDER keeps each batch of windows that is done; a run started again, or with more windows, goes on from there.
 """
 
-import argparse
 import hashlib
 import json
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import Target, console, record
+from harness import Target, console, options_parser, record
 from leak import COMPARISONS, SEGMENT_TOKENS, leak_plot, print_leak, summarise
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
@@ -210,15 +209,13 @@ def targets_of(name: str, summary: dict[str, Any]) -> list[Target]:
 
 def main() -> None:
     """Measure, print, draw, store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options_parser(__doc__, quick="two short windows a language")
     parser.add_argument("corpus", type=Path, help="folder that `multipl-moe corpus` wrote")
     parser.add_argument(
         "models", nargs="+", metavar="NAME=MODEL", help="what to call a hybrid checkpoint, and its folder"
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for finished windows")
     parser.add_argument("--windows", type=int, default=4, help="windows a language")
-    parser.add_argument("--quick", action="store_true", help="two short windows a language, to see that it runs")
-    parser.add_argument("--output", type=Path, help="JSON file; the figure goes beside it (default: results and docs)")
     options = parser.parse_args()
     size, per_language = (SEGMENT_TOKENS + 8, 2) if options.quick else (_WINDOW_TOKENS, options.windows)
     summaries, targets = {}, []
@@ -227,10 +224,10 @@ def main() -> None:
         print_leak(name, summaries[name])
         targets += targets_of(name, summaries[name])
     results = {"window_tokens": size, "batch_windows": _ROWS, "scored": f"1 token in {_STRIDE}", "models": summaries}
-    record("causality", results, targets, repeats=1, output=options.output)
-    figure = options.output.with_suffix(".png") if options.output else _FIGURE
-    leak_plot(summaries).savefig(figure, dpi=150)
-    console.print(f"written: {figure}")
+    if record("causality", results, targets, repeats=1, options=options):
+        figure = options.output.with_suffix(".png") if options.output else _FIGURE
+        leak_plot(summaries).savefig(figure, dpi=150)
+        console.print(f"written: {figure}")
 
 
 if __name__ == "__main__":

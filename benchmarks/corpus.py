@@ -7,7 +7,6 @@ and in one JSON Lines file for datatrove's. Both run in one process with one thr
 reading and tokenising (refusals, licences, duplicates, split, documents, reports) costs at most as much again.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -24,7 +23,7 @@ import torch
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.tokens import DocumentTokenizer
-from harness import Target, console, print_table, record
+from harness import Target, options_parser, print_table, record
 
 from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.quiet import quiet
@@ -34,6 +33,7 @@ from multipl_moe.recipe import Recipe, validate_recipe
 from multipl_moe.upcycle.base import resolve_base
 
 _MAX_RATIO = 2.0
+_QUICK_MEGABYTES = 0.5
 
 
 def recipe_of(source: dict[str, Any], **corpus: Any) -> Recipe:
@@ -106,18 +106,16 @@ def report(num_bytes: int, plain_s: float, stages: dict[str, float], steps: dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="half a megabyte a language, once; nothing is stored")
+    parser = options_parser(__doc__, quick=f"{_QUICK_MEGABYTES} MB a language, once")
     parser.add_argument("--megabytes", type=float, default=4.0, help="of each language")
     parser.add_argument("--tokenizer", type=Path, help="folder; default: that of smollm2-135m")
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    repeats = 1 if arguments.quick else 3
-    tokenizer = arguments.tokenizer or resolve_base("smollm2-135m")
+    repeats = 1 if options.quick else 3
+    tokenizer = options.tokenizer or resolve_base("smollm2-135m")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        num_bytes = draw(folder, 0.5 if arguments.quick else arguments.megabytes)
+        num_bytes = draw(folder, _QUICK_MEGABYTES if options.quick else options.megabytes)
         plain, ours, steps = [], [], Counter()
         for number in range(repeats):
             plain.append(run_plain(folder, folder / f"plain_{number}", tokenizer))
@@ -128,10 +126,7 @@ def main() -> None:
     report(num_bytes, statistics.median(plain), stages, {name: total / repeats for name, total in steps.items()})
     target = Target("whole build / plain reader and tokenizer", ratio, _MAX_RATIO, at_least=False)
     results = {"bytes": num_bytes, "plain_s": plain, "stages_s": ours, "steps_s": steps, "ratio": ratio}
-    if arguments.quick:
-        console.print(f"ratio {ratio:.2f}, wanted at most {_MAX_RATIO}")
-    else:
-        record("corpus", results, [target], repeats=repeats, output=arguments.output)
+    record("corpus", results, [target], repeats=repeats, options=options)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ and where reading weights takes the time, and not arithmetic, the weights that a
 prediction is printed beside the first.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from harness import Target, in_fresh_process, interleave, median_ratio, print_table, record
+from harness import Target, in_fresh_process, interleave, median_ratio, options_parser, print_table, record
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -128,14 +127,12 @@ def prefill_result(timings: dict[str, Any], num_tokens: int, predicted: float) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few repeats, to see that it runs")
+    parser = options_parser(__doc__, quick="few repeats")
     parser.add_argument("--threads", type=int, default=1, help="with one, processor time is measured")
-    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/decode.json")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    repeats = 2 if arguments.quick else 9
-    results = {dtype: in_fresh_process(measure, dtype, repeats, arguments.threads) for dtype in _DTYPES}
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    repeats = 2 if options.quick else 9
+    results = {dtype: in_fresh_process(measure, dtype, repeats, options.threads) for dtype in _DTYPES}
     rows, targets = [], []
     for dtype, cases in results.items():
         for case, result in cases.items():
@@ -154,7 +151,7 @@ def main() -> None:
             targets.append(Target(f"{dtype}, {case}: share of predicted", share, _MIN_SHARE_OF_PREDICTED))
     columns = ["case", "base tokens/s", "hybrid tokens/s", "ratio", "of predicted (active)", "of predicted (touched)"]
     print_table("Decoding and prefill", columns, rows)
-    record("decode", results, targets, repeats=repeats, output=arguments.output)
+    record("decode", results, targets, repeats=repeats, options=options)
 
 
 if __name__ == "__main__":

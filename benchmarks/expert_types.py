@@ -7,13 +7,21 @@ of `train`, in the demo's shapes and precision, its checkpoint at the end includ
 parameters, and at most 60% of the peak memory, interpreter and libraries included.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from harness import Target, in_fresh_process, interleave, median_ratio, peak_resident_bytes, print_table, record
+from harness import (
+    Target,
+    in_fresh_process,
+    interleave,
+    median_ratio,
+    options_parser,
+    peak_resident_bytes,
+    print_table,
+    record,
+)
 from random_tokens import RandomTokens
 from train_step import training_step
 
@@ -86,11 +94,9 @@ def time_steps(folders: dict[str, Path], repeats: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few repeats, to see that it runs")
-    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/expert_types.json")
-    arguments = parser.parse_args()
-    repeats = 2 if arguments.quick else 6
+    parser = options_parser(__doc__, quick="few repeats")
+    options = parser.parse_args()
+    repeats = 2 if options.quick else 6
     with tempfile.TemporaryDirectory() as work:
         folders = {expert_type: Path(work) / expert_type for expert_type in _TYPES}
         counts = {name: in_fresh_process(convert, name, folder) for name, folder in folders.items()}
@@ -140,7 +146,7 @@ def main() -> None:
         "memory_ratio_above_empty": lora["peak_bytes_above_empty"] / full["peak_bytes_above_empty"],
         "speed_over_full": outcome["speed"],
     }
-    record("expert_types", results | extra, targets, repeats=repeats, output=arguments.output)
+    record("expert_types", results | extra, targets, repeats=repeats, options=options)
 
 
 if __name__ == "__main__":

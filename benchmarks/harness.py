@@ -2,11 +2,12 @@
 
     timings = interleave({"layer": step, "dense": other_step}, repeats=20)
     timings["layer"].median_s, timings["layer"].spread()
-    record("layer", results, [Target(...)], repeats=20, output=None)
+    record("layer", results, [Target(...)], repeats=20, options=options_parser(__doc__, quick="...").parse_args())
 
 A script is run from anywhere: `python benchmarks/layer.py`.
 """
 
+import argparse
 import gc
 import multiprocessing
 import statistics
@@ -140,8 +141,22 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     console.print(table)
 
 
-def record(name: str, results: Mapping[str, Any], targets: list[Target], *, repeats: int, output: Path | None) -> Path:
-    """Print the targets, and write everything with hardware, versions and commit to `output` or `results/NAME.json`."""
+def options_parser(description: str | None, *, quick: str) -> argparse.ArgumentParser:
+    """A parser with the options that every script has; `quick` says what is left out with `--quick`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=f"{quick}, to see that it runs; only --output stores it")
+    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/NAME.json")
+    return parser
+
+
+def record(
+    name: str, results: Mapping[str, Any], targets: list[Target], *, repeats: int, options: argparse.Namespace
+) -> Path | None:
+    """Print the targets, and write everything with hardware, versions and commit to `--output` or `results/NAME.json`.
+
+    Returns:
+        The file; None with `--quick` and no `--output`, where nothing is stored.
+    """
     print_table(
         "Targets",
         ["target", "measured", "bound", "met"],
@@ -150,7 +165,9 @@ def record(name: str, results: Mapping[str, Any], targets: list[Target], *, repe
             for t in targets
         ],
     )
-    file = output or RESULTS / f"{name}.json"
+    if options.quick and options.output is None:
+        return None
+    file = options.output or RESULTS / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(
         file,

@@ -8,10 +8,8 @@ gradient and weight gradient of each routed row; forward and input gradient of e
 hold with freed memory kept, as the commands of this package do; the same without is printed beside.
 """
 
-import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +20,7 @@ from harness import (
     in_fresh_process,
     interleave,
     median_ratio,
+    options_parser,
     peak_memory_bytes,
     print_table,
     record,
@@ -304,12 +303,8 @@ def judge_growth(extent: Extent) -> tuple[list[dict[str, Any]], list[Target]]:
 
 def main() -> None:
     """Measure, print, store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer repeats and sizes, no one-hot comparison above 2048"
-    )
+    parser = options_parser(__doc__, quick="fewer repeats and sizes, no one-hot comparison above 2048")
     parser.add_argument("--threads", type=int, default=1, help="1 is timed in processor time, more in wall time")
-    parser.add_argument("--output", type=Path, help="JSON file (default: benchmarks/results/layer.json)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     extent = Extent(options.quick, options.threads)
@@ -317,8 +312,8 @@ def main() -> None:
     judged = {"efficiency": judge_efficiency(extent), "one_hot": judge_speedup(extent), "scaling": judge_growth(extent)}
     results = {question: found for question, (found, _) in judged.items()}
     targets = [target for _, wanted in judged.values() for target in wanted]
-    file = record("layer", results, targets, repeats=extent.repeats, output=options.output)
-    console.print(f"{sum(t.met for t in targets)} of {len(targets)} targets met; {file.name}")
+    record("layer", results, targets, repeats=extent.repeats, options=options)
+    console.print(f"{sum(t.met for t in targets)} of {len(targets)} targets met")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ the Trainer, from a checkpoint on disk, on random tokens. Peak memory is the hig
 memory. Target: within 15% for each.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from harness import Target, in_fresh_process, peak_resident_bytes, print_table, record
+from harness import Target, in_fresh_process, options_parser, peak_resident_bytes, print_table, record
 from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
@@ -105,11 +104,9 @@ def train(changes: dict[str, Any], work: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one configuration, to see that it runs")
-    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/plan.json")
-    arguments = parser.parse_args()
-    names = ["last:4"] if arguments.quick else list(_CONFIGURATIONS)
+    parser = options_parser(__doc__, quick="one configuration")
+    options = parser.parse_args()
+    names = ["last:4"] if options.quick else list(_CONFIGURATIONS)
     results, targets, rows = {}, [], []
     for name in names:
         changes = _CONFIGURATIONS[name]
@@ -124,7 +121,7 @@ def main() -> None:
         rows.append([name, *memory, f"{error:.1%}", f"{predicted['step_s']:.2f}", f"{measured['step_s']:.2f}"])
     columns = ["configuration", "MiB planned", "MiB measured", "error", "step planned, s", "step measured, s"]
     print_table(f"Plan and training, {_STEPS} steps", columns, rows)
-    record("plan", results, targets, repeats=_STEPS, output=arguments.output)
+    record("plan", results, targets, repeats=_STEPS, options=options)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ each program would take a minute. Our caches are made anew in this benchmark, so
 headers of C++ are compiled while programs are judged and count there. Target: 820 programs at least 2.5 times as fast.
 """
 
-import argparse
 import os
 import tempfile
 import time
@@ -17,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import Target, console, print_table, record
+from harness import Target, console, options_parser, print_table, record
 
 from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.limits import Limits
@@ -143,16 +142,14 @@ def measure(problems: list[Problem], run_plain: PlainRunner, toolbox: Toolbox, w
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{_QUICK_PROBLEMS} problems a language")
+    parser = options_parser(__doc__, quick=f"{_QUICK_PROBLEMS} problems a language")
     parser.add_argument("--data", type=Path, default=_DATA, help="folder with HumanEval-X")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="programs at a time")
-    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/scoring.json")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     by_language: dict[str, list[Problem]] = {}
-    for problem in read_benchmark(f"humaneval-x:{arguments.data}"):
+    for problem in read_benchmark(f"humaneval-x:{options.data}"):
         by_language.setdefault(problem.language, []).append(problem)
-    if arguments.quick:
+    if options.quick:
         by_language = {language: problems[:_QUICK_PROBLEMS] for language, problems in by_language.items()}
     results: dict[str, dict[str, Any]] = {}
     with ExitStack() as stack:
@@ -161,9 +158,10 @@ def main() -> None:
         checks = preflight(by_language, toolbox=toolbox)
         if problems := [check.problem for check in checks.values() if check.problem]:
             raise SystemExit("\n".join(problems))
-        run_plain.warm_go()
+        if "go" in by_language:
+            run_plain.warm_go()
         for language, problems in by_language.items():
-            results[language] = measure(problems, run_plain, toolbox, arguments.workers)
+            results[language] = measure(problems, run_plain, toolbox, options.workers)
             results[language] |= {"prepare_s": checks[language].seconds, "version": checks[language].version}
             console.print(f"{language}: {results[language]}")
     summed = ("programs", "passed_plain", "passed", "plain_s", "ours_s")
@@ -177,7 +175,7 @@ def main() -> None:
         Target("share of reference solutions that pass", total["passed"] / total["programs"], 1.0),
         Target("share that passes with plain commands", total["passed_plain"] / total["programs"], 1.0),
     ]
-    record("scoring", {"workers": arguments.workers, **results}, targets, repeats=1, output=arguments.output)
+    record("scoring", {"workers": options.workers, **results}, targets, repeats=1, options=options)
 
 
 if __name__ == "__main__":

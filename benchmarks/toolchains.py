@@ -8,7 +8,6 @@ so a peak that is shorter may be missed. Targets: 12 minutes, 3 GB, and equal by
 and the recorded recipe, which names the executor. Linux alone tells PSS.
 """
 
-import argparse
 import hashlib
 import os
 import subprocess
@@ -19,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
-from harness import Target, console, print_table, record
+from harness import Target, options_parser, print_table, record
 
 from multipl_moe.recipe import load_recipe
 
@@ -131,15 +130,13 @@ def digest(corpus: Path) -> tuple[int, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="1 MB a language, to see that it runs; nothing is stored")
+    parser = options_parser(__doc__, quick="1 MB a language")
     parser.add_argument("--executors", nargs="+", default=["local", "ray"], choices=["local", "ray"])
-    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/toolchains.json")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     builds: dict[str, Build] = {}
     with tempfile.TemporaryDirectory() as name:
-        for executor in arguments.executors:
-            builds[executor] = build(executor, Path(name), quick=arguments.quick)
+        for executor in options.executors:
+            builds[executor] = build(executor, Path(name), quick=options.quick)
     rows = [
         [
             executor,
@@ -158,11 +155,8 @@ def main() -> None:
     for executor, made in builds.items():
         targets.append(Target(f"{executor}: seconds", made.seconds, _MAX_SECONDS, at_least=False))
         targets.append(Target(f"{executor}: peak bytes", made.peak_bytes, _MAX_BYTES, at_least=False))
-    if arguments.quick:
-        console.print(f"different results: {num_results}, wanted 1")
-    else:
-        results = {executor: asdict(made) for executor, made in builds.items()}
-        record("toolchains", results, targets, repeats=1, output=arguments.output)
+    results = {executor: asdict(made) for executor, made in builds.items()}
+    record("toolchains", results, targets, repeats=1, options=options)
 
 
 if __name__ == "__main__":

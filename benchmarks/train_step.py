@@ -12,7 +12,6 @@ the backward pass, so they are timed where they run, inside the steps; the diffe
 without them, which goes up and down by more than they cost, is told beside.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -22,7 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from harness import Target, in_fresh_process, interleave, median_ratio, print_table, record
+from harness import Target, in_fresh_process, interleave, median_ratio, options_parser, print_table, record
 from random_tokens import RandomTokens
 from torch import Tensor, nn
 from transformers import AutoModel, TrainerCallback
@@ -236,11 +235,9 @@ def measure(repeats: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few repeats, to see that it runs")
-    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/train_step.json")
-    arguments = parser.parse_args()
-    repeats = 2 if arguments.quick else 15
+    parser = options_parser(__doc__, quick="few repeats")
+    options = parser.parse_args()
+    repeats = 2 if options.quick else 15
     outcome = in_fresh_process(measure, repeats)
     timings, tokens, added = outcome["timings"], outcome["tokens"], outcome["added"]
     differences = {name: f"{value:+.1%}" for name, value in outcome["differences"].items()}
@@ -257,7 +254,7 @@ def main() -> None:
     targets += [
         Target(f"{name}, share of a step", cost["share"], _MAX_SHARE, at_least=False) for name, cost in added.items()
     ]
-    record("train_step", results, targets, repeats=repeats, output=arguments.output)
+    record("train_step", results, targets, repeats=repeats, options=options)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 Target: at most 1 GB (promise 5: conversion streams). Needs about 8 GB of disk for a moment.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from harness import Target, print_table, record
+from harness import Target, options_parser, print_table, record
 from transformers import LlamaConfig
 
 from multipl_moe.upcycle.checkpoint import TensorPlan, write_checkpoint
@@ -66,20 +65,18 @@ def write_random_base(folder: Path, num_layers: int) -> int:
     return sum(plan.num_bytes for plan in plans)
 
 
-def peak_bytes(script: str, *arguments: str) -> int:
+def peak_bytes(script: str, *options: str) -> int:
     """Peak resident memory of a fresh interpreter that runs `script`."""
-    done = subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script, *options], check=True, capture_output=True, text=True)
     return int(done.stdout.split()[-1])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a smaller base, to see that it runs")
-    parser.add_argument("--output", type=Path, help="JSON file instead of benchmarks/results/upcycle.json")
-    arguments = parser.parse_args()
+    parser = options_parser(__doc__, quick="a smaller base")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         base, hybrid = Path(work) / "base", Path(work) / "hybrid"
-        base_bytes = write_random_base(base, num_layers=4 if arguments.quick else 16)
+        base_bytes = write_random_base(base, num_layers=4 if options.quick else 16)
         empty = peak_bytes(_EMPTY)
         begin = time.perf_counter()
         peak = peak_bytes(_CONVERT, str(base), str(hybrid))
@@ -97,7 +94,7 @@ def main() -> None:
     ]
     print_table("Conversion", ["", ""], rows)
     targets = [Target("peak bytes above an empty interpreter with torch", peak - empty, _MAX_BYTES, at_least=False)]
-    record("upcycle", results, targets, repeats=1, output=arguments.output)
+    record("upcycle", results, targets, repeats=1, options=options)
 
 
 if __name__ == "__main__":

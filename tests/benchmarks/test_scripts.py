@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.conftest import tiny_base_config
 from tests.train.tiny import World, tiny_world
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
+_HUMANEVAL_X = Path(__file__).parents[3] / "shared" / "bench" / "humaneval-x"
 _TINY = {
     "moe.layers": "last:2",
     "moe.num_token_experts": 4,
@@ -107,3 +109,39 @@ def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, w
     assert stored["results"]["models"]["tiny"]["is_causal"]
     assert all(target["met"] for target in stored["targets"])
     assert (tmp_path / "result.png").is_file()
+
+
+def test_corpus_compares_a_build_with_the_plain_pipeline(measured, world):
+    results = measured("corpus", "--tokenizer", str(world.base), _QUICK_MEGABYTES=0.2)["results"]
+    (stages,) = results["stages_s"]
+    assert results["ratio"] == pytest.approx(sum(stages.values()) / results["plain_s"][0])
+    assert any("reader" in step.lower() for step in results["steps_s"])
+
+
+def test_scoring_passes_reference_solutions_in_both_ways(measured, tmp_path):
+    for language in ("python", "rust"):
+        shutil.copy(_HUMANEVAL_X / f"{language}.jsonl.gz", tmp_path)
+    results = measured("scoring", "--data", str(tmp_path), "--workers", "1", _QUICK_PROBLEMS=2)["results"]
+    for language in ("python", "rust"):
+        counts = {key: results[language][key] for key in ("programs", "passed", "passed_plain")}
+        assert counts == dict.fromkeys(counts, 2)
+
+
+def test_toolchains_builds_the_recipe_in_a_process_of_its_own(measured, world, tmp_path):
+    recipe = tmp_path / "small.yaml"
+    recipe.write_text(f"base: {world.base}\nlearn: [rust]\nkeep: [python]\n")
+    local = measured("toolchains", "--executors", "local", RECIPE=recipe, _QUICK_BYTES=300_000)["results"]["local"]
+    assert len(local["sha256"]) == 64
+    assert local["num_processes"] >= 1
+    assert local["peak_bytes"] > 10e6
+    assert local["output_bytes"] > 0
+
+
+def test_a_quick_run_stores_nothing_unless_it_is_told_where(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(_FOLDER)
+    harness = importlib.import_module("harness")
+    monkeypatch.setattr(harness, "RESULTS", tmp_path)
+    parser = harness.options_parser("what it measures", quick="few repeats")
+    assert harness.record("one", {}, [], repeats=1, options=parser.parse_args(["--quick"])) is None
+    assert list(tmp_path.iterdir()) == []
+    assert harness.record("one", {}, [], repeats=1, options=parser.parse_args([])) == tmp_path / "one.json"
