@@ -1,6 +1,7 @@
 """The folder of a run: its resolved recipe, environment and results, written whole and read back."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def read_json(file: Path) -> Any:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write text so that the file exists whole or not at all."""
-    partial = file.with_name(f".{file.name}.partial")
+    """Write text so that the file exists whole or not at all, whoever else writes it too."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(file)

@@ -11,7 +11,7 @@ from multipl_moe.errors import OutputError, TasksUnfinishedError, UserError
 _CODE_SUFFIX = ".py"
 _WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
 _LOCK = "lock"
-_OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md"}
+_OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "stage1.json", "README.md"}
 
 
 def refuse_existing(output: Path) -> None:

@@ -1,5 +1,6 @@
 """A whole comparison on the tiny world: what it leaves, that it goes on, and that its numbers are those of the runs."""
 
+import gzip
 import io
 import json
 import re
@@ -12,7 +13,14 @@ import torch
 from rich.console import Console
 
 from multipl_moe.compare import run as run_module
-from multipl_moe.compare.comparison import Comparison, WarmStart, common_recipe, load_comparison, planned_runs
+from multipl_moe.compare.comparison import (
+    Comparison,
+    WarmStart,
+    common_recipe,
+    comparison_of_recipes,
+    load_comparison,
+    planned_runs,
+)
 from multipl_moe.compare.run import read_scores
 from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, OutputError, TrainingError, UserError
@@ -160,6 +168,55 @@ def test_a_run_that_fails_does_not_stop_the_others(comparison, tmp_path: Path, m
     with pytest.raises(UserError, match=r"dense-ffn-0k-lr0\.01-seed3-curve: step 3"):
         _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
     assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 2
+
+
+def test_results_of_finished_runs_are_there_when_a_later_one_is_stopped(comparison, tmp_path: Path, monkeypatch):
+    def stop_the_second(recipe, *args, **kwargs):
+        if (tmp_path / "out" / "comparison.json").is_file():
+            raise KeyboardInterrupt
+        return train_model(recipe, *args, **kwargs)
+
+    monkeypatch.setattr(run_module, "train_model", stop_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
+    assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 1
+    assert (tmp_path / "out" / "comparison.md").is_file()
+
+
+def test_scores_of_other_held_out_files_are_refused_before_anything_is_trained(
+    finished: Path, comparison, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(run_module, "train_model", None)
+    out = shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("slow-*"))
+    file = out / "corpus" / "documents" / "validation" / "go.jsonl.gz"
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b" := ", b"  = ")))
+    with pytest.raises(OutputError, match=r"base/scores\.json was measured on other held-out files.*new folder"):
+        _session(comparison, out).run()
+
+
+def test_edited_recipe_files_are_another_comparison(world, tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(with_train(world.recipe, method="dense-ffn").to_yaml())
+    output = tmp_path / "out"
+    _session(comparison_of_recipes([file], tokens=256), output, only=[]).run()
+    _session(comparison_of_recipes([file], tokens=256), output, only=[]).run()
+    text = file.read_text()
+    file.write_text(re.sub("files_per_language: [0-9]+", "files_per_language: 3", text))
+    assert file.read_text() != text
+    with pytest.raises(OutputError, match="holds another comparison"):
+        _session(comparison_of_recipes([file], tokens=256), output, only=[]).run()
+
+
+def test_seconds_are_those_of_all_stages(finished: Path, result):
+    folder = finished / "runs" / "causal-0k-lr0.01-seed3"
+    warm, train, review = (
+        json.loads((folder / name / "training.json").read_text()) for name in ("warm_start", ".", "review")
+    )
+    run, reviewed = (result["runs"][f"causal-0k-lr0.01-seed3{suffix}"] for suffix in ("", "-reviewed"))
+    assert run["seconds"] == pytest.approx(warm["seconds"] + train["seconds"])
+    assert reviewed["seconds"] == pytest.approx(run["seconds"] + review["seconds"])
+    for row in (run, reviewed):
+        assert row["tokens_per_s"] == pytest.approx(row["tokens"] / row["seconds"])
 
 
 def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(

@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 from multipl_moe import MultiplMoeConfig, __version__
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.model_card import CARD_FILE, CardSubject, write_card
-from multipl_moe.export.provenance import Provenance, run_folder, run_recipe_file
+from multipl_moe.export.provenance import Provenance, run_folder, run_recipe_file, stage1_record
 from multipl_moe.recipe import validate_recipe
 from tests.conftest import tiny_base_config, tiny_moe
 
@@ -36,6 +36,7 @@ TRAINING = {
     },
 }
 METRICS = {
+    "against": "smollm2-135m",
     "languages": {
         "rust": {
             "role": "learn",
@@ -150,6 +151,68 @@ def test_bits_per_byte_and_what_they_say_are_told(run, tmp_path):
     assert "- Better than the base: Rust." in text
     assert "- Worse than the base: Python." in text
     assert "- No difference that the interval shows: English text." in text
+
+
+@pytest.mark.parametrize(
+    ("against", "name"),
+    [
+        ("smollm2-135m", "the base"),
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", "the base"),
+        ("/home/me/runs/first/model", "first/model"),
+        (None, "what it was compared with"),
+    ],
+)
+def test_what_the_model_was_measured_against_is_named(run, tmp_path, against, name):
+    write(tmp_path / "metrics.json", METRICS | {"against": against})
+    text = card(Provenance.of(run), tmp_path).text
+    assert f"| language | role | {name} | this model |" in text
+    assert f"- Better than {name}: Rust." in text
+    assert f"- Worse than {name}: Python." in text
+
+
+@pytest.fixture
+def reviewed(run, tmp_path) -> Path:
+    """A run of `review` on the model of `run`; returns its model's folder."""
+    model = tmp_path / "reviewed" / "model"
+    model.mkdir(parents=True)
+    write(model / "upcycle.json", UPCYCLE)
+    write(model / "stage1.json", stage1_record(run))
+    parts = {"rust": {"share_asked": 0.25}, "python": {"share_asked": 0.75}}
+    training = TRAINING | {"stage": "review", "tokens": 49_152, "steps": 48, "seconds": 60.0}
+    write(model.parent / "training.json", training | {"data": {"languages": parts}})
+    write(model.parent / "metrics.json", METRICS | {"against": str(run)})
+    recipe = {"learn": ["rust"], "keep": ["python"], "review": {"learning_rate": 3e-4}}
+    (model.parent / "recipe.yaml").write_text(validate_recipe(recipe).to_yaml())
+    return model
+
+
+def test_a_reviewed_model_tells_of_both_stages_and_is_not_compared_with_the_base(reviewed, run, tmp_path):
+    text = card(Provenance.of(reviewed), tmp_path).text
+    assert "274,432 tokens in 268 steps" in row(text, "trained on")
+    assert "0.002 at its peak, linear" in row(text, "learning rate")
+    assert "rust 1, python 0.15" in row(text, "mixture of the training text")
+    assert "49,152 tokens in 48 steps" in row(text, "reviewed (routers alone trained) on")
+    assert "0.0003 at its peak" in row(text, "learning rate of the review")
+    assert "rust 25.0%, python 75.0%" in row(text, "mixture of the review's text")
+    assert f"| {run.parent.name}/model | this model |" in text
+    assert "than the base" not in text
+
+
+def test_a_review_of_a_model_without_records_says_so(reviewed, tmp_path):
+    (reviewed / "stage1.json").unlink()
+    text = card(Provenance.of(reviewed), tmp_path).text
+    assert "not recorded" in row(text, "trained on")
+    assert "not recorded" in row(text, "learning rate")
+    assert "49,152 tokens" in row(text, "reviewed (routers alone trained) on")
+
+
+def test_experts_that_began_as_another_model_s_blocks_are_told_without_its_path(run, tmp_path):
+    write(run / "upcycle.json", UPCYCLE | {"experts_from": "/home/me/secret/tuned"})
+    provenance = Provenance.of(run)
+    text = card(provenance, tmp_path).text
+    assert "the feed-forward blocks of tuned, a tuned copy of the base" in row(text, "experts began as")
+    provenance.save(tmp_path)
+    assert "secret" not in (tmp_path / "upcycle.json").read_text()
 
 
 def test_the_licence_of_the_base_is_told(run, tmp_path):

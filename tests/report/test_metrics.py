@@ -10,7 +10,7 @@ from multipl_moe.recipe import validate_recipe
 from multipl_moe.report.metrics import compare_scores, describe_scores
 
 _DESIGN_KEYS = {"tokens", "seconds", "parameters", "languages"}
-_ADDED_KEYS = {"means", "frozen_sha256", "router_health", "routing", "seed", "environment"}
+_ADDED_KEYS = {"against", "means", "frozen_sha256", "router_health", "routing", "seed", "environment"}
 _DESIGN_LANGUAGE_KEYS = {"role", "bpb_before", "bpb_after", "interval"}
 _ADDED_LANGUAGE_KEYS = {"title", "change", "files", "bytes"}
 

@@ -37,13 +37,14 @@ def _metrics(recipe: Recipe, before: LanguageScores, after: LanguageScores, hybr
         compute_dtype="float32",
     )
     changed = _with_routing(after, shared_share=0.95, segment_load=[0.0, 0.1])
-    return review_metrics(recipe, _with_routing(before), changed, training)
+    return review_metrics(recipe, _with_routing(before), changed, training, against=Path("first/model"))
 
 
 def test_metrics_tell_what_a_training_run_tells_and_the_routing_before_and_after(recipe, before, after, world):
     metrics = _metrics(recipe, before, after, world.hybrid)
     assert metrics.keys() == {
-        *("tokens", "seconds", "parameters", "languages", "means", "frozen_sha256", "routing", "seed", "environment")
+        *("tokens", "seconds", "parameters", "against", "languages", "means", "frozen_sha256", "routing", "seed"),
+        "environment",
     }
     assert (metrics["tokens"], metrics["seconds"], metrics["parameters"]["trained"]) == (4096, 2.5, 77)
     row = metrics["languages"]["python"]

@@ -43,6 +43,12 @@ def reviewed(world: World, run: Run, tmp_path_factory: pytest.TempPathFactory) -
     return review_model(recipe, run.result.model_folder, world.corpus, tmp_path_factory.mktemp("review"))
 
 
+def test_the_record_of_stage_1_is_kept_beside_the_reviewed_model(run: Run, reviewed: TrainResult):
+    kept = json.loads((reviewed.model_folder / "stage1.json").read_text())
+    assert kept["training"]["frozen_sha256"] == run.result.frozen_sha256
+    assert kept["training"]["stage"] == "train"
+
+
 def _changed(before: Path, after: Path) -> set[str]:
     ours, theirs = tensors(before), tensors(after)
     assert ours.keys() == theirs.keys()

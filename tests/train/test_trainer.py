@@ -370,13 +370,25 @@ def test_corpus_of_another_tokenizer_is_refused(world: World, tmp_path: Path):
         train_model(world.recipe, world.hybrid, other, tmp_path / "run")
 
 
-def test_language_too_small_to_calibrate_on_is_refused_before_training(world: World, tmp_path: Path):
+def test_language_with_less_text_than_a_sequence_does_not_block_training(world: World, tmp_path: Path):
     short = shutil.copytree(world.corpus, tmp_path / "corpus")
     _cut(short / "tokens" / "train" / "english", 20)
-    watcher = Watcher()
-    with pytest.raises(CorpusError, match="20 tokens are less than one sequence of 32"):
-        train_model(world.recipe, world.hybrid, short, tmp_path / "run", callbacks=[watcher])
-    assert watcher.needs_gradient == {}
+    result = train_model(world.recipe, world.hybrid, short, tmp_path / "run")
+    assert "english" in json.loads((result.model_folder / "expert_use.json").read_text())["languages"]
+
+
+@pytest.mark.parametrize("method", ["dense", "experts"])
+def test_text_is_read_for_thresholds_only_where_there_are_any(world: World, tmp_path: Path, monkeypatch, method: str):
+    def unwanted(*_: Any) -> Any:
+        raise AssertionError("text was read for thresholds that there are not")
+
+    monkeypatch.setattr("multipl_moe.train.trainer.calibration_batches", unwanted)
+    recipe = tiny_recipe(world.base, world.sources, moe={"preset": "paper"}, train={"method": method})
+    start = world.base
+    if method == "experts":
+        start = tmp_path / "hybrid"
+        upcycle(recipe, start)
+    assert train_model(recipe, start, world.corpus, tmp_path / "run").tokens > 0
 
 
 def _cut(folder: Path, num_tokens: int) -> None:

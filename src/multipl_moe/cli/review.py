@@ -65,7 +65,7 @@ def review(
             write_json(file, score_hybrid(chosen, model, corpus).to_json())
     with console.status("scoring the reviewed model"):
         after = score_hybrid(chosen, result.model_folder, corpus)
-    metrics = review_metrics(chosen, LanguageScores.from_json(read_json(file)), after, result)
+    metrics = review_metrics(chosen, LanguageScores.from_json(read_json(file)), after, result, against=model)
     write_json(output / "metrics.json", metrics)
     console.print(result_table(metrics))
     console.print(routing_table(metrics))

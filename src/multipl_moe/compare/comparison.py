@@ -167,7 +167,10 @@ def common_recipe(comparison: Comparison) -> Recipe:
 
 
 def _resolved(values: dict[str, Any], origin: str) -> Comparison:
-    """The comparison, checked, with the rate and seeds of each method also where they are its recipe's."""
+    """The comparison, checked, with the settings, rate and seeds of each method also where they are its recipe's.
+
+    What is stored with the runs then tells what they were, whatever becomes of a recipe's file.
+    """
     try:
         comparison = Comparison.model_validate(values)
     except ValidationError as error:
@@ -178,7 +181,8 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
     for name, method in comparison.methods.items():
         rate = method.learning_rate or recipes[name].train.learning_rate
         seeds = method.seeds or [recipes[name].seed]
-        methods[name] = method.model_copy(update={"learning_rate": rate, "seeds": seeds})
+        resolved = {"recipe": None, "set": recipes[name].to_values()} if method.recipe is not None else {}
+        methods[name] = method.model_copy(update={"learning_rate": rate, "seeds": seeds, **resolved})
     comparison = comparison.model_copy(update={"methods": methods})
     names = Counter(run.name for run in planned_runs(comparison))
     if twice := [name for name, count in names.items() if count > 1]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.compare.comparison import Claim, Comparison, common_recipe
-from multipl_moe.compare.run import METRICS_FILE, read_scores
+from multipl_moe.compare.run import METRICS_FILE, both_stages, read_scores
 from multipl_moe.report.metrics import compare_scores
 from multipl_moe.run_folder import read_json
 
@@ -40,8 +40,8 @@ def comparison_result(
         metrics = read_json(folder / METRICS_FILE)
         runs[name] = _row(metrics)
         if "review" in metrics:
-            read = metrics["tokens"] + metrics["review"]["tokens"]
-            runs[f"{name}-reviewed"] = _row(metrics | metrics["review"] | {"tokens": read}, is_reviewed=True)
+            review = metrics["review"]
+            runs[f"{name}-reviewed"] = _row(metrics | review | both_stages(metrics, review), is_reviewed=True)
     return {
         "title": comparison.title,
         "tokens": comparison.tokens,

@@ -1,6 +1,8 @@
 """One run of a comparison: from the base to a scored and judged model, every step kept, so that it goes on."""
 
+import hashlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from rich.console import Console
 from transformers import AutoTokenizer
 
 from multipl_moe.compare.comparison import Run, WarmStart
+from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import OutputError
 from multipl_moe.eval.languages import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
@@ -71,7 +74,9 @@ class RunFolder:
             "compute_dtype": training.compute_dtype,
             **self._measure(recipe, training, self.folder),
         }
-        metrics["tokens"] += recipe.train.skip_tokens
+        if self.run.warm_start is not None:
+            warm = read_json(self.folder / "warm_start" / "training.json")
+            metrics |= both_stages(warm, metrics)
         if self.run.review:
             folder = self.folder / "review"
             metrics["review"] = self._measure(recipe, self._train_routers(recipe, folder), folder)
@@ -146,6 +151,7 @@ class RunFolder:
             "tokens_per_s": training.tokens / training.seconds,
             "parameters": read_json(file)["parameters"] | {"trained": training.audit.num_trained},
             "frozen_sha256": training.frozen_sha256,
+            "against": recipe.base,
             **compare_scores(recipe, read_scores(self.base_folder), read_scores(folder)),
         }
 
@@ -163,9 +169,24 @@ def write_scores(file: Path, model: Any, folder: Path, corpus: Path, recipe: Rec
     write_json(file, score_languages(model, tokenizer, corpus, recipe).to_json() | more)
 
 
+def held_out_sha256(corpus: Path, recipe: Recipe) -> str:
+    """Hash of the held-out files that runs are scored on: their languages, paths and texts."""
+    digest = hashlib.sha256()
+    for language in recipe.languages:
+        for file in read_documents(corpus, "validation", language, recipe.eval.files_per_language):
+            digest.update(f"{language}\0{file.path}\0{file.text}\0".encode())
+    return digest.hexdigest()
+
+
 def read_scores(folder: Path) -> LanguageScores:
     """What `write_scores` wrote into a run's scores.json."""
     return LanguageScores.from_json(read_json(folder / "scores.json"))
+
+
+def both_stages(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Tokens, seconds and speed of two trainings, one after the other."""
+    tokens, seconds = (first[key] + second[key] for key in ("tokens", "seconds"))
+    return {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
 
 
 def _starting_from(recipe: Recipe, experts_from: Path | None) -> Recipe:

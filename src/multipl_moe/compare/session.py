@@ -11,7 +11,7 @@ from rich.console import Console
 
 from multipl_moe.compare.comparison import Comparison, Run, common_recipe, load_comparison, planned_runs
 from multipl_moe.compare.result import comparison_result
-from multipl_moe.compare.run import METRICS_FILE, RunFolder, require_same_settings, write_scores
+from multipl_moe.compare.run import METRICS_FILE, RunFolder, held_out_sha256, require_same_settings, write_scores
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.errors import ConfigError, OutputError, UserError
 from multipl_moe.eval.local_programs import judge_local_model
@@ -55,12 +55,13 @@ class ComparisonSession:
         self.recipe = common_recipe(comparison)
 
     def run(self) -> dict[str, Any]:
-        """Do what is missing, and write the results of the runs that are finished.
+        """Do what is missing; after each run, write the results of those that are finished.
 
         Returns:
             The content of comparison.json.
 
         Raises:
+            OutputError: the folder holds something else, or its runs were scored on other files than there are here.
             UserError: a run failed; the others are finished and the results written before.
         """
         runs = planned_runs(self.comparison)
@@ -70,7 +71,18 @@ class ComparisonSession:
             for run in runs
             if (self.only is None or run.method in self.only) and not (self._folder(run) / METRICS_FILE).is_file()
         ]
-        failures = self._finish(missing, self._prepare()) if missing else []
+        failures = []
+        if missing:
+            base = self._prepare()
+            for number, run in enumerate(missing, start=1):
+                self.console.print(f"[bold]{number} of {len(missing)}: {run.name}[/bold]")
+                try:
+                    self._finish(run, base)
+                except UserError as error:
+                    failures.append(f"{run.name}: {error}")
+                    self._tell(str(error))
+                else:
+                    self._write_result(runs)
         result = self._write_result(runs)
         if failures:
             raise UserError("; ".join(failures))
@@ -101,33 +113,30 @@ class ComparisonSession:
         return base
 
     def _measure_base(self, base: Path) -> None:
-        folder = self.output / "base"
+        folder, corpus = self.output / "base", self.output / "corpus"
         folder.mkdir(exist_ok=True)
-        if not (folder / "scores.json").is_file():
+        scores, held_out = folder / "scores.json", held_out_sha256(corpus, self.recipe)
+        if not scores.is_file():
             self.console.print("[bold]base[/bold]")
-            write_scores(folder / "scores.json", load_dense(base), base, self.output / "corpus", self.recipe)
+            write_scores(scores, load_dense(base), base, corpus, self.recipe, held_out_sha256=held_out)
+        elif read_json(scores).get("held_out_sha256") != held_out:
+            raise OutputError(
+                f"output: {scores} was measured on other held-out files than those of {corpus} (built from other "
+                "versions of the sources?); start in a new folder, as scores could not be compared"
+            )
         if self.comparison.programs and not (folder / "programs" / METRICS_FILE).is_file():
             judge_local_model(self.recipe, base, "base", folder / "programs", ways=Ways())
 
-    def _finish(self, runs: list[Run], base: Path) -> list[str]:
-        """Carry out the runs; returns a line for each that failed."""
-        failures = []
-        for number, run in enumerate(runs, start=1):
-            folder = RunFolder(
-                run,
-                self._folder(run),
-                base=base,
-                corpus=self.output / "corpus",
-                base_folder=self.output / "base",
-                console=self.console,
-            )
-            self.console.print(f"[bold]{number} of {len(runs)}: {run.name}[/bold]")
-            try:
-                folder.finish(programs=self.comparison.programs and run.is_long, keep_model=self.keep_models)
-            except UserError as error:
-                failures.append(f"{run.name}: {error}")
-                self._tell(str(error))
-        return failures
+    def _finish(self, run: Run, base: Path) -> None:
+        folder = RunFolder(
+            run,
+            self._folder(run),
+            base=base,
+            corpus=self.output / "corpus",
+            base_folder=self.output / "base",
+            console=self.console,
+        )
+        folder.finish(programs=self.comparison.programs and run.is_long, keep_model=self.keep_models)
 
     def _folder(self, run: Run) -> Path:
         return self.output / "runs" / run.name

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -11,6 +12,8 @@ from multipl_moe.start_tokens import start_tokens
 
 Turn = tuple[list[int], ...]
 """A window of each language."""
+
+_FILES_AT_A_TIME = 64  # tokens as Python's numbers take some 40 times the memory of their text
 
 
 def window_turns(
@@ -41,7 +44,13 @@ def _spread(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int
     routers treat these differently.
     """
     ordered, start = sorted(files, key=lambda file: file.path), start_tokens(tokenizer)
-    encoded = tokenizer([file.text for file in ordered], add_special_tokens=False)["input_ids"]
-    texts = [[*start, *tokens] for tokens in encoded]
-    windows = [tokens[begin : begin + size] for tokens in texts for begin in range(0, len(tokens), size)]
-    return [windows[number * len(windows) // count] for number in range(count)]
+    texts = [
+        np.array([*start, *tokens], np.int32)
+        for first in range(0, len(ordered), _FILES_AT_A_TIME)
+        for tokens in tokenizer(
+            [file.text for file in ordered[first : first + _FILES_AT_A_TIME]], add_special_tokens=False
+        )["input_ids"]
+    ]
+    windows = [(tokens, begin) for tokens in texts for begin in range(0, len(tokens), size)]
+    chosen = [windows[number * len(windows) // count] for number in range(count)]
+    return [tokens[begin : begin + size].tolist() for tokens, begin in chosen]

@@ -1,5 +1,6 @@
 """How a model was made, as rows of a table: what is not recorded is said to be so."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from multipl_moe.export.provenance import Provenance
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe import Recipe, validate_recipe
 
 NOT_RECORDED = "not recorded"
 
@@ -73,6 +74,8 @@ def _start(provenance: Provenance) -> str:
     record = provenance.upcycle or {}
     if "noise" not in record or "reinit" not in record:
         return NOT_RECORDED
+    if start := record.get("experts_from"):
+        return f"the feed-forward blocks of {Path(start).name}, a tuned copy of the base"
     changes = []
     if record["noise"]:
         changes.append(f"noise of {record['noise']:g} standard deviations")
@@ -86,18 +89,37 @@ def _training(provenance: Provenance) -> list[tuple[str, str]]:
     if provenance.is_trained is False:
         return [("training", "none yet: fresh from upcycling")]
     training, recipe = provenance.training or {}, provenance.recipe
-    tokens = NOT_RECORDED
-    if "tokens" in training:
-        tokens = f"{training['tokens']:,} tokens in {training['steps']:,} steps ({training['seconds']:,.0f} s)"
     digest = training.get("frozen_sha256")
     frozen = f"unchanged bit for bit (SHA-256 of all: {digest})" if digest else NOT_RECORDED
+    stage1, review = (training, recipe), []
+    if training.get("stage") == "review":
+        record = provenance.stage1 or {}
+        values = record.get("recipe")
+        stage1 = record.get("training", {}), validate_recipe(values) if values else None
+        review = _review(training, recipe)
     return [
-        ("trained on", tokens),
-        ("learning rate", _learning_rate(recipe) if recipe else NOT_RECORDED),
-        ("mixture of the training text", _mixture(recipe) if recipe else NOT_RECORDED),
+        ("trained on", _tokens(stage1[0])),
+        ("learning rate", _learning_rate(stage1[1]) if stage1[1] else NOT_RECORDED),
+        ("mixture of the training text", _mixture(stage1[1]) if stage1[1] else NOT_RECORDED),
+        *review,
         ("decontaminated against", _checked_benchmarks(training)),
         ("frozen parameters", frozen),
     ]
+
+
+def _review(training: dict[str, Any], recipe: Recipe | None) -> list[tuple[str, str]]:
+    shares = {name: part["share_asked"] for name, part in training["data"]["languages"].items()}
+    return [
+        ("reviewed (routers alone trained) on", _tokens(training)),
+        ("learning rate of the review", f"{recipe.review.learning_rate:g} at its peak" if recipe else NOT_RECORDED),
+        ("mixture of the review's text", ", ".join(f"{name} {share:.1%}" for name, share in shares.items())),
+    ]
+
+
+def _tokens(training: dict[str, Any]) -> str:
+    if "tokens" not in training:
+        return NOT_RECORDED
+    return f"{training['tokens']:,} tokens in {training['steps']:,} steps ({training['seconds']:,.0f} s)"
 
 
 def _checked_benchmarks(training: dict[str, Any]) -> str:

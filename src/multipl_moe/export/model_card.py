@@ -67,6 +67,7 @@ def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> No
         subject=subject,
         provenance=provenance,
         facts=facts_of(subject.config, provenance, subject.dtype),
+        against=compared_with(provenance),
         measured=measured_rows(metrics, "bpb_before", "bpb_after") if metrics else None,
         outcome=outcome(metrics) if metrics else None,
         cost=measured_rows(cost, "bpb_hybrid", "bpb_merged") if cost else None,
@@ -92,6 +93,17 @@ def measured_rows(metrics: dict[str, Any], before: str, after: str) -> list[tupl
         if mean := metrics.get("means", {}).get(role):
             rows.append(("*mean of code*", title, "", "", *_change(mean)))
     return rows
+
+
+def compared_with(provenance: Provenance) -> str:
+    """What the model was measured against: "the base", or another model's folder without what leads there."""
+    against = (provenance.metrics or {}).get("against")
+    if against is None:
+        return "what it was compared with"
+    base = (provenance.upcycle or {}).get("base")
+    if against in (base, provenance.base_name) or Path(against).name == provenance.base_name:
+        return "the base"
+    return "/".join(Path(against).parts[-2:])
 
 
 def outcome(metrics: dict[str, Any]) -> dict[str, list[str]]:

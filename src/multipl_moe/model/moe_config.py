@@ -114,9 +114,14 @@ class MoeConfig:
         return self.num_routed_experts + self.num_segment_experts
 
     @property
+    def has_thresholds(self) -> bool:
+        """Whether segment experts take segments by a stored threshold in evaluation."""
+        return self.num_segment_experts > 0 and self.segment_selection == "threshold"
+
+    @property
     def is_causal(self) -> bool:
         """Whether a token's output depends on nothing after it and on no other sequence in evaluation."""
-        return self.num_segment_experts == 0 or (self.segment_selection == "threshold" and not self.segment_lookahead)
+        return self.num_segment_experts == 0 or (self.has_thresholds and not self.segment_lookahead)
 
     @property
     def segment_gate_factor(self) -> float:

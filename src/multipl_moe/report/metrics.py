@@ -65,6 +65,7 @@ def run_metrics(
         "tokens": training.tokens,
         "seconds": training.seconds,
         "parameters": parameters,
+        "against": recipe.base,
         **comparison,
         "frozen_sha256": training.frozen_sha256,
         "router_health": health,

@@ -22,9 +22,16 @@ def score_hybrid(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:
 
 
 def review_metrics(
-    recipe: Recipe, before: LanguageScores, after: LanguageScores, training: TrainResult
+    recipe: Recipe, before: LanguageScores, after: LanguageScores, training: TrainResult, *, against: Path
 ) -> dict[str, Any]:
-    """The content of metrics.json after a review: keys of a training run, with the routing before and after."""
+    """The content of metrics.json after a review: keys of a training run, with the routing before and after.
+
+    Args:
+        recipe: languages, eval and seed are used.
+        before, after: scores of the model in `against` and of the reviewed one.
+        training: what the review did.
+        against: folder of the model that was reviewed.
+    """
     comparison = compare_scores(recipe, before, after)
     for name, row in comparison["languages"].items():
         for when, scores in {"before": before, "after": after}.items():
@@ -35,6 +42,7 @@ def review_metrics(
         "tokens": training.tokens,
         "seconds": training.seconds,
         "parameters": counts.to_json() | {"trained": training.audit.num_trained},
+        "against": str(against),
         **comparison,
         "frozen_sha256": training.frozen_sha256,
         "routing": after.routing,

@@ -23,7 +23,7 @@ def calibrate_thresholds(
         batches: inputs of the model, many rows each; read once a pass.
         passes: how often.
     """
-    if model.config.moe_config.num_segment_experts == 0 or model.config.moe_config.segment_selection != "threshold":
+    if not model.config.moe_config.has_thresholds:
         return
     batches = [{key: value.to(model.device) for key, value in batch.items()} for batch in batches]
     was_training = model.training

@@ -44,7 +44,7 @@ def _signs(summary: Mapping[str, Any], moe: MoeConfig) -> dict[str, tuple[float,
         if low < _LEAST_LOAD or high > _MOST_LOAD:
             sign = f"{router} experts serve {low:.2f} to {high:.2f} times a fair share"
             signs[f"{router} load"] = (max(high, 1 / max(low, 1e-3)), sign, advice)
-    if moe.segment_selection == "threshold" and "threshold" in summary:
+    if moe.has_thresholds and "threshold" in summary:
         pairs = zip(summary["threshold_drift"], summary["threshold"], strict=True)
         drift = max(abs(drift) / max(threshold, 1e-6) for drift, threshold in pairs)
         if drift > _MOST_DRIFT:

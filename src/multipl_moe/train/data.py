@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -35,12 +36,16 @@ def calibration_batches(
 
 
 def expert_use_batches(recipe: Recipe, corpus: Path) -> dict[str, list[dict[str, torch.Tensor]]]:
-    """A batch of training text of each language, from which to tell what its experts do."""
-    sequence_tokens = recipe.train.calibration_sequence_tokens
-    rows = max(_EXPERT_USE_TOKENS // sequence_tokens, 1)
+    """A batch of training text of each language, from which to tell what its experts do.
+
+    A language with less text than one sequence gets shorter ones.
+    """
     seed = recipe.seed + _EXPERT_USE_SEED_OFFSET
     batches = {}
     for name in _languages_with_tokens(recipe, corpus):
+        longest = int(np.diff(TokenFiles(corpus / "tokens" / "train" / name).file_ends, prepend=0).max())
+        sequence_tokens = min(recipe.train.calibration_sequence_tokens, longest)
+        rows = max(_EXPERT_USE_TOKENS // sequence_tokens, 1)
         dataset = mixture(corpus, {name: 1.0}, num_sequences=rows, sequence_tokens=sequence_tokens, seed=seed)
         batches[name] = [_inputs(dataset, range(rows))]
     return batches

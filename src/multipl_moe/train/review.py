@@ -7,15 +7,17 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.export.provenance import STAGE1_FILE, stage1_record
 from multipl_moe.launch import num_processes
 from multipl_moe.loading import held_in_fast_dtype
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
+from multipl_moe.run_folder import write_json
 from multipl_moe.train.data import calibration_batches, expert_use_batches
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review_calibration import calibrate_after_review
-from multipl_moe.train.review_trainer import ReviewTrainer, uses_thresholds
+from multipl_moe.train.review_trainer import ReviewTrainer
 from multipl_moe.train.stages import Audit, freeze_all_but
 from multipl_moe.train.trainer import Hooks, Stage, run_stage
 
@@ -62,7 +64,7 @@ def router_names(model: MultiplMoeForCausalLM) -> set[str]:
         prefix = f"model.layers.{index}.mlp"
         if layer.moe.num_token_experts > 1:
             names.add(f"{prefix}.token_router.weight")
-        if uses_thresholds(layer):
+        if layer.moe.has_thresholds:
             names.add(f"{prefix}.segment_router.weight")
     return names
 
@@ -75,6 +77,7 @@ class _Finish:
         self._text = {role: list(calibration_batches(stage, corpus, tokenizer, role)) for role in ("learn", "keep")}
         self._expert_use = expert_use_batches(stage, corpus)
         self._keep_load = stage.review.keep_load
+        self._stage1 = stage1_record(model_folder)
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         assert isinstance(model, MultiplMoeForCausalLM)
@@ -82,6 +85,8 @@ class _Finish:
             calibrate_after_review(model, self._text["learn"], self._text["keep"], keep_load=self._keep_load)
             measure_expert_use(model, self._expert_use).save(folder)
         model.save_pretrained(folder)
+        if self._stage1 is not None:
+            write_json(folder / STAGE1_FILE, self._stage1)
 
 
 def _prepare(model: PreTrainedModel, stage: Recipe) -> Audit:

@@ -35,7 +35,7 @@ def calibrate_after_review(
         passes: how often.
     """
     moe = model.config.moe_config
-    if moe.num_segment_experts == 0 or moe.segment_selection != "threshold":
+    if not moe.has_thresholds:
         return
     texts = {"learn": list(learn), "keep": list(keep)}
     was_training = model.training

@@ -76,7 +76,7 @@ class ReviewTrainer(OrderedTrainer):
 
     def _losses_of(self, keeps_B: Tensor, record: "RoutingRecord") -> Tensor:
         moe, plan, tokens = record.layer.moe, record.plan, record.tokens
-        threshold = record.layer.segment_threshold if uses_thresholds(record.layer) else None
+        threshold = record.layer.segment_threshold if record.layer.moe.has_thresholds else None
         loss = self._coefficient * routing_loss(keeps_B, plan, tokens, record.segments, threshold)
         if tokens is not None:
             learns_N = ~keeps_B[plan.row_of_segment[plan.segment_of_token]]
@@ -97,7 +97,7 @@ class FollowRowsToLearn(TrainerCallback):
     def note(self, keeps_B: Tensor, routed: dict[int, "RoutingRecord"]) -> None:
         """Remember the gates of a micro-batch's rows to learn."""
         for index, record in routed.items():
-            if record.segments is not None and uses_thresholds(record.layer):
+            if record.segments is not None and record.layer.moe.has_thresholds:
                 learns_V = ~keeps_B[record.plan.row_of_segment]
                 self._gates.setdefault(index, []).append(record.segments.gates.detach()[learns_V])
 
@@ -146,8 +146,3 @@ def record_routing(model: nn.Module) -> Iterator[dict[int, RoutingRecord]]:
     records = {index: RoutingRecord(layer, layer.observer) for index, layer in hybrid_layers_of(model).items()}
     with observe_with(model, records):
         yield records
-
-
-def uses_thresholds(layer: HybridMoe) -> bool:
-    """Whether segment experts take segments by threshold."""
-    return layer.moe.num_segment_experts > 0 and layer.moe.segment_selection == "threshold"

@@ -11,7 +11,8 @@ from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_se
 from multipl_moe.corpus.decontamination.record import training_record
 from multipl_moe.device import dtype_name, move_to_best_device
 from multipl_moe.launch import is_main
-from multipl_moe.loading import held_in_fast_dtype
+from multipl_moe.loading import held_in_fast_dtype, load_config
+from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.preemption import preemptible
@@ -222,9 +223,13 @@ class _CalibrateAndMerge:
     """Thresholds set on training text, use of experts noted, adapters merged."""
 
     def __init__(self, recipe: Recipe, model_folder: Path, corpus: Path) -> None:
-        tokenizer = AutoTokenizer.from_pretrained(model_folder)
-        self._calibration = list(calibration_batches(recipe, corpus, tokenizer))
-        self._expert_use = expert_use_batches(recipe, corpus)
+        self._calibration, self._expert_use = [], {}
+        config = load_config(model_folder)
+        if isinstance(config, MultiplMoeConfig):
+            self._expert_use = expert_use_batches(recipe, corpus)
+            if config.moe_config.has_thresholds:
+                tokenizer = AutoTokenizer.from_pretrained(model_folder)
+                self._calibration = list(calibration_batches(recipe, corpus, tokenizer))
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):
