@@ -229,6 +229,13 @@ def test_folder_of_something_else_is_refused_and_left_alone(world: World, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_method_that_makes_no_hybrid_is_refused_before_anything_is_done(world: World, tmp_path: Path):
+    recipe = with_train(world.recipe, method="lora")
+    with pytest.raises(ConfigError, match=r"train\.method: lora trains the dense base.*`compare`"):
+        Demo(recipe, tmp_path / "run", None, Console(file=io.StringIO())).run()
+    assert not (tmp_path / "run").exists()
+
+
 def test_empty_folder_is_taken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupt(*args: Any, **kwargs: Any) -> Any:
         raise KeyboardInterrupt

@@ -51,7 +51,7 @@ def recipe(world: World, tmp_path: Path) -> Recipe:
                 "validation_share": 0.3,
                 "near_duplicates": False,
             },
-            "eval": {"files_per_language": 3, "bootstrap_samples": 100},
+            "eval": {"files_per_language": 3, "window_tokens": 256, "bootstrap_samples": 100},
         }
     )
 

@@ -33,6 +33,7 @@ from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
 from multipl_moe.report.verdict_tables import comparison_table
 from multipl_moe.run_folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
+from multipl_moe.train.methods import METHODS
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress, read_records
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import tokens_per_step
@@ -107,6 +108,11 @@ class Demo:
             self._enter()
             self.console.print(f"{self.output} holds a finished run; its result:")
             return self._show(read_json(self.output / "metrics.json"))
+        if not METHODS[self.recipe.train.method].of_hybrid:
+            raise ConfigError(
+                f"train.method: {self.recipe.train.method} trains the dense base, and the demo makes a hybrid of it; "
+                "use `compare`, which measures every method, or `corpus` and `train`"
+            )
         if self.minutes is not None and self.recipe.train.language_tokens is not None:
             raise ConfigError("train.language_tokens: the demo fits its tokens to --minutes; give train.weights")
         base = resolve_base(self.recipe.base)

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 
 from multipl_moe.attention import fastest_attention
 from multipl_moe.device import fast_dtype, move_to_best_device
-from multipl_moe.errors import BaseModelError
+from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 
@@ -70,6 +70,17 @@ def load_model(folder: Path) -> PreTrainedModel:
     """
     is_hybrid = load_config(folder).model_type == MultiplMoeConfig.model_type
     return ready_for_evaluation(load_hybrid(folder) if is_hybrid else load_dense(folder))
+
+
+def require_positions(config: PreTrainedConfig, num_tokens: int, key: str) -> None:
+    """Check that a model can read texts of so many tokens, which most compute beyond their positions too, but badly.
+
+    Raises:
+        ConfigError: it names fewer positions; `key` is the setting to lower.
+    """
+    longest = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if longest is not None and num_tokens > longest:
+        raise ConfigError(f"{key}: {num_tokens} tokens are more than the {longest} that the model can read; lower it")
 
 
 @contextmanager

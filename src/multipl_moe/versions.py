@@ -38,11 +38,17 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    folder = Path(__file__).parent
+    """Of the repository that tracks this file; None where another one happens to hold the installed package."""
+    if _git("ls-files", "--error-unmatch", __file__) is None:
+        return None
+    return _git("describe", "--always", "--dirty", "--abbrev=12")
+
+
+def _git(*arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True
+            ["git", "-C", str(Path(__file__).parent), *arguments], capture_output=True, text=True, check=True
         )
-    except OSError:
+    except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip() or None

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.corpus.documents import read_documents
-from multipl_moe.errors import CorpusError
+from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.languages import LanguageScores, score_languages
 from multipl_moe.loading import load_hybrid
@@ -80,4 +80,11 @@ def test_each_language_is_told_when_it_is_done(world: World, tokenizer):
 def test_language_that_the_corpus_lacks_is_refused(world: World, tokenizer):
     recipe = world.recipe.model_copy(update={"learn": ["ruby"]})
     with pytest.raises(CorpusError, match="no validation documents in ruby; there are: english, go, python, rust"):
+        score_languages(load_hybrid(world.hybrid), tokenizer, world.corpus, recipe)
+
+
+def test_windows_longer_than_the_model_can_read_are_refused(world: World, tokenizer):
+    settings = world.recipe.eval.model_copy(update={"window_tokens": 1024, "tokens_per_file": 300})
+    recipe = world.recipe.model_copy(update={"eval": settings})
+    with pytest.raises(ConfigError, match=r"eval\.window_tokens: 300 tokens are more than the 256"):
         score_languages(load_hybrid(world.hybrid), tokenizer, world.corpus, recipe)

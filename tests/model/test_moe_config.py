@@ -125,6 +125,8 @@ def test_all_problems_are_reported_at_once():
         ({"token_top_k": 0}, r"moe\.token_top_k: 0 must be between 1 and num_token_experts \(6\)"),
         ({"num_segment_experts": -1}, r"moe\.num_segment_experts: -1"),
         ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 0}, "nothing to train"),
+        ({"token_top_k": 1}, "no routed expert would ever learn"),
+        ({"segment_capacity": 6.0, "segment_max_experts": 2}, r"more than segment_max_experts \(2\) lets any have"),
         ({"segment_max_experts": 0}, r"moe\.segment_max_experts: 0 must be at least 1"),
         ({"segment_capacity": 7.0}, r"moe\.segment_capacity: 7\.0"),
         ({"token_weight": -0.1}, "must not be negative"),

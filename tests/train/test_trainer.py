@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from multipl_moe.corpus import CorpusManifest
 from multipl_moe.corpus.decontamination.record import record_of_model
 from multipl_moe.corpus.documents import read_documents
-from multipl_moe.errors import CorpusError, OutputError
+from multipl_moe.errors import ConfigError, CorpusError, OutputError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import trained_names
@@ -375,6 +375,13 @@ def test_language_with_less_text_than_a_sequence_does_not_block_training(world: 
     _cut(short / "tokens" / "train" / "english", 20)
     result = train_model(world.recipe, world.hybrid, short, tmp_path / "run")
     assert "english" in json.loads((result.model_folder / "expert_use.json").read_text())["languages"]
+
+
+@pytest.mark.parametrize(("key", "tokens"), [("sequence_tokens", 512), ("calibration_sequence_tokens", 257)])
+def test_sequences_longer_than_the_model_can_read_are_refused(world: World, tmp_path: Path, key: str, tokens: int):
+    recipe = with_train(world.recipe, **{key: tokens, "tokens": 4096})
+    with pytest.raises(ConfigError, match=rf"train\.{key}: {tokens} tokens are more than the 256 that the model can"):
+        train_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
 
 
 @pytest.mark.parametrize("method", ["dense", "experts"])

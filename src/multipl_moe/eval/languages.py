@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
-from multipl_moe.loading import ready_for_evaluation
+from multipl_moe.loading import ready_for_evaluation, require_positions
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe import Recipe
@@ -62,7 +62,12 @@ def score_languages(
         corpus: folder that `build_corpus` wrote.
         recipe: languages and eval are used.
         on_language: called with each language's name when it is done.
+
+    Raises:
+        ConfigError: windows are longer than the model can read.
     """
+    longest = min(recipe.eval.window_tokens, recipe.eval.tokens_per_file)
+    require_positions(model.config, longest, "eval.window_tokens")
     ready_for_evaluation(model)
     files: dict[str, list[FileScore]] = {}
     routing: dict[str, Routing] = {}

@@ -4,20 +4,18 @@ A cache is made inside a jail, like everything that compiles, in a staging folde
 Processes that want the same cache at once wait for one of them to make it.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.cache import cache_folder, cache_lock
+from multipl_moe.errors import ConfigError
 from multipl_moe.judge.loans import all_may_enter
 from multipl_moe.staging import staged_folder
-from multipl_moe.upcycle.base import cache_folder
 
 _READABLE_BY_ALL = 0o444
 _ENTERED_BY_ALL = 0o555
@@ -74,7 +72,7 @@ def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
     """
     if is_made(folder):
         return
-    with _locked(folder.with_name(f".{folder.name}.lock")):
+    with cache_lock(folder):
         if is_made(folder):
             return
         with staged_folder(folder) as staging:
@@ -98,21 +96,6 @@ def _shared_folder() -> Path:
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
         raise ConfigError(f"caches: {folder} belongs to somebody else; remove it, or set MULTIPL_MOE_CACHE")
     return folder
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Hold a lock that other threads and processes wait for; its folder is made if it is not there."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = file.open("w")
-    except OSError as error:
-        raise OutputError(
-            f"caches: {file.parent} cannot be written ({error.strerror}); set MULTIPL_MOE_CACHE to another folder"
-        ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _open_to_readers(folder: Path) -> None:

@@ -94,8 +94,12 @@ class HybridMoe(nn.Module):
         sees the thresholds that the first pass saw.
         """
         if self._batch_threshold is not None:
-            self.segment_threshold.lerp_(self._batch_threshold.to(self.segment_threshold), 1 - _THRESHOLD_DECAY)
+            self.follow_quantiles(self._batch_threshold)
             self._batch_threshold = None
+
+    def follow_quantiles(self, quantiles_E: Tensor) -> None:
+        """Move the stored thresholds a step towards quantiles: an exponential moving average over steps."""
+        self.segment_threshold.lerp_(quantiles_E.to(self.segment_threshold), 1 - _THRESHOLD_DECAY)
 
     def discard_batch_threshold(self) -> None:
         """Forget the quantiles of the last training batch: the stored thresholds were set otherwise."""

@@ -34,7 +34,9 @@ class MoeConfig:
     Attributes:
         preset: name of the preset that the other values started from.
         num_token_experts: E_t, experts of the token-level MoE, the frozen shared one included (>= 1).
-        token_top_k: k_t, experts that a token uses, the shared one included (1..E_t).
+        token_top_k: k_t, experts that a token uses, the shared one included (1..E_t, and at least 2 where routed
+            experts stand beside one that is `always` in it). With 1 of experts that compete, gates are 1 and the
+            router learns from the load-balancing loss alone.
         num_segment_experts: E_s, experts of the segment-level MoE (0: no segment-level MoE).
         segment_window: W, tokens whose maximum routes a segment (a multiple of S).
         segment_stride: S, tokens of a segment.
@@ -136,6 +138,11 @@ class MoeConfig:
             yield f"num_token_experts: {self.num_token_experts} must be at least 1 (the shared expert)"
         if not 1 <= self.token_top_k <= max(self.num_token_experts, 1):
             yield f"token_top_k: {self.token_top_k} must be between 1 and num_token_experts ({self.num_token_experts})"
+        if self.num_token_experts > 1 and self.token_top_k == 1 and self.shared_expert_selection == "always":
+            yield (
+                "token_top_k: 1 is the shared expert alone, which every token uses, so that no routed expert would "
+                "ever learn; use 2 or more, or num_token_experts 1"
+            )
         if self.num_segment_experts < 0:
             yield f"num_segment_experts: {self.num_segment_experts} must not be negative"
         if self.num_token_experts == 1 and self.num_segment_experts == 0:
@@ -151,6 +158,11 @@ class MoeConfig:
             yield f"segment_max_experts: {self.segment_max_experts} must be at least 1"
         if not 0 < self.segment_capacity <= max(self.num_segment_experts, 1):
             yield f"segment_capacity: {self.segment_capacity} must be above 0 and at most num_segment_experts"
+        elif self.num_segment_experts and self.segment_capacity > self.segment_max_experts >= 1:
+            yield (
+                f"segment_capacity: {self.segment_capacity} experts a segment on the mean are more than "
+                f"segment_max_experts ({self.segment_max_experts}) lets any have; lower one or raise the other"
+            )
         if self.token_weight < 0 or self.segment_weight < 0 or self.token_weight + self.segment_weight == 0:
             yield "token_weight, segment_weight: must not be negative, and not both 0"
         if self.fusion == "normalized" and self.token_weight == 0:

@@ -145,4 +145,4 @@ def _entropy(probabilities: Tensor) -> float:
 
 
 def _num_dead(load: list[float], fair: float) -> int:
-    return sum(share < _DEAD_SHARE_OF_FAIR_LOAD * fair for share in load)
+    return sum(share <= _DEAD_SHARE_OF_FAIR_LOAD * fair for share in load)

@@ -33,7 +33,9 @@ class TrainSection(Section):
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = Field(
         default="cosine", description="How the rate falls after it."
     )
-    weight_decay: float = Field(default=0.0, ge=0, description="Of AdamW, on everything that trains.")
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="Of AdamW, on everything that trains but norms and biases."
+    )
     adam_beta2: float = Field(default=0.95, gt=0, lt=1, description="AdamW's decay of squared gradients.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Larger gradients are scaled down to this norm.")
     replay: float = Field(
@@ -143,5 +145,5 @@ class ReviewSection(Section):
         default=0.1,
         gt=0,
         le=1,
-        description="Largest share of the segments to keep that a segment expert may take afterwards; 1: no bound.",
+        description="Share of the segments to keep that a segment expert may take afterwards, ties apart; 1: no bound.",
     )

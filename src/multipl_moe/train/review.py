@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 from multipl_moe.errors import ConfigError
 from multipl_moe.export.provenance import STAGE1_FILE, stage1_record
 from multipl_moe.launch import num_processes
-from multipl_moe.loading import held_in_fast_dtype
+from multipl_moe.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe import Recipe
@@ -73,6 +73,8 @@ class _Finish:
     """What makes a reviewed model ready for use; its text is read before training, so that a lack is told then."""
 
     def __init__(self, stage: Recipe, model_folder: Path, corpus: Path) -> None:
+        longest = stage.train.calibration_sequence_tokens
+        require_positions(load_config(model_folder), longest, "train.calibration_sequence_tokens")
         tokenizer = AutoTokenizer.from_pretrained(model_folder)
         self._text = {role: list(calibration_batches(stage, corpus, tokenizer, role)) for role in ("learn", "keep")}
         self._expert_use = expert_use_batches(stage, corpus)

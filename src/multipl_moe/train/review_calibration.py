@@ -24,14 +24,15 @@ def calibrate_after_review(
 
     Quantiles over all languages, as after stage 1, would give segments to keep their share by capacity alone. Here an
     expert takes capacity / E_s of the segments to *learn*; where more than `keep_load` of the segments to keep would
-    reach that threshold, it rises until no more do, and the expert takes less of the languages to learn.
+    reach that threshold, it rises to where that share does, and the expert takes less of the languages to learn. Equal
+    gates, as of all first segments, are taken or left together (`quantile_threshold`).
 
     All passes route as in evaluation, with the thresholds that the last one stored.
 
     Args:
         model: with threshold selection; others are left as they are.
         learn, keep: inputs of the model, of languages to learn and to keep.
-        keep_load: largest share of the segments to keep that an expert may take, above 0; 1 sets no bound.
+        keep_load: share of the segments to keep that an expert may take, above 0; 1 sets no bound.
         passes: how often.
     """
     moe = model.config.moe_config

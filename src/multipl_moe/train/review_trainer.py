@@ -23,8 +23,6 @@ from multipl_moe.train.bad_steps import StepRecord
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.review_loss import routing_loss
 
-_THRESHOLD_DECAY = 0.9
-
 
 class ReviewTrainer(OrderedTrainer):
     """Next-token loss, plus the load-balancing loss of the rows to learn, plus `coefficient` times the routing loss.
@@ -110,8 +108,7 @@ class FollowRowsToLearn(TrainerCallback):
         for index, layer in hybrid_layers_of(kwargs["model"]).items():
             gates = torch.cat(self._gates[index]) if index in self._gates else torch.empty(0)
             if len(gates):
-                quantiles = quantile_threshold(gates, layer.moe.segment_capacity)
-                layer.segment_threshold.lerp_(quantiles.to(layer.segment_threshold), 1 - _THRESHOLD_DECAY)
+                layer.follow_quantiles(quantile_threshold(gates, layer.moe.segment_capacity))
         self.forget()
 
 

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_se
 from multipl_moe.corpus.decontamination.record import training_record
 from multipl_moe.device import dtype_name, move_to_best_device
 from multipl_moe.launch import is_main
-from multipl_moe.loading import held_in_fast_dtype, load_config
+from multipl_moe.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -117,8 +117,8 @@ def run_stage(
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
         Preempted: stopped by SIGTERM, likewise.
         BaseModelError: the model is not of the kind that the method trains.
-        ConfigError: processes, GPUs or optimiser would not be used as the recipe says, or a language would be read too
-            often.
+        ConfigError: processes, GPUs or optimiser would not be used as the recipe says, a language would be read too
+            often, or sequences are longer than the model can read.
         CorpusError: the corpus lacks a language, or was tokenised for another model.
         FrozenParameterError: a frozen parameter changed.
         OutputError: `output` holds a trained model, or the disk has no room.
@@ -130,6 +130,7 @@ def run_stage(
     sequences = training_steps(recipe) * tokens_per_step(recipe) // recipe.train.sequence_tokens
     dataset = training_data(recipe, corpus, sequences)
     model = load_for_training(recipe, start)
+    require_positions(model.config, recipe.train.sequence_tokens, "train.sequence_tokens")
     require_same_tokenizer(start, corpus)
     finish = stage.finish(recipe, start, corpus)
     held_out = HeldOut.read(recipe, corpus, start) if recipe.train.eval_every_steps is not None else None
@@ -226,6 +227,7 @@ class _CalibrateAndMerge:
         self._calibration, self._expert_use = [], {}
         config = load_config(model_folder)
         if isinstance(config, MultiplMoeConfig):
+            require_positions(config, recipe.train.calibration_sequence_tokens, "train.calibration_sequence_tokens")
             self._expert_use = expert_use_batches(recipe, corpus)
             if config.moe_config.has_thresholds:
                 tokenizer = AutoTokenizer.from_pretrained(model_folder)

