@@ -18,6 +18,8 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 
 def load_config(folder: Path) -> PreTrainedConfig:
     """The configuration in `folder`; raises BaseModelError when there is none that transformers knows."""
+    if not (folder / "config.json").is_file():
+        raise BaseModelError(f"model: {folder} has no config.json; give a model's folder")
     try:
         return AutoConfig.from_pretrained(folder)
     except (ValueError, KeyError, OSError) as error:
@@ -45,7 +47,7 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
             folder, config=config, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
         )
     except (OSError, ValueError, SafetensorError) as error:
-        raise BaseModelError(f"model: {folder} cannot be loaded ({error})") from error
+        raise _not_loaded(folder, error) from error
     return _require_fit(folder, loaded)
 
 
@@ -58,7 +60,7 @@ def load_dense(folder: Path) -> PreTrainedModel:
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BaseModelError(f"model: {folder} cannot be loaded ({error})") from error
+        raise _not_loaded(folder, error) from error
     return _require_fit(folder, loaded)
 
 
@@ -110,6 +112,11 @@ def ready_for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
 
 def _is_fast(dtype: torch.dtype) -> bool:
     return dtype in (torch.float32, fast_dtype()) or (dtype == torch.float16 and torch.cuda.is_available())
+
+
+def _not_loaded(folder: Path, error: Exception) -> BaseModelError:
+    remedy = "; its weights are damaged, copy or download them again" if isinstance(error, SafetensorError) else ""
+    return BaseModelError(f"model: {folder} cannot be loaded ({error}){remedy}")
 
 
 def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:

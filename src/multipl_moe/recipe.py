@@ -31,7 +31,17 @@ from multipl_moe.sections.training import ReviewSection, TrainSection
 
 
 class _YamlLoader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as in YAML 1.2, and not text."""
+    """YAML in which 1e-3 is a number, as in YAML 1.2, and not text, and no key is given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping; PyYAML would let the last of equal keys win."""
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"{key.value} is given twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _YamlLoader.add_implicit_resolver(
@@ -71,22 +81,22 @@ class Recipe(Section):
     def _languages_fit(self) -> "Recipe":
         if problems := taken_names(self.own_languages):
             raise ValueError("; ".join(problems))
-        known = set(self.language_table)
+        known, roles = set(self.language_table), {*self.learn, *self.keep}
         of_sources = [source.language for source in self.corpus.sources if source.language is not None]
         mixture = self.train.weights or self.train.language_tokens or {}
-        named = [*self.learn, *self.keep, *mixture, *of_sources]
-        unknown = [name for name in named if name not in known]
-        if unknown:
-            raise ValueError(f"unknown languages {', '.join(sorted(set(unknown)))}; known: {', '.join(sorted(known))}")
+        if unknown := sorted({*self.learn, *self.keep, *mixture, *of_sources} - known):
+            problems.append(f"unknown languages {', '.join(unknown)}; known: {', '.join(sorted(known))}")
         for key in ("weights", "language_tokens"):
             chosen = getattr(self.train, key)
-            if chosen is not None and not set(self.learn) <= set(chosen) <= {*self.learn, *self.keep}:
-                raise ValueError(f"train.{key}: needs every language to learn, and only languages to learn or to keep")
+            if chosen is not None and not set(self.learn) <= set(chosen) <= roles:
+                problems.append(f"train.{key}: needs every language to learn, and only languages to learn or to keep")
         for key in ("learn", "keep"):
             if twice := [name for name, count in Counter(getattr(self, key)).items() if count > 1]:
-                raise ValueError(f"{key}: {', '.join(twice)} given twice")
+                problems.append(f"{key}: {', '.join(twice)} given twice")
         if both := set(self.learn) & set(self.keep):
-            raise ValueError(f"languages both to learn and to keep: {', '.join(sorted(both))}")
+            problems.append(f"languages both to learn and to keep: {', '.join(sorted(both))}")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -139,6 +149,15 @@ class Recipe(Section):
 
 
 NULL = object()
+
+_PLAIN = {  # pydantic's own words speak of Python
+    "dict_type": "must be keys with values",
+    "list_type": "must be a list, as [a, b]",
+    "missing": "is missing; give it a value",
+    "model_type": "must be keys with values",
+    "string_type": "must be text",
+    "too_short": "is empty or too short; name at least one",
+}
 
 
 def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -225,7 +244,7 @@ def describe_problem(problem: Any, schema: type[BaseModel]) -> str:
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{location}: unknown key; {hint}"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error" or isinstance(problem["input"], dict | BaseModel):
         return f"{location}: {message}" if location else message
     return f"{location}: {problem['input']!r}: {message}"

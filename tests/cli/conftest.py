@@ -67,7 +67,7 @@ def refused(run, tmp_path):
 def base(tmp_path_factory) -> Path:
     """A tiny random base with a tokenizer."""
     folder = tmp_path_factory.mktemp("cli") / "base"
-    model = AutoModelForCausalLM.from_config(tiny_base_config(vocab_size=NUM_TOKENS))
+    model = AutoModelForCausalLM.from_config(tiny_base_config(vocab_size=NUM_TOKENS, max_position_embeddings=1024))
     randomise(model)
     model.save_pretrained(folder)
     save_tokenizer(folder)

@@ -123,6 +123,19 @@ def test_a_model_that_is_none_is_told(refused, bubblewrap):
     assert "nothing is neither a folder nor" in refused("eval", "out", "--model", "nothing", "--languages", "python")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--completions", "none.jsonl"], "none.jsonl"),
+        (["--model", "BASE", "--against", "none"], "--against: none holds no results of an evaluation"),
+        (["--endpoint", "http://127.0.0.1:9/v1", "--endpoint-model", "m"], "http://127.0.0.1:9/v1"),
+    ],
+)
+def test_input_at_fault_leaves_no_folder(refused, bubblewrap, base, own, arguments, message):
+    given = [str(base) if argument == "BASE" else argument for argument in arguments]
+    assert message in refused("eval", "out", *given, "--benchmark", own)
+
+
 def test_without_bubblewrap_programs_are_not_run(refused, monkeypatch):
     monkeypatch.setattr("multipl_moe.judge.jail.Jail.available", lambda *_: False)
     message = refused("eval", "out", "--model", "any", "--languages", "python")

@@ -84,6 +84,9 @@ def test_review_refuses_what_it_cannot_review(run, refused, base, hybrid, corpus
     assert "is no hybrid (llama)" in refused("review", base, corpus, "out", *TWO)
     assert "no validation documents in go" in refused("review", hybrid, corpus, "out", "--learn", "go")
     assert "leaves nothing to review" in refused("review", hybrid, corpus, "out", "--learn", "rust", "--keep", "")
+    long = ["--set", "eval.window_tokens=2000", "--set", "eval.tokens_per_file=2000"]
+    message = refused("review", hybrid, corpus, "out", *TWO, *long)
+    assert "eval.window_tokens: 2000 tokens are more than the 1024 that the model can read" in message
     assert "review.learning_rate: 0.0" in refused("review", hybrid, corpus, "out", "--learning-rate", "0")
     assert "review.keep_load: 0" in refused("review", hybrid, corpus, "out", "--set", "review.keep_load=0")
     assert "review.replay: 0" in refused("review", hybrid, corpus, "out", "--set", "review.replay=0")

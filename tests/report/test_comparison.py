@@ -78,7 +78,7 @@ def test_page_has_every_number_of_a_long_run(result, tmp_path):
 
 def test_readers_are_told_in_which_dtypes_the_runs_computed(result, tmp_path):
     result["runs"]["a-reviewed"] = _run("causal", -0.11, -0.03, is_reviewed=True)
-    assert "\nRuns by the dtype they computed in: bfloat16 3, float32 1.\n" in _page(result, tmp_path)
+    assert "\nRuns that computed in bfloat16: 3, in float32: 1.\n" in _page(result, tmp_path)
 
 
 def test_curves_and_long_runs_stand_in_tables_of_their_own(result, tmp_path):

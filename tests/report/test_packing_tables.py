@@ -37,10 +37,20 @@ def test_what_is_read_can_be_read_in_80_columns():
     assert "…" not in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def test_a_language_of_which_nothing_is_read_has_a_row_and_a_warning():
+    part = LanguageShare("keep", 0.001, 0.0, 0, 0, 0, 0.0, False, _BEST_FIT)
+    rust = LanguageShare("learn", 0.999, 1.0, 10, 640, 0, 1.0, False, _BEST_FIT)
+    summary = MixtureSummary("best_fit", 64, "", {"rust": rust, "python": part})
+    (row,) = [line for line in _lines(mixture_table(summary)) if "Python" in line]
+    assert row.split() == ["Python", "keep", "0.1%", "0.0%", "0", "0.00", "25.0%", "0.00%"]
+    (line,) = summary.warnings
+    assert line.startswith("python: none of it is read: 0.1% of so few tokens")
+
+
 def test_what_is_read_has_a_row_for_each_language():
     part = LanguageShare("keep", 0.4, 0.3, 10, 630, 10, 1.25, True, _BEST_FIT)
     summary = MixtureSummary("best_fit", 64, "", {"python": part})
     (row,) = [line for line in _lines(mixture_table(summary)) if "Python" in line]
     assert row.split() == ["Python", "keep", "40.0%", "30.0%", "630", "1.25", "1.56%", "25.0%", "0.00%"]
     assert summary.padding_share == pytest.approx(10 / 640)
-    assert len(summary.capped) == 1
+    assert len(summary.warnings) == 1

@@ -70,7 +70,7 @@ def test_shares_of_tokens_are_those_asked_for_within_a_hundredth(corpus: Path, a
         assert part.share_asked == pytest.approx(weights[name] / total)
         assert part.share == pytest.approx(weights[name] / total, rel=0.01)
     assert (summary.languages["rust"].padding_tokens > 0) == (packing == "best_fit")
-    assert summary.capped == []
+    assert summary.warnings == []
 
 
 @pytest.mark.parametrize("packing", ["windows", "best_fit"])
@@ -113,7 +113,7 @@ def test_more_passes_than_allowed_are_refused_in_one_line(corpus: Path):
     assert line.startswith("train.max_epochs: 5, but of what there is rust 9.78 times would be read; lower")
     with pytest.raises(ConfigError, match=r"rust 9\.78 times, go 3\.4 times would be read"):
         _data(corpus, packing="best_fit", max_epochs=2.0)
-    assert _data(corpus, packing="best_fit", max_epochs=11.0).summary.capped == []
+    assert _data(corpus, packing="best_fit", max_epochs=11.0).summary.warnings == []
 
 
 def test_a_bound_that_binds_nobody_changes_no_order(corpus: Path):
@@ -127,7 +127,7 @@ def test_capped_languages_leave_their_tokens_to_the_others(corpus: Path):
     assert parts["rust"].epochs == 6
     assert parts["rust"].sequences == 300
     assert parts["go"].tokens == pytest.approx(2 * parts["python"].tokens, rel=0.02)
-    (line,) = data.summary.capped
+    (line,) = data.summary.warnings
     assert line.startswith("rust: 6 passes over its text give 23.0% of the tokens")
     assert "not the 40.0% asked for" in line
 

@@ -20,6 +20,8 @@ from multipl_moe.upcycle.layers import resolve_layers
         ("every:7", [6]),
         ([5], [5]),
         ([4, 0, 4], [0, 4]),
+        ("3", [3]),
+        ("5,1", [1, 5]),
     ],
 )
 def test_a_specification_means_these_layers_of_seven(spec, layers):
@@ -38,7 +40,7 @@ def test_every_index_outside_the_base_is_named():
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "none", "last", "last:", "last:two", "last:-1", "first:2", "3", "ALL", "last:1.5"]
+    "spec", ["", "none", "last", "last:", "last:two", "last:-1", "first:2", ",", "ALL", "last:1.5"]
 )
 def test_nonsense_is_refused_with_what_is_known(spec):
     with pytest.raises(ConfigError, match=r"is not all, last:N, every:N or a list of indices"):

@@ -1,5 +1,8 @@
 """`multipl-moe eval`."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +20,7 @@ from multipl_moe.cli.options import (
     require_folders,
     split_names,
 )
-from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.errors import ConfigError, OutputError, UserError
 
 if TYPE_CHECKING:
     from multipl_moe.recipe import Recipe
@@ -164,6 +167,19 @@ def _enter(output: Path, recipe: "Recipe", resume: bool) -> None:
         raise OutputError(f"output: {output} was begun with other settings; go on with its own, {output}/recipe.yaml")
 
 
+@contextmanager
+def _removed_if_refused(output: Path) -> Iterator[None]:
+    """Leave no folder behind where the input turned out to be at fault before any sample was made."""
+    is_new = not output.exists()
+    try:
+        yield
+    except UserError:
+        samples = output / "samples.jsonl"
+        if is_new and not (samples.is_file() and samples.stat().st_size):
+            shutil.rmtree(output, ignore_errors=True)
+        raise
+
+
 def _bits_per_byte(recipe: "Recipe", model: str, corpus: Path, output: Path, against: str | None) -> None:
     from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.eval.compare import evaluate_models
@@ -201,7 +217,7 @@ def _programs(
     from multipl_moe.run_folder import open_run
 
     keep_freed_memory()
-    with ways_shown(unsafe) as ways:
+    with _removed_if_refused(output), ways_shown(unsafe) as ways:
         if sources["--reference"]:
             exam = prepare_reference_exam(recipe, ways)
             open_run(output, recipe)

@@ -90,13 +90,6 @@ def split_names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-def parse_layers(text: str | None) -> str | list[int] | None:
-    """Indices with commas as a list; words such as last:8 stay as they are."""
-    if text is None or not text.replace(",", "").isdecimal():
-        return text
-    return [int(part) for part in text.split(",") if part]
-
-
 def require_folders(**folders: Path) -> None:
     """Raise ConfigError with a line for each folder that is missing."""
     missing = [f"{name}: {path} is not a folder" for name, path in folders.items() if not path.is_dir()]

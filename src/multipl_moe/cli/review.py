@@ -47,12 +47,14 @@ def review(
     from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.report.tables import result_table
     from multipl_moe.run_folder import read_json, write_json
+    from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"review.tokens": tokens, "review.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
-    require_run_to_enter(output, chosen, resume, "metrics.json")
     require_folders(model=model, corpus=corpus)
+    chosen = recipe_of_hybrid(chosen, model)
+    require_run_to_enter(output, chosen, resume, "metrics.json")
     keep_freed_memory()
     result = _train(chosen, model, corpus, output)
 
@@ -75,11 +77,13 @@ def review(
 
 def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":
     """Train, unless that is done and only the scores are missing."""
-    from multipl_moe.corpus.documents import read_documents
+    from multipl_moe.eval.languages import require_scorable
+    from multipl_moe.loading import load_config
     from multipl_moe.report.packing_tables import mixture_table
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run, read_json
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.mixture import MixtureSummary
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.result import TrainResult
     from multipl_moe.train.review import review_model
@@ -91,12 +95,16 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
         if result.stage != "review":
             raise OutputError(f"output: {output} holds a run of `train`; choose another folder")
         return result
-    for language in recipe.languages:
-        read_documents(corpus, "validation", language, 1)  # refuse now what could not be scored afterwards
+    require_scorable(load_config(model), corpus, recipe)
 
     def begin(audit: Audit) -> None:
         open_run(output, recipe)
         console.print(audit_table(audit))
+
+    def tell_data(summary: MixtureSummary) -> None:
+        console.print(mixture_table(summary, recipe.language_table))
+        for line in summary.warnings:
+            console.print(line, highlight=False)
 
     with TrainingProgress(output, tokens_per_step(recipe), console) as progress:
         return review_model(
@@ -106,6 +114,6 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
             output,
             callbacks=[progress],
             on_audit=begin,
-            on_data=lambda summary: console.print(mixture_table(summary, recipe.language_table)),
+            on_data=tell_data,
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
         )

@@ -55,6 +55,8 @@ def train(
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
+    from multipl_moe.train.methods import METHODS
     from multipl_moe.train.mixture import MixtureSummary
     from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress
@@ -65,6 +67,9 @@ def train(
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
+    if METHODS[chosen.train.method].of_hybrid:
+        require_folders(model=model, corpus=corpus)
+        chosen = recipe_of_hybrid(chosen, model)
     require_run_to_enter(output, chosen, resume, "training.json")
     start = _start(chosen, model, corpus)
 
@@ -74,7 +79,7 @@ def train(
 
     def tell_data(summary: MixtureSummary) -> None:
         console.print(mixture_table(summary, chosen.language_table))
-        for line in summary.capped:
+        for line in summary.warnings:
             console.print(line, highlight=False)
 
     keep_freed_memory()
@@ -101,7 +106,6 @@ def _start(recipe: "Recipe", model: Path, corpus: Path) -> Path:
     from multipl_moe.upcycle.base import resolve_base
 
     if METHODS[recipe.train.method].of_hybrid:
-        require_folders(model=model, corpus=corpus)
         return model
     require_folders(corpus=corpus)
     return resolve_base(str(model))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from multipl_moe.cli.app import console
-from multipl_moe.cli.options import Base, Layers, Preset, RecipeFile, Seed, Settings, parse_layers, recipe_from_flags
+from multipl_moe.cli.options import Base, Layers, Preset, RecipeFile, Seed, Settings, recipe_from_flags
 
 
 def upcycle(
@@ -26,7 +26,7 @@ def upcycle(
 
     from multipl_moe.upcycle.convert import upcycle as convert
 
-    flags = {"base": base, "moe.preset": preset, "moe.layers": parse_layers(layers), "seed": seed}
+    flags = {"base": base, "moe.preset": preset, "moe.layers": layers, "seed": seed}
     chosen = recipe_from_flags(recipe, settings, flags)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("writing")

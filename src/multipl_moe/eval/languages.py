@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
@@ -47,6 +47,19 @@ class LanguageScores:
         return cls(files, routing)
 
 
+def require_scorable(config: PreTrainedConfig, corpus: Path, recipe: Recipe) -> None:
+    """Check, before anything is trained, that `score_languages` will be able to score the model.
+
+    Raises:
+        ConfigError: windows are longer than the model can read.
+        CorpusError: the corpus holds out no files of a language.
+    """
+    longest = min(recipe.eval.window_tokens, recipe.eval.tokens_per_file)
+    require_positions(config, longest, "eval.window_tokens")
+    for language in recipe.languages:
+        read_documents(corpus, "validation", language, 1)
+
+
 def score_languages(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -64,10 +77,9 @@ def score_languages(
         on_language: called with each language's name when it is done.
 
     Raises:
-        ConfigError: windows are longer than the model can read.
+        ConfigError, CorpusError: see `require_scorable`.
     """
-    longest = min(recipe.eval.window_tokens, recipe.eval.tokens_per_file)
-    require_positions(model.config, longest, "eval.window_tokens")
+    require_scorable(model.config, corpus, recipe)
     ready_for_evaluation(model)
     files: dict[str, list[FileScore]] = {}
     routing: dict[str, Routing] = {}

@@ -55,8 +55,8 @@ def comparison_rows_table(result: dict[str, Any]) -> Table:
 
 def _summary(result: dict[str, Any]) -> str:
     lines = [
-        "Change of bits per byte on held-out files, in per cent of the base's: less is better in both columns. No "
-        "other run of as many tokens is better on both than these:",
+        "Change of bits per byte on held-out files, in per cent of the base's: less is better in both columns. Means "
+        "are over programming languages; English stands by itself. No run of as many tokens beats these on both:",
         "",
     ]
     for length, tokens in (("long", result["tokens"]), ("short", result["curve_tokens"])):
@@ -68,9 +68,7 @@ def _summary(result: dict[str, Any]) -> str:
 
 def _dtypes(result: dict[str, Any]) -> str:
     counts = Counter(run["compute_dtype"] for run in result["runs"].values() if not run["is_reviewed"])
-    return (
-        f"Runs by the dtype they computed in: {', '.join(f'{dtype} {count}' for dtype, count in counts.most_common())}."
-    )
+    return f"Runs that computed in {', in '.join(f'{dtype}: {count}' for dtype, count in counts.most_common())}."
 
 
 _Rows = tuple[list[str], list[list[str]]]

@@ -85,7 +85,7 @@ def _finish(axes: Axes) -> None:
     axes.set_xscale("symlog", linthresh=_LINEAR_PER_CENT, linscale=2)
     axes.xaxis.set_major_locator(FixedLocator(_TICKS))
     axes.xaxis.set_major_formatter(FormatStrFormatter("%d"))
-    axes.set_xlabel("languages to keep: change of bits per byte, %  (right of 0: forgotten)")
+    axes.set_xlabel("programming languages to keep: change of bits per byte, %  (right of 0: forgotten)")
     axes.set_ylabel("languages to learn: change of bits per byte, %  (lower: learnt more)")
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -26,7 +26,8 @@ def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = L
         table.add_column(title, justify="left" if title == "to" else "right")
     for name, part in summary.languages.items():
         shares = (f"{part.share_asked:.1%}", f"{part.share:.1%}")
-        padding = f"{part.padding_tokens / (part.tokens + part.padding_tokens):.2%}"
+        places = part.tokens + part.padding_tokens
+        padding = f"{part.padding_tokens / places:.2%}" if places else ""
         lost = (f"{part.packing.cut_share:.1%}", f"{part.packing.lost_share:.2%}")
         cells = (part.role, *shares, f"{part.tokens:,}", f"{part.epochs:.2f}", padding, *lost)
         table.add_row(languages[name].title, *cells)

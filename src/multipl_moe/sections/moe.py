@@ -21,7 +21,7 @@ class MoeSection(_MoeOverrides):
 
     preset: str = Field(default="causal", description=f"One of {', '.join(PRESETS)}.")
     layers: str | list[int] = Field(
-        default="all", description="Hybrid layers: all, last:N, every:N or a list of indices."
+        default="all", description="Hybrid layers: all, last:N, every:N or indices, as [3, 7] or 3,7."
     )
 
     def resolve(self, layers: list[int]) -> MoeConfig:

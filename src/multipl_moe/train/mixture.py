@@ -70,9 +70,14 @@ class MixtureSummary:
         return sum(part.padding_tokens for part in self.languages.values()) / places
 
     @property
-    def capped(self) -> list[str]:
-        """A line for each language that `train.max_epochs` gave less than was asked for."""
-        return [
+    def warnings(self) -> list[str]:
+        """A line for each language that gets nothing, or less than was asked for."""
+        unread = [
+            f"{name}: none of it is read: {part.share_asked:.1%} of so few tokens are not one sequence (train.tokens)"
+            for name, part in self.languages.items()
+            if part.sequences == 0
+        ]
+        return unread + [
             f"{name}: {part.epochs:.3g} passes over its text give {part.share:.1%} of the tokens, not the "
             f"{part.share_asked:.1%} asked for (train.max_epochs)"
             for name, part in self.languages.items()

@@ -147,6 +147,8 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
     """
     of_hybrid = METHODS[recipe.train.method].of_hybrid
     if model_folder is not None:
+        if not model_folder.is_dir():
+            raise BaseModelError(f"model: {model_folder} is not a folder")
         config = load_config(model_folder)
         if of_hybrid != isinstance(config, MultiplMoeConfig):
             kind = "no hybrid" if of_hybrid else "a hybrid"

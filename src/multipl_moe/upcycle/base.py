@@ -49,7 +49,7 @@ def resolve_base(spec: str) -> Path:
         if not (path / "config.json").is_file():
             raise BaseModelError(f"base model: {path} has no config.json; give a folder in Hugging Face format")
         return path
-    if path.is_absolute() or spec.count("/") != 1 or spec.startswith("."):
+    if path.exists() or path.is_absolute() or spec.count("/") != 1 or spec.startswith("."):
         raise BaseModelError(
             f"base model: {spec} is neither a folder nor a GGUF file nor a hub id (owner/name); or use {SMOLLM2}"
         )

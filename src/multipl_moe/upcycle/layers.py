@@ -1,4 +1,4 @@
-"""Which decoder layers become hybrid: all, last:N, every:N or a list of indices."""
+"""Which decoder layers become hybrid: all, last:N, every:N or indices, as a list or with commas."""
 
 from multipl_moe.errors import ConfigError
 
@@ -11,6 +11,8 @@ def resolve_layers(spec: str | list[int], num_layers: int) -> list[int]:
     Raises:
         ConfigError: the specification cannot be read or leaves the range.
     """
+    if isinstance(spec, str) and spec.replace(",", "").isdecimal():
+        spec = [int(part) for part in spec.split(",") if part]
     if isinstance(spec, list):
         if outside := [index for index in spec if not 0 <= index < num_layers]:
             raise ConfigError(f"moe.layers: {outside} outside the base's layers 0..{num_layers - 1}")

@@ -1,0 +1,44 @@
+"""The recipe of a run that starts from a hybrid: base, layer and start of the experts are that hybrid's."""
+
+from pathlib import Path
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.loading import load_config
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.recipe import Recipe
+from multipl_moe.run_folder import read_json
+from multipl_moe.sections.moe import MoeSection
+from multipl_moe.upcycle.layers import resolve_layers
+
+
+def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with the hybrid's own settings in `moe`, `base` and `upcycle`, so that what is recorded is true.
+
+    Args:
+        recipe: of the run; what it leaves out of `moe` is filled in.
+        folder: checkpoint that `upcycle` or `train` wrote; a dense model changes nothing, loading it tells.
+
+    Raises:
+        BaseModelError: the folder holds no model.
+        ConfigError: the recipe names other settings than the hybrid has; all of them are told.
+    """
+    config = load_config(folder)
+    if not isinstance(config, MultiplMoeConfig):
+        return recipe
+    own = config.moe_config
+    asked = recipe.moe.resolve(resolve_layers(recipe.moe.layers, config.base_config.num_hidden_layers))
+    problems = [
+        f"moe.{key}: {getattr(asked, key)}, but {folder} has {getattr(own, key)}; leave it out, or upcycle anew"
+        for key in sorted(recipe.moe.model_fields_set)
+        if getattr(asked, key) != getattr(own, key)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    changes: dict[str, object] = {"moe": MoeSection(**own.to_dict())}
+    file = folder / "upcycle.json"
+    if file.is_file():
+        record = read_json(file)
+        start = {key: record[key] for key in ("noise", "reinit") if key in record}
+        start["experts_from"] = Path(record["experts_from"]) if record.get("experts_from") else None
+        changes |= {"base": record["base"], "upcycle": recipe.upcycle.model_copy(update=start)}
+    return recipe.model_copy(update=changes)
