@@ -27,8 +27,8 @@ _HEAD = """# Every key of a recipe
 
 A recipe is a YAML file, for `--recipe`; `--set SECTION.KEY=VALUE` changes one key. Every key has a default, so a recipe
 holds only what should differ; unknown keys are refused with the nearest name. The recipe that a run used, resolved, is
-`recipe.yaml` in its folder; `train` and `review` take `base`, `moe`, `upcycle` from the hybrid, and refuse a recipe that
-names others. Commented examples are in [recipes/](../recipes).
+`recipe.yaml` in its folder; `train` and `review` take `base`, `moe`, `upcycle` from the hybrid, and refuse recipes that
+name others. Commented examples are in [recipes/](../recipes).
 """
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}
