@@ -167,13 +167,16 @@ def record(
     )
     if options.quick and options.output is None:
         return None
+    ran = environment()
+    if (ran["commit"] or "").endswith("-dirty"):
+        console.print("measured with changes that no commit has: measure again after committing them", style="yellow")
     file = options.output or RESULTS / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(
         file,
         {
             "benchmark": name,
-            "environment": environment(),
+            "environment": ran,
             "threads": torch.get_num_threads(),
             "clock": clock_name(),
             "repeats": repeats,
