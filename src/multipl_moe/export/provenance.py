@@ -81,8 +81,9 @@ class Provenance:
     def save(self, folder: Path) -> None:
         """Hand the origin on to a folder for others: upcycle.json without paths of this machine."""
         if self.upcycle is not None:
-            start = self.upcycle.get("experts_from")
-            names = {"base": self.base_name, "experts_from": Path(start).name if start else None}
+            names = {"base": self.base_name}
+            if start := self.upcycle.get("experts_from"):
+                names["experts_from"] = Path(start).name
             write_json(folder / _UPCYCLE_FILE, self.upcycle | names)
 
 
