@@ -71,7 +71,7 @@ def test_a_host_that_is_none_is_told(refused):
 
 def test_a_folder_that_holds_no_model_is_told(refused, tmp_path):
     assert "nothing is not a folder" in refused(model=tmp_path / "nothing")
-    assert "config.json cannot be used" in refused("--port", 0)
+    assert "has no config.json" in refused("--port", 0)
 
 
 def test_missing_packages_are_told_with_the_remedy(refused, monkeypatch):
