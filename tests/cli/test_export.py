@@ -68,7 +68,7 @@ def test_export_tells_all_flags_that_are_wrong(refused, base):
 
 def test_export_refuses_models_that_it_cannot_read(refused, base, hybrid, corpus, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "empty/config.json cannot be used" in refused("export", "empty", "out")
+    assert "empty has no config.json" in refused("export", "empty", "out")
     assert "--merge: the model is no hybrid (llama)" in refused("export", base, "out", "--merge", "--corpus", corpus)
     assert "has no expert_use.json" in refused("export", hybrid, "out", "--merge", "--corpus", corpus)
     shutil.copytree(hybrid, tmp_path / "broken")
