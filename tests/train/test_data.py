@@ -1,16 +1,20 @@
 """A corpus is read only by models whose texts are tokens of it."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
-from multipl_moe.errors import CorpusError
+from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.train.data import require_same_tokenizer
+from multipl_moe.train.trainer import train_model
+from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import save_beginning_texts
 
-from .tiny import World
+from .tiny import World, tiny_recipe, with_train
 
 
 def test_another_tokenizer_is_refused(world: World, tmp_path: Path):
@@ -30,3 +34,38 @@ def test_documents_without_the_token_that_the_model_s_texts_begin_with_are_refus
     assert manifest == CorpusManifest.load(corpus)
     with pytest.raises(CorpusError, match="its documents in rust lack the token that every text of"):
         require_same_tokenizer(model, corpus)
+
+
+def test_language_with_less_text_than_a_sequence_does_not_block_training(world: World, tmp_path: Path):
+    short = shutil.copytree(world.corpus, tmp_path / "corpus")
+    _cut(short / "tokens" / "train" / "english", 20)
+    result = train_model(world.recipe, world.hybrid, short, tmp_path / "run")
+    assert "english" in json.loads((result.model_folder / "expert_use.json").read_text())["languages"]
+
+
+@pytest.mark.parametrize(("key", "tokens"), [("sequence_tokens", 512), ("calibration_sequence_tokens", 257)])
+def test_sequences_longer_than_the_model_can_read_are_refused(world: World, tmp_path: Path, key: str, tokens: int):
+    recipe = with_train(world.recipe, **{key: tokens, "tokens": 4096})
+    with pytest.raises(ConfigError, match=rf"train\.{key}: {tokens} tokens are more than the 256 that the model can"):
+        train_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
+
+
+@pytest.mark.parametrize("method", ["dense", "experts"])
+def test_text_is_read_for_thresholds_only_where_there_are_any(world: World, tmp_path: Path, monkeypatch, method: str):
+    def unwanted(*_: Any) -> Any:
+        raise AssertionError("text was read for thresholds that there are not")
+
+    monkeypatch.setattr("multipl_moe.train.trainer.calibration_batches", unwanted)
+    recipe = tiny_recipe(world.base, world.sources, moe={"preset": "paper"}, train={"method": method})
+    start = world.base
+    if method == "experts":
+        start = tmp_path / "hybrid"
+        upcycle(recipe, start)
+    assert train_model(recipe, start, world.corpus, tmp_path / "run").tokens > 0
+
+
+def _cut(folder: Path, num_tokens: int) -> None:
+    """Leave one document of so many tokens."""
+    (file,) = folder.glob("*.ds")
+    file.write_bytes(file.read_bytes()[: 2 * num_tokens])
+    file.with_name(f"{file.name}.index").write_bytes(num_tokens.to_bytes(8, "little"))

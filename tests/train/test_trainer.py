@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from multipl_moe.corpus import CorpusManifest
 from multipl_moe.corpus.decontamination.record import record_of_model
 from multipl_moe.corpus.documents import read_documents
-from multipl_moe.errors import ConfigError, CorpusError, OutputError
+from multipl_moe.errors import CorpusError, OutputError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import trained_names
@@ -368,41 +368,6 @@ def test_corpus_of_another_tokenizer_is_refused(world: World, tmp_path: Path):
     (other / "manifest.json").write_text(json.dumps(manifest | {"tokenizer_sha256": "0" * 64}))
     with pytest.raises(CorpusError, match="build the corpus with the same --base"):
         train_model(world.recipe, world.hybrid, other, tmp_path / "run")
-
-
-def test_language_with_less_text_than_a_sequence_does_not_block_training(world: World, tmp_path: Path):
-    short = shutil.copytree(world.corpus, tmp_path / "corpus")
-    _cut(short / "tokens" / "train" / "english", 20)
-    result = train_model(world.recipe, world.hybrid, short, tmp_path / "run")
-    assert "english" in json.loads((result.model_folder / "expert_use.json").read_text())["languages"]
-
-
-@pytest.mark.parametrize(("key", "tokens"), [("sequence_tokens", 512), ("calibration_sequence_tokens", 257)])
-def test_sequences_longer_than_the_model_can_read_are_refused(world: World, tmp_path: Path, key: str, tokens: int):
-    recipe = with_train(world.recipe, **{key: tokens, "tokens": 4096})
-    with pytest.raises(ConfigError, match=rf"train\.{key}: {tokens} tokens are more than the 256 that the model can"):
-        train_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
-
-
-@pytest.mark.parametrize("method", ["dense", "experts"])
-def test_text_is_read_for_thresholds_only_where_there_are_any(world: World, tmp_path: Path, monkeypatch, method: str):
-    def unwanted(*_: Any) -> Any:
-        raise AssertionError("text was read for thresholds that there are not")
-
-    monkeypatch.setattr("multipl_moe.train.trainer.calibration_batches", unwanted)
-    recipe = tiny_recipe(world.base, world.sources, moe={"preset": "paper"}, train={"method": method})
-    start = world.base
-    if method == "experts":
-        start = tmp_path / "hybrid"
-        upcycle(recipe, start)
-    assert train_model(recipe, start, world.corpus, tmp_path / "run").tokens > 0
-
-
-def _cut(folder: Path, num_tokens: int) -> None:
-    """Leave one document of so many tokens."""
-    (file,) = folder.glob("*.ds")
-    file.write_bytes(file.read_bytes()[: 2 * num_tokens])
-    file.with_name(f"{file.name}.index").write_bytes(num_tokens.to_bytes(8, "little"))
 
 
 def test_trained_model_loads_through_auto_classes_and_generates(run: Run):

@@ -17,6 +17,7 @@ from multipl_moe.cli.options import (
     require_run_to_enter,
     split_names,
 )
+from multipl_moe.cli.training import data_shown
 from multipl_moe.errors import OutputError
 
 if TYPE_CHECKING:
@@ -79,11 +80,9 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
     """Train, unless that is done and only the scores are missing."""
     from multipl_moe.eval.languages import require_scorable
     from multipl_moe.loading import load_config
-    from multipl_moe.report.packing_tables import mixture_table
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run, read_json
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
-    from multipl_moe.train.mixture import MixtureSummary
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.result import TrainResult
     from multipl_moe.train.review import review_model
@@ -101,11 +100,6 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
         open_run(output, recipe)
         console.print(audit_table(audit))
 
-    def tell_data(summary: MixtureSummary) -> None:
-        console.print(mixture_table(summary, recipe.language_table))
-        for line in summary.warnings:
-            console.print(line, highlight=False)
-
     with TrainingProgress(output, tokens_per_step(recipe), console) as progress:
         return review_model(
             recipe,
@@ -114,6 +108,6 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
             output,
             callbacks=[progress],
             on_audit=begin,
-            on_data=tell_data,
+            on_data=data_shown(recipe),
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
         )

@@ -17,6 +17,7 @@ from multipl_moe.cli.options import (
     require_run_to_enter,
     split_names,
 )
+from multipl_moe.cli.training import data_shown
 from multipl_moe.launch import is_main
 
 if TYPE_CHECKING:
@@ -50,62 +51,49 @@ def train(
 
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --learn rust --keep python --learning-rate 2e-3`
     """
+    from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
+    from multipl_moe.train.methods import METHODS
+    from multipl_moe.upcycle.base import resolve_base
+
+    flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
+    flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
+    chosen = recipe_from_flags(recipe, settings, flags)
+    of_hybrid = METHODS[chosen.train.method].of_hybrid
+    require_folders(**({"model": model} if of_hybrid else {}), corpus=corpus)
+    if of_hybrid:
+        chosen = recipe_of_hybrid(chosen, model)
+    require_run_to_enter(output, chosen, resume, "training.json")
+    _train(chosen, model if of_hybrid else resolve_base(str(model)), corpus, output)
+
+
+def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
     from multipl_moe.allocator import keep_freed_memory
-    from multipl_moe.report.packing_tables import mixture_table
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
-    from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
-    from multipl_moe.train.methods import METHODS
-    from multipl_moe.train.mixture import MixtureSummary
     from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.settings import tokens_per_step
     from multipl_moe.train.stages import Audit
     from multipl_moe.train.trainer import train_model
 
-    flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
-    flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
-    chosen = recipe_from_flags(recipe, settings, flags)
-    if METHODS[chosen.train.method].of_hybrid:
-        require_folders(model=model, corpus=corpus)
-        chosen = recipe_of_hybrid(chosen, model)
-    require_run_to_enter(output, chosen, resume, "training.json")
-    start = _start(chosen, model, corpus)
-
     def begin(audit: Audit) -> None:
-        open_run(output, chosen)
+        open_run(output, recipe)
         console.print(audit_table(audit))
-
-    def tell_data(summary: MixtureSummary) -> None:
-        console.print(mixture_table(summary, chosen.language_table))
-        for line in summary.warnings:
-            console.print(line, highlight=False)
 
     keep_freed_memory()
     console.quiet = not is_main()
-    with TrainingProgress(output, tokens_per_step(chosen), console) as progress:
+    with TrainingProgress(output, tokens_per_step(recipe), console) as progress:
         result = train_model(
-            chosen,
+            recipe,
             start,
             corpus,
             output,
             callbacks=[progress],
             on_audit=begin,
-            on_data=tell_data,
+            on_data=data_shown(recipe),
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
         )
     leave()
     console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
-
-
-def _start(recipe: "Recipe", model: Path, corpus: Path) -> Path:
-    """The folder to train from: the hybrid's, or where a dense base learns, that of what `--base` would take."""
-    from multipl_moe.train.methods import METHODS
-    from multipl_moe.upcycle.base import resolve_base
-
-    if METHODS[recipe.train.method].of_hybrid:
-        return model
-    require_folders(corpus=corpus)
-    return resolve_base(str(model))

@@ -40,5 +40,5 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
         record = read_json(file)
         start = {key: record[key] for key in ("noise", "reinit") if key in record}
         start["experts_from"] = Path(record["experts_from"]) if record.get("experts_from") else None
-        changes |= {"base": record["base"], "upcycle": recipe.upcycle.model_copy(update=start)}
+        changes |= {"base": record.get("base") or recipe.base, "upcycle": recipe.upcycle.model_copy(update=start)}
     return recipe.model_copy(update=changes)
