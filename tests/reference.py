@@ -234,10 +234,13 @@ def _token_level(x, weights, moe, experts: list[Ffn], tokens):
     if len(experts) == 1:
         return {token: experts[0](x[token]) for token in tokens}, {}, None
     shared = len(experts) - 1
-    outputs, choices, all_scores = {}, {}, []
+    bias = [*weights["token_bias"].tolist(), 0.0] if "token_bias" in weights else [0.0] * len(experts)
+    balanced = range(shared) if moe.router_aux_loss_scope == "routed" else range(len(experts))
+    outputs, choices, balanced_scores = {}, {}, []
     for token in tokens:
-        scores = torch.softmax((weights["token_router.weight"] @ x[token]).float(), dim=-1)
-        by_score = sorted(range(len(experts)), key=lambda e: -float(scores[e].detach()))
+        logits = (weights["token_router.weight"] @ x[token]).float()
+        scores = torch.softmax(logits, dim=-1)
+        by_score = sorted(range(len(experts)), key=lambda e: -(float(logits[e].detach()) + bias[e]))
         if moe.preset == "moe-lpr":
             chosen = by_score[: moe.token_top_k]
         else:
@@ -245,12 +248,13 @@ def _token_level(x, weights, moe, experts: list[Ffn], tokens):
         total = torch.stack([scores[e] for e in chosen]).sum()
         outputs[token] = torch.stack([(scores[e] / total).to(x.dtype) * experts[e](x[token]) for e in chosen]).sum(0)
         choices[token] = chosen
-        all_scores.append(scores)
-    return outputs, choices, load_balancing_loss(all_scores, list(choices.values()))
+        balanced_scores.append(torch.softmax(logits[list(balanced)], dim=-1))
+    balanced_choices = [[e for e in chosen if e in balanced] for chosen in choices.values()]
+    return outputs, choices, load_balancing_loss(balanced_scores, balanced_choices)
 
 
 def load_balancing_loss(scores: list[Tensor], choices: list[list[int]]) -> Tensor:
-    """E_t * sum over experts of (share of the assignments) * (mean score)."""
+    """Number of experts * sum over them of (share of the assignments) * (mean score)."""
     if not scores:
         return torch.zeros(())
     num_assignments = sum(len(chosen) for chosen in choices)

@@ -5,6 +5,7 @@ that a reset does not clear, and one that does not know the position within a se
 """
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -315,9 +316,8 @@ def test_mutation_a_state_that_forgets_the_begun_segment_differs(monkeypatch):
 
     def unaware(*arguments):
         joint = continuation(*arguments)
-        return segments_module.Continuation(
-            joint.merged_segments[:0], joint.merged_rows[:0], joint.rows, joint.last_segments, joint.is_complete
-        )
+        nothing = torch.full_like(joint.merged_segments, len(arguments[2]))
+        return dataclasses.replace(joint, merged_segments=nothing)
 
     monkeypatch.setattr(segments_module, "_continuation", unaware)
     model = tiny_hybrid()

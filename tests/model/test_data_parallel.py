@@ -64,14 +64,15 @@ def _train_step(case: _Case, group: dist.ProcessGroup | None) -> dict[str, Any]:
     with over_ranks(model, group), observe_routing(model) as statistics:
         output = model(**batch, num_items_in_batch=num_labels)
         (count * output.loss).backward()
-        health = {index: layer.over(model.ranks).summary() for index, layer in statistics.items()}
-    assert model.ranks is ALONE  # again, after the block
-    assert all(layer.ranks is ALONE for layer in model.hybrid_layers.values())
+        health = {index: layer.over(model.model.ranks).summary() for index, layer in statistics.items()}
+    assert model.model.ranks is ALONE  # again, after the block
     ranks = ALONE if group is None else Ranks(group)
     gradients = {name: ranks.mean(p.grad) for name, p in model.named_parameters() if p.grad is not None}
     for layer in model.hybrid_layers.values():
-        layer.absorb_batch_threshold()
-    thresholds = {name: buffer for name, buffer in model.named_buffers() if name.endswith("segment_threshold")}
+        layer.follow_noted()
+    thresholds = {
+        name: buffer for name, buffer in model.named_buffers() if name.endswith(("segment_threshold", "token_bias"))
+    }
     aux = ranks.mean(output.aux_loss) if output.aux_loss is not None else torch.zeros(())
     scalars = {"loss": ranks.total(output.loss), "aux_loss": aux}
     return {"logits": output.logits.detach(), "health": health} | {"tensors": gradients | thresholds | scalars}
@@ -108,8 +109,8 @@ def test_two_processes_take_the_step_that_one_takes_with_all_rows(name: str, of_
 @pytest.mark.parametrize("name", ["one row against three", "two rows each"])
 def test_every_process_holds_bit_for_bit_the_same_thresholds(name: str, of_two):
     first, second = (results[name]["tensors"] for results in of_two)
-    thresholds = [key for key in first if key.endswith("segment_threshold")]
-    assert len(thresholds) == 2
+    thresholds = [key for key in first if key.endswith(("segment_threshold", "token_bias"))]
+    assert len(thresholds) == 4
     assert all(torch.equal(first[key], second[key]) for key in thresholds)
 
 
@@ -119,7 +120,7 @@ def test_rows_elsewhere_matter():
     model = tiny_hybrid().train()
     model(**{key: value[:1] for key, value in _batch(_Case()).items()})
     layer = model.hybrid_layers[1]
-    layer.absorb_batch_threshold()
+    layer.follow_noted()
     assert (layer.segment_threshold - whole["model.layers.1.mlp.segment_threshold"]).abs().max() > 1e-4
 
 
@@ -129,8 +130,9 @@ def _gathered(counts: list[int]) -> Any:
     assert isinstance(group, dist.ProcessGroup)
     ranks = Ranks(group)
     own = torch.arange(counts[group.rank()] * 2).view(-1, 2) + 100 * group.rank()
-    rows, where = ranks.gather(own)
-    return rows, torch.equal(rows[where], own), ranks.total(own.sum()), ranks.mean(own.sum())
+    sizes = ranks.counts(len(own), own.device)
+    rows = ranks.gather(own, sizes)
+    return rows, torch.equal(rows[ranks.own_rows(sizes)], own), ranks.total(own.sum()), ranks.mean(own.sum())
 
 
 def test_rows_are_gathered_in_the_order_of_ranks_however_many_each_has():
@@ -145,7 +147,7 @@ class _Silent(Ranks):
     def total(self, values: Tensor) -> Tensor:
         raise AssertionError("communication")
 
-    def gather(self, rows: Tensor) -> tuple[Tensor, slice]:
+    def gather(self, rows: Tensor, counts: list[int]) -> Tensor:
         raise AssertionError("communication")
 
 
@@ -153,8 +155,7 @@ def test_only_training_communicates(monkeypatch: pytest.MonkeyPatch):
     model: MultiplMoeForCausalLM = tiny_hybrid()
     batch = _batch(_Case())
     with over_ranks(model, None):
-        for module in (model, *model.hybrid_layers.values()):
-            monkeypatch.setattr(module, "ranks", _Silent())
+        monkeypatch.setattr(model.model, "ranks", _Silent())
         assert model.eval()(**batch).loss.isfinite()
         with pytest.raises(AssertionError, match="communication"):
             model.train()(**batch)

@@ -15,8 +15,9 @@ from transformers.models.starcoder2.modeling_starcoder2 import Starcoder2MLP
 from multipl_moe import MoeConfig
 from multipl_moe.model import experts as experts_module
 from multipl_moe.model.hybrid import HybridMoe
-from multipl_moe.model.losses import load_balancing_loss
-from multipl_moe.model.segments import plan_segments
+from multipl_moe.model.losses import load_balancing_loss, mean_load_balancing_loss
+from multipl_moe.model.routing_pass import RoutingPass
+from multipl_moe.model.segments import places_for, plan_segments
 from tests import reference
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 
@@ -79,6 +80,8 @@ def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "l
     )
     layer = HybridMoe(_FFNS[family](config), moe, config)
     randomise(layer)
+    if layer.token_bias is not None:
+        layer.token_bias.copy_(torch.linspace(-0.4, 0.4, len(layer.token_bias)))
     return layer.to(dtype)
 
 
@@ -89,20 +92,33 @@ def _inputs(layout: Layout, hidden: int, dtype=torch.float32) -> Tensor:
     return x.to(dtype)
 
 
-def _run(layer: HybridMoe, x: Tensor, layout: Layout, *, training: bool) -> Tensor:
+def _run(
+    layer: HybridMoe, x: Tensor, layout: Layout, *, training: bool, fixed: bool = False
+) -> tuple[Tensor, RoutingPass]:
+    """The layer's output; `fixed` as in compiled code, where no shape depends on values."""
     moe = layer.moe
     layer.train(training)
-    layer.plan = plan_segments(
+    num_places = places_for(layout.position_ids.shape, moe.segment_stride, packed=True) if fixed else None
+    plan = plan_segments(
         layout.position_ids,
         layout.mask,
         window=moe.segment_window,
         stride=moe.segment_stride,
         lookahead=moe.segment_lookahead,
+        num_places=num_places,
     )
-    return layer(x)
+    routing = RoutingPass(plan, as_in_training=training)
+    return layer(x, routing), routing
 
 
-def _check(layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu") -> reference.Output:
+def _balance(layer: HybridMoe, routing: RoutingPass) -> Tensor | None:
+    tokens = [routed.tokens for routed in routing.routed.values() if routed.tokens is not None]
+    return mean_load_balancing_loss(tokens, layer.moe)
+
+
+def _check(
+    layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu", fixed: bool = False
+) -> reference.Output:
     """Compare the layer with the reference on a random loss that includes the load-balancing loss."""
     down = next(value for name, value in layer.experts.named_parameters() if name in ("down_proj", "down_proj_b"))
     dtype, hidden = down.dtype, down.shape[1]
@@ -113,7 +129,7 @@ def _check(layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu
     for name in names:
         weights[name].requires_grad_()
 
-    y = _run(layer, x, layout, training=training)
+    y, routing = _run(layer, x, layout, training=training, fixed=fixed)
     slow = reference.hybrid_layer(
         x_slow,
         weights,
@@ -126,9 +142,10 @@ def _check(layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu
     loss_weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(2)).to(dtype)
     loss, loss_slow = (y * loss_weights).sum(), (slow.y * loss_weights).sum()
     if training and slow.load_balancing is not None:
-        assert layer.load_balancing_loss is not None
-        torch.testing.assert_close(layer.load_balancing_loss, slow.load_balancing)
-        loss, loss_slow = loss + 3 * layer.load_balancing_loss, loss_slow + 3 * slow.load_balancing
+        balance = _balance(layer, routing)
+        assert balance is not None
+        torch.testing.assert_close(balance, slow.load_balancing)
+        loss, loss_slow = loss + 3 * balance, loss_slow + 3 * slow.load_balancing
     loss.backward()
     loss_slow.backward()
 
@@ -147,6 +164,15 @@ def _check(layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu
 @pytest.mark.parametrize("moe", MOES)
 def test_layer_equals_the_reference_in_value_and_every_gradient(moe: str, layout: str, training: bool):
     _check(_layer(MOES[moe]), LAYOUTS[layout], training=training)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("moe", MOES)
+def test_layer_with_fixed_shapes_equals_the_reference_in_value_and_every_gradient(
+    moe: str, layout: str, training: bool
+):
+    _check(_layer(MOES[moe]), LAYOUTS[layout], training=training, fixed=True)
 
 
 @pytest.mark.parametrize("sizes", [_LOOPED, _GROUPED], ids=["looped", "grouped"])
@@ -181,6 +207,9 @@ def test_layer_equals_the_reference_for_biased_plain_and_fused_blocks(moe: str, 
     has_bias = any(name.endswith("bias") for name, _ in layer.named_parameters())
     assert has_bias == (family != "phi3")
     _check(layer, LAYOUTS["padding on both sides"], training=True, act=act)
+    if sizes == _GROUPED:
+        layer.zero_grad()
+        _check(layer, LAYOUTS["padding on both sides"], training=True, act=act, fixed=True)
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
@@ -235,23 +264,25 @@ def test_a_batch_of_nothing_but_padding_yields_zeros(moe: str, training: bool):
     layout = Layout(torch.zeros(2, 5, dtype=torch.long), torch.zeros(2, 5, dtype=torch.long))
     layer = _layer(MOES[moe])
     x = _inputs(layout, _GROUPED[0]).requires_grad_()
-    y = _run(layer, x, layout, training=training)
+    y, routing = _run(layer, x, layout, training=training)
     assert torch.equal(y, torch.zeros_like(x))
     y.sum().backward()
     assert x.grad is None or not x.grad.any()
     if training and layer.moe.num_routed_experts:
-        assert layer.load_balancing_loss is not None
-        assert layer.load_balancing_loss.item() == 0
-    layer.absorb_batch_threshold()
-    if layer.moe.num_segment_experts:
-        assert layer.segment_threshold.isfinite().all()
+        balance = _balance(layer, routing)
+        assert balance is not None
+        assert balance.item() == 0
+    _, segments = routing.routed[0]
+    layer.note_batch(None if segments is None else segments.batch_gates, torch.zeros(4, layer.moe.num_routed_experts))
+    layer.follow_noted()
+    assert all(buffer.isfinite().all() for buffer in layer.buffers())
 
 
 @pytest.mark.parametrize("moe", MOES)
 def test_padding_yields_exact_zeros(moe: str):
     layout = LAYOUTS["padding on both sides"]
     assert layout.mask is not None
-    y = _run(_layer(MOES[moe]), _inputs(layout, _GROUPED[0]), layout, training=True)
+    y, _ = _run(_layer(MOES[moe]), _inputs(layout, _GROUPED[0]), layout, training=True)
     assert not y[layout.mask == 0].any()
     assert y[layout.mask == 1].any(dim=-1).all()
 
@@ -267,7 +298,7 @@ def test_copies_of_the_base_block_give_the_base_block(moe: str):
         layer.experts.down_proj_bias.copy_(shared.down_proj.bias)
     layout = LAYOUTS["partial last segment"]
     x = _inputs(layout, _GROUPED[0])
-    torch.testing.assert_close(_run(layer, x, layout, training=True), shared(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(_run(layer, x, layout, training=True)[0], shared(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("expert_type", ["full", "lora"])
@@ -283,25 +314,25 @@ def test_training_drops_nothing_of_the_base_block(expert_type: str):
             layer.experts.down_proj_bias.copy_(block.c_proj.bias)
     layout = LAYOUTS["partial last segment"]
     x = _inputs(layout, config.hidden_size)
-    torch.testing.assert_close(_run(layer, x, layout, training=True), block(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(_run(layer, x, layout, training=True)[0], block(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("num_tokens", "num_experts", "top_k"), [(1, 2, 1), (7, 4, 2), (30, 6, 3)])
 def test_load_balancing_loss_equals_a_loop(num_tokens: int, num_experts: int, top_k: int):
-    scores = torch.randn(num_tokens, num_experts).softmax(-1).requires_grad_()
-    chosen = torch.zeros(num_tokens, num_experts, dtype=torch.bool).scatter_(1, scores.topk(top_k).indices, True)
-    loss = load_balancing_loss(scores, chosen)
-    slow_scores = scores.detach().clone().requires_grad_()
-    slow = reference.load_balancing_loss(list(slow_scores), [row.nonzero().flatten().tolist() for row in chosen])
+    logits = torch.randn(num_tokens, num_experts).requires_grad_()
+    chosen = torch.zeros(num_tokens, num_experts, dtype=torch.bool).scatter_(1, logits.topk(top_k).indices, True)
+    loss = load_balancing_loss(logits, chosen)
+    slow_logits = logits.detach().clone().requires_grad_()
+    choices = [row.nonzero().flatten().tolist() for row in chosen]
+    slow = reference.load_balancing_loss(list(slow_logits.softmax(-1)), choices)
     torch.testing.assert_close(loss, slow)
     loss.backward()
     slow.backward()
-    torch.testing.assert_close(scores.grad, slow_scores.grad)
+    torch.testing.assert_close(logits.grad, slow_logits.grad)
 
 
 def test_load_balancing_loss_is_one_when_balanced_and_larger_when_not():
-    scores = torch.full((4, 4), 0.25)
     balanced = torch.eye(4, dtype=torch.bool)
-    torch.testing.assert_close(load_balancing_loss(scores, balanced), torch.tensor(1.0))
+    torch.testing.assert_close(load_balancing_loss(torch.zeros(4, 4), balanced), torch.tensor(1.0))
     skewed = torch.tensor([[0.7, 0.1, 0.1, 0.1]]).expand(4, 4)
-    torch.testing.assert_close(load_balancing_loss(skewed, skewed == 0.7), torch.tensor(2.8))
+    torch.testing.assert_close(load_balancing_loss(skewed.log(), skewed == 0.7), torch.tensor(2.8))

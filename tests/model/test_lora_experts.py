@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.model.experts import FrozenBlock
 from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.parameters import count_parameters, trained_names
 from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
@@ -112,13 +113,14 @@ def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair()
 
 def test_nothing_of_a_pair_is_kept_for_backward():
     model = tiny_hybrid("causal", **LORA)
-    experts, block = model.hybrid_layers[1].experts, model.hybrid_layers[1].shared_expert
-    block.requires_grad_(False)
+    layer = model.hybrid_layers[1]
+    experts, frozen = layer.experts, FrozenBlock(layer._frozen_up, layer._frozen_down)
+    layer.shared_expert.requires_grad_(False)
     x_NH = torch.randn(10, 32, requires_grad=True)
     token_R, counts_E = torch.arange(10).repeat(3), torch.tensor([3, 0, 9, 6, 0, 12])
     kept: list[torch.Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda value: kept.append(value) or value, lambda value: value):
-        experts(x_NH, token_R, counts_E, block)
+        experts(x_NH, token_R, counts_E, frozen)
     floats = [tuple(value.shape) for value in kept if value.is_floating_point()]
     assert floats
     assert not [shape for shape in floats if 30 in shape]
@@ -144,13 +146,13 @@ def test_autocast_reaches_every_product_and_gradients_stay_in_float32(rank: int)
     """bfloat16 rows of rank 4 take the loop (8 bytes), the others the grouped matmul."""
     model = tiny_hybrid("causal", expert_type="lora", expert_rank=rank)
     layer = model.hybrid_layers[1]
-    experts, block = layer.experts, layer.shared_expert
-    block.requires_grad_(False)
+    experts, frozen = layer.experts, FrozenBlock(layer._frozen_up, layer._frozen_down)
+    layer.shared_expert.requires_grad_(False)
     x_NH = torch.randn(10, 32)
     token_R, counts_E = torch.arange(10).repeat(2), torch.tensor([3, 0, 4, 6, 0, 7])
-    expected = experts(x_NH, token_R, counts_E, block)
+    expected = experts(x_NH, token_R, counts_E, frozen)
     with torch.autocast("cpu", torch.bfloat16):
-        actual = experts(x_NH, token_R, counts_E, block)
+        actual = experts(x_NH, token_R, counts_E, frozen)
     assert actual.dtype == torch.bfloat16
     scale = expected.abs().max().item()
     torch.testing.assert_close(actual.float(), expected, rtol=0, atol=0.03 * scale)
@@ -160,7 +162,7 @@ def test_autocast_reaches_every_product_and_gradients_stay_in_float32(rank: int)
         assert parameter.grad.dtype == torch.float32
         assert parameter.grad[[0, 2, 3, 5]].flatten(1).any(dim=1).all(), name
         assert not parameter.grad[[1, 4]].any(), name
-    assert all(parameter.grad is None for parameter in block.parameters())
+    assert all(parameter.grad is None for parameter in layer.shared_expert.parameters())
 
 
 def test_the_factors_have_the_names_and_shapes_of_the_design():

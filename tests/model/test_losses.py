@@ -49,10 +49,10 @@ def test_the_training_loss_adds_the_mean_balancing_loss_of_the_layers():
     model = tiny_hybrid(router_aux_loss_coef=0.25).train()
     tokens = random_tokens(3, 14)
     scores, choices = [], []
-    for layer in model.hybrid_layers.values():
+    for layer in model.hybrid_layers.values():  # of the routed experts: the shared one is always in
         layer.observer = lambda layer, plan, tokens, segments: (
-            scores.append(list(tokens.scores)),
-            choices.append([row.nonzero().flatten().tolist() for row in tokens.chosen]),
+            scores.append(list(tokens.logits[:, :-1].softmax(-1))),
+            choices.append([row.nonzero().flatten().tolist() for row in tokens.chosen[:, :-1]]),
         )
     output = model(input_ids=tokens, labels=tokens)
     slow = torch.stack([reference.load_balancing_loss(s, c) for s, c in zip(scores, choices, strict=True)]).mean()
@@ -70,3 +70,27 @@ def test_in_evaluation_the_loss_is_the_cross_entropy_alone():
     torch.testing.assert_close(
         output.loss, F.cross_entropy(output.logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
     )
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "granite"])
+def test_without_logits_the_loss_and_every_gradient_are_the_same(family: str):
+    results = []
+    for skip_logits in (False, True):
+        model = tiny_hybrid(family=family).train()
+        model.lm_head.requires_grad_(False)
+        output = model(input_ids=random_tokens(4, 15), labels=_labels(), skip_logits=skip_logits)
+        output.loss.backward()
+        assert (output.logits is None) == skip_logits
+        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        results.append((output.loss.detach(), gradients))
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_without_logits_losses_of_micro_batches_add_up():
+    model, tokens, labels = tiny_hybrid(), random_tokens(4, 15), _labels()
+    num_items = int((labels[:, 1:] != -100).sum())
+    with torch.no_grad():
+        whole = model(input_ids=tokens, labels=labels).loss
+        options = {"num_items_in_batch": num_items, "skip_logits": True}
+        parts = [model(input_ids=t, labels=y, **options).loss for t, y in _halves(tokens, labels)]
+    torch.testing.assert_close(sum(parts), whole)

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, modeling_flash_attention_utils
 
-from multipl_moe.corpus.packed import IGNORED_LABEL, PADDING_POSITION, PackedTokens
+from multipl_moe.corpus.packed import IGNORED_LABEL, PackedTokens
 from multipl_moe.corpus.packing import PACKINGS
+from multipl_moe.model.documents import PADDING_POSITION, attention_arguments
 from tests.conftest import VOCABULARY, random_tokens, randomise, tiny_base_config, tiny_hybrid
 from tests.corpus.token_files import write_tokens
 
@@ -62,6 +63,82 @@ def test_a_document_depends_on_no_other_and_on_no_padding(kind: str, attention: 
     own = tokens.clone()
     own[:, 0] = (own[:, 0] + 1) % VOCABULARY
     assert (_logits(model, own, positions) - before)[0, 1].abs().max() > 1e-2
+
+
+def _slow_varlen(
+    q, k, v, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, dropout_p=0.0, softmax_scale=None, causal=False,
+    window_size=(-1, -1), softcap=0.0, deterministic=False,
+):  # fmt: skip
+    """FlashAttention's function for documents laid end to end, one after another; the rest of its result is memory."""
+    assert torch.equal(cu_seqlens_q, cu_seqlens_k)
+    assert cu_seqlens_q.dtype == torch.int32
+    lengths = cu_seqlens_q.diff()
+    assert max_seqlen_q == max_seqlen_k == lengths.max()
+    out = torch.full_like(q, float("nan"))
+    for begin, end in pairwise(cu_seqlens_q.tolist()):
+        queries, keys, values = (part[begin:end].transpose(0, 1) for part in (q, k, v))
+        group = queries.shape[0] // keys.shape[0]
+        keys, values = keys.repeat_interleave(group, 0), values.repeat_interleave(group, 0)
+        scores = queries @ keys.transpose(1, 2) * (softmax_scale or q.shape[-1] ** -0.5)
+        if softcap:
+            scores = (scores / softcap).tanh() * softcap
+        seen = torch.ones(end - begin, end - begin, dtype=torch.bool).tril()
+        if window_size[0] >= 0:
+            seen = seen.triu(-window_size[0])
+        out[begin:end] = (scores.masked_fill(~seen, float("-inf")).softmax(-1) @ values).transpose(0, 1)
+    return out
+
+
+def _no_batches(*args: Any, **kwargs: Any) -> Any:
+    raise AssertionError("rows of equal length are packed too, and must not see across their documents")
+
+
+@pytest.fixture
+def _slow_flash(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = (_no_batches, _slow_varlen, None, None, None)
+    monkeypatch.setattr(modeling_flash_attention_utils, "_lazy_imports", lambda *args, **kwargs: functions)
+    monkeypatch.setattr(modeling_flash_attention_utils, "_loaded_implementation", None)
+
+
+@pytest.mark.usefixtures("_slow_flash")
+@pytest.mark.parametrize("kind", ["hybrid", "sliding window"])
+@pytest.mark.parametrize("positions", PACKINGS, indirect=True)
+def test_flash_attention_is_told_where_documents_begin_in_every_row(kind: str, positions: Tensor):
+    model, tokens = _MODELS[kind](), random_tokens(*positions.shape, seed=1)
+    expected = _logits(model, tokens, positions)
+    _use_flash(model)
+    flash = _logits(model, tokens, positions)
+    assert len(positions) > 1
+    for row, row_positions in enumerate(positions):
+        for begin, end in _pieces(row_positions):
+            torch.testing.assert_close(flash[row, begin:end], expected[row, begin:end], rtol=1e-4, atol=1e-4)
+            alone = _logits(model, tokens[row : row + 1, begin:end], torch.arange(end - begin)[None])
+            torch.testing.assert_close(flash[row, begin:end], alone[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("_slow_flash")
+def test_a_dense_model_that_is_told_does_the_same(tmp_path: Path):
+    write_tokens(tmp_path, _LENGTHS)
+    data = PackedTokens(tmp_path, _SIZE, "best_fit")
+    positions = torch.stack([data[index]["position_ids"] for index in range(len(data))])
+    real = positions != PADDING_POSITION
+    assert not real.all()
+    model, tokens = _dense(), random_tokens(*positions.shape, seed=1)
+    expected = _logits(model, tokens, positions)
+    _use_flash(model)
+    with torch.no_grad():
+        told = model(input_ids=tokens, position_ids=positions, use_cache=False, **attention_arguments(positions)).logits
+    torch.testing.assert_close(told[real], expected[real], rtol=1e-4, atol=1e-4)
+    with pytest.raises(AssertionError, match="must not see across"):
+        model(input_ids=tokens, position_ids=positions, use_cache=False)
+
+
+def _use_flash(model: Any) -> None:
+    """As `set_attn_implementation` does where FlashAttention is installed."""
+    for module in model.modules():
+        if hasattr(module, "config"):
+            module.config.get_text_config()._attn_implementation_internal = "flash_attention_2"
+            module.config._attn_implementation_internal = "flash_attention_2"
 
 
 def _pieces(positions: Tensor) -> list[tuple[int, int]]:

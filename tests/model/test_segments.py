@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from multipl_moe.model.segments import plan_segments, pool_windows
+from multipl_moe.model.segments import places_for, plan_segments, pool_windows
 from tests import reference
 
 _QUICK = settings(max_examples=60, deadline=None)
@@ -26,24 +26,40 @@ def _layout(rows: list[Row], garbage: int = 0) -> tuple[Tensor, Tensor]:
     return positions, mask
 
 
-def _check(positions: Tensor, mask: Tensor | None, window: int, stride: int, lookahead: bool) -> None:
+def _check(
+    positions: Tensor, mask: Tensor | None, window: int, stride: int, lookahead: bool, num_places: int | None = None
+) -> None:
     hidden = 3
-    plan = plan_segments(positions, mask, window=window, stride=stride, lookahead=lookahead)
+    plan = plan_segments(positions, mask, window=window, stride=stride, lookahead=lookahead, num_places=num_places)
     segments = reference.segments_of(positions, mask, window=window, stride=stride, lookahead=lookahead)
     tokens = [token for segment in segments for token in segment.tokens]
-    assert plan.segment_of_token.tolist() == [v for v, segment in enumerate(segments) for _ in segment.tokens]
-    assert plan.row_of_segment.tolist() == [segment.row for segment in segments]
-    assert (plan.num_segments, plan.num_rows) == (len(segments), positions.shape[0])
+    fixed = num_places is not None
+    is_real = torch.ones(positions.numel(), dtype=torch.bool) if mask is None else mask.reshape(-1) != 0
+    assert plan.has_fixed_shapes == fixed
+    segment_of_token = plan.segment_of_token[is_real] if fixed else plan.segment_of_token
+    assert segment_of_token.tolist() == [v for v, segment in enumerate(segments) for _ in segment.tokens]
+    num_empty = (plan.num_segments - len(segments)) if fixed else 0
+    assert num_empty >= fixed
+    assert plan.is_segment.tolist() == [True] * len(segments) + [False] * num_empty
+    assert plan.row_of_segment[plan.is_segment].tolist() == [segment.row for segment in segments]
+    assert plan.num_rows == positions.shape[0]
     flat = [row * positions.shape[1] + column for row, column in tokens]
-    if plan.real_tokens is None:
+    if fixed:
+        assert plan.real_tokens is None
+        assert plan.num_segments == num_places
+        assert (plan.is_real is None) == (mask is None)
+        assert (plan.segment_of_token[~is_real] == num_places - 1).all()
+    elif plan.real_tokens is None:
         assert len(flat) == positions.numel()
     else:
         assert plan.real_tokens.tolist() == flat
 
     x = torch.randn(*positions.shape, hidden, requires_grad=True)
     start = torch.randn(hidden, requires_grad=True)
-    pooled = pool_windows(x.reshape(-1, hidden)[flat], plan, start)
-    assert pooled.shape == (len(segments), hidden)
+    x_NH = x.reshape(-1, hidden)
+    pooled = pool_windows(x_NH if fixed else x_NH[flat], plan, start)
+    assert pooled.shape == (plan.num_segments, hidden)
+    pooled = pooled[plan.is_segment]
     if not segments:
         return
     slow = torch.stack([torch.stack([x[t] for t in s.window]).amax(0) if s.window else start for s in segments])
@@ -62,6 +78,32 @@ def _check(positions: Tensor, mask: Tensor | None, window: int, stride: int, loo
 def test_segments_windows_and_pooling_equal_the_loops(rows: list[Row], stride: int, multiple: int, lookahead: bool):
     positions, mask = _layout(rows)
     _check(positions, mask, stride * multiple, stride, lookahead)
+
+
+@_QUICK
+@given(rows_of, st.integers(0, 2), st.integers(1, 5), st.integers(1, 4), st.booleans())
+def test_places_of_a_fixed_number_hold_the_same_segments(
+    rows: list[Row], garbage: int, stride: int, multiple: int, lookahead: bool
+):
+    positions, mask = _layout(rows, garbage)
+    num_places = places_for(positions.shape, stride, packed=True)
+    _check(positions, mask, stride * multiple, stride, lookahead, num_places)
+
+
+@_QUICK
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 15)), min_size=1, max_size=4), st.integers(1, 5))
+def test_rows_of_one_document_need_few_places(rows: list[tuple[int, int]], stride: int):
+    positions, mask = _layout([(left, [length]) for left, length in rows])
+    num_places = places_for(positions.shape, stride, packed=False)
+    _check(positions, mask, 2 * stride, stride, False, num_places)
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_padding_within_a_document_is_passed_over(fixed: bool):
+    positions, mask = torch.tensor([[0, 1, 7, 2, 3]]), torch.tensor([[1, 1, 0, 1, 1]])
+    num_places = places_for(positions.shape, 4, packed=True) if fixed else None
+    plan = plan_segments(positions, mask, window=4, stride=4, lookahead=False, num_places=num_places)
+    assert plan.is_segment.sum() == 1
 
 
 @pytest.mark.parametrize("lookahead", [False, True])

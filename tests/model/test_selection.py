@@ -20,6 +20,9 @@ from tests import reference
 _QUICK = settings(max_examples=60, deadline=None)
 
 
+_NONE = torch.tensor(math.nan)  # what would show, were a stored threshold used
+
+
 def _distinct_gates(num_segments: int, num_experts: int, seed: int) -> Tensor:
     """Softmax gates without ties in a column, the nearest two well apart in float32."""
     generator = torch.Generator().manual_seed(seed)
@@ -153,7 +156,7 @@ def test_threshold_from_other_rows_equals_a_loop_over_rows(gates: Tensor, capaci
     if row_of_segment.unique().numel() < 2:
         return
     capacity = round(capacity_share * gates.shape[1], 1) or 0.1
-    theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity)
+    theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity, stored=_NONE)
     stored = [math.nan] * gates.shape[1]
     slow = reference.thresholds(gates.tolist(), row_of_segment.tolist(), stored, capacity, training=True)
     torch.testing.assert_close(theta, torch.tensor(slow), rtol=2e-5, atol=0)
@@ -166,7 +169,7 @@ def test_experts_take_their_share_however_few_segments_set_the_thresholds(capaci
     loads = []
     for _ in range(4000):
         gates = torch.rand(rows * segments, 3, generator=generator)
-        theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity)
+        theta = threshold_from_other_rows(gates, row_of_segment, rows, capacity, stored=_NONE)
         loads.append((gates >= theta).float().mean())
     assert torch.stack(loads).mean() == pytest.approx(capacity / 3, abs=0.005)
 
@@ -175,7 +178,7 @@ def test_threshold_from_other_rows_does_not_see_the_own_row():
     gates = _distinct_gates(9, 3, 0)
     rows = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2])
     changed = torch.where((rows == 1)[:, None], 1 - gates, gates)
-    before, after = (threshold_from_other_rows(g, rows, 3, 1.0) for g in (gates, changed))
+    before, after = (threshold_from_other_rows(g, rows, 3, 1.0, stored=_NONE) for g in (gates, changed))
     assert torch.equal(before[rows == 1], after[rows == 1])
     assert not torch.equal(before[rows != 1], after[rows != 1])
 
@@ -186,7 +189,8 @@ def test_equal_gates_that_differ_by_rounding_are_taken_together(capacity: float)
     gates = torch.full((12, 3), 1 / 3)
     rounded = gates * (1 + 1e-6 * torch.randn(12, 3))
     rows = torch.arange(12) // 4
-    for theta in (quantile_threshold(rounded, capacity), threshold_from_other_rows(rounded, rows, 3, capacity)):
+    of_others = threshold_from_other_rows(rounded, rows, 3, capacity, stored=_NONE)
+    for theta in (quantile_threshold(rounded, capacity), of_others):
         assert choose_by_threshold(rounded, theta, max_experts=3).all()
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from multipl_moe.model import hybrid
+from multipl_moe.model.routing_pass import LayerRouting
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
 from tests import reference
 from tests.conftest import random_tokens, tiny_hybrid
@@ -24,10 +25,10 @@ def _recorded(model, batches: list[dict[str, Any]], monkeypatch) -> tuple[dict[i
     passes: list[_Pass] = []
     original = hybrid.HybridMoe._route
 
-    def route(self, x_NH, plan):
-        tokens, segments = original(self, x_NH, plan)
+    def route(self, x_NH, plan, routing):
+        tokens, segments = original(self, x_NH, plan, routing)
         passes.append(_Pass(tokens, segments))
-        return tokens, segments
+        return LayerRouting(tokens, segments)
 
     monkeypatch.setattr(hybrid.HybridMoe, "_route", route)
     with observe_routing(model) as statistics, torch.no_grad():

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from multipl_moe.errors import TrainingError
-from multipl_moe.model.modeling import hybrid_layers_of
+from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.train.bad_steps import BadStepGuard
 from multipl_moe.train.mixture import training_data
 from multipl_moe.train.progress import TrainingProgress
@@ -31,7 +31,7 @@ _NAN, _INF = float("nan"), float("inf")
 class Poison(TrainerCallback):
     """Multiplies the output of a module, or a weight's gradient, in chosen steps; from a chosen forward pass on."""
 
-    def __init__(self, steps: set[int], factor: float, module: str = "lm_head", weight: str | None = None, after=0):
+    def __init__(self, steps: set[int], factor: float, module: str = "model.norm", weight: str | None = None, after=0):
         self.steps, self.factor, self.module, self.weight, self.after = steps, factor, module, weight, after
         self.handles: list[Any] = []
 
@@ -58,7 +58,7 @@ class Poison(TrainerCallback):
 
 
 class Snapshots(TrainerCallback):
-    """Weights, thresholds and moments after each step."""
+    """Weights, what routers choose by, and moments after each step."""
 
     def __init__(self) -> None:
         self.states: dict[int, dict[str, Tensor]] = {}
@@ -70,7 +70,7 @@ class Snapshots(TrainerCallback):
         moments = {f"{n}.{key}": value.clone() for n, values in moments.items() for key, value in values.items()}
         self.states[state.global_step] = weights | moments
         layers = hybrid_layers_of(model).values()
-        self.thresholds[state.global_step] = [layer.segment_threshold.clone() for layer in layers]
+        self.thresholds[state.global_step] = [buffer.clone() for layer in layers for buffer in layer.buffers()]
 
 
 def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:

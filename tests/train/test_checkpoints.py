@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 
 from multipl_moe.errors import OutputError
 from multipl_moe.loading import load_dense, load_hybrid
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.train import ordered_trainer
 from multipl_moe.train.checkpoints import (
@@ -126,8 +127,8 @@ def test_checkpoint_holds_what_trains_and_buffers_alone(world: World, method: st
     model = load_for_training(recipe, world.hybrid if method == "experts" else world.base)
     prepare(model, recipe)
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    thresholds = {f"model.layers.{layer}.mlp.segment_threshold" for layer in (1, 2)} if method == "experts" else set()
-    assert trained_state(model).keys() == trained | thresholds
+    names = FLOAT32_BUFFERS if method == "experts" else ()
+    assert trained_state(model).keys() == trained | {f"model.layers.{i}.mlp.{name}" for i in (1, 2) for name in names}
 
 
 def test_checkpoint_of_another_model_or_recipe_is_refused(world: World, tmp_path: Path):
@@ -155,7 +156,7 @@ def test_space_for_checkpoints_and_model_is_asked_for_before_training(
     model = load_hybrid(world.hybrid)
     prepare(model, world.recipe)
     num_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    one = 3 * 4 * num_trained + 2 * 3 * 4  # weights, two moments; three thresholds in each of two layers
+    one = 3 * 4 * num_trained + 2 * 6 * 4  # weights, two moments; three thresholds and biases in each of two layers
     free = SimpleNamespace(free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
     for train, num in [({}, 3), ({"save_every_steps": 6}, 2), ({"keep_best": True, "eval_every_steps": 6}, 4)]:

@@ -45,7 +45,6 @@ def test_healthy_layers_show_none():
         ("token load", {"token_load": [0.1, 0.45, 0.45, 1.0]}, "0.30 to 1.35 times"),
         ("segment load", {"segment_load": [0.7, 0.2, 0.2]}, "0.60 to 2.10 times"),
         ("segment load", {"segment_load": [0.0, 0.3, 0.3]}, "0.00 to 0.90 times"),
-        ("threshold drift", {"threshold_drift": [0.0, -0.2, 0.0]}, "67% off"),
     ],
 )
 def test_each_sign_names_layer_finding_and_key(kind: str, changes: dict[str, Any], seen: str):

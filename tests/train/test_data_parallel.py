@@ -18,7 +18,8 @@ from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
 from multipl_moe.loading import load_hybrid
-from multipl_moe.model.modeling import hybrid_layers_of
+from multipl_moe.model.decoder import hybrid_layers_of
+from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.progress import TrainingProgress, read_records
 from multipl_moe.train.settings import tokens_per_step
@@ -33,6 +34,7 @@ class _Notes(TrainerCallback):
 
     stop: tuple[int, int] | None = None  # rank, step
     losses: list[float] = field(default_factory=list)
+    held_out_losses: list[float] = field(default_factory=list)
     thresholds: list[torch.Tensor] = field(default_factory=list)
     sharded: bool = False
 
@@ -48,6 +50,8 @@ class _Notes(TrainerCallback):
     def on_log(self, args, state, control, logs=None, **kwargs):
         if logs and "loss" in logs:
             self.losses.append(logs["loss"])
+        if logs and "eval_loss" in logs:
+            self.held_out_losses.append(logs["eval_loss"])
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,15 @@ def _steps(count: int, rows: int, **train: Any) -> dict[str, Any]:
 
 _SHORT = _steps(10, 2)
 _ACCUMULATED = _steps(6, 2, accumulation_steps=2, gradient_checkpointing=True)
+_BFLOAT16 = _SHORT | {"compute_dtype": "bfloat16", "eval_every_steps": 5, "eval_tokens": 512}
 _JOBS = {
     "long": _Job(_steps(50, 2)),
     "accumulated": _Job(_ACCUMULATED),
     "sharded-accumulated": _Job(_ACCUMULATED | {"distribution": "fsdp2"}),
     "ddp": _Job(_SHORT),
     "fsdp2": _Job(_SHORT | {"distribution": "fsdp2"}),
+    "bfloat16": _Job(_BFLOAT16),
+    "sharded-bfloat16": _Job(_BFLOAT16 | {"distribution": "fsdp2"}),
     "stopped": _Job(_SHORT, stop=(1, 3)),
     "resumed": _Job(_SHORT, folder="stopped"),
     "sharded-stopped": _Job(_SHORT | {"distribution": "fsdp2"}, stop=(1, 3)),
@@ -84,6 +91,7 @@ _JOBS = {
 @dataclass(frozen=True)
 class _Outcome:
     losses: list[float]
+    held_out_losses: list[float]
     thresholds: torch.Tensor
     frozen_sha256: str | None
     sharded: bool
@@ -94,10 +102,12 @@ def _run(job: _Job, recipe: Recipe, world: World, folder: Path) -> _Outcome:
     folder.mkdir(exist_ok=True)
     with TrainingProgress(folder, tokens_per_step(recipe), Console(quiet=True)) as progress:
         try:
-            result = train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[notes, progress])
+            frozen_sha256 = train_model(
+                recipe, world.hybrid, world.corpus, folder, callbacks=[notes, progress]
+            ).frozen_sha256
         except KeyboardInterrupt:
-            return _Outcome(notes.losses, torch.stack(notes.thresholds), None, notes.sharded)
-    return _Outcome(notes.losses, torch.stack(notes.thresholds), result.frozen_sha256, notes.sharded)
+            frozen_sha256 = None
+    return _Outcome(notes.losses, notes.held_out_losses, torch.stack(notes.thresholds), frozen_sha256, notes.sharded)
 
 
 def _all_jobs(world: World, folder: Path) -> dict[str, _Outcome]:
@@ -174,6 +184,31 @@ def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: W
     start = tensors(decided.hybrid)
     assert all(torch.equal(tensor, start[key]) for key, tensor in ours.items() if ".shared_expert." in key)
     assert load_hybrid(folder / name / "model").hybrid_layers
+
+
+def test_in_bfloat16_two_processes_train_as_one_to_its_rounding(decided: World, folder: Path, tmp_path, of_two):
+    one = _of_one("bfloat16", decided, tmp_path / "one")
+    for two in of_two:
+        for name in ("bfloat16", "sharded-bfloat16"):
+            ours = two[name]
+            assert ours.losses == pytest.approx(one.losses, abs=5e-3)
+            assert ours.held_out_losses == pytest.approx(one.held_out_losses, abs=5e-3)
+            assert len(ours.held_out_losses) == 2
+            torch.testing.assert_close(ours.thresholds, one.thresholds, rtol=0, atol=3e-3)
+            assert ours.frozen_sha256 == one.frozen_sha256
+            assert ours.losses != two["ddp"].losses
+        assert two["sharded-bfloat16"].sharded
+        assert two["sharded-bfloat16"].losses == pytest.approx(two["bfloat16"].losses, abs=1e-3)
+    start, learnt = tensors(decided.hybrid), trained_names(load_hybrid(decided.hybrid))
+    for name in ("bfloat16", "sharded-bfloat16"):
+        ours, theirs = tensors(folder / name / "model"), tensors(tmp_path / "one" / "model")
+        assert {key: tensor.dtype for key, tensor in ours.items()} == {key: t.dtype for key, t in theirs.items()}
+        for key, tensor in ours.items():
+            if key in learnt:
+                moved, off = (tensor - start[key]).norm(), (tensor - theirs[key]).norm()
+                assert off < 0.1 * moved, key
+            elif not key.endswith("_threshold"):
+                assert torch.equal(tensor, start[key]), key
 
 
 @pytest.mark.parametrize("kind", ["", "sharded-"])

@@ -12,7 +12,7 @@ import torch
 from transformers import TrainerCallback
 
 from multipl_moe import cli
-from multipl_moe.model.modeling import hybrid_layers_of
+from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.checkpoints import saved_checkpoints
 from multipl_moe.train.progress import TrainingProgress

@@ -14,6 +14,7 @@ from multipl_moe.loading import load_hybrid
 from multipl_moe.train.progress import TrainingProgress, describe_health
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import train_model
+from tests.conftest import tiny_moe
 from tests.train.conftest import Interrupt
 from tests.train.tiny import World, with_train
 
@@ -164,6 +165,9 @@ def test_health_in_words_counts_dead_experts_and_leaves_out_the_shared_one():
         1: {"token_load": [0.1, 0.3, 1.0], "dead_token_experts": 0, "segment_load": [0.5, 0.5]},
         2: {"token_load": [0.2, 0.2, 1.0], "dead_token_experts": 1, "dead_segment_experts": 1},
     }
-    assert describe_health(layers) == "token load 0.5-1.5x, segment load 1.0-1.0x, 2 dead"
-    assert describe_health({1: {"segment_load": [0.1, 0.3]}}) == "segment load 0.5-1.5x, none dead"
-    assert describe_health({}) == ""
+    moe = tiny_moe()
+    assert describe_health(layers, moe) == "token load 0.5-1.5x, segment load 1.0-1.0x, 2 dead"
+    loads = {1: {"segment_load": [0.1, 0.3]}}
+    assert describe_health(loads, moe) == "segment load 0.2-0.6x, none dead"
+    assert describe_health(loads, tiny_moe(segment_capacity=0.5)) == "segment load 0.4-1.2x, none dead"
+    assert describe_health({}, moe) == ""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from multipl_moe.model.segment_moe import SegmentRouting, route_segments
+from multipl_moe.model.segment_moe import SegmentRouting, route_segments, segment_gates
 from multipl_moe.model.segments import SegmentPlan, plan_segments
 from multipl_moe.model.token_moe import TokenRouting, route_tokens
 from multipl_moe.train.review_loss import routing_loss
@@ -41,7 +41,16 @@ def _logits(name: str) -> tuple[Tensor, Tensor]:
 
 def _route(name: str, logits: tuple[Tensor, Tensor]) -> tuple[TokenRouting, SegmentRouting]:
     moe = tiny_moe()
-    segments = route_segments(logits[1], _plan(name), _THRESHOLD, moe, training=False)
+    gates = segment_gates(logits[1])
+    segments = route_segments(
+        gates,
+        _plan(name),
+        _THRESHOLD,
+        moe,
+        as_in_training=False,
+        batch_gates=gates.detach(),
+        own=slice(0, len(gates)),
+    )
     return route_tokens(logits[0], moe), segments
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from multipl_moe.model.data_parallel import over_ranks
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.train.new_rows import let_new_rows_learn
 from multipl_moe.train.sharding import full_weights, is_sharded, load_sharded, save_sharded, shard
@@ -18,6 +19,7 @@ from tests.conftest import random_tokens, tiny_hybrid
 from tests.distributed import run_processes
 
 _NUM_STEPS = 10
+_ADDED_UP_IN_FLOAT32 = 1e-6  # relative to the largest
 
 
 def _model() -> Any:
@@ -42,7 +44,7 @@ def _step(model: Any, optimizer: torch.optim.Optimizer, group: dist.ProcessGroup
     optimizer.step()
     optimizer.zero_grad()
     for layer in model.hybrid_layers.values():
-        layer.absorb_batch_threshold()
+        layer.follow_noted()
 
 
 def _saved_by_two(folder: Path) -> dict[str, Any]:
@@ -100,7 +102,76 @@ def test_a_checkpoint_of_two_processes_is_read_by_one_without_a_group(saved):
     assert [name for name in ours if not torch.equal(ours[name], main["weights"][name])] == []
     start = _model().state_dict()
     changed = {name for name in ours if not torch.equal(ours[name], start[name])}
-    assert _trained(model) <= changed <= _trained(model) | {n for n in ours if n.endswith("_threshold")}
+    assert _trained(model) <= changed <= _trained(model) | {n for n in ours if n.endswith(FLOAT32_BUFFERS)}
     states = optimizer.state_dict()["state"].values()
     assert len(states) == len(_trained(model))
     assert all(state["step"] == _NUM_STEPS and state["exp_avg"].abs().max() > 0 for state in states)
+
+
+def _gradients(model: Any, group: dist.ProcessGroup) -> tuple[list[float], dict[str, Tensor]]:
+    """Losses of two micro-batches under autocast, and the gradients that both leave, whole."""
+    losses = []
+    for seed in range(2):
+        tokens = random_tokens(4, 22, seed)[2 * group.rank() : 2 * group.rank() + 2]
+        with over_ranks(model, group), torch.autocast("cpu", torch.bfloat16):
+            loss = model(input_ids=tokens, labels=tokens).loss
+        loss.backward()
+        losses.append(loss.item())
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return losses, {name: g.full_tensor() if isinstance(g, DTensor) else g for name, g in gradients.items()}
+
+
+def _in_bfloat16_of_two(dtype: torch.dtype) -> dict[str, Any]:
+    dist.init_process_group("gloo")
+    group = dist.new_group()
+    assert isinstance(group, dist.ProcessGroup)
+    whole, sharded = _model(), _model()
+    shard(sharded, dtype)
+    gathered: dict[str, torch.dtype] = {}
+    for prefix, module in sharded.named_modules(remove_duplicate=False):
+        module.register_forward_pre_hook(
+            lambda module, args, prefix=prefix: gathered.update(
+                {f"{prefix}.{name}": tensor.dtype for name, tensor in module._parameters.items() if tensor is not None}
+                | {f"{prefix}.{name}": tensor.dtype for name, tensor in module._buffers.items() if tensor is not None}
+            )
+        )
+    expected = _gradients(whole, group)
+    for gradient in expected[1].values():
+        dist.all_reduce(gradient, group=group)
+        gradient /= 2
+    held = {name: parameter.dtype for name, parameter in sharded.named_parameters()}
+    ours, weights = _gradients(sharded, group), full_weights(sharded)
+    same = all(torch.equal(weights[name], tensor) for name, tensor in whole.state_dict().items()) if weights else None
+    return {"expected": expected, "ours": ours, "gathered": gathered, "held": held, "masters are the same": same}
+
+
+@pytest.fixture(scope="module")
+def in_bfloat16() -> list[dict[str, Any]]:
+    return run_processes(_in_bfloat16_of_two, torch.bfloat16)
+
+
+def test_in_bfloat16_losses_are_those_of_whole_models_and_gradients_are_added_up_in_float32(in_bfloat16):
+    for result in in_bfloat16:
+        (losses, gradients), (expected_losses, expected) = result["ours"], result["expected"]
+        assert losses == expected_losses
+        assert gradients.keys() == expected.keys() == _trained(_model())
+        for name, gradient in gradients.items():
+            assert gradient.dtype == torch.float32
+            off, size = (gradient - expected[name]).abs().max(), expected[name].abs().max()
+            assert size > 0
+            assert off <= _ADDED_UP_IN_FLOAT32 * size, name
+
+
+def test_in_bfloat16_experts_and_feed_forward_blocks_alone_are_gathered_in_it(in_bfloat16):
+    for result in in_bfloat16:
+        gathered = result["gathered"]
+        assert set(result["held"].values()) == {torch.float32}
+        assert {name for name, dtype in gathered.items() if dtype == torch.bfloat16} == {
+            name for name in gathered if ".experts." in name or ".shared_expert." in name or "layers.0.mlp." in name
+        }
+        assert {"model.layers.1.mlp.segment_threshold", "model.layers.1.mlp.token_router.weight"} < gathered.keys()
+    assert in_bfloat16[0]["masters are the same"]
+
+
+def test_in_float32_everything_is_gathered_in_float32():
+    assert {*run_processes(_in_bfloat16_of_two, torch.float32)[0]["gathered"].values()} == {torch.float32, torch.int64}

@@ -35,7 +35,7 @@ def test_speed_is_tokens_of_a_forward_pass_by_the_median_time(world: World, monk
     # a warm-up step, then steps of 1, 9 and 3 seconds: the median is 3
     durations = [50.0, 1.0, 9.0, 3.0]
     ticks = [time for index, length in enumerate(durations) for time in (100.0 * index, 100.0 * index + length)]
-    monkeypatch.setattr(throughput.time, "perf_counter", lambda: ticks.pop(0))
+    monkeypatch.setattr("time.perf_counter", lambda: ticks.pop(0))
     assert measure_throughput(world.recipe, world.hybrid, world.corpus) == 4 * 32 / 3
     assert ticks == []
 

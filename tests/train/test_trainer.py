@@ -17,6 +17,7 @@ from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import CorpusError, OutputError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.data import calibration_batches
@@ -107,9 +108,9 @@ def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: Worl
     start, end = tensors(tmp_path / "hybrid"), tensors(result.model_folder)
     assert end.keys() == start.keys()
     for name, tensor in end.items():
-        is_threshold = name.endswith("segment_threshold")
-        assert tensor.dtype == (torch.float32 if is_threshold else torch.bfloat16), name
-        assert torch.equal(tensor, start[name]) == (name not in trained and not is_threshold), name
+        is_float32 = name.endswith(FLOAT32_BUFFERS)
+        assert tensor.dtype == (torch.float32 if is_float32 else torch.bfloat16), name
+        assert torch.equal(tensor, start[name]) == (name not in trained and not is_float32), name
     model = load_hybrid(tmp_path / "hybrid")
     prepare(model, Recipe())
     assert result.frozen_sha256 == verify_frozen(model, {})
@@ -197,7 +198,7 @@ def test_killed_run_goes_on_from_the_last_regular_checkpoint(run: Run, world: Wo
     _assert_equal(resumed.model_folder, run.result.model_folder)
 
 
-@pytest.mark.parametrize("function", ["calibrate_thresholds", "copy_companions", "write_json"])
+@pytest.mark.parametrize("function", ["calibrate_routing", "copy_companions", "write_json"])
 def test_run_stopped_after_its_last_step_goes_on_without_training_again(
     run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
 ):

@@ -13,6 +13,11 @@ from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLa
 
 from multipl_moe.model.segments import SegmentState
 
+_FILLED_ELSEWHERE = (
+    "cache: it was filled without segment states, by another model or by prefix tuning; start with an empty one, and "
+    "tune prompts (PromptTuningConfig) instead of prefixes"
+)
+
 
 class SegmentCacheLayer(DynamicLayer):
     """A growing cache layer with the segment state beside keys and values.
@@ -63,6 +68,13 @@ _STATEFUL: dict[type, type] = {
 }
 
 
+def _with_state(layer: DynamicLayer) -> SegmentCacheLayer:
+    """An empty layer like this empty one, with a segment state."""
+    if isinstance(layer, DynamicSlidingWindowLayer):
+        return SlidingSegmentCacheLayer(layer.sliding_window)
+    return SegmentCacheLayer()
+
+
 def require_dynamic(cache: Cache) -> None:
     """Raise ValueError for a cache that is static, quantised or offloaded; such a one a hybrid model does not fill."""
     if getattr(cache, "offloading", False):
@@ -79,7 +91,7 @@ def add_segment_state(cache: Cache, layers: list[int]) -> None:
     """Make the given layers of a dynamic cache hold a segment state; those that do are left alone.
 
     Raises:
-        ValueError: the cache was filled by another model.
+        ValueError: the cache was filled by another model, or by prefix tuning.
     """
     for index in layers:
         while len(cache.layers) <= index and cache.layer_class_to_replicate is not None:
@@ -88,24 +100,24 @@ def add_segment_state(cache: Cache, layers: list[int]) -> None:
         if isinstance(layer, SegmentCacheLayer):
             continue
         if layer.get_seq_length() > 0:
-            raise ValueError("this cache was filled without segment states; start with a new one")
-        layer.__class__ = _STATEFUL[type(layer)]
+            raise ValueError(_FILLED_ELSEWHERE)
+        cache.layers[index] = _with_state(layer)
 
 
-def segment_state_of(cache: Cache, index: int, like: Tensor, num_blocks: int) -> SegmentState:
+def segment_state_of(cache: Cache, index: int, num_rows: int, like: Tensor, num_blocks: int) -> SegmentState:
     """The segment state of one layer, made empty at first use.
 
     Args:
         cache: after `add_segment_state`.
         index: layer.
-        like: (B, T, H) input of the layer.
+        num_rows: B.
+        like: (N, H) input of the layer.
         num_blocks: W / S.
     """
     layer: Any = cache.layers[index]
     if layer.segment_state is None:
-        rows, hidden = like.shape[0], like.shape[-1]
-        nothing = float("-inf")
+        hidden, nothing = like.shape[-1], float("-inf")
         layer.segment_state = SegmentState(
-            like.new_full((rows, num_blocks, hidden), nothing), like.new_full((rows, hidden), nothing)
+            like.new_full((num_rows, num_blocks, hidden), nothing), like.new_full((num_rows, hidden), nothing)
         )
     return layer.segment_state

@@ -39,25 +39,35 @@ class Ranks:
         """Mean over the processes of what each has, without gradient."""
         return self.total(values) / self.count
 
-    def gather(self, rows: Tensor) -> tuple[Tensor, slice]:
-        """The rows of all processes in the order of their ranks, without gradient, and where the own ones lie.
+    def counts(self, num_rows: int, device: torch.device) -> list[int]:
+        """How many rows each process has, by rank."""
+        if self._group is None:
+            return [num_rows]
+        count = torch.tensor([num_rows], device=device)
+        counts = [torch.empty_like(count) for _ in range(self.count)]
+        dist.all_gather(counts, count, group=self._group)
+        return torch.cat(counts).tolist()
+
+    def gather(self, rows: Tensor, counts: list[int]) -> Tensor:
+        """The rows of all processes in the order of their ranks, without gradient.
 
         Args:
             rows: (V, ...), any number V on each process, all else alike.
+            counts: the V of each process.
         """
         if self._group is None:
-            return rows.detach(), slice(0, rows.shape[0])
-        count = torch.tensor([rows.shape[0]], device=rows.device)
-        counts = [torch.empty_like(count) for _ in range(self.count)]
-        dist.all_gather(counts, count, group=self._group)
-        sizes = torch.cat(counts).tolist()
-        padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+            return rows.detach()
+        padded = rows.new_zeros(max(counts), *rows.shape[1:])
         padded[: rows.shape[0]] = rows.detach()
-        parts = [torch.empty_like(padded) for _ in sizes]
+        parts = [torch.empty_like(padded) for _ in counts]
         dist.all_gather(parts, padded, group=self._group)
-        begin = sum(sizes[: self._group.rank()])
-        everyone = torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
-        return everyone, slice(begin, begin + rows.shape[0])
+        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+    def own_rows(self, counts: list[int]) -> slice:
+        """Where the own rows lie among those of all processes."""
+        rank = 0 if self._group is None else self._group.rank()
+        begin = sum(counts[:rank])
+        return slice(begin, begin + counts[rank])
 
 
 ALONE = Ranks()
@@ -70,7 +80,7 @@ def over_ranks(model: nn.Module, group: dist.ProcessGroup | None) -> Iterator[No
     The gradients of a loss must then be averaged over the processes, as DistributedDataParallel and fully_shard do.
     """
     ranks = ALONE if group is None else Ranks(group)
-    modules: list[Any] = [module for module in model.modules() if isinstance(getattr(module, "ranks", None), Ranks)]
+    modules: list[Any] = [module for module in model.modules() if "ranks" in vars(module)]
     previous = [module.ranks for module in modules]
     for module in modules:
         module.ranks = ranks

@@ -4,14 +4,28 @@ Shape suffixes: N tokens, R rows (token-expert pairs, sorted by expert), E exper
 U = 2I if gated.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.activations import ACT2FN
 
 from multipl_moe.model.families import Family
+from multipl_moe.model.placed_experts import ExpertStack, grouped_matmul, run_in_places
 
 _GROUPED_MM_ALIGNMENT_BYTES = 16
+
+
+class FrozenBlock(NamedTuple):
+    """The two products of the base's own feed-forward block, biases included.
+
+    Functions, not the block itself: accelerate's hooks move what is passed to a module, modules among it.
+    """
+
+    up: Callable[[Tensor], Tensor]
+    down: Callable[[Tensor], Tensor]
 
 
 class Experts(nn.Module):
@@ -19,20 +33,34 @@ class Experts(nn.Module):
 
     def __init__(self, family: Family, config) -> None:
         super().__init__()
-        self.family = family
+        self.family, self.config = family, config
         self.act_fn = ACT2FN[getattr(config, family.activation)]
 
-    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, block: nn.Module) -> Tensor:
+    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         """Each token-expert pair's token through its expert.
 
         Args:
             x_NH: tokens.
             token_R: the token of each pair, pairs sorted by expert.
             counts_E: pairs of each expert; they sum to R.
-            block: the base's own feed-forward block, frozen.
+            frozen: the base's own feed-forward block.
 
         Returns:
             (R, H), in the autocast dtype where autocast is on (it does not reach grouped matmuls by itself).
+        """
+        raise NotImplementedError
+
+    def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
+        """Each token through its experts, of which it has a fixed number of places: no shape depends on values.
+
+        Args:
+            x_NH: tokens.
+            expert_NP: the expert in each place, E in an empty one.
+            weights_NP: of their outputs, 0 in an empty place.
+            frozen: the base's own feed-forward block.
+
+        Returns:
+            (N, H), weighted, in the autocast dtype where autocast is on.
         """
         raise NotImplementedError
 
@@ -74,7 +102,7 @@ class StackedExperts(Experts):
         for name, parameter in self.named_parameters():
             parameter.zero_() if name.endswith("_bias") else parameter.normal_(0.0, std)
 
-    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, block: nn.Module) -> Tensor:
+    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         """See `Experts`; the frozen block has no part in it."""
         x_RH = x_NH.index_select(0, token_R)
         dtype = matmul_dtype(x_RH)
@@ -82,6 +110,13 @@ class StackedExperts(Experts):
         hidden_RU = grouped_linear(x_RH.to(dtype), up.to(dtype), up_bias, counts_E)
         hidden_RI = self.activate(hidden_RU)
         return grouped_linear(hidden_RI, self.down_proj.to(dtype), self.down_proj_bias, counts_E)
+
+    def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
+        """See `Experts`; by the function of transformers that the base's configuration names."""
+        dtype = matmul_dtype(x_NH)
+        weights = {name: parameter.to(dtype) for name, parameter in self.named_parameters()}
+        stack = ExpertStack(weights, self.activate, self.config)
+        return run_in_places(stack, x_NH.to(dtype), expert_NP, weights_NP.to(dtype))
 
 
 def matmul_dtype(x: Tensor) -> torch.dtype:
@@ -93,17 +128,17 @@ def matmul_dtype(x: Tensor) -> torch.dtype:
 def grouped_linear(x_RK: Tensor, weight_ENK: Tensor, bias_EN: Tensor | None, counts_E: Tensor) -> Tensor:
     """Rows of expert e times weight[e] transposed, plus bias[e]: one grouped matmul where the sizes allow it.
 
-    `torch.nn.functional.grouped_mm` wants rows of a multiple of 16 bytes and no float64; other sizes and types (of
-    tests, or of unusual models) take a loop over the experts.
+    It wants rows of a multiple of 16 bytes and no float64; other sizes and types (of tests, or of unusual models) take
+    a loop over the experts.
     """
     num_out, num_in = weight_ENK.shape[1:]
     unaligned = any(size * x_RK.element_size() % _GROUPED_MM_ALIGNMENT_BYTES for size in (num_out, num_in))
-    if unaligned or x_RK.dtype == torch.float64:
+    if (unaligned or x_RK.dtype == torch.float64) and not torch.compiler.is_compiling():
         parts = zip(x_RK.split(counts_E.tolist()), weight_ENK.unbind(0), strict=True)
         y_RN = torch.cat([F.linear(x, weight) for x, weight in parts])
     else:
         offsets_E = counts_E.cumsum(0).to(torch.int32)
-        y_RN = F.grouped_mm(x_RK, weight_ENK.transpose(-1, -2), offs=offsets_E)
+        y_RN = grouped_matmul(x_RK, weight_ENK.transpose(-1, -2), offsets_E)
     if bias_EN is None:
         return y_RN
     return y_RN + bias_EN.to(y_RN.dtype).repeat_interleave(counts_E, dim=0, output_size=x_RK.shape[0])

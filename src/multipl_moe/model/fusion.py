@@ -27,6 +27,16 @@ class FusedWeights(NamedTuple):
     chosen: Tensor
     shared: Tensor
 
+    def in_places(self, num_places: int) -> tuple[Tensor, Tensor]:
+        """(N, P) the experts of each token, E in empty places, and (N, P) their weights, 0 there.
+
+        Args:
+            num_places: P, as many as the most experts that a token can have.
+        """
+        is_taken, expert_NP = self.chosen.to(torch.int8).topk(num_places, dim=1)
+        weights_NP = self.experts.gather(1, expert_NP) * is_taken
+        return expert_NP.masked_fill(is_taken == 0, self.chosen.shape[1]), weights_NP
+
 
 def fuse_weights(
     moe: MoeConfig, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None

@@ -3,24 +3,31 @@
 Shape suffixes: B rows, T tokens a row, N real tokens, V segments, H hidden, E experts.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from multipl_moe.model.data_parallel import ALONE, Ranks
-from multipl_moe.model.experts import Experts, StackedExperts
+from multipl_moe.model.experts import Experts, FrozenBlock, StackedExperts
 from multipl_moe.model.families import family_of
-from multipl_moe.model.fusion import fuse_weights
+from multipl_moe.model.fusion import FusedWeights, fuse_weights
 from multipl_moe.model.lora_experts import LoraExperts
-from multipl_moe.model.losses import load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.segment_moe import SegmentRouting, route_segments
-from multipl_moe.model.segments import SegmentPlan, SegmentState, pool_windows
+from multipl_moe.model.noting import note, number_of
+from multipl_moe.model.routing_pass import LayerRouting, RoutingPass, waiting_pass
+from multipl_moe.model.segment_moe import SegmentRouting, route_segments, segment_gates
+from multipl_moe.model.segments import SegmentPlan, pool_windows
 from multipl_moe.model.selection import quantile_threshold
+from multipl_moe.model.token_bias import follow_sums
 from multipl_moe.model.token_moe import TokenRouting, route_tokens
 
 _THRESHOLD_DECAY = 0.9
+_LAYERS: "WeakSet[HybridMoe]" = WeakSet()
+FLOAT32_BUFFERS = ("segment_threshold", "token_bias")
 
 
 class RoutingObserver(Protocol):
@@ -29,27 +36,30 @@ class RoutingObserver(Protocol):
     def __call__(
         self, layer: "HybridMoe", plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None, /
     ) -> None:
-        """Take note of one forward pass of `layer`."""
+        """Take note of one forward pass of `layer`, when the pass of the whole model is over."""
 
 
 class HybridMoe(nn.Module):
     """Replaces the feed-forward block of a decoder layer (design 2).
 
-    Before each forward pass `plan` must hold the segments of the batch, and `state` what the cache keeps of the tokens
-    before it: the causal language model hands them over.
+    Two buffers hold what routers choose by: `segment_threshold`, and with `token_bias_rate` `token_bias`. They follow
+    the text that is trained on, once an optimiser step (`note_batch`, `follow_step`), and stay float32 whatever the
+    model is cast to: rounded, a threshold would come to lie on the gate that all first segments share.
 
     Args:
         shared_expert: the base's feed-forward block.
         moe: settings of the hybrid layer.
         base_config: configuration of the base model.
+        index: of the decoder layer.
     """
 
     segment_threshold: Tensor
+    token_bias: Tensor | None
 
-    def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config) -> None:
+    def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config, index: int = 0) -> None:
         super().__init__()
         hidden, family = base_config.hidden_size, family_of(base_config)
-        self.moe = moe
+        self.moe, self.index, self.family = moe, index, family
         self.shared_expert = shared_expert
         if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
             setattr(shared_expert, family.dropout, 0.0)
@@ -61,49 +71,42 @@ class HybridMoe(nn.Module):
         )
         if moe.num_token_experts > 1:
             self.token_router = nn.Linear(hidden, moe.num_token_experts, bias=False)
+        self.register_buffer("token_bias", torch.zeros(moe.num_routed_experts) if moe.has_token_bias else None)
         if moe.num_segment_experts:
             self.segment_router = nn.Linear(hidden, moe.num_segment_experts, bias=False)
             self.segment_start = nn.Parameter(torch.zeros(hidden))
             self.register_buffer(
                 "segment_threshold", torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
             )
-        self.plan: SegmentPlan | None = None
-        self.state: SegmentState | None = None
         self.observer: RoutingObserver | None = None
-        self.ranks: Ranks = ALONE
-        self.load_balancing_loss: Tensor | None = None
-        self.keeps_loss = (
-            True  # not while checkpointing computes the layer again: it would hold the layer's activations
-        )
-        self._batch_threshold: Tensor | None = None
+        self._noted_gates: list[Tensor] = []
+        self._noted_sums: list[Tensor] = []
+        self._number = number_of(self)
+        _LAYERS.add(self)
 
-    def forward(self, x_BTH: Tensor) -> Tensor:
-        """The block's output, (B, T, H); padding yields zeros."""
-        plan = self.plan
-        assert plan is not None, "the model hands over the segment plan before each forward pass"
-        x_NH = x_BTH.reshape(-1, x_BTH.shape[-1])
-        if plan.real_tokens is None:
-            return self._mix(x_NH, plan).view_as(x_BTH)
-        y_NH = self._mix(x_NH.index_select(0, plan.real_tokens), plan)
-        return torch.zeros_like(x_NH, dtype=y_NH.dtype).index_copy(0, plan.real_tokens, y_NH).view_as(x_BTH)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._number = number_of(self)
+        _LAYERS.add(self)
 
-    def absorb_batch_threshold(self) -> None:
-        """Move the stored thresholds towards the quantiles of the last training batch.
+    def forward(self, x_BTH: Tensor, routing: RoutingPass | None = None) -> Tensor:
+        """The block's output, (B, T, H); padding yields zeros.
 
-        Called between training steps, never within a forward pass, so that recomputation under gradient checkpointing
-        sees the thresholds that the first pass saw.
+        Args:
+            x_BTH: the block's input.
+            routing: of the batch; default: what the decoder layer around this block left for it.
         """
-        if self._batch_threshold is not None:
-            self.follow_quantiles(self._batch_threshold)
-            self._batch_threshold = None
-
-    def follow_quantiles(self, quantiles_E: Tensor) -> None:
-        """Move the stored thresholds a step towards quantiles: an exponential moving average over steps."""
-        self.segment_threshold.lerp_(quantiles_E.to(self.segment_threshold), 1 - _THRESHOLD_DECAY)
-
-    def discard_batch_threshold(self) -> None:
-        """Forget the quantiles of the last training batch: the stored thresholds were set otherwise."""
-        self._batch_threshold = None
+        routing = waiting_pass() if routing is None else routing
+        routing.require_gradients()
+        plan = routing.plan_on(x_BTH.device)
+        x_NH = x_BTH.reshape(-1, x_BTH.shape[-1])
+        if plan.is_real is not None:
+            is_padding = ~plan.is_real[:, None]
+            return self._mix(x_NH.masked_fill(is_padding, 0), plan, routing).masked_fill(is_padding, 0).view_as(x_BTH)
+        if plan.real_tokens is None:
+            return self._mix(x_NH, plan, routing).view_as(x_BTH)
+        y_NH = self._mix(x_NH.index_select(0, plan.real_tokens), plan, routing)
+        return torch.zeros_like(x_NH, dtype=y_NH.dtype).index_copy(0, plan.real_tokens, y_NH).view_as(x_BTH)
 
     def add_experts(self, y_NH: Tensor, x_NH: Tensor, token_R: Tensor, weights_R: Tensor, counts_E: Tensor) -> Tensor:
         """(N, H): the outputs of the experts, weighted, on top of `y_NH`.
@@ -115,40 +118,119 @@ class HybridMoe(nn.Module):
             weights_R: weight of each pair.
             counts_E: pairs of each expert; they sum to R.
         """
-        y_RH = self.experts(x_NH, token_R, counts_E, self.shared_expert)
+        y_RH = self.experts(x_NH, token_R, counts_E, FrozenBlock(self._frozen_up, self._frozen_down))
         return y_NH.index_add(0, token_R, y_RH * weights_R[:, None].to(y_RH.dtype))
 
-    def _mix(self, x_NH: Tensor, plan: SegmentPlan) -> Tensor:
-        tokens, segments = self._route(x_NH, plan)
-        if self.observer is not None:
-            self.observer(self, plan, tokens, segments)
-        weights_NE, chosen_NE, shared_N = fuse_weights(self.moe, plan, tokens, segments)
+    # What routers choose by
 
+    def note_batch(self, gates_VE: Tensor | None, sums_4E: Tensor | None) -> None:
+        """Remember what thresholds and bias should follow, until the optimiser has made its step.
+
+        Args:
+            gates_VE: (V, E_s) gates of the segments of a batch, over all processes; negative in empty places.
+            sums_4E: `routed_sums` of that batch.
+        """
+        gates = gates_VE.detach() if gates_VE is not None and self.moe.has_thresholds and gates_VE.shape[0] else None
+        sums = sums_4E.detach() if sums_4E is not None and self.token_bias is not None else None
+        if not torch.compiler.is_compiling():
+            self.keep(gates, sums)
+        elif gates is not None or sums is not None:
+            buffer = self.token_bias if gates is None else self.segment_threshold
+            assert buffer is not None
+            note(buffer, gates, sums, self._number)
+
+    def keep(self, gates: Tensor | None, sums: Tensor | None) -> None:
+        """Put notes where `follow_noted` finds them."""
+        if gates is not None:
+            self._noted_gates.append(gates)
+        if sums is not None:
+            self._noted_sums.append(sums)
+
+    def follow_noted(self) -> None:
+        """Move thresholds and bias by what was noted since the last step, however many batches it had.
+
+        Thresholds are an exponential moving average of the quantiles over steps.
+        """
+        if self._noted_gates:
+            gates_VE = torch.cat(self._noted_gates)
+            gates_VE = gates_VE[~(gates_VE[:, 0] < 0)]
+            if len(gates_VE):
+                quantiles_E = quantile_threshold(gates_VE, self.moe.segment_capacity)
+                self.segment_threshold.lerp_(quantiles_E.to(self.segment_threshold), 1 - _THRESHOLD_DECAY)
+        if self._noted_sums and self.token_bias is not None:
+            sums_4E = torch.stack(self._noted_sums).sum(dim=0).to(self.token_bias.device)
+            self.token_bias.copy_(follow_sums(self.token_bias, sums_4E, self.moe.token_bias_rate))
+        self.forget_noted()
+
+    def forget_noted(self) -> None:
+        """Leave out what was noted since the last step."""
+        self._noted_gates, self._noted_sums = [], []
+
+    def follow_step(self, optimizer: Optimizer) -> None:
+        """Follow what was noted, if it is a router of this layer that the optimiser moved."""
+        if self._noted_gates or self._noted_sums:
+            routers = {id(parameter) for router in self.routers for parameter in router.parameters()}
+            if any(id(parameter) in routers for group in optimizer.param_groups for parameter in group["params"]):
+                self.follow_noted()
+
+    @property
+    def routers(self) -> list[nn.Module]:
+        """The routers that this layer has."""
+        return [getattr(self, name) for name in ("token_router", "segment_router") if hasattr(self, name)]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "HybridMoe":
+        """As in torch, for `to`, `half` and the like; what routers choose by stays float32."""
+        before = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
+        super()._apply(fn, recurse)
+        for name, buffer in before.items():
+            moved = self._buffers[name]
+            if moved is not None and moved.dtype != buffer.dtype:
+                self._buffers[name] = buffer.to(moved.device)
+        return self
+
+    # The parts of a forward pass
+
+    def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
+        tokens, segments = routing.routed[self.index] = self._route(x_NH, plan, routing)
+        weights = fuse_weights(self.moe, plan, tokens, segments)
+        if plan.has_fixed_shapes or x_NH.device.type != "cpu":
+            return self._mix_in_places(x_NH, weights)
+
+        weights_NE, chosen_NE, shared_N = weights
         _, token_R = chosen_NE.t().nonzero(as_tuple=True)
         weights_R = weights_NE.t().masked_select(chosen_NE.t())
         y_NH = self._shared_output(x_NH, tokens, shared_N)
         return self.add_experts(y_NH, x_NH, token_R, weights_R, chosen_NE.sum(dim=0))
 
-    def _route(self, x_NH: Tensor, plan: SegmentPlan) -> tuple[TokenRouting | None, SegmentRouting | None]:
+    def _mix_in_places(self, x_NH: Tensor, weights: FusedWeights) -> Tensor:
+        """The same without a shape that values decide: the host need not wait for them, and compilers can follow."""
+        y_NH = self.shared_expert(x_NH)
+        y_NH = y_NH * weights.shared[:, None].to(y_NH.dtype)
+        expert_NP, weights_NP = weights.in_places(self.moe.most_experts_per_token)
+        return y_NH + self.experts.in_places(
+            x_NH, expert_NP, weights_NP.to(y_NH.dtype), FrozenBlock(self._frozen_up, self._frozen_down)
+        )
+
+    def _route(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> LayerRouting:
         tokens = segments = None
         if self.moe.num_token_experts > 1:
-            tokens = route_tokens(self.token_router(x_NH), self.moe)
-            if self.training:
-                loss = load_balancing_loss(tokens.scores, tokens.chosen, self.ranks)
-                self.load_balancing_loss = loss if self.keeps_loss else None
+            tokens = route_tokens(self.token_router(x_NH), self.moe, self.token_bias)
+            tokens = tokens if plan.is_real is None else tokens.of_real(plan.is_real)
         if self.moe.num_segment_experts:
-            pooled_VH = pool_windows(x_NH, plan, self.segment_start, self.state)
+            state = routing.segment_state(self.index, x_NH, self.moe.segment_window // self.moe.segment_stride)
+            pooled_VH = pool_windows(x_NH, plan, self.segment_start, state)
+            gates = segment_gates(self.segment_router(pooled_VH))
+            batch_gates, own = routing.gather_gates(self.index, gates)
             segments = route_segments(
-                self.segment_router(pooled_VH),
+                gates,
                 plan,
                 self.segment_threshold,
                 self.moe,
-                training=self.training,
-                ranks=self.ranks,
+                as_in_training=routing.as_in_training,
+                batch_gates=batch_gates,
+                own=own,
             )
-            if self.training and self.moe.segment_selection == "threshold" and segments.batch_gates.shape[0]:
-                self._batch_threshold = quantile_threshold(segments.batch_gates, self.moe.segment_capacity)
-        return tokens, segments
+        return LayerRouting(tokens, segments)
 
     def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:
         """The frozen expert's weighted output; where it competes, it runs only for the tokens that chose it."""
@@ -159,3 +241,19 @@ class HybridMoe(nn.Module):
         y_KH = self.shared_expert(x_NH.index_select(0, takers))
         y_KH = y_KH * shared_N.index_select(0, takers)[:, None].to(y_KH.dtype)
         return y_KH.new_zeros(x_NH.shape).index_add(0, takers, y_KH)
+
+    def _frozen_up(self, x_NH: Tensor) -> Tensor:
+        parts = [self.shared_expert.get_submodule(part) for part in self.family.up]
+        return torch.cat([part(x_NH) for part in parts], dim=-1)
+
+    def _frozen_down(self, hidden_RI: Tensor) -> Tensor:
+        return self.shared_expert.get_submodule(self.family.down)(hidden_RI)
+
+
+def _follow_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    for layer in list(_LAYERS):
+        layer.follow_step(optimizer)
+
+
+# Whoever trains a hybrid, with whatever loop and accumulation, makes steps with an optimiser of torch's.
+register_optimizer_step_post_hook(_follow_step)

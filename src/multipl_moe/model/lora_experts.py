@@ -6,10 +6,13 @@ U = 2I if gated.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from multipl_moe.model.experts import Experts, grouped_linear, matmul_dtype
+from multipl_moe.model.experts import Experts, FrozenBlock, grouped_linear, matmul_dtype
 from multipl_moe.model.families import Family
+
+Factors = tuple[Tensor, Tensor]  # A (E, r, K) and B (E, N, r)
 
 
 class LoraExperts(Experts):
@@ -43,22 +46,49 @@ class LoraExperts(Experts):
         for name, parameter in self.named_parameters():
             parameter.zero_() if name.endswith("_b") else parameter.normal_(0.0, parameter.shape[-1] ** -0.5)
 
-    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, block: nn.Module) -> Tensor:
+    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         """See `Experts`."""
-        frozen_NU = torch.cat([block.get_submodule(part)(x_NH) for part in self.family.up], dim=-1)
-        hidden_RI, difference_RH = checkpoint(
-            self._from_frozen, frozen_NU, x_NH, token_R, counts_E, use_reentrant=False, preserve_rng_state=False
+        frozen_NU = frozen.up(x_NH)
+        # Read here, not in what is computed again: peft puts its adapters on parameters for the time of this call.
+        up, down = (
+            (getattr(self, f"{name}_a"), getattr(self, f"{name}_b")) for name in (self.family.up_name, "down_proj")
         )
-        return block.get_submodule(self.family.down)(hidden_RI) + difference_RH
+        hidden_RI, difference_RH = checkpoint(
+            self._from_frozen,
+            frozen_NU,
+            x_NH,
+            token_R,
+            counts_E,
+            up,
+            down,
+            use_reentrant=False,
+            preserve_rng_state=False,
+        )
+        return frozen.down(hidden_RI) + difference_RH
 
-    def _from_frozen(self, frozen_NU: Tensor, x_NH: Tensor, token_R: Tensor, counts_E: Tensor) -> tuple[Tensor, Tensor]:
+    def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
+        """See `Experts`; what goes to empty places is the block without a difference, of weight 0."""
+        expert_R, order_R = expert_NP.reshape(-1).sort()
+        token_R = order_R // expert_NP.shape[1]
+        groups = torch.arange(len(self.get_parameter("down_proj_a")) + 1, device=expert_R.device)
+        counts = (expert_R[:, None] == groups).sum(dim=0)
+        y_RH = self(x_NH, token_R, counts, frozen)
+        y_RH = y_RH * weights_NP.reshape(-1)[order_R, None].to(y_RH.dtype)
+        return y_RH.new_zeros(x_NH.shape).index_add(0, token_R, y_RH)
+
+    def _from_frozen(
+        self, frozen_NU: Tensor, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, up: Factors, down: Factors
+    ) -> tuple[Tensor, Tensor]:
         """(R, I) hidden units and (R, H) what the low-rank part makes of them: cheap, so computed again in backward."""
-        difference_RU = self._difference(self.family.up_name, x_NH.index_select(0, token_R), counts_E)
+        difference_RU = _difference(up, x_NH.index_select(0, token_R), counts_E)
         hidden_RI = self.activate(frozen_NU.index_select(0, token_R) + difference_RU)
-        return hidden_RI, self._difference("down_proj", hidden_RI, counts_E)
+        return hidden_RI, _difference(down, hidden_RI, counts_E)
 
-    def _difference(self, name: str, x_RK: Tensor, counts_E: Tensor) -> Tensor:
-        """Each row times B A of its expert."""
-        dtype = matmul_dtype(x_RK)
-        a, b = (self.get_parameter(f"{name}_{factor}").to(dtype) for factor in "ab")
-        return grouped_linear(grouped_linear(x_RK.to(dtype), a, None, counts_E), b, None, counts_E)
+
+def _difference(factors: Factors, x_RK: Tensor, counts_E: Tensor) -> Tensor:
+    """Each row times B A of its expert, or times 0 in one group more than there are experts."""
+    dtype = matmul_dtype(x_RK)
+    a, b = (factor.to(dtype) for factor in factors)
+    if len(counts_E) > len(a):
+        a, b = (F.pad(factor, (0, 0, 0, 0, 0, 1)) for factor in (a, b))
+    return grouped_linear(grouped_linear(x_RK.to(dtype), a, None, counts_E), b, None, counts_E)

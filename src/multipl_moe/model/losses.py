@@ -1,25 +1,70 @@
-"""Losses of the routers: pure functions of scores and choices."""
+"""The load-balancing loss of the token routers: a pure function of logits and choices."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from multipl_moe.model.data_parallel import ALONE, Ranks
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.token_moe import TokenRouting
 
 
-def load_balancing_loss(scores: Tensor, chosen: Tensor, ranks: Ranks = ALONE) -> Tensor:
+def load_balancing_loss(logits: Tensor, chosen: Tensor, counts: Tensor | None = None) -> Tensor:
     """Load-balancing loss of the Switch Transformer (Fedus et al. 2021): E * sum_e f_e * P_e.
 
-    P_e is the mean score of expert e over the tokens and f_e the share of all assignments that went to it; it is 1
-    when both are uniform, and 0 without tokens. f_e and the number of tokens are those of the whole data-parallel
-    batch, so the mean of the processes' losses, and of their gradients, is that of one process with all tokens.
+    P_e is the mean of expert e's score, a softmax over the experts given, over the tokens, and f_e the share of all
+    assignments that went to it; the loss is 1 when both are uniform, and 0 without tokens.
 
     Args:
-        scores: (N, E) softmax over experts, padding left out.
-        chosen: (N, E) bool.
-        ranks: the processes that share the batch.
+        logits: (N, E) of the experts to balance.
+        chosen: (N, E) bool; padding chooses nothing.
+        counts: (E + 1,) assignments of each expert and number of tokens, where they are those of more tokens than
+            these: of a data-parallel batch the mean over the processes, so that the mean of their losses, and of their
+            gradients, is that of one process with all tokens.
     """
-    counts = ranks.mean(torch.cat([chosen.sum(dim=0), chosen.new_tensor([scores.shape[0]], dtype=torch.long)]))
+    scores = F.softmax(logits, dim=-1, dtype=torch.float32) * _is_token(chosen)[:, None]
+    counts = count_assignments(chosen) if counts is None else counts
     assignments, num_tokens = counts[:-1].to(scores.dtype), counts[-1]
-    mean_scores = scores.sum(dim=0) / num_tokens.clamp(min=1 / ranks.count)
-    shares = assignments / assignments.sum().clamp(min=1 / ranks.count)
+    mean_scores = scores.sum(dim=0) / _at_least_something(num_tokens)
+    shares = assignments / _at_least_something(assignments.sum())
     return scores.shape[1] * (shares * mean_scores).sum()
+
+
+def count_assignments(chosen: Tensor) -> Tensor:
+    """(E + 1,) how many of the tokens chose each expert, and how many there are."""
+    return torch.cat([chosen.sum(dim=0), _is_token(chosen).sum()[None]])
+
+
+def balanced_experts(moe: MoeConfig) -> slice:
+    """Which experts of a token router the load-balancing loss is about (design 2): the routed ones, or all."""
+    return slice(None) if moe.router_aux_loss_scope == "all" else slice(0, moe.num_routed_experts)
+
+
+def mean_load_balancing_loss(layers: Sequence[TokenRouting], moe: MoeConfig, ranks: Ranks = ALONE) -> Tensor | None:
+    """Mean of the layers' losses over the whole data-parallel batch; None where no layer has a token router.
+
+    Processes communicate once for all layers.
+    """
+    if not layers:
+        return None
+    experts = balanced_experts(moe)
+    chosen = [layer.chosen[:, experts] for layer in layers]
+    device = chosen[0].device
+    counts = ranks.mean(torch.stack([count_assignments(part).to(device) for part in chosen]))
+    losses = [
+        load_balancing_loss(layer.logits[:, experts], part, count.to(part.device)).to(device)
+        for layer, part, count in zip(layers, chosen, counts, strict=True)
+    ]
+    return torch.stack(losses).mean()
+
+
+def _is_token(chosen: Tensor) -> Tensor:
+    """(N,) what is no padding: every token has some of the experts to balance."""
+    return chosen.any(dim=1)
+
+
+def _at_least_something(count: Tensor) -> Tensor:
+    """The count, or 1 in place of 0: what is divided by it is 0 then."""
+    return torch.where(count == 0, torch.ones_like(count), count)

@@ -9,6 +9,7 @@ Selection = Literal["expert_choice", "threshold"]
 GateScale = Literal["window", "unit"]
 Fusion = Literal["fixed", "normalized"]
 SharedExpertSelection = Literal["always", "competes"]
+AuxLossScope = Literal["routed", "all"]
 ExpertType = Literal["full", "lora"]
 
 _CHOICES = {
@@ -16,6 +17,7 @@ _CHOICES = {
     "segment_gate_scale": ("window", "unit"),
     "fusion": ("fixed", "normalized"),
     "shared_expert_selection": ("always", "competes"),
+    "router_aux_loss_scope": ("routed", "all"),
     "expert_type": ("full", "lora"),
 }
 _TYPE_NAMES: dict[Any, str] = {
@@ -51,6 +53,10 @@ class MoeConfig:
         segment_weight: b (>= 0).
         shared_expert_selection: `always` in every token's top k, or `competes` for a place in it (MoE-LPR).
         router_aux_loss_coef: weight of the load-balancing loss of the token router.
+        router_aux_loss_scope: experts that it balances: the `routed` ones, or `all`, as where the shared expert
+            competes. Of one that is always in, `all` would say that it takes too much, and drive its gate to 0.
+        token_bias_rate: how fast a bias on the routed experts' logits follows their loads: the step of an expert that
+            serves no token, in standard deviations of the logits (>= 0; 0: no bias).
         expert_type: `full` blocks of their own, or `lora`, low-rank differences from the frozen block.
         expert_rank: rank of each difference (>= 1); full experts do without it.
         layers: indices of the decoder layers that are hybrid, ascending.
@@ -71,7 +77,9 @@ class MoeConfig:
     token_weight: float = 0.7
     segment_weight: float = 0.3
     shared_expert_selection: SharedExpertSelection = "always"
-    router_aux_loss_coef: float = 0.01
+    router_aux_loss_coef: float = 0.0
+    router_aux_loss_scope: AuxLossScope = "routed"
+    token_bias_rate: float = 0.5
     expert_type: ExpertType = "full"
     expert_rank: int = 16
     layers: list[int] = field(default_factory=list)
@@ -116,9 +124,26 @@ class MoeConfig:
         return self.num_routed_experts + self.num_segment_experts
 
     @property
+    def most_experts_per_token(self) -> int:
+        """Most trained experts that a token can visit: k_t - 1 routed ones, or k_t where the shared one competes."""
+        always = self.shared_expert_selection == "always"
+        routed = min(self.token_top_k - always, self.num_routed_experts) if self.num_routed_experts else 0
+        return routed + min(self.segment_max_experts, self.num_segment_experts)
+
+    @property
+    def has_token_bias(self) -> bool:
+        """Whether routed experts are picked with a bias that follows their loads."""
+        return self.num_routed_experts > 0 and self.token_bias_rate > 0
+
+    @property
     def has_thresholds(self) -> bool:
         """Whether segment experts take segments by a stored threshold in evaluation."""
         return self.num_segment_experts > 0 and self.segment_selection == "threshold"
+
+    @property
+    def stores_routing(self) -> bool:
+        """Whether routers choose by something stored, which is calibrated on text: thresholds or biases."""
+        return self.has_thresholds or self.has_token_bias
 
     @property
     def is_causal(self) -> bool:
@@ -169,6 +194,13 @@ class MoeConfig:
             yield "token_weight: 0 with normalized fusion leaves a token without segment expert undefined; raise it"
         if self.router_aux_loss_coef < 0:
             yield f"router_aux_loss_coef: {self.router_aux_loss_coef} must not be negative"
+        if self.token_bias_rate < 0:
+            yield f"token_bias_rate: {self.token_bias_rate} must not be negative"
+        if self.router_aux_loss_scope == "routed" and self.shared_expert_selection == "competes":
+            yield (
+                "router_aux_loss_scope: routed experts alone cannot be balanced where the shared expert competes for "
+                "the same places; use all"
+            )
         if self.expert_rank < 1:
             yield f"expert_rank: {self.expert_rank} must be at least 1"
         if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
@@ -194,6 +226,9 @@ PRESETS: dict[str, MoeConfig] = {
         segment_selection="expert_choice",
         segment_gate_scale="window",
         fusion="fixed",
+        router_aux_loss_coef=0.01,
+        router_aux_loss_scope="all",
+        token_bias_rate=0.0,
     ),
     "token-only": replace(_CAUSAL, preset="token-only", num_segment_experts=0, segment_weight=0.0),
     "segment-only": replace(_CAUSAL, preset="segment-only", num_token_experts=1, token_top_k=1),
@@ -203,5 +238,7 @@ PRESETS: dict[str, MoeConfig] = {
         num_segment_experts=0,
         segment_weight=0.0,
         shared_expert_selection="competes",
+        router_aux_loss_coef=0.01,
+        router_aux_loss_scope="all",
     ),
 }

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.selection import (
@@ -26,7 +25,8 @@ class SegmentRouting(NamedTuple):
         gates: (V, E_s) softmax over the experts, float32.
         chosen: (V, E_s) bool.
         weights: (V, E_s) gate * scale where chosen, 0 elsewhere.
-        batch_gates: (V', E_s) in training the gates of the whole data-parallel batch, without gradient.
+        batch_gates: (V', E_s) the gates of the whole data-parallel batch, without gradient; out of training the own.
+            Negative in empty places.
     """
 
     gates: Tensor
@@ -35,44 +35,48 @@ class SegmentRouting(NamedTuple):
     batch_gates: Tensor
 
 
+def segment_gates(logits: Tensor) -> Tensor:
+    """(V, E_s) softmax over the experts, float32."""
+    return F.softmax(logits, dim=-1, dtype=torch.float32)
+
+
 def route_segments(
-    logits: Tensor,
+    gates: Tensor,
     plan: SegmentPlan,
     threshold: Tensor,
     config: MoeConfig,
     *,
-    training: bool,
-    ranks: Ranks = ALONE,
+    as_in_training: bool,
+    batch_gates: Tensor,
+    own: slice,
 ) -> SegmentRouting:
     """Let experts take segments (design 2).
 
     Args:
-        logits: (V, E_s) router outputs for the pooled windows.
+        gates: (V, E_s) of the segments.
         plan: the segments.
         threshold: (E_s,) stored thresholds; used in evaluation, and in training for a batch of one row.
         config: selection, capacity, scale.
-        training: whether thresholds come from the other rows of the batch.
-        ranks: the processes that hold the rows of the batch; in training experts choose among all of them.
+        as_in_training: whether thresholds come from the other rows of the batch.
+        batch_gates: (V', E_s) without gradient, of the whole data-parallel batch; experts choose among all of them.
+        own: where among them the gates of these segments lie.
     """
-    gates = F.softmax(logits, dim=-1, dtype=torch.float32)
-    batch_gates, own = (ranks if training else ALONE).gather(gates)
-    chosen = _choose(batch_gates, own, plan, threshold, config, training)
-    return SegmentRouting(gates, chosen, gates * config.segment_gate_factor * chosen, batch_gates)
-
-
-def _choose(
-    batch_gates: Tensor, own: slice, plan: SegmentPlan, threshold: Tensor, config: MoeConfig, training: bool
-) -> Tensor:
     capacity, max_experts = config.segment_capacity, config.segment_max_experts
     if config.segment_selection == "expert_choice":
-        return choose_by_experts(batch_gates, capacity=capacity, max_experts=max_experts)[own]
-    gates = batch_gates[own]
-    elsewhere = torch.cat([batch_gates[: own.start], batch_gates[own.stop :]])
-    if training and (elsewhere.shape[0] > 0 or _has_other_rows(plan)):
-        threshold = threshold_from_other_rows(gates, plan.row_of_segment, plan.num_rows, capacity, elsewhere)
-    return choose_by_threshold(gates, threshold, max_experts=max_experts)
-
-
-def _has_other_rows(plan: SegmentPlan) -> bool:
-    """Whether segments lie in at least two rows, so that each can take its threshold from the others."""
-    return bool((plan.row_of_segment != plan.row_of_segment[:1]).any())
+        is_segment = plan.is_segment if plan.has_fixed_shapes else None
+        chosen = choose_by_experts(batch_gates, capacity=capacity, max_experts=max_experts, is_segment=is_segment)[own]
+    else:
+        if as_in_training and batch_gates.shape[0]:
+            threshold = threshold_from_other_rows(
+                batch_gates[own],
+                plan.row_of_segment,
+                plan.num_rows,
+                capacity,
+                stored=threshold,
+                elsewhere=torch.cat([batch_gates[: own.start], batch_gates[own.stop :]]),
+            )
+        chosen = choose_by_threshold(batch_gates[own], threshold, max_experts=max_experts)
+        chosen = chosen & plan.is_segment[:, None]
+    if plan.has_fixed_shapes:
+        batch_gates = torch.where(plan.is_segment[:, None], batch_gates, -1)
+    return SegmentRouting(gates, chosen, gates * config.segment_gate_factor * chosen, batch_gates)

@@ -3,12 +3,18 @@
 Shapes: B rows of T tokens hold N real tokens (padding left out) in V segments; a window has W/S segments.
 Position ids are the truth: a document starts wherever a real token's position is not its predecessor's plus one, so
 padding on either side and packed documents need no other information.
+
+How many real tokens and segments there are, only values tell. Where shapes must not depend on values, as in compiled
+code, N counts padding too, and V places for segments, of which some stay empty.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from multipl_moe.model.documents import starts_of_documents
 
 
 @dataclass
@@ -26,20 +32,19 @@ class SegmentState:
 
 @dataclass(frozen=True)
 class Continuation:
-    """How a chunk of tokens joins what went before it, and what it leaves for the next one.
+    """How a chunk of tokens joins what went before it, and what it leaves for the next one; V stands for "none".
 
     Attributes:
-        merged_segments, merged_rows: (M,) segments of the chunk that began in an earlier one, and their rows.
-        rows: (R,) rows with tokens in this chunk.
-        last_segments: (R,) the last segment of each of them.
-        is_complete: (R,) whether it has all its tokens.
+        merged_segments: (B,) the segment of each row that began in an earlier chunk.
+        last_segments: (B,) the last segment of each row.
+        is_complete: (B,) whether it has all its tokens.
+        next_windows: (B, W/S) the window of the segment in which the row's next token lies, as in `SegmentPlan`.
     """
 
     merged_segments: Tensor
-    merged_rows: Tensor
-    rows: Tensor
     last_segments: Tensor
     is_complete: Tensor
+    next_windows: Tensor
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,15 @@ class SegmentPlan:
     """Segments of a batch.
 
     Attributes:
-        real_tokens: (N,) indices of the real tokens in the flattened batch, or None when there is no padding.
+        real_tokens: (N,) indices of the real tokens in the flattened batch, or None when N is all of it.
         segment_of_token: (N,) index of each real token's segment, ascending.
         window_segments: (V, W/S) segments in the window of each segment; V stands for "none", and with a continuation
             V + 1 + b * W/S + k for block k of row b's state.
-        row_of_segment: (V,) batch row of each segment.
+        row_of_segment: (V,) batch row of each segment; B for an empty place.
         num_rows: B.
+        is_real: (N,) which of the N tokens are real, or None when all are. Padding lies in the last place, which stays
+            empty.
+        has_fixed_shapes: whether all shapes follow from those of the batch, so that places may be empty.
         continuation: None without a cache.
     """
 
@@ -61,12 +69,32 @@ class SegmentPlan:
     window_segments: Tensor
     row_of_segment: Tensor
     num_rows: int
+    is_real: Tensor | None = None
+    has_fixed_shapes: bool = False
     continuation: Continuation | None = None
 
     @property
     def num_segments(self) -> int:
         """V."""
         return self.row_of_segment.shape[0]
+
+    @property
+    def is_segment(self) -> Tensor:
+        """(V,) bool, whether a place holds a segment."""
+        return self.row_of_segment < self.num_rows
+
+
+def places_for(batch: torch.Size, stride: int, *, packed: bool) -> int:
+    """Places that suffice for the segments of any batch of this shape, and one for padding.
+
+    Args:
+        batch: B and T.
+        stride: S.
+        packed: whether a row may hold several documents; each of its tokens may then be one. A row of one document may
+            begin within a segment.
+    """
+    num_rows, row_tokens = batch
+    return num_rows * (row_tokens if packed else -(-row_tokens // stride) + 1) + 1
 
 
 def plan_segments(
@@ -77,6 +105,7 @@ def plan_segments(
     stride: int,
     lookahead: bool,
     cached: bool = False,
+    num_places: int | None = None,
 ) -> SegmentPlan:
     """Cut a batch into segments of `stride` tokens with windows of `window` tokens.
 
@@ -87,40 +116,75 @@ def plan_segments(
         stride: S.
         lookahead: whether a window begins with its own segment, or ends before it.
         cached: whether the batch continues from, and leaves, segment states; not with lookahead.
+        num_places: V of a plan with fixed shapes, from `places_for`; None: shapes follow the values.
     """
     num_rows, row_tokens = position_ids.shape
     positions = position_ids.reshape(-1)
-    rows = torch.arange(num_rows, device=positions.device).repeat_interleave(row_tokens)
+    rows = torch.arange(num_rows, device=positions.device)[:, None].expand(-1, row_tokens).reshape(-1)
+    is_real = None if attention_mask is None else attention_mask.reshape(-1) != 0
     real_tokens = None
-    if attention_mask is not None:
-        real = attention_mask.reshape(-1) != 0
-        if not real.all():
-            real_tokens = real.nonzero().squeeze(1)
+    if num_places is None and is_real is not None:
+        if not is_real.all():
+            real_tokens = is_real.nonzero().squeeze(1)
             positions, rows = positions[real_tokens], rows[real_tokens]
+        is_real = None
 
-    starts_document = torch.ones_like(positions, dtype=torch.bool)
-    starts_document[1:] = (rows[1:] != rows[:-1]) | (positions[1:] != positions[:-1] + 1)
+    starts_document = _starts_of_documents(positions, rows, is_real)
     starts_segment = starts_document | (positions % stride == 0)
-    first_token = starts_segment.nonzero().squeeze(1)
-    document_of_segment = starts_document.cumsum(0)[first_token]
-    row_of_segment = rows[first_token]
+    if is_real is not None:
+        starts_segment = starts_segment & is_real
+    segment_of_token = starts_segment.cumsum(0) - 1
+    if num_places is None:
+        first_token = starts_segment.nonzero().squeeze(1)
+    else:
+        segment_of_token, first_token = _in_places(segment_of_token, starts_segment, is_real, num_places)
+    document_of_segment = _at(first_token, starts_document.cumsum(0), 0)
+    row_of_segment = _at(first_token, rows, num_rows)
     windows = _windows(document_of_segment, window // stride, lookahead)
     continuation = None
     if cached:
-        if len(document_of_segment) and document_of_segment[-1] > len(torch.unique_consecutive(rows)):
+        if num_places is None and starts_document.sum() > len(torch.unique_consecutive(rows)):
             raise ValueError(
                 "a row with several packed documents cannot be cached; give each document a row of its own"
             )
-        windows = _reach_back(windows, positions[first_token], document_of_segment, row_of_segment)
-        continuation = _continuation(positions, rows, positions[first_token], row_of_segment, stride)
+        windows = _reach_back(windows, _at(first_token, positions, 0), document_of_segment, row_of_segment)
+        ends = _ends_of_rows(rows, is_real, num_rows)
+        continuation = _continuation(positions, segment_of_token, windows, ends, stride)
     return SegmentPlan(
         real_tokens=real_tokens,
-        segment_of_token=starts_segment.cumsum(0) - 1,
+        segment_of_token=segment_of_token,
         window_segments=windows,
         row_of_segment=row_of_segment,
         num_rows=num_rows,
+        is_real=is_real,
+        has_fixed_shapes=num_places is not None,
         continuation=continuation,
     )
+
+
+def _starts_of_documents(positions: Tensor, rows: Tensor, is_real: Tensor | None) -> Tensor:
+    """(N,) whether a token is a real one that begins a document; padding in between is passed over."""
+    if is_real is None:
+        return starts_of_documents(positions, rows)
+    tokens = torch.arange(rows.shape[0], device=rows.device)
+    last_real = torch.where(is_real, tokens, -1).cummax(0).values
+    before = F.pad(last_real[:-1], (1, 0), value=-1)
+    continues = (before >= 0) & (rows == rows[before]) & (positions == positions[before] + 1)
+    return is_real & ~continues
+
+
+def _in_places(
+    segment_of_token: Tensor, starts_segment: Tensor, is_real: Tensor | None, num_places: int
+) -> tuple[Tensor, Tensor]:
+    """(N,) place of each token's segment, and (V,) first token of the segment in each place, N where it is empty."""
+    num_tokens, last = segment_of_token.shape[0], num_places - 1
+    segment_of_token = segment_of_token.clamp(max=last)
+    if is_real is not None:
+        segment_of_token = torch.where(is_real, segment_of_token, last)
+    tokens = torch.arange(num_tokens, device=segment_of_token.device)
+    empty = torch.full((num_places,), num_tokens, device=segment_of_token.device)
+    places = torch.where(starts_segment, segment_of_token, last)
+    return segment_of_token, empty.scatter(0, places, torch.where(starts_segment, tokens, num_tokens))
 
 
 def pool_windows(x: Tensor, plan: SegmentPlan, start: Tensor, state: SegmentState | None = None) -> Tensor:
@@ -150,16 +214,15 @@ def _join_state(maxima: Tensor, plan: SegmentPlan, state: SegmentState) -> Tenso
     """Maxima of the chunk's segments, whole ones, followed by those of the state, which is then brought up to date."""
     joint = plan.continuation
     assert joint is not None
-    merged = torch.maximum(maxima[joint.merged_segments], state.partial[joint.merged_rows])
+    is_merged = (joint.merged_segments < plan.num_segments)[:, None]
+    merged = torch.maximum(maxima[joint.merged_segments], state.partial).where(is_merged, float("-inf"))
     maxima = maxima.index_copy(0, joint.merged_segments, merged)
     maxima = torch.cat([maxima, state.blocks.flatten(0, 1)])
 
-    windows = plan.window_segments[joint.last_segments]
-    shifted = torch.cat([windows[:, 1:], joint.last_segments[:, None]], dim=1)
-    next_windows = torch.where(joint.is_complete[:, None], shifted, windows)
+    has_tokens = (joint.last_segments < plan.num_segments)[:, None]
     partial = maxima[joint.last_segments].masked_fill(joint.is_complete[:, None], float("-inf"))
-    state.blocks = state.blocks.index_copy(0, joint.rows, maxima[next_windows].detach())
-    state.partial = state.partial.index_copy(0, joint.rows, partial.detach())
+    state.blocks = maxima[joint.next_windows].detach()
+    state.partial = torch.where(has_tokens, partial, state.partial).detach()
     return maxima
 
 
@@ -176,20 +239,39 @@ def _reach_back(
     return torch.where(continues[:, None] & (block < num_blocks), in_state, windows)
 
 
+def _ends_of_rows(rows: Tensor, is_real: Tensor | None, num_rows: int) -> tuple[Tensor, Tensor]:
+    """(B,) first and last real token of each row; N for both where a row has none."""
+    num_tokens = rows.shape[0]
+    tokens = torch.arange(num_tokens, device=rows.device)
+    if is_real is not None:
+        rows = torch.where(is_real, rows, num_rows)
+    nothing = torch.full((num_rows + 1,), num_tokens, device=rows.device)
+    first = nothing.scatter_reduce(0, rows, tokens, "amin")
+    last = nothing.scatter_reduce(0, rows, tokens, "amax", include_self=False)
+    return first[:num_rows], last[:num_rows]
+
+
 def _continuation(
-    positions: Tensor, rows: Tensor, first_positions: Tensor, row_of_segment: Tensor, stride: int
+    positions: Tensor, segment_of_token: Tensor, windows: Tensor, ends: tuple[Tensor, Tensor], stride: int
 ) -> Continuation:
-    present = torch.unique_consecutive(row_of_segment)
-    first = torch.searchsorted(row_of_segment, present)
-    last_token = torch.searchsorted(rows, present, right=True) - 1
-    is_merged = first_positions[first] % stride != 0
+    num_segments, num_blocks = windows.shape
+    first, last = (_at(end, segment_of_token, num_segments) for end in ends)
+    first_position, last_position = (_at(end, positions, 0) for end in ends)
+    is_complete = (last_position + 1) % stride == 0
+    own = F.pad(windows, (0, 0, 0, 1))[last]
+    following = torch.where(is_complete[:, None], torch.cat([own[:, 1:], last[:, None]], dim=1), own)
+    in_state = num_segments + 1 + torch.arange(last.shape[0] * num_blocks, device=last.device).view(-1, num_blocks)
     return Continuation(
-        merged_segments=first[is_merged],
-        merged_rows=present[is_merged],
-        rows=present,
-        last_segments=torch.searchsorted(row_of_segment, present, right=True) - 1,
-        is_complete=(positions[last_token] + 1) % stride == 0,
+        merged_segments=torch.where(first_position % stride != 0, first, num_segments),
+        last_segments=last,
+        is_complete=is_complete,
+        next_windows=torch.where((last < num_segments)[:, None], following, in_state),
     )
+
+
+def _at(tokens: Tensor, values_N: Tensor, nothing: int) -> Tensor:
+    """The values of the given tokens; token N stands for "none", whose value is `nothing`."""
+    return torch.cat([values_N, values_N.new_full((1,), nothing)])[tokens]
 
 
 def _windows(document_of_segment: Tensor, num_offsets: int, lookahead: bool) -> Tensor:

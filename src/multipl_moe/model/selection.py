@@ -5,6 +5,7 @@ Shapes: V segments, E experts, B batch rows. Gates are the softmax over experts,
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 # Every document's first segment has the same gate, which is therefore often the quantile itself. Gates closer than this
 # share count as equal: the rounding of a matmul, which depends on the batch, must not decide who takes such segments.
@@ -16,24 +17,30 @@ def num_taken(num_segments: int, capacity: float, num_experts: int) -> int:
     return min(max(int(num_segments * capacity / num_experts), 1), num_segments)
 
 
-def choose_by_experts(gates: Tensor, *, capacity: float, max_experts: int) -> Tensor:
+def choose_by_experts(gates: Tensor, *, capacity: float, max_experts: int, is_segment: Tensor | None = None) -> Tensor:
     """Expert choice (MultiPL-MoE, section 3): experts in order take their top segments that are not yet full.
 
     Args:
         gates: (V, E).
         capacity: mean number of experts per segment.
         max_experts: most experts that one segment may have.
+        is_segment: (V,) bool, which rows of `gates` are those of a segment; None: all.
 
     Returns:
         (V, E) bool.
     """
-    num_segments, num_experts = gates.shape
-    taken = num_taken(num_segments, capacity, num_experts)
+    num_places, num_experts = gates.shape
+    taken = num_taken(num_places, capacity, num_experts)
+    if is_segment is not None:
+        taken = (is_segment.sum().double() * capacity / num_experts).floor().clamp(min=1)
+    in_order = torch.arange(num_places, device=gates.device) < taken
     chosen = torch.zeros_like(gates, dtype=torch.bool)
     for expert in range(num_experts):
-        is_full = chosen.sum(dim=1) >= max_experts
-        top = gates[:, expert].masked_fill(is_full, float("-inf")).topk(taken).indices
-        chosen[:, expert] = torch.zeros_like(is_full).index_fill_(0, top, True) & ~is_full
+        is_closed = chosen.sum(dim=1) >= max_experts
+        if is_segment is not None:
+            is_closed = is_closed | ~is_segment
+        order = gates[:, expert].masked_fill(is_closed, float("-inf")).argsort(descending=True, stable=True)
+        chosen[:, expert] = in_order.scatter(0, order, in_order) & ~is_closed
     return chosen
 
 
@@ -74,7 +81,13 @@ def quantile_threshold(gates: Tensor, capacity: float) -> Tensor:
 
 
 def threshold_from_other_rows(
-    gates: Tensor, row_of_segment: Tensor, num_rows: int, capacity: float, elsewhere: Tensor | None = None
+    gates: Tensor,
+    row_of_segment: Tensor,
+    num_rows: int,
+    capacity: float,
+    *,
+    stored: Tensor,
+    elsewhere: Tensor | None = None,
 ) -> Tensor:
     """Per segment, the quantile of the gates of all segments in the *other* rows of the batch.
 
@@ -84,10 +97,10 @@ def threshold_from_other_rows(
 
     Args:
         gates: (V, E).
-        row_of_segment: (V,) batch row of each segment; at least two rows, those of `elsewhere` included, must have
-            segments.
+        row_of_segment: (V,) batch row of each segment; B for an empty place.
         num_rows: B.
         capacity: mean number of experts per segment.
+        stored: (E,) thresholds for a row beside which no other has a segment.
         elsewhere: (V', E) gates of the rows that other processes hold.
 
     Returns:
@@ -95,16 +108,17 @@ def threshold_from_other_rows(
     """
     num_experts = gates.shape[1]
     rows = torch.arange(num_rows, device=gates.device)
-    is_own = row_of_segment[None, :] == rows[:, None]
-    others = gates.expand(num_rows, -1, -1).masked_fill(is_own[:, :, None], float("-inf"))
+    is_left_out = (row_of_segment == rows[:, None]) | (row_of_segment == num_rows)
+    others = gates.expand(num_rows, -1, -1).masked_fill(is_left_out[:, :, None], float("-inf"))
     if elsewhere is not None:
         others = torch.cat([others, elsewhere.expand(num_rows, -1, -1)], dim=1)
-    num_others = (others.shape[1] - is_own.sum(dim=1)).to(gates.dtype)
+    num_others = (others.shape[1] - is_left_out.sum(dim=1)).to(gates.dtype)
     rank = ((num_others + 1) * (capacity / num_experts)).clamp(min=1).minimum(num_others)
     ranked = others.sort(dim=1, descending=True).values
     high, low = (
-        ranked.gather(1, (place.long() - 1)[:, None, None].expand(-1, 1, num_experts)).squeeze(1)
+        ranked.gather(1, (place.long() - 1).clamp(min=0)[:, None, None].expand(-1, 1, num_experts)).squeeze(1)
         for place in (rank.floor(), rank.ceil())
     )
-    per_row = torch.lerp(high, low, rank.frac()[:, None])
-    return per_row[row_of_segment] * (1 - _TIE_MARGIN)
+    per_row = torch.lerp(high, low, rank.frac()[:, None]) * (1 - _TIE_MARGIN)
+    per_row = torch.where((num_others > 0)[:, None], per_row, stored.to(per_row.dtype))
+    return F.pad(per_row, (0, 0, 0, 1))[row_of_segment]

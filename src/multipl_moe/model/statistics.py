@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from multipl_moe.model.data_parallel import Ranks
+from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
-from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.selection import quantile_threshold
@@ -73,7 +73,7 @@ class LayerStatistics:
             segment_counts=None if self.segment_counts is None else ranks.total(self.segment_counts),
             segment_entropy_sum=sums[4],
             threshold=self.threshold,
-            gates=[ranks.gather(torch.cat(self.gates))[0]] if self.gates else [],
+            gates=[_everyones(torch.cat(self.gates), ranks)] if self.gates else [],
         )
 
     @property
@@ -133,6 +133,10 @@ def observe_with(model: nn.Module, observers: Mapping[int, RoutingObserver]) -> 
     finally:
         for index, layer in layers.items():
             layer.observer = previous[index]
+
+
+def _everyones(gates: Tensor, ranks: Ranks) -> Tensor:
+    return ranks.gather(gates, ranks.counts(len(gates), gates.device))
 
 
 def _entropy(probabilities: Tensor) -> float:

@@ -16,30 +16,39 @@ class TokenRouting(NamedTuple):
     """What the token router decided.
 
     Attributes:
+        logits: (N, E) the router's outputs.
         scores: (N, E) softmax over all experts, float32.
         chosen: (N, E) bool, k_t experts a token.
         gates: (N, E) the chosen scores divided by their sum, 0 elsewhere (gate-weight normalisation).
     """
 
+    logits: Tensor
     scores: Tensor
     chosen: Tensor
     gates: Tensor
 
+    def of_real(self, is_real: Tensor) -> "TokenRouting":
+        """The same with padding, where `is_real` (N,) is False, that has chosen nothing."""
+        return self._replace(chosen=self.chosen & is_real[:, None], gates=self.gates * is_real[:, None])
 
-def route_tokens(logits: Tensor, config: MoeConfig) -> TokenRouting:
+
+def route_tokens(logits: Tensor, config: MoeConfig, bias: Tensor | None = None) -> TokenRouting:
     """Pick the top k_t experts of each token (design 2; MultiPL-MoE, section 3).
 
     Args:
         logits: (N, E_t) router outputs, the shared expert last.
         config: with `shared_expert_selection` "always" the shared expert is in and k_t - 1 routed ones join it; with
             "competes" it is one among equals (MoE-LPR).
+        bias: (E_t - 1,) added to the logits of the routed experts where experts are picked, and nowhere else: gates and
+            losses do not know of it (Wang et al., arXiv 2408.15664).
     """
     scores = F.softmax(logits, dim=-1, dtype=torch.float32)
+    ranked = scores if bias is None else logits.detach().float() + F.pad(bias, (0, 1))
     chosen = torch.zeros_like(scores, dtype=torch.bool)
     if config.shared_expert_selection == "always":
-        chosen.scatter_(1, scores[:, :-1].topk(config.token_top_k - 1, dim=1).indices, True)
+        chosen = chosen.scatter(1, ranked[:, :-1].topk(config.token_top_k - 1, dim=1).indices, True)
         chosen[:, -1] = True
     else:
-        chosen.scatter_(1, scores.topk(config.token_top_k, dim=1).indices, True)
+        chosen = chosen.scatter(1, ranked.topk(config.token_top_k, dim=1).indices, True)
     kept = scores * chosen
-    return TokenRouting(scores, chosen, kept / kept.sum(dim=1, keepdim=True))
+    return TokenRouting(logits, scores, chosen, kept / kept.sum(dim=1, keepdim=True))

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from multipl_moe.model.modeling import hybrid_layers_of
+from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.recipe import Recipe
 
 _WINDOW_STEPS = 50
@@ -73,7 +73,7 @@ class BadStepGuard:
 
 
 class StepRecord:
-    """What a step has read and moved so far: its batches, and the thresholds from before it.
+    """What a step has read and moved so far: its batches, and what routers chose by before it.
 
     Attributes:
         batches: inputs of each forward pass.
@@ -83,17 +83,17 @@ class StepRecord:
     def __init__(self, model: nn.Module) -> None:
         self.batches: list[dict[str, Tensor]] = []
         self.losses: list[Tensor] = []
-        self._thresholds = {
-            layer: layer.segment_threshold.clone()
+        self._buffers = {
+            layer: {name: buffer.clone() for name, buffer in layer.named_buffers(recurse=False)}
             for layer in hybrid_layers_of(model).values()
-            if layer.moe.num_segment_experts
         }
 
-    def undo_thresholds(self) -> None:
-        """Put the segment thresholds back: those of a bad step may be no numbers."""
-        for layer, threshold in self._thresholds.items():
-            layer.segment_threshold.copy_(threshold)
-            layer.discard_batch_threshold()
+    def undo_routing(self) -> None:
+        """Put back what routers choose by: a bad step's may be no numbers."""
+        for layer, buffers in self._buffers.items():
+            for name, buffer in buffers.items():
+                layer.get_buffer(name).copy_(buffer)
+            layer.forget_noted()
 
     def save(self, file: Path) -> None:
         """Write the rows of all batches, one after another."""

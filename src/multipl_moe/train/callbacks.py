@@ -1,4 +1,4 @@
-"""What a training run does beside training: stops cleanly, saves when asked to, keeps thresholds whole, keeps time."""
+"""What a training run does beside training: stops cleanly, saves when asked to, keeps time."""
 
 import signal
 import time
@@ -9,7 +9,6 @@ from typing import Any
 from transformers import TrainerCallback
 
 from multipl_moe.launch import is_main
-from multipl_moe.model.modeling import hybrid_layers_of
 from multipl_moe.run_folder import read_json, write_json
 from multipl_moe.train.processes import any_process
 
@@ -64,15 +63,6 @@ class StopOnInterrupt(TrainerCallback):
         if not self.requested:
             self.requested = True
             self._on_request()
-
-
-class AbsorbThresholds(TrainerCallback):
-    """Moves the stored segment thresholds at the end of a step, so that a checkpoint holds nothing pending."""
-
-    def on_step_end(self, args, state, control, **kwargs):
-        """Absorb the last batch's quantiles."""
-        for layer in hybrid_layers_of(kwargs["model"]).values():
-            layer.absorb_batch_threshold()
 
 
 class FollowSettings(TrainerCallback):

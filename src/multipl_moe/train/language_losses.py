@@ -70,11 +70,21 @@ class LanguageLosses:
         losses_N = F.cross_entropy(
             logits.float().view(-1, vocab_size), targets_BT.reshape(-1), ignore_index=IGNORED_LABEL, reduction="none"
         )
+        return self.of_tokens(losses_N, targets_BT, num_items_in_batch)
+
+    def of_tokens(self, losses_N: Tensor, targets_BT: Tensor, num_items_in_batch: Tensor | int | None) -> Tensor:
+        """The same from the losses of tokens, 0 where nothing is to be predicted.
+
+        Args:
+            losses_N: of all tokens, rows one after another.
+            targets_BT: what each is to predict.
+            num_items_in_batch: what their sum is divided by; None: by their number.
+        """
         is_target_BT = targets_BT != IGNORED_LABEL
         if self.rows is not None:
             losses_B2 = torch.stack([losses_N.detach().view_as(targets_BT).sum(1), is_target_BT.sum(1)], dim=1)
-            empty_L2 = torch.zeros_like(self._sums_L2, device=logits.device)
-            self._pending.append(empty_L2.index_add(0, self.rows.to(logits.device), losses_B2.to(empty_L2)))
+            empty_L2 = torch.zeros_like(self._sums_L2, device=losses_N.device)
+            self._pending.append(empty_L2.index_add(0, self.rows.to(losses_N.device), losses_B2.to(empty_L2)))
         return losses_N.sum() / (is_target_BT.sum() if num_items_in_batch is None else num_items_in_batch)
 
     def keep(self) -> None:

@@ -14,7 +14,7 @@ from multipl_moe.errors import ConfigError, OutputError, Preempted
 from multipl_moe.launch import num_processes
 from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.recipe import Recipe
-from multipl_moe.train.callbacks import AbsorbThresholds, FollowSettings, StopOnInterrupt
+from multipl_moe.train.callbacks import FollowSettings, StopOnInterrupt
 from multipl_moe.train.checkpoints import checkpoint_path, full_disk_explained, last_checkpoint, load_trained
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.ordered_trainer import OrderedTrainer
@@ -78,7 +78,7 @@ def fit(
     if recipe.train.gradient_checkpointing:
         enable_checkpointing(model)
     if distribution(recipe) == "fsdp2":
-        shard(model)
+        shard(model, compute_dtype(recipe))
     interrupt = StopOnInterrupt(on_interrupt)
     trainer = trainer_class(
         recipe=recipe,
@@ -88,7 +88,7 @@ def fit(
         frozen_sha256=hashlib.sha256(json.dumps(sorted((frozen or {}).items())).encode()).hexdigest(),
         order_sha256=order_sha256,
         args=_arguments(recipe, checkpoints),
-        callbacks=[interrupt, FollowSettings(), AbsorbThresholds(), *callbacks],
+        callbacks=[interrupt, FollowSettings(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
     _require_processes(trainer)

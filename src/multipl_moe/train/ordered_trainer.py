@@ -12,6 +12,8 @@ from transformers import PreTrainedModel, Trainer
 
 from multipl_moe.device import dtype_name
 from multipl_moe.errors import OutputError, TrainingError
+from multipl_moe.model.decoder import decoder_of
+from multipl_moe.model.documents import attention_arguments, takes_document_bounds
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import read_json, write_json
 from multipl_moe.staging import staged_folder
@@ -25,6 +27,7 @@ from multipl_moe.train.checkpoints import (
 )
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
+from multipl_moe.train.new_rows import is_new_rows
 from multipl_moe.train.progress import LOSS_PREFIX, SKIPPED_KEY
 from multipl_moe.train.settings import compute_dtype
 from multipl_moe.train.sharding import is_sharded, load_sharded, save_sharded
@@ -103,9 +106,21 @@ class OrderedTrainer(Trainer):
         inputs = dict(inputs)
         self.language_losses.rows = inputs.pop(LANGUAGE_KEY)
         self._record.batches.append(inputs)
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        loss = super().training_step(model, inputs | self._arguments(inputs), num_items_in_batch)
         self._record.losses.append(loss)
         return loss
+
+    def _arguments(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """What the model is told beside the batch: a hybrid, to make no logits; a dense one, where documents begin.
+
+        Rows of new tokens add to the logits, so a model with some needs them. A hybrid tells attention by itself.
+        """
+        model = cast(PreTrainedModel, self.model)
+        if decoder_of(model) is not None:
+            return {"skip_logits": not any(is_new_rows(name) for name, _ in model.named_parameters())}
+        if takes_document_bounds(model.config._attn_implementation):
+            return attention_arguments(inputs["position_ids"].to(self.args.device))
+        return {}
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         """Clip, and judge the step before the optimiser takes it."""
@@ -126,7 +141,7 @@ class OrderedTrainer(Trainer):
     def _drop_step(self, model: nn.Module, record: StepRecord) -> None:
         """Let nothing of a step remain."""
         self.language_losses.drop()
-        record.undo_thresholds()
+        record.undo_routing()
         model.zero_grad()  # to None: the optimiser passes over every parameter
 
     def _stopped_by(self, problem: str, record: StepRecord) -> TrainingError:

@@ -12,7 +12,9 @@ from torch import nn
 from transformers import TrainerCallback
 
 from multipl_moe.launch import is_main
-from multipl_moe.model.modeling import hybrid_layers_of
+from multipl_moe.model.decoder import decoder_of
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.router_health import ROUTERS, extreme_ratios
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
 from multipl_moe.run_folder import write_text
 from multipl_moe.train.collapse import collapse_signs
@@ -67,6 +69,7 @@ class TrainingProgress(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs):
         """Start the bar and observe the routers."""
         self._model: nn.Module = kwargs["model"]
+        self._decoder = decoder_of(self._model)
         self._observe()
         self._task = self._progress.add_task("", total=state.max_steps, completed=state.global_step, status="")
         self._progress.start()
@@ -96,7 +99,7 @@ class TrainingProgress(TrainerCallback):
             "routers": layers,
         }
         _append(self.file, record)
-        status = f"loss {logs['loss']:.3f}{self._held_out}  {rate:,.0f} tokens/s  {describe_health(layers)}"
+        status = f"loss {logs['loss']:.3f}{self._held_out}  {rate:,.0f} tokens/s  {self._health_in_words(layers)}"
         self._progress.update(self._task, status=status)
         logs |= router_scalars(layers)
         self._warn(layers)
@@ -115,9 +118,12 @@ class TrainingProgress(TrainerCallback):
         """Take the bar away."""
         self.__exit__()
 
+    def _health_in_words(self, layers: dict[int, dict[str, Any]]) -> str:
+        return describe_health(layers, self._decoder.config.moe_config) if self._decoder is not None else ""
+
     def _warn(self, layers: dict[int, dict[str, Any]]) -> None:
-        for hybrid in list(hybrid_layers_of(self._model).values())[:1]:
-            for kind, line in collapse_signs(layers, hybrid.moe).items():
+        if self._decoder is not None:
+            for kind, line in collapse_signs(layers, self._decoder.config.moe_config).items():
                 if kind not in self._warned:
                     self._console.print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
                     self._warned.add(kind)
@@ -128,8 +134,9 @@ class TrainingProgress(TrainerCallback):
 
     def _router_health(self) -> dict[int, dict[str, Any]]:
         """What the routers of each layer did since the last line, in all processes."""
-        ranks = {index: layer.ranks for index, layer in hybrid_layers_of(self._model).items()}
-        return {index: layer.over(ranks[index]).summary() for index, layer in self._statistics.items()}
+        if self._decoder is None:
+            return {}
+        return {index: layer.over(self._decoder.ranks).summary() for index, layer in self._statistics.items()}
 
     def _keep_until(self, step: int) -> None:
         """Drop the lines after the checkpoint that a resumed run starts from."""
@@ -158,19 +165,11 @@ def read_records(file: Path) -> list[dict[str, Any]]:
     return records
 
 
-def describe_health(layers: dict[int, dict[str, Any]]) -> str:
-    """Router health in a few words: the span of expert loads relative to the mean of their layer, and dead experts."""
+def describe_health(layers: dict[int, dict[str, Any]], moe: MoeConfig) -> str:
+    """Router health in a few words: the span of expert loads as multiples of a fair share, and dead experts."""
     if not layers:
         return ""
-    parts = []
-    for kind, key in (("token", "token_load"), ("segment", "segment_load")):
-        ratios = []
-        for layer in layers.values():
-            loads = layer.get(key, [])
-            loads = loads[:-1] if kind == "token" else loads
-            mean = sum(loads) / len(loads) if loads else 0
-            ratios += [load / mean for load in loads if mean]
-        if ratios:
-            parts.append(f"{kind} load {min(ratios):.1f}-{max(ratios):.1f}x")
-    dead = sum(layer.get(f"dead_{kind}_experts", 0) for layer in layers.values() for kind in ("token", "segment"))
+    spans = extreme_ratios(layers.values(), moe)
+    parts = [f"{kind} load {low:.1f}-{high:.1f}x" for kind, (low, high) in spans.items()]
+    dead = sum(layer.get(f"dead_{kind}_experts", 0) for layer in layers.values() for kind in ROUTERS)
     return ", ".join([*parts, f"{dead} dead" if dead else "none dead"])

@@ -7,7 +7,7 @@ pass is counted, in its dtype, under every method, attention and form of experts
 import weakref
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils.operations import convert_outputs_to_fp32
@@ -19,8 +19,8 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 from transformers import PreTrainedModel
 
+from multipl_moe.model.decoder import MultiplMoeModel, MultiplMoeModelOutput
 from multipl_moe.model.hybrid import HybridMoe
-from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import num_visited_experts
 from multipl_moe.model.segments import SegmentPlan, pool_windows
@@ -69,7 +69,8 @@ def rehearse_step(model: PreTrainedModel, recipe: Recipe, device: str) -> StepCo
         inputs["position_ids"] = torch.arange(shape[1], device=device).expand(shape)
         count = torch.tensor(shape[0] * shape[1], device=device)
         with ledger:
-            forward(**inputs, num_items_in_batch=count, use_cache=False)["loss"].backward()
+            arguments = {"skip_logits": True} if hasattr(model, "hybrid_layers") else {}
+            forward(**inputs, **arguments, num_items_in_batch=count, use_cache=False)["loss"].backward()
     passes = train.accumulation_steps
     return StepCost(ledger.peak_bytes, passes * ledger.flops, passes * ledger.moved_bytes)
 
@@ -148,11 +149,16 @@ def _grouped_mm_flops(left: Tensor, right: Tensor) -> int:
 def _decide_routing(model: nn.Module) -> None:
     """Let each hybrid block visit as many experts as it does on average: without data there is nothing to route by."""
     for module in model.modules():
-        if isinstance(module, MultiplMoeForCausalLM):
-            for planned in [module.model, *module.model.layers]:
-                planned._forward_pre_hooks.clear()
+        if isinstance(module, MultiplMoeModel):
+            module.forward = cast(Any, partial(_without_plan, module))
             for block in module.hybrid_layers.values():
-                block.forward = partial(_visit_evenly, block)
+                block.forward = cast(Any, partial(_visit_evenly, block))
+
+
+def _without_plan(decoder: MultiplMoeModel, **kwargs: Any) -> MultiplMoeModelOutput:
+    """The decoder's output in shape: where segments lie is told by values, which there are none of."""
+    outputs = decoder.base_decoder(routing=None, **kwargs)
+    return MultiplMoeModelOutput(last_hidden_state=outputs.last_hidden_state)
 
 
 def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:

@@ -4,11 +4,9 @@ from collections.abc import Iterable
 
 import torch
 
+from multipl_moe.model.calibration import observe_inputs
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.selection import quantile_threshold
-from multipl_moe.model.statistics import LayerStatistics, observe_routing
-
-Batches = list[dict[str, torch.Tensor]]
 
 
 @torch.no_grad()
@@ -39,21 +37,10 @@ def calibrate_after_review(
     if not moe.has_thresholds:
         return
     texts = {"learn": list(learn), "keep": list(keep)}
-    was_training = model.training
-    model.eval()
     for _ in range(passes):
-        gates = {role: _gates(model, batches) for role, batches in texts.items()}
+        seen = {role: observe_inputs(model.model, batches, as_in_training=False) for role, batches in texts.items()}
         for index, layer in model.hybrid_layers.items():
-            wanted = quantile_threshold(gates["learn"][index], moe.segment_capacity)
-            bound = quantile_threshold(gates["keep"][index], keep_load * moe.num_segment_experts)
+            wanted = quantile_threshold(seen["learn"][index].gates, moe.segment_capacity)
+            bound = quantile_threshold(seen["keep"][index].gates, keep_load * moe.num_segment_experts)
             layer.segment_threshold.copy_(torch.maximum(wanted, bound))
-            layer.discard_batch_threshold()
-    model.train(was_training)
-
-
-def _gates(model: MultiplMoeForCausalLM, batches: Batches) -> dict[int, torch.Tensor]:
-    statistics: dict[int, LayerStatistics]
-    with observe_routing(model) as statistics:
-        for batch in batches:
-            model.model(**{key: value.to(model.device) for key, value in batch.items()})
-    return {index: torch.cat(layer.gates) for index, layer in statistics.items()}
+            layer.forget_noted()

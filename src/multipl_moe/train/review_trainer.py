@@ -7,19 +7,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import TrainerCallback
 
 from multipl_moe.corpus.packed import IGNORED_LABEL
+from multipl_moe.model.decoder import hybrid_layers_of, routing_as_in_training
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
-from multipl_moe.model.losses import load_balancing_loss
-from multipl_moe.model.modeling import hybrid_layers_of
+from multipl_moe.model.losses import balanced_experts, load_balancing_loss
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
-from multipl_moe.model.selection import quantile_threshold
 from multipl_moe.model.statistics import observe_with
+from multipl_moe.model.token_bias import routed_sums
 from multipl_moe.model.token_moe import TokenRouting
 from multipl_moe.recipe import Recipe
-from multipl_moe.train.bad_steps import StepRecord
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.review_loss import routing_loss
 
@@ -39,8 +37,6 @@ class ReviewTrainer(OrderedTrainer):
         roles = [recipe.languages[name] for name in self.language_losses.languages]
         self._keeps_L = torch.tensor([role == "keep" for role in roles])
         self._coefficient = recipe.review.coefficient
-        self._thresholds = FollowRowsToLearn()
-        self.add_callback(self._thresholds)
 
     def compute_loss(
         self,
@@ -53,20 +49,15 @@ class ReviewTrainer(OrderedTrainer):
         assert self.language_losses.rows is not None
         keeps_B = self._keeps_L.to(self.language_losses.rows.device)[self.language_losses.rows]
         hybrid = self.accelerator.unwrap_model(model)
-        for layer in hybrid_layers_of(hybrid).values():
-            layer.eval()
-        with record_routing(hybrid) as routed:
+        with routing_as_in_training(hybrid, False), record_routing(hybrid) as routed:
             loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        self._thresholds.note(keeps_B, routed)
+        for record in routed.values():
+            record.layer.note_batch(*_of_rows_to_learn(keeps_B, record))
         share = 1.0
         if num_items_in_batch is not None:
             share = (inputs["labels"][:, 1:] != IGNORED_LABEL).sum() / num_items_in_batch
         loss = loss + share * self._router_losses(keeps_B, routed).to(loss.device)
         return (loss, outputs) if return_outputs else loss
-
-    def _drop_step(self, model: nn.Module, record: StepRecord) -> None:
-        super()._drop_step(model, record)
-        self._thresholds.forget()
 
     def _router_losses(self, keeps_B: Tensor, routed: dict[int, "RoutingRecord"]) -> Tensor:
         """Mean over the layers."""
@@ -78,46 +69,15 @@ class ReviewTrainer(OrderedTrainer):
         loss = self._coefficient * routing_loss(keeps_B, plan, tokens, record.segments, threshold)
         if tokens is not None:
             learns_N = ~keeps_B[plan.row_of_segment[plan.segment_of_token]]
-            balance = load_balancing_loss(tokens.scores[learns_N], tokens.chosen[learns_N])
+            experts = balanced_experts(moe)
+            balance = load_balancing_loss(tokens.logits[learns_N, experts], tokens.chosen[learns_N, experts])
             loss = loss + moe.router_aux_loss_coef * balance
         return loss
 
 
-class FollowRowsToLearn(TrainerCallback):
-    """Moves stored thresholds, after each step, towards the quantiles of the gates that rows to learn had in it.
-
-    They are in the checkpoint, so a resumed run goes on with the same.
-    """
-
-    def __init__(self) -> None:
-        self._gates: dict[int, list[Tensor]] = {}
-
-    def note(self, keeps_B: Tensor, routed: dict[int, "RoutingRecord"]) -> None:
-        """Remember the gates of a micro-batch's rows to learn."""
-        for index, record in routed.items():
-            if record.segments is not None and record.layer.moe.has_thresholds:
-                learns_V = ~keeps_B[record.plan.row_of_segment]
-                self._gates.setdefault(index, []).append(record.segments.gates.detach()[learns_V])
-
-    def forget(self) -> None:
-        """Leave out what was noted since the last step."""
-        self._gates.clear()
-
-    def on_step_end(self, args, state, control, **kwargs):
-        """Move the thresholds."""
-        for index, layer in hybrid_layers_of(kwargs["model"]).items():
-            gates = torch.cat(self._gates[index]) if index in self._gates else torch.empty(0)
-            if len(gates):
-                layer.follow_quantiles(quantile_threshold(gates, layer.moe.segment_capacity))
-        self.forget()
-
-
 @dataclass
 class RoutingRecord:
-    """What a layer's routers decided in one forward pass, with the graph that leads to it; passed on to `observer`.
-
-    It only stores: operations within the layer would differ from those of a recomputation under gradient checkpointing.
-    """
+    """What a layer's routers decided in one forward pass, with the graph that leads to it; passed on to `observer`."""
 
     layer: HybridMoe
     observer: RoutingObserver | None
@@ -134,11 +94,22 @@ class RoutingRecord:
             self.observer(layer, plan, tokens, segments)
 
 
+def _of_rows_to_learn(keeps_B: Tensor, record: RoutingRecord) -> tuple[Tensor | None, Tensor | None]:
+    """What thresholds and biases follow: gates of the segments, and sums over the tokens, of rows to learn."""
+    plan, tokens, segments = record.plan, record.tokens, record.segments
+    learns_V = ~keeps_B[plan.row_of_segment]
+    gates = None if segments is None else segments.gates[learns_V]
+    if tokens is None:
+        return gates, None
+    learns_N = learns_V[plan.segment_of_token]
+    return gates, routed_sums(tokens.logits[learns_N], tokens.chosen[learns_N])
+
+
 @contextmanager
 def record_routing(model: nn.Module) -> Iterator[dict[int, RoutingRecord]]:
     """Record every hybrid layer's routing, by layer index, while the block runs; observers in place see it too.
 
-    The backward pass lies after the block, so what gradient checkpointing computes again is not recorded.
+    What gradient checkpointing computes again is not recorded.
     """
     records = {index: RoutingRecord(layer, layer.observer) for index, layer in hybrid_layers_of(model).items()}
     with observe_with(model, records):

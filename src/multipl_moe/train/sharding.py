@@ -7,6 +7,7 @@ on CPUs and could not be tested there.
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
@@ -16,7 +17,7 @@ from torch.distributed.checkpoint.state_dict import (
     get_state_dict,
     set_state_dict,
 )
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import Shard
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
@@ -27,25 +28,47 @@ from multipl_moe.model.lora_experts import LoraExperts
 _TRAINED_ONLY = StateDictOptions(ignore_frozen_params=True)
 
 
-def shard(model: PreTrainedModel) -> None:
+def shard(model: PreTrainedModel, dtype: torch.dtype = torch.float32) -> None:
     """Divide the weights of a model over all processes, in place; gradients are averaged over them.
 
     Units that are gathered and freed together: in a hybrid layer the experts, the frozen shared expert, and the routers
     with the start vector (all three in one where experts compute with the shared expert's weights); of each decoder
-    layer the rest; of the model the rest (embeddings, last norm, head).
+    layer the rest; of the model the rest (embeddings, last norm, head). Where training computes in bfloat16, the
+    feed-forward block of a dense layer is a unit too.
+
+    What is divided keeps its dtype: float32 of all that learns. Experts and feed-forward blocks are gathered in the
+    dtype that autocast casts them to anyway, with half the bytes and no copy; their gradients are added up in float32.
+    All else is gathered as it is, as autocast leaves some of it alone: norms, embeddings, start vectors.
 
     Args:
         model: the same on every process, with the parameters that learn told apart.
+        dtype: of matrix products in training, as autocast computes them.
     """
+    policy = _policy(dtype)
     decoder: Any = model.get_decoder()
     for layer in decoder.layers:
+        for block in _feed_forward_blocks(layer.mlp, dtype):
+            fully_shard(block, mp_policy=policy, shard_placement_fn=_placement)
         if isinstance(layer.mlp, HybridMoe):
-            is_apart = not isinstance(layer.mlp.experts, LoraExperts)
-            for unit in (layer.mlp.experts, layer.mlp.shared_expert) if is_apart else ():
-                fully_shard(unit, shard_placement_fn=_placement)
             fully_shard(layer.mlp, shard_placement_fn=_placement)
         fully_shard(layer, shard_placement_fn=_placement)
     fully_shard(model, shard_placement_fn=_placement)
+
+
+def _policy(dtype: torch.dtype) -> MixedPrecisionPolicy:
+    """Weights gathered in `dtype`, gradients reduced in float32. Inputs are left to autocast, which casts them later
+    than the policy would: gradients of tokens that meet in an expert's input are added up in the input's dtype."""
+    if dtype == torch.float32:
+        return MixedPrecisionPolicy()
+    return MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32, cast_forward_inputs=False)
+
+
+def _feed_forward_blocks(block: nn.Module, dtype: torch.dtype) -> tuple[nn.Module, ...]:
+    """The parts of a decoder layer's `mlp` that are units, in which autocast casts every weight."""
+    if isinstance(block, HybridMoe):
+        return () if isinstance(block.experts, LoraExperts) else (block.experts, block.shared_expert)
+    owners = (module for module in block.modules() if module._parameters)
+    return (block,) if dtype != torch.float32 and all(isinstance(owner, nn.Linear) for owner in owners) else ()
 
 
 def is_sharded(model: nn.Module) -> bool:

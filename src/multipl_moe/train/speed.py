@@ -1,11 +1,12 @@
 """How fast this machine computes and moves memory, measured in a second."""
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+
+from multipl_moe.train.timing import seconds_of
 
 _WARM_UP_CALLS, _REPEATS = 3, 7
 _STREAMED_ELEMENTS = 2**24  # more than caches hold, as the activations of a step
@@ -48,13 +49,6 @@ def measure_speed(dtype: torch.dtype, *, num_rows: int, hidden_size: int, interm
 
 
 def _median_seconds(step: Callable[[], object]) -> float:
-    seconds = []
     for _ in range(_WARM_UP_CALLS):
         step()
-    for _ in range(_REPEATS):
-        begin = time.perf_counter()
-        step()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - begin)
-    return statistics.median(seconds)
+    return statistics.median(seconds_of(step) for _ in range(_REPEATS))

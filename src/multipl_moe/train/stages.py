@@ -72,7 +72,12 @@ def verify_frozen(model: nn.Module, before: dict[str, str]) -> str:
     after = frozen_hashes(model)
     if changed := [name for name, digest in before.items() if after.get(name) != digest]:
         raise FrozenParameterError(f"{len(changed)} frozen parameters changed during training, first {changed[0]}")
-    return hashlib.sha256("".join(f"{name}{digest}" for name, digest in sorted(after.items())).encode()).hexdigest()
+    return hash_of(after)
+
+
+def hash_of(hashes: Mapping[str, str]) -> str:
+    """One hash over those of `frozen_hashes`, which `verify_frozen` returns of a model whose frozen ones are these."""
+    return hashlib.sha256("".join(f"{name}{digest}" for name, digest in sorted(hashes.items())).encode()).hexdigest()
 
 
 def _bytes(tensor: torch.Tensor) -> memoryview:

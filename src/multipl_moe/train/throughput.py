@@ -1,7 +1,7 @@
 """How fast this machine trains, measured on a few real steps, to fit a run into a time budget."""
 
 import statistics
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from multipl_moe.recipe import Recipe
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.mixture import training_data
 from multipl_moe.train.settings import attention_implementation, compute_dtype, unify_dtype
+from multipl_moe.train.timing import seconds_of
 
 _WARM_UP_STEPS, _TIMED_STEPS = 1, 3
 
@@ -29,15 +30,17 @@ def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> floa
     dtype, rows = compute_dtype(recipe), recipe.train.batch_sequences
     num_steps = _WARM_UP_STEPS + _TIMED_STEPS
     data = training_data(recipe, corpus, num_steps * rows)
-    seconds = []
-    for step in range(num_steps):
-        items = [data[step * rows + row] for row in range(rows)]
-        batch = {key: torch.stack([item[key] for item in items]).to(model.device) for key in items[0]}
-        begin = time.perf_counter()
+
+    def train_on(batch: dict[str, torch.Tensor]) -> None:
         with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
             loss = model(**batch).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        seconds.append(time.perf_counter() - begin)
+
+    seconds = []
+    for step in range(num_steps):
+        items = [data[step * rows + row] for row in range(rows)]
+        batch = {key: torch.stack([item[key] for item in items]).to(model.device) for key in items[0]}
+        seconds.append(seconds_of(partial(train_on, batch)))
     return rows * recipe.train.sequence_tokens / statistics.median(seconds[_WARM_UP_STEPS:])

@@ -1,17 +1,20 @@
 """A training run: a model and a corpus in, a trained checkpoint and the proof of what stayed frozen out."""
 
+import gc
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypedDict, Unpack
 
+import torch
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
 from multipl_moe.corpus.decontamination.record import training_record
 from multipl_moe.device import dtype_name, move_to_best_device
 from multipl_moe.launch import is_main
 from multipl_moe.loading import held_in_fast_dtype, load_config, require_positions
+from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -19,7 +22,6 @@ from multipl_moe.preemption import preemptible
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import write_json
 from multipl_moe.staging import copy_companions, refuse_existing, staged_folder
-from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.train.callbacks import TrainingClock
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
 from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer
@@ -27,7 +29,7 @@ from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import METHODS, load_for_training, merge_adapters, prepare
 from multipl_moe.train.mixture import MixtureSummary, training_data
-from multipl_moe.train.new_rows import fold_new_rows
+from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_learn
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.result import TrainResult
@@ -41,7 +43,7 @@ from multipl_moe.train.settings import (
     unify_dtype,
 )
 from multipl_moe.train.sharding import full_weights, is_sharded
-from multipl_moe.train.stages import Audit, frozen_hashes, verify_frozen
+from multipl_moe.train.stages import Audit, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.trackers import require_trackers, tracking
 from multipl_moe.upcycle.new_tokens import dense_start
 
@@ -158,14 +160,16 @@ def run_stage(
             trainer_class=stage.trainer_class,
         )
     if is_sharded(model):
-        model = _whole(model, stage, recipe, start)
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(storage_dtype)
+        trained = _whole(model, recipe, start, storage_dtype)
+        del model  # its parts make room for the whole
+        gc.collect()
+    else:
+        trained = _held_in(storage_dtype, model)
     result = TrainResult(
         stage.name,
         output / "model",
         audit,
-        frozen_sha256=verify_frozen(model, before),
+        frozen_sha256=hash_of(before) if trained is None else verify_frozen(trained, before),
         tokens=sequences * recipe.train.sequence_tokens,
         seconds=clock.seconds,
         steps=training_steps(recipe),
@@ -175,9 +179,10 @@ def run_stage(
         data=dataset.summary.to_json(),
         decontamination=training_record(start, corpus),
     )
-    fold_new_rows(model)
-    if is_main():
-        _write(result, model, finish, start, output)
+    if trained is not None:
+        fold_new_rows(trained)
+        if is_main():
+            _write(result, trained, finish, start, output)
     wait_for_all()
     return result
 
@@ -197,21 +202,40 @@ def _enter(recipe: Recipe, model_folder: Path, output: Path, checkpoints: Path) 
         return dense_start(recipe, model_folder, output / "start")
 
 
-def _whole(sharded: PreTrainedModel, stage: Stage, recipe: Recipe, model_folder: Path) -> PreTrainedModel:
-    """The trained model in one piece in the main process; in the others the one that training started from."""
+def _whole(sharded: PreTrainedModel, recipe: Recipe, model_folder: Path, dtype: torch.dtype) -> PreTrainedModel | None:
+    """The trained model in one piece, in main memory and in a dtype, in the main process; None in the others.
+
+    What is loaded lends its structure alone: a loaded weight is a part of the file, which nobody reads, until the
+    trained one takes its place. So there is one copy of the weights, less than what they were gathered in.
+    """
+    learns = {name for name, parameter in sharded.named_parameters() if parameter.requires_grad}
     weights = full_weights(sharded)
+    if not is_main():
+        return None
     model = load_for_training(recipe, model_folder)
-    stage.prepare(model, recipe)
-    unify_dtype(model, recipe)
-    if is_main():
-        model.load_state_dict(weights)
-        move_to_best_device(model)
+    model.set_attn_implementation(attention_implementation(model, recipe))
+    if any(map(is_new_rows, learns)):
+        let_new_rows_learn(model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in learns)
+    for name, _ in model.named_parameters(remove_duplicate=False):
+        weights[name] = weights[name].to(dtype)
+    model.load_state_dict(weights, assign=True)
+    model.tie_weights()
+    return model
+
+
+def _held_in(dtype: torch.dtype, model: PreTrainedModel) -> PreTrainedModel:
+    """The model with all weights in a dtype, of which float32 masters were rounded; buffers keep theirs."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
     return model
 
 
 def _write(result: TrainResult, model: PreTrainedModel, finish: Finish, start: Path, output: Path) -> None:
     """The trained model, then the note that it is whole; what only an unfinished run needs goes last."""
     checkpoints = output / "checkpoints"
+    move_to_best_device(model)
     with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
         finish.save(model, staging)
         copy_companions(start, staging)
@@ -229,13 +253,13 @@ class _CalibrateAndMerge:
         if isinstance(config, MultiplMoeConfig):
             require_positions(config, recipe.train.calibration_sequence_tokens, "train.calibration_sequence_tokens")
             self._expert_use = expert_use_batches(recipe, corpus)
-            if config.moe_config.has_thresholds:
+            if config.moe_config.stores_routing:
                 tokenizer = AutoTokenizer.from_pretrained(model_folder)
                 self._calibration = list(calibration_batches(recipe, corpus, tokenizer))
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):
             with held_in_fast_dtype(model):
-                calibrate_thresholds(model, self._calibration)
+                calibrate_routing(model, self._calibration)
                 measure_expert_use(model, self._expert_use).save(folder)
         merge_adapters(model).save_pretrained(folder)

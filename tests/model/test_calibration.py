@@ -5,10 +5,10 @@ import torch
 
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
+from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.selection import num_taken
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
-from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.train.data import calibration_batches
 from tests.conftest import random_tokens, randomise, tiny_hybrid
 from tests.train.tiny import World
@@ -40,7 +40,7 @@ def _observe(model: MultiplMoeForCausalLM, batches: Batches) -> dict[int, LayerS
 
 
 def test_every_expert_of_the_first_hybrid_layer_takes_its_share_of_the_calibration_text(model, batches):
-    calibrate_thresholds(model, batches)
+    calibrate_routing(model, batches)
     layer = _observe(model, batches)[1]
     counts = layer.segment_counts
     assert counts is not None
@@ -54,17 +54,17 @@ def test_uncalibrated_thresholds_do_not_give_these_shares(model, batches):
 
 def test_thresholds_are_the_quantiles_of_the_gates_of_the_last_pass(model, batches):
     # The last pass routed with the thresholds of the second to last.
-    calibrate_thresholds(model, batches, passes=2)
+    calibrate_routing(model, batches, passes=2)
     expected = {index: layer.quantile_threshold() for index, layer in _observe(model, batches).items()}
     second = {index: layer.segment_threshold.clone() for index, layer in model.hybrid_layers.items()}
-    calibrate_thresholds(model, batches, passes=3)
+    calibrate_routing(model, batches, passes=3)
     for index, layer in model.hybrid_layers.items():
         torch.testing.assert_close(layer.segment_threshold, expected[index], rtol=0, atol=0)
     torch.testing.assert_close(second[1], expected[1], rtol=0, atol=0)
 
 
 def test_a_threshold_lies_just_below_the_gate_of_the_last_segment_taken(model, batches):
-    calibrate_thresholds(model, batches)
+    calibrate_routing(model, batches)
     gates = torch.cat(_observe(model, batches)[1].gates)
     taken = num_taken(len(gates), 1.0, 3)
     for expert, threshold in enumerate(model.hybrid_layers[1].segment_threshold.tolist()):
@@ -74,20 +74,32 @@ def test_a_threshold_lies_just_below_the_gate_of_the_last_segment_taken(model, b
 
 def test_first_pass_routes_as_in_training_and_the_others_as_in_evaluation(model, batches, monkeypatch):
     modes = []
-    forward = model.model.forward
-    monkeypatch.setattr(model.model, "forward", lambda **kw: modes.append(model.training) or forward(**kw))
-    calibrate_thresholds(model, batches, passes=3)
-    assert modes == [True] * len(batches) + [False] * 2 * len(batches)
+    decoder = model.model
+    forward = decoder.forward
+    note = lambda **kw: modes.append((decoder.training, decoder.routes_as_in_training)) or forward(**kw)  # noqa: E731
+    monkeypatch.setattr(decoder, "forward", note)
+    calibrate_routing(model.train(), batches, passes=3)
+    assert modes == [(False, True)] * len(batches) + [(False, False)] * 2 * len(batches)
+
+
+def test_every_routed_expert_serves_its_share_of_the_calibration_text(model, batches):
+    for layer in model.hybrid_layers.values():
+        randomise(layer.token_router)
+    before = _observe(model, batches)[1].token_load[:-1]
+    assert min(before) * 3 < 0.7
+    calibrate_routing(model, batches)
+    after = _observe(model, batches)[1].token_load[:-1]
+    assert 0.95 < min(after) * 3 <= max(after) * 3 < 1.05
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_nothing_but_the_thresholds_changes(model, batches, training: bool):
+def test_nothing_but_thresholds_and_biases_changes(model, batches, training: bool):
     model.train(training)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    calibrate_thresholds(model, batches)
+    calibrate_routing(model, batches)
     after = model.state_dict()
     changed = {name for name in after if not torch.equal(before[name], after[name])}
-    assert changed == {f"model.layers.{layer}.mlp.segment_threshold" for layer in (1, 2)}
+    assert changed == {f"model.layers.{i}.mlp.{name}" for i in (1, 2) for name in ("segment_threshold", "token_bias")}
     assert model.training == training
     assert all(layer.observer is None for layer in model.hybrid_layers.values())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -96,30 +108,28 @@ def test_nothing_but_the_thresholds_changes(model, batches, training: bool):
 def test_quantiles_of_earlier_batches_do_not_move_the_thresholds_afterwards(model, batches):
     model.train()
     model(**batches[0])
-    calibrate_thresholds(model, batches)
+    calibrate_routing(model, batches)
     stored = {index: layer.segment_threshold.clone() for index, layer in model.hybrid_layers.items()}
-    for layer in model.hybrid_layers.values():
-        layer.absorb_batch_threshold()
+    torch.optim.SGD(model.parameters(), lr=0.0).step()
     for index, layer in model.hybrid_layers.items():
         assert torch.equal(layer.segment_threshold, stored[index])
 
 
-@pytest.mark.parametrize("preset", ["token-only", "moe-lpr", "paper"])
-def test_models_without_thresholds_stay_as_they_are_and_do_not_even_run(preset: str, monkeypatch):
-    model = tiny_hybrid(preset)
+def test_models_that_store_nothing_stay_as_they_are_and_do_not_even_run(monkeypatch):
+    model = tiny_hybrid("paper")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
     def fail(**kwargs) -> None:
         raise AssertionError("the model ran")
 
     monkeypatch.setattr(model.model, "forward", fail)
-    calibrate_thresholds(model, [{"input_ids": random_tokens(2, 12)}])
+    calibrate_routing(model, [{"input_ids": random_tokens(2, 12)}])
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
 def test_batches_may_come_from_a_generator(model, world: World, batches):
-    calibrate_thresholds(model, calibration_batches(world.recipe, world.corpus, load_tokenizer(world.base)))
+    calibrate_routing(model, calibration_batches(world.recipe, world.corpus, load_tokenizer(world.base)))
     expected = {index: layer.segment_threshold.clone() for index, layer in model.hybrid_layers.items()}
-    calibrate_thresholds(model, batches)
+    calibrate_routing(model, batches)
     for index, layer in model.hybrid_layers.items():
         torch.testing.assert_close(layer.segment_threshold, expected[index])

@@ -1,0 +1,95 @@
+"""Setting what routers choose by to what a text asks for: segment thresholds and the biases of token routers."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.model.decoder import MultiplMoeModel, require_hybrid, routing_as_in_training
+from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.segment_moe import SegmentRouting
+from multipl_moe.model.segments import SegmentPlan
+from multipl_moe.model.selection import quantile_threshold
+from multipl_moe.model.statistics import observe_with
+from multipl_moe.model.token_bias import balancing_bias
+from multipl_moe.model.token_moe import TokenRouting
+
+
+@torch.no_grad()
+def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]], passes: int = 1) -> None:
+    """Store the thresholds and biases at which every expert gets its fair share of a text.
+
+    The first pass routes as in training (thresholds from the other rows of a batch), so that deep layers see the inputs
+    that they were trained on; further ones route with what was just stored, which changes what deeper layers see a
+    little. All else is as in evaluation, dropout left out. More text serves better than more passes: neighbouring
+    segments are alike, so a quantile is uncertain.
+
+    Args:
+        model: hybrid; one whose routers store nothing (preset `paper`) is left as it is.
+        batches: inputs of the model, many rows each, text of all languages that it is for; read once a pass.
+        passes: how often.
+
+    Raises:
+        ConfigError: the model is dense, or there are no batches.
+    """
+    decoder = require_hybrid(model)
+    if not decoder.config.moe_config.stores_routing:
+        return
+    batches = [{key: value.to(decoder.device) for key, value in batch.items()} for batch in batches]
+    if not batches:
+        raise ConfigError("batches: there is none; give inputs of the model, text of all languages that it is for")
+    for number in range(passes):
+        for index, seen in observe_inputs(decoder, batches, as_in_training=number == 0).items():
+            _store(decoder.hybrid_layers[index], seen)
+
+
+class RouterInputs:
+    """A `RoutingObserver` that keeps the token logits and the segment gates of one layer."""
+
+    def __init__(self) -> None:
+        self._logits: list[Tensor] = []
+        self._gates: list[Tensor] = []
+
+    def __call__(
+        self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
+    ) -> None:
+        """Take note of one forward pass."""
+        if tokens is not None:
+            self._logits.append(tokens.logits.detach().float())
+        if segments is not None:
+            self._gates.append(segments.gates.detach())
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, E_t) of all tokens."""
+        return torch.cat(self._logits)
+
+    @property
+    def gates(self) -> Tensor:
+        """(V, E_s) of all segments."""
+        return torch.cat(self._gates)
+
+
+def observe_inputs(
+    decoder: MultiplMoeModel, batches: Iterable[Mapping[str, Tensor]], *, as_in_training: bool
+) -> dict[int, RouterInputs]:
+    """What the routers of each layer say to a text; the model is in evaluation mode meanwhile."""
+    seen = {index: RouterInputs() for index in decoder.hybrid_layers}
+    was_training = decoder.training
+    decoder.eval()
+    try:
+        with routing_as_in_training(decoder, as_in_training), observe_with(decoder, seen):
+            for batch in batches:
+                decoder(**{key: value.to(decoder.device) for key, value in batch.items()})
+    finally:
+        decoder.train(was_training)
+    return seen
+
+
+def _store(layer: HybridMoe, seen: RouterInputs) -> None:
+    if layer.moe.has_thresholds:
+        layer.segment_threshold.copy_(quantile_threshold(seen.gates, layer.moe.segment_capacity))
+    if layer.token_bias is not None:
+        layer.token_bias.copy_(balancing_bias(seen.logits, layer.token_bias, layer.moe))
+    layer.forget_noted()

@@ -1,0 +1,326 @@
+"""The decoder of a hybrid model: any supported base's, with the feed-forward blocks of chosen layers replaced."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedModel
+from transformers.cache_utils import Cache, DynamicCache
+from transformers.modeling_outputs import MoeModelOutputWithPast
+from transformers.utils.deprecation import deprecate_kwarg
+from transformers.utils.generic import can_return_tuple
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.model.cache import add_segment_state, require_dynamic
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.data_parallel import ALONE, Ranks
+from multipl_moe.model.documents import PADDING_POSITION, attention_arguments, takes_document_bounds
+from multipl_moe.model.families import family_of
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS, HybridMoe
+from multipl_moe.model.losses import mean_load_balancing_loss
+from multipl_moe.model.routing_pass import RoutingPass, carry_routing
+from multipl_moe.model.segments import places_for, plan_segments
+from multipl_moe.model.token_bias import routed_sums
+
+_logger = logging.getLogger(__name__)
+NO_CACHE = (
+    "preset {!r} cannot generate with a cache: its routing of a segment sees later tokens of that segment and the "
+    "other segments of the batch, so every step routes the whole sequence anew"
+)
+# What transformers must know of the base: its attention, and what a device map may not tear apart or move.
+_OF_BASE = ("_supports_sdpa", "_no_split_modules", "_skip_keys_device_placement", "_keep_in_fp32_modules")
+_NO_MASK = (
+    "attention_mask: it must be (rows, tokens), nonzero for real tokens, not {}; packed documents are kept apart by "
+    "position_ids alone"
+)
+_QUANTIZED = (
+    "quantization_config: bitsandbytes, torchao, GPTQ and their like replace nn.Linear alone, so the experts "
+    "(stacked parameters, most of its weights) stay as they are"
+)
+
+
+class MultiplMoePreTrainedModel(PreTrainedModel):
+    """What the decoder and the causal language model have in common."""
+
+    config: MultiplMoeConfig
+    config_class = MultiplMoeConfig
+    base_model_prefix = "model"
+    supports_gradient_checkpointing = True
+    _keep_in_fp32_modules_strict = set(FLOAT32_BUFFERS)
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+
+
+@dataclass
+class MultiplMoeModelOutput(MoeModelOutputWithPast):
+    """transformers' output of a mixture of experts' decoder, with the loss of its routers.
+
+    Attributes:
+        aux_loss: load-balancing loss, whenever the model trains and has token routers.
+    """
+
+    aux_loss: torch.FloatTensor | None = None
+
+
+class MultiplMoeModel(MultiplMoePreTrainedModel):
+    """A base's decoder with hybrid mixture-of-experts layers.
+
+    Parameter names are the base's own, but for the hybrid layers (design 3): this module has the base decoder's
+    children for its own, and has them run by the base decoder, whose code stays untouched.
+
+    Attributes:
+        ranks: the processes that hold the other rows of a batch; see `over_ranks`.
+        routes_as_in_training: whether thresholds come from the other rows of the batch; None: when the model trains.
+    """
+
+    layers: Any
+    embed_tokens: Any
+
+    def __init__(self, config: MultiplMoeConfig) -> None:
+        requested_attention = config._attn_implementation
+        super().__init__(config)
+        base, moe = config.base_config, config.moe_config
+        family_of(base)  # or a base that has no such layers would fail later, with no clear word
+        if not moe.layers or moe.layers[-1] >= base.num_hidden_layers:
+            raise ConfigError(
+                f"moe.layers: {moe.layers} must name at least one of the base's layers 0..{base.num_hidden_layers - 1}"
+            )
+        if requested_attention is not None:  # otherwise the base's own default: Gemma 2, for one, has no sdpa
+            base._attn_implementation = requested_attention
+        decoder = AutoModel.from_config(base)
+        config._attn_implementation = decoder.config._attn_implementation
+        for name in _OF_BASE:
+            setattr(self, name, getattr(decoder, name))
+        self._modules = decoder._modules
+        self.__dict__["_decoder"] = decoder
+        for index in moe.layers:
+            layer = self.layers[index]
+            layer.mlp = HybridMoe(layer.mlp, moe, base, index)
+            carry_routing(layer)
+        self._moe = moe
+        self.ranks: Ranks = ALONE
+        self.routes_as_in_training: bool | None = None
+        if getattr(config, "quantization_config", None) is not None:
+            _logger.warning(_QUANTIZED)
+        if not moe.is_causal:
+            _logger.warning(
+                "preset %r: routing sees later tokens and other sequences, so teacher-forced losses are too good and "
+                "generation differs from training; it is there to reproduce and to compare",
+                moe.preset,
+            )
+        self.post_init()
+
+    @property
+    def base_decoder(self) -> PreTrainedModel:
+        """The base's own decoder, which runs this module's layers; no child, or all would be children twice."""
+        return self.__dict__["_decoder"]
+
+    def train(self, mode: bool = True) -> "MultiplMoeModel":
+        """As in torch; the base's decoder, no child, is told as well."""
+        self.base_decoder.training = mode
+        return super().train(mode)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """The base's own: some, as Gemma's, set buffers here that no file holds."""
+        self.base_decoder._init_weights(module)
+
+    @property
+    def hybrid_layers(self) -> dict[int, HybridMoe]:
+        """The hybrid feed-forward blocks by decoder-layer index."""
+        layers: Any = self.layers
+        return {index: cast(HybridMoe, layers[index].mlp) for index in self._moe.layers}
+
+    @deprecate_kwarg("past_key_values", "5.40.0", new_name="cache")
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        cache: Cache | None = None,
+        use_cache: bool | None = None,
+        output_router_logits: bool | None = None,
+        **kwargs: Any,
+    ) -> MultiplMoeModelOutput:
+        """Hidden states after the last norm.
+
+        Args:
+            input_ids: (B, T); or inputs_embeds (B, T, H).
+            attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
+            position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
+                attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
+            inputs_embeds: in place of input_ids.
+            cache: of the tokens before.
+            use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
+            output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer.
+            kwargs: of the base's decoder.
+        """
+        inputs = input_ids if input_ids is not None else inputs_embeds
+        if inputs is None:
+            raise ValueError("give input_ids or inputs_embeds")
+        cache = self._cache(cache, use_cache)
+        packed = position_ids is not None and cache is None  # rows may hold several documents
+        real_tokens, attention_mask, position_ids = _real_tokens(inputs, attention_mask, position_ids, cache)
+        if cache is None and takes_document_bounds(self.config._attn_implementation):
+            kwargs |= attention_arguments(position_ids)
+        routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed)
+        outputs = self.base_decoder(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            inputs_embeds=inputs_embeds,
+            cache=cache,
+            use_cache=cache is not None,
+            routing=routing,
+            **kwargs,
+        )
+        tokens = [layer.tokens for layer in routing.routed.values() if layer.tokens is not None]
+        needs_loss = self.training and routing.as_in_training
+        aux_loss = mean_load_balancing_loss(tokens, self._moe, routing.ranks) if needs_loss else None
+        self._tell(routing)
+        if output_router_logits is None:
+            output_router_logits = self.config.output_router_logits
+        return MultiplMoeModelOutput(
+            last_hidden_state=outputs.last_hidden_state,
+            cache=outputs.cache,
+            hidden_states=getattr(outputs, "hidden_states", None),
+            attentions=getattr(outputs, "attentions", None),
+            router_logits=cast(Any, tuple(layer.logits for layer in tokens)) if output_router_logits else None,
+            aux_loss=cast(Any, aux_loss),
+        )
+
+    def _routing_pass(
+        self, position_ids: Tensor, real_tokens: Tensor | None, cache: Cache | None, *, packed: bool
+    ) -> RoutingPass:
+        moe = self._moe
+        trains = self.training and torch.is_grad_enabled() and cache is None
+        as_in_training = self.training if self.routes_as_in_training is None else self.routes_as_in_training
+        as_in_training = as_in_training and cache is None
+        num_places = places_for(position_ids.shape, moe.segment_stride, packed=packed) if self._is_traced() else None
+        plan = plan_segments(
+            position_ids,
+            real_tokens,
+            window=moe.segment_window,
+            stride=moe.segment_stride,
+            lookahead=moe.segment_lookahead,
+            cached=cache is not None,
+            num_places=num_places,
+        )
+        counts = None
+        ranks = self.ranks if self.training else ALONE
+        if as_in_training and ranks.count > 1 and moe.num_segment_experts:
+            counts = ranks.counts(plan.num_segments, position_ids.device)
+        return RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
+
+    def _is_traced(self) -> bool:
+        """Whether shapes must be told beforehand: not to observers, nor to other processes, who want real segments."""
+        observed = any(layer.observer is not None for layer in self.hybrid_layers.values())
+        return torch.compiler.is_compiling() and not observed and self.ranks is ALONE
+
+    def _tell(self, routing: RoutingPass) -> None:
+        """Let observers see what was decided, and the layers that learn note what they trained on."""
+        for index, layer in self.hybrid_layers.items():
+            if layer.observer is not None:
+                decided = routing.routed[index]
+                device = next(part.chosen.device for part in decided if part is not None)
+                layer.observer(layer, routing.plan_on(device), *decided)
+        if routing.needs_gradients and routing.as_in_training:
+            sums = self._routed_sums(routing)
+            for index, layer in self.hybrid_layers.items():
+                if router_learns(layer):
+                    segments = routing.routed[index].segments
+                    layer.note_batch(None if segments is None else segments.batch_gates, sums.get(index))
+
+    def _routed_sums(self, routing: RoutingPass) -> dict[int, Tensor]:
+        """By layer index, what its bias follows, over all processes, which communicate once for all layers."""
+        if not self._moe.has_token_bias:
+            return {}
+        tokens = {index: routed.tokens for index, routed in routing.routed.items() if routed.tokens is not None}
+        sums = [routed_sums(layer.logits, layer.chosen) for layer in tokens.values()]
+        totals = self.ranks.total(torch.stack([part.to(sums[0].device) for part in sums]))
+        return dict(zip(tokens, totals, strict=True))
+
+    def _cache(self, cache: Cache | None, use_cache: bool | None) -> Cache | None:
+        """The cache to use, ready to hold segment states, or None."""
+        if cache is None and not use_cache:
+            return None
+        if not self._moe.is_causal:
+            raise ValueError(NO_CACHE.format(self._moe.preset))
+        cache = DynamicCache(config=self.config.base_config) if cache is None else cache
+        require_dynamic(cache)
+        if self._moe.num_segment_experts:
+            add_segment_state(cache, self._moe.layers)
+        return cache
+
+
+def hybrid_layers_of(model: nn.Module) -> dict[int, HybridMoe]:
+    """The hybrid blocks of a model by decoder-layer index; none in a dense model."""
+    decoder = decoder_of(model)
+    return {} if decoder is None else decoder.hybrid_layers
+
+
+def decoder_of(model: nn.Module) -> MultiplMoeModel | None:
+    """The hybrid decoder in a model, also one that peft, DDP or torch.compile wrapped; None in a dense model."""
+    return next((module for module in model.modules() if isinstance(module, MultiplMoeModel)), None)
+
+
+def require_hybrid(model: nn.Module) -> MultiplMoeModel:
+    """The hybrid decoder in a model; raises ConfigError where there is none."""
+    decoder = decoder_of(model)
+    if decoder is None:
+        raise ConfigError("model: it has no hybrid layers, so no routers; make it a hybrid with `multipl-moe upcycle`")
+    return decoder
+
+
+@contextmanager
+def routing_as_in_training(model: nn.Module, wanted: bool) -> Iterator[None]:
+    """Take thresholds from the other rows of a batch, or the stored ones, whatever mode the model is in."""
+    decoder = require_hybrid(model)
+    before, decoder.routes_as_in_training = decoder.routes_as_in_training, wanted
+    try:
+        yield
+    finally:
+        decoder.routes_as_in_training = before
+
+
+def router_learns(layer: HybridMoe) -> bool:
+    """Whether a router of the layer trains: else what it chooses by stays as it is stored."""
+    return any(parameter.requires_grad for router in layer.routers for parameter in router.parameters(recurse=False))
+
+
+def _real_tokens(
+    inputs: Tensor, attention_mask: Tensor | None, position_ids: Tensor | None, cache: Cache | None
+) -> tuple[Tensor | None, Tensor | None, Tensor]:
+    """Which tokens are real, (B, T) or None for all; and the mask and position ids for the base's decoder."""
+    if attention_mask is not None and (not isinstance(attention_mask, Tensor) or attention_mask.ndim != 2):
+        given = tuple(attention_mask.shape) if isinstance(attention_mask, Tensor) else type(attention_mask).__name__
+        raise ValueError(_NO_MASK.format(given))
+    traced = torch.compiler.is_compiling()  # then values cannot be asked for
+    if attention_mask is not None and not traced and bool((attention_mask != 0).all()):
+        attention_mask = None
+    may_have_padding = position_ids is not None and attention_mask is None and cache is None
+    if position_ids is None:
+        position_ids = _positions(inputs, attention_mask, 0 if cache is None else cache.get_seq_length())
+    position_ids = position_ids.expand(inputs.shape[:2])
+    real_tokens = None if attention_mask is None else attention_mask[:, -inputs.shape[1] :]
+    if may_have_padding and (traced or bool((position_ids < 0).any())):
+        real_tokens = position_ids >= 0
+    if real_tokens is not None and cache is None:
+        # Only without a mask does transformers keep packed documents apart in attention.
+        position_ids, attention_mask = position_ids.masked_fill(real_tokens == 0, PADDING_POSITION), None
+    return real_tokens, attention_mask, position_ids
+
+
+def _positions(inputs: Tensor, attention_mask: Tensor | None, num_cached: int) -> Tensor:
+    """(B, T) positions that count the real tokens of each row from 0, those in the cache included."""
+    num_tokens = inputs.shape[1]
+    if attention_mask is None:
+        return torch.arange(num_cached, num_cached + num_tokens, device=inputs.device).expand(inputs.shape[:2])
+    return (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -num_tokens:]

@@ -1,0 +1,50 @@
+"""Where documents begin in packed rows, and how attention is told.
+
+A document begins wherever a token's position is not its predecessor's plus one. Padding has a position that continues
+nothing, so that each of its tokens is a document of its own.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PADDING_POSITION = -2  # continues no position and is continued by none, so that padding is a document to nobody
+
+
+def starts_of_documents(positions: Tensor, rows: Tensor) -> Tensor:
+    """(N,) bool, whether a token begins a document.
+
+    Args:
+        positions: (N,) of each token in its document.
+        rows: (N,) batch row of each.
+    """
+    starts = torch.ones_like(positions, dtype=torch.bool)
+    starts[1:] = (rows[1:] != rows[:-1]) | (positions[1:] != positions[:-1] + 1)
+    return starts
+
+
+def attention_arguments(position_ids: Tensor) -> dict[str, Any]:
+    """What FlashAttention must be told of packed rows, as transformers names it.
+
+    Left to itself, transformers takes the least position for the start of documents, in one row only: with padding at
+    a negative one, real tokens belong to no document, and the kernel leaves their place in memory as it was.
+
+    Args:
+        position_ids: (B, T), padding at `PADDING_POSITION`.
+
+    Returns:
+        Bounds of the documents in the rows laid end to end, int32, and the length of the longest.
+    """
+    num_rows, row_tokens = position_ids.shape
+    rows = torch.arange(num_rows, device=position_ids.device).repeat_interleave(row_tokens)
+    begins = starts_of_documents(position_ids.reshape(-1), rows).nonzero().squeeze(1)
+    bounds = F.pad(begins, (0, 1), value=num_rows * row_tokens).to(torch.int32)
+    longest = int(bounds.diff().max())
+    return {"cu_seq_lens_q": bounds, "cu_seq_lens_k": bounds, "max_length_q": longest, "max_length_k": longest}
+
+
+def takes_document_bounds(attention: str | None) -> bool:
+    """Whether an attention implementation of transformers reads `attention_arguments`; others go by positions."""
+    return "flash" in (attention or "")

@@ -1,0 +1,140 @@
+"""One forward pass as the hybrid layers see it: what they need to know of the batch, and what they decided.
+
+It travels with the call, from the decoder through each decoder layer, so that one model serves many threads at once and
+a layer that gradient checkpointing computes again finds what it had. Only the last step, from a decoder layer to its
+feed-forward block, has no argument to travel by: base models call the block with hidden states alone. There it waits in
+a place of the calling thread, from which the block takes it.
+"""
+
+import threading
+from dataclasses import fields, is_dataclass, replace
+from functools import cache as cached
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers.cache_utils import Cache
+
+from multipl_moe.model.cache import segment_state_of
+from multipl_moe.model.data_parallel import ALONE, Ranks
+from multipl_moe.model.segment_moe import SegmentRouting
+from multipl_moe.model.segments import SegmentPlan, SegmentState
+from multipl_moe.model.token_moe import TokenRouting
+
+_WAITING = threading.local()
+_REENTRANT = (
+    "gradient_checkpointing_kwargs: use_reentrant=True computes hybrid layers without gradients first, so that their "
+    "routers would get no load-balancing loss; use use_reentrant=False"
+)
+
+
+class LayerRouting(NamedTuple):
+    """What the routers of one layer decided; None where the layer has no such router."""
+
+    tokens: TokenRouting | None
+    segments: SegmentRouting | None
+
+
+class RoutingPass:
+    """What the hybrid layers share in one forward pass.
+
+    No dataclass: FSDP and DDP, which cast what is passed to a module, would hand each layer a copy of one.
+
+    Attributes:
+        plan: segments of the batch.
+        as_in_training: whether segment thresholds come from the other rows of the batch.
+        needs_gradients: whether they will be asked for, so that no layer may be computed without.
+        cache: what was kept of the tokens before.
+        ranks: the processes that hold the other rows of the batch.
+        segment_counts: segments of each process, where there are several.
+        routed: by layer index, what was decided; filled as the pass goes on.
+    """
+
+    def __init__(
+        self,
+        plan: SegmentPlan,
+        as_in_training: bool = False,
+        needs_gradients: bool = False,
+        cache: Cache | None = None,
+        ranks: Ranks = ALONE,
+        segment_counts: list[int] | None = None,
+    ) -> None:
+        self.plan, self.cache = plan, cache
+        self.as_in_training, self.needs_gradients = as_in_training, needs_gradients
+        self.ranks, self.segment_counts = ranks, segment_counts
+        self.routed: dict[int, LayerRouting] = {}
+        self._batch_gates: dict[int, Tensor] = {}
+        self._plans: dict[torch.device, SegmentPlan] = {}
+
+    def plan_on(self, device: torch.device) -> SegmentPlan:
+        """The plan on the device of a layer: layers of one model may lie on several."""
+        if self.plan.segment_of_token.device == device:
+            return self.plan
+        if device not in self._plans:
+            self._plans[device] = _moved(self.plan, device)
+        return self._plans[device]
+
+    def segment_state(self, index: int, hidden: Tensor, num_blocks: int) -> SegmentState | None:
+        """What layer `index` kept of the tokens before; None without a cache."""
+        if self.plan.continuation is None or self.cache is None:
+            return None
+        return segment_state_of(self.cache, index, self.plan.num_rows, hidden, num_blocks)
+
+    def gather_gates(self, index: int, gates: Tensor) -> tuple[Tensor, slice]:
+        """The gates of all processes' segments, without gradient, and where the own ones lie.
+
+        Processes communicate once for each layer; a layer that is computed again finds what was gathered.
+        """
+        if self.segment_counts is None or not self.as_in_training:
+            return gates.detach(), slice(0, gates.shape[0])
+        if index not in self._batch_gates:
+            self._batch_gates[index] = self.ranks.gather(gates, self.segment_counts)
+        return self._batch_gates[index], self.ranks.own_rows(self.segment_counts)
+
+    def require_gradients(self) -> None:
+        """Raise ValueError where gradients will be asked for and this layer is computed without."""
+        if self.needs_gradients and not torch.is_grad_enabled():
+            raise ValueError(_REENTRANT)
+
+
+def waiting_pass() -> RoutingPass:
+    """The pass that the decoder layer around the calling block left for it."""
+    routing = getattr(_WAITING, "routing", None)
+    assert routing is not None, "a hybrid block runs within its decoder layer, or is given a RoutingPass"
+    _WAITING.routing = None
+    return routing
+
+
+def carry_routing(layer: nn.Module) -> None:
+    """Let a base's decoder layer take a `RoutingPass` and leave it for its feed-forward block."""
+    layer.__class__ = _carrying(type(layer))
+
+
+@cached
+def _carrying(layer_class: type[nn.Module]) -> type[nn.Module]:
+    """A subclass of the same name, as transformers and accelerate go by names of classes."""
+
+    def forward(self, hidden_states: Tensor, *args: Any, routing: RoutingPass, **kwargs: Any) -> Any:
+        _WAITING.routing = routing
+        return layer_class.forward(self, hidden_states, *args, **kwargs)
+
+    def reduce(self, protocol: Any) -> tuple[Any, ...]:
+        _, _, *state = layer_class.__reduce_ex__(self, protocol)
+        return _empty_carrying, (layer_class,), *state
+
+    names = {"forward": forward, "__reduce_ex__": reduce, "__module__": layer_class.__module__}
+    return type(layer_class.__name__, (layer_class,), names)
+
+
+def _empty_carrying(layer_class: type[nn.Module]) -> nn.Module:
+    """What a pickled layer begins as: pickle finds classes by name, and there it finds the base's own."""
+    return _carrying(layer_class).__new__(_carrying(layer_class))
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    """A copy of a dataclass with all its tensors on the device."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    return replace(value, **{part.name: _moved(getattr(value, part.name), device) for part in fields(value)})

@@ -1,0 +1,78 @@
+"""What transformers' own entrances make of a hybrid: AutoModel, and loading with a quantiser."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING, AUTO_QUANTIZER_MAPPING
+from transformers.quantizers.base import HfQuantizer
+from transformers.utils.quantization_config import QuantizationConfigMixin
+
+from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM, MultiplMoeModel
+from multipl_moe.errors import BaseModelError
+from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
+
+
+@pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_auto_model_loads_the_decoder_of_a_causal_model(tmp_path: Path, family: str, tied: bool):
+    base = tiny_base_config(family, tie_word_embeddings=tied)
+    model: Any = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe().to_dict())).eval()
+    randomise(model)
+    model.save_pretrained(tmp_path / "causal")
+    decoder, info = AutoModel.from_pretrained(tmp_path / "causal", output_loading_info=True)
+    assert type(decoder) is MultiplMoeModel
+    assert info["unexpected_keys"] == (set() if tied else {"lm_head.weight"})
+    assert not info["missing_keys"]
+    assert not info["mismatched_keys"]
+    tokens = random_tokens(2, 13)
+    with torch.no_grad():
+        expected = model.model(input_ids=tokens, output_hidden_states=True, use_cache=True)
+        found = decoder(input_ids=tokens, output_hidden_states=True, use_cache=True)
+        assert torch.equal(found.last_hidden_state, expected.last_hidden_state)
+        assert len(found.hidden_states) == len(expected.hidden_states) == 4
+        assert found.cache.get_seq_length() == 13
+
+        decoder.save_pretrained(tmp_path / "decoder")
+        again: Any = AutoModel.from_pretrained(tmp_path / "decoder")
+        assert torch.equal(again(input_ids=tokens).last_hidden_state, expected.last_hidden_state)
+
+
+def test_a_decoder_alone_refuses_bases_that_cannot_be_upcycled():
+    config = MultiplMoeConfig(text_config=AutoConfig.for_model("gpt2"), moe=tiny_moe().to_dict())
+    with pytest.raises(BaseModelError, match="'gpt2' is not supported"):
+        AutoModel.from_config(config)
+
+
+class _Nothing(QuantizationConfigMixin):
+    """The settings of a quantiser that leaves all as it is."""
+
+    def __init__(self) -> None:
+        self.quant_method: Any = "nothing"
+
+
+class _LeaveAsItIs(HfQuantizer):
+    requires_calibration = False
+
+    @property
+    def is_trainable(self) -> bool:
+        return True
+
+    def is_serializable(self) -> bool:
+        return True
+
+
+def test_loading_with_a_quantiser_is_told_that_experts_stay_as_they_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(AUTO_QUANTIZATION_CONFIG_MAPPING, "nothing", _Nothing)
+    monkeypatch.setitem(AUTO_QUANTIZER_MAPPING, "nothing", _LeaveAsItIs)
+    tiny_hybrid().save_pretrained(tmp_path)
+    with caplog.at_level(logging.WARNING, "multipl_moe"):
+        AutoModelForCausalLM.from_pretrained(tmp_path)
+        assert "quantization_config" not in caplog.text
+        AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=_Nothing())
+    assert caplog.text.count("quantization_config: bitsandbytes, torchao, GPTQ") == 1

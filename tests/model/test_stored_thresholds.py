@@ -1,0 +1,197 @@
+"""Stored thresholds survive what people do with a Hugging Face model: sampling, casting, accumulation, contrast."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import Trainer, TrainingArguments
+
+from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.model.calibration import calibrate_routing
+from tests import reference
+from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
+
+_DECAY = 0.9
+
+
+def _stored(model: Any) -> list[Tensor]:
+    """What the routers choose by, of all layers."""
+    return [buffer.clone() for layer in model.hybrid_layers.values() for buffer in layer.buffers()]
+
+
+def _are_equal(some: list[Tensor], others: list[Tensor]) -> bool:
+    return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in zip(some, others, strict=True))
+
+
+def _train_once(model: Any, seed: int = 0, rows: int = 3) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    tokens = random_tokens(rows, 22, seed=seed)
+    model(input_ids=tokens, labels=tokens).loss.backward()
+    optimizer.step()
+
+
+# Passes that are not training
+
+
+def _generate(model: Any) -> None:
+    tokens = random_tokens(2, 9)
+    settings: Any = {"do_sample": False, "min_new_tokens": 8, "max_new_tokens": 8, "pad_token_id": 0}
+    model.generate(tokens, attention_mask=torch.ones_like(tokens), **settings)
+
+
+@torch.no_grad()
+def _measure_loss(model: Any) -> None:
+    for seed in range(3):
+        model(input_ids=random_tokens(2, 20, seed=seed), labels=random_tokens(2, 20, seed=seed))
+
+
+def _pass_with_a_cache(model: Any) -> None:
+    model(input_ids=random_tokens(2, 20), use_cache=True)
+
+
+@pytest.mark.parametrize("look", [_generate, _measure_loss, _pass_with_a_cache])
+def test_looking_at_a_model_that_trains_moves_nothing_then_or_later(look: Callable[[Any], None]):
+    model, undisturbed = tiny_hybrid().train(), tiny_hybrid().train()
+    look(model)
+    assert _are_equal(_stored(model), _stored(undisturbed))
+    for seed in range(2):
+        _train_once(model, seed)
+        _train_once(undisturbed, seed)
+        look(model)
+    assert _are_equal(_stored(model), _stored(undisturbed))
+    assert not _are_equal(_stored(model), _stored(tiny_hybrid()))
+
+
+# Casts
+
+_CASTS: dict[str, Callable[[Any], Any]] = {
+    "to(bfloat16)": lambda model: model.to(torch.bfloat16),
+    "bfloat16()": lambda model: model.bfloat16(),
+    "half()": lambda model: model.half(),
+    "to(float64)": lambda model: model.to(torch.float64),
+    "to(float16) and back": lambda model: model.to(torch.float16).float(),
+    "to(cpu, bfloat16)": lambda model: model.to("cpu", torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("cast", _CASTS.values(), ids=_CASTS)
+def test_casts_leave_what_routers_choose_by_float32_and_as_it_was(cast: Callable[[Any], Any]):
+    model = tiny_hybrid()
+    for layer in model.hybrid_layers.values():
+        layer.segment_threshold.copy_(torch.tensor([0.3000001, 0.123456789, 1 / 3]))
+    before = _stored(model)
+    model = cast(model)
+    assert all(buffer.dtype == torch.float32 for buffer in _stored(model))
+    assert _are_equal(_stored(model), before)
+    assert all(parameter.dtype == model.dtype for parameter in model.parameters())
+    with torch.no_grad():
+        assert model(input_ids=random_tokens(2, 13)).logits.isfinite().all()
+
+
+def _first_segments(model: Any) -> dict[int, Tensor]:
+    """(64, E_s) gates and choices of the first segments of 64 texts, by layer: all of them share one gate."""
+    seen = {}
+
+    def observe(index: int, layer: Any, plan: Any, tokens: Any, segments: Any) -> None:
+        first = torch.ones_like(plan.row_of_segment, dtype=torch.bool)
+        first[1:] = plan.row_of_segment[1:] != plan.row_of_segment[:-1]
+        seen[index] = segments.gates[first], segments.chosen[first]
+
+    for index, layer in model.hybrid_layers.items():
+        layer.observer = partial(observe, index)
+    with torch.no_grad():
+        model(input_ids=random_tokens(64, 10))
+    return seen
+
+
+@pytest.mark.parametrize("nudge", [1 - 1e-4, 1 + 1e-4], ids=["just taken", "just not taken"])
+@pytest.mark.parametrize("autocast", [False, True], ids=["cast", "autocast"])
+def test_first_segments_are_routed_the_same_after_a_cast(autocast: bool, nudge: float):
+    """Between a threshold and the gate next to it there is no 16-bit number: rounded, it flips all first segments."""
+    model = tiny_hybrid(segment_max_experts=3)
+    model = model if autocast else model.to(torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        for index, (gates, _) in _first_segments(model).items():
+            assert torch.equal(gates, gates[:1].expand_as(gates))
+            model.hybrid_layers[index].segment_threshold.copy_(gates[0].float() * nudge)
+        model = model if autocast else model.to(torch.bfloat16)
+        for gates, chosen in _first_segments(model).values():
+            assert chosen.shape[0] == 64
+            assert bool(chosen.all()) == (nudge < 1)
+            assert bool(chosen.any()) == (nudge < 1)
+            assert len(gates) == 64
+
+
+# Training
+
+
+def test_eight_micro_batches_of_the_trainer_move_thresholds_once(tmp_path: Path):
+    model, gates = tiny_hybrid(), []
+    layer = model.hybrid_layers[1]
+    start = layer.segment_threshold.clone()
+    layer.observer = lambda layer, plan, tokens, segments: gates.append(segments.gates.detach())
+    rows = [{"input_ids": row, "labels": row} for row in random_tokens(16, 22)]
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path),
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=8,
+        max_steps=1,
+        learning_rate=0.0,
+        save_strategy="no",
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+    )
+    Trainer(model=model, args=arguments, train_dataset=rows).train()  # pyright: ignore[reportArgumentType]
+    assert len(gates) == 8
+    all_gates = torch.cat(gates)
+    quantile = torch.tensor([reference.stored_threshold(all_gates[:, e].tolist(), 1.0, 3) for e in range(3)])
+    torch.testing.assert_close(layer.segment_threshold, _DECAY * start + (1 - _DECAY) * quantile, rtol=2e-5, atol=0)
+
+
+def _contrast(model: Any) -> dict[str, Tensor]:
+    """Gradients of a loss on several texts, forward passes of all before one backward pass; a batch is one row."""
+    losses = []
+    for seed in range(1, 7):
+        tokens = random_tokens(1, 22, seed=seed)
+        losses.append(model(input_ids=tokens, labels=tokens).loss)
+    (losses[0] - torch.stack(losses[1:]).mean()).backward()
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    return gradients
+
+
+def test_several_passes_before_one_backward_have_exact_gradients_with_checkpointing():
+    plain, checkpointed = tiny_hybrid().train(), tiny_hybrid().train()
+    checkpointed.activation_checkpointing_enable()
+    for model in (plain, checkpointed):
+        _train_once(model, rows=1)  # so that something has been noted, and thresholds have moved
+        model.zero_grad()
+    expected, found = _contrast(plain), _contrast(checkpointed)
+    assert any("segment_router" in name for name in expected)
+    assert expected.keys() == found.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-7)
+
+
+# Calibration
+
+
+def test_calibration_of_a_base_with_dropout_gives_the_same_thresholds_twice():
+    rates = dict.fromkeys(["attention_dropout", "residual_dropout", "embedding_dropout"], 0.1)
+    base = tiny_base_config("starcoder2", **rates)
+    first: Any = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe().to_dict()))
+    randomise(first)
+    second, untouched = copy.deepcopy(first).train(), copy.deepcopy(first)
+    batches = [{"input_ids": random_tokens(4, 40, seed=seed)} for seed in range(3)]
+    calibrate_routing(first.eval(), batches, passes=2)
+    calibrate_routing(second, batches, passes=2)
+    assert _are_equal(_stored(first), _stored(second))
+    assert not _are_equal(_stored(first), _stored(untouched))
+    losses = [second(**batches[0], labels=batches[0]["input_ids"]).loss.item() for _ in range(2)]
+    assert losses[0] != losses[1], "the model has no dropout, so this test says nothing"

@@ -1,0 +1,103 @@
+"""The bias that keeps loads even: where it goes, what it changes and what not."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multipl_moe.model.token_bias import balancing_bias, follow_loads, follow_sums, routed_sums
+from multipl_moe.model.token_moe import route_tokens
+from tests.conftest import random_tokens, tiny_hybrid, tiny_moe
+
+
+def _loads(logits: torch.Tensor, moe, bias: torch.Tensor) -> torch.Tensor:
+    return route_tokens(logits, moe, bias).chosen[:, :-1].sum(dim=0).float()
+
+
+@pytest.mark.parametrize(("preset", "top_k"), [("causal", 2), ("token-only", 3), ("moe-lpr", 2)])
+def test_a_bias_changes_who_is_chosen_and_no_score_of_anyone(preset: str, top_k: int):
+    moe, logits = tiny_moe(preset, token_top_k=top_k), torch.randn(40, 4)
+    plain, biased = route_tokens(logits, moe), route_tokens(logits, moe, torch.tensor([30.0, -10.0, -20.0]))
+    assert torch.equal(plain.scores, biased.scores)
+    assert biased.chosen[:, 0].all()
+    assert not plain.chosen[:, 0].all()
+    assert (biased.chosen.sum(dim=1) == top_k).all()
+    kept = biased.scores * biased.chosen
+    torch.testing.assert_close(biased.gates, kept / kept.sum(dim=1, keepdim=True))
+
+
+def test_no_gradient_reaches_logits_through_the_choice():
+    logits = torch.randn(20, 4, requires_grad=True)
+    moe = tiny_moe()
+    (with_bias,) = torch.autograd.grad(route_tokens(logits, moe, torch.zeros(3)).gates[:, 0].sum(), logits)
+    (plain,) = torch.autograd.grad(route_tokens(logits, moe).gates[:, 0].sum(), logits)
+    assert torch.equal(with_bias, plain)
+
+
+def test_a_step_in_numbers():
+    loads = torch.tensor([0.0, 30.0, 60.0])  # short of the mean by all, by nothing, over it by as much again
+    torch.testing.assert_close(follow_loads(torch.zeros(3), loads, 0.5), torch.tensor([0.5, 0.0, -0.5]))
+    moved = follow_loads(torch.zeros(3), torch.tensor([0.0, 0.0, 90.0]), 0.5)  # at most a step: 0.5, 0.5, -0.5
+    torch.testing.assert_close(moved, torch.tensor([1 / 3, 1 / 3, -2 / 3]))
+    bias = torch.tensor([0.2, -0.2, 0.0])
+    torch.testing.assert_close(follow_loads(bias, torch.zeros(3), 0.5), bias)
+
+
+def test_a_step_is_in_standard_deviations_of_the_logits_and_batches_add_up():
+    logits, moe = torch.randn(60, 4) * torch.tensor([1.0, 2.0, 3.0, 9.0]) + 5, tiny_moe()
+    chosen = torch.zeros(60, 4, dtype=torch.bool)
+    chosen[:, [0, 3]] = True
+    parts = [routed_sums(logits[rows], chosen[rows]) for rows in (slice(0, 7), slice(7, 60))]
+    spread = logits[:, :3].std(dim=0, correction=0).mean().item()
+    expected = follow_loads(torch.zeros(3), torch.tensor([60.0, 0.0, 0.0]), moe.token_bias_rate * spread)
+    torch.testing.assert_close(follow_sums(torch.zeros(3), parts[0] + parts[1], moe.token_bias_rate), expected)
+    padded = routed_sums(torch.cat([logits, torch.zeros(9, 4)]), torch.cat([chosen, torch.zeros(9, 4).bool()]))
+    torch.testing.assert_close(padded, parts[0] + parts[1])
+    nothing = routed_sums(logits[:0], chosen[:0])
+    assert torch.equal(follow_sums(torch.ones(3) * 0, nothing, 0.2), torch.zeros(3))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    spread=st.floats(0.01, 30), lean=st.lists(st.floats(-3, 3), min_size=5, max_size=5), top_k=st.integers(2, 4),
+    preset=st.sampled_from(["token-only", "moe-lpr"]),
+)  # fmt: skip
+def test_loads_become_even_whatever_the_logits_lean_to(spread: float, lean: list[float], top_k: int, preset: str):
+    moe = tiny_moe(preset, num_token_experts=6, token_top_k=top_k)
+    noise = torch.randn(2000, 6, generator=torch.Generator().manual_seed(0))
+    logits = spread * (noise + torch.tensor([*lean, 0.0]))
+    loads = _loads(logits, moe, balancing_bias(logits, torch.zeros(5), moe))
+    assert loads.sum() == 0 or (loads / loads.mean() - 1).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("scale", [0.05, 1.0, 20.0])
+def test_steps_settle_from_one_expert_for_all_tokens_and_stay(scale: float):
+    """They follow a router that leans ever further to one expert, without a pendulum's swing."""
+    moe, bias = tiny_moe(), torch.zeros(3)
+    noise = torch.randn(30, 1024, 4, generator=torch.Generator().manual_seed(0))
+    for step, batch in enumerate(noise):
+        logits = scale * (batch + torch.tensor([3.0 + 0.05 * step, 0.0, 0.0, 0.0]))
+        loads = _loads(logits, moe, bias)
+        if step == 0:
+            assert loads[0] / loads.mean() > 2.8
+        if step >= 20:
+            assert loads.min() / loads.mean() > 0.5
+            assert loads.max() / loads.mean() < 2
+        bias = follow_sums(bias, routed_sums(logits, route_tokens(logits, moe, bias).chosen), moe.token_bias_rate)
+
+
+def test_a_model_in_training_moves_its_bias_with_the_step_and_keeps_it_in_its_files(tmp_path):
+    model = tiny_hybrid().train()
+    layer, seen = model.hybrid_layers[1], []
+    layer.observer = lambda layer, plan, tokens, segments: seen.append(tokens)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    tokens = random_tokens(3, 22)
+    model(input_ids=tokens, labels=tokens).loss.backward()
+    assert not layer.token_bias.any()
+    optimizer.step()
+    sums = routed_sums(seen[0].logits, seen[0].chosen)
+    torch.testing.assert_close(layer.token_bias, follow_sums(torch.zeros(3), sums, layer.moe.token_bias_rate))
+    assert layer.token_bias.any()
+    model.save_pretrained(tmp_path)
+    loaded = type(model).from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert torch.equal(loaded.hybrid_layers[1].token_bias, layer.token_bias)
