@@ -115,7 +115,7 @@ def test_demo_tells_each_step_what_trains_and_the_result(finished):
         "largest difference of a logit",
         "no frozen parameter changed",
         "Bits per byte on held-out files",
-        "routers: segment loads",
+        "routers: token loads",
     ):
         assert part in told
     assert f"report: {folder / 'report.html'}" in told

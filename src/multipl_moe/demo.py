@@ -40,7 +40,7 @@ from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.throughput import measure_throughput
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.base import resolve_base
-from multipl_moe.upcycle.convert import upcycle
+from multipl_moe.upcycle.convert import router_start_line, upcycle
 
 DEMO_RECIPE: dict[str, Any] = {
     "moe.layers": "last:8",
@@ -189,7 +189,7 @@ class Demo:
         return self.output / f"scores_{when}.json"
 
     def _upcycle(self) -> None:
-        report = upcycle(self.recipe, self.output / "hybrid")
+        report = upcycle(self.recipe, self.output / "hybrid", corpus=self.output / "corpus")
         counts = report.parameters
         self._tell(
             f"parameters: {counts.total:,} in all, {counts.active:,} active per token, {counts.trained:,} to train"
@@ -197,6 +197,7 @@ class Demo:
         if report.verification is not None:
             difference = report.verification.max_difference
             self._tell(f"largest difference of a logit from the base's: {difference:.1e} (float32)")
+        self._tell(router_start_line(report))
 
     def _score_base(self, base: Path) -> None:
         begin = time.perf_counter()
@@ -286,8 +287,9 @@ class Demo:
             self.console.print(comparison_table(metrics["programs"]["comparison"]))
             self.console.print(SMALL_MODEL_NOTE, highlight=False)
         health = metrics["router_health"]
+        loads = [f"{kind} loads {low:.2f} to {high:.2f}" for kind, (low, high) in health["load_ratios"].items()]
         self.console.print(
-            f"routers: segment loads {health['min_load_ratio']:.2f} to {health['max_load_ratio']:.2f} of a fair share, "
+            f"routers: {', '.join(loads)} of a fair share, "
             f"{health['max_mode_difference']:.0%} apart between training and evaluation, "
             f"{health['dead_experts']} dead experts: {'in order' if health['is_healthy'] else 'out of bounds'}",
             highlight=False,

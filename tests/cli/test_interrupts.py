@@ -55,7 +55,7 @@ def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, mo
 def test_sigterm_outside_of_the_loop_stops_at_once(run, hybrid, corpus, tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.train.trainer.calibrate_thresholds", terminate)
+        patch.setattr("multipl_moe.train.trainer.calibrate_routing", terminate)
         outcome = run("train", hybrid, corpus, "out", *TWO, *SHORT)
     assert outcome.code == 75
     assert "stopped by SIGTERM; the same command with --resume goes on" in outcome.err
@@ -69,7 +69,7 @@ def test_sigterm_outside_of_the_loop_stops_at_once(run, hybrid, corpus, tmp_path
 
 def test_ctrl_c_while_training_leaves_a_run_to_go_on_with(run, hybrid, corpus, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.train.trainer.calibrate_thresholds", interrupt)
+        patch.setattr("multipl_moe.train.trainer.calibrate_routing", interrupt)
         assert_interrupted(run("train", hybrid, corpus, "out", *TWO, *SHORT))
     assert not (tmp_path / "out" / "model").exists()
     assert not (tmp_path / "out" / "training.json").exists()

@@ -17,7 +17,7 @@ FLAGS = {
     "demo": (set(), {"--output", "--minutes", "--exact", "--seed"} | RECIPE),
     "corpus": ({"output"}, {"--source", "--base", "--learn", "--keep", "--seed"} | RECIPE),
     "inspect": ({"corpus"}, {"--output", "--seed", "--documents", "--lines"}),
-    "upcycle": ({"output"}, {"--base", "--preset", "--layers", "--seed"} | RECIPE),
+    "upcycle": ({"output"}, {"--base", "--preset", "--layers", "--corpus", "--seed"} | RECIPE),
     "train": (
         {"model", "corpus", "output"},
         {"--resume", "--learn", "--keep", "--tokens", "--learning-rate", "--seed"} | RECIPE,

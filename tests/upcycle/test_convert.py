@@ -22,7 +22,7 @@ from tests.fixtures import save_tokenizer
 from .conftest import names_in, recipe_for, save_base
 
 EXACT_PRESETS = ("causal", "token-only", "segment-only", "moe-lpr")
-NEW_PARTS = ("experts.", "token_router.", "segment_router.", "segment_start", "segment_threshold")
+NEW_PARTS = ("experts.", "token_router.", "segment_router.", "segment_start", "segment_threshold", "token_bias")
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
@@ -254,6 +254,7 @@ def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
         "experts_from": None,
         "parameters": report.parameters.to_json(),
         "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},
+        "router_start": None,
     }
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert config["model_type"] == "multipl_moe"

@@ -65,6 +65,7 @@ def test_names_and_shapes_are_those_of_the_design(tmp_path):
         "experts.gate_up_proj": (6, 2 * INTERMEDIATE, HIDDEN),
         "experts.down_proj": (6, HIDDEN, INTERMEDIATE),
         "token_router.weight": (4, HIDDEN),
+        "token_bias": (3,),
         "segment_router.weight": (3, HIDDEN),
         "segment_threshold": (3,),
         "segment_start": (HIDDEN,),
@@ -112,16 +113,18 @@ def test_without_routed_experts_no_token_router_is_written(tmp_path):
     assert "token_router.weight" not in names
 
 
-def test_only_thresholds_have_another_dtype_than_the_checkpoint(tmp_path):
+def test_only_what_routers_choose_by_has_another_dtype_than_the_checkpoint(tmp_path):
     for tensor in plan_for(save_base(tmp_path / "base")).tensors():
-        expected = torch.float32 if tensor.name.endswith("segment_threshold") else torch.bfloat16
+        is_float32 = tensor.name.endswith(("segment_threshold", "token_bias"))
+        expected = torch.float32 if is_float32 else torch.bfloat16
         assert tensor.dtype == expected, tensor.name
 
 
-def test_thresholds_start_at_a_fair_share_and_the_start_vector_at_zero(tmp_path):
+def test_thresholds_start_at_a_fair_share_and_biases_and_start_vector_at_zero(tmp_path):
     plan = plan_for(save_base(tmp_path / "base"))
     assert values(plan, "segment_threshold").tolist() == pytest.approx([1 / 3] * 3)
     assert not values(plan, "segment_start").any()
+    assert not values(plan, "token_bias").any()
 
 
 def test_routers_are_random_with_the_base_s_initial_spread_and_differ_by_layer_and_kind(tmp_path):

@@ -17,20 +17,29 @@ def upcycle(
     preset: Preset = None,
     layers: Layers = None,
     seed: Seed = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            help="Corpus, some of whose text places the routers so that every expert begins with a fair load."
+        ),
+    ] = None,
 ) -> None:
     """Turn a dense base into a hybrid mixture of experts, and prove that it starts where the base is.
 
-    Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers last:8`
+    Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers last:8 --corpus corpora/mine`
     """
     from rich.progress import Progress
 
+    from multipl_moe.upcycle.convert import router_start_line
     from multipl_moe.upcycle.convert import upcycle as convert
 
     flags = {"base": base, "moe.preset": preset, "moe.layers": layers, "seed": seed}
     chosen = recipe_from_flags(recipe, settings, flags)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("writing")
-        report = convert(chosen, output, lambda done, total: progress.update(task, completed=done, total=total))
+        report = convert(
+            chosen, output, lambda done, total: progress.update(task, completed=done, total=total), corpus=corpus
+        )
     counts = report.parameters
     console.print(
         f"{output}: {counts.total:,} parameters, {counts.active:,} active per token, {counts.trained:,} to train",
@@ -46,3 +55,4 @@ def upcycle(
             f"largest difference of a logit from the base's: {verification.max_difference:.2e} ({promise})",
             highlight=False,
         )
+    console.print(router_start_line(report), highlight=False)

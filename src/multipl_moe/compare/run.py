@@ -105,7 +105,7 @@ class RunFolder:
             warm_recipe = _warm_recipe(recipe, self.run.warm_start)
             open_run(self.folder / "warm_start", warm_recipe)
             self._train(warm_recipe, self.base, self.folder / "warm_start")
-        upcycle(recipe, hybrid)
+        upcycle(recipe, hybrid, corpus=self.corpus)
         return hybrid
 
     def _train(self, recipe: Recipe, start: Path, output: Path) -> TrainResult:

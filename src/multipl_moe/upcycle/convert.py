@@ -23,10 +23,12 @@ from multipl_moe.upcycle.checkpoint import WRITABLE_DTYPES, CheckpointReader, Te
 from multipl_moe.upcycle.layers import resolve_layers
 from multipl_moe.upcycle.new_tokens import extend_config, open_base, wanted_vocabulary
 from multipl_moe.upcycle.plan import UpcyclePlan
+from multipl_moe.upcycle.router_start import RouterStart, measure_router_start
 from multipl_moe.upcycle.verify import Verification, verify_start
 
 _SPARE_BYTES = 64_000_000
 _VERIFICATION_BYTES_PER_PARAMETER = 5  # float32, and room for activations
+_MEASUREMENT_BYTES_PER_BYTE = 2  # of a base whose bfloat16 is computed in float32
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,24 @@ class UpcycleReport:
         parameters: its parameter counts.
         verification: the comparison with the base, or None where there was none.
         why_unverified: the reason, where there was none.
+        router_start: how evenly routers spread text at the start, or None where they begin at random.
+        why_random: the reason, where they do.
     """
 
     output: Path
     parameters: ParameterCounts
     verification: Verification | None
     why_unverified: str = ""
+    router_start: RouterStart | None = None
+    why_random: str = ""
 
 
 def upcycle(
-    recipe: Recipe, output: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    recipe: Recipe,
+    output: Path,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    corpus: Path | None = None,
 ) -> UpcycleReport:
     """Convert the recipe's base into a hybrid checkpoint at `output`.
 
@@ -60,18 +70,22 @@ def upcycle(
             are added to tokenizer, embedding and output layer.
         output: folder to create.
         on_progress: called with bytes written and bytes in all.
+        corpus: folder that `build_corpus` wrote, a few thousand tokens of which place the routers so that loads are
+            even from the first step; None: they begin at random. Left out where the base does not fit into memory.
 
     Raises:
-        BaseModelError, ConfigError, OutputError: see the message; or the proof of equality failed.
+        BaseModelError, ConfigError, CorpusError, OutputError: see the message; or the proof of equality failed.
     """
     refuse_existing(output)
     base_folder = resolve_base(recipe.base)
     vocabulary = wanted_vocabulary(recipe, base_folder)
     config, plan = _plan(recipe, base_folder, vocabulary)
+    require_space(output, sum(tensor.num_bytes for tensor in plan.tensors()) + _SPARE_BYTES)
+    plan.router_start, why_random = _router_start(plan, base_folder, corpus)
     tensors = plan.tensors()
-    require_space(output, sum(tensor.num_bytes for tensor in tensors) + _SPARE_BYTES)
     parameters = count_parameters(config)
-    why_unverified = "upcycle.verify is off" if not recipe.upcycle.verify else _lack_of_memory(parameters)
+    needed = _VERIFICATION_BYTES_PER_PARAMETER * parameters.total
+    why_unverified = "upcycle.verify is off" if not recipe.upcycle.verify else _lack_of_memory(needed)
     with staged_folder(output) as staging:
         _write(tensors, staging, on_progress)
         config.save_pretrained(staging)
@@ -90,9 +104,28 @@ def upcycle(
             "experts_from": None if recipe.upcycle.experts_from is None else str(recipe.upcycle.experts_from),
             "parameters": parameters.to_json(),
             "verification": asdict(verification) if verification else None,
+            "router_start": None if plan.router_start is None else plan.router_start.to_json(),
         }
         write_json(staging / "upcycle.json", record)
-    return UpcycleReport(output, parameters, verification, why_unverified)
+    return UpcycleReport(output, parameters, verification, why_unverified, plan.router_start, why_random)
+
+
+def router_start_line(report: UpcycleReport) -> str:
+    """One line for people on where the routers begin."""
+    if report.router_start is None:
+        return f"routers begin at random, most tokens with one expert ({report.why_random})"
+    spans = [f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in report.router_start.load_ratios.items()]
+    return f"routers begin at {', '.join(spans)} times a fair load, on {report.router_start.tokens:,} tokens"
+
+
+def _router_start(plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> tuple[RouterStart | None, str]:
+    """Where routers begin; or None, and why it could not be measured."""
+    if corpus is None:
+        return None, "no text to place them by: give --corpus"
+    size = sum(file.stat().st_size for file in base_folder.glob("*.safetensors"))
+    if lack := _lack_of_memory(_MEASUREMENT_BYTES_PER_BYTE * size):
+        return None, lack
+    return measure_router_start(base_folder, corpus, plan.moe, dtype=plan.dtype, seed=plan.seed), ""
 
 
 def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -> tuple[MultiplMoeConfig, UpcyclePlan]:
@@ -140,9 +173,8 @@ def _write(tensors: list[TensorPlan], staging: Path, on_progress: Callable[[int,
     write_checkpoint(tensors, staging, count)
 
 
-def _lack_of_memory(parameters: ParameterCounts) -> str:
-    """Why base and hybrid cannot be held in float32 at once, or nothing."""
-    needed = _VERIFICATION_BYTES_PER_PARAMETER * parameters.total
+def _lack_of_memory(needed: int) -> str:
+    """Why so many bytes cannot be held at once, or nothing."""
     available = psutil.virtual_memory().available
     if needed <= available:
         return ""

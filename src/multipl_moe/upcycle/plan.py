@@ -13,6 +13,7 @@ from multipl_moe.model.families import Family, family_of
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan
 from multipl_moe.upcycle.experts import add_noise, dropped_units, expert_generator, reinitialize_units
+from multipl_moe.upcycle.router_start import RouterStart, random_rows
 
 _Part = tuple[str, tuple[int, ...], Callable[[], Iterable[Tensor]]]  # name, shape and values of stacked weights
 _MLP_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)(?P<rest>.+)$")
@@ -28,6 +29,9 @@ class UpcyclePlan:
         dtype: of the checkpoint; thresholds stay float32.
         noise, reinit, seed: how experts are made to differ (see `multipl_moe.upcycle.experts`).
         experts_from: tensors of a dense model of the same shape that the experts start as; default: the base's.
+
+    Attributes:
+        router_start: where routers begin, measured on text; None: at random.
 
     Raises:
         BaseModelError: tensors that the base must have are missing or of another shape, or one is stored in a dtype
@@ -49,6 +53,7 @@ class UpcyclePlan:
         self.reader, self.config, self.moe, self.dtype = reader, config, moe, dtype
         self.experts_from = experts_from or reader
         self.noise, self.reinit, self.seed = noise, reinit, seed
+        self.router_start: RouterStart | None = None
         self.family: Family = family_of(config)
         for key in reader.shapes:
             reader.dtype(key)
@@ -105,15 +110,20 @@ class UpcyclePlan:
         experts = self._low_rank_experts if moe.expert_type == "lora" else self._full_experts
         for name, shape, pieces in experts(layer, prefix):
             yield plan(f"experts.{name}", shape, pieces)
-        if moe.num_token_experts > 1:
-            shape = (moe.num_token_experts, hidden)
-            yield plan("token_router.weight", shape, partial(self._router, layer, "token", shape))
+        start = {} if self.router_start is None else self.router_start.layers[layer]
+        for kind, num_experts in (("token", moe.num_token_experts), ("segment", moe.num_segment_experts)):
+            if num_experts > (kind == "token"):
+                name = f"{kind}_router.weight"
+                rows = partial(self._rows, start.get(name), layer, kind, num_experts)
+                yield plan(name, (num_experts, hidden), rows)
         if moe.num_segment_experts:
-            shape = (moe.num_segment_experts, hidden)
-            yield plan("segment_router.weight", shape, partial(self._router, layer, "segment", shape))
             yield plan("segment_start", (hidden,), lambda: [torch.zeros(hidden)])
-            threshold = torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
+            even = torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
+            threshold = start.get("segment_threshold", even)
             yield plan("segment_threshold", tuple(threshold.shape), lambda: [threshold], torch.float32)
+        if moe.has_token_bias:
+            bias = start.get("token_bias", torch.zeros(moe.num_routed_experts))
+            yield plan("token_bias", tuple(bias.shape), lambda: [bias], torch.float32)
 
     def _full_experts(self, layer: int, prefix: str) -> Iterator[_Part]:
         num_experts, hidden, up_name = self.moe.num_trained_experts, self.config.hidden_size, self.family.up_name
@@ -163,9 +173,8 @@ class UpcyclePlan:
             part = reinitialize_units(part, units, unit_dim, generator)
         return add_noise(part, self.noise, generator)
 
-    def _router(self, layer: int, kind: str, shape: tuple[int, ...]) -> list[Tensor]:
-        generator = expert_generator(self.seed, layer, 0, f"{kind}_router")
-        return [torch.randn(shape, generator=generator) * self.config.initializer_range]
+    def _rows(self, rows: Tensor | None, layer: int, kind: str, num_experts: int) -> list[Tensor]:
+        return [random_rows(self.seed, layer, kind, num_experts, self.config) if rows is None else rows]
 
 
 def _zeros(shape: tuple[int, ...]) -> Iterator[Tensor]:

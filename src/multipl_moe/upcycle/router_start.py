@@ -1,0 +1,171 @@
+"""Where routers begin: at even loads, measured on text.
+
+The inputs of a feed-forward block share a large mean (0.6 to 0.9 of their size in the last layers of SmolLM2-135M), so
+that rows drawn at random send nearly all tokens to one expert from the first step. Rows orthogonal to that mean tell
+tokens apart by what they do not share; thresholds and biases then make the loads even.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoTokenizer, PreTrainedModel
+
+from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.corpus.windows import padded, window_turns
+from multipl_moe.loading import load_dense, ready_for_evaluation
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.router_health import extreme_ratios
+from multipl_moe.model.segment_moe import segment_gates
+from multipl_moe.model.segments import SegmentPlan, plan_segments, pool_windows
+from multipl_moe.model.selection import choose_by_threshold, quantile_threshold
+from multipl_moe.model.token_bias import balancing_bias
+from multipl_moe.model.token_moe import route_tokens
+from multipl_moe.upcycle.experts import expert_generator
+
+_TOKENS, _WINDOW_TOKENS, _ROWS = 8192, 256, 8
+
+
+@dataclass
+class RouterStart:
+    """What the routers begin with, and how that spreads the text they were measured on.
+
+    Attributes:
+        tokens: how many were read.
+        load_ratios: by kind of router, the least and the largest load of an expert as a multiple of a fair share.
+        layers: by layer index, the tensors of its routers by their names in the checkpoint.
+    """
+
+    tokens: int = 0
+    load_ratios: dict[str, list[float]] = field(default_factory=dict)
+    layers: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict, without the tensors."""
+        return {"tokens": self.tokens, "load_ratios": self.load_ratios}
+
+
+def random_rows(seed: int, layer: int, kind: str, num_experts: int, config: Any) -> Tensor:
+    """(E, H) rows of a router, drawn with the base's own standard deviation.
+
+    Args:
+        seed: of the recipe.
+        layer: index of the decoder layer.
+        kind: `token` or `segment`.
+        num_experts: E.
+        config: of the base.
+    """
+    generator = expert_generator(seed, layer, 0, f"{kind}_router")
+    return torch.randn(num_experts, config.hidden_size, generator=generator) * config.initializer_range
+
+
+def without_direction(rows_EH: Tensor, direction_H: Tensor) -> Tensor:
+    """The rows, less what of them lies along a direction; as they are where it is 0."""
+    unit_H = direction_H / direction_H.norm().clamp(min=1e-30)
+    return rows_EH - (rows_EH @ unit_H)[:, None] * unit_H
+
+
+@torch.no_grad()
+def measure_router_start(
+    base_folder: Path, corpus: Path, moe: MoeConfig, *, dtype: torch.dtype, seed: int
+) -> RouterStart:
+    """Read a few thousand tokens of all languages of a corpus with the base, and place the routers of each layer.
+
+    A fresh hybrid computes what the base does, so the base's blocks have the inputs that the hybrid's will have.
+
+    Args:
+        base_folder: the dense base, with its tokenizer.
+        corpus: folder that `build_corpus` wrote, for whichever tokenizer.
+        moe: settings of the hybrid layers.
+        dtype: of the checkpoint, to which the rows are rounded.
+        seed: of the rows.
+
+    Raises:
+        UserError: base or corpus cannot be read.
+    """
+    batches = list(_text(base_folder, corpus))
+    model = ready_for_evaluation(load_dense(base_folder))
+    inputs = _block_inputs(model, batches, moe.layers)
+    position_ids = torch.cat([_positions(batch, _WINDOW_TOKENS) for batch in batches])
+    plan = plan_segments(
+        position_ids,
+        position_ids >= 0,
+        window=moe.segment_window,
+        stride=moe.segment_stride,
+        lookahead=moe.segment_lookahead,
+    )
+    start, summaries = RouterStart(tokens=len(plan.segment_of_token)), []
+    for index in moe.layers:
+        x_NH = inputs.pop(index).float()
+        tensors, summary = _place(x_NH, plan, moe, index, model.config, dtype, seed)
+        start.layers[index] = tensors
+        summaries.append(summary)
+    start.load_ratios = extreme_ratios(summaries, moe)
+    return start
+
+
+def _text(base_folder: Path, corpus: Path) -> Iterable[dict[str, Tensor]]:
+    languages = [name for name, counts in CorpusManifest.load(corpus).languages.items() if counts.train_files]
+    tokenizer = AutoTokenizer.from_pretrained(base_folder)
+    count = max(_TOKENS // (_WINDOW_TOKENS * len(languages)), 1)
+    turns = window_turns(tokenizer, corpus, "train", languages, size=_WINDOW_TOKENS, count=count)
+    rows = [row for turn in turns for row in turn]
+    return (padded(rows[begin : begin + _ROWS]) for begin in range(0, len(rows), _ROWS))
+
+
+def _block_inputs(model: PreTrainedModel, batches: list[dict[str, Tensor]], layers: list[int]) -> dict[int, Tensor]:
+    """(N, H) inputs of the chosen layers' feed-forward blocks, real tokens alone, in the model's dtype."""
+    kept: dict[int, list[Tensor]] = {index: [] for index in layers}
+    decoder: Any = model.get_decoder()
+
+    def keep(index: int, module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        kept[index].append(args[0][real].cpu())
+
+    hooks = [
+        decoder.layers[index].mlp.register_forward_pre_hook(lambda module, args, index=index: keep(index, module, args))
+        for index in layers
+    ]
+    for batch in batches:
+        real = batch["attention_mask"].to(model.device) != 0
+        decoder(**{name: value.to(model.device) for name, value in batch.items()}, use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    return {index: torch.cat(parts) for index, parts in kept.items()}
+
+
+def _positions(batch: Mapping[str, Tensor], row_tokens: int) -> Tensor:
+    """(B, T) positions, -1 for padding, which also fills rows up to `row_tokens`."""
+    mask = torch.nn.functional.pad(batch["attention_mask"], (0, row_tokens - batch["attention_mask"].shape[1]))
+    return (torch.arange(row_tokens) + 1) * mask - 1
+
+
+def _place(
+    x_NH: Tensor, plan: SegmentPlan, moe: MoeConfig, index: int, config: Any, dtype: torch.dtype, seed: int
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The routers' tensors of one layer, and the loads that they lead to."""
+    tensors: dict[str, Tensor] = {}
+    summary: dict[str, Any] = {}
+    if moe.num_token_experts > 1:
+        rows = random_rows(seed, index, "token", moe.num_token_experts, config)
+        rows = tensors["token_router.weight"] = without_direction(rows, x_NH.mean(dim=0)).to(dtype)
+        logits = x_NH @ rows.float().t()
+        bias = None
+        if moe.has_token_bias:
+            bias = tensors["token_bias"] = balancing_bias(logits, torch.zeros(moe.num_routed_experts), moe)
+        summary["token_load"] = route_tokens(logits, moe, bias).chosen.float().mean(dim=0).tolist()
+    if moe.num_segment_experts:
+        nothing = torch.full_like(x_NH[0], float("nan"))
+        pooled_VH = pool_windows(x_NH, plan, nothing)
+        is_first = pooled_VH[:, 0].isnan()
+        rows = random_rows(seed, index, "segment", moe.num_segment_experts, config)
+        rows = without_direction(rows, pooled_VH[~is_first].mean(dim=0)) if not is_first.all() else rows
+        rows = tensors["segment_router.weight"] = rows.to(dtype)
+        gates = segment_gates(pooled_VH.masked_fill(is_first[:, None], 0.0) @ rows.float().t())
+        if moe.has_thresholds:
+            threshold = tensors["segment_threshold"] = quantile_threshold(gates, moe.segment_capacity)
+            chosen = choose_by_threshold(gates, threshold, max_experts=moe.segment_max_experts)
+            summary["segment_load"] = chosen.float().mean(dim=0).tolist()
+    return tensors, summary

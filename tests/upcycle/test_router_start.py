@@ -1,0 +1,120 @@
+"""Routers that begin at even loads: measured on text, written into the checkpoint, told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from multipl_moe.loading import load_hybrid
+from multipl_moe.model.router_health import measure_router_health
+from multipl_moe.recipe import Recipe
+from multipl_moe.upcycle import convert
+from multipl_moe.upcycle.convert import router_start_line, upcycle
+from multipl_moe.upcycle.router_start import without_direction
+from tests.train.tiny import World, tensors, tiny_recipe, tiny_world
+
+_PRESETS: dict[str, dict[str, Any]] = {
+    "causal": {},
+    "lora": {"expert_type": "lora", "expert_rank": 4},
+    "token-only": {"preset": "token-only", "num_segment_experts": 0},
+    "moe-lpr": {"preset": "moe-lpr", "num_segment_experts": 0},
+    "segment-only": {"preset": "segment-only", "num_token_experts": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def base(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base whose blocks read inputs with a large mean in common, as those of trained models do."""
+    folder = tmp_path_factory.mktemp("base") / "base"
+    model: Any = AutoModelForCausalLM.from_pretrained(world.base)
+    with torch.no_grad():
+        model.model.embed_tokens.weight += 2 * torch.randn(32, generator=torch.Generator().manual_seed(5))
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(world.base).save_pretrained(folder)
+    return folder
+
+
+def _recipe(world: World, base: Path, moe: dict[str, Any]) -> Recipe:
+    return tiny_recipe(base, world.sources, moe=moe)
+
+
+def _held_out(world: World, base: Path) -> list[dict[str, torch.Tensor]]:
+    tokenizer: Any = AutoTokenizer.from_pretrained(base)
+    texts = [path.read_text() for path in sorted(world.sources.glob("*"))]
+    return [{"input_ids": torch.tensor(tokenizer(text)["input_ids"][:128])[None]} for text in texts]
+
+
+@pytest.mark.parametrize("preset", _PRESETS)
+def test_every_expert_begins_with_a_fair_load(world: World, base: Path, preset: str, tmp_path: Path):
+    recipe, text = _recipe(world, base, _PRESETS[preset]), _held_out(world, base)
+    report = upcycle(recipe, tmp_path / "measured", corpus=world.corpus)
+    upcycle(recipe, tmp_path / "random")
+    measured, random = (measure_router_health(load_hybrid(tmp_path / n), text) for n in ("measured", "random"))
+    assert report.verification is not None
+    assert report.verification.max_difference <= 1e-3
+    assert 0.5 <= measured.min_load_ratio <= measured.max_load_ratio <= 2
+    assert not 0.5 <= random.min_load_ratio <= random.max_load_ratio <= 2
+    assert report.router_start is not None
+    for low, high in report.router_start.load_ratios.values():
+        assert 0.9 < low <= high < 1.1
+
+
+def test_rows_are_orthogonal_to_the_mean_of_what_they_route(world: World, base: Path, tmp_path: Path):
+    upcycle(_recipe(world, base, {}), tmp_path / "out", corpus=world.corpus)
+    model = load_hybrid(tmp_path / "out")
+    inputs: list[torch.Tensor] = []
+    model.hybrid_layers[1].register_forward_pre_hook(lambda module, args: inputs.append(args[0].flatten(0, 1)))
+    with torch.no_grad():
+        for batch in _held_out(world, base):
+            model.eval()(**batch)
+    x_NH, rows_EH = torch.cat(inputs), model.hybrid_layers[1].token_router.weight
+    of_mean, of_tokens = rows_EH @ x_NH.mean(dim=0), (x_NH @ rows_EH.t()).std(dim=0)
+    assert x_NH.mean(dim=0).norm() > 0.5 * x_NH.norm(dim=1).mean()
+    assert (of_mean.abs() < 0.3 * of_tokens).all()
+
+
+def test_a_direction_is_taken_out_of_rows():
+    rows, direction = torch.randn(5, 7), torch.randn(7)
+    rest = without_direction(rows, direction)
+    torch.testing.assert_close(rest @ direction, torch.zeros(5), rtol=0, atol=1e-5)
+    torch.testing.assert_close(without_direction(rest, direction), rest)
+    assert torch.equal(without_direction(rows, torch.zeros(7)), rows)
+
+
+def test_the_same_text_and_seed_give_the_same_routers_and_experts_stay_as_they_were(world: World, tmp_path: Path):
+    recipe = _recipe(world, world.base, {})
+    for name, corpus in (("a", world.corpus), ("b", world.corpus), ("plain", None)):
+        upcycle(recipe, tmp_path / name, corpus=corpus)
+    first, second, plain = (tensors(tmp_path / name) for name in ("a", "b", "plain"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert first.keys() == plain.keys()
+    changed = {name.rpartition(".mlp.")[2] for name in first if not torch.equal(first[name], plain[name])}
+    assert {"token_router.weight", "segment_router.weight", "segment_threshold"} <= changed
+    assert not any("expert" in name for name in changed)
+
+
+def test_what_was_measured_is_recorded_and_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    report = upcycle(_recipe(world, world.base, {}), tmp_path / "out", corpus=world.corpus)
+    record = json.loads((tmp_path / "out" / "upcycle.json").read_text())["router_start"]
+    assert report.router_start is not None
+    assert record == report.router_start.to_json()
+    assert 1_000 < record["tokens"] <= 8192
+    assert set(record["load_ratios"]) == {"token", "segment"}
+    assert "times a fair load" in router_start_line(report)
+
+    plain = upcycle(_recipe(world, world.base, {}), tmp_path / "plain")
+    assert json.loads((tmp_path / "plain" / "upcycle.json").read_text())["router_start"] is None
+    assert "give --corpus" in router_start_line(plain)
+
+    monkeypatch.setattr(convert, "_MEASUREMENT_BYTES_PER_BYTE", 10**12)
+    small = upcycle(_recipe(world, world.base, {}), tmp_path / "small", corpus=world.corpus)
+    assert small.router_start is None
+    assert "GB of memory" in router_start_line(small)
