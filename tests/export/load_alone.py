@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM
 from transformers.utils.hub import HF_MODULES_CACHE
 
 _PROMPT_TOKENS, _NEW_TOKENS = 9, 8
@@ -35,6 +35,12 @@ def compute(model: Any, tokens: torch.Tensor) -> dict[str, Any]:
     return {"logits": logits, "written": written.sequences, "cache_layers": layers}
 
 
+@torch.no_grad()
+def last_hidden_state(decoder: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """(B, T, H) what the decoder by itself makes of the tokens."""
+    return decoder(input_ids=tokens).last_hidden_state
+
+
 def main(folders: list[str], tokens: torch.Tensor, copies: Path) -> dict[str, Any]:
     """What each folder computes, and the copy that it saves."""
     assert find_spec("multipl_moe") is None
@@ -47,6 +53,7 @@ def main(folders: list[str], tokens: torch.Tensor, copies: Path) -> dict[str, An
         results[Path(folder).name] = {
             "loaded": compute(model, tokens),
             "reloaded": compute(again, tokens),
+            "decoder": last_hidden_state(AutoModel.from_pretrained(folder, trust_remote_code=True), tokens),
             "dtype": model.dtype,
             "code": Path(sys.modules[type(model).__module__].__file__ or "").is_relative_to(HF_MODULES_CACHE),
         }

@@ -4,29 +4,60 @@ import ast
 import importlib
 import inspect
 import json
+import os
+import re
+import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
-from multipl_moe import MultiplMoeForCausalLM, __version__
+from multipl_moe import MultiplMoeForCausalLM, MultiplMoeModel, __version__
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.standalone import CODE_LICENCE_FILE, modeling_modules, with_relative_imports
+from multipl_moe.model.transformers_version import (
+    FIRST_TOO_NEW_VERSION,
+    OLDEST_VERSION,
+    require_supported_transformers,
+)
 
 from .conftest import CASES, Case, Exports, load_reference, save_hybrid
-from .load_alone import compute
+from .load_alone import compute, last_hidden_state
 
 LLAMA = Case("causal")
+CHECKING = {
+    f"multipl_moe.model.{stem}" for stem in ("configuration", "decoder", "modeling")
+}  # what transformers begins with
 by_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 @pytest.fixture(scope="module")
 def references(exports: Exports) -> dict[str, Any]:
     """What the models compute that were exported."""
-    return {case.name: compute(load_reference(exports, case), exports.tokens) for case in CASES}
+    models = {case.name: load_reference(exports, case) for case in CASES}
+    return {
+        name: compute(model, exports.tokens) | {"decoder": last_hidden_state(model.model, exports.tokens)}
+        for name, model in models.items()
+    }
+
+
+def run_alone(code: str, modules: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program that cannot ask anybody anything."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment |= {"HF_MODULES_CACHE": str(modules), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def code_in(folder: Path) -> list[Path]:
@@ -44,6 +75,13 @@ def test_logits_are_those_of_the_model_to_the_bit(exports, references, case):
     assert found["dtype"] == found["loaded"]["logits"].dtype == (case.dtype or torch.float32)
     assert expected.float().std() > 0.1
     assert torch.equal(found["loaded"]["logits"], expected)
+
+
+@by_case
+def test_auto_model_gives_the_decoder_of_the_causal_model(exports, references, case):
+    found = exports.alone[case.name]["decoder"]
+    assert torch.equal(found, references[case.name]["decoder"])
+    assert found.float().std() > 0.1
 
 
 @by_case
@@ -65,6 +103,45 @@ def test_a_saved_copy_loads_and_computes_the_same(exports, case):
     assert [file.name for file in code_in(exports.copy(case))] == [file.name for file in code_in(exports.output(case))]
 
 
+def test_another_version_of_transformers_is_told_in_one_line_what_it_should_be(exports, tmp_path):
+    code = f"""
+import sys, transformers
+sys.modules["multipl_moe"] = None
+transformers.__version__ = "5.23.1"
+for name in ("AutoConfig", "AutoModel", "AutoModelForCausalLM"):
+    try:
+        getattr(transformers, name).from_pretrained({str(exports.output(LLAMA))!r}, trust_remote_code=True)
+    except ImportError as error:
+        print(error)
+"""
+    line = (
+        "this model's code is for transformers>=5.24,<6, and 5.23.1 is installed: pip install 'transformers>=5.24,<6'"
+    )
+    assert run_alone(code, tmp_path).stdout.splitlines() == [line] * 3
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        "AutoTokenizer.from_pretrained(folder, trust_remote_code=True)",
+        "PreTrainedTokenizerFast.from_pretrained(folder)",
+    ],
+)
+def test_the_tokenizer_loads_as_the_card_says_without_question_or_warning(exports, tmp_path, load):
+    folder = exports.output(LLAMA)
+    assert load.split("(")[0] in (folder / "README.md").read_text()
+    code = f"""
+import sys
+sys.modules["multipl_moe"] = None
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+folder = {str(folder)!r}
+tokenizer = {load}
+print(tokenizer.decode(tokenizer("fn main")["input_ids"]))
+"""
+    done = run_alone(code, tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == ("fn main\n", "", 0)
+
+
 # --- with this package
 
 
@@ -73,6 +150,12 @@ def test_where_the_package_is_its_own_code_runs(exports, references, arguments):
     model: Any = AutoModelForCausalLM.from_pretrained(exports.output(LLAMA), **arguments)
     assert type(model) is MultiplMoeForCausalLM
     assert torch.equal(compute(model, exports.tokens)["logits"], references[LLAMA.name]["logits"])
+
+
+def test_auto_model_is_the_decoder_of_the_causal_model(exports, references):
+    model: Any = AutoModel.from_pretrained(exports.output(LLAMA))
+    assert type(model) is MultiplMoeModel
+    assert torch.equal(last_hidden_state(model, exports.tokens), references[LLAMA.name]["decoder"])
 
 
 def test_what_was_saved_without_the_package_loads_with_it(exports, references):
@@ -88,8 +171,14 @@ def test_an_export_can_be_exported_again(exports, tmp_path):
             assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes(), file.name
 
 
-def test_the_tokenizer_goes_along(exports):
-    tokenizer = AutoTokenizer.from_pretrained(exports.output(LLAMA))
+def test_the_tokenizer_goes_along_and_asks_nothing(exports, caplog, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda question: pytest.fail(question))
+    logging.enable_propagation()  # or caplog sees nothing
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(exports.output(LLAMA))
+    finally:
+        logging.disable_propagation()
+    assert caplog.text == ""
     assert tokenizer.decode(tokenizer("fn main")["input_ids"]) == "fn main"
 
 
@@ -119,6 +208,8 @@ def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(expo
     for module in modeling_modules():
         file = exports.output(LLAMA) / f"{module.rpartition('.')[2]}.py"
         header, *lines = file.read_text().splitlines()
+        if module in CHECKING:
+            assert lines.pop(0).startswith("from .transformers_version import require_supported_transformers")
         assert header == (
             f"# Copied from multipl-moe {__version__}, {module}, imports made relative; "
             f"Apache-2.0, see {CODE_LICENCE_FILE}."
@@ -128,6 +219,23 @@ def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(expo
         assert all(old.startswith("from multipl_moe.") and new.startswith("from .") for old, new in changed)
         assert "multipl_moe." not in "".join(line for line in lines if "import" in line)
     assert "Apache License" in (exports.output(LLAMA) / CODE_LICENCE_FILE).read_text()
+
+
+@pytest.mark.parametrize("version", ["5.24.0", "5.24.0.dev0", "5.31.2"])
+def test_versions_that_the_package_allows_are_supported(version):
+    require_supported_transformers(version)
+
+
+@pytest.mark.parametrize("version", ["4.57.3", "5.23.0", "6.0.0", "6.0.0rc1"])
+def test_other_versions_are_refused(version):
+    with pytest.raises(ImportError, match=f"5.24,<6, and {re.escape(version)} is installed"):
+        require_supported_transformers(version)
+
+
+def test_supported_versions_are_those_that_the_package_requires():
+    required = next(line for line in requires("multipl-moe") or [] if line.startswith("transformers"))
+    assert set(required.removeprefix("transformers").split(",")) == {">=5.24", "<6"}
+    assert (OLDEST_VERSION, FIRST_TOO_NEW_VERSION) == ((5, 24), (6, 0))
 
 
 def test_imports_within_functions_and_over_several_lines_become_relative():

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from multipl_moe.errors import BaseModelError, OutputError
 from multipl_moe.export.weights import main_dtype, plan_cast, write_plans
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.upcycle.checkpoint import CheckpointReader
 
 from .conftest import save_hybrid
@@ -31,7 +32,7 @@ def test_every_tensor_is_cast_but_the_thresholds(source, tmp_path, dtype):
     before, after = weights(source), weights(tmp_path)
     assert before.keys() == after.keys()
     for name, value in before.items():
-        wanted = torch.float32 if name.endswith("segment_threshold") else dtype or value.dtype
+        wanted = torch.float32 if name.endswith(FLOAT32_BUFFERS) else dtype or value.dtype
         assert after[name].dtype == wanted, name
         assert torch.equal(after[name], value.to(wanted)), name
     assert any(name.endswith("segment_threshold") for name in after)

@@ -12,12 +12,21 @@ from pathlib import Path
 
 from multipl_moe import __version__
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.decoder import MultiplMoeModel
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.transformers_version import require_supported_transformers
 
 CODE_LICENCE_FILE = "LICENSE-multipl-moe"
 _PACKAGE = "multipl_moe"
-_CLASSES = {"AutoConfig": MultiplMoeConfig, "AutoModelForCausalLM": MultiplMoeForCausalLM}
+_VERSION_MODULE = require_supported_transformers.__module__
+_CLASSES = {
+    "AutoConfig": MultiplMoeConfig,
+    "AutoModel": MultiplMoeModel,
+    "AutoModelForCausalLM": MultiplMoeForCausalLM,
+}
 _HEADER = "# Copied from multipl-moe {version}, {module}, imports made relative; Apache-2.0, see {licence}."
+# Ahead of the other imports of each file that transformers begins with, which fail with another version less clearly.
+_CHECK = "from .{stem} import require_supported_transformers as _require; _require()  # multipl-moe's export"
 
 
 def auto_map() -> dict[str, str]:
@@ -28,7 +37,7 @@ def auto_map() -> dict[str, str]:
 def modeling_modules() -> list[str]:
     """Modules of this package that modeling and configuration need, themselves included, sorted."""
     found: set[str] = set()
-    waiting = [cls.__module__ for cls in _CLASSES.values()]
+    waiting = [_VERSION_MODULE, *(cls.__module__ for cls in _CLASSES.values())]
     while waiting:
         module = waiting.pop()
         if module not in found:
@@ -39,9 +48,12 @@ def modeling_modules() -> list[str]:
 
 
 def write_code(folder: Path) -> None:
-    """Write the modules and their licence into a model's folder."""
+    """Write the modules and their licence into a model's folder; those loaded first check transformers' version."""
+    begun_with = {cls.__module__ for cls in _CLASSES.values()}
     for module in modeling_modules():
         header = _HEADER.format(version=__version__, module=module, licence=CODE_LICENCE_FILE)
+        if module in begun_with:
+            header += "\n" + _CHECK.format(stem=_file_stem(_VERSION_MODULE))
         text = f"{header}\n{with_relative_imports(_source(module))}"
         (folder / f"{_file_stem(module)}.py").write_text(text, encoding="utf-8")
     licence = distribution("multipl-moe").read_text("licenses/LICENSE")
