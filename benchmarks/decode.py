@@ -22,12 +22,12 @@ from multipl_moe.allocator import keep_freed_memory
 from multipl_moe.attention import fastest_attention
 from multipl_moe.demo import DEMO_RECIPE
 from multipl_moe.loading import load_dense, load_hybrid
+from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.model.statistics import observe_with
 from multipl_moe.recipe import load_recipe
-from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.upcycle.base import resolve_base
 from multipl_moe.upcycle.convert import upcycle
 
@@ -56,7 +56,7 @@ def models(dtype: torch.dtype) -> dict[str, PreTrainedModel]:
         upcycle(recipe, Path(work) / "hybrid")
         hybrid = load_hybrid(Path(work) / "hybrid", dtype)
     vocabulary = hybrid.config.base_config.vocab_size
-    calibrate_thresholds(hybrid, [{"input_ids": torch.randint(vocabulary, (16, 256))}])
+    calibrate_routing(hybrid, [{"input_ids": torch.randint(vocabulary, (16, 256))}])
     base: Any = load_dense(resolve_base(recipe.base))
     pair: dict[str, Any] = {"base": base.to(dtype), "hybrid": hybrid}
     for model in pair.values():

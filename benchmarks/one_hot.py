@@ -10,14 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import SegmentPlan
 
 
 class OneHotMoe(HybridMoe):
     """The hybrid layer with `fixed` fusion, dispatched by one-hot matrices."""
 
-    def _mix(self, x_NH: Tensor, plan: SegmentPlan) -> Tensor:
-        tokens, segments = self._route(x_NH, plan)
+    def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
+        tokens, segments = self._route(x_NH, plan, routing)
         assert tokens is not None
         assert segments is not None
         assert self.moe.fusion == "fixed"

@@ -31,10 +31,11 @@ from multipl_moe.demo import DEMO_RECIPE
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model import hybrid as hybrid_layer
 from multipl_moe.model import segment_moe
+from multipl_moe.model.calibration import calibrate_routing
+from multipl_moe.model.decoder import routing_as_in_training
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import LayerStatistics, observe_with
 from multipl_moe.recipe import Recipe, load_recipe
-from multipl_moe.train.calibrate import calibrate_thresholds
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
@@ -129,14 +130,11 @@ def training_step(model: nn.Module, loss: Callable[[], Tensor], dtype: torch.dty
     return step
 
 
-def stored_thresholds(step: Callable[[], None]) -> Callable[[], None]:
+def stored_thresholds(model: MultiplMoeForCausalLM, step: Callable[[], None]) -> Callable[[], None]:
     """The step with the thresholds that the model holds."""
 
     def run() -> None:
-        with (
-            patch.object(segment_moe, "_has_other_rows", lambda plan: False),
-            patch.object(hybrid_layer, "quantile_threshold", lambda gates, capacity: None),
-        ):
+        with routing_as_in_training(model, False):
             step()
 
     return run
@@ -208,11 +206,11 @@ def measure(repeats: int) -> dict[str, Any]:
     steps = {
         "hybrid": step,
         "dense": training_step(dense, lambda: dense(inputs, inputs), dtype),
-        "hybrid, stored thresholds": stored_thresholds(step),
+        "hybrid, stored thresholds": stored_thresholds(hybrid, step),
         "hybrid, observed": observed(hybrid, step),
     }
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        calibrate_thresholds(hybrid, [{"input_ids": inputs}])  # stored thresholds then take the loads of training
+        calibrate_routing(hybrid, [{"input_ids": inputs}])  # stored thresholds then take the loads of training
     timings = interleave(steps, repeats=repeats)
     log_every, save_every = recipe.train.log_every_steps, recipe.train.save_every_steps
     added = {

@@ -34,6 +34,8 @@ KEYS = {
         "segment_weight",
         "shared_expert_selection",
         "router_aux_loss_coef",
+        "router_aux_loss_scope",
+        "token_bias_rate",
         "expert_type",
         "expert_rank",
     },

@@ -94,6 +94,7 @@ def test_layer_measures_rates_and_growth_in_both_precisions(measured):
         (tokens, dtype) for dtype in ("float32", "bfloat16") for tokens in (64, 128)
     ]
     assert len(results["efficiency"]) == 8
+    assert [len(row["time_of_blocks"]) for row in results["blocks"]] == [2, 2]
     assert len(results["one_hot"]) == 2
 
 

@@ -57,19 +57,20 @@ def _file(text: str) -> TextFile:
 
 
 @torch.no_grad()
-def _slow_bits(model, tokens: list[int], window: int) -> list[float]:
+def _slow_bits(model, tokens: list[int], window: int, num_start: int = 0) -> list[float]:
     """Bits of each token but the first, each from a forward pass of its own over its context alone.
 
-    The first window has no overlap; each later one scores the next half window, with what fits before it as context.
+    The first window has no overlap; each later one scores the next half window, with what fits before it as context,
+    after the tokens that begin every text.
     """
     bits = []
     for position in range(1, len(tokens)):
-        begin = 0
+        context = tokens[:position]
         if position >= window:
             half = window // 2
             end = min(window + ((position - window) // half + 1) * half, len(tokens))
-            begin = max(end - window, 0)
-        logits = model(input_ids=torch.tensor([tokens[begin:position]]), use_cache=False).logits[0, -1]
+            context = tokens[:num_start] + tokens[max(end - window + num_start, num_start) : position]
+        logits = model(input_ids=torch.tensor([context]), use_cache=False).logits[0, -1]
         bits.append(-torch.log_softmax(logits.double(), dim=0)[tokens[position]].item() / math.log(2))
     return bits
 
@@ -99,7 +100,7 @@ def test_where_texts_begin_with_a_token_it_is_context_and_all_of_the_text_is_sco
         if file.path not in scores:
             continue
         tokens = [0, *tokenizer(file.text)["input_ids"]][: settings.tokens_per_file]
-        bits = _slow_bits(model, tokens, window)
+        bits = _slow_bits(model, tokens, window, num_start=1)
         assert scores[file.path].bits == pytest.approx(sum(bits), rel=2e-5)
         assert scores[file.path].num_tokens == len(bits) == len(tokens) - 1
         if len(tokens) < settings.tokens_per_file:

@@ -10,16 +10,25 @@ from transformers import AutoTokenizer
 from multipl_moe import MultiplMoeConfig
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval import router_health as module
-from multipl_moe.eval.router_health import RouterHealth, router_health
+from multipl_moe.eval.router_health import router_health
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
+from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.train.calibrate import calibrate_thresholds
+from multipl_moe.model.router_health import RouterHealth
 from multipl_moe.train.data import calibration_batches
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.train.tiny import World
 
-_KEYS = {"min_load_ratio", "max_load_ratio", "max_mode_difference", "dead_experts", "layers", "is_healthy"}
+_KEYS = {
+    "min_load_ratio",
+    "max_load_ratio",
+    "load_ratios",
+    "max_mode_difference",
+    "dead_experts",
+    "layers",
+    "is_healthy",
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +43,7 @@ def model(world: World) -> MultiplMoeForCausalLM:
     for index, layer in model.hybrid_layers.items():
         randomise(layer.segment_router, seed=index)
         layer.segment_start.data.copy_(10 * layer.segment_router.weight[0])
-    calibrate_thresholds(model, calibration_batches(world.recipe, world.corpus, load_tokenizer(world.base)))
+    calibrate_routing(model, calibration_batches(world.recipe, world.corpus, load_tokenizer(world.base)))
     return model
 
 
@@ -47,7 +56,7 @@ def test_both_modes_see_the_same_text_of_all_languages_mixed(model, tokenizer, w
     forward = model.model.forward
 
     def note(**kwargs):
-        seen.append((model.training, kwargs["input_ids"]))
+        seen.append((model.model.routes_as_in_training, kwargs["input_ids"]))
         return forward(**kwargs)
 
     monkeypatch.setattr(model.model, "forward", note)
@@ -73,27 +82,32 @@ def test_result_is_json_with_the_verdict(model, tokenizer, world: World):
     assert len(values["layers"]["1"]["train_segment_load"]) == 3
 
 
-def test_numbers_are_the_extremes_over_layers_and_experts(model, tokenizer, world: World):
+def test_numbers_are_the_extremes_over_layers_experts_and_kinds(model, tokenizer, world: World):
     health = _health(model, tokenizer, world)
-    loads = [load for layer in health.layers.values() for load in layer["segment_load"]]
-    in_training = [load for layer in health.layers.values() for load in layer["train_segment_load"]]
-    assert health.min_load_ratio == pytest.approx(min(*(3 * load for load in loads), 1))
-    assert health.max_load_ratio == pytest.approx(max(*(3 * load for load in loads), 1))
-    differences = [abs(load - other) / other for load, other in zip(loads, in_training, strict=True)]
-    assert health.max_mode_difference == pytest.approx(max(differences))
-    assert loads != in_training
+    layers = health.layers.values()
+    segments = [3 * load for layer in layers for load in layer["segment_load"]]
+    tokens = [3 * load for layer in layers for load in layer["token_load"][:-1]]  # each token has one of three
+    assert health.load_ratios == {
+        "token": pytest.approx([min(tokens), max(tokens)]),
+        "segment": pytest.approx([min(segments), max(segments)]),
+    }
+    assert health.min_load_ratio == pytest.approx(min(tokens + segments))
+    assert health.max_load_ratio == pytest.approx(max(tokens + segments))
+    keys = ("token_load", "segment_load")
+    pairs = [pair for layer in layers for key in keys for pair in zip(layer[key], layer[f"train_{key}"], strict=True)]
+    assert health.max_mode_difference == pytest.approx(max(abs(load - other) / other for load, other in pairs))
+    assert health.max_mode_difference > 0
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_model_comes_back_as_it_was_but_in_evaluation_mode(model, tokenizer, world: World, training: bool, monkeypatch):
+def test_model_comes_back_as_it_was(model, tokenizer, world: World, training: bool, monkeypatch):
     monkeypatch.setattr(module, "_EVAL_ROWS", 5)  # several batches: each but the last would move the thresholds
     model.train(training)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     _health(model, tokenizer, world)
     assert [name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])] == []
-    assert not model.training
-    model.train()
-    model.model(input_ids=torch.tensor([[5, 6]]))
+    assert model.training == training
+    torch.optim.SGD(model.parameters(), lr=0.0).step()
     after = model.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before), "quantiles of the check were kept"
 
@@ -127,19 +141,24 @@ def test_thresholds_that_lag_behind_the_router_are_unhealthy(model, tokenizer, w
 
 
 _GOOD: dict[str, Any] = {
-    "min_load_ratio": 0.5,
-    "max_load_ratio": 2.0,
+    "load_ratios": {"token": [0.5, 2.0], "segment": [0.5, 2.0]},
     "max_mode_difference": 0.15,
     "dead_experts": 0,
-    "layers": {},
 }
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("min_load_ratio", 0.49), ("max_load_ratio", 2.01), ("max_mode_difference", 0.16), ("dead_experts", 1)],
+    [
+        ("load_ratios", {"token": [0.49, 1.0], "segment": [1.0, 1.0]}),
+        ("load_ratios", {"token": [1.0, 2.01], "segment": [1.0, 1.0]}),
+        ("load_ratios", {"token": [1.0, 1.0], "segment": [0.49, 1.0]}),
+        ("load_ratios", {"token": [1.0, 1.0], "segment": [1.0, 2.01]}),
+        ("max_mode_difference", 0.16),
+        ("dead_experts", 1),
+    ],
 )
-def test_each_bound_alone_decides(key: str, value: float):
+def test_each_bound_alone_decides(key: str, value: Any):
     assert RouterHealth(**_GOOD).is_healthy
     changed: dict[str, Any] = _GOOD | {key: value}
     assert not RouterHealth(**changed).is_healthy
@@ -150,6 +169,7 @@ def test_models_without_segment_experts_are_judged_by_their_token_experts(world:
     model = MultiplMoeForCausalLM(config)
     randomise(model)
     health = _health(model, tokenizer, world)
-    assert (health.min_load_ratio, health.max_load_ratio, health.max_mode_difference) == (1, 1, 0)
-    assert health.is_healthy == (health.dead_experts == 0)
-    assert json.loads(json.dumps(health.to_json()))["layers"]["1"]["train_segment_load"] == []
+    assert list(health.load_ratios) == ["token"]
+    assert health.min_load_ratio < 0.5
+    assert not health.is_healthy
+    assert "train_segment_load" not in health.layers[1]

@@ -69,8 +69,7 @@ def training() -> TrainResult:
 @pytest.fixture
 def metrics(recipe, before, after, training) -> dict[str, Any]:
     health = {
-        "min_load_ratio": 0.61,
-        "max_load_ratio": 1.73,
+        "load_ratios": {"token": [0.72, 1.31], "segment": [0.61, 1.73]},
         "max_mode_difference": 0.04,
         "dead_experts": 0,
         "layers": {6: SUMMARY | {"train_segment_load": [0.31, 0.69]}},

@@ -81,7 +81,8 @@ def test_page_tells_numbers_and_the_verdict(page: str):
     assert "4,321 in all" in page
     assert "abababababababab" in page
     assert "In order" in page
-    assert "0.61 to 1.73" in page
+    assert "token experts carry 0.72 to 1.31 times" in page
+    assert "segment experts carry 0.61 to 1.73 times" in page
     assert 'folder = "runs/mine/model"' in page
     assert "torch" in page  # versions of the environment
 

@@ -17,7 +17,6 @@ _BUDGETS = {"rust": 150_000, "go": 100_000, "ruby": 50_000}
         ({"mixture_temperature": 0.5}, "mixture_temperature: 0.5: Input should be greater than or equal to 1"),
         ({"language_tokens": _BUDGETS, "tokens": 1_000}, "they add up to 300,000, but tokens and skip_tokens to 1,000"),
         ({"on_max_epochs": "cap"}, "on_max_epochs: cap needs max_epochs"),
-        ({"attention": "flash_attention_2"}, "set batch_sequences to 1"),
         ({"packing": "tight"}, "'windows' or 'best_fit'"),
     ],
 )
@@ -31,11 +30,6 @@ def test_budgets_of_languages_are_weights_and_name_every_language_to_learn():
     assert recipe.mixture_weights == _BUDGETS
     (problem,) = problems_of({"train": {"language_tokens": {"rust": 300_000}}})
     assert problem.startswith("recipe: train.language_tokens: needs every language to learn")
-
-
-def test_flash_attention_is_for_batches_of_one_sequence():
-    train = validate_recipe({"train": {"attention": "flash_attention_2", "batch_sequences": 1}}).train
-    assert train.attention == "flash_attention_2"
 
 
 def test_best_checkpoint_needs_a_measurement():

@@ -13,9 +13,9 @@ from multipl_moe.corpus.packing import PACKINGS, Layout, Packing, PackingCounts
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.window_layout import WindowLayout
 from multipl_moe.errors import CorpusError
+from multipl_moe.model.documents import PADDING_POSITION
 
 IGNORED_LABEL = -100
-PADDING_POSITION = -2  # continues no position and is continued by none, so that padding is a document to nobody
 _PADDING_TOKEN = 0
 
 

@@ -67,7 +67,7 @@ def score_files(
     windows = [
         window
         for index, (tokens, _) in enumerate(encoded)
-        for window in _windows(index, tokens, num_before, settings.window_tokens)
+        for window in _windows(index, tokens, start, settings.window_tokens)
     ]
     nats = [0.0] * len(files)
     for batch in _batches(windows, settings.batch_tokens):
@@ -93,7 +93,9 @@ def _encode(tokenizer: PreTrainedTokenizerBase, start: list[int], text: str, max
     return tokens, len(text[begin : offsets[-1][1]].encode())
 
 
-def _windows(file: int, tokens: list[int], num_before: int, size: int) -> Iterator[_Window]:
+def _windows(file: int, tokens: list[int], start: list[int], size: int) -> Iterator[_Window]:
+    """Windows that score each token once, half a window at a time after the first; each begins as texts begin."""
+    num_before = max(len(start), 1)
     if len(tokens) <= num_before:
         return
     yield _Window(file, tokens[:size], num_before)
@@ -101,8 +103,8 @@ def _windows(file: int, tokens: list[int], num_before: int, size: int) -> Iterat
     scored = min(size, len(tokens))
     while scored < len(tokens):
         end = min(scored + stride, len(tokens))
-        begin = max(end - size, 0)
-        yield _Window(file, tokens[begin:end], scored - begin)
+        begin = max(end - (size - len(start)), len(start))
+        yield _Window(file, [*start, *tokens[begin:end]], len(start) + scored - begin)
         scored = end
 
 

@@ -122,15 +122,6 @@ class TrainSection(Section):
             )
         return self
 
-    @model_validator(mode="after")
-    def _documents_stay_apart(self) -> "TrainSection":
-        if self.attention == "flash_attention_2" and self.batch_sequences > 1:
-            raise ValueError(
-                "attention: flash_attention_2 keeps packed documents apart only in batches of one sequence; set "
-                "batch_sequences to 1 and raise accumulation_steps, or use sdpa or flex_attention"
-            )
-        return self
-
 
 class ReviewSection(Section):
     """Stage 2: routers alone learn to leave the languages to keep to the frozen expert. Batches are as in `train`."""
