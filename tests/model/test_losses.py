@@ -1,9 +1,16 @@
 """The model's losses: of micro-batches, of balance in training, and in evaluation."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
 
+from multipl_moe import PRESETS
+from multipl_moe.model.losses import mean_load_balancing_loss
+from multipl_moe.model.token_moe import route_tokens
+from multipl_moe.upcycle.router_start import without_direction
 from tests import reference
 from tests.conftest import random_tokens, tiny_hybrid
 
@@ -94,3 +101,27 @@ def test_without_logits_losses_of_micro_batches_add_up():
         options = {"num_items_in_batch": num_items, "skip_logits": True}
         parts = [model(input_ids=t, labels=y, **options).loss for t, y in _halves(tokens, labels)]
     torch.testing.assert_close(sum(parts), whole)
+
+
+@pytest.mark.parametrize(("scope", "least", "most"), [("routed", 0.48, 0.52), ("all", 0.0, 0.2)])
+def test_balancing_the_routed_experts_says_nothing_of_the_shared_one(scope: Any, least: float, most: float):
+    """60 steps of it alone: over all experts, it drives the gate of one that is always in from 0.5 to next to 0."""
+    moe = replace(PRESETS["causal"], router_aux_loss_scope=scope)
+    generator = torch.Generator().manual_seed(0)
+    common = torch.randn(64, generator=generator)
+    x_NH = 0.8 * common + 0.6 * torch.randn(2048, 64, generator=generator)  # inputs of blocks have much in common
+    rows = without_direction(0.1 * torch.randn(6, 64, generator=generator), x_NH.mean(dim=0))
+    weight = torch.nn.Parameter(rows)
+    optimizer = torch.optim.AdamW([weight], lr=2e-3, weight_decay=0.0)
+    start = route_tokens(x_NH @ weight.t(), moe)
+    for _ in range(60):
+        loss = mean_load_balancing_loss([route_tokens(x_NH @ weight.t(), moe)], moe)
+        assert loss is not None
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    end = route_tokens(x_NH @ weight.t(), moe)
+    change = (end.gates[:, -1].mean() - start.gates[:, -1].mean()).item()
+    assert least <= 0.5 + change <= most
+    loads = end.chosen[:, :-1].float().mean(dim=0)
+    assert 0.5 < loads.min() * 5 <= loads.max() * 5 < 2

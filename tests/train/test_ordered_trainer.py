@@ -5,12 +5,17 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from transformers import TrainerCallback
 
 from multipl_moe.corpus.packing import Packing
 from multipl_moe.errors import OutputError
+from multipl_moe.model.documents import attention_arguments
+from multipl_moe.train import ordered_trainer
 from multipl_moe.train.mixture import TrainingData, training_data
 from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Interrupt
@@ -69,3 +74,24 @@ def test_another_corpus_is_not_gone_on_with(world: World, tmp_path: Path):
         train_model(recipe, world.hybrid, tmp_path / "corpus", tmp_path / "run")
     result = train_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
     assert (result.steps, result.data["packing"]) == (4, "best_fit")
+
+
+@pytest.mark.parametrize("method", ["dense", "lora"])
+def test_attention_of_dense_models_is_told_where_documents_begin(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+):
+    monkeypatch.setattr(ordered_trainer, "takes_document_bounds", lambda attention: True)
+    told: list[dict[str, Any]] = []
+
+    class Look(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            kwargs["model"].register_forward_pre_hook(lambda m, args, values: told.append(values), with_kwargs=True)
+
+    recipe = with_train(world.recipe, method=method, tokens=2 * 800, sequence_tokens=200, packing="best_fit")
+    train_model(recipe, world.base, world.corpus, tmp_path / "run", callbacks=[Look()])
+    assert len(told) == 2
+    for values in told:
+        expected = attention_arguments(values["position_ids"])
+        assert len(expected["cu_seq_lens_q"]) > 5  # four rows, of which some hold several documents or padding
+        assert torch.equal(values["cu_seq_lens_q"], expected["cu_seq_lens_q"])
+        assert values["max_length_k"] == expected["max_length_k"]
