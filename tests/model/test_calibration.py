@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.calibration import calibrate_routing
@@ -133,3 +134,9 @@ def test_batches_may_come_from_a_generator(model, world: World, batches):
     calibrate_routing(model, batches)
     for index, layer in model.hybrid_layers.items():
         torch.testing.assert_close(layer.segment_threshold, expected[index])
+
+
+@pytest.mark.parametrize("batches", [[], [{"input_ids": random_tokens(2, 5), "attention_mask": torch.zeros(2, 5)}]])
+def test_text_without_tokens_is_refused(batches: Batches):
+    with pytest.raises(ConfigError, match="batches: "):
+        calibrate_routing(tiny_hybrid(), batches)

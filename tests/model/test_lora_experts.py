@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
-from multipl_moe.model.experts import FrozenBlock
+from multipl_moe.model.experts import ExpertPairs, FrozenBlock
 from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.parameters import count_parameters, trained_names
 from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
@@ -104,7 +104,7 @@ def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair()
             lambda module, args, output, seen=seen: seen.append(len(args[0]))
         )
     pairs = []
-    layer.experts.register_forward_pre_hook(lambda module, args: pairs.append(len(args[1])))
+    layer.experts.register_forward_pre_hook(lambda module, args: pairs.append(len(args[1].token_R)))
     _logits(model, random_tokens(2, 24))
     assert pairs[0] > 48
     assert sorted(rows["gate_proj"]) == sorted(rows["up_proj"]) == [48, 48]  # for the shared expert, and for the pairs
@@ -120,7 +120,7 @@ def test_nothing_of_a_pair_is_kept_for_backward():
     token_R, counts_E = torch.arange(10).repeat(3), torch.tensor([3, 0, 9, 6, 0, 12])
     kept: list[torch.Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda value: kept.append(value) or value, lambda value: value):
-        experts(x_NH, token_R, counts_E, frozen)
+        experts(x_NH, ExpertPairs(token_R, counts_E), frozen)
     floats = [tuple(value.shape) for value in kept if value.is_floating_point()]
     assert floats
     assert not [shape for shape in floats if 30 in shape]
@@ -150,9 +150,9 @@ def test_autocast_reaches_every_product_and_gradients_stay_in_float32(rank: int)
     layer.shared_expert.requires_grad_(False)
     x_NH = torch.randn(10, 32)
     token_R, counts_E = torch.arange(10).repeat(2), torch.tensor([3, 0, 4, 6, 0, 7])
-    expected = experts(x_NH, token_R, counts_E, frozen)
+    expected = experts(x_NH, ExpertPairs(token_R, counts_E), frozen)
     with torch.autocast("cpu", torch.bfloat16):
-        actual = experts(x_NH, token_R, counts_E, frozen)
+        actual = experts(x_NH, ExpertPairs(token_R, counts_E), frozen)
     assert actual.dtype == torch.bfloat16
     scale = expected.abs().max().item()
     torch.testing.assert_close(actual.float(), expected, rtol=0, atol=0.03 * scale)

@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig, PeftModel, PrefixTuningConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from multipl_moe.model import hybrid
 from tests.conftest import random_tokens, tiny_hybrid
 
 _ADAPTERS: dict[str, dict[str, Any]] = {
@@ -37,14 +38,16 @@ def _logits(model: Any) -> torch.Tensor:
     return model(input_ids=random_tokens(2, 20, seed=9)).logits
 
 
+@pytest.mark.parametrize("places", [False, True], ids=["as on a CPU", "as on other devices"])
 @pytest.mark.parametrize(
     ("expert_type", "adapter"),
     [*(("full", adapter) for adapter in _ADAPTERS.values()), ("lora", _ON_LOW_RANK), ("lora", _ADAPTERS["all-linear"])],
     ids=[*_ADAPTERS, "low-rank experts", "all-linear beside low-rank experts"],
 )
 def test_adapters_loaded_on_a_fresh_hybrid_or_merged_give_what_was_trained(
-    tmp_path: Path, expert_type: str, adapter: dict[str, Any]
+    tmp_path: Path, expert_type: str, adapter: dict[str, Any], places: bool, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(hybrid, "takes_places", lambda device: places)
     base = tiny_hybrid(expert_type=expert_type)
     base.save_pretrained(tmp_path / "base")
     model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", r=4, **adapter))

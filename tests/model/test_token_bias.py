@@ -101,3 +101,36 @@ def test_a_model_in_training_moves_its_bias_with_the_step_and_keeps_it_in_its_fi
     model.save_pretrained(tmp_path)
     loaded = type(model).from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert torch.equal(loaded.hybrid_layers[1].token_bias, layer.token_bias)
+
+
+def test_a_batch_of_no_numbers_leaves_the_bias_a_number():
+    model, tokens = tiny_hybrid().train(), random_tokens(3, 13)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    embeddings = model.get_input_embeddings()(tokens).detach()
+    model(inputs_embeds=embeddings * float("nan"), labels=tokens)  # a step that a loop passes over
+    model(input_ids=tokens, labels=tokens).loss.backward()
+    optimizer.step()
+    for layer in model.hybrid_layers.values():
+        assert all(buffer.isfinite().all() for buffer in layer.buffers(recurse=False))
+        assert layer.token_bias.any()
+
+
+def test_a_model_of_another_dtype_and_files_without_a_bias_begin_with_one_in_float32(tmp_path):
+    model = tiny_hybrid()
+    made = type(model)._from_config(model.config, dtype=torch.bfloat16)
+    buffers = [buffer for layer in made.hybrid_layers.values() for buffer in layer.buffers(recurse=False)]
+    assert {buffer.dtype for buffer in buffers} == {torch.float32}
+    layer = model.hybrid_layers[1]
+    layer.segment_threshold.fill_(0.2)
+    weights = {name: value for name, value in model.state_dict().items() if not name.endswith("token_bias")}
+    model.save_pretrained(tmp_path, state_dict=weights)
+    loaded = type(model).from_pretrained(tmp_path)
+    assert not loaded.hybrid_layers[1].token_bias.any()
+    assert torch.equal(loaded.hybrid_layers[1].segment_threshold, layer.segment_threshold)
+
+
+def test_notes_do_not_pile_up_where_no_optimiser_has_the_routers():
+    model, tokens = tiny_hybrid().train(), random_tokens(2, 9)
+    for _ in range(70):
+        model(input_ids=tokens)
+    assert len(model.hybrid_layers[1]._noted_gates) == 64

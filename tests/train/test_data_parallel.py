@@ -19,6 +19,7 @@ from transformers import TrainerCallback
 
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.decoder import hybrid_layers_of
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe import Recipe
 from multipl_moe.train.progress import TrainingProgress, read_records
@@ -207,7 +208,7 @@ def test_in_bfloat16_two_processes_train_as_one_to_its_rounding(decided: World, 
             if key in learnt:
                 moved, off = (tensor - start[key]).norm(), (tensor - theirs[key]).norm()
                 assert off < 0.1 * moved, key
-            elif not key.endswith("_threshold"):
+            elif not key.endswith(FLOAT32_BUFFERS):
                 assert torch.equal(tensor, start[key]), key
 
 

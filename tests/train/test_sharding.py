@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
+from multipl_moe.model import hybrid
 from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
@@ -43,8 +44,6 @@ def _step(model: Any, optimizer: torch.optim.Optimizer, group: dist.ProcessGroup
         model(input_ids=tokens, labels=tokens).loss.backward()
     optimizer.step()
     optimizer.zero_grad()
-    for layer in model.hybrid_layers.values():
-        layer.follow_noted()
 
 
 def _saved_by_two(folder: Path) -> dict[str, Any]:
@@ -175,3 +174,18 @@ def test_in_bfloat16_experts_and_feed_forward_blocks_alone_are_gathered_in_it(in
 
 def test_in_float32_everything_is_gathered_in_float32():
     assert {*run_processes(_in_bfloat16_of_two, torch.float32)[0]["gathered"].values()} == {torch.float32, torch.int64}
+
+
+def _losses_in_places() -> list[float]:
+    dist.init_process_group("gloo")
+    hybrid.takes_places = lambda device: True  # as on devices other than a CPU
+    plain, sharded, tokens = tiny_hybrid().train(), tiny_hybrid().train(), random_tokens(4, 22)
+    shard(sharded)
+    losses = [model(input_ids=tokens, labels=tokens).loss for model in (plain, sharded)]
+    losses[1].backward()
+    return [loss.item() for loss in losses]
+
+
+def test_experts_in_fixed_places_are_gathered_too():
+    (losses,) = run_processes(_losses_in_places, num_processes=1)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)

@@ -31,7 +31,7 @@ def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]],
         passes: how often.
 
     Raises:
-        ConfigError: the model is dense, or there are no batches.
+        ConfigError: the model is dense, or there are no batches or no tokens in them.
     """
     decoder = require_hybrid(model)
     if not decoder.config.moe_config.stores_routing:
@@ -41,6 +41,8 @@ def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]],
         raise ConfigError("batches: there is none; give inputs of the model, text of all languages that it is for")
     for number in range(passes):
         for index, seen in observe_inputs(decoder, batches, as_in_training=number == 0).items():
+            if not seen.num_tokens:
+                raise ConfigError("batches: they hold padding alone; give text of all languages that the model is for")
             _store(decoder.hybrid_layers[index], seen)
 
 
@@ -48,6 +50,7 @@ class RouterInputs:
     """A `RoutingObserver` that keeps the token logits and the segment gates of one layer."""
 
     def __init__(self) -> None:
+        self.num_tokens = 0
         self._logits: list[Tensor] = []
         self._gates: list[Tensor] = []
 
@@ -55,6 +58,7 @@ class RouterInputs:
         self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
     ) -> None:
         """Take note of one forward pass."""
+        self.num_tokens += len(plan.segment_of_token)
         if tokens is not None:
             self._logits.append(tokens.logits.detach().float())
         if segments is not None:

@@ -33,6 +33,10 @@ NO_CACHE = (
 )
 # What transformers must know of the base: its attention, and what a device map may not tear apart or move.
 _OF_BASE = ("_supports_sdpa", "_no_split_modules", "_skip_keys_device_placement", "_keep_in_fp32_modules")
+_NO_REPLICAS = (
+    "nn.DataParallel, which transformers' Trainer uses where it finds several GPUs: its copies of a hybrid would share one "
+    "base; start a process for each GPU with torchrun, or choose one with CUDA_VISIBLE_DEVICES"
+)
 _NO_MASK = (
     "attention_mask: it must be (rows, tokens), nonzero for real tokens, not {}; packed documents are kept apart by "
     "position_ids alone"
@@ -121,14 +125,21 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """The base's own decoder, which runs this module's layers; no child, or all would be children twice."""
         return self.__dict__["_decoder"]
 
+    def set_attn_implementation(self, *args: Any, **kwargs: Any) -> None:
+        """As in transformers; of the base's decoder, which has the attention, too."""
+        self.base_decoder.set_attn_implementation(*args, **kwargs)
+        super().set_attn_implementation(*args, **kwargs)
+
     def train(self, mode: bool = True) -> "MultiplMoeModel":
         """As in torch; the base's decoder, no child, is told as well."""
         self.base_decoder.training = mode
         return super().train(mode)
 
     def _init_weights(self, module: nn.Module) -> None:
-        """The base's own: some, as Gemma's, set buffers here that no file holds."""
+        """The base's own: some, as Gemma's, set buffers here that no file holds; and those of hybrid layers."""
         self.base_decoder._init_weights(module)
+        if isinstance(module, HybridMoe):
+            module.reset_buffers()
 
     @property
     def hybrid_layers(self) -> dict[int, HybridMoe]:
@@ -162,6 +173,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer.
             kwargs: of the base's decoder.
         """
+        if getattr(self, "_is_replica", False):
+            raise ValueError(_NO_REPLICAS)
         inputs = input_ids if input_ids is not None else inputs_embeds
         if inputs is None:
             raise ValueError("give input_ids or inputs_embeds")
@@ -182,7 +195,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             **kwargs,
         )
         tokens = [layer.tokens for layer in routing.routed.values() if layer.tokens is not None]
-        needs_loss = self.training and routing.as_in_training
+        needs_loss = self.training and self.routes_as_in_training is not False
         aux_loss = mean_load_balancing_loss(tokens, self._moe, routing.ranks) if needs_loss else None
         self._tell(routing)
         if output_router_logits is None:

@@ -28,40 +28,63 @@ class FrozenBlock(NamedTuple):
     down: Callable[[Tensor], Tensor]
 
 
+class ExpertPairs(NamedTuple):
+    """Which tokens go through which experts, as many pairs as there are.
+
+    Attributes:
+        token_R: the token of each pair, pairs sorted by expert.
+        counts_E: pairs of each expert; they sum to R.
+    """
+
+    token_R: Tensor
+    counts_E: Tensor
+
+
+class ExpertPlaces(NamedTuple):
+    """The same in a fixed number of places a token, so that no shape depends on values.
+
+    Attributes:
+        expert_NP: the expert in each place, E in an empty one.
+        weights_NP: of their outputs, 0 in an empty place.
+    """
+
+    expert_NP: Tensor
+    weights_NP: Tensor
+
+
 class Experts(nn.Module):
-    """What the hybrid layer asks of its experts, whatever they are made of."""
+    """What the hybrid layer asks of its experts, whatever they are made of.
+
+    `forward` is the one way in, so that hooks and wrappers (FSDP, accelerate, peft) see every call.
+    """
 
     def __init__(self, family: Family, config) -> None:
         super().__init__()
         self.family, self.config = family, config
         self.act_fn = ACT2FN[getattr(config, family.activation)]
 
-    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
-        """Each token-expert pair's token through its expert.
+    def forward(self, x_NH: Tensor, work: ExpertPairs | ExpertPlaces, frozen: FrozenBlock) -> Tensor:
+        """Tokens through their experts.
 
         Args:
             x_NH: tokens.
-            token_R: the token of each pair, pairs sorted by expert.
-            counts_E: pairs of each expert; they sum to R.
+            work: which tokens go through which experts.
             frozen: the base's own feed-forward block.
 
         Returns:
-            (R, H), in the autocast dtype where autocast is on (it does not reach grouped matmuls by itself).
+            Of pairs (R, H), the output of each; of places (N, H), the weighted sum of each token. In the autocast dtype
+            where autocast is on (it does not reach grouped matmuls by itself).
         """
+        if isinstance(work, ExpertPairs):
+            return self.of_pairs(x_NH, *work, frozen)
+        return self.in_places(x_NH, *work, frozen)
+
+    def of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
+        """See `forward`."""
         raise NotImplementedError
 
     def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
-        """Each token through its experts, of which it has a fixed number of places: no shape depends on values.
-
-        Args:
-            x_NH: tokens.
-            expert_NP: the expert in each place, E in an empty one.
-            weights_NP: of their outputs, 0 in an empty place.
-            frozen: the base's own feed-forward block.
-
-        Returns:
-            (N, H), weighted, in the autocast dtype where autocast is on.
-        """
+        """See `forward`."""
         raise NotImplementedError
 
     def activate(self, hidden_RU: Tensor) -> Tensor:
@@ -102,7 +125,7 @@ class StackedExperts(Experts):
         for name, parameter in self.named_parameters():
             parameter.zero_() if name.endswith("_bias") else parameter.normal_(0.0, std)
 
-    def forward(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
+    def of_pairs(self, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, frozen: FrozenBlock) -> Tensor:
         """See `Experts`; the frozen block has no part in it."""
         x_RH = x_NH.index_select(0, token_R)
         dtype = matmul_dtype(x_RH)
@@ -114,7 +137,9 @@ class StackedExperts(Experts):
     def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:
         """See `Experts`; by the function of transformers that the base's configuration names."""
         dtype = matmul_dtype(x_NH)
-        weights = {name: parameter.to(dtype) for name, parameter in self.named_parameters()}
+        names = [name + kind for name in (self.up_name, "down_proj") for kind in ("", "_bias")]
+        parameters = {name: getattr(self, name) for name in names}  # as they are called while peft adapts them
+        weights = {name: value.to(dtype) for name, value in parameters.items() if value is not None}
         stack = ExpertStack(weights, self.activate, self.config)
         return run_in_places(stack, x_NH.to(dtype), expert_NP, weights_NP.to(dtype))
 

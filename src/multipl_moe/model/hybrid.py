@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
+from transformers import initialization
 
-from multipl_moe.model.experts import Experts, FrozenBlock, StackedExperts
+from multipl_moe.model.experts import ExpertPairs, ExpertPlaces, Experts, FrozenBlock, StackedExperts
 from multipl_moe.model.families import family_of
 from multipl_moe.model.fusion import FusedWeights, fuse_weights
 from multipl_moe.model.lora_experts import LoraExperts
@@ -26,6 +27,7 @@ from multipl_moe.model.token_bias import follow_sums
 from multipl_moe.model.token_moe import TokenRouting, route_tokens
 
 _THRESHOLD_DECAY = 0.9
+_MOST_NOTES = 64  # of a step's batches; where no optimiser of torch's has the routers, they would pile up
 _LAYERS: "WeakSet[HybridMoe]" = WeakSet()
 FLOAT32_BUFFERS = ("segment_threshold", "token_bias")
 
@@ -71,16 +73,14 @@ class HybridMoe(nn.Module):
         )
         if moe.num_token_experts > 1:
             self.token_router = nn.Linear(hidden, moe.num_token_experts, bias=False)
-        self.register_buffer("token_bias", torch.zeros(moe.num_routed_experts) if moe.has_token_bias else None)
+        self.register_buffer("token_bias", _floats(moe.num_routed_experts, 0.0) if moe.has_token_bias else None)
         if moe.num_segment_experts:
             self.segment_router = nn.Linear(hidden, moe.num_segment_experts, bias=False)
             self.segment_start = nn.Parameter(torch.zeros(hidden))
-            self.register_buffer(
-                "segment_threshold", torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
-            )
+            self.register_buffer("segment_threshold", _floats(moe.num_segment_experts, 1 / moe.num_segment_experts))
         self.observer: RoutingObserver | None = None
         self._noted_gates: list[Tensor] = []
-        self._noted_sums: list[Tensor] = []
+        self._noted_sums: Tensor | None = None
         self._number = number_of(self)
         _LAYERS.add(self)
 
@@ -118,10 +118,18 @@ class HybridMoe(nn.Module):
             weights_R: weight of each pair.
             counts_E: pairs of each expert; they sum to R.
         """
-        y_RH = self.experts(x_NH, token_R, counts_E, FrozenBlock(self._frozen_up, self._frozen_down))
+        y_RH = self.experts(x_NH, ExpertPairs(token_R, counts_E), FrozenBlock(self._frozen_up, self._frozen_down))
         return y_NH.index_add(0, token_R, y_RH * weights_R[:, None].to(y_RH.dtype))
 
     # What routers choose by
+
+    @torch.no_grad()
+    def reset_buffers(self) -> None:
+        """Thresholds at a fair share, and no bias, where no file had them."""
+        if self.token_bias is not None:
+            initialization.zeros_(self.token_bias)
+        if self.moe.num_segment_experts:
+            initialization.constant_(self.segment_threshold, 1 / self.moe.num_segment_experts)
 
     def note_batch(self, gates_VE: Tensor | None, sums_4E: Tensor | None) -> None:
         """Remember what thresholds and bias should follow, until the optimiser has made its step.
@@ -140,11 +148,12 @@ class HybridMoe(nn.Module):
             note(buffer, gates, sums, self._number)
 
     def keep(self, gates: Tensor | None, sums: Tensor | None) -> None:
-        """Put notes where `follow_noted` finds them."""
+        """Put notes where `follow_noted` finds them; of gates, those of the last batches."""
         if gates is not None:
-            self._noted_gates.append(gates)
+            self._noted_gates = [*self._noted_gates[1 - _MOST_NOTES :], gates]
         if sums is not None:
-            self._noted_sums.append(sums)
+            sums = torch.where(sums.isfinite().all(), sums, 0)  # a batch of no numbers, which may never make a step
+            self._noted_sums = sums if self._noted_sums is None else self._noted_sums + sums
 
     def follow_noted(self) -> None:
         """Move thresholds and bias by what was noted since the last step, however many batches it had.
@@ -153,22 +162,22 @@ class HybridMoe(nn.Module):
         """
         if self._noted_gates:
             gates_VE = torch.cat(self._noted_gates)
-            gates_VE = gates_VE[~(gates_VE[:, 0] < 0)]
+            gates_VE = gates_VE[gates_VE[:, 0] >= 0]  # neither of empty places nor no numbers
             if len(gates_VE):
                 quantiles_E = quantile_threshold(gates_VE, self.moe.segment_capacity)
                 self.segment_threshold.lerp_(quantiles_E.to(self.segment_threshold), 1 - _THRESHOLD_DECAY)
-        if self._noted_sums and self.token_bias is not None:
-            sums_4E = torch.stack(self._noted_sums).sum(dim=0).to(self.token_bias.device)
+        if self._noted_sums is not None and self.token_bias is not None:
+            sums_4E = self._noted_sums.to(self.token_bias.device)
             self.token_bias.copy_(follow_sums(self.token_bias, sums_4E, self.moe.token_bias_rate))
         self.forget_noted()
 
     def forget_noted(self) -> None:
         """Leave out what was noted since the last step."""
-        self._noted_gates, self._noted_sums = [], []
+        self._noted_gates, self._noted_sums = [], None
 
     def follow_step(self, optimizer: Optimizer) -> None:
         """Follow what was noted, if it is a router of this layer that the optimiser moved."""
-        if self._noted_gates or self._noted_sums:
+        if self._noted_gates or self._noted_sums is not None:
             routers = {id(parameter) for router in self.routers for parameter in router.parameters()}
             if any(id(parameter) in routers for group in optimizer.param_groups for parameter in group["params"]):
                 self.follow_noted()
@@ -193,7 +202,7 @@ class HybridMoe(nn.Module):
     def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
         tokens, segments = routing.routed[self.index] = self._route(x_NH, plan, routing)
         weights = fuse_weights(self.moe, plan, tokens, segments)
-        if plan.has_fixed_shapes or x_NH.device.type != "cpu":
+        if plan.has_fixed_shapes or takes_places(x_NH.device):
             return self._mix_in_places(x_NH, weights)
 
         weights_NE, chosen_NE, shared_N = weights
@@ -207,9 +216,8 @@ class HybridMoe(nn.Module):
         y_NH = self.shared_expert(x_NH)
         y_NH = y_NH * weights.shared[:, None].to(y_NH.dtype)
         expert_NP, weights_NP = weights.in_places(self.moe.most_experts_per_token)
-        return y_NH + self.experts.in_places(
-            x_NH, expert_NP, weights_NP.to(y_NH.dtype), FrozenBlock(self._frozen_up, self._frozen_down)
-        )
+        places = ExpertPlaces(expert_NP, weights_NP.to(y_NH.dtype))
+        return y_NH + self.experts(x_NH, places, FrozenBlock(self._frozen_up, self._frozen_down))
 
     def _route(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> LayerRouting:
         tokens = segments = None
@@ -248,6 +256,15 @@ class HybridMoe(nn.Module):
 
     def _frozen_down(self, hidden_RI: Tensor) -> Tensor:
         return self.shared_expert.get_submodule(self.family.down)(hidden_RI)
+
+
+def _floats(count: int, value: float) -> Tensor:
+    return torch.full((count,), value, dtype=torch.float32)
+
+
+def takes_places(device: torch.device) -> bool:
+    """Whether tokens have fixed places for experts: on a CPU empty ones cost more time than the host waits for values."""
+    return device.type != "cpu"
 
 
 def _follow_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

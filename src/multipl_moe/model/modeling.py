@@ -117,7 +117,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         )
 
     def _warn_of_loss_apart(self) -> None:
-        if not self._has_warned:
+        if not self._has_warned and not torch.compiler.is_compiling():
             self._has_warned = True
             _logger.warning(_LOSS_APART)
 

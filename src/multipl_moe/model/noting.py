@@ -1,5 +1,6 @@
 """How compiled code leaves notes for Python: a compiler follows no list that grows from call to call."""
 
+import re
 from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
@@ -18,7 +19,11 @@ def number_of(layer: Any) -> int:
     return number
 
 
-@torch.library.custom_op("multipl_moe::note", mutates_args={"buffer"})
+# An export brings this file along: each copy has an operator of its own, with its own readers.
+_NAME = "multipl_moe::note_" + re.sub(r"\W", "_", __name__)
+
+
+@torch.library.custom_op(_NAME, mutates_args={"buffer"})
 def note(buffer: Tensor, gates_VE: Tensor | None, sums_4E: Tensor | None, layer: int) -> None:
     """`HybridMoe.note_batch` of the layer with that number.
 

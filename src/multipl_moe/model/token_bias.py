@@ -2,7 +2,7 @@
 
 It is added to the logits where experts are picked, and follows the loads from step to step; nothing of a token's future
 enters. A load-balancing loss of the usual weight does not hold routers whose experts give them little gradient, such as
-low-rank ones (docs/routing.md).
+low-rank ones (docs/balance.md).
 
 Shapes: N tokens, E routed experts.
 """
@@ -66,7 +66,8 @@ def balancing_bias(logits_NE: Tensor, bias_E: Tensor, moe: MoeConfig) -> Tensor:
         bias_E: where to begin.
         moe: how many experts a token chooses.
     """
-    spread = logits_NE[:, :-1].std(dim=0).mean().clamp(min=1e-6).item()
+    spread = logits_NE[:, :-1].std(dim=0, correction=0).mean().clamp(min=1e-6).item()
+    bias_E = torch.where(bias_E.isfinite().all(), bias_E, 0)
     for number in range(_ROUNDS):
         step = _FIRST_STEP * (_LAST_STEP / _FIRST_STEP) ** (number / (_ROUNDS - 1))
         loads_E = route_tokens(logits_NE, moe, bias_E).chosen[:, :-1].sum(dim=0).to(bias_E)

@@ -73,7 +73,7 @@ class BadStepGuard:
 
 
 class StepRecord:
-    """What a step has read and moved so far: its batches, and what routers chose by before it.
+    """What a step has read and moved so far: its batches, what its routers would follow.
 
     Attributes:
         batches: inputs of each forward pass.
@@ -83,16 +83,11 @@ class StepRecord:
     def __init__(self, model: nn.Module) -> None:
         self.batches: list[dict[str, Tensor]] = []
         self.losses: list[Tensor] = []
-        self._buffers = {
-            layer: {name: buffer.clone() for name, buffer in layer.named_buffers(recurse=False)}
-            for layer in hybrid_layers_of(model).values()
-        }
+        self._layers = hybrid_layers_of(model).values()
 
-    def undo_routing(self) -> None:
-        """Put back what routers choose by: a bad step's may be no numbers."""
-        for layer, buffers in self._buffers.items():
-            for name, buffer in buffers.items():
-                layer.get_buffer(name).copy_(buffer)
+    def forget_routing(self) -> None:
+        """Let what routers choose by follow nothing of it: it may be no numbers."""
+        for layer in self._layers:
             layer.forget_noted()
 
     def save(self, file: Path) -> None:

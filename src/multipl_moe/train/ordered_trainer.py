@@ -141,7 +141,7 @@ class OrderedTrainer(Trainer):
     def _drop_step(self, model: nn.Module, record: StepRecord) -> None:
         """Let nothing of a step remain."""
         self.language_losses.drop()
-        record.undo_routing()
+        record.forget_routing()
         model.zero_grad()  # to None: the optimiser passes over every parameter
 
     def _stopped_by(self, problem: str, record: StepRecord) -> TrainingError:
