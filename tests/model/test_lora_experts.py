@@ -104,7 +104,7 @@ def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair()
             lambda module, args, output, seen=seen: seen.append(len(args[0]))
         )
     pairs = []
-    layer.experts.register_forward_pre_hook(lambda module, args: pairs.append(len(args[1].token_R)))
+    layer.experts.register_forward_pre_hook(lambda module, args: pairs.append(len(args[1].tokens)))
     _logits(model, random_tokens(2, 24))
     assert pairs[0] > 48
     assert sorted(rows["gate_proj"]) == sorted(rows["up_proj"]) == [48, 48]  # for the shared expert, and for the pairs

@@ -34,8 +34,8 @@ NO_CACHE = (
 # What transformers must know of the base: its attention, and what a device map may not tear apart or move.
 _OF_BASE = ("_supports_sdpa", "_no_split_modules", "_skip_keys_device_placement", "_keep_in_fp32_modules")
 _NO_REPLICAS = (
-    "nn.DataParallel, which transformers' Trainer uses where it finds several GPUs: its copies of a hybrid would share one "
-    "base; start a process for each GPU with torchrun, or choose one with CUDA_VISIBLE_DEVICES"
+    "nn.DataParallel, which transformers' Trainer uses where it finds several GPUs: its copies of a hybrid would share "
+    "one base; start a process for each GPU with torchrun, or choose one with CUDA_VISIBLE_DEVICES"
 )
 _NO_MASK = (
     "attention_mask: it must be (rows, tokens), nonzero for real tokens, not {}; packed documents are kept apart by "

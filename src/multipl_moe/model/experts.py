@@ -32,24 +32,24 @@ class ExpertPairs(NamedTuple):
     """Which tokens go through which experts, as many pairs as there are.
 
     Attributes:
-        token_R: the token of each pair, pairs sorted by expert.
-        counts_E: pairs of each expert; they sum to R.
+        tokens: (R,) the token of each pair, pairs sorted by expert.
+        counts: (E,) pairs of each expert; they sum to R.
     """
 
-    token_R: Tensor
-    counts_E: Tensor
+    tokens: Tensor
+    counts: Tensor
 
 
 class ExpertPlaces(NamedTuple):
     """The same in a fixed number of places a token, so that no shape depends on values.
 
     Attributes:
-        expert_NP: the expert in each place, E in an empty one.
-        weights_NP: of their outputs, 0 in an empty place.
+        experts: (N, P) the expert in each place, E in an empty one.
+        weights: (N, P) of their outputs, 0 in an empty place.
     """
 
-    expert_NP: Tensor
-    weights_NP: Tensor
+    experts: Tensor
+    weights: Tensor
 
 
 class Experts(nn.Module):

@@ -263,7 +263,7 @@ def _floats(count: int, value: float) -> Tensor:
 
 
 def takes_places(device: torch.device) -> bool:
-    """Whether tokens have fixed places for experts: on a CPU empty ones cost more time than the host waits for values."""
+    """Whether tokens have fixed places for experts: on a CPU, empty ones cost more than waiting for values does."""
     return device.type != "cpu"
 
 
