@@ -4,8 +4,9 @@
 
 The layer has the size of SmolLM2-135M's feed-forward block, preset `causal`, 6 token experts (top 2) and 6 segment
 experts, rows of 512 tokens, the shared expert frozen, parameters in the type of the input. Active FLOPs: forward, input
-gradient and weight gradient of each routed row; forward and input gradient of each token in the shared expert. Blocks
-of transformers are compared with preset `token-only`, where a token visits as many experts, all of them trained.
+gradient and weight gradient of each routed row; forward and input gradient of each token in the shared expert. Dense is
+one matrix for all experts; beside it stands the most that the layer could reach, its matmuls alone with a matrix an
+expert. Blocks of transformers are compared with preset `token-only`, where a token visits as many experts, all trained.
 Targets hold with freed memory kept, as the commands of this package do; the same without is printed beside.
 """
 
@@ -112,35 +113,38 @@ def block_step(block: nn.Module, x_BTH: Tensor, forward: Callable[[Tensor], Tens
     return step
 
 
-def count_rows(bench: Bench) -> int:
-    """Rows that the trained experts process for this input."""
+def count_rows(bench: Bench) -> list[int]:
+    """Rows that each trained expert processes for this input."""
     routing = bench.route()
     with torch.no_grad():
         bench.layer(bench.inputs, routing)
     tokens, segments = routing.routed[bench.layer.index]
     assert tokens is not None
     assert segments is not None
-    return int(tokens.chosen[:, :-1].sum() + segments.chosen[bench.plan.segment_of_token].sum())
+    chosen_NE = torch.cat([tokens.chosen[:, :-1], segments.chosen[bench.plan.segment_of_token]], dim=1)
+    return chosen_NE.sum(dim=0).tolist()
 
 
-def dense_step(trained_rows: int, frozen_rows: int, dtype: str) -> Callable[[], None]:
-    """The same active FLOPs as plain matmuls of one large matrix each, without activation or autograd."""
+def matmul_step(trained_rows: list[int], frozen_rows: int, dtype: str) -> Callable[[], None]:
+    """The layer's matmuls alone, without activation or autograd, with a matrix for each of the groups of rows."""
     randn = partial(torch.randn, dtype=getattr(torch, dtype))
-    up_UH, down_HI = randn(2 * _INTERMEDIATE, _HIDDEN), randn(_HIDDEN, _INTERMEDIATE)
-    inputs = [
-        [randn(rows, size) for size in (_HIDDEN, 2 * _INTERMEDIATE, _INTERMEDIATE)]
-        for rows in (trained_rows, frozen_rows)
+    groups = [
+        (
+            [randn(rows, size) for size in (_HIDDEN, 2 * _INTERMEDIATE, _INTERMEDIATE)],
+            (randn(2 * _INTERMEDIATE, _HIDDEN), randn(_HIDDEN, _INTERMEDIATE)),
+        )
+        for rows in (frozen_rows, *trained_rows)
     ]
 
     def step() -> None:
-        for x_RH, hidden_RU, hidden_RI in inputs:
+        for (x_RH, hidden_RU, hidden_RI), (up_UH, down_HI) in groups:
             torch.mm(x_RH, up_UH.t())
             torch.mm(hidden_RI, down_HI.t())
             torch.mm(x_RH, down_HI)
             torch.mm(hidden_RU, up_UH)
-        x_RH, hidden_RU, hidden_RI = inputs[0]
-        torch.mm(hidden_RU.t(), x_RH)
-        torch.mm(x_RH.t(), hidden_RI)
+        for (x_RH, hidden_RU, hidden_RI), _ in groups[1:]:
+            torch.mm(hidden_RU.t(), x_RH)
+            torch.mm(x_RH.t(), hidden_RI)
 
     return step
 
@@ -152,18 +156,23 @@ def active_flops(trained_rows: int, frozen_rows: int) -> int:
 
 
 def measure_efficiency(setup: Setup) -> dict[str, Any]:
-    """The layer and dense matmuls of the same active FLOPs, interleaved."""
+    """The layer, matmuls of the same active FLOPs by one matrix each, and by one an expert, interleaved."""
     setup.enter()
     bench = build_layer(setup.tokens, setup.dtype)
-    rows = count_rows(bench)
-    steps = {"layer": bench.step(), "dense": dense_step(rows, setup.tokens, setup.dtype)}
+    rows_E = count_rows(bench)
+    steps = {
+        "layer": bench.step(),
+        "dense": matmul_step([sum(rows_E)], setup.tokens, setup.dtype),
+        "grouped": matmul_step(rows_E, setup.tokens, setup.dtype),
+    }
     timings = interleave(steps, repeats=setup.repeats)
-    flops = active_flops(rows, setup.tokens)
+    flops = active_flops(sum(rows_E), setup.tokens)
     return setup._asdict() | {
-        "trained_rows": rows,
+        "trained_rows": sum(rows_E),
         "active_flops": flops,
         "gflop_per_s": {name: flops / timing.median_s / 1e9 for name, timing in timings.items()},
         "efficiency": median_ratio(timings["dense"], timings["layer"]),
+        "efficiency_of_grouped": median_ratio(timings["dense"], timings["grouped"]),
         "timings": timings,
     }
 
@@ -243,7 +252,7 @@ def judge_efficiency(extent: Extent) -> tuple[list[dict[str, Any]], list[Target]
     results = [in_fresh_process(measure_efficiency, extent.setup(*case)) for case in cases]
     print_table(
         f"Active FLOPs per second against dense matmuls, {extent.threads} thread(s)",
-        ["tokens", "type", "freed memory", "layer", "dense", "GFLOP/s", "dense GFLOP/s", "ratio"],
+        ["tokens", "type", "freed memory", "layer", "dense", "GFLOP/s", "dense GFLOP/s", "ratio", "matmuls alone"],
         [
             [
                 f"{r['tokens']:,}",
@@ -253,6 +262,7 @@ def judge_efficiency(extent: Extent) -> tuple[list[dict[str, Any]], list[Target]
                 r["timings"]["dense"].text(),
                 *(f"{r['gflop_per_s'][name]:.0f}" for name in ("layer", "dense")),
                 f"{r['efficiency']:.3f}",
+                f"{r['efficiency_of_grouped']:.3f}",
             ]
             for r in results
         ],

@@ -236,9 +236,10 @@ def _token_level(x, weights, moe, experts: list[Ffn], tokens):
     shared = len(experts) - 1
     bias = [*weights["token_bias"].tolist(), 0.0] if "token_bias" in weights else [0.0] * len(experts)
     balanced = range(shared) if moe.router_aux_loss_scope == "routed" else range(len(experts))
+    mean = weights.get("token_mean", 0)
     outputs, choices, balanced_scores = {}, {}, []
     for token in tokens:
-        logits = (weights["token_router.weight"] @ x[token]).float()
+        logits = (weights["token_router.weight"] @ (x[token] - mean)).float()
         scores = torch.softmax(logits, dim=-1)
         by_score = sorted(range(len(experts)), key=lambda e: -(float(logits[e].detach()) + bias[e]))
         if moe.preset == "moe-lpr":
@@ -277,7 +278,8 @@ def _segment_level(x, weights, moe, position_ids, mask, training: bool):
     for segment in segments:
         window = [x[token] for token in segment.window]
         pooled = torch.stack(window).amax(0) if window else weights["segment_start"]
-        gates.append(torch.softmax((weights["segment_router.weight"] @ pooled).float(), dim=-1))
+        logits = weights["segment_router.weight"] @ (pooled - weights.get("segment_mean", 0))
+        gates.append(torch.softmax(logits.float(), dim=-1))
     values = [g.tolist() for g in gates]
     if moe.segment_selection == "expert_choice":
         choices = expert_choice(values, moe.segment_capacity, moe.segment_max_experts)

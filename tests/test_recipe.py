@@ -35,6 +35,7 @@ KEYS = {
         "shared_expert_selection",
         "router_aux_loss_coef",
         "router_aux_loss_scope",
+        "centered_routers",
         "token_bias_rate",
         "expert_type",
         "expert_rank",

@@ -57,8 +57,9 @@ def test_preset_has_the_values_of_the_design(preset: str):
     values = PRESETS[preset].to_dict()
     assert {key: values[key] for key in _DESIGN[preset]} == _DESIGN[preset]
     assert values["preset"] == preset
-    balance = [values[key] for key in ("token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")]
-    assert balance == {"paper": [0.0, 0.01, "all"], "moe-lpr": [0.5, 0.01, "all"]}.get(preset, [0.5, 0.0, "routed"])
+    keys = ("centered_routers", "token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")
+    published = {"paper": [False, 0.0, 0.01, "all"], "moe-lpr": [True, 0.5, 0.01, "all"]}
+    assert [values[key] for key in keys] == published.get(preset, [True, 0.5, 0.0, "routed"])
 
 
 def test_the_presets_are_those_of_the_design_and_causal_is_the_default():

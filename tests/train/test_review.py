@@ -11,6 +11,7 @@ from transformers import TrainerCallback
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe import Recipe
 from multipl_moe.report.review import score_hybrid, segment_experts, shared_share
@@ -208,7 +209,7 @@ def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: Worl
     moved = _changed(tmp_path / "hybrid", result.model_folder)
     assert moved == _names("token_router.weight", "token_bias", "segment_router.weight", "segment_threshold")
     for name, tensor in tensors(result.model_folder).items():
-        is_float32 = name.endswith(("segment_threshold", "token_bias"))
+        is_float32 = name.endswith(FLOAT32_BUFFERS)
         assert tensor.dtype == (torch.float32 if is_float32 else torch.bfloat16), name
 
 

@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
 from multipl_moe.errors import BaseModelError
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.upcycle.checkpoint import CheckpointReader
 from multipl_moe.upcycle.plan import UpcyclePlan
 from tests.conftest import tiny_moe
@@ -66,6 +67,8 @@ def test_names_and_shapes_are_those_of_the_design(tmp_path):
         "experts.down_proj": (6, HIDDEN, INTERMEDIATE),
         "token_router.weight": (4, HIDDEN),
         "token_bias": (3,),
+        "token_mean": (HIDDEN,),
+        "segment_mean": (HIDDEN,),
         "segment_router.weight": (3, HIDDEN),
         "segment_threshold": (3,),
         "segment_start": (HIDDEN,),
@@ -115,7 +118,7 @@ def test_without_routed_experts_no_token_router_is_written(tmp_path):
 
 def test_only_what_routers_choose_by_has_another_dtype_than_the_checkpoint(tmp_path):
     for tensor in plan_for(save_base(tmp_path / "base")).tensors():
-        is_float32 = tensor.name.endswith(("segment_threshold", "token_bias"))
+        is_float32 = tensor.name.endswith(FLOAT32_BUFFERS)
         expected = torch.float32 if is_float32 else torch.bfloat16
         assert tensor.dtype == expected, tensor.name
 

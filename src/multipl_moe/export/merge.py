@@ -24,7 +24,7 @@ from multipl_moe.recipe import Recipe
 from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")
-_TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_router\.|token_bias|segment_)")
+_TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)")
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class MoeConfig:
         router_aux_loss_coef: weight of the load-balancing loss of the token router.
         router_aux_loss_scope: experts that it balances: the `routed` ones, or `all`, as where the shared expert
             competes. Of one that is always in, `all` would say that it takes too much, and drive its gate to 0.
+        centered_routers: whether routers see their input less its mean, which `upcycle` measures. A common part of all
+            inputs tells no two apart, but training moves the logits of all by what it does to that part's weights.
         token_bias_rate: how fast a bias on the routed experts' logits follows their loads: the step of an expert that
             serves no token, in standard deviations of the logits (>= 0; 0: no bias).
         expert_type: `full` blocks of their own, or `lora`, low-rank differences from the frozen block.
@@ -79,6 +81,7 @@ class MoeConfig:
     shared_expert_selection: SharedExpertSelection = "always"
     router_aux_loss_coef: float = 0.0
     router_aux_loss_scope: AuxLossScope = "routed"
+    centered_routers: bool = True
     token_bias_rate: float = 0.5
     expert_type: ExpertType = "full"
     expert_rank: int = 16
@@ -228,6 +231,7 @@ PRESETS: dict[str, MoeConfig] = {
         fusion="fixed",
         router_aux_loss_coef=0.01,
         router_aux_loss_scope="all",
+        centered_routers=False,
         token_bias_rate=0.0,
     ),
     "token-only": replace(_CAUSAL, preset="token-only", num_segment_experts=0, segment_weight=0.0),

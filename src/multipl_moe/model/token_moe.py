@@ -28,8 +28,11 @@ class TokenRouting(NamedTuple):
     gates: Tensor
 
     def of_real(self, is_real: Tensor) -> "TokenRouting":
-        """The same with padding, where `is_real` (N,) is False, that has chosen nothing."""
-        return self._replace(chosen=self.chosen & is_real[:, None], gates=self.gates * is_real[:, None])
+        """The same with padding, where `is_real` (N,) is False, that has chosen nothing and has logits of 0."""
+        is_real = is_real[:, None]
+        return self._replace(
+            logits=self.logits.masked_fill(~is_real, 0), chosen=self.chosen & is_real, gates=self.gates * is_real
+        )
 
 
 def route_tokens(logits: Tensor, config: MoeConfig, bias: Tensor | None = None) -> TokenRouting:

@@ -116,8 +116,12 @@ class UpcyclePlan:
                 name = f"{kind}_router.weight"
                 rows = partial(self._rows, start.get(name), layer, kind, num_experts)
                 yield plan(name, (num_experts, hidden), rows)
+                if moe.centered_routers:
+                    mean = start.get(f"{kind}_mean", torch.zeros(hidden))
+                    yield plan(f"{kind}_mean", (hidden,), partial(list, [mean]), torch.float32)
         if moe.num_segment_experts:
-            yield plan("segment_start", (hidden,), lambda: [torch.zeros(hidden)])
+            nothing_before = start.get("segment_start", torch.zeros(hidden))
+            yield plan("segment_start", (hidden,), lambda: [nothing_before])
             even = torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
             threshold = start.get("segment_threshold", even)
             yield plan("segment_threshold", tuple(threshold.shape), lambda: [threshold], torch.float32)
