@@ -76,3 +76,21 @@ def test_loading_with_a_quantiser_is_told_that_experts_stay_as_they_are(
         assert "quantization_config" not in caplog.text
         AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=_Nothing())
     assert caplog.text.count("quantization_config: bitsandbytes, torchao, GPTQ") == 1
+
+
+@pytest.mark.parametrize("part", ["head", "decoder"])
+def test_another_attention_reaches_the_base_and_nothing_is_said_about_it(part: str, caplog: pytest.LogCaptureFixture):
+    model: Any = tiny_hybrid()
+    model = model if part == "head" else model.model
+    tokens, before = random_tokens(2, 13), model.config._attn_implementation
+    wanted = "eager" if before == "sdpa" else "sdpa"
+    expected = model(input_ids=tokens)[0]
+    logger = logging.getLogger("transformers")
+    logger.addHandler(caplog.handler)
+    try:
+        model.set_attn_implementation(wanted)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not caplog.records
+    assert model.config._attn_implementation == model.config.text_config._attn_implementation == wanted
+    torch.testing.assert_close(model(input_ids=tokens)[0], expected, rtol=1e-4, atol=1e-5)

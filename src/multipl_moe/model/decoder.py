@@ -60,6 +60,11 @@ class MultiplMoePreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _supports_attention_backend = True
 
+    def set_attn_implementation(self, *args: Any, **kwargs: Any) -> None:
+        """As in transformers; first of the base's decoder, which has the attention and is nobody's child."""
+        require_hybrid(self).base_decoder.set_attn_implementation(*args, **kwargs)
+        super().set_attn_implementation(*args, **kwargs)
+
 
 @dataclass
 class MultiplMoeModelOutput(MoeModelOutputWithPast):
@@ -124,11 +129,6 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
     def base_decoder(self) -> PreTrainedModel:
         """The base's own decoder, which runs this module's layers; no child, or all would be children twice."""
         return self.__dict__["_decoder"]
-
-    def set_attn_implementation(self, *args: Any, **kwargs: Any) -> None:
-        """As in transformers; of the base's decoder, which has the attention, too."""
-        self.base_decoder.set_attn_implementation(*args, **kwargs)
-        super().set_attn_implementation(*args, **kwargs)
 
     def train(self, mode: bool = True) -> "MultiplMoeModel":
         """As in torch; the base's decoder, no child, is told as well."""
