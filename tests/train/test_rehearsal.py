@@ -60,6 +60,18 @@ def test_a_rehearsal_of_a_hybrid_holds_what_the_real_step_holds_but_for_uneven_l
     assert planned == pytest.approx(_real_peak(world.recipe, world.hybrid), rel=0.1)
 
 
+def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that_of_the_experts_visited(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    without = _plan(world.recipe, world.hybrid)
+    for module in ("model.hybrid", "train.rehearsal"):
+        monkeypatch.setattr(f"multipl_moe.{module}.takes_places", lambda device: True)  # as on a GPU
+    planned = _plan(world.recipe, world.hybrid)
+    assert planned.memory.activation_bytes > 1.1 * without.memory.activation_bytes
+    assert planned.memory.activation_bytes == pytest.approx(_real_peak(world.recipe, world.hybrid), rel=0.1)
+    assert planned.step.flops == pytest.approx(without.step.flops, rel=0.01)
+
+
 @pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("float32", 6), ("float32", 1), ("bfloat16", 4)])
 def test_low_rank_experts_can_be_rehearsed_in_any_rank(world: World, tmp_path: Path, dtype: str, rank: int):
     """Rank 4 in float32 takes grouped matmuls, the others a loop over the experts."""

@@ -19,8 +19,9 @@ from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 from transformers import PreTrainedModel
 
-from multipl_moe.model.decoder import MultiplMoeModel, MultiplMoeModelOutput
-from multipl_moe.model.hybrid import HybridMoe
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.decoder import MultiplMoeModel, MultiplMoeModelOutput, decoder_of
+from multipl_moe.model.hybrid import HybridMoe, takes_places
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import num_visited_experts
 from multipl_moe.model.segments import SegmentPlan, pool_windows
@@ -53,7 +54,8 @@ def rehearse_step(model: PreTrainedModel, recipe: Recipe, device: str) -> StepCo
         recipe: batch, sequence, precision, accumulation and checkpointing.
         device: "cpu" or "cuda", whose rules of precision hold.
     """
-    train, dtype, ledger = recipe.train, compute_dtype(recipe), _Ledger(is_fake=True)
+    train, dtype = recipe.train, compute_dtype(recipe)
+    ledger = _Ledger(is_fake=True, working_rows=_working_rows(model, torch.device(device)))
     mixed = dtype != torch.float32
     if train.gradient_checkpointing:
         enable_checkpointing(model)
@@ -76,11 +78,16 @@ def rehearse_step(model: PreTrainedModel, recipe: Recipe, device: str) -> StepCo
 
 
 class _Ledger(TorchDispatchMode):
-    """Adds up the storages that are alive, and the work of each operation."""
+    """Adds up the storages that are alive, and the work of each operation.
 
-    def __init__(self, *, is_fake: bool = False) -> None:
+    Args:
+        is_fake: whether tensors have no values.
+        working_rows: share of the rows of a grouped matmul that lie in a group; the others cost memory alone.
+    """
+
+    def __init__(self, *, is_fake: bool = False, working_rows: float = 1.0) -> None:
         super().__init__()
-        self._is_fake = is_fake
+        self._is_fake, self._working_rows = is_fake, working_rows
         self.flops = self.moved_bytes = self.peak_bytes = 0
         self._live_bytes = self._gradient_bytes = 0
         self._known = WeakIdKeyDictionary()
@@ -127,7 +134,7 @@ class _Ledger(TorchDispatchMode):
     def _count_work(self, func: Any, args: tuple, kwargs: dict[str, Any], result: Any) -> None:
         operation = func._overloadpacket
         if operation is torch.ops.aten._grouped_mm:
-            self.flops += _grouped_mm_flops(*args[:2])
+            self.flops += round(self._working_rows * _grouped_mm_flops(*args[:2]))
         elif operation in flop_registry:
             self.flops += flop_registry[operation](*args, **kwargs, out_val=result)
         elif not func.is_view:
@@ -164,7 +171,7 @@ def _without_plan(decoder: MultiplMoeModel, **kwargs: Any) -> MultiplMoeModelOut
 def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
     """The block's output in shape and cost, when every expert is visited by its share of the tokens."""
     moe, x_NH = block.moe, x_BTH.reshape(-1, x_BTH.shape[-1])
-    num_rows = round(x_NH.shape[0] * num_visited_experts(moe))
+    num_rows = round(x_NH.shape[0] * _rows_a_token(moe, x_NH.device))
     weights_R = x_NH.new_zeros(num_rows, dtype=torch.float32)
     if moe.num_token_experts > 1:
         weights_R = weights_R + route_tokens(block.token_logits(x_NH), moe).gates.sum()
@@ -178,6 +185,19 @@ def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
     shared_NH = block.shared_expert(x_NH)
     shared_NH = shared_NH * x_NH.new_zeros(len(x_NH), dtype=torch.float32)[:, None].to(shared_NH.dtype)
     return block.add_experts(shared_NH, x_NH, token_R, weights_R, counts_E).view_as(x_BTH)
+
+
+def _rows_a_token(moe: MoeConfig, device: torch.device) -> float:
+    """Rows of the trained experts that are held for a token: those that work, or all places where it has fixed ones."""
+    return moe.most_experts_per_token if takes_places(device) else num_visited_experts(moe)
+
+
+def _working_rows(model: nn.Module, device: torch.device) -> float:
+    """Share of the rows of trained experts that some expert works on."""
+    if decoder_of(model) is None:
+        return 1.0
+    moe = cast(MultiplMoeConfig, model.config).moe_config
+    return num_visited_experts(moe) / _rows_a_token(moe, device)
 
 
 def _evenly_cut(x_BTH: Tensor, moe: MoeConfig) -> SegmentPlan:
