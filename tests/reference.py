@@ -236,10 +236,9 @@ def _token_level(x, weights, moe, experts: list[Ffn], tokens):
     shared = len(experts) - 1
     bias = [*weights["token_bias"].tolist(), 0.0] if "token_bias" in weights else [0.0] * len(experts)
     balanced = range(shared) if moe.router_aux_loss_scope == "routed" else range(len(experts))
-    mean = weights.get("token_mean", 0)
     outputs, choices, balanced_scores = {}, {}, []
     for token in tokens:
-        logits = (weights["token_router.weight"] @ (x[token] - mean)).float()
+        logits = (weights["token_router.weight"] @ x[token]).float()
         scores = torch.softmax(logits, dim=-1)
         by_score = sorted(range(len(experts)), key=lambda e: -(float(logits[e].detach()) + bias[e]))
         if moe.preset == "moe-lpr":

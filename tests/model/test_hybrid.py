@@ -82,9 +82,8 @@ def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "l
     randomise(layer)
     if layer.token_bias is not None:
         layer.token_bias.copy_(torch.linspace(-0.4, 0.4, len(layer.token_bias)))
-    for mean_H in (layer.token_mean, layer.segment_mean):
-        if mean_H is not None:
-            mean_H.copy_(torch.linspace(-0.3, 0.4, len(mean_H)))
+    if moe.num_segment_experts and layer.segment_mean is not None:
+        layer.segment_mean.copy_(torch.linspace(-0.5, 0.7, len(layer.segment_mean)))
     return layer.to(dtype)
 
 

@@ -100,7 +100,6 @@ def test_files_have_the_names_and_shapes_of_the_design(tmp_path: Path, family: s
         "experts.down_proj": (3 + 3, 32, 48),
         "token_router.weight": (4, 32),
         "token_bias": (3,),
-        "token_mean": (32,),
         "segment_mean": (32,),
         "segment_router.weight": (3, 32),
         "segment_threshold": (3,),

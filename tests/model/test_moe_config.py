@@ -57,7 +57,7 @@ def test_preset_has_the_values_of_the_design(preset: str):
     values = PRESETS[preset].to_dict()
     assert {key: values[key] for key in _DESIGN[preset]} == _DESIGN[preset]
     assert values["preset"] == preset
-    keys = ("centered_routers", "token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")
+    keys = ("segment_centered", "token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")
     published = {"paper": [False, 0.0, 0.01, "all"], "moe-lpr": [True, 0.5, 0.01, "all"]}
     assert [values[key] for key in keys] == published.get(preset, [True, 0.5, 0.0, "routed"])
 

@@ -67,7 +67,6 @@ def test_names_and_shapes_are_those_of_the_design(tmp_path):
         "experts.down_proj": (6, HIDDEN, INTERMEDIATE),
         "token_router.weight": (4, HIDDEN),
         "token_bias": (3,),
-        "token_mean": (HIDDEN,),
         "segment_mean": (HIDDEN,),
         "segment_router.weight": (3, HIDDEN),
         "segment_threshold": (3,),

@@ -29,7 +29,7 @@ from multipl_moe.model.token_moe import TokenRouting, route_tokens
 _THRESHOLD_DECAY = 0.9
 _MOST_NOTES = 64  # of a step's batches; where no optimiser of torch's has the routers, they would pile up
 _LAYERS: "WeakSet[HybridMoe]" = WeakSet()
-FLOAT32_BUFFERS = ("segment_threshold", "token_bias", "segment_mean", "token_mean")
+FLOAT32_BUFFERS = ("segment_threshold", "token_bias", "segment_mean")
 
 
 class RoutingObserver(Protocol):
@@ -45,9 +45,9 @@ class HybridMoe(nn.Module):
     """Replaces the feed-forward block of a decoder layer (design 2).
 
     Buffers hold what routers choose by. `segment_threshold`, and with `token_bias_rate` `token_bias`, follow the text
-    that is trained on, once an optimiser step (`note_batch`, `follow_step`). With `centered_routers` `segment_mean` and
-    `token_mean` are taken off what routers see, and never move. All stay float32 whatever the model is cast to:
-    rounded, a threshold would come to lie on the gate that all first segments share.
+    that is trained on, once an optimiser step (`note_batch`, `follow_step`). With `segment_centered` `segment_mean` is
+    taken off what the segment router sees, and never moves. All stay float32 whatever the model is cast to: rounded, a
+    threshold would come to lie on the gate that all first segments share.
 
     Args:
         shared_expert: the base's feed-forward block.
@@ -58,7 +58,6 @@ class HybridMoe(nn.Module):
 
     segment_threshold: Tensor
     token_bias: Tensor | None
-    token_mean: Tensor | None
     segment_mean: Tensor | None
 
     def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config, index: int = 0) -> None:
@@ -79,11 +78,9 @@ class HybridMoe(nn.Module):
         self.register_buffer("token_bias", _floats(moe.num_routed_experts, 0.0) if moe.has_token_bias else None)
         if moe.num_segment_experts:
             self.segment_router = nn.Linear(hidden, moe.num_segment_experts, bias=False)
+            self.register_buffer("segment_mean", _floats(hidden, 0.0) if moe.segment_centered else None)
             self.segment_start = nn.Parameter(torch.zeros(hidden))
             self.register_buffer("segment_threshold", _floats(moe.num_segment_experts, 1 / moe.num_segment_experts))
-        for name, num_experts in (("token_mean", moe.num_routed_experts), ("segment_mean", moe.num_segment_experts)):
-            is_centered = num_experts > 0 and moe.centered_routers
-            self.register_buffer(name, _floats(hidden, 0.0) if is_centered else None)
         self.observer: RoutingObserver | None = None
         self._noted_gates: list[Tensor] = []
         self._noted_sums: Tensor | None = None
@@ -127,13 +124,11 @@ class HybridMoe(nn.Module):
         y_RH = self.experts(x_NH, ExpertPairs(token_R, counts_E), FrozenBlock(self._frozen_up, self._frozen_down))
         return y_NH.index_add(0, token_R, y_RH * weights_R[:, None].to(y_RH.dtype))
 
-    def token_logits(self, x_NH: Tensor) -> Tensor:
-        """(N, E_t): what the token router makes of tokens."""
-        return self.token_router(_less(x_NH, self.token_mean))
-
     def segment_logits(self, pooled_VH: Tensor) -> Tensor:
         """(V, E_s): what the segment router makes of the maxima of windows."""
-        return self.segment_router(_less(pooled_VH, self.segment_mean))
+        if self.segment_mean is not None:
+            pooled_VH = pooled_VH - self.segment_mean.to(pooled_VH.dtype)
+        return self.segment_router(pooled_VH)
 
     # What routers choose by
 
@@ -237,7 +232,7 @@ class HybridMoe(nn.Module):
     def _route(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> LayerRouting:
         tokens = segments = None
         if self.moe.num_token_experts > 1:
-            tokens = route_tokens(self.token_logits(x_NH), self.moe, self.token_bias)
+            tokens = route_tokens(self.token_router(x_NH), self.moe, self.token_bias)
             tokens = tokens if plan.is_real is None else tokens.of_real(plan.is_real)
         if self.moe.num_segment_experts:
             state = routing.segment_state(self.index, x_NH, self.moe.segment_window // self.moe.segment_stride)
@@ -275,10 +270,6 @@ class HybridMoe(nn.Module):
 
 def _floats(count: int, value: float) -> Tensor:
     return torch.full((count,), value, dtype=torch.float32)
-
-
-def _less(x: Tensor, mean_H: Tensor | None) -> Tensor:
-    return x if mean_H is None else x - mean_H.to(x.dtype)
 
 
 def takes_places(device: torch.device) -> bool:

@@ -45,6 +45,8 @@ class MoeConfig:
         segment_lookahead: whether the window holds the segment's own tokens ([jS, jS+W), not causal) instead of
             the W tokens before it ([jS-W, jS)).
         segment_selection: `expert_choice` over the batch, or `threshold` per expert.
+        segment_centered: whether the router sees maxima less their mean, measured by `upcycle`. What all windows share
+            tells no two apart, but a step of training moves all gates along it, away from the stored thresholds.
         segment_gate_scale: `window` divides segment gates by W (as the paper's authors released it), `unit` does not.
         segment_capacity: mean number of experts per segment.
         segment_max_experts: most experts that one segment may have (>= 1).
@@ -55,8 +57,6 @@ class MoeConfig:
         router_aux_loss_coef: weight of the load-balancing loss of the token router.
         router_aux_loss_scope: experts that it balances: the `routed` ones, or `all`, as where the shared expert
             competes. Of one that is always in, `all` would say that it takes too much, and drive its gate to 0.
-        centered_routers: whether routers see their input less its mean, which `upcycle` measures. A common part of all
-            inputs tells no two apart, but training moves the logits of all by what it does to that part's weights.
         token_bias_rate: how fast a bias on the routed experts' logits follows their loads: the step of an expert that
             serves no token, in standard deviations of the logits (>= 0; 0: no bias).
         expert_type: `full` blocks of their own, or `lora`, low-rank differences from the frozen block.
@@ -72,6 +72,7 @@ class MoeConfig:
     segment_stride: int = 16
     segment_lookahead: bool = False
     segment_selection: Selection = "threshold"
+    segment_centered: bool = True
     segment_gate_scale: GateScale = "unit"
     segment_capacity: float = 1.0
     segment_max_experts: int = 4
@@ -81,7 +82,6 @@ class MoeConfig:
     shared_expert_selection: SharedExpertSelection = "always"
     router_aux_loss_coef: float = 0.0
     router_aux_loss_scope: AuxLossScope = "routed"
-    centered_routers: bool = True
     token_bias_rate: float = 0.5
     expert_type: ExpertType = "full"
     expert_rank: int = 16
@@ -227,11 +227,11 @@ PRESETS: dict[str, MoeConfig] = {
         segment_stride=64,
         segment_lookahead=True,
         segment_selection="expert_choice",
+        segment_centered=False,
         segment_gate_scale="window",
         fusion="fixed",
         router_aux_loss_coef=0.01,
         router_aux_loss_scope="all",
-        centered_routers=False,
         token_bias_rate=0.0,
     ),
     "token-only": replace(_CAUSAL, preset="token-only", num_segment_experts=0, segment_weight=0.0),

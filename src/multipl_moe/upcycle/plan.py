@@ -116,12 +116,12 @@ class UpcyclePlan:
                 name = f"{kind}_router.weight"
                 rows = partial(self._rows, start.get(name), layer, kind, num_experts)
                 yield plan(name, (num_experts, hidden), rows)
-                if moe.centered_routers:
-                    mean = start.get(f"{kind}_mean", torch.zeros(hidden))
-                    yield plan(f"{kind}_mean", (hidden,), partial(list, [mean]), torch.float32)
         if moe.num_segment_experts:
             nothing_before = start.get("segment_start", torch.zeros(hidden))
             yield plan("segment_start", (hidden,), lambda: [nothing_before])
+            if moe.segment_centered:
+                mean = start.get("segment_mean", torch.zeros(hidden))
+                yield plan("segment_mean", (hidden,), lambda: [mean], torch.float32)
             even = torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
             threshold = start.get("segment_threshold", even)
             yield plan("segment_threshold", tuple(threshold.shape), lambda: [threshold], torch.float32)

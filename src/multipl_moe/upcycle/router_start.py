@@ -2,8 +2,8 @@
 
 The inputs of a feed-forward block share a large mean (0.6 to 0.9 of their size in the last layers of SmolLM2-135M), so
 that rows drawn at random send nearly all tokens to one expert from the first step. Rows orthogonal to that mean tell
-tokens apart by what they do not share; thresholds and biases then make the loads even. Routers that are centred see
-their input less the mean, so that training cannot turn them back to it.
+tokens apart by what they do not share; thresholds and biases then make the loads even. A segment router that is centred
+sees its input less the mean, so that training cannot turn it back there.
 """
 
 from collections.abc import Iterable, Mapping
@@ -150,17 +150,13 @@ def _place(
     tensors: dict[str, Tensor] = {}
     summary: dict[str, Any] = {}
 
-    def place_rows(kind: str, num_experts: int, x: Tensor, mean_H: Tensor) -> Tensor:
-        """The logits of `x`, after rows and mean of that router."""
-        rows_EH = without_direction(random_rows(seed, index, kind, num_experts, config), mean_H).to(dtype)
-        tensors[f"{kind}_router.weight"] = rows_EH
-        if moe.centered_routers:
-            tensors[f"{kind}_mean"] = mean_H
-            x = x - mean_H
-        return x @ rows_EH.float().t()
+    def rows(kind: str, num_experts: int, mean_H: Tensor) -> Tensor:
+        drawn_EH = random_rows(seed, index, kind, num_experts, config)
+        tensors[f"{kind}_router.weight"] = without_direction(drawn_EH, mean_H).to(dtype)
+        return tensors[f"{kind}_router.weight"].float()
 
     if moe.num_token_experts > 1:
-        logits = place_rows("token", moe.num_token_experts, x_NH, x_NH.mean(dim=0))
+        logits = x_NH @ rows("token", moe.num_token_experts, x_NH.mean(dim=0)).t()
         bias = None
         if moe.has_token_bias:
             bias = tensors["token_bias"] = balancing_bias(logits, torch.zeros(moe.num_routed_experts), moe)
@@ -169,10 +165,10 @@ def _place(
         pooled_VH = pool_windows(x_NH, plan, torch.full_like(x_NH[0], float("nan")))
         is_first = pooled_VH[:, 0].isnan()
         mean_H = pooled_VH[~is_first].mean(dim=0).nan_to_num()
-        logits = place_rows("segment", moe.num_segment_experts, pooled_VH, mean_H).masked_fill(is_first[:, None], 0.0)
-        gates = segment_gates(logits)
-        if moe.centered_routers:
-            tensors["segment_start"] = mean_H
+        centered_VH = (pooled_VH - mean_H).masked_fill(is_first[:, None], 0.0)
+        gates = segment_gates(centered_VH @ rows("segment", moe.num_segment_experts, mean_H).t())
+        if moe.segment_centered:
+            tensors["segment_start"] = tensors["segment_mean"] = mean_H
         if moe.has_thresholds:
             threshold = tensors["segment_threshold"] = quantile_threshold(gates, moe.segment_capacity)
             chosen = choose_by_threshold(gates, threshold, max_experts=moe.segment_max_experts)

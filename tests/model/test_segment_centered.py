@@ -1,4 +1,4 @@
-"""Routers that see their input less its mean stay where their stored thresholds are while they learn."""
+"""A segment router that sees maxima less their mean stays where its stored thresholds are while it learns."""
 
 from typing import Any
 
@@ -31,16 +31,15 @@ class _Text:
 def _layer(text: _Text, centered: bool) -> HybridMoe:
     """With routers as small as fresh ones, and experts that differ."""
     config: Any = tiny_base_config(hidden_size=_HIDDEN, intermediate_size=32)
-    layer = HybridMoe(LlamaMLP(config), tiny_moe("causal", centered_routers=centered), config)
+    layer = HybridMoe(LlamaMLP(config), tiny_moe("causal", segment_centered=centered), config)
     randomise(layer)
     layer.shared_expert.requires_grad_(False)
     moe, x_BTH = layer.moe, text.read(64)
     with torch.no_grad():
         for router in layer.routers:
             router.get_parameter("weight").normal_(0, 0.04, generator=text.generator)
-        if layer.token_mean is not None and layer.segment_mean is not None:
+        if layer.segment_mean is not None:
             windows = x_BTH.unfold(1, moe.segment_window, moe.segment_stride)
-            layer.token_mean.copy_(x_BTH.mean(dim=(0, 1)))
             layer.segment_mean.copy_(windows.amax(dim=-1).mean(dim=(0, 1)))
             layer.segment_start.copy_(layer.segment_mean)
         layer.segment_threshold.copy_(quantile_threshold(_route(layer.eval(), x_BTH)[1].gates, moe.segment_capacity))
@@ -62,7 +61,7 @@ def _route(layer: HybridMoe, x_BTH: Tensor) -> tuple[Tensor, SegmentRouting]:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("centered", [True, False])
-def test_stored_thresholds_hold_while_centered_routers_learn_and_do_not_without(centered: bool, seed: int):
+def test_stored_thresholds_hold_while_a_centered_router_learns_and_do_not_without(centered: bool, seed: int):
     text = _Text(seed)
     layer, target_H = _layer(text, centered), torch.randn(_HIDDEN, generator=text.generator)
     optimizer = torch.optim.AdamW([p for p in layer.parameters() if p.requires_grad], lr=2e-3)
