@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from multipl_moe.run_folder import write_json
-from multipl_moe.versions import environment
+from multipl_moe.system.versions import environment
 
 RESULTS = Path(__file__).parent / "results"
 

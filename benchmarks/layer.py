@@ -33,11 +33,11 @@ from torch import Tensor, nn
 from transformers import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaMLP
 
-from multipl_moe.allocator import keep_freed_memory
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import SegmentPlan, plan_segments
+from multipl_moe.system.allocator import keep_freed_memory
 
 _HIDDEN, _INTERMEDIATE, _ROW_TOKENS = 576, 1536, 512
 _BASE = LlamaConfig(hidden_size=_HIDDEN, intermediate_size=_INTERMEDIATE, num_attention_heads=9, num_key_value_heads=3)

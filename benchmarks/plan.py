@@ -17,9 +17,9 @@ from harness import Target, in_fresh_process, options_parser, peak_resident_byte
 from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
-from multipl_moe.allocator import keep_freed_memory
 from multipl_moe.demo import DEMO_RECIPE
 from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
 from multipl_moe.train.plan import plan_training, starting_config

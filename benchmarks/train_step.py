@@ -26,7 +26,6 @@ from random_tokens import RandomTokens
 from torch import Tensor, nn
 from transformers import AutoModel, TrainerCallback
 
-from multipl_moe.allocator import keep_freed_memory
 from multipl_moe.demo import DEMO_RECIPE
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model import hybrid as hybrid_layer
@@ -36,6 +35,7 @@ from multipl_moe.model.decoder import routing_as_in_training
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import LayerStatistics, observe_with
 from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype

@@ -16,7 +16,6 @@ from transformers import AutoTokenizer
 
 from multipl_moe.corpus.candidates import has_library
 from multipl_moe.corpus.pipeline import build_corpus
-from multipl_moe.device import fast_dtype
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.languages import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
@@ -32,6 +31,7 @@ from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
 from multipl_moe.report.verdict_tables import comparison_table
 from multipl_moe.run_folder import open_run, read_json, write_json
+from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.methods import METHODS
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress, read_records

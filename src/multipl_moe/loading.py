@@ -9,11 +9,11 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from multipl_moe.attention import fastest_attention
-from multipl_moe.device import fast_dtype, move_to_best_device
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.system.attention import fastest_attention
+from multipl_moe.system.device import fast_dtype, move_to_best_device
 
 
 def load_config(folder: Path) -> PreTrainedConfig:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.recipe import Recipe
-from multipl_moe.staging import create_folder
-from multipl_moe.versions import environment
+from multipl_moe.system.staging import create_folder
+from multipl_moe.system.versions import environment
 
 
 def open_run(output: Path, recipe: Recipe) -> None:

@@ -14,7 +14,7 @@ from multipl_moe.export import folder as module
 from multipl_moe.export import gguf
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.model.expert_use import ExpertUse, expert_names
-from multipl_moe.staging import shutil as staging_shutil
+from multipl_moe.system.staging import shutil as staging_shutil
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import save_tokenizer, tree
 from tests.train.tiny import World, tiny_world

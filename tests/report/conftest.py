@@ -8,9 +8,9 @@ import pytest
 from multipl_moe.eval.languages import LanguageScores
 from multipl_moe.recipe import Recipe, validate_recipe
 from multipl_moe.report.metrics import compare_scores, run_metrics
+from multipl_moe.system.versions import environment
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.stages import Audit
-from multipl_moe.versions import environment
 from tests.train.tiny import scores
 
 SUMMARY: dict[str, Any] = {

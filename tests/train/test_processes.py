@@ -10,7 +10,7 @@ import torch
 
 from multipl_moe.cli.app import main
 from multipl_moe.errors import ConfigError, OutputError
-from multipl_moe.launch import is_main, num_processes
+from multipl_moe.system.launch import is_main, num_processes
 from multipl_moe.train import loop
 from multipl_moe.train.settings import distribution, tokens_per_step
 from multipl_moe.train.trainer import train_model

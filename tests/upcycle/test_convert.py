@@ -12,7 +12,7 @@ from multipl_moe import MultiplMoeForCausalLM
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.model.families import FAMILIES
 from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
-from multipl_moe.staging import shutil as staging_shutil
+from multipl_moe.system.staging import shutil as staging_shutil
 from multipl_moe.upcycle import convert
 from multipl_moe.upcycle.convert import upcycle
 from multipl_moe.upcycle.plan import UpcyclePlan

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from multipl_moe.errors import ConfigError, Preempted, UserError
-from multipl_moe.launch import num_processes
-from multipl_moe.preemption import preemptible
+from multipl_moe.system.launch import num_processes
+from multipl_moe.system.preemption import preemptible
 
 _EXIT_USER_ERROR = 2
 _EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue

@@ -32,10 +32,10 @@ def compare(
 
     Example: `multipl-moe compare runs/results recipes/comparisons/results.yaml`
     """
-    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.compare.comparison import comparison_of_recipes, load_comparison
     from multipl_moe.compare.session import ComparisonSession
     from multipl_moe.report.comparison import comparison_rows_table
+    from multipl_moe.system.allocator import keep_freed_memory
 
     keep_freed_memory()
     if tokens is not None:

@@ -51,7 +51,7 @@ def corpus(
     from multipl_moe.corpus.pipeline import build_corpus
     from multipl_moe.report.packing_tables import packing_table
     from multipl_moe.report.tables import corpus_table
-    from multipl_moe.staging import refuse_existing
+    from multipl_moe.system.staging import refuse_existing
     from multipl_moe.upcycle.base import resolve_base
 
     flags = {"base": base, "learn": split_names(learn), "keep": split_names(keep), "seed": seed}

@@ -26,8 +26,8 @@ def demo(
 
     Example: `multipl-moe demo --minutes 15`
     """
-    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.demo import Demo, demo_recipe, without_missing_languages
+    from multipl_moe.system.allocator import keep_freed_memory
 
     keep_freed_memory()
     chosen = recipe_from_flags(recipe, settings, {"seed": seed}, defaults=demo_recipe(minutes))

@@ -36,7 +36,7 @@ def doctor(
     from multipl_moe.judge.preflight import preflight
     from multipl_moe.judge.toolchains import TOOLCHAINS
     from multipl_moe.report.doctor import environment_table, languages_table
-    from multipl_moe.versions import environment
+    from multipl_moe.system.versions import environment
 
     chosen = split_names(languages) or list(TOOLCHAINS)
     if unknown := [name for name in chosen if name not in TOOLCHAINS]:
@@ -51,9 +51,9 @@ def doctor(
 
 def _plan(file: Path, model: Path | None) -> None:
     """Plan a training run, and where it does not fit, what would help."""
-    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.recipe import load_recipe
     from multipl_moe.report.plan import plan_table, remedies_table
+    from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.plan import plan_training, remedies, starting_config
     from multipl_moe.train.runtime import runtime_bytes, usable_bytes
     from multipl_moe.train.settings import compute_dtype, optimizer_name

@@ -45,9 +45,9 @@ def review(
 
     Example: `multipl-moe review runs/first/model corpora/mine runs/reviewed --learn rust --keep python`
     """
-    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.report.tables import result_table
     from multipl_moe.run_folder import read_json, write_json
+    from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}

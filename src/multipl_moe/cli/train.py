@@ -18,7 +18,7 @@ from multipl_moe.cli.options import (
     split_names,
 )
 from multipl_moe.cli.training import data_shown
-from multipl_moe.launch import is_main
+from multipl_moe.system.launch import is_main
 
 if TYPE_CHECKING:
     from multipl_moe.recipe import Recipe
@@ -67,9 +67,9 @@ def train(
 
 
 def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
-    from multipl_moe.allocator import keep_freed_memory
     from multipl_moe.report.tables import audit_table
     from multipl_moe.run_folder import open_run
+    from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
     from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from multipl_moe.attention import fastest_attention
 from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
 from multipl_moe.codegen.settings import CodegenSection
@@ -18,6 +17,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import COLDEST, load_tokenizer
 from multipl_moe.loading import load_model
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.system.attention import fastest_attention
 from multipl_moe.upcycle.base import resolve_base
 
 _TOKENS_BETWEEN_DROPS = 16

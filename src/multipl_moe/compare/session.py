@@ -19,7 +19,7 @@ from multipl_moe.eval.programs import Ways
 from multipl_moe.loading import load_dense
 from multipl_moe.report.comparison import write_comparison
 from multipl_moe.run_folder import read_json, write_json, write_text
-from multipl_moe.staging import create_folder
+from multipl_moe.system.staging import create_folder
 from multipl_moe.upcycle.base import resolve_base
 
 COMPARISON_FILE = "comparison.yaml"

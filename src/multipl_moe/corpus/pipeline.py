@@ -37,7 +37,7 @@ from multipl_moe.errors import CorpusError, UserError
 from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
 from multipl_moe.recipe import Recipe, load_recipe
 from multipl_moe.run_folder import record_run, write_text
-from multipl_moe.staging import resumable_folder
+from multipl_moe.system.staging import resumable_folder
 
 _READ = "1_read"
 _SEARCHES_PER_PART = 4  # a task has its price, which in a small corpus is more than the search itself

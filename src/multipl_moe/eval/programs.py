@@ -29,7 +29,7 @@ from multipl_moe.recipe import Recipe
 from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.run_folder import read_json, write_json
-from multipl_moe.versions import environment
+from multipl_moe.system.versions import environment
 
 Complete = Callable[[Sequence[Problem], Path, Callable[[int, int], None]], Mapping[Place, Completion]]
 """Makes the samples of problems into a folder and tells of its progress: a model, an endpoint, or a file."""

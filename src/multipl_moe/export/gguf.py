@@ -25,7 +25,7 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from multipl_moe.errors import BaseModelError
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
 from multipl_moe.loading import load_config
-from multipl_moe.staging import refuse_existing, require_space
+from multipl_moe.system.staging import refuse_existing, require_space
 from multipl_moe.upcycle.checkpoint import CheckpointReader
 
 _SPARE_BYTES = 16_000_000

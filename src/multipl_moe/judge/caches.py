@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multipl_moe.cache import cache_folder, cache_lock
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge.loans import all_may_enter
-from multipl_moe.staging import staged_folder
+from multipl_moe.system.cache_folder import cache_folder, cache_lock
+from multipl_moe.system.staging import staged_folder
 
 _READABLE_BY_ALL = 0o444
 _ENTERED_BY_ALL = 0o555

@@ -12,8 +12,8 @@ from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe import Recipe
 from multipl_moe.report.metrics import compare_scores
+from multipl_moe.system.versions import environment
 from multipl_moe.train.result import TrainResult
-from multipl_moe.versions import environment
 
 
 def score_hybrid(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:

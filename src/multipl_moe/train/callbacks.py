@@ -8,8 +8,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from multipl_moe.launch import is_main
 from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.system.launch import is_main
 from multipl_moe.train.processes import any_process
 
 INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"

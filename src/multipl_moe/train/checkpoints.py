@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from multipl_moe.errors import OutputError
 from multipl_moe.recipe import Recipe
-from multipl_moe.staging import require_space
+from multipl_moe.system.staging import require_space
 from multipl_moe.train.settings import training_steps
 
 _PREFIX = "checkpoint-"

@@ -11,9 +11,9 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from multipl_moe.errors import ConfigError, OutputError, Preempted
-from multipl_moe.launch import num_processes
 from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.recipe import Recipe
+from multipl_moe.system.launch import num_processes
 from multipl_moe.train.callbacks import FollowSettings, StopOnInterrupt
 from multipl_moe.train.checkpoints import checkpoint_path, full_disk_explained, last_checkpoint, load_trained
 from multipl_moe.train.held_out import HeldOut

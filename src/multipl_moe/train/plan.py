@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
-from multipl_moe.allocator import KERNELS_KEPT
-from multipl_moe.device import fast_dtype
 from multipl_moe.errors import BaseModelError
 from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe import Recipe
+from multipl_moe.system.allocator import KERNELS_KEPT
+from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.methods import METHODS, empty_for_training, is_adapter, prepare
 from multipl_moe.train.rehearsal import StepCost, rehearse_step
 from multipl_moe.train.settings import attention_implementation, compute_dtype, training_steps, unify_dtype

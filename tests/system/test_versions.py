@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from multipl_moe import versions
+from multipl_moe.system import versions
 
 _ASK = "import sys; sys.path.insert(0, sys.argv[1]); import copied; print(copied.environment()['commit'])"
 

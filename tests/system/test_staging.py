@@ -5,7 +5,14 @@ from collections import namedtuple
 import pytest
 
 from multipl_moe.errors import CorpusError, OutputError, TasksUnfinishedError
-from multipl_moe.staging import copy_companions, refuse_existing, require_space, resumable_folder, shutil, staged_folder
+from multipl_moe.system.staging import (
+    copy_companions,
+    refuse_existing,
+    require_space,
+    resumable_folder,
+    shutil,
+    staged_folder,
+)
 
 
 def names_in(folder) -> list[str]:
