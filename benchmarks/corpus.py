@@ -28,7 +28,7 @@ from harness import Target, options_parser, print_table, record
 from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.quiet import quiet
 from multipl_moe.corpus.sources import SourceReader
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe import Recipe, validate_recipe
 from multipl_moe.upcycle.base import resolve_base
 

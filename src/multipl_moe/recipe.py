@@ -21,8 +21,8 @@ from pydantic import (
 
 from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages import Language
-from multipl_moe.own_languages import Name, OwnLanguage, language_table, taken_names
+from multipl_moe.languages.own import Name, OwnLanguage, language_table, taken_names
+from multipl_moe.languages.table import Language
 from multipl_moe.sections.corpus import CorpusSection
 from multipl_moe.sections.evaluation import EvalSection, ProgramsSection
 from multipl_moe.sections.moe import MoeSection, UpcycleSection

@@ -17,7 +17,7 @@ from multipl_moe.corpus.archives import find_members
 from multipl_moe.corpus.candidates import READ_ERRORS
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.sections.corpus import SourceSection
 
 from .conftest import program

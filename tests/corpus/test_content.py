@@ -4,7 +4,7 @@ from datatrove.data import Document
 
 from multipl_moe.corpus.content import LicenceHeaders, content_steps
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.table import LANGUAGES
 
 from .conftest import recipe_of
 

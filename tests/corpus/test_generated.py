@@ -2,7 +2,7 @@ import pytest
 from datatrove.data import Document
 
 from multipl_moe.corpus.generated import GeneratedFiles, generated_mark
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.table import LANGUAGES
 
 LICENCE = "// Copyright 2020 Someone.\n" + "// All of it.\n" * 20 + "\n"
 

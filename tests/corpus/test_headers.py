@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multipl_moe.corpus.headers import without_licence_header
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.table import LANGUAGES
 
 
 def test_a_licence_block_comment_is_left_out():

@@ -8,7 +8,7 @@ from multipl_moe.corpus import rows
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.rows import find_rows
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.sections.corpus import SourceSection
 
 from .conftest import program

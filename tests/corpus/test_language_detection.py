@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.corpus.language_detection import LanguageDetector
-from multipl_moe.languages import LANGUAGES, Language
+from multipl_moe.languages.table import LANGUAGES, Language
 
 DETECTOR = LanguageDetector(LANGUAGES)
 

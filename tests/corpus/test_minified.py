@@ -5,7 +5,7 @@ import pytest
 from datatrove.data import Document
 
 from multipl_moe.corpus.minified import MinifiedFiles, minified_measure
-from multipl_moe.languages import LANGUAGES, Language
+from multipl_moe.languages.table import LANGUAGES, Language
 
 from .conftest import program
 

@@ -13,7 +13,7 @@ from multipl_moe.corpus.candidates import find_files
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.licence_texts import is_licence_name
 from multipl_moe.corpus.nearest_licence import NearestLicence
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.sections.corpus import SourceSection
 
 from .conftest import program

@@ -15,7 +15,7 @@ import pytest
 from datatrove.data import Document
 
 from multipl_moe.corpus.sources import SourceReader
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.sections.corpus import SourceSection
 
 from .conftest import program, recipe_of, write_files

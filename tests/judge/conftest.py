@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from multipl_moe.judge.jail import Jail
-from multipl_moe.judge.limits import Limits
+from multipl_moe.languages.limits import Limits
 
 SHORT = Limits(wall_s=10, memory_bytes=256 * 2**20, processes=32, scratch_bytes=16 * 2**20)
 

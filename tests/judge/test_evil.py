@@ -20,7 +20,7 @@ from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program, Seal
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.judge.toolchains import TOOLCHAINS
+from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.starter_set import read_starter

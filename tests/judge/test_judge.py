@@ -11,7 +11,7 @@ from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program, Seal
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.judge.toolchains import TOOLCHAINS
+from multipl_moe.languages.toolchains import TOOLCHAINS
 
 RAISES = {
     "python": "raise ValueError('no')",

@@ -14,8 +14,8 @@ from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.preflight import preflight
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.judge.toolchain import Extra
-from multipl_moe.judge.toolchains import TOOLCHAINS
+from multipl_moe.languages.toolchain import Extra
+from multipl_moe.languages.toolchains import TOOLCHAINS
 
 WANTS = {language: list(toolchain.extras) for language, toolchain in TOOLCHAINS.items()}
 

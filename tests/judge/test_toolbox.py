@@ -12,8 +12,8 @@ from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Outcome
 from multipl_moe.judge.program import Program, Seal
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.judge.toolchain import Extra
-from multipl_moe.judge.toolchains import TOOLCHAINS
+from multipl_moe.languages.toolchain import Extra
+from multipl_moe.languages.toolchains import TOOLCHAINS
 
 JAVA = {
     "public class Sealed {\n    public static void main(String[] a) {}\n}": "Sealed",

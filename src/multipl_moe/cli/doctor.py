@@ -34,7 +34,7 @@ def doctor(
     if model is not None:
         raise ConfigError("--model: only with --plan RECIPE.yaml, which says how it is to be trained")
     from multipl_moe.judge.preflight import preflight
-    from multipl_moe.judge.toolchains import TOOLCHAINS
+    from multipl_moe.languages.toolchains import TOOLCHAINS
     from multipl_moe.report.doctor import environment_table, languages_table
     from multipl_moe.system.versions import environment
 

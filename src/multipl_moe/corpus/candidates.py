@@ -22,7 +22,7 @@ from multipl_moe.corpus.git import GitRepository
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.nearest_licence import nearest_among, nearest_on_disk
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages import Language
+from multipl_moe.languages.table import Language
 from multipl_moe.licences import UNKNOWN
 from multipl_moe.sections.corpus import SourceSection
 

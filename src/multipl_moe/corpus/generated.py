@@ -11,7 +11,7 @@ from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
-from multipl_moe.languages import Language
+from multipl_moe.languages.table import Language
 
 _HEAD_LINES = 60  # licences of 20 to 40 lines stand before some marks
 _HEAD_CHARACTERS = 6000

@@ -7,7 +7,7 @@ duplicates. The licence itself is kept in the document's metadata.
 
 import re
 
-from multipl_moe.languages import Language
+from multipl_moe.languages.table import Language
 
 _LICENCE_WORDS = re.compile(r"copyright|licen[cs]e|all rights reserved|SPDX-", re.IGNORECASE)
 _KEPT_LINES = re.compile(r"#!|#.*\b(coding|frozen_string_literal|encoding)\s*[:=]")

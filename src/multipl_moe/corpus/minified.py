@@ -11,7 +11,7 @@ from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
-from multipl_moe.languages import Language
+from multipl_moe.languages.table import Language
 
 MAX_LINE_CHARACTERS = 1000
 MAX_MEAN_LINE_CHARACTERS = 100

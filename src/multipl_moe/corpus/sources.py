@@ -17,7 +17,7 @@ from multipl_moe.corpus.headers import without_licence_header
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.rows import find_rows
 from multipl_moe.corpus.streamed_rows import EarliestRows, RowsOnDisk
-from multipl_moe.languages import LANGUAGES, Language
+from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.sections.corpus import CorpusSection
 
 # Read once and in order; each can be opened until the next is asked for.

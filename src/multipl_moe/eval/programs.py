@@ -21,9 +21,9 @@ from multipl_moe.eval.verdict_comparison import judge_against
 from multipl_moe.judge.preflight import LanguageCheck, preflight
 from multipl_moe.judge.program import Seal
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.own_tables import add_languages
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.forms import program_of, tests_run
-from multipl_moe.problems.own_languages import add_languages
 from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe import Recipe
 from multipl_moe.report.problems_page import ModelAnswers, write_problems_page

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge.jail import Finished, Jail, JailError
-from multipl_moe.judge.limits import Limits
-from multipl_moe.judge.toolchain import Extra, Toolchain
+from multipl_moe.languages.limits import Limits
+from multipl_moe.languages.toolchain import Extra, Toolchain
 
 _PLACEHOLDER = re.compile(r"\{([\w:]+)\}")
 _PROBE_LIMITS = Limits(wall_s=60, memory_bytes=2**30)

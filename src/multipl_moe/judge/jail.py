@@ -17,11 +17,11 @@ from pathlib import Path
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge.bubblewrap import INSIDE, SCRATCH, bind_arguments, bubblewrap_arguments
-from multipl_moe.judge.limits import Limits
 from multipl_moe.judge.loans import Loans
 from multipl_moe.judge.processes import JailError, end_bubblewrap, end_unprotected, start
 from multipl_moe.judge.slots import Slot
 from multipl_moe.judge.supervise import Finished, supervise
+from multipl_moe.languages.limits import Limits
 
 __all__ = ["Finished", "Jail", "JailError", "Limits"]
 

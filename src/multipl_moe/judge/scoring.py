@@ -9,10 +9,10 @@ from queue import SimpleQueue
 
 from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.judge import judge
-from multipl_moe.judge.limits import Limits
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.limits import Limits
 
 _QUEUED_PER_WORKER = 2
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Literal
 
-from multipl_moe.judge.limits import Limits
 from multipl_moe.judge.pipes import Pipes
 from multipl_moe.judge.process_tree import descendants, memory_bytes, processor_s
+from multipl_moe.languages.limits import Limits
 
 _FIRST_LOOK_S = 0.01
 _LOOK_S = 0.04

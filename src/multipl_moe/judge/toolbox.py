@@ -11,10 +11,10 @@ from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.judge.caches import Cache, is_made, make, place_of
 from multipl_moe.judge.installed import Installed, expand, look_for, path_of, placeholders
 from multipl_moe.judge.jail import Jail
-from multipl_moe.judge.limits import Limits
 from multipl_moe.judge.program import Program, Seal
-from multipl_moe.judge.toolchain import Extra, Toolchain
-from multipl_moe.judge.toolchains import TOOLCHAINS
+from multipl_moe.languages.limits import Limits
+from multipl_moe.languages.toolchain import Extra, Toolchain
+from multipl_moe.languages.toolchains import TOOLCHAINS
 
 _MIB = 2**20
 _CACHE_LIMITS = Limits(

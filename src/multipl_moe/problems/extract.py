@@ -11,9 +11,9 @@ import ast
 import re
 import textwrap
 
+from multipl_moe.languages.source_text import body_end, function_name, masked, without_comments
 from multipl_moe.problems.forms.closing import BRACES
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.source_text import body_end, function_name, masked, without_comments
 
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _DEFINITION = {

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.source_text import function_name
 from multipl_moe.problems.forms.closing import BRACES
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.human_eval import STOP
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import field, files_of, read_rows
-from multipl_moe.problems.sealing import FRAMES
-from multipl_moe.problems.source_text import function_name
 
 _REPOSITORY = "zai-org/humaneval-x"
 _OF_PREFIX = {"Python": "python", "CPP": "cpp", "Java": "java", "Go": "go", "Rust": "rust"}

@@ -6,12 +6,12 @@ Its sister set of HumanEval has the same format.
 from pathlib import Path
 from typing import Any
 
+from multipl_moe.languages.frames import FRAMES
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.human_eval import STOP
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import field, files_of, read_rows
-from multipl_moe.problems.sealing import FRAMES
 
 _REPOSITORY = "mxeval/mbxp"
 _FILES = (

@@ -9,10 +9,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from multipl_moe.languages.source_text import function_name
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import field, files_of, read_rows
-from multipl_moe.problems.source_text import function_name
 
 LANGUAGES = {"cpp": "cpp", "java": "java", "go": "go", "rust": "rs", "ruby": "rb"}
 _REPOSITORY = "nuprl/MultiPL-E"

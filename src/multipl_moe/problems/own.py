@@ -4,8 +4,8 @@
      "reference": "    return 2 * n\\n", "entry_point": "double"}
 
 `prompt`, completion, what closes the function, and `tests` become one program (see `starter_set`). The set is named
-after its file. A language other than the six needs an entry in `sealing.FRAMES` and one in the judge's table of
-toolchains.
+after its file. A language other than the six needs an entry in `languages.frames.FRAMES` and one in
+`languages.toolchains.TOOLCHAINS`.
 """
 
 from difflib import get_close_matches
@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.languages.frames import FRAMES
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import read_rows
-from multipl_moe.problems.sealing import FRAMES
 
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -29,7 +29,7 @@ class OwnProblem(BaseModel):
 
     Attributes:
         id: unique within the file and language.
-        language: key of `sealing.FRAMES`.
+        language: key of `languages.frames.FRAMES`.
         prompt: what the model continues: ends where the body begins.
         tests: as after the marker `--- tests` of a starter file in this language.
         reference: a body known to be right; it is cut at the stop strings like a model's.

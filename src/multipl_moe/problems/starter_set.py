@@ -15,10 +15,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.languages.frames import FRAMES, Frame
+from multipl_moe.languages.source_text import function_name
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.sealing import FRAMES, Frame
-from multipl_moe.problems.source_text import function_name
 
 _FOLDER = Path(__file__).parent / "starter"
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multipl_moe.corpus.decontamination.record import status_notes
-from multipl_moe.languages import language_title
+from multipl_moe.languages.table import language_title
 from multipl_moe.report.comparison_plot import comparison_plot
 from multipl_moe.run_folder import write_text
 

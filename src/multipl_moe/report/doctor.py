@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multipl_moe.judge.preflight import LanguageCheck
-from multipl_moe.languages import language_title
+from multipl_moe.languages.table import language_title
 
 
 def environment_table(environment: dict[str, Any]) -> Table:

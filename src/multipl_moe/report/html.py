@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.languages import language_title
+from multipl_moe.languages.table import language_title
 from multipl_moe.report.page import inline_svg, page_templates
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.verdict_plots import verdict_plot

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from multipl_moe.corpus.packing import Packing, PackingCounts
-from multipl_moe.languages import LANGUAGES, Language
+from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.train.mixture import MixtureSummary
 
 _TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit"}

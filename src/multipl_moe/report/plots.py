@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from multipl_moe.languages import language_title
+from multipl_moe.languages.table import language_title
 
 _LEARN, _KEEP, _ACCENT = "#2a7f62", "#3b6ea5", "#c2571a"
 _COLOURS = {"learn": _LEARN, "keep": _KEEP}

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.languages import LANGUAGES, Language, language_title
+from multipl_moe.languages.table import LANGUAGES, Language, language_title
 from multipl_moe.train.stages import Audit
 
 _ROLE_TITLES = {"learn": "to learn", "keep": "to keep"}

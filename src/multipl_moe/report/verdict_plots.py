@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from multipl_moe.languages import language_title
+from multipl_moe.languages.table import language_title
 from multipl_moe.report.plots import plain_label
 
 _BEFORE = "#b9c2cc"

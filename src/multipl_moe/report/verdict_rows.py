@@ -6,7 +6,7 @@ from typing import Any
 
 from multipl_moe.corpus.decontamination.record import status_notes
 from multipl_moe.eval.verdict import ALL, ROLES
-from multipl_moe.languages import language_title
+from multipl_moe.languages.table import language_title
 
 MEAN = "mean"
 SMALL_MODEL_NOTE = (

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 
 from multipl_moe.corpus.decontamination.words import KEYWORDS
-from multipl_moe.languages import LANGUAGES
+from multipl_moe.languages.source_text import without_comments
+from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.source_text import without_comments
 
 _STRINGS = re.compile(r'("(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\')')
 

@@ -7,7 +7,7 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
-from multipl_moe.languages import LANGUAGES, Language
+from multipl_moe.languages.table import LANGUAGES, Language
 
 REASON = "contaminated"
 _NAMED_IN_DETAIL = 3

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multipl_moe.corpus.decontamination.hashing import Bytes, Hashes, ngram_hashes, spread, word_hashes
-from multipl_moe.problems.source_text import marked_code
+from multipl_moe.languages.source_text import marked_code
 
 TEXT_WORDS = 8
 CODE_TOKENS = 12

@@ -2,10 +2,10 @@
 
 import re
 
+from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.source_text import body_end
 from multipl_moe.problems.forms.closing import BRACES
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.sealing import FRAMES
-from multipl_moe.problems.source_text import body_end
 
 
 def broken_reference(problem: Problem) -> str | None:

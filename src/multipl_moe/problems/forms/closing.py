@@ -1,8 +1,8 @@
 """Giving a completion back the closing of its function, which the stop string that ended it took away."""
 
+from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.source_text import brace_depth
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.sealing import FRAMES
-from multipl_moe.problems.source_text import brace_depth
 
 BRACES = frozenset({"cpp", "go", "java", "rust"})
 

@@ -2,8 +2,8 @@
 
 import re
 
+from multipl_moe.languages.source_text import bare_code
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.source_text import bare_code
 
 _ASSERTION = {
     "python": r"\bassert\b",

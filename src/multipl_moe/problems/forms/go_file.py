@@ -2,8 +2,8 @@
 
 import re
 
-from multipl_moe.problems.sealing import GO_IMPORTS
-from multipl_moe.problems.source_text import bare_code
+from multipl_moe.languages.frames import GO_IMPORTS
+from multipl_moe.languages.source_text import bare_code
 
 # What a program may use without having asked for it: the packages that solutions of small problems need. The first
 # of two packages with one name wins.

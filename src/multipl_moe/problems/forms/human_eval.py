@@ -3,9 +3,9 @@
 import re
 
 from multipl_moe.judge.program import Program, Seal
+from multipl_moe.languages.frames import FRAMES, ending
+from multipl_moe.languages.python_guard import with_snapshot
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.python_guard import with_snapshot
-from multipl_moe.problems.sealing import FRAMES, ending
 
 
 def human_eval_program(problem: Problem, completion: str, seal: Seal) -> Program:

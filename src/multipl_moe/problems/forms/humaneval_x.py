@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Mapping
 
 from multipl_moe.judge.program import Program, Seal
+from multipl_moe.languages.frames import FRAMES, ending
+from multipl_moe.languages.source_text import bare_code, without_comments
 from multipl_moe.problems.forms.closing import closed, closed_class
 from multipl_moe.problems.forms.cpp_tests import without_main
 from multipl_moe.problems.forms.go_file import go_file
 from multipl_moe.problems.forms.human_eval import human_eval_program
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.sealing import FRAMES, ending
-from multipl_moe.problems.source_text import bare_code, without_comments
 
 _PYTHON_MODULES = "math, re, sys, copy, datetime, itertools, collections, heapq, statistics, functools, hashlib, string"
 # Declarations of Rust ask for these crates in all 164 problems; few use them.

@@ -1,12 +1,12 @@
 """MBXP: prompt, completion and tests with nothing between them."""
 
 from multipl_moe.judge.program import Program, Seal
+from multipl_moe.languages.frames import FRAMES, ending
 from multipl_moe.problems.forms.closing import closed, closed_class
 from multipl_moe.problems.forms.cpp_tests import without_main
 from multipl_moe.problems.forms.go_file import with_seal_imports
 from multipl_moe.problems.forms.human_eval import human_eval_program
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.sealing import FRAMES, ending
 
 
 def mbxp_program(problem: Problem, completion: str, seal: Seal) -> Program:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 
 from multipl_moe.judge.program import Program, Seal
+from multipl_moe.languages.frames import FRAMES, RUBY_CASES, ending
 from multipl_moe.problems.forms.cpp_tests import without_main
 from multipl_moe.problems.forms.go_file import with_seal_imports
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.sealing import FRAMES, RUBY_CASES, ending
 
 
 def multipl_e_program(problem: Problem, completion: str, seal: Seal) -> Program:

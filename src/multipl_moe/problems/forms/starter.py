@@ -4,12 +4,12 @@ import re
 from string import Template
 
 from multipl_moe.judge.program import Program, Seal
+from multipl_moe.languages.frames import FRAMES, ending
+from multipl_moe.languages.python_guard import with_snapshot
+from multipl_moe.languages.source_text import bare_code
 from multipl_moe.problems.forms.closing import closed
 from multipl_moe.problems.forms.go_file import go_file
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.python_guard import with_snapshot
-from multipl_moe.problems.sealing import FRAMES, ending
-from multipl_moe.problems.source_text import bare_code
 
 
 def starter_program(problem: Problem, completion: str, seal: Seal) -> Program:

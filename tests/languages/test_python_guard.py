@@ -1,6 +1,6 @@
 import pytest
 
-from multipl_moe.problems.python_guard import SNAPSHOT, with_snapshot
+from multipl_moe.languages.python_guard import SNAPSHOT, with_snapshot
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from multipl_moe.report.plots import gain_plot
 from multipl_moe.report.tables import corpus_table, result_table
 from tests.train.tiny import World, tiny_world
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RULES = {
     "title": "Company Rules",
     "extensions": [".rules"],

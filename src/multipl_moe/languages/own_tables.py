@@ -4,9 +4,9 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.toolchains import TOOLCHAINS
-from multipl_moe.own_languages import OwnLanguage
-from multipl_moe.problems.sealing import FRAMES
+from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.own import OwnLanguage
+from multipl_moe.languages.toolchains import TOOLCHAINS
 
 
 def add_languages(languages: Mapping[str, OwnLanguage]) -> None:

@@ -1,8 +1,8 @@
 import pytest
 
+from multipl_moe.languages.source_text import bare_code, body_end, brace_depth, function_name, without_comments
 from multipl_moe.problems.humaneval_x import read_humaneval_x
 from multipl_moe.problems.multipl_e import read_multipl_e
-from multipl_moe.problems.source_text import bare_code, body_end, brace_depth, function_name, without_comments
 from tests.problems.samples import BENCH
 
 

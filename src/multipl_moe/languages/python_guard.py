@@ -8,7 +8,7 @@ imports, and those that the prompt itself defines, as they were before the compl
 import ast
 import re
 
-from multipl_moe.problems.source_text import masked
+from multipl_moe.languages.source_text import masked
 
 # One line, so that it may stand anywhere: the classes that a prompt defines, and the packages that it brings.
 SNAPSHOT = (

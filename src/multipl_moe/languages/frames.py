@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from string import Template
 
 from multipl_moe.judge.program import Seal
-from multipl_moe.problems import python_guard
+from multipl_moe.languages import python_guard
 
 
 @dataclass(frozen=True)

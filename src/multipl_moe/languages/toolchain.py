@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from multipl_moe.judge.caches import Cache
-from multipl_moe.judge.limits import Limits
 from multipl_moe.judge.program import Seal
+from multipl_moe.languages.limits import Limits
 
 _MIB = 2**20
 _COMPILE_LIMITS = Limits(wall_s=60, memory_bytes=2048 * _MIB)

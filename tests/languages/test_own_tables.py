@@ -9,9 +9,9 @@ import yaml
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.references import check_references, prepare_reference_exam
-from multipl_moe.judge.toolchains import TOOLCHAINS
-from multipl_moe.problems.own_languages import add_languages
-from multipl_moe.problems.sealing import FRAMES
+from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.own_tables import add_languages
+from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe import load_recipe, validate_recipe
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from multipl_moe.judge.toolchain import Toolchain
-from multipl_moe.languages import LANGUAGES, Language
-from multipl_moe.problems.sealing import Frame
+from multipl_moe.languages.frames import Frame
+from multipl_moe.languages.table import LANGUAGES, Language
+from multipl_moe.languages.toolchain import Toolchain
 
 _Word = Annotated[str, StringConstraints(pattern=r"^\S+$")]
 _Ending = Annotated[str, StringConstraints(pattern=r"^\.[^\s/]+$", to_lower=True)]
@@ -45,8 +45,8 @@ class OwnLanguage(BaseModel):
     )
     library_licence: str = Field(default="unknown", description="SPDX licence of those files.")
     packages: tuple[_Word, ...] = Field(default=(), description="Debian packages that bring them.")
-    toolchain: Toolchain | None = Field(default=None, description="Fields of judge.toolchain.Toolchain.")
-    frame: Frame | None = Field(default=None, description="Fields of problems.sealing.Frame.")
+    toolchain: Toolchain | None = Field(default=None, description="Fields of languages.toolchain.Toolchain.")
+    frame: Frame | None = Field(default=None, description="Fields of languages.frames.Frame.")
 
     @field_validator("toolchain", "frame", mode="before")
     @classmethod
