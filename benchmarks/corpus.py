@@ -29,7 +29,7 @@ from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.quiet import quiet
 from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.upcycle.base import resolve_base
 
 _MAX_RATIO = 2.0

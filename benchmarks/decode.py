@@ -25,7 +25,7 @@ from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.model.statistics import observe_with
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.system.attention import fastest_attention
 from multipl_moe.upcycle.base import resolve_base

@@ -18,7 +18,7 @@ from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
 from multipl_moe.demo import DEMO_RECIPE
-from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import METHODS, load_for_training, prepare

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from harness import Target, options_parser, print_table, record
 
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "toolchains.yaml"
 _MAX_SECONDS, _MAX_BYTES = 720.0, 3e9

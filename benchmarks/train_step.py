@@ -34,7 +34,7 @@ from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.decoder import routing_as_in_training
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import LayerStatistics, observe_with
-from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import prepare

@@ -25,7 +25,7 @@ _EMPTY = f"import torch; {_PEAK}"
 _CONVERT = f"""
 import sys
 from pathlib import Path
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.upcycle.convert import upcycle
 recipe = load_recipe(None, {{"base": sys.argv[1], "moe.layers": "last:4", "upcycle.verify": False}})
 upcycle(recipe, Path(sys.argv[2]))

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from multipl_moe.model.moe_config import PRESETS, MoeConfig
-from multipl_moe.recipe import Recipe
-from multipl_moe.sections.moe import MoeSection
+from multipl_moe.recipe.moe import MoeSection
+from multipl_moe.recipe.recipe import Recipe
 
 PAGE = Path(__file__).parents[1] / "docs" / "recipe.md"
 _HEAD = """# Every key of a recipe

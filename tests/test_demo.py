@@ -15,7 +15,7 @@ from multipl_moe.demo import DEMO_RECIPE, Demo, demo_recipe, without_missing_lan
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.loading import load_hybrid
-from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 
 _OUTPUTS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from multipl_moe.errors import OutputError
-from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.run_folder import open_run, read_json
 
 

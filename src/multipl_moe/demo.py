@@ -24,7 +24,7 @@ from multipl_moe.eval.router_health import router_health
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import write_report
 from multipl_moe.report.metrics import compare_scores, run_metrics
 from multipl_moe.report.tables import audit_table, result_table

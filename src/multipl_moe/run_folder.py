@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.staging import create_folder
 from multipl_moe.system.versions import environment
 

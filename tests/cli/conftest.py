@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from multipl_moe import cli
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from tests.conftest import randomise, tiny_base_config
 from tests.corpus.conftest import write_files
 from tests.fixtures import NUM_TOKENS, save_tokenizer, tree

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from tests.cli.conftest import SHORT, SMALL
 
 from .test_interrupts import interrupt, terminate

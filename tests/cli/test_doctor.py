@@ -6,7 +6,7 @@ import torch
 import yaml
 
 from multipl_moe.judge.preflight import LanguageCheck
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.train.plan import plan_training, starting_config
 from multipl_moe.train.speed import MachineSpeed
 

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from multipl_moe.corpus import CorpusManifest
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from tests.fixtures import tree
 
 from .conftest import SHORT, TWO, Outcome

@@ -3,7 +3,7 @@
 import json
 import signal
 
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from tests.fixtures import tree
 
 from .conftest import SHORT, TWO

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from multipl_moe.corpus import CorpusManifest
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 
 from .conftest import SHORT, SMALL, TWO, truncate
 

@@ -8,8 +8,8 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.codegen.completer import Completion, Finish, Request
-from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe.codegen import CodegenSection
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.fixtures import NUM_TOKENS, save_tokenizer
 

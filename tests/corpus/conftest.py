@@ -9,8 +9,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
-from multipl_moe.recipe import Recipe, validate_recipe
-from multipl_moe.sections.corpus import ExecutorSection
+from multipl_moe.recipe.corpus import ExecutorSection
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from tests.fixtures import tree
 
 WORDS = [f"{a}{b}{c}" for a in "bcdfgklmnprst" for b in "aeiou" for c in ("x", "zan", "ver", "_id")]

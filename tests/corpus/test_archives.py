@@ -18,7 +18,7 @@ from multipl_moe.corpus.candidates import READ_ERRORS
 from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.sections.corpus import SourceSection
+from multipl_moe.recipe.corpus import SourceSection
 
 from .conftest import program
 

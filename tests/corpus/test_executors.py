@@ -10,7 +10,7 @@ import pytest
 
 from multipl_moe.corpus import build_corpus, pipeline
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 from .conftest import content, on_executor
 
@@ -39,7 +39,7 @@ def test_workers_end_whatever_this_process_does_with_sigterm(corpus_recipe, toke
         import signal
         from pathlib import Path
         from multipl_moe.corpus import build_corpus
-        from multipl_moe.recipe import load_recipe
+        from multipl_moe.recipe.recipe import load_recipe
         signal.signal(signal.SIGTERM, lambda *_: None)
         build_corpus(load_recipe(Path({str(tmp_path / "recipe.yaml")!r})), Path({str(tokenizer_folder)!r}), Path("out"))
     """)

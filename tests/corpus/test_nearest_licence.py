@@ -14,7 +14,7 @@ from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.licence_texts import is_licence_name
 from multipl_moe.corpus.nearest_licence import NearestLicence
 from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.sections.corpus import SourceSection
+from multipl_moe.recipe.corpus import SourceSection
 
 from .conftest import program
 from .test_archives import COMPRESS, tar

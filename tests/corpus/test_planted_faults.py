@@ -14,7 +14,7 @@ from multipl_moe.corpus import CorpusManifest, TextFile, build_corpus, read_docu
 from multipl_moe.corpus.draw import draw_order
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.problems.starter_set import read_starter
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 from .conftest import nearly, program, recipe_of
 from .decontamination.disguises import commented, reformatted, renamed, whole

@@ -22,7 +22,7 @@ from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import OutputError, TasksUnfinishedError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 from .conftest import content, on_executor, program, recipe_of, write_files
 

@@ -15,7 +15,7 @@ from multipl_moe.corpus.rows import find_rows
 from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.sections.corpus import SourceSection
+from multipl_moe.recipe.corpus import SourceSection
 
 from .conftest import program, recipe_of
 

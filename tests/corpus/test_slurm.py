@@ -10,7 +10,7 @@ from multipl_moe.corpus import build_corpus, slurm
 from multipl_moe.corpus.slurm import run_on_slurm
 from multipl_moe.corpus.stages import Listeners, Stage
 from multipl_moe.errors import ConfigError, TasksUnfinishedError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 from .conftest import content, on_executor
 

@@ -16,7 +16,7 @@ from datatrove.data import Document
 
 from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.sections.corpus import SourceSection
+from multipl_moe.recipe.corpus import SourceSection
 
 from .conftest import program, recipe_of, write_files
 from .test_language_detection import C_HEADER, CPP_HEADER

@@ -15,7 +15,7 @@ from multipl_moe.corpus.packed import IGNORED_LABEL, PackedTokens
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from tests.fixtures import save_beginning_texts, tree
 
 from .conftest import program, recipe_of

@@ -13,7 +13,7 @@ from multipl_moe.eval.judging import read_results
 from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.references import check_references, prepare_reference_exam
 from multipl_moe.problems.benchmarks import read_benchmark
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 
 DATA = Path(__file__).parents[3] / "shared" / "bench" / "humaneval-x"
 HOLLOW = {"humaneval-x/rust/Rust/32", "humaneval-x/cpp/CPP/23"}

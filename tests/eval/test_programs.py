@@ -16,7 +16,7 @@ from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam, rea
 from multipl_moe.eval.references import check_references, prepare_reference_exam
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.toolchains import TOOLCHAINS
-from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.verdict_rows import verdict_notes
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}

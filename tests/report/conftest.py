@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from multipl_moe.eval.languages import LanguageScores
-from multipl_moe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.report.metrics import compare_scores, run_metrics
 from multipl_moe.system.versions import environment
 from multipl_moe.train.result import TrainResult

@@ -6,7 +6,7 @@ import pytest
 
 from multipl_moe.eval.bootstrap import mean_relative_change, relative_change
 from multipl_moe.eval.languages import LanguageScores
-from multipl_moe.recipe import validate_recipe
+from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.report.metrics import compare_scores, describe_scores
 
 _DESIGN_KEYS = {"tokens", "seconds", "parameters", "languages"}

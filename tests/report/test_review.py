@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from multipl_moe.eval.languages import LanguageScores
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.review import review_metrics, routing_table, segment_experts, shared_share
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.stages import Audit

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.collapse import collapse_signs
 from multipl_moe.train.progress import TrainingProgress
 from tests.conftest import tiny_hybrid, tiny_moe

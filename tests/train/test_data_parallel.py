@@ -21,7 +21,7 @@ from multipl_moe.loading import load_hybrid
 from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.progress import TrainingProgress, read_records
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import train_model

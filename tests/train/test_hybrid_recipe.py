@@ -6,7 +6,7 @@ import pytest
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.loading import load_config
-from multipl_moe.recipe import load_recipe, validate_recipe
+from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe

@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from multipl_moe import cli
 from multipl_moe.model.decoder import hybrid_layers_of
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.checkpoints import saved_checkpoints
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult

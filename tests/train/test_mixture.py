@@ -9,7 +9,7 @@ import torch
 
 from multipl_moe.corpus.manifest import FORMAT_VERSION, CorpusManifest, LanguageCounts
 from multipl_moe.errors import ConfigError, CorpusError
-from multipl_moe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.train.mixture import TrainingData, training_data
 from tests.corpus.token_files import write_tokens
 

@@ -12,7 +12,7 @@ from multipl_moe.corpus import build_corpus
 from multipl_moe.fim_tokens import KNOWN_SPELLINGS
 from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_learn
 from multipl_moe.train.plan import plan_training, starting_config

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
-from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan, plan_training, remedies, starting_config
 from multipl_moe.train.speed import MachineSpeed

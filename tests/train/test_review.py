@@ -13,7 +13,7 @@ from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.statistics import observe_routing
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.review import score_hybrid, segment_experts, shared_share
 from multipl_moe.train.data import calibration_batches
 from multipl_moe.train.result import TrainResult

@@ -15,7 +15,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.selection import quantile_threshold
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.model.token_bias import follow_sums, routed_sums
-from multipl_moe.recipe import validate_recipe
+from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.train.review_loss import routing_loss
 from multipl_moe.train.review_trainer import ReviewTrainer, record_routing
 from tests.conftest import random_tokens, tiny_hybrid

@@ -8,8 +8,8 @@ import torch
 from transformers.training_args import OptimizerNames
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import load_recipe
-from multipl_moe.sections.training import TrainSection
+from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.recipe.training import TrainSection
 from multipl_moe.train import settings as train_settings
 from multipl_moe.train.settings import attention_implementation, optimizer_name
 from multipl_moe.train.trainer import train_model

@@ -6,7 +6,7 @@ import torch
 from multipl_moe.errors import FrozenParameterError
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.stages import frozen_hashes, verify_frozen
 from tests.conftest import tiny_hybrid

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from transformers import TrainerCallback
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import validate_recipe
+from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trackers import router_scalars, tracking

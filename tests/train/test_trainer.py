@@ -19,7 +19,7 @@ from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.data import calibration_batches
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.mixture import mixture

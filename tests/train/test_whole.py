@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from multipl_moe.corpus import build_corpus
 from multipl_moe.errors import FrozenParameterError
 from multipl_moe.fim_tokens import KNOWN_SPELLINGS
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.launch import is_main
 from multipl_moe.train import trainer
 from multipl_moe.train.trainer import train_model

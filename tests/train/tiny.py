@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from multipl_moe.corpus import build_corpus
 from multipl_moe.eval.bits_per_byte import FileScore
-from multipl_moe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import randomise, tiny_base_config
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from multipl_moe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 
 

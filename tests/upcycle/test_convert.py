@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 from multipl_moe import MultiplMoeForCausalLM
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.model.families import FAMILIES
-from multipl_moe.recipe import Recipe, load_recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.system.staging import shutil as staging_shutil
 from multipl_moe.upcycle import convert
 from multipl_moe.upcycle.convert import upcycle

@@ -18,7 +18,7 @@ LARGEST_TENSOR = 4 * HIDDEN * INTERMEDIATE
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from multipl_moe.recipe import load_recipe
+from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.upcycle.convert import upcycle
 
 def peak():

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoTokenizer
 from multipl_moe.fim_tokens import KNOWN_SPELLINGS, FimTokens, FimVocabulary
 from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.upcycle.convert import upcycle
 from multipl_moe.upcycle.new_tokens import dense_start, num_rows_with
 from tests.conftest import random_tokens

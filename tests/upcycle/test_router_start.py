@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.loading import load_hybrid
 from multipl_moe.model.router_health import measure_router_health
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.upcycle import convert
 from multipl_moe.upcycle.convert import router_start_line, upcycle
 from multipl_moe.upcycle.router_start import without_direction

@@ -23,7 +23,7 @@ from multipl_moe.cli.options import (
 from multipl_moe.errors import ConfigError, OutputError, UserError
 
 if TYPE_CHECKING:
-    from multipl_moe.recipe import Recipe
+    from multipl_moe.recipe.recipe import Recipe
 
 
 def evaluate(
@@ -155,7 +155,7 @@ def _require_one_source(
 
 def _enter(output: Path, recipe: "Recipe", resume: bool) -> None:
     """Check that the folder may be used; it is created when the first step begins to write."""
-    from multipl_moe.recipe import load_recipe
+    from multipl_moe.recipe.recipe import load_recipe
 
     if not output.exists():
         return

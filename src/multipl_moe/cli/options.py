@@ -8,7 +8,7 @@ import typer
 from multipl_moe.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from multipl_moe.recipe import Recipe
+    from multipl_moe.recipe.recipe import Recipe
 
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="YAML file with any of the settings; flags go on top of it.")
@@ -39,7 +39,7 @@ def recipe_from_flags(
     file: Path | None, settings: list[str] | None, flags: dict[str, Any], defaults: dict[str, Any] | None = None
 ) -> "Recipe":
     """The recipe of a file with `--set` and flags on top; `defaults` count only where there is no file."""
-    from multipl_moe.recipe import NULL, load_recipe, parse_value
+    from multipl_moe.recipe.recipe import NULL, load_recipe, parse_value
 
     overrides = {key: value for key, value in flags.items() if value is not None}
     for setting in settings or []:
@@ -64,7 +64,7 @@ def require_run_to_enter(output: Path, recipe: "Recipe", resume: bool, last_file
     Raises:
         OutputError: it exists, is finished, or was begun with another recipe.
     """
-    from multipl_moe.recipe import load_recipe
+    from multipl_moe.recipe.recipe import load_recipe
 
     if output.exists() and not resume:
         raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from multipl_moe.codegen.completer import Completer
     from multipl_moe.eval.programs import Complete, Exam, Ways
     from multipl_moe.judge.preflight import LanguageCheck
-    from multipl_moe.recipe import Recipe
+    from multipl_moe.recipe.recipe import Recipe
 
 
 def completions_of(

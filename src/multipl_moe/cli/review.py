@@ -21,7 +21,7 @@ from multipl_moe.cli.training import data_shown
 from multipl_moe.errors import OutputError
 
 if TYPE_CHECKING:
-    from multipl_moe.recipe import Recipe
+    from multipl_moe.recipe.recipe import Recipe
     from multipl_moe.train.result import TrainResult
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from multipl_moe.cli.app import console
 
 if TYPE_CHECKING:
-    from multipl_moe.recipe import Recipe
+    from multipl_moe.recipe.recipe import Recipe
     from multipl_moe.train.mixture import MixtureSummary
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe.codegen import CodegenSection
 
 
 class Finish(StrEnum):

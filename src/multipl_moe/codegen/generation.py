@@ -13,9 +13,9 @@ from pathlib import Path
 
 from multipl_moe.codegen.completer import Completer, Completion, Request, request_of
 from multipl_moe.codegen.samples import Origin, Place, SamplesFile
-from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe.codegen import CodegenSection
 
 
 def generate_samples(

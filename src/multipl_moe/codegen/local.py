@@ -12,11 +12,11 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
-from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import COLDEST, load_tokenizer
 from multipl_moe.loading import load_model
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.system.attention import fastest_attention
 from multipl_moe.upcycle.base import resolve_base
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from multipl_moe.codegen.completer import Completion, Finish, Request
-from multipl_moe.codegen.settings import CodegenSection
+from multipl_moe.recipe.codegen import CodegenSection
 
 
 class KnownCompleter:

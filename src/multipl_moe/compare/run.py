@@ -18,7 +18,7 @@ from multipl_moe.eval.programs import Ways
 from multipl_moe.loading import load_model
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.metrics import compare_scores
 from multipl_moe.run_folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE

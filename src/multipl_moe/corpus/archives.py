@@ -16,7 +16,7 @@ from multipl_moe.corpus.licence_texts import MAX_LICENCE_BYTES, is_licence_name,
 from multipl_moe.corpus.nearest_licence import NearestLicence
 from multipl_moe.errors import CorpusError
 from multipl_moe.licences import UNKNOWN
-from multipl_moe.sections.corpus import SourceSection
+from multipl_moe.recipe.corpus import SourceSection
 
 _ZIP_ENDINGS = (".zip", ".whl", ".jar")
 _TAR_COMPRESSIONS = {

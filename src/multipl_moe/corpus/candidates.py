@@ -24,7 +24,7 @@ from multipl_moe.corpus.nearest_licence import nearest_among, nearest_on_disk
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages.table import Language
 from multipl_moe.licences import UNKNOWN
-from multipl_moe.sections.corpus import SourceSection
+from multipl_moe.recipe.corpus import SourceSection
 
 EXCLUDED_FOLDERS = frozenset({".git", "__pycache__", "site-packages", "dist-packages"})
 READ_ERRORS = (

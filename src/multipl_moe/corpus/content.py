@@ -16,7 +16,7 @@ from multipl_moe.corpus.minified import MinifiedFiles
 from multipl_moe.corpus.replace_secrets import ReplaceSecrets
 from multipl_moe.corpus.vendored import VendoredFiles
 from multipl_moe.languages.table import Language
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 
 class LicenceHeaders(PipelineStep):

@@ -14,7 +14,7 @@ from multipl_moe.corpus.slurm import run_on_slurm
 from multipl_moe.corpus.stages import Listeners, Stage
 from multipl_moe.corpus.watch import watched
 from multipl_moe.errors import ConfigError
-from multipl_moe.sections.corpus import ExecutorSection
+from multipl_moe.recipe.corpus import ExecutorSection
 
 _PARALLEL = "TOKENIZERS_PARALLELISM"
 

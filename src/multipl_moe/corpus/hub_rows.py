@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import CorpusError
-from multipl_moe.sections.corpus import SourceSection
+from multipl_moe.recipe.corpus import SourceSection
 
 
 def read_hub(source: SourceSection) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from datatrove.executor import SlurmPipelineExecutor
 from multipl_moe.corpus.quiet import quiet
 from multipl_moe.corpus.stages import Listeners, Stage
 from multipl_moe.errors import ConfigError
-from multipl_moe.sections.corpus import ExecutorSection
+from multipl_moe.recipe.corpus import ExecutorSection
 
 _POLL_S = 10.0
 _JOBS_NAME = "slurm_jobs.json"

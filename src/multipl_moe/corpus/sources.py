@@ -18,7 +18,7 @@ from multipl_moe.corpus.language_detection import LanguageDetector
 from multipl_moe.corpus.rows import find_rows
 from multipl_moe.corpus.streamed_rows import EarliestRows, RowsOnDisk
 from multipl_moe.languages.table import LANGUAGES, Language
-from multipl_moe.sections.corpus import CorpusSection
+from multipl_moe.recipe.corpus import CorpusSection
 
 # Read once and in order; each can be opened until the next is asked for.
 _STREAMED = {"jsonl": find_rows, "parquet": find_rows, "hub": find_rows, "archive": find_members}

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.corpus.documents import TextFile
-from multipl_moe.sections.evaluation import EvalSection
+from multipl_moe.recipe.evaluation import EvalSection
 from multipl_moe.start_tokens import start_tokens
 
 

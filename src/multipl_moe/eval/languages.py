@@ -12,7 +12,7 @@ from multipl_moe.eval.bits_per_byte import FileScore, score_files
 from multipl_moe.loading import ready_for_evaluation, require_positions
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 Routing = dict[int, dict[str, Any]]
 

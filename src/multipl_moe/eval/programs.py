@@ -25,7 +25,7 @@ from multipl_moe.languages.own_tables import add_languages
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.forms import program_of, tests_run
 from multipl_moe.problems.problem import Problem
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.run_folder import read_json, write_json

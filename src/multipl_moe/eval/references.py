@@ -6,13 +6,13 @@ from typing import Any
 
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.reference import KnownCompleter
-from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.judging import judge_samples
 from multipl_moe.eval.programs import Exam, Ways, evaluate_programs, prepare_exam, read_problems
 from multipl_moe.judge.outcome import Outcome
 from multipl_moe.problems.forms import broken_reference
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.codegen import CodegenSection
+from multipl_moe.recipe.recipe import Recipe
 
 _GREEDY = CodegenSection()
 _HOLLOW = "its tests pass although the body of its function only fails"

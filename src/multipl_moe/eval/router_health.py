@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 from multipl_moe.corpus.windows import padded, window_turns
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.router_health import RouterHealth, measure_router_health
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.device import move_to_best_device
 
 _EVAL_ROWS = 32

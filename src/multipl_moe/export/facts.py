@@ -11,7 +11,7 @@ from multipl_moe.export.provenance import Provenance
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.system.device import dtype_name
 
 NOT_RECORDED = "not recorded"

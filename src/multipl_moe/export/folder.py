@@ -21,7 +21,7 @@ from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.run_folder import write_json
 from multipl_moe.system.staging import copy_companions, refuse_existing, require_space, staged_folder
 from multipl_moe.upcycle.checkpoint import TensorPlan

@@ -20,7 +20,7 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names
 from multipl_moe.model.families import family_of
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.run_folder import read_json, write_json
 
 STAGE1_FILE = "stage1.json"

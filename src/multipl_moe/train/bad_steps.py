@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from multipl_moe.model.decoder import hybrid_layers_of
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 _WINDOW_STEPS = 50
 _LEAST_STEPS = 5

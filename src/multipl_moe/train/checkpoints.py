@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from multipl_moe.errors import OutputError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.staging import require_space
 from multipl_moe.train.settings import training_steps
 

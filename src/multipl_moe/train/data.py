@@ -13,7 +13,7 @@ from multipl_moe.corpus.mixture import MixtureDataset
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.windows import padded, window_turns
 from multipl_moe.errors import BaseModelError, CorpusError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
 from multipl_moe.train.mixture import mixture
 

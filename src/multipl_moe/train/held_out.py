@@ -14,7 +14,7 @@ from multipl_moe.corpus.packed import IGNORED_LABEL
 from multipl_moe.corpus.windows import padded, window_turns
 from multipl_moe.errors import CorpusError
 from multipl_moe.model.statistics import observe_with
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

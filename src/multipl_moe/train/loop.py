@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 
 from multipl_moe.errors import ConfigError, OutputError, Preempted
 from multipl_moe.model.data_parallel import over_ranks
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.launch import num_processes
 from multipl_moe.train.callbacks import FollowSettings, StopOnInterrupt
 from multipl_moe.train.checkpoints import checkpoint_path, full_disk_explained, last_checkpoint, load_trained

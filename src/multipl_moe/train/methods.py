@@ -13,10 +13,10 @@ from multipl_moe.loading import load_config, load_dense, load_hybrid
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.layers import resolve_layers
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.new_rows import NEW_ROWS, let_new_rows_learn
 from multipl_moe.train.stages import Audit, freeze_all_but
-from multipl_moe.upcycle.layers import resolve_layers
 
 _FFN, _ADAPTER = ".mlp.", ".lora_"
 _NEW_TOKENS = {"rows of new tokens (all other rows are frozen)": f".{NEW_ROWS}"}

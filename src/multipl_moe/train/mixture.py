@@ -15,7 +15,7 @@ from multipl_moe.corpus.mixture_weights import shares_within, weights_by_size
 from multipl_moe.corpus.packed import PackedTokens
 from multipl_moe.corpus.packing import Packing, PackingCounts
 from multipl_moe.errors import ConfigError, CorpusError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 _ROUNDING = 1e-9
 

@@ -26,7 +26,7 @@ from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import num_visited_experts
 from multipl_moe.model.segments import SegmentPlan, pool_windows
 from multipl_moe.model.token_moe import route_tokens
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.settings import compute_dtype, enable_checkpointing
 
 

@@ -17,7 +17,7 @@ from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.statistics import observe_with
 from multipl_moe.model.token_bias import routed_sums
 from multipl_moe.model.token_moe import TokenRouting
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.review_loss import routing_loss
 

@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.attention import fastest_attention, has_sdpa
 from multipl_moe.system.device import fast_dtype
 from multipl_moe.system.launch import num_processes

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 PROJECT = "multipl-moe"
 _DEFAULTS = {

@@ -16,7 +16,7 @@ from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.run_folder import write_json
 from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main

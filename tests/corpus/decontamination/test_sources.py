@@ -10,7 +10,7 @@ from multipl_moe.corpus.decontamination.sources import prepare_decontamination
 from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.benchmarks import BENCHMARKS
-from multipl_moe.recipe import validate_recipe
+from multipl_moe.recipe.recipe import validate_recipe
 
 NEED_THE_HUB = ["mbpp", "mbpp-sanitized", "multipl-e-mbpp", "mbxp"]
 OWN = {

@@ -20,7 +20,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.languages.own_tables import add_languages
 from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark
 from multipl_moe.problems.hub import cached_files_only, hub_answers
-from multipl_moe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe
 
 # Problems that a benchmark has, by name, of those that the package ships or that a local copy may hold a part of. How
 # many MultiPL-E's MBPP and MBXP have depends on their release.

@@ -14,7 +14,7 @@ from multipl_moe.corpus.manifest import MANIFEST_NAME, CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.errors import CorpusError
 from multipl_moe.problems.benchmarks import BENCHMARKS
-from multipl_moe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 
 
 @dataclass(frozen=True)

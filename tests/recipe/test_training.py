@@ -3,8 +3,8 @@
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import Recipe, validate_recipe
-from tests.sections.refusals import problems_of
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
+from tests.recipe.refusals import problems_of
 
 _BUDGETS = {"rust": 150_000, "go": 100_000, "ruby": 50_000}
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from multipl_moe.codegen.settings import CodegenSection
+from multipl_moe.recipe.codegen import CodegenSection
 
 
 def test_keys_and_defaults_are_frozen():

@@ -3,7 +3,7 @@
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.upcycle.layers import resolve_layers
+from multipl_moe.recipe.layers import resolve_layers
 
 
 @pytest.mark.parametrize(

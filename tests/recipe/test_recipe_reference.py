@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-_SCRIPT = Path(__file__).parents[1] / "scripts" / "write_recipe_reference.py"
+_SCRIPT = Path(__file__).parents[2] / "scripts" / "write_recipe_reference.py"
 
 
 def _script() -> ModuleType:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from multipl_moe.recipe import validate_recipe
-from tests.sections.refusals import problems_of
+from multipl_moe.recipe.recipe import validate_recipe
+from tests.recipe.refusals import problems_of
 
 
 @pytest.mark.parametrize(

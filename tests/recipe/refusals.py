@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import validate_recipe
+from multipl_moe.recipe.recipe import validate_recipe
 
 
 def problems_of(values: dict[str, Any]) -> list[str]:

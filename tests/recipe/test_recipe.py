@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe import NULL, Recipe, load_recipe, parse_value, validate_recipe
-from multipl_moe.sections.corpus import SlurmSection
-from tests.sections.refusals import problems_of
+from multipl_moe.recipe.corpus import SlurmSection
+from multipl_moe.recipe.recipe import NULL, Recipe, load_recipe, parse_value, validate_recipe
+from tests.recipe.refusals import problems_of
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 KEYS = {
     "": {"base", "seed", "learn", "keep", "own_languages", "moe", "upcycle", "corpus", "train"}

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from multipl_moe.recipe import load_recipe, validate_recipe
+from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 
 
 def _with_nulls(part: Any) -> Any:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from multipl_moe.recipe import load_recipe, validate_recipe
-from tests.sections.refusals import problems_of
+from multipl_moe.recipe.recipe import load_recipe, validate_recipe
+from tests.recipe.refusals import problems_of
 
 
 def test_a_corpus_without_a_budget_is_written_and_read_back_without_one(tmp_path):

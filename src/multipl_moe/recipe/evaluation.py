@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from multipl_moe.sections.section import Section
+from multipl_moe.recipe.section import Section
 
 
 class EvalSection(Section):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sections.refusals import problems_of
+from tests.recipe.refusals import problems_of
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,15 @@ from pydantic import (
     model_validator,
 )
 
-from multipl_moe.codegen.settings import CodegenSection
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.own import Name, OwnLanguage, language_table, taken_names
 from multipl_moe.languages.table import Language
-from multipl_moe.sections.corpus import CorpusSection
-from multipl_moe.sections.evaluation import EvalSection, ProgramsSection
-from multipl_moe.sections.moe import MoeSection, UpcycleSection
-from multipl_moe.sections.section import Section
-from multipl_moe.sections.training import ReviewSection, TrainSection
+from multipl_moe.recipe.codegen import CodegenSection
+from multipl_moe.recipe.corpus import CorpusSection
+from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
+from multipl_moe.recipe.moe import MoeSection, UpcycleSection
+from multipl_moe.recipe.section import Section
+from multipl_moe.recipe.training import ReviewSection, TrainSection
 
 
 class _YamlLoader(yaml.SafeLoader):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, create_model
 
 from multipl_moe.model.moe_config import PRESETS, MoeConfig
-from multipl_moe.sections.section import Section
+from multipl_moe.recipe.section import Section
 
 _MOE_OVERRIDES: dict[str, Any] = {
     name: (annotation | None, None)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from multipl_moe.sections.section import Section
+from multipl_moe.recipe.section import Section
 
 _MIXTURES = ("weights", "mixture_temperature", "language_tokens")
 
