@@ -28,10 +28,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.documents import documents_path, read_documents
-from multipl_moe.loading import load_hybrid
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.run_folder import write_text
+from multipl_moe.runs.folder import write_text
 from multipl_moe.system.attention import fastest_attention
 
 _FIGURE = Path(__file__).parents[1] / "docs" / "images" / "causality.png"

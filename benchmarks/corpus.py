@@ -25,12 +25,12 @@ from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.tokens import DocumentTokenizer
 from harness import Target, options_parser, print_table, record
 
+from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.quiet import quiet
 from multipl_moe.corpus.sources import SourceReader
 from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
-from multipl_moe.upcycle.base import resolve_base
 
 _MAX_RATIO = 2.0
 _QUICK_MEGABYTES = 0.5

@@ -18,8 +18,9 @@ from harness import Target, in_fresh_process, interleave, median_ratio, options_
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.demo import DEMO_RECIPE
-from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -28,7 +29,6 @@ from multipl_moe.model.statistics import observe_with
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.system.attention import fastest_attention
-from multipl_moe.upcycle.base import resolve_base
 from multipl_moe.upcycle.convert import upcycle
 
 _MIN_SHARE_OF_PREDICTED = 0.9

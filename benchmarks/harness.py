@@ -22,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from multipl_moe.run_folder import write_json
+from multipl_moe.runs.folder import write_json
 from multipl_moe.system.versions import environment
 
 RESULTS = Path(__file__).parent / "results"

@@ -17,6 +17,7 @@ from harness import Target, in_fresh_process, options_parser, peak_resident_byte
 from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
+from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.demo import DEMO_RECIPE
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
@@ -27,7 +28,6 @@ from multipl_moe.train.runtime import runtime_bytes
 from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
 from multipl_moe.train.speed import measure_speed
 from multipl_moe.train.stages import frozen_hashes
-from multipl_moe.upcycle.base import resolve_base
 from multipl_moe.upcycle.convert import upcycle
 
 _MAX_ERROR = 0.15

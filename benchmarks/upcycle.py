@@ -15,7 +15,7 @@ import torch
 from harness import Target, options_parser, print_table, record
 from transformers import LlamaConfig
 
-from multipl_moe.upcycle.checkpoint import TensorPlan, write_checkpoint
+from multipl_moe.checkpoints.tensors import TensorPlan, write_checkpoint
 
 _HIDDEN, _INTERMEDIATE, _VOCABULARY = 2048, 8192, 32_000
 _MAX_BYTES = 1e9

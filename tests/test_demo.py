@@ -10,11 +10,11 @@ import torch
 from rich.console import Console
 
 from multipl_moe import demo as module
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.demo import DEMO_RECIPE, Demo, demo_recipe, without_missing_languages
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.loading import load_hybrid
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 

@@ -14,6 +14,8 @@ import torch
 from rich.console import Console
 from transformers import AutoTokenizer
 
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.candidates import has_library
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.errors import ConfigError, OutputError
@@ -22,7 +24,6 @@ from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.judge.preflight import LanguageCheck
-from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import write_report
@@ -30,7 +31,7 @@ from multipl_moe.report.metrics import compare_scores, run_metrics
 from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
 from multipl_moe.report.verdict_tables import comparison_table
-from multipl_moe.run_folder import open_run, read_json, write_json
+from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.methods import METHODS
@@ -39,7 +40,6 @@ from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.throughput import measure_throughput
 from multipl_moe.train.trainer import train_model
-from multipl_moe.upcycle.base import resolve_base
 from multipl_moe.upcycle.convert import router_start_line, upcycle
 
 DEMO_RECIPE: dict[str, Any] = {

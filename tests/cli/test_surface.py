@@ -8,7 +8,7 @@ import typer
 
 import multipl_moe
 from multipl_moe import cli
-from multipl_moe.upcycle import checkpoint
+from multipl_moe.checkpoints import tensors
 
 from .conftest import TWO
 
@@ -153,7 +153,7 @@ def test_a_defect_keeps_its_traceback(run, base, monkeypatch):
     def fail(*args, **kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(checkpoint, "_write_shard", fail)
+    monkeypatch.setattr(tensors, "_write_shard", fail)
     monkeypatch.setattr(sys, "argv", ["multipl-moe", "upcycle", "out", "--base", str(base)])
     with pytest.raises(ZeroDivisionError):
         cli.main()

@@ -233,7 +233,7 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
 
     shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("causal-*"))
     places = (
-        ("run_folder.environment", stop),  # while the run's folder is made
+        ("runs.folder.environment", stop),  # while the run's folder is made
         ("compare.run.train_model", train_a_step),  # in the warm start
         ("compare.run.upcycle", stop),
         ("compare.run.train_model", train_a_step),

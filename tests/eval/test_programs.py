@@ -10,7 +10,6 @@ import pytest
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.reference import KnownCompleter
-from multipl_moe.corpus.decontamination.record import status_notes, statuses
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam, read_problems
 from multipl_moe.eval.references import check_references, prepare_reference_exam
@@ -18,6 +17,7 @@ from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.verdict_rows import verdict_notes
+from multipl_moe.runs.decontamination import status_notes, statuses
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
 

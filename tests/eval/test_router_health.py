@@ -8,11 +8,11 @@ import torch
 from transformers import AutoTokenizer
 
 from multipl_moe import MultiplMoeConfig
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval import router_health as module
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.loading import load_hybrid
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.router_health import RouterHealth

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.export.folder import ExportSettings, export_model
-from multipl_moe.loading import load_hybrid
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.fixtures import save_tokenizer
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
-from multipl_moe.loading import load_hybrid
 from tests.conftest import random_tokens
 
 from .conftest import load_alone, save_hybrid

@@ -9,10 +9,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.merge import merge_cost, merge_to_dense
-from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.expert_use import ExpertUse, expert_names, measure_expert_use
 from multipl_moe.model.families import FAMILIES
 from multipl_moe.model.moe_config import MoeConfig

@@ -12,8 +12,8 @@ from huggingface_hub import ModelCard
 from multipl_moe import MultiplMoeConfig, __version__
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.model_card import CARD_FILE, CardSubject, write_card
-from multipl_moe.export.provenance import Provenance, run_folder, run_recipe_file, stage1_record
 from multipl_moe.recipe.recipe import validate_recipe
+from multipl_moe.runs.provenance import Provenance, run_folder, run_recipe_file, stage1_record
 from tests.conftest import tiny_base_config, tiny_moe
 
 UPCYCLE = {

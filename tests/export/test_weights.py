@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError, OutputError
 from multipl_moe.export.weights import main_dtype, plan_cast, write_plans
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
-from multipl_moe.upcycle.checkpoint import CheckpointReader
 
 from .conftest import save_hybrid
 

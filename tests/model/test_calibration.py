@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.loading import load_hybrid
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.selection import num_taken

@@ -46,8 +46,8 @@ def save_model(folder: Path, preset: str | None = "causal", family: str = "llama
 
 def engine_of(folder: Path) -> Engine:
     """An engine on the model in `folder`, with a chat template."""
+    from multipl_moe.checkpoints.loading import load_model
     from multipl_moe.generate.text import load_tokenizer
-    from multipl_moe.loading import load_model
 
     tokenizer = load_tokenizer(folder)
     tokenizer.chat_template = CHAT_TEMPLATE

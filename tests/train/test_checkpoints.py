@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.errors import OutputError
-from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.train import ordered_trainer

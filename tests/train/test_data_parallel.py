@@ -17,7 +17,7 @@ from rich.console import Console
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
-from multipl_moe.loading import load_hybrid
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names

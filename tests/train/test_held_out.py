@@ -9,10 +9,10 @@ import torch
 from rich.console import Console
 from transformers import TrainerCallback
 
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import CorpusError
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.progress import TrainingProgress, read_records
 from multipl_moe.train.settings import tokens_per_step

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import ConfigError
-from multipl_moe.loading import load_config
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 from multipl_moe.upcycle.convert import upcycle

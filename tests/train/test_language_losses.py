@@ -12,7 +12,7 @@ from torch.utils.data import Subset
 from transformers import TrainerCallback
 from transformers.loss.loss_utils import ForCausalLMLoss
 
-from multipl_moe.loading import load_dense
+from multipl_moe.checkpoints.loading import load_dense
 from multipl_moe.train.language_losses import LanguageLosses, WithLanguage
 from multipl_moe.train.methods import load_for_training
 from multipl_moe.train.mixture import mixture, training_data

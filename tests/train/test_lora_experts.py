@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.export.folder import ExportSettings, export_model
-from multipl_moe.loading import load_hybrid
 from multipl_moe.model.expert_use import ExpertUse
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names

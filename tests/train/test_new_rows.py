@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus import build_corpus
 from multipl_moe.fim_tokens import KNOWN_SPELLINGS
-from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.methods import load_for_training, prepare

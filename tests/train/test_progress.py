@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from transformers import TrainerCallback
 
-from multipl_moe.loading import load_hybrid
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.train.progress import TrainingProgress, describe_health
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import train_model

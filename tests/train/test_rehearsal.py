@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from multipl_moe.loading import load_config
+from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan, plan_training, starting_config

@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.loading import load_hybrid
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.recipe import Recipe

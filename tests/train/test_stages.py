@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import FrozenParameterError
-from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.methods import prepare

@@ -11,15 +11,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, TrainerCallback
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus import CorpusManifest
-from multipl_moe.corpus.decontamination.record import record_of_model
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import CorpusError, OutputError
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.loading import load_hybrid
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.decontamination import record_of_model
 from multipl_moe.train.data import calibration_batches
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.mixture import mixture

@@ -5,9 +5,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
+from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
-from multipl_moe.upcycle.checkpoint import CheckpointReader
 from multipl_moe.upcycle.plan import UpcyclePlan
 from tests.conftest import tiny_moe
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from multipl_moe.loading import load_hybrid
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.router_health import measure_router_health
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.upcycle import convert

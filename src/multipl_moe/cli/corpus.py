@@ -46,13 +46,13 @@ def corpus(
 
     Example: `multipl-moe corpus corpora/mine --source ~/src/project --learn rust --keep python`
     """
+    from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.corpus.dropped import DROPPED_NAME
     from multipl_moe.corpus.packed import packing_by_language
     from multipl_moe.corpus.pipeline import build_corpus
     from multipl_moe.report.packing_tables import packing_table
     from multipl_moe.report.tables import corpus_table
     from multipl_moe.system.staging import refuse_existing
-    from multipl_moe.upcycle.base import resolve_base
 
     flags = {"base": base, "learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     chosen = recipe_from_flags(recipe, settings, flags | {"corpus.sources": parse_sources(source)})

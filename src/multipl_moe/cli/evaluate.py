@@ -181,12 +181,12 @@ def _removed_if_refused(output: Path) -> Iterator[None]:
 
 
 def _bits_per_byte(recipe: "Recipe", model: str, corpus: Path, output: Path, against: str | None) -> None:
+    from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.eval.compare import evaluate_models
     from multipl_moe.report.tables import result_table, scores_table
-    from multipl_moe.run_folder import record_run, write_json
+    from multipl_moe.runs.folder import record_run, write_json
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.system.staging import refuse_existing, staged_folder
-    from multipl_moe.upcycle.base import resolve_base
 
     refuse_existing(output)
     require_folders(corpus=corpus)
@@ -210,10 +210,10 @@ def _programs(
     unsafe: bool,
 ) -> None:
     from multipl_moe.cli.programs import completions_of, show_verdict, ways_shown
-    from multipl_moe.corpus.decontamination.record import record_of_model, statuses
     from multipl_moe.eval.programs import evaluate_programs, prepare_exam
     from multipl_moe.eval.references import check_references, prepare_reference_exam
-    from multipl_moe.run_folder import open_run
+    from multipl_moe.runs.decontamination import record_of_model, statuses
+    from multipl_moe.runs.folder import open_run
     from multipl_moe.system.allocator import keep_freed_memory
 
     keep_freed_memory()

@@ -50,7 +50,7 @@ def export(
     from rich.progress import Progress
 
     from multipl_moe.export.folder import ExportSettings, export_model
-    from multipl_moe.export.provenance import run_recipe_file
+    from multipl_moe.runs.provenance import run_recipe_file
 
     measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
     max_shard_bytes = _check(model, dtype, metrics, merge, corpus, max_shard_size)

@@ -46,8 +46,8 @@ def generate(
 
     Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`
     """
+    from multipl_moe.checkpoints.loading import load_model
     from multipl_moe.generate.text import TextGenerator, load_tokenizer
-    from multipl_moe.loading import load_model
 
     require_folders(model=model)
     if chat and suffix is not None:

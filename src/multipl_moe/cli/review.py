@@ -46,7 +46,7 @@ def review(
     Example: `multipl-moe review runs/first/model corpora/mine runs/reviewed --learn rust --keep python`
     """
     from multipl_moe.report.tables import result_table
-    from multipl_moe.run_folder import read_json, write_json
+    from multipl_moe.runs.folder import read_json, write_json
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 
@@ -78,10 +78,10 @@ def review(
 
 def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":
     """Train, unless that is done and only the scores are missing."""
+    from multipl_moe.checkpoints.loading import load_config
     from multipl_moe.eval.languages import require_scorable
-    from multipl_moe.loading import load_config
     from multipl_moe.report.tables import audit_table
-    from multipl_moe.run_folder import open_run, read_json
+    from multipl_moe.runs.folder import open_run, read_json
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.result import TrainResult

@@ -35,8 +35,8 @@ def serve(
     if not is_serve_available():
         raise ConfigError("serve: some packages are missing; install them with pip install 'multipl-moe[serve]'")
 
+    from multipl_moe.checkpoints.loading import load_model
     from multipl_moe.generate.text import load_tokenizer
-    from multipl_moe.loading import load_model
     from multipl_moe.serve.generation import Engine
     from multipl_moe.serve.server import Server, listen, url_of
 

@@ -51,9 +51,9 @@ def train(
 
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --learn rust --keep python --learning-rate 2e-3`
     """
+    from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
     from multipl_moe.train.methods import METHODS
-    from multipl_moe.upcycle.base import resolve_base
 
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
@@ -68,7 +68,7 @@ def train(
 
 def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
     from multipl_moe.report.tables import audit_table
-    from multipl_moe.run_folder import open_run
+    from multipl_moe.runs.folder import open_run
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
     from multipl_moe.train.processes import leave

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import COLDEST, load_tokenizer
-from multipl_moe.loading import load_model
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.system.attention import fastest_attention
-from multipl_moe.upcycle.base import resolve_base
 
 _TOKENS_BETWEEN_DROPS = 16
 _UNKNOWN = re.compile(r"\W*unk(?:nown)?\W*", re.IGNORECASE)

@@ -15,7 +15,7 @@ from typing import Any
 
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.errors import OutputError
-from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.runs.folder import read_json, write_json
 
 SAMPLES_FILE = "samples.jsonl"
 ORIGIN_FILE = "codegen.json"

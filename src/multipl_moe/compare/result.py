@@ -7,7 +7,7 @@ from typing import Any
 from multipl_moe.compare.comparison import Claim, Comparison, common_recipe
 from multipl_moe.compare.run import METRICS_FILE, both_stages, read_scores
 from multipl_moe.report.metrics import compare_scores
-from multipl_moe.run_folder import read_json
+from multipl_moe.runs.folder import read_json
 
 _OF_A_RUN = (
     "method",

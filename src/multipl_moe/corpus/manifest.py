@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from multipl_moe.errors import CorpusError
-from multipl_moe.run_folder import write_json
+from multipl_moe.runs.folder import write_json
 
 FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"

@@ -36,7 +36,7 @@ from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer, documen
 from multipl_moe.errors import CorpusError, UserError
 from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
 from multipl_moe.recipe.recipe import Recipe, load_recipe
-from multipl_moe.run_folder import record_run, write_text
+from multipl_moe.runs.folder import record_run, write_text
 from multipl_moe.system.staging import resumable_folder
 
 _READ = "1_read"

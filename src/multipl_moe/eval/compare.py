@@ -5,12 +5,12 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.eval.languages import LanguageScores, score_languages
-from multipl_moe.loading import load_model
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.metrics import compare_scores, describe_scores
 from multipl_moe.system.versions import environment
-from multipl_moe.upcycle.base import resolve_base
 
 
 def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
-from multipl_moe.run_folder import write_text
+from multipl_moe.runs.folder import write_text
 
 RESULTS_FILE = "results.jsonl"
 DETAILS_FILE = "details.jsonl"

@@ -7,9 +7,9 @@ from typing import Any
 
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from multipl_moe.checkpoints.loading import ready_for_evaluation, require_positions
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
-from multipl_moe.loading import ready_for_evaluation, require_positions
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.recipe import Recipe

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter
-from multipl_moe.corpus.decontamination.record import record_of_model, statuses
 from multipl_moe.eval.judging import RESULTS_FILE, read_results
 from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.decontamination import record_of_model, statuses
 
 
 def judge_local_model(

@@ -12,7 +12,6 @@ from typing import Any
 
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.codegen.samples import ORIGIN_FILE, Place, read_samples
-from multipl_moe.corpus.decontamination.record import status_notes
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.eval.judging import judge_samples, read_details, read_results
 from multipl_moe.eval.pass_at_k import require_samples
@@ -28,7 +27,8 @@ from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
 from multipl_moe.report.verdict_plots import verdict_plot
-from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.runs.decontamination import status_notes
+from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.versions import environment
 
 Complete = Callable[[Sequence[Problem], Path, Callable[[int, int], None]], Mapping[Place, Completion]]

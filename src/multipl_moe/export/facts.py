@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig
 
-from multipl_moe.corpus.decontamination.record import CHECKED, PARTLY_CHECKED, statuses
-from multipl_moe.export.provenance import Provenance
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
+from multipl_moe.runs.decontamination import CHECKED, PARTLY_CHECKED, statuses
+from multipl_moe.runs.provenance import Provenance
 from multipl_moe.system.device import dtype_name
 
 NOT_RECORDED = "not recorded"

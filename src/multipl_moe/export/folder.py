@@ -9,22 +9,22 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.tensors import TensorPlan
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.full_experts import plan_full_experts, with_full_experts
 from multipl_moe.export.gguf import require_writable, write_gguf
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
-from multipl_moe.export.provenance import Provenance
 from multipl_moe.export.standalone import auto_map, write_code
 from multipl_moe.export.weights import main_dtype, plan_cast, write_plans
-from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.run_folder import write_json
+from multipl_moe.runs.folder import write_json
+from multipl_moe.runs.provenance import Provenance
 from multipl_moe.system.staging import copy_companions, refuse_existing, require_space, staged_folder
-from multipl_moe.upcycle.checkpoint import TensorPlan
 
 _SPARE_BYTES = 64_000_000
 _GENERATION_FILE = "generation_config.json"

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.export.weights import cast_finite, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
-from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan
 
 _LOW_RANK_KEY = re.compile(r"^(?P<prefix>.*layers\.\d+\.mlp\.)experts\.(?P<name>\w+)_(?P<factor>[ab])$")
 

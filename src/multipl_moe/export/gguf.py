@@ -22,11 +22,11 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
-from multipl_moe.loading import load_config
 from multipl_moe.system.staging import refuse_existing, require_space
-from multipl_moe.upcycle.checkpoint import CheckpointReader
 
 _SPARE_BYTES = 16_000_000
 _ROPE_FREQUENCIES = "rope_freqs.weight"

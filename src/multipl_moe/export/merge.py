@@ -12,16 +12,16 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.eval.compare import evaluate_models
 from multipl_moe.export.weights import cast_finite
-from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names
 from multipl_moe.model.families import family_of
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")
 _TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)")

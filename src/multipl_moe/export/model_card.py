@@ -13,9 +13,9 @@ from transformers import PreTrainedConfig
 
 from multipl_moe import __version__
 from multipl_moe.export.facts import facts_of
-from multipl_moe.export.provenance import Provenance
 from multipl_moe.languages.table import LANGUAGES, language_title
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.runs.provenance import Provenance
 
 CARD_FILE = "README.md"
 _ROLES = {"learn": "to learn", "keep": "to keep"}

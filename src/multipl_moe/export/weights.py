@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.errors import OutputError
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
 
 
 def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:

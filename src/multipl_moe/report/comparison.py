@@ -7,10 +7,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from multipl_moe.corpus.decontamination.record import status_notes
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.comparison_plot import comparison_plot
-from multipl_moe.run_folder import write_text
+from multipl_moe.runs.decontamination import status_notes
+from multipl_moe.runs.folder import write_text
 
 _PNG_DPI = 150
 _TITLES = {"learn": "languages to learn", "keep": "languages to keep"}

@@ -13,7 +13,7 @@ from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import DROP_REASONS, LanguageCounts
 from multipl_moe.report.corpus_plots import fate_plot, length_plot
 from multipl_moe.report.page import inline_svg, page_templates
-from multipl_moe.run_folder import write_text
+from multipl_moe.runs.folder import write_text
 
 _MOST = 30
 

@@ -9,7 +9,7 @@ from multipl_moe.report.page import inline_svg, page_templates
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE, comparison_rows, verdict_notes
-from multipl_moe.run_folder import write_text
+from multipl_moe.runs.folder import write_text
 
 _PNG_DPI = 130
 

@@ -14,7 +14,7 @@ from multipl_moe.judge.outcome import Outcome
 from multipl_moe.languages.table import language_title
 from multipl_moe.problems.problem import Problem
 from multipl_moe.report.page import page_templates
-from multipl_moe.run_folder import write_text
+from multipl_moe.runs.folder import write_text
 
 _SCRIPT = "problems.js"
 _SAMPLES_PER_PROBLEM = 10

@@ -6,9 +6,9 @@ from typing import Any
 from rich.table import Table
 from transformers import AutoTokenizer
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.eval.languages import LanguageScores, Routing, score_languages
 from multipl_moe.languages.table import language_title
-from multipl_moe.loading import load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.metrics import compare_scores

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from multipl_moe.corpus.decontamination.record import status_notes
 from multipl_moe.eval.verdict import ALL, ROLES
 from multipl_moe.languages.table import language_title
+from multipl_moe.runs.decontamination import status_notes
 
 MEAN = "mean"
 SMALL_MODEL_NOTE = (

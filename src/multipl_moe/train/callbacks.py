@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.launch import is_main
 from multipl_moe.train.processes import any_process
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from multipl_moe.checkpoints.loading import load_config, load_dense, load_hybrid
 from multipl_moe.errors import BaseModelError
-from multipl_moe.loading import load_config, load_dense, load_hybrid
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import trained_names

@@ -14,7 +14,7 @@ from multipl_moe.errors import OutputError, TrainingError
 from multipl_moe.model.decoder import decoder_of
 from multipl_moe.model.documents import attention_arguments, takes_document_bounds
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import staged_folder
 from multipl_moe.train.bad_steps import BadStepGuard, StepRecord

@@ -8,8 +8,10 @@ import torch
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
+from multipl_moe.checkpoints.base import SMOLLM2, resolve_base
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.new_tokens import extend_config, wanted_vocabulary
 from multipl_moe.errors import BaseModelError
-from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe.layers import resolve_layers
@@ -20,8 +22,6 @@ from multipl_moe.train.methods import METHODS, empty_for_training, is_adapter, p
 from multipl_moe.train.rehearsal import StepCost, rehearse_step
 from multipl_moe.train.settings import attention_implementation, compute_dtype, training_steps, unify_dtype
 from multipl_moe.train.speed import MachineSpeed
-from multipl_moe.upcycle.base import SMOLLM2, resolve_base
-from multipl_moe.upcycle.new_tokens import extend_config, wanted_vocabulary
 
 # Of each trained parameter: two float32 moments, or two bytes and the two float32 scales of a block of 256.
 _OPTIMIZER_BYTES = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}

@@ -15,7 +15,7 @@ from multipl_moe.model.decoder import decoder_of
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.router_health import ROUTERS, extreme_ratios
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
-from multipl_moe.run_folder import write_text
+from multipl_moe.runs.folder import write_text
 from multipl_moe.system.launch import is_main
 from multipl_moe.train.collapse import collapse_signs
 from multipl_moe.train.trackers import router_scalars

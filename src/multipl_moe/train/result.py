@@ -23,7 +23,7 @@ class TrainResult:
         skipped_steps: those of them whose gradients were dropped, as `train.on_bad_step` says.
         best_step: the step whose weights these are, where `train.keep_best` chose.
         data: `MixtureSummary.to_json` of what was read.
-        decontamination: for which benchmarks the text was checked; see `corpus.decontamination.record`.
+        decontamination: for which benchmarks the text was checked; see `runs.decontamination`.
     """
 
     stage: str

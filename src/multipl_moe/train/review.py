@@ -6,13 +6,13 @@ from typing import Unpack
 import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
+from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.errors import ConfigError
-from multipl_moe.export.provenance import STAGE1_FILE, stage1_record
-from multipl_moe.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.run_folder import write_json
+from multipl_moe.runs.folder import write_json
+from multipl_moe.runs.provenance import STAGE1_FILE, stage1_record
 from multipl_moe.system.launch import num_processes
 from multipl_moe.train.data import calibration_batches, expert_use_batches
 from multipl_moe.train.result import TrainResult

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from multipl_moe.loading import load_hybrid
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.device import move_to_best_device
 from multipl_moe.train.methods import prepare

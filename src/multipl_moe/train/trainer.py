@@ -10,14 +10,15 @@ from typing import Protocol, TypedDict, Unpack
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
-from multipl_moe.corpus.decontamination.record import training_record
-from multipl_moe.loading import held_in_fast_dtype, load_config, require_positions
+from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
+from multipl_moe.checkpoints.new_tokens import dense_start
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.run_folder import write_json
+from multipl_moe.runs.decontamination import training_record
+from multipl_moe.runs.folder import write_json
 from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main
 from multipl_moe.system.preemption import preemptible
@@ -45,7 +46,6 @@ from multipl_moe.train.settings import (
 from multipl_moe.train.sharding import full_weights, is_sharded
 from multipl_moe.train.stages import Audit, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.trackers import require_trackers, tracking
-from multipl_moe.upcycle.new_tokens import dense_start
 
 
 class Finish(Protocol):

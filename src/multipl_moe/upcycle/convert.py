@@ -8,20 +8,20 @@ import psutil
 import torch
 from transformers import PreTrainedConfig
 
+from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.new_tokens import extend_config, open_base, wanted_vocabulary
+from multipl_moe.checkpoints.tensors import WRITABLE_DTYPES, CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.errors import BaseModelError
 from multipl_moe.fim_tokens import FimVocabulary
-from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe.layers import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.run_folder import record_run, write_json
+from multipl_moe.runs.folder import record_run, write_json
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import copy_companions, refuse_existing, require_space, staged_folder
-from multipl_moe.upcycle.base import base_licence, hub_id, resolve_base
-from multipl_moe.upcycle.checkpoint import WRITABLE_DTYPES, CheckpointReader, TensorPlan, write_checkpoint
-from multipl_moe.upcycle.new_tokens import extend_config, open_base, wanted_vocabulary
 from multipl_moe.upcycle.plan import UpcyclePlan
 from multipl_moe.upcycle.router_start import RouterStart, measure_router_start
 from multipl_moe.upcycle.verify import Verification, verify_start

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig
 
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.families import Family, family_of
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan
 from multipl_moe.upcycle.experts import add_noise, dropped_units, expert_generator, reinitialize_units
 from multipl_moe.upcycle.router_start import RouterStart, random_rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM
 
-from multipl_moe.loading import load_hybrid
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.moe_config import MoeConfig
 
 TOLERANCE = 1e-3

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from multipl_moe.corpus.decontamination.record import PARTLY_CHECKED, status_of
 from multipl_moe.corpus.inspection.documents import Documents, inspect_documents
 from multipl_moe.corpus.inspection.dropped import Dropped, inspect_dropped
 from multipl_moe.corpus.inspection.duplicates import Duplicates, inspect_duplicates
@@ -15,6 +14,7 @@ from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.errors import CorpusError
 from multipl_moe.problems.benchmarks import BENCHMARKS
 from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.runs.decontamination import PARTLY_CHECKED, status_of
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.export.provenance import run_folder
-from multipl_moe.run_folder import read_json
+from multipl_moe.runs.folder import read_json
+from multipl_moe.runs.provenance import run_folder
 
 Record = dict[str, Any]
 """`CorpusManifest.decontamination` as JSON."""

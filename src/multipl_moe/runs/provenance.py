@@ -6,7 +6,7 @@ from typing import Any
 
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.recipe.recipe import Recipe, load_recipe
-from multipl_moe.run_folder import read_json, write_json
+from multipl_moe.runs.folder import read_json, write_json
 
 STAGE1_FILE = "stage1.json"
 _UPCYCLE_FILE = "upcycle.json"

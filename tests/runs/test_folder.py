@@ -6,7 +6,7 @@ import pytest
 
 from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe, load_recipe
-from multipl_moe.run_folder import open_run, read_json
+from multipl_moe.runs.folder import open_run, read_json
 
 
 def test_the_recipe_comes_last_so_that_a_folder_that_has_one_is_whole(tmp_path: Path, monkeypatch):
@@ -14,7 +14,7 @@ def test_the_recipe_comes_last_so_that_a_folder_that_has_one_is_whole(tmp_path: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.run_folder.environment", stop)
+        patch.setattr("multipl_moe.runs.folder.environment", stop)
         with pytest.raises(KeyboardInterrupt):
             open_run(tmp_path / "run", Recipe())
     assert list((tmp_path / "run").iterdir()) == []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.corpus.decontamination.record import record_of_model, status_notes, statuses, training_record
 from multipl_moe.corpus.manifest import FORMAT_VERSION, BenchmarkCheck, CorpusManifest
+from multipl_moe.runs.decontamination import record_of_model, status_notes, statuses, training_record
 
 CHECKED, PARTLY = BenchmarkCheck("checked", {"a": 2}, 164, 164), BenchmarkCheck("checked", {}, 1, 500)
 UNAVAILABLE = BenchmarkCheck("unavailable", {})

@@ -8,17 +8,16 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe.checkpoints.new_tokens import dense_start, num_rows_with
 from multipl_moe.fim_tokens import KNOWN_SPELLINGS, FimTokens, FimVocabulary
-from multipl_moe.loading import load_dense, load_hybrid
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.upcycle.convert import upcycle
-from multipl_moe.upcycle.new_tokens import dense_start, num_rows_with
 from tests.conftest import random_tokens
 from tests.fixtures import NUM_TOKENS, save_tokenizer
 from tests.train.tiny import tensors
-
-from .conftest import recipe_for, save_base
+from tests.upcycle.conftest import recipe_for, save_base
 
 TOKENS = list(KNOWN_SPELLINGS["StarCoder"])
 ENDS = {"model.embed_tokens.weight", "lm_head.weight"}

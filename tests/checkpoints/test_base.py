@@ -12,13 +12,12 @@ import pytest
 from gguf import GGUFWriter
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from multipl_moe.checkpoints import base as base_module
+from multipl_moe.checkpoints.base import SMOLLM2, base_licence, hub_id, resolve_base, split_as_named
 from multipl_moe.errors import BaseModelError
-from multipl_moe.upcycle import base as base_module
-from multipl_moe.upcycle.base import SMOLLM2, base_licence, hub_id, resolve_base, split_as_named
 from tests.conftest import tiny_base_config
 from tests.fixtures import save_tokenizer
-
-from .conftest import names_in
+from tests.upcycle.conftest import names_in
 
 GGUF_CONTENT = b"stands for a GGUF file"
 

@@ -8,11 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_hybrid, load_model
 from multipl_moe.errors import BaseModelError
-from multipl_moe.loading import held_in_fast_dtype, load_hybrid, load_model
 from multipl_moe.model.families import FAMILIES
-
-from .conftest import random_tokens, tiny_base_config, tiny_hybrid
+from tests.conftest import random_tokens, tiny_base_config, tiny_hybrid
 
 NAME = "model.layers.1.mlp.experts.down_proj"
 
@@ -47,7 +46,7 @@ def test_the_dtype_is_the_checkpoint_s_unless_another_is_asked_for(folder, tmp_p
 
 @pytest.mark.parametrize("fast", [torch.bfloat16, torch.float32])
 def test_a_model_to_evaluate_is_held_in_float32_where_the_hardware_is_slow_in_its_dtype(tmp_path, monkeypatch, fast):
-    monkeypatch.setattr("multipl_moe.loading.fast_dtype", lambda: fast)
+    monkeypatch.setattr("multipl_moe.checkpoints.loading.fast_dtype", lambda: fast)
     half = tiny_hybrid().to(torch.bfloat16)
     half.save_pretrained(tmp_path)
     model = load_model(tmp_path)
@@ -69,7 +68,7 @@ def test_models_of_every_family_are_evaluated_dense_and_hybrid(tmp_path, family)
 
 @pytest.mark.parametrize("fast", [torch.bfloat16, torch.float32])
 def test_weights_are_held_in_float32_for_a_time_and_come_back_as_they_were(monkeypatch, fast):
-    monkeypatch.setattr("multipl_moe.loading.fast_dtype", lambda: fast)
+    monkeypatch.setattr("multipl_moe.checkpoints.loading.fast_dtype", lambda: fast)
     model = tiny_hybrid().to(torch.bfloat16)
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
     with held_in_fast_dtype(model):

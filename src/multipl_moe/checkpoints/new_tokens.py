@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig
 
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.fim_tokens import FIM_KEY, NEW_KEY, FimVocabulary, fim_vocabulary
-from multipl_moe.loading import load_config
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.staging import copy_companions, require_space, staged_folder
-from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.upcycle.experts import expert_generator
 
 _ENDS = ("embed_tokens.weight", "lm_head.weight")

@@ -7,11 +7,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from multipl_moe.checkpoints import tensors as module
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.errors import BaseModelError
-from multipl_moe.upcycle import checkpoint
-from multipl_moe.upcycle.checkpoint import CheckpointReader, TensorPlan, write_checkpoint
-
-from .conftest import names_in, save_base
+from tests.upcycle.conftest import names_in, save_base
 
 INDEX = "model.safetensors.index.json"
 
@@ -129,7 +128,7 @@ def test_pieces_that_are_not_contiguous_are_written_in_row_major_order(tmp_path)
 
 
 def test_a_large_checkpoint_is_written_in_shards_with_an_index(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "_MAX_SHARD_BYTES", 100)
+    monkeypatch.setattr(module, "_MAX_SHARD_BYTES", 100)
     values = tensors()  # of 120, 48, 14 and 40 bytes: the first is larger than a shard may be
     write(values, tmp_path)
     shards = [f"model-{i:05d}-of-00003.safetensors" for i in (1, 2, 3)]
