@@ -16,8 +16,8 @@ from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
-from multipl_moe.corpus.candidates import has_library
 from multipl_moe.corpus.pipeline import build_corpus
+from multipl_moe.corpus.read.candidates import has_library
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.languages import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model

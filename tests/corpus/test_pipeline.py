@@ -11,9 +11,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
-from multipl_moe.corpus.draw import draw_order
 from multipl_moe.corpus.manifest import DROP_REASONS
-from multipl_moe.corpus.stages import StageProgress
+from multipl_moe.corpus.read.draw import draw_order
+from multipl_moe.corpus.run.stages import StageProgress
 from multipl_moe.errors import BaseModelError, CorpusError, OutputError
 
 from .conftest import nearly, program, recipe_of, write_files

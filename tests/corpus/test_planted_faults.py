@@ -11,17 +11,17 @@ import pytest
 from datatrove.data import Document
 
 from multipl_moe.corpus import CorpusManifest, TextFile, build_corpus, read_documents
-from multipl_moe.corpus.draw import draw_order
+from multipl_moe.corpus.read.draw import draw_order
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.problems.starter_set import read_starter
 from multipl_moe.recipe.recipe import Recipe
+from tests.corpus.clean.test_generated import LICENCE
+from tests.corpus.clean.test_secret_detectors import SECRETS
+from tests.corpus.licences.test_licence_filter import GPL_FILES, MIT_FILES
+from tests.corpus.read.test_candidates import commit
 
 from .conftest import nearly, program, recipe_of
 from .decontamination.disguises import commented, reformatted, renamed, whole
-from .test_candidates import commit
-from .test_generated import LICENCE
-from .test_licence_filter import GPL_FILES, MIT_FILES
-from .test_secret_detectors import SECRETS
 
 KINDS = ("folder", "git", "jsonl", "archive")
 LANGUAGES = {"rs": "rust", "py": "python"}

@@ -13,12 +13,13 @@ import psutil
 import pytest
 from datatrove.pipeline.dedup import MinhashDedupBuckets
 
-from multipl_moe.corpus import build_corpus, dropped, duplicates, pipeline, tokens
+from multipl_moe.corpus import build_corpus, dropped, pipeline, tokens
 from multipl_moe.corpus.decontamination.filter import Decontaminate
+from multipl_moe.corpus.duplicates import removal
+from multipl_moe.corpus.duplicates.minhash import CodeWords
+from multipl_moe.corpus.duplicates.pool import PoolReader
 from multipl_moe.corpus.manifest import BenchmarkCheck
-from multipl_moe.corpus.minhash import CodeWords
-from multipl_moe.corpus.pool import PoolReader
-from multipl_moe.corpus.sources import SourceReader
+from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer
 from multipl_moe.errors import OutputError, TasksUnfinishedError
@@ -31,10 +32,10 @@ from .conftest import content, on_executor, program, recipe_of, write_files
 DEATHS: dict[str, tuple[Any, str, int, bool]] = {
     "reading": (SourceReader, "_read", 9, True),
     "filtering": (Decontaminate, "filter", 9, True),
-    "copies": (duplicates._Removals, "write", 1, False),
+    "copies": (removal._Removals, "write", 1, False),
     "signing": (CodeWords, "word_tokenize", 9, True),
     "buckets": (MinhashDedupBuckets, "run", 3, True),
-    "clusters": (duplicates, "_described", 2, False),
+    "clusters": (removal, "_described", 2, False),
     "splitting": (SplitByFile, "_is_held_out", 9, True),
     "tokenising": (LanguageTokenizer, "_encode", 6, True),
     "dropped": (dropped, "_rows", 1, False),

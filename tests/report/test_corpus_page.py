@@ -13,8 +13,8 @@ from multipl_moe.corpus.inspection.inspection import Inspection, inspect_corpus
 from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.problems.starter_set import read_starter
 from multipl_moe.report.corpus_page import write_corpus_page
+from tests.corpus.clean.test_secret_detectors import SECRETS
 from tests.corpus.conftest import nearly, program, recipe_of, write_files
-from tests.corpus.test_secret_detectors import SECRETS
 from tests.fixtures import save_tokenizer
 
 EVIL = "<script>alert(1)</script></pre><img src=x onerror=alert(1)>&amp;"

@@ -21,7 +21,7 @@ from multipl_moe.cli.options import (
 from multipl_moe.cli.sources import parse_sources
 
 if TYPE_CHECKING:
-    from multipl_moe.corpus.stages import OnTasks
+    from multipl_moe.corpus.run.stages import OnTasks
 
 
 def corpus(

@@ -18,8 +18,8 @@ def parse_sources(texts: list[str] | None) -> list[dict[str, Any]] | None:
 
 
 def _source(text: str) -> dict[str, Any]:
-    from multipl_moe.corpus.archives import ARCHIVE_ENDINGS
-    from multipl_moe.corpus.row_files import ROW_ENDINGS
+    from multipl_moe.corpus.read.archives import ARCHIVE_ENDINGS
+    from multipl_moe.corpus.read.row_files import ROW_ENDINGS
 
     path = Path(text)
     if text == "toolchains":

@@ -6,15 +6,15 @@ from pathlib import Path
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from multipl_moe.corpus.clean.generated import GeneratedFiles
+from multipl_moe.corpus.clean.minified import MinifiedFiles
+from multipl_moe.corpus.clean.replace_secrets import ReplaceSecrets
+from multipl_moe.corpus.clean.vendored import VendoredFiles
 from multipl_moe.corpus.decontamination.filter import Decontaminate
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.dropped import dropped_writer
-from multipl_moe.corpus.generated import GeneratedFiles
-from multipl_moe.corpus.headers import without_licence_header
-from multipl_moe.corpus.licence_filter import LicenceFilter
-from multipl_moe.corpus.minified import MinifiedFiles
-from multipl_moe.corpus.replace_secrets import ReplaceSecrets
-from multipl_moe.corpus.vendored import VendoredFiles
+from multipl_moe.corpus.licences.header_removal import without_licence_header
+from multipl_moe.corpus.licences.licence_filter import LicenceFilter
 from multipl_moe.languages.table import Language
 from multipl_moe.recipe.recipe import Recipe
 

@@ -10,8 +10,8 @@ import orjson
 from datatrove.data import Document
 from datatrove.pipeline.writers import JsonlWriter
 
-from multipl_moe.corpus.draw import draw_order
 from multipl_moe.corpus.jsonl import reproducible_gzip
+from multipl_moe.corpus.read.draw import draw_order
 
 DROPPED_NAME = "dropped.jsonl.gz"
 _EXCERPT_CHARACTERS = 300

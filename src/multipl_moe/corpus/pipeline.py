@@ -16,8 +16,9 @@ from datatrove.pipeline.writers import JsonlWriter
 from multipl_moe.corpus.content import content_steps
 from multipl_moe.corpus.decontamination.sources import Decontamination, prepare_decontamination
 from multipl_moe.corpus.dropped import dropped_writer, gather_dropped
-from multipl_moe.corpus.duplicates import CLUSTERS_NAME, DuplicateClusters, ExactDuplicates, WithoutRemoved
-from multipl_moe.corpus.executors import run_stages
+from multipl_moe.corpus.duplicates.minhash import MINHASH, BucketMatches, CodeSignature
+from multipl_moe.corpus.duplicates.pool import PoolIndex, PoolOrder, PoolReader
+from multipl_moe.corpus.duplicates.removal import CLUSTERS_NAME, DuplicateClusters, ExactDuplicates, WithoutRemoved
 from multipl_moe.corpus.fim import FIM_FORMS, FimRule
 from multipl_moe.corpus.jsonl import ReproducibleWriter
 from multipl_moe.corpus.manifest import (
@@ -27,11 +28,10 @@ from multipl_moe.corpus.manifest import (
     CorpusManifest,
     LanguageCounts,
 )
-from multipl_moe.corpus.minhash import MINHASH, BucketMatches, CodeSignature
-from multipl_moe.corpus.pool import PoolIndex, PoolOrder, PoolReader
-from multipl_moe.corpus.sources import SourceReader, no_files
+from multipl_moe.corpus.read.sources import SourceReader, no_files
+from multipl_moe.corpus.run.executors import run_stages
+from multipl_moe.corpus.run.stages import Listeners, OnTasks, Stage
 from multipl_moe.corpus.split import SplitByFile
-from multipl_moe.corpus.stages import Listeners, OnTasks, Stage
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer, document_bounds
 from multipl_moe.errors import CorpusError, UserError
 from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.corpus.duplicates import CLUSTERS_NAME
+from multipl_moe.corpus.duplicates.removal import CLUSTERS_NAME
 from multipl_moe.corpus.inspection.rows import broken_is_an_error, require_told, rows_of
 from multipl_moe.corpus.inspection.source_names import source_of
 from multipl_moe.corpus.manifest import CorpusManifest

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from multipl_moe.corpus.compression import open_decompressed
+from multipl_moe.corpus.read.compression import open_decompressed
 from multipl_moe.errors import CorpusError
 
 

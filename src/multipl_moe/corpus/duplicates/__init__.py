@@ -1,0 +1,1 @@
+"""Duplicates: files that say the same are found, and one of each stays."""

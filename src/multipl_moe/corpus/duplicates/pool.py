@@ -1,0 +1,126 @@
+"""The pool: the documents that were read, one file a task, and an index of them for steps that need no text."""
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+from datatrove.pipeline.readers import JsonlReader
+
+from multipl_moe.corpus.read.draw import draw_order
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A document of the pool.
+
+    Attributes:
+        task: number of the task that read it, which names its file.
+        position: its line in that file.
+        digest: equal for equal texts.
+    """
+
+    task: int
+    position: int
+    path: str
+    language: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class PoolOrder:
+    """How the files of a pool become one order, that of the draw, in which the first of duplicates is the one to stay.
+
+    Attributes:
+        seed: decides the order within a language.
+        num_languages: of which the tasks of the first come first.
+        num_parts: tasks of each language.
+    """
+
+    seed: int
+    num_languages: int
+    num_parts: int
+
+    @property
+    def num_tasks(self) -> int:
+        """Number of files."""
+        return self.num_languages * self.num_parts
+
+    def tasks(self, language: int) -> range:
+        """The tasks that read a language, by its number."""
+        return range(language * self.num_parts, (language + 1) * self.num_parts)
+
+    def entries(self, index: Path) -> Iterator[Entry]:
+        """All entries of an index, in order; no more than a line of each file is held."""
+        for language in range(self.num_languages):
+            files = [_entries(index, task) for task in self.tasks(language)]
+            yield from heapq.merge(*files, key=lambda entry: draw_order(self.seed, entry.path))
+
+
+class PoolIndex(PipelineStep):
+    """Writes path, language and digest of each document of a task into a file of its own."""
+
+    name = "Index"
+    type = "💽 - WRITER"
+
+    def __init__(self, index: Path):
+        super().__init__()
+        self.index = index
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        """Yield all documents."""
+        self.index.mkdir(parents=True, exist_ok=True)
+        with _index_file(self.index, rank).open("wb") as lines:
+            for document in data:
+                assert document.text, f"{document.id}: empty; the pool's reader would pass over it"
+                digest = hashlib.blake2b(document.text.encode("utf-8"), digest_size=16).hexdigest()
+                row = [document.metadata["path"], document.metadata["language"], digest]
+                lines.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+                yield document
+
+
+class PoolReader(JsonlReader):
+    """Yields documents of the pool in the order of the draw; the metadata `place` holds task and line.
+
+    Args:
+        pool: folder of the files.
+        order: of all files.
+        by_language: whether a task reads all files of a language, or only one.
+    """
+
+    def __init__(self, pool: Path, order: PoolOrder, by_language: bool):
+        super().__init__(str(pool), compression=None, add_file_path=False)
+        self.order, self.by_language = order, by_language
+
+    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        """Yield the documents of a task."""
+        tasks = self.order.tasks(rank) if self.by_language else [rank]
+        files = [self._read(task) for task in tasks]
+        yield from heapq.merge(*files, key=lambda document: draw_order(self.order.seed, document.id))
+
+    def get_document_from_dict(self, data: dict, source_file: str, id_in_file: int | str) -> Document:
+        """Note the place of a document."""
+        document = super().get_document_from_dict(data, source_file, int(id_in_file))
+        assert document is not None, "the index lets no empty text pass"
+        document.metadata["place"] = (int(Path(source_file).stem), id_in_file)
+        return document
+
+    def _read(self, task: int) -> Iterator[Document]:
+        name = f"{task:05d}.jsonl"
+        if self.data_folder.isfile(name):  # a task without documents writes none
+            yield from self.read_file(name)
+
+
+def _index_file(index: Path, task: int) -> Path:
+    return index / f"{task:05d}.jsonl"
+
+
+def _entries(index: Path, task: int) -> Iterator[Entry]:
+    with _index_file(index, task).open("rb") as lines:
+        for position, line in enumerate(lines):
+            yield Entry(task, position, *orjson.loads(line))

@@ -1,0 +1,143 @@
+"""Members of tar and zip archives, read in their order: nothing is unpacked to disk."""
+
+import gzip
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
+
+from multipl_moe.corpus.licences.licence_texts import (
+    MAX_LICENCE_BYTES,
+    is_licence_name,
+    licence_of_file,
+    licence_of_files,
+)
+from multipl_moe.corpus.licences.nearest_licence import NearestLicence
+from multipl_moe.corpus.read.candidates import (
+    EXCLUDED_FOLDERS,
+    READ_ERRORS,
+    Candidate,
+    printable,
+    source_name,
+    unreadable,
+)
+from multipl_moe.corpus.read.compression import open_decompressed
+from multipl_moe.corpus.read.language_detection import LanguageDetector
+from multipl_moe.errors import CorpusError
+from multipl_moe.licences import UNKNOWN
+from multipl_moe.recipe.corpus import SourceSection
+
+_ZIP_ENDINGS = (".zip", ".whl", ".jar")
+_TAR_COMPRESSIONS = {
+    ".tar": "", ".tar.gz": ".gz", ".tgz": ".gz", ".crate": ".gz", ".tar.bz2": ".bz2", ".tbz2": ".bz2",
+    ".tar.xz": ".xz", ".txz": ".xz", ".tar.zst": ".zst", ".tzst": ".zst",
+}  # fmt: skip
+ARCHIVE_ENDINGS = (*_ZIP_ENDINGS, *_TAR_COMPRESSIONS)
+
+_Member = tuple[str, int, Callable[[], IO[bytes]]]
+
+
+def find_members(source: SourceSection, language: str, detector: LanguageDetector) -> Iterator[Candidate]:
+    """The files in an archive, or in all archives below a folder, that may be of the language.
+
+    Links, devices and members whose name leads outside are left out. Members of an archive are read twice where its
+    licence files have to be found first, as they may come last. An archive that cannot be read on counts as one
+    unreadable file. A candidate can be opened once, until the next is asked for.
+
+    Raises:
+        CorpusError: there is no archive.
+    """
+    assert source.path is not None
+    for file in _archives(source.path):
+        name = source_name(file)
+        nearest = _stated_licences(file) if source.licence is None else NearestLicence(lambda _: source.licence)
+        try:
+            for path, size, opener in _members(file):
+                claims = [(language, False)] if source.language else detector.claims(path, [language])
+                known_size = None if path.endswith(".gz") else size
+                for _, needs_content in claims:
+                    place = f"{name}/{printable(path)}"
+                    yield Candidate(language, source.kind, place, nearest.of(path), opener, known_size, needs_content)
+        except READ_ERRORS:
+            yield Candidate(language, source.kind, name, source.licence or UNKNOWN, unreadable)
+
+
+def _stated_licences(file: Path) -> NearestLicence:
+    """By the licence files of an archive; of one that breaks off, those before. No text is held beyond its reading."""
+    stated: dict[str, dict[str, str | None]] = {}
+    try:
+        for path, _, opener in _members(file):
+            folder, _, name = path.rpartition("/")
+            if is_licence_name(name):
+                stated.setdefault(folder, {})[name] = _stated(name, opener)
+    except READ_ERRORS:
+        pass  # whoever reads the members meets it again, and counts it
+    by_folder = {folder: licence_of_files(dict(sorted(files.items()))) for folder, files in stated.items()}
+    return NearestLicence(by_folder.get)
+
+
+def _stated(name: str, opener: Callable[[], IO[bytes]]) -> str | None:
+    try:
+        with opener() as stream:
+            return licence_of_file(name, stream.read(MAX_LICENCE_BYTES))
+    except READ_ERRORS:
+        return UNKNOWN
+
+
+def _archives(path: Path) -> list[Path]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    archives = [file for file in files if file.name.lower().endswith(ARCHIVE_ENDINGS) and file.is_file()]
+    if not archives:
+        raise CorpusError(f"corpus.sources: {path}: no archive ({', '.join(ARCHIVE_ENDINGS)})")
+    return archives
+
+
+def _members(file: Path) -> Iterator[_Member]:
+    members = _zip_members(file) if file.name.lower().endswith(_ZIP_ENDINGS) else _tar_members(file)
+    for path, size, opener in members:
+        parts = PurePosixPath(path).parts
+        if parts and parts[0] != "/" and ".." not in parts and EXCLUDED_FOLDERS.isdisjoint(parts):
+            yield "/".join(parts), size, partial(_gunzipped, opener) if path.endswith(".gz") else opener
+
+
+def _zip_members(file: Path) -> Iterator[_Member]:
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if not member.is_dir() and kind in (0, stat.S_IFREG):  # 0: made on a system that has no such modes
+                yield member.filename, member.file_size, partial(archive.open, member)
+
+
+def _tar_members(file: Path) -> Iterator[_Member]:
+    name = file.name.lower()
+    compression = next(kind for ending, kind in reversed(_TAR_COMPRESSIONS.items()) if name.endswith(ending))
+    with (
+        open_decompressed(file, compression) as stream,
+        tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictTarInfo) as archive,
+    ):
+        for member in archive:
+            if member.isfile():
+                yield member.name, member.size, partial(_extract, archive, member)
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    stream = archive.extractfile(member)
+    return unreadable() if stream is None else stream
+
+
+def _gunzipped(opener: Callable[[], IO[bytes]]) -> IO[bytes]:
+    return cast(IO[bytes], gzip.GzipFile(fileobj=opener()))
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """Takes a broken header for an error where tarfile takes it for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, archive: Any) -> Any:
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # pyright: ignore
+            raise tarfile.ReadError(str(error)) from None

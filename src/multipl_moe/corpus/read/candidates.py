@@ -1,0 +1,222 @@
+"""Files that a corpus may draw from in any order: those of folders, git repositories and installed toolchains."""
+
+import glob
+import gzip
+import lzma
+import os
+import struct
+import sysconfig
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+import pyarrow
+
+from multipl_moe.corpus.licences.nearest_licence import nearest_among, nearest_on_disk
+from multipl_moe.corpus.read.git import GitRepository
+from multipl_moe.corpus.read.language_detection import LanguageDetector
+from multipl_moe.errors import CorpusError
+from multipl_moe.languages.table import Language
+from multipl_moe.licences import UNKNOWN
+from multipl_moe.recipe.corpus import SourceSection
+
+EXCLUDED_FOLDERS = frozenset({".git", "__pycache__", "site-packages", "dist-packages"})
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    pyarrow.ArrowException,
+    RuntimeError,  # a member of a zip archive that is encrypted, or compressed as Python cannot read
+    UnicodeDecodeError,  # the name of such a member, or a text in a Parquet file, that is no UTF-8
+    IndexError,  # the name of such a member that is empty
+    struct.error,
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may be drawn; its content is opened when it is needed.
+
+    Attributes:
+        language: name in the table of languages.
+        kind: kind of the source, as in the recipe.
+        path: name of the source and the path inside it: unique in a corpus, the same wherever the source lies.
+        licence: SPDX licence if the file does not name its own.
+        open: opens the content, decompressed.
+        size: bytes of the content where they are known before it is opened.
+        needs_content: whether its name leaves open if it is of the language.
+        is_of_any: whether it stands for a file of rows, or a folder, that cannot be read: what is in it may be of any
+            language, so each language's search finds it, but it counts only with the first of the corpus.
+    """
+
+    language: str
+    kind: str
+    path: str
+    licence: str
+    open: Callable[[], IO[bytes]]
+    size: int | None = None
+    needs_content: bool = False
+    is_of_any: bool = False
+
+
+def source_name(root: Path) -> str:
+    """The last two parts of a source's path: tells sources apart without giving away where they lie."""
+    return two_parts(root.resolve().parts[1:])
+
+
+def two_parts(parts: Sequence[str]) -> str:
+    """A source's name of the last two parts, `_` for those that it lacks.
+
+    What takes a document's path apart relies on the number of parts that its source has in it.
+    """
+    return "/".join(("_", "_", *parts)[-2:])
+
+
+def printable(path: str) -> str:
+    """A path as UTF-8 can spell it."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def unreadable() -> IO[bytes]:
+    """Opens nothing: for what is known to hold no text that can be read."""
+    raise OSError("no text that can be read")
+
+
+def find_files(
+    source: SourceSection, languages: Collection[str], detector: LanguageDetector, open_until: ExitStack
+) -> Iterator[Candidate]:
+    """All files of a source of kind folder, git or toolchains that may be of a language asked for.
+
+    Args:
+        source: where to look.
+        languages: names in the detector's table.
+        detector: tells languages by name.
+        open_until: holds what must stay open for the candidates' contents.
+
+    Raises:
+        CorpusError: the folder does not exist, or git cannot list it.
+    """
+    if source.kind == "toolchains":
+        for language in languages:
+            if source.language in (None, language):
+                yield from _find_toolchain(source, language, detector, open_until)
+        return
+    assert source.path is not None
+    if source.language not in (None, *languages):
+        return
+    if not source.path.is_dir():
+        raise CorpusError(f"corpus.sources: {source.path}: no such folder")
+    listing = _git_listing(source, open_until) if source.kind == "git" else _folder_listing(source.path)
+    name, licence_of = source_name(source.path), _licences(source, open_until)
+    for path, size, opener in listing:
+        if opener is unreadable:
+            place, is_of_any = f"{name}/{printable(path)}", source.language is None
+            yield Candidate(next(iter(languages)), source.kind, place, UNKNOWN, opener, is_of_any=is_of_any)
+            continue
+        claims = [(source.language, False)] if source.language else detector.claims(path, languages)
+        for language, needs_content in claims:
+            if language in languages:
+                place = f"{name}/{printable(path)}"
+                yield Candidate(language, source.kind, place, licence_of(path), opener, size, needs_content)
+
+
+def _licences(source: SourceSection, open_until: ExitStack) -> Callable[[str], str]:
+    """The licence of a file by its path: the source's, or what the nearest licence files of the same revision say."""
+    assert source.path is not None
+    if (given := source.licence) is not None:
+        return lambda _: given
+    repository = GitRepository(source.path) if source.kind == "git" else None
+    if repository is None or (source.revision is None and not repository.is_bare):
+        return nearest_on_disk(source.path).of
+    blobs = open_until.enter_context(repository.blob_reader())
+    ids = {path: object_id for path, object_id, _ in repository.files_of(source.revision or "HEAD")}
+    return nearest_among(ids, lambda path: blobs.open(ids[path])).of
+
+
+_Listing = Iterator[tuple[str, int | None, Callable[[], IO[bytes]]]]
+
+
+def _folder_listing(root: Path) -> _Listing:
+    for path, opener in _walk(root):
+        yield path, None, opener
+
+
+def _git_listing(source: SourceSection, open_until: ExitStack) -> _Listing:
+    assert source.path is not None
+    repository = GitRepository(source.path)
+    if source.revision is None and not repository.is_bare:
+        for path in repository.tracked_files():
+            yield path, None, partial(_open_file, source.path / path)
+        return
+    blobs = open_until.enter_context(repository.blob_reader())
+    for path, object_id, size in repository.files_of(source.revision or "HEAD"):
+        if path.endswith(".gz"):
+            yield path, None, lambda object_id=object_id: _gunzipped(blobs.open(object_id))
+        else:
+            yield path, size, partial(blobs.open, object_id)
+
+
+def _gunzipped(stream: IO[bytes]) -> IO[bytes]:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+
+
+def _find_toolchain(
+    source: SourceSection, language: str, detector: LanguageDetector, open_until: ExitStack
+) -> Iterator[Candidate]:
+    entry = detector.table[language]
+    licence = source.licence or entry.library_licence
+    for root in _library_roots(entry):
+        if root.is_dir():
+            openers = _walk(root)
+        else:
+            archive = open_until.enter_context(zipfile.ZipFile(root))
+            openers = ((path, partial(archive.open, path)) for path in sorted(archive.namelist()))
+        for path, opener in openers:
+            if opener is unreadable or detector.by_name(path) == language:
+                yield Candidate(language, source.kind, f"{source_name(root)}/{printable(path)}", licence, opener)
+
+
+def has_library(entry: Language) -> bool:
+    """Whether this machine has a toolchain of the language with sources to read."""
+    return bool(_library_roots(entry))
+
+
+def _library_roots(entry: Language) -> list[Path]:
+    """Existing folders and archives of a toolchain; a folder reached through several links counts once."""
+    roots: dict[Path, None] = {}
+    for pattern in entry.library:
+        expanded = os.path.expanduser(pattern.format(lib=sysconfig.get_path("stdlib")))  # noqa: PTH111
+        matches = [Path(match).resolve() for match in sorted(glob.glob(expanded))]  # noqa: PTH207
+        if pattern.endswith(".zip"):
+            matches = [path for path in matches if path.is_file() and zipfile.is_zipfile(path)][:1]
+        roots |= dict.fromkeys(path for path in matches if path.exists())
+    return list(roots)
+
+
+def _walk(root: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+    """Paths of the files below a folder, relative to it, and what opens them; links to folders are not followed.
+
+    A folder that cannot be listed comes as if it were a file, opened by `unreadable`.
+    """
+    errors: list[OSError] = []
+    for folder, subfolders, names in os.walk(root, onerror=errors.append):
+        subfolders[:] = sorted(set(subfolders) - EXCLUDED_FOLDERS)
+        for name in sorted(names):
+            yield os.path.relpath(Path(folder, name), root), partial(_open_file, Path(folder, name))
+    for error in errors:
+        yield os.path.relpath(error.filename, root), unreadable
+
+
+def _open_file(path: Path) -> BinaryIO:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no regular file")
+    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")

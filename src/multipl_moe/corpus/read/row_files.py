@@ -1,0 +1,73 @@
+"""Rows of JSON Lines and Parquet files, one at a time."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow.parquet
+
+from multipl_moe.corpus.read.compression import COMPRESSIONS, open_decompressed
+from multipl_moe.errors import CorpusError
+
+_MAX_LINE_BYTES = 2**26
+_BATCH_ROWS = 256
+_ROW_BEGINS = re.compile(rb'\{\s*"')
+ROW_ENDINGS = {
+    "jsonl": tuple(f"{name}{compression}" for name in (".jsonl", ".json") for compression in ("", *COMPRESSIONS)),
+    "parquet": (".parquet",),
+}
+
+
+def row_files(path: Path, kind: str) -> list[Path]:
+    """The file, or all files of the kind below the folder.
+
+    Raises:
+        CorpusError: there is none.
+    """
+    endings = ROW_ENDINGS[kind]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.name.endswith(endings))
+    else:
+        files = [path] if path.is_file() else []
+    if not files:
+        raise CorpusError(f"corpus.sources: {path}: no file that ends in {' or '.join(endings)}")
+    return files
+
+
+def read_jsonl(file: Path) -> Iterator[Any]:
+    """Rows of a file; None where a line is no JSON object, or longer than any that is read.
+
+    Raises:
+        OSError: the first line does not even begin a row: the file is other JSON, perhaps one value over many lines.
+    """
+    with open_decompressed(file, file.suffix) as stream:
+        lines = filter(None, map(bytes.strip, _lines(stream)))
+        for number, line in enumerate(lines):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if number == 0 and not isinstance(row, dict) and not _ROW_BEGINS.match(line):
+                raise OSError(f"{file}: no JSON Lines")
+            yield row if isinstance(row, dict) else None
+
+
+def read_parquet(file: Path, columns: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """Rows of a file with those of the columns that it has."""
+    with pyarrow.parquet.ParquetFile(file) as table:
+        kept = [name for name in table.schema_arrow.names if name in columns]
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=kept or None):
+            yield from batch.to_pylist()
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines of a stream; no more than the longest allowed is ever held: a longer one is cut and ends in `?`."""
+    while line := stream.readline(_MAX_LINE_BYTES):
+        is_whole = len(line) < _MAX_LINE_BYTES or line.endswith(b"\n")
+        while not is_whole:
+            rest = stream.readline(_MAX_LINE_BYTES)
+            is_whole = len(rest) < _MAX_LINE_BYTES or rest.endswith(b"\n")
+            line = line[:16] + b"?"
+        yield line

@@ -1,0 +1,216 @@
+"""The first step of the corpus pipeline: files of all sources, drawn by the seed."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+from datatrove.pipeline.writers.disk_base import DiskWriter
+
+from multipl_moe.corpus.licences.header_removal import without_licence_header
+from multipl_moe.corpus.read.archives import find_members
+from multipl_moe.corpus.read.candidates import READ_ERRORS, Candidate, find_files
+from multipl_moe.corpus.read.decoding import RefusedFileError, decode
+from multipl_moe.corpus.read.draw import draw_order
+from multipl_moe.corpus.read.language_detection import LanguageDetector
+from multipl_moe.corpus.read.rows import find_rows
+from multipl_moe.corpus.read.streamed_rows import EarliestRows, RowsOnDisk
+from multipl_moe.languages.table import LANGUAGES, Language
+from multipl_moe.recipe.corpus import CorpusSection
+
+# Read once and in order; each can be opened until the next is asked for.
+_STREAMED = {"jsonl": find_rows, "parquet": find_rows, "hub": find_rows, "archive": find_members}
+
+
+class SourceReader(PipelineStep):
+    """Yields a document for each file drawn, language by language.
+
+    The files of a language, of all sources together, are put in an order that depends on nothing but the seed and
+    their paths, and taken until the next would exceed the budget: a larger budget keeps the files of a smaller one.
+    Of rows and members of archives, which can be read but once, those that the budget may take are held on disk;
+    without a budget all of them are. Files are dealt to `corpus.executor.parts` parts by the same hash, each
+    with its part of the budget. A task reads one part of one language; where there are fewer tasks, each reads several.
+
+    A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence.
+    Statistics: `found/LANGUAGE`, and `dropped/REASON/LANGUAGE` for binary, encoding, too_large, too_small, unreadable
+    and over_budget. A file whose name leaves its language open, and whose content is of another, is not counted; once
+    the budget is full no content is asked.
+
+    Args:
+        corpus: sources, budget and limits.
+        languages: names in the table.
+        seed: decides the order.
+        table: all languages that files may be of.
+        exclusion_writer: is given the files refused, but not those over the budget, which nothing was read of.
+        scratch: folder for contents that are to be drawn; None: the system's.
+    """
+
+    name = "Sources"
+    type = "📖 - READER"
+
+    def __init__(
+        self,
+        corpus: CorpusSection,
+        languages: Iterable[str],
+        seed: int,
+        table: Mapping[str, Language] = LANGUAGES,
+        exclusion_writer: DiskWriter | None = None,
+        scratch: Path | None = None,
+    ):
+        super().__init__()
+        self.corpus = corpus
+        self.languages = list(languages)
+        self.seed = seed
+        self.detector = LanguageDetector(table)
+        self.exclusion_writer = exclusion_writer
+        self.scratch = scratch
+
+    def run(self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        """Yield earlier documents, then those drawn.
+
+        Raises:
+            CorpusError: a source cannot be used.
+        """
+        if data:
+            yield from data
+        shares = [(language, part) for language in self.languages for part in range(self.corpus.executor.parts)]
+        with self.exclusion_writer or nullcontext():
+            for language, part in shares[rank::world_size]:
+                with ExitStack() as open_until:
+                    yield from self._draw(language, self._gather(language, part, open_until), rank)
+
+    def _gather(self, language: str, part: int, open_until: ExitStack) -> list[Candidate]:
+        """Those of a part among the files of all sources; statistics are of them alone."""
+        found = []
+        for source in self.corpus.sources:
+            if source.kind not in _STREAMED:
+                files = find_files(source, [language], self.detector, open_until)
+                found += [candidate for candidate in files if self._is_of(part, candidate)]
+        rows = self._streamed_rows()
+        for candidate in self._stream(language, part):
+            rows.put(candidate)
+        found += rows.rows()
+        self._count(f"found/{language}", len(found) + rows.num_dropped)
+        self._count(f"dropped/over_budget/{language}", rows.num_dropped)
+        return found
+
+    def _streamed_rows(self) -> EarliestRows | RowsOnDisk:
+        least, largest = self.corpus.min_file_bytes, self.corpus.max_file_bytes
+        if self.corpus.max_bytes_per_language is None:
+            return RowsOnDisk(self.scratch, largest, self._belongs)
+        return EarliestRows(self._rank, self._budget_bytes, (least, largest), self._belongs, self.scratch)
+
+    def _stream(self, language: str, part: int) -> Iterator[Candidate]:
+        """Rows and members of archives; each can be opened once, until the next is asked for."""
+        for source in self.corpus.sources:
+            if source.kind in _STREAMED and source.language in (None, language):
+                for candidate in _STREAMED[source.kind](source, language, self.detector):
+                    if self._is_of(part, candidate):
+                        yield candidate
+
+    def _draw(self, language: str, candidates: list[Candidate], task: int) -> Iterator[Document]:
+        drawn_bytes = 0
+        for index, candidate in enumerate(sorted(candidates, key=self._rank)):
+            if (read := self._document(candidate, task)) is None:
+                continue
+            document, size = read
+            if drawn_bytes + size > self._budget_bytes:
+                self._count(f"dropped/over_budget/{language}", len(candidates) - index)
+                return
+            drawn_bytes += size
+            yield document
+
+    @property
+    def _budget_bytes(self) -> float:
+        """Bytes of all files drawn in one part of a language."""
+        budget = self.corpus.max_bytes_per_language
+        return math.inf if budget is None else budget / self.corpus.executor.parts
+
+    def _is_of(self, part: int, candidate: Candidate) -> bool:
+        if candidate.is_of_any and candidate.language != self.languages[0]:
+            return False
+        num_parts = self.corpus.executor.parts
+        return num_parts == 1 or self._rank(candidate) % num_parts == part
+
+    def _document(self, candidate: Candidate, task: int) -> tuple[Document, int] | None:
+        """The document and the bytes read for it; None, and counted, where there is none to be had."""
+        content = b""
+        try:
+            with self.track_time():
+                content = self._read(candidate)
+                if content is None:
+                    self._count(f"found/{candidate.language}", -1)
+                    return None
+                text = self._decode(candidate, content)
+        except RefusedFileError as refused:
+            self._refuse(candidate, refused, task)
+            return None
+        return Document(text=text, id=candidate.path, metadata=_metadata(candidate)), len(content)
+
+    def _decode(self, candidate: Candidate, content: bytes) -> str:
+        text = decode(content)
+        rest = text
+        if self.corpus.strip_licence_headers:
+            rest = without_licence_header(text, self.detector.table[candidate.language])
+        if not rest:
+            raise RefusedFileError("too_small", content)  # a mark or a header alone takes no part of the budget
+        return text
+
+    def _refuse(self, candidate: Candidate, refused: RefusedFileError, task: int) -> None:
+        self._count(f"dropped/{refused.reason}/{candidate.language}", 1)
+        if self.exclusion_writer is not None:
+            metadata = _metadata(candidate) | {"filter_reason": refused.reason}
+            self.exclusion_writer.write(Document(refused.excerpt, candidate.path, metadata=metadata), task)
+
+    def _read(self, candidate: Candidate) -> bytes | None:
+        """Content within the limits, None if it is of another language; never reads much more than the largest."""
+        largest = self.corpus.max_file_bytes
+        if candidate.size is not None and candidate.size > largest and not candidate.needs_content:
+            raise RefusedFileError("too_large")
+        try:
+            with candidate.open() as stream:
+                content = stream.read(largest + 1)
+        except READ_ERRORS:
+            if candidate.needs_content:
+                return None
+            raise RefusedFileError("unreadable") from None
+        if candidate.needs_content and not self._belongs(candidate, content):
+            return None
+        if len(content) > largest:
+            raise RefusedFileError("too_large", content)
+        if len(content) < max(self.corpus.min_file_bytes, 1):
+            raise RefusedFileError("too_small", content)
+        return content
+
+    def _belongs(self, candidate: Candidate, content: bytes) -> bool:
+        return self.detector.by_content(content, candidate.path) == candidate.language
+
+    def _rank(self, candidate: Candidate) -> int:
+        return draw_order(self.seed, candidate.path)
+
+    def _count(self, label: str, number: int) -> None:
+        if number:
+            self.stat_update(label, value=number)
+
+
+def _metadata(candidate: Candidate) -> dict[str, str]:
+    return {
+        "language": candidate.language,
+        "path": candidate.path,
+        "source": candidate.kind,
+        "licence": candidate.licence,
+    }
+
+
+def no_files(languages: list[str], table: Mapping[str, Language] = LANGUAGES) -> str:
+    """Message for languages without a source file, with the Debian packages that bring some."""
+    remedies = []
+    for name in languages:
+        packages = " ".join(table[name].packages)
+        remedies.append(f"{name} (apt install {packages})" if packages else name)
+    return (
+        f"no source file for {', '.join(remedies)}; install what is missing or add to corpus.sources "
+        "(on the command line: --source toolchains)"
+    )

@@ -1,0 +1,119 @@
+"""Running the stages of a corpus build with datatrove's executors: in processes of this machine, on Ray or on Slurm."""
+
+import contextlib
+import os
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor
+
+from multipl_moe.corpus.run.orphans import die_with_parent, mortal_forks
+from multipl_moe.corpus.run.quiet import quiet
+from multipl_moe.corpus.run.slurm import run_on_slurm
+from multipl_moe.corpus.run.stages import Listeners, Stage
+from multipl_moe.corpus.run.watch import watched
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe.corpus import ExecutorSection
+
+_PARALLEL = "TOKENIZERS_PARALLELISM"
+
+
+def run_stages(
+    stages: Sequence[Stage], executor: ExecutorSection, logs: Path, listeners: Listeners
+) -> Generator[Stage]:
+    """Run the tasks that are not done yet, stage by stage; a stage is yielded when all of its tasks are.
+
+    Args:
+        stages: in order.
+        executor: where and how many at a time.
+        logs: folder of the stages' logs and marks.
+        listeners: are told what happens.
+
+    Raises:
+        ConfigError: the executor cannot be used here.
+        UserError: a task's.
+        TasksUnfinishedError: a worker was killed, or tasks on a cluster ended for a reason that their logs do not tell.
+    """
+    run = {"local": _run_locally, "ray": _run_on_ray, "slurm": run_on_slurm}[executor.kind]
+    with contextlib.closing(run(stages, executor, logs, listeners)) as done:
+        yield from done
+
+
+def _run_locally(
+    stages: Sequence[Stage], executor: ExecutorSection, logs: Path, listeners: Listeners
+) -> Generator[Stage]:
+    for stage in stages:
+        workers = min(executor.workers or _num_processors(), stage.num_tasks)
+        with quiet(logs / stage.name), watched(stage, logs, listeners), _one_thread_each(workers), mortal_forks():
+            LocalPipelineExecutor(
+                stage.make_steps(),  # pyright: ignore[reportArgumentType]  # lists are invariant
+                tasks=stage.num_tasks,
+                workers=workers,
+                logging_dir=str(logs / stage.name),
+                # Forked workers are there at once, where fresh interpreters import torch for seconds at each stage.
+                # None of the libraries whose threads do not live on in a fork is used in a task by more than a thread.
+                start_method="fork",
+            ).run()
+        yield stage
+
+
+def _run_on_ray(
+    stages: Sequence[Stage], executor: ExecutorSection, logs: Path, listeners: Listeners
+) -> Generator[Stage]:
+    with _ray_cluster(executor):
+        for stage in stages:
+            with quiet(logs / stage.name), watched(stage, logs, listeners):
+                RayPipelineExecutor(
+                    [die_with_parent, *stage.make_steps()],
+                    tasks=stage.num_tasks,
+                    workers=executor.workers or -1,
+                    cpus_per_task=executor.cpus,
+                    mem_per_cpu_gb=executor.memory_gb / executor.cpus,
+                    logging_dir=str(logs / stage.name),
+                ).run()
+            stage.require_done(logs)  # Ray's executor only logs what went wrong in a task
+            yield stage
+
+
+@contextlib.contextmanager
+def _ray_cluster(executor: ExecutorSection) -> Iterator[None]:
+    """The cluster of RAY_ADDRESS, or one of this machine's processors for the time of the block."""
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError(
+            "corpus.executor.kind: ray is not installed; pip install 'multipl-moe[ray]', or use local"
+        ) from None
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if "RAY_ADDRESS" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        at_a_time = executor.workers or _num_processors()
+        options |= {
+            "num_cpus": at_a_time * executor.cpus,
+            "_memory": at_a_time * executor.memory_gb * 2**30,
+            "include_dashboard": False,
+        }
+    ray.init(**options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _num_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _one_thread_each(workers: int) -> Iterator[None]:
+    """Where several tasks run at a time each tokenises in its one thread; a single one takes all processors."""
+    before = os.environ.get(_PARALLEL)
+    if workers > 1:
+        os.environ[_PARALLEL] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop(_PARALLEL, None)
+        if before is not None:
+            os.environ[_PARALLEL] = before

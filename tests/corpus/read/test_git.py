@@ -1,0 +1,81 @@
+"""Reading a revision with git's plumbing."""
+
+import gzip
+import random
+import subprocess
+import tracemalloc
+
+import pytest
+
+from multipl_moe.corpus.read.git import GitRepository
+from multipl_moe.errors import CorpusError
+from tests.corpus.conftest import write_files
+from tests.corpus.read.test_candidates import commit
+
+
+@pytest.fixture
+def tree(tmp_path):
+    tree = tmp_path / "tree"
+    write_files(tree / "src", ".rs", 2)
+    (tree / "näme\n.rs").write_text("odd")
+    (tree / "link.rs").symlink_to("/etc/hostname")
+    commit(tree, "v1")
+    return tree
+
+
+def test_files_of_a_revision_have_path_and_size_and_links_are_left_out(tree):
+    found = {path: size for path, _, size in GitRepository(tree).files_of("v1")}
+    assert set(found) == {"näme\n.rs", "src/file_0.rs", "src/file_1.rs"}
+    assert found["näme\n.rs"] == 3
+    assert [path for path, *_ in GitRepository(tree / "src").files_of("v1")] == ["file_0.rs", "file_1.rs"]
+
+
+@pytest.mark.parametrize("revision", ["v2", "--all", "v1:src"])
+def test_what_is_no_commit_is_refused_by_its_name(tree, revision):
+    with pytest.raises(CorpusError, match=f"no revision '{revision}'"):
+        list(GitRepository(tree).files_of(revision))
+
+
+def test_one_process_reads_all_contents_and_ends_with_the_reader(tree):
+    repository = GitRepository(tree)
+    ids = {path: object_id for path, object_id, _ in repository.files_of("v1")}
+    with repository.blob_reader() as blobs:
+        texts = {path: blobs.open(object_id).read().decode() for path, object_id in ids.items()}
+        process = blobs._process
+        with pytest.raises(OSError, match="no object"):
+            blobs.open("0" * 40)
+        assert blobs.open(ids["näme\n.rs"]).read() == b"odd"
+    assert texts["src/file_0.rs"] == (tree / "src" / "file_0.rs").read_text()
+    assert process is not None
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_of_a_large_file_no_more_is_held_than_is_asked_for(tree, compress):
+    content = random.Random(0).randbytes(1 << 20) * 24
+    (tree / "large").write_bytes(gzip.compress(content, 1) if compress else content)
+    commit(tree, "v2")
+    repository = GitRepository(tree)
+    ids = {path: object_id for path, object_id, _ in repository.files_of("v2")}
+    with repository.blob_reader() as blobs:
+        blobs.open(ids["näme\n.rs"])
+        tracemalloc.start()
+        try:
+            large = blobs.open(ids["large"])
+            begin = (gzip.GzipFile(fileobj=large) if compress else large).read(1000)
+            assert tracemalloc.get_traced_memory()[1] < 2_000_000
+        finally:
+            tracemalloc.stop()
+        assert begin == content[:1000]
+        assert blobs.open(ids["näme\n.rs"]).read() == b"odd"  # while the large one is open
+        if not compress:
+            assert large.read() == content[1000:]
+        process = large.raw._process
+        large.close()
+        assert process.returncode is not None
+
+
+def test_another_repository_in_the_environment_is_not_read(tree, tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "other.git")], check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other.git"))
+    assert not GitRepository(tree).is_bare

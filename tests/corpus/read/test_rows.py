@@ -1,0 +1,200 @@
+"""JSON Lines and Parquet files as sources."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from multipl_moe.corpus.read import row_files
+from multipl_moe.corpus.read.candidates import Candidate
+from multipl_moe.corpus.read.language_detection import LanguageDetector
+from multipl_moe.corpus.read.rows import find_rows
+from multipl_moe.corpus.read.sources import SourceReader
+from multipl_moe.errors import CorpusError
+from multipl_moe.languages.table import LANGUAGES
+from multipl_moe.recipe.corpus import SourceSection
+from tests.corpus.conftest import program, recipe_of
+
+ROWS = [
+    {"text": program(1), "path": "src/a.rs", "license": "MIT"},
+    {"text": program(2), "path": "b.py"},
+    {"text": program(3), "language": "Rust"},
+    {"text": program(4), "path": "c.unknown", "metadata": {"language": "rust", "licence": "ISC"}},
+    {"text": program(5), "path": "d.unknown"},
+]
+
+
+def write_jsonl(path: Path, rows: list) -> Path:
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def write_parquet(path: Path, rows: list[dict]) -> Path:
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return path
+
+
+def find(kind: str, path: Path, of: tuple[str, ...] = ("rust", "python", "cpp"), **keys) -> list[Candidate]:
+    source = SourceSection.model_validate({"kind": kind, "path": path, **keys})
+    return [row for language in of for row in find_rows(source, language, LanguageDetector(LANGUAGES))]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.parquet"])
+def test_rows_tell_their_language_path_and_licence(tmp_path, name):
+    write, kind = (write_parquet, "parquet") if name.endswith("parquet") else (write_jsonl, "jsonl")
+    rows = [dict.fromkeys(("text", "path", "license", "language", "metadata")) | row for row in ROWS]
+    path = write(tmp_path / name, rows)
+    found = find(kind, path, licence="0BSD")
+    prefix = f"{tmp_path.name}/{name}"
+    assert [(row.language, row.path, row.licence) for row in found] == [
+        ("rust", f"{prefix}#0/src/a.rs", "MIT"),
+        ("rust", f"{prefix}#2", "0BSD"),
+        ("rust", f"{prefix}#3/c.unknown", "ISC"),
+        ("python", f"{prefix}#1/b.py", "0BSD"),
+    ]
+    assert [row.open().read().decode() for row in found] == [program(seed) for seed in (1, 3, 4, 2)]
+    assert [row.language for row in find(kind, tmp_path, ("go",), language="go")] == ["go"] * 5
+
+
+def test_broken_rows_are_counted_not_fatal(tmp_path):
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"code": program(1)}, {"code": 5}, {"code": "\ud800" * 300}, [1]])
+    path.write_bytes(path.read_bytes() + b"{not json\n\n")
+    recipe = recipe_of({"kind": "jsonl", "path": str(path), "language": "rust", "text_key": "code"})
+    reader = SourceReader(recipe.corpus, ["rust"], 0)
+    assert [document.text for document in reader.run()] == [program(1)]
+    assert reader.stats.stats["dropped/unreadable/rust"].total == 3
+    assert reader.stats.stats["dropped/encoding/rust"].total == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.jsonl", b'{"body": "x"}\n', r"no column named text or content or code \(columns: body\); set text_key"),
+        ("rows.jsonl", b'{"text": "x"}\n', "neither path nor language; set the source's language"),
+        ("other.csv", b"", "no file that ends in"),
+    ],
+)
+def test_files_of_no_use_are_refused_with_the_reason(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    kind = "parquet" if name.endswith("parquet") else "jsonl"
+    with pytest.raises(CorpusError, match=message):
+        find(kind, tmp_path)
+
+
+def test_a_parquet_file_without_the_column_is_refused(tmp_path):
+    write_parquet(tmp_path / "rows.parquet", [{"body": "x", "path": "a.rs"}])
+    with pytest.raises(CorpusError, match=r"no column named text or content or code \(columns: path\); set text_key"):
+        find("parquet", tmp_path)
+
+
+def test_no_more_rows_are_held_than_the_budget_needs(tmp_path, monkeypatch):
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"text": program(seed)} for seed in range(60)])
+    drawn, held = {}, {}
+    for budget in (8_000, 10_000_000):
+        recipe = recipe_of({"kind": "jsonl", "path": str(path), "language": "rust"}, max_bytes_per_language=budget)
+        reader = SourceReader(recipe.corpus, ["rust"], 0)
+        gather = reader._gather
+        monkeypatch.setattr(
+            reader, "_gather", lambda *args, gather=gather, budget=budget: held.setdefault(budget, gather(*args))
+        )
+        drawn[budget] = [document.id for document in reader.run()]
+        assert reader.stats.stats["found/rust"].total == 60
+        assert reader.stats.stats["dropped/over_budget/rust"].total == 60 - len(drawn[budget])
+    assert len(held[8_000]) == len(drawn[8_000]) + 1 < 20
+    assert drawn[8_000] == drawn[10_000_000][: len(drawn[8_000])]
+
+
+def test_of_a_file_that_breaks_off_what_came_before_counts(tmp_path):
+    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(200)]
+    path = write_jsonl(tmp_path / "rows.jsonl.gz", rows)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = find("jsonl", path, ("rust",))
+    assert 50 < len(found) < 150
+    assert [row.open().read().decode() for row in found[:50]] == [program(seed) for seed in range(50)]
+    assert found[-1].path == f"{tmp_path.name}/rows.jsonl.gz"
+    with pytest.raises(OSError, match="no text"):
+        found[-1].open()
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1 not really")
+    assert [row.path for row in find("parquet", tmp_path, ("go",))] == [f"{tmp_path.name}/rows.parquet"]
+
+
+def test_a_broken_line_may_be_of_any_language_and_a_line_without_end_is_not_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_files, "_MAX_LINE_BYTES", 3000)
+    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(2)]
+    path = write_jsonl(tmp_path / "rows.jsonl", rows)
+    path.write_bytes(b'{"text": "' + b"x" * 10_000 + b'"}\n' + path.read_bytes() + b"{not json")
+    found = find("jsonl", path, ("rust",))
+    assert [row.path.rpartition("#")[2] for row in found] == ["0", "1/0.rs", "2/1.rs", "3"]
+    assert found[1].open().read().decode() == program(0)
+    assert [row.path.rpartition("#")[2] for row in find("jsonl", path, ("go",))] == ["0", "3"]
+
+
+@pytest.mark.parametrize("name", ["pretty.json", "list.json", "lines.jsonl", "none.json.gz", "none.parquet"])
+def test_a_file_without_a_row_counts_once_with_the_first_language(tmp_path, name):
+    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(100)]
+    content = {
+        "pretty": json.dumps(rows[0] | {"more": rows}, indent=2),
+        "list": json.dumps(rows, indent=2),
+        "lines": "\n".join(json.dumps(list(row.values())) for row in rows),
+        "none": "something else",
+    }
+    (tmp_path / name).write_text(content[name.partition(".")[0]])
+    kind = "parquet" if name.endswith("parquet") else "jsonl"
+    assert unreadable({"kind": kind, "path": str(tmp_path / name)}) == {"rust": 1}
+    assert unreadable({"kind": kind, "path": str(tmp_path / name), "language": "python"}) == {"python": 1}
+
+
+def unreadable(source: dict, languages: tuple[str, ...] = ("rust", "python", "go")) -> dict[str, int]:
+    """Number of files and rows found unreadable, by language; none may be found otherwise."""
+    reader = SourceReader(recipe_of(source).corpus, languages, 0)
+    assert not list(reader.run())
+    return {
+        label.rpartition("/")[2]: int(metric.total)
+        for label, metric in reader.stats.stats.items()
+        if label.startswith("dropped/unreadable/")
+    }
+
+
+STACK = {
+    "hexsha": "0",
+    "content": program(1),
+    "lang": "C++",
+    "ext": "h",
+    "size": 700,
+    "max_stars_repo_path": "src/a.h",
+    "max_stars_repo_licenses": ["MIT", "Apache-2.0"],
+}
+STARCODER = {"content": program(2), "max_stars_repo_path": "b.rs", "max_stars_repo_name": "o/r", "id": "7"}
+SMOL = {"content": program(3), "lang": "Rust", "licenses": ["ISC"], "repository_name": "o/r", "path": "c.in"}
+NAMELESS = {"content": program(4), "ext": "rs"}
+
+
+def test_columns_of_well_known_data_sets_need_no_settings(tmp_path):
+    for number, row in enumerate((STACK, STARCODER, SMOL, NAMELESS, STACK | {"lang": "C"})):
+        write_parquet(tmp_path / f"{number}.parquet", [row])
+    assert [(row.language, row.path.partition("#")[2], row.licence) for row in find("parquet", tmp_path)] == [
+        ("rust", "0/b.rs", "unknown"),
+        ("rust", "0/c.in", "ISC"),
+        ("rust", "0.rs", "unknown"),
+        ("cpp", "0/src/a.h", "MIT AND Apache-2.0"),
+    ]
+
+
+def test_of_several_licences_of_a_row_all_hold(tmp_path):
+    licences = (["MIT OR GPL-2.0-only", "Apache-2.0"], ["MIT", "MIT"], ["MIT", None, ""], [], None)
+    rows = [{"text": program(1), "path": "a.rs", "licenses": value} for value in licences]
+    found = find("jsonl", write_jsonl(tmp_path / "rows.jsonl", rows))
+    assert [row.licence for row in found] == [
+        "(MIT OR GPL-2.0-only) AND Apache-2.0", "MIT", "MIT", "unknown", "unknown"
+    ]  # fmt: skip
+
+
+def test_the_documents_of_a_corpus_can_be_a_source(corpus):
+    path = corpus[0] / "documents" / "train"
+    found = find("jsonl", path)
+    assert len(found) == sum(counts.train_files for counts in corpus[1].languages.values())
+    assert {row.licence for row in found} == {"Apache-2.0", "MIT"}

@@ -1,0 +1,241 @@
+"""Which files are read, under which name and licence, and why others are not."""
+
+import codecs
+import gzip
+import json
+import random
+import subprocess
+import tarfile
+import tracemalloc
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from datatrove.data import Document
+
+from multipl_moe.corpus.read.sources import SourceReader
+from multipl_moe.languages.table import LANGUAGES
+from multipl_moe.recipe.corpus import SourceSection
+from tests.corpus.conftest import program, recipe_of, write_files
+from tests.corpus.licences.test_licence_texts import MIT
+from tests.corpus.read.test_language_detection import C_HEADER, CPP_HEADER
+
+
+def read(*sources: dict, languages: tuple[str, ...] = ("rust",), seed: int = 0, **corpus):
+    """The documents drawn and the step's statistics."""
+    reader = SourceReader(recipe_of(*sources, **corpus).corpus, languages, seed)
+    documents: list[Document] = list(reader.run())
+    return documents, {label: metric.total for label, metric in reader.stats.stats.items()}
+
+
+def folder(path: Path, **keys) -> dict:
+    return {"kind": "folder", "path": str(path), **keys}
+
+
+def test_folders_are_read_recursively_and_languages_told_by_extension(tmp_path):
+    write_files(tmp_path / "tree" / "deep" / "er", ".rs", 2)
+    write_files(tmp_path / "tree" / "__pycache__", ".rs", 1, first_seed=50)
+    write_files(tmp_path / "tree", ".HPP", 1)
+    (tmp_path / "tree" / "README").write_text(program(1))
+    (tmp_path / "tree" / "notes.unknown").write_text(program(2))
+    documents, _ = read(folder(tmp_path / "tree"), languages=("rust", "cpp", "english"))
+    name = f"{tmp_path.name}/tree"
+    assert sorted((document.metadata["language"], document.id) for document in documents) == [
+        ("cpp", f"{name}/file_0.HPP"),
+        ("english", f"{name}/README"),
+        ("rust", f"{name}/deep/er/file_0.rs"),
+        ("rust", f"{name}/deep/er/file_1.rs"),
+    ]
+    assert {document.metadata["source"] for document in documents} == {"folder"}
+    assert {document.text for document in documents} == {program(0), program(1)}
+
+
+def test_the_language_of_a_source_overrides_extensions(tmp_path):
+    (tmp_path / "a.inc").write_text(program(1))
+    documents, _ = read(folder(tmp_path, language="rust"))
+    assert [document.metadata["language"] for document in documents] == ["rust"]
+
+
+def test_files_that_cannot_be_used_are_counted_by_reason(tmp_path):
+    write_files(tmp_path, ".rs", 2)
+    (tmp_path / "binary.rs").write_bytes(b"\0" * 300)
+    (tmp_path / "latin.rs").write_bytes("é".encode("latin-1") * 300)
+    (tmp_path / "large.rs").write_text("x" * 5001)
+    (tmp_path / "small.rs").write_text("x" * 199)
+    (tmp_path / "broken.rs.gz").write_bytes(gzip.compress(program(5).encode())[:-12])
+    (tmp_path / "dangling.rs").symlink_to(tmp_path / "nowhere")
+    documents, stats = read(folder(tmp_path), max_file_bytes=5000)
+    reasons = ("binary", "encoding", "too_large", "too_small", "unreadable")
+    assert [stats[f"dropped/{reason}/rust"] for reason in reasons] == [1, 1, 1, 1, 2]
+    assert (len(documents), stats["found/rust"]) == (2, 8)
+
+
+@pytest.mark.parametrize("is_stripped", [True, False])
+def test_a_file_without_text_is_too_small_whatever_the_limit(tmp_path, is_stripped):
+    for number, content in enumerate((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, b"")):
+        (tmp_path / f"{number}.rs").write_bytes(content)
+    documents, stats = read(folder(tmp_path), min_file_bytes=0, strip_licence_headers=is_stripped)
+    assert (documents, stats["dropped/too_small/rust"]) == ([], 3)
+
+
+def test_of_planted_files_every_binary_and_mis_encoded_one_is_found(tmp_path):
+    rng = random.Random(0)
+    write_files(tmp_path, ".rs", 30)
+    for number in range(10):
+        noise = rng.randbytes(2000)
+        (tmp_path / f"binary_{number}.rs").write_bytes(noise if number % 2 else noise.replace(b"\0", b""))
+        text = program(100 + number).replace("é", "éßü").encode(["latin-1", "cp1252"][number % 2])
+        (tmp_path / f"encoded_{number}.rs").write_bytes(text)
+        marked = program(200 + number).encode(["utf-16", "utf-8-sig"][number % 2])
+        (tmp_path / f"marked_{number}.rs").write_bytes(marked)
+    documents, stats = read(folder(tmp_path))
+    assert (stats["dropped/binary/rust"], stats["dropped/encoding/rust"], stats["found/rust"]) == (10, 10, 60)
+    assert {document.text for document in documents} == {program(seed) for seed in (*range(30), *range(200, 210))}
+
+
+def test_gzipped_files_are_read_and_a_bomb_is_not_unpacked(tmp_path):
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(program(1).encode()))
+    (tmp_path / "bomb.md.gz").write_bytes(gzip.compress(b"x" * 50_000_000, 1))
+    documents, stats = read(folder(tmp_path), languages=("english",))
+    assert [document.text for document in documents] == [program(1)]
+    assert stats["dropped/too_large/english"] == 1
+
+
+def test_a_file_comes_with_the_licence_of_its_source_or_of_the_file_at_its_root(tmp_path):
+    (tmp_path / "a.rs").write_text(program(1))
+    for given, expected in (("Apache-2.0", "Apache-2.0"), (None, "unknown")):
+        (document,), _ = read(folder(tmp_path, licence=given))
+        assert document.metadata["licence"] == expected
+    (tmp_path / "LICENSE").write_text(MIT)
+    (document,), _ = read(folder(tmp_path))
+    assert document.metadata["licence"] == "MIT"
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["add", "."], [*identity, "commit", "-qm", "1"], ["rm", "-q", "LICENSE"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    (document,), _ = read({"kind": "git", "path": str(tmp_path), "revision": "HEAD"})
+    assert document.metadata["licence"] == "MIT"
+    (document,), _ = read({"kind": "git", "path": str(tmp_path)})
+    assert document.metadata["licence"] == "unknown"
+
+
+def test_the_draw_depends_on_the_seed_and_a_larger_budget_keeps_the_files_of_a_smaller_one(tmp_path):
+    write_files(tmp_path, ".rs", 40)
+    one, stats = read(folder(tmp_path), max_bytes_per_language=8_000)
+    again, _ = read(folder(tmp_path), max_bytes_per_language=8_000)
+    other, _ = read(folder(tmp_path), max_bytes_per_language=8_000, seed=1)
+    more, _ = read(folder(tmp_path), max_bytes_per_language=16_000)
+    ids = [[document.id for document in documents] for documents in (one, again, other, more)]
+    assert ids[0] == ids[1] == ids[3][: len(one)]
+    assert ids[0] != ids[2]
+    drawn_bytes = sum(len(document.text.encode()) for document in one)
+    assert 7_000 < drawn_bytes <= 8_000
+    assert stats["dropped/over_budget/rust"] == 40 - len(one)
+
+
+def test_toolchains_read_folders_behind_links_once_and_the_first_archive(tmp_path, monkeypatch):
+    write_files(tmp_path / "real" / "library", ".rs", 2)
+    write_files(tmp_path / "real" / "library" / "site-packages", ".rs", 1, first_seed=7)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for version in ("17", "21"):
+        (tmp_path / version).mkdir()
+        with zipfile.ZipFile(tmp_path / version / "src.zip", "w") as archive:
+            archive.writestr("java.base/java/A.java", program(int(version)))
+            archive.writestr("java.base/notes.txt", program(1))
+    (tmp_path / "11").mkdir()
+    (tmp_path / "11" / "src.zip").symlink_to(tmp_path / "nowhere")
+    libraries = {"rust": ("link/library", "real/library"), "java": ("*/src.zip",)}
+    for language, patterns in libraries.items():
+        entry = replace(LANGUAGES[language], library=tuple(f"{tmp_path}/{pattern}" for pattern in patterns))
+        monkeypatch.setitem(LANGUAGES, language, entry)
+    documents, _ = read({"kind": "toolchains"}, languages=("rust", "java"))
+    assert [document.text for document in documents if document.metadata["language"] == "java"] == [program(17)]
+    assert sorted(document.id for document in documents) == [
+        "17/src.zip/java.base/java/A.java",
+        "real/library/file_0.rs",
+        "real/library/file_1.rs",
+    ]
+    assert {document.metadata["licence"] for document in documents} == {
+        LANGUAGES["java"].library_licence,
+        LANGUAGES["rust"].library_licence,
+    }
+
+
+def test_the_running_pythons_library_is_found_without_installed_packages():
+    documents, _ = read({"kind": "toolchains"}, languages=("python",), max_bytes_per_language=100_000)
+    assert documents
+    assert not any("site-packages" in document.id or "dist-packages" in document.id for document in documents)
+
+
+def test_every_kind_of_the_recipe_is_read_by_something():
+    kinds = SourceSection.model_fields["kind"].annotation
+    assert set(kinds.__args__) == {"toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"}  # pyright: ignore
+
+
+def test_without_a_budget_every_file_is_drawn_in_the_same_order(tmp_path):
+    write_files(tmp_path / "tree", ".rs", 20)
+    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(50, 60)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    sources = [{"kind": "jsonl", "path": str(tmp_path / "rows.jsonl")}, folder(tmp_path / "tree")]
+    documents, stats = read(*sources, max_bytes_per_language=None)
+    assert {document.text for document in documents} == {program(seed) for seed in (*range(20), *range(50, 60))}
+    assert stats["found/rust"] == 30
+    for budget in (10_000, 10**7):
+        budgeted, _ = read(*sources, max_bytes_per_language=budget)
+        assert [document.id for document in budgeted] == [document.id for document in documents[: len(budgeted)]]
+    assert len(budgeted) == 30
+
+
+def test_headers_count_only_where_their_content_is_of_the_language(tmp_path):
+    with tarfile.open(tmp_path / "headers.tar", "w") as archive:
+        for number in range(12):
+            (tmp_path / "file").write_bytes((C_HEADER if number % 3 else CPP_HEADER) + b"// %d\n" % number)
+            archive.add(tmp_path / "file", f"inc/{number}.h")
+    (tmp_path / "file").unlink()
+    (tmp_path / "script").write_text("#!/usr/bin/env ruby\n" + program(1))
+    (tmp_path / "tree.h").write_bytes(CPP_HEADER)
+    sources = ({"kind": "archive", "path": str(tmp_path / "headers.tar")}, folder(tmp_path))
+    for budget in (None, 4 * len(CPP_HEADER)):
+        documents, stats = read(*sources, languages=("cpp", "ruby"), max_bytes_per_language=budget)
+        of_ruby = [document for document in documents if document.metadata["language"] == "ruby"]
+        assert [document.id.rsplit("/", 1)[1] for document in of_ruby] == ["script"]
+        assert all(document.text.startswith("#pragma once") for document in documents if document not in of_ruby)
+        assert len(documents) == (6 if budget is None else 4)
+        assert stats["found/ruby"] == 1
+        assert stats["found/cpp"] - stats.get("dropped/over_budget/cpp", 0) == len(documents) - 1
+
+
+def test_a_language_that_no_content_turns_out_to_be_of_has_no_file_found(tmp_path):
+    (tmp_path / "a.h").write_bytes(C_HEADER)
+    for budget in (None, 10_000):
+        documents, stats = read(folder(tmp_path), languages=("cpp",), max_bytes_per_language=budget)
+        assert documents == []
+        assert stats["found/cpp"] == 0
+
+
+@pytest.mark.parametrize("budget", [None, 400_000])
+@pytest.mark.parametrize("kind", ["archive", "jsonl"])
+def test_memory_is_that_of_the_budget_and_not_of_the_source(tmp_path, kind, budget):
+    texts = [program(seed) * 100 for seed in range(120)]  # 80 kB each
+    path = tmp_path / {"archive": "a.tar.gz", "jsonl": "a.jsonl.gz"}[kind]
+    if kind == "jsonl":
+        with gzip.open(path, "wt", compresslevel=1) as lines:
+            lines.writelines(json.dumps({"text": text, "path": "a.rs"}) + "\n" for text in texts)
+    else:
+        with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+            for number, text in enumerate(texts):
+                (tmp_path / "file").write_text(text)
+                archive.add(tmp_path / "file", f"{number}.rs")
+    total = sum(len(text.encode()) for text in texts)
+    del texts
+    reader = SourceReader(
+        recipe_of({"kind": kind, "path": str(path)}, max_bytes_per_language=budget).corpus, ["rust"], 0
+    )
+    tracemalloc.start()
+    drawn = sum(len(document.text.encode()) for document in reader.run())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total > 8_000_000
+    assert drawn == total if budget is None else 300_000 < drawn <= 400_000
+    assert peak < 1_500_000

@@ -1,0 +1,78 @@
+"""The corpus is the same whatever runs its tasks, however many at a time."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.corpus import build_corpus, pipeline
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe.recipe import Recipe
+from tests.corpus.conftest import content, on_executor
+
+
+@pytest.fixture(scope="session")
+def ray() -> None:
+    """Ray; where it is missing its tests are skipped, but not in CI."""
+    if "CI" not in os.environ:
+        pytest.importorskip("ray")
+
+
+def build(recipe: Recipe, tokenizer_folder: Path, output: Path) -> dict[str, bytes]:
+    build_corpus(recipe, tokenizer_folder, output)
+    return content(output)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_any_number_of_workers_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_path, workers):
+    recipe = on_executor(corpus_recipe, workers=workers)
+    assert build(recipe, tokenizer_folder, tmp_path / "out") == content(corpus[0])
+
+
+def test_workers_end_whatever_this_process_does_with_sigterm(corpus_recipe, tokenizer_folder, tmp_path):
+    # The pool would wait for a worker that outlives SIGTERM for ever, so this runs in a process that can be given up.
+    script = textwrap.dedent(f"""
+        import signal
+        from pathlib import Path
+        from multipl_moe.corpus import build_corpus
+        from multipl_moe.recipe.recipe import load_recipe
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        build_corpus(load_recipe(Path({str(tmp_path / "recipe.yaml")!r})), Path({str(tokenizer_folder)!r}), Path("out"))
+    """)
+    (tmp_path / "recipe.yaml").write_text(on_executor(corpus_recipe, workers=2).to_yaml())
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=120)
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_without_a_budget_any_number_of_parts_makes_the_same_corpus(corpus_recipe, tokenizer_folder, tmp_path):
+    section = corpus_recipe.corpus.model_copy(update={"max_bytes_per_language": None})
+    recipe = corpus_recipe.model_copy(update={"corpus": section})
+    whole = build(recipe, tokenizer_folder, tmp_path / "whole")
+    assert build(on_executor(recipe, parts=3, workers=2), tokenizer_folder, tmp_path / "parts") == whole
+
+
+def test_a_part_has_its_part_of_the_budget(corpus_recipe, tokenizer_folder, tmp_path):
+    section = corpus_recipe.corpus.model_copy(update={"max_bytes_per_language": 12_000})
+    recipe = on_executor(corpus_recipe.model_copy(update={"corpus": section}), parts=2)
+    manifest = build_corpus(recipe, tokenizer_folder, tmp_path / "out")
+    for counts in manifest.languages.values():
+        assert 8_000 < counts.train_bytes + counts.validation_bytes <= 12_000
+        assert counts.dropped["over_budget"] > 0
+
+
+def test_ray_makes_the_same_corpus(ray, corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_SEARCHES_PER_PART", 1)  # each task is a process that imports everything
+    recipe = on_executor(corpus_recipe, kind="ray", workers=2)
+    assert recipe.corpus.near_duplicates
+    assert build(recipe, tokenizer_folder, tmp_path / "out") == content(corpus[0])
+    assert (tmp_path / "out" / "logs" / "4_buckets" / "completions" / "00000").exists()
+
+
+def test_ray_that_is_not_installed_is_named(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"ray is not installed; pip install 'multipl-moe\[ray\]'"):
+        build_corpus(on_executor(corpus_recipe, kind="ray"), tokenizer_folder, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
