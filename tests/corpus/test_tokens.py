@@ -11,8 +11,8 @@ from transformers import AutoTokenizer
 
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents, tokens
 from multipl_moe.corpus.fim import FimRule, undo_fim
-from multipl_moe.corpus.packed import IGNORED_LABEL, PackedTokens
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer
+from multipl_moe.data.packed import IGNORED_LABEL, PackedTokens
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
 from multipl_moe.recipe.recipe import Recipe

@@ -10,13 +10,13 @@ from transformers import AutoTokenizer
 from multipl_moe import MultiplMoeConfig
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.documents import read_documents
+from multipl_moe.data.calibration_data import calibration_batches
 from multipl_moe.eval import router_health as module
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.router_health import RouterHealth
-from multipl_moe.train.data import calibration_batches
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.train.tiny import World
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.data.calibration_data import calibration_batches
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.selection import num_taken
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
-from multipl_moe.train.data import calibration_batches
 from tests.conftest import random_tokens, randomise, tiny_hybrid
 from tests.train.tiny import World
 

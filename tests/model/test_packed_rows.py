@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, modeling_flash_attention_utils
 
-from multipl_moe.corpus.packed import IGNORED_LABEL, PackedTokens
-from multipl_moe.corpus.packing import PACKINGS
+from multipl_moe.data.packed import IGNORED_LABEL, PackedTokens
+from multipl_moe.data.packing import PACKINGS
 from multipl_moe.model.documents import PADDING_POSITION, attention_arguments
 from tests.conftest import VOCABULARY, random_tokens, randomise, tiny_base_config, tiny_hybrid
 from tests.corpus.token_files import write_tokens

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from multipl_moe.corpus.packing import PackingCounts
+from multipl_moe.data.packing import PackingCounts
+from multipl_moe.data.training_data import LanguageShare, MixtureSummary
 from multipl_moe.report.packing_tables import mixture_table, packing_table
-from multipl_moe.train.mixture import LanguageShare, MixtureSummary
 
 _WINDOWS = PackingCounts(64, 6_500, 101, 0, 36, 200, 150)
 _BEST_FIT = PackingCounts(64, 6_500, 102, 28, 0, 200, 50)

@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import TrainerCallback
 
+from multipl_moe.data.training_data import training_data
 from multipl_moe.errors import TrainingError
 from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.train.bad_steps import BadStepGuard
-from multipl_moe.train.mixture import training_data
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import tokens_per_step

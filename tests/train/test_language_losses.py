@@ -13,9 +13,9 @@ from transformers import TrainerCallback
 from transformers.loss.loss_utils import ForCausalLMLoss
 
 from multipl_moe.checkpoints.loading import load_dense
+from multipl_moe.data.training_data import mixture, training_data
 from multipl_moe.train.language_losses import LanguageLosses, WithLanguage
 from multipl_moe.train.methods import load_for_training
-from multipl_moe.train.mixture import mixture, training_data
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import train_model

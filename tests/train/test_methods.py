@@ -7,9 +7,9 @@ import torch
 from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_config, load_dense
+from multipl_moe.data.training_data import training_data
 from multipl_moe.errors import BaseModelError
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
-from multipl_moe.train.mixture import training_data
 from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Interrupt
 from tests.train.tiny import World, tensors, with_train

@@ -12,11 +12,11 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from multipl_moe.corpus.packing import Packing
+from multipl_moe.data.packing import Packing
+from multipl_moe.data.training_data import TrainingData, training_data
 from multipl_moe.errors import OutputError
 from multipl_moe.model.documents import attention_arguments
 from multipl_moe.train import ordered_trainer
-from multipl_moe.train.mixture import TrainingData, training_data
 from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Interrupt
 from tests.train.killable import Death, Job, exit_codes, start

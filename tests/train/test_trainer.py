@@ -14,15 +14,15 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus import CorpusManifest
 from multipl_moe.corpus.documents import read_documents
+from multipl_moe.data.calibration_data import calibration_batches
+from multipl_moe.data.training_data import mixture
 from multipl_moe.errors import CorpusError, OutputError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.decontamination import record_of_model
-from multipl_moe.train.data import calibration_batches
 from multipl_moe.train.methods import prepare
-from multipl_moe.train.mixture import mixture
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import compute_dtype, tokens_per_step, training_steps
 from multipl_moe.train.stages import frozen_hashes, verify_frozen

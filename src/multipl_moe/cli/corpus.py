@@ -48,8 +48,8 @@ def corpus(
     """
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.corpus.dropped import DROPPED_NAME
-    from multipl_moe.corpus.packed import packing_by_language
     from multipl_moe.corpus.pipeline import build_corpus
+    from multipl_moe.data.packed import packing_by_language
     from multipl_moe.report.packing_tables import packing_table
     from multipl_moe.report.tables import corpus_table
     from multipl_moe.system.staging import refuse_existing

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from multipl_moe.cli.app import console
 
 if TYPE_CHECKING:
+    from multipl_moe.data.training_data import MixtureSummary
     from multipl_moe.recipe.recipe import Recipe
-    from multipl_moe.train.mixture import MixtureSummary
 
 
 def data_shown(recipe: "Recipe") -> "Callable[[MixtureSummary], None]":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from multipl_moe.corpus.windows import padded, window_turns
+from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.router_health import RouterHealth, measure_router_health
 from multipl_moe.recipe.recipe import Recipe

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from multipl_moe.corpus.packing import Packing, PackingCounts
+from multipl_moe.data.packing import Packing, PackingCounts
+from multipl_moe.data.training_data import MixtureSummary
 from multipl_moe.languages.table import LANGUAGES, Language
-from multipl_moe.train.mixture import MixtureSummary
 
 _TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit"}
 

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedModel
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.corpus.packed import IGNORED_LABEL
-from multipl_moe.corpus.windows import padded, window_turns
+from multipl_moe.data.packed import IGNORED_LABEL
+from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.errors import CorpusError
 from multipl_moe.model.statistics import observe_with
 from multipl_moe.recipe.recipe import Recipe

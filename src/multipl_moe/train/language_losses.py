@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Subset
 
-from multipl_moe.corpus.packed import IGNORED_LABEL
+from multipl_moe.data.packed import IGNORED_LABEL
 
 LANGUAGE_KEY = "language"
 

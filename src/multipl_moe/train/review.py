@@ -7,6 +7,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
 from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
+from multipl_moe.data.calibration_data import calibration_batches, expert_use_batches
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -14,7 +15,6 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.provenance import STAGE1_FILE, stage1_record
 from multipl_moe.system.launch import num_processes
-from multipl_moe.train.data import calibration_batches, expert_use_batches
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review_calibration import calibrate_after_review
 from multipl_moe.train.review_trainer import ReviewTrainer

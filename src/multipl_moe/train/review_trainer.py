@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from multipl_moe.corpus.packed import IGNORED_LABEL
+from multipl_moe.data.packed import IGNORED_LABEL
 from multipl_moe.model.decoder import hybrid_layers_of, routing_as_in_training
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
 from multipl_moe.model.losses import balanced_experts, load_balancing_loss

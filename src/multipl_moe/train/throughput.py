@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.data.training_data import training_data
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.device import move_to_best_device
 from multipl_moe.train.methods import prepare
-from multipl_moe.train.mixture import training_data
 from multipl_moe.train.settings import attention_implementation, compute_dtype, unify_dtype
 from multipl_moe.train.timing import seconds_of
 

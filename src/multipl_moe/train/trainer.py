@@ -12,6 +12,8 @@ from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_se
 
 from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.checkpoints.new_tokens import dense_start
+from multipl_moe.data.calibration_data import calibration_batches, expert_use_batches, require_same_tokenizer
+from multipl_moe.data.training_data import MixtureSummary, training_data
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
@@ -25,11 +27,9 @@ from multipl_moe.system.preemption import preemptible
 from multipl_moe.system.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.callbacks import TrainingClock
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
-from multipl_moe.train.data import calibration_batches, expert_use_batches, require_same_tokenizer
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import METHODS, load_for_training, merge_adapters, prepare
-from multipl_moe.train.mixture import MixtureSummary, training_data
 from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_learn
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import join, main_first, wait_for_all

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.corpus.windows import padded, window_turns
+from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.router_health import extreme_ratios
 from multipl_moe.model.segment_moe import segment_gates

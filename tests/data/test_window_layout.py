@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from multipl_moe.corpus.window_layout import WindowLayout
+from multipl_moe.data.window_layout import WindowLayout
 
 
 @pytest.mark.parametrize(

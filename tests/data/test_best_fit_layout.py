@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multipl_moe.corpus.best_fit_layout import BestFitLayout, best_fit_decreasing
+from multipl_moe.data.best_fit_layout import BestFitLayout, best_fit_decreasing
 
 
 def _slow(lengths: list[int], capacity: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from multipl_moe.corpus.packing import PackingCounts
+from multipl_moe.data.packing import PackingCounts
 
 
 class WindowLayout:

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.corpus.mixture import MixtureDataset
-from multipl_moe.corpus.mixture_weights import shares_within, weights_by_size
-from multipl_moe.corpus.packed import PackedTokens
-from multipl_moe.corpus.packing import Packing, PackingCounts
+from multipl_moe.data.mixture_dataset import MixtureDataset
+from multipl_moe.data.mixture_weights import shares_within, weights_by_size
+from multipl_moe.data.packed import PackedTokens
+from multipl_moe.data.packing import Packing, PackingCounts
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.recipe.recipe import Recipe
 

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
+from multipl_moe.data.calibration_data import require_same_tokenizer
 from multipl_moe.errors import ConfigError, CorpusError
-from multipl_moe.train.data import require_same_tokenizer
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import save_beginning_texts
-
-from .tiny import World, tiny_recipe, with_train
+from tests.train.tiny import World, tiny_recipe, with_train
 
 
 def test_another_tokenizer_is_refused(world: World, tmp_path: Path):

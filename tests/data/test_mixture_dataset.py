@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import Dataset
 
-from multipl_moe.corpus import MixtureDataset
+from multipl_moe.data.mixture_dataset import MixtureDataset
 from multipl_moe.errors import ConfigError
 
 

@@ -9,13 +9,13 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.corpus.mixture import MixtureDataset
 from multipl_moe.corpus.token_files import TokenFiles
-from multipl_moe.corpus.windows import padded, window_turns
+from multipl_moe.data.mixture_dataset import MixtureDataset
+from multipl_moe.data.spread_windows import padded, window_turns
+from multipl_moe.data.training_data import mixture
 from multipl_moe.errors import BaseModelError, CorpusError
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
-from multipl_moe.train.mixture import mixture
 
 _CALIBRATION_ROWS = 32
 _EXPERT_USE_SEED_OFFSET = 2

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from multipl_moe.corpus import windows as module
 from multipl_moe.corpus.documents import TextFile
-from multipl_moe.corpus.windows import padded, window_turns
+from multipl_moe.data import spread_windows as module
+from multipl_moe.data.spread_windows import padded, window_turns
 from tests.fixtures import save_beginning_texts, save_tokenizer
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multipl_moe.corpus.mixture_weights import shares_within, weights_by_size
+from multipl_moe.data.mixture_weights import shares_within, weights_by_size
 
 _SIZES = {"rust": 8_000_000, "go": 1_000_000, "ruby": 64_000_000}
 

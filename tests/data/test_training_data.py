@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from multipl_moe.corpus.manifest import FORMAT_VERSION, CorpusManifest, LanguageCounts
+from multipl_moe.data.training_data import TrainingData, training_data
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
-from multipl_moe.train.mixture import TrainingData, training_data
 from tests.corpus.token_files import write_tokens
 
 _LENGTHS = {"rust": [40] * 50, "go": [64] * 90, "python": [10, 100, 33] * 40}  # of documents; best fit pads rust's
