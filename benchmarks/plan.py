@@ -21,13 +21,13 @@ from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.demo import DEMO_RECIPE
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
+from multipl_moe.train.freezing import frozen_hashes
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
 from multipl_moe.train.plan import plan_training, starting_config
 from multipl_moe.train.runtime import runtime_bytes
 from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
 from multipl_moe.train.speed import measure_speed
-from multipl_moe.train.stages import frozen_hashes
 from multipl_moe.upcycle.convert import upcycle
 
 _MAX_ERROR = 0.15

@@ -19,15 +19,15 @@ from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.corpus.read.candidates import has_library
 from multipl_moe.errors import ConfigError, OutputError
-from multipl_moe.eval.languages import LanguageScores, score_languages
+from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.router_health import router_health
+from multipl_moe.eval.score_changes import compare_scores, run_metrics
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import write_report
-from multipl_moe.report.metrics import compare_scores, run_metrics
 from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
 from multipl_moe.report.verdict_tables import comparison_table

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from multipl_moe.compare.comparison import Comparison, load_comparison
+from multipl_moe.compare.schema import Comparison, load_comparison
 from tests.train.tiny import World, tiny_world
 
 

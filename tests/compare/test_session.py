@@ -13,7 +13,8 @@ import torch
 from rich.console import Console
 
 from multipl_moe.compare import run as run_module
-from multipl_moe.compare.comparison import (
+from multipl_moe.compare.run import read_scores
+from multipl_moe.compare.schema import (
     Comparison,
     WarmStart,
     common_recipe,
@@ -21,11 +22,10 @@ from multipl_moe.compare.comparison import (
     load_comparison,
     planned_runs,
 )
-from multipl_moe.compare.run import read_scores
 from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, OutputError, TrainingError, UserError
+from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
-from multipl_moe.report.metrics import compare_scores
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt

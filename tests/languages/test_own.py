@@ -9,10 +9,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.corpus import build_corpus, read_documents
 from multipl_moe.errors import ConfigError
-from multipl_moe.eval.languages import score_languages
+from multipl_moe.eval.language_scores import score_languages
+from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.export.model_card import measured_rows
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
-from multipl_moe.report.metrics import compare_scores
 from multipl_moe.report.plots import gain_plot
 from multipl_moe.report.tables import corpus_table, result_table
 from tests.train.tiny import World, tiny_world

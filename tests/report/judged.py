@@ -3,7 +3,7 @@
 from typing import Any
 
 from multipl_moe.eval.verdict import VerdictSettings
-from multipl_moe.eval.verdict_comparison import judge_against
+from multipl_moe.eval.verdict_against import judge_against
 from tests.eval.judged import problems, results
 
 ASKED = problems("rust", 20) + problems("python", 20) + problems("go", 20)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from multipl_moe.report.html import write_report
-from tests.report.conftest import SUMMARY, only
+from tests.eval.measured import SUMMARY, only
 
 _LOADING_ATTRIBUTES = {"src", "href", "xlink:href", "srcset", "data", "poster", "background", "action"}
 _VOID = {"meta", "link", "br", "img", "hr", "input"}

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
-from tests.report.conftest import SUMMARY, only
+from tests.eval.measured import SUMMARY, only
 
 TITLES = {"rust": "Rust", "cpp": "C++", "python": "Python", "english": "English text"}
 

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCounts
-from multipl_moe.report.metrics import describe_scores
+from multipl_moe.eval.score_changes import describe_scores
 from multipl_moe.report.tables import audit_table, corpus_table, result_table, scores_table
-from multipl_moe.train.stages import Audit
+from multipl_moe.train.freezing import Audit
 
 
 def _lines(table: Table) -> list[str]:

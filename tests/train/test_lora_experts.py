@@ -10,8 +10,8 @@ from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.model.expert_use import ExpertUse
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
+from multipl_moe.train.freezing import verify_frozen
 from multipl_moe.train.methods import prepare
-from multipl_moe.train.stages import verify_frozen
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import VOCABULARY, random_tokens

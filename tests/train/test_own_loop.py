@@ -16,7 +16,7 @@ import multipl_moe
 from multipl_moe import HybridCallback, calibrate_routing, freeze_base, measure_router_health
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.train.stages import frozen_hashes, verify_frozen
+from multipl_moe.train.freezing import frozen_hashes, verify_frozen
 from tests.conftest import random_tokens, tiny_base_config, tiny_hybrid
 
 _PAGE = Path(__file__).parents[2] / "docs" / "own-loop.md"

@@ -11,11 +11,11 @@ from transformers import TrainerCallback
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.data.calibration_data import calibration_batches
 from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.eval.review import score_hybrid, segment_experts, shared_share
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.report.review import score_hybrid, segment_experts, shared_share
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review import review_model, review_stage, router_names
 from multipl_moe.upcycle.convert import upcycle

@@ -13,9 +13,9 @@ from multipl_moe.model import hybrid
 from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
+from multipl_moe.train.freezing import freeze_all_but
 from multipl_moe.train.new_rows import let_new_rows_learn
 from multipl_moe.train.sharding import full_weights, is_sharded, load_sharded, save_sharded, shard
-from multipl_moe.train.stages import freeze_all_but
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.distributed import run_processes
 

@@ -22,10 +22,10 @@ from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.decontamination import record_of_model
+from multipl_moe.train.freezing import frozen_hashes, verify_frozen
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import compute_dtype, tokens_per_step, training_steps
-from multipl_moe.train.stages import frozen_hashes, verify_frozen
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt, Run, Watcher

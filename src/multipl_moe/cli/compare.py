@@ -32,9 +32,9 @@ def compare(
 
     Example: `multipl-moe compare runs/results recipes/comparisons/results.yaml`
     """
-    from multipl_moe.compare.comparison import comparison_of_recipes, load_comparison
+    from multipl_moe.compare.schema import comparison_of_recipes, load_comparison
     from multipl_moe.compare.session import ComparisonSession
-    from multipl_moe.report.comparison import comparison_rows_table
+    from multipl_moe.report.comparison_page import comparison_rows_table
     from multipl_moe.system.allocator import keep_freed_memory
 
     keep_freed_memory()

@@ -182,7 +182,7 @@ def _removed_if_refused(output: Path) -> Iterator[None]:
 
 def _bits_per_byte(recipe: "Recipe", model: str, corpus: Path, output: Path, against: str | None) -> None:
     from multipl_moe.checkpoints.base import resolve_base
-    from multipl_moe.eval.compare import evaluate_models
+    from multipl_moe.eval.models import evaluate_models
     from multipl_moe.report.tables import result_table, scores_table
     from multipl_moe.runs.folder import record_run, write_json
     from multipl_moe.system.allocator import keep_freed_memory

@@ -59,8 +59,8 @@ def review(
     keep_freed_memory()
     result = _train(chosen, model, corpus, output)
 
-    from multipl_moe.eval.languages import LanguageScores
-    from multipl_moe.report.review import review_metrics, routing_table, score_hybrid
+    from multipl_moe.eval.language_scores import LanguageScores
+    from multipl_moe.eval.review import review_metrics, routing_table, score_hybrid
 
     file = output / "scores_before.json"
     if not file.is_file():
@@ -79,15 +79,15 @@ def review(
 def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":
     """Train, unless that is done and only the scores are missing."""
     from multipl_moe.checkpoints.loading import load_config
-    from multipl_moe.eval.languages import require_scorable
+    from multipl_moe.eval.language_scores import require_scorable
     from multipl_moe.report.tables import audit_table
     from multipl_moe.runs.folder import open_run, read_json
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.freezing import Audit
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.result import TrainResult
     from multipl_moe.train.review import review_model
     from multipl_moe.train.settings import tokens_per_step
-    from multipl_moe.train.stages import Audit
 
     if (output / "training.json").is_file():
         result = TrainResult.from_json(read_json(output / "training.json"))

@@ -71,10 +71,10 @@ def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
     from multipl_moe.runs.folder import open_run
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.freezing import Audit
     from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.settings import tokens_per_step
-    from multipl_moe.train.stages import Audit
     from multipl_moe.train.trainer import train_model
 
     def begin(audit: Audit) -> None:

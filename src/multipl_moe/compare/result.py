@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.compare.comparison import Claim, Comparison, common_recipe
 from multipl_moe.compare.run import METRICS_FILE, both_stages, read_scores
-from multipl_moe.report.metrics import compare_scores
+from multipl_moe.compare.schema import Claim, Comparison, common_recipe
+from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.runs.folder import read_json
 
 _OF_A_RUN = (

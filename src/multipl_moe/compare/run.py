@@ -10,16 +10,16 @@ from rich.console import Console
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.compare.comparison import Run, WarmStart
+from multipl_moe.compare.schema import Run, WarmStart
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import OutputError
-from multipl_moe.eval.languages import LanguageScores, score_languages
+from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.programs import Ways
+from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe
-from multipl_moe.report.metrics import compare_scores
 from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.methods import METHODS

@@ -11,14 +11,14 @@ from rich.console import Console
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense
-from multipl_moe.compare.comparison import Comparison, Run, common_recipe, load_comparison, planned_runs
 from multipl_moe.compare.result import comparison_result
 from multipl_moe.compare.run import METRICS_FILE, RunFolder, held_out_sha256, require_same_settings, write_scores
+from multipl_moe.compare.schema import Comparison, Run, common_recipe, load_comparison, planned_runs
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.errors import ConfigError, OutputError, UserError
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.programs import Ways
-from multipl_moe.report.comparison import write_comparison
+from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.runs.folder import read_json, write_json, write_text
 from multipl_moe.system.staging import create_folder
 

@@ -16,7 +16,7 @@ from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.eval.judging import judge_samples, read_details, read_results
 from multipl_moe.eval.pass_at_k import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
-from multipl_moe.eval.verdict_comparison import judge_against
+from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.judge.preflight import LanguageCheck, preflight
 from multipl_moe.judge.program import Seal
 from multipl_moe.judge.toolbox import Toolbox

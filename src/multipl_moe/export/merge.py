@@ -15,7 +15,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.eval.compare import evaluate_models
+from multipl_moe.eval.models import evaluate_models
 from multipl_moe.export.weights import cast_finite
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names

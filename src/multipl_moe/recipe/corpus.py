@@ -95,7 +95,7 @@ class LicencesSection(Section):
     @model_validator(mode="after")
     def _are_licences(self) -> "LicencesSection":
         if entries := [*(self.allow or []), *self.deny]:
-            from multipl_moe.licences import unknown_licences  # reads a table of 2,000 licences
+            from multipl_moe.spdx import unknown_licences  # reads a table of 2,000 licences
 
             if problems := unknown_licences(entries):
                 raise ValueError("; ".join(problems))

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.languages.table import LANGUAGES, Language, language_title
-from multipl_moe.train.stages import Audit
+from multipl_moe.train.freezing import Audit
 
 _ROLE_TITLES = {"learn": "to learn", "keep": "to keep"}
 

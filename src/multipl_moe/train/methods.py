@@ -15,8 +15,8 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.layers import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.train.freezing import Audit, freeze_all_but
 from multipl_moe.train.new_rows import NEW_ROWS, let_new_rows_learn
-from multipl_moe.train.stages import Audit, freeze_all_but
 
 _FFN, _ADAPTER = ".mlp.", ".lora_"
 _NEW_TOKENS = {"rows of new tokens (all other rows are frozen)": f".{NEW_ROWS}"}

@@ -13,8 +13,8 @@ from multipl_moe.model.decoder import require_hybrid, router_learns
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.model.router_health import extreme_ratios
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
+from multipl_moe.train.freezing import Audit, freeze_all_but
 from multipl_moe.train.methods import METHODS
-from multipl_moe.train.stages import Audit, freeze_all_but
 
 _TOO_LATE = (
     "HybridCallback: the Trainer has its optimiser already, for the base's weights too; give the callback to "

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.train.stages import Audit
+from multipl_moe.train.freezing import Audit
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.provenance import STAGE1_FILE, stage1_record
 from multipl_moe.system.launch import num_processes
+from multipl_moe.train.freezing import Audit, freeze_all_but
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review_calibration import calibrate_after_review
 from multipl_moe.train.review_trainer import ReviewTrainer
-from multipl_moe.train.stages import Audit, freeze_all_but
 from multipl_moe.train.trainer import Hooks, Stage, run_stage
 
 _GROUPS = {"token routers": ".token_router.", "segment routers": ".segment_router."}

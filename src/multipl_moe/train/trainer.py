@@ -27,6 +27,7 @@ from multipl_moe.system.preemption import preemptible
 from multipl_moe.system.staging import copy_companions, refuse_existing, staged_folder
 from multipl_moe.train.callbacks import TrainingClock
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
+from multipl_moe.train.freezing import Audit, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import METHODS, load_for_training, merge_adapters, prepare
@@ -44,7 +45,6 @@ from multipl_moe.train.settings import (
     unify_dtype,
 )
 from multipl_moe.train.sharding import full_weights, is_sharded
-from multipl_moe.train.stages import Audit, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.trackers import require_trackers, tracking
 
 

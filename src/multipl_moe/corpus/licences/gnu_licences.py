@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from multipl_moe.licences import standard_expression
+from multipl_moe.spdx import standard_expression
 
 _VERSION = r"(?:version |v\.? ?)?(?P<number>\d(?:\.\d)?)\b"
 _NAMED = re.compile(

@@ -7,7 +7,7 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
 from multipl_moe.corpus.licences.licence_headers import header_licence
-from multipl_moe.licences import UNKNOWN, LicencePolicy, standard_expression
+from multipl_moe.spdx import UNKNOWN, LicencePolicy, standard_expression
 
 
 class LicenceFilter(BaseFilter):

@@ -7,7 +7,7 @@ from multipl_moe.corpus.licences.gnu_licences import gnu_licence
 from multipl_moe.corpus.licences.leading_comments import leading_comments
 from multipl_moe.corpus.licences.licence_claims import claims_a_licence
 from multipl_moe.corpus.licences.licence_texts import licences_in_text, with_conditions
-from multipl_moe.licences import UNKNOWN, joined, standard_expression
+from multipl_moe.spdx import UNKNOWN, joined, standard_expression
 
 _CHEAP = re.compile(
     r"licen[cs]e|SPDX|permission|redistribut|public domain|\b[al]?gpl(?:v?\d|\b)|\bbsd\b|creative ?commons|\bcc[- ]by\b"

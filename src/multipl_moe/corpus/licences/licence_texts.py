@@ -6,7 +6,7 @@ from typing import IO
 
 from licenseclassifier import COVERAGE_THRESHOLD, identify_license
 
-from multipl_moe.licences import UNKNOWN, joined, standard_expression
+from multipl_moe.spdx import UNKNOWN, joined, standard_expression
 
 MAX_LICENCE_BYTES = 200_000
 # LICENSE, LICENCE.txt, COPYING.LESSER, LICENSE-MIT, MIT-LICENSE, UNLICENSE.

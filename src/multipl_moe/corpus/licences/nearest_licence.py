@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO
 
 from multipl_moe.corpus.licences.licence_texts import is_licence_name, repository_licence
-from multipl_moe.licences import UNKNOWN
+from multipl_moe.spdx import UNKNOWN
 
 
 class NearestLicence:

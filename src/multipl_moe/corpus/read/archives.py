@@ -27,8 +27,8 @@ from multipl_moe.corpus.read.candidates import (
 from multipl_moe.corpus.read.compression import open_decompressed
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
-from multipl_moe.licences import UNKNOWN
 from multipl_moe.recipe.corpus import SourceSection
+from multipl_moe.spdx import UNKNOWN
 
 _ZIP_ENDINGS = (".zip", ".whl", ".jar")
 _TAR_COMPRESSIONS = {

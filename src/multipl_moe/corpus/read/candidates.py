@@ -23,8 +23,8 @@ from multipl_moe.corpus.read.git import GitRepository
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages.table import Language
-from multipl_moe.licences import UNKNOWN
 from multipl_moe.recipe.corpus import SourceSection
+from multipl_moe.spdx import UNKNOWN
 
 EXCLUDED_FOLDERS = frozenset({".git", "__pycache__", "site-packages", "dist-packages"})
 READ_ERRORS = (

@@ -10,8 +10,8 @@ from multipl_moe.corpus.read.hub_rows import read_hub
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.row_files import read_jsonl, read_parquet, row_files
 from multipl_moe.errors import CorpusError
-from multipl_moe.licences import joined
 from multipl_moe.recipe.corpus import SourceSection
+from multipl_moe.spdx import joined
 
 # What data sets call their columns: ours, The Stack's, StarCoder data's, The Stack smol's.
 _TEXT_COLUMNS = ("text", "content", "code")

@@ -11,7 +11,7 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.eval.bits_per_byte import score_files
-from multipl_moe.eval.languages import LanguageScores, score_languages
+from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.model.statistics import observe_routing
 from tests.train.tiny import World
 

@@ -7,9 +7,9 @@ from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.eval.languages import LanguageScores, score_languages
+from multipl_moe.eval.language_scores import LanguageScores, score_languages
+from multipl_moe.eval.score_changes import compare_scores, describe_scores
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.report.metrics import compare_scores, describe_scores
 from multipl_moe.system.versions import environment
 
 

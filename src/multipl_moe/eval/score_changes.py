@@ -4,7 +4,7 @@ from typing import Any
 
 from multipl_moe.eval.bits_per_byte import bits_per_byte
 from multipl_moe.eval.bootstrap import Change, mean_relative_change, relative_change
-from multipl_moe.eval.languages import LanguageScores
+from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.result import TrainResult
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from multipl_moe.eval.bootstrap import mean_relative_change, relative_change
-from multipl_moe.eval.languages import LanguageScores
+from multipl_moe.eval.language_scores import LanguageScores
+from multipl_moe.eval.score_changes import compare_scores, describe_scores
 from multipl_moe.recipe.recipe import validate_recipe
-from multipl_moe.report.metrics import compare_scores, describe_scores
 
 _DESIGN_KEYS = {"tokens", "seconds", "parameters", "languages"}
 _ADDED_KEYS = {"against", "means", "frozen_sha256", "router_health", "routing", "seed", "environment"}

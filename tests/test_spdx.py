@@ -1,6 +1,6 @@
 import pytest
 
-from multipl_moe.licences import LicencePolicy, joined, standard_expression, unknown_licences
+from multipl_moe.spdx import LicencePolicy, joined, standard_expression, unknown_licences
 
 
 @pytest.mark.parametrize(

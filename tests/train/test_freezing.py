@@ -7,8 +7,8 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import FrozenParameterError
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.train.freezing import frozen_hashes, verify_frozen
 from multipl_moe.train.methods import prepare
-from multipl_moe.train.stages import frozen_hashes, verify_frozen
 from tests.conftest import tiny_hybrid
 from tests.train.tiny import World
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from multipl_moe.eval.languages import LanguageScores
+from multipl_moe.eval.language_scores import LanguageScores
+from multipl_moe.eval.review import review_metrics, routing_table, segment_experts, shared_share
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.report.review import review_metrics, routing_table, segment_experts, shared_share
+from multipl_moe.train.freezing import Audit
 from multipl_moe.train.result import TrainResult
-from multipl_moe.train.stages import Audit
-from tests.report.conftest import SUMMARY, only
+from tests.eval.measured import SUMMARY, only
 from tests.train.tiny import World, tiny_world
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from multipl_moe.errors import UserError
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
-from multipl_moe.eval.verdict_comparison import compare_verdicts, judge_against
+from multipl_moe.eval.verdict_against import compare_verdicts, judge_against
 from tests.eval.judged import problems, results
 
 _SETTINGS = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"}, bootstrap_samples=300)

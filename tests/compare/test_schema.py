@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from multipl_moe.compare.comparison import common_recipe, comparison_of_recipes, load_comparison, planned_runs
+from multipl_moe.compare.schema import common_recipe, comparison_of_recipes, load_comparison, planned_runs
 from multipl_moe.errors import ConfigError
 from tests.train.tiny import World
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from multipl_moe.errors import BaseModelError
-from multipl_moe.eval.compare import evaluate_models
+from multipl_moe.eval.models import evaluate_models
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe
 

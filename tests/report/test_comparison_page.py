@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from multipl_moe.compare.result import undominated
-from multipl_moe.report.comparison import comparison_rows_table, write_comparison
+from multipl_moe.report.comparison_page import comparison_rows_table, write_comparison
 from multipl_moe.report.comparison_plot import comparison_plot
 
 

@@ -7,11 +7,11 @@ from rich.table import Table
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.eval.languages import LanguageScores, Routing, score_languages
+from multipl_moe.eval.language_scores import LanguageScores, Routing, score_languages
+from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.languages.table import language_title
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.report.metrics import compare_scores
 from multipl_moe.system.versions import environment
 from multipl_moe.train.result import TrainResult
 
