@@ -10,7 +10,8 @@ import pytest
 
 from multipl_moe.errors import OutputError
 from multipl_moe.judge import caches
-from multipl_moe.judge.caches import Cache, make, place_of
+from multipl_moe.judge.caches import make, place_of
+from multipl_moe.languages.toolchain import Cache
 
 CACHE = Cache("sample", (("true",),), {"inner/text": "hello"})
 

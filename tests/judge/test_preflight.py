@@ -8,13 +8,12 @@ import pytest
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge import preflight as preflight_module
-from multipl_moe.judge.caches import Cache
 from multipl_moe.judge.jail import JailError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.preflight import preflight
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.toolchain import Extra
+from multipl_moe.languages.toolchain import Cache, Extra
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 WANTS = {language: list(toolchain.extras) for language, toolchain in TOOLCHAINS.items()}

@@ -9,9 +9,10 @@ import pytest
 from multipl_moe.judge import scoring
 from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.languages.limits import Limits
+from multipl_moe.languages.seal import Seal
 
 LIMITS = Limits(wall_s=2, memory_bytes=2**28)
 SOURCES = {

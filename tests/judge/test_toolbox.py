@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.caches import Cache
 from multipl_moe.judge.jail import JailError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Outcome
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.toolchain import Extra
+from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.toolchain import Cache, Extra
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 JAVA = {

@@ -9,8 +9,9 @@ from multipl_moe.errors import UserError
 from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
 from tests.problems.samples import problems

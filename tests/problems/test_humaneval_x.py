@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from multipl_moe.judge.program import Seal
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.humaneval_x import read_humaneval_x

@@ -1,4 +1,4 @@
-from multipl_moe.judge.program import Seal
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.mbxp import read_mbxp
 from tests.problems.samples import MBXP, write_rows

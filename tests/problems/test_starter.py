@@ -11,9 +11,10 @@ import multipl_moe.problems
 from multipl_moe.errors import UserError
 from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms import broken_reference, program_of
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.starter_set import read_starter

@@ -9,9 +9,9 @@ from typing import Any
 from multipl_moe.codegen.completer import Completion
 from multipl_moe.codegen.samples import Place
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Seal
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
 from multipl_moe.runs.folder import write_text

@@ -18,9 +18,9 @@ from multipl_moe.eval.pass_at_k import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.judge.preflight import LanguageCheck, preflight
-from multipl_moe.judge.program import Seal
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.own_tables import add_languages
+from multipl_moe.languages.own import add_languages
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.forms import program_of, tests_run
 from multipl_moe.problems.problem import Problem

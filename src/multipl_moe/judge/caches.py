@@ -9,11 +9,11 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge.loans import all_may_enter
+from multipl_moe.languages.toolchain import Cache
 from multipl_moe.system.cache_folder import cache_folder, cache_lock
 from multipl_moe.system.staging import staged_folder
 
@@ -21,23 +21,6 @@ _READABLE_BY_ALL = 0o444
 _ENTERED_BY_ALL = 0o555
 _OWNER_WRITES = 0o200
 _KEY_CHARACTERS = 16
-
-
-@dataclass(frozen=True)
-class Cache:
-    """A folder that commands fill.
-
-    Attributes:
-        name: of the folder, for people.
-        commands: run in order, with the placeholders of a toolchain's commands; `{folder}` is the one to fill.
-        files: name to text, written before the commands run.
-        required: whether programs cannot do without it; else it only saves time.
-    """
-
-    name: str
-    commands: tuple[tuple[str, ...], ...]
-    files: Mapping[str, str] = field(default_factory=dict)
-    required: bool = True
 
 
 def place_of(cache: Cache, facts: Mapping[str, str], *, for_others: bool = False) -> Path:

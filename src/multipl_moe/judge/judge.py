@@ -11,9 +11,10 @@ from pathlib import Path
 
 from multipl_moe.judge.jail import Finished, Jail
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.judge.toolbox import Commands, Toolbox
 from multipl_moe.languages.limits import Limits
+from multipl_moe.languages.seal import Seal
 
 _SHOWN_BYTES = 4096
 _OUT_OF_MEMORY = re.compile(

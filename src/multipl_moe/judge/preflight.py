@@ -8,8 +8,9 @@ from multipl_moe.errors import UserError
 from multipl_moe.judge.jail import Jail, JailError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.seal import Seal
 
 _SHOWN_CHARACTERS = 200
 

@@ -1,32 +1,8 @@
-"""A program to judge, and the seal by which it proves that its tests ran to their end."""
+"""A program to judge."""
 
-import secrets
 from dataclasses import dataclass
 
-_SEAL_BITS = 62
-
-
-@dataclass(frozen=True)
-class Seal:
-    """Two random numbers; the program holds both and prints their exclusive or after its last test.
-
-    An exit code alone proves nothing: `exit(0)` before the tests gives 0 too. The text that counts stands neither in
-    the source nor among the strings of a binary, and nobody can print it who does not compute it. The numbers have
-    62 bits so that they fit the signed 64-bit integers of every language.
-    """
-
-    first: int
-    second: int
-
-    @property
-    def text(self) -> str:
-        """The line that the program must print last, and once."""
-        return f"sealed {self.first ^ self.second}"
-
-    @classmethod
-    def draw(cls) -> "Seal":
-        """A seal that no program can foresee."""
-        return cls(secrets.randbits(_SEAL_BITS), secrets.randbits(_SEAL_BITS))
+from multipl_moe.languages.seal import Seal
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError, UserError
-from multipl_moe.judge.caches import Cache, is_made, make, place_of
+from multipl_moe.judge.caches import is_made, make, place_of
 from multipl_moe.judge.installed import Installed, expand, look_for, path_of, placeholders
 from multipl_moe.judge.jail import Jail
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.toolchain import Extra, Toolchain
+from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.toolchain import Cache, Extra, Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 _MIB = 2**20

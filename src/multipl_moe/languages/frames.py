@@ -1,6 +1,6 @@
 """What is put around the tests of each language so that they prove that they ran to their end: one table entry each.
 
-A program passes only if the last line that it prints is the seal (`judge.program.Seal`). The ending runs after the last
+A program passes only if the last line that it prints is the seal (`languages.seal`). The ending runs after the last
 test. Before it prints it checks that the testing machinery still bites: a control assertion that must fail, with the
 macros and classes as the completion left them. If the control does not fail, nothing is printed. The seal's text is
 computed while the program runs; it stands neither in the source nor among the strings of a binary. A program that digs
@@ -13,8 +13,8 @@ In the templates `$first` and `$second` are the numbers of the seal, `$tests` th
 from dataclasses import dataclass
 from string import Template
 
-from multipl_moe.judge.program import Seal
 from multipl_moe.languages import python_guard
+from multipl_moe.languages.seal import Seal
 
 
 @dataclass(frozen=True)

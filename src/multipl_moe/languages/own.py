@@ -1,15 +1,17 @@
 """Languages that a recipe adds to the package's: one entry for corpus, reports and the judging of programs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import fields
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from multipl_moe.languages.frames import Frame
+from multipl_moe.errors import ConfigError
+from multipl_moe.languages.frames import FRAMES, Frame
 from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.languages.toolchain import Toolchain
+from multipl_moe.languages.toolchains import TOOLCHAINS
 
 _Word = Annotated[str, StringConstraints(pattern=r"^\S+$")]
 _Ending = Annotated[str, StringConstraints(pattern=r"^\.[^\s/]+$", to_lower=True)]
@@ -99,3 +101,20 @@ def taken_names(own: Mapping[str, OwnLanguage]) -> list[str]:
             if owners.setdefault(ending, name) != name:
                 problems.append(f"own_languages.{name}: {ending} is of {owners[ending]}; one language has it")
     return problems
+
+
+def add_languages(languages: Mapping[str, OwnLanguage]) -> None:
+    """Put those of a recipe's languages that can be judged into the tables of this process.
+
+    Raises:
+        ConfigError: a language is there already with another entry.
+    """
+    for name, language in languages.items():
+        if language.toolchain is not None:
+            _add(TOOLCHAINS, name, language.toolchain)
+            _add(FRAMES, name, language.frame)
+
+
+def _add(table: MutableMapping[str, Any], name: str, entry: Any) -> None:
+    if table.setdefault(name, entry) != entry:
+        raise ConfigError(f"own_languages.{name}: there is a language of that name already; use another")

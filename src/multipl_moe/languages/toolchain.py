@@ -9,9 +9,8 @@ made and run), `{source}` (its file), `{main}` (its main class), `{paths}` (":PA
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from multipl_moe.judge.caches import Cache
-from multipl_moe.judge.program import Seal
 from multipl_moe.languages.limits import Limits
+from multipl_moe.languages.seal import Seal
 
 _MIB = 2**20
 _COMPILE_LIMITS = Limits(wall_s=60, memory_bytes=2048 * _MIB)
@@ -33,6 +32,23 @@ class Extra:
     path: str | None = None
     probe: tuple[str, ...] | None = None
     arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder that commands fill.
+
+    Attributes:
+        name: of the folder, for people.
+        commands: run in order, with the placeholders of a toolchain's commands; `{folder}` is the one to fill.
+        files: name to text, written before the commands run.
+        required: whether programs cannot do without it; else it only saves time.
+    """
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    required: bool = True
 
 
 @dataclass(frozen=True)

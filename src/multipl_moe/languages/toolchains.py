@@ -1,9 +1,8 @@
 """The table of toolchains: an entry for each language whose programs can be judged."""
 
-from multipl_moe.judge.caches import Cache
 from multipl_moe.languages.preamble import leading_includes
 from multipl_moe.languages.sources import text_of
-from multipl_moe.languages.toolchain import Extra, Reference, Toolchain
+from multipl_moe.languages.toolchain import Cache, Extra, Reference, Toolchain
 
 _QUICK_LINKER = "-fuse-ld=gold"
 _JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto")

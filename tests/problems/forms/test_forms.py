@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.judge.outcome import Outcome
-from multipl_moe.judge.program import Seal
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms import FORMS, broken_reference, program_of
 from tests.problems.samples import sample
 

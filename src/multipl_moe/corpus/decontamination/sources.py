@@ -17,7 +17,7 @@ from multipl_moe.corpus.decontamination.parts import Part, parts_of
 from multipl_moe.corpus.decontamination.storage import load_parts
 from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.own_tables import add_languages
+from multipl_moe.languages.own import add_languages
 from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark
 from multipl_moe.problems.hub import cached_files_only, hub_answers
 from multipl_moe.recipe.recipe import Recipe

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms.broken import broken_reference
 from multipl_moe.problems.forms.counting import tests_run
 from multipl_moe.problems.forms.human_eval import human_eval_program

@@ -2,9 +2,10 @@
 
 import re
 
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.languages.frames import FRAMES, ending
 from multipl_moe.languages.python_guard import with_snapshot
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.problem import Problem
 
 

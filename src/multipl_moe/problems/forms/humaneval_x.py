@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.languages.frames import FRAMES, ending
+from multipl_moe.languages.seal import Seal
 from multipl_moe.languages.source_text import bare_code, without_comments
 from multipl_moe.problems.forms.closing import closed, closed_class
 from multipl_moe.problems.forms.cpp_tests import without_main

@@ -2,9 +2,10 @@
 
 from string import Template
 
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.languages.frames import FRAMES, ending
 from multipl_moe.languages.python_guard import SNAPSHOT
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.problem import Problem
 
 

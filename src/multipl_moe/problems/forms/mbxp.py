@@ -1,7 +1,8 @@
 """MBXP: prompt, completion and tests with nothing between them."""
 
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.languages.frames import FRAMES, ending
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms.closing import closed, closed_class
 from multipl_moe.problems.forms.cpp_tests import without_main
 from multipl_moe.problems.forms.go_file import with_seal_imports

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.languages.frames import FRAMES, RUBY_CASES, ending
+from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.forms.cpp_tests import without_main
 from multipl_moe.problems.forms.go_file import with_seal_imports
 from multipl_moe.problems.problem import Problem

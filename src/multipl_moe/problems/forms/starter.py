@@ -3,9 +3,10 @@
 import re
 from string import Template
 
-from multipl_moe.judge.program import Program, Seal
+from multipl_moe.judge.program import Program
 from multipl_moe.languages.frames import FRAMES, ending
 from multipl_moe.languages.python_guard import with_snapshot
+from multipl_moe.languages.seal import Seal
 from multipl_moe.languages.source_text import bare_code
 from multipl_moe.problems.forms.closing import closed
 from multipl_moe.problems.forms.go_file import go_file

@@ -10,7 +10,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.references import check_references, prepare_reference_exam
 from multipl_moe.languages.frames import FRAMES
-from multipl_moe.languages.own_tables import add_languages
+from multipl_moe.languages.own import add_languages
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from multipl_moe.judge.program import Seal
+from multipl_moe.languages.seal import Seal
 
 
 def test_the_text_is_the_exclusive_or_of_the_two_numbers():
