@@ -7,7 +7,8 @@ from dataclasses import asdict, fields
 import pytest
 
 from multipl_moe.corpus import CorpusManifest, LanguageCounts
-from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION, BenchmarkCheck
+from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
+from multipl_moe.corpus.manifest import DROP_REASONS, FORMAT_VERSION
 from multipl_moe.errors import CorpusError
 
 

@@ -14,11 +14,11 @@ import pytest
 from datatrove.pipeline.dedup import MinhashDedupBuckets
 
 from multipl_moe.corpus import build_corpus, dropped, pipeline, tokens
+from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.decontamination.filter import Decontaminate
 from multipl_moe.corpus.duplicates import removal
 from multipl_moe.corpus.duplicates.minhash import CodeWords
 from multipl_moe.corpus.duplicates.pool import PoolReader
-from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer

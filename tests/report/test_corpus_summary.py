@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.inspection.documents import Documents
 from multipl_moe.corpus.inspection.inspection import Inspection
-from multipl_moe.corpus.manifest import DROP_REASONS, BenchmarkCheck, CorpusManifest, LanguageCounts
+from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCounts
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.report.corpus_summary import corpus_summary
 

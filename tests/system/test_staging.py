@@ -5,14 +5,7 @@ from collections import namedtuple
 import pytest
 
 from multipl_moe.errors import CorpusError, OutputError, TasksUnfinishedError
-from multipl_moe.system.staging import (
-    copy_companions,
-    refuse_existing,
-    require_space,
-    resumable_folder,
-    shutil,
-    staged_folder,
-)
+from multipl_moe.system.staging import refuse_existing, require_space, resumable_folder, shutil, staged_folder
 
 
 def names_in(folder) -> list[str]:
@@ -139,17 +132,3 @@ def test_space_is_asked_of_the_disk_that_will_hold_the_folder(tmp_path, monkeypa
         with pytest.raises(OutputError, match="free some space or choose another disk"):
             require_space(tmp_path / "not" / "yet", 1000)
     assert asked == [tmp_path]
-
-
-def test_companions_are_all_files_but_weights_and_what_the_output_writes_itself(tmp_path):
-    names = ["tokenizer.json", "vocab.txt", "LICENSE", "chat_template.jinja", "generation_config.json", "upcycle.json"]
-    others = ["model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json"]
-    others += ["pytorch_model.bin", "pytorch_model.bin.index.json", "model.gguf", "consolidated.00.pth"]
-    others += ["config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md", "modeling.py"]
-    (tmp_path / "from" / "folder").mkdir(parents=True)
-    (tmp_path / "to").mkdir()
-    for name in names + others:
-        (tmp_path / "from" / name).write_text(name)
-    copy_companions(tmp_path / "from", tmp_path / "to")
-    assert names_in(tmp_path / "to") == sorted(names)
-    assert (tmp_path / "to" / "LICENSE").read_text() == "LICENSE"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from multipl_moe.upcycle.experts import add_noise, dropped_units, expert_generator, reinitialize_units
+from multipl_moe.upcycle.experts import add_noise, dropped_units, reinitialize_units
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -70,17 +70,3 @@ def test_noise_is_measured_in_standard_deviations_of_the_weight(noise, scale):
 def test_no_noise_is_bit_equal():
     weight = torch.randn(5, 5)
     assert torch.equal(add_noise(weight, 0.0, generator()), weight)
-
-
-def test_equal_parts_draw_equal_values_in_any_order():
-    first = torch.randn(9, generator=expert_generator(3, 1, 2, "up"))
-    torch.randn(9, generator=expert_generator(3, 1, 1, "up"))
-    assert torch.equal(torch.randn(9, generator=expert_generator(3, 1, 2, "up")), first)
-
-
-@pytest.mark.parametrize(
-    "other", [(4, 1, 2, "up"), (3, 2, 2, "up"), (3, 1, 3, "up"), (3, 1, 2, "down"), (3, 2, 1, "up")]
-)
-def test_another_seed_layer_expert_or_part_draws_other_values(other):
-    first = torch.randn(9, generator=expert_generator(3, 1, 2, "up"))
-    assert not torch.equal(torch.randn(9, generator=expert_generator(*other)), first)

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig
 
+from multipl_moe.checkpoints.companions import copy_companions
+from multipl_moe.checkpoints.draws import expert_generator
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.fim_tokens import FIM_KEY, NEW_KEY, FimVocabulary, fim_vocabulary
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.system.staging import copy_companions, require_space, staged_folder
-from multipl_moe.upcycle.experts import expert_generator
+from multipl_moe.system.staging import require_space, staged_folder
 
 _ENDS = ("embed_tokens.weight", "lm_head.weight")
 _ROW_MULTIPLE = 8  # of 16 bits: matrix products are fast where rows begin at multiples of 16 bytes

@@ -3,10 +3,10 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.errors import CorpusError
 from multipl_moe.runs.folder import write_json
 
@@ -54,26 +54,6 @@ class LanguageCounts:
     replaced: dict[str, int]
     fim: dict[str, int] = field(default_factory=dict)
     normalised_files: int = 0
-
-
-@dataclass(frozen=True)
-class BenchmarkCheck:
-    """Whether a corpus was checked for a benchmark's problems, and what was found.
-
-    Attributes:
-        status: "unavailable" where the problems could not be had.
-        problems: number of files left out, by the problem that they held; a file may have held several.
-        problems_searchable: number of problems that were looked for; None in manifests that did not record it, and
-            where there were none to be had. In several languages a problem may have one name, and then counts once.
-        problems_total: number of problems that the benchmark has, as far as is known.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
-
-    status: Literal["checked", "unavailable"]
-    problems: dict[str, int]
-    problems_searchable: int | None = None
-    problems_total: int | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 
+from multipl_moe.checkpoints.companions import copy_companions
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import TensorPlan
 from multipl_moe.errors import BaseModelError, ConfigError
@@ -24,7 +25,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.provenance import Provenance
-from multipl_moe.system.staging import copy_companions, refuse_existing, require_space, staged_folder
+from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
 
 _SPARE_BYTES = 64_000_000
 _GENERATION_FILE = "generation_config.json"

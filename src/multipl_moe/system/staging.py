@@ -8,10 +8,7 @@ from pathlib import Path
 
 from multipl_moe.errors import OutputError, TasksUnfinishedError, UserError
 
-_CODE_SUFFIX = ".py"
-_WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
 _LOCK = "lock"
-_OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "stage1.json", "README.md"}
 
 
 def refuse_existing(output: Path) -> None:
@@ -103,15 +100,3 @@ def _empty(staging: Path) -> None:
             shutil.rmtree(path)
         elif path.name != _LOCK:
             path.unlink()
-
-
-def copy_companions(model_folder: Path, output: Path) -> None:
-    """Copy what goes with a model's weights: tokenizer, chat template, generation settings, licence, `upcycle.json`.
-
-    A model card and modeling code tell of the model that they come with, so they stay.
-    """
-    for file in model_folder.iterdir():
-        is_weights = file.suffix in _WEIGHT_SUFFIXES or file.name.endswith(".index.json")
-        stays = is_weights or file.suffix == _CODE_SUFFIX or file.name in _OWN_FILES
-        if file.is_file() and not stays:
-            shutil.copy2(file, output / file.name)

@@ -10,6 +10,7 @@ from typing import Protocol, TypedDict, Unpack
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
+from multipl_moe.checkpoints.companions import copy_companions
 from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.checkpoints.new_tokens import dense_start
 from multipl_moe.data.calibration_data import calibration_batches, expert_use_batches, require_same_tokenizer
@@ -19,14 +20,14 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import measure_expert_use
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.runs.decontamination import training_record
 from multipl_moe.runs.folder import write_json
 from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main
 from multipl_moe.system.preemption import preemptible
-from multipl_moe.system.staging import copy_companions, refuse_existing, staged_folder
+from multipl_moe.system.staging import refuse_existing, staged_folder
 from multipl_moe.train.callbacks import TrainingClock
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
+from multipl_moe.train.decontamination import training_record
 from multipl_moe.train.freezing import Audit, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit

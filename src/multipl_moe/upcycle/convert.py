@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
+from multipl_moe.checkpoints.companions import copy_companions
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.new_tokens import extend_config, open_base, wanted_vocabulary
 from multipl_moe.checkpoints.tensors import WRITABLE_DTYPES, CheckpointReader, TensorPlan, write_checkpoint
@@ -21,7 +22,7 @@ from multipl_moe.recipe.layers import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import record_run, write_json
 from multipl_moe.system.device import dtype_name
-from multipl_moe.system.staging import copy_companions, refuse_existing, require_space, staged_folder
+from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
 from multipl_moe.upcycle.plan import UpcyclePlan
 from multipl_moe.upcycle.router_start import RouterStart, measure_router_start
 from multipl_moe.upcycle.verify import Verification, verify_start

@@ -4,16 +4,8 @@ Identical copies under different routers drift apart by themselves, but slowly; 
 (Drop-Upcycling, Nakamura et al., ICLR 2025) start them apart, at the price of not starting exactly at the base.
 """
 
-import hashlib
-
 import torch
 from torch import Tensor
-
-
-def expert_generator(seed: int, layer: int, expert: int, part: str) -> torch.Generator:
-    """A random generator of its own for each part of each expert, so that results do not depend on order."""
-    digest = hashlib.sha256(f"{seed}/{layer}/{expert}/{part}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def dropped_units(intermediate_size: int, reinit: float, generator: torch.Generator) -> Tensor:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig
 
+from multipl_moe.checkpoints.draws import expert_generator
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.families import Family, family_of
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.upcycle.experts import add_noise, dropped_units, expert_generator, reinitialize_units
+from multipl_moe.upcycle.experts import add_noise, dropped_units, reinitialize_units
 from multipl_moe.upcycle.router_start import RouterStart, random_rows
 
 _Part = tuple[str, tuple[int, ...], Callable[[], Iterable[Tensor]]]  # name, shape and values of stacked weights

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedModel
 
+from multipl_moe.checkpoints.draws import expert_generator
 from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.spread_windows import padded, window_turns
@@ -25,7 +26,6 @@ from multipl_moe.model.segments import SegmentPlan, plan_segments, pool_windows
 from multipl_moe.model.selection import choose_by_threshold, quantile_threshold
 from multipl_moe.model.token_bias import balancing_bias
 from multipl_moe.model.token_moe import route_tokens
-from multipl_moe.upcycle.experts import expert_generator
 
 _TOKENS, _WINDOW_TOKENS, _ROWS = 8192, 256, 8
 

@@ -7,10 +7,10 @@ from datatrove.data import Document
 from datatrove.pipeline.writers import JsonlWriter
 
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
+from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.decontamination.filter import Decontaminate
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.decontamination.parts import parts_of
-from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.problems.starter_set import read_starter
 from tests.corpus.conftest import program, recipe_of, write_files
 from tests.corpus.decontamination.disguises import whole

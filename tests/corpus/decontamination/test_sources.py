@@ -6,8 +6,8 @@ import huggingface_hub
 import pytest
 
 from multipl_moe.corpus.decontamination import sources
+from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.decontamination.sources import prepare_decontamination
-from multipl_moe.corpus.manifest import BenchmarkCheck
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.benchmarks import BENCHMARKS
 from multipl_moe.recipe.recipe import validate_recipe

@@ -1,0 +1,55 @@
+"""What a run records of its training text, also where the model was trained before."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
+from multipl_moe.corpus.manifest import FORMAT_VERSION, CorpusManifest
+from multipl_moe.runs.decontamination import statuses
+from multipl_moe.train.decontamination import training_record
+from tests.runs.test_decontamination import trained
+
+CHECKED, PARTLY = BenchmarkCheck("checked", {"a": 2}, 164, 164), BenchmarkCheck("checked", {}, 1, 500)
+UNAVAILABLE = BenchmarkCheck("unavailable", {})
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Path:
+    checks = {"humaneval": CHECKED, "starter": CHECKED, "mbpp": UNAVAILABLE, "mine": PARTLY}
+    CorpusManifest(FORMAT_VERSION, 0, "tiny", "0" * 64, 0, {}, checks).save(tmp_path)
+    return tmp_path
+
+
+def test_a_model_trained_from_a_base_has_the_corpus_record(corpus, tmp_path):
+    assert training_record(tmp_path / "base", corpus) == {
+        "humaneval": asdict(CHECKED), "starter": asdict(CHECKED), "mbpp": asdict(UNAVAILABLE), "mine": asdict(PARTLY),
+    }  # fmt: skip
+
+
+def test_trained_twice_a_benchmark_is_checked_only_if_it_was_both_times(corpus, tmp_path):
+    before = {"humaneval": {"status": "checked", "problems": {}}, "mbpp": {"status": "checked", "problems": {}}}
+    record = training_record(trained(tmp_path / "run", before), corpus)
+    assert statuses(record, ["humaneval", "starter", "mbpp", "mbxp"]) == {
+        "humaneval": "checked", "mbpp": "not checked", "mbxp": "not checked", "starter": "not checked",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "status"),
+    [
+        ({"status": "checked", "problems": {}}, "partly checked"),
+        (asdict(CHECKED), "partly checked"),
+        (asdict(PARTLY), "partly checked"),
+        ({"status": "not checked", "problems": {}}, "not checked"),
+    ],
+)
+def test_partly_checked_is_worse_than_checked_and_better_than_not(corpus, tmp_path, before, status):
+    record = training_record(trained(tmp_path / "run", {"mine": before, "mbpp": asdict(PARTLY)}), corpus)
+    assert statuses(record, ["mine", "mbpp"]) == {"mine": status, "mbpp": "not checked"}
+    assert statuses({"humaneval": asdict(PARTLY)}, ["humaneval"]) == {"humaneval": "partly checked"}
+
+
+def test_trained_before_on_unrecorded_text_nothing_is_known(corpus, tmp_path):
+    assert training_record(trained(tmp_path / "run", None), corpus) is None
