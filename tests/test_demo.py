@@ -83,6 +83,8 @@ def finished(world: World, tmp_path_factory) -> tuple[Path, dict[str, Any], str]
 def test_whole_demo_leaves_every_output(finished, world: World):
     folder, _, _ = finished
     assert {path.name for path in folder.iterdir()} == _OUTPUTS
+    for when in ("before", "after"):
+        assert (folder / f"programs_{when}" / "problems.html").is_file()
     assert load_recipe(folder / "recipe.yaml") == world.recipe
     assert list(CorpusManifest.load(folder / "corpus").languages) == ["rust", "go", "python", "english"]
     assert load_hybrid(folder / "model").config.moe_config.layers == [1, 2]

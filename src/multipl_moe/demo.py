@@ -23,11 +23,13 @@ from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.router_health import router_health
-from multipl_moe.eval.score_changes import compare_scores, run_metrics
+from multipl_moe.eval.run_metrics import run_metrics
+from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import write_report
+from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
 from multipl_moe.report.verdict_tables import comparison_table
@@ -100,7 +102,7 @@ class Demo:
     def __init__(self, recipe: Recipe, output: Path, minutes: float | None, console: Console) -> None:
         self.recipe, self.output, self.minutes, self.console = recipe, output, minutes, console
         self.seconds_used = 0.0
-        self._ways = Ways(on_checks=self._tell_unfit)
+        self._ways = Ways(on_checks=self._tell_unfit, on_verdict=write_programs_report)
 
     def run(self) -> dict[str, Any]:
         """All steps; returns the content of metrics.json."""

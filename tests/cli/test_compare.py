@@ -5,6 +5,7 @@ import yaml
 
 from multipl_moe.recipe.recipe import load_recipe
 from tests.cli.conftest import SHORT, SMALL
+from tests.upcycle.conftest import names_in
 
 from .test_interrupts import interrupt, terminate
 
@@ -32,6 +33,8 @@ def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubb
     assert "| dense | 0.001 |" in page
     assert "Python (of 1)" in page
     assert "comparison.md" in outcome.out
+    for folder in (tmp_path / "out" / "base", *(tmp_path / "out" / "runs").iterdir()):
+        assert {"problems.html", "programs.png"} <= set(names_in(folder / "programs"))
 
 
 @pytest.mark.parametrize(("signalled", "code"), [(interrupt, 130), (terminate, 75)])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from multipl_moe.eval.language_scores import LanguageScores
-from multipl_moe.eval.score_changes import compare_scores, run_metrics
+from multipl_moe.eval.run_metrics import run_metrics
+from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.system.versions import environment
 from multipl_moe.train.freezing import Audit

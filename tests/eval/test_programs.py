@@ -16,10 +16,13 @@ from multipl_moe.eval.references import check_references, prepare_reference_exam
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.verdict_rows import verdict_notes
 from multipl_moe.runs.decontamination import status_notes, statuses
+from tests.upcycle.conftest import names_in
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
+WAYS = Ways(on_verdict=write_programs_report)
 
 
 def recipe(**programs: Any) -> Recipe:
@@ -36,7 +39,7 @@ def write(answers: KnownCompleter):
 
 def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None, ways: Ways | None = None):
     output.mkdir()
-    ways = ways or Ways()
+    ways = ways or WAYS
     exam = prepare_exam(chosen, ways)
     answers = KnownCompleter("known", {problem.key: text_of(problem) for problem in exam.scored})
     checks = statuses({"starter": {"status": "checked", "problems": {}}}, exam.benchmarks)
@@ -71,6 +74,15 @@ def test_the_folder_holds_all_that_the_verdict_rests_on(right):
     assert note in verdict_notes(metrics)
 
 
+def test_pages_come_before_the_sign_that_all_is_there(bubblewrap, tmp_path):
+    seen = []
+    ways = Ways(on_verdict=lambda output, exam, metrics, against: seen.append((against, names_in(output))))
+    evaluate(recipe(), tmp_path / "out", reference_of, ways=ways)
+    ((against, names),) = seen
+    assert (against, "metrics.json" in names) == (None, False)
+    assert set(names_in(tmp_path / "out")) - set(names) == {"metrics.json"}
+
+
 def test_a_second_model_is_compared_problem_by_problem(right, tmp_path):
     metrics = evaluate(recipe(), tmp_path / "after", lambda problem: "    return None", against=right)
     change = metrics["comparison"]["languages"]["python"]["benchmarks"]["starter"]
@@ -88,7 +100,7 @@ def test_what_cannot_be_compared_is_told_before_anything_is_written(right, tmp_p
 
 def test_a_language_without_toolchain_is_named_and_not_scored(bubblewrap, tmp_path):
     found = []
-    ways = Ways(toolbox=Toolbox(NO_RUBY), on_checks=found.append)
+    ways = replace(WAYS, toolbox=Toolbox(NO_RUBY), on_checks=found.append)
     metrics = evaluate(recipe(languages=["python", "ruby"]), tmp_path / "out", reference_of, ways=ways)
     assert list(metrics["languages"]) == ["python"]
     assert list(metrics["not_scored"]) == ["ruby"]

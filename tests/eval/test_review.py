@@ -1,24 +1,16 @@
-"""metrics.json and the routing table of a review."""
+"""metrics.json of a review."""
 
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from multipl_moe.eval.language_scores import LanguageScores
-from multipl_moe.eval.review import review_metrics, routing_table, segment_experts, shared_share
+from multipl_moe.eval.review import review_metrics, segment_experts, shared_share
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.freezing import Audit
 from multipl_moe.train.result import TrainResult
 from tests.eval.measured import SUMMARY, only
-from tests.train.tiny import World, tiny_world
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return tiny_world(tmp_path_factory)
 
 
 def _with_routing(scores: LanguageScores, **layer: Any) -> LanguageScores:
@@ -54,23 +46,6 @@ def test_metrics_tell_what_a_training_run_tells_and_the_routing_before_and_after
     assert (row["segment_experts_before"], row["segment_experts_after"]) == pytest.approx((1.0, 0.55))
 
 
-def test_the_table_shows_every_language(recipe, before, after, world):
-    console = Console(file=StringIO(), width=120)
-    console.print(routing_table(_metrics(recipe, before, after, world.hybrid)))
-    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    (line,) = [line for line in text.splitlines() if "Rust" in line]
-    assert [cell.strip() for cell in line.split("│")[1:-1]] == ["Rust", "to learn", "45.0%", "70.0%", "1.00", "0.55"]
-    assert all(title in text for title in ("C++", "Python", "to keep"))
-
-
-def test_a_router_that_is_absent_has_no_number(recipe, before, after, world):
+def test_a_router_that_is_absent_has_no_number():
     assert segment_experts({6: only("token")}) is None
     assert shared_share({6: only("segment")}) is None
-    metrics = _metrics(recipe, before, after, world.hybrid)
-    for row in metrics["languages"].values():
-        row |= {"shared_share_before": None, "shared_share_after": None}
-    console = Console(file=StringIO(), width=120)
-    console.print(routing_table(metrics))
-    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    (line,) = [line for line in text.splitlines() if "Rust" in line]
-    assert [cell.strip() for cell in line.split("│")[3:5]] == ["", ""]

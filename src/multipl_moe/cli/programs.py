@@ -49,10 +49,11 @@ def completions_of(
 
 @contextmanager
 def ways_shown(unsafe: bool) -> Iterator["Ways"]:
-    """Ways of an evaluation that draw a bar for each step and name the languages that cannot be judged."""
+    """Ways of an evaluation that draw a bar for each step, name languages that cannot be judged and write the pages."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from multipl_moe.eval.programs import Ways
+    from multipl_moe.report.programs import write_programs_report
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as progress:
@@ -62,6 +63,7 @@ def ways_shown(unsafe: bool) -> Iterator["Ways"]:
             on_step=lambda title: progress.reset(task, description=title, total=None),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
             on_checks=_tell_unfit,
+            on_verdict=write_programs_report,
         )
 
 

@@ -60,7 +60,8 @@ def review(
     result = _train(chosen, model, corpus, output)
 
     from multipl_moe.eval.language_scores import LanguageScores
-    from multipl_moe.eval.review import review_metrics, routing_table, score_hybrid
+    from multipl_moe.eval.review import review_metrics, score_hybrid
+    from multipl_moe.report.review import routing_table
 
     file = output / "scores_before.json"
     if not file.is_file():

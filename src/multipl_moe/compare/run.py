@@ -20,6 +20,7 @@ from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.methods import METHODS
@@ -159,7 +160,14 @@ class RunFolder:
         folder = self.folder / "programs"
         if not (folder / METRICS_FILE).is_file():
             against = self.base_folder / "programs"
-            judge_local_model(recipe, self.folder / "model", self.run.name, folder, against=against, ways=Ways())
+            judge_local_model(
+                recipe,
+                self.folder / "model",
+                self.run.name,
+                folder,
+                against=against,
+                ways=Ways(on_verdict=write_programs_report),
+            )
         return read_json(folder / METRICS_FILE)
 
 

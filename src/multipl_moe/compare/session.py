@@ -19,6 +19,7 @@ from multipl_moe.errors import ConfigError, OutputError, UserError
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.programs import Ways
 from multipl_moe.report.comparison_page import write_comparison
+from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.folder import read_json, write_json, write_text
 from multipl_moe.system.staging import create_folder
 
@@ -125,7 +126,9 @@ class ComparisonSession:
                 "versions of the sources?); start in a new folder, as scores could not be compared"
             )
         if self.comparison.programs and not (folder / "programs" / METRICS_FILE).is_file():
-            judge_local_model(self.recipe, base, "base", folder / "programs", ways=Ways())
+            judge_local_model(
+                self.recipe, base, "base", folder / "programs", ways=Ways(on_verdict=write_programs_report)
+            )
 
     def _finish(self, run: Run, base: Path) -> None:
         folder = RunFolder(

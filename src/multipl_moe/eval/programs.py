@@ -1,7 +1,7 @@
 """Programs that work: a model completes problems, its programs are run in the jail, and the verdict is drawn.
 
-The folder of an evaluation holds samples.jsonl, results.jsonl, details.jsonl, metrics.json, programs.png and
-problems.html. Every step goes on with what an interrupted run left there.
+The folder of an evaluation holds samples.jsonl, results.jsonl, details.jsonl, what `Ways.on_verdict` writes, and
+metrics.json. Every step goes on with what an interrupted run left there.
 """
 
 from collections import Counter
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.codegen.completer import Completion, Finish
-from multipl_moe.codegen.samples import ORIGIN_FILE, Place, read_samples
-from multipl_moe.errors import ConfigError, UserError
-from multipl_moe.eval.judging import judge_samples, read_details, read_results
+from multipl_moe.codegen.samples import ORIGIN_FILE, Place
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.judging import judge_samples, read_results
 from multipl_moe.eval.pass_at_k import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
@@ -25,16 +25,12 @@ from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.forms import program_of, tests_run
 from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
-from multipl_moe.report.verdict_plots import verdict_plot
-from multipl_moe.runs.decontamination import status_notes
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.versions import environment
 
 Complete = Callable[[Sequence[Problem], Path, Callable[[int, int], None]], Mapping[Place, Completion]]
 """Makes the samples of problems into a folder and tells of its progress: a model, an endpoint, or a file."""
 
-_PNG_DPI = 150
 _NO_TESTS = "its tests hold no assertion"
 
 
@@ -47,12 +43,15 @@ class Ways:
         on_step: told what begins.
         on_progress: called with what is done of the step and what there is to do.
         on_checks: told what the preflight found, before anything is generated.
+        on_verdict: writes the pages (`report.programs`): folder, exam, metrics, and folder of the model before. Called
+            before metrics.json, the sign that all is there, is written.
     """
 
     unsafe: bool = False
     on_step: Callable[[str], None] = lambda title: None
     on_progress: Callable[[int, int], None] = lambda done, total: None
     on_checks: Callable[[Mapping[str, LanguageCheck]], None] = lambda checks: None
+    on_verdict: Callable[[Path, "Exam", dict[str, Any], Path | None], None] = lambda *verdict: None
     toolbox: Toolbox = field(default_factory=Toolbox)
 
 
@@ -198,7 +197,7 @@ def evaluate_programs(
     metrics["did_not_fit"] = sorted({key for (key, _), sample in samples.items() if _did_not_fit(sample)})
     metrics["decontamination"] = dict(decontamination or {})
     metrics["environment"] = environment()
-    _write_reports(output, exam, metrics, against)
+    ways.on_verdict(output, exam, metrics, against)
     write_json(output / "metrics.json", metrics)
     return metrics
 
@@ -246,31 +245,3 @@ def _require_same_problems(output: Path, against: Path) -> None:
             f"--against: {against} was evaluated on other problems or stop strings of {', '.join(changed)}; "
             "evaluate both models on the same ones"
         )
-
-
-def _write_reports(output: Path, exam: Exam, metrics: dict[str, Any], against: Path | None) -> None:
-    """problems.html and programs.png."""
-    models = [_answers_in(output, metrics["model"])]
-    if against is not None:
-        models.insert(0, _answers_in(against, _model_name(against)))
-    notes = status_notes(metrics["decontamination"])
-    page = output / "problems.html"
-    write_problems_page(page, exam.problems, models, flags=exam.flags, not_scored=exam.not_scored, notes=notes)
-    verdict_plot(metrics).savefig(output / "programs.png", dpi=_PNG_DPI)
-
-
-def _answers_in(folder: Path, name: str) -> ModelAnswers:
-    """What an evaluation's folder holds, for people to read."""
-    samples = [
-        {"key": key, "sample": sample, "completion": completion.text, "finish": str(completion.finish)}
-        for (key, sample), completion in read_samples(folder).items()
-    ]
-    return ModelAnswers(name, samples, read_results(folder), list(read_details(folder).values()))
-
-
-def _model_name(folder: Path) -> str:
-    """The name of the model that an evaluation's folder is about."""
-    try:
-        return str(read_json(folder / "metrics.json")["model"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{folder}: its metrics.json cannot be read ({error}); evaluate that model again") from error

@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.eval.language_scores import LanguageScores, Routing, score_languages
 from multipl_moe.eval.score_changes import compare_scores
-from multipl_moe.languages.table import language_title
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.versions import environment
@@ -61,23 +59,5 @@ def segment_experts(routing: Routing) -> float | None:
     return _mean([sum(layer["segment_load"]) for layer in routing.values() if "segment_load" in layer])
 
 
-def routing_table(metrics: dict[str, Any]) -> Table:
-    """The share on the frozen expert and the segment experts of each language, before and after."""
-    table = Table(title="Routing on held-out files")
-    table.add_column("language")
-    table.add_column("role")
-    for title in ("frozen expert before", "after", "segment experts before", "after"):
-        table.add_column(title, justify="right")
-    for name, row in metrics["languages"].items():
-        shares = [_cell(row[f"shared_share_{when}"], ".1%") for when in ("before", "after")]
-        experts = [_cell(row[f"segment_experts_{when}"], ".2f") for when in ("before", "after")]
-        table.add_row(language_title(name, row), f"to {row['role']}", *shares, *experts)
-    return table
-
-
 def _mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def _cell(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)

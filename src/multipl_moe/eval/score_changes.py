@@ -1,4 +1,4 @@
-"""metrics.json: the measured result of a run (keys of design 3, and more)."""
+"""Bits per byte of one model, or of two and the change between them, by language and role."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from multipl_moe.eval.bits_per_byte import bits_per_byte
 from multipl_moe.eval.bootstrap import Change, mean_relative_change, relative_change
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.train.result import TrainResult
 
 
 def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> dict[str, Any]:
@@ -48,31 +47,6 @@ def describe_scores(recipe: Recipe, scores: LanguageScores) -> dict[str, Any]:
         for name, role in recipe.languages.items()
     }
     return {"languages": languages}
-
-
-def run_metrics(
-    recipe: Recipe,
-    comparison: dict[str, Any],
-    training: TrainResult,
-    *,
-    parameters: dict[str, int],
-    health: dict[str, Any],
-    routing: dict[str, Any],
-    environment: dict[str, Any],
-) -> dict[str, Any]:
-    """The whole content of metrics.json; the keyword arguments are JSON-ready parts of it."""
-    return {
-        "tokens": training.tokens,
-        "seconds": training.seconds,
-        "parameters": parameters,
-        "against": recipe.base,
-        **comparison,
-        "frozen_sha256": training.frozen_sha256,
-        "router_health": health,
-        "routing": routing,
-        "seed": recipe.seed,
-        "environment": environment,
-    }
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -1,0 +1,53 @@
+"""The pages of an evaluation of programs: problems.html and programs.png."""
+
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.codegen.samples import read_samples
+from multipl_moe.errors import UserError
+from multipl_moe.eval.judging import read_details, read_results
+from multipl_moe.eval.programs import Exam
+from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
+from multipl_moe.report.verdict_plots import verdict_plot
+from multipl_moe.runs.decontamination import status_notes
+from multipl_moe.runs.folder import read_json
+
+_PNG_DPI = 150
+
+
+def write_programs_report(output: Path, exam: Exam, metrics: dict[str, Any], against: Path | None) -> None:
+    """Write problems.html and programs.png.
+
+    Args:
+        output: folder of the evaluation.
+        exam: what the model was evaluated on.
+        metrics: the verdict, as in metrics.json.
+        against: folder of the evaluation of the model before.
+
+    Raises:
+        UserError: the name of the model in `against` cannot be read.
+    """
+    models = [_answers_in(output, metrics["model"])]
+    if against is not None:
+        models.insert(0, _answers_in(against, _model_name(against)))
+    notes = status_notes(metrics["decontamination"])
+    page = output / "problems.html"
+    write_problems_page(page, exam.problems, models, flags=exam.flags, not_scored=exam.not_scored, notes=notes)
+    verdict_plot(metrics).savefig(output / "programs.png", dpi=_PNG_DPI)
+
+
+def _answers_in(folder: Path, name: str) -> ModelAnswers:
+    """What an evaluation's folder holds, for people to read."""
+    samples = [
+        {"key": key, "sample": sample, "completion": completion.text, "finish": str(completion.finish)}
+        for (key, sample), completion in read_samples(folder).items()
+    ]
+    return ModelAnswers(name, samples, read_results(folder), list(read_details(folder).values()))
+
+
+def _model_name(folder: Path) -> str:
+    """The name of the model that an evaluation's folder is about."""
+    try:
+        return str(read_json(folder / "metrics.json")["model"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{folder}: its metrics.json cannot be read ({error}); evaluate that model again") from error
