@@ -1,0 +1,147 @@
+"""The order of the folders, as AGENTS.md draws it: every import runs down, and every folder has its place."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+_SOURCE = _ROOT / "src" / "multipl_moe"
+_AGENTS = (_ROOT / "AGENTS.md").read_text(encoding="utf-8")
+_PROBLEMS_FOR_MODELS = "problems/starter/"
+
+
+def drawn_floors(page: str) -> dict[str, int]:
+    """Floor of each folder and file in the drawing, counted from the ground."""
+    match = re.search(r"## The order of the folders\n.*?\n```\n(.*?)\n```", page, re.DOTALL)
+    assert match is not None
+    lines = [line.split() for line in match[1].splitlines()]
+    names = [name for line in lines for name in line]
+    assert len(names) == len(set(names)), "drawn twice"
+    return {name: floor for floor, line in enumerate(reversed(lines)) for name in line}
+
+
+@cache
+def package() -> Mapping[str, str]:
+    """Text of each module by its path in the package."""
+    files = {file.relative_to(_SOURCE).as_posix(): file for file in sorted(_SOURCE.rglob("*.py"))}
+    return {
+        path: file.read_text(encoding="utf-8")
+        for path, file in files.items()
+        if not path.startswith(_PROBLEMS_FOR_MODELS)
+    }
+
+
+def place_of(path: str, floors: Mapping[str, int]) -> str | None:
+    """What the drawing calls a module: the file itself or the nearest folder around it."""
+    around = [path, *(parent.as_posix() for parent in Path(path).parents)]
+    return next((name for name in around if name in floors), None)
+
+
+def imported_modules(path: str, text: str, modules: Mapping[str, str]) -> Iterator[str]:
+    """Paths of the package's modules that a module imports, wherever in its text and for whatever purpose."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            here = ["multipl_moe", *Path(path).parts[:-1]]
+            origin = here[: len(here) - node.level + 1] if node.level else []
+            origin += node.module.split(".") if node.module else []
+            names = [[*origin, alias.name] for alias in node.names]
+        else:
+            continue
+        for root, *parts in names:
+            if root == "multipl_moe":
+                yield _module_at(parts, modules)
+
+
+def _module_at(parts: list[str], modules: Mapping[str, str]) -> str:
+    """The module that a dotted name means; the last part may be something in it."""
+    for length in range(len(parts), -1, -1):
+        stem = "/".join(parts[:length])
+        for candidate in (f"{stem}.py", f"{stem}/__init__.py".lstrip("/")):
+            if candidate in modules:
+                return candidate
+    raise AssertionError(parts)
+
+
+def imports_up(modules: Mapping[str, str], floors: Mapping[str, int]) -> list[str]:
+    """Every import that leads from a folder to one that does not lie below it."""
+    found = []
+    for path, text in modules.items():
+        own = place_of(path, floors)
+        for target in imported_modules(path, text, modules):
+            other = place_of(target, floors)
+            if own != other and (own is None or other is None or floors[other] >= floors[own]):
+                found.append(f"{path} imports {target}")
+    return found
+
+
+def test_every_import_runs_down():
+    assert imports_up(package(), drawn_floors(_AGENTS)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "target"),
+    [
+        ("model/hybrid.py", "from multipl_moe.train.loop import fit", "train/loop.py"),
+        ("model/hybrid.py", "def late():\n    from multipl_moe.cli import app", "cli/app.py"),
+        ("model/hybrid.py", "if TYPE_CHECKING:\n    from multipl_moe.recipe.recipe import Recipe", "recipe/recipe.py"),
+        ("runs/folder.py", "from ..report import html", "report/html.py"),
+        ("runs/folder.py", "from .. import demo", "demo.py"),
+        ("judge/jail.py", "import multipl_moe.problems.forms.stops", "problems/forms/stops.py"),
+        ("train/loop.py", "from multipl_moe.upcycle.convert import upcycle", "upcycle/convert.py"),
+        ("corpus/read/git.py", "from multipl_moe.corpus.pipeline import build_corpus", "corpus/pipeline.py"),
+        ("corpus/clean/minified.py", "from multipl_moe.corpus.run.watch import watched", "corpus/run/watch.py"),
+        ("corpus/manifest.py", "from multipl_moe.data.packing import Layout", "data/packing.py"),
+        ("model/cache.py", "from multipl_moe import MoeConfig", "__init__.py"),
+        ("errors.py", "from multipl_moe.spdx import UNKNOWN", "spdx.py"),
+    ],
+)
+def test_an_import_that_runs_up_or_sideways_is_found(path, line, target):
+    changed = {**package(), path: f"{package()[path]}\n{line}\n"}
+    assert imports_up(changed, drawn_floors(_AGENTS)) == [f"{path} imports {target}"]
+
+
+def test_what_runs_down_or_stays_in_its_folder_is_no_fault():
+    floors = drawn_floors("## The order of the folders\n\n```\nroof  __init__.py\nroof/attic\nground\n```\n")
+    modules = {
+        "__init__.py": "from multipl_moe.ground.a import b\n",
+        "roof/__init__.py": "import json\nfrom .attic import box\n",
+        "roof/attic/__init__.py": "",
+        "roof/attic/box.py": "import multipl_moe.ground.a\n",
+        "ground/__init__.py": "",
+        "ground/a.py": "from . import deep\nfrom .deep.c import d\n",
+        "ground/deep/__init__.py": "",
+        "ground/deep/c.py": "from multipl_moe.ground import a\n",
+    }
+    assert imports_up(modules, floors) == []
+    modules["roof/attic/box.py"] += "from multipl_moe.roof import attic\nimport multipl_moe.roof\n"
+    assert imports_up(modules, floors) == ["roof/attic/box.py imports roof/__init__.py"]
+
+
+def test_all_modules_are_drawn_and_nothing_else():
+    floors = drawn_floors(_AGENTS)
+    places = {path: place_of(path, floors) for path in package()}
+    assert [path for path, place in places.items() if place is None] == []
+    assert set(places.values()) == set(floors)
+
+
+def test_a_folder_is_drawn_with_all_of_its_parts_or_with_none():
+    floors = drawn_floors(_AGENTS)
+    divided = {Path(name).parts[0] for name in floors if "/" in name}
+    parts = {folder for folder in _folders() if "/" in folder and Path(folder).parts[0] in divided}
+    assert parts == {name for name in floors if "/" in name}
+
+
+def test_the_table_has_a_line_for_every_folder():
+    table = [line.split("|")[1] for line in _AGENTS.splitlines() if line.startswith("| `")]
+    named = {name for cell in table for name in re.findall(r"`([\w/]+)`", cell)}
+    assert _folders() - named == set()
+
+
+def _folders() -> set[str]:
+    return {Path(path).parent.as_posix() for path in package()} - {"."}
