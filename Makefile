@@ -6,7 +6,7 @@ OUTPUT ?= runs/demo
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint toolchains clean
+.PHONY: demo test lint docs toolchains clean
 
 demo: $(VENV)/.installed toolchains
 	-$(BIN)/multipl-moe doctor
@@ -21,6 +21,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict
+
 toolchains:
 	@scripts/install_toolchains.sh
 
@@ -33,5 +36,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .ruff_cache .hypothesis
