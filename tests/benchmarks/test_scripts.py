@@ -104,6 +104,11 @@ def test_upcycle_measures_a_conversion_in_a_process_of_its_own(measured):
     assert results["peak_bytes"] > results["empty_interpreter_bytes"] > 0
 
 
+def test_startup_runs_every_verb_and_some_refusals(measured):
+    results = measured("startup", processor_seconds=lambda arguments, folder: float(len(arguments)))["results"]
+    assert {"an interpreter alone", "--version", "train --help", "an unknown recipe key"} <= results["timings"].keys()
+
+
 def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, world, tmp_path):
     arguments = str(world.corpus), f"tiny={world.hybrid}", "--work", str(tmp_path / "work")
     stored = measured("causality", *arguments)

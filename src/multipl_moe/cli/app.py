@@ -1,6 +1,6 @@
 """The application that the verbs belong to, its console, and how it ends: exit codes and one line for bad input."""
 
-import logging
+import os
 import sys
 import warnings
 from typing import Annotated
@@ -89,10 +89,7 @@ def _refuse(*problems: str) -> int:
 
 
 def _quieten_libraries() -> None:
-    """Keep the libraries' warnings and bars out of what this program tells."""
+    """Keep the libraries' warnings and bars out of what this program tells; they read these settings when imported."""
     warnings.filterwarnings("ignore")
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -33,17 +33,19 @@ def compare(
     Example: `multipl-moe compare runs/results recipes/comparisons/results.yaml`
     """
     from multipl_moe.compare.schema import comparison_of_recipes, load_comparison
-    from multipl_moe.compare.session import ComparisonSession
-    from multipl_moe.report.comparison_page import comparison_rows_table
-    from multipl_moe.system.allocator import keep_freed_memory
 
-    keep_freed_memory()
     if tokens is not None:
         chosen = comparison_of_recipes(what, tokens)
     elif len(what) == 1:
         chosen = load_comparison(what[0])
     else:
         raise ConfigError("--tokens: needed for recipes, so that all are trained on as many")
+
+    from multipl_moe.compare.session import ComparisonSession
+    from multipl_moe.report.comparison_page import comparison_rows_table
+    from multipl_moe.system.allocator import keep_freed_memory
+
+    keep_freed_memory()
     session = ComparisonSession(chosen, output, console, only=split_names(only), keep_models=keep_models)
     console.print(comparison_rows_table(session.run()))
     console.print(f"page: {output / 'comparison.md'}\nplot: {output / 'comparison.png'}", highlight=False)

@@ -19,6 +19,7 @@ from multipl_moe.cli.options import (
     split_names,
 )
 from multipl_moe.cli.sources import parse_sources
+from multipl_moe.system.staging import refuse_existing
 
 if TYPE_CHECKING:
     from multipl_moe.corpus.run.stages import OnTasks
@@ -46,17 +47,17 @@ def corpus(
 
     Example: `multipl-moe corpus corpora/mine --source ~/src/project --learn rust --keep python`
     """
+    flags = {"base": base, "learn": split_names(learn), "keep": split_names(keep), "seed": seed}
+    chosen = recipe_from_flags(recipe, settings, flags | {"corpus.sources": parse_sources(source)})
+    refuse_existing(output)
+
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.corpus.dropped import DROPPED_NAME
     from multipl_moe.corpus.pipeline import build_corpus
     from multipl_moe.data.packed import packing_by_language
     from multipl_moe.report.packing_tables import packing_table
     from multipl_moe.report.tables import corpus_table
-    from multipl_moe.system.staging import refuse_existing
 
-    flags = {"base": base, "learn": split_names(learn), "keep": split_names(keep), "seed": seed}
-    chosen = recipe_from_flags(recipe, settings, flags | {"corpus.sources": parse_sources(source)})
-    refuse_existing(output)
     tokenizer = resolve_base(chosen.base)
     with _tasks_shown() as on_tasks:
         manifest = build_corpus(chosen, tokenizer, output, console.print, on_tasks)

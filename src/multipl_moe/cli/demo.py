@@ -26,6 +26,8 @@ def demo(
 
     Example: `multipl-moe demo --minutes 15`
     """
+    recipe_from_flags(recipe, settings, {"seed": seed})  # refused at once, if at all
+
     from multipl_moe.demo import Demo, demo_recipe, without_missing_languages
     from multipl_moe.system.allocator import keep_freed_memory
 

@@ -46,14 +46,16 @@ def export(
 
     Example: `multipl-moe export runs/first/model exports/first --dtype bfloat16`
     """
-    import torch
-    from rich.progress import Progress
-
-    from multipl_moe.export.folder import ExportSettings, export_model
     from multipl_moe.runs.provenance import run_recipe_file
 
     measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
     max_shard_bytes = _check(model, dtype, metrics, merge, corpus, max_shard_size)
+
+    import torch
+    from rich.progress import Progress
+
+    from multipl_moe.export.folder import ExportSettings, export_model
+
     chosen = ExportSettings(
         dtype=None if dtype is None else getattr(torch, dtype),
         max_shard_bytes=max_shard_bytes,

@@ -46,14 +46,15 @@ def generate(
 
     Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`
     """
-    from multipl_moe.checkpoints.loading import load_model
-    from multipl_moe.generate.text import TextGenerator, load_tokenizer
-
     require_folders(model=model)
     if chat and suffix is not None:
         raise ConfigError("--suffix: it does not go with --chat; leave one of them out")
     _require_utf8("--suffix", suffix or "")
     text = _prompt(prompt, file)
+
+    from multipl_moe.checkpoints.loading import load_model
+    from multipl_moe.generate.text import TextGenerator, load_tokenizer
+
     generator = TextGenerator(load_model(model), load_tokenizer(model))
     shown = _what_to_show(generator, model, layer) if show_routing else None
     tokens = generator.encode(text, chat=chat) if suffix is None else generator.encode_gap(text, suffix)

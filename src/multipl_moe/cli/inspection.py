@@ -28,12 +28,13 @@ def inspect(
 
     Example: `multipl-moe inspect corpora/mine --output mine.html`
     """
+    require_folders(corpus=corpus)
+    page = _page(corpus, output)
+
     from multipl_moe.corpus.inspection.inspection import inspect_corpus
     from multipl_moe.report.corpus_page import write_corpus_page
     from multipl_moe.report.corpus_summary import corpus_summary
 
-    require_folders(corpus=corpus)
-    page = _page(corpus, output)
     with console.status("reading the corpus"):
         inspection = inspect_corpus(corpus, seed=seed, documents=documents, lines=lines)
         write_corpus_page(page, inspection)

@@ -45,15 +45,16 @@ def review(
 
     Example: `multipl-moe review runs/first/model corpora/mine runs/reviewed --learn rust --keep python`
     """
+    flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
+    flags |= {"review.tokens": tokens, "review.learning_rate": learning_rate}
+    chosen = recipe_from_flags(recipe, settings, flags)
+    require_folders(model=model, corpus=corpus)
+
     from multipl_moe.report.tables import result_table
     from multipl_moe.runs.folder import read_json, write_json
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 
-    flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
-    flags |= {"review.tokens": tokens, "review.learning_rate": learning_rate}
-    chosen = recipe_from_flags(recipe, settings, flags)
-    require_folders(model=model, corpus=corpus)
     chosen = recipe_of_hybrid(chosen, model)
     require_run_to_enter(output, chosen, resume, "metrics.json")
     keep_freed_memory()

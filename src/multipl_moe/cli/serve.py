@@ -29,9 +29,10 @@ def serve(
 
     Example: `multipl-moe serve runs/demo/model --port 8000`
     """
+    require_folders(model=model)
+
     from transformers.utils.import_utils import is_serve_available
 
-    require_folders(model=model)
     if not is_serve_available():
         raise ConfigError("serve: some packages are missing; install them with pip install 'multipl-moe[serve]'")
 

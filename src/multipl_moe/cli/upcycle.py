@@ -7,6 +7,7 @@ import typer
 
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import Base, Layers, Preset, RecipeFile, Seed, Settings, recipe_from_flags
+from multipl_moe.system.staging import refuse_existing
 
 
 def upcycle(
@@ -28,13 +29,15 @@ def upcycle(
 
     Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers last:8 --corpus corpora/mine`
     """
+    flags = {"base": base, "moe.preset": preset, "moe.layers": layers, "seed": seed}
+    chosen = recipe_from_flags(recipe, settings, flags)
+    refuse_existing(output)
+
     from rich.progress import Progress
 
     from multipl_moe.upcycle.convert import router_start_line
     from multipl_moe.upcycle.convert import upcycle as convert
 
-    flags = {"base": base, "moe.preset": preset, "moe.layers": layers, "seed": seed}
-    chosen = recipe_from_flags(recipe, settings, flags)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("writing")
         report = convert(

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
 
 _PACKAGES = ("multipl-moe", "torch", "transformers", "accelerate", "safetensors", "tokenizers", "datatrove", "numpy")
 
 
 def environment() -> dict[str, Any]:
     """Versions of the packages that decide a result, the machine, and the package's git commit where it has one."""
+    import torch  # here, for what only reads records should not wait for it
+
     return {
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},

@@ -1,0 +1,81 @@
+"""What answers before a model is loaded imports no slow library; transformers knows the model type all the same."""
+
+import subprocess
+import sys
+
+import pytest
+
+from multipl_moe.cli import app
+
+_REFUSED = [
+    ["train", "hybrid", "corpus", "run"],
+    ["train", "hybrid", ".", "run", "--set", "train.tokns=1"],
+    ["review", "hybrid", "corpus", "run"],
+    ["upcycle", "hybrid", "--set", "moe.prest=causal"],
+    ["corpus", "corpus", "--set", "corpus.sorces=1"],
+    ["inspect", "corpus"],
+    ["eval", "out", "--set", "eval.fils=1"],
+    ["compare", "out", "plan.yaml"],
+    ["generate", "model", "text"],
+    ["serve", "model"],
+    ["export", "model", "out"],
+    ["doctor", "--languages", "latin"],
+    ["demo", "--set", "train.tokns=1"],
+]
+_RUN = """
+import sys
+from multipl_moe.__main__ import main
+for arguments in {commands!r}:
+    sys.argv = ["multipl-moe", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code == {code}, (arguments, end.code)
+    else:
+        raise AssertionError(arguments)
+heavy = {{"torch", "transformers", "datatrove", "matplotlib"}} & sys.modules.keys()
+assert not heavy, heavy
+"""
+_IS_REGISTERED = """
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig
+config = AutoConfig.for_model("multipl_moe", text_config=LlamaConfig().to_dict(), moe={})
+assert type(config) is multipl_moe.MultiplMoeConfig
+assert AutoModel._model_mapping[type(config)] is multipl_moe.MultiplMoeModel
+assert AutoModelForCausalLM._model_mapping[type(config)] is multipl_moe.MultiplMoeForCausalLM
+"""
+
+
+def _run(code: str, tmp_path) -> None:
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_version_and_help_import_no_library_that_takes_its_time(tmp_path):
+    commands = [["--version"], ["--help"], *([verb.name, "--help"] for verb in app.registered_commands)]
+    _run(_RUN.format(commands=commands, code=0), tmp_path)
+
+
+def test_what_is_refused_before_a_model_is_loaded_is_refused_at_once(tmp_path):
+    _run(_RUN.format(commands=_REFUSED, code=2), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import multipl_moe",
+        "import transformers.models.auto.modeling_auto, multipl_moe",
+        "import multipl_moe; from multipl_moe.model.modeling import MultiplMoeForCausalLM",
+        "import multipl_moe; from multipl_moe.model.configuration import MultiplMoeConfig",
+        "import multipl_moe; from transformers import AutoModel",
+    ],
+)
+def test_the_model_type_is_registered_in_whatever_order_things_are_imported(imports: str, tmp_path):
+    _run(f"{imports}\n{_IS_REGISTERED}", tmp_path)
+
+
+def test_what_the_package_offers_is_found_and_nothing_else(tmp_path):
+    import multipl_moe
+
+    assert all(getattr(multipl_moe, name) is not None for name in multipl_moe.__all__)
+    assert not hasattr(multipl_moe, "MultiplMoe")
