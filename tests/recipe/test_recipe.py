@@ -127,7 +127,7 @@ def test_the_defaults_are_valid_and_those_documented():
     assert recipe.languages == dict.fromkeys(("rust", "go", "ruby"), "learn") | dict.fromkeys(
         ("python", "java", "cpp", "english"), "keep"
     )
-    assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1}
+    assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1} | dict.fromkeys(recipe.keep, 0.1)
     assert recipe.moe.resolve([0, 1]).preset == "causal"
 
 

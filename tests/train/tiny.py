@@ -79,6 +79,7 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
             "packing": "windows",
             "batch_sequences": 4,
             "learning_rate": 1e-2,
+            "replay": 0.0,
             "compute_dtype": "float32",
             "calibration_tokens": 1024,
             "calibration_sequence_tokens": 32,

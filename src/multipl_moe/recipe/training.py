@@ -39,7 +39,9 @@ class TrainSection(Section):
     adam_beta2: float = Field(default=0.95, gt=0, lt=1, description="AdamW's decay of squared gradients.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Larger gradients are scaled down to this norm.")
     replay: float = Field(
-        default=0.0, ge=0, description="Mixture weight of each language to keep, beside 1 for each to learn."
+        default=0.1,
+        ge=0,
+        description="Share of each language to keep, in tokens, beside 1 for each to learn; 0 reads none of them.",
     )
     weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         default=None, description="Mixture weight of each language in tokens, instead of 1 and replay."
