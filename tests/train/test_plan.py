@@ -123,8 +123,8 @@ def test_other_families_and_precisions_can_be_planned(world: World, tmp_path: Pa
 
 def test_time_is_work_over_speed():
     from multipl_moe.model.parameters import ParameterCounts
+    from multipl_moe.train.dry_run import StepCost
     from multipl_moe.train.plan import MemoryPlan
-    from multipl_moe.train.rehearsal import StepCost
 
     step = StepCost(activation_bytes=0, flops=600, moved_bytes=40)
     plan = TrainingPlan(ParameterCounts(9, 9, 4), 0, MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0), step, steps=10, tokens=1)

@@ -64,7 +64,7 @@ def _plan(file: Path, model: Path | None) -> None:
     optimizer_name(recipe)
     constant, usable = runtime_bytes(), usable_bytes()
     config = starting_config(recipe, model)
-    with console.status("rehearsing a step"):
+    with console.status("trying a step without data"):
         planned = plan_training(recipe, config, runtime_bytes=constant)
         base = config.get_text_config()
         rows = recipe.train.batch_sequences * recipe.train.sequence_tokens

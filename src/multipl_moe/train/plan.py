@@ -18,8 +18,8 @@ from multipl_moe.recipe.layers import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.allocator import KERNELS_KEPT
 from multipl_moe.system.device import fast_dtype
+from multipl_moe.train.dry_run import StepCost, dry_run_step
 from multipl_moe.train.methods import METHODS, empty_for_training, is_adapter, prepare
-from multipl_moe.train.rehearsal import StepCost, rehearse_step
 from multipl_moe.train.settings import attention_implementation, compute_dtype, training_steps, unify_dtype
 from multipl_moe.train.speed import MachineSpeed
 
@@ -120,7 +120,7 @@ def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: in
     on_gpu = torch.cuda.is_available()
     stays_mapped = not (on_gpu or stored_in_float32 or compute_dtype(recipe) == torch.float32 or audit.frozen == 0)
     frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
-    step = rehearse_step(model, recipe, "cuda" if on_gpu else "cpu")
+    step = dry_run_step(model, recipe, "cuda" if on_gpu else "cpu")
     parts = {
         "runtime_bytes": runtime_bytes + (0 if on_gpu else _KERNEL_BYTES),
         "frozen_bytes": frozen_bytes,

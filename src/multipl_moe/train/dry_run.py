@@ -1,4 +1,4 @@
-"""A training step on tensors that have shapes but no storage: what it would hold in memory, and how much it computes.
+"""A dry run of a training step, on tensors with shapes but no storage: what memory it would hold, how much it computes.
 
 The model's own forward and backward pass run in PyTorch's FakeTensorMode, so whatever the model saves for the backward
 pass is counted, in its dtype, under every method, attention and form of experts, without a second description of it.
@@ -46,8 +46,8 @@ class StepCost:
     moved_bytes: int
 
 
-def rehearse_step(model: PreTrainedModel, recipe: Recipe, device: str) -> StepCost:
-    """Run forward and backward as the training loop does, with equal loads of the experts.
+def dry_run_step(model: PreTrainedModel, recipe: Recipe, device: str) -> StepCost:
+    """Run forward and backward as the training loop does, without data and with equal loads of the experts.
 
     Args:
         model: on the meta device, prepared for training; used up.

@@ -1,4 +1,4 @@
-"""A rehearsed step against the real one, tensor by tensor, and against operations counted by hand."""
+"""A dry run of a step against the real one, tensor by tensor, and against operations counted by hand."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import torch
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.train.dry_run import _Ledger
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan, plan_training, starting_config
-from multipl_moe.train.rehearsal import _Ledger
 from multipl_moe.train.settings import attention_implementation, compute_dtype, enable_checkpointing, unify_dtype
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe, with_train
@@ -49,13 +49,13 @@ def _real_peak(recipe: Recipe, folder: Path) -> int:
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("method", ["dense", "dense-ffn", "lora"])
-def test_a_rehearsal_holds_what_the_real_step_holds(world: World, method: str, checkpointing: bool):
+def test_a_dry_run_holds_what_the_real_step_holds(world: World, method: str, checkpointing: bool):
     recipe = with_train(world.recipe, method=method, gradient_checkpointing=checkpointing)
     memory = _plan(recipe, world.base).memory
     assert memory.activation_bytes == pytest.approx(_real_peak(recipe, world.base), rel=0.01)
 
 
-def test_a_rehearsal_of_a_hybrid_holds_what_the_real_step_holds_but_for_uneven_loads(world: World):
+def test_a_dry_run_of_a_hybrid_holds_what_the_real_step_holds_but_for_uneven_loads(world: World):
     planned = _plan(world.recipe, world.hybrid).memory.activation_bytes
     assert planned == pytest.approx(_real_peak(world.recipe, world.hybrid), rel=0.1)
 
@@ -64,7 +64,7 @@ def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     without = _plan(world.recipe, world.hybrid)
-    for module in ("model.hybrid", "train.rehearsal"):
+    for module in ("model.hybrid", "train.dry_run"):
         monkeypatch.setattr(f"multipl_moe.{module}.takes_places", lambda device: True)  # as on a GPU
     planned = _plan(world.recipe, world.hybrid)
     assert planned.memory.activation_bytes > 1.1 * without.memory.activation_bytes
@@ -73,7 +73,7 @@ def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that
 
 
 @pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("float32", 6), ("float32", 1), ("bfloat16", 4)])
-def test_low_rank_experts_can_be_rehearsed_in_any_rank(world: World, tmp_path: Path, dtype: str, rank: int):
+def test_low_rank_experts_can_be_dry_run_in_any_rank(world: World, tmp_path: Path, dtype: str, rank: int):
     """Rank 4 in float32 takes grouped matmuls, the others a loop over the experts."""
     moe = {"expert_type": "lora", "expert_rank": rank}
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": dtype})
