@@ -11,20 +11,24 @@ from multipl_moe.errors import ConfigError
 
 
 def compare(
-    output: Annotated[Path, typer.Argument(help="Folder of the comparison, to create or to go on in.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the comparison, to create or to continue.")],
     what: Annotated[
         list[Path],
-        typer.Argument(help="One comparison (recipes/comparisons/results.yaml), or recipes, each of them a method."),
+        typer.Argument(
+            help="File of one comparison (recipes/comparisons/results.yaml), or recipes, each of them a method."
+        ),
     ],
-    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of each run, for recipes.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Number of tokens to train each recipe on; needed for recipes.")
+    ] = None,
     only: Annotated[
-        str | None, typer.Option(help="Run only these methods now, with commas; '' shows what there is. [all]")
+        str | None, typer.Option(help="Methods to run now, comma-separated; '' shows what there is. [all]")
     ] = None,
     keep_models: Annotated[
-        bool, typer.Option("--keep-models", help="Keep the trained weights, not only what was measured.")
+        bool, typer.Option("--keep-models", help="Keep the trained weights, not only the measurements.")
     ] = False,
 ) -> None:
-    """Train several ways on the same tokens in the same order, and show what each one gains and loses.
+    """Train several methods on the same tokens in the same order, and compare what each one gains and loses.
 
     Each method is a recipe, or settings on top of a common one: dense training, LoRA, presets of the hybrid. All are
     scored on the same held-out files and write the same programs. Ctrl-C and SIGTERM stop after saving,

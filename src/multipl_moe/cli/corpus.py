@@ -30,8 +30,9 @@ def corpus(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="A folder, git repository (PATH@REVISION for one revision), tar or zip archive, .jsonl or .parquet "
-            "file, hub:DATASET, or `toolchains`; may be repeated. [toolchains]"
+            help="Source of files: a folder, git repository (PATH@REVISION for one revision), tar or zip "
+            "archive, .jsonl or .parquet file, hub:DATASET, or `toolchains`; may be repeated. "
+            "[toolchains]"
         ),
     ] = None,
     recipe: RecipeFile = None,
@@ -41,9 +42,9 @@ def corpus(
     keep: Keep = None,
     seed: Seed = None,
 ) -> None:
-    """Collect source files: by language, without duplicates, split, tokenised and packed.
+    """Build a corpus of source files: sorted by language, deduplicated, split, tokenised and packed.
 
-    Stopped and started again with the same recipe it goes on where it stopped.
+    An interrupted build goes on where it stopped when started again with the same recipe.
 
     Example: `multipl-moe corpus corpora/mine --source ~/src/project --learn rust --keep python`
     """

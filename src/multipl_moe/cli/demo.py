@@ -10,8 +10,10 @@ from multipl_moe.cli.options import RecipeFile, Seed, Settings, recipe_from_flag
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Run folder to create, or to go on in.")] = Path("runs/demo"),
-    minutes: Annotated[float, typer.Option(min=1, help="Computing time for the whole demo, downloads apart.")] = 15,
+    output: Annotated[Path, typer.Option(help="Run folder to create or to continue.")] = Path("runs/demo"),
+    minutes: Annotated[
+        float, typer.Option(min=1, help="Computing time for the whole demo in minutes, downloads apart.")
+    ] = 15,
     exact: Annotated[
         bool, typer.Option("--exact", help="Train on the recipe's train.tokens instead of fitting --minutes.")
     ] = False,
@@ -19,7 +21,7 @@ def demo(
     settings: Settings = None,
     seed: Seed = None,
 ) -> None:
-    """The whole road: base model, corpus, hybrid, training, and a report of what was gained and kept.
+    """Run the whole pipeline: base model, corpus, hybrid, training, and a report of what was gained and kept.
 
     Uses SmolLM2-135M and the standard libraries of the installed toolchains, so it needs no model hub. An interrupted
     demo goes on where it stopped when started again.

@@ -12,20 +12,25 @@ from multipl_moe.errors import ConfigError
 
 
 def doctor(
-    languages: Annotated[str | None, typer.Option(help="Only these, with commas. [all that can be judged]")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Languages to check, comma-separated. [all that can be judged]")
+    ] = None,
     unsafe_no_sandbox: Unsafe = False,
     plan: Annotated[
         Path | None,
-        typer.Option(help="Recipe to plan instead: parameters, memory and time of training, and whether it fits here."),
+        typer.Option(
+            help="Recipe to plan instead of checking the machine: parameters, memory and time of training, and "
+            "whether it fits here."
+        ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="With --plan: the model that is to be trained. [what `upcycle` would make]")
+        Path | None, typer.Option(help="Model that is to be trained, with --plan. [what `upcycle` would make]")
     ] = None,
 ) -> None:
-    """Tell what this machine has: versions, memory, and for each language whether its programs can be judged.
+    """Check this machine: versions, memory, and for each language whether its programs can be judged.
 
-    Each toolchain judges a right program, a wrong one and one that leaves before its tests, in the sandbox. Ends with
-    exit code 1 where a language cannot be judged, or a run that is planned does not fit into memory.
+    Each toolchain judges a right program, a wrong one and one that leaves before its tests, in the sandbox. The exit
+    code is 1 where a language cannot be judged, or a run planned with --plan does not fit into memory.
 
     Example: `multipl-moe doctor --languages rust,go`
     """

@@ -27,53 +27,79 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    output: Annotated[Path, typer.Argument(help="Folder to create.")],
+    output: Annotated[Path, typer.Argument(help="Evaluation folder to create.")],
     model: Annotated[
         str | None, typer.Option(help="Model to evaluate: folder, hub id, GGUF file or smollm2-135m.")
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="What to measure: pass (programs that pass their tests), or bpb (bits per byte).")
+        str, typer.Option(help="Metric: pass (programs that pass their tests), or bpb (bits per byte).")
     ] = "pass",
     against: Annotated[
         str | None,
-        typer.Option(help="pass: folder of an earlier evaluation, of the model before. bpb: that model itself."),
+        typer.Option(
+            help="Model before, to compare with: the folder of its earlier evaluation (pass), or the model "
+            "itself (bpb)."
+        ),
     ] = None,
-    corpus: Annotated[Path | None, typer.Option(help="bpb: corpus folder whose held-out files are read.")] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Corpus folder whose held-out files are scored (bpb only).")
+    ] = None,
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
-            help="pass: starter, humaneval, mbpp, multipl-e-humaneval, multipl-e-mbpp, humaneval-x, mbxp; NAME:PATH "
-            "for a local copy; PATH.jsonl for your own set; may be repeated. [starter]"
+            help="Benchmark to evaluate on (pass only): starter, humaneval, mbpp, multipl-e-humaneval, "
+            "multipl-e-mbpp, humaneval-x, mbxp; NAME:PATH for a local copy; PATH.jsonl for your own set; "
+            "may be repeated. [starter]"
         ),
     ] = None,
-    languages: Annotated[str | None, typer.Option(help="pass: only these, with commas. [all of the sets]")] = None,
-    num_samples: Annotated[int | None, typer.Option(min=1, help="pass: completions of each problem. [1]")] = None,
-    temperature: Annotated[float | None, typer.Option(min=0, help="pass: 0 takes the likeliest token. [0]")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="pass: most tokens to write. [512]")] = None,
-    pass_at: Annotated[str | None, typer.Option(help="pass: the k of pass@k, with commas. [1,5,10,100]")] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(help="pass: instead of --model, a server with OpenAI's interface: http://HOST/v1.")
+    languages: Annotated[
+        str | None, typer.Option(help="Languages to evaluate, comma-separated (pass only). [all of the benchmarks]")
     ] = None,
-    endpoint_model: Annotated[str | None, typer.Option(help="pass: the server's name of the model.")] = None,
+    num_samples: Annotated[
+        int | None, typer.Option(min=1, help="Number of completions per problem (pass only). [1]")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, help="Sampling temperature; 0 takes the likeliest token (pass only). [0]")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of tokens per completion (pass only). [512]")
+    ] = None,
+    pass_at: Annotated[
+        str | None, typer.Option(help="Values of k for pass@k, comma-separated (pass only). [1,5,10,100]")
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="Server with OpenAI's interface to evaluate instead of --model, http://HOST/v1 (pass only)."),
+    ] = None,
+    endpoint_model: Annotated[
+        str | None, typer.Option(help="Name of the model on the --endpoint server (pass only).")
+    ] = None,
     chat: Annotated[
-        bool, typer.Option("--chat", help="pass: ask the endpoint by chat, or take completions for chat answers.")
+        bool,
+        typer.Option("--chat", help="Ask the endpoint by chat, or take --completions for chat answers (pass only)."),
     ] = False,
     completions: Annotated[
-        Path | None, typer.Option(help="pass: instead of --model, JSON lines with completions made elsewhere.")
+        Path | None,
+        typer.Option(help="JSON-lines file of completions made elsewhere, to evaluate instead of --model (pass only)."),
     ] = None,
     reference: Annotated[
-        bool, typer.Option("--reference", help="pass: check the benchmarks with their own reference solutions.")
+        bool,
+        typer.Option(
+            "--reference", help="Check the benchmarks with their own reference solutions, without a model (pass only)."
+        ),
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="pass: programs run at a time. [one a processor]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of programs to run at a time (pass only). [one per processor]")
+    ] = None,
     unsafe_no_sandbox: Unsafe = False,
-    resume: Annotated[bool, typer.Option("--resume", help="pass: go on with an interrupted evaluation.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted evaluation (pass only).")] = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
     learn: Learn = None,
     keep: Keep = None,
     seed: Seed = None,
 ) -> None:
-    """Measure a model by language: programs that pass their tests, or bits per byte on held-out files.
+    """Evaluate a model by language: programs that pass their tests, or bits per byte on held-out files.
 
     Programs are run in a sandbox (bubblewrap), after each toolchain has been tried; read what was written and what
     became of it in OUTPUT/problems.html.

@@ -16,19 +16,20 @@ _DTYPES = ("float32", "bfloat16", "float16")
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="Folder of the model, hybrid or dense.")],
-    output: Annotated[Path, typer.Argument(help="Folder to create.")],
+    model: Annotated[Path, typer.Argument(help="Folder of the model to export, hybrid or dense.")],
+    output: Annotated[Path, typer.Argument(help="Export folder to create.")],
     dtype: Annotated[
-        str | None, typer.Option(help="Of the weights: float32, bfloat16 or float16. [as they are]")
+        str | None, typer.Option(help="Data type of the exported weights: float32, bfloat16 or float16. [as they are]")
     ] = None,
     metrics: Annotated[
-        Path | None, typer.Option(help="Result for the model card: metrics.json, or what eval wrote. [the run's]")
+        Path | None,
+        typer.Option(help="File with the results for the model card: metrics.json, or what eval wrote. [the run's]"),
     ] = None,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Fold the experts into a dense model of the base's architecture.")
+        bool, typer.Option("--merge", help="Merge the experts into a dense model of the base's architecture.")
     ] = False,
     corpus: Annotated[
-        Path | None, typer.Option(help="With --merge: corpus folder on which to measure what merging costs.")
+        Path | None, typer.Option(help="Corpus folder on which to measure what merging costs; needed with --merge.")
     ] = None,
     full_experts: Annotated[
         bool, typer.Option("--full-experts", help="Write low-rank experts out as full ones; --dtype float32 is exact.")
@@ -36,13 +37,15 @@ def export(
     gguf: Annotated[
         bool, typer.Option("--gguf", help="Write the dense model as GGUF too; a hybrid needs --merge.")
     ] = False,
-    max_shard_size: Annotated[str | None, typer.Option(help="Largest weights file, such as 500MB. [5GB]")] = None,
+    max_shard_size: Annotated[
+        str | None, typer.Option(help="Maximum size of a weights file, such as 500MB. [5GB]")
+    ] = None,
     recipe: RecipeFile = None,
     settings: Settings = None,
 ) -> None:
-    """A folder for others, with a model card: it loads with transformers alone, or is dense (--merge), or GGUF.
+    """Export a model for others, with a model card: to load with transformers alone, dense (--merge), or as GGUF.
 
-    A recipe says with --merge in which languages to measure; left out, the recipe of the model's run does.
+    With --merge a recipe says in which languages to measure; left out, the recipe of the model's run does.
 
     Example: `multipl-moe export runs/first/model exports/first --dtype bfloat16`
     """

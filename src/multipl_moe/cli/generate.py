@@ -18,30 +18,37 @@ if TYPE_CHECKING:
 
 
 def generate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model, hybrid or dense.")],
+    model: Annotated[Path, typer.Argument(help="Folder of the model to generate with, hybrid or dense.")],
     prompt: Annotated[
-        str | None, typer.Argument(help="What to continue; left out or -, it is read from stdin.")
+        str | None, typer.Argument(help="Text to continue; left out or -, it is read from stdin.")
     ] = None,
     file: Annotated[Path | None, typer.Option(help="File that holds the prompt.")] = None,
     suffix: Annotated[
-        str | None, typer.Option(help="Text that follows: write what stands between the prompt and it.")
+        str | None, typer.Option(help="Text that follows the gap to fill; the prompt is the text before it.")
     ] = None,
     chat: Annotated[
         bool, typer.Option("--chat/--raw", help="Answer the prompt by the chat template, or continue its text.")
     ] = False,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to write.")] = 256,
-    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token each time.")] = 0.0,
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Share of the probability to draw from.")] = 1.0,
-    stop: Annotated[list[str] | None, typer.Option(help="Text that ends the answer; may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the drawing.")] = 0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens to generate.")] = 256,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="Sampling temperature; 0 takes the likeliest token each time.")
+    ] = 0.0,
+    top_p: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Nucleus sampling (top p): share of the probability to draw tokens from."),
+    ] = 1.0,
+    stop: Annotated[list[str] | None, typer.Option(help="Stop string that ends the answer; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed for sampling.")] = 0,
     show_routing: Annotated[
-        bool, typer.Option("--show-routing", help="Afterwards show the text coloured by expert, with a legend.")
+        bool, typer.Option("--show-routing", help="Show the text coloured by expert after generation, with a legend.")
     ] = False,
-    layer: Annotated[int | None, typer.Option(help="Hybrid layer that --show-routing shows. [the last]")] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Index of the hybrid layer that --show-routing shows. [the last]")
+    ] = None,
 ) -> None:
     """Continue a prompt, answer it with --chat or fill the gap before --suffix, and print the text as it comes.
 
-    Only the new text goes to stdout, with --suffix that between the two. With --show-routing each token is coloured by
+    Only the new text goes to stdout, with --suffix what fills the gap. With --show-routing each token is coloured by
     its token expert and by its segment expert, and the legend names the languages that an expert serves most.
 
     Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`

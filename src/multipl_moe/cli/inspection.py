@@ -13,18 +13,22 @@ _PAGE = Path("inspect.html")
 
 
 def inspect(
-    corpus: Annotated[Path, typer.Argument(help="Corpus folder, as `multipl-moe corpus` makes it.")],
-    output: Annotated[Path | None, typer.Option(help="Page to write. [inspect.html, here]")] = None,
-    seed: Annotated[int, typer.Option(help="Draws the documents and samples to read. [0]", show_default=False)] = 0,
+    corpus: Annotated[Path, typer.Argument(help="Corpus folder that `multipl-moe corpus` wrote.")],
+    output: Annotated[Path | None, typer.Option(help="HTML page to write. [inspect.html, here]")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Random seed for choosing the documents and samples to show. [0]", show_default=False)
+    ] = 0,
     documents: Annotated[
-        int, typer.Option(min=0, help="Documents to read of each language. [3]", show_default=False)
+        int, typer.Option(min=0, help="Number of documents to show per language. [3]", show_default=False)
     ] = 3,
-    lines: Annotated[int, typer.Option(min=1, help="Lines of each of them. [40]", show_default=False)] = 40,
+    lines: Annotated[
+        int, typer.Option(min=1, help="Maximum number of lines to show per document. [40]", show_default=False)
+    ] = 40,
 ) -> None:
-    """Tell what a corpus holds, what was left out of it and why, as a page to read.
+    """Report what a corpus holds, what was left out of it and why, as an HTML page.
 
-    Files, bytes and tokens by language; what each step dropped, with samples; duplicates, licences, problems of
-    benchmarks, secrets; lengths of documents, and some of them to read. The page quotes the corpus's files.
+    The page shows files, bytes and tokens by language; what each step dropped, with samples; duplicates, licences,
+    problems of benchmarks, secrets; lengths of documents, and some of them to read. It quotes the corpus's files.
 
     Example: `multipl-moe inspect corpora/mine --output mine.html`
     """

@@ -11,28 +11,38 @@ if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
 
 RecipeFile = Annotated[
-    Path | None, typer.Option("--recipe", help="YAML file with any of the settings; flags go on top of it.")
+    Path | None, typer.Option("--recipe", help="Recipe: a YAML file with any of the settings; flags override it.")
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of a recipe, such as train.learning_rate=1e-3."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set any key of the recipe, such as train.learning_rate=1e-3; may be repeated.",
+    ),
 ]
 Base = Annotated[
     str | None, typer.Option(help="Base model: hub id, folder, GGUF file, or smollm2-135m (from PyPI). [smollm2-135m]")
 ]
 Preset = Annotated[
-    str | None, typer.Option(help="Hybrid layer: causal, paper, token-only, segment-only or moe-lpr. [causal]")
+    str | None,
+    typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, segment-only or moe-lpr. [causal]"),
 ]
-Layers = Annotated[str | None, typer.Option(help="Hybrid layers: all, last:N, every:N or indices like 3,7,11. [all]")]
-Seed = Annotated[int | None, typer.Option(help="Seed of everything that is drawn. [0]")]
+Layers = Annotated[
+    str | None, typer.Option(help="Decoder layers to make hybrid: all, last:N, every:N or indices like 3,7,11. [all]")
+]
+Seed = Annotated[int | None, typer.Option(help="Random seed for sampling, shuffling and initialisation. [0]")]
 Unsafe = Annotated[
     bool,
     typer.Option(
-        "--unsafe-no-sandbox", help="Run programs without bubblewrap: they see this machine's files and network."
+        "--unsafe-no-sandbox",
+        help="Run programs without the sandbox (bubblewrap): they see this machine's files and network.",
     ),
 ]
-Learn = Annotated[str | None, typer.Option(help="Languages to learn, with commas. [rust,go,ruby]")]
-Keep = Annotated[str | None, typer.Option(help="Languages to keep, with commas. [python,java,cpp,english]")]
+Learn = Annotated[str | None, typer.Option(help="New languages to learn, comma-separated. [rust,go,ruby]")]
+Keep = Annotated[
+    str | None, typer.Option(help="Known languages not to forget, comma-separated. [python,java,cpp,english]")
+]
 
 
 def recipe_from_flags(

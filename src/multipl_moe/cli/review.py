@@ -29,16 +29,20 @@ def review(
     model: Annotated[Path, typer.Argument(help="Hybrid checkpoint that `train` wrote.")],
     corpus: Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")],
     output: Annotated[Path, typer.Argument(help="Run folder to create.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the run folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")
+    ] = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
     learn: Learn = None,
     keep: Keep = None,
-    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens to train on. [50000]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate. [0.001]")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Number of tokens to train on. [50000]")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak learning rate (> 0), reached after warm-up. [0.001]")
+    ] = None,
     seed: Seed = None,
 ) -> None:
-    """Stage 2: routers alone learn to leave the languages to keep to the frozen expert; all else stays, bit for bit.
+    """Stage 2: train only the routers, so that languages to keep go to the frozen expert; all else stays, bit for bit.
 
     Writes OUTPUT/model, and bits per byte and routing of each language before and after. Ctrl-C and SIGTERM save a
     checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.

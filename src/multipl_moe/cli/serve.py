@@ -11,15 +11,17 @@ from multipl_moe.errors import ConfigError
 
 
 def serve(
-    model: Annotated[Path, typer.Argument(help="Folder of the model, hybrid or dense.")],
+    model: Annotated[Path, typer.Argument(help="Folder of the model to serve, hybrid or dense.")],
     name: Annotated[str | None, typer.Option(help="Id of the model for clients. [the folder's name]")] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs a token.")] = (
+    host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs --token.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     token: Annotated[
         str | None,
-        typer.Option(envvar="MULTIPL_MOE_TOKEN", help="Bearer token that clients must send; safer in the variable."),
+        typer.Option(
+            envvar="MULTIPL_MOE_TOKEN", help="Bearer token that clients must send; safer in the environment variable."
+        ),
     ] = None,
 ) -> None:
     """Serve a model over OpenAI's HTTP interface: completions, chat, models.

@@ -27,20 +27,26 @@ if TYPE_CHECKING:
 def train(
     model: Annotated[
         Path,
-        typer.Argument(help="Hybrid checkpoint that `upcycle` wrote; with another train.method than experts, a base."),
+        typer.Argument(
+            help="Hybrid checkpoint that `upcycle` wrote; with another train.method than experts, a dense base."
+        ),
     ],
     corpus: Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")],
     output: Annotated[Path, typer.Argument(help="Run folder to create.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the run folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")
+    ] = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
     learn: Learn = None,
     keep: Keep = None,
-    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens to train on. [300000]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate. [0.001]")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Number of tokens to train on. [300000]")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak learning rate (> 0), reached after warm-up. [0.001]")
+    ] = None,
     seed: Seed = None,
 ) -> None:
-    """Stage 1: experts and routers learn the new languages; every other parameter stays as it is, bit for bit.
+    """Stage 1: train experts and routers on the new languages; every other parameter stays as it is, bit for bit.
 
     With `--set train.method=lora` (or dense, dense-ffn) a dense base learns instead: a folder, hub id, GGUF file or
     smollm2-135m.

@@ -11,7 +11,7 @@ from multipl_moe.system.staging import refuse_existing
 
 
 def upcycle(
-    output: Annotated[Path, typer.Argument(help="Hybrid checkpoint to create.")],
+    output: Annotated[Path, typer.Argument(help="Hybrid checkpoint folder to create.")],
     recipe: RecipeFile = None,
     settings: Settings = None,
     base: Base = None,
@@ -21,11 +21,11 @@ def upcycle(
     corpus: Annotated[
         Path | None,
         typer.Option(
-            help="Corpus, some of whose text places the routers so that every expert begins with a fair load."
+            help="Corpus folder, some of whose text places the routers so that every expert begins with a fair load."
         ),
     ] = None,
 ) -> None:
-    """Turn a dense base into a hybrid mixture of experts, and prove that it starts where the base is.
+    """Turn a dense base into a hybrid mixture of experts, and verify that it starts out equal to the base.
 
     Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers last:8 --corpus corpora/mine`
     """
