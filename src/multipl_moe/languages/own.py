@@ -19,36 +19,56 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 
 class OwnLanguage(BaseModel):
-    """A language; every part is optional, as not every language is read, trained on and judged."""
+    """Definition of a language; every key is optional, as not every language is read, trained on and judged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    title: str | None = Field(default=None, description="How people write its name; default: its key.")
-    extensions: tuple[_Ending, ...] = Field(default=(), description="Endings of its files, with the dot.")
-    filenames: tuple[_Word, ...] = Field(default=(), description="Whole names of its files that have no ending.")
+    title: str | None = Field(default=None, description="Display name of the language; default: its key.")
+    extensions: tuple[_Ending, ...] = Field(default=(), description="File extensions of the language, with the dot.")
+    filenames: tuple[_Word, ...] = Field(
+        default=(), description="Whole names of the language's files that have no extension."
+    )
     shared_extensions: tuple[_Ending, ...] = Field(
-        default=(), description="Endings that files of other languages have, too: the content decides."
+        default=(),
+        description="File extensions, with the dot, that other languages use too: the content of a file decides.",
     )
     content_pattern: str | None = Field(
-        default=None, description="Regular expression that only its files hold, of those that share an ending."
+        default=None,
+        description="Regular expression that, of the files with a shared extension, only the language's own match.",
     )
     interpreters: tuple[_Word, ...] = Field(
-        default=(), description="Commands in the first line of its scripts, less path and version."
+        default=(),
+        description="Interpreters named in the first line of the language's scripts, without path and version.",
     )
-    content_labels: tuple[_Word, ...] = Field(default=(), description="What magika calls it.")
+    content_labels: tuple[_Word, ...] = Field(
+        default=(), description="Labels that magika, a detector of file types by content, gives to the language."
+    )
     other_names: tuple[Annotated[str, StringConstraints(to_lower=True)], ...] = Field(
-        default=(), description="What data sets call it, besides its key and title."
+        default=(), description="Names of the language in data sets, besides its key and title."
     )
-    line_comment: _Word | None = Field(default=None, description="Mark of a comment up to the end of the line.")
-    block_comment: tuple[_Word, _Word] | None = Field(default=None, description="Marks around a comment.")
-    is_code: bool = Field(default=True, description="Means over languages count only programming languages.")
+    line_comment: _Word | None = Field(default=None, description="Marker of a comment up to the end of the line.")
+    block_comment: tuple[_Word, _Word] | None = Field(
+        default=None, description="Markers that open and close a block comment."
+    )
+    is_code: bool = Field(
+        default=True,
+        description="Whether the language is a programming language; means over languages count only those.",
+    )
     library: tuple[str, ...] = Field(
-        default=(), description="Glob patterns of folders that its toolchain carries in source."
+        default=(),
+        description="Glob patterns of folders with the library that the language's toolchain carries in source.",
     )
-    library_licence: str = Field(default="unknown", description="SPDX licence of those files.")
-    packages: tuple[_Word, ...] = Field(default=(), description="Debian packages that bring them.")
-    toolchain: Toolchain | None = Field(default=None, description="Fields of languages.toolchain.Toolchain.")
-    frame: Frame | None = Field(default=None, description="Fields of languages.frames.Frame.")
+    library_licence: str = Field(default="unknown", description="SPDX licence of the toolchain's library files.")
+    packages: tuple[_Word, ...] = Field(
+        default=(), description="Debian packages that install the toolchain's library in source."
+    )
+    toolchain: Toolchain | None = Field(
+        default=None, description="How programs of the language are run: the fields of languages.toolchain.Toolchain."
+    )
+    frame: Frame | None = Field(
+        default=None,
+        description="How prompt, completion and tests make one program: the fields of languages.frames.Frame.",
+    )
 
     @field_validator("toolchain", "frame", mode="before")
     @classmethod

@@ -6,20 +6,36 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class CodegenSection(BaseModel):
-    """What decides the text of the completions, beside the model; strict, as all sections of a recipe."""
+    """How a model's completions are sampled; strict, as all sections of a recipe."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False)
 
-    num_samples: int = Field(default=1, ge=1, description="Completions of each problem; pass@k needs at least k.")
-    temperature: float = Field(
-        default=0.0, ge=0, le=10, description="0, or less than 0.0001, takes the likeliest token each time."
+    num_samples: int = Field(
+        default=1, ge=1, description="Number of completions to sample per problem; pass@k needs at least k."
     )
-    top_p: float = Field(default=1.0, gt=0, le=1, description="Share of the probability to draw from.")
-    max_new_tokens: int = Field(default=512, ge=1, description="Most tokens of a completion.")
-    seed: int = Field(default=0, ge=0, description="Of the drawing; each sample has a seed that follows from it.")
-    batch_sequences: int = Field(default=32, ge=1, description="Completions generated at a time.")
+    temperature: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Sampling temperature of completions; 0, or less than 0.0001, takes the likeliest token each time.",
+    )
+    top_p: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Nucleus sampling (top p): share of the probability to draw tokens from; 1: all of it.",
+    )
+    max_new_tokens: int = Field(default=512, ge=1, description="Maximum number of tokens per completion.")
+    seed: int = Field(
+        default=0,
+        ge=0,
+        description="Random seed for sampling completions; each sample has a seed that follows from it.",
+    )
+    batch_sequences: int = Field(default=32, ge=1, description="Number of completions to generate at a time.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Of the weights; auto: the checkpoint's, but float32 where bfloat16 is slow."
+        default="auto",
+        description="Data type of the weights in generation; auto: the checkpoint's, but float32 where bfloat16 "
+        "is slow.",
     )
 
     @model_validator(mode="after")

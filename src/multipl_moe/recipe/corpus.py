@@ -9,27 +9,32 @@ from multipl_moe.recipe.section import Section
 
 
 class SourceSection(Section):
-    """One source of files."""
+    """A source of files for the corpus."""
 
     kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"] = Field(
-        description="What it is; docs/sources.md has a line for each."
+        description="Kind of source; docs/sources.md has a line for each."
     )
     path: Path | None = Field(
-        default=None, strict=False, description="Folder, repository, file or id of a data set; not for toolchains."
+        default=None,
+        strict=False,
+        description="Folder, repository or file to read, or id of a data set; not for toolchains.",
     )
     language: str | None = Field(
-        default=None, description="Language of every file; default: by the table of languages."
+        default=None, description="Language of every file of the source; default: by the table of languages."
     )
-    licence: str | None = Field(default=None, description="SPDX licence of files that do not name their own.")
+    licence: str | None = Field(
+        default=None, description="SPDX licence of the source's files that do not name their own."
+    )
     revision: str | None = Field(
         default=None,
         min_length=1,
-        description="Commit, tag or branch (git, hub); default: the work tree, or HEAD of a bare repository (git).",
+        description="Commit, tag or branch to read (git, hub); default: the work tree, or HEAD of a bare "
+        "repository (git).",
     )
     subset: str | None = Field(
-        default=None, min_length=1, description="Configuration of a data set, or a folder in it (hub)."
+        default=None, min_length=1, description="Configuration of the data set, or a folder in it (hub)."
     )
-    split: str = Field(default="train", min_length=1, description="Split of a data set (hub).")
+    split: str = Field(default="train", min_length=1, description="Split of the data set to read (hub).")
     text_key: str | None = Field(
         default=None,
         min_length=1,
@@ -47,32 +52,38 @@ class SourceSection(Section):
 
 
 class SlurmSection(Section):
-    """What Slurm must be told of a corpus build's jobs."""
+    """Slurm settings of a corpus build's jobs."""
 
-    partition: str = Field(min_length=1, description="Where the jobs run.")
-    time: str = Field(default="24:00:00", description="Time limit of a task, as sbatch takes it.")
+    partition: str = Field(min_length=1, description="Slurm partition in which the jobs run.")
+    time: str = Field(default="24:00:00", description="Time limit of a Slurm task, in the format of sbatch.")
     options: dict[str, str] = Field(
         default_factory=dict, description="Further options of sbatch, without their dashes, such as account or qos."
     )
 
 
 class ExecutorSection(Section):
-    """Where the tasks of a corpus build run. The corpus is the same wherever they do; only `parts` can change it."""
+    """Where the tasks of a corpus build run; of these keys only `parts` can change the corpus."""
 
-    kind: Literal["local", "slurm", "ray"] = Field(default="local", description="Whose processes do the work.")
+    kind: Literal["local", "slurm", "ray"] = Field(
+        default="local", description="Where corpus tasks run: on this machine (local), Ray or Slurm."
+    )
     workers: int | None = Field(
         default=None,
         ge=1,
-        description="Tasks that run at a time; default: one a processor, on a cluster as many as it has room for.",
+        description="Number of corpus tasks to run at a time; default: one per processor, on a cluster as many as "
+        "it has room for.",
     )
     parts: int = Field(
         default=1,
         ge=1,
-        description="Tasks that the files of each language are dealt to; each has its part of the budget.",
+        description="Number of tasks that the files of each language are dealt to; each has its part of the byte "
+        "budget.",
     )
-    cpus: int = Field(default=1, ge=1, description="Processors of a task (slurm, ray).")
-    memory_gb: int = Field(default=4, ge=1, description="Memory of a task (slurm, ray).")
-    slurm: SlurmSection | None = Field(default=None, description="Needed for kind slurm.")
+    cpus: int = Field(default=1, ge=1, description="Number of processors per corpus task (slurm, ray).")
+    memory_gb: int = Field(default=4, ge=1, description="Memory per corpus task, in GB (slurm, ray).")
+    slurm: SlurmSection | None = Field(
+        default=None, description="Slurm settings, needed where corpus tasks run on Slurm."
+    )
 
     @model_validator(mode="after")
     def _slurm_is_told(self) -> "ExecutorSection":
@@ -82,14 +93,14 @@ class ExecutorSection(Section):
 
 
 class LicencesSection(Section):
-    """Which licences may go into the corpus: SPDX ids, `ID WITH EXCEPTION`, or patterns such as `BSD-*`."""
+    """Licences of files to take into the corpus: SPDX ids, `ID WITH EXCEPTION`, or patterns such as `BSD-*`."""
 
     allow: list[str] | None = Field(
-        default=None, min_length=1, description="Only these; default: all that are not denied."
+        default=None, min_length=1, description="Licences to take, and no others; default: all that are not denied."
     )
-    deny: list[str] = Field(default_factory=list, description="None of these, whatever `allow` says.")
+    deny: list[str] = Field(default_factory=list, description="Licences to leave out, even where `allow` names them.")
     unknown: Literal["keep", "drop"] = Field(
-        default="keep", description="Files whose licence is not known, or is none of SPDX."
+        default="keep", description="Keep or drop files whose licence is not known, or is none of SPDX."
     )
 
     @model_validator(mode="after")
@@ -103,21 +114,30 @@ class LicencesSection(Section):
 
 
 class FimSection(Section):
-    """Fill in the middle: training documents rearranged so that a model learns to write between what is there."""
+    """Fill in the middle (FIM): documents rearranged so that the model learns to fill gaps in a text."""
 
-    rate: float = Field(default=0.0, ge=0, le=1, description="Share of the documents; 0.5 is usual, 0 leaves it out.")
+    rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of training documents to rearrange for FIM; 0.5 is usual, 0 rearranges none.",
+    )
     spm_share: float = Field(
-        default=0.5, ge=0, le=1, description="Share of those that begin with the suffix (SPM), not the prefix (PSM)."
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the rearranged documents that begin with the suffix (SPM), not the prefix (PSM).",
     )
     tokens: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=3, max_length=3)] | None = Field(
         default=None,
-        description="Texts of the tokens of prefix, middle and suffix, which are added where the base has none.",
+        description="FIM tokens of prefix, middle and suffix, in this order; they are added where the base has none.",
     )
     piece_characters: int | None = Field(
         default=1200,
         ge=1,
-        description="Longer documents are rearranged piece by piece, each at most so long, so that a training sequence "
-        "can hold it: about twice train.sequence_tokens; null: as a whole.",
+        description="Maximum length of a FIM piece, in characters: longer documents are rearranged piece by "
+        "piece, so that a training sequence can hold each (about twice train.sequence_tokens); null: "
+        "as a whole.",
     )
 
     @model_validator(mode="after")
@@ -128,31 +148,43 @@ class FimSection(Section):
 
 
 class CorpusSection(Section):
-    """Which files to learn from and how to prepare them."""
+    """Source files to learn from, and how they are prepared."""
 
     sources: list[SourceSection] = Field(default_factory=lambda: [SourceSection(kind="toolchains")], min_length=1)
     max_bytes_per_language: int | None = Field(
-        default=4_000_000, gt=0, description="Files are drawn by the seed up to this many bytes; null: all of them."
+        default=4_000_000,
+        gt=0,
+        description="Maximum bytes of source files per language, drawn at random by the seed; null: all files.",
     )
-    max_file_bytes: int = Field(default=100_000, gt=0, description="Larger files are left out.")
-    min_file_bytes: int = Field(default=200, ge=0, description="Smaller files are left out.")
-    validation_share: float = Field(default=0.1, gt=0, lt=1, description="Share of files held out, by language.")
+    max_file_bytes: int = Field(
+        default=100_000, gt=0, description="Maximum size of a source file, in bytes; larger files are left out."
+    )
+    min_file_bytes: int = Field(
+        default=200, ge=0, description="Minimum size of a source file, in bytes; smaller files are left out."
+    )
+    validation_share: float = Field(
+        default=0.1, gt=0, lt=1, description="Share of each language's files to hold out for validation."
+    )
     strip_licence_headers: bool = Field(
-        default=True, description="Leave out licence comments, which a model would learn by heart."
+        default=True, description="Remove licence comments from source files; a model would memorise them."
     )
     drop: list[Literal["vendored", "generated", "minified"]] = Field(
         default_factory=lambda: ["vendored", "generated", "minified"],
-        description="Kinds of files to leave out: other projects' code, what a program wrote, minified code and data.",
+        description="Kinds of files to leave out: other projects' code (vendored), what a program wrote "
+        "(generated), minified code and data.",
     )
     licences: LicencesSection = Field(default_factory=lambda: LicencesSection())
     replace_secrets: bool = Field(
-        default=True, description="Replace keys, passwords, e-mail and IP addresses by words that stand for them."
+        default=True, description="Replace keys, passwords, e-mail and IP addresses in source files by placeholders."
     )
-    near_duplicates: bool = Field(default=True, description="Remove near duplicates (MinHash), not only exact ones.")
+    near_duplicates: bool = Field(
+        default=True, description="Remove near-duplicate files (MinHash), not only exact duplicates."
+    )
     decontaminate: Literal["all", "none"] | list[str] = Field(
         default="all",
-        description="Leave out files that hold problems of benchmarks: of all that are known, of none, or of those "
-        "named as in programs.benchmarks. Those to be evaluated on are always among them, but for none.",
+        description="Benchmarks to decontaminate against, leaving out files that hold their problems: all that "
+        "are known, none, or those named as in programs.benchmarks. Those to be evaluated on are "
+        "always among them, except with none.",
     )
     fim: FimSection = Field(default_factory=lambda: FimSection())
     executor: ExecutorSection = Field(default_factory=lambda: ExecutorSection())

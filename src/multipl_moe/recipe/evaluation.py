@@ -8,33 +8,51 @@ from multipl_moe.recipe.section import Section
 
 
 class EvalSection(Section):
-    """Bits per byte on held-out files."""
+    """Measurement of bits per byte on held-out files."""
 
-    files_per_language: int = Field(default=40, ge=2, description="Held-out files of each language.")
-    tokens_per_file: int = Field(default=1024, ge=2, description="Files are cut here.")
-    window_tokens: int = Field(
-        default=1024, ge=2, description="Longest context; longer files are read in overlapping windows."
+    files_per_language: int = Field(
+        default=40, ge=2, description="Maximum number of held-out files to score per language."
     )
-    batch_tokens: int = Field(default=4096, ge=2, description="Tokens of one forward pass.")
-    bootstrap_samples: int = Field(default=2000, ge=100, description="Draws behind an interval.")
+    tokens_per_file: int = Field(
+        default=1024, ge=2, description="Maximum number of tokens to score per file; longer files are cut."
+    )
+    window_tokens: int = Field(
+        default=1024,
+        ge=2,
+        description="Maximum context length in scoring, in tokens; longer files are read in overlapping windows.",
+    )
+    batch_tokens: int = Field(default=4096, ge=2, description="Maximum number of tokens per forward pass in scoring.")
+    bootstrap_samples: int = Field(
+        default=2000, ge=100, description="Number of bootstrap resamples behind a confidence interval."
+    )
 
 
 class ProgramsSection(Section):
-    """Programs that a model writes, judged by running them."""
+    """Evaluation of programs that a model writes, by running them."""
 
     benchmarks: list[str] = Field(
         default_factory=lambda: ["starter"],
         min_length=1,
-        description="Sets of problems: a name, NAME:PATH for a local copy, or PATH.jsonl for a set of your own.",
+        description="Benchmarks to evaluate on: a name, NAME:PATH for a local copy, or PATH.jsonl for a set of "
+        "your own.",
     )
-    languages: list[str] | None = Field(default=None, min_length=1, description="Only these; default: all of each set.")
+    languages: list[str] | None = Field(
+        default=None, min_length=1, description="Languages to evaluate programs in; default: all of each benchmark."
+    )
     problems_per_language: int | None = Field(
-        default=None, ge=1, description="The first so many problems of each set and language; default: all."
+        default=None,
+        ge=1,
+        description="Number of problems to take from each benchmark and language, from the first on; default: all.",
     )
     pass_at: list[Annotated[int, Field(ge=1)]] | None = Field(
-        default=None, min_length=1, description="The k of pass@k; default: 1, 5, 10, 100 as far as there are samples."
+        default=None,
+        min_length=1,
+        description="Values of k for pass@k; default: 1, 5, 10, 100 as far as there are samples.",
     )
-    workers: int | None = Field(default=None, ge=1, description="Programs run at a time; default: one a processor.")
+    workers: int | None = Field(
+        default=None, ge=1, description="Number of programs to run at a time; default: one per processor."
+    )
     official_stops: bool = Field(
-        default=False, description="A benchmark's own stop strings even where they are known to spoil right answers."
+        default=False,
+        description="Use a benchmark's own stop strings even where they are known to spoil right answers.",
     )

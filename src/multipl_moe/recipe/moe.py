@@ -17,11 +17,11 @@ _MoeOverrides = create_model("_MoeOverrides", __base__=Section, **_MOE_OVERRIDES
 
 
 class MoeSection(_MoeOverrides):
-    """The hybrid layer: a preset, and every setting of `MoeConfig` that should differ from it."""
+    """Settings of the hybrid layer: a preset, and each setting of `MoeConfig` that should differ from it."""
 
-    preset: str = Field(default="causal", description=f"One of {', '.join(PRESETS)}.")
+    preset: str = Field(default="causal", description=f"Preset of the hybrid layer: {', '.join(PRESETS)}.")
     layers: str | list[int] = Field(
-        default="all", description="Hybrid layers: all, last:N, every:N or indices, as [3, 7] or 3,7."
+        default="all", description="Decoder layers to make hybrid: all, last:N, every:N or indices, as [3, 7] or 3,7."
     )
 
     def resolve(self, layers: list[int]) -> MoeConfig:
@@ -31,19 +31,27 @@ class MoeSection(_MoeOverrides):
 
 
 class UpcycleSection(Section):
-    """How experts are made from the base's feed-forward blocks."""
+    """How experts are initialised from the base's feed-forward blocks."""
 
-    noise: float = Field(default=0.0, ge=0, le=1, description="Gaussian noise on each expert, in standard deviations.")
+    noise: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Gaussian noise added to each expert's weights, in standard deviations of the weights.",
+    )
     reinit: float = Field(
-        default=0.0, ge=0, le=1, description="Share of intermediate units to re-initialise (Drop-Upcycling)."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of each expert's intermediate units to re-initialise (Drop-Upcycling).",
     )
     experts_from: Path | None = Field(
         default=None,
         strict=False,
-        description="Dense model tuned from the base, whose feed-forward blocks the experts start as; the shared "
-        "expert stays the base's (Branch-Train-MiX).",
+        description="Dense model fine-tuned from the base, whose feed-forward blocks initialise the experts; the "
+        "shared expert stays the base's (Branch-Train-MiX).",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="auto: as in the base."
+        default="auto", description="Data type of the hybrid's weights; auto: as in the base."
     )
-    verify: bool = Field(default=True, description="Compare the logits with the base's on a probe.")
+    verify: bool = Field(default=True, description="Compare the new hybrid's logits with the base's on a probe.")

@@ -57,16 +57,25 @@ _FREE_ON_RESUME: dict[str, Any] = dict.fromkeys(
 class Recipe(Section):
     """Everything that decides a run."""
 
-    base: str = Field(default="smollm2-135m", description="Hub id, folder, GGUF file, or smollm2-135m.")
-    seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything that is drawn.")
+    base: str = Field(
+        default="smollm2-135m", description="Base model: a hub id, folder, GGUF file, or smollm2-135m (from PyPI)."
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=2**32, description="Random seed for sampling files, shuffling and initialisation."
+    )
     learn: list[str] = Field(
-        default_factory=lambda: ["rust", "go", "ruby"], min_length=1, description="Languages to learn."
+        default_factory=lambda: ["rust", "go", "ruby"],
+        min_length=1,
+        description="Names of the languages that the model is to learn.",
     )
     keep: list[str] = Field(
-        default_factory=lambda: ["python", "java", "cpp", "english"], description="Languages not to forget."
+        default_factory=lambda: ["python", "java", "cpp", "english"],
+        description="Names of the languages that the model knows and must not forget.",
     )
     own_languages: dict[Name, OwnLanguage] = Field(
-        default_factory=dict, strict=False, description="Languages that the package does not know."
+        default_factory=dict,
+        strict=False,
+        description="Definitions, by name, of languages that the package does not know.",
     )
     moe: MoeSection = Field(default_factory=lambda: MoeSection())
     upcycle: UpcycleSection = Field(default_factory=lambda: UpcycleSection())

@@ -10,97 +10,135 @@ _MIXTURES = ("weights", "mixture_temperature", "language_tokens")
 
 
 class TrainSection(Section):
-    """Stage 1: new experts and routers learn from code; or, to compare with, the dense base does."""
+    """Stage 1: new experts and routers learn the new languages; or, for comparison, the dense base does."""
 
     method: Literal["experts", "dense", "dense-ffn", "lora"] = Field(
         default="experts",
-        description="What learns: experts and routers of a hybrid, or of the dense base all weights, the feed-forward "
-        "blocks of moe.layers, or LoRA adapters on every linear map.",
+        description="What is trained: experts and routers of a hybrid (experts), or of the dense base all weights "
+        "(dense), the feed-forward blocks of moe.layers (dense-ffn), or LoRA adapters on every linear "
+        "layer (lora).",
     )
-    lora_rank: int = Field(default=16, ge=1, description="Rank of the adapters of the method lora.")
-    tokens: int = Field(default=300_000, gt=0, description="Tokens to train on.")
-    skip_tokens: int = Field(default=0, ge=0, description="Tokens of the mixture that an earlier stage has seen.")
-    sequence_tokens: int = Field(default=512, ge=2, description="Tokens of a packed sequence.")
+    lora_rank: int = Field(default=16, ge=1, description="Rank of the LoRA adapters (method lora).")
+    tokens: int = Field(default=300_000, gt=0, description="Number of tokens to train on, padding included.")
+    skip_tokens: int = Field(
+        default=0, ge=0, description="Number of tokens to skip in the mixture, as an earlier stage has trained on them."
+    )
+    sequence_tokens: int = Field(default=512, ge=2, description="Length of a packed training sequence, in tokens.")
     packing: Literal["windows", "best_fit"] = Field(
         default="best_fit",
-        description="How documents become sequences: all text cut every sequence_tokens (windows), or only documents "
-        "that are longer, and the pieces packed so that next to no place stays free (best_fit).",
+        description="Packing of documents into sequences: all text cut every sequence_tokens (windows), or only "
+        "longer documents cut and the pieces packed with next to no padding (best_fit).",
     )
-    batch_sequences: int = Field(default=4, ge=1, description="Sequences of a forward pass, on each process.")
-    accumulation_steps: int = Field(default=1, ge=1, description="Forward passes of an optimiser step.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Peak of the schedule.")
-    warmup_share: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps that warm up.")
+    batch_sequences: int = Field(default=4, ge=1, description="Batch size per process: sequences per forward pass.")
+    accumulation_steps: int = Field(
+        default=1, ge=1, description="Number of forward passes per optimiser step (gradient accumulation)."
+    )
+    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate, reached after warm-up.")
+    warmup_share: float = Field(
+        default=0.05, ge=0, lt=1, description="Share of the training steps spent on learning-rate warm-up."
+    )
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = Field(
-        default="cosine", description="How the rate falls after it."
+        default="cosine", description="Learning-rate schedule after warm-up."
     )
-    weight_decay: float = Field(
-        default=0.0, ge=0, description="Of AdamW, on everything that trains but norms and biases."
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW weight decay; norms and biases are exempt.")
+    adam_beta2: float = Field(
+        default=0.95, gt=0, lt=1, description="AdamW beta2, the decay of its mean of squared gradients."
     )
-    adam_beta2: float = Field(default=0.95, gt=0, lt=1, description="AdamW's decay of squared gradients.")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="Larger gradients are scaled down to this norm.")
+    max_grad_norm: float = Field(
+        default=1.0, gt=0, description="Maximum gradient norm; larger gradients are scaled down to it."
+    )
     replay: float = Field(
         default=0.1,
         ge=0,
-        description="Share of each language to keep, in tokens, beside 1 for each to learn; 0 reads none of them.",
+        description="Mixture weight of each language to keep, in tokens, beside 1 for each to learn; 0 reads none "
+        "of their text.",
     )
     weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
-        default=None, description="Mixture weight of each language in tokens, instead of 1 and replay."
+        default=None,
+        description="Mixture weight of each language by name, in tokens, instead of 1 for those to learn and "
+        "replay for those to keep.",
     )
     mixture_temperature: float | None = Field(
         default=None,
         ge=1,
-        description="Weights in proportion to bytes ** (1 / temperature) among the languages to learn, and among those "
-        "to keep; 1: as much as there is of each. Default: all alike. Their means stay 1 and replay.",
+        description="Temperature of the mixture: languages to learn, and those to keep, are weighted in "
+        "proportion to bytes ** (1 / temperature), with means 1 and replay; 1: as much as there is of "
+        "each. Default: all alike.",
     )
     language_tokens: dict[str, Annotated[int, Field(gt=0)]] | None = Field(
         default=None,
-        description="Tokens of each language, instead of weights; they must add up to tokens and skip_tokens.",
+        description="Number of training tokens of each language by name, instead of mixture weights; they must "
+        "add up to tokens and skip_tokens.",
     )
-    max_epochs: float | None = Field(default=None, gt=0, description="Most passes over a language's text.")
+    max_epochs: float | None = Field(
+        default=None, gt=0, description="Maximum number of epochs over a language's text; default: no limit."
+    )
     on_max_epochs: Literal["refuse", "cap"] = Field(
         default="refuse",
-        description="Where a language would be read more often: refuse to train, or give what is too much to the "
-        "others.",
+        description="What to do where a language would exceed max_epochs: refuse to train, or cap it and give the "
+        "rest to the others.",
     )
     compute_dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="auto: bfloat16 where it is fast."
+        default="auto",
+        description="Data type of matrix products in training; auto: bfloat16 where it is fast, else float32.",
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flex_attention"] = Field(
-        default="auto", description="Attention in training; auto: the fastest here."
+        default="auto", description="Attention implementation in training; auto: the fastest on this machine."
     )
     gradient_checkpointing: bool = Field(
-        default=False, description="Compute a layer's activations again in the backward pass instead of keeping them."
+        default=False,
+        description="Recompute a layer's activations in the backward pass instead of keeping them in memory.",
     )
     optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
         default="adamw",
-        description="With its state in float32, in 8 bits, or in 8 bits and moved to the main memory where a GPU's "
-        "is full; those in 8 bits need a GPU and bitsandbytes.",
+        description="Optimiser: AdamW with its state in float32, in 8 bits, or in 8 bits and paged to main memory "
+        "where a GPU's is full; the 8-bit ones need a GPU and bitsandbytes.",
     )
     distribution: Literal["auto", "ddp", "fsdp2"] = Field(
         default="auto",
-        description="How processes that torchrun started share the work: each holds the whole model (ddp; auto), or a "
-        "part of every weight (fsdp2).",
+        description="Distribution of training over torchrun's processes: each holds the whole model (ddp; auto), "
+        "or a part of every weight (fsdp2).",
     )
     calibration_tokens: int = Field(
-        default=32_768, gt=0, description="Training tokens that set the segment thresholds at the end."
+        default=32_768,
+        gt=0,
+        description="Number of training tokens on which segment thresholds and routing biases are calibrated at "
+        "the end.",
     )
-    calibration_sequence_tokens: int = Field(default=512, ge=2, description="Tokens of a sequence of that text.")
-    log_every_steps: int = Field(default=5, ge=1, description="Steps of a line in metrics.jsonl.")
-    save_every_steps: int = Field(default=100, ge=1, description="Steps from checkpoint to checkpoint.")
-    keep_checkpoints: int = Field(default=2, ge=1, description="So many of the last checkpoints are kept.")
+    calibration_sequence_tokens: int = Field(
+        default=512, ge=2, description="Length of a calibration sequence, in tokens."
+    )
+    log_every_steps: int = Field(
+        default=5, ge=1, description="Number of optimiser steps between lines in metrics.jsonl."
+    )
+    save_every_steps: int = Field(default=100, ge=1, description="Number of optimiser steps between checkpoints.")
+    keep_checkpoints: int = Field(default=2, ge=1, description="Number of recent checkpoints to keep.")
     keep_best: bool = Field(
-        default=False, description="Keep the checkpoint with the least held-out loss, and end with it."
+        default=False,
+        description="Keep the checkpoint with the lowest held-out loss, and end with it; needs eval_every_steps.",
     )
-    eval_every_steps: int | None = Field(default=None, ge=1, description="How often to measure the held-out loss.")
-    eval_tokens: int = Field(default=16_384, gt=0, description="Held-out tokens, of all languages alike.")
+    eval_every_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of optimiser steps between measurements of the held-out loss; default: it is not measured.",
+    )
+    eval_tokens: int = Field(
+        default=16_384,
+        gt=0,
+        description="Number of held-out tokens to measure the loss on, in equal parts for all languages.",
+    )
     on_bad_step: Literal["stop", "skip"] = Field(
-        default="stop", description="At a loss or gradient that is no number, or a spike: stop, or skip the step."
+        default="stop",
+        description="What to do at a loss or gradient that is not finite, or at a loss spike: stop, or skip the step.",
     )
     spike_factor: float | None = Field(
-        default=None, gt=1, description="A loss above so many times its running median is a spike; default: none is."
+        default=None,
+        gt=1,
+        description="Multiple of its running median above which the loss counts as a spike; default: none does.",
     )
     trackers: list[Literal["tensorboard", "trackio", "wandb"]] = Field(
-        default_factory=list, description="Where curves are written besides metrics.jsonl."
+        default_factory=list,
+        description="Experiment trackers that training curves are written to, besides metrics.jsonl.",
     )
 
     @model_validator(mode="after")
@@ -126,17 +164,20 @@ class TrainSection(Section):
 
 
 class ReviewSection(Section):
-    """Stage 2: routers alone learn to leave the languages to keep to the frozen expert. Batches are as in `train`."""
+    """Stage 2: only routers train, so that languages to keep go to the frozen expert. Batches are as in `train`."""
 
-    tokens: int = Field(default=50_000, gt=0, description="Tokens to train on.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Peak of the schedule.")
+    tokens: int = Field(default=50_000, gt=0, description="Number of tokens to train on in stage 2, padding included.")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, description="Peak learning rate of stage 2, reached after warm-up."
+    )
     coefficient: float = Field(default=0.1, ge=0, description="Weight of the routing loss beside the next-token loss.")
     replay: float = Field(
-        default=1.0, gt=0, description="Mixture weight of each language to keep, beside 1 for each to learn."
+        default=1.0, gt=0, description="Mixture weight in stage 2 of each language to keep, beside 1 for each to learn."
     )
     keep_load: float = Field(
         default=0.1,
         gt=0,
         le=1,
-        description="Share of the segments to keep that a segment expert may take afterwards, ties apart; 1: no bound.",
+        description="Maximum share of the segments of languages to keep that a segment expert may take after "
+        "stage 2, ties apart; 1: no bound.",
     )
