@@ -34,34 +34,43 @@ class MoeConfig:
     """Settings of the hybrid mixture of experts, as stored under `moe` in config.json.
 
     Attributes:
-        preset: name of the preset that the other values started from.
-        num_token_experts: E_t, experts of the token-level MoE, the frozen shared one included (>= 1).
-        token_top_k: k_t, experts that a token uses, the shared one included (1..E_t, and at least 2 where routed
-            experts stand beside one that is `always` in it). With 1 of experts that compete, gates are 1 and the
-            router learns from the load-balancing loss alone.
-        num_segment_experts: E_s, experts of the segment-level MoE (0: no segment-level MoE).
-        segment_window: W, tokens whose maximum routes a segment (a multiple of S).
-        segment_stride: S, tokens of a segment.
-        segment_lookahead: whether the window holds the segment's own tokens ([jS, jS+W), not causal) instead of
-            the W tokens before it ([jS-W, jS)).
-        segment_selection: `expert_choice` over the batch, or `threshold` per expert.
-        segment_centered: whether the router sees maxima less their mean, measured by `upcycle`. What all windows share
-            tells no two apart, but a step of training moves all gates along it, away from the stored thresholds.
-        segment_gate_scale: `window` divides segment gates by W (as the paper's authors released it), `unit` does not.
-        segment_capacity: mean number of experts per segment.
-        segment_max_experts: most experts that one segment may have (>= 1).
-        fusion: `fixed` y = a*y_tok + b*y_seg; `normalized` divides by the sum of the weights used.
-        token_weight: a (>= 0).
-        segment_weight: b (>= 0).
-        shared_expert_selection: `always` in every token's top k, or `competes` for a place in it (MoE-LPR).
-        router_aux_loss_coef: weight of the load-balancing loss of the token router.
-        router_aux_loss_scope: experts that it balances: the `routed` ones, or `all`, as where the shared expert
-            competes. Of one that is always in, `all` would say that it takes too much, and drive its gate to 0.
-        token_bias_rate: how fast a bias on the routed experts' logits follows their loads: the step of an expert that
-            serves no token, in standard deviations of the logits (>= 0; 0: no bias).
-        expert_type: `full` blocks of their own, or `lora`, low-rank differences from the frozen block.
-        expert_rank: rank of each difference (>= 1); full experts do without it.
-        layers: indices of the decoder layers that are hybrid, ascending.
+        preset: Name of the preset that the other values started from.
+        num_token_experts: Number of experts of the token-level MoE (E_t), the frozen shared expert included (>= 1).
+        token_top_k: Number of token-level experts per token (k_t), the shared expert included (1..E_t, and at least 2
+            where routed experts stand beside a shared one that is `always` selected). With 1 of experts that compete,
+            gates are 1 and the router learns from the load-balancing loss alone.
+        num_segment_experts: Number of experts of the segment-level MoE (E_s; 0: no segment-level MoE).
+        segment_window: Number of tokens in the window whose maximum routes a segment (W; a multiple of S,
+            segment_stride).
+        segment_stride: Number of tokens per segment (S, >= 1).
+        segment_lookahead: Whether segment j is routed by a window that holds its own tokens ([jS, jS+W), not causal)
+            instead of the W tokens before it ([jS-W, jS)); S is segment_stride, W segment_window.
+        segment_selection: How segments are assigned to segment experts: `expert_choice` over the batch, or `threshold`
+            per expert.
+        segment_centered: Whether the segment router sees window maxima less their mean, measured by `upcycle`. What all
+            windows share tells no two apart, but a step of training moves all gates along it, away from the stored
+            thresholds.
+        segment_gate_scale: Scale of segment gates: `window` divides them by W, segment_window (as the paper's authors
+            released it), `unit` does not.
+        segment_capacity: Mean number of segment experts per segment (> 0, at most num_segment_experts and
+            segment_max_experts).
+        segment_max_experts: Maximum number of segment experts per segment (>= 1).
+        fusion: How outputs of the token-level and segment-level MoE are summed: `fixed`, a y_tok + b y_seg;
+            `normalized` divides that by the sum of the weights used. (a is token_weight, b segment_weight.)
+        token_weight: Weight of the token-level MoE's output in the fusion (a, >= 0).
+        segment_weight: Weight of the segment-level MoE's output in the fusion (b, >= 0).
+        shared_expert_selection: Selection of the frozen shared expert: `always` in every token's top k, or `competes`
+            for a place in it (MoE-LPR).
+        router_aux_loss_coef: Weight of the token router's load-balancing loss (>= 0).
+        router_aux_loss_scope: Experts that the load-balancing loss covers: the `routed` ones, or `all`, as where the
+            shared expert competes. Of a shared expert that is always in, `all` would say that it takes too much, and
+            drive its gate to 0.
+        token_bias_rate: Rate at which a bias on the routed experts' logits follows their loads: the step of an expert
+            that serves no token, in standard deviations of the logits (>= 0; 0: no bias).
+        expert_type: Form of the trained experts: `full` blocks of their own, or `lora`, low-rank differences from the
+            frozen block.
+        expert_rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts do without it.
+        layers: Indices of the decoder layers that are hybrid, ascending.
     """
 
     preset: str = "causal"
