@@ -36,7 +36,6 @@ _MIN_RATIO = 2.5
 _QUICK_PROBLEMS = 6
 _LIMITS = Limits(wall_s=120, memory_bytes=2**31, scratch_bytes=2**29)
 _CACHE_LIMITS = Limits(wall_s=1800, memory_bytes=2**32, file_bytes=2**30, scratch_bytes=2**32, output_bytes=2**24)
-_DATA = Path(__file__).parents[2] / "shared" / "bench" / "humaneval-x"
 _TESTIFY = "github.com/stretchr/testify/assert"
 
 
@@ -144,9 +143,13 @@ def measure(problems: list[Problem], run_plain: PlainRunner, toolbox: Toolbox, w
 
 def main() -> None:
     parser = options_parser(__doc__, quick=f"{_QUICK_PROBLEMS} problems a language")
-    parser.add_argument("--data", type=Path, default=_DATA, help="folder with HumanEval-X")
+    parser.add_argument("--data", type=Path, help="folder with HumanEval-X (default: $MULTIPL_MOE_BENCH/humaneval-x)")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="programs at a time")
     options = parser.parse_args()
+    if options.data is None:
+        if not os.environ.get("MULTIPL_MOE_BENCH"):
+            parser.error("HumanEval-X: give --data FOLDER, or set MULTIPL_MOE_BENCH (CONTRIBUTING.md says how)")
+        options.data = Path(os.environ["MULTIPL_MOE_BENCH"], "humaneval-x")
     by_language: dict[str, list[Problem]] = {}
     for problem in read_benchmark(f"humaneval-x:{options.data}"):
         by_language.setdefault(problem.language, []).append(problem)

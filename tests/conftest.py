@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.judge.jail import Jail
+from tests.problems.samples import write_bench
+
+pytest_plugins = ["tests.selection"]
 
 VOCABULARY = 61
 
@@ -33,6 +37,12 @@ def bubblewrap() -> None:
     """The sandbox; where it is missing its tests are skipped, but not in CI."""
     if not Jail.available() and "CI" not in os.environ:
         pytest.skip("bubblewrap is not installed (Debian: apt install bubblewrap)")
+
+
+@pytest.fixture(scope="session")
+def small_bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's own problems in the formats and the layout of the files in `bench`."""
+    return write_bench(tmp_path_factory.mktemp("bench"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,7 +14,6 @@ from tests.conftest import tiny_base_config
 from tests.train.tiny import World, tiny_world
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
-_HUMANEVAL_X = Path(__file__).parents[3] / "shared" / "bench" / "humaneval-x"
 _TINY = {
     "moe.layers": "last:2",
     "moe.num_token_experts": 4,
@@ -124,13 +123,24 @@ def test_corpus_compares_a_build_with_the_plain_pipeline(measured, world):
     assert any("reader" in step.lower() for step in results["steps_s"])
 
 
-def test_scoring_passes_reference_solutions_in_both_ways(measured, tmp_path):
+@pytest.mark.parametrize("files", ["small_bench", pytest.param("bench", marks=pytest.mark.third_party)])
+def test_scoring_passes_reference_solutions_in_both_ways(measured, tmp_path, monkeypatch, files, request):
+    (tmp_path / "humaneval-x").mkdir()
     for language in ("python", "rust"):
-        shutil.copy(_HUMANEVAL_X / f"{language}.jsonl.gz", tmp_path)
-    results = measured("scoring", "--data", str(tmp_path), "--workers", "1", _QUICK_PROBLEMS=2)["results"]
+        name = f"humaneval-x/{language}.jsonl.gz"
+        shutil.copy(request.getfixturevalue(files) / name, tmp_path / name)
+    monkeypatch.setenv("MULTIPL_MOE_BENCH", str(tmp_path))
+    results = measured("scoring", "--workers", "1", _QUICK_PROBLEMS=2)["results"]
     for language in ("python", "rust"):
         counts = {key: results[language][key] for key in ("programs", "passed", "passed_plain")}
         assert counts == dict.fromkeys(counts, 2)
+
+
+def test_scoring_without_a_folder_says_where_to_get_it(measured, monkeypatch, capsys):
+    monkeypatch.delenv("MULTIPL_MOE_BENCH", raising=False)
+    with pytest.raises(SystemExit, match="2"):
+        measured("scoring")
+    assert "give --data FOLDER, or set MULTIPL_MOE_BENCH (CONTRIBUTING.md says how)" in capsys.readouterr().err
 
 
 def test_toolchains_builds_the_recipe_in_a_process_of_its_own(measured, world, tmp_path):

@@ -1,10 +1,15 @@
 """HumanEval-X checks the judge: solutions pass, bodies that fail do not, and tests that prove nothing are flagged.
 
-A part of its 820 programs; all of them: `multipl-moe eval OUT --reference --benchmark humaneval-x:FOLDER`.
+A few problems of the project's own in its format, and a part of its 820 programs. All of them: `multipl-moe eval OUT
+--reference --benchmark humaneval-x:FOLDER`.
 """
 
+import gzip
+import json
+import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,18 +19,47 @@ from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.references import check_references, prepare_reference_exam
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.recipe.recipe import load_recipe
+from tests.problems.samples import HUMANEVAL_X
 
-DATA = Path(__file__).parents[3] / "shared" / "bench" / "humaneval-x"
 HOLLOW = {"humaneval-x/rust/Rust/32", "humaneval-x/cpp/CPP/23"}
 # They need what only few do: boost, openssl, and the crates regex, md5 and rand.
 NEEDY = {"CPP/162", "CPP/22", "CPP/137", "Rust/50", "Rust/162", "Go/162"}
 EVERY = 12
 
 
+def checked(data: Path, output: Path) -> dict[str, Any]:
+    """The result of checking the references in a folder; all of them pass."""
+    recipe = load_recipe(None, {"programs.benchmarks": [f"humaneval-x:{data}"]})
+    metrics = check_references(recipe, prepare_reference_exam(recipe, Ways()), output, Ways())
+    assert metrics["not_scored"] == {}
+    assert metrics["left_out"] == []
+    for language, values in metrics["languages"].items():
+        cell = values["benchmarks"]["humaneval-x"]
+        assert cell["outcomes"]["passed"] == cell["tasks"], language
+    return metrics
+
+
+def broken_outcomes(output: Path) -> Counter[str]:
+    return Counter(result["outcome"] for result in read_results(output / "broken"))
+
+
+def test_own_solutions_pass_broken_ones_do_not_and_a_hollow_problem_is_flagged(bubblewrap, small_bench, tmp_path):
+    data = shutil.copytree(small_bench / "humaneval-x", tmp_path / "data")
+    hollow = {**HUMANEVAL_X["rust"], "task_id": "Rust/902"}
+    hollow["test"] = hollow["test"].replace("assert_eq!", "// assert_eq!")
+    with gzip.open(data / "rust.jsonl.gz", "at") as rows:
+        rows.write(json.dumps(hollow) + "\n")
+    metrics = checked(data, tmp_path / "out")
+    tasks = {name: values["benchmarks"]["humaneval-x"]["tasks"] for name, values in metrics["languages"].items()}
+    assert tasks == {"python": 2, "cpp": 2, "java": 2, "go": 2, "rust": 3}
+    assert metrics["flags"].keys() == {"humaneval-x/rust/Rust/902"}
+    assert broken_outcomes(tmp_path / "out") == {"runtime_error": 10, "passed": 1}
+
+
 @pytest.fixture
-def chosen(monkeypatch):
+def chosen(monkeypatch, bench):
     """Every twelfth problem of each language, and those that are special."""
-    problems = read_benchmark(f"humaneval-x:{DATA}")
+    problems = read_benchmark(f"humaneval-x:{bench / 'humaneval-x'}")
     kept = [
         problem
         for problem in problems
@@ -35,14 +69,10 @@ def chosen(monkeypatch):
     return kept
 
 
-def test_solutions_pass_broken_ones_do_not_and_the_two_hollow_problems_are_flagged(bubblewrap, chosen, tmp_path):
-    recipe = load_recipe(None, {"programs.benchmarks": [f"humaneval-x:{DATA}"]})
-    metrics = check_references(recipe, prepare_reference_exam(recipe, Ways()), tmp_path, Ways())
-    assert metrics["not_scored"] == {}
-    assert metrics["left_out"] == []
+@pytest.mark.third_party
+def test_solutions_pass_broken_ones_do_not_and_the_two_hollow_problems_are_flagged(bubblewrap, bench, chosen, tmp_path):
+    metrics = checked(bench / "humaneval-x", tmp_path)
     for language, values in metrics["languages"].items():
-        cell = values["benchmarks"]["humaneval-x"]
-        assert cell["outcomes"]["passed"] == cell["tasks"] > 12, language
+        assert values["benchmarks"]["humaneval-x"]["tasks"] > 12, language
     assert metrics["flags"].keys() == HOLLOW
-    outcomes = Counter(result["outcome"] for result in read_results(tmp_path / "broken"))
-    assert outcomes == {"runtime_error": len(chosen) - 2, "passed": 2}
+    assert broken_outcomes(tmp_path) == {"runtime_error": len(chosen) - 2, "passed": 2}

@@ -1,9 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from multipl_moe.languages.source_text import bare_code, body_end, brace_depth, function_name, without_comments
 from multipl_moe.problems.humaneval_x import read_humaneval_x
 from multipl_moe.problems.multipl_e import read_multipl_e
-from tests.problems.samples import BENCH
 
 
 @pytest.mark.parametrize(
@@ -47,14 +48,19 @@ def test_an_open_body_has_no_end():
     assert body_end("class A { int f() {\n", "  return 1;\n", "java") is None
 
 
-def test_the_function_of_every_prompt_is_found():
-    for problem in read_multipl_e("humaneval", BENCH / "multipl-e"):
+@pytest.fixture(params=["small_bench", pytest.param("bench", marks=pytest.mark.third_party)])
+def folder(request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(request.param)
+
+
+def test_the_function_of_every_prompt_is_found(folder: Path):
+    for problem in read_multipl_e("humaneval", folder / "multipl-e"):
         expected = problem.id.split("_", 2)[-1].lower().replace("_", "")
         name = function_name(problem.prompt, problem.language)
         # C++ cannot name a function as the C library does.
         assert name is not None
         assert name.lower().replace("_", "") in (expected, "stringlength"), problem.key
-    for problem in read_humaneval_x(BENCH / "humaneval-x"):
+    for problem in read_humaneval_x(folder / "humaneval-x"):
         if problem.language == "python":
             assert problem.tests.rstrip().endswith(f"check({problem.entry_point})")
         if problem.language != "rust":

@@ -1,13 +1,14 @@
 """Small problems in the format of each benchmark, with completions of known outcome."""
 
+import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from multipl_moe.problems.benchmarks import read_benchmark
+from multipl_moe.problems.multipl_e import LANGUAGES
 from multipl_moe.problems.problem import Problem
 
-BENCH = Path(__file__).parents[2] / ".." / "shared" / "bench"
 FORGED = "sealed 1234567890123456789"
 WORDS = f"OK 1 passed PASS {FORGED}"
 
@@ -209,6 +210,32 @@ def write_rows(file: Path, rows: list[dict]) -> Path:
     """A file of JSON lines."""
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return file
+
+
+def write_bench(folder: Path) -> Path:
+    """A folder in the layout of $MULTIPL_MOE_BENCH, compressed as the originals are, with two problems a language."""
+    files: dict[str, list[dict]] = {}
+    for language, row in MULTIPL_E.items():
+        names = ("HumanEval_900_twice", "HumanEval_901_thrice")
+        named = [{**problem, "name": name} for problem, name in zip((row, _tripled(row)), names, strict=True)]
+        files[f"multipl-e/humaneval-{LANGUAGES[language]}.jsonl.gz"] = named
+    for language, row in HUMANEVAL_X.items():
+        other = {**_tripled(row), "task_id": row["task_id"].replace("900", "901")}
+        files[f"humaneval-x/{language}.jsonl.gz"] = [row, other]
+    for name, rows in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with gzip.open(file, "wt", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in rows)
+    return folder
+
+
+def _tripled(row: dict) -> dict:
+    """The problem of `thrice`, made of that of `twice`."""
+    text = json.dumps(row)
+    for old, new in (("wice", "hrice"), ("2 * n", "3 * n"), ("4", "6")):
+        text = text.replace(old, new)
+    return json.loads(text)
 
 
 def problems(folder: Path) -> list[Problem]:

@@ -2,7 +2,7 @@ import pytest
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark
-from tests.problems.samples import BENCH, HUMAN_EVAL, write_rows
+from tests.problems.samples import HUMAN_EVAL, write_rows
 
 
 def test_the_names_of_the_table_are_these():
@@ -35,12 +35,16 @@ def test_what_cannot_be_read_is_told_with_a_remedy(spec, message):
         read_benchmark(spec)
 
 
-def test_only_the_asked_languages_are_read():
-    problems = read_benchmark(f"humaneval-x:{BENCH / 'humaneval-x'}", languages={"go", "rust"})
+@pytest.mark.parametrize(
+    ("folder", "count"), [("small_bench", 4), pytest.param("bench", 328, marks=pytest.mark.third_party)]
+)
+def test_only_the_asked_languages_are_read(folder, count, request):
+    spec = f"humaneval-x:{request.getfixturevalue(folder) / 'humaneval-x'}"
+    problems = read_benchmark(spec, languages={"go", "rust"})
     assert {problem.language for problem in problems} == {"go", "rust"}
-    assert len(problems) == 328
+    assert len(problems) == count
     with pytest.raises(ConfigError, match="has no problem in ruby"):
-        read_benchmark(f"humaneval-x:{BENCH / 'humaneval-x'}", languages={"ruby"})
+        read_benchmark(spec, languages={"ruby"})
 
 
 def test_a_problem_that_comes_twice_is_an_error(tmp_path):

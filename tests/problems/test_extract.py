@@ -7,7 +7,6 @@ from multipl_moe.judge.outcome import Outcome
 from multipl_moe.problems.extract import completion_of_answer
 from multipl_moe.problems.multipl_e import read_multipl_e
 from multipl_moe.problems.problem import Problem
-from tests.problems.samples import BENCH
 
 # Whole functions, as chat models write them: with the prompt again, helpers, and tests or a main of their own.
 ANSWERS = {
@@ -120,12 +119,13 @@ def test_code_that_does_not_parse_still_gives_what_follows_the_signature(samples
     assert completion_of_answer(samples["starter-python"], text) == "    return (2 * n\n"
 
 
+@pytest.mark.third_party
 @pytest.mark.parametrize(("language", "short"), [("ruby", "rb"), ("rust", "rs"), ("cpp", "cpp"), ("go", "go")])
-def test_answers_of_a_strong_model_pass(language, short, judged):
-    with gzip.open(BENCH / "multipl-e" / f"humaneval-{short}.jsonl.gz", "rt") as rows:
+def test_answers_of_a_strong_model_pass(language, short, judged, bench):
+    with gzip.open(bench / "multipl-e" / f"humaneval-{short}.jsonl.gz", "rt") as rows:
         answers = {row["name"]: row["gpt_solution"] for row in map(json.loads, rows)}
     problems = {
-        problem.id: problem for problem in read_multipl_e("humaneval", BENCH / "multipl-e", languages={language})
+        problem.id: problem for problem in read_multipl_e("humaneval", bench / "multipl-e", languages={language})
     }
     for name in ("HumanEval_53_add", "HumanEval_13_greatest_common_divisor", "HumanEval_55_fib"):
         completion = completion_of_answer(problems[name], answers[name])

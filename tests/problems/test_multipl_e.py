@@ -1,24 +1,44 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.multipl_e import read_multipl_e
-from tests.problems.samples import BENCH, MULTIPL_E, write_rows
+from tests.problems.samples import MULTIPL_E, write_rows
 
-FOLDER = BENCH / "multipl-e"
-
-
-def test_the_five_files_are_read_with_as_many_problems_as_they_are_known_to_have():
-    counted = Counter(problem.language for problem in read_multipl_e("humaneval", FOLDER))
-    assert counted == {"cpp": 161, "java": 158, "go": 154, "rust": 156, "ruby": 161}
+_SMALL = "small_bench"
+_REAL = "bench"
 
 
-def test_the_same_problem_in_five_languages_is_one_cluster():
-    same = [problem for problem in read_multipl_e("humaneval", FOLDER) if problem.id == "HumanEval_53_add"]
+def folder_of(name: str, request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(name) / "multipl-e"
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        (_SMALL, {"cpp": 2, "java": 2, "go": 2, "rust": 2, "ruby": 2}),
+        pytest.param(
+            _REAL, {"cpp": 161, "java": 158, "go": 154, "rust": 156, "ruby": 161}, marks=pytest.mark.third_party
+        ),
+    ],
+)
+def test_the_five_files_are_read_with_as_many_problems_as_they_are_known_to_have(name, counts, request):
+    problems = read_multipl_e("humaneval", folder_of(name, request))
+    assert Counter(problem.language for problem in problems) == counts
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "function"),
+    [(_SMALL, 901, "thrice"), pytest.param(_REAL, 53, "add", marks=pytest.mark.third_party)],
+)
+def test_the_same_problem_in_five_languages_is_one_cluster(name, number, function, request):
+    problems = read_multipl_e("humaneval", folder_of(name, request))
+    same = [problem for problem in problems if problem.id == f"HumanEval_{number}_{function}"]
     assert len(same) == 5
-    assert {problem.cluster for problem in same} == {"HumanEval/53"}
+    assert {problem.cluster for problem in same} == {f"HumanEval/{number}"}
 
 
 @pytest.mark.parametrize(
@@ -28,8 +48,9 @@ def test_the_same_problem_in_five_languages_is_one_cluster():
         (True, ("\nclass", "\ndef", "\n#", "\n\n"), "official"),
     ],
 )
-def test_ruby_is_cut_at_empty_lines_only_if_asked(official, stop, said):
-    problems = read_multipl_e("humaneval", FOLDER, official_stops=official)
+@pytest.mark.parametrize("name", [_SMALL, pytest.param(_REAL, marks=pytest.mark.third_party)])
+def test_ruby_is_cut_at_empty_lines_only_if_asked(name, official, stop, said, request):
+    problems = read_multipl_e("humaneval", folder_of(name, request), official_stops=official)
     ruby = [problem for problem in problems if problem.language == "ruby"]
     assert {problem.stop for problem in ruby} == {stop}
     assert {problem.extra["stops"] for problem in ruby} == {said}

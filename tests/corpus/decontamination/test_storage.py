@@ -2,13 +2,15 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from multipl_moe.corpus.decontamination.parts import parts_of
 from multipl_moe.corpus.decontamination.storage import SHIPPED_FILE, load_parts, save_parts
+from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.starter_set import read_starter
-from tests.problems.samples import BENCH
 
 _SCRIPT = Path(__file__).parents[3] / "scripts" / "build_decontamination_index.py"
 
@@ -26,13 +28,32 @@ def test_parts_are_read_back_and_equal_ones_give_equal_bytes(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_the_shipped_file_is_what_the_script_makes_of_the_benchmarks():
+@pytest.fixture(scope="module")
+def script() -> Any:
     spec = importlib.util.spec_from_file_location("build_decontamination_index", _SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    assert comparable(load_parts()) == comparable(script.shipped_parts(BENCH)), f"run {_SCRIPT.name} again"
+    return script
+
+
+@pytest.mark.third_party
+def test_the_shipped_file_is_what_the_script_makes_of_the_benchmarks(script, bench):
+    assert comparable(load_parts()) == comparable(script.shipped_parts(bench)), f"run {_SCRIPT.name} again"
+
+
+def test_what_is_shipped_of_human_eval_is_what_the_reader_gives_now():
+    shipped = [part for part in load_parts() if part.benchmark == "humaneval"]
+    assert comparable(shipped) == comparable(parts_of(read_benchmark("humaneval"))), f"run {_SCRIPT.name} again"
+
+
+def test_the_script_takes_every_problem_of_its_three_benchmarks(script, small_bench):
+    parts = script.shipped_parts(small_bench)
+    specs = (f"humaneval-x:{small_bench / 'humaneval-x'}", f"multipl-e-humaneval:{small_bench / 'multipl-e'}")
+    expected = [part for spec in ("humaneval", *specs) for part in parts_of(read_benchmark(spec))]
+    assert comparable(parts) == comparable(expected)
+    assert {part.benchmark for part in parts} == {"humaneval", "humaneval-x", "multipl-e-humaneval"}
 
 
 def test_the_shipped_file_is_small_and_names_three_benchmarks():

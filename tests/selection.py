@@ -1,0 +1,51 @@
+"""Which tests run, and in what order: a pytest plugin that tests/conftest.py loads."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+BENCH_VARIABLE = "MULTIPL_MOE_BENCH"
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+@pytest.fixture(scope="session")
+def bench() -> Path:
+    """The folder with third parties' benchmark files; only for tests that are marked `third_party`."""
+    folder = Path(os.environ[BENCH_VARIABLE])
+    assert folder.is_dir(), f"{BENCH_VARIABLE}: {folder} is not a folder"
+    return folder
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without the folder, deselect the tests that need it; last, so that those which -m and -k left are counted."""
+    if os.environ.get(BENCH_VARIABLE):
+        return
+    left_out = [item for item in items if item.get_closest_marker("third_party")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("third_party")]
+    config.stash[_LEFT_OUT] = len(left_out)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell pytest-xdist's main process, which collects nothing itself."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(_LEFT_OUT, 0)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take the number from a worker; all collect the same tests."""
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line on the tests that were left out."""
+    if number := config.stash.get(_LEFT_OUT, 0):
+        terminalreporter.write_line(
+            f"{number} tests left out: they read HumanEval-X and MultiPL-E, which are not part of this project. To run "
+            f"them, get the files (CONTRIBUTING.md says how) and set {BENCH_VARIABLE} to their folder."
+        )
