@@ -1,4 +1,4 @@
-"""Programs that mean harm, or cheat: each gets the right outcome, leaves nothing and does its neighbours no harm.
+"""Programs that mean harm, or cheat: each gets the right outcome and leaves nothing; attacks do neighbours no harm.
 
 The programs in `evil` are completions of one small problem. Where a file holds a right function beside its mischief,
 it may pass; what counts then is that the mischief had no effect.
@@ -39,19 +39,35 @@ _OPENINGS = {
 _SHORT_S, _LONG_S = 1.0, 300.0
 _NEIGHBOUR_S = 10.0
 
-EXPECTED = {
+# What takes or breaks something that others need as well: each runs beside a neighbour.
+ATTACKS = {
     "fork_bomb.py": Outcome.timeout,
     "output_flood.py": Outcome.output_limit,
     "error_flood.py": Outcome.output_limit,
     "memory_hog.py": Outcome.memory_limit,
     "memory_hogs.py": Outcome.memory_limit,
     "memory_hog.java": Outcome.memory_limit,
-    "sleeper.py": Outcome.timeout,
     "ignores_signals.py": Outcome.timeout,
     "closes_output.py": Outcome.timeout,
     "threads.go": Outcome.runtime_error,
     "daemon.py": Outcome.passed,
     "kills_everyone.py": Outcome.passed,
+    "deletes_files.py": Outcome.passed,
+    "writes_home.py": Outcome.passed,
+    "links_out.py": Outcome.passed,
+    "links_out.rb": Outcome.passed,
+    "fills_disk.py": Outcome.runtime_error,
+    "deep_recursion.py": Outcome.runtime_error,
+    "deep_recursion.cpp": Outcome.runtime_error,
+    "template_bomb.cpp": Outcome.memory_limit,
+    "macro_bomb.cpp": Outcome.memory_limit,
+    "endless_constant.cpp": Outcome.compile_timeout,
+    "endless_constant.rs": Outcome.compile_timeout,
+    "includes_zeros.cpp": Outcome.memory_limit,
+}
+# What only its own outcome is to gain from, or that takes nothing from anybody.
+CHEATS = {
+    "sleeper.py": Outcome.timeout,
     "exits_early.py": Outcome.tests_not_completed,
     "exits_early.rs": Outcome.tests_not_completed,
     "exits_hard.py": Outcome.tests_not_completed,
@@ -71,24 +87,13 @@ EXPECTED = {
     "redefines_macros.rs": Outcome.tests_not_completed,
     "turns_assertions_off.java": Outcome.wrong_answer,
     "lies_about_equality.py": Outcome.tests_not_completed,
-    "deletes_files.py": Outcome.passed,
-    "writes_home.py": Outcome.passed,
-    "links_out.py": Outcome.passed,
-    "links_out.rb": Outcome.passed,
-    "fills_disk.py": Outcome.runtime_error,
     "opens_socket.py": Outcome.runtime_error,
     "binary_output.py": Outcome.passed,
     "nul_output.py": Outcome.wrong_answer,
-    "deep_recursion.py": Outcome.runtime_error,
-    "deep_recursion.cpp": Outcome.runtime_error,
-    "template_bomb.cpp": Outcome.memory_limit,
-    "macro_bomb.cpp": Outcome.memory_limit,
-    "endless_constant.cpp": Outcome.compile_timeout,
-    "endless_constant.rs": Outcome.compile_timeout,
-    "includes_zeros.cpp": Outcome.memory_limit,
     "includes_host_file.cpp": Outcome.compile_error,
     "includes_host_file.rs": Outcome.compile_error,
 }
+EXPECTED = ATTACKS | CHEATS
 
 
 @pytest.fixture(scope="module")
@@ -152,27 +157,40 @@ def test_an_evil_program_gets_its_outcome_and_does_no_harm(name, jails, toolbox,
     problem = problems[_LANGUAGES[Path(name).suffix]]
     closing = "}\n" if problem.prompt else ""
     evil = program_of(problem, closing + (_EVIL / name).read_text(), Seal.draw())
-    check(evil, EXPECTED[name], jails, toolbox, problems)
+    if name in ATTACKS:
+        check_beside_a_neighbour(evil, EXPECTED[name], jails, toolbox, problems)
+    else:
+        check(evil, EXPECTED[name], jails[0], toolbox)
 
 
 def test_a_huge_source_does_no_harm(jails, toolbox, problems):
     source = "def double_number(n):\n    return 2 * n\n\n\n" + "filler = 1\n" * 1_500_000
-    check(program_of(problems["python"], source, Seal.draw()), Outcome.memory_limit, jails, toolbox, problems)
+    evil = program_of(problems["python"], source, Seal.draw())
+    check_beside_a_neighbour(evil, Outcome.memory_limit, jails, toolbox, problems)
 
 
 def test_a_source_with_bytes_that_are_no_text_does_not_compile(jails, toolbox, problems):
     source = "def double_number(n):\n    return 2 * n\n\0\n"
-    check(program_of(problems["python"], source, Seal.draw()), Outcome.compile_error, jails, toolbox, problems)
+    check(program_of(problems["python"], source, Seal.draw()), Outcome.compile_error, jails[0], toolbox)
 
 
-def check(
+def check(evil: Program, expected: Outcome, jail: Jail, toolbox: Toolbox) -> None:
+    """Judge, and look for harm."""
+    require_toolchain(evil.language, jail, toolbox)
+    before = host_files()
+    judgement = judged(evil, expected, jail, toolbox)
+    assert judgement.outcome == expected, judgement.output
+    assert "\0" not in judgement.output
+    assert host_files() == before
+
+
+def check_beside_a_neighbour(
     evil: Program, expected: Outcome, jails: tuple[Jail, Jail], toolbox: Toolbox, problems: dict[str, Problem]
 ) -> None:
-    """Judge while a neighbour is judged again and again in another slot, and look for harm."""
+    """The same, while a neighbour is judged again and again in another slot."""
     require_toolchain(evil.language, jails[0], toolbox)
     right = program_of(problems["python"], "def double_number(n):\n    return 2 * n\n", Seal.draw())
     toolbox.commands(evil, jails[0])
-    before = host_files()
     done = threading.Event()
 
     def judge_neighbours() -> list[tuple[Outcome, float]]:
@@ -186,11 +204,8 @@ def check(
     with ThreadPoolExecutor(1) as neighbours:
         neighbour = neighbours.submit(judge_neighbours)
         try:
-            judgement = judged(evil, expected, jails[0], toolbox)
+            check(evil, expected, jails[0], toolbox)
         finally:
             done.set()
         assert {outcome for outcome, _ in neighbour.result()} == {Outcome.passed}
         assert max(seconds for _, seconds in neighbour.result()) < _NEIGHBOUR_S
-    assert judgement.outcome == expected, judgement.output
-    assert "\0" not in judgement.output
-    assert host_files() == before
