@@ -1,12 +1,14 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. Both may be run again at once: what is
-# done is not done again.
+# done is not done again. `make test-all` adds the tests that take long.
 PYTHON ?= python3
 MINUTES ?= 15
 OUTPUT ?= runs/demo
 VENV := .venv
 BIN := $(VENV)/bin
+# A file's tests stay in one process, so that what they share is made once; tests/selection.py puts long files first.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
-.PHONY: demo test lint docs toolchains clean
+.PHONY: demo test test-all lint docs toolchains clean
 
 demo: $(VENV)/.installed toolchains
 	-$(BIN)/multipl-moe doctor
@@ -14,7 +16,11 @@ demo: $(VENV)/.installed toolchains
 
 test: $(VENV)/.installed-dev toolchains
 	$(MAKE) lint
-	$(BIN)/pytest -n 2 --durations 15
+	$(PYTEST) -m "not extended"
+
+test-all: $(VENV)/.installed-dev toolchains
+	$(MAKE) lint
+	$(PYTEST)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -6,6 +6,22 @@ from pathlib import Path
 import pytest
 
 BENCH_VARIABLE = "MULTIPL_MOE_BENCH"
+# The files that take longest. They come first, or one process would still be at one of them when the others are done.
+_LONGEST = (
+    "train/test_data_parallel.py",
+    "corpus/run/test_executors.py",
+    "judge/test_evil.py",
+    "model/test_compiled.py",
+    "test_demo.py",
+    "train/test_kill.py",
+    "compare/test_session.py",
+    "problems/forms/test_forms.py",
+    "problems/test_starter.py",
+    "judge/test_preflight.py",
+    "corpus/test_resume.py",
+    "train/test_trainer.py",
+    "model/test_hybrid.py",
+)
 _LEFT_OUT = pytest.StashKey[int]()
 
 
@@ -19,7 +35,12 @@ def bench() -> Path:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without the folder, deselect the tests that need it; last, so that those which -m and -k left are counted."""
+    """Long files first; without the folder, deselect the tests that need it.
+
+    Last of all plugins, so that of these tests only those are counted which -m and -k left.
+    """
+    place = {Path(__file__).parent / name: index for index, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
     if os.environ.get(BENCH_VARIABLE):
         return
     left_out = [item for item in items if item.get_closest_marker("third_party")]

@@ -65,9 +65,14 @@ def test_what_is_refused_before_a_model_is_loaded_is_refused_at_once(tmp_path):
     [
         "import multipl_moe",
         "import transformers.models.auto.modeling_auto, multipl_moe",
-        "import multipl_moe; from multipl_moe.model.modeling import MultiplMoeForCausalLM",
-        "import multipl_moe; from multipl_moe.model.configuration import MultiplMoeConfig",
-        "import multipl_moe; from transformers import AutoModel",
+        *(
+            pytest.param(f"import multipl_moe; from {more}", marks=pytest.mark.extended)
+            for more in (
+                "multipl_moe.model.modeling import MultiplMoeForCausalLM",
+                "multipl_moe.model.configuration import MultiplMoeConfig",
+                "transformers import AutoModel",
+            )
+        ),
     ],
 )
 def test_the_model_type_is_registered_in_whatever_order_things_are_imported(imports: str, tmp_path):

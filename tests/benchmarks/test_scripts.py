@@ -62,22 +62,26 @@ def measured(world, monkeypatch, tmp_path):
     return measured
 
 
+@pytest.mark.extended
 def test_train_step_measures_what_a_hybrid_adds_to_a_step(measured):
     added = measured("train_step")["results"]["added"]
     assert set(added) == {"thresholds", "statistics", "checkpoints"}
     assert all(cost["seconds"] > 0 for cost in added.values())
 
 
+@pytest.mark.extended
 def test_expert_types_counts_the_trained_parameters_of_both(measured):
     results = measured("expert_types")["results"]
     assert 0 < results["lora"]["parameters"]["trained"] < results["full"]["parameters"]["trained"]
 
 
+@pytest.mark.extended
 def test_plan_compares_what_is_planned_with_what_is_measured(measured):
     result = measured("plan", _CONFIGURATIONS={"last:4": {}})["results"]["last:4"]
     assert result["error"] == abs(result["predicted"]["total_bytes"] / result["measured"]["peak_bytes"] - 1)
 
 
+@pytest.mark.extended
 def test_decode_measures_every_batch_in_both_precisions(measured):
     results = measured("decode", _BATCHES=(1, 2), _NEW_TOKENS=3, _PROMPT_TOKENS=5, _LONG_PROMPT_TOKENS=9)["results"]
     cases = {"decode, batch 1", "decode, batch 2", "prefill, batch 1, 5 tokens", "prefill, batch 2, 5 tokens"}
@@ -86,6 +90,7 @@ def test_decode_measures_every_batch_in_both_precisions(measured):
     )
 
 
+@pytest.mark.extended
 def test_layer_measures_rates_and_growth_in_both_precisions(measured):
     small = {"_HIDDEN": 32, "_INTERMEDIATE": 48, "_ROW_TOKENS": 32, "_SIZES": (64, 128, 256)}
     results = measured("layer", _BASE=tiny_base_config(), **small)["results"]
@@ -97,6 +102,7 @@ def test_layer_measures_rates_and_growth_in_both_precisions(measured):
     assert len(results["one_hot"]) == 2
 
 
+@pytest.mark.extended
 def test_upcycle_measures_a_conversion_in_a_process_of_its_own(measured):
     results = measured("upcycle", _HIDDEN=64, _INTERMEDIATE=96, _VOCABULARY=256)["results"]
     assert results["hybrid_bytes"] > results["base_bytes"] > 0
@@ -108,6 +114,7 @@ def test_startup_runs_every_verb_and_some_refusals(measured):
     assert {"an interpreter alone", "--version", "train --help", "an unknown recipe key"} <= results["timings"].keys()
 
 
+@pytest.mark.extended
 def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, world, tmp_path):
     arguments = str(world.corpus), f"tiny={world.hybrid}", "--work", str(tmp_path / "work")
     stored = measured("causality", *arguments)
@@ -116,6 +123,7 @@ def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, w
     assert (tmp_path / "result.png").is_file()
 
 
+@pytest.mark.extended
 def test_corpus_compares_a_build_with_the_plain_pipeline(measured, world):
     results = measured("corpus", "--tokenizer", str(world.base), _QUICK_MEGABYTES=0.2)["results"]
     (stages,) = results["stages_s"]
@@ -123,6 +131,7 @@ def test_corpus_compares_a_build_with_the_plain_pipeline(measured, world):
     assert any("reader" in step.lower() for step in results["steps_s"])
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("files", ["small_bench", pytest.param("bench", marks=pytest.mark.third_party)])
 def test_scoring_passes_reference_solutions_in_both_ways(measured, tmp_path, monkeypatch, files, request):
     (tmp_path / "humaneval-x").mkdir()
@@ -143,6 +152,7 @@ def test_scoring_without_a_folder_says_where_to_get_it(measured, monkeypatch, ca
     assert "give --data FOLDER, or set MULTIPL_MOE_BENCH (CONTRIBUTING.md says how)" in capsys.readouterr().err
 
 
+@pytest.mark.extended
 def test_toolchains_builds_the_recipe_in_a_process_of_its_own(measured, world, tmp_path):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(f"base: {world.base}\nlearn: [rust]\nkeep: [python]\n")

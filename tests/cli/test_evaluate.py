@@ -72,6 +72,7 @@ def test_the_seed_is_that_of_the_drawing(run, bubblewrap, base, own, tmp_path):
     assert written["a"] == written["c"] != written["b"]
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("moment", ["samples.jsonl", "details.jsonl"])
 def test_killed_at_any_moment_and_started_again_gives_the_same_results(bubblewrap, base, own, tmp_path, moment):
     arguments = ["--model", str(base), "--benchmark", str(own), "--max-new-tokens", "60", "--workers", "1"]

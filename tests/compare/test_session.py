@@ -220,6 +220,7 @@ def test_seconds_are_those_of_all_stages(finished: Path, result):
         assert row["tokens_per_s"] == pytest.approx(row["tokens"] / row["seconds"])
 
 
+@pytest.mark.extended
 def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
     finished: Path, comparison, result, tmp_path: Path, monkeypatch
 ):

@@ -69,6 +69,7 @@ def chosen(monkeypatch, bench):
     return kept
 
 
+@pytest.mark.extended
 @pytest.mark.third_party
 def test_solutions_pass_broken_ones_do_not_and_the_two_hollow_problems_are_flagged(bubblewrap, bench, chosen, tmp_path):
     metrics = checked(bench / "humaneval-x", tmp_path)

@@ -94,7 +94,7 @@ def test_another_completion_of_a_sample_is_judged_anew(whole, tmp_path):
     assert [line["outcome"] for line in results[:2]] == ["passed", "wrong_answer"]
 
 
-@pytest.mark.parametrize("num_lines", [1, 4])
+@pytest.mark.parametrize("num_lines", [pytest.param(1, marks=pytest.mark.extended), 4])
 def test_killed_and_started_again_gives_the_same_results(whole, tmp_path, num_lines):
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.eval.test_judging import PROBLEMS, samples\n"

@@ -50,10 +50,12 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
     [
         ("causal", "full", torch.float32, "eager", {}),
         ("causal", "full", torch.bfloat16, "eager", {"attention_mask": _MASK}),
-        ("causal", "full", torch.bfloat16, "inductor", {"position_ids": _PACKED}),
-        ("causal", "lora", torch.float32, "eager", {"position_ids": _PACKED}),
+        pytest.param(
+            "causal", "full", torch.bfloat16, "inductor", {"position_ids": _PACKED}, marks=pytest.mark.extended
+        ),
+        pytest.param("causal", "lora", torch.float32, "eager", {"position_ids": _PACKED}, marks=pytest.mark.extended),
         ("paper", "lora", torch.bfloat16, "eager", {"position_ids": _PACKED}),
-        ("moe-lpr", "full", torch.float32, "eager", {"attention_mask": _MASK}),
+        pytest.param("moe-lpr", "full", torch.float32, "eager", {"attention_mask": _MASK}, marks=pytest.mark.extended),
     ],
 )
 def test_evaluation_in_one_graph_equals_evaluation_without(
@@ -104,9 +106,14 @@ def _train(model: Any, forward: Any, inputs: dict[str, Tensor], num_steps: int =
     ("preset", "expert_type", "dtype", "inputs"),
     [
         ("causal", "full", torch.float32, {"position_ids": _PACKED}),
-        ("causal", "lora", torch.bfloat16, {"attention_mask": _MASK}),
-        ("paper", "full", torch.float32, {"attention_mask": _MASK}),
-        ("moe-lpr", "full", torch.bfloat16, {}),
+        *(
+            pytest.param(*values, marks=pytest.mark.extended)
+            for values in (
+                ("causal", "lora", torch.bfloat16, {"attention_mask": _MASK}),
+                ("paper", "full", torch.float32, {"attention_mask": _MASK}),
+                ("moe-lpr", "full", torch.bfloat16, {}),
+            )
+        ),
     ],
 )
 def test_training_in_one_graph_goes_to_the_same_weights_thresholds_and_biases(
@@ -126,6 +133,7 @@ def test_training_in_one_graph_goes_to_the_same_weights_thresholds_and_biases(
             assert not torch.equal(actual, started[name])
 
 
+@pytest.mark.extended
 def test_a_compiled_backward_pass_yields_the_same_gradients_and_notes():
     model, tokens = _model().train(), random_tokens(3, 13)
     layer, found = model.hybrid_layers[0], []

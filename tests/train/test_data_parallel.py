@@ -89,6 +89,10 @@ _JOBS = {
 }
 
 
+_FEW = ["ddp", "fsdp2"]  # what tests read that are not extended
+_extended = pytest.mark.extended
+
+
 @dataclass(frozen=True)
 class _Outcome:
     losses: list[float]
@@ -111,8 +115,8 @@ def _run(job: _Job, recipe: Recipe, world: World, folder: Path) -> _Outcome:
     return _Outcome(notes.losses, notes.held_out_losses, torch.stack(notes.thresholds), frozen_sha256, notes.sharded)
 
 
-def _all_jobs(world: World, folder: Path) -> dict[str, _Outcome]:
-    return {name: _run(job, world.recipe, world, folder / (job.folder or name)) for name, job in _JOBS.items()}
+def _some_jobs(names: list[str], world: World, folder: Path) -> dict[str, _Outcome]:
+    return {name: _run(_JOBS[name], world.recipe, world, folder / (_JOBS[name].folder or name)) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +145,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def of_two(decided: World, folder: Path) -> list[dict[str, _Outcome]]:
-    return run_processes(_all_jobs, decided, folder)
+def few_of_two(decided: World, folder: Path) -> list[dict[str, _Outcome]]:
+    return run_processes(_some_jobs, _FEW, decided, folder)
+
+
+@pytest.fixture(scope="module")
+def of_two(few_of_two, decided: World, folder: Path) -> list[dict[str, _Outcome]]:
+    more = run_processes(_some_jobs, [name for name in _JOBS if name not in _FEW], decided, folder)
+    return [few | others for few, others in zip(few_of_two, more, strict=True)]
+
+
+def _results(name: str, request: pytest.FixtureRequest) -> list[dict[str, _Outcome]]:
+    """Of both processes, with the outcomes of a job and of those that it is compared with."""
+    return request.getfixturevalue("few_of_two" if name in _FEW else "of_two")
 
 
 def _of_one(name: str, world: World, folder: Path) -> _Outcome:
@@ -150,11 +165,13 @@ def _of_one(name: str, world: World, folder: Path) -> _Outcome:
     return _run(_Job(job.train | {"batch_sequences": 2 * job.train["batch_sequences"]}), world.recipe, world, folder)
 
 
-@pytest.mark.parametrize("name", ["long", "accumulated"])
-def test_two_processes_train_as_one_at_the_same_global_batch(name: str, decided: World, folder: Path, tmp_path, of_two):
+@pytest.mark.parametrize("name", ["ddp", *(pytest.param(name, marks=_extended) for name in ("long", "accumulated"))])
+def test_two_processes_train_as_one_at_the_same_global_batch(
+    name: str, decided: World, folder: Path, tmp_path: Path, request: pytest.FixtureRequest
+):
     one = _of_one(name, decided, tmp_path / "one")
-    for two in of_two:
-        assert len(two[name].losses) == {"long": 50, "accumulated": 6}[name]
+    for two in _results(name, request):
+        assert len(two[name].losses) == {"ddp": 10, "long": 50, "accumulated": 6}[name]
         assert two[name].losses == pytest.approx(one.losses, abs=1e-4)
         torch.testing.assert_close(two[name].thresholds, one.thresholds, rtol=0, atol=1e-6)
         assert two[name].frozen_sha256 == one.frozen_sha256
@@ -170,9 +187,14 @@ def test_two_processes_train_as_one_at_the_same_global_batch(name: str, decided:
                 assert line["routers"][index][key] == pytest.approx(value, abs=1e-4), (line["step"], key)
 
 
-@pytest.mark.parametrize(("name", "whole"), [("fsdp2", "ddp"), ("sharded-accumulated", "accumulated")])
-def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: World, folder: Path, of_two):
-    for two in of_two:
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [("fsdp2", "ddp"), pytest.param("sharded-accumulated", "accumulated", marks=_extended)],
+)
+def test_sharded_processes_train_as_whole_ones(
+    name: str, whole: str, decided: World, folder: Path, request: pytest.FixtureRequest
+):
+    for two in _results(name, request):
         assert two[name].sharded
         assert not two[whole].sharded
         assert two[name].losses == pytest.approx(two[whole].losses, abs=1e-5)
@@ -187,6 +209,7 @@ def test_sharded_processes_train_as_whole_ones(name: str, whole: str, decided: W
     assert load_hybrid(folder / name / "model").hybrid_layers
 
 
+@_extended
 def test_in_bfloat16_two_processes_train_as_one_to_its_rounding(decided: World, folder: Path, tmp_path, of_two):
     one = _of_one("bfloat16", decided, tmp_path / "one")
     for two in of_two:
@@ -212,6 +235,7 @@ def test_in_bfloat16_two_processes_train_as_one_to_its_rounding(decided: World, 
                 assert torch.equal(tensor, start[key]), key
 
 
+@_extended
 @pytest.mark.parametrize("kind", ["", "sharded-"])
 def test_ctrl_c_in_one_process_stops_both_at_the_same_step_and_they_go_on(kind: str, folder: Path, of_two):
     whole = "fsdp2" if kind else "ddp"
@@ -223,7 +247,7 @@ def test_ctrl_c_in_one_process_stops_both_at_the_same_step_and_they_go_on(kind: 
     assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.items())
 
 
-def test_only_the_main_process_writes(folder: Path, of_two):
+def test_only_the_main_process_writes(folder: Path, few_of_two):
     names = {path.name for path in (folder / "ddp").iterdir()}
     assert names == {"model", "training.json", "metrics.jsonl"}
     steps = [json.loads(line)["step"] for line in (folder / "ddp" / "metrics.jsonl").read_text().splitlines()]

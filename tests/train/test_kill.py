@@ -90,6 +90,7 @@ def test_run_killed_five_times_equals_the_unbroken_run_bit_for_bit(world: World,
     assert {path.name for path in broken.output.iterdir()} == {"model", "training.json"}
 
 
+@pytest.mark.extended
 def test_two_processes_killed_five_times_end_with_the_weights_of_two_that_were_not(world: World, tmp_path: Path):
     """Tensors only: what else a run holds stays within its processes."""
     recipe = with_train(world.recipe, tokens=24 * 2 * 64, batch_sequences=2, keep_checkpoints=2, save_every_steps=2)
@@ -102,7 +103,9 @@ def test_two_processes_killed_five_times_end_with_the_weights_of_two_that_were_n
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
-@pytest.mark.parametrize("method", ["dense", "dense-ffn", "lora"])
+@pytest.mark.parametrize(
+    "method", ["lora", *(pytest.param(name, marks=pytest.mark.extended) for name in ("dense", "dense-ffn"))]
+)
 def test_kill_in_a_save_leaves_the_checkpoint_before_it(world: World, tmp_path: Path, method: str):
     recipe = with_train(world.recipe, method=method, tokens=6 * 128, save_every_steps=2)
     whole, broken = (Job(recipe, world.base, world.corpus, tmp_path / name) for name in ("whole", "broken"))

@@ -40,7 +40,9 @@ def _expected(data: TrainingData, first_step: int, rank: int, num_processes: int
     return batches
 
 
-@pytest.mark.parametrize(("packing", "num_processes"), [("best_fit", 2), ("windows", 1)])
+@pytest.mark.parametrize(
+    ("packing", "num_processes"), [pytest.param("best_fit", 2, marks=pytest.mark.extended), ("windows", 1)]
+)
 def test_killed_run_goes_on_with_the_very_tokens(world: World, tmp_path: Path, packing: Packing, num_processes: int):
     tokens = _STEPS * _ROWS * _ACCUMULATION * num_processes * 32
     values = {"tokens": tokens, "batch_sequences": _ROWS, "accumulation_steps": _ACCUMULATION, "save_every_steps": 2}

@@ -70,6 +70,7 @@ def test_other_verbs_are_refused_under_torchrun(second_of_two, monkeypatch: pyte
     assert "doctor: works in one process; start it without torchrun" in capsys.readouterr().err
 
 
+@pytest.mark.extended
 def test_torchrun_trains_and_prints_once(world: World, tmp_path: Path):
     (tmp_path / "recipe.yaml").write_text(with_train(world.recipe, tokens=4 * 2 * 4 * 32).to_yaml())
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "multipl_moe"]

@@ -149,6 +149,7 @@ def in_bfloat16() -> list[dict[str, Any]]:
     return run_processes(_in_bfloat16_of_two, torch.bfloat16)
 
 
+@pytest.mark.extended
 def test_in_bfloat16_losses_are_those_of_whole_models_and_gradients_are_added_up_in_float32(in_bfloat16):
     for result in in_bfloat16:
         (losses, gradients), (expected_losses, expected) = result["ours"], result["expected"]
@@ -161,6 +162,7 @@ def test_in_bfloat16_losses_are_those_of_whole_models_and_gradients_are_added_up
             assert off <= _ADDED_UP_IN_FLOAT32 * size, name
 
 
+@pytest.mark.extended
 def test_in_bfloat16_experts_and_feed_forward_blocks_alone_are_gathered_in_it(in_bfloat16):
     for result in in_bfloat16:
         gathered = result["gathered"]
@@ -172,6 +174,7 @@ def test_in_bfloat16_experts_and_feed_forward_blocks_alone_are_gathered_in_it(in
     assert in_bfloat16[0]["masters are the same"]
 
 
+@pytest.mark.extended
 def test_in_float32_everything_is_gathered_in_float32():
     assert {*run_processes(_in_bfloat16_of_two, torch.float32)[0]["gathered"].values()} == {torch.float32, torch.int64}
 
@@ -186,6 +189,7 @@ def _losses_in_places() -> list[float]:
     return [loss.item() for loss in losses]
 
 
+@pytest.mark.extended
 def test_experts_in_fixed_places_are_gathered_too():
     (losses,) = run_processes(_losses_in_places, num_processes=1)
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)

@@ -24,6 +24,8 @@ from tests.conftest import randomise
 from tests.distributed import run_processes
 from tests.train.tiny import World, tensors, tiny_recipe, with_train
 
+pytestmark = pytest.mark.extended
+
 _COMPUTED_IN = {"experts": "float32", "dense": "bfloat16"}
 _FEW = {"tokens": 3 * 4 * 32, "batch_sequences": 2}
 _ROUNDING = torch.finfo(torch.bfloat16).eps

@@ -32,6 +32,7 @@ def test_any_number_of_workers_makes_the_same_corpus(corpus, corpus_recipe, toke
     assert build(recipe, tokenizer_folder, tmp_path / "out") == content(corpus[0])
 
 
+@pytest.mark.extended
 def test_workers_end_whatever_this_process_does_with_sigterm(corpus_recipe, tokenizer_folder, tmp_path):
     # The pool would wait for a worker that outlives SIGTERM for ever, so this runs in a process that can be given up.
     script = textwrap.dedent(f"""
@@ -47,6 +48,7 @@ def test_workers_end_whatever_this_process_does_with_sigterm(corpus_recipe, toke
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 
+@pytest.mark.extended
 def test_without_a_budget_any_number_of_parts_makes_the_same_corpus(corpus_recipe, tokenizer_folder, tmp_path):
     section = corpus_recipe.corpus.model_copy(update={"max_bytes_per_language": None})
     recipe = corpus_recipe.model_copy(update={"corpus": section})
@@ -63,6 +65,7 @@ def test_a_part_has_its_part_of_the_budget(corpus_recipe, tokenizer_folder, tmp_
         assert counts.dropped["over_budget"] > 0
 
 
+@pytest.mark.extended
 def test_ray_makes_the_same_corpus(ray, corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_SEARCHES_PER_PART", 1)  # each task is a process that imports everything
     recipe = on_executor(corpus_recipe, kind="ray", workers=2)
