@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,17 @@ _STEPS = {
     "router_health": "bits per byte of the hybrid",
     "write_report": None,
 }
+# What a run folder holds from its first moment, and what is made from the moment on that a function is called.
+_FIRST = {"recipe.yaml", "environment.json"}
+_MADE = {
+    "build_corpus": {"corpus"},
+    "upcycle": {"hybrid"},
+    "score_languages": {"scores_before.json", "programs_before"},
+    "measure_throughput": {"budget.json"},
+    "train_model": {"metrics.jsonl", "model", "training.json"},
+    "router_health": {"scores_after.json", "router_health.json", "programs_after"},
+    "write_report": {"report.html", "gain.png", "metrics.json"},
+}
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +93,26 @@ def finished(world: World, tmp_path_factory) -> tuple[Path, dict[str, Any], str]
     return folder, *_run(world.recipe, folder)
 
 
+@pytest.fixture
+def begun(finished, tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a copy of the finished run without what a function and those after it made."""
+
+    def begun(function: str) -> Path:
+        later = set().union(*list(_MADE.values())[list(_MADE).index(function) :])
+        shutil.copytree(finished[0], tmp_path / "run", ignore=lambda folder, names: _in_run(finished[0], folder, later))
+        return tmp_path / "run"
+
+    return begun
+
+
+def _in_run(run: Path, folder: str, names: set[str]) -> set[str]:
+    """The names, where the folder is that of the run."""
+    return names if Path(folder) == run else set()
+
+
 def test_whole_demo_leaves_every_output(finished, world: World):
     folder, _, _ = finished
-    assert {path.name for path in folder.iterdir()} == _OUTPUTS
+    assert {path.name for path in folder.iterdir()} == _OUTPUTS == _FIRST.union(*_MADE.values())
     for when in ("before", "after"):
         assert (folder / f"programs_{when}" / "problems.html").is_file()
     assert load_recipe(folder / "recipe.yaml") == world.recipe
@@ -140,11 +170,17 @@ def _never(*args: Any, **kwargs: Any) -> Any:
     raise AssertionError("a step ran that was done before")
 
 
-@pytest.mark.parametrize("function", _STEPS)
+@pytest.mark.parametrize(
+    "function",
+    [
+        name if name in ("train_model", "write_report") else pytest.param(name, marks=pytest.mark.extended)
+        for name in _STEPS
+    ],
+)
 def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
-    finished, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+    finished, begun, world: World, monkeypatch: pytest.MonkeyPatch, function: str
 ):
-    folder = tmp_path / "run"
+    folder = begun(function)
     with monkeypatch.context() as patch:
 
         def interrupt(*args: Any, **kwargs: Any) -> Any:
@@ -153,7 +189,8 @@ def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
         patch.setattr(module, function, interrupt)
         with pytest.raises(KeyboardInterrupt):
             _run(world.recipe, folder)
-    assert not (folder / "metrics.json").exists()
+    steps = list(_MADE.values())[: list(_MADE).index(function)]
+    assert {path.name for path in folder.iterdir()} == _FIRST.union(*steps)
     done = _contents(folder)
     earlier = list(_STEPS)[: list(_STEPS).index(function)]
     for name in set(earlier) - {"score_languages", "router_health"}:
@@ -177,9 +214,9 @@ def _assert_same_result(metrics: dict[str, Any], folder: Path, finished: tuple[P
 
 
 def test_demo_interrupted_between_saving_the_model_and_noting_it_goes_on(
-    finished, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished, begun, world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    folder = tmp_path / "run"
+    folder = begun("train_model")
 
     def interrupt(*args: Any) -> None:
         raise KeyboardInterrupt
@@ -213,15 +250,16 @@ def test_other_tokens_or_other_minutes_are_another_run(finished, world: World):
         _run(other, folder, minutes=5)
 
 
-def test_another_recipe_in_an_unfinished_run_is_refused(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_another_recipe_in_an_unfinished_run_is_refused(begun, world: World, monkeypatch: pytest.MonkeyPatch):
     def interrupt(*args: Any, **kwargs: Any) -> Any:
         raise KeyboardInterrupt
 
+    folder = begun("upcycle")
     monkeypatch.setattr(module, "upcycle", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        _run(world.recipe, tmp_path / "run")
+        _run(world.recipe, folder)
     with pytest.raises(OutputError, match="another recipe"):
-        _run(with_train(world.recipe, learning_rate=0.5), tmp_path / "run")
+        _run(with_train(world.recipe, learning_rate=0.5), folder)
 
 
 def test_folder_of_something_else_is_refused_and_left_alone(world: World, tmp_path: Path):
@@ -271,32 +309,36 @@ def _budget(world: World, folder: Path, monkeypatch, *, minutes: float, rate: fl
     return json.loads((folder / "budget.json").read_text())
 
 
-def test_minutes_set_the_tokens_from_the_measured_speed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    budget = _budget(world, tmp_path / "run", monkeypatch, minutes=10, rate=1000.0, seconds=20.0)
+def test_minutes_set_the_tokens_from_the_measured_speed(begun, world: World, monkeypatch: pytest.MonkeyPatch):
+    folder = begun("measure_throughput")
+    budget = _budget(world, folder, monkeypatch, minutes=10, rate=1000.0, seconds=20.0)
     # the minutes less what comes after training, which follows from the 20 s of scoring, and less the steps so far
     most = 1000 * module._SPEED_MARGIN * (600 - module._SECONDS_AFTER_TRAINING - 20 * module._AFTER_TRAINING)
     assert most - 30_000 < budget["tokens"] < most < 600_000
     assert (budget["tokens_per_s"], budget["minutes"]) == (1000.0, 10)
-    assert load_recipe(tmp_path / "run" / "recipe.yaml").train.tokens == budget["tokens"]
+    assert load_recipe(folder / "recipe.yaml").train.tokens == budget["tokens"]
 
 
-def test_too_few_minutes_still_train_a_step(world: World, tmp_path: Path):
-    metrics, told = _run(world.recipe, tmp_path / "run", minutes=0.01)
+def test_too_few_minutes_still_train_a_step(begun, world: World):
+    folder = begun("measure_throughput")
+    metrics, told = _run(world.recipe, folder, minutes=0.01)
     assert metrics["tokens"] == 128
     assert "128 tokens in 0 s" in told
-    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 1
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
 
 
-def test_budget_is_kept_when_the_demo_goes_on(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_budget_is_kept_when_the_demo_goes_on(begun, world: World, monkeypatch: pytest.MonkeyPatch):
+    folder = begun("measure_throughput")
     with monkeypatch.context() as patch:
-        budget = _budget(world, tmp_path / "run", patch, minutes=2, rate=20.0, seconds=0.0)
+        budget = _budget(world, folder, patch, minutes=2, rate=20.0, seconds=0.0)
     monkeypatch.setattr(module, "measure_throughput", _never)
-    metrics, _ = _run(world.recipe, tmp_path / "run", minutes=2)
+    metrics, _ = _run(world.recipe, folder, minutes=2)
     assert abs(metrics["tokens"] - budget["tokens"]) <= 64
     assert metrics["tokens"] != world.recipe.train.tokens
 
 
-def test_without_minutes_speed_is_not_measured(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_minutes_speed_is_not_measured(begun, world: World, monkeypatch: pytest.MonkeyPatch):
+    folder = begun("measure_throughput")
     monkeypatch.setattr(module, "measure_throughput", _never)
 
     def stop(*args: Any, **kwargs: Any) -> Any:
@@ -304,14 +346,16 @@ def test_without_minutes_speed_is_not_measured(world: World, tmp_path: Path, mon
 
     monkeypatch.setattr(module, "train_model", stop)
     with pytest.raises(KeyboardInterrupt):
-        _run(world.recipe, tmp_path / "run")
-    assert load_recipe(tmp_path / "run" / "recipe.yaml") == world.recipe
+        _run(world.recipe, folder)
+    assert load_recipe(folder / "recipe.yaml") == world.recipe
 
 
 # Presets and languages
 
 
-@pytest.mark.parametrize("preset", ["token-only", "segment-only", "moe-lpr"])
+@pytest.mark.parametrize(
+    "preset", ["segment-only", *(pytest.param(name, marks=pytest.mark.extended) for name in ("token-only", "moe-lpr"))]
+)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: str):
     moe: dict[str, Any] = {"preset": preset}
