@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def begun(finished, tmp_path: Path) -> Callable[[str], Path]:
     return begun
 
 
-def _in_run(run: Path, folder: str, names: set[str]) -> set[str]:
+def _in_run(run: Path, folder: str | PathLike[str], names: set[str]) -> set[str]:
     """The names, where the folder is that of the run."""
     return names if Path(folder) == run else set()
 
