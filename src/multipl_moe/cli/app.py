@@ -1,12 +1,13 @@
 """The application that the verbs belong to, its console, and how it ends: exit codes and one line for bad input."""
 
-import os
 import sys
 import warnings
+from types import ModuleType
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from wrapt import when_imported
 
 from multipl_moe.errors import ConfigError, Preempted, UserError
 from multipl_moe.system.launch import num_processes
@@ -89,7 +90,10 @@ def _refuse(*problems: str) -> int:
 
 
 def _quieten_libraries() -> None:
-    """Keep the libraries' warnings and bars out of what this program tells; they read these settings when imported."""
+    """Keep the libraries' warnings and bars out of what this program tells."""
     warnings.filterwarnings("ignore")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+    @when_imported("transformers.utils.logging")
+    def quieten(module: ModuleType) -> None:
+        module.set_verbosity_error()
+        module.disable_progress_bar()

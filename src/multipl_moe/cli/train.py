@@ -60,14 +60,12 @@ def train(
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
-    require_folders(corpus=corpus)
+    of_hybrid = chosen.train.method == "experts"  # as train.methods has it, which takes seconds to import
+    require_folders(**({"model": model} if of_hybrid else {}), corpus=corpus)
 
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
-    from multipl_moe.train.methods import METHODS
 
-    of_hybrid = METHODS[chosen.train.method].of_hybrid
-    require_folders(**({"model": model} if of_hybrid else {}))
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
     require_run_to_enter(output, chosen, resume, "training.json")
