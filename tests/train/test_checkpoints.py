@@ -156,7 +156,8 @@ def test_space_for_checkpoints_and_model_is_asked_for_before_training(
     model = load_hybrid(world.hybrid)
     prepare(model, world.recipe)
     num_trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    one = 3 * 4 * num_trained + 2 * 6 * 4  # weights, two moments; three thresholds and biases in each of two layers
+    # Weights and two moments; in each of two layers three thresholds, three biases and a mean of 32 values.
+    one = 3 * 4 * num_trained + 2 * (6 + 32) * 4
     free = SimpleNamespace(free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
     for train, num in [({}, 3), ({"save_every_steps": 6}, 2), ({"keep_best": True, "eval_every_steps": 6}, 4)]:

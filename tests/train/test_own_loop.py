@@ -177,7 +177,6 @@ def test_importing_the_package_does_not_import_what_trains():
     code = (
         "import sys, multipl_moe\n"
         "assert 'multipl_moe.train.own_loop' not in sys.modules and 'pydantic' not in sys.modules\n"
-        "assert set(multipl_moe.__all__) - set(dir(multipl_moe)) == {'HybridCallback', 'freeze_base'}\n"
         "print(multipl_moe.freeze_base.__name__, multipl_moe.HybridCallback.__name__)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
