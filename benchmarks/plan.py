@@ -23,7 +23,7 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.freezing import frozen_hashes
 from multipl_moe.train.loop import fit
-from multipl_moe.train.methods import METHODS, load_for_training, prepare
+from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.plan import plan_training, starting_config
 from multipl_moe.train.runtime import runtime_bytes
 from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
@@ -83,7 +83,7 @@ def predict(changes: dict[str, Any]) -> dict[str, Any]:
 def prepare_model(changes: dict[str, Any], folder: Path) -> None:
     """The checkpoint to start from, where it is not the base's."""
     recipe = recipe_with(changes)
-    if METHODS[recipe.train.method].of_hybrid:
+    if recipe.train.trains_hybrid:
         upcycle(recipe, folder)
 
 
@@ -91,7 +91,7 @@ def train(changes: dict[str, Any], work: Path) -> dict[str, Any]:
     """A few steps; peak memory, and the median time of all steps but the first."""
     keep_freed_memory()
     recipe, clock = recipe_with(changes), StepClock()
-    folder = work / "hybrid" if METHODS[recipe.train.method].of_hybrid else resolve_base(recipe.base)
+    folder = work / "hybrid" if recipe.train.trains_hybrid else resolve_base(recipe.base)
     model = load_for_training(recipe, folder)
     model.set_attn_implementation(attention_implementation(model, recipe))
     prepare(model, recipe)

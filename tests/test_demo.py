@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from rich.console import Console
 
 from multipl_moe import demo as module
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.demo import DEMO_RECIPE, Demo, demo_recipe, without_missing_languages
+from multipl_moe.demo import Demo
 from multipl_moe.errors import ConfigError, OutputError
-from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 
 _OUTPUTS = {
@@ -351,7 +349,7 @@ def test_without_minutes_speed_is_not_measured(begun, world: World, monkeypatch:
     assert load_recipe(folder / "recipe.yaml") == world.recipe
 
 
-# Presets and languages
+# Presets
 
 
 @pytest.mark.parametrize(
@@ -369,62 +367,3 @@ def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: st
     assert (tmp_path / "run" / "report.html").is_file()
     loads = next(iter(metrics["routing"]["rust"].values()))
     assert ("segment_load" in loads) == (preset == "segment-only")
-
-
-def _default_recipe() -> Recipe:
-    return load_recipe(None, DEMO_RECIPE)
-
-
-def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: language.title not in ("Go", "Java"))
-    console = _Told()
-    recipe = without_missing_languages(_default_recipe(), console)
-    assert recipe.learn == ["rust", "ruby"]
-    assert recipe.keep == ["python", "cpp", "english"]
-    assert recipe.model_copy(update={"learn": [], "keep": []}) == _default_recipe().model_copy(
-        update={"learn": [], "keep": []}
-    )
-    lines = console.text.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("go: no toolchain with sources here (apt install golang-go)")
-    assert all(package in lines[1] for package in LANGUAGES["java"].packages)
-
-
-def test_complete_machine_changes_and_tells_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: True)
-    console = _Told()
-    assert without_missing_languages(_default_recipe(), console) == _default_recipe()
-    assert console.text == ""
-
-
-def test_own_sources_may_hold_any_language(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: False)
-    console = _Told()
-    assert without_missing_languages(world.recipe, console) is world.recipe
-    assert console.text == ""
-
-
-def test_machine_without_any_language_to_learn_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: language.title == "Python")
-    with pytest.raises(ConfigError, match="learn"):
-        without_missing_languages(_default_recipe(), _Told())
-
-
-def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: language.title != "Go")
-    recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "ruby": 1.0, "python": 0.5}}})
-    assert without_missing_languages(recipe, _Told()).mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
-
-
-def test_fewer_minutes_and_slow_processors_mean_less_scoring_calibration_and_judging(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "fast_dtype", lambda: torch.bfloat16)
-    assert demo_recipe(15) == demo_recipe(60) == DEMO_RECIPE
-    short = demo_recipe(5)
-    assert short["eval.files_per_language"] == DEMO_RECIPE["eval.files_per_language"] / 3
-    assert short["train.calibration_tokens"] == round(DEMO_RECIPE["train.calibration_tokens"] / 3)
-    assert load_recipe(None, short).train.calibration_tokens == 43_008
-    monkeypatch.setattr(module, "fast_dtype", lambda: torch.float32)
-    slow = demo_recipe(15)
-    assert 0 < slow["train.calibration_tokens"] < DEMO_RECIPE["train.calibration_tokens"] / 2
-    assert 4 <= slow["eval.files_per_language"] < DEMO_RECIPE["eval.files_per_language"] / 2
-    assert 2 <= slow["programs.problems_per_language"] < DEMO_RECIPE["programs.problems_per_language"] / 2

@@ -36,7 +36,6 @@ from multipl_moe.report.verdict_tables import comparison_table
 from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
-from multipl_moe.train.methods import METHODS
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress, read_records
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import tokens_per_step
@@ -110,7 +109,7 @@ class Demo:
             self._enter()
             self.console.print(f"{self.output} holds a finished run; its result:")
             return self._show(read_json(self.output / "metrics.json"))
-        if not METHODS[self.recipe.train.method].of_hybrid:
+        if not self.recipe.train.trains_hybrid:
             raise ConfigError(
                 f"train.method: {self.recipe.train.method} trains the dense base, and the demo makes a hybrid of it; "
                 "use `compare`, which measures every method, or `corpus` and `train`"

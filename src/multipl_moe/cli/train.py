@@ -60,7 +60,7 @@ def train(
     flags: dict[str, Any] = {"learn": split_names(learn), "keep": split_names(keep), "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
-    of_hybrid = chosen.train.method == "experts"  # as train.methods has it, which takes seconds to import
+    of_hybrid = chosen.train.trains_hybrid
     require_folders(**({"model": model} if of_hybrid else {}), corpus=corpus)
 
     from multipl_moe.checkpoints.base import resolve_base

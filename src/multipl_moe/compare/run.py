@@ -23,7 +23,6 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
-from multipl_moe.train.methods import METHODS
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review import review_model
@@ -65,7 +64,7 @@ class RunFolder:
     def finish(self, *, programs: bool, keep_model: bool) -> None:
         """Do what is missing; without `keep_model` the weights are removed once everything is measured."""
         recipe = self._enter()
-        start = self.base if not METHODS[recipe.train.method].of_hybrid else self._upcycle(recipe)
+        start = self.base if not recipe.train.trains_hybrid else self._upcycle(recipe)
         training = self._train(recipe, start, self.folder)
         metrics = {
             "method": self.run.method,

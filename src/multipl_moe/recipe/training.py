@@ -162,6 +162,11 @@ class TrainSection(Section):
             )
         return self
 
+    @property
+    def trains_hybrid(self) -> bool:
+        """Whether the method starts from a hybrid checkpoint; otherwise from the dense base itself."""
+        return self.method == "experts"
+
 
 class ReviewSection(Section):
     """Stage 2: only routers train, so that languages to keep go to the frozen expert. Batches are as in `train`."""

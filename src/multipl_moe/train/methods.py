@@ -27,12 +27,10 @@ class Method:
     """One way of training.
 
     Attributes:
-        of_hybrid: whether it trains a hybrid checkpoint; otherwise the dense base itself.
         groups: title of each group of trained parameters and the part of a name that tells it; the first one fits.
         trained: names of the parameters that learn, given the model and the recipe.
     """
 
-    of_hybrid: bool
     groups: dict[str, str]
     trained: Callable[[PreTrainedModel, Recipe], set[str]]
 
@@ -58,13 +56,12 @@ def is_adapter(name: str) -> bool:
 
 METHODS: dict[str, Method] = {
     "experts": Method(
-        True,
         {"experts": ".mlp.experts.", "token routers": ".token_router.", "segment routers": ".segment_"} | _NEW_TOKENS,
         lambda model, recipe: trained_names(model),
     ),
-    "dense": Method(False, {"feed-forward blocks": _FFN, "all other weights": ""}, _everything),
-    "dense-ffn": Method(False, {"feed-forward blocks": _FFN} | _NEW_TOKENS, _feed_forward),
-    "lora": Method(False, {"adapters": _ADAPTER} | _NEW_TOKENS, _adapters),
+    "dense": Method({"feed-forward blocks": _FFN, "all other weights": ""}, _everything),
+    "dense-ffn": Method({"feed-forward blocks": _FFN} | _NEW_TOKENS, _feed_forward),
+    "lora": Method({"adapters": _ADAPTER} | _NEW_TOKENS, _adapters),
 }
 
 
@@ -74,7 +71,7 @@ def load_for_training(recipe: Recipe, folder: Path) -> PreTrainedModel:
     Raises:
         BaseModelError: the folder holds the other kind of model, or cannot be read.
     """
-    if METHODS[recipe.train.method].of_hybrid:
+    if recipe.train.trains_hybrid:
         return load_hybrid(folder)
     config = load_config(folder)
     if config.model_type == MultiplMoeConfig.model_type:

@@ -19,7 +19,7 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.allocator import KERNELS_KEPT
 from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.dry_run import StepCost, dry_run_step
-from multipl_moe.train.methods import METHODS, empty_for_training, is_adapter, prepare
+from multipl_moe.train.methods import empty_for_training, is_adapter, prepare
 from multipl_moe.train.settings import attention_implementation, compute_dtype, training_steps, unify_dtype
 from multipl_moe.train.speed import MachineSpeed
 
@@ -145,7 +145,7 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
         BaseModelError: it cannot be read, or is not of the kind that `train.method` trains.
         ConfigError: layers that the base does not have.
     """
-    of_hybrid = METHODS[recipe.train.method].of_hybrid
+    of_hybrid = recipe.train.trains_hybrid
     if model_folder is not None:
         if not model_folder.is_dir():
             raise BaseModelError(f"model: {model_folder} is not a folder")

@@ -31,7 +31,7 @@ from multipl_moe.train.decontamination import training_record
 from multipl_moe.train.freezing import Audit, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.loop import fit
-from multipl_moe.train.methods import METHODS, load_for_training, merge_adapters, prepare
+from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
 from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_learn
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import join, main_first, wait_for_all
@@ -198,7 +198,7 @@ def _enter(recipe: Recipe, model_folder: Path, output: Path, checkpoints: Path) 
         if checkpoints.is_dir() and not (output / "training.json").exists():
             shutil.rmtree(output / "model", ignore_errors=True)  # the run was stopped between saving it and noting so
         refuse_existing(output / "model")
-        if METHODS[recipe.train.method].of_hybrid:
+        if recipe.train.trains_hybrid:
             return model_folder
         return dense_start(recipe, model_folder, output / "start")
 
