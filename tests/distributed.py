@@ -12,7 +12,7 @@ import torch
 
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["multipl_moe.train.trainer"])
-_TIMEOUT_S = 120
+_TIMEOUT_S = 300
 
 
 def run_processes(function: Callable[..., Any], *args: Any, num_processes: int = 2) -> list[Any]:

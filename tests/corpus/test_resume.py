@@ -137,16 +137,8 @@ def test_kill_9_from_outside_leaves_no_process_behind_that_goes_on_writing(corpu
     assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
 
 
-@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
-def sigint(request):
-    """What SIGINT does in a command that a shell runs by itself, or with `&`."""
-    before = signal.signal(signal.SIGINT, request.param)
-    yield request.param
-    signal.signal(signal.SIGINT, before)
-
-
 def test_a_worker_that_was_killed_stops_the_build_which_can_be_gone_on_with(
-    corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch, sigint
+    corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch
 ):
     recipe = on_executor(corpus_recipe, workers=2)
 
@@ -158,7 +150,6 @@ def test_a_worker_that_was_killed_stops_the_build_which_can_be_gone_on_with(
         patch.setattr(SplitByFile, "_is_held_out", die)
         with pytest.raises(TasksUnfinishedError, match=r"Splitting and tokenising: a worker was killed \(signal 9\)"):
             build_corpus(recipe, tokenizer_folder, tmp_path / "out")
-    assert signal.getsignal(signal.SIGINT) is sigint
     build_corpus(recipe, tokenizer_folder, tmp_path / "out")
     assert content(tmp_path / "out") == content(corpus[0])
 

@@ -88,7 +88,7 @@ def start_call(function: Callable[..., None], *args: Any) -> BaseProcess:
     return process
 
 
-def exit_codes(processes: Sequence[BaseProcess], timeout_s: float = 60) -> list[int | None]:
+def exit_codes(processes: Sequence[BaseProcess], timeout_s: float = 300) -> list[int | None]:
     """Exit codes at their end; minus the signal where one killed them. The failure of one kills the others."""
     deadline = time.monotonic() + timeout_s
     while any(process.is_alive() for process in processes) and time.monotonic() < deadline:
@@ -99,7 +99,7 @@ def exit_codes(processes: Sequence[BaseProcess], timeout_s: float = 60) -> list[
     return [process.exitcode for process in processes]
 
 
-def wait_for(file: Path, timeout_s: float = 60) -> None:
+def wait_for(file: Path, timeout_s: float = 300) -> None:
     """Return when a file is there."""
     deadline = time.monotonic() + timeout_s
     while not file.exists():

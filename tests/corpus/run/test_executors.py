@@ -1,9 +1,7 @@
 """The corpus is the same whatever runs its tasks, however many at a time."""
 
 import os
-import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -30,22 +28,6 @@ def build(recipe: Recipe, tokenizer_folder: Path, output: Path) -> dict[str, byt
 def test_any_number_of_workers_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_path, workers):
     recipe = on_executor(corpus_recipe, workers=workers)
     assert build(recipe, tokenizer_folder, tmp_path / "out") == content(corpus[0])
-
-
-@pytest.mark.extended
-def test_workers_end_whatever_this_process_does_with_sigterm(corpus_recipe, tokenizer_folder, tmp_path):
-    # The pool would wait for a worker that outlives SIGTERM for ever, so this runs in a process that can be given up.
-    script = textwrap.dedent(f"""
-        import signal
-        from pathlib import Path
-        from multipl_moe.corpus import build_corpus
-        from multipl_moe.recipe.recipe import load_recipe
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        build_corpus(load_recipe(Path({str(tmp_path / "recipe.yaml")!r})), Path({str(tokenizer_folder)!r}), Path("out"))
-    """)
-    (tmp_path / "recipe.yaml").write_text(on_executor(corpus_recipe, workers=2).to_yaml())
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=120)
-    assert (tmp_path / "out" / "manifest.json").is_file()
 
 
 @pytest.mark.extended

@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor
+from datatrove.executor import RayPipelineExecutor
 
-from multipl_moe.corpus.run.orphans import die_with_parent, mortal_forks
+from multipl_moe.corpus.run.forks import TaskExecutor, die_with_parent, run_in_forks
 from multipl_moe.corpus.run.quiet import quiet
 from multipl_moe.corpus.run.slurm import run_on_slurm
 from multipl_moe.corpus.run.stages import Listeners, Stage
@@ -45,16 +45,15 @@ def _run_locally(
 ) -> Generator[Stage]:
     for stage in stages:
         workers = min(executor.workers or _num_processors(), stage.num_tasks)
-        with quiet(logs / stage.name), watched(stage, logs, listeners), _one_thread_each(workers), mortal_forks():
-            LocalPipelineExecutor(
-                stage.make_steps(),  # pyright: ignore[reportArgumentType]  # lists are invariant
-                tasks=stage.num_tasks,
-                workers=workers,
-                logging_dir=str(logs / stage.name),
-                # Forked workers are there at once, where fresh interpreters import torch for seconds at each stage.
-                # None of the libraries whose threads do not live on in a fork is used in a task by more than a thread.
-                start_method="fork",
-            ).run()
+        listeners.on_stage(stage.title)
+        with quiet(logs / stage.name):
+            if workers > 1:
+                with _one_thread_each():
+                    run_in_forks(stage, workers, logs, listeners)
+            else:
+                with watched(stage, logs, listeners):
+                    for task in stage.tasks_left(logs):
+                        TaskExecutor(stage, logs, task).run()
         yield stage
 
 
@@ -63,6 +62,7 @@ def _run_on_ray(
 ) -> Generator[Stage]:
     with _ray_cluster(executor):
         for stage in stages:
+            listeners.on_stage(stage.title)
             with quiet(logs / stage.name), watched(stage, logs, listeners):
                 RayPipelineExecutor(
                     [die_with_parent, *stage.make_steps()],
@@ -106,11 +106,10 @@ def _num_processors() -> int:
 
 
 @contextlib.contextmanager
-def _one_thread_each(workers: int) -> Iterator[None]:
-    """Where several tasks run at a time each tokenises in its one thread; a single one takes all processors."""
+def _one_thread_each() -> Iterator[None]:
+    """Of several tasks at a time each tokenises in its one thread; a single one takes all processors."""
     before = os.environ.get(_PARALLEL)
-    if workers > 1:
-        os.environ[_PARALLEL] = "false"
+    os.environ[_PARALLEL] = "false"
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,15 +45,19 @@ class Stage:
                     totals[label] += int(metric["total"] if isinstance(metric, dict) else metric)
         return totals
 
-    def require_done(self, logs: Path) -> None:
+    def require_done(self, logs: Path, among: Sequence[int] | None = None) -> None:
         """Raise what stopped the tasks that ended without being done.
+
+        Args:
+            logs: folder of the stages' logs and marks.
+            among: which tasks' logs to look at; default: those of all that are left.
 
         Raises:
             UserError: the one that a task's log tells of.
             TasksUnfinishedError: the logs tell of none.
         """
         left = self.tasks_left(logs)
-        for task in left:
+        for task in left if among is None else among:
             log = logs / self.name / "logs" / f"task_{task:05d}.log"
             found = _USER_ERROR.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
             for name, message in found[-1:]:

@@ -1,0 +1,108 @@
+"""Tasks in processes of their own: as many at a time as asked for, and none outlives the first that fails."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from multipl_moe.corpus.run.forks import run_in_forks
+from multipl_moe.corpus.run.quiet import quiet
+from multipl_moe.corpus.run.stages import Listeners, Stage, StageProgress
+from multipl_moe.errors import CorpusError, TasksUnfinishedError
+
+
+def stage_of(step: Callable[[Any, int, int], Any], num_tasks: int = 4) -> Stage:
+    steps: list[Any] = [step]
+    return Stage("1_try", "Trying", num_tasks, lambda: steps)
+
+
+def run(folder: Path, step: Callable[[Any, int, int], Any], *, num_tasks: int = 4, workers: int = 2) -> Stage:
+    told: list[StageProgress] = []
+    stage = stage_of(step, num_tasks)
+    with quiet(folder / stage.name):
+        run_in_forks(stage, workers, folder, Listeners(lambda title: None, told.append))
+    assert [told[0].num_done, told[-1].num_done] == [0, num_tasks]
+    return stage
+
+
+def no_child_is_left() -> bool:
+    return not psutil.Process().children()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 9])
+def test_so_many_tasks_run_at_a_time_and_each_once(tmp_path, workers):
+    def step(data: Any, task: int, num_tasks: int) -> None:
+        (tmp_path / f"{task}.began").touch()
+        time.sleep(0.1)
+        at_a_time = len(list(tmp_path.glob("*.began"))) - len(list(tmp_path.glob("*.ended")))
+        (tmp_path / f"{task}.ended").write_text(f"{at_a_time} {os.getpid()}")
+
+    stage = run(tmp_path, step, num_tasks=5, workers=workers)
+    seen = [(tmp_path / f"{task}.ended").read_text().split() for task in range(5)]
+    assert max(int(at_a_time) for at_a_time, _ in seen) <= workers
+    assert len({process for _, process in seen}) == 5
+    assert stage.tasks_left(tmp_path) == []
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    def step(data: Any, task: int, num_tasks: int) -> None:
+        with (tmp_path / "tasks").open("a") as stream:
+            stream.write(f"{task}\n")
+        if task == 2 and not (tmp_path / "again").exists():
+            raise CorpusError("corpus.sources: /x: no such folder")
+
+    with pytest.raises(CorpusError, match=r"^corpus.sources: /x: no such folder$"):
+        run(tmp_path, step, workers=1)
+    (tmp_path / "again").touch()
+    stage = stage_of(step)
+    with quiet(tmp_path / stage.name):
+        run_in_forks(stage, 1, tmp_path, Listeners(lambda title: None, None))
+    assert (tmp_path / "tasks").read_text().split() == ["0", "1", "2", "2", "3"]
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_that_is_killed_ends_the_others_at_once(tmp_path, signal_number):
+    def step(data: Any, task: int, num_tasks: int) -> None:
+        if task == 1:
+            os.kill(os.getpid(), signal_number)
+        time.sleep(60)
+
+    began = time.monotonic()
+    with pytest.raises(TasksUnfinishedError, match=rf"Trying: a worker was killed \(signal {signal_number:d}\)"):
+        run(tmp_path, step)
+    assert time.monotonic() - began < 30
+    assert no_child_is_left()
+
+
+def test_a_task_that_fails_for_a_reason_of_its_own_is_pointed_at(tmp_path):
+    def step(data: Any, task: int, num_tasks: int) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(TasksUnfinishedError, match=r"Trying: 4 of 4 tasks ended without being done; see .*1_try"):
+        run(tmp_path, step)
+    log = next((tmp_path / "1_try" / "logs").iterdir()).read_text()
+    assert "ZeroDivisionError" in log
+
+
+def test_ctrl_c_ends_all(tmp_path):
+    def step(data: Any, task: int, num_tasks: int) -> None:
+        if task == 1:
+            os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, step)
+    assert no_child_is_left()
+
+
+def test_tasks_end_although_this_process_ignores_sigterm(tmp_path):
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        test_a_worker_that_is_killed_ends_the_others_at_once(tmp_path, signal.SIGKILL)
+    finally:
+        signal.signal(signal.SIGTERM, before)
