@@ -18,14 +18,14 @@ from typing import Any
 
 from harness import Target, console, options_parser, print_table, record
 
-from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.preflight import preflight
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.languages.toolchain import Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.problems.benchmarks import read_benchmark
@@ -73,16 +73,16 @@ class PlainRunner:
     """Runs programs with plain commands, one at a time."""
 
     def __init__(self, stack: ExitStack):
-        self._jail = stack.enter_context(Jail())
+        self._sandbox = stack.enter_context(Sandbox())
         self._toolbox = Toolbox(PLAIN)
-        self._go_cache = stack.enter_context(self._jail.new_folder())
+        self._go_cache = stack.enter_context(self._sandbox.new_folder())
 
     def warm_go(self) -> None:
         """Fill Go's build cache, once."""
-        go = self._toolbox.installed("go", self._jail)
-        environment = {**go.toolchain.environment, "GOCACHE": self._jail.seen_as(self._go_cache)}
+        go = self._toolbox.installed("go", self._sandbox)
+        environment = {**go.toolchain.environment, "GOCACHE": self._sandbox.seen_as(self._go_cache)}
         command = [go.executables["go"], "list", "-export", "-deps", "std", _TESTIFY]
-        finished = self._jail.run(
+        finished = self._sandbox.run(
             command, limits=_CACHE_LIMITS, folder=self._go_cache, writable=True, environment=environment
         )
         if finished.exit_code != 0:
@@ -90,13 +90,13 @@ class PlainRunner:
 
     def __call__(self, program: Program) -> bool:
         """Whether a program passes."""
-        commands = self._toolbox.commands(program, self._jail)
+        commands = self._toolbox.commands(program, self._sandbox)
         stdout = b""
-        with self._jail.new_folder() as folder:
+        with self._sandbox.new_folder() as folder:
             (folder / str(commands.source)).write_text(program.source)
             for command in filter(None, (commands.compile, commands.run)):
-                finished = self._jail.run(
-                    [word.replace("{folder}", self._jail.seen_as(folder)) for word in command],
+                finished = self._sandbox.run(
+                    [word.replace("{folder}", self._sandbox.seen_as(folder)) for word in command],
                     limits=_LIMITS,
                     folder=folder,
                     writable=True,
@@ -107,12 +107,12 @@ class PlainRunner:
                 if finished.exit_code != 0:
                     return False
                 stdout = finished.stdout
-        return program.seal.text.encode() in stdout
+        return program.nonce.text.encode() in stdout
 
 
 def programs(problems: list[Problem]) -> list[Callable[[], Program]]:
     """Makers of the programs with the reference solutions."""
-    return [lambda problem=problem: program_of(problem, problem.reference or "", Seal.draw()) for problem in problems]
+    return [lambda problem=problem: program_of(problem, problem.reference or "", Nonce.draw()) for problem in problems]
 
 
 def measure(problems: list[Problem], run_plain: PlainRunner, toolbox: Toolbox, workers: int) -> dict[str, Any]:

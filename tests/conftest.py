@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig
 
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
-from multipl_moe.judge.jail import Jail
+from multipl_moe.judge.sandbox import Sandbox
 from tests.problems.samples import write_bench
 
 pytest_plugins = ["tests.selection"]
@@ -35,7 +35,7 @@ _FAMILY_KEYS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="session")
 def bubblewrap() -> None:
     """The sandbox; where it is missing its tests are skipped, but not in CI."""
-    if not Jail.available() and "CI" not in os.environ:
+    if not Sandbox.available() and "CI" not in os.environ:
         pytest.skip("bubblewrap is not installed (Debian: apt install bubblewrap)")
 
 

@@ -138,7 +138,7 @@ def test_input_at_fault_leaves_no_folder(refused, bubblewrap, base, own, argumen
 
 
 def test_without_bubblewrap_programs_are_not_run(refused, monkeypatch):
-    monkeypatch.setattr("multipl_moe.judge.jail.Jail.available", lambda *_: False)
+    monkeypatch.setattr("multipl_moe.judge.sandbox.Sandbox.available", lambda *_: False)
     message = refused("eval", "out", "--model", "any", "--languages", "python")
     assert "apt install bubblewrap" in message
     assert "--unsafe-no-sandbox" in message

@@ -1,4 +1,4 @@
-"""Jails for the tests, and the search for what a program left behind."""
+"""Sandboxes for the tests, and the search for what a program left behind."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from multipl_moe.judge.jail import Jail
+from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.languages.limits import Limits
 
 SHORT = Limits(wall_s=10, memory_bytes=256 * 2**20, processes=32, scratch_bytes=16 * 2**20)
@@ -14,24 +14,24 @@ SHORT = Limits(wall_s=10, memory_bytes=256 * 2**20, processes=32, scratch_bytes=
 
 @pytest.fixture(scope="session")
 def bubblewrap() -> None:
-    if not Jail.available() and "CI" not in os.environ:
+    if not Sandbox.available() and "CI" not in os.environ:
         pytest.skip("bubblewrap is not installed (Debian: apt install bubblewrap)")
 
 
 @pytest.fixture
-def jail(bubblewrap) -> Iterator[Jail]:
-    """A jail of which no process may be left when the test ends."""
-    with Jail() as opened:
+def sandbox(bubblewrap) -> Iterator[Sandbox]:
+    """A sandbox of which no process may be left when the test ends."""
+    with Sandbox() as opened:
         yield opened
         assert left_behind(opened) == []
 
 
 @pytest.fixture(params=["bubblewrap", "unsafe"])
-def any_jail(request) -> Iterator[Jail]:
-    """A jail with bubblewrap, and one without."""
+def any_sandbox(request) -> Iterator[Sandbox]:
+    """A sandbox with bubblewrap, and one without."""
     if request.param == "bubblewrap":
         request.getfixturevalue("bubblewrap")
-    with Jail(unsafe=request.param == "unsafe") as opened:
+    with Sandbox(unsafe=request.param == "unsafe") as opened:
         yield opened
         assert left_behind(opened) == []
 
@@ -41,19 +41,19 @@ def python(text: str) -> list[str]:
     return ["/usr/bin/python3", "-c", text]
 
 
-def left_behind(jail: Jail) -> list[str]:
-    """Processes of the jail's user, or where it has none, children of this process that look like a jail.
+def left_behind(sandbox: Sandbox) -> list[str]:
+    """Processes of the sandbox's user, or where it has none, children of this process that look like a sandbox.
 
-    Zombies count, but for those that the first process of this machine adopted: only jails without bubblewrap make
+    Zombies count, but for those that the first process of this machine adopted: only sandboxes without bubblewrap make
     such, and the first process reaps them when it likes.
     """
     found = []
     for process in psutil.process_iter(["name", "status", "uids", "ppid"]):
         values = process.info
-        if jail.uid is None:
+        if sandbox.uid is None:
             ours = values["ppid"] == os.getpid() and values["name"] in ("bwrap", "prlimit", "sh")
         else:
-            ours = values["uids"] is not None and jail.uid in values["uids"]
+            ours = values["uids"] is not None and sandbox.uid in values["uids"]
         adopted = values["status"] == psutil.STATUS_ZOMBIE and values["ppid"] == 1
         if ours and not adopted:
             found.append(f"{process.pid} {values['name']} {values['status']}")

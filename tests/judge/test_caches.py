@@ -1,4 +1,4 @@
-"""Caches: made once, whole or not at all, readable by every slot."""
+"""Caches: made once, whole or not at all, readable by every worker."""
 
 import errno
 import multiprocessing

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
@@ -109,14 +109,14 @@ def problems() -> dict[str, Problem]:
 
 
 @pytest.fixture
-def jails(bubblewrap) -> Iterator[tuple[Jail, Jail]]:
-    with Jail() as one, Jail() as other:
+def sandboxes(bubblewrap) -> Iterator[tuple[Sandbox, Sandbox]]:
+    with Sandbox() as one, Sandbox() as other:
         yield one, other
         assert left_behind(one) == []
         assert left_behind(other) == []
 
 
-def judged(program: Program, expected: Outcome, jail: Jail, toolbox: Toolbox) -> Judgement:
+def judged(program: Program, expected: Outcome, sandbox: Sandbox, toolbox: Toolbox) -> Judgement:
     """Judge with the real limits, but for the wall time: short for a program that is to meet it, and long for one that
     is to fill the memory, which takes its time on a busy machine.
     """
@@ -128,13 +128,13 @@ def judged(program: Program, expected: Outcome, jail: Jail, toolbox: Toolbox) ->
         compiling = replace(compiling, wall_s=_SHORT_S)
     if expected == Outcome.memory_limit:
         run, compiling = replace(run, wall_s=_LONG_S), replace(compiling, wall_s=_LONG_S)
-    return judge(program, jail, toolbox, run, compiling)
+    return judge(program, sandbox, toolbox, run, compiling)
 
 
-def require_toolchain(language: str, jail: Jail, toolbox: Toolbox) -> None:
+def require_toolchain(language: str, sandbox: Sandbox, toolbox: Toolbox) -> None:
     """Without CI a missing toolchain skips the test."""
     try:
-        toolbox.installed(language, jail)
+        toolbox.installed(language, sandbox)
     except ConfigError as error:
         if "CI" not in os.environ:
             pytest.skip(str(error))
@@ -153,58 +153,58 @@ def test_every_program_has_an_expected_outcome():
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_evil_program_gets_its_outcome_and_does_no_harm(name, jails, toolbox, problems):
+def test_an_evil_program_gets_its_outcome_and_does_no_harm(name, sandboxes, toolbox, problems):
     problem = problems[_LANGUAGES[Path(name).suffix]]
     closing = "}\n" if problem.prompt else ""
-    evil = program_of(problem, closing + (_EVIL / name).read_text(), Seal.draw())
+    evil = program_of(problem, closing + (_EVIL / name).read_text(), Nonce.draw())
     if name in ATTACKS:
-        check_beside_a_neighbour(evil, EXPECTED[name], jails, toolbox, problems)
+        check_beside_a_neighbour(evil, EXPECTED[name], sandboxes, toolbox, problems)
     else:
-        check(evil, EXPECTED[name], jails[0], toolbox)
+        check(evil, EXPECTED[name], sandboxes[0], toolbox)
 
 
-def test_a_huge_source_does_no_harm(jails, toolbox, problems):
+def test_a_huge_source_does_no_harm(sandboxes, toolbox, problems):
     source = "def double_number(n):\n    return 2 * n\n\n\n" + "filler = 1\n" * 1_500_000
-    evil = program_of(problems["python"], source, Seal.draw())
-    check_beside_a_neighbour(evil, Outcome.memory_limit, jails, toolbox, problems)
+    evil = program_of(problems["python"], source, Nonce.draw())
+    check_beside_a_neighbour(evil, Outcome.memory_limit, sandboxes, toolbox, problems)
 
 
-def test_a_source_with_bytes_that_are_no_text_does_not_compile(jails, toolbox, problems):
+def test_a_source_with_bytes_that_are_no_text_does_not_compile(sandboxes, toolbox, problems):
     source = "def double_number(n):\n    return 2 * n\n\0\n"
-    check(program_of(problems["python"], source, Seal.draw()), Outcome.compile_error, jails[0], toolbox)
+    check(program_of(problems["python"], source, Nonce.draw()), Outcome.compile_error, sandboxes[0], toolbox)
 
 
-def check(evil: Program, expected: Outcome, jail: Jail, toolbox: Toolbox) -> None:
+def check(evil: Program, expected: Outcome, sandbox: Sandbox, toolbox: Toolbox) -> None:
     """Judge, and look for harm."""
-    require_toolchain(evil.language, jail, toolbox)
+    require_toolchain(evil.language, sandbox, toolbox)
     before = host_files()
-    judgement = judged(evil, expected, jail, toolbox)
+    judgement = judged(evil, expected, sandbox, toolbox)
     assert judgement.outcome == expected, judgement.output
     assert "\0" not in judgement.output
     assert host_files() == before
 
 
 def check_beside_a_neighbour(
-    evil: Program, expected: Outcome, jails: tuple[Jail, Jail], toolbox: Toolbox, problems: dict[str, Problem]
+    evil: Program, expected: Outcome, sandboxes: tuple[Sandbox, Sandbox], toolbox: Toolbox, problems: dict[str, Problem]
 ) -> None:
-    """The same, while a neighbour is judged again and again in another slot."""
-    require_toolchain(evil.language, jails[0], toolbox)
-    right = program_of(problems["python"], "def double_number(n):\n    return 2 * n\n", Seal.draw())
-    toolbox.commands(evil, jails[0])
+    """The same, while a neighbour is judged again and again in another worker."""
+    require_toolchain(evil.language, sandboxes[0], toolbox)
+    right = program_of(problems["python"], "def double_number(n):\n    return 2 * n\n", Nonce.draw())
+    toolbox.commands(evil, sandboxes[0])
     done = threading.Event()
 
     def judge_neighbours() -> list[tuple[Outcome, float]]:
         seen: list[tuple[Outcome, float]] = []
         while not seen or not done.is_set():
             started = time.monotonic()
-            outcome = judge(right, jails[1], toolbox).outcome
+            outcome = judge(right, sandboxes[1], toolbox).outcome
             seen.append((outcome, time.monotonic() - started))
         return seen
 
     with ThreadPoolExecutor(1) as neighbours:
         neighbour = neighbours.submit(judge_neighbours)
         try:
-            check(evil, expected, jails[0], toolbox)
+            check(evil, expected, sandboxes[0], toolbox)
         finally:
             done.set()
         assert {outcome for outcome, _ in neighbour.result()} == {Outcome.passed}

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.jail import Finished, Jail
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Finished, Sandbox
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 RAISES = {
@@ -31,12 +31,12 @@ DOES_NOT_PARSE = {
     "ruby": "x + (",
 }
 PRINTS_SUCCESS = {
-    "python": "print('sealed 1\\nPASS\\nok'); raise SystemExit(0)",
-    "java": 'System.out.println("sealed 1\\nPASS\\nok"); System.exit(0); return 0;',
-    "cpp": 'std::puts("sealed 1\\nPASS\\nok"); std::exit(0);',
-    "rust": 'println!("sealed 1\\nPASS\\nok"); std::process::exit(0)',
-    "go": 'fmt.Println("sealed 1\\nPASS\\nok"); exit(0); return 0',
-    "ruby": 'puts "sealed 1\\nPASS\\nok"; STDOUT.flush; exit!(0)',
+    "python": "print('nonce 1\\nPASS\\nok'); raise SystemExit(0)",
+    "java": 'System.out.println("nonce 1\\nPASS\\nok"); System.exit(0); return 0;',
+    "cpp": 'std::puts("nonce 1\\nPASS\\nok"); std::exit(0);',
+    "rust": 'println!("nonce 1\\nPASS\\nok"); std::process::exit(0)',
+    "go": 'fmt.Println("nonce 1\\nPASS\\nok"); exit(0); return 0',
+    "ruby": 'puts "nonce 1\\nPASS\\nok"; STDOUT.flush; exit!(0)',
 }
 NEVER_ENDS = {
     "python": "while True: pass",
@@ -63,64 +63,66 @@ def toolbox() -> Toolbox:
 
 
 @pytest.fixture(params=list(TOOLCHAINS))
-def language(request, jail, toolbox) -> str:
+def language(request, sandbox, toolbox) -> str:
     """Each language of the table."""
-    require(request.param, jail, toolbox)
+    require(request.param, sandbox, toolbox)
     return request.param
 
 
-def require(language: str, jail: Jail, toolbox: Toolbox) -> None:
+def require(language: str, sandbox: Sandbox, toolbox: Toolbox) -> None:
     """Without CI a missing toolchain skips the test."""
     try:
-        toolbox.installed(language, jail)
+        toolbox.installed(language, sandbox)
     except ConfigError as error:
         if "CI" not in os.environ:
             pytest.skip(str(error))
         raise
 
 
-def judged(language: str, body: str, jail: Jail, toolbox: Toolbox, **limits) -> Judgement:
-    seal = Seal.draw()
+def judged(language: str, body: str, sandbox: Sandbox, toolbox: Toolbox, **limits) -> Judgement:
+    nonce = Nonce.draw()
     toolchain = TOOLCHAINS[language]
-    program = Program(language, toolchain.reference.source(body, seal), seal, wants=toolchain.reference.wants)
-    return judge(program, jail, toolbox, replace(toolchain.run_limits, **limits))
+    program = Program(language, toolchain.reference.source(body, nonce), nonce, wants=toolchain.reference.wants)
+    return judge(program, sandbox, toolbox, replace(toolchain.run_limits, **limits))
 
 
-def test_right_program_passes(language, jail, toolbox):
-    judgement = judged(language, TOOLCHAINS[language].reference.right, jail, toolbox)
+def test_right_program_passes(language, sandbox, toolbox):
+    judgement = judged(language, TOOLCHAINS[language].reference.right, sandbox, toolbox)
     assert (judgement.outcome, judgement.stage) == (Outcome.passed, "run")
-    assert "sealed " in judgement.output
+    assert "nonce " in judgement.output
 
 
-def test_wrong_program_is_a_wrong_answer(language, jail, toolbox):
-    assert judged(language, TOOLCHAINS[language].reference.wrong, jail, toolbox).outcome == Outcome.wrong_answer
+def test_wrong_program_is_a_wrong_answer(language, sandbox, toolbox):
+    assert judged(language, TOOLCHAINS[language].reference.wrong, sandbox, toolbox).outcome == Outcome.wrong_answer
 
 
-def test_exception_is_a_runtime_error(language, jail, toolbox):
-    assert judged(language, RAISES[language], jail, toolbox).outcome == Outcome.runtime_error
+def test_exception_is_a_runtime_error(language, sandbox, toolbox):
+    assert judged(language, RAISES[language], sandbox, toolbox).outcome == Outcome.runtime_error
 
 
-def test_what_does_not_parse_is_a_compile_error(language, jail, toolbox):
-    judgement = judged(language, DOES_NOT_PARSE[language], jail, toolbox)
+def test_what_does_not_parse_is_a_compile_error(language, sandbox, toolbox):
+    judgement = judged(language, DOES_NOT_PARSE[language], sandbox, toolbox)
     assert (judgement.outcome, judgement.stage) == (Outcome.compile_error, "compile")
 
 
-def test_success_before_the_tests_is_not_completed(language, jail, toolbox):
-    assert judged(language, TOOLCHAINS[language].reference.early, jail, toolbox).outcome == Outcome.tests_not_completed
+def test_success_before_the_tests_is_not_completed(language, sandbox, toolbox):
+    assert (
+        judged(language, TOOLCHAINS[language].reference.early, sandbox, toolbox).outcome == Outcome.tests_not_completed
+    )
 
 
-def test_success_words_prove_nothing(language, jail, toolbox):
-    judgement = judged(language, PRINTS_SUCCESS[language], jail, toolbox)
+def test_success_words_prove_nothing(language, sandbox, toolbox):
+    judgement = judged(language, PRINTS_SUCCESS[language], sandbox, toolbox)
     assert judgement.outcome == Outcome.tests_not_completed
     assert "PASS" in judgement.output
 
 
-def test_endless_program_is_a_timeout(language, jail, toolbox):
-    assert judged(language, NEVER_ENDS[language], jail, toolbox, wall_s=1).outcome == Outcome.timeout
+def test_endless_program_is_a_timeout(language, sandbox, toolbox):
+    assert judged(language, NEVER_ENDS[language], sandbox, toolbox, wall_s=1).outcome == Outcome.timeout
 
 
-def test_too_much_memory_is_a_memory_limit(language, jail, toolbox):
-    assert judged(language, HOGS_MEMORY[language], jail, toolbox, memory_bytes=2**29).outcome == Outcome.memory_limit
+def test_too_much_memory_is_a_memory_limit(language, sandbox, toolbox):
+    assert judged(language, HOGS_MEMORY[language], sandbox, toolbox, memory_bytes=2**29).outcome == Outcome.memory_limit
 
 
 @pytest.mark.parametrize(
@@ -128,19 +130,19 @@ def test_too_much_memory_is_a_memory_limit(language, jail, toolbox):
 )
 @pytest.mark.parametrize(("language", "outcome"), [("python", Outcome.timeout), ("cpp", Outcome.compile_timeout)])
 def test_timeout_is_doubtful_unless_the_program_had_a_processor_all_the_time(
-    language, outcome, cpu_s, starved_s, doubtful, jail, toolbox, monkeypatch
+    language, outcome, cpu_s, starved_s, doubtful, sandbox, toolbox, monkeypatch
 ):
     limits = replace(TOOLCHAINS[language].run_limits, wall_s=1)
-    require(language, jail, toolbox)
+    require(language, sandbox, toolbox)
     stopped = Finished(None, None, b"", b"", 1.0, 0, "wall", cpu_s, starved_s)
-    monkeypatch.setattr(jail, "run", lambda *words, **options: stopped)
-    judgement = judge(Program(language, "", Seal.draw()), jail, toolbox, limits, limits)
+    monkeypatch.setattr(sandbox, "run", lambda *words, **options: stopped)
+    judgement = judge(Program(language, "", Nonce.draw()), sandbox, toolbox, limits, limits)
     assert (judgement.outcome, judgement.doubtful) == (outcome, doubtful)
 
 
-def test_program_that_somebody_killed_is_in_doubt_and_then_out_of_memory(jail, toolbox):
+def test_program_that_somebody_killed_is_in_doubt_and_then_out_of_memory(sandbox, toolbox):
     source = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
-    judgement = judge(Program("python", source, Seal.draw()), jail, toolbox)
+    judgement = judge(Program("python", source, Nonce.draw()), sandbox, toolbox)
     assert (judgement.outcome, judgement.stage, judgement.doubtful) == (Outcome.memory_limit, "run", True)
 
 
@@ -154,48 +156,48 @@ def test_program_that_somebody_killed_is_in_doubt_and_then_out_of_memory(jail, t
     ],
     ids=["compiler", "linker", "go", "all"],
 )
-def test_compiler_of_which_somebody_killed_a_part_is_in_doubt_and_then_out_of_memory(command, jail):
+def test_compiler_of_which_somebody_killed_a_part_is_in_doubt_and_then_out_of_memory(command, sandbox):
     killed = replace(TOOLCHAINS["python"], compile=("sh", "-c", command))
-    judgement = judge(Program("python", "", Seal.draw()), jail, Toolbox({"python": killed}))
+    judgement = judge(Program("python", "", Nonce.draw()), sandbox, Toolbox({"python": killed}))
     assert (judgement.outcome, judgement.stage, judgement.doubtful) == (Outcome.memory_limit, "compile", True)
 
 
-def test_outcomes_that_are_the_programs_own_are_not_in_doubt(language, jail, toolbox):
+def test_outcomes_that_are_the_programs_own_are_not_in_doubt(language, sandbox, toolbox):
     reference = TOOLCHAINS[language].reference
     bodies = [reference.right, reference.wrong, reference.early, RAISES[language], DOES_NOT_PARSE[language]]
-    assert not any(judged(language, body, jail, toolbox).doubtful for body in bodies)
+    assert not any(judged(language, body, sandbox, toolbox).doubtful for body in bodies)
 
 
-@pytest.mark.parametrize("more", ["print('late')", "print(f'sealed {FIRST ^ SECOND}')"])
-def test_seal_must_come_last_and_once(more, jail, toolbox):
-    seal = Seal.draw()
-    source = f"print('sealed', FIRST ^ SECOND)\n{more}\n"
-    source = source.replace("FIRST", str(seal.first)).replace("SECOND", str(seal.second))
-    assert judge(Program("python", source, seal), jail, toolbox).outcome == Outcome.tests_not_completed
+@pytest.mark.parametrize("more", ["print('late')", "print(f'nonce {FIRST ^ SECOND}')"])
+def test_nonce_must_come_last_and_once(more, sandbox, toolbox):
+    nonce = Nonce.draw()
+    source = f"print('nonce', FIRST ^ SECOND)\n{more}\n"
+    source = source.replace("FIRST", str(nonce.first)).replace("SECOND", str(nonce.second))
+    assert judge(Program("python", source, nonce), sandbox, toolbox).outcome == Outcome.tests_not_completed
 
 
-def test_output_is_cut_and_binary_output_is_shown(jail, toolbox):
+def test_output_is_cut_and_binary_output_is_shown(sandbox, toolbox):
     source = "import sys\nsys.stdout.buffer.write(b'x' * 9000 + b'\\0\\xff')\nsys.exit(1)\n"
-    judgement = judge(Program("python", source, Seal.draw()), jail, toolbox)
+    judgement = judge(Program("python", source, Nonce.draw()), sandbox, toolbox)
     assert judgement.outcome == Outcome.runtime_error
     assert judgement.output.endswith("x\\0\N{REPLACEMENT CHARACTER}")
     assert len(judgement.output) <= 4097
 
 
-def test_running_program_cannot_read_its_source(language, jail, toolbox):
-    """Nothing below the folders that a program sees holds the numbers of its seal, but a binary."""
-    seal = Seal.draw()
+def test_running_program_cannot_read_its_source(language, sandbox, toolbox):
+    """Nothing below the folders that a program sees holds the numbers of its nonce, but a binary."""
+    nonce = Nonce.draw()
     toolchain = TOOLCHAINS[language]
-    program = Program(language, toolchain.reference.source(toolchain.reference.right, seal), seal)
-    commands = toolbox.commands(program, jail)
-    spy = replace(toolchain, run=("grep", "-rIl", str(seal.first), "{folder}", "/scratch", "/tmp"), check=None)
+    program = Program(language, toolchain.reference.source(toolchain.reference.right, nonce), nonce)
+    commands = toolbox.commands(program, sandbox)
+    spy = replace(toolchain, run=("grep", "-rIl", str(nonce.first), "{folder}", "/scratch", "/tmp"), check=None)
     assert commands.run != spy.run
-    judgement = judge(program, jail, Toolbox({language: spy}))
+    judgement = judge(program, sandbox, Toolbox({language: spy}))
     assert (judgement.outcome, judgement.output) == (Outcome.runtime_error, "")
 
 
-def test_unknown_language_and_unknown_extra_are_user_errors(jail, toolbox):
+def test_unknown_language_and_unknown_extra_are_user_errors(sandbox, toolbox):
     with pytest.raises(ConfigError, match=r"'lua' has no toolchain; known are python"):
-        judge(Program("lua", "", Seal.draw()), jail, toolbox)
+        judge(Program("lua", "", Nonce.draw()), sandbox, toolbox)
     with pytest.raises(ConfigError, match="wants 'magic'"):
-        judge(Program("python", "", Seal.draw(), wants=("magic",)), jail, toolbox)
+        judge(Program("python", "", Nonce.draw(), wants=("magic",)), sandbox, toolbox)

@@ -8,10 +8,10 @@ import pytest
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge import preflight as preflight_module
-from multipl_moe.judge.jail import JailError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.preflight import preflight
+from multipl_moe.judge.sandbox import SandboxError
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.toolchain import Cache, Extra
 from multipl_moe.languages.toolchains import TOOLCHAINS
@@ -54,16 +54,16 @@ def test_extra_that_cannot_be_prepared_is_named_with_its_packages(bubblewrap, tm
 
 
 @pytest.mark.parametrize("num_doubts", [1, 2])
-@pytest.mark.parametrize("outcome", [Outcome.timeout, None], ids=["timeout", "jail fails"])
+@pytest.mark.parametrize("outcome", [Outcome.timeout, None], ids=["timeout", "sandbox fails"])
 def test_doubtful_outcome_is_tried_once_more(bubblewrap, monkeypatch, outcome, num_doubts):
     times: Counter[str] = Counter()
 
-    def on_a_busy_machine(program, jail, toolbox) -> Judgement:
+    def on_a_busy_machine(program, sandbox, toolbox) -> Judgement:
         times[program.source] += 1
         if times[program.source] > num_doubts:
-            return judge(program, jail, toolbox)
+            return judge(program, sandbox, toolbox)
         if outcome is None:
-            raise JailError("sandbox: no more processes")
+            raise SandboxError("sandbox: no more processes")
         return Judgement(outcome, "run", "", 0.0, 10.0, 0, doubtful=True)
 
     monkeypatch.setattr(preflight_module, "judge", on_a_busy_machine)
@@ -78,7 +78,7 @@ def test_toolchain_that_lets_wrong_programs_pass_is_caught(bubblewrap):
     assert "should end in wrong_answer ended in passed" in str(check.problem)
 
 
-def test_jail_is_asked_for_once_and_refusal_is_a_user_error(monkeypatch):
+def test_sandbox_is_asked_for_once_and_refusal_is_a_user_error(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match="--unsafe-no-sandbox"):
         preflight(["python"])

@@ -7,16 +7,16 @@ from collections import Counter
 import pytest
 
 from multipl_moe.judge import scoring
-from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 
 LIMITS = Limits(wall_s=2, memory_bytes=2**28)
 SOURCES = {
-    "passes": "print('sealed', FIRST ^ SECOND)",
+    "passes": "print('nonce', FIRST ^ SECOND)",
     "fails": "assert False",
     "raises": "1 / 0",
     "leaves": "raise SystemExit(0)",
@@ -29,9 +29,9 @@ def python_task(name: str, made: Counter | None = None) -> Task:
     def make() -> Program:
         if made is not None:
             made[name] += 1
-        seal = Seal.draw()
+        nonce = Nonce.draw()
         return Program(
-            "python", SOURCES[name].replace("FIRST", f"{seal.first}").replace("SECOND", f"{seal.second}"), seal
+            "python", SOURCES[name].replace("FIRST", f"{nonce.first}").replace("SECOND", f"{nonce.second}"), nonce
         )
 
     return Task(name, make)
@@ -56,7 +56,7 @@ class Machine:
         self.running = 0
         self.lock = threading.Lock()
 
-    def judge(self, name, jail, toolbox, limits) -> Judgement:
+    def judge(self, name, sandbox, toolbox, limits) -> Judgement:
         with self.lock:
             self.calls[name] += 1
             self.running += 1
@@ -153,7 +153,7 @@ def test_exception_is_a_harness_error_of_its_program_only(machine):
     assert said["fine"].outcome == said["good"].outcome == Outcome.passed
 
 
-def test_interrupt_starts_no_other_program_and_gives_the_jails_back(machine):
+def test_interrupt_starts_no_other_program_and_gives_the_sandboxes_back(machine):
     fake = machine(lambda name, call, running: Outcome.passed)
 
     def interrupt(task: Task, judgement: Judgement) -> None:
@@ -162,7 +162,7 @@ def test_interrupt_starts_no_other_program_and_gives_the_jails_back(machine):
     with pytest.raises(KeyboardInterrupt):
         judge_all(fake_tasks([str(number) for number in range(100)]), workers=2, unsafe=True, on_result=interrupt)
     assert sum(fake.calls.values()) <= 6
-    with Jail(unsafe=True) as first, Jail(unsafe=True) as second:
+    with Sandbox(unsafe=True) as first, Sandbox(unsafe=True) as second:
         assert first.uid is None or first.uid != second.uid
 
 

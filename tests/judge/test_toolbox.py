@@ -6,17 +6,17 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.jail import JailError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Outcome
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import SandboxError
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.languages.toolchain import Cache, Extra
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 JAVA = {
-    "public class Sealed {\n    public static void main(String[] a) {}\n}": "Sealed",
+    "public class HarnessMain {\n    public static void main(String[] a) {}\n}": "HarnessMain",
     "class Solution {}\nclass Main {}\npublic final class Ending { }": "Ending",
     "class Problem {\n    class Inner {}\n    public static void main(String[] a) {}\n}": "Problem",
     "class First {}\nclass Second {\n    public static void main(String[] a) {}\n}\n": "Second",
@@ -29,10 +29,10 @@ def toolbox() -> Toolbox:
     return Toolbox()
 
 
-def require(language: str, jail, toolbox) -> None:
+def require(language: str, sandbox, toolbox) -> None:
     """Without CI a missing toolchain skips the test."""
     try:
-        toolbox.installed(language, jail)
+        toolbox.installed(language, sandbox)
     except ConfigError as error:
         if "CI" not in os.environ:
             pytest.skip(str(error))
@@ -40,17 +40,17 @@ def require(language: str, jail, toolbox) -> None:
 
 
 @pytest.mark.parametrize("source", JAVA)
-def test_java_file_is_named_after_the_class_that_runs(source, jail, toolbox):
-    require("java", jail, toolbox)
-    commands = toolbox.commands(Program("java", source, Seal.draw()), jail)
+def test_java_file_is_named_after_the_class_that_runs(source, sandbox, toolbox):
+    require("java", sandbox, toolbox)
+    commands = toolbox.commands(Program("java", source, Nonce.draw()), sandbox)
     assert commands.source == f"{JAVA[source]}.java"
     assert commands.run[-1] == JAVA[source]
 
 
 @pytest.mark.parametrize("language", list(TOOLCHAINS))
-def test_no_placeholder_is_left_but_the_folder(language, jail, toolbox):
-    require(language, jail, toolbox)
-    commands = toolbox.commands(Program(language, "", Seal.draw(), wants=tuple(TOOLCHAINS[language].extras)), jail)
+def test_no_placeholder_is_left_but_the_folder(language, sandbox, toolbox):
+    require(language, sandbox, toolbox)
+    commands = toolbox.commands(Program(language, "", Nonce.draw(), wants=tuple(TOOLCHAINS[language].extras)), sandbox)
     words = [*(commands.compile or ()), *(commands.check or ()), *commands.run]
     assert not [word for word in words if "{" in word.replace("{folder}", "")]
 
@@ -69,69 +69,69 @@ ABSENT = {
 
 
 @pytest.mark.parametrize("kind", ABSENT)
-def test_program_that_wants_what_is_not_here_is_run_without_it(kind, jail, tmp_path, monkeypatch):
+def test_program_that_wants_what_is_not_here_is_run_without_it(kind, sandbox, tmp_path, monkeypatch):
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
     toolbox = with_extra(ABSENT[kind])
-    seal = Seal.draw()
+    nonce = Nonce.draw()
     outcomes = []
     for line in ("# import library", "import library"):
-        source = f"{line}\nprint('sealed', {seal.first} ^ {seal.second})\n"
-        outcomes.append(judge(Program("python", source, seal, wants=("library",)), jail, toolbox).outcome)
+        source = f"{line}\nprint('nonce', {nonce.first} ^ {nonce.second})\n"
+        outcomes.append(judge(Program("python", source, nonce, wants=("library",)), sandbox, toolbox).outcome)
     assert outcomes == [Outcome.passed, Outcome.runtime_error]
-    assert "python3-library" in str(toolbox.lack_of("python", "library", jail))
+    assert "python3-library" in str(toolbox.lack_of("python", "library", sandbox))
 
 
-def test_search_for_an_extra_that_is_killed_says_nothing(jail):
+def test_search_for_an_extra_that_is_killed_says_nothing(sandbox):
     toolbox = with_extra(Extra(("python3-library",), probe=("sh", "-c", "kill -KILL $$")))
     for _ in range(2):
-        with pytest.raises(JailError, match="did not end by itself"):
-            toolbox.commands(Program("python", "", Seal.draw(), wants=("library",)), jail)
+        with pytest.raises(SandboxError, match="did not end by itself"):
+            toolbox.commands(Program("python", "", Nonce.draw(), wants=("library",)), sandbox)
 
 
-def test_cache_that_only_saves_time_is_left_out_where_it_cannot_be_written(jail, tmp_path, monkeypatch):
+def test_cache_that_only_saves_time_is_left_out_where_it_cannot_be_written(sandbox, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "file"))
     caches = {"library": Cache("library", (("true",),), required=False)}
     quick = replace(TOOLCHAINS["python"], caches=caches, warm={"library": ("{cache:library}",)})
-    commands = Toolbox({"python": quick}).commands(Program("python", "", Seal.draw()), jail)
+    commands = Toolbox({"python": quick}).commands(Program("python", "", Nonce.draw()), sandbox)
     assert commands.caches == ()
 
 
-def test_jail_shows_a_cache_only_to_the_command_that_uses_it(jail, tmp_path, monkeypatch):
+def test_sandbox_shows_a_cache_only_to_the_command_that_uses_it(sandbox, tmp_path, monkeypatch):
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
     caches = {"library": Cache("library", (("true",),))}
     check = ("{python}", "-c", "", "{cache:library}/file")
     toolchain = replace(TOOLCHAINS["python"], caches=caches, compile=check)
-    commands = Toolbox({"python": toolchain}).commands(Program("python", "", Seal.draw()), jail)
+    commands = Toolbox({"python": toolchain}).commands(Program("python", "", Nonce.draw()), sandbox)
     assert commands.compile is not None
     assert commands.binds(commands.compile) == commands.caches
     assert commands.caches != ()
     assert commands.binds(commands.run) == ()
 
 
-def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(jail, toolbox, tmp_path, monkeypatch):
-    require("cpp", jail, toolbox)
+def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(sandbox, toolbox, tmp_path, monkeypatch):
+    require("cpp", sandbox, toolbox)
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
     outcomes, warm = [], []
     for body in ["assert(v.size() == 1);"] * 3 + ["assert(v.empty());"]:
-        seal = Seal.draw()
+        nonce = Nonce.draw()
         source = (
             f"#include <vector>\n#include <cassert>\n#include <cstdio>\nint main() {{ std::vector<int> v(1); {body} "
-            f'std::printf("sealed %lld\\n", {seal.first}LL ^ {seal.second}LL); }}\n'
+            f'std::printf("nonce %lld\\n", {nonce.first}LL ^ {nonce.second}LL); }}\n'
         )
-        program = Program("cpp", source, seal)
-        outcomes.append(judge(program, jail, toolbox).outcome)
+        program = Program("cpp", source, nonce)
+        outcomes.append(judge(program, sandbox, toolbox).outcome)
         warm.append(len(list(tmp_path.glob("judge/cpp-*/prelude.h.gch"))))
     assert outcomes == [Outcome.passed] * 3 + [Outcome.wrong_answer]
     assert warm == [0, 0, 1, 1]
-    assert "-include" in toolbox.commands(program, jail).compile
+    assert "-include" in toolbox.commands(program, sandbox).compile
 
 
-def test_header_that_cannot_be_compiled_ahead_is_left_to_the_program(jail, toolbox, tmp_path, monkeypatch):
-    require("cpp", jail, toolbox)
+def test_header_that_cannot_be_compiled_ahead_is_left_to_the_program(sandbox, toolbox, tmp_path, monkeypatch):
+    require("cpp", sandbox, toolbox)
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
-    program = Program("cpp", "#include <not/there.h>\nint main() {}\n", Seal.draw())
-    assert [judge(program, jail, toolbox).outcome for _ in range(4)] == [Outcome.compile_error] * 4
+    program = Program("cpp", "#include <not/there.h>\nint main() {}\n", Nonce.draw())
+    assert [judge(program, sandbox, toolbox).outcome for _ in range(4)] == [Outcome.compile_error] * 4
 
 
 GO = """package main
@@ -148,21 +148,21 @@ func Helper(t *testing.T)     { fmt.Println("helper") }
 %s
 func TestMain(m *testing.M) {
 	if m.Run() == 0 {
-		fmt.Println("sealed", uint64(FIRST)^uint64(SECOND))
+		fmt.Println("nonce", uint64(FIRST)^uint64(SECOND))
 	}
 }
 """
 
 
 def go_program(imports: str = "", more: str = "") -> Program:
-    seal = Seal.draw()
-    text = (GO % (imports, more)).replace("FIRST", str(seal.first)).replace("SECOND", str(seal.second))
-    return Program("go", text, seal)
+    nonce = Nonce.draw()
+    text = (GO % (imports, more)).replace("FIRST", str(nonce.first)).replace("SECOND", str(nonce.second))
+    return Program("go", text, nonce)
 
 
-def test_go_tests_run_in_their_order_under_the_programs_own_main(jail, toolbox):
-    require("go", jail, toolbox)
-    judgement = judge(go_program(), jail, toolbox)
+def test_go_tests_run_in_their_order_under_the_programs_own_main(sandbox, toolbox):
+    require("go", sandbox, toolbox)
+    judgement = judge(go_program(), sandbox, toolbox)
     assert judgement.outcome == Outcome.passed
     assert judgement.output.splitlines()[:2] == ["first", "second"]
     assert "helper" not in judgement.output
@@ -178,9 +178,11 @@ def test_go_tests_run_in_their_order_under_the_programs_own_main(jail, toolbox):
     ],
     ids=["embedded file", "C", "unused import", "function without a body"],
 )
-def test_go_programs_that_the_go_command_would_refuse_or_that_read_files_do_not_compile(imports, more, jail, toolbox):
-    require("go", jail, toolbox)
-    assert judge(go_program(imports, more), jail, toolbox).outcome == Outcome.compile_error
+def test_go_programs_that_the_go_command_would_refuse_or_that_read_files_do_not_compile(
+    imports, more, sandbox, toolbox
+):
+    require("go", sandbox, toolbox)
+    assert judge(go_program(imports, more), sandbox, toolbox).outcome == Outcome.compile_error
 
 
 @pytest.mark.parametrize(
@@ -194,9 +196,9 @@ def test_go_programs_that_the_go_command_would_refuse_or_that_read_files_do_not_
     ],
     ids=["cpp", "rust"],
 )
-def test_compiler_reads_the_source_only_once(language, source, jail, toolbox):
-    require(language, jail, toolbox)
-    judgement = judge(Program(language, source, Seal.draw()), jail, toolbox)
+def test_compiler_reads_the_source_only_once(language, source, sandbox, toolbox):
+    require(language, sandbox, toolbox)
+    judgement = judge(Program(language, source, Nonce.draw()), sandbox, toolbox)
     refused = judgement.outcome == Outcome.compile_error
     found_nothing = judgement.outcome == Outcome.tests_not_completed and not judgement.output.strip()
     assert refused or found_nothing

@@ -101,7 +101,7 @@ def test_natural_languages_of_ones_own_do_not_count_in_means():
         ({"a": {"content_pattern": "("}}, "no regular expression"),
         ({"a": {"extension": [".x"]}}, "did you mean 'extensions'"),
         ({"a/b": {}}, r"own_languages\.a/b"),
-        ({"a": {"frame": {"guard": "", "ending": "", "stop": [], "closing": ""}}}, "own_languages"),
+        ({"a": {"harness": {"guard": "", "ending": "", "stop": [], "closing": ""}}}, "own_languages"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_told(own, message):

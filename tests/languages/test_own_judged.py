@@ -9,7 +9,7 @@ import yaml
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.references import check_references, prepare_reference_exam
-from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.own import add_languages
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def tables():
     """The tables of this process, without the example's language afterwards."""
     yield
-    for table in (TOOLCHAINS, FRAMES):
+    for table in (TOOLCHAINS, HARNESSES):
         table.pop("lua", None)
 
 
@@ -52,8 +52,8 @@ def test_what_is_wrong_with_an_entry_is_told():
     with pytest.raises(ConfigError, match=r"own_languages\.lua\.toolchain: unknown key runs; known keys: executables"):
         validate_recipe(values)
     entry["toolchain"]["run"] = entry["toolchain"].pop("runs")
-    del entry["frame"]["ending"]
-    with pytest.raises(ConfigError, match=r"own_languages\.lua\.frame"):
+    del entry["harness"]["ending"]
+    with pytest.raises(ConfigError, match=r"own_languages\.lua\.harness"):
         validate_recipe(values)
 
 
@@ -62,6 +62,6 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
     add_languages(recipe.own_languages)
     add_languages(recipe.own_languages)
     values = lua()
-    values["own_languages"]["lua"]["frame"]["comment"] = "#"
+    values["own_languages"]["lua"]["harness"]["comment"] = "#"
     with pytest.raises(ConfigError, match=r"own_languages\.lua: there is a language of that name already"):
         add_languages(validate_recipe(values).own_languages)

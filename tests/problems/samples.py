@@ -9,7 +9,7 @@ from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.multipl_e import LANGUAGES
 from multipl_moe.problems.problem import Problem
 
-FORGED = "sealed 1234567890123456789"
+FORGED = "nonce 1234567890123456789"
 WORDS = f"OK 1 passed PASS {FORGED}"
 
 
@@ -202,7 +202,7 @@ _BODIES = {
     "ruby": ("  2 * n", "  n", "  exit!(0)", '  STDOUT.puts("{}"); STDOUT.flush'),
 }
 # Where a completion cannot import os: running no tests ends the program well, too. MBXP's prompts bring neither package
-# that this takes, but the seal does, under names of its own.
+# that this takes, but the nonce does, under names of its own.
 _GO_LEAVING = "    {}testing.Main(func(x, y string) (bool, error) {{ return true, nil }}, nil, nil, nil)\n    return 0"
 
 
@@ -271,7 +271,7 @@ def sample(problem: Problem) -> Sample:
     if problem.form == "multipl_e" and problem.language == "go":
         leave, end = _GO_LEAVING.format(""), "\n}\n"
     if problem.form == "mbxp" and problem.language == "go":
-        leave, say = _GO_LEAVING.format("sealed"), say.replace("fmt", "sealedfmt")
+        leave, say = _GO_LEAVING.format("nonce"), say.replace("fmt", "harnessfmt")
     if not problem.prompt.endswith("\n"):
         right, wrong, leave, say = (f"\n{body}" for body in (right, wrong, leave, say))
     forged = say.format(WORDS) + "\n" + leave.removeprefix("def twice(n):\n").removeprefix("\n")

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.humaneval_x import read_humaneval_x
@@ -50,7 +50,7 @@ def test_no_stop_string_cuts_into_a_reference(problems):
 
 def wanted(problems: Iterable[Problem]) -> dict[str, tuple[str, ...]]:
     """What the programs with the reference solutions want, of those that want something."""
-    programs = {problem.id: program_of(problem, problem.reference or "", Seal(1, 2)) for problem in problems}
+    programs = {problem.id: program_of(problem, problem.reference or "", Nonce(1, 2)) for problem in problems}
     return {name: program.wants for name, program in programs.items() if program.wants}
 
 
@@ -98,6 +98,6 @@ def test_of_humaneval_x_few_problems_want_something(bench):
 
 def test_a_python_completion_ends_at_its_first_line_that_is_not_indented(problems, count):
     problem = problems["Python/900" if count == _OWN else "Python/0"]
-    source = program_of(problem, "    return 1\nprint('more')\n    x", Seal(1, 2)).source
+    source = program_of(problem, "    return 1\nprint('more')\n    x", Nonce(1, 2)).source
     assert "    return 1\n" in source
     assert "print('more')" not in source

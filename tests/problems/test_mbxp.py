@@ -1,4 +1,4 @@
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.mbxp import read_mbxp
 from tests.problems.samples import MBXP, write_rows
@@ -6,7 +6,7 @@ from tests.problems.samples import MBXP, write_rows
 
 def test_nothing_stands_between_prompt_and_completion(tmp_path):
     (problem,) = read_mbxp(write_rows(tmp_path / "a.jsonl", [MBXP["ruby"]]))
-    source = program_of(problem, " = 2 * n", Seal(1, 2)).source
+    source = program_of(problem, " = 2 * n", Nonce(1, 2)).source
     assert "def twice(n) = 2 * n\n" in source
 
 

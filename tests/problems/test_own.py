@@ -31,7 +31,7 @@ def test_all_faults_of_a_file_are_told_with_their_lines(tmp_path):
         read_own(file)
     told = "\n".join(error.value.problems)
     for part in (
-        "line 2: language: no frame for 'cobol'",
+        "line 2: language: no harness for 'cobol'",
         "line 3: id: ",
         "line 3: prompt: ",
         "line 4: test: unknown; did you mean 'tests'?",

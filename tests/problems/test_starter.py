@@ -9,12 +9,12 @@ import pytest
 
 import multipl_moe.problems
 from multipl_moe.errors import UserError
-from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.problems.forms import broken_reference, program_of
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.starter_set import read_starter
@@ -120,7 +120,7 @@ def _judged(completions: dict[str, tuple[Problem, str | None]], toolbox: Toolbox
         assert completion is not None
 
         def make_program() -> Program:
-            return program_of(problem, completion, Seal.draw())
+            return program_of(problem, completion, Nonce.draw())
 
         return Task(key, make_program)
 
@@ -136,11 +136,11 @@ def _judged(completions: dict[str, tuple[Problem, str | None]], toolbox: Toolbox
 def _toolbox(language: str) -> Toolbox:
     """Toolchains, that of the language found; where it is missing, the test is skipped, but not in CI."""
     toolbox = Toolbox()
-    if not Jail.available() and "CI" not in os.environ:
+    if not Sandbox.available() and "CI" not in os.environ:
         pytest.skip("bubblewrap is not installed (Debian: apt install bubblewrap)")
-    with Jail() as jail:
+    with Sandbox() as sandbox:
         try:
-            toolbox.installed(language, jail)
+            toolbox.installed(language, sandbox)
         except UserError as missing:
             if "CI" in os.environ:
                 raise

@@ -11,14 +11,14 @@ from multipl_moe.codegen.samples import Place
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
 from multipl_moe.runs.folder import write_text
 
 RESULTS_FILE = "results.jsonl"
 DETAILS_FILE = "details.jsonl"
-_NO_SEAL = Seal(0, 0)
+_NO_NONCE = Nonce(0, 0)
 _RESULT_KEYS = ("key", "sample", "outcome", "stage")
 
 
@@ -101,12 +101,12 @@ def _tasks(
     """One task for all samples that make the same program."""
     for digest, places in waiting.items():
         problem, text = problems[places[0][0]], samples[places[0]].text
-        yield Task(digest, lambda problem=problem, text=text: program_of(problem, text, Seal.draw()))
+        yield Task(digest, lambda problem=problem, text=text: program_of(problem, text, Nonce.draw()))
 
 
 def _digest(problem: Problem, completion: str) -> str:
-    """Equal for samples that make the same program, but for the seal."""
-    program = program_of(problem, completion, _NO_SEAL)
+    """Equal for samples that make the same program, but for the nonce."""
+    program = program_of(problem, completion, _NO_NONCE)
     parts = [program.language, program.source, *program.options, "", *program.wants]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

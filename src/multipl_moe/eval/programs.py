@@ -1,4 +1,4 @@
-"""Programs that work: a model completes problems, its programs are run in the jail, and the verdict is drawn.
+"""Programs that work: a model completes problems, its programs are run in the sandbox, and the verdict is drawn.
 
 The folder of an evaluation holds samples.jsonl, results.jsonl, details.jsonl, what `Ways.on_verdict` writes, and
 metrics.json. Every step goes on with what an interrupted run left there.
@@ -19,8 +19,8 @@ from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.judge.preflight import LanguageCheck, preflight
 from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.languages.own import add_languages
-from multipl_moe.languages.seal import Seal
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.forms import program_of, tests_run
 from multipl_moe.problems.problem import Problem
@@ -135,7 +135,7 @@ def _first_of_each_language(problems: Sequence[Problem], count: int | None) -> I
 def _unfit_languages(problems: Sequence[Problem], ways: Ways) -> dict[str, str]:
     wants: dict[str, set[str]] = {}
     for problem in problems:
-        program = program_of(problem, problem.reference or "", Seal(0, 0))
+        program = program_of(problem, problem.reference or "", Nonce(0, 0))
         wants.setdefault(problem.language, set()).update(program.wants)
     ways.on_step("trying the toolchains")
     checks = preflight(wants, wants=wants, unsafe=ways.unsafe, toolbox=ways.toolbox)

@@ -1,1 +1,1 @@
-"""Judging programs that a model wrote: each is compiled and run in a jail, and gets one typed outcome."""
+"""Judging programs that a model wrote: each is compiled and run in a sandbox, and gets one typed outcome."""

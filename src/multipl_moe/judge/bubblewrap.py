@@ -1,9 +1,9 @@
-"""The command line of bubblewrap for the jail."""
+"""The command line of bubblewrap for the sandbox."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from multipl_moe.judge.loans import Loans
+from multipl_moe.judge.bind_mounts import BindMounts
 
 INSIDE = "/program"
 SCRATCH = "/scratch"
@@ -21,21 +21,21 @@ _SETTINGS = (
 _SETTINGS_PATTERN = "java-*"
 _ISOLATION = (
     *("--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"),
-    *("--hostname", "jail", "--new-session", "--die-with-parent", "--as-pid-1"),
+    *("--hostname", "sandbox", "--new-session", "--die-with-parent", "--as-pid-1"),
 )
 
 
 def bind_arguments(
-    loans: Loans, *, folder: Path | None, writable: bool, read_only: Sequence[Path], overlay: Path | None
+    mounts: BindMounts, *, folder: Path | None, writable: bool, read_only: Sequence[Path], overlay: Path | None
 ) -> list[str]:
-    """Arguments that bind what a run asks for; see `Jail.run`."""
+    """Arguments that bind what a run asks for; see `Sandbox.run`."""
     arguments: list[str] = []
     for path in read_only:
-        arguments += ["--ro-bind", loans.reach(path), str(path)]
+        arguments += ["--ro-bind", mounts.reach(path), str(path)]
     if overlay:
-        arguments += ["--overlay-src", loans.reach(overlay), "--tmp-overlay", str(overlay)]
+        arguments += ["--overlay-src", mounts.reach(overlay), "--tmp-overlay", str(overlay)]
     if folder:
-        arguments += ["--bind" if writable else "--ro-bind", loans.reach(folder), INSIDE]
+        arguments += ["--bind" if writable else "--ro-bind", mounts.reach(folder), INSIDE]
     return arguments
 
 

@@ -1,6 +1,6 @@
 """What is compiled once and used by many programs: precompiled headers, archives of classes, libraries.
 
-A cache is made inside a jail, like everything that compiles, in a staging folder that is renamed when it is whole.
+A cache is made inside a sandbox, like everything that compiles, in a staging folder that is renamed when it is whole.
 Processes that want the same cache at once wait for one of them to make it.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.loans import all_may_enter
+from multipl_moe.judge.bind_mounts import all_may_enter
 from multipl_moe.languages.toolchain import Cache
 from multipl_moe.system.cache_folder import cache_folder, cache_lock
 from multipl_moe.system.staging import staged_folder
@@ -82,7 +82,7 @@ def _shared_folder() -> Path:
 
 
 def _open_to_readers(folder: Path) -> None:
-    """Take the folder over from the jail's user, and let every other one read it: each slot of the jail has its own."""
+    """Take the folder over from the sandbox's user, and let all others read it: each worker has its own."""
     for path in [folder, *folder.rglob("*")]:
         if path.is_symlink():
             continue

@@ -1,4 +1,4 @@
-"""Finding a toolchain on this machine, by running it in the jail."""
+"""Finding a toolchain on this machine, by running it in the sandbox."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.jail import Finished, Jail, JailError
+from multipl_moe.judge.sandbox import Finished, Sandbox, SandboxError
 from multipl_moe.languages.limits import Limits
 from multipl_moe.languages.toolchain import Extra, Toolchain
 
@@ -35,33 +35,33 @@ class Installed:
     version: str
     binds: tuple[Path, ...]
 
-    def run(self, command: tuple[str, ...], jail: Jail) -> Finished:
+    def run(self, command: tuple[str, ...], sandbox: Sandbox) -> Finished:
         """Run a short command of this toolchain, which only asks something."""
-        return jail.run(
+        return sandbox.run(
             expand(command, self.executables),
             limits=_PROBE_LIMITS,
             read_only_binds=self.binds,
             environment=self.toolchain.environment,
         )
 
-    def has(self, extra: Extra, jail: Jail) -> bool:
+    def has(self, extra: Extra, sandbox: Sandbox) -> bool:
         """Whether something beyond the language's own library is there.
 
         Raises:
-            JailError: the search did not end by itself, which says nothing.
+            SandboxError: the search did not end by itself, which says nothing.
         """
         if extra.path and not path_of(extra):
             return False
         if extra.probe is None:
             return True
-        exit_code = self.run(extra.probe, jail).exit_code
+        exit_code = self.run(extra.probe, sandbox).exit_code
         if exit_code is None:
-            raise JailError(f"{self.language}: {' '.join(extra.probe)} did not end by itself")
+            raise SandboxError(f"{self.language}: {' '.join(extra.probe)} did not end by itself")
         return exit_code == 0
 
 
-def look_for(language: str, toolchain: Toolchain, jail: Jail) -> Installed:
-    """The first candidates that work in the jail.
+def look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installed:
+    """The first candidates that work in the sandbox.
 
     Raises:
         ConfigError: there are none; the message names the packages.
@@ -73,7 +73,7 @@ def look_for(language: str, toolchain: Toolchain, jail: Jail) -> Installed:
     for path in candidates[first] if needed <= present.keys() else []:
         executables = {**present, first: path}
         installed = Installed(language, toolchain, executables, "", _binds(executables.values()))
-        finished = installed.run(toolchain.version, jail)
+        finished = installed.run(toolchain.version, sandbox)
         if finished.exit_code == 0:
             version = (finished.stdout + finished.stderr).decode(errors="replace").splitlines()[0].strip()
             return replace(installed, version=version)

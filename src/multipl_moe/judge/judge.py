@@ -1,4 +1,4 @@
-"""Judging one program: compiled in the jail, run in a fresh one that does not hold its source, and classified.
+"""Judging one program: compiled in the sandbox, run in a fresh one that does not hold its source, and classified.
 
 Some outcomes may be the machine's doing and not the program's: out of time, though it hardly got a processor; killed,
 though the judge did not do it. These are marked as doubtful, and whoever counts outcomes judges such a program again.
@@ -9,12 +9,12 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from multipl_moe.judge.jail import Finished, Jail
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Finished, Sandbox
 from multipl_moe.judge.toolbox import Commands, Toolbox
 from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 
 _SHOWN_BYTES = 4096
 _OUT_OF_MEMORY = re.compile(
@@ -27,55 +27,59 @@ _BUSY_SHARE = 0.9
 
 
 def judge(
-    program: Program, jail: Jail, toolbox: Toolbox, limits: Limits | None = None, compile_limits: Limits | None = None
+    program: Program,
+    sandbox: Sandbox,
+    toolbox: Toolbox,
+    limits: Limits | None = None,
+    compile_limits: Limits | None = None,
 ) -> Judgement:
     """The outcome of one program.
 
     Args:
         program: what to judge.
-        jail: of the calling thread.
+        sandbox: of the calling thread.
         toolbox: shared by all threads; makes what must be made once, outside of the program's time.
         limits, compile_limits: of the two stages, instead of those of the toolchain.
 
     Raises:
         UserError: the toolchain is missing, or what it needs cannot be made.
-        JailError: the jail does not work.
+        SandboxError: the sandbox does not work.
     """
-    commands = toolbox.commands(program, jail)
+    commands = toolbox.commands(program, sandbox)
     toolchain = commands.toolchain
     limits, compile_limits = limits or toolchain.run_limits, compile_limits or toolchain.compile_limits
-    with jail.new_folder() as folder:
+    with sandbox.new_folder() as folder:
         compiled = None
         if commands.compile:
-            compiled = _compile(program, commands, folder, jail, compile_limits)
+            compiled = _compile(program, commands, folder, sandbox, compile_limits)
             outcome = _outcome_of_compilation(compiled)
             if outcome:
                 doubtful = outcome == Outcome.harness_error or _compiler_was_killed(compiled)
                 doubtful = doubtful or _is_doubtful(compiled, compile_limits)
                 return _judgement(outcome, "compile", compiled, None, doubtful=doubtful)
-        finished = jail.run(
-            _in(jail.seen_as(folder), commands.run),
+        finished = sandbox.run(
+            _in(sandbox.seen_as(folder), commands.run),
             limits=limits,
             folder=folder,
             stdin=b"" if commands.compile else program.source.encode(errors="surrogateescape"),
             read_only_binds=commands.binds(commands.run),
             environment=toolchain.environment,
         )
-        outcome = _outcome_of_run(finished, program.seal, toolchain.failed_assertion)
+        outcome = _outcome_of_run(finished, program.nonce, toolchain.failed_assertion)
         ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
-        if ended_badly and commands.check and not _parses(program, commands, jail):
+        if ended_badly and commands.check and not _parses(program, commands, sandbox):
             return _judgement(Outcome.compile_error, "compile", finished, None)
     return _judgement(outcome, "run", compiled, finished, doubtful=_is_doubtful(finished, limits))
 
 
-def _compile(program: Program, commands: Commands, folder: Path, jail: Jail, limits: Limits) -> Finished:
+def _compile(program: Program, commands: Commands, folder: Path, sandbox: Sandbox, limits: Limits) -> Finished:
     """Run the compiler; the source is gone afterwards."""
     assert commands.compile
     source = program.source.encode(errors="surrogateescape")
     if commands.source:
         (folder / commands.source).write_bytes(source)
-    finished = jail.run(
-        _in(jail.seen_as(folder), commands.compile),
+    finished = sandbox.run(
+        _in(sandbox.seen_as(folder), commands.compile),
         limits=limits,
         folder=folder,
         writable=True,
@@ -88,11 +92,11 @@ def _compile(program: Program, commands: Commands, folder: Path, jail: Jail, lim
     return finished
 
 
-def _parses(program: Program, commands: Commands, jail: Jail) -> bool:
+def _parses(program: Program, commands: Commands, sandbox: Sandbox) -> bool:
     """Whether an interpreter accepts the program as such; it says so within the compiler's limits or not at all."""
     assert commands.check
     toolchain = commands.toolchain
-    finished = jail.run(
+    finished = sandbox.run(
         commands.check,
         limits=replace(toolchain.compile_limits, output_bytes=toolchain.run_limits.output_bytes),
         stdin=program.source.encode(errors="surrogateescape"),
@@ -119,8 +123,8 @@ def _outcome_of_compilation(finished: Finished) -> Outcome | None:
     return Outcome.memory_limit if out_of_memory else Outcome.compile_error
 
 
-def _outcome_of_run(finished: Finished, seal: Seal, failed_assertion: str) -> Outcome:
-    """What the end of a program means; to pass it must end well, and its last line must be the seal, printed once."""
+def _outcome_of_run(finished: Finished, nonce: Nonce, failed_assertion: str) -> Outcome:
+    """What the end of a program means; to pass it must end well, and its last line must be the nonce, printed once."""
     match finished.stopped_by:
         case "wall":
             return Outcome.timeout
@@ -129,10 +133,10 @@ def _outcome_of_run(finished: Finished, seal: Seal, failed_assertion: str) -> Ou
         case "output":
             return Outcome.output_limit
     if finished.exit_code == 0:
-        is_sealed = finished.stdout.rstrip().splitlines()[-1:] == [seal.text.encode()]
+        is_complete = finished.stdout.rstrip().splitlines()[-1:] == [nonce.text.encode()]
         return (
             Outcome.passed
-            if is_sealed and finished.stdout.count(seal.text.encode()) == 1
+            if is_complete and finished.stdout.count(nonce.text.encode()) == 1
             else Outcome.tests_not_completed
         )
     if _ran_out_of_memory(finished) or _was_killed(finished):

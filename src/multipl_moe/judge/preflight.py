@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from multipl_moe.errors import UserError
-from multipl_moe.judge.jail import Jail, JailError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Sandbox, SandboxError
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 
 _SHOWN_CHARACTERS = 200
 
@@ -48,29 +48,29 @@ def preflight(
         toolbox: found toolchains, to be used again.
 
     Raises:
-        ConfigError: the jail cannot be used here.
+        ConfigError: the sandbox cannot be used here.
     """
     toolbox = toolbox or Toolbox()
-    with Jail(unsafe=unsafe) as jail:
-        return {language: _check(language, (wants or {}).get(language, ()), jail, toolbox) for language in languages}
+    with Sandbox(unsafe=unsafe) as sandbox:
+        return {language: _check(language, (wants or {}).get(language, ()), sandbox, toolbox) for language in languages}
 
 
-def _check(language: str, wants: Iterable[str], jail: Jail, toolbox: Toolbox) -> LanguageCheck:
+def _check(language: str, wants: Iterable[str], sandbox: Sandbox, toolbox: Toolbox) -> LanguageCheck:
     started = time.monotonic()
     version, problem = "", None
     try:
-        version = toolbox.installed(language, jail).version
-        problem = _first_surprise(language, tuple(wants), jail, toolbox)
-    except (UserError, JailError) as error:
+        version = toolbox.installed(language, sandbox).version
+        problem = _first_surprise(language, tuple(wants), sandbox, toolbox)
+    except (UserError, SandboxError) as error:
         problem = str(error)
     return LanguageCheck(bool(version), version, time.monotonic() - started, problem)
 
 
-def _first_surprise(language: str, wants: tuple[str, ...], jail: Jail, toolbox: Toolbox) -> str | None:
+def _first_surprise(language: str, wants: tuple[str, ...], sandbox: Sandbox, toolbox: Toolbox) -> str | None:
     """What a reference program ends in that it should not, None if all end as they should."""
-    toolchain = toolbox.installed(language, jail).toolchain
+    toolchain = toolbox.installed(language, sandbox).toolchain
     for name in wants:
-        if lack := toolbox.lack_of(language, name, jail):
+        if lack := toolbox.lack_of(language, name, sandbox):
             return lack
     reference = toolchain.reference
     expected = {
@@ -79,9 +79,9 @@ def _first_surprise(language: str, wants: tuple[str, ...], jail: Jail, toolbox: 
         reference.early: Outcome.tests_not_completed,
     }
     for body, outcome in expected.items():
-        seal = Seal.draw()
-        program = Program(language, reference.source(body, seal), seal, wants=(*reference.wants, *wants))
-        judgement = _judge_in_doubt_again(program, jail, toolbox)
+        nonce = Nonce.draw()
+        program = Program(language, reference.source(body, nonce), nonce, wants=(*reference.wants, *wants))
+        judgement = _judge_in_doubt_again(program, sandbox, toolbox)
         if judgement.outcome != outcome:
             said = judgement.output.strip()[-_SHOWN_CHARACTERS:]
             return (
@@ -91,10 +91,10 @@ def _first_surprise(language: str, wants: tuple[str, ...], jail: Jail, toolbox: 
     return None
 
 
-def _judge_in_doubt_again(program: Program, jail: Jail, toolbox: Toolbox) -> Judgement:
+def _judge_in_doubt_again(program: Program, sandbox: Sandbox, toolbox: Toolbox) -> Judgement:
     """Judge, and judge again what a busy machine may have caused."""
     try:
-        judgement = judge(program, jail, toolbox)
-    except JailError:
-        return judge(program, jail, toolbox)
-    return judge(program, jail, toolbox) if judgement.doubtful else judgement
+        judgement = judge(program, sandbox, toolbox)
+    except SandboxError:
+        return judge(program, sandbox, toolbox)
+    return judge(program, sandbox, toolbox) if judgement.doubtful else judgement

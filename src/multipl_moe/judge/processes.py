@@ -11,13 +11,13 @@ import psutil
 
 from multipl_moe.errors import MultiplMoeError
 from multipl_moe.judge.process_tree import children
-from multipl_moe.judge.slots import Slot
+from multipl_moe.judge.worker_uid import WorkerUid
 
 _WAIT_S = 10.0
 
 
-class JailError(MultiplMoeError):
-    """The jail itself could not start or end a command: says nothing about the command."""
+class SandboxError(MultiplMoeError):
+    """The sandbox itself could not start or end a command: says nothing about the command."""
 
 
 def start(
@@ -26,7 +26,7 @@ def start(
     """Start a process with three pipes, in a session of its own.
 
     Raises:
-        JailError: it cannot be started.
+        SandboxError: it cannot be started.
     """
     try:
         return subprocess.Popen(
@@ -41,7 +41,7 @@ def start(
             start_new_session=True,
         )
     except OSError as error:
-        raise JailError(f"{words[0]} cannot be started: {error.strerror}") from error
+        raise SandboxError(f"{words[0]} cannot be started: {error.strerror}") from error
 
 
 def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
@@ -59,14 +59,14 @@ def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
     _wait(process)
 
 
-def end_unprotected(process: subprocess.Popen[bytes], slot: Slot) -> None:
-    """End a process group and, where the slot has an own user, all that runs as this user."""
+def end_unprotected(process: subprocess.Popen[bytes], worker: WorkerUid) -> None:
+    """End a process group and, where the worker has an own user, all that runs as this user."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    if slot.uid is not None:
-        words = [*slot.become(), "sh", "-c", "kill -KILL -1"]
+    if worker.uid is not None:
+        words = [*worker.become(), "sh", "-c", "kill -KILL -1"]
         subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        _wait_for_user(slot.uid)
+        _wait_for_user(worker.uid)
     _wait(process)
 
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.limits import Limits
 
@@ -22,8 +22,8 @@ class Task:
     """A program to judge.
 
     Attributes:
-        key: equal for programs that must have the same outcome: language, options, and source without the seal.
-        make_program: makes the program, with a seal of its own; called once for all tasks of a key, or again if it
+        key: equal for programs that must have the same outcome: language, options, and source without the nonce.
+        make_program: makes the program, with a nonce of its own; called once for all tasks of a key, or again if it
             must be judged again.
     """
 
@@ -56,7 +56,7 @@ def judge_all(
         limits: of the run stage, instead of those of the toolchains.
 
     Raises:
-        ConfigError: the jail cannot be used here.
+        ConfigError: the sandbox cannot be used here.
     """
     workers = workers or len(os.sched_getaffinity(0))
     with _Workers(workers, unsafe, toolbox or Toolbox(), limits).open() as pool:
@@ -96,41 +96,41 @@ def judge_all(
 
 
 class _Workers:
-    """Threads with a jail each."""
+    """Threads with a sandbox each."""
 
     def __init__(self, number: int, unsafe: bool, toolbox: Toolbox, limits: Limits | None):
         self._number = number
         self._unsafe = unsafe
         self._toolbox = toolbox
         self._limits = limits
-        self._jails: SimpleQueue[Jail] = SimpleQueue()
+        self._sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
         self._threads: ThreadPoolExecutor
 
     @contextmanager
     def open(self) -> Iterator["_Workers"]:
         """Start the threads; in the end what runs is waited for, and what does not run yet is forgotten."""
-        jails: list[Jail] = []
+        sandboxes: list[Sandbox] = []
         self._threads = ThreadPoolExecutor(self._number, thread_name_prefix="judge")
         try:
             for _ in range(self._number):
-                jails.append(Jail(unsafe=self._unsafe))
-                self._jails.put(jails[-1])
+                sandboxes.append(Sandbox(unsafe=self._unsafe))
+                self._sandboxes.put(sandboxes[-1])
             yield self
         finally:
             self._threads.shutdown(cancel_futures=True)
-            for jail in jails:
-                jail.close()
+            for sandbox in sandboxes:
+                sandbox.close()
 
     def submit(self, task: Task) -> "Future[Judgement]":
         """Judge a task in the next thread that is free."""
         return self._threads.submit(self._judge, task)
 
     def _judge(self, task: Task) -> Judgement:
-        jail = self._jails.get()
+        sandbox = self._sandboxes.get()
         try:
-            return judge(task.make_program(), jail, self._toolbox, self._limits)
+            return judge(task.make_program(), sandbox, self._toolbox, self._limits)
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
             return Judgement(Outcome.harness_error, "compile", said, 0.0, 0.0, 0, doubtful=True)
         finally:
-            self._jails.put(jail)
+            self._sandboxes.put(sandbox)

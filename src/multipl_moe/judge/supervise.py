@@ -57,7 +57,7 @@ def supervise(
     Args:
         process: started with three pipes.
         stdin: its whole input, closed after the last byte.
-        limits: wall time, memory and output; the others are the jail's work.
+        limits: wall time, memory and output; the others are the sandbox's work.
         written: a host folder in which it may write; more than `scratch_bytes` there counts as output.
         kill: ends the process and all below it, returns when none is left; also called when all went well.
     """

@@ -10,10 +10,10 @@ from pathlib import Path
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.judge.caches import is_made, make, place_of
 from multipl_moe.judge.installed import Installed, expand, look_for, path_of, placeholders
-from multipl_moe.judge.jail import Jail
 from multipl_moe.judge.program import Program
+from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.languages.toolchain import Cache, Extra, Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
@@ -47,7 +47,7 @@ class Commands:
     caches: tuple[Path, ...]
 
     def binds(self, command: tuple[str, ...]) -> tuple[Path, ...]:
-        """What the jail must show for one of the commands, read only; each folder below a private one takes time."""
+        """What the sandbox must show for one of the commands, read only; each folder below a private one takes time."""
         named = [folder for folder in self.caches if any(str(folder) in word for word in command)]
         return (*self.folders, *named)
 
@@ -67,48 +67,48 @@ class Toolbox:
         self._sightings: Counter[Path] = Counter()
         self._hopeless: set[Path] = set()
 
-    def installed(self, language: str, jail: Jail) -> Installed:
+    def installed(self, language: str, sandbox: Sandbox) -> Installed:
         """The toolchain of a language.
 
         Raises:
             ConfigError: the language is unknown, or its toolchain is missing.
-            JailError: the jail does not work.
+            SandboxError: the sandbox does not work.
         """
         if language not in self._toolchains:
             raise ConfigError(f"language {language!r} has no toolchain; known are {', '.join(self._toolchains)}")
         with self._locks[language]:
             if language not in self._installed:
-                self._installed[language] = look_for(language, self._toolchains[language], jail)
+                self._installed[language] = look_for(language, self._toolchains[language], sandbox)
             return self._installed[language]
 
-    def lack_of(self, language: str, name: str, jail: Jail) -> str | None:
+    def lack_of(self, language: str, name: str, sandbox: Sandbox) -> str | None:
         """Why programs of a language cannot have an extra that they want, with the remedy; None if they can.
 
         Raises:
             ConfigError: the toolchain is missing, or its table does not know the extra.
-            JailError: the jail does not work.
+            SandboxError: the sandbox does not work.
         """
-        installed = self.installed(language, jail)
+        installed = self.installed(language, sandbox)
         extra = installed.toolchain.extras.get(name)
         if extra is None:
             raise ConfigError(f"{language}: a program wants {name!r}, which the table of toolchains does not know")
         with self._locks[language]:
             if (language, name) not in self._lacks:
-                self._lacks[language, name] = self._look_for(extra, name, installed, jail)
+                self._lacks[language, name] = self._look_for(extra, name, installed, sandbox)
             return self._lacks[language, name]
 
-    def _look_for(self, extra: Extra, name: str, installed: Installed, jail: Jail) -> str | None:
+    def _look_for(self, extra: Extra, name: str, installed: Installed, sandbox: Sandbox) -> str | None:
         """Look for an extra, and make the caches that it needs; see `lack_of`."""
-        if not installed.has(extra, jail):
+        if not installed.has(extra, sandbox):
             packages = " ".join(extra.packages)
             return f"{installed.language}: {name} not found; install it (Debian: apt install {packages})"
         try:
-            self._caches(installed, Program(installed.language, "", Seal(0, 0)), [extra], jail)
+            self._caches(installed, Program(installed.language, "", Nonce(0, 0)), [extra], sandbox)
         except ConfigError as error:
             return str(error)
         return None
 
-    def commands(self, program: Program, jail: Jail) -> Commands:
+    def commands(self, program: Program, sandbox: Sandbox) -> Commands:
         """What compiles and runs a program; caches that it needs are made now, which may take a minute.
 
         It gets the extras that it wants and that are here. It may want one for a word in a comment, or for what its
@@ -116,11 +116,11 @@ class Toolbox:
 
         Raises:
             UserError: the toolchain is missing, its table does not know an extra, or a cache cannot be made.
-            JailError: the jail does not work.
+            SandboxError: the sandbox does not work.
         """
-        installed = self.installed(program.language, jail)
+        installed = self.installed(program.language, sandbox)
         toolchain = installed.toolchain
-        here = [name for name in program.wants if self.lack_of(program.language, name, jail) is None]
+        here = [name for name in program.wants if self.lack_of(program.language, name, sandbox) is None]
         extras = [toolchain.extras[name] for name in here]
         values: dict[str, str | tuple[str, ...]] = {
             **installed.executables,
@@ -128,7 +128,7 @@ class Toolbox:
             "options": program.options,
             "paths": "".join(f":{path}" for path in map(path_of, extras) if path),
         }
-        folders = self._caches(installed, program, extras, jail)
+        folders = self._caches(installed, program, extras, sandbox)
         values |= {f"cache:{name}": str(folder) for name, folder in folders.items()}
         values["warm"] = tuple(word for name in folders for word in expand(toolchain.warm.get(name, ()), values))
         values["extras"] = tuple(word for extra in extras for word in expand(extra.arguments, values))
@@ -143,19 +143,19 @@ class Toolbox:
             caches=tuple(folders.values()),
         )
 
-    def _caches(self, installed: Installed, program: Program, extras: list[Extra], jail: Jail) -> dict[str, Path]:
+    def _caches(self, installed: Installed, program: Program, extras: list[Extra], sandbox: Sandbox) -> dict[str, Path]:
         """Folders of the caches that a program needs or that save time."""
         toolchain = installed.toolchain
         named = placeholders(toolchain.compile, toolchain.run, *(extra.arguments for extra in extras))
         folders: dict[str, Path] = {}
         for name, cache in toolchain.caches.items():
             if f"cache:{name}" in named or name in toolchain.warm:
-                folder = self._cache(installed, cache, program, jail)
+                folder = self._cache(installed, cache, program, sandbox)
                 if folder:
                     folders[name] = folder
         return folders
 
-    def _cache(self, installed: Installed, cache: Cache, program: Program, jail: Jail) -> Path | None:
+    def _cache(self, installed: Installed, cache: Cache, program: Program, sandbox: Sandbox) -> Path | None:
         """The folder of one cache; None where it is not worth while, or cannot be made but is not required."""
         toolchain = installed.toolchain
         of_preamble = any(_PREAMBLE in text for text in cache.files.values())
@@ -170,14 +170,14 @@ class Toolbox:
         )
         paths = {name: path_of(extra) or "" for name, extra in toolchain.extras.items()}
         facts = {"version": installed.version, **paths}
-        folder = place_of(cache, facts, for_others=jail.unsafe and jail.uid is not None)
+        folder = place_of(cache, facts, for_others=sandbox.unsafe and sandbox.uid is not None)
         with self._locks[program.language]:
             self._sightings[folder] += 1
             is_rare = of_preamble and self._sightings[folder] < _SIGHTINGS_WORTH_A_CACHE
             if not is_made(folder) and (is_rare or folder in self._hopeless):
                 return None
             try:
-                make(cache, folder, lambda staging: _fill(installed, cache, staging, jail))
+                make(cache, folder, lambda staging: _fill(installed, cache, staging, sandbox))
             except UserError:
                 if cache.required:
                     raise
@@ -186,11 +186,11 @@ class Toolbox:
         return folder
 
 
-def _fill(installed: Installed, cache: Cache, folder: Path, jail: Jail) -> None:
+def _fill(installed: Installed, cache: Cache, folder: Path, sandbox: Sandbox) -> None:
     """Run a cache's commands."""
     for command in cache.commands:
-        finished = jail.run(
-            expand(command, {"folder": jail.seen_as(folder)}),
+        finished = sandbox.run(
+            expand(command, {"folder": sandbox.seen_as(folder)}),
             limits=_CACHE_LIMITS,
             folder=folder,
             writable=True,

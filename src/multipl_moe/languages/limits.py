@@ -1,4 +1,4 @@
-"""What a program in the jail may use."""
+"""What a program in the sandbox may use."""
 
 from dataclasses import dataclass
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.frames import FRAMES, Frame
+from multipl_moe.languages.harnesses import HARNESSES, Harness
 from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.languages.toolchain import Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
@@ -65,15 +65,15 @@ class OwnLanguage(BaseModel):
     toolchain: Toolchain | None = Field(
         default=None, description="How programs of the language are run: the fields of languages.toolchain.Toolchain."
     )
-    frame: Frame | None = Field(
+    harness: Harness | None = Field(
         default=None,
-        description="How prompt, completion and tests make one program: the fields of languages.frames.Frame.",
+        description="How prompt, completion and tests make one program: the fields of languages.harnesses.Harness.",
     )
 
-    @field_validator("toolchain", "frame", mode="before")
+    @field_validator("toolchain", "harness", mode="before")
     @classmethod
     def _has_known_keys(cls, value: Any, info: Any) -> Any:
-        kind = {"toolchain": Toolchain, "frame": Frame}[info.field_name]
+        kind = {"toolchain": Toolchain, "harness": Harness}[info.field_name]
         known = [field.name for field in fields(kind)]
         if isinstance(value, Mapping) and (unknown := [str(key) for key in value if key not in known]):
             raise ValueError(f"unknown key {', '.join(unknown)}; known keys: {', '.join(known)}")
@@ -90,8 +90,8 @@ class OwnLanguage(BaseModel):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "OwnLanguage":
-        if (self.toolchain is None) != (self.frame is None):
-            raise ValueError("toolchain and frame go together: programs are judged with both, or not at all")
+        if (self.toolchain is None) != (self.harness is None):
+            raise ValueError("toolchain and harness go together: programs are judged with both, or not at all")
         if self.shared_extensions and not (self.content_pattern or self.content_labels or self.interpreters):
             raise ValueError("shared_extensions: needs content_pattern, content_labels or interpreters")
         return self
@@ -132,7 +132,7 @@ def add_languages(languages: Mapping[str, OwnLanguage]) -> None:
     for name, language in languages.items():
         if language.toolchain is not None:
             _add(TOOLCHAINS, name, language.toolchain)
-            _add(FRAMES, name, language.frame)
+            _add(HARNESSES, name, language.harness)
 
 
 def _add(table: MutableMapping[str, Any], name: str, entry: Any) -> None:

@@ -12,32 +12,32 @@ from multipl_moe.languages.source_text import masked
 
 # One line, so that it may stand anywhere: the classes that a prompt defines, and the packages that it brings.
 SNAPSHOT = (
-    "import gc as sealed_gc, sys as sealed_sys; "
-    "sealed_brought = {id(kind): (kind, dict(type.__dict__['__dict__'].__get__(kind))) for kind in "
-    "sealed_gc.get_objects() if issubclass(type(kind), type) and kind.__module__ == __name__}; "
-    "sealed_packages = ({name.partition('.')[0] for name in sealed_sys.modules} | sealed_sys.stdlib_module_names) "
+    "import gc as harness_gc, sys as harness_sys; "
+    "harness_brought = {id(kind): (kind, dict(type.__dict__['__dict__'].__get__(kind))) for kind in "
+    "harness_gc.get_objects() if issubclass(type(kind), type) and kind.__module__ == __name__}; "
+    "harness_packages = ({name.partition('.')[0] for name in harness_sys.modules} | harness_sys.stdlib_module_names) "
     "- {__name__, 'unittest'}\n"
 )
 GUARD = """
-import builtins as sealed_builtins
-import gc as sealed_gc
-import sys as sealed_sys
-import weakref as sealed_weakref
+import builtins as harness_builtins
+import gc as harness_gc
+import sys as harness_sys
+import weakref as harness_weakref
 
-sealed_liars = []
-sealed_comparisons = (
+harness_liars = []
+harness_comparisons = (
     "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __sub__ __rsub__ __add__ __radd__ __abs__ __bool__ __len__ __iter__ "
     "__contains__ __getitem__ __round__ __float__ __int__ __index__ __getattribute__".split()
 )
-sealed_brought = sealed_builtins.globals().get("sealed_brought", {})
-sealed_packages = sealed_builtins.globals().get("sealed_packages", sealed_sys.stdlib_module_names - {"unittest"})
+harness_brought = harness_builtins.globals().get("harness_brought", {})
+harness_packages = harness_builtins.globals().get("harness_packages", harness_sys.stdlib_module_names - {"unittest"})
 
 
-def sealed_watch(function):
-    b, brought, packages, modules = sealed_builtins, sealed_brought, sealed_packages, sealed_sys.modules
+def harness_watch(function):
+    b, brought, packages, modules = harness_builtins, harness_brought, harness_packages, harness_sys.modules
     bases, contents = b.type.__dict__["__mro__"].__get__, b.type.__dict__["__dict__"].__get__
     plain = {b.id(kind) for kind in (b.int, b.float, b.str, b.bytes, b.bool, b.complex, b.type(None))}
-    proxies = (sealed_weakref.ProxyType, sealed_weakref.CallableProxyType)
+    proxies = (harness_weakref.ProxyType, harness_weakref.CallableProxyType)
 
     def is_of_package(name):
         return b.type(name) is b.str and name.partition(".")[0] in packages
@@ -50,7 +50,7 @@ def sealed_watch(function):
             return method.__objclass__ is base
         if b.id(base) in brought:
             return brought[b.id(base)][1].get(name) is method
-        if kind is not b.type(sealed_watch) or not is_of_package(contents(base).get("__module__")):
+        if kind is not b.type(harness_watch) or not is_of_package(contents(base).get("__module__")):
             return False
         module = method.__globals__.get("__name__")
         return is_of_package(module) and b.vars(modules[module]) is method.__globals__
@@ -58,7 +58,7 @@ def sealed_watch(function):
     def own_comparison(kind):
         if b.any(kind is proxy for proxy in proxies):
             return "__eq__"
-        named = ((base, name) for base in bases(kind) for name in sealed_comparisons)
+        named = ((base, name) for base in bases(kind) for name in harness_comparisons)
         return b.next((name for base, name in named if not is_trusted(base, name, contents(base).get(name))), None)
 
     def compares_contents(kind):
@@ -77,25 +77,25 @@ def sealed_watch(function):
                 kinds[b.id(kind)] = compares_contents(kind)
                 name = own_comparison(kind)
                 if name is not None:
-                    sealed_liars.append((kind, name))
+                    harness_liars.append((kind, name))
             if kinds[b.id(kind)]:
-                waiting.extend(part for part in sealed_gc.get_referents(item) if part is not kind)
+                waiting.extend(part for part in harness_gc.get_referents(item) if part is not kind)
         return value
 
     return watched
 """
 ENDING = """
 $tests
-sealed_numbers = [$first, $second]
-if sealed_liars:
-    sealed_builtins.print(
-        "a result is of", sealed_builtins.type.__repr__(sealed_liars[0][0]), "whose", sealed_liars[0][1],
-        "the completion brings itself: tests that compare it prove nothing", file=sealed_sys.__stderr__
+harness_numbers = [$first, $second]
+if harness_liars:
+    harness_builtins.print(
+        "a result is of", harness_builtins.type.__repr__(harness_liars[0][0]), "whose", harness_liars[0][1],
+        "the completion brings itself: tests that compare it prove nothing", file=harness_sys.__stderr__
     )
 else:
-    sealed_sys.stdout.flush()
-    sealed_builtins.print(
-        "\\nsealed", sealed_numbers[0] ^ sealed_numbers[1], file=sealed_sys.__stdout__, flush=True
+    harness_sys.stdout.flush()
+    harness_builtins.print(
+        "\\nnonce", harness_numbers[0] ^ harness_numbers[1], file=harness_sys.__stdout__, flush=True
     )
 """
 _OUTERMOST = re.compile(r"^(?:@[^\n]*\n)*(?:async[ \t]+)?(?:def|class)\b", re.MULTILINE)

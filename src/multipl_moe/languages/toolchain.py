@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 
 _MIB = 2**20
 _COMPILE_LIMITS = Limits(wall_s=60, memory_bytes=2048 * _MIB)
@@ -56,7 +56,7 @@ class Reference:
     """A small program whose outcome is known, to see that a toolchain works.
 
     Attributes:
-        text: the program, with the words BODY, FIRST and SECOND where the following and the seal's numbers go.
+        text: the program, with the words BODY, FIRST and SECOND where the following and the nonce's numbers go.
         right, wrong, early: bodies: one that passes, one that fails a test, one that ends the program with success
             before its tests.
         wants: names of extras that its tests need.
@@ -68,9 +68,9 @@ class Reference:
     early: str
     wants: tuple[str, ...] = ()
 
-    def source(self, body: str, seal: Seal) -> str:
+    def source(self, body: str, nonce: Nonce) -> str:
         """The whole program with one of the bodies."""
-        words = {"BODY": body, "FIRST": str(seal.first), "SECOND": str(seal.second)}
+        words = {"BODY": body, "FIRST": str(nonce.first), "SECOND": str(nonce.second)}
         text = self.text
         for word, value in words.items():
             text = text.replace(word, value)
@@ -82,7 +82,7 @@ class Toolchain:
     """One language's toolchain.
 
     Attributes:
-        executables: name to candidates, glob patterns in order of preference; the first that the jail can run is used.
+        executables: name to candidates, glob patterns by preference; the first that runs in the sandbox is used.
         version: command that prints the version, one line of which counts.
         run: command of a program; an interpreter reads the program from its standard input, so that no file with the
             tests lies beside a running program.
@@ -95,7 +95,7 @@ class Toolchain:
         source: name of the source file, or None where the compiler reads standard input: a program whose language can
             include files while it is compiled could else keep the text of its own tests.
         main: patterns whose first group is the name of the main class; the first that matches counts.
-        environment: variables, besides those of the jail.
+        environment: variables, besides those of the sandbox.
         compile_limits, run_limits: of the two stages.
         extras: by name.
         caches: by name; those with `{preamble}` in a file are made for each beginning of programs that comes often.

@@ -28,7 +28,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         environment={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"},
         extras={"numpy": Extra(("python3-numpy",), probe=("{python}", "-c", "import numpy"))},
         reference=Reference(
-            "def twice(x):\n    BODY\n\nassert twice(21) == 42\nprint('sealed', FIRST ^ SECOND)\n",
+            "def twice(x):\n    BODY\n\nassert twice(21) == 42\nprint('nonce', FIRST ^ SECOND)\n",
             right="return 2 * x",
             wrong="return x",
             early="raise SystemExit(0)",
@@ -69,7 +69,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         reference=Reference(
             "public class Main {\n    static int twice(int x) {\n        BODY\n    }\n\n"
             "    public static void main(String[] args) {\n        assert twice(21) == 42;\n"
-            '        System.out.println("sealed " + (FIRSTL ^ SECONDL));\n    }\n}\n',
+            '        System.out.println("nonce " + (FIRSTL ^ SECONDL));\n    }\n}\n',
             right="return 2 * x;",
             wrong="return x;",
             early="System.exit(0); return 0;",
@@ -107,7 +107,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         warm={"prelude": ("-include", "{cache:prelude}/prelude.h"), "linker": (_QUICK_LINKER,)},
         reference=Reference(
             "#include <cassert>\n#include <cstdio>\n#include <cstdlib>\nint twice(int x) { BODY }\n"
-            'int main() {\n    assert(twice(21) == 42);\n    std::printf("sealed %lld\\n", FIRSTLL ^ SECONDLL);\n}\n',
+            'int main() {\n    assert(twice(21) == 42);\n    std::printf("nonce %lld\\n", FIRSTLL ^ SECONDLL);\n}\n',
             right="return 2 * x;",
             wrong="return x;",
             early="std::exit(0);",
@@ -157,7 +157,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         },
         reference=Reference(
             "fn twice(x: i64) -> i64 {\n    BODY\n}\n\n"
-            'fn main() {\n    assert_eq!(twice(21), 42);\n    println!("sealed {}", FIRSTi64 ^ SECONDi64);\n}\n',
+            'fn main() {\n    assert_eq!(twice(21), 42);\n    println!("nonce {}", FIRSTi64 ^ SECONDi64);\n}\n',
             right="2 * x",
             wrong="x",
             early="std::process::exit(0)",
@@ -200,7 +200,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
             "func twice(x int) int {\n\tBODY\n}\n\nfunc TestTwice(t *testing.T) {\n"
             '\tif twice(21) != 42 {\n\t\tt.Fatal("twice")\n\t}\n}\n\n'
             "func TestMain(m *testing.M) {\n\tif m.Run() == 0 {\n"
-            '\t\tfmt.Println("sealed", int64(FIRST)^int64(SECOND))\n\t}\n}\n',
+            '\t\tfmt.Println("nonce", int64(FIRST)^int64(SECOND))\n\t}\n}\n',
             right="return 2 * x",
             wrong="return x",
             early="exit(0)\n\treturn 0",
@@ -215,7 +215,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         failed_assertion=r"^Failure: |AssertionFailedError",
         reference=Reference(
             "require 'test/unit/assertions'\ninclude Test::Unit::Assertions\n\ndef twice(x)\n  BODY\nend\n\n"
-            'assert_equal(42, twice(21))\nputs "sealed #{FIRST ^ SECOND}"\n',
+            'assert_equal(42, twice(21))\nputs "nonce #{FIRST ^ SECOND}"\n',
             right="2 * x",
             wrong="x",
             early="exit(0)",

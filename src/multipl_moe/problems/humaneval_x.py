@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.source_text import function_name
 from multipl_moe.problems.forms.closing import BRACES
 from multipl_moe.problems.forms.stops import cut_at_stop
@@ -71,5 +71,5 @@ def _stop(language: str, reference: str) -> tuple[str, ...]:
     """The end of the function; not where that would cut off a part of the reference."""
     if language not in BRACES:
         return STOP
-    rest = reference[len(cut_at_stop(reference, FRAMES[language].stop)) :]
-    return _LONG_STOP[language] if rest.strip(" \n}") else FRAMES[language].stop
+    rest = reference[len(cut_at_stop(reference, HARNESSES[language].stop)) :]
+    return _LONG_STOP[language] if rest.strip(" \n}") else HARNESSES[language].stop

@@ -6,7 +6,7 @@ Its sister set of HumanEval has the same format.
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.human_eval import STOP
@@ -40,7 +40,7 @@ def _problem(row: dict[str, Any], where: str) -> Problem | None:
     task, language = str(field(row, "task_id", where)), str(field(row, "language", where))
     if language not in _LANGUAGES:
         return None
-    stop = STOP if language == "python" else FRAMES[language].stop
+    stop = STOP if language == "python" else HARNESSES[language].stop
     reference = row.get("canonical_solution")
     if reference is not None and language == "ruby":
         reference = cut_at_stop(reference, stop)

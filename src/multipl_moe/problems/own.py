@@ -4,7 +4,7 @@
      "reference": "    return 2 * n\\n", "entry_point": "double"}
 
 `prompt`, completion, what closes the function, and `tests` become one program (see `starter_set`). The set is named
-after its file. A language other than the six needs an entry in `languages.frames.FRAMES` and one in
+after its file. A language other than the six needs an entry in `languages.harnesses.HARNESSES` and one in
 `languages.toolchains.TOOLCHAINS`.
 """
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import ErrorDetails
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.rows import read_rows
@@ -29,7 +29,7 @@ class OwnProblem(BaseModel):
 
     Attributes:
         id: unique within the file and language.
-        language: key of `languages.frames.FRAMES`.
+        language: key of `languages.harnesses.HARNESSES`.
         prompt: what the model continues: ends where the body begins.
         tests: as after the marker `--- tests` of a starter file in this language.
         reference: a body known to be right; it is cut at the stop strings like a model's.
@@ -53,8 +53,8 @@ class OwnProblem(BaseModel):
     @field_validator("language")
     @classmethod
     def _is_known(cls, language: str) -> str:
-        if language not in FRAMES:
-            raise ValueError(f"no frame for '{language}'; known are {', '.join(FRAMES)}")
+        if language not in HARNESSES:
+            raise ValueError(f"no harness for '{language}'; known are {', '.join(HARNESSES)}")
         return language
 
     @field_validator("entry_point")
@@ -103,7 +103,7 @@ def _told(error: ErrorDetails) -> str:
 
 
 def _problem(own: OwnProblem, benchmark: str) -> Problem:
-    stop = tuple(own.stop) if own.stop is not None else FRAMES[own.language].stop
+    stop = tuple(own.stop) if own.stop is not None else HARNESSES[own.language].stop
     return Problem(
         benchmark=benchmark,
         id=own.id,

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.frames import FRAMES, Frame
+from multipl_moe.languages.harnesses import HARNESSES, Harness
 from multipl_moe.languages.source_text import function_name
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.problem import Problem
@@ -34,12 +34,12 @@ def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDE
         ConfigError: files that are not in the form above, all of them in one message.
     """
     problems, faults = [], []
-    for language, frame in FRAMES.items():
+    for language, harness in HARNESSES.items():
         if languages is not None and language not in languages:
             continue
-        for file in sorted((folder / language).glob(f"*{frame.extension}"), key=lambda file: _rank(folder, file)):
+        for file in sorted((folder / language).glob(f"*{harness.extension}"), key=lambda file: _rank(folder, file)):
             try:
-                problems.append(_read(file, language, frame))
+                problems.append(_read(file, language, harness))
             except ValueError as fault:
                 faults.append(f"{file}: {fault}")
     if faults:
@@ -54,15 +54,15 @@ def _rank(folder: Path, file: Path) -> tuple[int, str]:
     return (names.index(file.stem) if file.stem in names else len(names), file.stem)
 
 
-def _read(file: Path, language: str, frame: Frame) -> Problem:
-    parts = _parts(file.read_text(encoding="utf-8"), frame.comment)
+def _read(file: Path, language: str, harness: Harness) -> Problem:
+    parts = _parts(file.read_text(encoding="utf-8"), harness.comment)
     prompt, solution, tests = parts
     name = function_name(prompt, language)
     if name is None:
         raise ValueError("the prompt holds no signature of a function; end it with the one that is to be completed")
-    reference = cut_at_stop(solution, frame.stop).rstrip()
-    if reference.strip() in ("", frame.closing.strip()):
-        raise ValueError(f"nothing stands between `{frame.comment} --- solution` and where the function ends")
+    reference = cut_at_stop(solution, harness.stop).rstrip()
+    if reference.strip() in ("", harness.closing.strip()):
+        raise ValueError(f"nothing stands between `{harness.comment} --- solution` and where the function ends")
     return Problem(
         benchmark="starter",
         id=file.stem,
@@ -70,7 +70,7 @@ def _read(file: Path, language: str, frame: Frame) -> Problem:
         prompt=prompt,
         tests=tests,
         form="starter",
-        stop=frame.stop,
+        stop=harness.stop,
         reference=reference,
         entry_point=name,
         cluster=f"starter/{file.stem}",

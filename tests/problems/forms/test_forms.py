@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.judge.outcome import Outcome
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.problems.forms import FORMS, broken_reference, program_of
 from tests.problems.samples import sample
 
@@ -50,12 +50,12 @@ def test_leaving_with_success_words_before_the_tests_is_not_a_pass(name, samples
 
 
 @pytest.mark.parametrize("name", FORM_LANGUAGES)
-def test_the_text_of_the_seal_does_not_stand_in_the_program(name, samples):
+def test_the_text_of_the_nonce_does_not_stand_in_the_program(name, samples):
     problem = samples[name]
-    seal = Seal.draw()
-    source = program_of(problem, sample(problem).right, seal).source
-    assert seal.text not in source
-    assert str(seal.first ^ seal.second) not in source
+    nonce = Nonce.draw()
+    source = program_of(problem, sample(problem).right, nonce).source
+    assert nonce.text not in source
+    assert str(nonce.first ^ nonce.second) not in source
 
 
 @pytest.mark.parametrize("name", ["humaneval_x-rust", "humaneval_x-go", "mbxp-java", "starter-cpp"])
@@ -200,7 +200,7 @@ def test_a_tuple_with_names_is_not_a_lie(samples, judged):
     assert judged(named, body).outcome == Outcome.passed
 
 
-def test_output_that_has_no_newline_does_not_spoil_the_seal(samples, judged):
+def test_output_that_has_no_newline_does_not_spoil_the_nonce(samples, judged):
     for name, body in {
         "human_eval-python": "    print('x', end='')\n    return 2 * n",
         "multipl_e-rust": '    print!("x");\n    2 * n',

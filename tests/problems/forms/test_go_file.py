@@ -1,6 +1,6 @@
 import pytest
 
-from multipl_moe.problems.forms.go_file import go_file, with_seal_imports
+from multipl_moe.problems.forms.go_file import go_file, with_harness_imports
 
 
 def imported(source: str) -> str:
@@ -18,7 +18,7 @@ def test_common_packages_need_no_declaration_and_words_in_comments_and_strings_a
     head = imported(go_file(source))
     assert "package main" in head
     assert '"strings"' in head
-    assert '"fmt"\n\t"' not in head.replace('sealedfmt "fmt"', "")
+    assert '"fmt"\n\t"' not in head.replace('harnessfmt "fmt"', "")
     assert '"math"' not in head
 
 
@@ -61,8 +61,8 @@ def test_a_package_is_used_beside_variables_of_its_name(code):
     assert '"bytes"' in imported(go_file(code))
 
 
-def test_the_imports_of_the_seal_leave_the_rest_alone():
+def test_the_imports_of_the_nonce_leave_the_rest_alone():
     source = 'package p_test\n\nimport (\n    "testing"\n)\nfunc f() {}\n'
-    assert with_seal_imports(source).replace('import (\n\tsealedfmt "fmt"\n\tsealedtesting "testing"\n)\n', "", 1) == (
-        source.replace("p_test\n", "p_test\n\n", 1)
-    )
+    assert with_harness_imports(source).replace(
+        'import (\n\tharnessfmt "fmt"\n\tharnesstesting "testing"\n)\n', "", 1
+    ) == (source.replace("p_test\n", "p_test\n\n", 1))

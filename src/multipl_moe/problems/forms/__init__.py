@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from multipl_moe.judge.program import Program
-from multipl_moe.languages.seal import Seal
+from multipl_moe.languages.nonce import Nonce
 from multipl_moe.problems.forms.broken import broken_reference
 from multipl_moe.problems.forms.counting import tests_run
 from multipl_moe.problems.forms.human_eval import human_eval_program
@@ -17,7 +17,7 @@ from multipl_moe.problems.problem import Problem
 
 __all__ = ["FORMS", "broken_reference", "cut_at_stop", "program_of", "tests_run"]
 
-FORMS: Mapping[str, Callable[[Problem, str, Seal], Program]] = {
+FORMS: Mapping[str, Callable[[Problem, str, Nonce], Program]] = {
     "human_eval": human_eval_program,
     "mbpp": mbpp_program,
     "multipl_e": multipl_e_program,
@@ -27,12 +27,12 @@ FORMS: Mapping[str, Callable[[Problem, str, Seal], Program]] = {
 }
 
 
-def program_of(problem: Problem, completion: str, seal: Seal) -> Program:
+def program_of(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """The program that tests a completion.
 
     Args:
         problem: what was asked.
         completion: what a model answered, already cut at the problem's stop strings.
-        seal: what the program must print last to pass.
+        nonce: what the program must print last to pass.
     """
-    return FORMS[problem.form](problem, completion, seal)
+    return FORMS[problem.form](problem, completion, nonce)

@@ -2,7 +2,7 @@
 
 import re
 
-from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.source_text import body_end
 from multipl_moe.problems.forms.closing import BRACES
 from multipl_moe.problems.problem import Problem
@@ -15,7 +15,7 @@ def broken_reference(problem: Problem) -> str | None:
     """
     if problem.reference is None:
         return None
-    body = FRAMES[problem.language].broken
+    body = HARNESSES[problem.language].broken
     if problem.form == "mbpp":
         return f"def {problem.entry_point}(*arguments, **named):\n{body}\n"
     if problem.language in BRACES:

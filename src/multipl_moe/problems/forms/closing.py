@@ -1,6 +1,6 @@
 """Giving a completion back the closing of its function, which the stop string that ended it took away."""
 
-from multipl_moe.languages.frames import FRAMES
+from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.source_text import brace_depth
 from multipl_moe.problems.problem import Problem
 
@@ -15,9 +15,9 @@ def closed(problem: Problem, completion: str) -> str:
     """
     language = problem.language
     if language not in BRACES:
-        return completion + FRAMES[language].closing
+        return completion + HARNESSES[language].closing
     missing = brace_depth(problem.prompt + completion, language) - brace_depth(problem.prompt, language)
-    return completion + (FRAMES[language].closing if missing == 0 else "\n")
+    return completion + (HARNESSES[language].closing if missing == 0 else "\n")
 
 
 def closed_class(problem: Problem, completion: str) -> str:

@@ -1,4 +1,4 @@
-"""C++: the `main` of a benchmark's tests becomes a function, so that the seal comes after it whatever it returns."""
+"""C++: the `main` of a benchmark's tests becomes a function, so that the nonce comes after it whatever it returns."""
 
 import re
 
@@ -6,6 +6,6 @@ _MAIN = re.compile(r"\bint\s+main\s*\([^)]*\)\s*\{")
 
 
 def without_main(tests: str) -> str:
-    """The tests with `int main(...)` renamed to `sealed_tests()`; it stays an int function where it returns a value."""
+    """The tests with `int main(...)` renamed to `harness_tests()`, an int function still where it returns a value."""
     kind = "int" if re.search(r"\breturn\s+[^;]+;\s*\}\s*\Z", tests) else "void"
-    return _MAIN.sub(f"{kind} sealed_tests() {{", tests, count=1)
+    return _MAIN.sub(f"{kind} harness_tests() {{", tests, count=1)

@@ -2,7 +2,7 @@
 
 import re
 
-from multipl_moe.languages.frames import GO_IMPORTS
+from multipl_moe.languages.harnesses import GO_IMPORTS
 from multipl_moe.languages.source_text import bare_code
 
 # What a program may use without having asked for it: the packages that solutions of small problems need. The first
@@ -60,6 +60,6 @@ def _uses_package(code: str, name: str) -> bool:
     return False
 
 
-def with_seal_imports(source: str) -> str:
-    """The file as it is, with the imports of the seal after its package clause."""
+def with_harness_imports(source: str) -> str:
+    """The file as it is, with the imports of the nonce after its package clause."""
     return _PACKAGE.sub(lambda clause: f"{clause[0]}\n{GO_IMPORTS}", source, count=1)

@@ -1,4 +1,4 @@
-"""Paths that the jail's user could not reach are lent to it, and to nobody else."""
+"""Paths that the sandbox's user could not reach are bound for it, and for nobody else."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.judge.loans import Loans, all_may_enter
+from multipl_moe.judge.bind_mounts import BindMounts, all_may_enter
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and only root needs to")
 
@@ -21,16 +21,16 @@ def hidden(tmp_path) -> Path:
     return folder
 
 
-def test_a_path_that_all_can_reach_is_not_lent():
-    with Loans(other_user=True) as loans:
-        assert loans.reach(Path("/usr/bin/env")) == "/usr/bin/env"
-        assert loans.arguments() == []
+def test_a_path_that_all_can_reach_is_not_mounted():
+    with BindMounts(other_user=True) as mounts:
+        assert mounts.reach(Path("/usr/bin/env")) == "/usr/bin/env"
+        assert mounts.arguments() == []
 
 
-def test_whoever_runs_the_jail_as_himself_lends_nothing(hidden):
-    with Loans(other_user=False) as loans:
-        assert loans.reach(hidden) == str(hidden)
-        assert loans.arguments() == []
+def test_whoever_runs_the_sandbox_as_himself_mounts_nothing(hidden):
+    with BindMounts(other_user=False) as mounts:
+        assert mounts.reach(hidden) == str(hidden)
+        assert mounts.arguments() == []
 
 
 def test_all_may_enter_where_no_folder_above_is_closed(tmp_path):
@@ -41,12 +41,12 @@ def test_all_may_enter_where_no_folder_above_is_closed(tmp_path):
 
 
 @root_only
-def test_another_user_reads_what_is_lent_and_the_loan_leaves_no_trace(hidden):
+def test_another_user_reads_what_is_bound_and_the_mount_leaves_no_trace(hidden):
     become = ["setpriv", "--reuid=57999", "--regid=57999", "--clear-groups", "--"]
     assert subprocess.run([*become, "cat", str(hidden / "file")], capture_output=True, check=False).returncode == 1
-    with Loans(other_user=True) as loans:
-        folder, file = loans.reach(hidden), loans.reach(hidden / "file")
-        words = [*loans.arguments(), *become, "cat", f"{folder}/file", file]
+    with BindMounts(other_user=True) as mounts:
+        folder, file = mounts.reach(hidden), mounts.reach(hidden / "file")
+        words = [*mounts.arguments(), *become, "cat", f"{folder}/file", file]
         assert subprocess.run(words, capture_output=True, check=True).stdout == b"texttext"
         assert list(Path(folder).iterdir()) == []
     assert not Path(folder).parent.exists()

@@ -1,13 +1,13 @@
-"""The seal by which a program proves that its tests ran to their end."""
+"""The nonce by which a program proves that its tests ran to their end."""
 
 import secrets
 from dataclasses import dataclass
 
-_SEAL_BITS = 62
+_NONCE_BITS = 62
 
 
 @dataclass(frozen=True)
-class Seal:
+class Nonce:
     """Two random numbers; the program holds both and prints their exclusive or after its last test.
 
     An exit code alone proves nothing: `exit(0)` before the tests gives 0 too. The text that counts stands neither in
@@ -21,9 +21,9 @@ class Seal:
     @property
     def text(self) -> str:
         """The line that the program must print last, and once."""
-        return f"sealed {self.first ^ self.second}"
+        return f"nonce {self.first ^ self.second}"
 
     @classmethod
-    def draw(cls) -> "Seal":
-        """A seal that no program can foresee."""
-        return cls(secrets.randbits(_SEAL_BITS), secrets.randbits(_SEAL_BITS))
+    def draw(cls) -> "Nonce":
+        """A nonce that no program can foresee."""
+        return cls(secrets.randbits(_NONCE_BITS), secrets.randbits(_NONCE_BITS))

@@ -1,4 +1,4 @@
-"""What a command in the jail can do, see and leave behind: no more than it was given."""
+"""What a command in the sandbox can do, see and leave behind: no more than it was given."""
 
 import os
 import resource
@@ -14,59 +14,59 @@ import psutil
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge import jail as jail_module
-from multipl_moe.judge import slots as slots_module
+from multipl_moe.judge import sandbox as sandbox_module
 from multipl_moe.judge import supervise as supervise_module
-from multipl_moe.judge.jail import Jail, JailError
+from multipl_moe.judge import worker_uid
+from multipl_moe.judge.sandbox import Sandbox, SandboxError
 from tests.judge.conftest import SHORT, left_behind, python
 
 _MIB = 2**20
 
 
-def test_a_command_gives_its_output_and_exit_code(any_jail):
-    done = any_jail.run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), limits=SHORT)
+def test_a_command_gives_its_output_and_exit_code(any_sandbox):
+    done = any_sandbox.run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), limits=SHORT)
     assert (done.exit_code, done.signal, done.stopped_by) == (3, None, None)
     assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
     assert 0 < done.wall_s < SHORT.wall_s
 
 
-def test_death_by_a_signal_is_told_from_an_exit_code(any_jail):
-    done = any_jail.run(python("import os; os.abort()"), limits=SHORT)
+def test_death_by_a_signal_is_told_from_an_exit_code(any_sandbox):
+    done = any_sandbox.run(python("import os; os.abort()"), limits=SHORT)
     assert (done.exit_code, done.signal, done.stopped_by) == (None, signal.SIGABRT, None)
     assert done.stderr == b""
 
 
 @pytest.mark.parametrize("num_bytes", [0, 5, 3 * _MIB])
-def test_input_arrives_whole_and_is_closed(any_jail, num_bytes):
+def test_input_arrives_whole_and_is_closed(any_sandbox, num_bytes):
     sent = os.urandom(num_bytes)
     counted = python("import sys, zlib; b = sys.stdin.buffer.read(); print(len(b), zlib.crc32(b))")
-    done = any_jail.run(counted, stdin=sent, limits=SHORT)
+    done = any_sandbox.run(counted, stdin=sent, limits=SHORT)
     assert done.stdout.split() == [str(num_bytes).encode(), str(zlib.crc32(sent)).encode()]
 
 
-def test_input_that_nobody_reads_does_no_harm(any_jail):
-    assert any_jail.run(python("print(1)"), stdin=bytes(3 * _MIB), limits=SHORT).stdout == b"1\n"
+def test_input_that_nobody_reads_does_no_harm(any_sandbox):
+    assert any_sandbox.run(python("print(1)"), stdin=bytes(3 * _MIB), limits=SHORT).stdout == b"1\n"
 
 
-def test_much_output_on_both_streams_arrives_whole(any_jail):
+def test_much_output_on_both_streams_arrives_whole(any_sandbox):
     text = "import sys\nfor _ in range(300): print('x' * 999); print('y' * 999, file=sys.stderr)"
-    done = any_jail.run(python(text), limits=SHORT)
+    done = any_sandbox.run(python(text), limits=SHORT)
     assert (len(done.stdout), len(done.stderr)) == (300_000, 300_000)
     assert done.exit_code == 0
 
 
-def test_endless_output_is_stopped_and_kept_up_to_the_limit(any_jail):
-    done = any_jail.run(["yes"], limits=SHORT)
+def test_endless_output_is_stopped_and_kept_up_to_the_limit(any_sandbox):
+    done = any_sandbox.run(["yes"], limits=SHORT)
     assert done.stopped_by == "output"
     assert (done.exit_code, done.signal) == (None, None)
     assert len(done.stdout) == SHORT.output_bytes
     assert done.wall_s < 5
 
 
-def test_too_much_output_counts_even_if_the_program_ends_by_itself(any_jail):
+def test_too_much_output_counts_even_if_the_program_ends_by_itself(any_sandbox):
     limits = replace(SHORT, output_bytes=1000)
-    assert any_jail.run(python("print('x' * 1000, end='')"), limits=limits).stopped_by is None
-    assert any_jail.run(python("print('x' * 1001, end='')"), limits=limits).stopped_by == "output"
+    assert any_sandbox.run(python("print('x' * 1000, end='')"), limits=limits).stopped_by is None
+    assert any_sandbox.run(python("print('x' * 1001, end='')"), limits=limits).stopped_by == "output"
 
 
 @pytest.mark.parametrize(
@@ -79,117 +79,119 @@ def test_too_much_output_counts_even_if_the_program_ends_by_itself(any_jail):
     ],
     ids=["sleep", "signals ignored", "streams closed", "busy"],
 )
-def test_the_wall_clock_ends_all(any_jail, text):
-    done = any_jail.run(python(text), limits=replace(SHORT, wall_s=0.4))
+def test_the_wall_clock_ends_all(any_sandbox, text):
+    done = any_sandbox.run(python(text), limits=replace(SHORT, wall_s=0.4))
     assert (done.stopped_by, done.exit_code, done.signal) == ("wall", None, None)
     assert 0.4 <= done.wall_s < 3
 
 
-def test_time_with_a_processor_tells_a_busy_program_from_one_that_sleeps(any_jail):
+def test_time_with_a_processor_tells_a_busy_program_from_one_that_sleeps(any_sandbox):
     limits = replace(SHORT, wall_s=0.6)
-    busy = any_jail.run(python("while True: pass"), limits=limits)
-    asleep = any_jail.run(python("import time; time.sleep(60)"), limits=limits)
+    busy = any_sandbox.run(python("while True: pass"), limits=limits)
+    asleep = any_sandbox.run(python("import time; time.sleep(60)"), limits=limits)
     assert busy.cpu_s + busy.starved_s > 0.4
     assert 0 < busy.cpu_s < 0.7
     assert asleep.cpu_s < 0.3
 
 
-def test_memory_of_one_process_is_limited(any_jail):
-    done = any_jail.run(python("b = []\nwhile True: b.append(bytearray(b'x') * 2**22)"), limits=SHORT)
+def test_memory_of_one_process_is_limited(any_sandbox):
+    done = any_sandbox.run(python("b = []\nwhile True: b.append(bytearray(b'x') * 2**22)"), limits=SHORT)
     assert done.stopped_by == "memory"
     assert done.peak_bytes > SHORT.memory_bytes
 
 
-def test_memory_of_many_processes_counts_together(any_jail):
+def test_memory_of_many_processes_counts_together(any_sandbox):
     hold = "b = bytearray(b'x') * 2**26; time.sleep(60)"
     text = f"import os, time\nfor _ in range(8):\n if not os.fork():\n  {hold}\nos.wait()"
-    assert any_jail.run(python(text), limits=SHORT).stopped_by == "memory"
+    assert any_sandbox.run(python(text), limits=SHORT).stopped_by == "memory"
 
 
-def test_memory_that_processes_share_counts_once(any_jail):
+def test_memory_that_processes_share_counts_once(any_sandbox):
     text = (
         "import os, time\nb = bytearray(b'x') * 2**27\n"
         "for _ in range(6):\n if not os.fork(): time.sleep(0.5); os._exit(0)\n"
         "for _ in range(6): os.wait()"
     )
-    done = any_jail.run(python(text), limits=SHORT)
+    done = any_sandbox.run(python(text), limits=SHORT)
     assert (done.stopped_by, done.exit_code) == (None, 0)
 
 
-def test_peak_memory_is_seen(any_jail):
-    done = any_jail.run(python("import time; b = bytearray(b'x') * 2**26; time.sleep(0.2)"), limits=SHORT)
+def test_peak_memory_is_seen(any_sandbox):
+    done = any_sandbox.run(python("import time; b = bytearray(b'x') * 2**26; time.sleep(0.2)"), limits=SHORT)
     assert 2**26 < done.peak_bytes < 2**26 + 40 * _MIB
 
 
-def test_the_number_of_processes_is_limited(jail):
+def test_the_number_of_processes_is_limited(sandbox):
     text = (
         "import os, time\nn = 0\ntry:\n while True:\n  if not os.fork(): time.sleep(60)\n  n += 1\n"
         "except OSError: print(n)"
     )
-    done = jail.run(python(text), limits=SHORT)
+    done = sandbox.run(python(text), limits=SHORT)
     assert done.exit_code == 0
     assert SHORT.processes - 4 <= int(done.stdout) < SHORT.processes
 
 
 def test_without_bubblewrap_and_without_an_own_user_the_callers_processes_are_not_counted(monkeypatch):
-    monkeypatch.setattr(slots_module.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(worker_uid.os, "geteuid", lambda: 1000)
     program = python("import resource; print(resource.getrlimit(resource.RLIMIT_NPROC))")
-    with Jail(unsafe=True) as jail:
-        assert jail.uid is None
-        assert jail.run(program, limits=SHORT).stdout.decode().strip() == str(resource.getrlimit(resource.RLIMIT_NPROC))
+    with Sandbox(unsafe=True) as sandbox:
+        assert sandbox.uid is None
+        assert sandbox.run(program, limits=SHORT).stdout.decode().strip() == str(
+            resource.getrlimit(resource.RLIMIT_NPROC)
+        )
 
 
-def test_a_daemon_ends_with_the_program(any_jail):
-    if any_jail.unsafe and any_jail.uid is None:
+def test_a_daemon_ends_with_the_program(any_sandbox):
+    if any_sandbox.unsafe and any_sandbox.uid is None:
         pytest.skip("without bubblewrap only root can end a process that left its group")
     text = (
         "import os, time\nif os.fork(): time.sleep(0.1); print('done', flush=True); os._exit(0)\n"
         "os.setsid()\nif os.fork(): os._exit(0)\ntime.sleep(60)"
     )
-    done = any_jail.run(python(text), limits=SHORT)
+    done = any_sandbox.run(python(text), limits=SHORT)
     assert (done.stdout, done.exit_code, done.stopped_by) == (b"done\n", 0, None)
     assert done.wall_s < 5
-    assert left_behind(any_jail) == []
+    assert left_behind(any_sandbox) == []
 
 
-def test_an_error_in_the_judge_leaves_no_process(any_jail, monkeypatch):
+def test_an_error_in_the_judge_leaves_no_process(any_sandbox, monkeypatch):
     def interrupt(process_id: int) -> list[int]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(supervise_module, "descendants", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        any_jail.run(["sleep", "60"], limits=SHORT)
-    assert left_behind(any_jail) == []
+        any_sandbox.run(["sleep", "60"], limits=SHORT)
+    assert left_behind(any_sandbox) == []
 
 
-def test_no_zombie_and_no_descriptor_is_left_after_many_runs(jail):
+def test_no_zombie_and_no_descriptor_is_left_after_many_runs(sandbox):
     def held() -> tuple[int, int]:
         statuses = [process.info["status"] for process in psutil.process_iter(["status"])]
         return len(list(Path("/proc/self/fd").iterdir())), statuses.count(psutil.STATUS_ZOMBIE)
 
     daemon = python("import os, time\nif os.fork(): os._exit(0)\nos.setsid(); time.sleep(60)")
-    jail.run(["true"], limits=SHORT)
+    sandbox.run(["true"], limits=SHORT)
     descriptors, zombies = held()
     for _ in range(5):
-        jail.run(daemon, limits=SHORT)
-        jail.run(["sleep", "9"], limits=replace(SHORT, wall_s=0.05))
+        sandbox.run(daemon, limits=SHORT)
+        sandbox.run(["sleep", "9"], limits=replace(SHORT, wall_s=0.05))
     now_descriptors, now_zombies = held()
     assert now_descriptors == descriptors
     assert now_zombies < zombies + 5
 
 
-def test_there_is_no_network(jail):
+def test_there_is_no_network(sandbox):
     with socket.create_server(("127.0.0.1", 0)) as server:
         text = (
             "import socket\nprint([n for _, n in socket.if_nameindex()])\n"
             f"try: socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2)\n"
             "except OSError as error: print(type(error).__name__)"
         )
-        done = jail.run(python(text), limits=SHORT)
+        done = sandbox.run(python(text), limits=SHORT)
     assert done.stdout == b"['lo']\nConnectionRefusedError\n"
 
 
-def test_abstract_sockets_of_the_host_are_out_of_reach(jail):
+def test_abstract_sockets_of_the_host_are_out_of_reach(sandbox):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("\0multipl-moe-test")
         server.listen()
@@ -197,61 +199,61 @@ def test_abstract_sockets_of_the_host_are_out_of_reach(jail):
             "import socket\ns = socket.socket(socket.AF_UNIX)\n"
             "try: s.connect('\\0multipl-moe-test')\nexcept OSError as error: print(type(error).__name__)"
         )
-        assert jail.run(python(text), limits=SHORT).stdout == b"ConnectionRefusedError\n"
+        assert sandbox.run(python(text), limits=SHORT).stdout == b"ConnectionRefusedError\n"
 
 
-def test_files_of_the_host_are_not_there(jail, tmp_path):
+def test_files_of_the_host_are_not_there(sandbox, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("secret")
     hidden = [secret, Path(__file__), Path.home(), Path("/etc/passwd"), Path("/var"), Path("/root"), Path("/sys")]
     text = f"import os\nprint([p for p in {list(map(str, hidden))} if os.path.exists(p)])"
-    assert jail.run(python(text), limits=SHORT).stdout == b"[]\n"
+    assert sandbox.run(python(text), limits=SHORT).stdout == b"[]\n"
 
 
-def test_only_folders_in_memory_can_be_written(jail):
+def test_only_folders_in_memory_can_be_written(sandbox):
     text = (
         "import os\n"
         "for folder in '/ /usr /usr/lib /etc /etc/ssl /dev /proc /scratch /tmp /dev/shm'.split():\n"
         " try: open(folder + '/mine', 'w').close(); print(folder)\n"
         " except OSError: pass"
     )
-    assert jail.run(python(text), limits=SHORT).stdout.split() == [b"/scratch", b"/tmp", b"/dev/shm"]
+    assert sandbox.run(python(text), limits=SHORT).stdout.split() == [b"/scratch", b"/tmp", b"/dev/shm"]
 
 
 @pytest.mark.parametrize("folder", ["/scratch", "/tmp", "/dev/shm"])
-def test_folders_in_memory_are_small(jail, folder):
+def test_folders_in_memory_are_small(sandbox, folder):
     text = (
         "n = 0\ntry:\n"
         f" with open('{folder}/big', 'wb', 0) as f:\n  while True: n += f.write(bytes(2**16))\n"
         "except OSError as error: print(error.errno, n)"
     )
-    done = jail.run(python(text), limits=SHORT)
+    done = sandbox.run(python(text), limits=SHORT)
     assert done.stdout.decode().split() == ["28", str(SHORT.scratch_bytes)]
 
 
-def test_one_file_is_limited(any_jail):
+def test_one_file_is_limited(any_sandbox):
     text = "f = open('big', 'wb', 0)\nfor _ in range(100): f.write(bytes(2**16))"
-    done = any_jail.run(python(text), limits=replace(SHORT, file_bytes=_MIB))
+    done = any_sandbox.run(python(text), limits=replace(SHORT, file_bytes=_MIB))
     assert done.exit_code == 1
     assert b"File too large" in done.stderr
 
 
-def test_the_environment_is_clean(any_jail, monkeypatch):
+def test_the_environment_is_clean(any_sandbox, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "secret")
     text = "import os; print(dict(os.environ), os.getcwd())"
-    done = any_jail.run(python(text), limits=SHORT, environment={"MORE": "1"})
+    done = any_sandbox.run(python(text), limits=SHORT, environment={"MORE": "1"})
     names, folder = eval(done.stdout.decode().rsplit(" ", 1)[0]), done.stdout.decode().split()[-1]
     assert set(names) - {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"} == {"PATH", "HOME", "TMPDIR", "LANG", "MORE"}
     assert names["HOME"] == names["TMPDIR"] == folder
     assert names["LANG"] == "C.UTF-8"
 
 
-def test_no_descriptor_of_the_judge_is_open_inside(any_jail):
-    done = any_jail.run(["ls", "/proc/self/fd"], limits=SHORT)
+def test_no_descriptor_of_the_judge_is_open_inside(any_sandbox):
+    done = any_sandbox.run(["ls", "/proc/self/fd"], limits=SHORT)
     assert done.stdout.split() == [b"0", b"1", b"2", b"3"]
 
 
-def test_the_command_has_no_rights(jail):
+def test_the_command_has_no_rights(sandbox):
     text = (
         "import os\nlines = open('/proc/self/status').read().splitlines()\n"
         "fields = dict(line.split(':\\t') for line in lines if ':\\t' in line)\n"
@@ -259,15 +261,15 @@ def test_the_command_has_no_rights(jail):
         "try: os.unshare(os.CLONE_NEWUSER)\nexcept OSError as error: print(type(error).__name__, error.errno)"
     )
     interpreter = ["/usr/bin/python3", "-c", text]
-    done = jail.run(interpreter, limits=SHORT)
+    done = sandbox.run(interpreter, limits=SHORT)
     assert done.stdout.decode().split()[:4] == ["1000", "0" * 16, "0" * 16, "1"]
     assert b"OSError" in done.stdout or b"AttributeError" in done.stderr
 
 
 @pytest.mark.usefixtures("bubblewrap")
-def test_processes_of_one_jail_do_not_count_in_another():
+def test_processes_of_one_sandbox_do_not_count_in_another():
     many = "import os, time\nfor _ in range(20):\n if not os.fork(): time.sleep(60)\ntime.sleep(60)"
-    with Jail() as one, Jail() as other:
+    with Sandbox() as one, Sandbox() as other:
         busy = Thread(target=one.run, args=(python(many),), kwargs={"limits": replace(SHORT, wall_s=1)})
         busy.start()
         time.sleep(0.3)
@@ -276,110 +278,110 @@ def test_processes_of_one_jail_do_not_count_in_another():
         busy.join()
 
 
-def test_a_folder_is_read_only_unless_asked(jail):
-    with jail.new_folder() as folder:
+def test_a_folder_is_read_only_unless_asked(sandbox):
+    with sandbox.new_folder() as folder:
         (folder / "given").write_text("text")
-        write = f"open('{jail.seen_as(folder)}/left', 'w').write('more')"
-        assert b"Read-only file system" in jail.run(python(write), limits=SHORT, folder=folder).stderr
-        read = jail.run(["cat", f"{jail.seen_as(folder)}/given"], limits=SHORT, folder=folder)
+        write = f"open('{sandbox.seen_as(folder)}/left', 'w').write('more')"
+        assert b"Read-only file system" in sandbox.run(python(write), limits=SHORT, folder=folder).stderr
+        read = sandbox.run(["cat", f"{sandbox.seen_as(folder)}/given"], limits=SHORT, folder=folder)
         assert read.stdout == b"text"
         assert [file.name for file in folder.iterdir()] == ["given"]
 
 
-def test_files_in_a_writable_folder_can_be_read_whatever_their_mode(jail):
-    with jail.new_folder() as folder:
+def test_files_in_a_writable_folder_can_be_read_whatever_their_mode(sandbox):
+    with sandbox.new_folder() as folder:
         (folder / "below").mkdir(mode=0o700)
         (folder / "below" / "given").write_text("text")
         (folder / "below" / "given").chmod(0o600)
-        words = ["cat", f"{jail.seen_as(folder)}/below/given"]
-        assert jail.run(words, limits=SHORT, folder=folder, writable=True).stdout == b"text"
+        words = ["cat", f"{sandbox.seen_as(folder)}/below/given"]
+        assert sandbox.run(words, limits=SHORT, folder=folder, writable=True).stdout == b"text"
 
 
-def test_a_writable_folder_hands_files_to_the_next_run(any_jail):
-    with any_jail.new_folder() as folder:
-        inside = any_jail.seen_as(folder)
-        any_jail.run(["cp", "/bin/echo", f"{inside}/program"], limits=SHORT, folder=folder, writable=True)
-        assert any_jail.run([f"{inside}/program", "ran"], limits=SHORT, folder=folder).stdout == b"ran\n"
+def test_a_writable_folder_hands_files_to_the_next_run(any_sandbox):
+    with any_sandbox.new_folder() as folder:
+        inside = any_sandbox.seen_as(folder)
+        any_sandbox.run(["cp", "/bin/echo", f"{inside}/program"], limits=SHORT, folder=folder, writable=True)
+        assert any_sandbox.run([f"{inside}/program", "ran"], limits=SHORT, folder=folder).stdout == b"ran\n"
     assert not folder.exists()
 
 
-def test_a_writable_folder_below_a_private_one_works(jail, tmp_path):
+def test_a_writable_folder_below_a_private_one_works(sandbox, tmp_path):
     tmp_path.chmod(0o700)
     folder = tmp_path / "cache"
     folder.mkdir()
-    jail.run(["touch", f"{jail.seen_as(folder)}/made"], limits=SHORT, folder=folder, writable=True)
+    sandbox.run(["touch", f"{sandbox.seen_as(folder)}/made"], limits=SHORT, folder=folder, writable=True)
     assert (folder / "made").exists()
 
 
-def test_a_writable_folder_is_small(any_jail):
+def test_a_writable_folder_is_small(any_sandbox):
     text = "for n in range(200): open(f'{n}', 'wb').write(bytes(2**20))\nimport time; time.sleep(60)"
-    with any_jail.new_folder() as folder:
-        program = python(f"import os; os.chdir('{any_jail.seen_as(folder)}')\n{text}")
-        done = any_jail.run(program, limits=SHORT, folder=folder, writable=True)
+    with any_sandbox.new_folder() as folder:
+        program = python(f"import os; os.chdir('{any_sandbox.seen_as(folder)}')\n{text}")
+        done = any_sandbox.run(program, limits=SHORT, folder=folder, writable=True)
     assert done.stopped_by == "output"
 
 
-def test_links_out_of_a_writable_folder_lead_nowhere(jail, tmp_path):
+def test_links_out_of_a_writable_folder_lead_nowhere(sandbox, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("secret")
-    with jail.new_folder() as folder:
-        inside = jail.seen_as(folder)
-        jail.run(["ln", "-s", str(secret), f"{inside}/out"], limits=SHORT, folder=folder, writable=True)
-        jail.run(["ln", "-s", "/etc", f"{inside}/folder"], limits=SHORT, folder=folder, writable=True)
-        assert jail.run(["cat", f"{inside}/out"], limits=SHORT, folder=folder).exit_code == 1
-        assert jail.run(["cat", f"{inside}/folder/passwd"], limits=SHORT, folder=folder).exit_code == 1
+    with sandbox.new_folder() as folder:
+        inside = sandbox.seen_as(folder)
+        sandbox.run(["ln", "-s", str(secret), f"{inside}/out"], limits=SHORT, folder=folder, writable=True)
+        sandbox.run(["ln", "-s", "/etc", f"{inside}/folder"], limits=SHORT, folder=folder, writable=True)
+        assert sandbox.run(["cat", f"{inside}/out"], limits=SHORT, folder=folder).exit_code == 1
+        assert sandbox.run(["cat", f"{inside}/folder/passwd"], limits=SHORT, folder=folder).exit_code == 1
     assert secret.read_text() == "secret"
     assert Path("/etc/passwd").exists()
 
 
-def test_more_paths_are_seen_under_their_own_names(jail, tmp_path):
+def test_more_paths_are_seen_under_their_own_names(sandbox, tmp_path):
     (tmp_path / "library").write_text("text")
     tmp_path.chmod(0o755)
     tmp_path.parent.chmod(0o700)
-    done = jail.run(["cat", str(tmp_path / "library")], limits=SHORT, read_only_binds=[tmp_path])
+    done = sandbox.run(["cat", str(tmp_path / "library")], limits=SHORT, read_only_binds=[tmp_path])
     assert done.stdout == b"text"
-    denied = jail.run(["touch", str(tmp_path / "more")], limits=SHORT, read_only_binds=[tmp_path])
+    denied = sandbox.run(["touch", str(tmp_path / "more")], limits=SHORT, read_only_binds=[tmp_path])
     assert b"Read-only file system" in denied.stderr
 
 
-def test_an_overlay_can_be_written_and_nothing_changes(jail):
-    with jail.new_folder() as cache:
+def test_an_overlay_can_be_written_and_nothing_changes(sandbox):
+    with sandbox.new_folder() as cache:
         (cache / "warm").write_text("old")
         cache.chmod(0o755)
         change = f"cd {cache} && cat warm && echo new > more && cat more"
-        done = jail.run(["sh", "-c", change], limits=SHORT, overlay=cache)
+        done = sandbox.run(["sh", "-c", change], limits=SHORT, overlay=cache)
         assert done.stdout == b"oldnew\n"
         assert [file.name for file in cache.iterdir()] == ["warm"]
 
 
-def test_a_program_cannot_end_the_first_process(jail):
+def test_a_program_cannot_end_the_first_process(sandbox):
     text = "import os, signal\nos.kill(1, signal.SIGKILL); os.kill(1, signal.SIGTERM)\nprint('still here')"
-    done = jail.run(python(text), limits=SHORT)
+    done = sandbox.run(python(text), limits=SHORT)
     assert (done.exit_code, done.stdout) == (0, b"still here\n")
 
 
-def test_a_command_that_is_not_there_is_the_commands_error(jail):
-    assert jail.run(["/usr/bin/no-such-program"], limits=SHORT).exit_code == 127
+def test_a_command_that_is_not_there_is_the_commands_error(sandbox):
+    assert sandbox.run(["/usr/bin/no-such-program"], limits=SHORT).exit_code == 127
 
 
-def test_a_jail_that_fails_is_not_taken_for_the_program(jail, tmp_path):
-    with pytest.raises(JailError, match="sandbox: "):
-        jail.run(["true"], limits=SHORT, folder=tmp_path / "missing")
+def test_a_sandbox_that_fails_is_not_taken_for_the_program(sandbox, tmp_path):
+    with pytest.raises(SandboxError, match="sandbox: "):
+        sandbox.run(["true"], limits=SHORT, folder=tmp_path / "missing")
 
 
 def test_without_bubblewrap_it_refuses_and_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(jail_module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(sandbox_module.shutil, "which", lambda name: None)
     with pytest.raises(ConfigError, match=r"apt install bubblewrap.*--unsafe-no-sandbox") as refused:
-        Jail()
+        Sandbox()
     assert "\n" not in str(refused.value)
-    with Jail(unsafe=True) as jail:
-        assert jail.run(python("print(1)"), limits=SHORT).stdout == b"1\n"
+    with Sandbox(unsafe=True) as sandbox:
+        assert sandbox.run(python("print(1)"), limits=SHORT).stdout == b"1\n"
 
 
 @pytest.mark.usefixtures("bubblewrap")
 def test_where_bubblewrap_is_forbidden_it_refuses_and_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(Jail, "_has_worked", False)
-    monkeypatch.setattr(jail_module, "bubblewrap_arguments", lambda binds, **more: ["bwrap", "--no-such-option"])
+    monkeypatch.setattr(Sandbox, "_has_worked", False)
+    monkeypatch.setattr(sandbox_module, "bubblewrap_arguments", lambda binds, **more: ["bwrap", "--no-such-option"])
     with pytest.raises(ConfigError, match=r"bwrap: .*does not work here.*--unsafe-no-sandbox") as refused:
-        Jail()
+        Sandbox()
     assert "\n" not in str(refused.value)

@@ -1,8 +1,8 @@
-"""The jail: one command of a stranger, run with no network, a read-only system and limits on all it can use.
+"""The sandbox: one command of a stranger, run with no network, a read-only system and limits on all it can use.
 
 With bubblewrap the command sees /usr, a few files of /etc, an own /proc and /dev, folders in memory that it may
 write, and what is bound for it. It is alone in its namespaces and cannot make new ones; started by root, it runs as
-the user of its worker slot. When its first process ends, the kernel ends all others.
+the user of its worker worker. When its first process ends, the kernel ends all others.
 """
 
 import json
@@ -16,14 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.judge.bind_mounts import BindMounts
 from multipl_moe.judge.bubblewrap import INSIDE, SCRATCH, bind_arguments, bubblewrap_arguments
-from multipl_moe.judge.loans import Loans
-from multipl_moe.judge.processes import JailError, end_bubblewrap, end_unprotected, start
-from multipl_moe.judge.slots import Slot
+from multipl_moe.judge.processes import SandboxError, end_bubblewrap, end_unprotected, start
 from multipl_moe.judge.supervise import Finished, supervise
+from multipl_moe.judge.worker_uid import WorkerUid
 from multipl_moe.languages.limits import Limits
 
-__all__ = ["Finished", "Jail", "JailError", "Limits"]
+__all__ = ["Finished", "Limits", "Sandbox", "SandboxError"]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SIGNAL_BASE = 128
@@ -32,7 +32,7 @@ _TRIAL = Limits(wall_s=60, memory_bytes=2**30)
 _FIRST_PROCESS = 'exec 3>&2 2>/dev/null; (exec "$@") 2>&3 3>&-; exit $?'
 
 
-class Jail:
+class Sandbox:
     """Runs the commands of one worker, one at a time; a context manager.
 
     Args:
@@ -40,7 +40,7 @@ class Jail:
             machine's files and network.
 
     Raises:
-        ConfigError: bubblewrap is missing or does not work here, or all slots are taken.
+        ConfigError: bubblewrap is missing or does not work here, or all user ids of workers are taken.
     """
 
     _has_worked = False
@@ -52,24 +52,24 @@ class Jail:
                 "sandbox: programs are run in bubblewrap, which is not installed; "
                 "install it (Debian: apt install bubblewrap) or run them unprotected with --unsafe-no-sandbox"
             )
-        self._slot = Slot()
-        if not unsafe and not Jail._has_worked:
+        self._worker = WorkerUid()
+        if not unsafe and not Sandbox._has_worked:
             self._try_out()
 
-    def __enter__(self) -> "Jail":
+    def __enter__(self) -> "Sandbox":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Give the worker slot back."""
-        self._slot.close()
+        """Give the worker worker back."""
+        self._worker.close()
 
     @property
     def uid(self) -> int | None:
-        """User id of all that runs in this jail, None if it is the caller's."""
-        return self._slot.uid
+        """User id of all that runs in this sandbox, None if it is the caller's."""
+        return self._worker.uid
 
     @staticmethod
     def available() -> bool:
@@ -82,9 +82,9 @@ class Jail:
 
     @contextmanager
     def new_folder(self) -> Iterator[Path]:
-        """A fresh host folder that this jail's user can read and write, removed in the end."""
+        """A fresh host folder that this sandbox's user can read and write, removed in the end."""
         with tempfile.TemporaryDirectory(prefix="multipl-moe-", ignore_cleanup_errors=True) as name:
-            self._slot.own(name)
+            self._worker.own(name)
             yield Path(name)
 
     def run(
@@ -105,7 +105,7 @@ class Jail:
             command: the program and its arguments; its working directory is a folder in memory.
             limits: what it may use.
             folder: a host folder that it sees as `seen_as(folder)`.
-            writable: whether it may write there. The folder then belongs to the jail's user. What it leaves there is
+            writable: whether it may write there. The folder then belongs to the sandbox's user. What it leaves there is
                 not to be trusted: it may be links to anywhere.
             stdin: its whole standard input.
             read_only_binds: more host paths, seen under their own names.
@@ -114,19 +114,19 @@ class Jail:
                 bubblewrap it is changed).
 
         Raises:
-            JailError: the jail did not work; the command may not have run.
+            SandboxError: the sandbox did not work; the command may not have run.
         """
         if folder and writable:
-            self._slot.own(folder)
+            self._worker.own(folder)
         written = folder if writable else None
         if self.unsafe:
             return self._run_unprotected(command, limits, written, stdin, environment or {})
-        with Loans(self._slot.uid is not None) as loans, os.fdopen(os.memfd_create("status"), "r+b") as status:
-            binds = bind_arguments(loans, folder=folder, writable=writable, read_only=read_only_binds, overlay=overlay)
-            jail = bubblewrap_arguments(binds, scratch_bytes=limits.scratch_bytes, status=status.fileno())
+        with BindMounts(self._worker.uid is not None) as mounts, os.fdopen(os.memfd_create("status"), "r+b") as status:
+            binds = bind_arguments(mounts, folder=folder, writable=writable, read_only=read_only_binds, overlay=overlay)
+            sandbox = bubblewrap_arguments(binds, scratch_bytes=limits.scratch_bytes, status=status.fileno())
             first = ["prlimit", *limits.prlimit_arguments(), "--", "sh", "-c", _FIRST_PROCESS, "sh"]
             process = start(
-                [*loans.arguments(), *self._slot.become(), *jail, *first, *command],
+                [*mounts.arguments(), *self._worker.become(), *sandbox, *first, *command],
                 environment=_environment(SCRATCH, environment or {}),
                 folder=Path("/"),
                 descriptors=(status.fileno(),),
@@ -136,20 +136,20 @@ class Jail:
             )
             status.seek(0)
             if finished.stopped_by is None and not _has_run(status.read()):
-                raise JailError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
+                raise SandboxError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
         return _with_signal(finished)
 
     def _try_out(self) -> None:
         """Raise ConfigError where bubblewrap is forbidden, as in many containers; done once a process."""
         try:
             self.run(["true"], limits=_TRIAL)
-        except JailError as error:
+        except SandboxError as error:
             self.close()
             raise ConfigError(
                 f"{' '.join(str(error).split())}: bubblewrap does not work here; allow this user to make user "
                 "namespaces (containers: --privileged) or run programs unprotected with --unsafe-no-sandbox"
             ) from error
-        Jail._has_worked = True
+        Sandbox._has_worked = True
 
     def _run_unprotected(
         self,
@@ -159,10 +159,10 @@ class Jail:
         stdin: bytes,
         environment: Mapping[str, str],
     ) -> Finished:
-        own = limits.prlimit_arguments(own_user=self._slot.uid is not None)
+        own = limits.prlimit_arguments(own_user=self._worker.uid is not None)
         with self.new_folder() as scratch:
             process = start(
-                [*self._slot.become(), "prlimit", *own, "--", *command],
+                [*self._worker.become(), "prlimit", *own, "--", *command],
                 environment=_environment(str(scratch), environment),
                 folder=scratch,
             )
@@ -171,7 +171,7 @@ class Jail:
                 stdin=stdin,
                 limits=limits,
                 written=written,
-                kill=lambda: end_unprotected(process, self._slot),
+                kill=lambda: end_unprotected(process, self._worker),
             )
 
 
@@ -180,7 +180,7 @@ def _environment(scratch: str, more: Mapping[str, str]) -> dict[str, str]:
 
 
 def _has_run(status: bytes) -> bool:
-    """Whether bubblewrap reports that the command was started and ended, and not that the jail failed."""
+    """Whether bubblewrap reports that the command was started and ended, and not that the sandbox failed."""
     return any("exit-code" in json.loads(line) for line in status.splitlines())
 
 

@@ -1,0 +1,55 @@
+"""Workers: each has a user id that no other has at the time."""
+
+import os
+import pwd
+
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge import worker_uid
+from multipl_moe.judge.worker_uid import WorkerUid
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives user ids away")
+
+
+@root_only
+def test_workers_have_different_users_none_of_them_root():
+    one, other = WorkerUid(), WorkerUid()
+    assert one.uid != other.uid
+    assert 0 not in (one.uid, other.uid)
+    one.close()
+    other.close()
+
+
+@root_only
+def test_a_user_id_is_taken_until_it_is_closed(monkeypatch):
+    monkeypatch.setattr(worker_uid, "_FIRST_UID", 58_900)
+    monkeypatch.setattr(worker_uid, "_NUM_UIDS", 1)
+    one = WorkerUid()
+    with pytest.raises(ConfigError, match="user ids"):
+        WorkerUid()
+    one.close()
+    again = WorkerUid()
+    assert again.uid == one.uid == 58_900
+    again.close()
+
+
+@root_only
+def test_a_user_of_this_machine_is_left_alone(monkeypatch):
+    def look_up(uid: int) -> None:
+        if uid > 58_901:
+            raise KeyError(uid)
+
+    monkeypatch.setattr(worker_uid, "_FIRST_UID", 58_900)
+    monkeypatch.setattr(pwd, "getpwuid", look_up)
+    worker = WorkerUid()
+    assert worker.uid == 58_902
+    worker.close()
+
+
+def test_without_root_commands_run_as_the_caller(monkeypatch):
+    monkeypatch.setattr(worker_uid.os, "geteuid", lambda: 1000)
+    worker = WorkerUid()
+    assert worker.uid is None
+    assert worker.become() == []
+    worker.close()
