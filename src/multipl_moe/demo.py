@@ -19,12 +19,11 @@ from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.corpus.read.candidates import has_library
 from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
-from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.run_metrics import run_metrics
-from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
@@ -34,9 +33,10 @@ from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
 from multipl_moe.report.verdict_tables import comparison_table
 from multipl_moe.runs.folder import open_run, read_json, write_json
+from multipl_moe.runs.journal import read_journal
 from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
-from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress, read_records
+from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.throughput import measure_throughput
@@ -101,7 +101,7 @@ class Demo:
     def __init__(self, recipe: Recipe, output: Path, minutes: float | None, console: Console) -> None:
         self.recipe, self.output, self.minutes, self.console = recipe, output, minutes, console
         self.seconds_used = 0.0
-        self._ways = Ways(on_checks=self._tell_unfit, on_verdict=write_programs_report)
+        self._options = EvalOptions(on_checks=self._tell_unfit, on_verdict=write_programs_report)
 
     def run(self) -> dict[str, Any]:
         """All steps; returns the content of metrics.json."""
@@ -215,7 +215,7 @@ class Demo:
         begin = time.perf_counter()
         output, name = self._programs(when), {"before": "the base", "after": "the hybrid"}[when]
         try:
-            is_judged = judge_local_model(self.recipe, model, name, output, against=against, ways=self._ways)
+            is_judged = judge_local_model(self.recipe, model, name, output, against=against, options=self._options)
         except ConfigError as error:
             self._tell(f"programs are not run: {error}")
             return
@@ -265,17 +265,17 @@ class Demo:
 
     def _report(self) -> dict[str, Any]:
         before, after = (read_json(self._scores(when)) for when in ("before", "after"))
-        comparison = compare_scores(self.recipe, LanguageScores.from_json(before), LanguageScores.from_json(after))
         metrics = run_metrics(
             self.recipe,
-            comparison,
+            LanguageScores.from_json(before),
+            LanguageScores.from_json(after),
             TrainResult.from_json(read_json(self.output / "training.json")),
             parameters=after["parameters"],
-            health=read_json(self.output / "router_health.json"),
-            routing=after["routing"],
+            against=self.recipe.base,
+            router_health=read_json(self.output / "router_health.json"),
             environment=read_json(self.output / "environment.json"),
         )
-        records, held_out = (read_records(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
+        records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
         if (programs := self._programs("after") / "metrics.json").is_file():
             metrics["programs"] = read_json(programs)
         write_report(self.output, metrics, records, held_out, self.recipe.to_yaml(), self.output / "model")

@@ -80,7 +80,7 @@ def test_ctrl_c_while_training_leaves_a_run_to_go_on_with(run, hybrid, corpus, t
 
 
 def test_ctrl_c_in_eval_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.eval.models.score_languages", interrupt)
+    monkeypatch.setattr("multipl_moe.eval.language_scores.score_languages", interrupt)
     assert_interrupted(run("eval", "deep/out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus, *TWO))
     assert tree(tmp_path) == {}
 

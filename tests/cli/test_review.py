@@ -34,7 +34,11 @@ def test_review_writes_the_model_and_what_changed(run, hybrid, corpus, tmp_path)
 
 
 def test_ctrl_c_while_training_and_while_scoring_leave_a_run_to_go_on_with(run, hybrid, corpus, tmp_path, monkeypatch):
-    places = ["train.review.calibrate_after_review", "eval.review.score_languages", "eval.review.review_metrics"]
+    places = [
+        "train.review.calibrate_after_review",
+        "eval.language_scores.score_languages",
+        "eval.run_metrics.review_metrics",
+    ]
     for number, place in enumerate(places):
         with monkeypatch.context() as patch:
             patch.setattr(f"multipl_moe.{place}", interrupt)
@@ -50,7 +54,7 @@ def test_ctrl_c_while_training_and_while_scoring_leave_a_run_to_go_on_with(run, 
 
 def test_the_run_of_another_stage_is_no_review(run, hybrid, corpus, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.eval.review.score_languages", interrupt)
+        patch.setattr("multipl_moe.eval.language_scores.score_languages", interrupt)
         run("review", hybrid, corpus, "run", *TWO, *SHORT)
     file = tmp_path / "run" / "training.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"stage": "train"}))
@@ -63,7 +67,7 @@ def test_the_run_of_another_stage_is_no_review(run, hybrid, corpus, tmp_path, mo
 def test_sigterm_while_scoring_asks_to_be_requeued(run, hybrid, corpus, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.eval.review.score_languages", terminate)
+        patch.setattr("multipl_moe.eval.language_scores.score_languages", terminate)
         outcome = run("review", hybrid, corpus, "run", *TWO, *SHORT)
     assert outcome.code == 75
     assert "stopped by SIGTERM; the same command with --resume goes on" in outcome.err

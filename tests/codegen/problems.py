@@ -86,4 +86,4 @@ class Echo:
         if len(self.batches) == self._fail_at:
             raise self._error
         self.batches.append(batch)
-        return [Completion(f"{request.place} {request.seed}\u2028é\n", Finish.end) for request in batch]
+        return [Completion(f"{request.key} {request.seed}\u2028é\n", Finish.end) for request in batch]

@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from multipl_moe.codegen.stops import settled_stop
 
 from multipl_moe.codegen.completer import Finish
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
-from multipl_moe.codegen.stops import settled_stop
 from multipl_moe.problems.forms.stops import cut_at_stop
 from tests.codegen.problems import merging_tokenizer, spacing_tokenizer
 
@@ -17,6 +17,7 @@ WORDS = ["a}", "\n}", "}\n\n", "é}", " b", "ab", "b\n"]
 TOKENIZER: Any = merging_tokenizer(*WORDS)
 ENDS = frozenset({TOKENIZER.eos_token_id})
 PIECES = [*WORDS, "a", "b", "\n", "}", " "]
+texts = st.text("ab\n}", max_size=20)
 stop_strings = st.lists(st.text("ab\n}é ", min_size=1, max_size=5), max_size=3)
 
 
@@ -156,3 +157,24 @@ def test_draws_follow_from_the_seed_alone():
 
     assert numbers(row_of(seed=3), 20) == numbers(row_of(seed=3), 20) != numbers(row_of(seed=4), 20)
     assert len(set(numbers(row_of(seed=3), 20))) == 20
+
+
+@given(texts, texts, stop_strings)
+def test_what_is_settled_no_continuation_changes(text, continuation, stops):
+    place = settled_stop(text, stops)
+    if place is not None:
+        assert text[:place] == cut_at_stop(text, stops) == cut_at_stop(text + continuation, stops)
+
+
+@given(texts, stop_strings)
+def test_what_is_not_settled_some_continuation_changes(text, stops):
+    if settled_stop(text, stops) is None:
+        cut = cut_at_stop(text, stops)
+        ends = [stop[size:] for stop in stops for size in range(len(stop))]
+        assert cut == text or any(cut_at_stop(text + end, stops) != cut for end in ends)
+
+
+def test_a_stop_inside_one_that_may_still_come_waits():
+    assert settled_stop("xabc", ["bc", "abcd"]) is None
+    assert settled_stop("xabcd", ["bc", "abcd"]) == 1
+    assert settled_stop("xabce", ["bc", "abcd"]) == 2

@@ -104,7 +104,7 @@ def test_two_runs_do_not_write_one_file(folder):
 def test_a_line_that_is_no_sample_is_named(folder, line):
     with (folder / SAMPLES_FILE).open("a") as stream:
         stream.write(line + "\n")
-    with pytest.raises(OutputError, match="line 4 is no sample"):
+    with pytest.raises(OutputError, match="line 4 is no"):
         read_samples(folder)
 
 

@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from multipl_moe.compare import run as run_module
-from multipl_moe.compare.run import read_scores
+from multipl_moe.compare.run import read_base_scores, read_scores
 from multipl_moe.compare.schema import (
     Comparison,
     WarmStart,
@@ -126,7 +126,8 @@ def test_a_method_without_long_runs_is_compared_on_the_curve_at_the_rates_of_bot
     _, claim = result["claims"]
     assert (claim["tokens"], set(claim["seeds"])) == (256, {"3"})
     folders = [finished / "runs" / f"{name}-0k-lr0.001-seed3-curve" for name in ("slow", "dense-ffn")]
-    ours, theirs = (read_scores(folder) for folder in folders)
+    base = read_base_scores(finished / "base")
+    ours, theirs = (read_scores(folder, base) for folder in folders)
     assert claim["seeds"]["3"] == compare_scores(common_recipe(comparison), theirs, ours)["means"]
 
 

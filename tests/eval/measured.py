@@ -7,7 +7,6 @@ import pytest
 
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.eval.run_metrics import run_metrics
-from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.system.versions import environment
 from multipl_moe.train.freezing import Audit
@@ -78,11 +77,12 @@ def metrics(recipe, before, after, training) -> dict[str, Any]:
     }
     return run_metrics(
         recipe,
-        compare_scores(recipe, before, after),
+        before,
+        after,
         training,
         parameters={"total": 4321, "active": 2222, "trained": 750},
-        health=health,
-        routing=after.routing,
+        against="base",
+        router_health=health,
         environment=environment(),
     )
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from multipl_moe.eval import references
+from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import read_results
-from multipl_moe.eval.programs import Ways
-from multipl_moe.eval.references import check_references, prepare_reference_exam
+from multipl_moe.eval.references import check_references, prepare_reference_set
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.recipe.recipe import load_recipe
 from tests.problems.samples import HUMANEVAL_X
@@ -30,7 +30,7 @@ EVERY = 12
 def checked(data: Path, output: Path) -> dict[str, Any]:
     """The result of checking the references in a folder; all of them pass."""
     recipe = load_recipe(None, {"programs.benchmarks": [f"humaneval-x:{data}"]})
-    metrics = check_references(recipe, prepare_reference_exam(recipe, Ways()), output, Ways())
+    metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), output, EvalOptions())
     assert metrics["not_scored"] == {}
     assert metrics["left_out"] == []
     for language, values in metrics["languages"].items():

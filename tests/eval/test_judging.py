@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.codegen.completer import Completion, Finish
-from multipl_moe.codegen.samples import Place
+from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.eval import judging
+from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import DETAILS_FILE, RESULTS_FILE, judge_samples, read_details, read_results
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.problems.problem import Problem
@@ -40,7 +40,7 @@ def problem(name: str) -> Problem:
 PROBLEMS = [problem(name) for name in BODIES]
 
 
-def samples() -> dict[Place, Completion]:
+def samples() -> dict[SampleKey, Completion]:
     return {
         (asked.key, number): Completion(BODIES[asked.id][0], Finish.stop) for asked in PROBLEMS for number in range(2)
     }
@@ -50,7 +50,7 @@ def samples() -> dict[Place, Completion]:
 def whole(tmp_path_factory, bubblewrap) -> Path:
     """A folder judged without interruption."""
     folder = tmp_path_factory.mktemp("whole")
-    judge_samples(PROBLEMS, samples(), folder)
+    judge_samples(PROBLEMS, samples(), folder, EvalOptions())
     return folder
 
 
@@ -72,7 +72,7 @@ def test_equal_programs_are_judged_once(tmp_path, monkeypatch):
             on_result(task, Judgement(Outcome.passed, "run", "", 0.0, 0.0, 0))
 
     monkeypatch.setattr(judging, "judge_all", judge_all)
-    results = judge_samples(PROBLEMS, samples(), tmp_path)
+    results = judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())
     assert (len(judged), len(results)) == (len(BODIES), 2 * len(BODIES))
 
 
@@ -81,7 +81,8 @@ def test_what_was_judged_is_not_judged_again_but_for_failures_of_the_judge(whole
     failed = json.dumps(json.loads(lines[0]) | {"outcome": "harness_error"}) + "\n"
     (tmp_path / DETAILS_FILE).write_text(failed + "".join(lines[1:]))
     seen = []
-    results = judge_samples(PROBLEMS, samples(), tmp_path, on_progress=lambda done, total: seen.append((done, total)))
+    options = EvalOptions(on_progress=lambda done, total: seen.append((done, total)))
+    results = judge_samples(PROBLEMS, samples(), tmp_path, options)
     total = 2 * len(BODIES)
     assert seen == [(total - 1, total), (total, total)]
     assert results == read_results(whole)
@@ -90,7 +91,7 @@ def test_what_was_judged_is_not_judged_again_but_for_failures_of_the_judge(whole
 def test_another_completion_of_a_sample_is_judged_anew(whole, tmp_path):
     (tmp_path / DETAILS_FILE).write_bytes((whole / DETAILS_FILE).read_bytes())
     changed = samples() | {(PROBLEMS[0].key, 1): Completion("    return n + n + 1", Finish.stop)}
-    results = judge_samples(PROBLEMS, changed, tmp_path)
+    results = judge_samples(PROBLEMS, changed, tmp_path, EvalOptions())
     assert [line["outcome"] for line in results[:2]] == ["passed", "wrong_answer"]
 
 
@@ -98,8 +99,9 @@ def test_another_completion_of_a_sample_is_judged_anew(whole, tmp_path):
 def test_killed_and_started_again_gives_the_same_results(whole, tmp_path, num_lines):
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.eval.test_judging import PROBLEMS, samples\n"
-        "from multipl_moe.eval.judging import judge_samples\n"
-        "judge_samples(PROBLEMS, samples(), Path(sys.argv[1]), on_progress=lambda done, total: print(done, flush=True))"
+        "from multipl_moe.eval.eval_set import EvalOptions\nfrom multipl_moe.eval.judging import judge_samples\n"
+        "options = EvalOptions(on_progress=lambda done, total: print(done, flush=True))\n"
+        "judge_samples(PROBLEMS, samples(), Path(sys.argv[1]), options)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
@@ -110,5 +112,5 @@ def test_killed_and_started_again_gives_the_same_results(whole, tmp_path, num_li
     assert not (tmp_path / RESULTS_FILE).exists()
     with (tmp_path / DETAILS_FILE).open("ab") as torn:
         torn.write(b'{"key": "mine/python/ri')
-    judge_samples(PROBLEMS, samples(), tmp_path)
+    judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())
     assert (tmp_path / RESULTS_FILE).read_bytes() == (whole / RESULTS_FILE).read_bytes()

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from multipl_moe.codegen.completer import Completion, Finish
-from multipl_moe.codegen.generation import generate_samples
-from multipl_moe.codegen.reference import KnownCompleter
+from multipl_moe.codegen.completer import Completion, Finish, KnownCompleter
+from multipl_moe.codegen.generation import completed_by
 from multipl_moe.errors import ConfigError
-from multipl_moe.eval.programs import Ways, evaluate_programs, prepare_exam, read_problems
-from multipl_moe.eval.references import check_references, prepare_reference_exam
+from multipl_moe.eval.eval_set import EvalOptions, prepare_eval_set, read_problems
+from multipl_moe.eval.programs import evaluate_programs
+from multipl_moe.eval.references import check_references, prepare_reference_set
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.recipe import Recipe, load_recipe
@@ -22,7 +22,7 @@ from multipl_moe.runs.decontamination import status_notes, statuses
 from tests.upcycle.conftest import names_in
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
-WAYS = Ways(on_verdict=write_programs_report)
+OPTIONS = EvalOptions(on_verdict=write_programs_report)
 
 
 def recipe(**programs: Any) -> Recipe:
@@ -31,20 +31,17 @@ def recipe(**programs: Any) -> Recipe:
 
 
 def write(answers: KnownCompleter):
-    def complete(problems, folder, on_progress):
-        return generate_samples(problems, answers, Recipe().codegen, folder, on_progress)
-
-    return complete
+    return completed_by(answers, Recipe().codegen)
 
 
-def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None, ways: Ways | None = None):
+def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None, options: EvalOptions | None = None):
     output.mkdir()
-    ways = ways or WAYS
-    exam = prepare_exam(chosen, ways)
-    answers = KnownCompleter("known", {problem.key: text_of(problem) for problem in exam.scored})
-    checks = statuses({"starter": {"status": "checked", "problems": {}}}, exam.benchmarks)
+    options = options or OPTIONS
+    eval_set = prepare_eval_set(chosen, options)
+    answers = KnownCompleter("known", {problem.key: text_of(problem) for problem in eval_set.scored})
+    checks = statuses({"starter": {"status": "checked", "problems": {}}}, eval_set.benchmarks)
     return evaluate_programs(
-        chosen, exam, write(answers), "known", output, against=against, ways=ways, decontamination=checks
+        chosen, eval_set, write(answers), "known", output, against=against, options=options, decontamination=checks
     )
 
 
@@ -76,8 +73,10 @@ def test_the_folder_holds_all_that_the_verdict_rests_on(right):
 
 def test_pages_come_before_the_sign_that_all_is_there(bubblewrap, tmp_path):
     seen = []
-    ways = Ways(on_verdict=lambda output, exam, metrics, against: seen.append((against, names_in(output))))
-    evaluate(recipe(), tmp_path / "out", reference_of, ways=ways)
+    options = EvalOptions(
+        on_verdict=lambda output, eval_set, metrics, against: seen.append((against, names_in(output)))
+    )
+    evaluate(recipe(), tmp_path / "out", reference_of, options=options)
     ((against, names),) = seen
     assert (against, "metrics.json" in names) == (None, False)
     assert set(names_in(tmp_path / "out")) - set(names) == {"metrics.json"}
@@ -100,8 +99,8 @@ def test_what_cannot_be_compared_is_told_before_anything_is_written(right, tmp_p
 
 def test_a_language_without_toolchain_is_named_and_not_scored(bubblewrap, tmp_path):
     found = []
-    ways = replace(WAYS, toolbox=Toolbox(NO_RUBY), on_checks=found.append)
-    metrics = evaluate(recipe(languages=["python", "ruby"]), tmp_path / "out", reference_of, ways=ways)
+    options = replace(OPTIONS, toolbox=Toolbox(NO_RUBY), on_checks=found.append)
+    metrics = evaluate(recipe(languages=["python", "ruby"]), tmp_path / "out", reference_of, options=options)
     assert list(metrics["languages"]) == ["python"]
     assert list(metrics["not_scored"]) == ["ruby"]
     assert "apt install" in metrics["not_scored"]["ruby"]
@@ -111,7 +110,7 @@ def test_a_language_without_toolchain_is_named_and_not_scored(bubblewrap, tmp_pa
 
 def test_where_no_language_can_be_judged_nothing_begins(bubblewrap):
     with pytest.raises(ConfigError, match="ruby: cannot be judged here: "):
-        prepare_exam(recipe(languages=["ruby"]), Ways(toolbox=Toolbox(NO_RUBY)))
+        prepare_eval_set(recipe(languages=["ruby"]), EvalOptions(toolbox=Toolbox(NO_RUBY)))
 
 
 def test_references_pass_and_hollow_tests_are_flagged(bubblewrap, tmp_path):
@@ -127,7 +126,7 @@ def test_references_pass_and_hollow_tests_are_flagged(bubblewrap, tmp_path):
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     chosen = recipe(benchmarks=[str(file)], problems_per_language=None)
     (tmp_path / "out").mkdir()
-    metrics = check_references(chosen, prepare_reference_exam(chosen, Ways()), tmp_path / "out", Ways())
+    metrics = check_references(chosen, prepare_reference_set(chosen, EvalOptions()), tmp_path / "out", EvalOptions())
     cell = metrics["languages"]["python"]["benchmarks"]["mine"]
     assert (cell["tasks"], cell["outcomes"]["passed"]) == (3, 3)
     assert metrics["flags"] == {
@@ -141,7 +140,7 @@ def test_a_set_without_references_cannot_be_checked(tmp_path):
     row = {"id": "a", "language": "python", "prompt": "def f():\n", "tests": "assert f()\n"}
     file.write_text(json.dumps(row) + "\n")
     with pytest.raises(ConfigError, match=r"--reference: none of .*mine\.jsonl has reference solutions"):
-        prepare_reference_exam(recipe(benchmarks=[str(file)]), Ways())
+        prepare_reference_set(recipe(benchmarks=[str(file)]), EvalOptions())
 
 
 def test_a_problem_that_comes_from_two_sets_is_refused():
@@ -173,7 +172,7 @@ def test_another_set_of_problems_is_not_compared(bubblewrap, tmp_path):
 
 
 def test_more_tries_than_samples_are_refused_before_programs_run(bubblewrap, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.eval.programs.judge_samples", lambda *args, **ways: pytest.fail("judged"))
+    monkeypatch.setattr("multipl_moe.eval.programs.judge_samples", lambda *args, **options: pytest.fail("judged"))
     with pytest.raises(ConfigError, match="pass@2 needs at least 2 samples"):
         evaluate(recipe(pass_at=[2]), tmp_path / "out", reference_of)
 
@@ -186,15 +185,17 @@ def test_prompts_that_a_model_cannot_read_fail_and_are_named(bubblewrap, tmp_pat
 
     chosen = recipe()
     (tmp_path / "out").mkdir()
-    exam = prepare_exam(chosen, Ways())
-    metrics = evaluate_programs(chosen, exam, complete, "known", tmp_path / "out", against=None, ways=Ways())
-    assert metrics["did_not_fit"] == [exam.scored[0].key]
+    eval_set = prepare_eval_set(chosen, EvalOptions())
+    metrics = evaluate_programs(
+        chosen, eval_set, complete, "known", tmp_path / "out", against=None, options=EvalOptions()
+    )
+    assert metrics["did_not_fit"] == [eval_set.scored[0].key]
     assert metrics["languages"]["python"]["benchmarks"]["starter"]["outcomes"]["passed"] == 2
     assert "1 prompt too long for the model" in verdict_notes(metrics)[0]
 
 
-def test_an_exam_can_be_cut_to_what_another_model_did(bubblewrap):
-    exam = prepare_exam(recipe(languages=["python", "ruby"]), Ways(toolbox=Toolbox(NO_RUBY)))
-    first = exam.scored[0].key
-    assert [problem.key for problem in exam.only({first}).scored] == [first]
-    assert {problem.language for problem in exam.only({first}).unscored} == {"ruby"}
+def test_a_set_can_be_cut_to_what_another_model_did(bubblewrap):
+    eval_set = prepare_eval_set(recipe(languages=["python", "ruby"]), EvalOptions(toolbox=Toolbox(NO_RUBY)))
+    first = eval_set.scored[0].key
+    assert [problem.key for problem in eval_set.only({first}).scored] == [first]
+    assert {problem.language for problem in eval_set.only({first}).unscored} == {"ruby"}

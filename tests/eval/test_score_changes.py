@@ -1,22 +1,113 @@
-"""Changes of bits per byte: means count programming languages only, intervals follow the recipe."""
+"""Changes of bits per byte: by hand, by coverage, and at the edges; means count programming languages only."""
 
+import numpy as np
 import pytest
 
-from multipl_moe.eval.bootstrap import mean_relative_change, relative_change
+from multipl_moe.eval.bits_per_byte import FileScore
+from multipl_moe.eval.intervals import Estimate
 from multipl_moe.eval.language_scores import LanguageScores
-from multipl_moe.eval.score_changes import compare_scores, describe_scores
+from multipl_moe.eval.score_changes import compare_scores, describe_scores, mean_relative_change
 from multipl_moe.recipe.recipe import validate_recipe
+from tests.train.tiny import scores
 
 
-def test_means_count_programming_languages_only(metrics):
-    assert metrics["means"]["learn"]["change"] == pytest.approx(-0.15)
-    assert metrics["means"]["keep"]["change"] == pytest.approx(0.01)  # English, +50%, stands by itself
-    assert metrics["languages"]["english"]["change"] == pytest.approx(0.5)
+def _change(before: list[FileScore], after: list[FileScore], samples: int = 300, seed: int = 0) -> Estimate:
+    return mean_relative_change([(before, after)], samples=samples, seed=seed)
 
 
-def test_no_mean_where_no_programming_language_has_the_role(before, after):
-    recipe = validate_recipe({"learn": ["rust"], "keep": ["english"]})
-    assert set(compare_scores(recipe, before, after)["means"]) == {"learn"}
+def _drawn(rng: np.random.Generator, change: float, num_files: int) -> tuple[list[FileScore], list[FileScore]]:
+    """Files of like length whose bits change by `change` on average, with noise of 5%."""
+    before = rng.uniform(900, 1100, num_files)
+    after = before * (1 + change + rng.normal(0, 0.05, num_files))
+    return scores(*before.tolist()), scores(*after.tolist())
+
+
+def test_change_is_that_of_the_totals_and_its_interval_spans_the_files_own_changes():
+    # Four draws of two files: both, the first twice, the second twice.
+    change = _change(scores(100, 300), scores(80, 300), samples=4000)
+    assert (change.value, change.low, change.high) == pytest.approx((-0.05, -0.2, 0.0))
+    alone = _change(scores(100), scores(90))
+    assert (alone.low, alone.high) == pytest.approx((-0.1, -0.1))
+
+
+def test_identical_models_change_by_exactly_nothing():
+    before = scores(*np.random.default_rng(0).uniform(50, 5000, 40).tolist(), num_bytes=317)
+    assert mean_relative_change([(before, list(before))] * 3, samples=500, seed=3) == Estimate(0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [scores(1, 2), scores(1, 2, 3, 4), scores(1, 2, 3)[::-1], scores(1, 2, 3, first=1)],
+    ids=["fewer", "more", "another order", "other files"],
+)
+def test_files_that_do_not_pair_are_refused(after: list[FileScore]):
+    with pytest.raises(ValueError, match="same files in the same order"):
+        _change(scores(1, 2, 3), after)
+
+
+def test_interval_covers_the_true_change_about_95_times_in_100():
+    rng = np.random.default_rng(7)
+    changes = [_change(*_drawn(rng, -0.03, 40), samples=400, seed=run) for run in range(200)]
+    covered = sum(change.low <= -0.03 <= change.high for change in changes)
+    assert 180 <= covered <= 198
+    assert all(change.low < change.value < change.high for change in changes)
+
+
+def test_width_is_that_of_the_normal_approximation():
+    before, after = _drawn(np.random.default_rng(4), -0.1, 400)
+    changes = [a.bits / b.bits for b, a in zip(before, after, strict=True)]
+    change = _change(before, after, samples=2000)
+    assert change.high - change.low == pytest.approx(2 * 1.96 * np.std(changes) / 400**0.5, rel=0.1)
+
+
+def test_pairing_takes_the_difference_between_files_out():
+    # Files differ a hundredfold, the change is the same in each: no uncertainty is left.
+    change = _change(scores(10, 100, 1000, 5000), scores(9, 90, 900, 4500))
+    assert change.high - change.low < 1e-9
+
+
+def test_one_seed_gives_one_interval_and_another_seed_another():
+    pair = _drawn(np.random.default_rng(0), -0.05, 20)
+    first, other = _change(*pair, seed=5), _change(*pair, seed=6)
+    assert _change(*pair, seed=5) == first
+    assert other.value == first.value
+    assert (other.low, other.high) != (first.low, first.high)
+
+
+def test_mean_weighs_languages_alike_whatever_their_size():
+    small, large = (scores(100), scores(90)), (scores(10_000), scores(10_000))
+    change = mean_relative_change([small, large], samples=100, seed=0)
+    assert (change.value, change.low, change.high) == pytest.approx((-0.05, -0.05, -0.05))
+
+
+def test_files_are_resampled_within_each_language():
+    # Were files drawn from all languages together, each draw would mix -20% and +20%.
+    down, up = (scores(100, 100), scores(80, 80)), (scores(100, 100), scores(120, 120))
+    change = mean_relative_change([down, up], samples=300, seed=0)
+    assert change.value == pytest.approx(0, abs=1e-12)
+    assert change.high - change.low < 1e-9
+
+
+def test_languages_are_resampled_independently():
+    pair = _drawn(np.random.default_rng(0), -0.05, 30)
+    one = mean_relative_change([pair], samples=1000, seed=0)
+    four = mean_relative_change([pair] * 4, samples=1000, seed=0)
+    assert (four.high - four.low) == pytest.approx((one.high - one.low) / 2, rel=0.2)
+
+
+def test_models_whose_tokenizers_cut_files_at_different_bytes_compare_per_byte():
+    # Half the bytes for half the bits is no change.
+    change = _change(scores(100, 300, num_bytes=100), scores(50, 150, num_bytes=50))
+    assert (change.value, change.low, change.high) == pytest.approx((0, 0, 0))
+
+
+def test_means_count_programming_languages_only(recipe, before, after):
+    result = compare_scores(recipe, before, after)
+    assert result["means"]["learn"]["change"] == pytest.approx(-0.15)
+    assert result["means"]["keep"]["change"] == pytest.approx(0.01)  # English, +50%, stands by itself
+    assert result["languages"]["english"]["change"] == pytest.approx(0.5)
+    no_code = validate_recipe({"learn": ["rust"], "keep": ["english"]})
+    assert set(compare_scores(no_code, before, after)["means"]) == {"learn"}
 
 
 def test_intervals_come_from_the_recipes_seed_and_samples(recipe, before, after):
@@ -24,7 +115,7 @@ def test_intervals_come_from_the_recipes_seed_and_samples(recipe, before, after)
     uneven = [rust[0], rust[1], before.files["rust"][2]]
     after = LanguageScores(after.files | {"rust": uneven}, {})
     result = compare_scores(recipe, before, after)
-    change = relative_change(before.files["rust"], uneven, samples=300, seed=4711)
+    change = _change(before.files["rust"], uneven, samples=300, seed=4711)
     assert result["languages"]["rust"]["interval"] == [change.low, change.high]
     assert change.low < change.high
     pairs = [(before.files[name], after.files[name]) for name in ("rust", "cpp")]

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.eval.programs import Ways
-from multipl_moe.eval.references import check_references, prepare_reference_exam
+from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.eval.references import check_references, prepare_reference_set
 from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.own import add_languages
 from multipl_moe.languages.toolchains import TOOLCHAINS
@@ -32,7 +32,7 @@ def lua() -> dict:
 def test_the_documented_example_judges_its_references(bubblewrap, tables, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     recipe = load_recipe(Path("recipes/lua.yaml"))
-    metrics = check_references(recipe, prepare_reference_exam(recipe, Ways()), tmp_path, Ways())
+    metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), tmp_path, EvalOptions())
     cell = metrics["languages"]["lua"]["benchmarks"]["lua"]
     assert (cell["tasks"], cell["outcomes"]["passed"], metrics["flags"], metrics["not_scored"]) == (2, 2, {}, {})
     broken = [json.loads(line) for line in (tmp_path / "broken" / "results.jsonl").read_text().splitlines()]

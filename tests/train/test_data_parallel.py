@@ -22,7 +22,8 @@ from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.train.progress import TrainingProgress, read_records
+from multipl_moe.runs.journal import read_journal
+from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import train_model
 from tests.distributed import run_processes
@@ -179,7 +180,7 @@ def test_two_processes_train_as_one_at_the_same_global_batch(
     assert ours.keys() == theirs.keys()
     for key, tensor in ours.items():
         torch.testing.assert_close(tensor, theirs[key], rtol=0, atol=1e-4, msg=lambda m, k=key: k + m)
-    lines, expected = (read_records(run / "metrics.jsonl") for run in (folder / name, tmp_path / "one"))
+    lines, expected = (read_journal(run / "metrics.jsonl") for run in (folder / name, tmp_path / "one"))
     assert [line["tokens"] for line in lines] == [line["tokens"] for line in expected]
     for line, other in zip(lines, expected, strict=True):
         for index, layer in other["routers"].items():

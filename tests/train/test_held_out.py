@@ -13,8 +13,9 @@ from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import CorpusError
 from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.runs.journal import read_journal
 from multipl_moe.train.held_out import HeldOut
-from multipl_moe.train.progress import TrainingProgress, read_records
+from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.settings import tokens_per_step
 from multipl_moe.train.trainer import train_model
 from tests.train.conftest import Run
@@ -79,7 +80,7 @@ def test_training_is_the_same_with_and_without_it(world: World, run: Run, tmp_pa
         lines[name] = [record | {"tokens_per_s": 0} for record in records]
     assert lines["with"] == lines["without"]
     assert not (tmp_path / "without" / "held_out.jsonl").exists()
-    records = read_records(tmp_path / "with" / "held_out.jsonl")
+    records = read_journal(tmp_path / "with" / "held_out.jsonl")
     assert [record["loss"] for record in records] == [metrics["eval_loss"] for metrics in seen.metrics]
     assert [record["tokens"] for record in records] == [128 * step for step in range(1, 13)]
     assert set(records[0]["losses"]) == set(world.recipe.languages)

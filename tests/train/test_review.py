@@ -11,7 +11,8 @@ from transformers import TrainerCallback
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.data.calibration_data import calibration_batches
 from multipl_moe.errors import ConfigError, OutputError
-from multipl_moe.eval.review import score_hybrid, segment_experts, shared_share
+from multipl_moe.eval.language_scores import score_folder
+from multipl_moe.eval.run_metrics import segment_experts, shared_share
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.model.statistics import observe_routing
@@ -80,7 +81,7 @@ def test_languages_to_keep_go_to_the_frozen_expert_and_leave_the_segment_experts
     world: World, run: Run, reviewed: TrainResult
 ):
     before, after = (
-        score_hybrid(world.recipe, folder, world.corpus).routing
+        score_folder(world.recipe, folder, world.corpus).routing
         for folder in (run.result.model_folder, reviewed.model_folder)
     )
     gain = {name: _share(after[name]) - _share(before[name]) for name in world.recipe.languages}
@@ -107,7 +108,7 @@ def _experts(routing: Any) -> float:
 def test_without_the_routing_loss_the_share_does_not_rise(world: World, run: Run, tmp_path: Path):
     plain = review_model(_long(world, coefficient=0.0), run.result.model_folder, world.corpus, tmp_path)
     before, after = (
-        score_hybrid(world.recipe, folder, world.corpus).routing["python"]
+        score_folder(world.recipe, folder, world.corpus).routing["python"]
         for folder in (run.result.model_folder, plain.model_folder)
     )
     assert _share(after) < _share(before)

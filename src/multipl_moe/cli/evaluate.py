@@ -1,10 +1,10 @@
 """`multipl-moe eval`."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,73 +26,78 @@ if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
 
 
+_Model = Annotated[str | None, typer.Option(help="Model to evaluate: folder, hub id, GGUF file or smollm2-135m.")]
+_Metric = Annotated[str, typer.Option(help="Metric: pass (programs that pass their tests), or bpb (bits per byte).")]
+_Against = Annotated[
+    str | None,
+    typer.Option(
+        help="Model before, to compare with: the folder of its earlier evaluation (pass), or the model itself (bpb)."
+    ),
+]
+_Corpus = Annotated[Path | None, typer.Option(help="Corpus folder whose held-out files are scored (bpb only).")]
+_Benchmark = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Benchmark to evaluate on (pass only): starter, humaneval, mbpp, multipl-e-humaneval, "
+        "multipl-e-mbpp, humaneval-x, mbxp; NAME:PATH for a local copy; PATH.jsonl for your own set; "
+        "may be repeated. [starter]"
+    ),
+]
+_Languages = Annotated[
+    str | None, typer.Option(help="Languages to evaluate, comma-separated (pass only). [all of the benchmarks]")
+]
+_NumSamples = Annotated[int | None, typer.Option(min=1, help="Number of completions per problem (pass only). [1]")]
+_Temperature = Annotated[
+    float | None, typer.Option(min=0, help="Sampling temperature; 0 takes the likeliest token (pass only). [0]")
+]
+_MaxNewTokens = Annotated[
+    int | None, typer.Option(min=1, help="Maximum number of tokens per completion (pass only). [512]")
+]
+_PassAt = Annotated[str | None, typer.Option(help="Values of k for pass@k, comma-separated (pass only). [1,5,10,100]")]
+_Endpoint = Annotated[
+    str | None,
+    typer.Option(help="Server with OpenAI's interface to evaluate instead of --model, http://HOST/v1 (pass only)."),
+]
+_EndpointModel = Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server (pass only).")]
+_Chat = Annotated[
+    bool, typer.Option("--chat", help="Ask the endpoint by chat, or take --completions for chat answers (pass only).")
+]
+_Completions = Annotated[
+    Path | None,
+    typer.Option(help="JSON-lines file of completions made elsewhere, to evaluate instead of --model (pass only)."),
+]
+_Reference = Annotated[
+    bool,
+    typer.Option(
+        "--reference", help="Check the benchmarks with their own reference solutions, without a model (pass only)."
+    ),
+]
+_Workers = Annotated[
+    int | None, typer.Option(min=1, help="Number of programs to run at a time (pass only). [one per processor]")
+]
+_Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted evaluation (pass only).")]
+
+
 def evaluate(
     output: Annotated[Path, typer.Argument(help="Evaluation folder to create.")],
-    model: Annotated[
-        str | None, typer.Option(help="Model to evaluate: folder, hub id, GGUF file or smollm2-135m.")
-    ] = None,
-    metric: Annotated[
-        str, typer.Option(help="Metric: pass (programs that pass their tests), or bpb (bits per byte).")
-    ] = "pass",
-    against: Annotated[
-        str | None,
-        typer.Option(
-            help="Model before, to compare with: the folder of its earlier evaluation (pass), or the model "
-            "itself (bpb)."
-        ),
-    ] = None,
-    corpus: Annotated[
-        Path | None, typer.Option(help="Corpus folder whose held-out files are scored (bpb only).")
-    ] = None,
-    benchmark: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Benchmark to evaluate on (pass only): starter, humaneval, mbpp, multipl-e-humaneval, "
-            "multipl-e-mbpp, humaneval-x, mbxp; NAME:PATH for a local copy; PATH.jsonl for your own set; "
-            "may be repeated. [starter]"
-        ),
-    ] = None,
-    languages: Annotated[
-        str | None, typer.Option(help="Languages to evaluate, comma-separated (pass only). [all of the benchmarks]")
-    ] = None,
-    num_samples: Annotated[
-        int | None, typer.Option(min=1, help="Number of completions per problem (pass only). [1]")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(min=0, help="Sampling temperature; 0 takes the likeliest token (pass only). [0]")
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of tokens per completion (pass only). [512]")
-    ] = None,
-    pass_at: Annotated[
-        str | None, typer.Option(help="Values of k for pass@k, comma-separated (pass only). [1,5,10,100]")
-    ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(help="Server with OpenAI's interface to evaluate instead of --model, http://HOST/v1 (pass only)."),
-    ] = None,
-    endpoint_model: Annotated[
-        str | None, typer.Option(help="Name of the model on the --endpoint server (pass only).")
-    ] = None,
-    chat: Annotated[
-        bool,
-        typer.Option("--chat", help="Ask the endpoint by chat, or take --completions for chat answers (pass only)."),
-    ] = False,
-    completions: Annotated[
-        Path | None,
-        typer.Option(help="JSON-lines file of completions made elsewhere, to evaluate instead of --model (pass only)."),
-    ] = None,
-    reference: Annotated[
-        bool,
-        typer.Option(
-            "--reference", help="Check the benchmarks with their own reference solutions, without a model (pass only)."
-        ),
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of programs to run at a time (pass only). [one per processor]")
-    ] = None,
+    model: _Model = None,
+    metric: _Metric = "pass",
+    against: _Against = None,
+    corpus: _Corpus = None,
+    benchmark: _Benchmark = None,
+    languages: _Languages = None,
+    num_samples: _NumSamples = None,
+    temperature: _Temperature = None,
+    max_new_tokens: _MaxNewTokens = None,
+    pass_at: _PassAt = None,
+    endpoint: _Endpoint = None,
+    endpoint_model: _EndpointModel = None,
+    chat: _Chat = False,
+    completions: _Completions = None,
+    reference: _Reference = False,
+    workers: _Workers = None,
     unsafe_no_sandbox: Unsafe = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted evaluation (pass only).")] = False,
+    resume: _Resume = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
     learn: Learn = None,
@@ -119,20 +124,13 @@ def evaluate(
         "codegen.temperature": temperature,
         "codegen.max_new_tokens": max_new_tokens,
     }
-    from multipl_moe.eval.pass_at_k import require_samples
-
     chosen = recipe_from_flags(recipe, settings, flags)
+    sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
     if metric == "bpb":
-        _require_model_of_bpb(model, corpus, endpoint, completions, reference)
-        assert model is not None
-        assert corpus is not None
-        _bits_per_byte(chosen, model, corpus, output, against)
+        _bits_per_byte(chosen, sources, corpus, output, against)
     elif metric == "pass":
-        sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
         _require_one_source(sources, corpus, endpoint_model, against, chat)
-        if completions is None:
-            require_samples(chosen.programs.pass_at, chosen.codegen.num_samples)
-        _enter(output, chosen, resume)
+        _enter(output, chosen, sources, resume)
         _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
     else:
         raise ConfigError(f"--metric: {metric!r} is not known; use pass or bpb")
@@ -145,22 +143,8 @@ def _numbers(flag: str, text: str | None) -> list[int] | None:
     return None if names is None else [int(name) for name in names]
 
 
-def _require_model_of_bpb(
-    model: str | None, corpus: Path | None, endpoint: str | None, completions: Path | None, reference: bool
-) -> None:
-    problems = []
-    if model is None:
-        problems.append("--model: needed for bpb, which reads the model's probabilities")
-    if corpus is None:
-        problems.append("--corpus: needed for bpb, a folder that `multipl-moe corpus` wrote")
-    if endpoint is not None or completions is not None or reference:
-        problems.append("--endpoint, --completions, --reference: only for --metric pass; leave them out")
-    if problems:
-        raise ConfigError(problems)
-
-
 def _require_one_source(
-    sources: dict[str, object], corpus: Path | None, endpoint_model: str | None, against: str | None, chat: bool
+    sources: Mapping[str, Any], corpus: Path | None, endpoint_model: str | None, against: str | None, chat: bool
 ) -> None:
     problems = []
     given = [flag for flag, value in sources.items() if value]
@@ -179,10 +163,13 @@ def _require_one_source(
         raise ConfigError(problems)
 
 
-def _enter(output: Path, recipe: "Recipe", resume: bool) -> None:
-    """Check that the folder may be used; it is created when the first step begins to write."""
+def _enter(output: Path, recipe: "Recipe", sources: Mapping[str, Any], resume: bool) -> None:
+    """Check samples and folder, before anything costs time; the first step that writes creates the folder."""
+    from multipl_moe.eval.pass_at_k import require_samples
     from multipl_moe.recipe.recipe import load_recipe
 
+    if sources["--completions"] is None:
+        require_samples(recipe.programs.pass_at, recipe.codegen.num_samples)
     if not output.exists():
         return
     if not resume:
@@ -206,7 +193,9 @@ def _removed_if_refused(output: Path) -> Iterator[None]:
         raise
 
 
-def _bits_per_byte(recipe: "Recipe", model: str, corpus: Path, output: Path, against: str | None) -> None:
+def _bits_per_byte(
+    recipe: "Recipe", sources: Mapping[str, Any], corpus: Path | None, output: Path, against: str | None
+) -> None:
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.eval.models import evaluate_models
     from multipl_moe.report.tables import result_table, scores_table
@@ -214,6 +203,16 @@ def _bits_per_byte(recipe: "Recipe", model: str, corpus: Path, output: Path, aga
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.system.staging import refuse_existing, staged_folder
 
+    problems = []
+    model = sources["--model"]
+    if model is None:
+        problems.append("--model: needed for bpb, which reads the model's probabilities")
+    if corpus is None:
+        problems.append("--corpus: needed for bpb, a folder that `multipl-moe corpus` wrote")
+    if any(sources[flag] for flag in ("--endpoint", "--completions", "--reference")):
+        problems.append("--endpoint, --completions, --reference: only for --metric pass; leave them out")
+    if problems or model is None or corpus is None:
+        raise ConfigError(problems)
     refuse_existing(output)
     require_folders(corpus=corpus)
     keep_freed_memory()
@@ -230,32 +229,38 @@ def _programs(
     recipe: "Recipe",
     output: Path,
     against: str | None,
-    sources: dict[str, object],
+    sources: Mapping[str, Any],
     endpoint_model: str | None,
     chat: bool,
     unsafe: bool,
 ) -> None:
-    from multipl_moe.cli.programs import completions_of, show_verdict, ways_shown
-    from multipl_moe.eval.programs import evaluate_programs, prepare_exam
-    from multipl_moe.eval.references import check_references, prepare_reference_exam
+    from multipl_moe.cli.programs import completions_of, options_shown, show_verdict
+    from multipl_moe.eval.eval_set import prepare_eval_set
+    from multipl_moe.eval.programs import evaluate_programs
+    from multipl_moe.eval.references import check_references, prepare_reference_set
     from multipl_moe.runs.decontamination import record_of_model, statuses
     from multipl_moe.runs.folder import open_run
     from multipl_moe.system.allocator import keep_freed_memory
 
     keep_freed_memory()
-    with _removed_if_refused(output), ways_shown(unsafe) as ways:
+    with _removed_if_refused(output), options_shown(unsafe) as options:
         if sources["--reference"]:
-            exam = prepare_reference_exam(recipe, ways)
+            eval_set = prepare_reference_set(recipe, options)
             open_run(output, recipe)
-            metrics = check_references(recipe, exam, output, ways)
+            metrics = check_references(recipe, eval_set, output, options)
         else:
-            exam = prepare_exam(recipe, ways)
-            name, complete = completions_of(recipe, sources, endpoint_model, chat, exam)
+            eval_set = prepare_eval_set(recipe, options)
+            name, complete = completions_of(recipe, sources, endpoint_model, chat, eval_set)
             open_run(output, recipe)
-            before = None if against is None else Path(against)
-            record = record_of_model(Path(str(sources["--model"]))) if sources["--model"] else None
-            checks = statuses(record, exam.benchmarks)
+            record = record_of_model(Path(sources["--model"])) if sources["--model"] else None
             metrics = evaluate_programs(
-                recipe, exam, complete, name, output, against=before, ways=ways, decontamination=checks
+                recipe,
+                eval_set,
+                complete,
+                name,
+                output,
+                against=None if against is None else Path(against),
+                options=options,
+                decontamination=statuses(record, eval_set.benchmarks),
             )
     show_verdict(metrics, output)

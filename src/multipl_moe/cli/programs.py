@@ -9,13 +9,14 @@ from multipl_moe.cli.app import console
 
 if TYPE_CHECKING:
     from multipl_moe.codegen.completer import Completer
-    from multipl_moe.eval.programs import Complete, Exam, Ways
+    from multipl_moe.codegen.generation import Complete
+    from multipl_moe.eval.eval_set import EvalOptions, EvalSet
     from multipl_moe.judge.preflight import LanguageCheck
     from multipl_moe.recipe.recipe import Recipe
 
 
 def completions_of(
-    recipe: "Recipe", sources: Mapping[str, Any], endpoint_model: str | None, chat: bool, exam: "Exam"
+    recipe: "Recipe", sources: Mapping[str, Any], endpoint_model: str | None, chat: bool, eval_set: "EvalSet"
 ) -> tuple[str, "Complete"]:
     """Name of a model, and what makes its completions.
 
@@ -24,41 +25,39 @@ def completions_of(
         sources: one of `--model`, `--endpoint` and `--completions` has a value.
         endpoint_model: the server's name of the model.
         chat: whether answers are those of a chat.
-        exam: a file may hold completions of its problems that are not scored here.
+        eval_set: a file may hold completions of its problems that are not scored here.
     """
     from multipl_moe.codegen.endpoint import EndpointCompleter
     from multipl_moe.codegen.from_file import import_samples
-    from multipl_moe.codegen.generation import generate_samples
+    from multipl_moe.codegen.generation import completed_by
     from multipl_moe.codegen.local import LocalCompleter
     from multipl_moe.problems.extract import completion_of_answer
 
     extract = completion_of_answer if chat else None
     if (file := sources["--completions"]) is not None:
         return str(file), lambda problems, folder, on_progress: import_samples(
-            problems, file, folder, extract, ignored=exam.unscored
+            problems, file, folder, extract, ignored=eval_set.unscored
         )
     if (url := sources["--endpoint"]) is not None:
         assert endpoint_model is not None
         completer: Completer = EndpointCompleter(url, endpoint_model, extract=extract)
     else:
         completer = LocalCompleter.load(sources["--model"], recipe.codegen)
-    return completer.name, lambda problems, folder, on_progress: generate_samples(
-        problems, completer, recipe.codegen, folder, on_progress
-    )
+    return completer.name, completed_by(completer, recipe.codegen)
 
 
 @contextmanager
-def ways_shown(unsafe: bool) -> Iterator["Ways"]:
-    """Ways of an evaluation that draw a bar for each step, name languages that cannot be judged and write the pages."""
+def options_shown(unsafe: bool) -> Iterator["EvalOptions"]:
+    """Options of an evaluation that draw a bar a step, name languages that cannot be judged and write the pages."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from multipl_moe.eval.programs import Ways
+    from multipl_moe.eval.eval_set import EvalOptions
     from multipl_moe.report.programs import write_programs_report
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
-        yield Ways(
+        yield EvalOptions(
             unsafe=unsafe,
             on_step=lambda title: progress.reset(task, description=title, total=None),
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),

@@ -64,16 +64,16 @@ def review(
     keep_freed_memory()
     result = _train(chosen, model, corpus, output)
 
-    from multipl_moe.eval.language_scores import LanguageScores
-    from multipl_moe.eval.review import review_metrics, score_hybrid
+    from multipl_moe.eval.language_scores import LanguageScores, score_folder
+    from multipl_moe.eval.run_metrics import review_metrics
     from multipl_moe.report.review import routing_table
 
     file = output / "scores_before.json"
     if not file.is_file():
         with console.status("scoring the model as it was"):
-            write_json(file, score_hybrid(chosen, model, corpus).to_json())
+            write_json(file, score_folder(chosen, model, corpus).to_json())
     with console.status("scoring the reviewed model"):
-        after = score_hybrid(chosen, result.model_folder, corpus)
+        after = score_folder(chosen, result.model_folder, corpus)
     metrics = review_metrics(chosen, LanguageScores.from_json(read_json(file)), after, result, against=model)
     write_json(output / "metrics.json", metrics)
     console.print(result_table(metrics))

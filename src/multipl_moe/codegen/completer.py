@@ -1,12 +1,17 @@
 """What asks for a completion, what comes back, and who makes it."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
 from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.codegen import CodegenSection
+
+SampleKey = tuple[str, int]
+"""Key of the problem and number of the sample."""
 
 
 class Finish(StrEnum):
@@ -22,12 +27,9 @@ class Finish(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One sample of one problem.
+    """One sample of one problem; samples count from 0.
 
-    Attributes:
-        problem: what is to be completed.
-        sample: number of the sample, from 0.
-        seed: of its drawing, 63 bits; follows from the run's seed, the problem's key and the sample alone.
+    The seed of its drawing, 63 bits, follows from the run's seed, the problem's key and the sample alone.
     """
 
     problem: Problem
@@ -35,8 +37,8 @@ class Request:
     seed: int
 
     @property
-    def place(self) -> tuple[str, int]:
-        """Where its completion is found: problem key and sample."""
+    def key(self) -> SampleKey:
+        """Where its completion is found."""
         return self.problem.key, self.sample
 
 
@@ -73,6 +75,23 @@ class Completer(Protocol):
             UserError: it cannot be done, and why.
         """
         ...
+
+
+class KnownCompleter:
+    """Answers each problem with a text that is known, by the problem's key: references, to check a benchmark."""
+
+    def __init__(self, name: str, texts: Mapping[str, str]) -> None:
+        self.name = name
+        self._texts = dict(texts)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """A digest of the texts."""
+        return {"texts": hashlib.sha256(json.dumps(sorted(self._texts.items())).encode()).hexdigest()}
+
+    def complete(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
+        """The known completion of each problem."""
+        return [Completion(self._texts[request.problem.key], Finish.end) for request in batch]
 
 
 def request_of(problem: Problem, sample: int, seed: int) -> Request:

@@ -13,20 +13,13 @@ from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCrite
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from multipl_moe.codegen.completer import Completion, Finish
-from multipl_moe.codegen.stops import settled_stop
 from multipl_moe.problems.forms.stops import cut_at_stop
 
 
 class Row:
-    """A completion that grows token by token.
+    """A completion that grows token by token: at least one of a prompt, and at least one to add.
 
-    Args:
-        prompt: tokens of the prompt, at least one.
-        stops: strings that end the text.
-        max_new_tokens: most tokens to add, at least 1.
-        seed: of the row's draws.
-        tokenizer: the model's.
-        ends: tokens with which the model ends its text.
+    It ends at the first of the strings `stops` or of the tokens `ends`; `seed` decides its draws.
     """
 
     def __init__(
@@ -101,6 +94,23 @@ class Row:
         return self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
+def settled_stop(text: str, stops: Sequence[str]) -> int | None:
+    """Where the earliest stop string of a growing text begins, once nothing that follows can change it, else None.
+
+    A stop that is complete does not yet decide: with the stops "bc" and "abcd" the text "abc" may still turn out to
+    have its first stop at "a". So the cut does not depend on the size of the pieces in which the text comes.
+    """
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    if not places:
+        return None
+    first = min(places)
+    for stop in stops:
+        for size in range(1, len(stop)):
+            if len(text) - size < first and text.endswith(stop[:size]):
+                return None
+    return first
+
+
 class RowEnds(StoppingCriteria):
     """Hands each row its new token and ends those that have ended."""
 
@@ -118,12 +128,7 @@ class RowDraws(LogitsProcessor):
     """Leaves of each row's tokens only one: the one that the row's own number draws.
 
     The tokens divide the interval from 0 to 1 by their probabilities, in the order of the vocabulary; the token in
-    whose part the number falls is drawn.
-
-    Args:
-        rows: in the order of the batch.
-        temperature: divides the logits, > 0.
-        top_p: the likeliest tokens that together have at least this probability are kept, in (0, 1].
+    whose part the number falls is drawn. The temperature is above 0, top_p in (0, 1].
     """
 
     def __init__(self, rows: Sequence[Row], temperature: float, top_p: float) -> None:

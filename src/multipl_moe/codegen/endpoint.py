@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _NUM_STOPS = 4  # the interface allows no more; the cut in the answer knows them all
+_TIMEOUT_S = 300.0  # of one request
 _SEED_BITS = 31  # some servers take no longer ones
 _ROOM = re.compile(r"(?:context (?:length|size)|model length)\D{0,20}?(\d+)")
 _PROMPT = re.compile(r"\b(\d+) (?:input tokens|(?:tokens )?(?:in|from) (?:the|your) (?:input|messages|prompt))")
@@ -38,7 +39,6 @@ class EndpointCompleter:
         extract: for chat, `completion_of_answer`: the completion that an answer means; None asks for completions.
         token: of the server; default: the variable OPENAI_API_KEY, or none.
         concurrency: requests under way at a time.
-        timeout_s: of one request.
         max_retries: attempts after the first, where the server is busy, fails or cannot be reached.
 
     Raises:
@@ -53,7 +53,6 @@ class EndpointCompleter:
         extract: Callable[[Problem, str], str] | None = None,
         token: str | None = None,
         concurrency: int = 8,
-        timeout_s: float = 300.0,
         max_retries: int = 4,
     ) -> None:
         try:
@@ -68,7 +67,7 @@ class EndpointCompleter:
         self._client: dict[str, Any] = {
             "base_url": url,
             "api_key": token,
-            "timeout": timeout_s,
+            "timeout": _TIMEOUT_S,
             "max_retries": max_retries,
         }
 
@@ -86,8 +85,7 @@ class EndpointCompleter:
         """A completion for each request.
 
         Raises:
-            ConfigError: the server cannot be reached or refuses, or its context is too small for each of several
-                problems; says why and what to do.
+            ConfigError: the server cannot be reached or refuses, or its context is too small for every problem.
         """
         return asyncio.run(self._complete_all(batch, settings))
 
@@ -138,7 +136,7 @@ class EndpointCompleter:
             return self._reason_if_too_long(error)
 
     def _reason_if_too_long(self, error: Any) -> str:
-        """What the server says, in one line; raises the error where it is about something else."""
+        """What the server says; raises the error where it is about something else."""
         reason = " ".join(str(error).split())
         if not any(sign in f"{error.code} {reason}".lower() for sign in _TOO_LONG):
             raise error
@@ -162,7 +160,7 @@ class EndpointCompleter:
         openai, where = self._openai, f"endpoint: {self._url}"
         reason = " ".join(str(error).split())
         if isinstance(error, openai.APITimeoutError):
-            return ConfigError(f"{where} did not answer in {self._client['timeout']:g} s; is it overloaded?")
+            return ConfigError(f"{where} did not answer in {_TIMEOUT_S:g} s; is it overloaded?")
         if isinstance(error, openai.APIConnectionError):
             return ConfigError(f"{where} cannot be reached ({reason}); is the server running, and the address right?")
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):

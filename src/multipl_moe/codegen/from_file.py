@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.codegen.completer import Completion, Finish
+from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.codegen.generation import digests_of, require_distinct
-from multipl_moe.codegen.samples import Origin, Place, SamplesFile
+from multipl_moe.codegen.samples import Origin, SamplesFile
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.problem import Problem
@@ -25,7 +25,7 @@ def import_samples(
     folder: Path,
     extract: Callable[[Problem, str], str] | None = None,
     ignored: Sequence[Problem] = (),
-) -> dict[Place, Completion]:
+) -> dict[SampleKey, Completion]:
     """Take the completions in `file` over into a folder's samples.jsonl.
 
     A line names its problem by key (benchmark/language/id) or by id, where the id alone could be in several languages
@@ -34,12 +34,10 @@ def import_samples(
 
     Args:
         problems: what the completions are for.
-        file: JSON lines with a problem (key, task_id, name, id, problem_id) and its text, one or a list (completion,
-            completions, generation, generations, solution, solutions).
-        folder: gets samples.jsonl and codegen.json; created if need be.
+        file: JSON lines with a problem (`_ID_FIELDS`) and its text, one or a list (`_TEXT_FIELDS`).
+        folder: created if need be.
         extract: for chat answers, `completion_of_answer`: the completion that an answer means.
-        ignored: problems that the file may name beside those, such as those of a language that is not scored here;
-            lines that name only these are passed over.
+        ignored: problems of which lines are passed over, such as those of a language that is not scored here.
 
     Returns:
         The samples, in the order of the problems; as many for each.
@@ -68,7 +66,7 @@ def import_samples(
         problems=digests_of(problems),
     )
     with SamplesFile(folder, origin) as output:
-        output.append((place, sample) for place, sample in samples.items() if place not in output.samples)
+        output.append((key, sample) for key, sample in samples.items() if key not in output.samples)
     return samples
 
 
@@ -83,7 +81,12 @@ def _texts_of(
         if not line.strip():
             continue
         where = f"completions: {file}, line {number}"
-        record = _record(where, line)
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise ConfigError(f"{where} is no JSON object; give one object a line")
         name = next((str(record[field]) for field in _ID_FIELDS if field in record), None)
         if name is None:
             raise ConfigError(f"{where} names no problem; give it one of {', '.join(_ID_FIELDS)}")
@@ -120,16 +123,6 @@ def _names(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
     return names
 
 
-def _record(where: str, line: bytes) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        raise ConfigError(f"{where} is no JSON object; give one object a line")
-    return record
-
-
 def _texts(where: str, record: dict[str, Any]) -> list[str]:
     """The completions of a line, which can be written to files: halves of surrogate pairs are replaced."""
     values = next((record[field] for field in _TEXT_FIELDS if field in record), None)
@@ -145,25 +138,28 @@ def _describe_unknown(file: Path, unknown: list[str], known: list[str]) -> str:
     for name in distinct[:_NUM_NAMED]:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
         named.append(f"{name} (nearest: {near[0]})" if near else name)
-    more = f" and {len(distinct) - _NUM_NAMED} more" if len(distinct) > _NUM_NAMED else ""
     return (
-        f"completions: {file} names {len(distinct)} unknown problems: {', '.join(named)}{more}; "
+        f"completions: {file} names {len(distinct)} unknown problems: {_listed(named, len(distinct))}; "
         "choose the benchmark and languages that it was made for"
     )
 
 
 def _require_all(problems: Sequence[Problem], file: Path, texts: dict[str, list[str]]) -> int:
     """The number of samples of every problem; raises ConfigError when it is not the same for all."""
-    num_samples = max(len(texts[problem.key]) for problem in problems)
-    short = [problem.key for problem in problems if len(texts[problem.key]) < max(num_samples, 1)]
+    num_samples = max(1, *(len(texts[problem.key]) for problem in problems))
+    short = [problem.key for problem in problems if len(texts[problem.key]) < num_samples]
     if short:
-        named = ", ".join(f"{key} ({len(texts[key])} of {max(num_samples, 1)})" for key in short[:_NUM_NAMED])
-        more = f" and {len(short) - _NUM_NAMED} more" if len(short) > _NUM_NAMED else ""
+        named = [f"{key} ({len(texts[key])} of {num_samples})" for key in short[:_NUM_NAMED]]
         raise ConfigError(
-            f"completions: {file} lacks completions of {len(short)} problems: {named}{more}; "
+            f"completions: {file} lacks completions of {len(short)} problems: {_listed(named, len(short))}; "
             "add them, empty ones where the model gave none"
         )
     return num_samples
+
+
+def _listed(named: list[str], count: int) -> str:
+    """The first of so many, and how many more there are."""
+    return ", ".join(named) + (f" and {count - len(named)} more" if count > len(named) else "")
 
 
 def _completion(problem: Problem, text: str, extract: Callable[[Problem, str], str] | None) -> Completion:

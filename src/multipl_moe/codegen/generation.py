@@ -8,14 +8,22 @@ written.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from multipl_moe.codegen.completer import Completer, Completion, Request, request_of
-from multipl_moe.codegen.samples import Origin, Place, SamplesFile
+from multipl_moe.codegen.completer import Completer, Completion, Request, SampleKey, request_of
+from multipl_moe.codegen.samples import Origin, SamplesFile
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.codegen import CodegenSection
+
+Complete = Callable[[Sequence[Problem], Path, Callable[[int, int], None]], Mapping[SampleKey, Completion]]
+"""Makes the samples of problems into a folder and tells of its progress: a model, an endpoint, or a file."""
+
+
+def completed_by(completer: Completer, settings: CodegenSection) -> Complete:
+    """`generate_samples` with this completer."""
+    return lambda problems, folder, on_progress: generate_samples(problems, completer, settings, folder, on_progress)
 
 
 def generate_samples(
@@ -24,15 +32,11 @@ def generate_samples(
     settings: CodegenSection,
     folder: Path,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[Place, Completion]:
-    """Complete every problem, going on with what `folder` holds already.
+) -> dict[SampleKey, Completion]:
+    """Complete every problem, going on with what `folder` holds already; it is created if need be.
 
-    Args:
-        problems: of any sets and languages; a later run may add sets or languages to those in the folder.
-        completer: who writes.
-        settings: how.
-        folder: gets samples.jsonl and codegen.json; created if need be.
-        on_progress: called with the number of samples that are done and their total, at first and after each batch.
+    A later run may add sets or languages to those in the folder. `on_progress` is called with the number of samples
+    that are done and their total, at first and after each batch.
 
     Returns:
         The samples of these problems, in the order of the problems.
@@ -49,8 +53,19 @@ def generate_samples(
         settings=settings.model_dump(mode="json"),
         problems=digests_of(problems),
     )
+    keys = [(problem.key, sample) for problem in problems for sample in range(settings.num_samples)]
     with SamplesFile(folder, origin) as file:
-        return _generate(batches, problems, completer, settings, file, on_progress)
+        num_done = sum(key in file.samples for key in keys)
+        on_progress(num_done, len(keys))
+        for batch in batches:
+            if all(request.key in file.samples for request in batch):
+                continue
+            made = zip(batch, completer.complete(batch, settings), strict=True)
+            new = [(request.key, text) for request, text in made if request.key not in file.samples]
+            file.append(new)
+            num_done += len(new)
+            on_progress(num_done, len(keys))
+        return {key: file.samples[key] for key in keys}
 
 
 def plan_batches(problems: Sequence[Problem], settings: CodegenSection) -> list[list[Request]]:
@@ -69,28 +84,6 @@ def plan_batches(problems: Sequence[Problem], settings: CodegenSection) -> list[
         size = settings.batch_sequences
         batches += [requests[begin : begin + size] for begin in range(0, len(requests), size)]
     return batches
-
-
-def _generate(
-    batches: list[list[Request]],
-    problems: Sequence[Problem],
-    completer: Completer,
-    settings: CodegenSection,
-    file: SamplesFile,
-    on_progress: Callable[[int, int], None],
-) -> dict[Place, Completion]:
-    places = [(problem.key, sample) for problem in problems for sample in range(settings.num_samples)]
-    num_done = sum(place in file.samples for place in places)
-    on_progress(num_done, len(places))
-    for batch in batches:
-        if all(request.place in file.samples for request in batch):
-            continue
-        made = zip(batch, completer.complete(batch, settings), strict=True)
-        new = [(request.place, text) for request, text in made if request.place not in file.samples]
-        file.append(new)
-        num_done += len(new)
-        on_progress(num_done, len(places))
-    return {place: file.samples[place] for place in places}
 
 
 def _groups(problems: Sequence[Problem]) -> dict[str, list[Problem]]:

@@ -35,10 +35,7 @@ class LocalCompleter:
     A prompt that fills the model's positions has an empty completion that ends by length; where a prompt leaves less
     room than max_new_tokens, the completion ends when the room does.
 
-    Args:
-        name: what people call the model.
-        model: dense or hybrid, in evaluation mode; used by nothing else at the same time.
-        tokenizer: the model's.
+    The model, dense or hybrid, is in evaluation mode and used by nothing else at the same time.
     """
 
     def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

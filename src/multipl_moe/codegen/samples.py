@@ -1,27 +1,19 @@
-"""The samples of a run on disk: `samples.jsonl`, which only grows, and `codegen.json`, which says how they were made.
+"""The samples of a run on disk: the journal `samples.jsonl`, and `codegen.json`, which says how they were made."""
 
-A batch is appended in one write and synced, so a run may be killed at any moment: of its last line the part that was
-written is cut when the file is opened again.
-"""
-
-import fcntl
-import json
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.codegen.completer import Completion, Finish
+from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.errors import OutputError
 from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.runs.journal import append_to_journal, mend_journal, read_journal
+from multipl_moe.system.file_lock import file_lock
 
 SAMPLES_FILE = "samples.jsonl"
 ORIGIN_FILE = "codegen.json"
-
-Place = tuple[str, int]
-"""Key of the problem and number of the sample."""
 
 
 @dataclass(frozen=True)
@@ -55,64 +47,60 @@ class SamplesFile:
     def __init__(self, folder: Path, origin: Origin) -> None:
         self._folder, self._origin = folder, origin
         self._file = folder / SAMPLES_FILE
-        self.samples: dict[Place, Completion] = {}
+        self._held = ExitStack()
+        self.samples: dict[SampleKey, Completion] = {}
 
     def __enter__(self) -> "SamplesFile":
-        with _writing(self._folder):
+        with _writing(self._folder), ExitStack() as stack:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            self._lock()
-            content = self._file.read_bytes()
-            with _writing(self._folder):
-                _settle_origin(self._folder, self._origin, is_new=not content)
-            self._num_bytes = content.rfind(b"\n") + 1
-            self._cut()
-            self.samples.update(_parse(self._file, content[: self._num_bytes]))
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+            try:
+                stack.enter_context(file_lock(self._file, wait=False))
+            except BlockingIOError:
+                raise OutputError(
+                    f"output: another run is writing {self._file}; wait for its end or choose another folder"
+                ) from None
+            _settle_origin(self._folder, self._origin, is_new=self._file.stat().st_size == 0)
+            mend_journal(self._file)
+            self.samples.update(read_samples(self._folder))
+            self._held = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._cut()
-        os.close(self._descriptor)
+        mend_journal(self._file)
+        self._held.close()
 
-    def append(self, completions: Iterable[tuple[Place, Completion]]) -> None:
+    def append(self, completions: Iterable[tuple[SampleKey, Completion]]) -> None:
         """Add samples that are not there yet; they are on disk when this returns."""
         new = dict(completions)
-        lines = "".join(_line(place, completion) for place, completion in new.items()).encode()
-        remaining = memoryview(lines)
+        lines = [
+            {"key": key, "sample": sample, "completion": completion.text, "finish": completion.finish}
+            for (key, sample), completion in new.items()
+        ]
         with _writing(self._folder):
-            while remaining:
-                remaining = remaining[os.write(self._descriptor, remaining) :]
-            os.fsync(self._descriptor)
-        self._num_bytes += len(lines)
+            append_to_journal(self._file, lines)
         self.samples.update(new)
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                f"output: another run is writing {self._file}; wait for its end or choose another folder"
-            ) from None
 
-    def _cut(self) -> None:
-        """Take away what is not whole: a line that a kill tore, or a batch that Ctrl-C or a full disk did."""
-        if os.fstat(self._descriptor).st_size > self._num_bytes:
-            os.ftruncate(self._descriptor, self._num_bytes)
-
-
-def read_samples(folder: Path) -> dict[Place, Completion]:
-    """The samples in a folder, in the order of the file, less a torn last line; none where there is no file.
+def read_samples(folder: Path) -> dict[SampleKey, Completion]:
+    """The samples in a folder, in the order of the file; none where there is no file.
 
     Raises:
-        OutputError: a line is none of ours.
+        OutputError: a line is none of ours, or repeats a sample.
     """
     file = folder / SAMPLES_FILE
-    content = file.read_bytes() if file.is_file() else b""
-    return _parse(file, content[: content.rfind(b"\n") + 1])
+    samples: dict[SampleKey, Completion] = {}
+    for number, line in enumerate(read_journal(file), start=1):
+        try:
+            key = line["key"], line["sample"]
+            completion = Completion(line["completion"], Finish(line["finish"]))
+        except (ValueError, KeyError):
+            raise OutputError(
+                f"output: {file}, line {number} is no sample; remove the line, or choose another folder"
+            ) from None
+        if key in samples:
+            raise OutputError(f"output: {file}, line {number} repeats a sample; remove it, or choose another folder")
+        samples[key] = completion
+    return samples
 
 
 @contextmanager
@@ -160,26 +148,3 @@ def _differences(recorded: Origin, origin: Origin) -> list[str]:
     if changed:
         found.append(f"other problems of {', '.join(changed)}")
     return found
-
-
-def _line(place: Place, completion: Completion) -> str:
-    key, sample = place
-    values = {"key": key, "sample": sample, "completion": completion.text, "finish": completion.finish}
-    return json.dumps(values, ensure_ascii=False) + "\n"
-
-
-def _parse(file: Path, content: bytes) -> dict[Place, Completion]:
-    samples: dict[Place, Completion] = {}
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
-        try:
-            values = json.loads(line)
-            place = values["key"], values["sample"]
-            completion = Completion(values["completion"], Finish(values["finish"]))
-        except (ValueError, KeyError, TypeError):
-            raise OutputError(
-                f"output: {file}, line {number} is no sample; remove the line, or choose another folder"
-            ) from None
-        if place in samples:
-            raise OutputError(f"output: {file}, line {number} repeats a sample; remove it, or choose another folder")
-        samples[place] = completion
-    return samples

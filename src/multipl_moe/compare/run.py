@@ -1,6 +1,6 @@
 """One run of a comparison: from the base to a scored and judged model, every step kept, so that it goes on."""
 
-import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,17 +11,18 @@ from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.compare.schema import Run, WarmStart
-from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import OutputError
+from multipl_moe.eval.bits_per_byte import FileScore
+from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.eval.judging import RESULTS_FILE
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
-from multipl_moe.eval.programs import Ways
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.programs import write_programs_report
-from multipl_moe.runs.folder import open_run, read_json, write_json
+from multipl_moe.runs.folder import open_run, read_json, write_json, write_text
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
@@ -31,6 +32,7 @@ from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 
 METRICS_FILE = "metrics.json"
+SCORES_FILE = "scores.json"
 
 
 def require_same_settings(run: Run, folder: Path) -> None:
@@ -53,7 +55,7 @@ class RunFolder:
         folder: of the run; entered again after an interruption.
         base: folder of the base model.
         corpus: that all runs share.
-        base_folder: holds the base's scores.json and programs/, to compare with.
+        base_folder: holds the base's scores and programs/, to compare with.
         console: where to tell what happens.
     """
 
@@ -65,7 +67,7 @@ class RunFolder:
         """Do what is missing; without `keep_model` the weights are removed once everything is measured."""
         recipe = self._enter()
         start = self.base if not recipe.train.trains_hybrid else self._upcycle(recipe)
-        training = self._train(recipe, start, self.folder)
+        training = self._train(train_model, recipe, start, self.folder)
         metrics = {
             "method": self.run.method,
             "is_long": self.run.is_long,
@@ -79,7 +81,8 @@ class RunFolder:
             metrics |= both_stages(warm, metrics)
         if self.run.review:
             folder = self.folder / "review"
-            metrics["review"] = self._measure(recipe, self._train_routers(recipe, folder), folder)
+            reviewed = self._train(review_model, recipe, self.folder / "model", folder)
+            metrics["review"] = self._measure(recipe, reviewed, folder)
         if programs and (self.base_folder / "programs" / METRICS_FILE).is_file():
             metrics["programs"] = self._judge(recipe)
         metrics["environment"] = read_json(self.folder / "environment.json")
@@ -104,16 +107,18 @@ class RunFolder:
         if self.run.warm_start is not None:
             warm_recipe = _warm_recipe(recipe, self.run.warm_start)
             open_run(self.folder / "warm_start", warm_recipe)
-            self._train(warm_recipe, self.base, self.folder / "warm_start")
+            self._train(train_model, warm_recipe, self.base, self.folder / "warm_start")
         upcycle(recipe, hybrid, corpus=self.corpus)
         return hybrid
 
-    def _train(self, recipe: Recipe, start: Path, output: Path) -> TrainResult:
-        done = output / "training.json"
-        if done.is_file():
+    def _train(self, train: Any, recipe: Recipe, start: Path, output: Path) -> TrainResult:
+        """Stage 1 (`train_model`) or stage 2 (`review_model`), unless it is done."""
+        if (done := output / "training.json").is_file():
             return TrainResult.from_json(read_json(done))
+        if not output.is_dir():
+            open_run(output, recipe)
         with TrainingProgress(output, tokens_per_step(recipe), self.console) as progress:
-            return train_model(
+            return train(
                 recipe,
                 start,
                 self.corpus,
@@ -122,72 +127,71 @@ class RunFolder:
                 on_interrupt=lambda: self.console.print(INTERRUPT_NOTE),
             )
 
-    def _train_routers(self, recipe: Recipe, output: Path) -> TrainResult:
-        """Stage 2, on the trained model."""
-        done = output / "training.json"
-        if done.is_file():
-            return TrainResult.from_json(read_json(done))
-        if not output.is_dir():
-            open_run(output, recipe)
-        with TrainingProgress(output, tokens_per_step(recipe), self.console) as progress:
-            return review_model(
-                recipe,
-                self.folder / "model",
-                self.corpus,
-                output,
-                callbacks=[progress],
-                on_interrupt=lambda: self.console.print(INTERRUPT_NOTE),
-            )
-
     def _measure(self, recipe: Recipe, training: TrainResult, folder: Path) -> dict[str, Any]:
         """What a stage cost and did: scores of the model in its folder against the base's."""
-        file = folder / "scores.json"
-        if not file.is_file():
-            model = load_model(folder / "model")
-            write_scores(file, model, folder / "model", self.corpus, recipe, parameters=_parameters(model))
+        base = read_base_scores(self.base_folder)
+        if not (folder / SCORES_FILE).is_file():
+            model, tokenizer = load_model(folder / "model"), AutoTokenizer.from_pretrained(folder / "model")
+            scores = score_languages(model, tokenizer, self.corpus, recipe)
+            write_scores(folder, scores, parameters=_parameters(model))
         return {
             "tokens": training.tokens,
             "seconds": training.seconds,
             "tokens_per_s": training.tokens / training.seconds,
-            "parameters": read_json(file)["parameters"] | {"trained": training.audit.num_trained},
+            "parameters": read_json(folder / SCORES_FILE)["parameters"] | {"trained": training.audit.num_trained},
             "frozen_sha256": training.frozen_sha256,
             "against": recipe.base,
-            **compare_scores(recipe, read_scores(self.base_folder), read_scores(folder)),
+            **compare_scores(recipe, base, read_scores(folder, base)),
         }
 
     def _judge(self, recipe: Recipe) -> dict[str, Any]:
-        folder = self.folder / "programs"
+        """Solved problems, compared with the base's where its results are at hand, as they are not in a stored form."""
+        folder, before = self.folder / "programs", self.base_folder / "programs"
         if not (folder / METRICS_FILE).is_file():
-            against = self.base_folder / "programs"
             judge_local_model(
                 recipe,
                 self.folder / "model",
                 self.run.name,
                 folder,
-                against=against,
-                ways=Ways(on_verdict=write_programs_report),
+                against=before if (before / RESULTS_FILE).is_file() else None,
+                options=EvalOptions(on_verdict=write_programs_report),
             )
-        return read_json(folder / METRICS_FILE)
+        verdict = read_json(folder / METRICS_FILE)
+        return {"languages": count_solved(verdict), "decontamination": verdict["decontamination"]}
 
 
-def write_scores(file: Path, model: Any, folder: Path, corpus: Path, recipe: Recipe, **more: Any) -> None:
-    """Score a model's held-out files by language into a JSON file, beside what else is to be noted."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    write_json(file, score_languages(model, tokenizer, corpus, recipe).to_json() | more)
+def read_base_scores(folder: Path) -> LanguageScores:
+    """The base's scores, with the names of the files that all runs are scored on."""
+    return LanguageScores.from_json(read_json(folder / SCORES_FILE))
 
 
-def held_out_sha256(corpus: Path, recipe: Recipe) -> str:
-    """Hash of the held-out files that runs are scored on: their languages, paths and texts."""
-    digest = hashlib.sha256()
-    for language in recipe.languages:
-        for file in read_documents(corpus, "validation", language, recipe.eval.files_per_language):
-            digest.update(f"{language}\0{file.path}\0{file.text}\0".encode())
-    return digest.hexdigest()
+def write_scores(folder: Path, scores: LanguageScores, *, parameters: dict[str, int]) -> None:
+    """Write what a run has of its own: bits, bytes and tokens of each file, in the order of the base's."""
+    rows = {
+        name: [[score.bits, score.num_bytes, score.num_tokens] for score in files]
+        for name, files in scores.files.items()
+    }
+    write_text(folder / SCORES_FILE, json.dumps({"parameters": parameters, "scores": rows}) + "\n")
 
 
-def read_scores(folder: Path) -> LanguageScores:
-    """What `write_scores` wrote into a run's scores.json."""
-    return LanguageScores.from_json(read_json(folder / "scores.json"))
+def read_scores(folder: Path, base: LanguageScores) -> LanguageScores:
+    """What `write_scores` wrote, with the names of the base's files."""
+    files = {
+        name: [FileScore(score.path, *row) for score, row in zip(base.files[name], rows, strict=True)]
+        for name, rows in read_json(folder / SCORES_FILE)["scores"].items()
+    }
+    return LanguageScores(files, {})
+
+
+def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
+    """Passed and all problems by language, each with one sample or more, over the benchmarks of a verdict."""
+    counts = {}
+    for language, entry in verdict["languages"].items():
+        cells = entry["benchmarks"].values()
+        tasks = sum(cell["tasks"] for cell in cells)
+        passed = sum(cell["tasks"] * cell["pass_at_k"]["1"]["value"] for cell in cells)
+        counts[language] = {"role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks}
+    return counts
 
 
 def both_stages(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

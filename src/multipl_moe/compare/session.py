@@ -3,21 +3,26 @@
 Layout: comparison.yaml, corpus/, base/, runs/NAME/, and as results comparison.json, comparison.png, comparison.md.
 """
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense
 from multipl_moe.compare.result import comparison_result
-from multipl_moe.compare.run import METRICS_FILE, RunFolder, held_out_sha256, require_same_settings, write_scores
+from multipl_moe.compare.run import METRICS_FILE, SCORES_FILE, RunFolder, require_same_settings
 from multipl_moe.compare.schema import Comparison, Run, common_recipe, load_comparison, planned_runs
+from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.errors import ConfigError, OutputError, UserError
+from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.eval.language_scores import score_languages
 from multipl_moe.eval.local_programs import judge_local_model
-from multipl_moe.eval.programs import Ways
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.folder import read_json, write_json, write_text
@@ -27,15 +32,10 @@ COMPARISON_FILE = "comparison.yaml"
 
 
 class ComparisonSession:
-    """Carries out a comparison.
+    """Carries out a comparison in the folder `output`, to create or to go on in.
 
-    Args:
-        comparison: what to compare.
-        output: folder of the comparison, to create or to go on in.
-        console: where to tell what happens.
-        only: keys of the methods to run now; default: all. Another process may run others in the same folder, once
-            the base is scored.
-        keep_models: whether the trained weights stay after they were measured.
+    Of its methods those named in `only` are run now; another process may run others in the same folder, once the base
+    is scored. With `keep_models` the trained weights stay after they were measured.
     """
 
     def __init__(
@@ -116,19 +116,19 @@ class ComparisonSession:
     def _measure_base(self, base: Path) -> None:
         folder, corpus = self.output / "base", self.output / "corpus"
         folder.mkdir(exist_ok=True)
-        scores, held_out = folder / "scores.json", held_out_sha256(corpus, self.recipe)
-        if not scores.is_file():
+        file, held_out = folder / SCORES_FILE, _held_out_sha256(corpus, self.recipe)
+        if not file.is_file():
             self.console.print("[bold]base[/bold]")
-            write_scores(scores, load_dense(base), base, corpus, self.recipe, held_out_sha256=held_out)
-        elif read_json(scores).get("held_out_sha256") != held_out:
+            scores = score_languages(load_dense(base), AutoTokenizer.from_pretrained(base), corpus, self.recipe)
+            write_json(file, scores.to_json() | {"held_out_sha256": held_out})
+        elif read_json(file).get("held_out_sha256") != held_out:
             raise OutputError(
-                f"output: {scores} was measured on other held-out files than those of {corpus} (built from other "
+                f"output: {file} was measured on other held-out files than those of {corpus} (built from other "
                 "versions of the sources?); start in a new folder, as scores could not be compared"
             )
         if self.comparison.programs and not (folder / "programs" / METRICS_FILE).is_file():
-            judge_local_model(
-                self.recipe, base, "base", folder / "programs", ways=Ways(on_verdict=write_programs_report)
-            )
+            options = EvalOptions(on_verdict=write_programs_report)
+            judge_local_model(self.recipe, base, "base", folder / "programs", options=options)
 
     def _finish(self, run: Run, base: Path) -> None:
         folder = RunFolder(
@@ -147,13 +147,19 @@ class ComparisonSession:
     def _write_result(self, runs: list[Run]) -> dict[str, Any]:
         folders = {run.name: self._folder(run) for run in runs}
         finished = {name: folder for name, folder in folders.items() if (folder / METRICS_FILE).is_file()}
-        base_programs = self.output / "base" / "programs" / METRICS_FILE
-        result = comparison_result(
-            self.comparison, finished, base_programs=read_json(base_programs) if base_programs.is_file() else None
-        )
+        result = comparison_result(self.comparison, finished, self.output / "base")
         write_json(self.output / "comparison.json", result)
         write_comparison(self.output, result)
         return result
 
     def _tell(self, message: str) -> None:
         self.console.print(f"  {message}", highlight=False, markup=False)
+
+
+def _held_out_sha256(corpus: Path, recipe: Recipe) -> str:
+    """Hash of the held-out files that runs are scored on: their languages, paths and texts."""
+    digest = hashlib.sha256()
+    for language in recipe.languages:
+        for file in read_documents(corpus, "validation", language, recipe.eval.files_per_language):
+            digest.update(f"{language}\0{file.path}\0{file.text}\0".encode())
+    return digest.hexdigest()

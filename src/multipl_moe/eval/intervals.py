@@ -1,4 +1,4 @@
-"""95% intervals of a rate over tasks: Wilson's where a task passes or not, else a bootstrap over clusters of tasks."""
+"""Measured means with 95% intervals: the one bootstrap, and Wilson's interval where a task passes or not."""
 
 import math
 from collections.abc import Sequence
@@ -14,11 +14,16 @@ _Z = NormalDist().inv_cdf(_HIGH / 100)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured mean and its 95% interval."""
+    """A measured mean, or a change of one, and its 95% interval."""
 
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of_draws(cls, value: float, draws: np.ndarray) -> "Estimate":
+        """The interval that holds the middle 95% of (samples,) values of resampled data."""
+        return cls(value, *np.percentile(draws, [_LOW, _HIGH]).tolist())
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class TaskScores:
     def mean(self) -> float:
         """Mean over the tasks."""
         return float(np.mean(self.values))
+
+
+def resample(num_units: int, samples: int, generator: np.random.Generator) -> np.ndarray:
+    """(samples, num_units) indices: in each row as many units as there are, drawn with replacement."""
+    return generator.integers(num_units, size=(samples, num_units))
 
 
 def wilson(passed: float, tasks: int) -> Estimate:
@@ -67,8 +77,7 @@ def estimate_mean_rate(languages: Sequence[Sequence[TaskScores]], *, samples: in
 
 def estimate_difference(languages: Sequence[Sequence[TaskScores]], *, samples: int, seed: int) -> Estimate:
     """Mean of paired differences, after - before of each task, resampled by cluster (Miller 2024, arXiv 2411.00640)."""
-    draws = bootstrap_means(languages, samples=samples, seed=seed)
-    return Estimate(mean_of_languages(languages), *np.percentile(draws, [_LOW, _HIGH]).tolist())
+    return Estimate.of_draws(mean_of_languages(languages), bootstrap_means(languages, samples=samples, seed=seed))
 
 
 def mean_of_languages(languages: Sequence[Sequence[TaskScores]]) -> float:
@@ -77,18 +86,12 @@ def mean_of_languages(languages: Sequence[Sequence[TaskScores]]) -> float:
 
 
 def bootstrap_means(languages: Sequence[Sequence[TaskScores]], *, samples: int, seed: int) -> np.ndarray:
-    """(samples,) values of `mean_of_languages` with whole clusters drawn with replacement.
+    """(samples,) values of `mean_of_languages`, given the sets of each, with whole clusters resampled.
 
     A problem that is hard in one language is hard in others; drawing it in all languages at once keeps that.
-
-    Args:
-        languages: for each language its sets.
-        samples: bootstrap resamples.
-        seed: of the resampling.
     """
-    names = _clusters(languages)
-    position = {name: index for index, name in enumerate(names)}
-    counts = _draw_clusters(len(names), samples, seed)
+    position = {name: index for index, name in enumerate(_clusters(languages))}
+    counts = _cluster_counts(len(position), samples, seed)
     means = [np.mean([_weighted_means(scores, counts, position) for scores in sets], axis=0) for sets in languages]
     return np.mean(means, axis=0)
 
@@ -99,20 +102,20 @@ def _resampled_rate(languages: Sequence[Sequence[TaskScores]], samples: int, see
     Where all tasks score alike, resampling sees no spread although few tasks prove little: the interval is then
     Wilson's with the clusters as tasks, the widest that so many numbers between 0 and 1 can have.
     """
-    value = mean_of_languages(languages)
-    draws = bootstrap_means(languages, samples=samples, seed=seed)
-    low, high = np.percentile(draws, [_LOW, _HIGH]).tolist()
-    if high - low < 1e-12:
+    estimate = estimate_difference(languages, samples=samples, seed=seed)
+    if estimate.high - estimate.low < 1e-12:
         clusters = len(_clusters(languages))
-        return wilson(value * clusters, clusters)
-    return Estimate(value, low, high)
+        return wilson(estimate.value * clusters, clusters)
+    return estimate
 
 
 @lru_cache(maxsize=4)
-def _draw_clusters(num_clusters: int, samples: int, seed: int) -> np.ndarray:
+def _cluster_counts(num_clusters: int, samples: int, seed: int) -> np.ndarray:
     """(samples, num_clusters) how often each cluster is drawn; a verdict asks for the same draws many times."""
-    chances = np.full(num_clusters, 1 / num_clusters)
-    return np.random.default_rng(seed).multinomial(num_clusters, chances, size=samples).astype(np.float64)
+    drawn = resample(num_clusters, samples, np.random.default_rng(seed))
+    places = drawn + num_clusters * np.arange(samples)[:, None]
+    counts = np.bincount(places.ravel(), minlength=samples * num_clusters)
+    return counts.reshape(samples, num_clusters).astype(np.float64)
 
 
 def _clusters(languages: Sequence[Sequence[TaskScores]]) -> list[str]:

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from multipl_moe.checkpoints.loading import ready_for_evaluation, require_positions
+from multipl_moe.checkpoints.loading import load_model, ready_for_evaluation, require_positions
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -93,3 +93,8 @@ def score_languages(
             files[language] = score_files(model, tokenizer, texts, recipe.eval)
         on_language(language)
     return LanguageScores(files, routing)
+
+
+def score_folder(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:
+    """`score_languages` of the model in a folder, dense or hybrid."""
+    return score_languages(load_model(folder), AutoTokenizer.from_pretrained(folder), corpus, recipe)

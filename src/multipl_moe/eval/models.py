@@ -3,11 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from multipl_moe.checkpoints.base import resolve_base
-from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.eval.language_scores import LanguageScores, score_languages
+from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.score_changes import compare_scores, describe_scores
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.versions import environment
@@ -25,8 +22,8 @@ def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | No
     Returns:
         JSON-ready; with `against`, the keys of metrics.json for languages and means.
     """
-    before = _score(recipe, resolve_base(against), corpus) if against is not None else None
-    after = _score(recipe, model, corpus)
+    before = score_folder(recipe, resolve_base(against), corpus) if against is not None else None
+    after = score_folder(recipe, model, corpus)
     result = describe_scores(recipe, after) if before is None else compare_scores(recipe, before, after)
     return result | {
         "model": str(model),
@@ -36,7 +33,3 @@ def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | No
         "recipe": recipe.to_values(),
         "environment": environment(),
     }
-
-
-def _score(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:
-    return score_languages(load_model(folder), AutoTokenizer.from_pretrained(folder), corpus, recipe)

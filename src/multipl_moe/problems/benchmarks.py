@@ -17,7 +17,7 @@ from multipl_moe.problems.starter_set import read_starter
 
 
 @dataclass(frozen=True)
-class Wish:
+class BenchmarkSpec:
     """Which of a benchmark's problems to read.
 
     Attributes:
@@ -31,19 +31,19 @@ class Wish:
     official_stops: bool = False
 
 
-BENCHMARKS: Mapping[str, Callable[[Wish], list[Problem]]] = {
-    "starter": lambda wish: read_starter(wish.languages),
-    "humaneval": lambda wish: read_human_eval(wish.path),
-    "mbpp": lambda wish: read_mbpp(wish.path),
-    "mbpp-sanitized": lambda wish: read_mbpp(wish.path, sanitized=True),
-    "multipl-e-humaneval": lambda wish: read_multipl_e(
-        "humaneval", wish.path, languages=wish.languages, official_stops=wish.official_stops
+BENCHMARKS: Mapping[str, Callable[[BenchmarkSpec], list[Problem]]] = {
+    "starter": lambda spec: read_starter(spec.languages),
+    "humaneval": lambda spec: read_human_eval(spec.path),
+    "mbpp": lambda spec: read_mbpp(spec.path),
+    "mbpp-sanitized": lambda spec: read_mbpp(spec.path, sanitized=True),
+    "multipl-e-humaneval": lambda spec: read_multipl_e(
+        "humaneval", spec.path, languages=spec.languages, official_stops=spec.official_stops
     ),
-    "multipl-e-mbpp": lambda wish: read_multipl_e(
-        "mbpp", wish.path, languages=wish.languages, official_stops=wish.official_stops
+    "multipl-e-mbpp": lambda spec: read_multipl_e(
+        "mbpp", spec.path, languages=spec.languages, official_stops=spec.official_stops
     ),
-    "humaneval-x": lambda wish: read_humaneval_x(wish.path),
-    "mbxp": lambda wish: read_mbxp(wish.path),
+    "humaneval-x": lambda spec: read_humaneval_x(spec.path),
+    "mbxp": lambda spec: read_mbxp(spec.path),
 }
 
 
@@ -56,19 +56,19 @@ def read_benchmark(
         spec: a name of the table; `NAME:PATH` for a local copy of it (a file, or a folder with one file a language);
             or the path of a user's own set, `PATH.jsonl` or `PATH.jsonl.gz`.
         languages: only these; all if None.
-        official_stops: see `Wish`.
+        official_stops: see `BenchmarkSpec`.
 
     Raises:
         ConfigError: an unknown name, a path that is not there, a file in another format, a key used twice, or no
             problem left.
     """
     name, colon, path = spec.partition(":")
-    wish = Wish(Path(path) if colon else None, languages, official_stops)
+    wanted = BenchmarkSpec(Path(path) if colon else None, languages, official_stops)
     if name in BENCHMARKS:
         if colon and (name == "starter" or not path):
             remedy = "" if name == "starter" else f" or '{name}:PATH'"
             raise ConfigError(f"benchmark '{spec}': write '{name}'{remedy}")
-        problems = BENCHMARKS[name](wish)
+        problems = BENCHMARKS[name](wanted)
     elif spec.endswith((".jsonl", ".jsonl.gz")):
         problems = read_own(Path(spec))
     else:

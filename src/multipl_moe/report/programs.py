@@ -5,8 +5,8 @@ from typing import Any
 
 from multipl_moe.codegen.samples import read_samples
 from multipl_moe.errors import UserError
+from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.eval.judging import read_details, read_results
-from multipl_moe.eval.programs import Exam
 from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.runs.decontamination import status_notes
@@ -15,12 +15,12 @@ from multipl_moe.runs.folder import read_json
 _PNG_DPI = 150
 
 
-def write_programs_report(output: Path, exam: Exam, metrics: dict[str, Any], against: Path | None) -> None:
+def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, Any], against: Path | None) -> None:
     """Write problems.html and programs.png.
 
     Args:
         output: folder of the evaluation.
-        exam: what the model was evaluated on.
+        eval_set: what the model was evaluated on.
         metrics: the verdict, as in metrics.json.
         against: folder of the evaluation of the model before.
 
@@ -32,7 +32,9 @@ def write_programs_report(output: Path, exam: Exam, metrics: dict[str, Any], aga
         models.insert(0, _answers_in(against, _model_name(against)))
     notes = status_notes(metrics["decontamination"])
     page = output / "problems.html"
-    write_problems_page(page, exam.problems, models, flags=exam.flags, not_scored=exam.not_scored, notes=notes)
+    write_problems_page(
+        page, eval_set.problems, models, flags=eval_set.flags, not_scored=eval_set.not_scored, notes=notes
+    )
     verdict_plot(metrics).savefig(output / "programs.png", dpi=_PNG_DPI)
 
 

@@ -1,12 +1,12 @@
 """The folder for what is made once and used again: converted bases, and what toolchains compile once."""
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from multipl_moe.errors import OutputError
+from multipl_moe.system.file_lock import file_lock
 
 
 def cache_folder() -> Path:
@@ -23,13 +23,12 @@ def cache_lock(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: the parent cannot be written.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_name(f".{folder.name}.lock").open("w")
-    except OSError as error:
-        raise OutputError(
-            f"caches: {folder.parent} cannot be written ({error.strerror}); set MULTIPL_MOE_CACHE to another folder"
-        ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(file_lock(folder.with_name(f".{folder.name}.lock"), wait=True))
+        except OSError as error:
+            raise OutputError(
+                f"caches: {folder.parent} cannot be written ({error.strerror}); set MULTIPL_MOE_CACHE to another folder"
+            ) from error
         yield

@@ -1,12 +1,12 @@
 """Writing outputs whole or not at all: a staging folder beside the target, renamed into place at the end."""
 
-import fcntl
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from multipl_moe.errors import OutputError, TasksUnfinishedError, UserError
+from multipl_moe.system.file_lock import file_lock
 
 _LOCK = "lock"
 
@@ -64,9 +64,9 @@ def resumable_folder(output: Path, can_go_on: Callable[[Path], bool]) -> Iterato
     refuse_existing(output)
     staging = _staging_of(output)
     create_folder(staging, output)
-    with (staging / _LOCK).open("w") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(file_lock(staging / _LOCK, wait=False))
         except OSError:
             raise OutputError(f"output: {output} is being made by another process; wait for it or stop it") from None
         if not can_go_on(staging):

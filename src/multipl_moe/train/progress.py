@@ -1,6 +1,5 @@
 """What a training run tells while it goes: a progress bar, and metrics as JSON lines."""
 
-import json
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from multipl_moe.model.decoder import decoder_of
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.router_health import ROUTERS, extreme_ratios
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
-from multipl_moe.runs.folder import write_text
+from multipl_moe.runs.journal import append_to_journal, read_journal, write_journal
 from multipl_moe.system.launch import is_main
 from multipl_moe.train.collapse import collapse_signs
 from multipl_moe.train.trackers import router_scalars
@@ -142,27 +141,12 @@ class TrainingProgress(TrainerCallback):
         """Drop the lines after the checkpoint that a resumed run starts from."""
         for file in (self.file, self.held_out_file):
             if is_main() and file.is_file():
-                records = [record for record in read_records(file) if record["step"] <= step]
-                write_text(file, "".join(f"{json.dumps(record)}\n" for record in records))
+                write_journal(file, [record for record in read_journal(file) if record["step"] <= step])
 
 
 def _append(file: Path, record: dict[str, Any]) -> None:
     if is_main():
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record) + "\n")
-
-
-def read_records(file: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl or held_out.jsonl, if there is one, less a last line that a kill cut off."""
-    records = []
-    if not file.is_file():
-        return records
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
+        append_to_journal(file, [record])
 
 
 def describe_health(layers: dict[int, dict[str, Any]], moe: MoeConfig) -> str:

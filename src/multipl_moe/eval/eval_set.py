@@ -1,0 +1,121 @@
+"""What a model's programs are judged on, read and tried before anything costs time, and how that is carried out."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge.preflight import LanguageCheck, preflight
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.own import add_languages
+from multipl_moe.languages.nonce import Nonce
+from multipl_moe.problems.benchmarks import read_benchmark
+from multipl_moe.problems.forms import program_of, tests_run
+from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe.recipe import Recipe
+
+_NO_TESTS = "its tests hold no assertion"
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """How an evaluation is carried out; none of it changes a verdict.
+
+    Attributes:
+        unsafe: run programs without the sandbox.
+        on_step: told what begins.
+        on_progress: called with what is done of the step and what there is to do.
+        on_checks: told what the preflight found, before anything is generated.
+        on_verdict: writes the pages (`report.programs`): folder, set, metrics, and folder of the model before. Called
+            before metrics.json, the sign that all is there, is written.
+    """
+
+    unsafe: bool = False
+    on_step: Callable[[str], None] = lambda title: None
+    on_progress: Callable[[int, int], None] = lambda done, total: None
+    on_checks: Callable[[Mapping[str, LanguageCheck]], None] = lambda checks: None
+    on_verdict: Callable[[Path, "EvalSet", dict[str, Any], Path | None], None] = lambda *verdict: None
+    toolbox: Toolbox = field(default_factory=Toolbox)
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """What a model is evaluated on.
+
+    Attributes:
+        problems: all that were asked for.
+        not_scored: languages that cannot be judged here, and why.
+        flags: problems whose tests prove nothing, by key, and why.
+    """
+
+    problems: list[Problem]
+    not_scored: dict[str, str]
+    flags: dict[str, str]
+
+    @property
+    def scored(self) -> list[Problem]:
+        """Problems in languages that can be judged."""
+        return [problem for problem in self.problems if problem.language not in self.not_scored]
+
+    @property
+    def unscored(self) -> list[Problem]:
+        """The other ones."""
+        return [problem for problem in self.problems if problem.language in self.not_scored]
+
+    @property
+    def benchmarks(self) -> set[str]:
+        """Names of the sets that the problems come from."""
+        return {problem.benchmark for problem in self.problems}
+
+    def only(self, keys: Collection[str]) -> "EvalSet":
+        """The problems of these keys alone; what is not scored stays named."""
+        kept = [problem for problem in self.problems if problem.key in keys or problem.language in self.not_scored]
+        return replace(self, problems=kept)
+
+
+def prepare_eval_set(recipe: Recipe, options: EvalOptions, problems: list[Problem] | None = None) -> EvalSet:
+    """Read the problems, or take those given instead of the recipe's, and try the toolchains that they need.
+
+    Raises:
+        ConfigError: a benchmark cannot be read, or no language of the problems can be judged here.
+    """
+    problems = read_problems(recipe) if problems is None else problems
+    flags = {problem.key: _NO_TESTS for problem in problems if tests_run(problem) == 0}
+    return EvalSet(problems, _unfit_languages(problems, options), flags)
+
+
+def read_problems(recipe: Recipe) -> list[Problem]:
+    """The problems of the recipe's benchmarks, in the languages that it names.
+
+    Raises:
+        ConfigError: a benchmark cannot be read, or a problem comes from two of them.
+    """
+    chosen = recipe.programs
+    add_languages(recipe.own_languages)
+    problems: dict[str, Problem] = {}
+    for spec in chosen.benchmarks:
+        seen: Counter[str] = Counter()
+        for problem in read_benchmark(spec, chosen.languages, official_stops=chosen.official_stops):
+            seen[problem.language] += 1
+            if chosen.problems_per_language is not None and seen[problem.language] > chosen.problems_per_language:
+                continue
+            if problem.key in problems:
+                raise ConfigError(f"programs.benchmarks: {problem.key} comes from two of them; name each set once")
+            problems[problem.key] = problem
+    return list(problems.values())
+
+
+def _unfit_languages(problems: list[Problem], options: EvalOptions) -> dict[str, str]:
+    wants: dict[str, set[str]] = {}
+    for problem in problems:
+        program = program_of(problem, problem.reference or "", Nonce(0, 0))
+        wants.setdefault(problem.language, set()).update(program.wants)
+    options.on_step("trying the toolchains")
+    checks = preflight(wants, wants=wants, unsafe=options.unsafe, toolbox=options.toolbox)
+    options.on_checks(checks)
+    unfit = {name: check.problem for name, check in checks.items() if check.problem is not None}
+    if len(unfit) == len(checks):
+        raise ConfigError([f"{name}: cannot be judged here: {reason}" for name, reason in unfit.items()])
+    return unfit
