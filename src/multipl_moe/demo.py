@@ -30,8 +30,7 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import write_report
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.tables import audit_table, result_table
-from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE
-from multipl_moe.report.verdict_tables import comparison_table
+from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table
 from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.system.device import fast_dtype

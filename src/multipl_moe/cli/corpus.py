@@ -56,8 +56,7 @@ def corpus(
     from multipl_moe.corpus.dropped import DROPPED_NAME
     from multipl_moe.corpus.pipeline import build_corpus
     from multipl_moe.data.packed import packing_by_language
-    from multipl_moe.report.packing_tables import packing_table
-    from multipl_moe.report.tables import corpus_table
+    from multipl_moe.report.corpus_tables import corpus_table, packing_table
 
     tokenizer = resolve_base(chosen.base)
     with _tasks_shown() as on_tasks:

@@ -57,7 +57,7 @@ def doctor(
 def _plan(file: Path, model: Path | None) -> None:
     """Plan a training run, and where it does not fit, what would help."""
     from multipl_moe.recipe.recipe import load_recipe
-    from multipl_moe.report.plan import plan_table, remedies_table
+    from multipl_moe.report.doctor import plan_table, remedies_table
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.plan import plan_training, remedies, starting_config
     from multipl_moe.train.runtime import runtime_bytes, usable_bytes

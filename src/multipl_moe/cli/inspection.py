@@ -37,7 +37,7 @@ def inspect(
 
     from multipl_moe.corpus.inspection.inspection import inspect_corpus
     from multipl_moe.report.corpus_page import write_corpus_page
-    from multipl_moe.report.corpus_summary import corpus_summary
+    from multipl_moe.report.corpus_tables import corpus_summary
 
     with console.status("reading the corpus"):
         inspection = inspect_corpus(corpus, seed=seed, documents=documents, lines=lines)

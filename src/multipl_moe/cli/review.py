@@ -54,7 +54,7 @@ def review(
     chosen = recipe_from_flags(recipe, settings, flags)
     require_folders(model=model, corpus=corpus)
 
-    from multipl_moe.report.tables import result_table
+    from multipl_moe.report.tables import result_table, routing_table
     from multipl_moe.runs.folder import read_json, write_json
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
@@ -66,7 +66,6 @@ def review(
 
     from multipl_moe.eval.language_scores import LanguageScores, score_folder
     from multipl_moe.eval.run_metrics import review_metrics
-    from multipl_moe.report.review import routing_table
 
     file = output / "scores_before.json"
     if not file.is_file():

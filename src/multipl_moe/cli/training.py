@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def data_shown(recipe: "Recipe") -> "Callable[[MixtureSummary], None]":
     """Tells what a run of the recipe reads, and which languages get nothing or less than was asked for."""
-    from multipl_moe.report.packing_tables import mixture_table
+    from multipl_moe.report.corpus_tables import mixture_table
 
     def show(summary: "MixtureSummary") -> None:
         console.print(mixture_table(summary, recipe.language_table))

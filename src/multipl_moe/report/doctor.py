@@ -1,40 +1,90 @@
-"""What `doctor` found, as tables for the terminal."""
+"""What `doctor` found and foresees, as tables for the terminal."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
 from rich.text import Text
 
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.languages.table import language_title
+from multipl_moe.report.grid import Grid
+
+if TYPE_CHECKING:
+    from multipl_moe.train.plan import TrainingPlan
+    from multipl_moe.train.speed import MachineSpeed
+
+_PARTS = {
+    "runtime_bytes": "interpreter and libraries",
+    "frozen_bytes": "frozen weights",
+    "mapped_bytes": "checkpoint's pages of trained weights",
+    "master_bytes": "trained weights, float32",
+    "gradient_bytes": "gradients",
+    "optimizer_bytes": "optimiser state",
+    "activation_bytes": "activations and logits",
+    "fragmentation_bytes": "lost between blocks in use",
+}
 
 
-def environment_table(environment: dict[str, Any]) -> Table:
-    """Machine and versions.
-
-    Args:
-        environment: as `versions.environment` returns it.
-    """
-    table = Table(title="This machine", show_header=False)
+def environment_table(environment: dict[str, Any]) -> Grid:
+    """Machine and versions, as `versions.environment` returns them."""
     machine = environment["machine"]
-    table.add_row("processor", f"{machine['processor']}, {machine['cores']} cores")
-    table.add_row("memory", f"{machine['memory_bytes'] / 2**30:.1f} GiB")
-    table.add_row("accelerator", machine["accelerator"] or "none")
-    table.add_row("python", environment["python"])
-    for name, version in environment["packages"].items():
-        table.add_row(name, version)
-    return table
+    rows = {
+        "processor": f"{machine['processor']}, {machine['cores']} cores",
+        "memory": f"{machine['memory_bytes'] / 2**30:.1f} GiB",
+        "accelerator": machine["accelerator"] or "none",
+        "python": environment["python"],
+    } | environment["packages"]
+    return Grid("This machine", ["", ""], list(rows.items()), num_labels=2)
 
 
-def languages_table(checks: Mapping[str, LanguageCheck]) -> Table:
+def languages_table(checks: Mapping[str, LanguageCheck]) -> Grid:
     """Each language's toolchain and whether its programs can be judged."""
-    table = Table(title="Languages whose programs can be judged")
-    table.add_column("language")
-    table.add_column("toolchain")
-    table.add_column("seconds", justify="right")
-    table.add_column("verdict")
+    rows = []
     for name, check in checks.items():
         verdict = Text("ready", "green") if check.problem is None else Text(check.problem, "red")
-        table.add_row(language_title(name), Text(check.version or "not found"), f"{check.seconds:.1f}", verdict)
-    return table
+        rows.append([language_title(name), check.version or "not found", verdict, f"{check.seconds:.1f}"])
+    header = ["language", "toolchain", "verdict", "seconds"]
+    return Grid("Languages whose programs can be judged", header, rows, num_labels=3)
+
+
+def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -> Grid:
+    """Parameters, memory by part at its peak, and time, with this machine's speed and the memory a run may use."""
+    counts = zip(("in all", "active for a token", "trained"), vars(plan.parameters).values(), strict=True)
+    memory, seconds = plan.memory, plan.seconds(speed)
+    colour = "green" if memory.total_bytes <= usable_bytes else "red"
+    rows = [
+        *([f"parameters, {title}", f"{count:,}"] for title, count in counts),
+        ["weights on disk", _gib(plan.checkpoint_bytes)],
+        None,
+        *([title, _gib(getattr(memory, part))] for part, title in _PARTS.items()),
+        [Text("memory at its peak", "bold"), Text(_gib(memory.total_bytes), colour)],
+        ["free here", _gib(usable_bytes)],
+        None,
+        ["computed in a step", f"{plan.step.flops / 1e9:,.0f} GFLOP"],
+        ["measured here", f"{speed.flops_per_s / 1e9:,.0f} GFLOP/s, {speed.bytes_per_s / 1e9:,.1f} GB/s"],
+        ["tokens/s, roughly", f"{plan.tokens / seconds:,.0f}"],
+        [Text(f"time for {plan.tokens:,} tokens, roughly", "bold"), _duration(seconds)],
+    ]
+    return Grid("What the run needs", ["", "estimate"], rows)
+
+
+def remedies_table(plans: "Sequence[tuple[dict[str, Any], TrainingPlan, MachineSpeed]]") -> Grid:
+    """What each change of the recipe would bring.
+
+    Args:
+        plans: changes, dotted keys and values, the plan with them, and the speed of this machine in its dtype.
+    """
+    rows = []
+    for changes, plan, speed in plans:
+        settings = " ".join(f"--set {key}={str(value).lower()}" for key, value in changes.items())
+        rows.append([settings, _gib(plan.memory.total_bytes), _duration(plan.seconds(speed))])
+    return Grid("What would help", ["change", "memory at its peak", "time"], rows)
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.2f} GiB"
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -7,8 +7,9 @@ from typing import Any
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.page import inline_svg, page_templates
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
+from multipl_moe.report.tables import result_table
 from multipl_moe.report.verdict_plots import verdict_plot
-from multipl_moe.report.verdict_rows import SMALL_MODEL_NOTE, comparison_rows, verdict_notes
+from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, verdict_notes
 from multipl_moe.runs.folder import write_text
 
 _PNG_DPI = 130
@@ -27,8 +28,7 @@ def write_report(
     Args:
         output: run folder.
         metrics: content of metrics.json.
-        records: lines of metrics.jsonl.
-        held_out: lines of held_out.jsonl.
+        records, held_out: lines of metrics.jsonl and held_out.jsonl.
         recipe_yaml: the resolved recipe.
         model_folder: shown in the commands to use the model.
     """
@@ -42,7 +42,7 @@ def write_report(
         .get_template("report.html.j2")
         .render(
             metrics=metrics,
-            titles=titles,
+            result=result_table(metrics),
             gain=inline_svg(gain),
             training=inline_svg(training_plot(records, held_out)) if records else None,
             heat_maps=[(title, inline_svg(figure)) for title, figure in maps if figure is not None],
@@ -62,7 +62,7 @@ def _programs(verdict: dict[str, Any]) -> dict[str, Any]:
     """What the page shows of the programs that two models wrote."""
     return {
         "plot": inline_svg(verdict_plot(verdict)),
-        "rows": comparison_rows(verdict["comparison"]),
+        "table": comparison_table(verdict["comparison"]),
         "notes": [*verdict_notes(verdict), SMALL_MODEL_NOTE],
         "sentences": [mean["sentence"] for mean in verdict["comparison"]["means"].values()],
     }

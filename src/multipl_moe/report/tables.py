@@ -1,78 +1,72 @@
-"""Tables for the terminal."""
+"""Tables of what a run measured and trained."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
-from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.languages.table import LANGUAGES, Language, language_title
+from multipl_moe.languages.table import language_title
+from multipl_moe.report.grid import Grid
 from multipl_moe.train.freezing import Audit
 
+_BITS_PER_BYTE = "Bits per byte on held-out files (lower is better)"
 _ROLE_TITLES = {"learn": "to learn", "keep": "to keep"}
 
 
-def result_table(metrics: dict[str, Any]) -> Table:
+def result_table(metrics: dict[str, Any]) -> Grid:
     """Bits per byte before and after by language, the change with its interval, and the means."""
-    table = Table(title="Bits per byte on held-out files (lower is better)")
-    table.add_column("language")
-    table.add_column("role")
-    for title in ("before", "after", "change", "95% interval"):
-        table.add_column(title, justify="right")
+    rows = []
     for role, title in _ROLE_TITLES.items():
         for name, row in metrics["languages"].items():
             if row["role"] == role:
-                before, after = f"{row['bpb_before']:.4f}", f"{row['bpb_after']:.4f}"
-                table.add_row(language_title(name, row), title, before, after, *_change_cells(row))
+                both = f"{row['bpb_before']:.4f}", f"{row['bpb_after']:.4f}"
+                rows.append([language_title(name, row), title, *both, *_change_cells(row)])
         if role in metrics["means"]:
             cells = _change_cells(metrics["means"][role])
-            table.add_row(Text("mean of code", "bold"), title, "", "", *cells, end_section=True)
-    return table
+            rows += [[Text("mean of code", "bold"), title, "", "", *cells], None]
+    return Grid(_BITS_PER_BYTE, ["language", "role", "before", "after", "change", "95% interval"], rows, num_labels=2)
 
 
-def scores_table(metrics: dict[str, Any]) -> Table:
+def scores_table(metrics: dict[str, Any]) -> Grid:
     """Bits per byte of one model by language."""
-    table = Table(title="Bits per byte on held-out files (lower is better)")
-    table.add_column("language")
-    table.add_column("role")
-    for title in ("bits per byte", "files", "bytes"):
-        table.add_column(title, justify="right")
-    for name, row in metrics["languages"].items():
-        cells = (f"{row['bpb']:.4f}", f"{row['files']:,}", f"{row['bytes']:,}")
-        table.add_row(language_title(name, row), _ROLE_TITLES[row["role"]], *cells)
-    return table
+    rows = [
+        [
+            language_title(name, row),
+            _ROLE_TITLES[row["role"]],
+            f"{row['bpb']:.4f}",
+            f"{row['files']:,}",
+            f"{row['bytes']:,}",
+        ]
+        for name, row in metrics["languages"].items()
+    ]
+    return Grid(_BITS_PER_BYTE, ["language", "role", "bits per byte", "files", "bytes"], rows, num_labels=2)
 
 
-def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = LANGUAGES) -> Table:
-    """Files, bytes and tokens of a corpus by language, and what was left out.
+def routing_table(metrics: dict[str, Any]) -> Grid:
+    """The share on the frozen expert and the segment experts of each language, before and after a review."""
 
-    Args:
-        manifest: of the corpus.
-        languages: the table of languages, with those that the recipe added.
-    """
-    table = Table(title="Corpus")
-    table.add_column("language")
-    for title in ("training files", "MB", "tokens", "held-out files", "left out"):
-        table.add_column(title, justify="right")
-    for name, row in manifest.languages.items():
-        dropped = ", ".join(f"{reason} {count:,}" for reason, count in row.dropped.items() if count)
-        cells = (f"{row.train_files:,}", f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}")
-        title = languages[name].title
-        table.add_row(title, *cells, f"{row.validation_files:,}", dropped)
-    return table
+    def both(row: dict[str, Any], key: str, form: str) -> list[str]:
+        values = [row[f"{key}_{when}"] for when in ("before", "after")]
+        return ["" if value is None else format(value, form) for value in values]
+
+    rows = [
+        [
+            language_title(name, row),
+            _ROLE_TITLES[row["role"]],
+            *both(row, "shared_share", ".1%"),
+            *both(row, "segment_experts", ".2f"),
+        ]
+        for name, row in metrics["languages"].items()
+    ]
+    header = ["language", "role", "frozen expert before", "after", "segment experts before", "after"]
+    return Grid("Routing on held-out files", header, rows, num_labels=2)
 
 
-def audit_table(audit: Audit) -> Table:
+def audit_table(audit: Audit) -> Grid:
     """What trains and what stays frozen."""
-    table = Table(title="What trains")
-    table.add_column("part")
-    table.add_column("parameters", justify="right")
-    for group, count in audit.trained.items():
-        table.add_row(group, f"{count:,}")
-    table.add_row(Text("trained", "bold"), f"{audit.num_trained:,}", end_section=True)
-    table.add_row("frozen: everything else", f"{audit.frozen:,}")
-    return table
+    rows = [[group, f"{count:,}"] for group, count in audit.trained.items()]
+    rows += [[Text("trained", "bold"), f"{audit.num_trained:,}"], None]
+    rows.append(["frozen: everything else", f"{audit.frozen:,}"])
+    return Grid("What trains", ["part", "parameters"], rows)
 
 
 def _change_cells(row: dict[str, Any]) -> tuple[Text, str]:

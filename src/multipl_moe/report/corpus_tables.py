@@ -1,0 +1,72 @@
+"""What a corpus holds, and what training reads of it, as tables for the terminal; inspect.html has the rest."""
+
+from collections.abc import Mapping
+
+from multipl_moe.corpus.inspection.inspection import Inspection
+from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.data.packing import Packing, PackingCounts
+from multipl_moe.data.training_data import MixtureSummary
+from multipl_moe.languages.table import LANGUAGES, Language
+from multipl_moe.report.grid import Grid
+
+_TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit"}
+
+
+def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = LANGUAGES) -> Grid:
+    """Files, bytes and tokens of a corpus by language, and what was left out.
+
+    The table of languages is one with those that the recipe added, here and below.
+    """
+    rows = []
+    for name, row in manifest.languages.items():
+        dropped = ", ".join(f"{reason} {count:,}" for reason, count in row.dropped.items() if count)
+        cells = f"{row.train_files:,}", f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}"
+        rows.append([languages[name].title, *cells, f"{row.validation_files:,}", dropped])
+    return Grid("Corpus", ["language", "training files", "MB", "tokens", "held-out files", "left out"], rows)
+
+
+def corpus_summary(inspection: Inspection) -> Grid:
+    """Files, bytes, tokens and bytes per token by language, how many files were left out, and what was not checked."""
+    rows = []
+    for name, row in inspection.manifest.languages.items():
+        size = f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}", f"{row.train_bytes / row.train_tokens:.2f}"
+        counts = f"{row.validation_files:,}", f"{sum(row.dropped.values()):,}"
+        rows.append([inspection.titles[name], f"{row.train_files:,}", *size, *counts])
+    checks = inspection.manifest.decontamination
+    partly = [
+        f"{name} ({checks[name].problems_searchable:,} of {checks[name].problems_total:,})"
+        for name in inspection.partly_checked
+    ]
+    told = {"partly checked for problems of": partly, "not checked for problems of": list(inspection.unchecked)}
+    notes = [f"{note} {', '.join(names)}" for note, names in told.items() if names]
+    return Grid("Corpus", ["language", "files", "MB", "tokens", "B/token", "held out", "left out"], rows, notes=notes)
+
+
+def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = LANGUAGES) -> Grid:
+    """Share, tokens and passes of each language in a run, and what packing costs it."""
+    rows = []
+    for name, part in summary.languages.items():
+        shares = f"{part.share_asked:.1%}", f"{part.share:.1%}"
+        places = part.tokens + part.padding_tokens
+        padding = f"{part.padding_tokens / places:.2%}" if places else ""
+        lost = f"{part.packing.cut_share:.1%}", f"{part.packing.lost_share:.2%}"
+        cells = part.role, *shares, f"{part.tokens:,}", f"{part.epochs:.2f}", padding, *lost
+        rows.append([languages[name].title, *cells])
+    title = f"What is read: tokens packed by {_TITLES[summary.packing]} into sequences of {summary.sequence_tokens:,}"
+    header = ["language", "to", "asked\nfor", "share", "tokens", "passes", "padding", "texts\ncut", "tokens\nlost"]
+    return Grid(title, header, rows, num_labels=2, is_narrow=True)
+
+
+def packing_table(
+    counts: Mapping[str, Mapping[Packing, PackingCounts]], languages: Mapping[str, Language] = LANGUAGES
+) -> Grid:
+    """What each way of packing makes of each language's tokens, all for sequences of as many tokens."""
+    rows = []
+    for name, by_packing in counts.items():
+        for packing, one in by_packing.items():
+            shares = f"{one.padding_share:.2%}", f"{one.cut_share:.1%}", f"{one.lost_share:.3%}"
+            rows.append([languages[name].title, _TITLES[packing], f"{one.sequences:,}", *shares])
+    first = next(iter(next(iter(counts.values())).values()))
+    title = f"Packing into sequences of {first.sequence_tokens:,} tokens (train.packing)"
+    header = ["language", "packing", "sequences", "padding", "documents cut", "tokens lost"]
+    return Grid(title, header, rows, num_labels=2)
