@@ -320,3 +320,31 @@ def test_a_finished_run_of_other_settings_is_refused(finished: Path, comparison,
     file.write_text(file.read_text().replace("warmup_share: 0.05", "warmup_share: 0.1"))
     with pytest.raises(OutputError, match=r"dense-ffn-0k-lr0\.001-seed3 holds a run of other settings"):
         _session(comparison, tmp_path / "out", only=[]).run()
+
+
+def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored_form_alone(
+    finished: Path, comparison, world, tmp_path: Path, monkeypatch
+):
+    asked = []
+
+    def judge(recipe, model, name, output, *, against, options):
+        asked.append((name, against))
+        output.mkdir()
+        cell = {"tasks": 4, "pass_at_k": {"1": {"value": 0.5}}}
+        verdict = {"languages": {"go": {"role": "learn", "benchmarks": {"starter": cell}}}, "decontamination": {}}
+        (output / "metrics.json").write_text(json.dumps(verdict))
+
+    monkeypatch.setattr(run_module, "judge_local_model", judge)
+    shutil.copytree(finished, tmp_path / "out")
+    (run,) = [run for run in planned_runs(comparison) if run.name == "dense-ffn-0k-lr0.001-seed3"]
+    base, folder = tmp_path / "out" / "base", tmp_path / "out" / "runs" / run.name
+    (base / "programs").mkdir()
+    (base / "programs" / "metrics.json").write_text("{}")
+    console = Console(file=io.StringIO())
+    carried = run_module.RunFolder(
+        run, folder, base=world.base, corpus=finished / "corpus", base_folder=base, console=console
+    )
+    carried.finish(programs=True, keep_model=True)
+    assert asked == [(run.name, None)]
+    passed = json.loads((folder / "metrics.json").read_text())["programs"]
+    assert passed == {"languages": {"go": {"role": "learn", "tasks": 4, "pass_at_1": 0.5}}, "decontamination": {}}

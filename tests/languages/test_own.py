@@ -13,8 +13,9 @@ from multipl_moe.eval.language_scores import score_languages
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.export.model_card import measured_rows
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
+from multipl_moe.report.corpus_tables import corpus_table
 from multipl_moe.report.plots import gain_plot
-from multipl_moe.report.tables import corpus_table, result_table
+from multipl_moe.report.tables import result_table
 from tests.train.tiny import World, tiny_world
 
 ROOT = Path(__file__).parents[2]

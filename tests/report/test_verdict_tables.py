@@ -1,56 +1,79 @@
-"""Tables of the verdict as a terminal shows them."""
+"""Tables of the verdict: grouped by role, colours that tell noise, every caveat told."""
 
-import io
+from rich.text import Text
 
-from rich.console import Console
-from rich.table import Table
-
-from multipl_moe.report.verdict_tables import comparison_table, verdict_table
+from multipl_moe.eval.verdict import VerdictSettings, build_verdict
+from multipl_moe.report.grid import Grid
+from multipl_moe.report.verdict_tables import comparison_table, verdict_notes, verdict_table
 from tests.eval.judged import problems, results
 from tests.report.judged import judged
+from tests.report.test_grid import row
+
+_GROUPS = [
+    ("Rust", "to learn", "starter"),
+    ("mean", "to learn", ""),
+    None,
+    ("Python", "to keep", "starter"),
+    ("mean", "to keep", ""),
+    None,
+    ("mean", "all", ""),
+    None,
+]
 
 
-def _text(table: Table, width: int = 160) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    console.print(table)
-    return console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+def _labels(grid: Grid) -> list[tuple[str, ...] | None]:
+    return [None if cells is None else tuple(map(str, cells[:3])) for cells in grid.rows]
 
 
-def _row(text: str, *words: str) -> str:
-    (line,) = [line for line in text.splitlines() if all(word in line for word in words)]
-    return line
+def test_languages_to_learn_come_first_and_each_role_ends_with_its_mean():
+    assert _labels(verdict_table(judged())) == _GROUPS
+    assert _labels(comparison_table(judged()["comparison"])) == _GROUPS
 
 
 def test_a_row_tells_rate_interval_and_what_compiles():
-    text = _text(verdict_table(judged()))
-    rust = _row(text, "Rust", "starter")
-    assert all(part in rust for part in ("to learn", "20", "70.0%", "48.1% to 85.5%"))
-    assert "mean" in _row(text, "to keep", "mean")
-
-
-def test_a_language_that_is_not_scored_is_named_with_its_reason_and_markup_stays_text():
-    text = _text(verdict_table(judged()))
-    assert "Go not scored: go: not found; [install] it" in text
-    assert " 0.0%" not in text
-
-
-def test_each_k_has_a_column():
-    from multipl_moe.eval.verdict import VerdictSettings, build_verdict
-
-    asked = problems("rust", 3, benchmark="[red]mine")
-    verdict = build_verdict(asked, results(asked, "pww", "wpw"), VerdictSettings(pass_at=(2,)))
-    text = _text(verdict_table(verdict))
-    assert all(part in text for part in ("pass@1", "pass@2", "33.3%", "66.7%", "[red]mine"))
+    cells = row(verdict_table(judged()), "Rust")
+    assert cells[3:] == ["20", "70.0%", "48.1% to 85.5%", "70.0%"]
 
 
 def test_comparison_tells_both_rates_the_change_and_the_bound_of_noise():
-    text = _text(comparison_table(judged()["comparison"]))
-    rust = _row(text, "Rust")
-    assert all(part in rust for part in ("10.0%", "70.0%", "+60.0", "<0.001", "40.0"))
-    assert "1 task does not count for one of the models" in text
-
-
-def test_colour_tells_whether_a_change_is_more_than_noise():
-    cells = list(comparison_table(judged()["comparison"]).columns[6].cells)
-    styles = [cell.style for cell in cells]  # pyright: ignore[reportAttributeAccessIssue]
+    grid = comparison_table(judged()["comparison"])
+    tasks, before, after, change, _, p_value, noise = row(grid, "Rust")[3:]
+    assert (tasks, before, after, change, p_value, noise) == ("20", "10.0%", "70.0%", "+60.0", "<0.001", "40.0")
+    assert row(grid, "mean", "to learn")[8] == ""
+    assert "1 task does not count for one of the models: left out" in grid.notes
+    changes = [cells[6] for cells in grid.rows if cells]
+    styles = [cell.style for cell in changes if isinstance(cell, Text)]
     assert styles == ["green", "green", "yellow", "yellow", "green"]
+
+
+def test_each_k_has_a_column():
+    asked = problems("rust", 3, benchmark="[red]mine")
+    verdict = build_verdict(asked, results(asked, "pww", "wpw"), VerdictSettings(pass_at=(2,)))
+    grid = verdict_table(verdict)
+    cells = dict(zip(grid.header, row(grid, "Rust"), strict=True))
+    assert (cells["pass@1"], cells["pass@2"], cells["benchmark"]) == ("33.3%", "66.7%", "[red]mine")
+
+
+def test_notes_tell_what_was_not_scored_left_out_and_hollow():
+    assert verdict_notes(judged() | {"decontamination": {"mbpp": "checked", "starter": "unknown"}}) == [
+        "Go not scored: go: not found; [install] it",
+        "1 sample left out because the judge itself failed (the first is sample 0 of starter/python/19); "
+        "such samples count for nothing",
+        "training corpus decontaminated (files that held problems were left out) against: mbpp",
+        "not known whether the training text was decontaminated against: starter",
+        "tests that prove nothing, scored all the same: starter/rust/7",
+    ]
+    assert verdict_table(judged()).notes == verdict_notes(judged())
+
+
+def test_languages_without_a_role_have_one_mean():
+    asked = problems("rust", 4) + problems("lua", 4)
+    grid = verdict_table(build_verdict(asked, results(asked, "ppppwwww"), VerdictSettings()))
+    assert _labels(grid) == [("Rust", "", "starter"), ("lua", "", "starter"), ("mean", "all", ""), None]
+    assert row(grid, "mean")[4] == "50.0%"
+
+
+def test_a_mean_over_the_only_role_is_not_said_twice():
+    asked = problems("rust", 4)
+    grid = verdict_table(build_verdict(asked, results(asked, "ppww"), VerdictSettings(roles={"rust": "learn"})))
+    assert _labels(grid) == [("Rust", "to learn", "starter"), ("mean", "to learn", ""), None]

@@ -1,0 +1,41 @@
+"""A grid says the same in a terminal and in Markdown, and reads no cell as markup."""
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+from rich.text import Text
+
+from multipl_moe.report.grid import Grid
+
+GRID = Grid("Two [bold]ways", ["method", "count"], [["a [red]b | c", Text("7", "green")], None, ["d", "12"]])
+
+
+def printed(grid: Grid, width: int = 160) -> str:
+    """What a terminal without colours shows."""
+    console = Console(file=io.StringIO(), width=width)
+    console.print(grid)
+    return console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def row(grid: Grid, *words: str) -> list[str]:
+    """The cells of the one row in which all of these occur."""
+    (cells,) = [cells for cells in grid.rows if cells is not None and set(words) <= set(map(str, cells))]
+    return [str(cell) for cell in cells]
+
+
+def test_the_terminal_shows_texts_as_they_are():
+    text = printed(replace(GRID, notes=["a [note]", "another"]))
+    assert all(part in text for part in ("Two [bold]ways", "a [red]b | c", "[note]", "another", "count"))
+    assert "count" not in printed(Grid("", ["", ""], GRID.rows))
+
+
+def test_markdown_has_a_line_for_each_row_and_escapes_bars():
+    assert GRID.to_markdown().splitlines() == [
+        "## Two [bold]ways",
+        "",
+        "| method | count |",
+        "| --- | --- |",
+        "| a [red]b \\| c | 7 |",
+        "| d | 12 |",
+    ]
