@@ -42,13 +42,6 @@ def test_a_batch_is_made_whole_though_only_its_missing_lines_are_written(tmp_pat
     assert file.read_bytes() == written
 
 
-def test_a_complete_run_asks_for_nothing(tmp_path):
-    first = generate_samples(POSED, Echo(), SETTINGS, tmp_path)
-    completer = Echo()
-    assert generate_samples(POSED, completer, SETTINGS, tmp_path) == first
-    assert not completer.batches
-
-
 def test_another_language_may_join_and_gets_what_it_would_have_got(tmp_path):
     generate_samples(POSED[:7], Echo(), SETTINGS, tmp_path / "grown")
     completer = Echo()
@@ -57,20 +50,18 @@ def test_another_language_may_join_and_gets_what_it_would_have_got(tmp_path):
     assert grown == generate_samples(POSED, Echo(), SETTINGS, tmp_path / "whole")
 
 
-def test_fewer_problems_of_a_set_are_other_batches_and_refused(tmp_path):
-    generate_samples(POSED, Echo(), SETTINGS, tmp_path)
-    with pytest.raises(OutputError, match="other problems of tiny/go"):
-        generate_samples(POSED[:-1], Echo(), SETTINGS, tmp_path)
-
-
 @pytest.mark.parametrize(
-    ("completer", "changes", "message"),
-    [(Echo("other"), {}, "the model echo, not other"), (Echo(), {"top_p": 0.5}, "top_p 1.0, not 0.5")],
+    ("posed", "completer", "changes", "message"),
+    [
+        (POSED, Echo("other"), {}, "the model echo, not other"),
+        (POSED, Echo(), {"top_p": 0.5}, "top_p 1.0, not 0.5"),
+        (POSED[:-1], Echo(), {}, "other problems of tiny/go"),
+    ],
 )
-def test_another_model_or_other_settings_are_refused(tmp_path, completer, changes, message):
+def test_another_model_other_settings_or_fewer_problems_are_refused(tmp_path, posed, completer, changes, message):
     generate_samples(POSED, Echo(), SETTINGS, tmp_path)
     with pytest.raises(OutputError, match=message):
-        generate_samples(POSED, completer, SETTINGS.model_copy(update=changes), tmp_path)
+        generate_samples(posed, completer, SETTINGS.model_copy(update=changes), tmp_path)
 
 
 def test_progress_tells_what_is_done_of_all(tmp_path):
@@ -79,6 +70,9 @@ def test_progress_tells_what_is_done_of_all(tmp_path):
     told = []
     generate_samples(POSED, Echo(), SETTINGS, tmp_path, lambda *numbers: told.append(numbers))
     assert told == [(8, 22), (12, 22), (14, 22), (18, 22), (22, 22)]
+    again = Echo()
+    generate_samples(POSED, again, SETTINGS, tmp_path)
+    assert not again.batches
 
 
 def test_batches_hold_one_language_and_go_from_short_to_long():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multipl_moe.errors import UserError
-from multipl_moe.eval.pass_at_k import pass_at_k
+from multipl_moe.eval.pass_at_k import pass_at_k, require_samples
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,14 @@ def test_huge_numbers_of_samples_lose_no_digits():
     assert pass_at_k(n, n // 2, n // 2) == 1.0
 
 
-def test_more_samples_than_were_drawn_are_refused_with_the_remedy():
-    with pytest.raises(UserError, match=r"pass@10 needs at least 10 samples.*there are 5; draw 10 or ask for pass@5"):
-        pass_at_k(5, 5, 10)
+@pytest.mark.parametrize(("n", "c", "k"), [(5, 5, 10), (5, 2, 0), (5, 6, 1), (5, -1, 1)])
+def test_impossible_counts_are_refused(n: int, c: int, k: int):
+    with pytest.raises(ValueError, match="no such thing"):
+        pass_at_k(n, c, k)
 
 
-def test_impossible_counts_are_refused():
-    with pytest.raises(UserError, match="k must be at least 1"):
-        pass_at_k(5, 2, 0)
-    with pytest.raises(ValueError, match="cannot have passed"):
-        pass_at_k(5, 6, 1)
+def test_more_tries_than_there_will_be_samples_are_refused_with_the_remedy():
+    require_samples(None, 1)
+    require_samples([1, 5], 5)
+    with pytest.raises(UserError, match=r"pass@10 needs at least 10 samples.*there are 5; .*ask for pass@5 at most"):
+        require_samples([1, 10], 5)

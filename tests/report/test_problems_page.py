@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from multipl_moe.problems.problem import Problem
 from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
 from tests.eval.judged import problem, results
+from tests.report.html_page import Page, assert_loads_nothing
 
 _EVIL = [
     "</script><script>alert(1)</script>",
@@ -22,28 +22,6 @@ _EVIL = [
     "'; alert(1); //",
 ]
 _ASKED = [problem(language, number) for language in ("rust", "go") for number in range(len(_EVIL))]
-
-
-class _Scripts(HTMLParser):
-    """Contents of the script elements and all tags."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.scripts: list[tuple[dict[str, str | None], str]] = []
-        self.tags: list[str] = []
-        self._attributes: dict[str, str | None] | None = None
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self._attributes = dict(attrs) if tag == "script" else None
-
-    def handle_data(self, data: str) -> None:
-        if self._attributes is not None:
-            self.scripts.append((self._attributes, data))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._attributes = None
 
 
 def answers(name: str, asked: list[Problem], completions: list[str], *letters: str) -> ModelAnswers:
@@ -63,11 +41,14 @@ def answers(name: str, asked: list[Problem], completions: list[str], *letters: s
 
 def _write(folder: Path, asked: list[Problem], models: list[ModelAnswers], **values: Any) -> str:
     write_problems_page(folder / "problems.html", asked, models, **values)
-    return (folder / "problems.html").read_text(encoding="utf-8")
+    page = (folder / "problems.html").read_text(encoding="utf-8")
+    write_problems_page(folder / "problems.html", asked, models, **values)
+    assert (folder / "problems.html").read_text(encoding="utf-8") == page, "equal inputs give equal bytes"
+    return page
 
 
 def _embedded(page: str) -> Any:
-    (attributes, text), _ = _Scripts(page).scripts
+    (attributes, text), _ = Page(page).scripts
     assert attributes == {"type": "application/json", "id": "data"}
     return json.loads(text)
 
@@ -89,8 +70,8 @@ def test_notes_are_read_as_text(tmp_path: Path):
 
 
 def test_markup_in_completions_makes_no_element(tmp_path: Path):
-    evil = _Scripts(_write(tmp_path, _ASKED, [answers("mine", _ASKED, _EVIL, "p" * 10)]))
-    tame = _Scripts(_write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)]))
+    evil = Page(_write(tmp_path, _ASKED, [answers("mine", _ASKED, _EVIL, "p" * 10)]))
+    tame = Page(_write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)]))
     assert evil.tags == tame.tags
     assert len(evil.scripts) == 2
     assert evil.scripts[1] == tame.scripts[1]
@@ -98,24 +79,20 @@ def test_markup_in_completions_makes_no_element(tmp_path: Path):
 
 def test_policy_runs_the_pages_own_script_only(tmp_path: Path):
     page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, _EVIL, "p" * 10)])
-    (_, script) = _Scripts(page).scripts[1]
+    (_, script) = Page(page).scripts[1]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
     assert "default-src 'none'" in policy
     assert f"script-src 'sha256-{digest}';" in policy
 
 
-def test_script_writes_text_and_never_html(tmp_path: Path):
+def test_page_loads_nothing_and_its_script_writes_text_alone(tmp_path: Path):
     page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)])
-    (_, script) = _Scripts(page).scripts[1]
+    (_, script) = Page(page).scripts[1]
+    assert_loads_nothing(page)
+    assert re.findall(r"\b(?:src|href)\s*=|https?://", page) == []
     for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "fetch"):
         assert unsafe not in script
-
-
-def test_page_loads_nothing(tmp_path: Path):
-    page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)])
-    assert re.findall(r"\b(?:src|href)\s*=", page) == []
-    assert re.findall(r"url\(|@import|https?://", page) == []
 
 
 def test_two_models_stand_side_by_side_with_outcomes_of_their_own(tmp_path: Path):
@@ -144,12 +121,6 @@ def test_answers_without_result_and_problems_without_answer_are_shown_as_such(tm
     assert (unscored["outcomes"], unscored["samples"][0]["outcome"]) == ({}, "")
     assert unanswered == {"num_samples": 0, "outcomes": {}, "samples": []}
     assert "Go is not scored: no toolchain &lt;b&gt;" in page
-
-
-def test_equal_inputs_give_equal_bytes(tmp_path: Path):
-    model = answers("mine", _ASKED, _EVIL, "p" * 10)
-    assert _write(tmp_path, _ASKED, [model]) == _write(tmp_path, _ASKED, [model])
-    assert [path.name for path in tmp_path.iterdir()] == ["problems.html"]
 
 
 @pytest.mark.parametrize("kind", ["models", "problems"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.base import resolve_base
@@ -157,9 +158,11 @@ def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
 
 def _left_padded(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """(B, T) tokens and (B, T) mask; any token may stand for padding, which nothing sees."""
-    longest = max(len(row) for row in rows)
-    tokens = torch.tensor([[0] * (longest - len(row)) + row for row in rows], device=device)
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
+    texts = [torch.tensor(row, device=device) for row in rows]
+    tokens, mask = (
+        pad_sequence(padded, batch_first=True, padding_side="left")
+        for padded in (texts, [torch.ones_like(text) for text in texts])
+    )
     return tokens, mask
 
 

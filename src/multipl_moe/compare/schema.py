@@ -63,10 +63,7 @@ class Claim(Section):
 
 
 class Comparison(Section):
-    """What `multipl-moe compare` reads.
-
-    Attributes follow the file; recipes/comparisons/results.yaml is a whole one.
-    """
+    """What `multipl-moe compare` reads; recipes/comparisons/results.yaml is a whole one."""
 
     title: str = "Comparison"
     recipe: dict[str, Any] = Field(default_factory=dict, description="What all methods share, as in a recipe.")
@@ -83,11 +80,10 @@ class Comparison(Section):
             raise ValueError(f"claims: {', '.join(unknown)}: no such method; there are {', '.join(self.methods)}")
         if self.curve_tokens is None and any(method.learning_rates for method in self.methods.values()):
             raise ValueError("curve_tokens: needed where a method has learning_rates")
+        shortest = min(self.tokens, self.curve_tokens or self.tokens)
         for name, method in self.methods.items():
             if not method.long and not method.learning_rates:
                 raise ValueError(f"methods.{name}: give it learning_rates, as it has no long runs")
-        shortest = min(self.tokens, self.curve_tokens or self.tokens)
-        for name, method in self.methods.items():
             if method.warm_start is not None and method.warm_start.tokens >= shortest:
                 raise ValueError(f"methods.{name}.warm_start.tokens: leaves nothing of {shortest:,} tokens to train on")
         return self
@@ -122,7 +118,6 @@ class Run:
         name: of its folder.
         method: key of the method.
         recipe: everything that decides it but the warm start.
-        warm_start: see `WarmStart`.
         is_long: whether it has all tokens; the others are points of a curve.
         review: whether stage 2 follows, and its result is measured too.
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.corpus.documents import TextFile
@@ -53,13 +54,8 @@ def score_files(
 
     The first is the one that the tokenizer begins texts with, where it does: then all of the file's own are scored.
     Longer files than `settings.window_tokens` are read in windows that overlap by half, so that each scored token has
-    at least half a window before it.
-
-    Args:
-        model: a causal language model in evaluation mode.
-        tokenizer: its tokenizer, which must give character offsets.
-        files: held-out files; those without a token to score are left out.
-        settings: lengths and batch size.
+    at least half a window before it. Files without a token to score are left out. The model is in evaluation mode, and
+    its tokenizer gives character offsets.
     """
     start = start_tokens(tokenizer)
     num_before = max(len(start), 1)
@@ -123,19 +119,13 @@ def _batches(windows: list[_Window], batch_tokens: int) -> Iterator[list[_Window
 def _score_batch(model: torch.nn.Module, batch: list[_Window]) -> list[float]:
     """Nats of the scored tokens of each window."""
     device = next(model.parameters()).device
-    longest = max(len(window.tokens) for window in batch)
-    input_ids = torch.zeros(len(batch), longest, dtype=torch.long)
-    attention_mask = torch.zeros_like(input_ids)
-    for row, window in enumerate(batch):
-        input_ids[row, : len(window.tokens)] = torch.tensor(window.tokens)
-        attention_mask[row, : len(window.tokens)] = 1
-    mask = None if attention_mask.all() else attention_mask.to(device)
-    logits = model(input_ids=input_ids.to(device), attention_mask=mask, use_cache=False).logits
+    texts = [torch.tensor(window.tokens, device=device) for window in batch]
+    mask = pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
+    input_ids = pad_sequence(texts, batch_first=True)
+    logits = model(input_ids=input_ids, attention_mask=None if mask.all() else mask, use_cache=False).logits
     return [
         F.cross_entropy(
-            logits[row, window.first_scored - 1 : len(window.tokens) - 1].float(),
-            torch.tensor(window.tokens[window.first_scored :], device=device),
-            reduction="sum",
+            logits[row, window.first_scored - 1 : len(text) - 1].float(), text[window.first_scored :], reduction="sum"
         ).item()
-        for row, window in enumerate(batch)
+        for row, (window, text) in enumerate(zip(batch, texts, strict=True))
     ]

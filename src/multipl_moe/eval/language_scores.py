@@ -19,11 +19,9 @@ Routing = dict[int, dict[str, Any]]
 
 @dataclass(frozen=True)
 class LanguageScores:
-    """Scores of one model.
+    """Scores of one model's held-out files by language, and router statistics by language and layer index.
 
-    Attributes:
-        files: scores of the held-out files by language.
-        routing: router statistics by language and layer index; empty for a dense model.
+    A dense model has no routing.
     """
 
     files: dict[str, list[FileScore]]
@@ -67,14 +65,10 @@ def score_languages(
     recipe: Recipe,
     on_language: Callable[[str], None] = lambda name: None,
 ) -> LanguageScores:
-    """Score the held-out files of every language of the recipe.
+    """Score the held-out files of every language of the recipe in a folder that `build_corpus` wrote.
 
-    Args:
-        model: dense or hybrid; made ready for evaluation, in place.
-        tokenizer: the model's.
-        corpus: folder that `build_corpus` wrote.
-        recipe: languages and eval are used.
-        on_language: called with each language's name when it is done.
+    The model, dense or hybrid, is made ready for evaluation, in place. `on_language` is called with the name of each
+    language when it is done.
 
     Raises:
         ConfigError, CorpusError: see `require_scorable`.

@@ -16,14 +16,8 @@ def judge_local_model(
 ) -> bool:
     """Have the model in a folder write programs and run them, into the folder `output`.
 
-    Args:
-        recipe: codegen and programs are used.
-        model: its folder.
-        name: of the model, for the report.
-        output: folder of the evaluation.
-        against: folder of an earlier evaluation, of the model before; the same problems are judged. If it holds no
-            results, as where nothing can be judged here, nothing is done.
-        options: how it is carried out.
+    With the folder of an earlier evaluation, `against`, the same problems are judged; if it holds no results, as where
+    nothing can be judged here, nothing is done.
 
     Returns:
         Whether programs were judged.

@@ -37,12 +37,8 @@ class PairedDifference:
 def compare_tasks(before: TaskScores, after: TaskScores, *, samples: int, seed: int) -> PairedDifference:
     """Compare two models on one set of tasks.
 
-    Where each task passes or fails as a whole the exact McNemar test decides, else the bootstrap's interval.
-
-    Args:
-        before, after: scores of the same tasks in the same order.
-        samples: bootstrap resamples.
-        seed: of the resampling.
+    Where each task passes or fails as a whole the exact McNemar test decides, else the bootstrap's interval. Both
+    sides hold the same tasks in the same order.
     """
     changes = _changes(before, after)
     gained, lost = sum(change > 0 for change in changes.values), sum(change < 0 for change in changes.values)
@@ -60,12 +56,7 @@ def compare_means(
 ) -> PairedDifference:
     """Difference of the means over languages; the tasks of all languages are resampled together, by cluster.
 
-    Of a single set it is `compare_tasks`.
-
-    Args:
-        languages: for each language the (before, after) of each of its sets.
-        samples: bootstrap resamples.
-        seed: of the resampling.
+    Of each language come the (before, after) of each of its sets. Of a single set it is `compare_tasks`.
     """
     if len(languages) == 1 and len(languages[0]) == 1:
         return compare_tasks(*languages[0][0], samples=samples, seed=seed)

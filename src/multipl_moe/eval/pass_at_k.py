@@ -9,36 +9,20 @@ from multipl_moe.errors import ConfigError
 def pass_at_k(num_samples: int, num_passed: int, k: int) -> float:
     """The unbiased estimate 1 - C(n-c, k) / C(n, k) of Chen et al. 2021 (arXiv 2107.03374), for one problem.
 
-    Whole numbers are divided once, so the result is the float nearest to the exact value whatever n is.
-
-    Args:
-        num_samples: n, completions that were judged.
-        num_passed: c, those that passed.
-        k: how many completions a user would try.
+    Of n samples that were judged c passed; k is how many a user would try. Whole numbers are divided once, so the
+    result is the float nearest to the exact value whatever n is.
 
     Raises:
-        ConfigError: k is less than 1 or more than n: fewer samples cannot tell it without bias.
+        ValueError: k is less than 1 or more than n, for fewer samples cannot tell it without bias; or c more than n.
     """
-    if not 0 <= num_passed <= num_samples:
-        raise ValueError(f"{num_passed} of {num_samples} samples cannot have passed")
-    if k < 1:
-        raise ConfigError(f"pass@{k}: k must be at least 1")
-    if k > num_samples:
-        raise ConfigError(
-            f"pass@{k} needs at least {k} samples of each problem, but there are {num_samples}; "
-            f"draw {k} or ask for pass@{max(num_samples, 1)} at most"
-        )
+    if not (0 <= num_passed <= num_samples and 1 <= k <= num_samples):
+        raise ValueError(f"pass@{k} of {num_passed} passed in {num_samples} samples: there is no such thing")
     subsets = math.comb(num_samples, k)
     return (subsets - math.comb(num_samples - num_passed, k)) / subsets
 
 
 def require_samples(pass_at: Sequence[int] | None, num_samples: int) -> None:
-    """Raise ConfigError, before anything costs time, where a k is larger than the samples that there will be.
-
-    Args:
-        pass_at: the k asked for; None asks for none.
-        num_samples: of each problem.
-    """
+    """Raise ConfigError, before anything costs time, where a k is larger than the samples that there will be."""
     if pass_at is not None and max(pass_at) > num_samples:
         raise ConfigError(
             f"pass@{max(pass_at)} needs at least {max(pass_at)} samples of each problem, but there are {num_samples}; "

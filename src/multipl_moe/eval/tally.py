@@ -18,7 +18,6 @@ class TaskTally:
     """The samples of one problem.
 
     Attributes:
-        problem: the problem.
         outcomes: how many samples ended in which outcome, failures of the judge included.
         num_built: counted samples that parse or compile: judging them got beyond the compile stage.
         left_out: numbers of the samples that the judge failed on; they count for nothing.

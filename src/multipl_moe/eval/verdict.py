@@ -27,8 +27,6 @@ class VerdictSettings:
         pass_at: the k of pass@k; None takes those of `USUAL_PASS_AT` that every problem has the samples for.
         not_scored: languages that are not scored, and why; their results are not looked at.
         flags: problems that prove nothing, such as those with hollow tests, and why; they are scored all the same.
-        bootstrap_samples: resamples.
-        seed: of the resampling.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -40,12 +38,7 @@ class VerdictSettings:
 
 
 def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settings: VerdictSettings) -> dict[str, Any]:
-    """Sum up the results of one model, JSON-ready.
-
-    Args:
-        problems: those that were judged, of all languages and benchmarks.
-        results: lines of results.jsonl.
-        settings: what to compute.
+    """Sum up the results (lines of results.jsonl) of one model on these problems, JSON-ready.
 
     Raises:
         ConfigError: results and problems do not fit, or there are too few samples for a k.

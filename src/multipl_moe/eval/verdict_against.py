@@ -27,11 +27,6 @@ def judge_against(
 
     Differences are after - before of pass@1: above 0 is better. k is chosen for each model by itself unless asked for.
 
-    Args:
-        problems: those that both models were judged on.
-        before, after: results of the two models.
-        settings: what to compute.
-
     Raises:
         ConfigError: results do not fit the problems, there are too few samples, or no task counts for both models.
     """

@@ -12,10 +12,6 @@ def decoding_context(tokenizer: Any, prompt: list[int]) -> list[int]:
     The decoders of some tokenizers (Llama 2, Mistral, Phi-3) leave out the space before the first word of what they are
     given, which for the first new word would be lost. Where the prompt ends with a special token, a text begins, and
     there is no context.
-
-    Args:
-        tokenizer: the model's.
-        prompt: its tokens.
     """
     last = tokenizer.added_tokens_decoder.get(prompt[-1])
     if last is not None and last.special:

@@ -26,12 +26,9 @@ _MIN_SHARE = 0.1
 
 @dataclass(frozen=True)
 class RoutedText:
-    """A text whose every token has an expert of one kind.
+    """A text whose every token has an expert of one kind ("token" or "segment"), an index into the names of these.
 
-    Attributes:
-        kind: "token" or "segment".
-        names: of the experts of this kind.
-        expert_of_token: index into `names`, or None where no expert of this kind took the token.
+    None stands where no expert of this kind took the token.
     """
 
     kind: str
@@ -49,12 +46,9 @@ def hybrid_layer(model: MultiplMoeForCausalLM, layer: int | None) -> int:
 
 @torch.no_grad()
 def route_text(model: MultiplMoeForCausalLM, tokens: Tensor, layer: int) -> list[RoutedText]:
-    """For each kind of expert, the one with the largest weight for each token, in one hybrid layer.
+    """For each kind of expert, the one with the largest weight for each of a text's (T,) tokens, in one hybrid layer.
 
-    Args:
-        model: in evaluation mode.
-        tokens: (T,) of one text.
-        layer: index of a hybrid decoder layer.
+    The model is in evaluation mode.
     """
     seen: list[FusedWeights] = []
 
@@ -80,14 +74,7 @@ def _strongest(weights: Tensor) -> list[int | None]:
 
 
 def colour_text(routed: RoutedText, tokenizer: PreTrainedTokenizerBase, tokens: list[int], num_prompt: int) -> Text:
-    """The text, each token in the colour of its expert; what the model wrote is bold.
-
-    Args:
-        routed: from `route_text`.
-        tokenizer: the model's.
-        tokens: of the text.
-        num_prompt: how many of them are the prompt.
-    """
+    """The text, each token in the colour of its expert; what the model wrote, after `num_prompt` tokens, is bold."""
     text = Text()
     backend: Any = getattr(tokenizer, "backend_tokenizer")  # noqa: B009 (only fast ones have it)
     stream = DecodeStream(skip_special_tokens=True)

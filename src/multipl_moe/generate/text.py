@@ -17,23 +17,14 @@ COLDEST = 1e-4  # a lower temperature would make logits overflow
 
 
 class TextGenerator:
-    """A model and its tokenizer, for one prompt at a time.
-
-    Args:
-        model: dense or hybrid, in evaluation mode.
-        tokenizer: the model's.
-    """
+    """A model, dense or hybrid and in evaluation mode, and its tokenizer, for one prompt at a time."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self.model: Any = model
         self.tokenizer: Any = tokenizer
 
     def encode(self, prompt: str, *, chat: bool) -> Tensor:
-        """(1, T) tokens of the prompt.
-
-        Args:
-            prompt: text to continue, or with `chat` what the user says.
-            chat: whether to put it into the model's chat template.
+        """(1, T) tokens of a text to continue, or with `chat` of what the user says, in the model's chat template.
 
         Raises:
             ConfigError: there is no chat template, or the prompt has no tokens.

@@ -9,16 +9,8 @@ from matplotlib.ticker import FixedLocator, FormatStrFormatter
 from multipl_moe.report.plots import plain_label
 
 _COLOURS = (
-    "#2a7f62",
-    "#c2571a",
-    "#3b6ea5",
-    "#8a5aa8",
-    "#b8860b",
-    "#555555",
-    "#c03a5b",
-    "#1f9ab0",
-    "#7a7a2a",
-    "#000000",
+    *("#2a7f62", "#c2571a", "#3b6ea5", "#8a5aa8", "#b8860b"),
+    *("#555555", "#c03a5b", "#1f9ab0", "#7a7a2a", "#000000"),
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 _LINEAR_PER_CENT = 10  # one run that forgets much must not squeeze all others
@@ -31,9 +23,6 @@ def comparison_plot(result: dict[str, Any]) -> Figure:
     Long runs have a panel with intervals, hollow ones are those after a review; short ones have another, where those
     of one method are joined in the order of their rates, of which the least and the greatest are written. The x axis
     is logarithmic beyond 10%.
-
-    Args:
-        result: content of comparison.json.
     """
     lengths = [
         is_long for is_long in (True, False) if any(run["is_long"] == is_long for run in result["runs"].values())

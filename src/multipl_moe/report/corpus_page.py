@@ -16,16 +16,15 @@ from multipl_moe.report.page import inline_svg, page_templates
 from multipl_moe.runs.folder import write_text
 
 _MOST = 30
+_SUMMED = (
+    *("train_files", "train_bytes", "train_tokens"),
+    *("validation_files", "validation_bytes", "normalised_files"),
+)
 
 
 @dataclass(frozen=True)
 class CountsTable:
-    """Counts by label and language.
-
-    Attributes:
-        rows: label, a count for each language, and their sum; the largest sum first.
-        left_off: number of labels with smaller sums, which have no row.
-    """
+    """Label, a count for each language, and their sum, the largest first; so many smaller ones have no row."""
 
     rows: list[tuple[str, list[int], int]]
     left_off: int = 0
@@ -35,10 +34,6 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
     """Write the page, whole or not at all.
 
     It quotes files that strangers wrote, as text alone: nothing in the page runs, and it loads nothing.
-
-    Args:
-        file: to write; an existing one is replaced.
-        inspection: of the corpus.
     """
     manifest, titles = inspection.manifest, inspection.titles
     sequence_tokens = inspection.recipe.train.sequence_tokens
@@ -80,28 +75,14 @@ def _totals(rows: Iterable[LanguageCounts]) -> Counter[str]:
     """Of all languages together."""
     totals: Counter[str] = Counter()
     for row in rows:
-        for key in (
-            "train_files",
-            "train_bytes",
-            "train_tokens",
-            "validation_files",
-            "validation_bytes",
-            "normalised_files",
-        ):
-            totals[key] += getattr(row, key)
+        totals.update({key: getattr(row, key) for key in _SUMMED})
     return totals
 
 
 def _table(
     by_language: Mapping[str, Any], counts_of: Callable[[Any], Mapping[str, int]], order: Iterable[str] = ()
 ) -> CountsTable:
-    """Counts of all languages, those of each label in a row; labels that never occur have none.
-
-    Args:
-        by_language: what has counts.
-        counts_of: its counts by label.
-        order: of labels whose sums are equal.
-    """
+    """Counts of all languages, those of each label in a row; `order` is that of labels whose sums are equal."""
     columns = [counts_of(row) for row in by_language.values()]
     labels = dict.fromkeys([*order, *sorted({label for column in columns for label in column})])
     rows = [(label, [column.get(label, 0) for column in columns]) for label in labels]

@@ -21,12 +21,7 @@ _TRAINING, _HELD_OUT = "#2a7f62", "#3b6ea5"
 
 
 def fate_plot(manifest: CorpusManifest, titles: Mapping[str, str]) -> Figure:
-    """Of all files found of each language the shares that training reads, that are held out, and that were left out.
-
-    Args:
-        manifest: of the corpus.
-        titles: how people write the languages' names.
-    """
+    """Of all files found of each language the shares that training reads, that are held out, and that were left out."""
     names = list(manifest.languages)
     fates = [_fates(row) for row in manifest.languages.values()]
     totals = [sum(fate.values()) for fate in fates]
@@ -53,13 +48,7 @@ def fate_plot(manifest: CorpusManifest, titles: Mapping[str, str]) -> Figure:
 
 
 def length_plot(lengths: Mapping[str, np.ndarray], titles: Mapping[str, str], sequence_tokens: int) -> Figure:
-    """How many tokens training documents have: a histogram for each language, in doublings.
-
-    Args:
-        lengths: (D,) tokens of each document by language, at least 1.
-        titles: how people write the languages' names.
-        sequence_tokens: of a training sequence, marked.
-    """
+    """How many tokens training documents have: a histogram of the (D,) lengths of each language, in doublings."""
     figure = Figure(figsize=(8, 0.8 * len(lengths) + 1), layout="constrained")
     panels = figure.subplots(len(lengths), 1, sharex=True, squeeze=False)[:, 0]
     longest = max(int(lengths_D.max()) for lengths_D in lengths.values())

@@ -69,11 +69,7 @@ def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -
 
 
 def remedies_table(plans: "Sequence[tuple[dict[str, Any], TrainingPlan, MachineSpeed]]") -> Grid:
-    """What each change of the recipe would bring.
-
-    Args:
-        plans: changes, dotted keys and values, the plan with them, and the speed of this machine in its dtype.
-    """
+    """What each change of the recipe (dotted keys and values) would bring, by its plan and the machine's speed."""
     rows = []
     for changes, plan, speed in plans:
         settings = " ".join(f"--set {key}={str(value).lower()}" for key, value in changes.items())

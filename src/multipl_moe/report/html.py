@@ -25,12 +25,8 @@ def write_report(
 ) -> None:
     """Write report.html, and the gain plot also as gain.png, into a run folder.
 
-    Args:
-        output: run folder.
-        metrics: content of metrics.json.
-        records, held_out: lines of metrics.jsonl and held_out.jsonl.
-        recipe_yaml: the resolved recipe.
-        model_folder: shown in the commands to use the model.
+    It shows the content of metrics.json, the lines of metrics.jsonl and held_out.jsonl, the resolved recipe, and how to
+    use the model.
     """
     gain = gain_plot(metrics)
     gain.savefig(output / "gain.png", dpi=_PNG_DPI)

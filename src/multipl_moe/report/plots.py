@@ -67,15 +67,9 @@ def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]])
 def expert_heat_map(
     routing: dict[str, dict[int, dict[str, Any]]], key: str, titles: Mapping[str, str]
 ) -> Figure | None:
-    """Share of tokens or segments that each expert serves: languages by layers and experts.
+    """Share of tokens (`token_load`, without the shared expert) or segments (`segment_load`) that each expert serves.
 
-    Args:
-        routing: router statistics by language and layer.
-        key: `token_load` (the shared expert is left out) or `segment_load`.
-        titles: how people write the languages' names.
-
-    Returns:
-        None where no layer has such experts.
+    Languages by layers and experts; None where no layer has such experts.
     """
     names = list(routing)
     layers = list(routing[names[0]]) if names else []

@@ -23,13 +23,9 @@ _NO_ANSWER: dict[str, Any] = {"num_samples": 0, "outcomes": {}, "samples": []}
 
 @dataclass(frozen=True)
 class ModelAnswers:
-    """What one model wrote and what came of it, as its evaluation folder holds it.
+    """What one model wrote and what came of it: the lines of samples.jsonl, results.jsonl and details.jsonl.
 
-    Attributes:
-        name: shown above its answers.
-        samples: lines of samples.jsonl (key, sample, completion, finish).
-        results: lines of results.jsonl (key, sample, outcome, stage).
-        details: lines of details.jsonl (key, sample, output, ...); answers without one show no output.
+    Answers without details show no output.
     """
 
     name: str
@@ -78,11 +74,7 @@ def write_problems_page(
 
 
 def page_data(
-    problems: Sequence[Problem],
-    models: Sequence[ModelAnswers],
-    *,
-    flags: Mapping[str, str],
-    samples_per_problem: int,
+    problems: Sequence[Problem], models: Sequence[ModelAnswers], *, flags: Mapping[str, str], samples_per_problem: int
 ) -> dict[str, Any]:
     """What the page embeds: every problem with the answers of each model."""
     languages = dict.fromkeys(problem.language for problem in problems)
@@ -115,19 +107,13 @@ def _answers(model: ModelAnswers, samples_per_problem: int) -> dict[str, dict[st
     for line in sorted(model.samples, key=lambda line: line["sample"]):
         name = (line["key"], line["sample"])
         by_key.setdefault(line["key"], []).append(_answer(line, results.get(name, {}), outputs.get(name, "")))
-    return {
-        key: {
-            "num_samples": len(answers),
-            "outcomes": _count_outcomes(answers),
-            "samples": answers[:samples_per_problem],
-        }
-        for key, answers in by_key.items()
-    }
-
-
-def _count_outcomes(answers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    counts = Counter(answer["outcome"] for answer in answers)
-    return {str(outcome): counts[outcome] for outcome in Outcome if counts[outcome]}
+    described = {}
+    for key, answers in by_key.items():
+        counts = Counter(answer["outcome"] for answer in answers)
+        outcomes = {str(outcome): counts[outcome] for outcome in Outcome if counts[outcome]}
+        shown = answers[:samples_per_problem]
+        described[key] = {"num_samples": len(answers), "outcomes": outcomes, "samples": shown}
+    return described
 
 
 def _answer(line: Mapping[str, Any], result: Mapping[str, Any], output: str) -> dict[str, Any]:

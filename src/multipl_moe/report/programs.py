@@ -16,13 +16,7 @@ _PNG_DPI = 150
 
 
 def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, Any], against: Path | None) -> None:
-    """Write problems.html and programs.png.
-
-    Args:
-        output: folder of the evaluation.
-        eval_set: what the model was evaluated on.
-        metrics: the verdict, as in metrics.json.
-        against: folder of the evaluation of the model before.
+    """Write problems.html and programs.png of the verdict `metrics`, beside the model evaluated in `against`.
 
     Raises:
         UserError: the name of the model in `against` cannot be read.

@@ -18,11 +18,7 @@ _Row = tuple[str, str | None, dict[str, Any], dict[str, Any] | None]
 
 
 def verdict_plot(verdict: dict[str, Any]) -> Figure:
-    """pass@1 by language with 95% intervals, a panel for each benchmark; with "before", that model in grey above.
-
-    Args:
-        verdict: what `build_verdict` or `judge_against` returned.
-    """
+    """pass@1 by language with 95% intervals, a panel for each benchmark; with "before", that model in grey above."""
     panels = _panels(verdict)
     heights = [len(rows) * (0.62 if "before" in verdict else 0.45) + 0.5 for rows in panels.values()]
     figure = Figure(figsize=(8, sum(heights) + 1.3), layout="constrained")
@@ -76,10 +72,8 @@ def _bar(axes: Axes, y: float, height: float, cell: dict[str, Any], colour: str)
     value, (low, high) = 100 * rate["value"], (100 * bound for bound in rate["interval"])
     axes.barh(y, value, color=colour, height=height)
     axes.plot([low, high], [y, y], color="black", linewidth=1.2)
-    label = f"{value:.1f}%"
-    axes.annotate(
-        label, (max(high, value), y), xytext=(6, 0), textcoords="offset points", ha="left", va="center", fontsize=9
-    )
+    place = {"xytext": (6, 0), "textcoords": "offset points", "ha": "left", "va": "center"}
+    axes.annotate(f"{value:.1f}%", (max(high, value), y), fontsize=9, **place)
 
 
 def _bounds(row: _Row) -> list[float]:

@@ -19,11 +19,7 @@ _ROLE_TITLES: dict[str | None, str] = {"learn": "to learn", "keep": "to keep", N
 
 
 def verdict_table(verdict: dict[str, Any]) -> Grid:
-    """pass@k by language and benchmark with the interval of pass@1, languages to learn first, and the means by role.
-
-    Args:
-        verdict: what `build_verdict` returned.
-    """
+    """pass@k by language and benchmark with the interval of pass@1, languages to learn first, and the means by role."""
     ks = [str(k) for k in verdict["pass_at"]]
     rows = []
     for role, names, closes in _groups(verdict):
@@ -42,11 +38,7 @@ def verdict_table(verdict: dict[str, Any]) -> Grid:
 
 
 def comparison_table(comparison: dict[str, Any]) -> Grid:
-    """pass@1 before and after by language and benchmark; yellow differences are within noise.
-
-    Args:
-        comparison: what `compare_verdicts` returned, the "comparison" of `judge_against`.
-    """
+    """pass@1 before and after by language and benchmark; yellow differences are within noise."""
     rows = []
     for role, names, closes in _groups(comparison):
         for name in names:
