@@ -16,6 +16,7 @@ from multipl_moe.compare import run as run_module
 from multipl_moe.compare.run import read_base_scores, read_scores
 from multipl_moe.compare.schema import (
     Comparison,
+    Run,
     WarmStart,
     common_recipe,
     comparison_of_recipes,
@@ -36,6 +37,11 @@ def _session(comparison, output: Path, **options: Any) -> ComparisonSession:
     return ComparisonSession(comparison, output, Console(file=io.StringIO(), width=200), **options)
 
 
+def _planned(comparison, name: str) -> Run:
+    (run,) = [run for run in planned_runs(comparison) if run.name == name]
+    return run
+
+
 @pytest.fixture(scope="module")
 def finished(comparison, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("compare") / "out"
@@ -49,15 +55,8 @@ def result(finished: Path) -> dict[str, Any]:
 
 
 def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
-    assert {path.name for path in finished.iterdir()} == {
-        "comparison.yaml",
-        "corpus",
-        "base",
-        "runs",
-        "comparison.json",
-        "comparison.md",
-        "comparison.png",
-    }
+    results = {"comparison.json", "comparison.md", "comparison.png"}
+    assert {path.name for path in finished.iterdir()} == {"comparison.yaml", "corpus", "base", "runs"} | results
     assert {path.name for path in (finished / "runs").iterdir()} == {run.name for run in planned_runs(comparison)}
 
 
@@ -74,14 +73,14 @@ def test_rows_tell_tokens_parameters_and_changes(result):
 
 
 def test_runs_are_those_that_the_commands_would_make(finished: Path, comparison, world, tmp_path: Path):
-    (run,) = [run for run in planned_runs(comparison) if run.name == "dense-ffn-0k-lr0.001-seed3"]
+    run = _planned(comparison, "dense-ffn-0k-lr0.001-seed3")
     again = train_model(run.recipe, world.base, finished / "corpus", tmp_path)
     ours, theirs = tensors(finished / "runs" / run.name / "model"), tensors(again.model_folder)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_warm_start_tunes_a_dense_copy_and_the_experts_start_from_it(finished: Path, comparison, world, tmp_path: Path):
-    (run,) = [run for run in planned_runs(comparison) if run.name == "causal-0k-lr0.01-seed3"]
+    run = _planned(comparison, "causal-0k-lr0.01-seed3")
     folder = finished / "runs" / run.name
     warm = with_train(run.recipe, method="dense-ffn", tokens=128, skip_tokens=0, learning_rate=1e-3)
     tuned = train_model(warm, world.base, finished / "corpus", tmp_path / "warm").model_folder
@@ -336,7 +335,7 @@ def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored
 
     monkeypatch.setattr(run_module, "judge_local_model", judge)
     shutil.copytree(finished, tmp_path / "out")
-    (run,) = [run for run in planned_runs(comparison) if run.name == "dense-ffn-0k-lr0.001-seed3"]
+    run = _planned(comparison, "dense-ffn-0k-lr0.001-seed3")
     base, folder = tmp_path / "out" / "base", tmp_path / "out" / "runs" / run.name
     (base / "programs").mkdir()
     (base / "programs" / "metrics.json").write_text("{}")

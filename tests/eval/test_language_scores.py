@@ -34,12 +34,6 @@ def test_every_language_has_the_first_held_out_files_in_order(world: World, hybr
         assert [score.path for score in scores] == [file.path for file in held_out[:4]]
 
 
-def test_scores_are_those_of_the_files_alone(world: World, tokenizer, hybrid_scores):
-    model = load_hybrid(world.hybrid).eval()
-    texts = read_documents(world.corpus, "validation", "go", 4)
-    assert hybrid_scores.files["go"] == score_files(model, tokenizer, texts, world.recipe.eval)
-
-
 def test_dense_models_have_no_routing(world: World, tokenizer):
     model = AutoModelForCausalLM.from_pretrained(world.base)
     scores = score_languages(model, tokenizer, world.corpus, world.recipe)
@@ -47,20 +41,22 @@ def test_dense_models_have_no_routing(world: World, tokenizer):
     assert all(len(files) == 4 for files in scores.files.values())
 
 
-def test_routing_of_a_language_is_that_of_its_own_text(world: World, tokenizer, hybrid_scores):
+def test_scores_and_routing_of_a_language_are_those_of_its_files_alone(world: World, tokenizer, hybrid_scores):
     assert list(hybrid_scores.routing) == list(hybrid_scores.files)
     model = load_hybrid(world.hybrid).eval()
     texts = read_documents(world.corpus, "validation", "english", 4)
     with observe_routing(model) as statistics:
-        score_files(model, tokenizer, texts, world.recipe.eval)
+        scores = score_files(model, tokenizer, texts, world.recipe.eval)
+    assert hybrid_scores.files["english"] == scores
     assert hybrid_scores.routing["english"] == {index: layer.summary() for index, layer in statistics.items()}
     assert hybrid_scores.routing["english"] != hybrid_scores.routing["rust"]
 
 
 def test_model_is_scored_in_evaluation_mode_and_left_unobserved(world: World, tokenizer, hybrid_scores):
     model = load_hybrid(world.hybrid).train()
-    scores = score_languages(model, tokenizer, world.corpus, world.recipe)
-    assert scores == hybrid_scores
+    told: list[str] = []
+    assert score_languages(model, tokenizer, world.corpus, world.recipe, told.append) == hybrid_scores
+    assert told == ["rust", "go", "python", "english"]
     assert not model.training
     assert all(layer.observer is None for layer in model.hybrid_layers.values())
     start = load_hybrid(world.hybrid).state_dict()
@@ -69,12 +65,6 @@ def test_model_is_scored_in_evaluation_mode_and_left_unobserved(world: World, to
 
 def test_scores_survive_json(hybrid_scores):
     assert LanguageScores.from_json(json.loads(json.dumps(hybrid_scores.to_json()))) == hybrid_scores
-
-
-def test_each_language_is_told_when_it_is_done(world: World, tokenizer):
-    told: list[str] = []
-    score_languages(load_hybrid(world.hybrid), tokenizer, world.corpus, world.recipe, told.append)
-    assert told == ["rust", "go", "python", "english"]
 
 
 def test_language_that_the_corpus_lacks_is_refused(world: World, tokenizer):

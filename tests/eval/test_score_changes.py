@@ -53,13 +53,6 @@ def test_interval_covers_the_true_change_about_95_times_in_100():
     assert all(change.low < change.value < change.high for change in changes)
 
 
-def test_width_is_that_of_the_normal_approximation():
-    before, after = _drawn(np.random.default_rng(4), -0.1, 400)
-    changes = [a.bits / b.bits for b, a in zip(before, after, strict=True)]
-    change = _change(before, after, samples=2000)
-    assert change.high - change.low == pytest.approx(2 * 1.96 * np.std(changes) / 400**0.5, rel=0.1)
-
-
 def test_pairing_takes_the_difference_between_files_out():
     # Files differ a hundredfold, the change is the same in each: no uncertainty is left.
     change = _change(scores(10, 100, 1000, 5000), scores(9, 90, 900, 4500))

@@ -8,6 +8,7 @@ import pytest
 from multipl_moe.report.html import write_report
 from tests.eval.measured import SUMMARY, only
 from tests.report.html_page import assert_loads_nothing
+from tests.report.judged import judged
 
 
 def _write(folder: Path, metrics: dict[str, Any], records: list[dict[str, Any]], **values: Any) -> str:
@@ -24,30 +25,25 @@ def page(tmp_path: Path, metrics, records, recipe) -> str:
     return page
 
 
-def test_page_loads_nothing_and_runs_nothing(page: str):
+def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(page: str, recipe):
     assert "script" not in assert_loads_nothing(page).tags
-
-
-def test_page_names_every_language_the_recipe_and_the_seed(page: str, recipe):
-    for title in ("Rust", "C++", "Python", "English text"):
-        assert f"<td>{title}</td>" in page
-    assert recipe.to_yaml().replace("'", "&#39;") in page
-    assert "seed: 4711" in page
     assert page.count("<svg") == 4  # gain, training and two heat maps
+    told = (
+        *(f"<td>{text}</td>" for text in ("Rust", "C++", "Python", "English text", "2.0000", "-20.0% to -20.0%")),
+        *("Languages to learn: -15.0% bits per byte; languages to keep: +1.0%", "on 12 files that were held out"),
+        *("12,345 tokens in 67 seconds", "4,321 in all", "abababababababab", "In order"),
+        *("token experts carry 0.72 to 1.31 times", "segment experts carry 0.61 to 1.73 times"),
+        *('folder = "runs/mine/model"', "torch", "seed: 4711", recipe.to_yaml().replace("'", "&#39;")),
+    )
+    assert [text for text in told if text not in page] == []
 
 
-def test_page_tells_numbers_and_the_verdict(page: str):
-    assert "Languages to learn: -15.0% bits per byte; languages to keep: +1.0%" in page
-    assert "<td>2.0000</td>" in page
-    assert "-20.0% to -20.0%" in page
-    assert "12,345 tokens in 67 seconds" in page
-    assert "4,321 in all" in page
-    assert "abababababababab" in page
-    assert "In order" in page
-    assert "token experts carry 0.72 to 1.31 times" in page
-    assert "segment experts carry 0.61 to 1.73 times" in page
-    assert 'folder = "runs/mine/model"' in page
-    assert "torch" in page  # versions of the environment
+def test_the_programs_of_two_models_have_a_table_with_colours(tmp_path: Path, metrics, records):
+    metrics["programs"] = judged()
+    page = _write(tmp_path, metrics, records)
+    assert '<td class="good">+60.0</td>' in page
+    assert '<td class="mean">mean</td>' in page
+    assert "tests that prove nothing, scored all the same: starter/rust/7" in page
 
 
 def test_unhealthy_routers_are_called_so(tmp_path: Path, metrics, records):
