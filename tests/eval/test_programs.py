@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from multipl_moe.report.verdict_rows import verdict_notes
+from multipl_moe.report.verdict_tables import verdict_notes
 
 from multipl_moe.codegen.completer import Completion, Finish, KnownCompleter
 from multipl_moe.codegen.generation import completed_by
