@@ -6,10 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from multipl_moe.codegen.stops import settled_stop
 
 from multipl_moe.codegen.completer import Finish
-from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
+from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds, settled_stop
 from multipl_moe.problems.forms.stops import cut_at_stop
 from tests.codegen.problems import merging_tokenizer, spacing_tokenizer
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from multipl_moe.report.verdict_tables import verdict_notes
 
 from multipl_moe.codegen.completer import Completion, Finish, KnownCompleter
 from multipl_moe.codegen.generation import completed_by
@@ -18,6 +17,7 @@ from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.programs import write_programs_report
+from multipl_moe.report.verdict_tables import verdict_notes
 from multipl_moe.runs.decontamination import status_notes, statuses
 from tests.upcycle.conftest import names_in
 
