@@ -1,6 +1,6 @@
 """The verdict on a model: how many of its programs work, by language and benchmark, and how sure that is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,17 +46,10 @@ def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settin
     tallies = tally_scored(problems, results, settings)
     ks = _chosen_ks(tallies, settings.pass_at)
     cells = group_cells(tallies)
-    languages = {
-        language: {
-            "role": settings.roles.get(language),
-            "benchmarks": {name: _describe(tasks, ks, settings) for name, tasks in benchmarks.items()},
-        }
-        for language, benchmarks in cells.items()
-    }
     known = {problem.key for problem in problems}
     return {
         "pass_at": list(ks),
-        "languages": languages,
+        "languages": describe_cells(cells, settings.roles, lambda tasks: _describe(tasks, ks, settings)),
         "means": {
             role: {"languages": names, "pass_at_k": _means([cells[name] for name in names], ks, settings)}
             for role, names in mean_groups(cells, settings.roles).items()
@@ -81,6 +74,19 @@ def group_cells(tallies: Sequence[TaskTally]) -> Cells:
         if tally.num_samples:
             cells.setdefault(tally.problem.language, {}).setdefault(tally.problem.benchmark, []).append(tally)
     return cells
+
+
+def describe_cells(
+    cells: Mapping[str, Mapping[str, Any]], roles: Mapping[str, str], describe: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
+    """What is said of each cell, with the roles of the languages."""
+    return {
+        language: {
+            "role": roles.get(language),
+            "benchmarks": {name: describe(cell) for name, cell in benchmarks.items()},
+        }
+        for language, benchmarks in cells.items()
+    }
 
 
 def mean_groups(cells: Mapping[str, Any], roles: Mapping[str, str]) -> dict[str, list[str]]:

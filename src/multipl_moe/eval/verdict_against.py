@@ -10,6 +10,7 @@ from multipl_moe.eval.tally import Result, TaskTally
 from multipl_moe.eval.verdict import (
     VerdictSettings,
     build_verdict,
+    describe_cells,
     group_cells,
     mean_groups,
     tally_scored,
@@ -55,13 +56,7 @@ def compare_verdicts(
         for language, benchmarks in group_cells(shared).items()
     }
     return {
-        "languages": {
-            language: {
-                "role": settings.roles.get(language),
-                "benchmarks": {name: _compare_cell(pair, settings) for name, pair in benchmarks.items()},
-            }
-            for language, benchmarks in pairs.items()
-        },
+        "languages": describe_cells(pairs, settings.roles, lambda pair: _compare_cell(pair, settings)),
         "means": {
             role: {"languages": names} | _compare_means([list(pairs[name].values()) for name in names], settings)
             for role, names in mean_groups(pairs, settings.roles).items()
