@@ -32,7 +32,7 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.documents import documents_path, read_documents
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.runs.folder import write_text
-from multipl_moe.system.attention import fastest_attention
+from multipl_moe.system.device import fastest_attention
 
 _FIGURE = Path(__file__).parents[1] / "docs" / "images" / "causality.png"
 _MAX_ROUNDING = 1e-3  # nats of one token, as in promise 2 of docs/design.md

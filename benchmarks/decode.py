@@ -28,7 +28,7 @@ from multipl_moe.model.parameters import count_parameters
 from multipl_moe.model.statistics import observe_with
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
-from multipl_moe.system.attention import fastest_attention
+from multipl_moe.system.device import fastest_attention
 from multipl_moe.upcycle.convert import upcycle
 
 _MIN_SHARE_OF_PREDICTED = 0.9

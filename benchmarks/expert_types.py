@@ -32,7 +32,7 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import prepare
-from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
+from multipl_moe.train.setup import TrainingSetup, tokens_per_step
 from multipl_moe.upcycle.convert import upcycle
 
 _RANK = 16
@@ -46,7 +46,7 @@ def recipe_for(expert_type: str) -> Recipe:
     recipe = load_recipe(
         None, DEMO_RECIPE | {"moe.expert_type": expert_type, "moe.expert_rank": _RANK, "upcycle.verify": False}
     )
-    train = recipe.train.model_copy(update={"tokens": _STEPS * tokens_per_step(recipe)})
+    train = recipe.train.model_copy(update={"tokens": _STEPS * tokens_per_step(recipe.train)})
     return recipe.model_copy(update={"train": train})
 
 
@@ -57,11 +57,11 @@ def convert(expert_type: str, folder: Path) -> dict[str, int]:
 
 def ready_to_train(expert_type: str, folder: Path) -> MultiplMoeForCausalLM:
     """The hybrid as `train` prepares it."""
-    recipe = recipe_for(expert_type)
-    model = load_hybrid(folder)
-    model.set_attn_implementation(attention_implementation(model, recipe))
+    recipe, model = recipe_for(expert_type), load_hybrid(folder)
+    setup = TrainingSetup.of(recipe)
+    setup.use_attention(model)
     prepare(model, recipe)
-    unify_dtype(model, recipe)
+    setup.unify_dtype(model)
     return model
 
 
@@ -73,7 +73,7 @@ def train_and_measure(expert_type: str, folder: Path, checkpoints: Path) -> dict
     loaded = peak_resident_bytes()
     sequences = _STEPS * recipe.train.batch_sequences
     data = RandomTokens(sequences, recipe.train.sequence_tokens, model.config.base_config.vocab_size)
-    fit(recipe, model, data, checkpoints, [], lambda: None)
+    fit(TrainingSetup.of(recipe), model, data, checkpoints, [])
     return {"loaded_peak_bytes": loaded, "peak_bytes": peak_resident_bytes()}
 
 
@@ -87,7 +87,9 @@ def time_steps(folders: dict[str, Path], repeats: int) -> dict[str, Any]:
         inputs = torch.randint(model.config.base_config.vocab_size, shape)
         tokens = inputs.numel()
         steps[expert_type] = training_step(
-            model, lambda model=model, inputs=inputs: model(input_ids=inputs, labels=inputs).loss, compute_dtype(recipe)
+            model,
+            lambda model=model, inputs=inputs: model(input_ids=inputs, labels=inputs).loss,
+            TrainingSetup.of(recipe).dtype,
         )
     timings = interleave(steps, repeats=repeats)
     return {"timings": timings, "tokens": tokens, "speed": median_ratio(timings["full"], timings["lora"])}

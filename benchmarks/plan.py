@@ -23,11 +23,10 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.freezing import frozen_hashes
 from multipl_moe.train.loop import fit
+from multipl_moe.train.machine import measure_speed, runtime_bytes
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.plan import plan_training, starting_config
-from multipl_moe.train.runtime import runtime_bytes
-from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
-from multipl_moe.train.speed import measure_speed
+from multipl_moe.train.setup import TrainingSetup, tokens_per_step
 from multipl_moe.upcycle.convert import upcycle
 
 _MAX_ERROR = 0.15
@@ -62,7 +61,7 @@ class StepClock(TrainerCallback):
 
 def recipe_with(changes: dict[str, Any]) -> Recipe:
     recipe = load_recipe(None, DEMO_RECIPE | {"upcycle.verify": False} | changes)
-    tokens = _STEPS * tokens_per_step(recipe)
+    tokens = _STEPS * tokens_per_step(recipe.train)
     return recipe.model_copy(update={"train": recipe.train.model_copy(update={"tokens": tokens})})
 
 
@@ -75,7 +74,7 @@ def predict(changes: dict[str, Any]) -> dict[str, Any]:
     base = config.get_text_config()
     sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
     rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
-    speed = measure_speed(compute_dtype(recipe), num_rows=rows, **sizes)
+    speed = measure_speed(TrainingSetup.of(recipe).dtype, num_rows=rows, **sizes)
     parts = vars(plan.memory) | {"total_bytes": plan.memory.total_bytes}
     return parts | {"step_s": plan.step_seconds(speed), "flops": plan.step.flops, "moved_bytes": plan.step.moved_bytes}
 
@@ -92,14 +91,14 @@ def train(changes: dict[str, Any], work: Path) -> dict[str, Any]:
     keep_freed_memory()
     recipe, clock = recipe_with(changes), StepClock()
     folder = work / "hybrid" if recipe.train.trains_hybrid else resolve_base(recipe.base)
-    model = load_for_training(recipe, folder)
-    model.set_attn_implementation(attention_implementation(model, recipe))
+    setup, model = TrainingSetup.of(recipe), load_for_training(recipe.train, folder)
+    setup.use_attention(model)
     prepare(model, recipe)
     frozen_hashes(model)
-    unify_dtype(model, recipe)
+    setup.unify_dtype(model)
     rows = _STEPS * recipe.train.batch_sequences
     data = RandomTokens(rows, recipe.train.sequence_tokens, model.config.get_text_config().vocab_size)
-    fit(recipe, model, data, work / "checkpoints", [clock], lambda: None)
+    fit(setup, model, data, work / "checkpoints", [clock])
     return {"peak_bytes": peak_resident_bytes(), "step_s": statistics.median(clock.seconds[1:])}
 
 

@@ -38,7 +38,7 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import prepare
-from multipl_moe.train.settings import attention_implementation, compute_dtype, tokens_per_step, unify_dtype
+from multipl_moe.train.setup import TrainingSetup, tokens_per_step
 from multipl_moe.upcycle.convert import upcycle
 
 _MIN_RATIO = 0.9
@@ -178,13 +178,13 @@ def statistics_seconds(model: MultiplMoeForCausalLM, step: Callable[[], None], n
 
 def save_seconds(model: MultiplMoeForCausalLM, recipe: Recipe, inputs: Tensor) -> list[float]:
     """Seconds of each checkpoint that the training loop writes."""
-    train = {"save_every_steps": 1, "tokens": _SAVES * tokens_per_step(recipe)}
+    train = {"save_every_steps": 1, "tokens": _SAVES * tokens_per_step(recipe.train)}
     recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update=train)})
     num_rows, row_tokens = inputs.shape
     rows = RandomTokens(_SAVES * num_rows, row_tokens, model.config.base_config.vocab_size)
     clock = SaveClock()
     with tempfile.TemporaryDirectory() as folder:
-        fit(recipe, model, rows, Path(folder) / "checkpoints", [clock], lambda: None)
+        fit(TrainingSetup.of(recipe), model, rows, Path(folder) / "checkpoints", [clock])
     return clock.seconds
 
 
@@ -196,10 +196,11 @@ def measure(repeats: int) -> dict[str, Any]:
         upcycle(recipe, Path(work) / "hybrid")
         hybrid = load_hybrid(Path(work) / "hybrid")
     prepare(hybrid, recipe)
-    unify_dtype(hybrid, recipe)
-    dense, dtype = DenseModel(hybrid), compute_dtype(recipe)
-    hybrid.set_attn_implementation(attention_implementation(hybrid, recipe))
-    dense.model.set_attn_implementation(attention_implementation(hybrid, recipe))
+    setup = TrainingSetup.of(recipe)
+    setup.unify_dtype(hybrid)
+    dense, dtype = DenseModel(hybrid), setup.dtype
+    setup.use_attention(hybrid)
+    dense.model.set_attn_implementation(hybrid.config._attn_implementation)
     shape = (recipe.train.batch_sequences, recipe.train.sequence_tokens)
     inputs = torch.randint(hybrid.config.base_config.vocab_size, shape)
     step = training_step(hybrid, lambda: hybrid(input_ids=inputs, labels=inputs).loss, dtype)

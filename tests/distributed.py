@@ -1,11 +1,15 @@
-"""Functions called in several processes that torch.distributed connects over gloo, as torchrun would start them."""
+"""Functions called in processes of their own, several of them connected over gloo as torchrun would start them.
+
+They are forked from a server that has imported torch already.
+"""
 
 import io
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
@@ -15,16 +19,25 @@ _CONTEXT.set_forkserver_preload(["multipl_moe.train.trainer"])
 _TIMEOUT_S = 300
 
 
+def start_processes(function: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> Sequence[BaseProcess]:
+    """Processes that call a function of a module, each with its own arguments, started."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    ranks = range(len(arguments))
+    processes = [
+        _CONTEXT.Process(target=_call, args=(rank, len(ranks), port, function, arguments[rank])) for rank in ranks
+    ]
+    for process in processes:
+        process.start()
+    return processes
+
+
 def run_processes(function: Callable[..., Any], *args: Any, num_processes: int = 2) -> list[Any]:
     """What `function(*args)` returns in each of the processes, in the order of their ranks; fails if one fails."""
-    port = _free_port()
     pipes = [_CONTEXT.Pipe(duplex=False) for _ in range(num_processes)]
-    processes = [
-        _CONTEXT.Process(target=_call, args=(sender, rank, num_processes, port, function, args))
-        for rank, (_, sender) in enumerate(pipes)
-    ]
-    for process, (_, sender) in zip(processes, pipes, strict=True):
-        process.start()
+    processes = start_processes(_send, [(sender, function, args) for _, sender in pipes])
+    for _, sender in pipes:
         sender.close()
     try:
         return [_receive(receiver, rank) for rank, (receiver, _) in enumerate(pipes)]
@@ -34,26 +47,23 @@ def run_processes(function: Callable[..., Any], *args: Any, num_processes: int =
             process.kill()
 
 
+def _call(rank: int, num_processes: int, port: int, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    if num_processes > 1:
+        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_processes, "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"})
+    function(*args)
+
+
+def _send(sender: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    result = io.BytesIO()
+    torch.save(function(*args), result)
+    sender.send_bytes(result.getvalue())
+
+
 def _receive(receiver: Connection, rank: int) -> Any:
     assert receiver.poll(_TIMEOUT_S), f"rank {rank} does not answer"
     try:
         return torch.load(io.BytesIO(receiver.recv_bytes()), weights_only=False)
     except EOFError:
         raise AssertionError(f"rank {rank} failed; see its traceback in stderr") from None
-
-
-def _call(
-    sender: Connection, rank: int, num_processes: int, port: int, function: Callable[..., Any], args: tuple[Any, ...]
-) -> None:
-    torch.set_num_threads(1)
-    names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_processes, "MASTER_PORT": port}
-    os.environ.update({name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"})
-    result = io.BytesIO()
-    torch.save(function(*args), result)
-    sender.send_bytes(result.getvalue())
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

@@ -35,10 +35,10 @@ from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
+from multipl_moe.train.machine import measure_throughput
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress
 from multipl_moe.train.result import TrainResult
-from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.throughput import measure_throughput
+from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import router_start_line, upcycle
 
@@ -232,7 +232,7 @@ class Demo:
             if (seconds_file := self._programs("before") / "seconds.json").is_file():
                 after += _PROGRAMS_AFTER_TRAINING * read_json(seconds_file)
             seconds = max(60 * self.minutes - used - after, 0)
-            tokens = max(int(seconds * rate * _SPEED_MARGIN), tokens_per_step(self.recipe))
+            tokens = max(int(seconds * rate * _SPEED_MARGIN), tokens_per_step(self.recipe.train))
             self._tell(f"{rate:,.0f} tokens/s: {tokens:,} tokens in {seconds:.0f} s")
         write_json(self.output / "budget.json", {"tokens": tokens, "tokens_per_s": rate, "minutes": self.minutes})
 
@@ -241,7 +241,7 @@ class Demo:
         open_run(self.output, self.recipe)
 
     def _train(self) -> None:
-        with TrainingProgress(self.output, tokens_per_step(self.recipe), self.console) as progress:
+        with TrainingProgress(self.output, tokens_per_step(self.recipe.train), self.console) as progress:
             result = train_model(
                 self.recipe,
                 self.output / "hybrid",

@@ -1,6 +1,8 @@
 """Loading a hybrid checkpoint strictly."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,50 +79,48 @@ def test_weights_are_held_in_float32_for_a_time_and_come_back_as_they_were(monke
     assert all(torch.equal(before[name], after[name]) and after[name].dtype == torch.bfloat16 for name in before)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [NAME, "model.layers.2.mlp.shared_expert.up_proj.weight", "model.layers.1.mlp.segment_threshold", "lm_head.weight"],
-)
-def test_a_missing_tensor_is_an_error_that_names_it(folder, name):
-    change_weights(folder, {name: None})
-    with pytest.raises(BaseModelError, match=rf"missing_keys.*{name}"):
-        load_hybrid(folder)
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: change_weights(folder, {name: None})
 
 
-def test_an_unexpected_tensor_is_an_error_that_names_it(folder):
-    change_weights(folder, {"model.layers.0.mlp.experts.down_proj": torch.zeros(1)})
-    with pytest.raises(BaseModelError, match=r"unexpected_keys.*model\.layers\.0\.mlp\.experts\.down_proj"):
-        load_hybrid(folder)
-
-
-def test_a_tensor_of_another_shape_is_an_error_that_names_it(folder):
-    change_weights(folder, {NAME: torch.zeros(5, 32, 48)})
-    with pytest.raises(BaseModelError, match=NAME):
-        load_hybrid(folder)
-
-
-def test_a_truncated_checkpoint_is_an_error(folder):
+def truncated(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(BaseModelError, match="hybrid"):
+
+
+_BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    f"without {name}": (without(name), rf"missing_keys.*{name}")
+    for name in (
+        NAME,
+        "model.layers.2.mlp.shared_expert.up_proj.weight",
+        "model.layers.1.mlp.segment_threshold",
+        "lm_head.weight",
+    )
+} | {
+    "an unexpected tensor": (
+        lambda folder: change_weights(folder, {"model.layers.0.mlp.experts.down_proj": torch.zeros(1)}),
+        r"unexpected_keys.*model\.layers\.0\.mlp\.experts\.down_proj",
+    ),
+    "another shape": (lambda folder: change_weights(folder, {NAME: torch.zeros(5, 32, 48)}), NAME),
+    "truncated": (truncated, "hybrid"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "hybrid"),
+    "no configuration": (
+        lambda folder: (folder / "config.json").unlink(),
+        r"no config\.json; give a folder that `multipl-moe upcycle` wrote",
+    ),
+    "dense": (
+        lambda folder: AutoModelForCausalLM.from_config(tiny_base_config()).save_pretrained(folder),
+        r"is no hybrid .*multipl-moe upcycle",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", _BROKEN)
+def test_a_folder_that_holds_no_whole_hybrid_is_an_error_that_names_what_is_wrong(folder, kind):
+    make, message = _BROKEN[kind]
+    make(folder)
+    with pytest.raises(BaseModelError, match=message):
         load_hybrid(folder)
-
-
-def test_a_folder_without_weights_is_an_error(folder):
-    (folder / "model.safetensors").unlink()
-    with pytest.raises(BaseModelError, match="hybrid"):
-        load_hybrid(folder)
-
-
-def test_a_folder_without_configuration_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(BaseModelError, match=r"no config\.json; give a folder that `multipl-moe upcycle` wrote"):
-        load_hybrid(tmp_path)
-
-
-def test_a_dense_model_is_refused_with_the_remedy(tmp_path):
-    AutoModelForCausalLM.from_config(tiny_base_config()).save_pretrained(tmp_path / "dense")
-    with pytest.raises(BaseModelError, match=r"dense is no hybrid .*multipl-moe upcycle"):
-        load_hybrid(tmp_path / "dense")
 
 
 @pytest.mark.parametrize("change", [{"token_top_k": "2"}, {"layers": None}, {"fusion": []}])

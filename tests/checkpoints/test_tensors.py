@@ -1,4 +1,4 @@
-"""Safetensors read and written a tensor at a time."""
+"""Safetensors read and written a tensor at a time, what goes with them, and numbers drawn for new ones."""
 
 import json
 
@@ -7,8 +7,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from multipl_moe.checkpoints import tensors as module
-from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
+from multipl_moe.checkpoints.tensors import (
+    CheckpointReader,
+    TensorPlan,
+    copy_companions,
+    expert_generator,
+    write_checkpoint,
+)
 from multipl_moe.errors import BaseModelError
 from tests.upcycle.conftest import names_in, save_base
 
@@ -51,13 +56,10 @@ def test_all_shards_of_an_index_are_read(tmp_path):
     assert_same({name: reader.read(name) for name in reader.shapes}, expected)
 
 
-def test_files_that_the_index_does_not_name_are_not_read(tmp_path):
+def test_only_the_files_of_the_index_or_model_safetensors_are_read(tmp_path):
     folder = save_base(tmp_path / "base", max_shard_size="20KB")
     save_file({"stale": torch.zeros(1)}, folder / "another.safetensors")
     assert "stale" not in CheckpointReader(folder).shapes
-
-
-def test_beside_model_safetensors_no_other_file_is_read(tmp_path):
     save_file({"weight": torch.zeros(1)}, tmp_path / "model.safetensors")
     save_file({"layers.0.attention.wq.weight": torch.zeros(1)}, tmp_path / "consolidated.safetensors")
     assert list(CheckpointReader(tmp_path).shapes) == ["weight"]
@@ -113,41 +115,22 @@ def test_what_is_written_is_read_back_equal_by_safetensors(tmp_path, num_pieces)
         assert file.metadata() == {"format": "pt"}
 
 
-def test_pieces_of_another_dtype_are_cast_to_the_planned_one(tmp_path):
-    value = torch.randn(4, 4)
-    plan = TensorPlan("a", (4, 4), torch.bfloat16, lambda: [value])
-    write_checkpoint([plan], tmp_path, lambda name: None)
-    assert_same(load_file(tmp_path / "model.safetensors"), {"a": value.to(torch.bfloat16)})
-
-
-def test_pieces_that_are_not_contiguous_are_written_in_row_major_order(tmp_path):
+def test_pieces_are_cast_to_the_planned_dtype_and_written_in_row_major_order(tmp_path):
     value = torch.randn(3, 5)
-    plan = TensorPlan("a", (5, 3), torch.float32, lambda: [value.t()])
+    plan = TensorPlan("a", (5, 3), torch.bfloat16, lambda: [value.t()])
     write_checkpoint([plan], tmp_path, lambda name: None)
-    assert_same(load_file(tmp_path / "model.safetensors"), {"a": value.t()})
+    assert_same(load_file(tmp_path / "model.safetensors"), {"a": value.t().to(torch.bfloat16)})
 
 
-def test_a_large_checkpoint_is_written_in_shards_with_an_index(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_MAX_SHARD_BYTES", 100)
+def test_a_large_checkpoint_is_written_in_shards_of_the_size_asked_for_with_an_index(tmp_path):
     values = tensors()  # of 120, 48, 14 and 40 bytes: the first is larger than a shard may be
-    write(values, tmp_path)
+    plans = [planned(name, value) for name, value in values.items()]
+    write_checkpoint(plans, tmp_path, lambda name: None, 100)
     shards = [f"model-{i:05d}-of-00003.safetensors" for i in (1, 2, 3)]
     assert names_in(tmp_path) == sorted([*shards, INDEX])
     index = json.loads((tmp_path / INDEX).read_text())
     assert index["weight_map"] == {"a": shards[0], "b": shards[1], "c": shards[1], "d": shards[2]}
     assert index["metadata"]["total_size"] == 222
-    assert_same({name: load_file(tmp_path / file)[name] for name, file in index["weight_map"].items()}, values)
-    reader = CheckpointReader(tmp_path)
-    assert_same({name: reader.read(name) for name in reader.shapes}, values)
-
-
-@pytest.mark.parametrize("max_shard_bytes", [100, 1])
-def test_the_size_of_a_shard_can_be_chosen(tmp_path, max_shard_bytes):
-    values = tensors()
-    plans = [planned(name, value) for name, value in values.items()]
-    write_checkpoint(plans, tmp_path, lambda name: None, max_shard_bytes)
-    files = {100: 3, 1: 4}
-    assert len(list(tmp_path.glob("*.safetensors"))) == files[max_shard_bytes]
     reader = CheckpointReader(tmp_path)
     assert_same({name: reader.read(name) for name in reader.shapes}, values)
 
@@ -178,3 +161,31 @@ def test_pieces_are_asked_for_one_tensor_at_a_time(tmp_path):
     plans = [TensorPlan(name, (2,), torch.float32, lambda name=name: pieces(name)) for name in "ab"]
     write_checkpoint(plans, tmp_path, events.append)
     assert events == ["a0", "a1", "a", "b0", "b1", "b"]
+
+
+def test_companions_are_all_files_but_weights_and_what_the_output_writes_itself(tmp_path):
+    names = ["tokenizer.json", "vocab.txt", "LICENSE", "chat_template.jinja", "generation_config.json", "upcycle.json"]
+    others = ["model.safetensors", "model-00001-of-00002.safetensors", "model.safetensors.index.json"]
+    others += ["pytorch_model.bin", "pytorch_model.bin.index.json", "model.gguf", "consolidated.00.pth"]
+    others += ["config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md", "modeling.py"]
+    (tmp_path / "from" / "folder").mkdir(parents=True)
+    (tmp_path / "to").mkdir()
+    for name in names + others:
+        (tmp_path / "from" / name).write_text(name)
+    copy_companions(tmp_path / "from", tmp_path / "to")
+    assert names_in(tmp_path / "to") == sorted(names)
+    assert (tmp_path / "to" / "LICENSE").read_text() == "LICENSE"
+
+
+def test_equal_parts_draw_equal_values_in_any_order():
+    first = torch.randn(9, generator=expert_generator(3, 1, 2, "up"))
+    torch.randn(9, generator=expert_generator(3, 1, 1, "up"))
+    assert torch.equal(torch.randn(9, generator=expert_generator(3, 1, 2, "up")), first)
+
+
+@pytest.mark.parametrize(
+    "other", [(4, 1, 2, "up"), (3, 2, 2, "up"), (3, 1, 3, "up"), (3, 1, 2, "down"), (3, 2, 1, "up")]
+)
+def test_another_seed_layer_expert_or_part_draws_other_values(other):
+    first = torch.randn(9, generator=expert_generator(3, 1, 2, "up"))
+    assert not torch.equal(torch.randn(9, generator=expert_generator(*other)), first)

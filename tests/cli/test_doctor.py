@@ -7,8 +7,8 @@ import yaml
 
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.plan import plan_training, starting_config
-from multipl_moe.train.speed import MachineSpeed
 
 
 def test_a_language_that_works_is_ready(run, bubblewrap):
@@ -55,7 +55,7 @@ def test_a_model_that_exists_is_planned_as_it_is(run, base, hybrid, tmp_path):
 
 
 def test_a_run_that_does_not_fit_ends_with_1_and_tells_what_would_help(run, base, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.train.runtime.usable_bytes", lambda: 2**20)
+    monkeypatch.setattr("multipl_moe.train.machine.usable_bytes", lambda: 2**20)
     write_recipe(tmp_path / "run.yaml", base, layers="last:2")
     outcome = run("doctor", "--plan", "run.yaml")
     assert outcome.code == 1
@@ -68,9 +68,9 @@ def test_a_remedy_of_another_precision_is_timed_in_it(run, base, tmp_path, monke
     def measure(dtype, **sizes):
         return MachineSpeed(flops_per_s=1e6, bytes_per_s=1e6) if dtype == torch.float32 else MachineSpeed(1e18, 1e18)
 
-    monkeypatch.setattr("multipl_moe.train.speed.measure_speed", measure)
+    monkeypatch.setattr("multipl_moe.train.machine.measure_speed", measure)
     monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: torch.bfloat16)
-    monkeypatch.setattr("multipl_moe.train.runtime.usable_bytes", lambda: 2**20)
+    monkeypatch.setattr("multipl_moe.train.machine.usable_bytes", lambda: 2**20)
     write_recipe(tmp_path / "run.yaml", base, compute_dtype="float32")
     rows = run("doctor", "--plan", "run.yaml").out.partition("What would help")[2].splitlines()
     times = {row.split("=")[-1].split()[0]: row.split("│")[-2].strip() for row in rows if "--set" in row}

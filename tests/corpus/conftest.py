@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
 from multipl_moe.recipe.corpus import ExecutorSection
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
-from tests.fixtures import tree
+from tests.fixtures import save_trained_tokenizer, tree
 
 WORDS = [f"{a}{b}{c}" for a in "bcdfgklmnprst" for b in "aeiou" for c in ("x", "zan", "ver", "_id")]
 
@@ -60,18 +58,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def tokenizer_folder(tmp_path_factory) -> Path:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([program(seed) for seed in range(10)], trainer)
     folder = tmp_path_factory.mktemp("tokenizer") / "tiny"
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(folder)
+    save_trained_tokenizer(folder, [program(seed) for seed in range(10)])
     return folder
 
 

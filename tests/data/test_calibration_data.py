@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
-from multipl_moe.data.calibration_data import require_same_tokenizer
+from multipl_moe.corpus.documents import read_documents
+from multipl_moe.data.calibration_data import calibration_batches, require_same_tokenizer
 from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import save_beginning_texts
@@ -19,8 +21,11 @@ from tests.train.tiny import World, tiny_recipe, with_train
 def test_another_tokenizer_is_refused(world: World, tmp_path: Path):
     require_same_tokenizer(world.base, world.corpus)
     save_beginning_texts(world.base, tmp_path)
-    with pytest.raises(CorpusError, match="tokenised with the tokenizer of base, not with that of"):
+    with pytest.raises(CorpusError, match=r"tokenised with the tokenizer of base, not with that of .*the same --base"):
         require_same_tokenizer(tmp_path, world.corpus)
+    shutil.copy(tmp_path / "tokenizer.json", shutil.copytree(world.hybrid, tmp_path / "hybrid"))
+    with pytest.raises(CorpusError, match="tokenised with the tokenizer of base"):
+        train_model(world.recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
 
 
 def test_documents_without_the_token_that_the_model_s_texts_begin_with_are_refused(world: World, tmp_path: Path):
@@ -33,6 +38,29 @@ def test_documents_without_the_token_that_the_model_s_texts_begin_with_are_refus
     assert manifest == CorpusManifest.load(corpus)
     with pytest.raises(CorpusError, match="its documents in rust lack the token that every text of"):
         require_same_tokenizer(model, corpus)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(world: World) -> Any:
+    return load_tokenizer(world.base)
+
+
+def test_calibration_reads_its_tokens_from_all_languages_alike(world: World, tokenizer):
+    batches = list(calibration_batches(world.recipe, world.corpus, tokenizer))
+    assert all(set(batch) == {"input_ids", "attention_mask"} for batch in batches)
+    rows = [row[mask == 1].tolist() for batch in batches for row, mask in zip(*batch.values(), strict=True)]
+    assert len(rows) == 1024 // 32
+    for number, language in enumerate(world.recipe.languages):
+        texts = [tokenizer(file.text)["input_ids"] for file in read_documents(world.corpus, "train", language)]
+        windows = [text[begin : begin + 32] for text in texts for begin in range(0, len(text), 32)]
+        assert all(row in windows for row in rows[number::4]), language
+
+
+@pytest.mark.parametrize("batch_sequences", [1, 3, 64])
+def test_calibration_batches_have_at_least_two_rows_of_each_language(world: World, tokenizer, batch_sequences: int):
+    recipe = with_train(world.recipe, batch_sequences=batch_sequences, calibration_tokens=1)
+    shapes = [batch["input_ids"].shape for batch in calibration_batches(recipe, world.corpus, tokenizer)]
+    assert shapes == [(8, 32)]
 
 
 def test_language_with_less_text_than_a_sequence_does_not_block_training(world: World, tmp_path: Path):

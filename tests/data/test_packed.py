@@ -13,10 +13,8 @@ from transformers import AutoTokenizer
 
 from multipl_moe.corpus import read_documents
 from multipl_moe.corpus.token_files import TokenFiles
-from multipl_moe.data.best_fit_layout import BestFitLayout
 from multipl_moe.data.packed import PackedTokens, packing_by_language
-from multipl_moe.data.packing import PACKINGS, Packing
-from multipl_moe.data.window_layout import WindowLayout
+from multipl_moe.data.packing import PACKINGS, BestFitLayout, Packing, WindowLayout
 from multipl_moe.errors import CorpusError
 from tests.corpus.token_files import write_tokens
 

@@ -9,7 +9,7 @@ from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.eval.run_metrics import run_metrics
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.system.versions import environment
-from multipl_moe.train.freezing import Audit
+from multipl_moe.train.freezing import TrainableParameters
 from multipl_moe.train.result import TrainResult
 from tests.train.tiny import scores
 
@@ -60,7 +60,7 @@ def after() -> LanguageScores:
 
 @pytest.fixture
 def training() -> TrainResult:
-    audit = Audit({"experts": 700, "token routers": 50}, 3000)
+    audit = TrainableParameters({"experts": 700, "token routers": 50}, 3000)
     return TrainResult(
         "train", Path("run/model"), audit, "ab" * 32, tokens=12_345, seconds=67.0, steps=8, compute_dtype="float32"
     )

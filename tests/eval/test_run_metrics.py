@@ -9,7 +9,7 @@ import pytest
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.eval.run_metrics import review_metrics, segment_experts, shared_share
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.train.freezing import Audit
+from multipl_moe.train.freezing import TrainableParameters
 from multipl_moe.train.result import TrainResult
 from tests.eval.measured import SUMMARY, only
 
@@ -49,7 +49,7 @@ def _with_routing(scores: LanguageScores, **layer: Any) -> LanguageScores:
 
 
 def _review_metrics(recipe: Recipe, before: LanguageScores, after: LanguageScores, hybrid: Path) -> dict[str, Any]:
-    audit = Audit({"token routers": 77}, 23)
+    audit = TrainableParameters({"token routers": 77}, 23)
     training = TrainResult("review", hybrid, audit, "abc", tokens=4096, seconds=2.5, steps=4, compute_dtype="float32")
     changed = _with_routing(after, shared_share=0.95, segment_load=[0.0, 0.1])
     return review_metrics(recipe, _with_routing(before), changed, training, against=Path("first/model"))

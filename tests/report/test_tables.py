@@ -5,7 +5,7 @@ from rich.text import Text
 
 from multipl_moe.eval.score_changes import describe_scores
 from multipl_moe.report.tables import audit_table, result_table, routing_table, scores_table
-from multipl_moe.train.freezing import Audit
+from multipl_moe.train.freezing import TrainableParameters
 from tests.report.test_grid import row
 
 
@@ -46,7 +46,7 @@ def test_routing_shows_every_language_and_leaves_what_is_absent_empty(metrics):
 
 
 def test_audit_adds_up():
-    grid = audit_table(Audit({"experts": 1_000_000, "token routers": 234}, 5_000_000))
+    grid = audit_table(TrainableParameters({"experts": 1_000_000, "token routers": 234}, 5_000_000))
     rows = [tuple(map(str, cells)) for cells in grid.rows if cells]
     assert rows == [
         ("experts", "1,000,000"),

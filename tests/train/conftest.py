@@ -5,13 +5,19 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from rich.console import Console
 from transformers import TrainerCallback
 
+from multipl_moe.runs.journal import read_journal
+from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
+from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
-from tests.train.tiny import World, tiny_world
+from tests.train.tiny import World, tensors, tiny_world, with_train
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +70,41 @@ class Interrupt(TrainerCallback):
     def on_step_begin(self, args, state, control, **kwargs):
         if state.global_step == self.step:
             os.kill(os.getpid(), signal.SIGINT)
+
+
+class PowerCut(TrainerCallback):
+    """The process dies, without a word, after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            raise RuntimeError("power cut")
+
+
+def train(world: World, folder: Path, *callbacks: TrainerCallback, **values: Any) -> TrainResult:
+    """Train the world's hybrid, or as `method` wants its base, with other values in the section `train`."""
+    recipe = with_train(world.recipe, **values)
+    start = world.hybrid if recipe.train.trains_hybrid else world.base
+    return train_model(recipe, start, world.corpus, folder, callbacks=callbacks)
+
+
+def train_told(
+    world: World, folder: Path, *callbacks: TrainerCallback, console: Console | None = None, **values: Any
+) -> list[dict[str, Any]]:
+    """The same with `TrainingProgress`, before the other callbacks; returns the lines of metrics.jsonl."""
+    folder.mkdir(exist_ok=True)
+    per_step = tokens_per_step(with_train(world.recipe, **values).train)
+    train(world, folder, TrainingProgress(folder, per_step, console or Console(quiet=True)), *callbacks, **values)
+    return read_journal(folder / "metrics.jsonl")
+
+
+def changed(before: Path, after: Path) -> set[str]:
+    """Names of the tensors of two checkpoints that differ in a bit; both have the same ones."""
+    ours, theirs = tensors(before), tensors(after)
+    assert ours.keys() == theirs.keys()
+    return {name for name in ours if not torch.equal(ours[name].view(torch.uint8), theirs[name].view(torch.uint8))}
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,21 @@
-"""Training in processes of their own, which can be killed: forked from a server that has imported torch already."""
+"""Training in processes of their own, which can be killed."""
 
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import TrainerCallback
 
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train import ordered_trainer
 from multipl_moe.train.trainer import train_model
-
-_CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
+from tests.distributed import start_processes
 
 
 @dataclass(frozen=True)
@@ -71,21 +66,8 @@ class Death(TrainerCallback):
 
 
 def start(job: Job, death: Death | None = None, num_processes: int = 1) -> Sequence[BaseProcess]:
-    """The processes of a run, started; torch.distributed connects several as torchrun would."""
-    port = _free_port()
-    processes = [
-        _CONTEXT.Process(target=_train, args=(job, death, rank, num_processes, port)) for rank in range(num_processes)
-    ]
-    for process in processes:
-        process.start()
-    return processes
-
-
-def start_call(function: Callable[..., None], *args: Any) -> BaseProcess:
-    """One process that calls a function of a module."""
-    process = _CONTEXT.Process(target=function, args=args)
-    process.start()
-    return process
+    """The processes of a run, started."""
+    return start_processes(_train, [(job, death, rank) for rank in range(num_processes)])
 
 
 def exit_codes(processes: Sequence[BaseProcess], timeout_s: float = 300) -> list[int | None]:
@@ -107,11 +89,7 @@ def wait_for(file: Path, timeout_s: float = 300) -> None:
         time.sleep(0.01)
 
 
-def _train(job: Job, death: Death | None, rank: int, num_processes: int, port: int) -> None:
-    torch.set_num_threads(1)
-    if num_processes > 1:
-        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_processes, "MASTER_PORT": port}
-        os.environ.update({name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"})
+def _train(job: Job, death: Death | None, rank: int) -> None:
     if death is not None:
         death.install()
     if job.seen is not None:
@@ -133,9 +111,3 @@ def _note_ids(file: Path) -> None:
 
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

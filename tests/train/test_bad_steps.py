@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import TrainerCallback
@@ -18,11 +17,7 @@ from multipl_moe.data.training_data import training_data
 from multipl_moe.errors import TrainingError
 from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.train.bad_steps import BadStepGuard
-from multipl_moe.train.progress import TrainingProgress
-from multipl_moe.train.result import TrainResult
-from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trainer import train_model
-from tests.train.conftest import Interrupt
+from tests.train.conftest import Interrupt, changed, train, train_told
 from tests.train.tiny import World, tensors, with_train
 
 _NAN, _INF = float("nan"), float("inf")
@@ -77,16 +72,12 @@ def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def _train(world: World, folder: Path, *callbacks: TrainerCallback, **train: Any) -> TrainResult:
-    return train_model(with_train(world.recipe, **train), world.hybrid, world.corpus, folder, callbacks=callbacks)
-
-
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_run_stops_at_no_number_with_the_batch_saved(world: World, tmp_path: Path, accumulation: int):
-    train = {"accumulation_steps": accumulation, "tokens": 12 * 128 * accumulation}
+    values = {"accumulation_steps": accumulation, "tokens": 12 * 128 * accumulation}
     poison = Poison({8}, _NAN, after=accumulation - 1)
     with pytest.raises(TrainingError) as caught:
-        _train(world, tmp_path, poison, **train)
+        train(world, tmp_path, poison, **values)
     file, last = tmp_path / "bad_step_8.safetensors", tmp_path / "checkpoints" / "checkpoint-5"
     assert str(caught.value).startswith(f"step 8: the loss is nan; its batch: {file}; {last} is good: ")
     rows = 4 * accumulation
@@ -95,13 +86,13 @@ def test_run_stops_at_no_number_with_the_batch_saved(world: World, tmp_path: Pat
     saved = load_file(file)
     assert saved.keys() == {"input_ids", "position_ids", "labels"}
     assert all(torch.equal(saved[key], torch.stack([item[key] for item in items])) for key in saved)
-    resumed, whole = (_train(world, tmp_path / name, **train) for name in ("", "whole"))
-    assert _same(tensors(resumed.model_folder), tensors(whole.model_folder))
+    resumed, whole = (train(world, tmp_path / name, **values) for name in ("", "whole"))
+    assert changed(resumed.model_folder, whole.model_folder) == set()
 
 
 def test_without_a_checkpoint_the_message_says_so(world: World, tmp_path: Path):
     with pytest.raises(TrainingError, match=r"step 2: the loss is nan.*there is no checkpoint yet"):
-        _train(world, tmp_path, Poison({2}, _NAN))
+        train(world, tmp_path, Poison({2}, _NAN))
 
 
 _WAYS: dict[str, Callable[[], Poison]] = {
@@ -115,41 +106,39 @@ _WAYS: dict[str, Callable[[], Poison]] = {
 @pytest.mark.parametrize("way", _WAYS)
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_skipped_step_changes_nothing_and_is_counted(world: World, tmp_path: Path, way: str, accumulation: int):
-    train = {"accumulation_steps": accumulation, "tokens": 12 * 128 * accumulation, "on_bad_step": "skip"}
+    values = {"accumulation_steps": accumulation, "tokens": 12 * 128 * accumulation, "on_bad_step": "skip"}
     poison, look = _WAYS[way](), Snapshots()
-    progress = TrainingProgress(tmp_path, tokens_per_step(world.recipe), Console(quiet=True))
-    result = _train(world, tmp_path, poison, look, progress, **train)
+    lines = train_told(world, tmp_path, poison, look, **values)
     assert _same(look.states[8], look.states[7])
     assert all(torch.equal(*pair) for pair in zip(look.thresholds[8], look.thresholds[7], strict=True))
     assert not _same(look.states[9], look.states[8])
-    assert all(bool(tensor.isfinite().all()) for tensor in tensors(result.model_folder).values())
-    assert (result.skipped_steps, result.steps) == (1, 12)
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all(bool(tensor.isfinite().all()) for tensor in tensors(tmp_path / "model").values())
     assert [line["skipped_steps"] for line in lines] == [0, 0, 0, 1, 1, 1]
     assert all(math.isfinite(loss) for line in lines for loss in [line["loss"], *line["losses"].values()])
-    assert json.loads((tmp_path / "training.json").read_text())["skipped_steps"] == 1
+    record = json.loads((tmp_path / "training.json").read_text())
+    assert (record["skipped_steps"], record["steps"]) == (1, 12)
 
 
 def test_run_with_skipped_steps_goes_on_to_the_same_weights_and_count(world: World, tmp_path: Path):
-    train = {"on_bad_step": "skip", "spike_factor": 2.0}
+    values = {"on_bad_step": "skip", "spike_factor": 2.0}
     poisons = lambda: [Poison({4, 8}, _NAN), Poison({10}, 30.0)]  # noqa: E731
-    whole = _train(world, tmp_path / "whole", *poisons(), **train)
+    whole = train(world, tmp_path / "whole", *poisons(), **values)
     with pytest.raises(KeyboardInterrupt):
-        _train(world, tmp_path / "broken", *poisons(), Interrupt(5), **train)
-    resumed = _train(world, tmp_path / "broken", *poisons(), **train)
-    assert _same(tensors(resumed.model_folder), tensors(whole.model_folder))
+        train(world, tmp_path / "broken", *poisons(), Interrupt(5), **values)
+    resumed = train(world, tmp_path / "broken", *poisons(), **values)
+    assert changed(resumed.model_folder, whole.model_folder) == set()
     assert resumed.skipped_steps == whole.skipped_steps == 3
 
 
 def test_a_spike_is_told_by_the_factor_and_only_where_there_is_one(world: World, tmp_path: Path):
-    assert _train(world, tmp_path / "none", Poison({10}, 30.0)).skipped_steps == 0
+    assert train(world, tmp_path / "none", Poison({10}, 30.0)).skipped_steps == 0
     with pytest.raises(TrainingError, match=r"step 10: the loss is \d+\.\d+, \d+\.\d times its running median"):
-        _train(world, tmp_path / "stop", Poison({10}, 30.0), spike_factor=2.0)
+        train(world, tmp_path / "stop", Poison({10}, 30.0), spike_factor=2.0)
 
 
 def test_too_many_skipped_in_a_row_stop_the_run(world: World, tmp_path: Path):
     with pytest.raises(TrainingError, match="step 12: the loss is nan, and the 10 steps before it were skipped"):
-        _train(world, tmp_path, Poison(set(range(2, 13)), _NAN), on_bad_step="skip")
+        train(world, tmp_path, Poison(set(range(2, 13)), _NAN), on_bad_step="skip")
     assert (tmp_path / "bad_step_12.safetensors").is_file()
 
 
@@ -157,7 +146,7 @@ def test_too_many_skipped_in_a_row_stop_the_run(world: World, tmp_path: Path):
 
 
 def test_guard_finds_the_spikes_that_a_slow_reference_finds(world: World):
-    guard = BadStepGuard(with_train(world.recipe, spike_factor=1.2))
+    guard = BadStepGuard(with_train(world.recipe, spike_factor=1.2).train)
     generator = torch.Generator().manual_seed(0)
     good: list[float] = []
     found = 0
@@ -172,14 +161,14 @@ def test_guard_finds_the_spikes_that_a_slow_reference_finds(world: World):
 
 def test_a_good_step_ends_a_row_and_the_state_goes_through_json(world: World):
     recipe = with_train(world.recipe, on_bad_step="skip", spike_factor=3.0)
-    guard = BadStepGuard(recipe)
+    guard = BadStepGuard(recipe.train)
     for loss in (2.0, _NAN, _INF, 1 / 3):
         if guard.judge(loss, 1.0):
             assert guard.skip()
     assert guard.judge(1.0, _NAN) == "the gradient's norm is nan (loss 1.000)"
     assert guard.skip()
     assert (guard.num_skipped, guard.num_in_a_row) == (3, 1)
-    again = BadStepGuard(recipe)
+    again = BadStepGuard(recipe.train)
     again.restore(json.loads(json.dumps(guard.state())))
     assert again.state() == guard.state()
-    assert not BadStepGuard(world.recipe).skip()
+    assert not BadStepGuard(world.recipe.train).skip()

@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainerControl
 from multipl_moe.errors import Preempted
 from multipl_moe.train import callbacks
 from multipl_moe.train.callbacks import StopOnInterrupt
-from multipl_moe.train.trainer import train_model
+from tests.train.conftest import train
 from tests.train.tiny import World
 
 
@@ -54,5 +54,5 @@ def test_what_another_process_is_asked_after_the_last_step_stops_this_one_too(
             monkeypatch.setattr(callbacks, "any_process", lambda flag: True)
 
     with pytest.raises(Preempted):
-        train_model(world.recipe, world.hybrid, world.corpus, tmp_path, callbacks=[AskedElsewhere()])
+        train(world, tmp_path, AskedElsewhere())
     assert not (tmp_path / "model").exists()

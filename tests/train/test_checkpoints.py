@@ -29,8 +29,9 @@ from multipl_moe.train.checkpoints import (
     trained_state,
 )
 from multipl_moe.train.methods import load_for_training, prepare
+from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.trainer import train_model
-from tests.train.conftest import Interrupt, Run
+from tests.train.conftest import Interrupt, Run, changed, train
 from tests.train.tiny import World, tensors, with_train
 
 
@@ -40,9 +41,8 @@ def _folders(root: Path, *steps: int) -> None:
         (root / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
 
 
-def test_newest_whole_checkpoint_is_the_last_and_leftovers_go(tmp_path: Path):
+def test_newest_checkpoint_is_the_last_and_leftovers_go(tmp_path: Path):
     _folders(tmp_path, 5, 10)
-    (tmp_path / "checkpoint-100").mkdir()
     (tmp_path / ".checkpoint-105.partial").mkdir()
     (tmp_path / ".checkpoint-105.partial" / "optimizer.pt").write_text("half")
     (tmp_path / "clock.json").write_text("{}")
@@ -79,8 +79,7 @@ class _Look(TrainerCallback):
 
 def test_the_last_checkpoints_are_kept(world: World, tmp_path: Path):
     look = _Look()
-    recipe = with_train(world.recipe, save_every_steps=3, keep_checkpoints=1)
-    train_model(recipe, world.hybrid, world.corpus, tmp_path, callbacks=[look])
+    train(world, tmp_path, look, save_every_steps=3, keep_checkpoints=1)
     assert look.kept == [[3], [6], [9], [12]]
 
 
@@ -93,10 +92,8 @@ def _kept_best(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, *cal
         return original(self, {"eval_loss": told[self.state.global_step]}, trial)
 
     monkeypatch.setattr(ordered_trainer.OrderedTrainer, "_determine_best_metric", told_best)
-    recipe = with_train(
-        world.recipe, eval_every_steps=2, eval_tokens=256, keep_best=True, save_every_steps=5, keep_checkpoints=1
-    )
-    return train_model(recipe, world.hybrid, world.corpus, folder, callbacks=callbacks)
+    often = {"eval_every_steps": 2, "eval_tokens": 256, "keep_best": True, "save_every_steps": 5, "keep_checkpoints": 1}
+    return train(world, folder, *callbacks, **often)
 
 
 def test_best_checkpoint_is_kept_and_becomes_the_model(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -117,14 +114,13 @@ def test_resumed_run_ends_with_the_same_best(world: World, tmp_path: Path, monke
         _kept_best(world, tmp_path / "broken", monkeypatch, Interrupt(step))
     resumed = _kept_best(world, tmp_path / "broken", monkeypatch)
     assert resumed.best_step == whole.best_step == 4
-    ours, theirs = tensors(resumed.model_folder), tensors(whole.model_folder)
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert changed(resumed.model_folder, whole.model_folder) == set()
 
 
 @pytest.mark.parametrize("method", ["experts", "dense", "dense-ffn", "lora"])
 def test_checkpoint_holds_what_trains_and_buffers_alone(world: World, method: str):
     recipe = with_train(world.recipe, method=method)
-    model = load_for_training(recipe, world.hybrid if method == "experts" else world.base)
+    model = load_for_training(recipe.train, world.hybrid if method == "experts" else world.base)
     prepare(model, recipe)
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     names = FLOAT32_BUFFERS if method == "experts" else ()
@@ -160,16 +156,16 @@ def test_space_for_checkpoints_and_model_is_asked_for_before_training(
     one = 3 * 4 * num_trained + 2 * (6 + 32) * 4
     free = SimpleNamespace(free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
-    for train, num in [({}, 3), ({"save_every_steps": 6}, 2), ({"keep_best": True, "eval_every_steps": 6}, 4)]:
-        recipe = with_train(world.recipe, **train)  # 12 steps, saved every 5, the last 2 kept
+    for values, num in [({}, 3), ({"save_every_steps": 6}, 2), ({"keep_best": True, "eval_every_steps": 6}, 4)]:
+        recipe = with_train(world.recipe, **values)  # 12 steps, saved every 5, the last 2 kept
         free.free = num * one + 1000
-        require_checkpoint_space(recipe, model, tmp_path / "checkpoints", 1000)
+        require_checkpoint_space(TrainingSetup.of(recipe), model, tmp_path / "checkpoints", 1000)
         free.free -= 1
         with pytest.raises(OutputError, match="free some space"):
-            require_checkpoint_space(recipe, model, tmp_path / "checkpoints", 1000)
+            require_checkpoint_space(TrainingSetup.of(recipe), model, tmp_path / "checkpoints", 1000)
     free.free = 1000
     with pytest.raises(OutputError, match="free some space"):
-        train_model(world.recipe, world.hybrid, world.corpus, tmp_path / "run")
+        train(world, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -181,7 +177,7 @@ def test_what_a_run_to_go_on_with_has_on_disk_is_taken_into_account(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
     (tmp_path / "checkpoint-5").mkdir()
     (tmp_path / "checkpoint-5" / "optimizer.pt").write_bytes(bytes(10_000_000))
-    require_checkpoint_space(world.recipe, model, tmp_path, 1000)
+    require_checkpoint_space(TrainingSetup.of(world.recipe), model, tmp_path, 1000)
 
 
 @pytest.mark.parametrize("part", ["_save_optimizer_and_scheduler", "save_trained", "write_json"])
@@ -200,11 +196,10 @@ def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(
     with monkeypatch.context() as patch:
         patch.setattr(owner, part, full)
         with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space and go on"):
-            train_model(world.recipe, world.hybrid, world.corpus, tmp_path)
+            train(world, tmp_path)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint-5", "clock.json"}
-    resumed = train_model(world.recipe, world.hybrid, world.corpus, tmp_path)
-    ours, theirs = tensors(resumed.model_folder), tensors(run.result.model_folder)
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    resumed = train(world, tmp_path)
+    assert changed(resumed.model_folder, run.result.model_folder) == set()
 
 
 def _raise(error: Exception) -> Callable[[Path], None]:

@@ -10,7 +10,7 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.dry_run import _Ledger
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan, plan_training, starting_config
-from multipl_moe.train.settings import attention_implementation, compute_dtype, enable_checkpointing, unify_dtype
+from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe, with_train
 
@@ -26,10 +26,10 @@ def _plan(recipe: Recipe, folder: Path) -> TrainingPlan:
 
 def _real_peak(recipe: Recipe, folder: Path) -> int:
     """Most bytes of activations in a step of the real model."""
-    model = load_for_training(recipe, folder)
-    model.set_attn_implementation(attention_implementation(model, recipe))
+    setup, model = TrainingSetup.of(recipe), load_for_training(recipe.train, folder)
+    setup.use_attention(model)
     prepare(model, recipe)
-    unify_dtype(model, recipe)
+    setup.unify_dtype(model)
     model.train()
     if recipe.train.gradient_checkpointing:
         enable_checkpointing(model)
@@ -39,8 +39,7 @@ def _real_peak(recipe: Recipe, folder: Path) -> int:
     inputs |= {"skip_logits": True} if recipe.train.method == "experts" else {}
     ledger = _Ledger()
     ledger.ignore(model)
-    dtype = compute_dtype(recipe)
-    with ledger, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+    with ledger, torch.autocast("cpu", setup.dtype, enabled=setup.dtype != torch.float32):
         loss = model(**inputs, num_items_in_batch=torch.tensor(tokens.numel()), use_cache=False)["loss"]
     with ledger:
         loss.backward()

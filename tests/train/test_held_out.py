@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
@@ -15,11 +14,8 @@ from multipl_moe.errors import CorpusError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.train.held_out import HeldOut
-from multipl_moe.train.progress import TrainingProgress
-from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trainer import train_model
-from tests.train.conftest import Run
-from tests.train.tiny import World, tensors, with_train
+from tests.train.conftest import Run, changed, train_told
+from tests.train.tiny import World, with_train
 
 
 def _read(world: World, **train) -> HeldOut:
@@ -69,14 +65,8 @@ def test_training_is_the_same_with_and_without_it(world: World, run: Run, tmp_pa
     lines = {}
     seen = _Metrics()
     for name, every in {"without": None, "with": 1}.items():
-        recipe = with_train(world.recipe, eval_every_steps=every, eval_tokens=512)
-        folder = tmp_path / name
-        folder.mkdir()
-        progress = TrainingProgress(folder, tokens_per_step(recipe), Console(quiet=True))
-        result = train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[progress, seen])
-        ours, theirs = tensors(result.model_folder), tensors(run.result.model_folder)
-        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-        records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        records = train_told(world, tmp_path / name, seen, eval_every_steps=every, eval_tokens=512)
+        assert changed(tmp_path / name / "model", run.result.model_folder) == set()
         lines[name] = [record | {"tokens_per_s": 0} for record in records]
     assert lines["with"] == lines["without"]
     assert not (tmp_path / "without" / "held_out.jsonl").exists()

@@ -1,14 +1,11 @@
 """The training loss of each language: equal to a slow reference, and the model's loss stays what it was."""
 
 import copy
-import json
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 from torch import Tensor
-from torch.utils.data import Subset
 from transformers import TrainerCallback
 from transformers.loss.loss_utils import ForCausalLMLoss
 
@@ -16,9 +13,7 @@ from multipl_moe.checkpoints.loading import load_dense
 from multipl_moe.data.training_data import mixture, training_data
 from multipl_moe.train.language_losses import LanguageLosses, WithLanguage
 from multipl_moe.train.methods import load_for_training
-from multipl_moe.train.progress import TrainingProgress
-from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trainer import train_model
+from tests.train.conftest import train_told
 from tests.train.tiny import World, with_train
 
 _WEIGHTS = {"rust": 2.0, "go": 1.0, "python": 1.0, "english": 0.5}
@@ -36,19 +31,18 @@ def test_loss_and_gradient_are_those_of_transformers(num_items):
     torch.testing.assert_close(ours, gradient)
 
 
-def test_rows_know_their_language_in_a_part_of_a_mixture_too(world: World):
+def test_rows_know_their_language(world: World):
     data = mixture(world.corpus, _WEIGHTS, num_sequences=40, sequence_tokens=32, seed=0)
-    part = Subset(Subset(data, range(5, 40)), [3, 0, 20])
-    rows = WithLanguage(part, list(_WEIGHTS))
+    rows = WithLanguage(data, list(_WEIGHTS))
     alone = {
         name: mixture(world.corpus, {name: 1.0}, num_sequences=40, sequence_tokens=32, seed=0) for name in _WEIGHTS
     }
-    for position, index in enumerate((8, 5, 25)):
-        item = rows[position]
+    for index in (8, 5, 25):
+        item = rows[index]
         name = rows.languages[item["language"]]
         assert torch.equal(item["input_ids"], data[index]["input_ids"])
         assert any(torch.equal(item["input_ids"], alone[name][other]["input_ids"]) for other in range(40)), name
-    assert len(rows) == 3
+    assert len(rows) == 40
 
 
 class SlowLosses(TrainerCallback):
@@ -79,14 +73,10 @@ class SlowLosses(TrainerCallback):
 
 @pytest.mark.parametrize(("method", "accumulation"), [("experts", 1), ("experts", 2), ("lora", 1)])
 def test_losses_by_language_equal_a_slow_reference(world: World, tmp_path: Path, method: str, accumulation: int):
-    train = {"weights": _WEIGHTS, "method": method, "accumulation_steps": accumulation}
-    recipe = with_train(world.recipe, tokens=8 * 128 * accumulation, **train)
-    rows = WithLanguage(training_data(recipe, world.corpus, 32 * accumulation), list(_WEIGHTS))
-    slow = SlowLosses(rows, 4, accumulation)
-    progress = TrainingProgress(tmp_path, tokens_per_step(recipe), Console(quiet=True))
-    model = world.hybrid if method == "experts" else world.base
-    train_model(recipe, model, world.corpus, tmp_path, callbacks=[progress, slow])
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    values = {"weights": _WEIGHTS, "method": method, "accumulation_steps": accumulation}
+    data = training_data(with_train(world.recipe, **values), world.corpus, 32 * accumulation)
+    slow = SlowLosses(WithLanguage(data, list(_WEIGHTS)), 4, accumulation)
+    lines = train_told(world, tmp_path, slow, tokens=8 * 128 * accumulation, **values)
     assert [line["step"] for line in lines] == [2, 4, 6, 8]
     for line in lines:
         steps = [slow.losses[line["step"] - 1], slow.losses[line["step"]]]
@@ -98,7 +88,7 @@ def test_losses_by_language_equal_a_slow_reference(world: World, tmp_path: Path,
 
 @pytest.mark.parametrize("method", ["dense", "lora"])
 def test_model_gets_its_own_loss_back(world: World, method: str):
-    model = load_for_training(with_train(world.recipe, method=method), world.base)
+    model = load_for_training(with_train(world.recipe, method=method).train, world.base)
     causal_lm = model.get_base_model() if method == "lora" else model  # pyright: ignore[reportCallIssue]
     losses = LanguageLosses(["rust"])
     with losses.in_place_of(model):

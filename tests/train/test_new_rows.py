@@ -1,6 +1,6 @@
 """Rows of new tokens learn, no other row moves by a bit, and what is saved is a plain model."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,14 @@ from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus import build_corpus
 from multipl_moe.fim_tokens import KNOWN_SPELLINGS
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.methods import load_for_training, prepare
 from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_learn
 from multipl_moe.train.plan import plan_training, starting_config
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
-from tests.train.conftest import Interrupt
-from tests.train.tiny import World, tensors, tiny_recipe, with_train
+from tests.train.conftest import Interrupt, changed, train
+from tests.train.tiny import World, tensors, tiny_recipe
 
 ENDS = ("model.embed_tokens.weight", "lm_head.weight")
 NEW = [20, 40, 60]
@@ -85,24 +84,15 @@ def test_a_model_without_new_tokens_stays_as_it_is():
     assert list(model.state_dict()) == before
 
 
-@dataclass(frozen=True)
-class FimWorld:
-    """Folders of a world whose corpus fills in the middle with tokens that the base lacks."""
-
-    base: Path
-    corpus: Path
-    hybrid: Path
-    recipe: Recipe
-
-
 @pytest.fixture(scope="module")
-def fim_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> FimWorld:
+def fim_world(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world whose corpus fills in the middle with tokens that the base lacks."""
     folder = tmp_path_factory.mktemp("fim")
     fim = {"rate": 0.9, "tokens": list(KNOWN_SPELLINGS["StarCoder"])}
     recipe = tiny_recipe(world.base, world.sources, corpus={"fim": fim}, train={"log_every_steps": 1})
     build_corpus(recipe, world.base, folder / "corpus")
     upcycle(recipe, folder / "hybrid")
-    return FimWorld(world.base, folder / "corpus", folder / "hybrid", recipe)
+    return replace(world, corpus=folder / "corpus", hybrid=folder / "hybrid", recipe=recipe)
 
 
 def changed_rows(start: Path, end: Path) -> dict[str, list[int]]:
@@ -112,7 +102,7 @@ def changed_rows(start: Path, end: Path) -> dict[str, list[int]]:
     return {name: (before[name] != after[name]).any(dim=1).nonzero().flatten().tolist() for name in ENDS}
 
 
-def test_training_moves_new_rows_beside_experts_and_routers_and_no_other(fim_world: FimWorld, tmp_path: Path):
+def test_training_moves_new_rows_beside_experts_and_routers_and_no_other(fim_world: World, tmp_path: Path):
     audits = []
     result = train_model(
         fim_world.recipe, fim_world.hybrid, fim_world.corpus, tmp_path, on_audit=lambda audit: audits.append(audit)
@@ -128,21 +118,18 @@ def test_training_moves_new_rows_beside_experts_and_routers_and_no_other(fim_wor
     load_hybrid(result.model_folder)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_rows(fim_world: FimWorld, tmp_path: Path):
-    recipe = with_train(fim_world.recipe, **_FEW)
-    whole = train_model(recipe, fim_world.hybrid, fim_world.corpus, tmp_path / "whole")
+def test_an_interrupted_run_goes_on_to_the_same_rows(fim_world: World, tmp_path: Path):
+    whole = train(fim_world, tmp_path / "whole", **_FEW)
     with pytest.raises(KeyboardInterrupt):
-        train_model(recipe, fim_world.hybrid, fim_world.corpus, tmp_path / "broken", callbacks=[Interrupt(2)])
-    resumed = train_model(recipe, fim_world.hybrid, fim_world.corpus, tmp_path / "broken")
-    ours, theirs = tensors(whole.model_folder), tensors(resumed.model_folder)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+        train(fim_world, tmp_path / "broken", Interrupt(2), **_FEW)
+    resumed = train(fim_world, tmp_path / "broken", **_FEW)
+    assert changed(whole.model_folder, resumed.model_folder) == set()
     assert whole.frozen_sha256 == resumed.frozen_sha256
 
 
 @pytest.mark.parametrize("method", ["dense", "dense-ffn", "lora"])
-def test_dense_methods_train_an_extended_base(fim_world: FimWorld, tmp_path: Path, method: str):
-    recipe = with_train(fim_world.recipe, method=method, **_FEW)
-    result = train_model(recipe, fim_world.base, fim_world.corpus, tmp_path)
+def test_dense_methods_train_an_extended_base(fim_world: World, tmp_path: Path, method: str):
+    result = train(fim_world, tmp_path, method=method, **_FEW)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["model"]
     model = load_dense(result.model_folder)
     new = model.config.new_token_ids
@@ -153,10 +140,10 @@ def test_dense_methods_train_an_extended_base(fim_world: FimWorld, tmp_path: Pat
         assert (moved == new) == (method != "dense")
 
 
-def test_what_a_run_will_need_is_foreseen_with_the_new_rows(fim_world: FimWorld):
+def test_what_a_run_will_need_is_foreseen_with_the_new_rows(fim_world: World):
     config = starting_config(fim_world.recipe, fim_world.hybrid)
     plan = plan_training(fim_world.recipe, config, runtime_bytes=0)
-    model = load_for_training(fim_world.recipe, fim_world.hybrid)
+    model = load_for_training(fim_world.recipe.train, fim_world.hybrid)
     audit = prepare(model, fim_world.recipe)
     assert plan.parameters.trained == audit.num_trained
     assert isinstance(config, MultiplMoeConfig)

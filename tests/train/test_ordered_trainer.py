@@ -17,8 +17,7 @@ from multipl_moe.data.training_data import TrainingData, training_data
 from multipl_moe.errors import OutputError
 from multipl_moe.model.documents import attention_arguments
 from multipl_moe.train import ordered_trainer
-from multipl_moe.train.trainer import train_model
-from tests.train.conftest import Interrupt
+from tests.train.conftest import Interrupt, train
 from tests.train.killable import Death, Job, exit_codes, start
 from tests.train.tiny import World, with_train
 
@@ -64,17 +63,17 @@ def test_killed_run_goes_on_with_the_very_tokens(world: World, tmp_path: Path, p
 
 
 def test_another_corpus_is_not_gone_on_with(world: World, tmp_path: Path):
-    recipe = with_train(world.recipe, tokens=4 * 128, packing="best_fit")
-    shutil.copytree(world.corpus, tmp_path / "corpus")
+    values = {"tokens": 4 * 128, "packing": "best_fit"}
+    other = replace(world, corpus=shutil.copytree(world.corpus, tmp_path / "corpus"))
     with pytest.raises(KeyboardInterrupt):
-        train_model(recipe, world.hybrid, tmp_path / "corpus", tmp_path / "run", callbacks=[Interrupt(1)])
-    index = next((tmp_path / "corpus" / "tokens" / "train" / "rust").glob("*.ds.index"))
+        train(other, tmp_path / "run", Interrupt(1), **values)
+    index = next((other.corpus / "tokens" / "train" / "rust").glob("*.ds.index"))
     ends = np.fromfile(index, np.uint64)
     ends[0] += np.uint64(1)
     ends.tofile(index)
     with pytest.raises(OutputError, match="is of a run that read another corpus"):
-        train_model(recipe, world.hybrid, tmp_path / "corpus", tmp_path / "run")
-    result = train_model(recipe, world.hybrid, world.corpus, tmp_path / "run")
+        train(other, tmp_path / "run", **values)
+    result = train(world, tmp_path / "run", **values)
     assert (result.steps, result.data["packing"]) == (4, "best_fit")
 
 
@@ -89,8 +88,7 @@ def test_attention_of_dense_models_is_told_where_documents_begin(
         def on_train_begin(self, args, state, control, **kwargs):
             kwargs["model"].register_forward_pre_hook(lambda m, args, values: told.append(values), with_kwargs=True)
 
-    recipe = with_train(world.recipe, method=method, tokens=2 * 800, sequence_tokens=200, packing="best_fit")
-    train_model(recipe, world.base, world.corpus, tmp_path / "run", callbacks=[Look()])
+    train(world, tmp_path / "run", Look(), method=method, tokens=2 * 800, sequence_tokens=200, packing="best_fit")
     assert len(told) == 2
     for values in told:
         expected = attention_arguments(values["position_ids"])

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.methods import METHODS, load_for_training, prepare
 from multipl_moe.train.plan import TrainingPlan, plan_training, remedies, starting_config
-from multipl_moe.train.speed import MachineSpeed
 from tests.conftest import tiny_base_config
 from tests.train.tiny import World, tensors, tiny_recipe, with_train
 
@@ -33,7 +33,7 @@ def _start(world: World, method: str) -> Path:
 def test_counts_and_bytes_are_those_of_the_loaded_model(world: World, method: str):
     recipe = with_train(world.recipe, method=method)
     plan = _plan(recipe, _start(world, method))
-    model = load_for_training(recipe, _start(world, method))
+    model = load_for_training(recipe.train, _start(world, method))
     audit = prepare(model, recipe)
     assert plan.parameters.trained == audit.num_trained
     assert plan.parameters.total == audit.num_trained + audit.frozen

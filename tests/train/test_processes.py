@@ -11,8 +11,8 @@ import torch
 from multipl_moe.cli.app import main
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.system.launch import is_main, num_processes
-from multipl_moe.train import loop
-from multipl_moe.train.settings import distribution, tokens_per_step
+from multipl_moe.train.loop import require_as_many_processes
+from multipl_moe.train.setup import TrainingSetup, require_processes
 from multipl_moe.train.trainer import train_model
 from tests.train.tiny import World, tensors, with_train
 
@@ -26,14 +26,14 @@ def second_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_process_alone_is_the_main_one(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WORLD_SIZE", "4")  # of a scheduler, without torchrun
     assert (num_processes(), is_main()) == (1, True)
-    assert distribution(world.recipe) == "one"
+    assert TrainingSetup.of(world.recipe).distribution == "one"
 
 
 def test_all_processes_make_a_step(world: World, second_of_two):
     assert (num_processes(), is_main()) == (2, False)
-    assert tokens_per_step(world.recipe) == 2 * 4 * 32
-    assert distribution(world.recipe) == "ddp"
-    assert distribution(with_train(world.recipe, distribution="fsdp2")) == "fsdp2"
+    setup = TrainingSetup.of(world.recipe)
+    assert (setup.tokens_per_step, setup.distribution) == (2 * 4 * 32, "ddp")
+    assert TrainingSetup.of(with_train(world.recipe, distribution="fsdp2")).distribution == "fsdp2"
 
 
 @pytest.mark.parametrize("wanted", ["ddp", "fsdp2"])
@@ -47,7 +47,7 @@ def test_a_distribution_that_one_process_would_not_use_is_refused_before_anythin
 def test_several_gpus_for_one_process_are_refused(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ConfigError, match=r"several; start it as `torchrun --nproc-per-node N.*CUDA_VISIBLE_DEVICES=0"):
-        distribution(world.recipe)
+        require_processes(world.recipe.train)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -55,12 +55,12 @@ def test_a_checkpoint_of_another_number_of_processes_is_refused(second_of_two, t
     for name in ["rng_state.pth"] if count == 1 else [f"rng_state_{rank}.pth" for rank in range(count)]:
         (tmp_path / name).touch()
     with pytest.raises(OutputError, match=f"a run of {count} processes, not of 2; go on with as many"):
-        loop._require_as_many_processes(tmp_path)
+        require_as_many_processes(tmp_path)
 
 
 def test_sharded_adapters_are_refused(world: World, second_of_two):
     with pytest.raises(ConfigError, match=r"fsdp2 does not go with train.method lora"):
-        distribution(with_train(world.recipe, distribution="fsdp2", method="lora"))
+        require_processes(with_train(world.recipe, distribution="fsdp2", method="lora").train)
 
 
 def test_other_verbs_are_refused_under_torchrun(second_of_two, monkeypatch: pytest.MonkeyPatch, capsys):

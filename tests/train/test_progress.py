@@ -11,12 +11,10 @@ from rich.console import Console
 from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.train.progress import TrainingProgress, describe_health
-from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trainer import train_model
-from tests.conftest import tiny_moe
-from tests.train.conftest import Interrupt
-from tests.train.tiny import World, with_train
+from multipl_moe.runs.journal import read_journal
+from multipl_moe.train.progress import TrainingProgress
+from tests.train.conftest import Interrupt, PowerCut, train_told
+from tests.train.tiny import World
 
 _KEYS = {"step", "tokens", "loss", "losses", "learning_rate", "grad_norm", "skipped_steps", "tokens_per_s", "routers"}
 _ROUTER_KEYS = {
@@ -33,15 +31,7 @@ _ROUTER_KEYS = {
 
 
 def _train(world: World, folder: Path, console: Console, *callbacks: TrainerCallback, **train) -> list[dict[str, Any]]:
-    recipe = with_train(world.recipe, **train)
-    folder.mkdir(exist_ok=True)
-    progress = TrainingProgress(folder, tokens_per_step(recipe), console)
-    train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[progress, *callbacks])
-    return _lines(folder)
-
-
-def _lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return train_told(world, folder, *callbacks, console=console, **train)
 
 
 @pytest.fixture(scope="module")
@@ -100,20 +90,19 @@ def test_bar_shows_loss_speed_and_router_health(console: Console, lines):
     assert "segment load" in shown
 
 
-class _Crash(TrainerCallback):
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == 9:
-            raise RuntimeError("power cut")
-
-
 def test_resumed_run_drops_the_lines_after_its_checkpoint_and_adds_its_own(
     world: World, console: Console, tmp_path: Path, lines
 ):
     folder = tmp_path / "run"
     with pytest.raises(RuntimeError, match="power cut"):
-        _train(world, folder, console, _Crash())
-    assert [line["step"] for line in _lines(folder)] == [2, 4, 6, 8]  # the checkpoint is at step 5
-    marked = [line | {"loss": 99.0} for line in _lines(folder)]
+        _train(world, folder, console, PowerCut(9))
+    assert [line["step"] for line in read_journal(folder / "metrics.jsonl")] == [
+        2,
+        4,
+        6,
+        8,
+    ]  # saved at 5
+    marked = [line | {"loss": 99.0} for line in read_journal(folder / "metrics.jsonl")]
     (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in marked))
     (folder / "held_out.jsonl").write_text('{"step": 5, "loss": 1.0}\n{"step": 6, "loss": 1.0}\n')
     resumed = _train(world, folder, console)
@@ -134,7 +123,7 @@ def test_lines_before_an_interrupt_stay(world: World, console: Console, tmp_path
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         _train(world, folder, console, Interrupt(3))
-    kept = _lines(folder)
+    kept = read_journal(folder / "metrics.jsonl")
     assert [line["step"] for line in kept] == [2, 4]
     resumed = _train(world, folder, console)
     assert resumed[:2] == kept
@@ -158,16 +147,3 @@ def test_logs_without_a_loss_write_no_line(tmp_path: Path, console: Console):
     progress.on_log(None, None, None, {"train_runtime": 3.0})
     progress.on_log(None, None, None, None)
     assert not (tmp_path / "metrics.jsonl").exists()
-
-
-def test_health_in_words_counts_dead_experts_and_leaves_out_the_shared_one():
-    layers = {
-        1: {"token_load": [0.1, 0.3, 1.0], "dead_token_experts": 0, "segment_load": [0.5, 0.5]},
-        2: {"token_load": [0.2, 0.2, 1.0], "dead_token_experts": 1, "dead_segment_experts": 1},
-    }
-    moe = tiny_moe()
-    assert describe_health(layers, moe) == "token load 0.5-1.5x, segment load 1.0-1.0x, 2 dead"
-    loads = {1: {"segment_load": [0.1, 0.3]}}
-    assert describe_health(loads, moe) == "segment load 0.2-0.6x, none dead"
-    assert describe_health(loads, tiny_moe(segment_capacity=0.5)) == "segment load 0.4-1.2x, none dead"
-    assert describe_health({}, moe) == ""

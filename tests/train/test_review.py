@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_hybrid
@@ -15,13 +16,15 @@ from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.run_metrics import segment_experts, shared_share
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.selection import quantile_threshold
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.result import TrainResult
-from multipl_moe.train.review import review_model, review_stage, router_names
+from multipl_moe.train.review import calibrate_after_review, review_model, review_stage, router_names
 from multipl_moe.upcycle.convert import upcycle
-from tests.conftest import tiny_hybrid
-from tests.train.conftest import Interrupt, Run, Watcher
+from tests.conftest import random_tokens, tiny_hybrid
+from tests.train.conftest import Interrupt, Run, Watcher, changed
 from tests.train.tiny import World, tensors, tiny_recipe, with_train
 
 _SHORT = 6 * 4 * 32
@@ -50,25 +53,19 @@ def test_the_record_of_stage_1_is_kept_beside_the_reviewed_model(run: Run, revie
     assert kept["training"]["stage"] == "train"
 
 
-def _changed(before: Path, after: Path) -> set[str]:
-    ours, theirs = tensors(before), tensors(after)
-    assert ours.keys() == theirs.keys()
-    return {name for name in ours if not torch.equal(ours[name].view(torch.uint8), theirs[name].view(torch.uint8))}
-
-
 def _names(*parts: str) -> set[str]:
     return {f"model.layers.{layer}.mlp.{part}" for layer in (1, 2) for part in parts}
 
 
 def test_only_the_routers_and_the_thresholds_move(run: Run, reviewed: TrainResult):
-    moved = _changed(run.result.model_folder, reviewed.model_folder)
+    moved = changed(run.result.model_folder, reviewed.model_folder)
     assert moved == _names("token_router.weight", "token_bias", "segment_router.weight", "segment_threshold")
     assert reviewed.audit.trained == {"token routers": 2 * 4 * 32, "segment routers": 2 * 3 * 32}
 
 
 def test_the_run_leaves_the_model_and_its_record_but_no_checkpoints(reviewed: TrainResult, world: World):
     folder = reviewed.model_folder.parent
-    assert {path.name for path in folder.iterdir()} == {"model", "training.json"}
+    assert {path.name for path in folder.iterdir()} == {"model", "training.json", "recipe.yaml", "environment.json"}
     assert json.loads((folder / "training.json").read_text()) == reviewed.to_json()
     assert (reviewed.steps, reviewed.tokens) == (60, 60 * 4 * 32)
     names = {path.name for path in (folder / "model").iterdir()}
@@ -156,7 +153,7 @@ def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(
     rest = Watcher()
     resumed = review_model(recipe, run.result.model_folder, world.corpus, tmp_path / "broken", callbacks=[rest])
     assert rest.losses
-    assert _changed(whole.model_folder, resumed.model_folder) == set()
+    assert changed(whole.model_folder, resumed.model_folder) == set()
     assert resumed.frozen_sha256 == whole.frozen_sha256
 
 
@@ -197,7 +194,7 @@ def test_every_preset_is_reviewed_where_its_routing_can_keep(
     upcycle(world_recipe, tmp_path / "hybrid")
     recipe = world_recipe.model_copy(update={"review": _recipe(world, tokens=_SHORT).review})
     result = review_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
-    assert _changed(tmp_path / "hybrid", result.model_folder) == _names(*parts)
+    assert changed(tmp_path / "hybrid", result.model_folder) == _names(*parts)
 
 
 @pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
@@ -207,7 +204,7 @@ def test_frozen_weights_of_a_bfloat16_checkpoint_keep_dtype_and_bits(world: Worl
     upcycle(world_recipe, tmp_path / "hybrid")
     recipe = world_recipe.model_copy(update={"review": _recipe(world, tokens=_SHORT).review})
     result = review_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
-    moved = _changed(tmp_path / "hybrid", result.model_folder)
+    moved = changed(tmp_path / "hybrid", result.model_folder)
     assert moved == _names("token_router.weight", "token_bias", "segment_router.weight", "segment_threshold")
     for name, tensor in tensors(result.model_folder).items():
         is_float32 = name.endswith(FLOAT32_BUFFERS)
@@ -269,3 +266,72 @@ def test_hybrid_layers_route_on_stored_thresholds_while_they_train(world: World,
 
     review_model(_recipe(world, tokens=_SHORT), run.result.model_folder, world.corpus, tmp_path, callbacks=[Modes()])
     assert set(modes) == {(True, False)}
+
+
+# Thresholds
+
+
+_LEARN = [{"input_ids": random_tokens(8, 32, seed=seed)} for seed in (1, 2)]
+_KEEP = [{"input_ids": random_tokens(8, 32, seed=3)}]
+
+
+def _observe(model: MultiplMoeForCausalLM, batches: list[dict[str, Tensor]]) -> tuple[Tensor, list[float]]:
+    """Gates and loads of the first hybrid layer, whose input no threshold changes."""
+    with torch.no_grad(), observe_routing(model) as statistics:
+        for batch in batches:
+            model.model(**batch)
+    return torch.cat(statistics[1].gates), statistics[1].segment_load
+
+
+@pytest.mark.parametrize("keep_load", [0.05, 0.3, 1.0])
+def test_a_threshold_is_the_higher_one_of_what_both_roles_ask_for(keep_load: float):
+    model = tiny_hybrid()
+    learn, keep = (_observe(model, batches)[0] for batches in (_LEARN, _KEEP))
+    calibrate_after_review(model, _LEARN, _KEEP, keep_load=keep_load)
+    expected = torch.maximum(quantile_threshold(learn, 1.0), quantile_threshold(keep, 3 * keep_load))
+    assert torch.equal(model.hybrid_layers[1].segment_threshold, expected)
+    assert torch.equal(expected, quantile_threshold(learn, 1.0)) == (keep_load == 1)
+    assert max(_observe(model, _KEEP)[1]) <= max(keep_load, 1 / 3) + 0.1
+    if keep_load == 0.05:
+        assert max(_observe(model, _KEEP)[1]) <= keep_load + 1 / 64
+
+
+def test_deeper_layers_are_set_for_what_the_thresholds_before_them_let_through():
+    model = tiny_hybrid()
+    calibrate_after_review(model, _LEARN, _KEEP, keep_load=0.1, passes=1)
+    with torch.no_grad(), observe_routing(model) as statistics:
+        for batch in _LEARN:
+            model.model(**batch)
+    with torch.no_grad(), observe_routing(model) as kept:
+        for batch in _KEEP:
+            model.model(**batch)
+    learn, keep = torch.cat(statistics[2].gates), torch.cat(kept[2].gates)
+    expected = torch.maximum(quantile_threshold(learn, 1.0), quantile_threshold(keep, 0.3))
+    assert not torch.equal(model.hybrid_layers[2].segment_threshold, expected)
+    again = tiny_hybrid()
+    calibrate_after_review(again, iter(_LEARN), iter(_KEEP), keep_load=0.1, passes=2)
+    torch.testing.assert_close(again.hybrid_layers[2].segment_threshold, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_nothing_but_the_thresholds_changes(training: bool):
+    model = tiny_hybrid().train(training)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    calibrate_after_review(model, _LEARN, _KEEP, keep_load=0.1)
+    changed = {name for name, tensor in model.state_dict().items() if not torch.equal(before[name], tensor)}
+    assert changed == {f"model.layers.{layer}.mlp.segment_threshold" for layer in (1, 2)}
+    assert model.training == training
+    assert all(layer.observer is None for layer in model.hybrid_layers.values())
+
+
+@pytest.mark.parametrize("preset", ["token-only", "moe-lpr", "paper"])
+def test_models_without_thresholds_stay_as_they_are_and_do_not_even_run(preset: str, monkeypatch: pytest.MonkeyPatch):
+    model = tiny_hybrid(preset)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    def fail(**kwargs) -> None:
+        raise AssertionError("the model ran")
+
+    monkeypatch.setattr(model.model, "forward", fail)
+    calibrate_after_review(model, _LEARN, _KEEP, keep_load=0.1)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())

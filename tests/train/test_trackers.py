@@ -1,33 +1,25 @@
 """Trackers: tensorboard's file read back, a run that goes on, and packages that are missing."""
 
 import importlib.util
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerCallback
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import validate_recipe
-from multipl_moe.train.progress import TrainingProgress
-from multipl_moe.train.settings import tokens_per_step
-from multipl_moe.train.trackers import router_scalars, tracking
+from multipl_moe.train.trackers import tracking
 from multipl_moe.train.trainer import train_model
-from tests.train.conftest import Interrupt
+from tests.train.conftest import Interrupt, PowerCut, train_told
 from tests.train.tiny import World, with_train
 
 
 def _train(world: World, folder: Path, *callbacks: TrainerCallback, **train: Any) -> list[dict[str, Any]]:
-    recipe = with_train(world.recipe, trackers=["tensorboard"], **train)
-    folder.mkdir(exist_ok=True)
-    progress = TrainingProgress(folder, tokens_per_step(recipe), Console(quiet=True))
-    train_model(recipe, world.hybrid, world.corpus, folder, callbacks=[progress, *callbacks])
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return train_told(world, folder, *callbacks, trackers=["tensorboard"], **train)
 
 
 def _scalars(folder: Path) -> dict[str, dict[int, float]]:
@@ -54,13 +46,8 @@ def test_tensorboard_holds_what_the_metrics_hold(world: World, tmp_path: Path):
 def test_resumed_run_writes_on_and_in_place_of_what_came_after_its_checkpoint(world: World, tmp_path: Path):
     whole = _train(world, tmp_path / "whole", log_every_steps=1)
 
-    class Crash(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            if state.global_step == 8:
-                raise RuntimeError("power cut")
-
     with pytest.raises(RuntimeError, match="power cut"):
-        _train(world, tmp_path / "run", Crash(), log_every_steps=1)
+        _train(world, tmp_path / "run", PowerCut(8), log_every_steps=1)
     with pytest.raises(KeyboardInterrupt):
         _train(world, tmp_path / "run", Interrupt(9), log_every_steps=1)
     _train(world, tmp_path / "run", log_every_steps=1)
@@ -85,11 +72,11 @@ def test_unknown_tracker_is_refused():
         validate_recipe({"train": {"trackers": ["mlflow"]}})
 
 
-def test_environment_is_left_alone_without_those_that_read_it(world: World, tmp_path: Path):
+def test_environment_is_left_alone_without_those_that_read_it(tmp_path: Path):
     before = dict(os.environ)
     with (
-        tracking(world.recipe, tmp_path) as none,
-        tracking(with_train(world.recipe, trackers=["tensorboard"]), tmp_path) as one,
+        tracking([], tmp_path) as none,
+        tracking(["tensorboard"], tmp_path) as one,
     ):
         assert (none, len(one)) == ([], 1)
         assert dict(os.environ) == before
@@ -125,33 +112,22 @@ def wandb(monkeypatch) -> _Wandb:
     return wandb
 
 
-def test_runs_of_one_process_are_tracked_apart_also_after_a_failure(world: World, tmp_path: Path, wandb: _Wandb):
-    recipe, before = with_train(world.recipe, trackers=["wandb"]), dict(os.environ)
-    with pytest.raises(RuntimeError, match="power cut"), tracking(recipe, tmp_path / "a"):
+def test_runs_of_one_process_are_tracked_apart_also_after_a_failure(tmp_path: Path, wandb: _Wandb):
+    before = dict(os.environ)
+    with pytest.raises(RuntimeError, match="power cut"), tracking(["wandb"], tmp_path / "a"):
         raise RuntimeError("power cut")
-    with tracking(recipe, tmp_path / "b"):
+    with tracking(["wandb"], tmp_path / "b"):
         assert os.environ["WANDB_MODE"] == "offline"
     assert wandb.finished == [tmp_path / "a", tmp_path / "b"]
     assert dict(os.environ) == before
 
 
 def test_a_run_that_the_caller_began_and_folders_that_the_environment_names_are_theirs(
-    world: World, tmp_path: Path, wandb: _Wandb, monkeypatch
+    tmp_path: Path, wandb: _Wandb, monkeypatch
 ):
     monkeypatch.setenv("WANDB_DIR", "theirs")
     wandb.run = tmp_path
-    with tracking(with_train(world.recipe, trackers=["wandb"]), tmp_path / "a"):
+    with tracking(["wandb"], tmp_path / "a"):
         assert os.environ["WANDB_DIR"] == "theirs"
     assert (wandb.run, wandb.finished) == (tmp_path, [])
     assert os.environ["WANDB_DIR"] == "theirs"
-
-
-def test_router_health_becomes_single_numbers():
-    layers = {3: {"token_load": [0.2, 0.4, 1.0], "token_entropy": 0.9, "threshold": [0.1, 0.3]}}
-    assert router_scalars(layers) == {
-        "routers/3/token_load_min": 0.2,
-        "routers/3/token_load_max": 0.4,
-        "routers/3/token_entropy": 0.9,
-        "routers/3/threshold_min": 0.1,
-        "routers/3/threshold_max": 0.3,
-    }

@@ -4,7 +4,6 @@ On a base with tied ends, new tokens and bfloat16 weights: names that stand for 
 """
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from multipl_moe.corpus import build_corpus
 from multipl_moe.errors import FrozenParameterError
 from multipl_moe.fim_tokens import KNOWN_SPELLINGS
-from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.launch import is_main
 from multipl_moe.train import trainer
 from multipl_moe.train.trainer import train_model
@@ -31,16 +29,8 @@ _FEW = {"tokens": 3 * 4 * 32, "batch_sequences": 2}
 _ROUNDING = torch.finfo(torch.bfloat16).eps
 
 
-@dataclass(frozen=True)
-class _Tied:
-    base: Path
-    corpus: Path
-    hybrid: Path
-    recipe: Recipe
-
-
 @pytest.fixture(scope="module")
-def tied(world: World, tmp_path_factory: pytest.TempPathFactory) -> _Tied:
+def tied(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("tied")
     shutil.copytree(world.base, folder / "base")
     config = AutoConfig.from_pretrained(world.base, tie_word_embeddings=True, dtype=torch.bfloat16)
@@ -51,14 +41,14 @@ def tied(world: World, tmp_path_factory: pytest.TempPathFactory) -> _Tied:
     recipe = tiny_recipe(folder / "base", world.sources, corpus={"fim": fim}, train=_FEW, upcycle={"noise": 1.0})
     build_corpus(recipe, folder / "base", folder / "corpus")
     upcycle(recipe, folder / "hybrid")
-    return _Tied(folder / "base", folder / "corpus", folder / "hybrid", recipe)
+    return World(folder / "base", world.sources, folder / "corpus", folder / "hybrid", recipe)
 
 
-def _model(tied: _Tied, method: str) -> Path:
+def _model(tied: World, method: str) -> Path:
     return tied.hybrid if method == "experts" else tied.base
 
 
-def _runs(tied: _Tied, folder: Path) -> dict[str, Any]:
+def _runs(tied: World, folder: Path) -> dict[str, Any]:
     """Frozen hashes of all runs; of sharded ones how often a model was loaded, and in what it came to its device."""
     loads, seen, moved = [], {}, trainer.move_to_best_device
     load = trainer.load_for_training
@@ -79,13 +69,13 @@ def _runs(tied: _Tied, folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def runs(tied: _Tied, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+def runs(tied: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("whole")
     return folder, run_processes(_runs, tied, folder)
 
 
 @pytest.mark.parametrize("method", _COMPUTED_IN)
-def test_it_is_what_whole_processes_trained(method: str, tied: _Tied, runs):
+def test_it_is_what_whole_processes_trained(method: str, tied: World, runs):
     folder, results = runs
     ours, theirs = (tensors(folder / f"{method}-{kind}" / "model") for kind in ("fsdp2", "ddp"))
     start = tensors(_model(tied, method))
@@ -107,7 +97,7 @@ def test_it_comes_to_its_device_in_the_dtype_that_is_stored_and_the_others_load_
     assert "dtypes" not in other
 
 
-def _with_a_frozen_weight_changed(tied: _Tied, folder: Path) -> str:
+def _with_a_frozen_weight_changed(tied: World, folder: Path) -> str:
     gather = trainer.full_weights
 
     def spoilt(model: Any) -> dict[str, Any]:
@@ -126,7 +116,7 @@ def _with_a_frozen_weight_changed(tied: _Tied, folder: Path) -> str:
     return ""
 
 
-def test_a_frozen_weight_that_changed_is_found(tied: _Tied, tmp_path: Path):
+def test_a_frozen_weight_that_changed_is_found(tied: World, tmp_path: Path):
     main, _ = run_processes(_with_a_frozen_weight_changed, tied, tmp_path)
     assert "1 frozen parameters changed" in main
     assert not (tmp_path / "spoilt" / "model").exists()

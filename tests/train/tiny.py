@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM
 
 from multipl_moe.corpus import build_corpus
 from multipl_moe.eval.bits_per_byte import FileScore
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import randomise, tiny_base_config
+from tests.fixtures import save_trained_tokenizer
 
 SUFFIXES = {"rust": ".rs", "go": ".go", "python": ".py", "english": ".md"}
 _SIGNS = {"rust": ("::", " => "), "go": (" := ", "{}"), "python": (":\n    ", " = "), "english": (", ", ". ")}
@@ -124,21 +124,11 @@ def write_sources(folder: Path) -> None:
 
 def write_base(folder: Path) -> None:
     """A random Llama of three layers with a byte-level tokenizer of about 300 tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([source_text(name, seed) for name in SUFFIXES for seed in range(4)], trainer)
-    config = tiny_base_config(vocab_size=tokenizer.get_vocab_size(), bos_token_id=0, eos_token_id=0)
+    size = save_trained_tokenizer(folder, [source_text(name, seed) for name in SUFFIXES for seed in range(4)])
+    config = tiny_base_config(vocab_size=size, bos_token_id=0, eos_token_id=0)
     model = AutoModelForCausalLM.from_config(config)
     randomise(model)
     model.save_pretrained(folder)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(folder)
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:

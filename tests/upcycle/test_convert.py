@@ -1,7 +1,11 @@
 """`upcycle`: where a conversion starts, what it counts, what it refuses, and that a failure leaves nothing."""
 
 import json
+import shutil
 from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -44,10 +48,12 @@ def difference(base, hybrid, tokens: torch.Tensor) -> float:
     return (logits[0] - logits[1]).abs().max().item()
 
 
+@pytest.mark.parametrize("experts", ["full", "lora"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_causal_conversion_of_every_family_starts_at_the_base(tmp_path, family):
+def test_a_causal_conversion_of_every_family_starts_at_the_base(tmp_path, family, experts):
     base = save_base(tmp_path / "base", family)
-    report = upcycle(recipe_for(base), tmp_path / "out")
+    recipe = recipe_for(base)
+    report = upcycle(with_lora(recipe) if experts == "lora" else recipe, tmp_path / "out")
     assert report.verification is not None
     assert report.verification.must_be_exact
     assert report.verification.max_difference <= 1e-3
@@ -77,16 +83,6 @@ def test_a_paper_conversion_reports_the_true_difference(tmp_path, family):
     probe = torch.randint(61, (2, 20), generator=torch.Generator().manual_seed(5))  # 2.5 windows of 8 tokens
     assert report.verification.max_difference == pytest.approx(difference(base, tmp_path / "out", probe), rel=1e-3)
     assert report.verification.max_difference > 0.01
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_low_rank_experts_of_every_family_start_at_the_base(tmp_path, family):
-    base = save_base(tmp_path / "base", family)
-    report = upcycle(with_lora(recipe_for(base)), tmp_path / "out")
-    assert report.verification is not None
-    assert report.verification.must_be_exact
-    assert report.verification.max_difference <= 1e-3
-    assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) <= 1e-3
 
 
 @pytest.mark.parametrize("preset", EXACT_PRESETS)
@@ -196,8 +192,17 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path, base):
     assert files[0] != files[2]
 
 
-@pytest.mark.parametrize(("asked", "stored"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_a_checkpoint_in_another_dtype_is_verified_against_the_rounded_base(tmp_path, base, asked, stored):
+@pytest.mark.parametrize(
+    ("of_base", "asked", "stored"),
+    [
+        ("float32", "auto", torch.float32),
+        ("float32", "bfloat16", torch.bfloat16),
+        ("bfloat16", "auto", torch.bfloat16),
+    ],
+)
+def test_a_checkpoint_in_another_dtype_is_verified_against_the_rounded_base(tmp_path, of_base, asked, stored):
+    base = save_base(tmp_path / "base", dtype=of_base)
+    assert weights(base)["lm_head.weight"].dtype == getattr(torch, of_base)
     report = upcycle(recipe_for(base, dtype=asked), tmp_path / "out")
     assert report.verification is not None
     assert report.verification.max_difference <= 1e-3
@@ -205,13 +210,6 @@ def test_a_checkpoint_in_another_dtype_is_verified_against_the_rounded_base(tmp_
     assert found.pop("model.layers.1.mlp.segment_threshold").dtype == torch.float32
     assert found["model.layers.1.mlp.experts.down_proj"].dtype == stored
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="auto").dtype == stored
-
-
-def test_auto_keeps_the_dtype_of_the_base(tmp_path):
-    base = save_base(tmp_path / "base", dtype="bfloat16")
-    assert weights(base)["lm_head.weight"].dtype == torch.bfloat16
-    upcycle(recipe_for(base), tmp_path / "out")
-    assert weights(tmp_path / "out")["model.layers.1.mlp.experts.down_proj"].dtype == torch.bfloat16
 
 
 def test_a_base_in_several_shards_is_converted_as_one_in_a_single_file(tmp_path, base):
@@ -289,62 +287,60 @@ def test_a_disk_that_is_too_small_is_found_before_anything_is_written(tmp_path, 
     assert names_in(tmp_path) == ["base"]
 
 
-@pytest.mark.parametrize(
-    ("architecture", "message"),
-    [
-        ("gpt2", r"architecture 'gpt2' is not supported \(supported: llama, .*granite\)"),
-        ("mixtral", r"mixtral is already a mixture of experts; give a dense base"),
-        ("qwen2_moe", r"qwen2_moe is already a mixture of experts"),
-    ],
-)
-def test_a_base_that_cannot_be_converted_is_refused_with_what_can(tmp_path, architecture, message):
-    AutoConfig.for_model(architecture).save_pretrained(tmp_path / "base")
-    with pytest.raises(BaseModelError, match=message):
-        upcycle(recipe_for(tmp_path / "base"), tmp_path / "out")
-    assert names_in(tmp_path) == ["base"]
-
-
-def test_a_quantised_base_is_refused(tmp_path, base):
+def quantised(base: Path) -> None:
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "fp8"}}))
-    with pytest.raises(BaseModelError, match=r"base is quantised \(fp8\); give the unquantised checkpoint"):
-        upcycle(recipe_for(base, verify=False), tmp_path / "out")
-    assert names_in(tmp_path) == ["base"]
 
 
-def test_a_base_in_double_precision_is_refused(tmp_path):
-    base = save_base(tmp_path / "base", dtype="float64")
-    with pytest.raises(BaseModelError, match=r"dtype torch\.float64; convert it to one of float32, bfloat16, float16"):
-        upcycle(recipe_for(base, verify=False), tmp_path / "out")
-    with pytest.raises(BaseModelError, match="is stored as F64; convert it to F32, BF16, F16"):
-        upcycle(recipe_for(base, dtype="float32", verify=False), tmp_path / "out")
+def with_unknown_tensor(base: Path) -> None:
+    save_file(weights(base) | {"model.layers.1.mlp.gate.weight": torch.zeros(1)}, base / "model.safetensors")
+
+
+def of_architecture(name: str) -> Callable[[Path], object]:
+    return lambda base: AutoConfig.for_model(name).save_pretrained(base)
+
+
+def configured_as(text: str) -> Callable[[Path], object]:
+    return lambda base: (base / "config.json").write_text(text)
+
+
+_BASES: dict[str, tuple[Callable[[Path], object], dict[str, Any], str]] = {
+    "gpt2": (of_architecture("gpt2"), {}, r"architecture 'gpt2' is not supported \(supported: llama, .*granite\)"),
+    "mixtral": (of_architecture("mixtral"), {}, "mixtral is already a mixture of experts; give a dense base"),
+    "qwen2_moe": (of_architecture("qwen2_moe"), {}, "qwen2_moe is already a mixture of experts"),
+    "quantised": (quantised, {}, r"base is quantised \(fp8\); give the unquantised checkpoint"),
+    "double": (
+        lambda base: save_base(base, dtype="float64"),
+        {},
+        r"dtype torch\.float64; convert it to one of float32, bfloat16, float16",
+    ),
+    "stored as double": (
+        lambda base: save_base(base, dtype="float64"),
+        {"dtype": "float32"},
+        "is stored as F64; convert it to F32, BF16, F16",
+    ),
+    "nowhere": (shutil.rmtree, {}, "base model: "),
+    "no configuration": (lambda base: (base / "config.json").unlink(), {}, r"base has no config\.json"),
+    "an unknown tensor": (with_unknown_tensor, {}, r"unexpected_keys.*shared_expert\.gate\.weight"),
+} | {
+    text: (configured_as(text), {}, r"base/config\.json cannot be used")
+    for text in ("{", "[]", '{"model_type": "nonsense"}', "{}")
+}
+
+
+@pytest.mark.parametrize("kind", _BASES)
+def test_a_base_that_cannot_be_converted_is_named_and_leaves_nothing(tmp_path, base, kind):
+    make, settings, message = _BASES[kind]
+    make(base)
+    with pytest.raises(BaseModelError, match=message):
+        upcycle(recipe_for(base, **settings), tmp_path / "out")
+    assert set(names_in(tmp_path)) <= {"base"}
 
 
 def test_a_hybrid_is_no_base(tmp_path, base):
     upcycle(recipe_for(base, verify=False), tmp_path / "out")
     with pytest.raises(BaseModelError, match="already a mixture of experts"):
         upcycle(recipe_for(tmp_path / "out"), tmp_path / "again")
-
-
-def test_a_base_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(BaseModelError, match="nowhere"):
-        upcycle(recipe_for(tmp_path / "nowhere"), tmp_path / "out")
-    assert names_in(tmp_path) == []
-
-
-def test_a_base_without_configuration_is_named(tmp_path, base):
-    (base / "config.json").unlink()
-    with pytest.raises(BaseModelError, match=r"base has no config\.json"):
-        upcycle(recipe_for(base), tmp_path / "out")
-    assert names_in(tmp_path) == ["base"]
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"model_type": "nonsense"}', "{}"])
-def test_a_configuration_that_cannot_be_read_is_named(tmp_path, base, content):
-    (base / "config.json").write_text(content)
-    with pytest.raises(BaseModelError, match=r"base/config\.json cannot be used"):
-        upcycle(recipe_for(base), tmp_path / "out")
-    assert names_in(tmp_path) == ["base"]
 
 
 def test_layers_outside_the_base_are_refused(tmp_path, base):
@@ -354,29 +350,23 @@ def test_layers_outside_the_base_are_refused(tmp_path, base):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_failure_in_the_middle_of_writing_leaves_nothing(tmp_path, base, error):
+@pytest.mark.parametrize("moment", ["writing", "verifying"])
+def test_a_failure_leaves_nothing(tmp_path, base, monkeypatch, error, moment):
     seen: list[list[str]] = []
 
-    def fail(done: int, total: int) -> None:
-        if done > total / 2:
-            seen.append(names_in(tmp_path))
-            raise error
-
-    with pytest.raises(error):
-        upcycle(recipe_for(base), tmp_path / "out", fail)
-    assert seen == [[".out.partial", "base"]]
-    assert names_in(tmp_path) == ["base"]
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_failure_while_verifying_leaves_nothing(tmp_path, base, monkeypatch, error):
-    def fail(*args, **kwargs):
-        assert (tmp_path / ".out.partial" / "model.safetensors").is_file()
+    def fail(*args, **kwargs) -> None:
+        seen.append(names_in(tmp_path))
         raise error
 
-    monkeypatch.setattr(convert, "verify_start", fail)
+    if moment == "verifying":
+        monkeypatch.setattr(convert, "verify_start", fail)
     with pytest.raises(error):
-        upcycle(recipe_for(base), tmp_path / "out")
+        upcycle(
+            recipe_for(base),
+            tmp_path / "out",
+            lambda done, total: fail() if moment == "writing" and done > total / 2 else None,
+        )
+    assert seen == [[".out.partial", "base"]]
     assert names_in(tmp_path) == ["base"]
 
 
@@ -389,12 +379,5 @@ def test_a_wrong_conversion_is_caught_and_leaves_nothing(tmp_path, base, monkeyp
 
     monkeypatch.setattr(UpcyclePlan, "_expert_part", wrong)
     with pytest.raises(BaseModelError, match="logits differ from the base's by"):
-        upcycle(recipe_for(base), tmp_path / "out")
-    assert names_in(tmp_path) == ["base"]
-
-
-def test_a_tensor_that_the_model_does_not_know_is_caught_and_leaves_nothing(tmp_path, base):
-    save_file(weights(base) | {"model.layers.1.mlp.gate.weight": torch.zeros(1)}, base / "model.safetensors")
-    with pytest.raises(BaseModelError, match=r"unexpected_keys.*shared_expert\.gate\.weight"):
         upcycle(recipe_for(base), tmp_path / "out")
     assert names_in(tmp_path) == ["base"]

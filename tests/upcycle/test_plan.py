@@ -8,7 +8,7 @@ from transformers import AutoConfig
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
-from multipl_moe.upcycle.plan import UpcyclePlan
+from multipl_moe.upcycle.plan import UpcyclePlan, add_noise, dropped_units, reinitialize_units
 from tests.conftest import tiny_moe
 
 from .conftest import save_base
@@ -86,33 +86,26 @@ def test_every_tensor_outside_the_hybrid_blocks_keeps_its_name_and_shape(tmp_pat
     assert "model.layers.0.mlp.gate_proj.weight" in kept
 
 
-def test_biases_of_the_block_are_stacked_too(tmp_path):
-    names = block(plan_for(save_base(tmp_path / "base", mlp_bias=True)))
+def test_biases_are_stacked_too_and_a_block_without_gate_has_a_plain_up_projection(tmp_path):
+    names = block(plan_for(save_base(tmp_path / "gated", mlp_bias=True)))
     assert names["experts.gate_up_proj_bias"] == (6, 2 * INTERMEDIATE)
     assert names["experts.down_proj_bias"] == (6, HIDDEN)
     assert names["shared_expert.gate_proj.bias"] == (INTERMEDIATE,)
-
-
-def test_a_block_without_gate_has_a_plain_up_projection(tmp_path):
-    names = block(plan_for(save_base(tmp_path / "base", "starcoder2")))
+    names = block(plan_for(save_base(tmp_path / "plain", "starcoder2")))
     assert names["experts.up_proj"] == (6, INTERMEDIATE, HIDDEN)
     assert names["experts.up_proj_bias"] == (6, INTERMEDIATE)
     assert "experts.gate_up_proj" not in names
 
 
-@pytest.mark.parametrize("preset", ["token-only", "moe-lpr"])
-def test_without_segment_experts_nothing_of_segments_is_written(tmp_path, preset):
+@pytest.mark.parametrize(
+    ("preset", "kind", "absent"),
+    [("token-only", "token", "segment"), ("moe-lpr", "token", "segment"), ("segment-only", "segment", "token")],
+)
+def test_nothing_of_a_router_that_is_absent_is_written(tmp_path, preset, kind, absent):
     names = block(plan_for(save_base(tmp_path / "base"), preset))
     assert names["experts.down_proj"][0] == 3
-    assert "token_router.weight" in names
-    assert not [name for name in names if name.startswith("segment")]
-
-
-def test_without_routed_experts_no_token_router_is_written(tmp_path):
-    names = block(plan_for(save_base(tmp_path / "base"), "segment-only"))
-    assert names["experts.down_proj"][0] == 3
-    assert "segment_router.weight" in names
-    assert "token_router.weight" not in names
+    assert f"{kind}_router.weight" in names
+    assert not [name for name in names if name.startswith(absent)]
 
 
 def test_only_what_routers_choose_by_has_another_dtype_than_the_checkpoint(tmp_path):
@@ -139,14 +132,15 @@ def test_routers_are_random_with_the_base_s_initial_spread_and_differ_by_layer_a
 
 
 def test_all_missing_and_misshapen_tensors_are_named_at_once(tmp_path):
-    folder = save_base(tmp_path / "base", mlp_bias=False)
+    folder = save_base(tmp_path / "base", mlp_bias=True)
     weights = load_file(folder / "model.safetensors")
-    del weights["model.layers.1.mlp.up_proj.weight"]
+    del weights["model.layers.1.mlp.up_proj.weight"], weights["model.layers.2.mlp.down_proj.bias"]
     weights["model.layers.2.mlp.down_proj.weight"] = torch.zeros(HIDDEN, 5)
     save_file(weights, folder / "model.safetensors")
     with pytest.raises(BaseModelError) as caught:
         plan_for(folder)
     assert "tensor model.layers.1.mlp.up_proj.weight is missing" in str(caught.value)
+    assert "tensor model.layers.2.mlp.down_proj.bias is missing" in str(caught.value)
     assert "tensor model.layers.2.mlp.down_proj.weight has shape (32, 5), expected (32, 48)" in str(caught.value)
 
 
@@ -170,15 +164,6 @@ def test_experts_from_codes_are_refused(tmp_path):
     store_as(torch.float8_e4m3fn, "model.layers.1.mlp.up_proj.weight", tuned)
     with pytest.raises(BaseModelError, match=r"tuned: tensor .*up_proj\.weight is stored as F8_E4M3"):
         plan_for(folder, experts_from=CheckpointReader(tuned))
-
-
-def test_a_base_that_promises_biases_must_have_them(tmp_path):
-    folder = save_base(tmp_path / "base", mlp_bias=True)
-    weights = load_file(folder / "model.safetensors")
-    del weights["model.layers.2.mlp.down_proj.bias"]
-    save_file(weights, folder / "model.safetensors")
-    with pytest.raises(BaseModelError, match=r"tensor model\.layers\.2\.mlp\.down_proj\.bias is missing"):
-        plan_for(folder)
 
 
 def test_without_noise_every_expert_is_the_block_of_the_base(tmp_path):
@@ -210,3 +195,61 @@ def test_drop_upcycling_resets_the_same_units_in_every_part_of_an_expert(tmp_pat
             assert torch.equal(values(plain, "experts.down_proj_bias"), values(dropped, "experts.down_proj_bias"))
         chosen.append(tuple(units))
     assert len(set(chosen)) == 6
+
+
+# Noise and re-initialisation
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize(("reinit", "number"), [(0.0, 0), (0.1, 5), (0.25, 12), (0.5, 24), (1.0, 48)])
+def test_the_share_of_units_asked_for_is_dropped_each_once(reinit, number):
+    units = dropped_units(48, reinit, generator()).tolist()
+    assert len(units) == len(set(units)) == number
+    assert set(units) <= set(range(48))
+    assert reinit in (0, 1) or sorted(units) != list(range(number))
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_only_the_chosen_units_start_anew(dim):
+    weight = torch.randn(12, 9)
+    before = weight.clone()
+    units = torch.tensor([1, 4, 7])
+    fresh = reinitialize_units(weight, units, dim, generator())
+    rest = [i for i in range(weight.shape[dim]) if i not in units.tolist()]
+    assert torch.equal(fresh.index_select(dim, torch.tensor(rest)), before.index_select(dim, torch.tensor(rest)))
+    assert (fresh.index_select(dim, units) != before.index_select(dim, units)).all()
+    assert torch.equal(weight, before)
+
+
+def test_fresh_units_have_the_statistics_of_those_they_replace():
+    weight = torch.randn(400, 100)
+    units = torch.arange(100)
+    weight[units] = 3 + 0.5 * weight[units]
+    fresh = reinitialize_units(weight, units, 0, generator())[units]
+    assert fresh.mean().item() == pytest.approx(3, abs=0.03)
+    assert fresh.std().item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_no_unit_and_no_noise_change_nothing_and_a_single_value_stays_finite():
+    weight = torch.randn(3, 4)
+    assert torch.equal(reinitialize_units(weight, torch.tensor([], dtype=torch.long), 0, generator()), weight)
+    assert torch.equal(add_noise(weight, 0.0, generator()), weight)
+    assert reinitialize_units(torch.tensor([1.0, 2.0]), torch.tensor([1]), 0, generator()).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_dtype_stays(dtype):
+    weight = torch.randn(6, 4).to(dtype)
+    assert reinitialize_units(weight, torch.tensor([2]), 0, generator()).dtype == dtype
+    assert add_noise(weight, 0.1, generator()).dtype == dtype
+
+
+@pytest.mark.parametrize(("noise", "scale"), [(0.01, 1.0), (0.2, 1.0), (0.2, 0.03)])
+def test_noise_is_measured_in_standard_deviations_of_the_weight(noise, scale):
+    weight = scale * torch.randn(300, 200)
+    added = add_noise(weight, noise, generator()) - weight
+    assert added.std().item() == pytest.approx(noise * scale, rel=0.03)
+    assert added.mean().item() == pytest.approx(0, abs=0.02 * noise * scale)

@@ -118,14 +118,10 @@ def _dequantise(file: Path, folder: Path) -> None:
 
 
 def split_as_named(tokenizer: Any, name: str | None) -> None:
-    """Let a tokenizer that transformers read from GGUF split text before merging as the file says.
+    """Let a tokenizer that transformers read from GGUF split text as the file's `tokenizer.ggml.pre` says, in place.
 
     transformers knows many of these names but not `smollm`, by which digits are single tokens, and takes what it does
     not know for `gpt-2`. No other name changes anything here.
-
-    Args:
-        tokenizer: a fast one; changed in place.
-        name: value of `tokenizer.ggml.pre`, or None where the file has none.
     """
     if name == "smollm":
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -12,8 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.system.attention import fastest_attention
-from multipl_moe.system.device import fast_dtype, move_to_best_device
+from multipl_moe.system.device import fast_dtype, fastest_attention, move_to_best_device
 
 
 def load_config(folder: Path) -> PreTrainedConfig:
@@ -27,11 +26,7 @@ def load_config(folder: Path) -> PreTrainedConfig:
 
 
 def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> MultiplMoeForCausalLM:
-    """The hybrid model in `folder`.
-
-    Args:
-        folder: a checkpoint written by this package.
-        dtype: of the weights; "auto" takes the checkpoint's.
+    """The hybrid model in a folder, in a dtype, or the checkpoint's own.
 
     Raises:
         BaseModelError: the folder is no hybrid checkpoint, cannot be read, or its tensors do not fit the configuration.
@@ -65,11 +60,7 @@ def load_dense(folder: Path) -> PreTrainedModel:
 
 
 def load_model(folder: Path) -> PreTrainedModel:
-    """The model in `folder`, hybrid or dense, ready for evaluation on the best device there is.
-
-    Raises:
-        BaseModelError: see `load_hybrid` and `load_dense`.
-    """
+    """The model in `folder`, hybrid or dense, ready for evaluation on the best device; raises as the loaders do."""
     is_hybrid = load_config(folder).model_type == MultiplMoeConfig.model_type
     return ready_for_evaluation(load_hybrid(folder) if is_hybrid else load_dense(folder))
 

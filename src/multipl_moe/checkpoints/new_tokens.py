@@ -15,10 +15,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig
 
-from multipl_moe.checkpoints.companions import copy_companions
-from multipl_moe.checkpoints.draws import expert_generator
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
+from multipl_moe.checkpoints.tensors import (
+    CheckpointReader,
+    TensorPlan,
+    copy_companions,
+    expert_generator,
+    write_checkpoint,
+)
 from multipl_moe.fim_tokens import FIM_KEY, NEW_KEY, FimVocabulary, fim_vocabulary
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.recipe.recipe import Recipe
@@ -39,8 +43,7 @@ class ExtendedReader(CheckpointReader):
         folder: of the base.
         new_ids: of the new tokens, ascending.
         num_rows: of embedding and output layer, as `num_rows_with` gives it.
-        scale: standard deviation of the noise.
-        seed: of the noise.
+        scale, seed: standard deviation of the noise, and its seed.
     """
 
     def __init__(self, folder: Path, new_ids: Sequence[int], num_rows: int, *, scale: float, seed: int) -> None:
@@ -94,14 +97,7 @@ def extend_config(config: PreTrainedConfig, vocabulary: FimVocabulary | None) ->
 
 
 def open_base(folder: Path, config: PreTrainedConfig, vocabulary: FimVocabulary | None, seed: int) -> CheckpointReader:
-    """The tensors of a base, extended where tokens are new.
-
-    Args:
-        folder: of the base.
-        config: after `extend_config`.
-        vocabulary: its tokens.
-        seed: of the noise.
-    """
+    """The tensors of a base, extended where tokens are new; `config` is the base's after `extend_config`."""
     if vocabulary is None or not vocabulary.new_ids:
         return CheckpointReader(folder)
     values: Any = config

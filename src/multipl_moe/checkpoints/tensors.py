@@ -1,11 +1,14 @@
-"""Reading and writing safetensors checkpoints a tensor at a time, so that memory does not grow with the model."""
+"""Reading and writing checkpoints a tensor at a time, so that memory does not grow with the model."""
 
+import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -14,18 +17,18 @@ from multipl_moe.errors import BaseModelError
 _DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 WRITABLE_DTYPES = tuple(_DTYPE_NAMES)
 _DTYPES = {name: dtype for dtype, name in _DTYPE_NAMES.items()}
+_INDEX = "model.safetensors.index.json"
 _HEADER_ALIGNMENT = 8
 _MAX_SHARD_BYTES = 5_000_000_000
+_CODE_SUFFIX = ".py"
+_WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
+_OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "stage1.json", "README.md"}
 
 
 class CheckpointReader:
-    """The tensors of a folder's safetensors files, by name.
+    """The tensors of a folder's safetensors files, by name; `role` is what the folder is to the user, for messages.
 
     A file is opened anew for each tensor and the tensor cloned: mapped pages of an open file would count as memory.
-
-    Args:
-        folder: where the files lie.
-        role: what the folder is to the user, for messages.
 
     Raises:
         BaseModelError: no safetensors file, one is missing, or one is truncated or otherwise unreadable.
@@ -57,7 +60,7 @@ class CheckpointReader:
         return _DTYPES[name]
 
     def _file_names(self) -> list[str]:
-        index = self.folder / "model.safetensors.index.json"
+        index = self.folder / _INDEX
         if index.is_file():
             try:
                 return sorted(set(json.loads(index.read_text())["weight_map"].values()))
@@ -81,10 +84,9 @@ class CheckpointReader:
 
 @dataclass(frozen=True)
 class TensorPlan:
-    """One tensor to write: its name and shape are known before its values, which come in pieces.
+    """One tensor to write: name, shape and dtype are known before its values, which come in pieces.
 
     Attributes:
-        name, shape, dtype: as in the file.
         pieces: yields tensors whose elements, one after the other, fill the tensor in row-major order.
     """
 
@@ -108,35 +110,41 @@ def write_checkpoint(
     takes whole tensors; the stacked experts of a layer can be larger than the memory that conversion should need.
 
     Args:
-        plans: what to write, in order.
+        plans: what to write.
         folder: where to.
         on_tensor: called with each name when its tensor is written.
         max_shard_bytes: largest file, but for a single tensor that is larger; 5 GB by default.
     """
-    shards = _shards(plans, _MAX_SHARD_BYTES if max_shard_bytes is None else max_shard_bytes)
-    names = [
-        "model.safetensors" if len(shards) == 1 else f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors"
-        for i in range(len(shards))
-    ]
-    for name, shard in zip(names, shards, strict=True):
-        _write_shard(folder / name, shard, on_tensor)
-    if len(shards) > 1:
-        weight_map = {plan.name: name for name, shard in zip(names, shards, strict=True) for plan in shard}
-        total = sum(plan.num_bytes for plan in plans)
-        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
+    by_name = {plan.name: plan for plan in plans}
+    split = split_state_dict_into_shards_factory(
+        by_name,
+        get_storage_size=lambda plan: plan.num_bytes,
+        filename_pattern="model{suffix}.safetensors",
+        max_shard_size=max_shard_bytes or _MAX_SHARD_BYTES,
+    )
+    for file, names in split.filename_to_tensors.items():
+        _write_shard(folder / file, [by_name[name] for name in names], on_tensor)
+    if split.is_sharded:
+        index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
+        (folder / _INDEX).write_text(json.dumps(index, indent=2))
 
 
-def _shards(plans: list[TensorPlan], max_bytes: int) -> list[list[TensorPlan]]:
-    shards: list[list[TensorPlan]] = [[]]
-    size = 0
-    for plan in plans:
-        if shards[-1] and size + plan.num_bytes > max_bytes:
-            shards.append([])
-            size = 0
-        shards[-1].append(plan)
-        size += plan.num_bytes
-    return shards
+def copy_companions(model_folder: Path, output: Path) -> None:
+    """Copy what goes with a model's weights: tokenizer, chat template, generation settings, licence, `upcycle.json`.
+
+    A model card and modeling code tell of the model that they come with, so they stay.
+    """
+    for file in model_folder.iterdir():
+        is_weights = file.suffix in _WEIGHT_SUFFIXES or file.name.endswith(".index.json")
+        stays = is_weights or file.suffix == _CODE_SUFFIX or file.name in _OWN_FILES
+        if file.is_file() and not stays:
+            shutil.copy2(file, output / file.name)
+
+
+def expert_generator(seed: int, layer: int, expert: int, part: str) -> torch.Generator:
+    """A random generator of its own for each part of each expert, so that results do not depend on order."""
+    digest = hashlib.sha256(f"{seed}/{layer}/{expert}/{part}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def _write_shard(file: Path, plans: list[TensorPlan], on_tensor: Callable[[str], None]) -> None:

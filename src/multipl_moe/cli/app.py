@@ -10,8 +10,7 @@ from rich.console import Console
 from wrapt import when_imported
 
 from multipl_moe.errors import ConfigError, Preempted, UserError
-from multipl_moe.system.launch import num_processes
-from multipl_moe.system.preemption import preemptible
+from multipl_moe.system.launch import num_processes, preemptible
 
 _EXIT_USER_ERROR = 2
 _EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue

@@ -59,14 +59,13 @@ def _plan(file: Path, model: Path | None) -> None:
     from multipl_moe.recipe.recipe import load_recipe
     from multipl_moe.report.doctor import plan_table, remedies_table
     from multipl_moe.system.allocator import keep_freed_memory
+    from multipl_moe.train.machine import measure_speed, runtime_bytes, usable_bytes
     from multipl_moe.train.plan import plan_training, remedies, starting_config
-    from multipl_moe.train.runtime import runtime_bytes, usable_bytes
-    from multipl_moe.train.settings import compute_dtype, optimizer_name
-    from multipl_moe.train.speed import measure_speed
+    from multipl_moe.train.setup import TrainingSetup, require_optimizer
 
     keep_freed_memory()
     recipe = load_recipe(file)
-    optimizer_name(recipe)
+    require_optimizer(recipe.train.optimizer)
     constant, usable = runtime_bytes(), usable_bytes()
     config = starting_config(recipe, model)
     with console.status("trying a step without data"):
@@ -75,7 +74,7 @@ def _plan(file: Path, model: Path | None) -> None:
         rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
         sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
         speed_in = cache(partial(measure_speed, num_rows=rows, **sizes))
-        speed = speed_in(compute_dtype(recipe))
+        speed = speed_in(TrainingSetup.of(recipe).dtype)
     console.print(plan_table(planned, speed, usable))
     if planned.memory.total_bytes <= usable:
         return
@@ -84,6 +83,6 @@ def _plan(file: Path, model: Path | None) -> None:
         for changes in remedies(recipe, config, has_model=model is not None):
             changed = load_recipe(file, changes)
             plan = plan_training(changed, starting_config(changed, model), runtime_bytes=constant)
-            smaller.append((changes, plan, speed_in(compute_dtype(changed))))
+            smaller.append((changes, plan, speed_in(TrainingSetup.of(changed).dtype)))
     console.print(remedies_table(smaller))
     raise typer.Exit(1)

@@ -88,11 +88,11 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
     from multipl_moe.report.tables import audit_table
     from multipl_moe.runs.folder import open_run, read_json
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
-    from multipl_moe.train.freezing import Audit
+    from multipl_moe.train.freezing import TrainableParameters
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.result import TrainResult
     from multipl_moe.train.review import review_model
-    from multipl_moe.train.settings import tokens_per_step
+    from multipl_moe.train.setup import tokens_per_step
 
     if (output / "training.json").is_file():
         result = TrainResult.from_json(read_json(output / "training.json"))
@@ -101,11 +101,11 @@ def _train(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainR
         return result
     require_scorable(load_config(model), corpus, recipe)
 
-    def begin(audit: Audit) -> None:
+    def begin(audit: TrainableParameters) -> None:
         open_run(output, recipe)
         console.print(audit_table(audit))
 
-    with TrainingProgress(output, tokens_per_step(recipe), console) as progress:
+    with TrainingProgress(output, tokens_per_step(recipe.train), console) as progress:
         return review_model(
             recipe,
             model,

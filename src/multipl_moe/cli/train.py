@@ -77,19 +77,19 @@ def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
     from multipl_moe.runs.folder import open_run
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
-    from multipl_moe.train.freezing import Audit
+    from multipl_moe.train.freezing import TrainableParameters
     from multipl_moe.train.processes import leave
     from multipl_moe.train.progress import TrainingProgress
-    from multipl_moe.train.settings import tokens_per_step
+    from multipl_moe.train.setup import tokens_per_step
     from multipl_moe.train.trainer import train_model
 
-    def begin(audit: Audit) -> None:
+    def begin(audit: TrainableParameters) -> None:
         open_run(output, recipe)
         console.print(audit_table(audit))
 
     keep_freed_memory()
     console.quiet = not is_main()
-    with TrainingProgress(output, tokens_per_step(recipe), console) as progress:
+    with TrainingProgress(output, tokens_per_step(recipe.train), console) as progress:
         result = train_model(
             recipe,
             start,

@@ -19,7 +19,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import COLDEST, load_tokenizer
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.codegen import CodegenSection
-from multipl_moe.system.attention import fastest_attention
+from multipl_moe.system.device import fastest_attention
 
 _TOKENS_BETWEEN_DROPS = 16
 _UNKNOWN = re.compile(r"\W*unk(?:nown)?\W*", re.IGNORECASE)

@@ -27,7 +27,7 @@ from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review import review_model
-from multipl_moe.train.settings import tokens_per_step
+from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 
@@ -117,7 +117,7 @@ class RunFolder:
             return TrainResult.from_json(read_json(done))
         if not output.is_dir():
             open_run(output, recipe)
-        with TrainingProgress(output, tokens_per_step(recipe), self.console) as progress:
+        with TrainingProgress(output, tokens_per_step(recipe.train), self.console) as progress:
             return train(
                 recipe,
                 start,

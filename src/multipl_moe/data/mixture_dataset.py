@@ -1,4 +1,4 @@
-"""A mixture of several languages' training sequences, in an order that the seed fixes."""
+"""A mixture of several languages' training sequences: how much of each, and in which order."""
 
 import hashlib
 import zlib
@@ -20,8 +20,7 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         datasets: a dataset with a length for each language.
-        weights: weight of each language in sequences, at least 0; they need not sum to 1. Those of weight 0 are left
-            out.
+        weights: of each language in sequences, at least 0; they need not sum to 1. Those of 0 are left out.
         num_sequences: length of the mixture.
         seed: decides the order.
 
@@ -76,6 +75,34 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
         if not 0 <= index < len(self):
             raise IndexError(index)
         return self._datasets[self._languages_N[index]][int(self._items_N[index])]
+
+
+def weights_by_size(sizes: Mapping[str, int], temperature: float, mean: float) -> dict[str, float]:
+    """Weights in proportion to size ** (1 / temperature), whose mean is `mean`; sizes are above 0.
+
+    Temperature 1 gives each language its share of all text; the higher it is, the more alike the weights are.
+    """
+    largest = max(sizes.values(), default=1)
+    scaled = {name: (size / largest) ** (1 / temperature) for name, size in sizes.items()}
+    total = sum(scaled.values())
+    return {name: mean * len(scaled) * value / total for name, value in scaled.items()}
+
+
+def shares_within(weights: Mapping[str, float], most: Mapping[str, float]) -> dict[str, float]:
+    """Shares of the whole in proportion to the weights (above 0), none above its bound in `most`.
+
+    What a bound takes from a language goes to the others by their weights, until these reach their own. The shares sum
+    to 1 if the bounds allow it; else all of them are at their bounds.
+    """
+    bounded: dict[str, float] = {}
+    while True:
+        free = {name: weight for name, weight in weights.items() if name not in bounded}
+        scale = (1 - sum(bounded.values())) / sum(free.values()) if free else 0.0
+        above = {name: most[name] for name, weight in free.items() if weight * scale > most[name]}
+        if not above:
+            shares = bounded | {name: weight * scale for name, weight in free.items()}
+            return {name: shares[name] for name in weights}
+        bounded |= above
 
 
 def _check_weights(datasets: Mapping[str, object], weights: Mapping[str, float]) -> None:

@@ -9,9 +9,7 @@ from torch.utils.data import Dataset
 
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
-from multipl_moe.data.best_fit_layout import BestFitLayout
-from multipl_moe.data.packing import PACKINGS, Layout, Packing, PackingCounts
-from multipl_moe.data.window_layout import WindowLayout
+from multipl_moe.data.packing import PACKINGS, BestFitLayout, Layout, Packing, PackingCounts, WindowLayout
 from multipl_moe.errors import CorpusError
 from multipl_moe.model.documents import PADDING_POSITION
 

@@ -1,4 +1,4 @@
-"""What a way of packing decides: which pieces of documents share a sequence of T tokens, and what that costs."""
+"""Packing: which pieces of documents share a sequence of T tokens, and what that costs."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -65,3 +65,135 @@ class Layout(Protocol):
     def num_tokens(self, sequences_N: np.ndarray) -> np.ndarray:
         """(N,) tokens in each of these sequences, padding left out."""
         ...
+
+
+class WindowLayout:
+    """The consecutive windows of T tokens of each file; what is left at a file's end is lost, and nothing is padded.
+
+    Args:
+        document_ends_D, file_ends_F: (D,) and (F,) place after each document's and each file's last token.
+        sequence_tokens: T.
+    """
+
+    def __init__(self, document_ends_D: np.ndarray, file_ends_F: np.ndarray, sequence_tokens: int) -> None:
+        self._document_ends_D, self._size = document_ends_D, sequence_tokens
+        self._file_starts_F = np.concatenate([[0], file_ends_F[:-1]])
+        windows_F = (file_ends_F - self._file_starts_F) // sequence_tokens
+        self._first_windows = np.concatenate([[0], np.cumsum(windows_F)])
+        tokens, sequences = int(file_ends_F[-1]), int(self._first_windows[-1])
+        self.counts = PackingCounts(
+            sequence_tokens=sequence_tokens,
+            tokens=tokens,
+            sequences=sequences,
+            padding_tokens=0,
+            lost_tokens=tokens - sequences * sequence_tokens,
+            documents=len(document_ends_D),
+            cut_documents=self._num_cut(windows_F, file_ends_F),
+        )
+
+    def pieces(self, sequence: int) -> tuple[np.ndarray, np.ndarray]:
+        """See `Layout`."""
+        file = int(np.searchsorted(self._first_windows, sequence, side="right")) - 1
+        start = self._file_starts_F[file] + (sequence - self._first_windows[file]) * self._size
+        first, last = np.searchsorted(self._document_ends_D, [start + 1, start + self._size])
+        starts_P = np.concatenate([[start], self._document_ends_D[first:last]])
+        return starts_P, np.diff(starts_P, append=start + self._size)
+
+    def num_tokens(self, sequences_N: np.ndarray) -> np.ndarray:
+        """See `Layout`."""
+        return np.full(len(sequences_N), self._size)
+
+    def _num_cut(self, windows_F: np.ndarray, file_ends_F: np.ndarray) -> int:
+        """Documents that lie in two windows, or in what is lost."""
+        starts_D = np.concatenate([[0], self._document_ends_D[:-1]])
+        file_D = np.searchsorted(file_ends_F, starts_D, side="right").clip(max=len(file_ends_F) - 1)
+        first_D = (starts_D - self._file_starts_F[file_D]) // self._size
+        last_D = (self._document_ends_D - 1 - self._file_starts_F[file_D]) // self._size
+        return int(((first_D != last_D) | (last_D >= windows_F[file_D])).sum())
+
+
+class BestFitLayout:
+    """Documents longer than T tokens are cut every T tokens; the pieces are packed by best-fit decreasing.
+
+    No other document is cut (Ding et al. 2024, arXiv 2404.10830), and no token lost; the places that stay free are
+    padding at a sequence's end. Within a sequence pieces keep the order that they have in the corpus.
+
+    Args:
+        document_ends_D: (D,) place after each document's last token.
+        sequence_tokens: T.
+    """
+
+    def __init__(self, document_ends_D: np.ndarray, sequence_tokens: int) -> None:
+        starts_D = np.concatenate([[0], document_ends_D[:-1]])
+        lengths_D = document_ends_D - starts_D
+        starts_P, lengths_P = _cut(starts_D, lengths_D, sequence_tokens)
+        sequence_P = best_fit_decreasing(lengths_P, sequence_tokens)
+        order_P = np.argsort(sequence_P, kind="stable")
+        sequences = int(sequence_P.max(initial=-1)) + 1
+        self._starts_P, self._lengths_P = starts_P[order_P], lengths_P[order_P].astype(np.int32)
+        self._first_pieces = np.searchsorted(sequence_P[order_P], np.arange(sequences + 1))
+        tokens = int(lengths_D.sum())
+        self.counts = PackingCounts(
+            sequence_tokens=sequence_tokens,
+            tokens=tokens,
+            sequences=sequences,
+            padding_tokens=sequences * sequence_tokens - tokens,
+            lost_tokens=0,
+            documents=len(lengths_D),
+            cut_documents=int((lengths_D > sequence_tokens).sum()),
+        )
+
+    def pieces(self, sequence: int) -> tuple[np.ndarray, np.ndarray]:
+        """See `Layout`."""
+        chosen = slice(self._first_pieces[sequence], self._first_pieces[sequence + 1])
+        return self._starts_P[chosen], self._lengths_P[chosen]
+
+    def num_tokens(self, sequences_N: np.ndarray) -> np.ndarray:
+        """See `Layout`."""
+        sums = np.concatenate([[0], np.cumsum(self._lengths_P, dtype=np.int64)])
+        return sums[self._first_pieces[sequences_N + 1]] - sums[self._first_pieces[sequences_N]]
+
+
+def best_fit_decreasing(lengths_P: np.ndarray, capacity: int) -> np.ndarray:
+    """(P,) number of the bin of each item: the longest items first, each into the fullest bin that still has room.
+
+    Of equal items the first goes first, and of bins with equal room the one that got it last is taken, so the result
+    depends on nothing else. Bins are kept by the room that they have, and an integer with a bit for each room that
+    occurs finds the least one that is enough: the time is that of P such operations on `capacity` bits.
+
+    Args:
+        lengths_P: (P,) sizes, each in 1..capacity.
+        capacity: of a bin.
+    """
+    order_P = np.argsort(-lengths_P, kind="stable")
+    bins_P = np.empty(len(lengths_P), np.int64)
+    num_bins = int((lengths_P == capacity).sum())  # these fill a bin each, and come first
+    bins_by_room: list[list[int]] = [[] for _ in range(capacity)]
+    rooms = 0
+    chosen = []
+    for length in lengths_P[order_P[num_bins:]].tolist():
+        enough = rooms >> length
+        if enough:
+            room = length + (enough & -enough).bit_length() - 1
+            number = bins_by_room[room].pop()
+            if not bins_by_room[room]:
+                rooms ^= 1 << room
+        else:
+            room, number = capacity, num_bins
+            num_bins += 1
+        chosen.append(number)
+        left = room - length
+        if left:
+            bins_by_room[left].append(number)
+            rooms |= 1 << left
+    bins_P[order_P] = np.concatenate([np.arange(len(lengths_P) - len(chosen)), np.array(chosen, np.int64)])
+    return bins_P
+
+
+def _cut(starts_D: np.ndarray, lengths_D: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(P,) starts and lengths of pieces of at most `size` tokens, in the order of their places."""
+    pieces_D = -(-lengths_D // size)
+    document_P = np.repeat(np.arange(len(lengths_D)), pieces_D)
+    number_P = np.arange(len(document_P)) - np.repeat(np.cumsum(pieces_D) - pieces_D, pieces_D)
+    starts_P = starts_D[document_P] + number_P * size
+    return starts_P, np.minimum(lengths_D[document_P] - number_P * size, size)

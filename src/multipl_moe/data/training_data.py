@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.data.mixture_dataset import MixtureDataset
-from multipl_moe.data.mixture_weights import shares_within, weights_by_size
+from multipl_moe.data.mixture_dataset import MixtureDataset, shares_within, weights_by_size
 from multipl_moe.data.packed import PackedTokens
 from multipl_moe.data.packing import Packing, PackingCounts
 from multipl_moe.errors import ConfigError, CorpusError
@@ -49,13 +48,9 @@ class LanguageShare:
 
 @dataclass(frozen=True)
 class MixtureSummary:
-    """What a run reads.
+    """What a run reads: its packing into sequences of T places, and each language's share by name.
 
-    Attributes:
-        packing: how documents became sequences.
-        sequence_tokens: T.
-        order_sha256: hash of which documents are in which sequence and in which order they come.
-        languages: by name.
+    `order_sha256` is a hash of which documents are in which sequence and in which order they come.
     """
 
     packing: Packing

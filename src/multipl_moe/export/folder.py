@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 
-from multipl_moe.checkpoints.companions import copy_companions
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.tensors import TensorPlan
+from multipl_moe.checkpoints.tensors import TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.full_experts import plan_full_experts, with_full_experts
 from multipl_moe.export.gguf import require_writable, write_gguf

@@ -10,8 +10,8 @@ from multipl_moe.languages.table import language_title
 from multipl_moe.report.grid import Grid
 
 if TYPE_CHECKING:
+    from multipl_moe.train.machine import MachineSpeed
     from multipl_moe.train.plan import TrainingPlan
-    from multipl_moe.train.speed import MachineSpeed
 
 _PARTS = {
     "runtime_bytes": "interpreter and libraries",

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.grid import Grid
-from multipl_moe.train.freezing import Audit
+from multipl_moe.train.freezing import TrainableParameters
 
 _BITS_PER_BYTE = "Bits per byte on held-out files (lower is better)"
 _ROLE_TITLES = {"learn": "to learn", "keep": "to keep"}
@@ -61,7 +61,7 @@ def routing_table(metrics: dict[str, Any]) -> Grid:
     return Grid("Routing on held-out files", header, rows, num_labels=2)
 
 
-def audit_table(audit: Audit) -> Grid:
+def audit_table(audit: TrainableParameters) -> Grid:
     """What trains and what stays frozen."""
     rows = [[group, f"{count:,}"] for group, count in audit.trained.items()]
     rows += [[Text("trained", "bold"), f"{audit.num_trained:,}"], None]

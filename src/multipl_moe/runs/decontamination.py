@@ -30,11 +30,7 @@ def statuses(record: Record | None, benchmarks: Iterable[str]) -> dict[str, str]
 
 
 def status_notes(by_benchmark: Mapping[str, str]) -> list[str]:
-    """A line for readers of a table on each status that occurs.
-
-    Args:
-        by_benchmark: what `statuses` returned.
-    """
+    """A line for readers of a table on each status that occurs in what `statuses` returned."""
     said = {
         CHECKED: "training corpus decontaminated (files that held problems were left out) against",
         PARTLY_CHECKED: "training corpus only partly checked (not all problems could be looked for) against",
@@ -46,11 +42,7 @@ def status_notes(by_benchmark: Mapping[str, str]) -> list[str]:
 
 
 def status_of(check: Mapping[str, Any]) -> str:
-    """`CHECKED`, `PARTLY_CHECKED` or `NOT_CHECKED`, of one benchmark's check as JSON.
-
-    Records of corpora built before problems were counted do not tell partly checked from checked.
-    """
+    """`CHECKED`, `PARTLY_CHECKED` or `NOT_CHECKED`, of one benchmark's check as JSON."""
     if check.get("status") != CHECKED:
         return NOT_CHECKED
-    searchable, total = check.get("problems_searchable"), check.get("problems_total")
-    return PARTLY_CHECKED if searchable is not None and total is not None and searchable < total else CHECKED
+    return PARTLY_CHECKED if check.get("problems_searchable", 0) < check.get("problems_total", 0) else CHECKED

@@ -37,11 +37,7 @@ class Provenance:
 
     @classmethod
     def of(cls, model: Path, metrics: Path | None = None) -> "Provenance":
-        """Read what there is for the model in a folder.
-
-        Args:
-            model: folder of the model.
-            metrics: file with the measured result, instead of metrics.json of the run.
+        """Read what there is for the model in a folder; results from `metrics` instead of the run's metrics.json.
 
         Raises:
             BaseModelError, ConfigError: a file is broken, or `metrics` holds no result.

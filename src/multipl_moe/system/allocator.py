@@ -12,16 +12,15 @@ KERNELS_KEPT = 128
 
 
 def keep_freed_memory() -> None:
-    """Have glibc's malloc reuse large blocks instead of giving each back to the kernel.
+    """Have glibc's malloc reuse large blocks instead of giving each back to the kernel; does nothing without glibc.
 
     PyTorch on a CPU allocates and frees its activations at every step; with the default settings each comes fresh from
     the kernel, zeroed page by page, at 15-30% of the time of a training step. Memory then stays at its peak, which it
-    would reach again at the next step anyway. Does nothing without glibc.
+    would reach again at the next step anyway.
 
     It also limits how many prepared kernels oneDNN and PyTorch's layer above it keep, unless the environment says how
     many. They keep one for each size of a matrix product, and experts meet a new size at every step: the usual 1,024
-    take more than half a gigabyte and hardly one of them is used again. A dense model needs some dozens. Has to come
-    before the first matrix product.
+    take more than half a gigabyte and hardly one of them is used again. Has to come before the first matrix product.
     """
     for cache in _KERNEL_CACHES:
         os.environ.setdefault(cache, str(KERNELS_KEPT))

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from multipl_moe.model.decoder import hybrid_layers_of
-from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.recipe.training import TrainSection
 
 _WINDOW_STEPS = 50
 _LEAST_STEPS = 5
@@ -28,10 +28,10 @@ class BadStepGuard:
         num_in_a_row: of them, those since the last good step.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, train: TrainSection) -> None:
         self.num_skipped = self.num_in_a_row = 0
-        self._may_skip = recipe.train.on_bad_step == "skip"
-        self._spike_factor = recipe.train.spike_factor
+        self._may_skip = train.on_bad_step == "skip"
+        self._spike_factor = train.spike_factor
         self._losses: deque[float] = deque(maxlen=_WINDOW_STEPS)
 
     def judge(self, loss: float, grad_norm: float) -> str | None:
@@ -73,12 +73,7 @@ class BadStepGuard:
 
 
 class StepRecord:
-    """What a step has read and moved so far: its batches, what its routers would follow.
-
-    Attributes:
-        batches: inputs of each forward pass.
-        losses: loss of each; they add up.
-    """
+    """What a step has read and moved so far: inputs and loss of each pass, and what its routers would follow."""
 
     def __init__(self, model: nn.Module) -> None:
         self.batches: list[dict[str, Tensor]] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from multipl_moe.errors import Preempted
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.launch import is_main
 from multipl_moe.train.processes import any_process
@@ -25,7 +26,7 @@ class StopOnInterrupt(TrainerCallback):
         preempted: whether it was SIGTERM that asked for it.
     """
 
-    def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_request: Callable[[], object] = lambda: None) -> None:
         self.requested = self.preempted = False
         self._on_request = on_request
         self._previous: dict[signal.Signals, Any] = {}
@@ -49,6 +50,17 @@ class StopOnInterrupt(TrainerCallback):
         if stops:
             self.requested = True
         return stops
+
+    def raise_if_asked(self) -> None:
+        """Raise Preempted or KeyboardInterrupt where any process was asked to stop, also after the last step.
+
+        One process alone must not stop while others go on.
+        """
+        self.agree()
+        if self.preempted:
+            raise Preempted
+        if self.requested:
+            raise KeyboardInterrupt
 
     def on_step_end(self, args, state, control, **kwargs):
         """Save and stop when asked to, in this process or in another."""

@@ -16,13 +16,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from multipl_moe.errors import OutputError
-from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.staging import require_space
-from multipl_moe.train.settings import training_steps
+from multipl_moe.train.setup import TrainingSetup
 
 _PREFIX = "checkpoint-"
 _WEIGHTS_FILE = "trained.safetensors"
-_LAST_FILE = "trainer_state.json"
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 # safetensors and torch.save do not raise OSError.
 _FULL_DISK_SIGNS = (
@@ -50,11 +48,7 @@ def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint; what killed saves left behind is removed."""
     for leftover in folder.glob(f".{_PREFIX}*.partial"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for path in reversed(saved_checkpoints(folder).values()):
-        if (path / _LAST_FILE).is_file():
-            return path
-        shutil.rmtree(path)  # of a version that did not stage them
-    return None
+    return next(reversed(saved_checkpoints(folder).values()), None)
 
 
 def remove_checkpoints(folder: Path, kept: Collection[int]) -> None:
@@ -96,16 +90,12 @@ def load_trained(model: nn.Module, checkpoint: Path) -> None:
         tensor.copy_(saved[name])
 
 
-def require_checkpoint_space(recipe: Recipe, model: nn.Module, folder: Path, model_bytes: int) -> None:
+def require_checkpoint_space(setup: TrainingSetup, model: nn.Module, folder: Path, model_bytes: int) -> None:
     """Raise OutputError when the disk cannot hold the checkpoints that will exist at once and the trained model.
 
-    Args:
-        recipe: how many are kept.
-        model: with its trained parameters told apart.
-        folder: of the checkpoints; what a run to go on with has there already is taken into account.
-        model_bytes: size of the trained model.
+    What a run to go on with has in the folder of checkpoints already is taken into account.
     """
-    train, steps = recipe.train, training_steps(recipe)
+    train, steps = setup.train, setup.steps
     num_saves = -(-steps // train.save_every_steps)
     if train.keep_best and train.eval_every_steps is not None:
         num_saves += -(-steps // train.eval_every_steps)

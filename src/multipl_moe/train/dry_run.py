@@ -26,8 +26,7 @@ from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import num_visited_experts
 from multipl_moe.model.segments import SegmentPlan, pool_windows
 from multipl_moe.model.token_moe import route_tokens
-from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.train.settings import compute_dtype, enable_checkpointing
+from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,15 @@ class StepCost:
     moved_bytes: int
 
 
-def dry_run_step(model: PreTrainedModel, recipe: Recipe, device: str) -> StepCost:
+def dry_run_step(model: PreTrainedModel, setup: TrainingSetup, device: str) -> StepCost:
     """Run forward and backward as the training loop does, without data and with equal loads of the experts.
 
     Args:
         model: on the meta device, prepared for training; used up.
-        recipe: batch, sequence, precision, accumulation and checkpointing.
+        setup: what it would be trained with.
         device: "cpu" or "cuda", whose rules of precision hold.
     """
-    train, dtype = recipe.train, compute_dtype(recipe)
+    train, dtype = setup.train, setup.dtype
     ledger = _Ledger(is_fake=True, working_rows=_working_rows(model, torch.device(device)))
     mixed = dtype != torch.float32
     if train.gradient_checkpointing:

@@ -11,13 +11,8 @@ from multipl_moe.errors import FrozenParameterError
 
 
 @dataclass(frozen=True)
-class Audit:
-    """Numbers of parameters by group, printed before training.
-
-    Attributes:
-        trained: parameters of each trained group.
-        frozen: parameters that stay as they are.
-    """
+class TrainableParameters:
+    """How many parameters train, by group, and how many stay frozen."""
 
     trained: dict[str, int]
     frozen: int
@@ -28,7 +23,7 @@ class Audit:
         return sum(self.trained.values())
 
 
-def freeze_all_but(model: nn.Module, trained: Collection[str], groups: Mapping[str, str]) -> Audit:
+def freeze_all_but(model: nn.Module, trained: Collection[str], groups: Mapping[str, str]) -> TrainableParameters:
     """Freeze every parameter that is not named, and hold what trains in float32 (master weights).
 
     Frozen weights keep the checkpoint's dtype, so nothing of them is rounded or cast.
@@ -36,7 +31,7 @@ def freeze_all_but(model: nn.Module, trained: Collection[str], groups: Mapping[s
     Args:
         model: any model.
         trained: names of the parameters that learn.
-        groups: title of each group of the audit and the part of a name that tells it; the first one fits.
+        groups: title of each group and the part of a name that tells it; the first one fits.
     """
     counts = dict.fromkeys(groups, 0)
     frozen = 0
@@ -48,7 +43,7 @@ def freeze_all_but(model: nn.Module, trained: Collection[str], groups: Mapping[s
         parameter.data = parameter.data.float()
         group = next(group for group, part in groups.items() if part in name)
         counts[group] += parameter.numel()
-    return Audit({group: count for group, count in counts.items() if count}, frozen)
+    return TrainableParameters({group: count for group, count in counts.items() if count}, frozen)
 
 
 def frozen_hashes(model: nn.Module) -> dict[str, str]:
@@ -61,10 +56,7 @@ def frozen_hashes(model: nn.Module) -> dict[str, str]:
 
 
 def verify_frozen(model: nn.Module, before: dict[str, str]) -> str:
-    """Check that no frozen parameter changed by a single bit (design 4, promise 3).
-
-    Returns:
-        One hash over all of them, for the record.
+    """Check that no frozen parameter changed by a single bit (design 4, promise 3); returns `hash_of` them.
 
     Raises:
         FrozenParameterError: some did.
@@ -76,7 +68,7 @@ def verify_frozen(model: nn.Module, before: dict[str, str]) -> str:
 
 
 def hash_of(hashes: Mapping[str, str]) -> str:
-    """One hash over those of `frozen_hashes`, which `verify_frozen` returns of a model whose frozen ones are these."""
+    """One hash over those of `frozen_hashes`, for the record."""
     return hashlib.sha256("".join(f"{name}{digest}" for name, digest in sorted(hashes.items())).encode()).hexdigest()
 
 

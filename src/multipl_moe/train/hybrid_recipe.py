@@ -14,9 +14,7 @@ from multipl_moe.runs.folder import read_json
 def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with the hybrid's own settings in `moe`, `base` and `upcycle`, so that what is recorded is true.
 
-    Args:
-        recipe: of the run; what it leaves out of `moe` is filled in.
-        folder: checkpoint that `upcycle` or `train` wrote; a dense model changes nothing, loading it tells.
+    A folder with a dense model changes nothing: loading it tells.
 
     Raises:
         BaseModelError: the folder holds no model.

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from multipl_moe.data.packed import IGNORED_LABEL
 
@@ -15,29 +15,18 @@ LANGUAGE_KEY = "language"
 
 
 class WithLanguage(Dataset[dict[str, Any]]):
-    """The items of a mixture, or of a part of one, each with the number of its language under `language`.
+    """The items of a dataset that has `language_of`, each with the number of its language under `language`."""
 
-    Args:
-        dataset: has `language_of`, as `MixtureDataset` has, or is a Subset of one that has.
-        languages: names, by number.
-    """
-
-    def __init__(self, dataset: Dataset[dict[str, Tensor]], languages: Sequence[str]) -> None:
+    def __init__(self, dataset: Any, languages: Sequence[str]) -> None:
         self._dataset = dataset
         self.languages = list(languages)
 
     def __len__(self) -> int:
-        return len(self._dataset)  # pyright: ignore[reportArgumentType]
+        return len(self._dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The item, and the number of its language."""
-        return self._dataset[index] | {LANGUAGE_KEY: self.languages.index(_language_of(self._dataset, index))}
-
-
-def _language_of(dataset: Any, index: int) -> str:
-    while isinstance(dataset, Subset):
-        dataset, index = dataset.dataset, dataset.indices[index]
-    return dataset.language_of(index)
+        return self._dataset[index] | {LANGUAGE_KEY: self.languages.index(self._dataset.language_of(index))}
 
 
 class LanguageLosses:
@@ -73,13 +62,7 @@ class LanguageLosses:
         return self.of_tokens(losses_N, targets_BT, num_items_in_batch)
 
     def of_tokens(self, losses_N: Tensor, targets_BT: Tensor, num_items_in_batch: Tensor | int | None) -> Tensor:
-        """The same from the losses of tokens, 0 where nothing is to be predicted.
-
-        Args:
-            losses_N: of all tokens, rows one after another.
-            targets_BT: what each is to predict.
-            num_items_in_batch: what their sum is divided by; None: by their number.
-        """
+        """The same from the losses of all tokens, row after row, 0 where `targets_BT` has nothing to predict."""
         is_target_BT = targets_BT != IGNORED_LABEL
         if self.rows is not None:
             losses_B2 = torch.stack([losses_N.detach().view_as(targets_BT).sum(1), is_target_BT.sum(1)], dim=1)

@@ -15,7 +15,8 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.layers import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.train.freezing import Audit, freeze_all_but
+from multipl_moe.recipe.training import TrainSection
+from multipl_moe.train.freezing import TrainableParameters, freeze_all_but
 from multipl_moe.train.new_rows import NEW_ROWS, let_new_rows_learn
 
 _FFN, _ADAPTER = ".mlp.", ".lora_"
@@ -65,22 +66,21 @@ METHODS: dict[str, Method] = {
 }
 
 
-def load_for_training(recipe: Recipe, folder: Path) -> PreTrainedModel:
+def load_for_training(train: TrainSection, folder: Path) -> PreTrainedModel:
     """The model that `train.method` starts from; for `lora`, with fresh adapters around it (peft).
 
     Raises:
         BaseModelError: the folder holds the other kind of model, or cannot be read.
     """
-    if recipe.train.trains_hybrid:
+    if train.trains_hybrid:
         return load_hybrid(folder)
-    config = load_config(folder)
-    if config.model_type == MultiplMoeConfig.model_type:
-        raise BaseModelError(f"model: {folder} is a hybrid; train.method {recipe.train.method} trains its dense base")
+    if load_config(folder).model_type == MultiplMoeConfig.model_type:
+        raise BaseModelError(f"model: {folder} is a hybrid; train.method {train.method} trains its dense base")
     model = load_dense(folder)
-    return _with_adapters(model, recipe, config) if recipe.train.method == "lora" else model
+    return _with_adapters(model, train.lora_rank) if train.method == "lora" else model
 
 
-def empty_for_training(recipe: Recipe, config: PreTrainedConfig) -> PreTrainedModel:
+def empty_for_training(train: TrainSection, config: PreTrainedConfig) -> PreTrainedModel:
     """The same model as `load_for_training` gives, on the meta device: names, shapes and dtypes without values."""
     is_hybrid = config.model_type == MultiplMoeConfig.model_type
     dtype = getattr(torch, config.dtype) if isinstance(config.dtype, str) else config.dtype
@@ -88,10 +88,10 @@ def empty_for_training(recipe: Recipe, config: PreTrainedConfig) -> PreTrainedMo
         builder: Any = MultiplMoeForCausalLM._from_config if is_hybrid else AutoModelForCausalLM.from_config
         model = builder(config, dtype=dtype or torch.float32)
         model.tie_weights()
-        return _with_adapters(model, recipe, config) if recipe.train.method == "lora" else model
+        return _with_adapters(model, train.lora_rank) if train.method == "lora" else model
 
 
-def prepare(model: PreTrainedModel, recipe: Recipe) -> Audit:
+def prepare(model: PreTrainedModel, recipe: Recipe) -> TrainableParameters:
     """Freeze what `train.method` does not train; returns what does.
 
     Rows of new tokens learn with every method. They count as trained, and not among what is frozen of their matrices.
@@ -99,8 +99,8 @@ def prepare(model: PreTrainedModel, recipe: Recipe) -> Audit:
     method = METHODS[recipe.train.method]
     trained = method.trained(model, recipe)
     rows = let_new_rows_learn(model) if method.trained is not _everything else set()
-    audit = freeze_all_but(model, trained | rows, method.groups)
-    return replace(audit, frozen=audit.frozen - sum(model.get_parameter(name).numel() for name in rows))
+    counts = freeze_all_but(model, trained | rows, method.groups)
+    return replace(counts, frozen=counts.frozen - sum(model.get_parameter(name).numel() for name in rows))
 
 
 def merge_adapters(model: Any) -> PreTrainedModel:
@@ -108,9 +108,8 @@ def merge_adapters(model: Any) -> PreTrainedModel:
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
 
-def _with_adapters(model: PreTrainedModel, recipe: Recipe, config: PreTrainedConfig) -> PreTrainedModel:
+def _with_adapters(model: PreTrainedModel, rank: int) -> PreTrainedModel:
     from peft import LoraConfig, get_peft_model
 
-    rank = recipe.train.lora_rank
     adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
     return cast(PreTrainedModel, get_peft_model(model, adapters))

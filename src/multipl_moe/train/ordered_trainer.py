@@ -13,7 +13,6 @@ from transformers import PreTrainedModel, Trainer
 from multipl_moe.errors import OutputError, TrainingError
 from multipl_moe.model.decoder import decoder_of
 from multipl_moe.model.documents import attention_arguments, takes_document_bounds
-from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import staged_folder
@@ -29,7 +28,7 @@ from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
 from multipl_moe.train.new_rows import is_new_rows
 from multipl_moe.train.progress import LOSS_PREFIX, SKIPPED_KEY
-from multipl_moe.train.settings import compute_dtype
+from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.sharding import is_sharded, load_sharded, save_sharded
 
 _RUN_FILE = "run.json"
@@ -46,9 +45,9 @@ class OrderedTrainer(Trainer):
     rows. A model that `shard` divided is trained and saved in its parts.
 
     Args:
-        recipe: what to keep, and what to do with bad steps.
+        setup: what to keep, and what to do with bad steps.
         model: with the parameters that learn told apart.
-        train_dataset: a mixture, or a part of one.
+        train_dataset: a mixture.
         held_out: text to measure the loss on.
         frozen_sha256: of what does not learn; a checkpoint goes with it.
         order_sha256: of the sequences and their order; a checkpoint goes with it, and its step tells how many of them
@@ -59,7 +58,7 @@ class OrderedTrainer(Trainer):
     def __init__(
         self,
         *,
-        recipe: Recipe,
+        setup: TrainingSetup,
         model: PreTrainedModel,
         train_dataset: Dataset,
         held_out: HeldOut | None,
@@ -67,15 +66,15 @@ class OrderedTrainer(Trainer):
         order_sha256: str | None = None,
         **kwargs: Any,
     ) -> None:
-        rows = WithLanguage(train_dataset, list(recipe.mixture_weights))
+        rows = WithLanguage(train_dataset, setup.languages)
         super().__init__(model=model, train_dataset=rows, eval_dataset=cast(Any, held_out), **kwargs)
         self.language_losses = LanguageLosses(rows.languages)
-        self.guard = BadStepGuard(recipe)
-        self._recipe, self._held_out = recipe, held_out
+        self.guard = BadStepGuard(setup.train)
+        self._train, self._held_out = setup.train, held_out
         self._run = {
             "frozen_sha256": frozen_sha256,
             "order_sha256": order_sha256,
-            "compute_dtype": dtype_name(compute_dtype(recipe)),
+            "compute_dtype": dtype_name(setup.dtype),
         }
         self._record: StepRecord | None = None
         self._is_sharded = is_sharded(model)
@@ -180,7 +179,7 @@ class OrderedTrainer(Trainer):
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         is_best = super()._determine_best_metric(metrics, trial)
-        if is_best and self._recipe.train.keep_best:
+        if is_best and self._train.keep_best:
             self.control.should_save = True
         return is_best
 
@@ -201,7 +200,7 @@ class OrderedTrainer(Trainer):
                 self.state.save_to_json(str(folder / "trainer_state.json"))
             self.accelerator.wait_for_everyone()
         if saves:
-            last = list(saved_checkpoints(self.checkpoints))[-self._recipe.train.keep_checkpoints :]
+            last = list(saved_checkpoints(self.checkpoints))[-self._train.keep_checkpoints :]
             best = [] if self.best_step is None else [self.best_step]
             remove_checkpoints(self.checkpoints, {*last, *best})
 
@@ -249,4 +248,4 @@ class OrderedTrainer(Trainer):
     @property
     def best_step(self) -> int | None:
         """The step with the least held-out loss so far, where the recipe keeps it."""
-        return self.state.best_global_step if self._recipe.train.keep_best else None
+        return self.state.best_global_step if self._train.keep_best else None

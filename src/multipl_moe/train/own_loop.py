@@ -1,20 +1,18 @@
 """For training loops of one's own and transformers' Trainer: what a hybrid needs beside them (docs/own-loop.md)."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import TrainerCallback
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.decoder import require_hybrid, router_learns
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.model.router_health import extreme_ratios
-from multipl_moe.model.statistics import LayerStatistics, observe_routing
-from multipl_moe.train.freezing import Audit, freeze_all_but
+from multipl_moe.train.freezing import TrainableParameters, freeze_all_but
 from multipl_moe.train.methods import METHODS
+from multipl_moe.train.router_watch import RouterWatch
 
 _TOO_LATE = (
     "HybridCallback: the Trainer has its optimiser already, for the base's weights too; give the callback to "
@@ -22,7 +20,7 @@ _TOO_LATE = (
 )
 
 
-def freeze_base(model: nn.Module) -> Audit:
+def freeze_base(model: nn.Module) -> TrainableParameters:
     """Let experts, routers and start vectors train, held in float32 (master weights), and freeze all else.
 
     Of a model loaded in another dtype only these are cast: train it under autocast to that dtype (Trainer: bf16=True).
@@ -37,7 +35,7 @@ def freeze_base(model: nn.Module) -> Audit:
     return freeze_all_but(model, trained_names(model), METHODS["experts"].groups)
 
 
-class HybridCallback(TrainerCallback):
+class HybridCallback(RouterWatch):
     """What a hybrid needs of transformers' Trainer; give it to `Trainer(callbacks=[...])`.
 
     It freezes the base, unless something of the model is frozen already, as by `freeze_base` or peft. With each log of
@@ -52,9 +50,8 @@ class HybridCallback(TrainerCallback):
     """
 
     def __init__(self, batches: Iterable[Mapping[str, Tensor]], passes: int = 1) -> None:
+        super().__init__()
         self._batches, self._passes = batches, passes
-        self._statistics: dict[int, LayerStatistics] = {}
-        self._observation = ExitStack()
 
     def on_init_end(self, args, state, control, **kwargs):
         """Freeze the base: the Trainer makes its optimiser later."""
@@ -67,31 +64,25 @@ class HybridCallback(TrainerCallback):
         """Observe the routers."""
         if _is_untouched(kwargs["model"]):
             raise ConfigError(_TOO_LATE)
-        self._observe(kwargs["model"])
+        self.watch(kwargs["model"])
 
     def on_log(self, args, state, control, logs: dict[str, Any] | None = None, **kwargs):
         """Add the loads to a log of the loss."""
         if logs is None or "loss" not in logs:
             return
         moe = require_hybrid(kwargs["model"]).config.moe_config
-        layers = [layer.summary() for layer in self._statistics.values()]
         loads = {}
-        for kind, (least, largest) in extreme_ratios(layers, moe).items():
+        for kind, (least, largest) in extreme_ratios(self.take().values(), moe).items():
             loads |= {f"{kind}_load_min": least, f"{kind}_load_max": largest}
         logs |= loads
         state.log_history[-1] |= loads
-        self._observe(kwargs["model"])
 
     def on_train_end(self, args, state, control, **kwargs):
         """Calibrate."""
-        self._observation.close()
+        self.stop_watching()
         decoder = require_hybrid(kwargs["model"])
         if any(router_learns(layer) for layer in decoder.hybrid_layers.values()):
             calibrate_routing(decoder, self._batches, self._passes)
-
-    def _observe(self, model: nn.Module) -> None:
-        self._observation.close()
-        self._statistics = self._observation.enter_context(observe_routing(model))
 
 
 def _is_untouched(model: nn.Module) -> bool:

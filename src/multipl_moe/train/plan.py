@@ -19,9 +19,9 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.allocator import KERNELS_KEPT
 from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.dry_run import StepCost, dry_run_step
+from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.methods import empty_for_training, is_adapter, prepare
-from multipl_moe.train.settings import attention_implementation, compute_dtype, training_steps, unify_dtype
-from multipl_moe.train.speed import MachineSpeed
+from multipl_moe.train.setup import TrainingSetup
 
 # Of each trained parameter: two float32 moments, or two bytes and the two float32 scales of a block of 256.
 _OPTIMIZER_BYTES = {"adamw": 8.0, "adamw_8bit": 2 + 8 / 256, "paged_adamw_8bit": 2 + 8 / 256}
@@ -68,16 +68,7 @@ class MemoryPlan:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run will need.
-
-    Attributes:
-        parameters: in all, active for a token, and trained.
-        checkpoint_bytes: of the weights that it starts from, on disk.
-        memory: of the training loop.
-        step: work of an optimiser step.
-        steps: optimiser steps.
-        tokens: tokens to train on.
-    """
+    """What a run will need: checkpoint on disk, memory of the loop, work of an optimiser step, and their number."""
 
     parameters: ParameterCounts
     checkpoint_bytes: int
@@ -97,42 +88,39 @@ class TrainingPlan:
 
 
 def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: int) -> TrainingPlan:
-    """Plan a run that starts from a model of this configuration; nothing of it is loaded.
+    """Plan a run that starts from a model of this configuration (see `starting_config`); nothing of it is loaded.
 
-    Args:
-        recipe: moe.layers and train are used.
-        config: as `starting_config` gives it.
-        runtime_bytes: what the process holds without a model.
+    `runtime_bytes` is what the process holds without a model.
 
     Raises:
         BaseModelError: the method trains another kind of model.
         ConfigError: layers that the model does not have.
     """
-    model = empty_for_training(recipe, config)
-    model.set_attn_implementation(attention_implementation(model, recipe))
+    setup, model = TrainingSetup.of(recipe), empty_for_training(recipe.train, config)
+    setup.use_attention(model)
     stored = {name: p.numel() * p.element_size() for name, p in model.named_parameters() if not is_adapter(name)}
     stored_in_float32 = model.dtype == torch.float32
-    audit = prepare(model, recipe)
-    unify_dtype(model, recipe)
-    total = audit.num_trained + audit.frozen
+    counts = prepare(model, recipe)
+    setup.unify_dtype(model)
+    total = counts.num_trained + counts.frozen
     active = count_parameters(config).active if isinstance(config, MultiplMoeConfig) else total
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     on_gpu = torch.cuda.is_available()
-    stays_mapped = not (on_gpu or stored_in_float32 or compute_dtype(recipe) == torch.float32 or audit.frozen == 0)
+    stays_mapped = not (on_gpu or stored_in_float32 or setup.dtype == torch.float32 or counts.frozen == 0)
     frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
-    step = dry_run_step(model, recipe, "cuda" if on_gpu else "cpu")
+    step = dry_run_step(model, setup, "cuda" if on_gpu else "cpu")
     parts = {
         "runtime_bytes": runtime_bytes + (0 if on_gpu else _KERNEL_BYTES),
         "frozen_bytes": frozen_bytes,
         "mapped_bytes": sum(stored[name] for name in trained & stored.keys()) if stays_mapped else 0,
         "master_bytes": master_bytes,
-        "gradient_bytes": 4 * audit.num_trained,
-        "optimizer_bytes": round(_OPTIMIZER_BYTES[recipe.train.optimizer] * audit.num_trained),
+        "gradient_bytes": 4 * counts.num_trained,
+        "optimizer_bytes": round(_OPTIMIZER_BYTES[recipe.train.optimizer] * counts.num_trained),
         "activation_bytes": step.activation_bytes,
     }
     memory = MemoryPlan(**parts, fragmentation_bytes=round(_FRAGMENTATION * sum(parts.values())))
-    counts = ParameterCounts(total, active, audit.num_trained)
-    return TrainingPlan(counts, sum(stored.values()), memory, step, training_steps(recipe), recipe.train.tokens)
+    parameters = ParameterCounts(total, active, counts.num_trained)
+    return TrainingPlan(parameters, sum(stored.values()), memory, step, setup.steps, recipe.train.tokens)
 
 
 def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrainedConfig:
@@ -168,17 +156,13 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
 def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> list[dict[str, Any]]:
     """Changes of the recipe, dotted keys and values, each of which makes its run smaller; mildest first.
 
-    Only what goes with the rest of the recipe; bfloat16 only where it is fast, not where it would be emulated.
-
-    Args:
-        recipe: what does not fit.
-        config: of the model that it trains.
-        has_model: whether that model exists already, so that only training can change.
+    Only what goes with the rest of the recipe; bfloat16 only where it is fast, not where it would be emulated. Where
+    the hybrid exists already (`has_model`), only training can change.
     """
     train, changes = recipe.train, []
     if not train.gradient_checkpointing:
         changes.append({"train.gradient_checkpointing": True})
-    if compute_dtype(recipe) == torch.float32 and fast_dtype() == torch.bfloat16:
+    if TrainingSetup.of(recipe).dtype == torch.float32 and fast_dtype() == torch.bfloat16:
         weights = {} if has_model or train.method != "experts" else {"upcycle.dtype": "bfloat16"}
         changes.append(weights | {"train.compute_dtype": "bfloat16"})
     if train.batch_sequences % 2 == 0:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
@@ -14,14 +13,6 @@ from multipl_moe.system.launch import is_main, num_processes
 
 _STEP_TIMEOUT = timedelta(minutes=30)
 _WAIT_TIMEOUT = timedelta(days=1)  # while one process calibrates and writes a large model
-
-
-@dataclass(frozen=True)
-class _Groups:
-    """Groups of all processes, apart from the one in which gradients are reduced."""
-
-    routing: dist.ProcessGroup
-    control: dist.ProcessGroup
 
 
 def join() -> None:
@@ -35,19 +26,20 @@ def join() -> None:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
             backend = "cpu:gloo,cuda:nccl"
         dist.init_process_group(backend, timeout=_STEP_TIMEOUT)
-    _groups()
+    for timeout in (_STEP_TIMEOUT, _WAIT_TIMEOUT):
+        _group(timeout)
 
 
 def leave() -> None:
     """Part from the other processes."""
     if dist.is_available() and dist.is_initialized():
-        _groups.cache_clear()
+        _group.cache_clear()
         dist.destroy_process_group()
 
 
 def routing_group() -> dist.ProcessGroup | None:
     """The group for what layers tell each other; None for a process alone."""
-    return _groups().routing if num_processes() > 1 else None
+    return _group(_STEP_TIMEOUT) if num_processes() > 1 else None
 
 
 def any_process(flag: bool) -> bool:
@@ -55,7 +47,7 @@ def any_process(flag: bool) -> bool:
     if num_processes() == 1:
         return flag
     count = torch.tensor(int(flag))
-    dist.all_reduce(count, group=_groups().control)
+    dist.all_reduce(count, group=_group(_WAIT_TIMEOUT))
     return bool(count)
 
 
@@ -75,11 +67,8 @@ def main_first() -> Iterator[None]:
 
 
 @cache
-def _groups() -> _Groups:
-    return _Groups(_new_group(_STEP_TIMEOUT), _new_group(_WAIT_TIMEOUT))
-
-
-def _new_group(timeout: timedelta) -> dist.ProcessGroup:
+def _group(timeout: timedelta) -> dist.ProcessGroup:
+    """A group of all processes, apart from the one in which gradients are reduced."""
     group = dist.new_group(timeout=timeout)
     assert isinstance(group, dist.ProcessGroup)  # of all processes, so of this one
     return group

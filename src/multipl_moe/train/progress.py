@@ -1,23 +1,15 @@
 """What a training run tells while it goes: a progress bar, and metrics as JSON lines."""
 
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
-from transformers import TrainerCallback
 
-from multipl_moe.model.decoder import decoder_of
-from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.router_health import ROUTERS, extreme_ratios
-from multipl_moe.model.statistics import LayerStatistics, observe_routing
 from multipl_moe.runs.journal import append_to_journal, read_journal, write_journal
 from multipl_moe.system.launch import is_main
-from multipl_moe.train.collapse import collapse_signs
-from multipl_moe.train.trackers import router_scalars
+from multipl_moe.train.router_watch import RouterWatch, collapse_signs, describe_health, router_scalars
 
 METRICS_FILE = "metrics.jsonl"
 HELD_OUT_FILE = "held_out.jsonl"
@@ -25,7 +17,7 @@ LOSS_PREFIX = "loss/"
 SKIPPED_KEY = "skipped_steps"
 
 
-class TrainingProgress(TrainerCallback):
+class TrainingProgress(RouterWatch):
     """Shows step, loss, tokens/s, time left and router health; appends the same to `metrics.jsonl`.
 
     Losses on held-out text, where the recipe asks for them, go to `held_out.jsonl`, and the last one into the bar.
@@ -41,6 +33,7 @@ class TrainingProgress(TrainerCallback):
     """
 
     def __init__(self, output: Path, tokens_per_step: int, console: Console) -> None:
+        super().__init__()
         self.file, self.held_out_file = output / METRICS_FILE, output / HELD_OUT_FILE
         self.tokens_per_step = tokens_per_step
         self._progress = Progress(
@@ -55,21 +48,17 @@ class TrainingProgress(TrainerCallback):
         self._console = console
         self._warned: set[str] = set()
         self._held_out = ""
-        self._statistics: dict[int, LayerStatistics] = {}
-        self._observation = ExitStack()
 
     def __enter__(self) -> "TrainingProgress":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._observation.close()
+        self.stop_watching()
         self._progress.stop()
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Start the bar and observe the routers."""
-        self._model: nn.Module = kwargs["model"]
-        self._decoder = decoder_of(self._model)
-        self._observe()
+        self.watch(kwargs["model"])
         self._task = self._progress.add_task("", total=state.max_steps, completed=state.global_step, status="")
         self._progress.start()
         self._mark = (time.perf_counter(), state.global_step)
@@ -85,7 +74,7 @@ class TrainingProgress(TrainerCallback):
             return
         now, (since, step) = time.perf_counter(), self._mark
         rate = (state.global_step - step) * self.tokens_per_step / (now - since)
-        layers = self._router_health()
+        layers = self.take()
         record = {
             "step": state.global_step,
             "tokens": state.global_step * self.tokens_per_step,
@@ -98,12 +87,12 @@ class TrainingProgress(TrainerCallback):
             "routers": layers,
         }
         _append(self.file, record)
-        status = f"loss {logs['loss']:.3f}{self._held_out}  {rate:,.0f} tokens/s  {self._health_in_words(layers)}"
+        health = "" if self._decoder is None else describe_health(layers, self._decoder.config.moe_config)
+        status = f"loss {logs['loss']:.3f}{self._held_out}  {rate:,.0f} tokens/s  {health}"
         self._progress.update(self._task, status=status)
         logs |= router_scalars(layers)
         self._warn(layers)
         self._mark = (now, state.global_step)
-        self._observe()
 
     def on_evaluate(self, args, state, control, metrics: dict[str, float], **kwargs):
         """Write one line of losses on held-out text, in nats a token: by language, and their mean."""
@@ -117,25 +106,12 @@ class TrainingProgress(TrainerCallback):
         """Take the bar away."""
         self.__exit__()
 
-    def _health_in_words(self, layers: dict[int, dict[str, Any]]) -> str:
-        return describe_health(layers, self._decoder.config.moe_config) if self._decoder is not None else ""
-
     def _warn(self, layers: dict[int, dict[str, Any]]) -> None:
         if self._decoder is not None:
             for kind, line in collapse_signs(layers, self._decoder.config.moe_config).items():
                 if kind not in self._warned:
                     self._console.print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
                     self._warned.add(kind)
-
-    def _observe(self) -> None:
-        self._observation.close()
-        self._statistics = self._observation.enter_context(observe_routing(self._model))
-
-    def _router_health(self) -> dict[int, dict[str, Any]]:
-        """What the routers of each layer did since the last line, in all processes."""
-        if self._decoder is None:
-            return {}
-        return {index: layer.over(self._decoder.ranks).summary() for index, layer in self._statistics.items()}
 
     def _keep_until(self, step: int) -> None:
         """Drop the lines after the checkpoint that a resumed run starts from."""
@@ -147,13 +123,3 @@ class TrainingProgress(TrainerCallback):
 def _append(file: Path, record: dict[str, Any]) -> None:
     if is_main():
         append_to_journal(file, [record])
-
-
-def describe_health(layers: dict[int, dict[str, Any]], moe: MoeConfig) -> str:
-    """Router health in a few words: the span of expert loads as multiples of a fair share, and dead experts."""
-    if not layers:
-        return ""
-    spans = extreme_ratios(layers.values(), moe)
-    parts = [f"{kind} load {low:.1f}-{high:.1f}x" for kind, (low, high) in spans.items()]
-    dead = sum(layer.get(f"dead_{kind}_experts", 0) for layer in layers.values() for kind in ROUTERS)
-    return ", ".join([*parts, f"{dead} dead" if dead else "none dead"])

@@ -1,10 +1,16 @@
-"""What a training run leaves as its record, training.json."""
+"""What a training run leaves as its record, training.json, and how its training text was checked."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.train.freezing import Audit
+from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.runs.decontamination import CHECKED, NOT_CHECKED, PARTLY_CHECKED, Record, record_of_model, status_of
+from multipl_moe.runs.provenance import run_folder
+from multipl_moe.train.freezing import TrainableParameters
+
+_BEST_LAST = (NOT_CHECKED, PARTLY_CHECKED, CHECKED)
 
 
 @dataclass(frozen=True)
@@ -13,14 +19,12 @@ class TrainResult:
 
     Attributes:
         stage: `train` or `review`.
-        model_folder: the trained checkpoint.
         audit: what trained and what did not.
         frozen_sha256: hash over all frozen parameters, equal before and after.
         tokens: tokens trained on, places of sequences that hold padding included.
         seconds: time of the training loop.
-        steps: optimiser steps.
-        compute_dtype: what training computed in.
-        skipped_steps: those of them whose gradients were dropped, as `train.on_bad_step` says.
+        compute_dtype: of matrix products.
+        skipped_steps: those whose gradients were dropped, as `train.on_bad_step` says.
         best_step: the step whose weights these are, where `train.keep_best` chose.
         data: `MixtureSummary.to_json` of what was read.
         decontamination: for which benchmarks the text was checked; see `runs.decontamination`.
@@ -28,7 +32,7 @@ class TrainResult:
 
     stage: str
     model_folder: Path
-    audit: Audit
+    audit: TrainableParameters
     frozen_sha256: str
     tokens: int
     seconds: float
@@ -46,5 +50,25 @@ class TrainResult:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrainResult":
         """Read `to_json`'s dict."""
-        parts = {"model_folder": Path(values["model_folder"]), "audit": Audit(**values["audit"])}
+        parts = {"model_folder": Path(values["model_folder"]), "audit": TrainableParameters(**values["audit"])}
         return cls(**(values | parts))
+
+
+def training_record(model_folder: Path, corpus: Path) -> Record | None:
+    """The record of a model trained on a corpus, starting from the model in a folder.
+
+    Where that one was trained before, a benchmark is what it was the worse of both times; None if that is not known.
+    """
+    checks = CorpusManifest.load(corpus).decontamination
+    record = {name: asdict(check) for name, check in checks.items()}
+    if run_folder(model_folder) is None:
+        return record
+    earlier = record_of_model(model_folder)
+    if earlier is None:
+        return None
+    missing = {"status": NOT_CHECKED, "problems": {}}
+    return {name: min(check, earlier.get(name, missing), key=_goodness) for name, check in record.items()}
+
+
+def _goodness(check: Mapping[str, Any]) -> int:
+    return _BEST_LAST.index(status_of(check))

@@ -33,16 +33,12 @@ def shard(model: PreTrainedModel, dtype: torch.dtype = torch.float32) -> None:
 
     Units that are gathered and freed together: in a hybrid layer the experts, the frozen shared expert, and the routers
     with the start vector (all three in one where experts compute with the shared expert's weights); of each decoder
-    layer the rest; of the model the rest (embeddings, last norm, head). Where training computes in bfloat16, the
-    feed-forward block of a dense layer is a unit too.
+    layer the rest; of the model the rest (embeddings, last norm, head). Where training computes in bfloat16 (`dtype`),
+    the feed-forward block of a dense layer is a unit too.
 
     What is divided keeps its dtype: float32 of all that learns. Experts and feed-forward blocks are gathered in the
     dtype that autocast casts them to anyway, with half the bytes and no copy; their gradients are added up in float32.
     All else is gathered as it is, as autocast leaves some of it alone: norms, embeddings, start vectors.
-
-    Args:
-        model: the same on every process, with the parameters that learn told apart.
-        dtype: of matrix products in training, as autocast computes them.
     """
     policy = _policy(dtype)
     decoder: Any = model.get_decoder()

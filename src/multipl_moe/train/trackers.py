@@ -5,16 +5,14 @@ What is set in the environment (WANDB_MODE, WANDB_PROJECT, WANDB_DIR, TRACKIO_DI
 
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe.recipe import Recipe
 
 PROJECT = "multipl-moe"
 _DEFAULTS = {
@@ -23,9 +21,9 @@ _DEFAULTS = {
 }
 
 
-def require_trackers(recipe: Recipe) -> None:
+def require_trackers(names: Collection[str]) -> None:
     """Raise ConfigError when the package of a tracker is not installed; all of them at once."""
-    missing = [name for name in recipe.train.trackers if importlib.util.find_spec(name) is None]
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(
             [f"train.trackers: {name} is not installed; pip install 'multipl-moe[trackers]'" for name in missing]
@@ -33,12 +31,11 @@ def require_trackers(recipe: Recipe) -> None:
 
 
 @contextmanager
-def tracking(recipe: Recipe, output: Path) -> Iterator[list[TrainerCallback]]:
-    """The callbacks of `train.trackers` for one run, writing into its folder; the next run of the process has its own.
+def tracking(names: Collection[str], output: Path) -> Iterator[list[TrainerCallback]]:
+    """The callbacks of some trackers for one run, writing into its folder; the next run of the process has its own.
 
     trackio alone, which looks for its folder when it is imported, keeps to that of the first; runs have names there.
     """
-    names = recipe.train.trackers
     settings = {key: value for name in names for key, value in _DEFAULTS.get(name, {}).items() if key not in os.environ}
     os.environ.update({key: value.format(output=output) for key, value in settings.items()})
     try:
@@ -81,17 +78,3 @@ class _TensorBoard(TensorBoardCallback):
         if state.is_world_process_zero:
             self.tb_writer = self._SummaryWriter(self.logging_dir, purge_step=state.global_step + 1)
         super().on_train_begin(args, state, control, **kwargs)
-
-
-def router_scalars(layers: Mapping[int, Mapping[str, Any]]) -> dict[str, float]:
-    """Router health as single numbers, such as routers/22/segment_load_min; the shared expert's load is left out."""
-    scalars = {}
-    for index, summary in layers.items():
-        for key, value in summary.items():
-            name = f"routers/{index}/{key}"
-            if isinstance(value, list):
-                values = value[:-1] if key == "token_load" else value
-                scalars |= {f"{name}_min": min(values), f"{name}_max": max(values)}
-            else:
-                scalars[name] = value
-    return scalars

@@ -9,10 +9,15 @@ import torch
 from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
-from multipl_moe.checkpoints.companions import copy_companions
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.new_tokens import extend_config, open_base, wanted_vocabulary
-from multipl_moe.checkpoints.tensors import WRITABLE_DTYPES, CheckpointReader, TensorPlan, write_checkpoint
+from multipl_moe.checkpoints.tensors import (
+    WRITABLE_DTYPES,
+    CheckpointReader,
+    TensorPlan,
+    copy_companions,
+    write_checkpoint,
+)
 from multipl_moe.errors import BaseModelError
 from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -34,15 +39,9 @@ _MEASUREMENT_BYTES_PER_BYTE = 2  # of a base whose bfloat16 is computed in float
 
 @dataclass(frozen=True)
 class UpcycleReport:
-    """What a conversion made.
+    """What a conversion made: a checkpoint, its parameters, their comparison with the base, where routers begin.
 
-    Attributes:
-        output: the hybrid checkpoint.
-        parameters: its parameter counts.
-        verification: the comparison with the base, or None where there was none.
-        why_unverified: the reason, where there was none.
-        router_start: how evenly routers spread text at the start, or None where they begin at random.
-        why_random: the reason, where they do.
+    Where there was no comparison, or routers begin at random, it says why.
     """
 
     output: Path
@@ -64,11 +63,11 @@ def upcycle(
 
     Everything is checked first (base, layers, names, shapes, disk space); tensors are then streamed into a staging
     folder that is renamed at the end, so `output` exists whole or not at all. The comparison with the base, unlike the
-    conversion, needs both models in memory, in float32; it is left out where that does not fit.
+    conversion, needs both models in memory, in float32; it is left out where that does not fit. Tokens that the
+    recipe's corpus needs and the base lacks are added to tokenizer, embedding and output layer.
 
     Args:
-        recipe: base, moe, upcycle and seed are used, and corpus.fim: tokens that its corpus needs and the base lacks
-            are added to tokenizer, embedding and output layer.
+        recipe: what to convert, and how.
         output: folder to create.
         on_progress: called with bytes written and bytes in all.
         corpus: folder that `build_corpus` wrote, a few thousand tokens of which place the routers so that loads are

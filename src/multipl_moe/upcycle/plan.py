@@ -1,4 +1,9 @@
-"""What a conversion will write: every tensor of the hybrid checkpoint, checked against the base before any is read."""
+"""What a conversion will write: every tensor of the hybrid checkpoint, checked against the base before any is read.
+
+Experts begin as copies of the base's block. Under different routers they drift apart by themselves, but slowly; noise
+and partial re-initialisation (Drop-Upcycling, Nakamura et al., ICLR 2025) start them apart, at the price of not
+starting exactly at the base.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -8,12 +13,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig
 
-from multipl_moe.checkpoints.draws import expert_generator
-from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, expert_generator
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.families import Family, family_of
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.upcycle.experts import add_noise, dropped_units, reinitialize_units
 from multipl_moe.upcycle.router_start import RouterStart, random_rows
 
 _Part = tuple[str, tuple[int, ...], Callable[[], Iterable[Tensor]]]  # name, shape and values of stacked weights
@@ -28,7 +31,7 @@ class UpcyclePlan:
         config: the base's configuration.
         moe: the hybrid layer's settings, with `layers` resolved.
         dtype: of the checkpoint; thresholds stay float32.
-        noise, reinit, seed: how experts are made to differ (see `multipl_moe.upcycle.experts`).
+        noise, reinit, seed: how experts are made to differ.
         experts_from: tensors of a dense model of the same shape that the experts start as; default: the base's.
 
     Attributes:
@@ -180,6 +183,32 @@ class UpcyclePlan:
 
     def _rows(self, rows: Tensor | None, layer: int, kind: str, num_experts: int) -> list[Tensor]:
         return [random_rows(self.seed, layer, kind, num_experts, self.config) if rows is None else rows]
+
+
+def dropped_units(intermediate_size: int, reinit: float, generator: torch.Generator) -> Tensor:
+    """Indices of the round(reinit * I) intermediate units of an expert that start anew, the same for all its parts."""
+    return torch.randperm(intermediate_size, generator=generator)[: round(reinit * intermediate_size)]
+
+
+def reinitialize_units(weight: Tensor, units: Tensor, dim: int, generator: torch.Generator) -> Tensor:
+    """A copy of `weight` whose slices `units` along `dim` are drawn from a normal distribution of their statistics.
+
+    `dim` is 0 where intermediate units are rows (gate, up), 1 where they are columns (down).
+    """
+    if not len(units):
+        return weight
+    chosen = weight.index_select(dim, units).float()
+    std = chosen.std() if chosen.numel() > 1 else torch.zeros(())
+    fresh = torch.randn(chosen.shape, generator=generator) * std + chosen.mean()
+    return weight.index_copy(dim, units, fresh.to(weight.dtype))
+
+
+def add_noise(weight: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """`weight` plus Gaussian noise of `noise` times its standard deviation."""
+    if noise == 0:
+        return weight
+    drawn = torch.randn(weight.shape, generator=generator) * (noise * weight.float().std())
+    return (weight.float() + drawn).to(weight.dtype)
 
 
 def _zeros(shape: tuple[int, ...]) -> Iterator[Tensor]:

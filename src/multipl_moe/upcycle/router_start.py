@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedModel
 
-from multipl_moe.checkpoints.draws import expert_generator
 from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
+from multipl_moe.checkpoints.tensors import expert_generator
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.model.moe_config import MoeConfig
@@ -50,15 +50,7 @@ class RouterStart:
 
 
 def random_rows(seed: int, layer: int, kind: str, num_experts: int, config: Any) -> Tensor:
-    """(E, H) rows of a router, drawn with the base's own standard deviation.
-
-    Args:
-        seed: of the recipe.
-        layer: index of the decoder layer.
-        kind: `token` or `segment`.
-        num_experts: E.
-        config: of the base.
-    """
+    """(E, H) rows of a `token` or `segment` router of a layer, drawn with the base's own standard deviation."""
     generator = expert_generator(seed, layer, 0, f"{kind}_router")
     return torch.randn(num_experts, config.hidden_size, generator=generator) * config.initializer_range
 
@@ -75,14 +67,8 @@ def measure_router_start(
 ) -> RouterStart:
     """Read a few thousand tokens of all languages of a corpus with the base, and place the routers of each layer.
 
-    A fresh hybrid computes what the base does, so the base's blocks have the inputs that the hybrid's will have.
-
-    Args:
-        base_folder: the dense base, with its tokenizer.
-        corpus: folder that `build_corpus` wrote, for whichever tokenizer.
-        moe: settings of the hybrid layers.
-        dtype: of the checkpoint, to which the rows are rounded.
-        seed: of the rows.
+    A fresh hybrid computes what the base does, so the base's blocks have the inputs that the hybrid's will have. The
+    corpus may be of any tokenizer: its text is read. Rows are rounded to `dtype`, that of the checkpoint.
 
     Raises:
         UserError: base or corpus cannot be read.

@@ -1,4 +1,4 @@
-"""Measuring the speed of training leaves no trace."""
+"""Speed is work over measured time, all of it, and measuring leaves no trace."""
 
 import random
 from pathlib import Path
@@ -7,24 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from multipl_moe.errors import CorpusError
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.train import throughput
-from multipl_moe.train.throughput import measure_throughput
+from multipl_moe.train import machine
+from multipl_moe.train.machine import MachineSpeed, measure_speed, measure_throughput, seconds_of
 from multipl_moe.upcycle.convert import upcycle
-from tests.train.tiny import World, tiny_recipe, with_train
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+from tests.fixtures import tree
+from tests.train.tiny import World, tiny_recipe
 
 
 def test_speed_is_positive_and_nothing_is_left_behind(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    before = _contents(world.hybrid), _contents(world.corpus)
+    before = tree(world.hybrid), tree(world.corpus)
     state = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # pyright: ignore
     assert 1 < measure_throughput(world.recipe, world.hybrid, world.corpus) < 1e9
-    assert (_contents(world.hybrid), _contents(world.corpus)) == before
+    assert (tree(world.hybrid), tree(world.corpus)) == before
     assert list(tmp_path.iterdir()) == []
     assert torch.equal(torch.get_rng_state(), state[0])
     assert random.getstate() == state[1]
@@ -42,8 +38,8 @@ def test_speed_is_tokens_of_a_forward_pass_by_the_median_time(world: World, monk
 
 def test_steps_are_those_of_training_and_weights_do_not_move(world: World, monkeypatch: pytest.MonkeyPatch):
     models = []
-    load = throughput.load_hybrid
-    monkeypatch.setattr(throughput, "load_hybrid", lambda folder: models.append(load(folder)) or models[-1])
+    load = machine.load_hybrid
+    monkeypatch.setattr(machine, "load_hybrid", lambda folder: models.append(load(folder)) or models[-1])
     measure_throughput(world.recipe, world.hybrid, world.corpus)
     (model,) = models
     original = load(world.hybrid)
@@ -53,12 +49,6 @@ def test_steps_are_those_of_training_and_weights_do_not_move(world: World, monke
     assert {name for name, parameter in model.named_parameters() if parameter.requires_grad} == trained_names(model)
 
 
-def test_corpus_without_the_languages_is_refused(world: World):
-    recipe = with_train(world.recipe, weights={"ruby": 1.0})
-    with pytest.raises(CorpusError, match="ruby"):
-        measure_throughput(recipe, world.hybrid, world.corpus)
-
-
 @pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
 def test_bfloat16_checkpoints_are_measured_in_either_dtype(world: World, tmp_path: Path, compute_dtype: str):
     recipe = tiny_recipe(
@@ -66,3 +56,21 @@ def test_bfloat16_checkpoints_are_measured_in_either_dtype(world: World, tmp_pat
     )
     upcycle(recipe, tmp_path / "hybrid")
     assert measure_throughput(recipe, tmp_path / "hybrid", world.corpus) > 0
+
+
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_a_gpu_is_waited_for_before_and_after_the_work(monkeypatch: pytest.MonkeyPatch, has_gpu: bool):
+    events, clock = [], iter([10.0, 13.5])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: events.append("wait"))
+    monkeypatch.setattr("time.perf_counter", lambda: events.append("clock") or next(clock))
+    assert seconds_of(lambda: events.append("work")) == 3.5
+    waits = ["wait"] if has_gpu else []
+    assert events == [*waits, "clock", "work", *waits, "clock"]
+
+
+def test_speed_is_work_over_measured_time(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    speed = measure_speed(torch.bfloat16, num_rows=8, hidden_size=16, intermediate_size=32)
+    assert speed == MachineSpeed(flops_per_s=2 * 8 * 16 * 32, bytes_per_s=5 * 2**24 * 2)

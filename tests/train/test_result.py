@@ -8,7 +8,7 @@ import pytest
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.manifest import FORMAT_VERSION, CorpusManifest
 from multipl_moe.runs.decontamination import statuses
-from multipl_moe.train.decontamination import training_record
+from multipl_moe.train.result import training_record
 from tests.runs.test_decontamination import trained
 
 CHECKED, PARTLY = BenchmarkCheck("checked", {"a": 2}, 164, 164), BenchmarkCheck("checked", {}, 1, 500)
@@ -29,7 +29,7 @@ def test_a_model_trained_from_a_base_has_the_corpus_record(corpus, tmp_path):
 
 
 def test_trained_twice_a_benchmark_is_checked_only_if_it_was_both_times(corpus, tmp_path):
-    before = {"humaneval": {"status": "checked", "problems": {}}, "mbpp": {"status": "checked", "problems": {}}}
+    before = {"humaneval": asdict(CHECKED), "mbpp": asdict(CHECKED)}
     record = training_record(trained(tmp_path / "run", before), corpus)
     assert statuses(record, ["humaneval", "starter", "mbpp", "mbxp"]) == {
         "humaneval": "checked", "mbpp": "not checked", "mbxp": "not checked", "starter": "not checked",
@@ -39,7 +39,6 @@ def test_trained_twice_a_benchmark_is_checked_only_if_it_was_both_times(corpus, 
 @pytest.mark.parametrize(
     ("before", "status"),
     [
-        ({"status": "checked", "problems": {}}, "partly checked"),
         (asdict(CHECKED), "partly checked"),
         (asdict(PARTLY), "partly checked"),
         ({"status": "not checked", "problems": {}}, "not checked"),

@@ -1,4 +1,4 @@
-"""Signs of collapse: each is seen where it is, says what to change, and is told once."""
+"""Signs of collapse: each is seen where it is, says what to change, and is told once. Health in words and numbers."""
 
 import io
 from pathlib import Path
@@ -10,8 +10,8 @@ from rich.console import Console
 
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.train.collapse import collapse_signs
 from multipl_moe.train.progress import TrainingProgress
+from multipl_moe.train.router_watch import collapse_signs, describe_health, router_scalars
 from tests.conftest import tiny_hybrid, tiny_moe
 
 _HEALTHY: dict[str, Any] = {
@@ -88,3 +88,27 @@ def test_each_kind_is_told_once(tmp_path: Path):
     assert len(lines) == 2
     assert "all but certain" in lines[0]
     assert "next to nothing" in lines[1]
+
+
+def test_health_in_words_counts_dead_experts_and_leaves_out_the_shared_one():
+    layers = {
+        1: {"token_load": [0.1, 0.3, 1.0], "dead_token_experts": 0, "segment_load": [0.5, 0.5]},
+        2: {"token_load": [0.2, 0.2, 1.0], "dead_token_experts": 1, "dead_segment_experts": 1},
+    }
+    moe = tiny_moe()
+    assert describe_health(layers, moe) == "token load 0.5-1.5x, segment load 1.0-1.0x, 2 dead"
+    loads = {1: {"segment_load": [0.1, 0.3]}}
+    assert describe_health(loads, moe) == "segment load 0.2-0.6x, none dead"
+    assert describe_health(loads, tiny_moe(segment_capacity=0.5)) == "segment load 0.4-1.2x, none dead"
+    assert describe_health({}, moe) == ""
+
+
+def test_router_health_becomes_single_numbers():
+    layers = {3: {"token_load": [0.2, 0.4, 1.0], "token_entropy": 0.9, "threshold": [0.1, 0.3]}}
+    assert router_scalars(layers) == {
+        "routers/3/token_load_min": 0.2,
+        "routers/3/token_load_max": 0.4,
+        "routers/3/token_entropy": 0.9,
+        "routers/3/threshold_min": 0.1,
+        "routers/3/threshold_max": 0.3,
+    }

@@ -1,0 +1,84 @@
+"""What follows from a recipe: steps, precision, optimiser and attention, and what they need."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from transformers.training_args import OptimizerNames
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.recipe.training import TrainSection
+from multipl_moe.train import setup as setup_module
+from multipl_moe.train.setup import OPTIMIZERS, TrainingSetup, require_optimizer
+from multipl_moe.train.trainer import train_model
+from tests.conftest import tiny_hybrid
+from tests.train.tiny import World, with_train
+
+
+def test_optimisers_are_those_of_transformers():
+    assert all(OptimizerNames(name) for name in OPTIMIZERS.values())
+    assert set(OPTIMIZERS) == set(get_args(TrainSection.model_fields["optimizer"].annotation))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw_8bit", "paged_adamw_8bit"])
+def test_an_optimiser_that_cannot_run_here_is_refused_before_anything_is_loaded(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+):
+    recipe = with_train(world.recipe, optimizer=optimizer)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=f"{optimizer} needs a CUDA GPU, and there is none here; use adamw"):
+        train_model(recipe, tmp_path / "none", tmp_path / "none", tmp_path / "run")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(setup_module, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"needs bitsandbytes; pip install 'multipl-moe\[gpu\]', or use adamw"):
+        require_optimizer(optimizer)
+    monkeypatch.setattr(setup_module, "find_spec", lambda name: object())
+    require_optimizer(optimizer)
+
+
+def test_attention_is_one_that_the_base_has():
+    auto, sdpa = (TrainingSetup.of(load_recipe(overrides={"train.attention": name})) for name in ("auto", "sdpa"))
+    gemma, llama = tiny_hybrid(family="gemma2"), tiny_hybrid()
+    auto.use_attention(gemma)
+    sdpa.use_attention(llama)
+    assert (gemma.config._attn_implementation, llama.config._attn_implementation) == ("eager", "sdpa")
+    with pytest.raises(ConfigError, match=r"train\.attention: this base has no sdpa attention; use eager"):
+        sdpa.use_attention(gemma)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "steps"), [(1, 1), (128, 1), (191, 1), (193, 2), (1280, 10), (1343, 10), (1345, 11)]
+)
+def test_steps_are_the_nearest_whole_number_and_at_least_one(world: World, tokens: int, steps: int):
+    setup = TrainingSetup.of(with_train(world.recipe, tokens=tokens))
+    assert (setup.tokens_per_step, setup.steps, setup.num_sequences) == (128, steps, 4 * steps)
+
+
+def test_accumulation_makes_steps_larger(world: World):
+    setup = TrainingSetup.of(with_train(world.recipe, accumulation_steps=3, tokens=3840))
+    assert (setup.tokens_per_step, setup.steps) == (384, 10)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_compute_dtype_is_the_recipes(world: World, name: str, dtype: torch.dtype):
+    assert TrainingSetup.of(with_train(world.recipe, compute_dtype=name)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("has_gpu", "gpu_has_it", "cpu_has_it", "dtype"),
+    [
+        (True, True, False, torch.bfloat16),
+        (True, False, True, torch.float32),
+        (False, False, True, torch.bfloat16),
+        (False, False, False, torch.float32),
+    ],
+)
+def test_auto_is_bfloat16_only_where_the_hardware_has_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, has_gpu: bool, gpu_has_it: bool, cpu_has_it: bool, dtype: torch.dtype
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: gpu_has_it)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": cpu_has_it})
+    assert TrainingSetup.of(with_train(world.recipe, compute_dtype="auto")).dtype == dtype
