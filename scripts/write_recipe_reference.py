@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/write_recipe_reference.py
 
-Run it again whenever a section changes: a test compares.
+Run it again whenever a section changes: a test compares, and so freezes the keys of a recipe.
 """
 
 import inspect
@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from multipl_moe.model.moe_config import PRESETS, MoeConfig
 from multipl_moe.recipe.moe import MoeSection
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.recipe.section import section_in
 
 PAGE = Path(__file__).parents[1] / "docs" / "recipe.md"
 _HEAD = """# Every key of a recipe
@@ -26,11 +27,13 @@ _HEAD = """# Every key of a recipe
 <!-- written by scripts/write_recipe_reference.py -->
 
 A recipe is a YAML file, for `--recipe`; `--set SECTION.KEY=VALUE` changes one key. Every key has a default, so a recipe
-holds only what should differ; unknown keys are refused with the nearest name. The recipe that a run used, resolved, is
-`recipe.yaml` in its folder; `train` and `review` take `base`, `moe`, `upcycle` from the hybrid, and refuse recipes that
-name others. Commented examples are in [recipes/](../recipes).
+holds only what should differ; unknown keys are refused with the nearest name. `license` is read as `licence` in every
+key. The recipe that a run used, resolved, is `recipe.yaml` in its folder; `train` and `review` take `base`, `moe`,
+`upcycle` from the hybrid, and refuse recipes that name others. Commented examples are in [recipes/](../recipes).
 """
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+# A bound in the docstring of `MoeConfig`, which checks its settings itself: in brackets, alone or beside something.
+_TOLD_BOUND = re.compile(r" \((?P<alone>>=? \d+)\)|, (?P<last>>=? \d+)(?=[;)])|(?<=\()(?P<first>>=? \d+|1\.\.E_t)[,;] ")
 _PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}
 
 
@@ -41,22 +44,25 @@ def reference() -> str:
 
 def _section(name: str, section: type[BaseModel]) -> Iterator[str]:
     """Heading, table of the section's own keys, then the sections in it."""
-    inner = {key: found for key, field in section.model_fields.items() if (found := _model_in(field.annotation))}
+    inner = {key: found for key, field in section.model_fields.items() if (found := section_in(field.annotation))}
     if name:
         yield f"## `{name}`\n\n{(section.__doc__ or '').strip().splitlines()[0]}\n"
-    yield "| key | values | default | |\n| --- | --- | --- | --- |"
+    yield "| key | values | default | meaning |\n| --- | --- | --- | --- |"
     told = _told_of_moe() if section is MoeSection else {}
     for key, field in sorted(section.model_fields.items(), key=lambda item: item[0] in told):
-        if key not in inner or field.description:
-            yield _row(key, field, told.get(key, field.description or ""), is_moe=key in told)
+        if key in told:
+            bound = _TOLD_BOUND.search(told[key])
+            values = _values(field) + (f" ({bound[bound.lastgroup or 0]})" if bound else "")
+            yield _row(key, values, _default_of_presets(key), _TOLD_BOUND.sub("", told[key]))
+        elif key not in inner or field.description:
+            yield _row(key, _values(field), _default(field), field.description or "")
     yield ""
     for key, model in inner.items():
         yield from _section(f"{name}.{key}" if name else key, model)
 
 
-def _row(key: str, field: FieldInfo, description: str, *, is_moe: bool) -> str:
-    cells = [f"`{key}`", _values(field), _default_of_presets(key) if is_moe else _default(field), description]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _row(key: str, *cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{key}`", *cells)) + " |"
 
 
 def _told_of_moe() -> dict[str, str]:
@@ -109,14 +115,7 @@ def _kind(annotation: Any) -> str:
         return f"list of: {_kind(arguments[0])}"
     if origin is dict:
         return f"name: {_kind(arguments[1])}"
-    return _PLAIN.get(annotation, "keys, see below" if _model_in(annotation) else "keys")
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The section that a key holds, holds a list of, or holds by name."""
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for one in get_args(annotation) if (found := _model_in(one))), None)
+    return _PLAIN.get(annotation, "keys, see below" if section_in(annotation) else "keys")
 
 
 if __name__ == "__main__":

@@ -112,19 +112,19 @@ def test_sandbox_shows_a_cache_only_to_the_command_that_uses_it(sandbox, tmp_pat
 def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(sandbox, toolbox, tmp_path, monkeypatch):
     require("cpp", sandbox, toolbox)
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
-    outcomes, warm = [], []
+    outcomes, warm, programs = [], [], []
     for body in ["assert(v.size() == 1);"] * 3 + ["assert(v.empty());"]:
         nonce = Nonce.draw()
         source = (
             f"#include <vector>\n#include <cassert>\n#include <cstdio>\nint main() {{ std::vector<int> v(1); {body} "
             f'std::printf("nonce %lld\\n", {nonce.first}LL ^ {nonce.second}LL); }}\n'
         )
-        program = Program("cpp", source, nonce)
-        outcomes.append(judge(program, sandbox, toolbox).outcome)
+        programs.append(Program("cpp", source, nonce))
+        outcomes.append(judge(programs[-1], sandbox, toolbox).outcome)
         warm.append(len(list(tmp_path.glob("judge/cpp-*/prelude.h.gch"))))
     assert outcomes == [Outcome.passed] * 3 + [Outcome.wrong_answer]
     assert warm == [0, 0, 1, 1]
-    assert "-include" in toolbox.commands(program, sandbox).compile
+    assert "-include" in toolbox.commands(programs[-1], sandbox).compile
 
 
 def test_header_that_cannot_be_compiled_ahead_is_left_to_the_program(sandbox, toolbox, tmp_path, monkeypatch):

@@ -58,10 +58,10 @@ class _LeaveAsItIs(HfQuantizer):
     requires_calibration = False
 
     @property
-    def is_trainable(self) -> bool:
+    def is_trainable(self) -> Any:
         return True
 
-    def is_serializable(self) -> bool:
+    def is_serializable(self) -> Any:
         return True
 
 

@@ -2,28 +2,12 @@
 
 import pytest
 
-from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 from tests.recipe.refusals import problems_of
-
-
-def test_a_corpus_without_a_budget_is_written_and_read_back_without_one(tmp_path):
-    recipe = validate_recipe({"corpus": {"max_bytes_per_language": None}})
-    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
-    assert load_recipe(tmp_path / "recipe.yaml") == recipe
 
 
 def test_slurm_needs_a_partition():
     (problem,) = problems_of({"corpus": {"executor": {"kind": "slurm"}}})
     assert problem == "recipe: corpus.executor: slurm: needed for kind slurm; give at least its partition"
-
-
-def test_where_tasks_run_does_not_decide_the_corpus_but_parts_do():
-    recipe, elsewhere, parts = (
-        validate_recipe({"corpus": {"executor": executor}})
-        for executor in ({}, {"kind": "ray", "workers": 9}, {"parts": 2})
-    )
-    assert recipe.same_corpus(elsewhere)
-    assert not recipe.same_corpus(parts)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import pytest
 
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import validate_recipe
 from tests.recipe.refusals import problems_of
 
@@ -50,3 +52,47 @@ def test_settings_of_the_layer_go_on_top_of_the_preset():
     moe = validate_recipe({"moe": {"preset": "paper", "segment_capacity": 2.0}}).moe.resolve([4])
     assert (moe.preset, moe.segment_capacity, moe.layers) == ("paper", 2.0, [4])
     assert (moe.fusion, moe.segment_stride, moe.segment_lookahead) == ("fixed", 64, True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "layers"),
+    [
+        ("all", [0, 1, 2, 3, 4, 5, 6]),
+        ("last:1", [6]),
+        ("last:3", [4, 5, 6]),
+        ("last:7", [0, 1, 2, 3, 4, 5, 6]),
+        ("every:1", [0, 1, 2, 3, 4, 5, 6]),
+        ("every:2", [0, 2, 4, 6]),
+        ("every:3", [0, 3, 6]),
+        ("every:5", [1, 6]),
+        ("every:7", [6]),
+        ([5], [5]),
+        ([4, 0, 4], [0, 4]),
+        ("3", [3]),
+        ("5,1", [1, 5]),
+    ],
+)
+def test_a_specification_means_these_layers_of_seven(spec, layers):
+    assert resolve_layers(spec, 7) == layers
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        *((spec, f"'{spec}' outside the base's 7 layers") for spec in ("last:0", "last:8", "every:0", "every:8")),
+        ([7], r"\[7\] outside the base's layers 0\.\.6"),
+        ([9, 3, -2], r"\[9, -2\] outside the base's layers 0\.\.6"),
+        ([], "the list is empty"),
+    ],
+)
+def test_layers_outside_the_base_are_refused_with_its_range(spec, problem):
+    with pytest.raises(ConfigError, match=rf"moe\.layers: {problem}"):
+        resolve_layers(spec, 7)
+
+
+@pytest.mark.parametrize(
+    "spec", ["", "none", "last", "last:", "last:two", "last:-1", "first:2", ",", "ALL", "last:1.5"]
+)
+def test_nonsense_is_refused_with_what_is_known(spec):
+    with pytest.raises(ConfigError, match=r"is not all, last:N, every:N or a list of indices"):
+        resolve_layers(spec, 7)

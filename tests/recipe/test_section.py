@@ -1,10 +1,11 @@
-"""What all sections of a recipe have in common: nulls that mean something are written down."""
+"""What all sections have in common: nulls that mean something are written down, and licences have two spellings."""
 
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from multipl_moe.recipe.recipe import load_recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
+from tests.recipe.refusals import problems_of
 
 
 def _with_nulls(part: Any) -> Any:
@@ -25,3 +26,32 @@ def test_every_null_survives_the_saved_recipe(tmp_path):
     assert recipe.own_languages["lua"].title is None
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
     assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_license_is_read_as_licence_in_every_key_and_nowhere_else(tmp_path):
+    options = {"kind": "slurm", "slurm": {"partition": "cpu", "options": {"licenses": "matlab:1"}}}
+    values: dict[str, Any] = {
+        "own_languages": {"license": {"library_license": "MIT"}},
+        "corpus": {"strip_license_headers": False, "licenses": {"deny": ["MIT"]}, "executor": options},
+    }
+    values["corpus"]["sources"] = [{"kind": "folder", "path": "a", "license": "ISC"}]
+    recipe = validate_recipe(values)
+    (name,) = recipe.own_languages
+    assert (name, recipe.own_languages[name].library_licence) == ("license", "MIT")
+    corpus = recipe.corpus
+    assert (corpus.sources[0].licence, corpus.licences.deny, corpus.strip_licence_headers) == ("ISC", ["MIT"], False)
+    assert corpus.executor.slurm is not None
+    assert corpus.executor.slurm.options == {"licenses": "matlab:1"}
+    (tmp_path / "recipe.yaml").write_text("corpus: {licences: {deny: [MIT], unknown: drop}}\n")
+    flags = {"corpus.licenses.deny": ["ISC"], "own_languages.lua.library_license": "MIT"}
+    changed = load_recipe(tmp_path / "recipe.yaml", flags)
+    assert (changed.corpus.licences.deny, changed.corpus.licences.unknown) == (["ISC"], "drop")
+    assert changed.own_languages["lua"].library_licence == "MIT"
+    assert "license" not in Recipe().to_yaml()
+
+
+def test_both_spellings_of_one_key_are_refused_and_problems_are_told_with_the_british_one():
+    (problem,) = problems_of({"corpus": {"licenses": {}, "licences": {}}})
+    assert problem == "recipe: corpus.licenses: unknown key; did you mean 'licences'?"
+    (problem,) = problems_of({"corpus": {"licenses": {"unknown": "no"}}})
+    assert problem.startswith("recipe: corpus.licences.unknown: 'no': ")

@@ -98,7 +98,7 @@ def test_the_command_says_where_it_serves_and_stops_at_ctrl_c(folder, monkeypatc
 
     def use_and_interrupt() -> tuple[int, int, float]:
         url = f"http://127.0.0.1:{port}/v1"
-        connected = time.monotonic() + 20
+        connected, status = time.monotonic() + 20, 0
         while time.monotonic() < connected:
             with contextlib.suppress(ConnectionRefusedError):
                 status = send(url, "GET", "/v1/models")[0]

@@ -117,7 +117,7 @@ class RowEnds(StoppingCriteria):
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
 
-    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Any:
         """(B,) whether each row has ended."""
         for row, token in zip(self._rows, input_ids[:, -1].tolist(), strict=True):
             row.take(token)

@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe.recipe import NULL, Recipe, describe_problem, load_recipe, read_yaml
-from multipl_moe.recipe.section import Section
+from multipl_moe.recipe.recipe import NULL, Recipe, load_recipe, read_yaml
+from multipl_moe.recipe.section import Section, describe_problem
 
 _SHARED = ("base", "seed", "learn", "keep", "own_languages", "corpus", "eval", "codegen", "programs")
 _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches

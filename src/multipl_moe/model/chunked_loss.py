@@ -110,7 +110,7 @@ class _ChunkedLosses(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, scale_N: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, scale_N: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         targets_N, *saved = ctx.saved_tensors
         scale_N1 = scale_N.masked_fill(targets_N == _IGNORED_LABEL, 0.0)[:, None]
         if ctx.head.divisor is not None:

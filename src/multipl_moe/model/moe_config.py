@@ -36,10 +36,10 @@ class MoeConfig:
     Attributes:
         preset: Name of the preset that the other values started from.
         num_token_experts: Number of experts of the token-level MoE (E_t), the frozen shared expert included (>= 1).
-        token_top_k: Number of token-level experts per token (k_t), the shared expert included (1..E_t, and at least 2
-            where routed experts stand beside a shared one that is `always` selected). With 1 of experts that compete,
+        token_top_k: Number of token-level experts per token (k_t), the shared expert included (1..E_t, at least 2 where
+            routed experts stand beside a shared one that is `always` selected). With 1 of experts that compete,
             gates are 1 and the router learns from the load-balancing loss alone.
-        num_segment_experts: Number of experts of the segment-level MoE (E_s; 0: no segment-level MoE).
+        num_segment_experts: Number of experts of the segment-level MoE (E_s, >= 0; 0: no segment-level MoE).
         segment_window: Number of tokens in the window whose maximum routes a segment (W; a multiple of S,
             segment_stride).
         segment_stride: Number of tokens per segment (S, >= 1).

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from multipl_moe.recipe.section import Section
 
 
-class CodegenSection(BaseModel):
-    """How a model's completions are sampled; strict, as all sections of a recipe."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False)
+class CodegenSection(Section):
+    """How a model's completions are sampled."""
 
     num_samples: int = Field(
         default=1, ge=1, description="Number of completions to sample per problem; pass@k needs at least k."

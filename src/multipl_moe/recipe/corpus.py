@@ -188,7 +188,3 @@ class CorpusSection(Section):
     )
     fim: FimSection = Field(default_factory=lambda: FimSection())
     executor: ExecutorSection = Field(default_factory=lambda: ExecutorSection())
-
-    def anywhere(self) -> "CorpusSection":
-        """The section less where its tasks run, which changes nothing in the corpus."""
-        return self.model_copy(update={"executor": ExecutorSection(parts=self.executor.parts)})

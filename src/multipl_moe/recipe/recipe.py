@@ -5,28 +5,22 @@ never changes a value; the resolved recipe is saved beside each output.
 """
 
 import copy
-import difflib
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
-from pydantic import (
-    BaseModel,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.own import Name, OwnLanguage, language_table, taken_names
 from multipl_moe.languages.table import Language
 from multipl_moe.recipe.codegen import CodegenSection
-from multipl_moe.recipe.corpus import CorpusSection
+from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
 from multipl_moe.recipe.moe import MoeSection, UpcycleSection
-from multipl_moe.recipe.section import Section
+from multipl_moe.recipe.section import Section, describe_problem, with_british_keys
 from multipl_moe.recipe.training import ReviewSection, TrainSection
 
 
@@ -35,7 +29,7 @@ class _YamlLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping; PyYAML would let the last of equal keys win."""
-        seen = set()
+        seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
@@ -44,7 +38,7 @@ class _YamlLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_YamlLoader.add_implicit_resolver(
+_YamlLoader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
 
@@ -99,8 +93,8 @@ class Recipe(Section):
             chosen = getattr(self.train, key)
             if chosen is not None and not set(self.learn) <= set(chosen) <= roles:
                 problems.append(f"train.{key}: needs every language to learn, and only languages to learn or to keep")
-        for key in ("learn", "keep"):
-            if twice := [name for name, count in Counter(getattr(self, key)).items() if count > 1]:
+        for key, names in {"learn": self.learn, "keep": self.keep}.items():
+            if twice := [name for name, count in Counter(names).items() if count > 1]:
                 problems.append(f"{key}: {', '.join(twice)} given twice")
         if both := set(self.learn) & set(self.keep):
             problems.append(f"languages both to learn and to keep: {', '.join(sorted(both))}")
@@ -131,22 +125,23 @@ class Recipe(Section):
 
     def same_training(self, other: "Recipe") -> bool:
         """Whether a run of the other recipe can go on with this one: all but how it is saved, watched and guarded."""
+        return self.with_settings("train", **_FREE_ON_RESUME) == other.with_settings("train", **_FREE_ON_RESUME)
+
+    def same_corpus(self, other: "Recipe") -> bool:
+        """Whether a corpus build of the other recipe can go on with this one: all but where its tasks run."""
         mine, theirs = (
-            recipe.model_copy(update={"train": recipe.train.model_copy(update=_FREE_ON_RESUME)})
+            recipe.with_settings("corpus", executor=ExecutorSection(parts=recipe.corpus.executor.parts))
             for recipe in (self, other)
         )
         return mine == theirs
 
-    def same_corpus(self, other: "Recipe") -> bool:
-        """Whether a corpus build of the other recipe can go on with this one: all but where its tasks run."""
-        mine, theirs = (recipe.model_copy(update={"corpus": recipe.corpus.anywhere()}) for recipe in (self, other))
-        return mine == theirs
-
     def same_verdict(self, other: "Recipe") -> bool:
         """Whether an evaluation of programs would find the same with the other recipe: all but how many run at once."""
-        workers = {"workers": None}
-        mine, theirs = (recipe.programs.model_copy(update=workers) for recipe in (self, other))
-        return self.model_copy(update={"programs": mine}) == other.model_copy(update={"programs": theirs})
+        return self.with_settings("programs", workers=None) == other.with_settings("programs", workers=None)
+
+    def with_settings(self, section: str, **changes: Any) -> "Recipe":
+        """A copy with other settings in a section, which are not checked."""
+        return self.model_copy(update={section: getattr(self, section).model_copy(update=changes)})
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
@@ -157,16 +152,7 @@ class Recipe(Section):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-NULL = object()
-
-_PLAIN = {  # pydantic's own words speak of Python
-    "dict_type": "must be keys with values",
-    "list_type": "must be a list, as [a, b]",
-    "missing": "is missing; give it a value",
-    "model_type": "must be keys with values",
-    "string_type": "must be text",
-    "too_short": "is empty or too short; name at least one",
-}
+NULL = object()  # as an override, which None is not
 
 
 def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -179,7 +165,7 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
     Raises:
         ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
     """
-    values: dict[str, Any] = read_yaml(path) if path is not None else {}
+    values: dict[str, Any] = with_british_keys(read_yaml(path), Recipe) if path is not None else {}
     for key, value in (overrides or {}).items():
         if value is not None:
             _set_dotted(values, key, None if value is NULL else copy.deepcopy(value))
@@ -197,7 +183,7 @@ def parse_value(text: str) -> Any:
 def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     """Build a `Recipe`, turning every validation problem into one line that names key, value and remedy."""
     try:
-        recipe = Recipe.model_validate(values)
+        recipe = Recipe.model_validate(with_british_keys(values, Recipe))
     except ValidationError as error:
         raise ConfigError([f"{origin}: {describe_problem(problem, Recipe)}" for problem in error.errors()]) from None
     problems = _low_rank_problems(recipe)
@@ -231,40 +217,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot read the recipe ({error.strerror})") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if values is not None and not isinstance(values, dict):
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
         raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not a {type(values).__name__}")
-    return values or {}
+    return cast(dict[str, Any], values)
 
 
 def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
-    *sections, name = key.split(".")
+    *sections, _ = key.split(".")
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    change = with_british_keys(value, Recipe)
     for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
+        ((name, change),) = change.items()
+        inner = values.setdefault(name, {})
+        if not isinstance(inner, dict):
             raise ConfigError(f"{key}: {section} must be a mapping of keys to values")
-    values[name] = value
-
-
-def describe_problem(problem: Any, schema: type[BaseModel]) -> str:
-    """One line on a problem that pydantic found: key, value and remedy; unknown keys with the nearest known name."""
-    location = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(problem["loc"][:-1], schema)
-        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f"{location}: unknown key; {hint}"
-    message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "value_error" or isinstance(problem["input"], dict | BaseModel):
-        return f"{location}: {message}" if location else message
-    return f"{location}: {problem['input']!r}: {message}"
-
-
-def _known_keys(location: tuple[Any, ...], section: type[BaseModel]) -> list[str]:
-    """Keys of the section at a location below `section`."""
-    for part in location:
-        if part not in section.model_fields:  # an index, or a name that the user gave
-            continue
-        annotation = section.model_fields[part].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        section = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), section)
-    return list(section.model_fields)
+        values = cast(dict[str, Any], inner)
+    values |= change

@@ -1,8 +1,21 @@
-"""What all parts of a recipe have in common."""
+"""What all parts of a recipe have in common: strictness, two spellings of a word, and how problems are told."""
 
-from typing import Any
+import difflib
+import inspect
+from collections.abc import Sequence
+from typing import Any, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic_core import ErrorDetails
+
+_PLAIN = {  # pydantic's own words speak of Python
+    "dict_type": "must be keys with values",
+    "list_type": "must be a list, as [a, b]",
+    "missing": "is missing; give it a value",
+    "model_type": "must be keys with values",
+    "string_type": "must be text",
+    "too_short": "is empty or too short; name at least one",
+}
 
 
 class Section(BaseModel):
@@ -16,3 +29,56 @@ class Section(BaseModel):
         fields = type(self).model_fields.items()
         nulls = {name: None for name, field in fields if getattr(self, name) is None and field.default is not None}
         return serialize(self) | nulls
+
+
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a key holds, holds a list of, or holds by name."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := section_in(part))), None)
+
+
+def with_british_keys(values: Any, annotation: Any) -> Any:
+    """What was read for a key, with "licence" in keys that came with "license" where the schema has only the former.
+
+    Args:
+        values: as YAML holds them, not yet validated.
+        annotation: a section, or a type that holds sections.
+    """
+    section = section_in(annotation)
+    if section is None or not isinstance(values, dict | list):
+        return values
+    if isinstance(values, list):
+        return [with_british_keys(entry, section) for entry in cast(list[Any], values)]
+    named = cast(dict[Any, Any], values)
+    if get_origin(annotation) is dict:
+        return {name: with_british_keys(entry, section) for name, entry in named.items()}
+    spelt: dict[Any, Any] = {}
+    for key, value in named.items():
+        british = str(key).replace("license", "licence")
+        key = british if british in section.model_fields.keys() - named.keys() else key
+        field = section.model_fields.get(key)
+        spelt[key] = value if field is None else with_british_keys(value, field.annotation)
+    return spelt
+
+
+def describe_problem(problem: ErrorDetails, schema: type[BaseModel]) -> str:
+    """One line on a problem that pydantic found: key, value and remedy; unknown keys with the nearest known name."""
+    location = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1], schema)
+        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return f"{location}: unknown key; {hint}"
+    message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" or isinstance(problem["input"], dict | BaseModel):
+        return f"{location}: {message}" if location else message
+    return f"{location}: {problem['input']!r}: {message}"
+
+
+def _known_keys(location: Sequence[int | str], section: type[BaseModel]) -> list[str]:
+    """Keys of the section at a location below `section`; an index, or a name that the user gave, leads no deeper."""
+    for part in location:
+        field = section.model_fields.get(str(part))
+        section = (field and section_in(field.annotation)) or section
+    return list(section.model_fields)

@@ -137,7 +137,7 @@ class TrainSection(Section):
         description="Multiple of its running median above which the loss counts as a spike; default: none does.",
     )
     trackers: list[Literal["tensorboard", "trackio", "wandb"]] = Field(
-        default_factory=list,
+        default_factory=lambda: [],
         description="Experiment trackers that training curves are written to, besides metrics.jsonl.",
     )
 

@@ -5,8 +5,7 @@ from pathlib import Path
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.configuration import MultiplMoeConfig
-from multipl_moe.recipe.layers import resolve_layers
-from multipl_moe.recipe.moe import MoeSection
+from multipl_moe.recipe.moe import MoeSection, resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import read_json
 

@@ -13,7 +13,7 @@ from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.recipe.layers import resolve_layers
+from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.recipe.training import TrainSection
 from multipl_moe.train.freezing import TrainableParameters, freeze_all_but

@@ -14,7 +14,7 @@ from multipl_moe.checkpoints.new_tokens import extend_config, wanted_vocabulary
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
-from multipl_moe.recipe.layers import resolve_layers
+from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.allocator import KERNELS_KEPT
 from multipl_moe.system.device import fast_dtype

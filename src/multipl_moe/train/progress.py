@@ -94,8 +94,9 @@ class TrainingProgress(RouterWatch):
         self._warn(layers)
         self._mark = (now, state.global_step)
 
-    def on_evaluate(self, args, state, control, metrics: dict[str, float], **kwargs):
+    def on_evaluate(self, args, state, control, **kwargs):
         """Write one line of losses on held-out text, in nats a token: by language, and their mean."""
+        metrics: dict[str, float] = kwargs["metrics"]
         mean, prefix = metrics["eval_loss"], f"eval_{LOSS_PREFIX}"
         losses = {key.removeprefix(prefix): loss for key, loss in metrics.items() if key.startswith(prefix)}
         tokens = state.global_step * self.tokens_per_step

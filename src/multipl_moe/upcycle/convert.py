@@ -23,7 +23,7 @@ from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
-from multipl_moe.recipe.layers import resolve_layers
+from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import record_run, write_json
 from multipl_moe.system.device import dtype_name

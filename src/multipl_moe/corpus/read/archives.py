@@ -136,7 +136,7 @@ class _StrictTarInfo(tarfile.TarInfo):
     """Takes a broken header for an error where tarfile takes it for the end of the archive."""
 
     @classmethod
-    def fromtarfile(cls, archive: Any) -> Any:
+    def fromtarfile(cls, archive: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         try:
             return super().fromtarfile(archive)
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # pyright: ignore
