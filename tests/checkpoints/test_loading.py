@@ -79,7 +79,7 @@ def test_weights_are_held_in_float32_for_a_time_and_come_back_as_they_were(monke
     assert all(torch.equal(before[name], after[name]) and after[name].dtype == torch.bfloat16 for name in before)
 
 
-def without(name: str) -> Callable[[Path], None]:
+def without(name: str) -> Callable[[Path], object]:
     return lambda folder: change_weights(folder, {name: None})
 
 
@@ -88,7 +88,7 @@ def truncated(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:1000])
 
 
-_BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+_MISSING: dict[str, tuple[Callable[[Path], object], str]] = {
     f"without {name}": (without(name), rf"missing_keys.*{name}")
     for name in (
         NAME,
@@ -96,7 +96,8 @@ _BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "model.layers.1.mlp.segment_threshold",
         "lm_head.weight",
     )
-} | {
+}
+_BROKEN: dict[str, tuple[Callable[[Path], object], str]] = _MISSING | {
     "an unexpected tensor": (
         lambda folder: change_weights(folder, {"model.layers.0.mlp.experts.down_proj": torch.zeros(1)}),
         r"unexpected_keys.*model\.layers\.0\.mlp\.experts\.down_proj",

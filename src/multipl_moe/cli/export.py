@@ -1,5 +1,6 @@
 """`multipl-moe export`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,8 +121,7 @@ def _tell(report: "ExportReport") -> None:
 
     if report.merge_cost is not None:
         table = result_table(_as_before_and_after(report.merge_cost))
-        table.title = "Bits per byte of the hybrid (before) and of the merged model (after)"
-        console.print(table)
+        console.print(replace(table, title="Bits per byte of the hybrid (before) and of the merged model (after)"))
     trust = ", trust_remote_code=True" if report.needs_remote_code else ""
     lines = [
         f"{report.output}: {report.num_files} files, {report.num_bytes / 1e9:.2f} GB, "
