@@ -45,7 +45,7 @@ def test_a_comparison_that_is_stopped_while_scoring_goes_on(
     command = ("compare", "out", "dense.yaml", "--tokens", "128")
     for place in ("session", "run"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"multipl_moe.compare.{place}.write_scores", signalled)
+            patch.setattr(f"multipl_moe.compare.{place}.score_languages", signalled)
             outcome = run(*command)
         assert outcome.code == code, outcome.err
         assert "the same command goes on where it stopped" in outcome.err
