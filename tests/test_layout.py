@@ -95,7 +95,7 @@ def test_every_import_runs_down():
         ("judge/sandbox.py", "import multipl_moe.problems.forms.stops", "problems/forms/stops.py"),
         ("train/loop.py", "from multipl_moe.upcycle.convert import upcycle", "upcycle/convert.py"),
         ("corpus/read/git.py", "from multipl_moe.corpus.pipeline import build_corpus", "corpus/pipeline.py"),
-        ("corpus/clean/minified.py", "from multipl_moe.corpus.run.forks import run_in_forks", "corpus/run/forks.py"),
+        ("corpus/clean/unwritten.py", "from multipl_moe.corpus.run.forks import run_in_forks", "corpus/run/forks.py"),
         ("corpus/manifest.py", "from multipl_moe.data.packing import Layout", "data/packing.py"),
         ("model/cache.py", "from multipl_moe import MoeConfig", "__init__.py"),
         ("errors.py", "from multipl_moe.spdx import UNKNOWN", "spdx.py"),

@@ -15,7 +15,7 @@ from datatrove.pipeline.dedup import MinhashDedupBuckets
 
 from multipl_moe.corpus import build_corpus, dropped, pipeline, tokens
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
-from multipl_moe.corpus.decontamination.filter import Decontaminate
+from multipl_moe.corpus.decontamination.index import Decontaminate
 from multipl_moe.corpus.duplicates import removal
 from multipl_moe.corpus.duplicates.minhash import CodeWords
 from multipl_moe.corpus.duplicates.pool import PoolReader

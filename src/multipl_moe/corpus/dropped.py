@@ -1,17 +1,22 @@
-"""What each step leaves out: written by the tasks, gathered into dropped.jsonl.gz, counted for the manifest."""
+"""What each step leaves out: written by the tasks, gathered into dropped.jsonl.gz, counted for the manifest.
 
+Files of a corpus are equal when what is in them is: `ReproducibleWriter` and `reproducible_gzip`.
+"""
+
+import gzip
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import orjson
 from datatrove.data import Document
 from datatrove.pipeline.writers import JsonlWriter
+from fsspec.compression import register_compression
 
-from multipl_moe.corpus.jsonl import reproducible_gzip
-from multipl_moe.corpus.read.draw import draw_order
+from multipl_moe.corpus.read.candidates import draw_order
 
 DROPPED_NAME = "dropped.jsonl.gz"
 _EXCERPT_CHARACTERS = 300
@@ -31,20 +36,14 @@ class DroppedWriter(JsonlWriter):
 
 
 def dropped_writer(work: Path, step_name: str) -> DroppedWriter:
-    """The `exclusion_writer` of a filter.
-
-    Args:
-        work: folder of the build's intermediate files.
-        step_name: name of the filter, a word in snake_case that no other filter of the build has.
-    """
+    """The `exclusion_writer` of a filter: `work` has the intermediate files, and no other filter has the name."""
     return DroppedWriter(str(work / "dropped" / step_name), "${language}/${rank}.jsonl", compression=None)
 
 
 def gather_dropped(work: Path, output: Path, languages: Iterable[str], seed: int) -> Counter[str]:
     """Write what all tasks dropped into one file, by language in the order of the draw, a line at a time.
 
-    Returns:
-        Number of files by `REASON/LANGUAGE`.
+    Returns the number of files by `REASON/LANGUAGE`.
     """
     counts: Counter[str] = Counter()
     with reproducible_gzip(output / DROPPED_NAME) as lines:
@@ -59,3 +58,32 @@ def gather_dropped(work: Path, output: Path, languages: Iterable[str], seed: int
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
     with file.open("rb") as lines:
         yield from map(orjson.loads, lines)
+
+
+_COMPRESSION = "gzip-reproducible"
+
+
+def _compressed(file: Any, mode: Any) -> gzip.GzipFile:
+    """A gzip stream with neither name nor time of writing in its header."""
+    return gzip.GzipFile("", mode, 6, file, mtime=0)
+
+
+# Registered beside the class that asks for it, so that every process that unpickles one knows it.
+register_compression(_COMPRESSION, lambda file, mode, **_: _compressed(file, mode), extensions=[], force=True)
+
+
+class ReproducibleWriter(JsonlWriter):
+    """Compressed JSON Lines whose bytes depend on the documents alone.
+
+    In `name`, of a document's file below `folder`, `${KEY}` stands for its metadata.
+    """
+
+    def __init__(self, folder: Path, name: str):
+        super().__init__(str(folder), name, compression=_COMPRESSION)
+
+
+@contextmanager
+def reproducible_gzip(file: Path) -> Iterator[IO[bytes]]:
+    """The stream of such a file, for lines that are no documents."""
+    with file.open("wb") as raw, _compressed(raw, "wb") as stream:
+        yield cast(IO[bytes], stream)

@@ -15,12 +15,11 @@ from datatrove.pipeline.writers import JsonlWriter
 
 from multipl_moe.corpus.content import content_steps
 from multipl_moe.corpus.decontamination.sources import Decontamination, prepare_decontamination
-from multipl_moe.corpus.dropped import dropped_writer, gather_dropped
+from multipl_moe.corpus.dropped import ReproducibleWriter, dropped_writer, gather_dropped
 from multipl_moe.corpus.duplicates.minhash import MINHASH, BucketMatches, CodeSignature
 from multipl_moe.corpus.duplicates.pool import PoolIndex, PoolOrder, PoolReader
 from multipl_moe.corpus.duplicates.removal import CLUSTERS_NAME, DuplicateClusters, ExactDuplicates, WithoutRemoved
 from multipl_moe.corpus.fim import FIM_FORMS, FimRule
-from multipl_moe.corpus.jsonl import ReproducibleWriter
 from multipl_moe.corpus.manifest import (
     DROP_REASONS,
     FORMAT_VERSION,

@@ -23,12 +23,7 @@ _BATCH_DOCUMENTS, _BATCH_CHARACTERS = 256, 4_000_000
 
 
 class DocumentBounds(NamedTuple):
-    """What stands around the tokens of a document, or of each piece of one that is rearranged.
-
-    Attributes:
-        start: ids of the tokens before them, as `start_tokens` tells.
-        eos_token: text of the token after them.
-    """
+    """The ids before each document, or piece of a rearranged one, and the text of the token after it."""
 
     start: list[int]
     eos_token: str

@@ -175,7 +175,7 @@ class CorpusSection(Section):
     )
     licences: LicencesSection = Field(default_factory=lambda: LicencesSection())
     replace_secrets: bool = Field(
-        default=True, description="Replace keys, passwords, e-mail and IP addresses in source files by placeholders."
+        default=True, description="Replace keys, tokens, e-mail and IP addresses in source files by placeholders."
     )
     near_duplicates: bool = Field(
         default=True, description="Remove near-duplicate files (MinHash), not only exact duplicates."

@@ -1,12 +1,25 @@
 """Which n-grams of a problem count."""
 
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
-from multipl_moe.corpus.decontamination.parts import MIN_NGRAMS, SKETCH_SIZE, parts_of
+from multipl_moe.corpus.decontamination.parts import (
+    MIN_NGRAMS,
+    SHIPPED_FILE,
+    SKETCH_SIZE,
+    load_parts,
+    parts_of,
+    save_parts,
+)
 from multipl_moe.corpus.decontamination.words import text_ngrams
+from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.starter_set import read_starter
 
 
 def words(name: str, count: int) -> str:
@@ -50,3 +63,52 @@ def test_short_parts_tell_nothing():
 
 def test_no_problems_no_parts():
     assert parts_of([]) == []
+
+
+_SCRIPT = Path(__file__).parents[3] / "scripts" / "build_decontamination_index.py"
+
+
+def comparable(parts):
+    return [(part.benchmark, part.problem, part.kind, part.num_ngrams, part.sketch.tolist()) for part in parts]
+
+
+def test_parts_are_read_back_and_equal_ones_give_equal_bytes(tmp_path):
+    parts = parts_of(read_starter(["rust"]))
+    for name in ("a.npz", "b.npz"):
+        save_parts(tmp_path / name, parts)
+    assert comparable(load_parts(tmp_path / "a.npz")) == comparable(parts)
+    assert load_parts(tmp_path / "a.npz")[0].sketch.dtype == np.uint32
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    spec = importlib.util.spec_from_file_location("build_decontamination_index", _SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+@pytest.mark.third_party
+def test_the_shipped_file_is_what_the_script_makes_of_the_benchmarks(script, bench):
+    assert comparable(load_parts()) == comparable(script.shipped_parts(bench)), f"run {_SCRIPT.name} again"
+
+
+def test_what_is_shipped_of_human_eval_is_what_the_reader_gives_now():
+    shipped = [part for part in load_parts() if part.benchmark == "humaneval"]
+    assert comparable(shipped) == comparable(parts_of(read_benchmark("humaneval"))), f"run {_SCRIPT.name} again"
+
+
+def test_the_script_takes_every_problem_of_its_three_benchmarks(script, small_bench):
+    parts = script.shipped_parts(small_bench)
+    specs = (f"humaneval-x:{small_bench / 'humaneval-x'}", f"multipl-e-humaneval:{small_bench / 'multipl-e'}")
+    expected = [part for spec in ("humaneval", *specs) for part in parts_of(read_benchmark(spec))]
+    assert comparable(parts) == comparable(expected)
+    assert {part.benchmark for part in parts} == {"humaneval", "humaneval-x", "multipl-e-humaneval"}
+
+
+def test_the_shipped_file_is_small_and_names_three_benchmarks():
+    assert SHIPPED_FILE.stat().st_size < 500_000
+    assert {part.benchmark for part in load_parts()} == {"humaneval", "humaneval-x", "multipl-e-humaneval"}

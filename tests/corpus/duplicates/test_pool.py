@@ -4,7 +4,7 @@ from datatrove.data import Document
 from datatrove.pipeline.writers import JsonlWriter
 
 from multipl_moe.corpus.duplicates.pool import PoolIndex, PoolOrder, PoolReader
-from multipl_moe.corpus.read.draw import draw_order
+from multipl_moe.corpus.read.candidates import draw_order
 
 SEED = 1
 TEXT = "x = 'a\r\n\u2028b\ud7ff' \n"

@@ -9,7 +9,7 @@ from datatrove.data import Document
 
 from multipl_moe.corpus.duplicates.pool import PoolIndex, PoolOrder
 from multipl_moe.corpus.duplicates.removal import DuplicateClusters, ExactDuplicates, WithoutRemoved, removed_places
-from multipl_moe.corpus.read.draw import draw_order
+from multipl_moe.corpus.read.candidates import draw_order
 
 SEED = 5
 

@@ -1,7 +1,7 @@
+import pytest
 from datatrove.data import Document
 
-from multipl_moe.corpus.licences.licence_filter import LicenceFilter
-from tests.corpus.licences.test_licence_headers import CLASSPATH, GPL, LATER, MIT
+from multipl_moe.corpus.licences.licence_filter import LicenceFilter, tagged_licence
 
 
 def document(text: str, licence: str = "unknown") -> Document:
@@ -11,23 +11,36 @@ def document(text: str, licence: str = "unknown") -> Document:
 GPL_FILES = [
     document("// SPDX-License-Identifier: GPL-2.0-only\nint x;\n"),
     document("// SPDX-License-Identifier: GPL-3.0+\nint x;\n", "MIT"),
-    document(GPL.format(kind="", version=LATER.format(2)), "MIT"),
-    document(GPL.format(kind="Lesser ", version="version 2.1."), "Apache-2.0"),
-    document(CLASSPATH, "MIT"),
-    document("# Released under the GPLv3.\nint x;\n", "MIT"),
-    document("# License: GPL-3.0\nint x;\n", "MIT"),
-    document("# License: LGPL\nint x;\n", "MIT"),
-    document("/* Licensed under the GPL-2 or later. */\nint x;\n", "MIT"),
-    document("/* This code is licenced under the GPL version 2. */\nint x;\n", "MIT"),
+    document("/*\n * Copyright Me\n * SPDX-License-Identifier: MIT AND LGPL-2.1-only\n */\nint x;\n", "MIT"),
+    document("# SPDX-License-Identifier: MIT\n# SPDX-License-Identifier: GPL-2.0-or-later\nx = 1\n"),
     document("int x;\n", "GPL-2.0"),
     document("int x;\n", "AGPL-3.0-only AND MIT"),
 ]
 MIT_FILES = [
     document("// SPDX-License-Identifier: MIT OR GPL-2.0-only\nint x;\n"),
-    document(MIT, "GPL-2.0-only"),
+    document("// SPDX-License-Identifier: MIT\nint x;\n", "GPL-2.0-only"),
     document("int x;\n", "mit"),
     document("int x;\n", "GPL-2.0-only OR MIT"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "licence"),
+    [
+        ("// SPDX-License-Identifier: (MIT OR GPL-2.0+)\nint x;\n", "MIT OR GPL-2.0-or-later"),
+        ("# SPDX-License-Identifier: MIT\n# SPDX-License-Identifier: ISC OR 0BSD\nx = 1\n", "MIT AND (ISC OR 0BSD)"),
+        ("/* SPDX-License-Identifier: LicenseRef-own */\n", "LicenseRef-own"),
+        ("<!-- SPDX-License-Identifier: MIT -->\n", "MIT"),
+        ("-- spdx-license-identifier: of-ours\n", "of-ours"),
+        ('x = "SPDX-License-Identifier: GPL-2.0-only"\n', None),
+        ('TAGS = [\n    "SPDX-License-Identifier: GPL-2.0-only",\n]\n', None),
+        ("x = 1\n" * 2000 + "# SPDX-License-Identifier: MIT\n", None),
+        ("# SPDX-License-Identifier:\n", None),
+        ("# Released under the GPLv3.\n", None),
+    ],
+)
+def test_a_files_own_tags_are_read_where_they_begin_a_line(text, licence):
+    assert tagged_licence(text) == licence
 
 
 def test_gpl_files_under_an_mit_only_list_are_dropped_and_no_others():
@@ -36,27 +49,14 @@ def test_gpl_files_under_an_mit_only_list_are_dropped_and_no_others():
     assert [step.filter(file) for file in MIT_FILES] == [True] * len(MIT_FILES)
 
 
-def test_what_claims_a_licence_of_its_own_does_not_get_the_sources():
-    step = LicenceFilter(allow=["MIT"], unknown="drop")
-    refused = document("// Proprietary and confidential; no licence is granted.\nint x;\n", "MIT")
-    assert step.filter(refused) == (False, "licence")
-    assert refused.metadata["licence"] == "unknown"
-    assert step.filter(document("// Copyright Foo. All rights reserved.\nint x;\n", "MIT")) is True
-
-
 def test_the_expression_is_the_detail_and_the_documents_licence():
-    dropped = document(GPL.format(kind="", version=LATER.format(2)), "MIT")
+    dropped = document("// SPDX-License-Identifier: GPL-2.0+\nint x;\n", "MIT")
     LicenceFilter(allow=["MIT"]).filter(dropped)
     assert dropped.metadata["detail"] == dropped.metadata["licence"] == "GPL-2.0-or-later"
 
 
-def test_unknown_licences_are_kept_or_dropped_as_asked():
+def test_unknown_licences_are_kept_or_dropped_as_asked_and_all_are_kept_without_lists():
     for licence in ("unknown", "see LICENSE", "MIT AND something-else"):
         assert LicenceFilter(allow=["MIT"]).filter(document("int x;\n", licence)) is True
         assert LicenceFilter(allow=["MIT"], unknown="drop").filter(document("int x;\n", licence)) == (False, "licence")
-
-
-def test_without_lists_all_is_kept_and_licences_are_told():
-    file = document(MIT)
-    assert LicenceFilter().filter(file) is True
-    assert file.metadata["licence"] == "MIT"
+        assert LicenceFilter().filter(document("int x;\n", licence)) is True

@@ -91,23 +91,6 @@ def test_a_parquet_file_without_the_column_is_refused(tmp_path):
         find("parquet", tmp_path)
 
 
-def test_no_more_rows_are_held_than_the_budget_needs(tmp_path, monkeypatch):
-    path = write_jsonl(tmp_path / "rows.jsonl", [{"text": program(seed)} for seed in range(60)])
-    drawn, held = {}, {}
-    for budget in (8_000, 10_000_000):
-        recipe = recipe_of({"kind": "jsonl", "path": str(path), "language": "rust"}, max_bytes_per_language=budget)
-        reader = SourceReader(recipe.corpus, ["rust"], 0)
-        gather = reader._gather
-        monkeypatch.setattr(
-            reader, "_gather", lambda *args, gather=gather, budget=budget: held.setdefault(budget, gather(*args))
-        )
-        drawn[budget] = [document.id for document in reader.run()]
-        assert reader.stats.stats["found/rust"].total == 60
-        assert reader.stats.stats["dropped/over_budget/rust"].total == 60 - len(drawn[budget])
-    assert len(held[8_000]) == len(drawn[8_000]) + 1 < 20
-    assert drawn[8_000] == drawn[10_000_000][: len(drawn[8_000])]
-
-
 def test_of_a_file_that_breaks_off_what_came_before_counts(tmp_path):
     rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(200)]
     path = write_jsonl(tmp_path / "rows.jsonl.gz", rows)

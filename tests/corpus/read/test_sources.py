@@ -3,8 +3,6 @@
 import codecs
 import gzip
 import json
-import random
-import subprocess
 import tarfile
 import tracemalloc
 import zipfile
@@ -16,9 +14,7 @@ from datatrove.data import Document
 
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program, recipe_of, write_files
-from tests.corpus.licences.test_licence_texts import MIT
 from tests.corpus.read.test_language_detection import C_HEADER, CPP_HEADER
 
 
@@ -79,45 +75,12 @@ def test_a_file_without_text_is_too_small_whatever_the_limit(tmp_path, is_stripp
     assert (documents, stats["dropped/too_small/rust"]) == ([], 3)
 
 
-def test_of_planted_files_every_binary_and_mis_encoded_one_is_found(tmp_path):
-    rng = random.Random(0)
-    write_files(tmp_path, ".rs", 30)
-    for number in range(10):
-        noise = rng.randbytes(2000)
-        (tmp_path / f"binary_{number}.rs").write_bytes(noise if number % 2 else noise.replace(b"\0", b""))
-        text = program(100 + number).replace("é", "éßü").encode(["latin-1", "cp1252"][number % 2])
-        (tmp_path / f"encoded_{number}.rs").write_bytes(text)
-        marked = program(200 + number).encode(["utf-16", "utf-8-sig"][number % 2])
-        (tmp_path / f"marked_{number}.rs").write_bytes(marked)
-    documents, stats = read(folder(tmp_path))
-    assert (stats["dropped/binary/rust"], stats["dropped/encoding/rust"], stats["found/rust"]) == (10, 10, 60)
-    assert {document.text for document in documents} == {program(seed) for seed in (*range(30), *range(200, 210))}
-
-
 def test_gzipped_files_are_read_and_a_bomb_is_not_unpacked(tmp_path):
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(program(1).encode()))
     (tmp_path / "bomb.md.gz").write_bytes(gzip.compress(b"x" * 50_000_000, 1))
     documents, stats = read(folder(tmp_path), languages=("english",))
     assert [document.text for document in documents] == [program(1)]
     assert stats["dropped/too_large/english"] == 1
-
-
-def test_a_file_comes_with_the_licence_of_its_source_or_of_the_file_at_its_root(tmp_path):
-    (tmp_path / "a.rs").write_text(program(1))
-    for given, expected in (("Apache-2.0", "Apache-2.0"), (None, "unknown")):
-        (document,), _ = read(folder(tmp_path, licence=given))
-        assert document.metadata["licence"] == expected
-    (tmp_path / "LICENSE").write_text(MIT)
-    (document,), _ = read(folder(tmp_path))
-    assert document.metadata["licence"] == "MIT"
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    for command in (["add", "."], [*identity, "commit", "-qm", "1"], ["rm", "-q", "LICENSE"]):
-        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
-    (document,), _ = read({"kind": "git", "path": str(tmp_path), "revision": "HEAD"})
-    assert document.metadata["licence"] == "MIT"
-    (document,), _ = read({"kind": "git", "path": str(tmp_path)})
-    assert document.metadata["licence"] == "unknown"
 
 
 def test_the_draw_depends_on_the_seed_and_a_larger_budget_keeps_the_files_of_a_smaller_one(tmp_path):
@@ -166,11 +129,6 @@ def test_the_running_pythons_library_is_found_without_installed_packages():
     documents, _ = read({"kind": "toolchains"}, languages=("python",), max_bytes_per_language=100_000)
     assert documents
     assert not any("site-packages" in document.id or "dist-packages" in document.id for document in documents)
-
-
-def test_every_kind_of_the_recipe_is_read_by_something():
-    kinds = SourceSection.model_fields["kind"].annotation
-    assert set(kinds.__args__) == {"toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"}  # pyright: ignore
 
 
 def test_without_a_budget_every_file_is_drawn_in_the_same_order(tmp_path):

@@ -5,8 +5,8 @@ import json
 import pytest
 from datatrove.executor import LocalPipelineExecutor
 
-from multipl_moe.corpus.run.quiet import quiet
 from multipl_moe.corpus.run.stages import Stage
+from multipl_moe.corpus.run.watch import quiet
 from multipl_moe.errors import ConfigError, CorpusError, TasksUnfinishedError
 
 STAGE = Stage("2_try", "Trying", 3, list)

@@ -1,9 +1,7 @@
-"""Finding keys, tokens and passwords in a text: detect-secrets' patterns, asked only where they can match.
+"""Finding keys, tokens and addresses in a text, by the patterns of detect-secrets and of datatrove.
 
-The library reads a file line by line with each of its detectors. Here a detector is asked about a line only if a clue
-that each of its secrets holds stands in it, which costs a twentieth and finds the same. Its detectors of random strings
-are left out: hashes, test vectors and tables are full of them. A random string counts where a name in front calls it a
-secret.
+The detectors of random strings and of passwords are left out: hashes, test vectors and tables are full of the former,
+manuals of the latter.
 """
 
 import re
@@ -11,16 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from detect_secrets.filters.heuristic import is_potential_uuid, is_sequential_string, is_templated_secret
+from datatrove.pipeline.formatters.pii import PIIFormatter, public_ip_validator
+from detect_secrets.filters.heuristic import is_sequential_string, is_templated_secret
 from detect_secrets.plugins.aws import AWSKeyDetector
 from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
 from detect_secrets.plugins.base import RegexBasedDetector
+from detect_secrets.plugins.basic_auth import BasicAuthDetector
 from detect_secrets.plugins.discord import DiscordBotTokenDetector
 from detect_secrets.plugins.github_token import GitHubTokenDetector
 from detect_secrets.plugins.gitlab_token import GitLabTokenDetector
-from detect_secrets.plugins.high_entropy_strings import Base64HighEntropyString
 from detect_secrets.plugins.jwt import JwtTokenDetector
-from detect_secrets.plugins.keyword import DENYLIST as SECRET_NAMES
 from detect_secrets.plugins.mailchimp import MailchimpDetector
 from detect_secrets.plugins.npm import NpmDetector
 from detect_secrets.plugins.openai import OpenAIDetector
@@ -29,10 +27,24 @@ from detect_secrets.plugins.sendgrid import SendGridDetector
 from detect_secrets.plugins.slack import SlackDetector
 from detect_secrets.plugins.square_oauth import SquareOAuthDetector
 from detect_secrets.plugins.stripe import StripeDetector
+from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
 
-_LINE_REACH = 2000  # characters looked at on either side of a literal, in one line
-_MIN_PASSWORD_ENTROPY = 2.8  # bits a character; English words of 8 to 12 letters have 2.2 to 3
+ADDRESSES = ("email", "ip_address")
+_PII = PIIFormatter()
+_ADDRESS_CHARACTERS = 256  # an e-mail address has at most 254; datatrove's pattern takes the square of what it is given
+_TOP_DOMAIN = re.compile(r"\.(?!(?:js|ts|rb|go|db|cs|ui)$)(?:[a-z]{2}|com|org|net|edu|gov|mil|int|info|biz|dev)$", re.I)
+_USER = re.compile(r"[A-Za-z0-9](?:[\w.+-]*[\w+-])?(?=@)", re.ASCII)
+_GOES_ON = re.compile(r"[\w@(]")  # code, of which the pattern would take a part
+_NOBODY = ("git", "hg", "svn")
+# RFC 2606 and 6761, and the names that manuals use.
+_RESERVED = re.compile(
+    r"(?:.*\.)?(?:test|invalid|localhost|local|example(?:\.\w+)?|(?:foo|bar|baz|domain|host|company)\.\w+)", re.I
+)
+_IN_URL = re.compile(r"\w://[^\s\"'<>]*$")  # a user, or a user and a password, before a host
+_IPV4_CLUE = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+_MULTICAST = 224  # first numbers from here on are of groups
+_SMALL = 32  # with three numbers below it, it is a version or a section; one address in 140 looks like that
 
 
 @dataclass(frozen=True)
@@ -49,52 +61,30 @@ class _Detector:
     """How one kind of secret is found.
 
     Attributes:
-        clues: patterns of which one stands in the secret or in its line; they begin with a literal, so that they are
-            sought as fast as memory is read.
+        clues: literals of which one stands in each text that holds such a secret; none where there is no such literal.
         patterns: match the secret, or have it as their longest group.
         accepts: whether what they match may be one.
     """
 
     kind: str
-    clues: tuple[re.Pattern[str], ...]
+    clues: tuple[str, ...]
     patterns: tuple[re.Pattern[str], ...]
     accepts: Callable[[str], bool] = lambda secret: True
 
 
 def find_secrets(text: str) -> list[Span]:
-    """Keys, tokens and passwords in a text, in no particular order; they may overlap."""
-    found: list[Span] = []
+    """Keys, tokens, passwords in URLs, e-mail and public IP addresses, in no particular order; they may overlap."""
+    return [*_tokens(text), *_emails(text), *_ip_addresses(text)]
+
+
+def _tokens(text: str) -> Iterator[Span]:
     for detector in _detectors():
-        for clue in detector.clues:
-            found.extend(_ask(detector, text, clue))
-    found.extend(_assigned(text))
-    return found
-
-
-def looks_invented(secret: str) -> bool:
-    """Whether a secret is one of documentation: a template, a sequence, or says that it is an example."""
-    lowered = secret.lower()
-    return (
-        any(word in lowered for word in ("example", "redacted", "xxxx", "your", "dummy", "placeholder", "changeme"))
-        or len(set(lowered)) < 5
-        or is_templated_secret(secret)
-        or is_sequential_string(secret)
-    )
-
-
-def _ask(detector: _Detector, text: str, clue: re.Pattern[str]) -> Iterator[Span]:
-    """What a detector finds in the lines that hold a clue."""
-    done = 0
-    while hint := clue.search(text, done):
-        place = hint.start()
-        begin = max(text.rfind("\n", 0, place) + 1, place - _LINE_REACH, done)
-        newline = text.find("\n", hint.end() - 1)
-        done = max(hint.end(), min(len(text) if newline < 0 else newline, place + _LINE_REACH))
-        for pattern in detector.patterns:
-            for match in pattern.finditer(text, begin, done):
-                start, end = _secret_of(match)
-                if detector.accepts(text[start:end]) and not looks_invented(text[start:end]):
-                    yield Span(start, end, detector.kind)
+        if detector.clues and not any(clue in text for clue in detector.clues):
+            continue
+        for match in (match for pattern in detector.patterns for match in pattern.finditer(text)):
+            start, end = _secret_of(match)
+            if detector.accepts(text[start:end]) and not _looks_invented(text[start:end]):
+                yield Span(start, end, detector.kind)
 
 
 def _secret_of(match: re.Match[str]) -> tuple[int, int]:
@@ -105,136 +95,84 @@ def _secret_of(match: re.Match[str]) -> tuple[int, int]:
     return match.span() if is_prefix or longest[0] < 0 else longest
 
 
+def _looks_invented(secret: str) -> bool:
+    """Whether a secret is one of documentation: a template, a sequence, or says that it is an example."""
+    lowered = secret.lower()
+    return (
+        any(word in lowered for word in ("example", "redacted", "xxxx", "your", "dummy", "placeholder", "changeme"))
+        or len(set(lowered)) < 5
+        or is_templated_secret(secret)
+        or is_sequential_string(secret)
+    )
+
+
+def _has_digits_and_letters(secret: str) -> bool:
+    return any(sign.isdigit() for sign in secret) and any(sign.isalpha() for sign in secret[2:])
+
+
 @cache
 def _detectors() -> tuple[_Detector, ...]:
     """The library's detectors whose secrets can be told by their form, and some that it lacks."""
 
     def of(plugin: type[RegexBasedDetector], kind: str, *clues: str, **rules: Callable[[str], bool]) -> _Detector:
-        return _Detector(kind, tuple(map(re.compile, clues)), tuple(plugin().denylist), **rules)
+        return _Detector(kind, clues, tuple(plugin().denylist), **rules)
 
     def own(kind: str, clue: str, pattern: str, **rules: Callable[[str], bool]) -> _Detector:
-        return _Detector(kind, (re.compile(clue),), (re.compile(pattern),), **rules)
+        return _Detector(kind, (clue,), (re.compile(pattern),), **rules)
 
     return (
-        of(AWSKeyDetector, "aws_key", "A(?:KIA|SIA|BIA|CCA|3T)[A-Z0-9]", "aws", "A[Ww][Ss]"),
+        of(AWSKeyDetector, "aws_key", "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "aws", "AWS", "Aws"),
         of(AzureStorageKeyDetector, "azure_key", "AccountKey="),
-        of(DiscordBotTokenDetector, "discord_token", r"\.[\w-]{6}\.[\w-]{27}"),
-        of(GitHubTokenDetector, "github_token", "gh[pousr]_"),
-        of(GitLabTokenDetector, "gitlab_token", "gl[a-z]{2,4}-", "GR1348941"),
-        of(MailchimpDetector, "mailchimp_key", "-us[0-9]"),
+        of(BasicAuthDetector, "url_password", "://", accepts=_has_digits_and_letters),
+        of(DiscordBotTokenDetector, "discord_token"),
+        of(GitHubTokenDetector, "github_token", "gh"),
+        of(GitLabTokenDetector, "gitlab_token", "gl", "GR1348941"),
+        of(MailchimpDetector, "mailchimp_key", "-us"),
         of(NpmDetector, "npm_token", "_authToken="),
         of(OpenAIDetector, "openai_key", "T3BlbkFJ"),
         of(PypiTokenDetector, "pypi_token", "pypi-AgE"),
-        of(SendGridDetector, "sendgrid_key", r"SG\.[\w-]{22}"),
-        of(SlackDetector, "slack_token", "xox[a-z]-", r"hooks\.slack\.com"),
+        of(SendGridDetector, "sendgrid_key", "SG."),
+        of(SlackDetector, "slack_token", "xox", "hooks.slack.com"),
         of(SquareOAuthDetector, "square_key", "sq0csp"),
         of(StripeDetector, "stripe_key", "k_live_"),
-        of(TwilioKeyDetector, "twilio_key", "AC[a-z0-9]{32}", "SK[a-z0-9]{32}", accepts=_has_digits_and_letters),
-        # The library's pattern takes a token only where nothing else is.
-        own("telegram_token", ":AA[A-Za-z0-9_-]{33}", r"(?<!\w)[0-9]{8,10}:AA[\w-]{33}(?![\w-])"),
+        of(TelegramBotTokenDetector, "telegram_token", ":AA", accepts=lambda token: ":AA" in token),
+        of(TwilioKeyDetector, "twilio_key", "AC", "SK", accepts=_has_digits_and_letters),
         # The library's pattern of these ends before the signature.
-        own("jwt", r"eyJ[\w=-]+\.", r"eyJ[\w=-]+\.[\w=-]+\.?[\w.+/=-]*", accepts=JwtTokenDetector.is_formally_valid),
-        # The library's pattern needs a user, and no sign that has a meaning in other parts of a URL.
-        own("url_password", "://", r"://[\w.~%^|!$&*+,;=-]*:([\w.~%^|!$&*+,;=:-]+)@", accepts=_is_password),
+        own("jwt", "eyJ", r"(?<![\w=-])eyJ[\w=-]+\.[\w=-]+\.?[\w.+/=-]*", accepts=JwtTokenDetector.is_formally_valid),
         # The library's pattern needs the line of a configuration file.
-        own("npm_token", "npm_[A-Za-z0-9]{36}", r"(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)"),
+        own("npm_token", "npm_", r"(?<!\w)npm_[A-Za-z0-9]{36}(?!\w)"),
         own("google_key", "AIza", r"(?<![\w-])AIza[\w-]{35}(?![\w-])"),
         own("github_token", "github_pat_", r"github_pat_\w{50,90}"),
-        own("huggingface_token", "hf_[A-Za-z]{34}", r"(?<!\w)hf_[A-Za-z]{34}(?!\w)"),
+        own("huggingface_token", "hf_", r"(?<!\w)hf_[A-Za-z]{34}(?!\w)"),
     )
 
 
-# A name that sounds secret, then a string: password = "...", "api_key": '...', token => "...".
-_NAMES = (*SECRET_NAMES, "token(?!s|i[sz])", "credentials?", "passphrase", "access_?key")
-_NAME = r"(?:" + "|".join(sorted(_NAMES, key=len, reverse=True)) + r")[a-z0-9_-]{0,20}"
-_ASSIGNED = re.compile(
-    _NAME + r"[\]'\"]{0,2}(?::\s*(?:&?'?\w{1,12}))?\s{0,8}(?P<sign>:=|=>|={1,3}|:|,)\s{0,8}"
-    r"(?P<quote>[\"'`])(?P<secret>[^\s\"'`\\]{8,200})(?P=quote)",
-    re.IGNORECASE,
-)
-# The same without quotes, as shells, settings and comments have it: API_TOKEN=..., # password: ...
-_UNQUOTED = re.compile(
-    r"(?P<name>" + _NAME + r"=|" + _NAME + r"[ \t]{0,8}[:=][ \t]{0,8}(?=\S+(?:[ \t]+#.*)?[ \t\r]*$))"
-    r"(?P<secret>(?!0x)[^\s\"'`\\,;(){}<>\[\]]{8,200})(?!\S)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_SHELL_NAME = re.compile(r"[A-Z0-9_]+=")
-_COMMENT = re.compile(r"[ \t]*(?:#|//|/?\*|;|--|%)")
-_CLUES = ("pass", "pwd", "secret", "token", "key", "contrase", "credential")
+def _emails(text: str) -> Iterator[Span]:
+    """Addresses but for those that stand for nobody, and what only looks like one (`A@B.sum`, `#{@b.to_s}`)."""
+    place = 0
+    while (at := text.find("@", place)) >= 0:
+        begin, place = max(place, at - _ADDRESS_CHARACTERS), at + 1
+        if match := _PII.emails_replacer.regex.search(text, begin, at + _ADDRESS_CHARACTERS):
+            place = max(place, match.end())
+            user = _USER.search(text, match.start(), match.end())  # the pattern's has quotes and signs of code, too
+            is_in_url = _IN_URL.search(text[max(0, match.start() - _ADDRESS_CHARACTERS) : match.start()])
+            if user and not is_in_url and not _GOES_ON.match(text, match.end()) and _is_somebodys(user[0], match[0]):
+                yield Span(user.start(), match.end(), "email")
 
 
-def _assigned(text: str) -> Iterator[Span]:
-    lowered = text.lower()
-    if len(lowered) != len(text):  # a few letters change their length in lower case
+def _is_somebodys(user: str, address: str) -> bool:
+    domain = address.rpartition("@")[2]
+    return user not in _NOBODY and bool(_TOP_DOMAIN.search(domain)) and not _RESERVED.fullmatch(domain)
+
+
+def _ip_addresses(text: str) -> Iterator[Span]:
+    """Public IPv4 addresses of one machine that are no part of a longer number, and no version."""
+    if not _IPV4_CLUE.search(text):
         return
-    for clue in _CLUES:
-        place = lowered.find(clue)
-        while place >= 0:
-            newline = text.find("\n", place, place + 300)
-            end = newline if newline >= 0 else min(len(text), place + 300)
-            yield from _assigned_between(text, max(place - 12, 0), place, end)
-            place = lowered.find(clue, max(end, place + 1))
-
-
-def _assigned_between(text: str, begin: int, place: int, end: int) -> Iterator[Span]:
-    """Passwords of the names that stand between two places of a line; before `place` stands at most a part of a name.
-
-    Nearly all such names are given nothing: looking for the sign that has to follow first spares the patterns.
-    """
-    if text.find('"', place, end) >= 0 or text.find("'", place, end) >= 0:
-        for match in _ASSIGNED.finditer(text, begin, end):
-            is_weak = match["sign"] == "," or match[0].lower().startswith("token")  # also in lists, and of parsers
-            if _is_password(match["secret"]) and _is_random(match["secret"], is_weak):
-                yield Span(*match.span("secret"), "password")
-    if text.find("=", place, end) >= 0 or text.find(":", place, end) >= 0:
-        for match in _UNQUOTED.finditer(text, begin, end):
-            is_cut = match.end() == end and text[end : end + 1].strip()
-            if not is_cut and _is_password(match["secret"]) and _is_random(match["secret"]) and _is_value(match):
-                yield Span(*match.span("secret"), "password")
-
-
-def _is_value(match: re.Match[str]) -> bool:
-    """Whether what is given to a name without quotes is no name itself: in code it mostly is."""
-    line_begin = match.string.rfind("\n", 0, match.start()) + 1
-    if _SHELL_NAME.fullmatch(match["name"]) or _COMMENT.match(match.string, line_begin):
-        return True
-    secret = match["secret"]
-    is_mixed = len(re.findall("[0-9]+", secret)) >= 2 or re.search(r"[^\w.:/-]", secret) is not None
-    return is_mixed and not _is_worded(secret)
-
-
-_TEMPLATE = re.compile(
-    r"\{[^{}]*\}|\$\(|%(?:\(\w+\))?[srvq]|%d(?![0-9A-Fa-f])"  # ${name}, {name}, $(command), %s, %(name)s
-    r"|^(?:[_.:/-]?\$[A-Za-z_]\w*)+$|^%\w+%$|^<.*>$|^[\w.:]+\(.*\)$"  # all of it: $NAME, %NAME%, <name>, call(...)
-    r"|\.\.|://|^\W+$"
-)
-_WORDS = re.compile(r"[A-Za-z]+(?:[_./:@-][A-Za-z]+)*[_.-]?\d{0,4}$")  # names, paths, words with a number behind
-_WORD = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{3,}|_[a-z]+")
-
-
-def _is_password(secret: str) -> bool:
-    """Whether it may be a real password: no template, no word of a manual."""
-    return len(secret) >= 4 and not (_TEMPLATE.search(secret) or secret.lower() in _COMMON)
-
-
-_COMMON = frozenset({"pass", "password", "passwd", "secret", "token", "user", "pswd", "pass1234"})
-
-
-def _is_random(secret: str, may_be_name: bool = False) -> bool:
-    return (
-        _has_digits_and_letters(secret)
-        and not (may_be_name and _is_worded(secret))
-        and not _WORDS.match(secret)
-        and not is_potential_uuid(secret)
-        and not looks_invented(secret)
-        and Base64HighEntropyString().calculate_shannon_entropy(secret) >= _MIN_PASSWORD_ENTROPY
-    )
-
-
-def _is_worded(secret: str) -> bool:
-    """Whether half of it is made of words; of a random string of letters and digits in 5 cases of 6 it is not."""
-    return sum(map(len, _WORD.findall(secret))) >= len(secret) / 2
-
-
-def _has_digits_and_letters(secret: str) -> bool:
-    return any(sign.isdigit() for sign in secret) and any(sign.isalpha() for sign in secret[2:])
+    for match in _PII.ip_replacer.regex.finditer(text):
+        start, end = match.span()
+        is_part = re.match(r"[\w.-]", text[start - 1 : start]) or re.match(r"\w|\.\w", text[end : end + 2])
+        numbers = [int(number) for number in match[0].split(".")]
+        is_version = sum(number < _SMALL for number in numbers) >= 3
+        if not is_part and not is_version and numbers[0] < _MULTICAST and public_ip_validator(match[0]):
+            yield Span(start, end, "ip_address")

@@ -18,12 +18,7 @@ _SPREAD = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def word_hashes(data: Bytes, begins: NDArray[np.intp], ends: NDArray[np.intp]) -> Hashes:
-    """The hash of each word.
-
-    Args:
-        data: bytes of a text.
-        begins, ends: of the words, in order.
-    """
+    """The hash of each word: `data` are the bytes of a text, in which words lie from `begins` to `ends`, in order."""
     powers, inverses = _powers(_capacity(len(data)))
     sums = np.empty(len(data) + 1, np.uint64)
     sums[0] = 0
@@ -34,11 +29,9 @@ def word_hashes(data: Bytes, begins: NDArray[np.intp], ends: NDArray[np.intp]) -
 def ngram_hashes(
     words: Hashes, size: int, *, previous: NDArray[np.int64] | None = None, salt: int = 0
 ) -> NDArray[np.uint32]:
-    """The hash of each `size` consecutive words; none if there are fewer.
+    """The hash of each `size` consecutive words, given by their hashes; none if there are fewer.
 
     Args:
-        words: hashes.
-        size: of an n-gram.
         previous: at each word's place, where it stood before, or -1. An n-gram then depends on where in it a word
             stood before, and on the word itself only if it did not.
         salt: n-grams of different salts differ.

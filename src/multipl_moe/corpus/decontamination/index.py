@@ -1,13 +1,17 @@
 """The n-grams of benchmarks, to be looked up in training files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from datatrove.data import Document
+from datatrove.pipeline.filters.base_filter import BaseFilter
+from datatrove.pipeline.writers.disk_base import DiskWriter
 from numpy.typing import NDArray
 
 from multipl_moe.corpus.decontamination.parts import Kind, Part
 from multipl_moe.corpus.decontamination.words import code_ngrams, text_ngrams
+from multipl_moe.languages.table import LANGUAGES, Language
 
 THRESHOLDS: dict[Kind, float] = {"prompt": 0.5, "tests": 0.5, "solution": 0.7, "structure": 0.6}
 # A structure of few n-grams is often that of an idiom (turn a list round, count what is negative).
@@ -17,13 +21,7 @@ _SLOTS = 1 << 21
 
 @dataclass(frozen=True)
 class Match:
-    """A problem found in a text.
-
-    Attributes:
-        benchmark, problem: names.
-        kind: the part of it that was found best.
-        share: of that part's n-grams, 0 to 1.
-    """
+    """A problem found in a text: by which `kind` of its parts, and what `share` of that part's n-grams, 0 to 1."""
 
     benchmark: str
     problem: str
@@ -35,11 +33,7 @@ class Match:
 
 
 class BenchmarkIndex:
-    """Finds the problems whose parts a text holds.
-
-    Args:
-        parts: of all problems.
-    """
+    """Finds the problems whose parts a text holds."""
 
     def __init__(self, parts: Iterable[Part]):
         self.parts = list(parts)
@@ -60,13 +54,7 @@ class BenchmarkIndex:
         return sorted({part.benchmark for part in self.parts})
 
     def find(self, text: str, language: str, *, is_code: bool = True) -> list[Match]:
-        """The problems of which the text holds a part, the best found first.
-
-        Args:
-            text: of a file.
-            language: whose structure is compared.
-            is_code: whether there is any structure.
-        """
+        """The problems of which the text holds a part, the best found first; only code has a structure to compare."""
         found = [self._known(text_ngrams(text))]
         if is_code:
             found.append(self._known(code_ngrams(text, language)))
@@ -98,3 +86,39 @@ def _threshold(part: Part) -> float:
     if part.kind == "structure" and part.num_ngrams < LONG_STRUCTURE:
         return THRESHOLD_OF_SHORT_ONE
     return THRESHOLDS[part.kind]
+
+
+REASON = "contaminated"
+_NAMED_IN_DETAIL = 3
+
+
+class Decontaminate(BaseFilter):
+    """Drops files that hold a part of a benchmark's problem.
+
+    The document's metadata gets `detail`, which names the problems found best. Statistics:
+    `dropped/contaminated/LANGUAGE`, and `contaminated/BENCHMARK/PROBLEM` for each problem of a file.
+    """
+
+    name = "🧪 Decontamination"
+
+    def __init__(
+        self,
+        index: BenchmarkIndex,
+        table: Mapping[str, Language] = LANGUAGES,
+        exclusion_writer: DiskWriter | None = None,
+    ):
+        super().__init__(exclusion_writer)  # pyright: ignore[reportArgumentType]  None is datatrove's own default
+        self.index, self.table = index, table
+
+    def filter(self, doc: Document) -> bool | tuple[bool, str]:
+        """Whether to keep a document."""
+        language = doc.metadata["language"]
+        matches = self.index.find(doc.text, language, is_code=self.table[language].is_code)
+        if not matches:
+            return True
+        self.stat_update(f"dropped/{REASON}/{language}")
+        self.stat_update(*(f"{REASON}/{match.benchmark}/{match.problem}" for match in matches))
+        named = ", ".join(map(str, matches[:_NAMED_IN_DETAIL]))
+        more = len(matches) - _NAMED_IN_DETAIL
+        doc.metadata["detail"] = f"{named} and {more} more" if more > 0 else named
+        return False, REASON

@@ -1,7 +1,8 @@
 """The parts of a benchmark's problem that a training file may hold, as sketches of their n-grams."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -75,3 +76,34 @@ def _common(ngrams: list[tuple[str, NDArray[np.uint32]]]) -> NDArray[np.uint32]:
         return np.empty(0, np.uint32)
     values, counts = np.unique(np.concatenate(of_each), return_counts=True)
     return values[counts > MAX_PROBLEMS_OF_NGRAM]
+
+
+SHIPPED_FILE = Path(__file__).parent / "benchmarks.npz"
+
+
+def save_parts(file: Path, parts: Sequence[Part]) -> None:
+    """Write the parts, hashes alone, from which no problem can be read; equal ones give equal bytes."""
+    names = [f"{part.benchmark} {part.problem}" for part in parts]
+    np.savez_compressed(
+        file,
+        names=np.frombuffer("\n".join(names).encode(), np.uint8),
+        kinds=np.array([KINDS.index(part.kind) for part in parts], np.uint8),
+        counts=np.array([part.num_ngrams for part in parts], np.uint32),
+        hashes=np.concatenate([np.empty(0, np.uint32), *(part.sketch for part in parts)]),
+    )
+
+
+def load_parts(file: Path = SHIPPED_FILE) -> list[Part]:
+    """Read parts back, in their order: of a file, or those that the package ships, which would else need the hub.
+
+    `scripts/build_decontamination_index.py` makes the file that is shipped.
+    """
+    with np.load(file, allow_pickle=False) as stored:
+        names = [name.partition(" ") for name in stored["names"].tobytes().decode().split("\n")]
+        counts = stored["counts"]
+        sketches = np.split(stored["hashes"], np.cumsum(np.minimum(counts, SKETCH_SIZE))[:-1])
+        kinds = [KINDS[number] for number in stored["kinds"]]
+    return [
+        Part(benchmark, problem, kind, count, sketch)
+        for (benchmark, _, problem), kind, count, sketch in zip(names, kinds, counts.tolist(), sketches, strict=True)
+    ]

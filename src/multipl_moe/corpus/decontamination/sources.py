@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
-from multipl_moe.corpus.decontamination.filter import REASON
-from multipl_moe.corpus.decontamination.index import BenchmarkIndex
-from multipl_moe.corpus.decontamination.parts import Part, parts_of
-from multipl_moe.corpus.decontamination.storage import load_parts
+from multipl_moe.corpus.decontamination.index import REASON, BenchmarkIndex
+from multipl_moe.corpus.decontamination.parts import Part, load_parts, parts_of
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.own import add_languages
 from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark

@@ -38,9 +38,6 @@ class CodeSignature(MinhashDedupSignature):
     is x -> ax + b modulo 2^32 with odd a: of hashes, which are random already, its minimum is as good as that modulo a
     prime, and processors do eight such products at once. The n-grams go through in chunks that the processor's cache
     holds; datatrove's array of all of them takes half a gigabyte for a text of half a megabyte.
-
-    Args:
-        folder: where the signatures go.
     """
 
     def __init__(self, folder: Path):
@@ -93,12 +90,7 @@ class _WordHashes(dict[str, int]):
 
 
 class BucketMatches(MinhashDedupBuckets):
-    """datatrove's search of the buckets for signatures that meet, in any number of tasks up to that of the buckets.
-
-    Args:
-        signatures: folder of `CodeSignature`.
-        matches: where the pairs go.
-    """
+    """datatrove's search of the buckets for signatures that meet, in any number of tasks up to that of the buckets."""
 
     def __init__(self, signatures: Path, matches: Path):
         super().__init__(str(signatures), str(matches), config=MINHASH, lines_to_buffer=1000)

@@ -12,18 +12,12 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.readers import JsonlReader
 
-from multipl_moe.corpus.read.draw import draw_order
+from multipl_moe.corpus.read.candidates import draw_order
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A document of the pool.
-
-    Attributes:
-        task: number of the task that read it, which names its file.
-        position: its line in that file.
-        digest: equal for equal texts.
-    """
+    """A document of the pool: its line in the file of the task that read it; equal texts have equal digests."""
 
     task: int
     position: int
@@ -87,10 +81,7 @@ class PoolIndex(PipelineStep):
 class PoolReader(JsonlReader):
     """Yields documents of the pool in the order of the draw; the metadata `place` holds task and line.
 
-    Args:
-        pool: folder of the files.
-        order: of all files.
-        by_language: whether a task reads all files of a language, or only one.
+    A task reads all files of a language (`by_language`), or only one.
     """
 
     def __init__(self, pool: Path, order: PoolOrder, by_language: bool):

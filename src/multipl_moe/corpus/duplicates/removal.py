@@ -21,10 +21,7 @@ CLUSTERS_NAME = "duplicates.jsonl"
 class ExactDuplicates(PipelineStep):
     """Lists, task by task of the pool, the documents whose text an earlier document of the whole pool has.
 
-    Args:
-        index: of the pool.
-        exact: folder of the lists.
-        order: of the pool; the first of equal texts is the one to stay.
+    It reads the pool's index and writes the lists into the folder `exact`.
     """
 
     name = "Exact duplicates"
@@ -57,7 +54,7 @@ class DuplicateClusters(PipelineStep):
         index: of the pool.
         exact: lists of `ExactDuplicates`.
         near: datatrove's cluster ids of the documents without those listed, or None where none were looked for.
-        removed: folder of the lists.
+        removed: folder of the lists to write.
         report: the file of the clusters.
         order: of the pool.
     """

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from multipl_moe.corpus.documents import documents_path
-from multipl_moe.corpus.inspection.reservoir import Reservoir
-from multipl_moe.corpus.inspection.rows import broken_is_an_error, require_told, rows_of
-from multipl_moe.corpus.inspection.source_names import source_of
+from multipl_moe.corpus.inspection.rows import Reservoir, broken_is_an_error, require_told, rows_of, source_of
 from multipl_moe.corpus.manifest import CorpusManifest
 
 _SHOWN_LINE_CHARACTERS = 300
@@ -17,13 +15,7 @@ _SHOWN_LINE_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class DocumentSample:
-    """A document as one may read it in a report.
-
-    Attributes:
-        split: "train" or "validation".
-        num_bytes, num_lines: of the whole text.
-        beginning: its first lines, overlong ones cut.
-    """
+    """A document as one may read it: what is known of the whole text, and its first lines, overlong ones cut."""
 
     path: str
     split: str
@@ -35,26 +27,14 @@ class DocumentSample:
 
 @dataclass(frozen=True)
 class Documents:
-    """What the documents of a corpus tell.
-
-    Attributes:
-        sources: number of files by language and source (its kind and name).
-        samples: of each language, in the order of the draw.
-    """
+    """Files by language and source (its kind and name), and samples of each language in the order of the draw."""
 
     sources: dict[str, Counter[str]] = field(default_factory=dict)
     samples: dict[str, list[DocumentSample]] = field(default_factory=dict)
 
 
 def inspect_documents(folder: Path, manifest: CorpusManifest, seed: int, num_samples: int, num_lines: int) -> Documents:
-    """Read all documents once.
-
-    Args:
-        folder: the corpus.
-        manifest: its own, to which the documents must fit.
-        seed: chooses the samples.
-        num_samples: of each language.
-        num_lines: of each sample.
+    """Read all documents once; the seed chooses the samples.
 
     Raises:
         CorpusError: documents are missing, broken, or others than the manifest tells of.

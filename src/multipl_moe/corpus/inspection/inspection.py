@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from multipl_moe.corpus.inspection.documents import Documents, inspect_documents
-from multipl_moe.corpus.inspection.dropped import Dropped, inspect_dropped
-from multipl_moe.corpus.inspection.duplicates import Duplicates, inspect_duplicates
+from multipl_moe.corpus.inspection.left_out import Dropped, Duplicates, inspect_dropped, inspect_duplicates
 from multipl_moe.corpus.inspection.rows import require_told
 from multipl_moe.corpus.manifest import MANIFEST_NAME, CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
@@ -60,8 +59,7 @@ def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: in
     Args:
         folder: the corpus.
         seed: chooses the samples.
-        documents: number of documents to read of each language.
-        lines: of each of them.
+        documents, lines: number of documents to read of each language, and of lines of each.
         dropped: number of files left out to show of each reason and language.
 
     Raises:

@@ -1,14 +1,16 @@
-"""Reading a corpus folder's lists, line by line, and telling where they do not fit together."""
+"""Reading a corpus folder's lists line by line, choosing among the rows, telling where lists do not fit together."""
 
+import random
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
 
-from multipl_moe.corpus.read.compression import open_decompressed
+from multipl_moe.corpus.read.row_files import open_decompressed
 from multipl_moe.errors import CorpusError
 
 
@@ -37,3 +39,36 @@ def require_told(file: Path, what: str, found: int, told: int) -> None:
     """Raise CorpusError where a file does not hold as much as manifest.json says."""
     if found != told:
         raise CorpusError(f"{file}: has {found:,} {what}, but manifest.json says {told:,}; build the corpus again")
+
+
+_Item = TypeVar("_Item")
+
+
+class Reservoir(Generic[_Item]):
+    """Chooses `size` of the items that it is given, each as likely as any other, and holds no others (algorithm R).
+
+    Equal seeds choose equally among equal streams.
+    """
+
+    def __init__(self, size: int, seed: str):
+        self.items: list[_Item] = []
+        self.num_seen = 0
+        self._size = size
+        self._random = random.Random(seed)
+
+    def add(self, item: _Item) -> None:
+        """Give it the stream's next item."""
+        self.num_seen += 1
+        if len(self.items) < self._size:
+            self.items.append(item)
+        elif (place := self._random.randrange(self.num_seen)) < self._size:
+            self.items[place] = item
+
+
+_ROW_NUMBER = re.compile(r"#\d+")
+_SOURCE_PARTS = 2
+
+
+def source_of(path: str) -> str:
+    """The name of the source, which a document's path begins with: two parts of it, or all before a row's number."""
+    return "/".join(_ROW_NUMBER.split(path, maxsplit=1)[0].split("/")[:_SOURCE_PARTS])

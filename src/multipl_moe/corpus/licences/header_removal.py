@@ -6,6 +6,10 @@ duplicates. The licence itself is kept in the document's metadata.
 """
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
 
 from multipl_moe.languages.table import Language
 
@@ -15,6 +19,24 @@ _KEPT_LINES = re.compile(r"#!|#.*\b(coding|frozen_string_literal|encoding)\s*[:=
 _PASSED = re.compile(r"\s*(?:#[ \t]*(?:ifndef|define|pragma|if[ \t]*!)|<\?php).*\n?")
 # No header begins further down, in characters.
 _HEAD = 6000
+
+
+class LicenceHeaders(PipelineStep):
+    """Leaves out the licence header of each text; the licence itself stays in the metadata."""
+
+    name = "Licence headers"
+    type = "🧹 - CLEANER"
+
+    def __init__(self, table: Mapping[str, Language]):
+        super().__init__()
+        self.table = table
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        """Yield all documents."""
+        for document in data:
+            with self.track_time():
+                document.text = without_licence_header(document.text, self.table[document.metadata["language"]])
+            yield document
 
 
 def without_licence_header(text: str, language: Language) -> str:

@@ -1,31 +1,32 @@
 """Members of tar and zip archives, read in their order: nothing is unpacked to disk."""
 
-import gzip
+import contextlib
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, Any
 
-from multipl_moe.corpus.licences.licence_texts import (
+from multipl_moe.corpus.licences.licence_files import (
     MAX_LICENCE_BYTES,
     is_licence_name,
     licence_of_file,
     licence_of_files,
+    nearest_licence,
 )
-from multipl_moe.corpus.licences.nearest_licence import NearestLicence
 from multipl_moe.corpus.read.candidates import (
     EXCLUDED_FOLDERS,
     READ_ERRORS,
     Candidate,
+    gunzipped,
     printable,
     source_name,
     unreadable,
 )
-from multipl_moe.corpus.read.compression import open_decompressed
 from multipl_moe.corpus.read.language_detection import LanguageDetector
+from multipl_moe.corpus.read.row_files import open_decompressed
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.spdx import UNKNOWN
@@ -37,7 +38,7 @@ _TAR_COMPRESSIONS = {
 }  # fmt: skip
 ARCHIVE_ENDINGS = (*_ZIP_ENDINGS, *_TAR_COMPRESSIONS)
 
-_Member = tuple[str, int, Callable[[], IO[bytes]]]
+_Member = tuple[str, int | None, Callable[[], IO[bytes]]]
 
 
 def find_members(source: SourceSection, language: str, detector: LanguageDetector) -> Iterator[Candidate]:
@@ -53,38 +54,30 @@ def find_members(source: SourceSection, language: str, detector: LanguageDetecto
     assert source.path is not None
     for file in _archives(source.path):
         name = source_name(file)
-        nearest = _stated_licences(file) if source.licence is None else NearestLicence(lambda _: source.licence)
+        licence_of = nearest_licence(_stated_licences(file) if source.licence is None else lambda _: source.licence)
         try:
             for path, size, opener in _members(file):
                 claims = [(language, False)] if source.language else detector.claims(path, [language])
-                known_size = None if path.endswith(".gz") else size
                 for _, needs_content in claims:
                     place = f"{name}/{printable(path)}"
-                    yield Candidate(language, source.kind, place, nearest.of(path), opener, known_size, needs_content)
+                    yield Candidate(language, source.kind, place, licence_of(path), opener, size, needs_content)
         except READ_ERRORS:
             yield Candidate(language, source.kind, name, source.licence or UNKNOWN, unreadable)
 
 
-def _stated_licences(file: Path) -> NearestLicence:
-    """By the licence files of an archive; of one that breaks off, those before. No text is held beyond its reading."""
+def _stated_licences(file: Path) -> Callable[[str], str | None]:
+    """By folder what the licence files of an archive say; of one that breaks off, those before."""
     stated: dict[str, dict[str, str | None]] = {}
     try:
         for path, _, opener in _members(file):
             folder, _, name = path.rpartition("/")
             if is_licence_name(name):
-                stated.setdefault(folder, {})[name] = _stated(name, opener)
+                stated.setdefault(folder, {})[name] = UNKNOWN
+                with contextlib.suppress(*READ_ERRORS), opener() as stream:
+                    stated[folder][name] = licence_of_file(name, stream.read(MAX_LICENCE_BYTES))
     except READ_ERRORS:
         pass  # whoever reads the members meets it again, and counts it
-    by_folder = {folder: licence_of_files(dict(sorted(files.items()))) for folder, files in stated.items()}
-    return NearestLicence(by_folder.get)
-
-
-def _stated(name: str, opener: Callable[[], IO[bytes]]) -> str | None:
-    try:
-        with opener() as stream:
-            return licence_of_file(name, stream.read(MAX_LICENCE_BYTES))
-    except READ_ERRORS:
-        return UNKNOWN
+    return {folder: licence_of_files(dict(sorted(files.items()))) for folder, files in stated.items()}.get
 
 
 def _archives(path: Path) -> list[Path]:
@@ -100,7 +93,9 @@ def _members(file: Path) -> Iterator[_Member]:
     for path, size, opener in members:
         parts = PurePosixPath(path).parts
         if parts and parts[0] != "/" and ".." not in parts and EXCLUDED_FOLDERS.isdisjoint(parts):
-            yield "/".join(parts), size, partial(_gunzipped, opener) if path.endswith(".gz") else opener
+            if path.endswith(".gz"):
+                size, opener = None, partial(gunzipped, opener)
+            yield "/".join(parts), size, opener
 
 
 def _zip_members(file: Path) -> Iterator[_Member]:
@@ -124,12 +119,7 @@ def _tar_members(file: Path) -> Iterator[_Member]:
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    stream = archive.extractfile(member)
-    return unreadable() if stream is None else stream
-
-
-def _gunzipped(opener: Callable[[], IO[bytes]]) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(fileobj=opener()))
+    return archive.extractfile(member) or unreadable()
 
 
 class _StrictTarInfo(tarfile.TarInfo):

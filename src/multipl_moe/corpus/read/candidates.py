@@ -2,6 +2,7 @@
 
 import glob
 import gzip
+import hashlib
 import lzma
 import os
 import struct
@@ -9,7 +10,7 @@ import sysconfig
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from typing import IO, BinaryIO, cast
 
 import pyarrow
 
-from multipl_moe.corpus.licences.nearest_licence import nearest_among, nearest_on_disk
+from multipl_moe.corpus.licences.licence_files import nearest_among, nearest_on_disk
 from multipl_moe.corpus.read.git import GitRepository
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
@@ -68,6 +69,11 @@ class Candidate:
     is_of_any: bool = False
 
 
+def draw_order(seed: int, path: str) -> int:
+    """Place of a file among all of its language in the draw: lower comes first; the seed and the path decide alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{path}".encode()).digest())
+
+
 def source_name(root: Path) -> str:
     """The last two parts of a source's path: tells sources apart without giving away where they lie."""
     return two_parts(root.resolve().parts[1:])
@@ -91,16 +97,17 @@ def unreadable() -> IO[bytes]:
     raise OSError("no text that can be read")
 
 
+def gunzipped(opener: Callable[[], IO[bytes]]) -> IO[bytes]:
+    """The content of a compressed stream."""
+    return cast(BinaryIO, gzip.GzipFile(fileobj=opener()))
+
+
 def find_files(
     source: SourceSection, languages: Collection[str], detector: LanguageDetector, open_until: ExitStack
 ) -> Iterator[Candidate]:
     """All files of a source of kind folder, git or toolchains that may be of a language asked for.
 
-    Args:
-        source: where to look.
-        languages: names in the detector's table.
-        detector: tells languages by name.
-        open_until: holds what must stay open for the candidates' contents.
+    What must stay open for the candidates' contents goes into `open_until`.
 
     Raises:
         CorpusError: the folder does not exist, or git cannot list it.
@@ -115,8 +122,8 @@ def find_files(
         return
     if not source.path.is_dir():
         raise CorpusError(f"corpus.sources: {source.path}: no such folder")
-    listing = _git_listing(source, open_until) if source.kind == "git" else _folder_listing(source.path)
-    name, licence_of = source_name(source.path), _licences(source, open_until)
+    listing, nearest = _listing(source, source.path, open_until)
+    name = source_name(source.path)
     for path, size, opener in listing:
         if opener is unreadable:
             place, is_of_any = f"{name}/{printable(path)}", source.language is None
@@ -125,48 +132,28 @@ def find_files(
         claims = [(source.language, False)] if source.language else detector.claims(path, languages)
         for language, needs_content in claims:
             if language in languages:
-                place = f"{name}/{printable(path)}"
-                yield Candidate(language, source.kind, place, licence_of(path), opener, size, needs_content)
+                place, licence = f"{name}/{printable(path)}", source.licence or nearest(path)
+                yield Candidate(language, source.kind, place, licence, opener, size, needs_content)
 
 
-def _licences(source: SourceSection, open_until: ExitStack) -> Callable[[str], str]:
-    """The licence of a file by its path: the source's, or what the nearest licence files of the same revision say."""
-    assert source.path is not None
-    if (given := source.licence) is not None:
-        return lambda _: given
-    repository = GitRepository(source.path) if source.kind == "git" else None
-    if repository is None or (source.revision is None and not repository.is_bare):
-        return nearest_on_disk(source.path).of
-    blobs = open_until.enter_context(repository.blob_reader())
-    ids = {path: object_id for path, object_id, _ in repository.files_of(source.revision or "HEAD")}
-    return nearest_among(ids, lambda path: blobs.open(ids[path])).of
+_Listing = Iterable[tuple[str, int | None, Callable[[], IO[bytes]]]]
 
 
-_Listing = Iterator[tuple[str, int | None, Callable[[], IO[bytes]]]]
-
-
-def _folder_listing(root: Path) -> _Listing:
-    for path, opener in _walk(root):
-        yield path, None, opener
-
-
-def _git_listing(source: SourceSection, open_until: ExitStack) -> _Listing:
-    assert source.path is not None
-    repository = GitRepository(source.path)
+def _listing(source: SourceSection, root: Path, open_until: ExitStack) -> tuple[_Listing, Callable[[str], str]]:
+    """Path, size if it is known, and opener of each file; and what the licence files of the same revision say."""
+    if source.kind == "folder":
+        return ((path, None, opener) for path, opener in _walk(root)), nearest_on_disk(root)
+    repository = GitRepository(root)
     if source.revision is None and not repository.is_bare:
-        for path in repository.tracked_files():
-            yield path, None, partial(_open_file, source.path / path)
-        return
+        files = ((path, None, partial(_open_file, root / path)) for path in repository.tracked_files())
+        return files, nearest_on_disk(root)
     blobs = open_until.enter_context(repository.blob_reader())
+    committed: dict[str, tuple[str, int | None, Callable[[], IO[bytes]]]] = {}
     for path, object_id, size in repository.files_of(source.revision or "HEAD"):
-        if path.endswith(".gz"):
-            yield path, None, lambda object_id=object_id: _gunzipped(blobs.open(object_id))
-        else:
-            yield path, size, partial(blobs.open, object_id)
-
-
-def _gunzipped(stream: IO[bytes]) -> IO[bytes]:
-    return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+        opener = partial(blobs.open, object_id)
+        is_compressed = path.endswith(".gz")
+        committed[path] = (path, None, partial(gunzipped, opener)) if is_compressed else (path, size, opener)
+    return committed.values(), nearest_among(committed, lambda path: committed[path][2]())
 
 
 def _find_toolchain(

@@ -15,10 +15,7 @@ _READ_WHOLE_BYTES = 1 << 20
 
 
 class GitRepository:
-    """A repository with a work tree, a folder inside one, or a bare repository.
-
-    Args:
-        root: the folder; paths are relative to it.
+    """A repository with a work tree, a folder inside one, or a bare repository; paths are relative to `root`.
 
     Raises:
         CorpusError: git is missing, or cannot read the repository.
@@ -77,11 +74,7 @@ class BlobReader(contextlib.AbstractContextManager):
         self._process: subprocess.Popen[bytes] | None = None
 
     def open(self, object_id: str) -> IO[bytes]:
-        """Content of a file.
-
-        Raises:
-            OSError: the repository lacks or cannot read it.
-        """
+        """Content of a file; OSError where the repository lacks or cannot read it."""
         if self._process is None:
             # what is larger git does not hold in memory itself
             streams = f"core.bigFileThreshold={_READ_WHOLE_BYTES}"

@@ -13,15 +13,11 @@ _VERSION = re.compile(r"[\d.]+$")
 
 
 class LanguageDetector:
-    """Tells languages of a table apart.
+    """Tells languages of a table apart, those of the package first in it.
 
     A name decides by the whole of it or by its ending. Where several languages share an ending (`.h`), or there is
     none, the first line (`#!`) decides, then what only one of them writes, and then magika, a small model that reads
-    the content. A language that a
-    recipe added takes an ending from those of the package.
-
-    Args:
-        table: languages by name, those of the package first.
+    the content. A language that a recipe added takes an ending from those of the package.
     """
 
     def __init__(self, table: Mapping[str, Language]):

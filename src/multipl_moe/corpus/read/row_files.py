@@ -1,16 +1,27 @@
-"""Rows of JSON Lines and Parquet files, one at a time."""
+"""Rows of JSON Lines and Parquet files and of data sets of the hub, one at a time."""
 
+import bz2
+import gzip
 import json
+import lzma
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+import pyarrow
 import pyarrow.parquet
 
-from multipl_moe.corpus.read.compression import COMPRESSIONS, open_decompressed
 from multipl_moe.errors import CorpusError
+from multipl_moe.recipe.corpus import SourceSection
 
+COMPRESSIONS: dict[str, Callable[[str], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": partial(pyarrow.input_stream, compression="zstd"),
+}
 _MAX_LINE_BYTES = 2**26
 _BATCH_ROWS = 256
 _ROW_BEGINS = re.compile(rb'\{\s*"')
@@ -18,6 +29,12 @@ ROW_ENDINGS = {
     "jsonl": tuple(f"{name}{compression}" for name in (".jsonl", ".json") for compression in ("", *COMPRESSIONS)),
     "parquet": (".parquet",),
 }
+
+
+def open_decompressed(path: Path, ending: str) -> IO[bytes]:
+    """The content of a file, decompressed as it is read; an ending that is none of `COMPRESSIONS` stands for none."""
+    opener = COMPRESSIONS.get(ending)
+    return path.open("rb") if opener is None else opener(str(path))
 
 
 def row_files(path: Path, kind: str) -> list[Path]:
@@ -71,3 +88,40 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
             is_whole = len(rest) < _MAX_LINE_BYTES or rest.endswith(b"\n")
             line = line[:16] + b"?"
         yield line
+
+
+def read_hub(source: SourceSection) -> Iterator[dict[str, Any]]:
+    """Rows of a data set's split, in its order; nothing is downloaded beforehand.
+
+    Unlike a broken file, a connection that fails ends the build: a corpus that lacks what a server did not send today
+    would be another one tomorrow.
+
+    Raises:
+        CorpusError: the library is missing, or the data set cannot be opened or read on.
+    """
+    try:
+        import datasets
+    except ImportError:
+        raise CorpusError(
+            "corpus.sources: kind hub needs the library datasets; pip install 'multipl-moe[hub]'"
+        ) from None
+    try:
+        yield from _open(datasets, source)
+    except Exception as error:  # the library passes on whatever its many back ends raise
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise CorpusError(f"corpus.sources: {source.path}: the data set cannot be read ({reason})") from None
+
+
+def _open(datasets: Any, source: SourceSection) -> Any:
+    """The stream of rows; a subset is a configuration of the data set or else a folder in it."""
+    assert source.path is not None
+    options: dict[str, Any] = {"split": source.split, "revision": source.revision, "streaming": True}
+    name = str(source.path)
+    if source.subset is None:
+        return datasets.load_dataset(name, **options)
+    if Path(name, source.subset).is_dir():
+        return datasets.load_dataset(name, data_dir=source.subset, **options)
+    try:
+        return datasets.load_dataset(name, source.subset, **options)
+    except ValueError:  # no such configuration
+        return datasets.load_dataset(name, data_dir=source.subset, **options)

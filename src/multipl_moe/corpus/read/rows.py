@@ -6,9 +6,8 @@ from functools import partial
 from typing import Any
 
 from multipl_moe.corpus.read.candidates import READ_ERRORS, Candidate, source_name, two_parts, unreadable
-from multipl_moe.corpus.read.hub_rows import read_hub
 from multipl_moe.corpus.read.language_detection import LanguageDetector
-from multipl_moe.corpus.read.row_files import read_jsonl, read_parquet, row_files
+from multipl_moe.corpus.read.row_files import read_hub, read_jsonl, read_parquet, row_files
 from multipl_moe.errors import CorpusError
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.spdx import joined

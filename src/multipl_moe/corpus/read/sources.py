@@ -11,12 +11,11 @@ from datatrove.pipeline.writers.disk_base import DiskWriter
 
 from multipl_moe.corpus.licences.header_removal import without_licence_header
 from multipl_moe.corpus.read.archives import find_members
-from multipl_moe.corpus.read.candidates import READ_ERRORS, Candidate, find_files
+from multipl_moe.corpus.read.candidates import READ_ERRORS, Candidate, draw_order, find_files
 from multipl_moe.corpus.read.decoding import RefusedFileError, decode
-from multipl_moe.corpus.read.draw import draw_order
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.rows import find_rows
-from multipl_moe.corpus.read.streamed_rows import EarliestRows, RowsOnDisk
+from multipl_moe.corpus.read.streamed_rows import EarliestRows
 from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.recipe.corpus import CorpusSection
 
@@ -40,9 +39,8 @@ class SourceReader(PipelineStep):
 
     Args:
         corpus: sources, budget and limits.
-        languages: names in the table.
+        languages: names in the table, which has all languages that files may be of.
         seed: decides the order.
-        table: all languages that files may be of.
         exclusion_writer: is given the files refused, but not those over the budget, which nothing was read of.
         scratch: folder for contents that are to be drawn; None: the system's.
     """
@@ -83,32 +81,21 @@ class SourceReader(PipelineStep):
 
     def _gather(self, language: str, part: int, open_until: ExitStack) -> list[Candidate]:
         """Those of a part among the files of all sources; statistics are of them alone."""
-        found = []
-        for source in self.corpus.sources:
+        found: list[Candidate] = []
+        file_bytes = (self.corpus.min_file_bytes, self.corpus.max_file_bytes)
+        rows = EarliestRows(self._rank, self._budget_bytes, file_bytes, self._belongs, self.scratch)
+        for source in sorted(self.corpus.sources, key=lambda source: source.kind in _STREAMED):
             if source.kind not in _STREAMED:
                 files = find_files(source, [language], self.detector, open_until)
                 found += [candidate for candidate in files if self._is_of(part, candidate)]
-        rows = self._streamed_rows()
-        for candidate in self._stream(language, part):
-            rows.put(candidate)
+            elif source.language in (None, language):
+                for candidate in _STREAMED[source.kind](source, language, self.detector):
+                    if self._is_of(part, candidate):
+                        rows.put(candidate)
         found += rows.rows()
         self._count(f"found/{language}", len(found) + rows.num_dropped)
         self._count(f"dropped/over_budget/{language}", rows.num_dropped)
         return found
-
-    def _streamed_rows(self) -> EarliestRows | RowsOnDisk:
-        least, largest = self.corpus.min_file_bytes, self.corpus.max_file_bytes
-        if self.corpus.max_bytes_per_language is None:
-            return RowsOnDisk(self.scratch, largest, self._belongs)
-        return EarliestRows(self._rank, self._budget_bytes, (least, largest), self._belongs, self.scratch)
-
-    def _stream(self, language: str, part: int) -> Iterator[Candidate]:
-        """Rows and members of archives; each can be opened once, until the next is asked for."""
-        for source in self.corpus.sources:
-            if source.kind in _STREAMED and source.language in (None, language):
-                for candidate in _STREAMED[source.kind](source, language, self.detector):
-                    if self._is_of(part, candidate):
-                        yield candidate
 
     def _draw(self, language: str, candidates: list[Candidate], task: int) -> Iterator[Document]:
         drawn_bytes = 0

@@ -9,10 +9,9 @@ from typing import Any
 from datatrove.executor import RayPipelineExecutor
 
 from multipl_moe.corpus.run.forks import TaskExecutor, die_with_parent, run_in_forks
-from multipl_moe.corpus.run.quiet import quiet
 from multipl_moe.corpus.run.slurm import run_on_slurm
 from multipl_moe.corpus.run.stages import Listeners, Stage
-from multipl_moe.corpus.run.watch import watched
+from multipl_moe.corpus.run.watch import quiet, watched
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.corpus import ExecutorSection
 

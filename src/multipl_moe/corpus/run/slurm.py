@@ -9,8 +9,8 @@ from pathlib import Path
 
 from datatrove.executor import SlurmPipelineExecutor
 
-from multipl_moe.corpus.run.quiet import quiet
 from multipl_moe.corpus.run.stages import Listeners, Stage
+from multipl_moe.corpus.run.watch import quiet
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.corpus import ExecutorSection
 

@@ -46,15 +46,9 @@ class Stage:
         return totals
 
     def require_done(self, logs: Path, among: Sequence[int] | None = None) -> None:
-        """Raise what stopped the tasks that ended without being done.
+        """Raise what stopped tasks that ended without being done: a UserError of a log, or TasksUnfinishedError.
 
-        Args:
-            logs: folder of the stages' logs and marks.
-            among: which tasks' logs to look at; default: those of all that are left.
-
-        Raises:
-            UserError: the one that a task's log tells of.
-            TasksUnfinishedError: the logs tell of none.
+        Logs are looked at of all tasks that are left, or of those named.
         """
         left = self.tasks_left(logs)
         for task in left if among is None else among:
@@ -84,12 +78,7 @@ OnTasks = Callable[[StageProgress], None]
 
 @dataclass(frozen=True)
 class Listeners:
-    """Who is told what happens.
-
-    Attributes:
-        on_stage: is told the title of each stage that begins.
-        on_tasks: is told how many of its tasks are done, now and then, maybe from another thread.
-    """
+    """Who is told the title of each stage that begins, and now and then, maybe from another thread, how far it is."""
 
     on_stage: Callable[[str], None]
     on_tasks: OnTasks | None

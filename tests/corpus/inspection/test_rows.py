@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from multipl_moe.corpus.inspection.reservoir import Reservoir
+from multipl_moe.corpus.inspection.rows import Reservoir, source_of
 
 
 def chosen(size: int, num_items: int, seed: str) -> list[int]:
@@ -26,3 +26,17 @@ def test_it_chooses_as_many_as_asked_for_or_all_none_twice(size, num_items):
 
 def test_equal_seeds_choose_equally():
     assert chosen(3, 50, "a") == chosen(3, 50, "a") != chosen(3, 50, "b")
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("src/project/lib/a.rs", "src/project"),
+        ("data/rows.jsonl#12/lib/a.rs", "data/rows.jsonl"),
+        ("bigcode/the-stack#7", "bigcode/the-stack"),
+        ("c#/project/a.cs", "c#/project"),
+        ("data/broken.tar", "data/broken.tar"),
+    ],
+)
+def test_a_path_begins_with_its_source(path, source):
+    assert source_of(path) == source

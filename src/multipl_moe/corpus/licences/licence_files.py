@@ -1,10 +1,12 @@
-"""Telling licences by their text: a file's, and a folder's by the licence files in it."""
+"""The licence of a tree's files, by the licence files nearest to each of them."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import IO
 
-from licenseclassifier import COVERAGE_THRESHOLD, identify_license
+from licenseclassifier import identify_license
 
 from multipl_moe.spdx import UNKNOWN, joined, standard_expression
 
@@ -35,24 +37,53 @@ _CHOICE = re.compile(
 _TERMS = re.compile(r"licen[cs]|permi|redistribut|terms|proprietary|confidential")
 
 
-def licences_in_text(text: str, part: float = COVERAGE_THRESHOLD / 100) -> list[str]:
-    """SPDX ids of the licences whose texts or notices stand in a text, in their order, each once.
+def nearest_licence(licence_in: Callable[[str], str | None]) -> Callable[[str], str]:
+    """Looks up the licence of files: what their folder's licence files say, else those of the next folder above.
 
     Args:
-        text: of a licence file, or comments.
-        part: share of the text that has to be licence, in (0, 1]: below it nothing is found.
+        licence_in: the licence that the files in a folder state, or None; "" is the root. Asked once for each folder.
+
+    Returns:
+        SPDX expression for a file by its path from the root, with slashes; "unknown" where none is stated.
     """
-    ids = dict.fromkeys(match.id for match in identify_license(text, coverage_threshold=100 * part))
-    # The GNU licences end with the notice to put into files, "version N or any later": that is no second licence.
-    ids = [name for name in ids if name.removesuffix("-or-later") not in ids or not name.endswith("-or-later")]
-    return list(dict.fromkeys(standard_expression(name) or name for name in ids))
+    stated = cache(licence_in)
+
+    def licence_of(path: str) -> str:
+        while path:
+            path = path.rpartition("/")[0]
+            if (licence := stated(path)) is not None:
+                return licence
+        return UNKNOWN
+
+    return licence_of
 
 
-def with_conditions(words: str, licence: str | None) -> str | None:
-    """The licence, with the Commons Clause if the words (in lower case) put it under that."""
-    if licence is None or not _COMMONS_CLAUSE.search(words):
-        return licence
-    return joined(["LicenseRef-Commons-Clause", licence])
+def nearest_on_disk(root: Path) -> Callable[[str], str]:
+    """Licences of the files of a folder or work tree, by path; see `nearest_licence`."""
+
+    def licence_in(folder: str) -> str | None:
+        try:
+            names = [path.name for path in (root / folder).iterdir() if is_licence_name(path.name) and path.is_file()]
+        except FileNotFoundError:  # git tracks files in it that the work tree lacks
+            return None
+        return _licence_of_folder(names, lambda name: (root / folder / name).open("rb"))
+
+    return nearest_licence(licence_in)
+
+
+def nearest_among(paths: Iterable[str], open_file: Callable[[str], IO[bytes]]) -> Callable[[str], str]:
+    """Licences of files that are listed beforehand and opened by `open_file`, by path; see `nearest_licence`."""
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if is_licence_name(name):
+            names.setdefault(folder, []).append(name)
+
+    def licence_in(folder: str) -> str | None:
+        prefix = f"{folder}/" if folder else ""
+        return _licence_of_folder(names.get(folder, ()), lambda name: open_file(prefix + name))
+
+    return nearest_licence(licence_in)
 
 
 def is_licence_name(name: str) -> bool:
@@ -60,15 +91,9 @@ def is_licence_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and not _OTHER_ENDINGS.search(name)
 
 
-def repository_licence(names: Iterable[str], open_file: Callable[[str], IO[bytes]]) -> str | None:
-    """SPDX expression of the licence of a folder, by the licence files in it; see `licence_of_files`.
-
-    Args:
-        names: of the files in the folder; others are passed over.
-        open_file: opens one of them; what one that cannot be read says is not known.
-    """
+def _licence_of_folder(names: Iterable[str], open_file: Callable[[str], IO[bytes]]) -> str | None:
     licences: dict[str, str | None] = {}
-    for name in sorted(filter(is_licence_name, names)):
+    for name in sorted(names):
         try:
             with open_file(name) as stream:
                 licences[name] = licence_of_file(name, stream.read(MAX_LICENCE_BYTES))
@@ -87,8 +112,9 @@ def licence_of_file(name: str, content: bytes) -> str | None:
     words = " ".join(text.split()).lower()
     if title := next((licence for pattern, licence in _TITLES if pattern.match(words)), None):
         return title
-    if found := joined(licences_in_text(text)):
-        return with_conditions(words, found)
+    if found := _licences_in(text):
+        is_restricted = _COMMONS_CLAUSE.search(words) is not None
+        return joined(["LicenseRef-Commons-Clause", *found] if is_restricted else found)
     is_copyright = name.lower().startswith("copyright")
     if not words or (is_copyright and not _TERMS.search(words)):
         return None
@@ -115,6 +141,14 @@ def licence_of_files(licences: Mapping[str, str | None]) -> str | None:
         found = {name: licence for name, licence in found.items() if not licence.startswith("GPL-3")}
     options = [licence for name, licence in found.items() if _is_called(name, licence)]
     return joined(options, "OR") if set(options) == set(found.values()) else joined(found.values())
+
+
+def _licences_in(text: str) -> list[str]:
+    """SPDX ids of the licences whose texts or notices are most of a text, in their order, each once."""
+    ids = dict.fromkeys(match.id for match in identify_license(text))
+    # The GNU licences end with the notice to put into files, "version N or any later": that is no second licence.
+    ids = [name for name in ids if name.removesuffix("-or-later") not in ids or not name.endswith("-or-later")]
+    return list(dict.fromkeys(standard_expression(name) or name for name in ids))
 
 
 def _is_called(name: str, licence: str) -> bool:

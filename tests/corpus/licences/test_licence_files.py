@@ -1,9 +1,24 @@
+"""Licence files anywhere in folders, git repositories and archives."""
+
+import gzip
 import io
+import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from multipl_moe.corpus.licences.licence_texts import is_licence_name, licences_in_text, repository_licence
+from multipl_moe.corpus.licences import licence_files
+from multipl_moe.corpus.licences.licence_files import is_licence_name, nearest_among, nearest_licence
+from multipl_moe.corpus.read import archives
+from multipl_moe.corpus.read.archives import find_members
+from multipl_moe.corpus.read.candidates import find_files
+from multipl_moe.corpus.read.language_detection import LanguageDetector
+from multipl_moe.languages.table import LANGUAGES
+from multipl_moe.recipe.corpus import SourceSection
+from tests.corpus.conftest import program
+from tests.corpus.read.test_archives import COMPRESS, tar
+from tests.corpus.read.test_candidates import commit
 
 APACHE = Path(__file__, "../../../../LICENSE").resolve().read_text(encoding="utf-8")
 MIT = """MIT License
@@ -25,7 +40,7 @@ THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABI
 CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER
 DEALINGS IN THE SOFTWARE.
 """
-GPL_NOTICE = """
+GPL = """
 This program is free software: you can redistribute it and/or modify it under the terms of the GNU General
 Public License as published by the Free Software Foundation, either version 3 of the License, or (at your
 option) any later version.
@@ -37,28 +52,6 @@ for more details.
 You should have received a copy of the GNU General Public License along with this program. If not, see
 <https://www.gnu.org/licenses/>.
 """
-
-
-def licence_of(files: dict[str, str]) -> str | None:
-    return repository_licence(files, lambda name: io.BytesIO(files[name].encode()))
-
-
-@pytest.mark.parametrize(
-    ("files", "licence"),
-    [
-        ({"LICENSE": MIT, "main.go": "package main"}, "MIT"),
-        ({"LICENSE-APACHE": APACHE, "LICENSE-MIT": MIT}, "Apache-2.0 OR MIT"),
-        ({"LICENSE.txt": f"{MIT}\n\n{APACHE}"}, "MIT AND Apache-2.0"),
-        ({"COPYING": GPL_NOTICE, "README.md": MIT}, "GPL-3.0-or-later"),
-        ({"LICENSE": "All rights reserved; ask us.\n"}, "unknown"),
-        ({"README.md": "MIT"}, None),
-        ({}, None),
-    ],
-)
-def test_a_repositorys_licence_is_that_of_its_licence_files(files, licence):
-    assert licence_of(files) == licence
-
-
 BSD = """Copyright (c) 2009 The Go Authors. All rights reserved.
 
 Redistribution and use in source and binary forms, with or without modification, are permitted provided that the
@@ -96,13 +89,21 @@ condition. Without limiting other conditions in the License, the grant of rights
 and the License does not grant to you, the right to Sell the Software.
 
 """
-GPL, PROPRIETARY = GPL_NOTICE, "This software is ours. You may look at it, and no more.\n"
+PROPRIETARY = "This software is ours. You may look at it, and no more.\n"
 OWN_TERMS = "Licensed as the files say.\n"
+
+
+def licence_of(files: dict[str, str]) -> str:
+    return nearest_among(files, lambda name: io.BytesIO(files[name].encode()))("main.go")
 
 
 @pytest.mark.parametrize(
     ("files", "licence"),
     [
+        ({"LICENSE": MIT, "main.go": "package main"}, "MIT"),
+        ({"LICENSE.txt": f"{MIT}\n\n{APACHE}"}, "MIT AND Apache-2.0"),
+        ({"COPYING": GPL, "README.md": MIT}, "GPL-3.0-or-later"),
+        ({"LICENSE": "All rights reserved; ask us.\n"}, "unknown"),
         ({"COPYING": GPL, "jquery-LICENSE.txt": MIT}, "GPL-3.0-or-later AND MIT"),
         ({"LICENSE": GPL, "THIRD_PARTY_LICENSE": MIT}, "GPL-3.0-or-later AND MIT"),
         ({"LICENSE": GPL, "LICENSE-MIT": MIT}, "GPL-3.0-or-later AND MIT"),
@@ -118,8 +119,6 @@ OWN_TERMS = "Licensed as the files say.\n"
         ({"LICENSE": MIT, "COPYRIGHT": "Someone\nSomebody Else\n"}, "MIT"),
         ({"LICENSE": MIT, "COPYRIGHT": OWN_TERMS}, "MIT"),
         ({"COPYRIGHT": OWN_TERMS}, "unknown"),
-        ({"COPYRIGHT": "Someone\nSomebody Else\n"}, None),
-        ({"LICENSE": ""}, None),
         ({"COPYRIGHT": RUST_COPYRIGHT, "LICENSE-APACHE": APACHE, "LICENSE-MIT": MIT}, "Apache-2.0 OR MIT"),
         ({"COPYRIGHT": APACHE + BSD, "LICENSE-APACHE": APACHE, "LICENSE-MIT": MIT}, "Apache-2.0 OR MIT"),
         ({"COPYRIGHT": APACHE + BSD}, "Apache-2.0 AND BSD-3-Clause"),
@@ -145,28 +144,15 @@ def test_files_beside_each_other_offer_a_choice_only_where_they_are_called_by_th
     assert licence_of(files) == licence
 
 
-def test_a_translation_is_no_licence_of_its_own():
-    assert not is_licence_name("COPYING.ja")
-    assert not is_licence_name("LICENSE_zh_CN.txt")
-    assert not is_licence_name("LICENSE-zh_CN.md")
-
-
 def test_what_a_file_that_cannot_be_read_says_is_unknown():
     def refuse(name: str) -> io.BytesIO:
         raise PermissionError(name)
 
-    assert repository_licence(["LICENSE"], refuse) == "unknown"
-
-
-def test_a_licence_between_much_else_is_found_only_if_asked_for():
-    text = MIT + "Something else is said here.\n" * 200
-    assert licences_in_text(text) == []
-    assert licences_in_text(text, part=0.01) == ["MIT"]
+    assert nearest_among(["LICENSE"], refuse)("a.rs") == "unknown"
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["LICENSE", "LICENCE.txt", "license.md", "COPYING", "COPYING.LESSER", "LICENSE-MIT", "MIT-LICENSE", "UNLICENSE"],
+    "name", ["LICENCE.txt", "license.md", "COPYING.LESSER", "LICENSE-MIT", "MIT-LICENSE", "UNLICENSE"]
 )
 def test_names_of_licence_files(name):
     assert is_licence_name(name)
@@ -174,18 +160,117 @@ def test_names_of_licence_files(name):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "README",
-        "licenses.py",
-        "license_test.go",
-        "license.py",
-        "license-check.js",
-        "License.kt",
-        "license.sql",
-        "licensing.rb",
-        "main.c",
-        "COPYINGS",
-    ],
-)
-def test_other_names(name):
+    ["README", "licenses.py", "license_test.go", "license-check.js", "licensing.rb", "main.c", "COPYINGS",
+     "COPYING.ja", "LICENSE_zh_CN.txt", "LICENSE-zh_CN.md"],
+)  # fmt: skip
+def test_code_translations_and_other_names_are_none(name):
     assert not is_licence_name(name)
+
+
+# As in many archives, licences come after the code.
+FILES = {
+    "a.rs": program(1),
+    "src/deep/b.rs": program(2),
+    "lib/gpl_part/c.rs": program(3),
+    "lib/gpl_part/deep/d.rs": program(4),
+    "lib/gpl_part/COPYING": GPL,
+    "lib/both/e.rs": program(5),
+    "lib/both/LICENSE-APACHE": APACHE,
+    "lib/both/LICENSE-MIT": MIT,
+    "lib/own/f.rs": program(6),
+    "lib/own/LICENSE": "Ask us first.",
+    "lib/empty/g.rs": program(7),
+    "lib/empty/LICENSE": "",
+    "lib/empty/COPYRIGHT": "Someone\nSomebody Else\n",
+    "LICENSE": BSD,
+}
+LICENCES = {
+    "a.rs": "BSD-3-Clause",
+    "b.rs": "BSD-3-Clause",
+    "c.rs": "GPL-3.0-or-later",
+    "d.rs": "GPL-3.0-or-later",
+    "e.rs": "Apache-2.0 OR MIT",
+    "f.rs": "unknown",
+    "g.rs": "BSD-3-Clause",
+}
+
+
+def write_tree(root: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+def licences(kind: str, path: Path, **keys) -> dict[str, str]:
+    source = SourceSection.model_validate({"kind": kind, "path": path, **keys})
+    detector = LanguageDetector(LANGUAGES)
+    with ExitStack() as open_until:
+        rows = find_members(source, "rust", detector) if kind == "archive" else None
+        rows = rows or find_files(source, ["rust"], detector, open_until)
+        named = {row.path.rpartition("/")[2]: row.licence for row in rows}
+    return {name: licence for name, licence in named.items() if not is_licence_name(name)}
+
+
+def test_the_nearest_licence_files_hold_in_a_folder(tmp_path):
+    write_tree(tmp_path, FILES)
+    assert licences("folder", tmp_path) == LICENCES
+    assert set(licences("folder", tmp_path, licence="ISC").values()) == {"ISC"}
+
+
+def test_a_folder_of_several_repositories_has_the_licence_of_each(tmp_path):
+    write_tree(tmp_path, {"one/x.rs": "", "one/LICENSE": MIT, "two/y.rs": "", "two/COPYING": GPL, "z.rs": ""})
+    assert licences("folder", tmp_path) == {"x.rs": "MIT", "y.rs": "GPL-3.0-or-later", "z.rs": "unknown"}
+
+
+def test_the_nearest_licence_files_hold_in_a_repository_as_of_its_revision(tmp_path):
+    write_tree(tmp_path, FILES)
+    commit(tmp_path, "v1")
+    assert licences("git", tmp_path) == licences("git", tmp_path, revision="v1") == LICENCES
+    (tmp_path / "LICENSE").write_text(MIT)
+    (tmp_path / "lib" / "gpl_part" / "deep" / "d.rs").unlink()
+    (tmp_path / "lib" / "gpl_part" / "deep").rmdir()
+    assert licences("git", tmp_path)["a.rs"] == "MIT"
+    assert licences("git", tmp_path)["d.rs"] == "GPL-3.0-or-later"
+    assert licences("git", tmp_path, revision="v1") == LICENCES
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".zip"])
+def test_the_nearest_licence_files_hold_in_an_archive(tmp_path, ending):
+    path, files = tmp_path / f"all{ending}", {f"./pkg-1.0/{name}": text for name, text in FILES.items()}
+    if ending == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(name, text)
+    else:
+        path.write_bytes(COMPRESS[ending.removeprefix(".tar")](tar(dict(files))))
+    assert licences("archive", path) == LICENCES
+    assert set(licences("archive", path, licence="ISC").values()) == {"ISC"}
+
+
+def test_of_an_archive_that_breaks_off_the_licences_before_hold(tmp_path):
+    content = tar({"LICENSE": MIT, "a.rs": program(1), "b.rs": program(2) * 50, "sub/COPYING": GPL})
+    (tmp_path / "cut.tar").write_bytes(content[: len(content) // 2])
+    assert licences("archive", tmp_path) == {"a.rs": "MIT", "b.rs": "MIT", "cut.tar": "unknown"}
+
+
+def test_a_licence_member_that_cannot_be_read_is_unknown(tmp_path):
+    (tmp_path / "a.tar").write_bytes(tar({"LICENSE": MIT, "x/a.rs": program(1), "x/COPYING": b"\xff\0" * 99}))
+    (tmp_path / "b.tar.gz").write_bytes(gzip.compress(tar({"b.rs": program(1)})))
+    assert licences("archive", tmp_path) == {"a.rs": "unknown", "b.rs": "unknown"}
+
+
+def test_each_folder_is_looked_at_once():
+    asked = []
+    licence_of = nearest_licence(lambda folder: asked.append(folder) or ("MIT" if folder == "a" else None))
+    assert [licence_of(path) for path in ("a/b/c/x.rs", "a/b/y.rs", "a/z.rs", "w.rs", "v/u.rs", "v/t.rs")] == [
+        "MIT", "MIT", "MIT", "unknown", "unknown", "unknown"
+    ]  # fmt: skip
+    assert asked == ["a/b/c", "a/b", "a", "", "v"]
+
+
+def test_of_a_licence_file_no_more_than_a_limit_is_read(tmp_path, monkeypatch):
+    write_tree(tmp_path, {"a.rs": "", "LICENSE": f"{MIT}\n{APACHE}"})
+    (tmp_path / "b.tar").write_bytes(tar({"b.rs": "", "LICENSE": f"{MIT}\n{APACHE}"}))
+    for module in (archives, licence_files):
+        monkeypatch.setattr(module, "MAX_LICENCE_BYTES", len(MIT))
+    assert licences("folder", tmp_path)["a.rs"] == licences("archive", tmp_path)["b.rs"] == "MIT"

@@ -2,7 +2,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 
-from multipl_moe.corpus.inspection.duplicates import inspect_duplicates
+from multipl_moe.corpus.inspection.left_out import inspect_dropped, inspect_duplicates
 
 
 def test_clusters_are_counted_and_the_largest_come_first(corpus, tmp_path):
@@ -39,3 +39,15 @@ def test_the_builds_own_list_fits_its_manifest(corpus):
     assert found is not None
     assert found.num_clusters == manifest.duplicate_clusters == 4
     assert found.num_files == 8
+
+
+def test_there_are_as_many_samples_as_asked_for_of_each_reason_and_language(corpus):
+    folder, manifest = corpus
+    for num_samples in (0, 2, 9):
+        dropped = inspect_dropped(folder, manifest, 0, num_samples)
+        assert dropped is not None
+        for language, row in manifest.languages.items():
+            for reason, count in row.dropped.items():
+                samples = dropped.samples.get(reason, {}).get(language, [])
+                assert len({sample.path for sample in samples}) == min(count, num_samples)
+                assert all(len(sample.excerpt) == 300 for sample in samples)
