@@ -94,14 +94,19 @@ class CorpusManifest:
         path = folder / MANIFEST_NAME
         try:
             text = path.read_text(encoding="utf-8")
+            content = json.loads(text)
         except OSError as error:
             raise CorpusError(
                 f"{folder}: not a corpus, {MANIFEST_NAME} cannot be read ({error.strerror}); "
                 "build one with `multipl-moe corpus`"
             ) from None
-        except UnicodeDecodeError as error:
-            raise CorpusError(f"{path}: not a corpus manifest ({error.reason}); build the corpus again") from None
-        _check_version(path, text)
+        except ValueError as error:
+            raise CorpusError(f"{path}: not a corpus manifest ({error}); build the corpus again") from None
+        version = content.get("format_version") if isinstance(content, dict) else None
+        if isinstance(version, int) and version != FORMAT_VERSION:  # before the fields, which differ between versions
+            raise CorpusError(
+                f"{path}: format version {version}, this program reads {FORMAT_VERSION}; build the corpus again"
+            )
         try:
             return TypeAdapter(cls).validate_json(text)
         except ValidationError as error:
@@ -110,16 +115,3 @@ class CorpusManifest:
             raise CorpusError(
                 f"{path}: not a corpus manifest ({where}: {problem['msg']}); build the corpus again"
             ) from None
-
-
-def _check_version(path: Path, text: str) -> None:
-    """Name the version before the fields, which differ between versions."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return
-    version = content.get("format_version") if isinstance(content, dict) else None
-    if isinstance(version, int) and version != FORMAT_VERSION:
-        raise CorpusError(
-            f"{path}: format version {version}, this program reads {FORMAT_VERSION}; build the corpus again"
-        )

@@ -33,7 +33,13 @@ from detect_secrets.plugins.twilio import TwilioKeyDetector
 ADDRESSES = ("email", "ip_address")
 _PII = PIIFormatter()
 _ADDRESS_CHARACTERS = 256  # an e-mail address has at most 254; datatrove's pattern takes the square of what it is given
-_TOP_DOMAIN = re.compile(r"\.(?!(?:js|ts|rb|go|db|cs|ui)$)(?:[a-z]{2}|com|org|net|edu|gov|mil|int|info|biz|dev)$", re.I)
+# Endings of countries, less those of file names, and the usual others: what is multiplied by `@` in Python has none.
+_TOP_DOMAIN = re.compile(
+    r"\.(?!(?:js|ts|rb|go|db|hs|cs|ui|jl|ex)$)(?:[a-z]{2}|com|org|net|edu|gov|mil|int|info|biz|name|pro|dev|app|cloud|"
+    r"tech|online|site|xyz|email|blog|wiki|systems|software|solutions|agency|company|digital|consulting|science|berlin|"
+    r"london|paris|nyc|tokyo|world|global|group|team|zone)$",
+    re.I,
+)
 _USER = re.compile(r"[A-Za-z0-9](?:[\w.+-]*[\w+-])?(?=@)", re.ASCII)
 _GOES_ON = re.compile(r"[\w@(]")  # code, of which the pattern would take a part
 _NOBODY = ("git", "hg", "svn")
