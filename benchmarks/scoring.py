@@ -20,13 +20,11 @@ from harness import Target, console, options_parser, print_table, record
 
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.preflight import preflight
-from multipl_moe.judge.program import Program
 from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.nonce import Nonce
-from multipl_moe.languages.toolchain import Toolchain
+from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.languages.toolchain import Limits, Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.forms import program_of

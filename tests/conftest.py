@@ -1,6 +1,7 @@
 """Tiny random models for all tests: no network, no GPU, weights large enough that routing matters."""
 
 import os
+import shutil
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -34,8 +35,9 @@ _FAMILY_KEYS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="session")
 def bubblewrap() -> None:
-    """The sandbox; where it is missing its tests are skipped, but not in CI."""
-    if not Sandbox.available() and "CI" not in os.environ:
+    """The sandbox; tests that need it are skipped only where `make toolchains` cannot install it."""
+    can_install = os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if not Sandbox.available() and not can_install and "CI" not in os.environ:
         pytest.skip("bubblewrap is not installed (Debian: apt install bubblewrap)")
 
 

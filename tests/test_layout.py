@@ -92,7 +92,7 @@ def test_every_import_runs_down():
         ("model/hybrid.py", "if TYPE_CHECKING:\n    from multipl_moe.recipe.recipe import Recipe", "recipe/recipe.py"),
         ("runs/folder.py", "from ..report import html", "report/html.py"),
         ("runs/folder.py", "from .. import demo", "demo.py"),
-        ("judge/sandbox.py", "import multipl_moe.problems.forms.stops", "problems/forms/stops.py"),
+        ("judge/sandbox.py", "import multipl_moe.problems.forms.parts", "problems/forms/parts.py"),
         ("train/loop.py", "from multipl_moe.upcycle.convert import upcycle", "upcycle/convert.py"),
         ("corpus/read/git.py", "from multipl_moe.corpus.pipeline import build_corpus", "corpus/pipeline.py"),
         ("corpus/clean/unwritten.py", "from multipl_moe.corpus.run.forks import run_in_forks", "corpus/run/forks.py"),

@@ -20,7 +20,7 @@ def test_a_language_that_works_is_ready(run, bubblewrap):
 
 
 def test_a_language_that_does_not_is_told_with_the_remedy(run, monkeypatch):
-    check = LanguageCheck(False, "", 0.0, "ruby: not found (Debian: apt install ruby)")
+    check = LanguageCheck("", 0.0, "ruby: not found (Debian: apt install ruby)")
     monkeypatch.setattr("multipl_moe.judge.preflight.preflight", lambda languages, unsafe: {"ruby": check})
     outcome = run("doctor")
     assert outcome.code == 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from multipl_moe.codegen.completer import Finish
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds, settled_stop
-from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.problem import cut_at_stop
 from tests.codegen.problems import merging_tokenizer, spacing_tokenizer
 
 WORDS = ["a}", "\n}", "}\n\n", "é}", " b", "ab", "b\n"]

@@ -14,7 +14,7 @@ from multipl_moe.codegen.endpoint import EndpointCompleter
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.problem import cut_at_stop
 from tests.codegen.problems import problem, settings
 from tests.serve.conftest import engine_of, save_model, served
 

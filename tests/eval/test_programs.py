@@ -104,7 +104,7 @@ def test_a_language_without_toolchain_is_named_and_not_scored(bubblewrap, tmp_pa
     assert list(metrics["languages"]) == ["python"]
     assert list(metrics["not_scored"]) == ["ruby"]
     assert "apt install" in metrics["not_scored"]["ruby"]
-    assert found[0]["ruby"].found is False
+    assert found[0]["ruby"].version == ""
     assert "apt install" in (tmp_path / "out" / "problems.html").read_text()
 
 

@@ -7,15 +7,16 @@ import psutil
 import pytest
 
 from multipl_moe.judge.sandbox import Sandbox
-from multipl_moe.languages.limits import Limits
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.toolchain import Limits
 
 SHORT = Limits(wall_s=10, memory_bytes=256 * 2**20, processes=32, scratch_bytes=16 * 2**20)
 
 
 @pytest.fixture(scope="session")
-def bubblewrap() -> None:
-    if not Sandbox.available() and "CI" not in os.environ:
-        pytest.skip("bubblewrap is not installed (Debian: apt install bubblewrap)")
+def toolbox() -> Toolbox:
+    """All toolchains; that one is missing is a failure of the test that needs it."""
+    return Toolbox()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from multipl_moe.errors import OutputError
 from multipl_moe.judge import caches
-from multipl_moe.judge.caches import make, place_of
+from multipl_moe.judge.caches import cache_path, make
 from multipl_moe.languages.toolchain import Cache
 
 CACHE = Cache("sample", (("true",),), {"inner/text": "hello"})
@@ -31,7 +31,7 @@ def make_slowly(log: str, barrier) -> None:
         (folder / "made").write_text("whole")
 
     barrier.wait()
-    folder = place_of(CACHE, {"version": "1"})
+    folder = cache_path(CACHE, {"version": "1"})
     make(CACHE, folder, fill)
     assert (folder / "made").read_text() == "whole"
 
@@ -50,7 +50,7 @@ def test_two_processes_at_once_make_it_once(tmp_path):
 
 
 def test_failure_leaves_nothing_and_may_be_tried_again(cache_folder):
-    folder = place_of(CACHE, {})
+    folder = cache_path(CACHE, {})
 
     def fail(staging: Path) -> None:
         (staging / "half").write_text("")
@@ -63,13 +63,13 @@ def test_failure_leaves_nothing_and_may_be_tried_again(cache_folder):
     assert (folder / "inner" / "text").read_text() == "hello"
 
 
-def test_place_depends_on_commands_files_and_facts():
+def test_path_depends_on_commands_files_and_facts():
     others = [
-        place_of(Cache("sample", (("false",),), CACHE.files), {"version": "1"}),
-        place_of(Cache("sample", CACHE.commands, {"inner/text": "bye"}), {"version": "1"}),
-        place_of(CACHE, {"version": "2"}),
+        cache_path(Cache("sample", (("false",),), CACHE.files), {"version": "1"}),
+        cache_path(Cache("sample", CACHE.commands, {"inner/text": "bye"}), {"version": "1"}),
+        cache_path(CACHE, {"version": "2"}),
     ]
-    assert len({place_of(CACHE, {"version": "1"}), *others}) == 4
+    assert len({cache_path(CACHE, {"version": "1"}), *others}) == 4
 
 
 def test_everybody_may_read_it_and_only_the_owner_write():
@@ -78,7 +78,7 @@ def test_everybody_may_read_it_and_only_the_owner_write():
             (staging / name).write_text("")
             (staging / name).chmod(mode)
 
-    folder = place_of(CACHE, {})
+    folder = cache_path(CACHE, {})
     make(CACHE, folder, fill)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "secret", folder / "tool")}
     assert modes == {folder.name: 0o755, "secret": 0o644, "tool": 0o755}
@@ -91,24 +91,24 @@ def test_others_get_a_folder_that_they_can_enter(tmp_path, monkeypatch):
     monkeypatch.setattr(caches.tempfile, "gettempdir", lambda: str(shared))
     monkeypatch.setattr(caches, "all_may_enter", lambda folder: not folder.is_relative_to(home))
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(home / "cache"))
-    assert place_of(CACHE, {}).is_relative_to(home)
-    assert place_of(CACHE, {}, for_others=True).is_relative_to(shared / f"multipl-moe-{os.geteuid()}")
+    assert cache_path(CACHE, {}).is_relative_to(home)
+    assert cache_path(CACHE, {}, for_others=True).is_relative_to(shared / f"multipl-moe-{os.geteuid()}")
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "open"))
-    assert place_of(CACHE, {}, for_others=True).is_relative_to(tmp_path / "open")
+    assert cache_path(CACHE, {}, for_others=True).is_relative_to(tmp_path / "open")
 
 
-def test_place_that_cannot_be_written_is_a_user_error(tmp_path, monkeypatch):
+def test_folder_that_cannot_be_written_is_a_user_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(OutputError, match=r"cannot be written \(Not a directory\); set MULTIPL_MOE_CACHE"):
-        make(CACHE, place_of(CACHE, {}), lambda staging: None)
+        make(CACHE, cache_path(CACHE, {}), lambda staging: None)
 
 
-def test_place_that_may_not_be_looked_at_is_a_user_error(tmp_path, monkeypatch):
+def test_folder_that_may_not_be_looked_at_is_a_user_error(monkeypatch):
     def forbid(path, *arguments, **options):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    folder = place_of(CACHE, {})
+    folder = cache_path(CACHE, {})
     for name in ("stat", "mkdir", "open"):
         monkeypatch.setattr(Path, name, forbid)
     with pytest.raises(OutputError, match=r"cannot be written \(Permission denied\)"):

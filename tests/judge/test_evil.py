@@ -4,23 +4,20 @@ The programs in `evil` are completions of one small problem. Where a file holds 
 it may pass; what counts then is that the mischief had no effect.
 """
 
-import os
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from multipl_moe.errors import ConfigError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program
 from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
@@ -37,7 +34,6 @@ _OPENINGS = {
     "go": "func opening() {\n",
 }
 _SHORT_S, _LONG_S = 1.0, 300.0
-_NEIGHBOUR_S = 10.0
 
 # What takes or breaks something that others need as well: each runs beside a neighbour.
 ATTACKS = {
@@ -97,11 +93,6 @@ EXPECTED = ATTACKS | CHEATS
 
 
 @pytest.fixture(scope="module")
-def toolbox() -> Toolbox:
-    return Toolbox()
-
-
-@pytest.fixture(scope="module")
 def problems() -> dict[str, Problem]:
     """The problem in each language, but for its function, which the files hold."""
     found = {problem.language: problem for problem in read_starter() if problem.id == "double_number"}
@@ -117,28 +108,19 @@ def sandboxes(bubblewrap) -> Iterator[tuple[Sandbox, Sandbox]]:
 
 
 def judged(program: Program, expected: Outcome, sandbox: Sandbox, toolbox: Toolbox) -> Judgement:
-    """Judge with the real limits, but for the wall time: short for a program that is to meet it, and long for one that
-    is to fill the memory, which takes its time on a busy machine.
+    """Judge, with little time for a program that is to meet this limit; one that is to fill its memory, which takes
+    long on a busy machine, has half as much of it as usual.
     """
-    toolchain = TOOLCHAINS[program.language]
-    run, compiling = toolchain.run_limits, toolchain.compile_limits
+    run, compiling = TOOLCHAINS[program.language].run_limits, TOOLCHAINS[program.language].compile_limits
     if expected == Outcome.timeout:
         run = replace(run, wall_s=_SHORT_S)
     if expected == Outcome.compile_timeout:
         compiling = replace(compiling, wall_s=_SHORT_S)
     if expected == Outcome.memory_limit:
-        run, compiling = replace(run, wall_s=_LONG_S), replace(compiling, wall_s=_LONG_S)
+        run, compiling = (
+            replace(limits, wall_s=_LONG_S, memory_bytes=limits.memory_bytes // 2) for limits in (run, compiling)
+        )
     return judge(program, sandbox, toolbox, run, compiling)
-
-
-def require_toolchain(language: str, sandbox: Sandbox, toolbox: Toolbox) -> None:
-    """Without CI a missing toolchain skips the test."""
-    try:
-        toolbox.installed(language, sandbox)
-    except ConfigError as error:
-        if "CI" not in os.environ:
-            pytest.skip(str(error))
-        raise
 
 
 def host_files() -> dict[str, tuple[int, float]]:
@@ -157,55 +139,52 @@ def test_an_evil_program_gets_its_outcome_and_does_no_harm(name, sandboxes, tool
     problem = problems[_LANGUAGES[Path(name).suffix]]
     closing = "}\n" if problem.prompt else ""
     evil = program_of(problem, closing + (_EVIL / name).read_text(), Nonce.draw())
-    if name in ATTACKS:
-        check_beside_a_neighbour(evil, EXPECTED[name], sandboxes, toolbox, problems)
-    else:
-        check(evil, EXPECTED[name], sandboxes[0], toolbox)
+    check(evil, EXPECTED[name], sandboxes, toolbox, problems if name in ATTACKS else None)
 
 
 def test_a_huge_source_does_no_harm(sandboxes, toolbox, problems):
     source = "def double_number(n):\n    return 2 * n\n\n\n" + "filler = 1\n" * 1_500_000
-    evil = program_of(problems["python"], source, Nonce.draw())
-    check_beside_a_neighbour(evil, Outcome.memory_limit, sandboxes, toolbox, problems)
+    check(program_of(problems["python"], source, Nonce.draw()), Outcome.memory_limit, sandboxes, toolbox, problems)
 
 
 def test_a_source_with_bytes_that_are_no_text_does_not_compile(sandboxes, toolbox, problems):
     source = "def double_number(n):\n    return 2 * n\n\0\n"
-    check(program_of(problems["python"], source, Nonce.draw()), Outcome.compile_error, sandboxes[0], toolbox)
+    check(program_of(problems["python"], source, Nonce.draw()), Outcome.compile_error, sandboxes, toolbox)
 
 
-def check(evil: Program, expected: Outcome, sandbox: Sandbox, toolbox: Toolbox) -> None:
-    """Judge, and look for harm."""
-    require_toolchain(evil.language, sandbox, toolbox)
+def check(
+    evil: Program,
+    expected: Outcome,
+    sandboxes: tuple[Sandbox, Sandbox],
+    toolbox: Toolbox,
+    neighbours: dict[str, Problem] | None = None,
+) -> None:
+    """Judge, and look for harm; with `neighbours`, while one of them is judged again and again in another worker."""
+    toolbox.commands(evil, sandboxes[0])
     before = host_files()
-    judgement = judged(evil, expected, sandbox, toolbox)
-    assert judgement.outcome == expected, judgement.output
-    assert "\0" not in judgement.output
+    with beside_a_neighbour(neighbours["python"], sandboxes[1], toolbox) if neighbours else nullcontext():
+        judgement = judged(evil, expected, sandboxes[0], toolbox)
+        assert judgement.outcome == expected, judgement.output
+        assert "\0" not in judgement.output
     assert host_files() == before
 
 
-def check_beside_a_neighbour(
-    evil: Program, expected: Outcome, sandboxes: tuple[Sandbox, Sandbox], toolbox: Toolbox, problems: dict[str, Problem]
-) -> None:
-    """The same, while a neighbour is judged again and again in another worker."""
-    require_toolchain(evil.language, sandboxes[0], toolbox)
-    right = program_of(problems["python"], "def double_number(n):\n    return 2 * n\n", Nonce.draw())
-    toolbox.commands(evil, sandboxes[0])
+@contextmanager
+def beside_a_neighbour(problem: Problem, sandbox: Sandbox, toolbox: Toolbox) -> Iterator[None]:
+    """While the block runs a right program is judged, which must pass, unless the machine is too busy to tell."""
+    right = program_of(problem, "def double_number(n):\n    return 2 * n\n", Nonce.draw())
     done = threading.Event()
 
-    def judge_neighbours() -> list[tuple[Outcome, float]]:
-        seen: list[tuple[Outcome, float]] = []
-        while not seen or not done.is_set():
-            started = time.monotonic()
-            outcome = judge(right, sandboxes[1], toolbox).outcome
-            seen.append((outcome, time.monotonic() - started))
+    def judge_neighbours() -> list[Judgement]:
+        seen = [judge(right, sandbox, toolbox)]
+        while not done.is_set():
+            seen.append(judge(right, sandbox, toolbox))
         return seen
 
-    with ThreadPoolExecutor(1) as neighbours:
-        neighbour = neighbours.submit(judge_neighbours)
+    with ThreadPoolExecutor(1) as threads:
+        neighbour = threads.submit(judge_neighbours)
         try:
-            check(evil, expected, sandboxes[0], toolbox)
+            yield
         finally:
             done.set()
-        assert {outcome for outcome, _ in neighbour.result()} == {Outcome.passed}
-        assert max(seconds for _, seconds in neighbour.result()) < _NEIGHBOUR_S
+        assert {judgement.outcome for judgement in neighbour.result() if not judgement.doubtful} == {Outcome.passed}

@@ -8,13 +8,12 @@ import pytest
 
 from multipl_moe.judge import scoring
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program
 from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.scoring import Task, judge_all
-from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.languages.toolchain import Limits
 
-LIMITS = Limits(wall_s=2, memory_bytes=2**28)
+LIMITS = Limits(wall_s=1, memory_bytes=2**28)
 SOURCES = {
     "passes": "print('nonce', FIRST ^ SECOND)",
     "fails": "assert False",
@@ -23,6 +22,14 @@ SOURCES = {
     "does not parse": "(",
     "never ends": "while True: pass",
 }
+EXPECTED = {
+    "passes": Outcome.passed,
+    "fails": Outcome.wrong_answer,
+    "raises": Outcome.runtime_error,
+    "leaves": Outcome.tests_not_completed,
+    "does not parse": Outcome.compile_error,
+    "never ends": Outcome.timeout,
+}
 
 
 def python_task(name: str, made: Counter | None = None) -> Task:
@@ -30,9 +37,8 @@ def python_task(name: str, made: Counter | None = None) -> Task:
         if made is not None:
             made[name] += 1
         nonce = Nonce.draw()
-        return Program(
-            "python", SOURCES[name].replace("FIRST", f"{nonce.first}").replace("SECOND", f"{nonce.second}"), nonce
-        )
+        source = SOURCES[name].replace("FIRST", f"{nonce.first}").replace("SECOND", f"{nonce.second}")
+        return Program("python", source, nonce)
 
     return Task(name, make)
 
@@ -96,14 +102,7 @@ def test_number_of_workers_changes_no_outcome(bubblewrap):
     tasks = [python_task(name) for name in SOURCES]
     alone, together = (sorted(outcomes(tasks, workers=workers, limits=LIMITS)) for workers in (1, 2))
     assert alone == together
-    assert dict(alone) == {
-        "passes": Outcome.passed,
-        "fails": Outcome.wrong_answer,
-        "raises": Outcome.runtime_error,
-        "leaves": Outcome.tests_not_completed,
-        "does not parse": Outcome.compile_error,
-        "never ends": Outcome.timeout,
-    }
+    assert dict(alone) == EXPECTED
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -119,22 +118,14 @@ def test_doubtful_outcome_is_judged_again_alone_after_all_others(machine, worker
     assert all(fake.calls[name] == (2 if "slow" in name else 1) for name in names)
 
 
-def test_outcome_that_is_not_doubtful_counts_at_once(machine):
-    fake = machine(lambda name, call, running: Outcome.compile_timeout)
-    assert outcomes(fake_tasks(["a", "b"]), workers=1, unsafe=True) == [
-        ("a", Outcome.compile_timeout),
-        ("b", Outcome.compile_timeout),
-    ]
-    assert fake.calls == {"a": 1, "b": 1}
-
-
-def test_second_timeout_counts(machine):
-    machine(lambda name, call, running: Outcome.timeout)
-    assert sorted(outcomes(fake_tasks(["a", "a", "b"]), workers=2, unsafe=True)) == [
-        ("a", Outcome.timeout),
-        ("a", Outcome.timeout),
-        ("b", Outcome.timeout),
-    ]
+@pytest.mark.parametrize(
+    ("outcome", "num_times"), [(Outcome.compile_timeout, 1), (Outcome.timeout, 2)], ids=["not doubtful", "doubtful"]
+)
+def test_outcome_counts_at_once_or_when_it_comes_again(machine, outcome, num_times):
+    fake = machine(lambda name, call, running: outcome)
+    found = sorted(outcomes(fake_tasks(["a", "a", "b"]), workers=2, unsafe=True))
+    assert found == [("a", outcome), ("a", outcome), ("b", outcome)]
+    assert fake.calls == {"a": num_times, "b": num_times}
 
 
 def test_exception_is_a_harness_error_of_its_program_only(machine):

@@ -1,17 +1,14 @@
 """The commands of one program, and when a cache is worth making."""
 
-import os
 from dataclasses import replace
 
 import pytest
 
-from multipl_moe.errors import ConfigError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Outcome
-from multipl_moe.judge.program import Program
 from multipl_moe.judge.sandbox import SandboxError
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.toolchain import Cache, Extra
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
@@ -25,40 +22,33 @@ JAVA = {
 
 
 @pytest.fixture
-def toolbox() -> Toolbox:
-    return Toolbox()
+def caches(tmp_path, monkeypatch):
+    """An empty folder for caches."""
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+    return tmp_path
 
 
-def require(language: str, sandbox, toolbox) -> None:
-    """Without CI a missing toolchain skips the test."""
-    try:
-        toolbox.installed(language, sandbox)
-    except ConfigError as error:
-        if "CI" not in os.environ:
-            pytest.skip(str(error))
-        raise
+def empty_program(language: str, *wants: str) -> Program:
+    return Program(language, "", Nonce.draw(), wants=wants)
+
+
+def python_toolbox(**changes) -> Toolbox:
+    """A toolbox of Python alone, with a library to prepare."""
+    caches = {"library": Cache("library", (("true",),), required=changes.pop("required", True))}
+    return Toolbox({"python": replace(TOOLCHAINS["python"], **{"caches": caches, **changes})})
 
 
 @pytest.mark.parametrize("source", JAVA)
 def test_java_file_is_named_after_the_class_that_runs(source, sandbox, toolbox):
-    require("java", sandbox, toolbox)
     commands = toolbox.commands(Program("java", source, Nonce.draw()), sandbox)
-    assert commands.source == f"{JAVA[source]}.java"
-    assert commands.run[-1] == JAVA[source]
+    assert (commands.source, commands.run[-1]) == (f"{JAVA[source]}.java", JAVA[source])
 
 
 @pytest.mark.parametrize("language", list(TOOLCHAINS))
 def test_no_placeholder_is_left_but_the_folder(language, sandbox, toolbox):
-    require(language, sandbox, toolbox)
-    commands = toolbox.commands(Program(language, "", Nonce.draw(), wants=tuple(TOOLCHAINS[language].extras)), sandbox)
+    commands = toolbox.commands(empty_program(language, *TOOLCHAINS[language].extras), sandbox)
     words = [*(commands.compile or ()), *(commands.check or ()), *commands.run]
     assert not [word for word in words if "{" in word.replace("{folder}", "")]
-
-
-def with_extra(extra: Extra) -> Toolbox:
-    """A toolbox where programs in Python may want a library."""
-    caches = {"library": Cache("library", (("false",),))}
-    return Toolbox({"python": replace(TOOLCHAINS["python"], extras={"library": extra}, caches=caches)})
 
 
 ABSENT = {
@@ -69,9 +59,9 @@ ABSENT = {
 
 
 @pytest.mark.parametrize("kind", ABSENT)
-def test_program_that_wants_what_is_not_here_is_run_without_it(kind, sandbox, tmp_path, monkeypatch):
-    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
-    toolbox = with_extra(ABSENT[kind])
+def test_program_that_wants_what_is_not_here_is_run_without_it(kind, sandbox, caches):
+    failing = {"library": Cache("library", (("false",),))}
+    toolbox = python_toolbox(extras={"library": ABSENT[kind]}, caches=failing)
     nonce = Nonce.draw()
     outcomes = []
     for line in ("# import library", "import library"):
@@ -82,36 +72,29 @@ def test_program_that_wants_what_is_not_here_is_run_without_it(kind, sandbox, tm
 
 
 def test_search_for_an_extra_that_is_killed_says_nothing(sandbox):
-    toolbox = with_extra(Extra(("python3-library",), probe=("sh", "-c", "kill -KILL $$")))
+    extra = Extra(("python3-library",), probe=("sh", "-c", "kill -KILL $$"))
+    toolbox = python_toolbox(extras={"library": extra})
     for _ in range(2):
         with pytest.raises(SandboxError, match="did not end by itself"):
-            toolbox.commands(Program("python", "", Nonce.draw(), wants=("library",)), sandbox)
+            toolbox.commands(empty_program("python", "library"), sandbox)
 
 
 def test_cache_that_only_saves_time_is_left_out_where_it_cannot_be_written(sandbox, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "file"))
-    caches = {"library": Cache("library", (("true",),), required=False)}
-    quick = replace(TOOLCHAINS["python"], caches=caches, warm={"library": ("{cache:library}",)})
-    commands = Toolbox({"python": quick}).commands(Program("python", "", Nonce.draw()), sandbox)
-    assert commands.caches == ()
+    toolbox = python_toolbox(required=False, warm={"library": ("{cache:library}",)})
+    assert toolbox.commands(empty_program("python"), sandbox).caches == ()
 
 
-def test_sandbox_shows_a_cache_only_to_the_command_that_uses_it(sandbox, tmp_path, monkeypatch):
-    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
-    caches = {"library": Cache("library", (("true",),))}
-    check = ("{python}", "-c", "", "{cache:library}/file")
-    toolchain = replace(TOOLCHAINS["python"], caches=caches, compile=check)
-    commands = Toolbox({"python": toolchain}).commands(Program("python", "", Nonce.draw()), sandbox)
+def test_sandbox_shows_a_cache_only_to_the_command_that_uses_it(sandbox, caches):
+    toolbox = python_toolbox(compile=("{python}", "-c", "", "{cache:library}/file"))
+    commands = toolbox.commands(empty_program("python"), sandbox)
     assert commands.compile is not None
-    assert commands.binds(commands.compile) == commands.caches
-    assert commands.caches != ()
+    assert commands.binds(commands.compile) == commands.caches != ()
     assert commands.binds(commands.run) == ()
 
 
-def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(sandbox, toolbox, tmp_path, monkeypatch):
-    require("cpp", sandbox, toolbox)
-    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(sandbox, toolbox, caches):
     outcomes, warm, programs = [], [], []
     for body in ["assert(v.size() == 1);"] * 3 + ["assert(v.empty());"]:
         nonce = Nonce.draw()
@@ -121,15 +104,13 @@ def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(sandbox
         )
         programs.append(Program("cpp", source, nonce))
         outcomes.append(judge(programs[-1], sandbox, toolbox).outcome)
-        warm.append(len(list(tmp_path.glob("judge/cpp-*/prelude.h.gch"))))
+        warm.append(len(list(caches.glob("judge/cpp-*/prelude.h.gch"))))
     assert outcomes == [Outcome.passed] * 3 + [Outcome.wrong_answer]
     assert warm == [0, 0, 1, 1]
     assert "-include" in toolbox.commands(programs[-1], sandbox).compile
 
 
-def test_header_that_cannot_be_compiled_ahead_is_left_to_the_program(sandbox, toolbox, tmp_path, monkeypatch):
-    require("cpp", sandbox, toolbox)
-    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+def test_header_that_cannot_be_compiled_ahead_is_left_to_the_program(sandbox, toolbox, caches):
     program = Program("cpp", "#include <not/there.h>\nint main() {}\n", Nonce.draw())
     assert [judge(program, sandbox, toolbox).outcome for _ in range(4)] == [Outcome.compile_error] * 4
 
@@ -161,7 +142,6 @@ def go_program(imports: str = "", more: str = "") -> Program:
 
 
 def test_go_tests_run_in_their_order_under_the_programs_own_main(sandbox, toolbox):
-    require("go", sandbox, toolbox)
     judgement = judge(go_program(), sandbox, toolbox)
     assert judgement.outcome == Outcome.passed
     assert judgement.output.splitlines()[:2] == ["first", "second"]
@@ -181,24 +161,17 @@ def test_go_tests_run_in_their_order_under_the_programs_own_main(sandbox, toolbo
 def test_go_programs_that_the_go_command_would_refuse_or_that_read_files_do_not_compile(
     imports, more, sandbox, toolbox
 ):
-    require("go", sandbox, toolbox)
     assert judge(go_program(imports, more), sandbox, toolbox).outcome == Outcome.compile_error
 
 
-@pytest.mark.parametrize(
-    ("language", "source"),
-    [
-        (
-            "cpp",
-            '#include <cstdio>\nconst char text[] = {\n#include "/dev/stdin"\n0};\nint main() { std::puts(text); }\n',
-        ),
-        ("rust", 'fn main() {\n    print!("{}", include_str!("/dev/stdin"));\n}\n'),
-    ],
-    ids=["cpp", "rust"],
-)
-def test_compiler_reads_the_source_only_once(language, source, sandbox, toolbox):
-    require(language, sandbox, toolbox)
-    judgement = judge(Program(language, source, Nonce.draw()), sandbox, toolbox)
+INCLUDES_ITSELF = {
+    "cpp": '#include <cstdio>\nconst char text[] = {\n#include "/dev/stdin"\n0};\nint main() { std::puts(text); }\n',
+    "rust": 'fn main() {\n    print!("{}", include_str!("/dev/stdin"));\n}\n',
+}
+
+
+@pytest.mark.parametrize("language", INCLUDES_ITSELF)
+def test_compiler_reads_the_source_only_once(language, sandbox, toolbox):
+    judgement = judge(Program(language, INCLUDES_ITSELF[language], Nonce.draw()), sandbox, toolbox)
     refused = judgement.outcome == Outcome.compile_error
-    found_nothing = judgement.outcome == Outcome.tests_not_completed and not judgement.output.strip()
-    assert refused or found_nothing
+    assert refused or (judgement.outcome == Outcome.tests_not_completed and not judgement.output.strip())

@@ -13,25 +13,18 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives user i
 
 
 @root_only
-def test_workers_have_different_users_none_of_them_root():
-    one, other = WorkerUid(), WorkerUid()
-    assert one.uid != other.uid
-    assert 0 not in (one.uid, other.uid)
-    one.close()
-    other.close()
-
-
-@root_only
-def test_a_user_id_is_taken_until_it_is_closed(monkeypatch):
+def test_a_user_id_is_taken_until_it_is_closed_and_never_that_of_root(monkeypatch):
     monkeypatch.setattr(worker_uid, "_FIRST_UID", 58_900)
-    monkeypatch.setattr(worker_uid, "_NUM_UIDS", 1)
-    one = WorkerUid()
+    monkeypatch.setattr(worker_uid, "_NUM_UIDS", 2)
+    one, other = WorkerUid(), WorkerUid()
+    assert (one.uid, other.uid) == (58_900, 58_901)
     with pytest.raises(ConfigError, match="user ids"):
         WorkerUid()
     one.close()
     again = WorkerUid()
-    assert again.uid == one.uid == 58_900
+    assert again.uid == 58_900
     again.close()
+    other.close()
 
 
 @root_only

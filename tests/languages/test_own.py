@@ -1,17 +1,24 @@
-"""A language that a recipe adds: corpus, bits per byte, tables, plots and model card know it like any other."""
+"""A language that a recipe adds: corpus, scores, tables, plots, model card and judge know it like any other."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.corpus import build_corpus, read_documents
 from multipl_moe.errors import ConfigError
+from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import score_languages
+from multipl_moe.eval.references import check_references, prepare_reference_set
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.export.model_card import measured_rows
+from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.own import add_languages
+from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.corpus_tables import corpus_table
 from multipl_moe.report.plots import gain_plot
@@ -77,9 +84,9 @@ def test_an_added_language_is_read_trained_on_measured_and_shown(recipe: Recipe,
 
 def test_an_entry_survives_the_saved_recipe_and_a_budget_of_null_too(recipe: Recipe, tmp_path: Path):
     corpus = recipe.corpus.model_copy(update={"max_bytes_per_language": None})
-    recipe = recipe.model_copy(update={"corpus": corpus})
-    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
-    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+    for entry in (recipe.model_copy(update={"corpus": corpus}), load_recipe(ROOT / "recipes" / "lua.yaml")):
+        (tmp_path / "recipe.yaml").write_text(entry.to_yaml())
+        assert load_recipe(tmp_path / "recipe.yaml") == entry
 
 
 def test_natural_languages_of_ones_own_do_not_count_in_means():
@@ -114,3 +121,47 @@ def test_the_documented_recipes_are_valid():
     company = load_recipe(ROOT / "recipes" / "company-language.yaml")
     assert company.learn[0] in company.own_languages
     assert load_recipe(ROOT / "recipes" / "lua.yaml").language_table["lua"].title == "Lua"
+
+
+@pytest.fixture
+def tables():
+    """The tables of this process, without the example's language afterwards."""
+    yield
+    for table in (TOOLCHAINS, HARNESSES):
+        table.pop("lua", None)
+
+
+def lua() -> dict:
+    return yaml.safe_load((ROOT / "recipes" / "lua.yaml").read_text())
+
+
+def test_the_documented_example_judges_its_references(bubblewrap, tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    recipe = load_recipe(Path("recipes/lua.yaml"))
+    metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), tmp_path, EvalOptions())
+    cell = metrics["languages"]["lua"]["benchmarks"]["lua"]
+    assert (cell["tasks"], cell["outcomes"]["passed"], metrics["flags"], metrics["not_scored"]) == (2, 2, {}, {})
+    broken = [json.loads(line) for line in (tmp_path / "broken" / "results.jsonl").read_text().splitlines()]
+    assert {line["outcome"] for line in broken} == {"runtime_error"}
+
+
+def test_what_is_wrong_with_a_toolchain_or_harness_is_told():
+    values = lua()
+    entry = values["own_languages"]["lua"]
+    entry["toolchain"]["runs"] = entry["toolchain"].pop("run")
+    with pytest.raises(ConfigError, match=r"own_languages\.lua\.toolchain: unknown key runs; known keys: executables"):
+        validate_recipe(values)
+    entry["toolchain"]["run"] = entry["toolchain"].pop("runs")
+    del entry["harness"]["ending"]
+    with pytest.raises(ConfigError, match=r"own_languages\.lua\.harness"):
+        validate_recipe(values)
+
+
+def test_another_entry_under_a_name_of_this_process_is_refused(tables):
+    recipe = load_recipe(ROOT / "recipes" / "lua.yaml")
+    add_languages(recipe.own_languages)
+    add_languages(recipe.own_languages)
+    values = lua()
+    values["own_languages"]["lua"]["harness"]["comment"] = "#"
+    with pytest.raises(ConfigError, match=r"own_languages\.lua: there is a language of that name already"):
+        add_languages(validate_recipe(values).own_languages)

@@ -39,13 +39,13 @@ def test_a_docstring_is_a_literal():
     ],
 )
 def test_the_end_of_a_body_is_after_its_own_brace(completion, left):
-    end = body_end("int f(int x) {\n", completion, "cpp")
+    end = body_end(completion, "cpp")
     assert end is not None
     assert completion[end:] == left
 
 
 def test_an_open_body_has_no_end():
-    assert body_end("class A { int f() {\n", "  return 1;\n", "java") is None
+    assert body_end("  return 1;\n", "java") is None
 
 
 @pytest.fixture(params=["small_bench", pytest.param("bench", marks=pytest.mark.third_party)])

@@ -1,17 +1,14 @@
 """A judge for the programs that forms make."""
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from multipl_moe.errors import UserError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement
-from multipl_moe.judge.program import Program
 from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
 from tests.problems.samples import problems
@@ -24,28 +21,8 @@ def samples(tmp_path_factory) -> dict[str, Problem]:
 
 
 @pytest.fixture(scope="session")
-def _open_sandbox() -> Iterator[tuple[Sandbox, Toolbox]]:
-    if not Sandbox.available() and "CI" not in os.environ:
-        pytest.skip("bubblewrap is not installed (Debian: apt install bubblewrap)")
-    with Sandbox() as sandbox:
-        yield sandbox, Toolbox()
-
-
-@pytest.fixture
-def judged(_open_sandbox) -> Callable[[Problem, str], Judgement]:
+def judged(bubblewrap) -> Iterator[Callable[[Problem, str], Judgement]]:
     """Judges a completion of a problem."""
-
-    def judged(problem: Problem, completion: str) -> Judgement:
-        return judge_program(program_of(problem, completion, Nonce.draw()), *_open_sandbox)
-
-    return judged
-
-
-def judge_program(program: Program, sandbox: Sandbox, toolbox: Toolbox) -> Judgement:
-    try:
-        toolbox.installed(program.language, sandbox)
-    except UserError as missing:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(missing))
-    return judge(program, sandbox, toolbox)
+    toolbox = Toolbox()
+    with Sandbox() as sandbox:
+        yield lambda problem, completion: judge(program_of(problem, completion, Nonce.draw()), sandbox, toolbox)

@@ -2,27 +2,21 @@
 
 import gzip
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.multipl_e import LANGUAGES
 from multipl_moe.problems.problem import Problem
 
-FORGED = "nonce 1234567890123456789"
-WORDS = f"OK 1 passed PASS {FORGED}"
+WORDS = "OK 1 passed PASS nonce 1234567890123456789"
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A problem and completions: right, wrong, one that ends the program well before the tests, and one that prints
-    success words and does so too."""
+class Sample(NamedTuple):
+    """Completions: right, wrong, and one that prints success words and ends the program well before the tests."""
 
-    name: str
-    problem: Problem
     right: str
     wrong: str
-    early: str
     forged: str
 
 
@@ -261,18 +255,17 @@ def problems(folder: Path) -> list[Problem]:
 
 
 def sample(problem: Problem) -> Sample:
-    """The problem with its completions."""
+    """Completions of the problem."""
     right, wrong, leave, say = _BODIES[problem.language]
+    head = "" if problem.prompt.endswith("\n") else "\n"
     end = ""
     if problem.form == "mbpp":
-        right, wrong, leave, say = (f"def twice(n):\n{body}" for body in (right, wrong, leave, say))
+        head = "def twice(n):\n"
     if problem.form == "multipl_e" and problem.language == "ruby":
         end = "\nend"
     if problem.form == "multipl_e" and problem.language == "go":
         leave, end = _GO_LEAVING.format(""), "\n}\n"
     if problem.form == "mbxp" and problem.language == "go":
-        leave, say = _GO_LEAVING.format("nonce"), say.replace("fmt", "harnessfmt")
-    if not problem.prompt.endswith("\n"):
-        right, wrong, leave, say = (f"\n{body}" for body in (right, wrong, leave, say))
-    forged = say.format(WORDS) + "\n" + leave.removeprefix("def twice(n):\n").removeprefix("\n")
-    return Sample(f"{problem.form}-{problem.language}", problem, right + end, wrong + end, leave + end, forged + end)
+        leave, say = _GO_LEAVING.format("harness"), say.replace("fmt", "harnessfmt")
+    forged = say.format(WORDS) + "\n" + leave
+    return Sample(*(f"{head}{body}{end}" for body in (right, wrong, forged)))

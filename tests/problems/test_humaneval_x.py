@@ -3,11 +3,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.forms import program_of
-from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.humaneval_x import read_humaneval_x
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, cut_at_stop
 from tests.problems.samples import HUMANEVAL_X, write_rows
 
 _OWN = 2  # problems a language in the project's own files

@@ -18,8 +18,10 @@ def test_every_format_gives_the_same_rows(tmp_path):
         file.write(lines)
     (tmp_path / "c.json").write_text(json.dumps(ROWS))
     pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "d.parquet")
-    found = [list(read_rows(file)) for file in files_of(tmp_path)]
-    assert found == [[(1, ROWS[0]), (2, ROWS[1])]] * 4
+    files = files_of(tmp_path)
+    words = ["line", "line", "row", "row"]
+    expected = [(f"{f}, {word} {i + 1}", ROWS[i]) for f, word in zip(files, words, strict=True) for i in range(2)]
+    assert list(read_rows(files)) == expected
 
 
 @pytest.mark.parametrize(
@@ -37,12 +39,12 @@ def test_a_broken_file_is_told_with_its_name_and_line(tmp_path, name, content, m
     file = tmp_path / name
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=message) as error:
-        list(read_rows(file))
+        list(read_rows([file]))
     assert str(file) in str(error.value)
 
 
 def test_what_is_missing_is_told(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
-        list(read_rows(tmp_path / "a.jsonl"))
+        list(read_rows([tmp_path / "a.jsonl"]))
     with pytest.raises(ConfigError, match="holds no file"):
         files_of(tmp_path)

@@ -1,9 +1,122 @@
+"""The starter set: files cut into problems, the same in all languages; solutions pass and broken ones do not."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
 import pytest
 
+import multipl_moe.problems
 from multipl_moe.errors import ConfigError
+from multipl_moe.judge.outcome import Judgement, Outcome
+from multipl_moe.judge.scoring import Task, judge_all
+from multipl_moe.judge.toolbox import Toolbox
+from multipl_moe.languages.program import Nonce
+from multipl_moe.problems.forms import broken_reference, program_of
+from multipl_moe.problems.problem import Problem, cut_at_stop
 from multipl_moe.problems.starter_set import read_starter
 
+_FOLDER = Path(multipl_moe.problems.__file__).parent / "starter"
+_LANGUAGES = ("cpp", "go", "java", "python", "ruby", "rust")
+_CHECK = {
+    "cpp": r"^    assert\(",
+    "go": r"^\t\t\{.+\},$",
+    "java": r"^        assert ",
+    "python": r"^assert ",
+    "ruby": r"^assert_equal\(",
+    "rust": r"^    assert(?:_eq)?!\(",
+}
+_FEW_STEP = 10  # every tenth solution is judged in each run of the tests, the others in long ones
+_TOOLBOX = Toolbox()
 GOOD = "fn f(n: i64) -> i64 {\n// --- solution\n    n\n}\n// --- tests\nfn tests() {}\n"
+
+
+@pytest.fixture(scope="module")
+def problems() -> dict[str, list[Problem]]:
+    by_language = defaultdict(list)
+    for problem in read_starter():
+        by_language[problem.language].append(problem)
+    return by_language
+
+
+def test_all_languages_hold_the_same_problems(problems):
+    names = {language: [problem.id for problem in problems[language]] for language in _LANGUAGES}
+    assert sorted(problems) == list(_LANGUAGES)
+    assert all(found == names["python"] for found in names.values())
+    assert len(names["python"]) >= 25
+    assert names["python"] == (_FOLDER / "order.txt").read_text().split()
+
+
+def test_every_file_is_read(problems):
+    files = [path for path in _FOLDER.glob("*/*") if "__pycache__" not in path.parts]
+    assert len(files) == sum(map(len, problems.values()))
+
+
+def test_the_same_problem_is_one_cluster(problems):
+    clusters = Counter(problem.cluster for found in problems.values() for problem in found)
+    assert set(clusters.values()) == {len(_LANGUAGES)}
+    assert len(clusters) == len(problems["python"])
+
+
+@pytest.mark.parametrize("language", _LANGUAGES)
+def test_tests_are_as_many_in_each_language_and_at_least_four(problems, language):
+    def checks(of: str) -> dict[str, int]:
+        return {problem.id: len(re.findall(_CHECK[of], problem.tests, re.MULTILINE)) for problem in problems[of]}
+
+    assert checks(language) == checks("python")
+    assert min(checks(language).values()) >= 4
+
+
+@pytest.mark.parametrize("language", _LANGUAGES)
+def test_prompts_are_whole_lines_with_an_example(problems, language):
+    for problem in problems[language]:
+        name = f"{problem.entry_point}("
+        assert problem.prompt.endswith("\n")
+        assert problem.prompt.count(name) + problem.prompt.count(name.replace("(", "?(")) >= 2, problem.key
+
+
+def test_solutions_end_where_a_completion_is_cut(problems):
+    posed = [problem for found in problems.values() for problem in found]
+    assert all(problem.reference for problem in posed)
+    assert [problem.key for problem in posed if cut_at_stop(problem.reference, problem.stop) != problem.reference] == []
+
+
+def test_the_list_in_the_readme_is_complete(problems):
+    page = (_FOLDER / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?:trivial|easy|medium|hard) \| (.*?) \|", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(problem.id for problem in problems["python"])
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("language", _LANGUAGES)
+def test_all_other_solutions_pass(problems, language):
+    others = [problem for index, problem in enumerate(problems[language]) if index % _FEW_STEP]
+    assert _unexpected([(problem, problem.reference) for problem in others], {Outcome.passed}) == {}
+
+
+@pytest.mark.parametrize("language", _LANGUAGES)
+def test_solutions_pass_and_broken_ones_fail(problems, language):
+    few = problems[language][::_FEW_STEP]
+    failed = {Outcome.runtime_error, Outcome.wrong_answer}
+    assert _unexpected([(problem, problem.reference) for problem in few], {Outcome.passed}) == {}
+    assert _unexpected([(problem, broken_reference(problem)) for problem in few], failed) == {}
+
+
+def _unexpected(
+    completions: Iterable[tuple[Problem, str | None]], expected: Collection[Outcome]
+) -> dict[str, Judgement]:
+    """Judgements that are not the expected ones."""
+
+    def task(problem: Problem, completion: str | None) -> Task:
+        assert completion is not None
+        return Task(problem.key, lambda: program_of(problem, completion, Nonce.draw()))
+
+    found: dict[str, Judgement] = {}
+    tasks = [task(*posed) for posed in completions]
+    judge_all(tasks, on_result=lambda task, judgement: found.update({task.key: judgement}), toolbox=_TOOLBOX)
+    assert found
+    return {key: judgement for key, judgement in found.items() if judgement.outcome not in expected}
 
 
 def write(folder, name, text):

@@ -13,7 +13,7 @@ from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCrite
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from multipl_moe.codegen.completer import Completion, Finish
-from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.problems.problem import cut_at_stop
 
 
 class Row:

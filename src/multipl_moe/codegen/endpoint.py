@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.forms.stops import cut_at_stop
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, cut_at_stop
 from multipl_moe.recipe.codegen import CodegenSection
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.codegen.generation import digests_of, require_distinct
 from multipl_moe.codegen.samples import Origin, SamplesFile
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.forms.stops import cut_at_stop
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, cut_at_stop
 
 _ID_FIELDS = ("key", "task_id", "name", "id", "problem_id")
 _TEXT_FIELDS = ("completion", "completions", "generation", "generations", "solution", "solutions")

@@ -9,8 +9,8 @@ from typing import Any
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge.preflight import LanguageCheck, preflight
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.nonce import Nonce
 from multipl_moe.languages.own import add_languages
+from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.forms import program_of, tests_run
 from multipl_moe.problems.problem import Problem

@@ -10,7 +10,7 @@ from multipl_moe.codegen.completer import Completion, SampleKey
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.scoring import Task, judge_all
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
 from multipl_moe.runs.journal import append_to_journal, read_journal, write_journal

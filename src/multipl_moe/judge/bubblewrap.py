@@ -1,16 +1,19 @@
-"""The command line of bubblewrap for the sandbox."""
+"""The command line of bubblewrap for the sandbox, and the bind mounts of what its user could not reach."""
 
+import os
+import shlex
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-
-from multipl_moe.judge.bind_mounts import BindMounts
 
 INSIDE = "/program"
 SCRATCH = "/scratch"
 
-_SYSTEM = ("/usr",)
+_OTHERS_ENTER = 0o001
 _SYSTEM_OR_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_SETTINGS = (
+_SYSTEM = (
+    "/usr",
     "/etc/alternatives",
     "/etc/ld.so.cache",
     "/etc/ld.so.conf",
@@ -18,11 +21,62 @@ _SETTINGS = (
     "/etc/localtime",
     "/etc/ssl",
 )
-_SETTINGS_PATTERN = "java-*"
+_JAVA_SETTINGS = "java-*"
 _ISOLATION = (
     *("--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"),
     *("--hostname", "sandbox", "--new-session", "--die-with-parent", "--as-pid-1"),
 )
+
+
+class BindMounts(ExitStack):
+    """Paths as the sandbox's user can reach them; a context manager, to be left when the sandbox has ended.
+
+    A path below a folder that not everybody may enter, such as the home of root, is mounted a second time, in a mount
+    namespace of its own that nobody else sees and that ends with the command. Only root can do that, and only root
+    needs it: everyone else runs the sandbox as himself.
+
+    Args:
+        other_user: whether the sandbox's user is another than this process's.
+    """
+
+    def __init__(self, other_user: bool):
+        super().__init__()
+        self._other_user = other_user
+        self._mounts: list[tuple[Path, Path]] = []
+        self._folder: Path | None = None
+
+    def reach(self, path: Path) -> str:
+        """The path by which the sandbox's user reaches `path`."""
+        if not self._other_user or all_may_enter(path):
+            return str(path)
+        if self._folder is None:
+            made = tempfile.TemporaryDirectory(prefix="multipl-moe-mounts-", ignore_cleanup_errors=True)
+            self._folder = Path(self.enter_context(made))
+            self._folder.chmod(0o711)
+        mount_point = self._folder / str(len(self._mounts))
+        if path.is_dir():
+            mount_point.mkdir()
+        else:
+            mount_point.touch()
+        self._mounts.append((path, mount_point))
+        return str(mount_point)
+
+    def arguments(self) -> list[str]:
+        """The words that, before a command, run it where the paths are mounted."""
+        if not self._mounts:
+            return []
+        steps = [f"mount --bind {shlex.quote(str(path))} {shlex.quote(str(point))}" for path, point in self._mounts]
+        script = " && ".join([*steps, 'exec "$@"'])
+        return ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", script, "sh"]
+
+
+def all_may_enter(path: Path) -> bool:
+    """Whether every user may enter all folders above a path, as far as they are there."""
+    for parent in Path(os.path.realpath(path)).parents:
+        with suppress(OSError):
+            if not parent.stat().st_mode & _OTHERS_ENTER:
+                return False
+    return True
 
 
 def bind_arguments(
@@ -67,7 +121,6 @@ def _system() -> list[str]:
             arguments += ["--symlink", str(path.readlink()), name]
         elif path.is_dir():
             arguments += ["--ro-bind", name, name]
-    settings = [*_SYSTEM, *_SETTINGS, *map(str, sorted(Path("/etc").glob(_SETTINGS_PATTERN)))]
-    for name in settings:
+    for name in (*_SYSTEM, *map(str, sorted(Path("/etc").glob(_JAVA_SETTINGS)))):
         arguments += ["--ro-bind-try", name, name]
     return arguments

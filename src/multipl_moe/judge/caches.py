@@ -12,18 +12,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.bind_mounts import all_may_enter
+from multipl_moe.judge.bubblewrap import all_may_enter
 from multipl_moe.languages.toolchain import Cache
 from multipl_moe.system.cache_folder import cache_folder, cache_lock
 from multipl_moe.system.staging import staged_folder
 
-_READABLE_BY_ALL = 0o444
-_ENTERED_BY_ALL = 0o555
-_OWNER_WRITES = 0o200
+_READABLE_BY_ALL = 0o644
+_ENTERED_BY_ALL = 0o755
 _KEY_CHARACTERS = 16
 
 
-def place_of(cache: Cache, facts: Mapping[str, str], *, for_others: bool = False) -> Path:
+def cache_path(cache: Cache, facts: Mapping[str, str], *, for_others: bool = False) -> Path:
     """The cache's folder, whether it is made or not.
 
     Args:
@@ -36,10 +35,9 @@ def place_of(cache: Cache, facts: Mapping[str, str], *, for_others: bool = False
         ConfigError: somebody else has put something in that place.
     """
     content = json.dumps([cache.commands, dict(cache.files), dict(facts)], sort_keys=True)
-    key = hashlib.sha256(content.encode()).hexdigest()[:_KEY_CHARACTERS]
-    usual = cache_folder() / "judge"
-    name = f"{cache.name}-{key}"
-    return _shared_folder() / name if for_others and not all_may_enter(usual / name) else usual / name
+    name = f"{cache.name}-{hashlib.sha256(content.encode()).hexdigest()[:_KEY_CHARACTERS]}"
+    usual = cache_folder() / "judge" / name
+    return _shared_folder() / name if for_others and not all_may_enter(usual) else usual
 
 
 def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
@@ -47,7 +45,7 @@ def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
 
     Args:
         cache: what to make.
-        folder: its place.
+        folder: its path.
         fill: runs the cache's commands in the folder it is given; whatever it raises leaves no folder behind.
 
     Raises:
@@ -68,14 +66,14 @@ def make(cache: Cache, folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def is_made(folder: Path) -> bool:
-    """Whether a cache is in its place; what this process may not look at is not."""
+    """Whether a cache is there; what this process may not look at is not."""
     return os.path.isdir(folder)  # noqa: PTH112 (Path.is_dir raises where it may not look)
 
 
 def _shared_folder() -> Path:
     """A folder below the one for temporary files; there it might be anybody's."""
     folder = Path(tempfile.gettempdir()) / f"multipl-moe-{os.geteuid()}"
-    folder.mkdir(mode=_OWNER_WRITES | _ENTERED_BY_ALL, exist_ok=True)
+    folder.mkdir(mode=_ENTERED_BY_ALL, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
         raise ConfigError(f"caches: {folder} belongs to somebody else; remove it, or set MULTIPL_MOE_CACHE")
     return folder
@@ -88,4 +86,4 @@ def _open_to_readers(folder: Path) -> None:
             continue
         if os.geteuid() == 0:
             os.chown(path, 0, 0)
-        path.chmod(_OWNER_WRITES | (_ENTERED_BY_ALL if path.is_dir() or os.access(path, os.X_OK) else _READABLE_BY_ALL))
+        path.chmod(_ENTERED_BY_ALL if path.is_dir() or os.access(path, os.X_OK) else _READABLE_BY_ALL)

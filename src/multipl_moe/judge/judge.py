@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program
 from multipl_moe.judge.sandbox import Finished, Sandbox
 from multipl_moe.judge.toolbox import Commands, Toolbox
-from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.languages.toolchain import Limits
 
 _SHOWN_BYTES = 4096
 _OUT_OF_MEMORY = re.compile(
@@ -24,6 +23,7 @@ _OUT_OF_MEMORY = re.compile(
 _KILLED_PART = re.compile(r"Killed signal terminated program|terminated with signal 9|^signal: killed$", re.MULTILINE)
 _NOT_EXECUTABLE = {126, 127}
 _BUSY_SHARE = 0.9
+_STOPPED = {"wall": Outcome.timeout, "memory": Outcome.memory_limit, "output": Outcome.output_limit}
 
 
 def judge(
@@ -51,7 +51,7 @@ def judge(
     with sandbox.new_folder() as folder:
         compiled = None
         if commands.compile:
-            compiled = _compile(program, commands, folder, sandbox, compile_limits)
+            compiled = _compile(program, commands, commands.compile, folder, sandbox, compile_limits)
             outcome = _outcome_of_compilation(compiled)
             if outcome:
                 doubtful = outcome == Outcome.harness_error or _compiler_was_killed(compiled)
@@ -61,46 +61,46 @@ def judge(
             _in(sandbox.seen_as(folder), commands.run),
             limits=limits,
             folder=folder,
-            stdin=b"" if commands.compile else program.source.encode(errors="surrogateescape"),
+            stdin=b"" if commands.compile else _encoded(program),
             read_only_binds=commands.binds(commands.run),
             environment=toolchain.environment,
         )
         outcome = _outcome_of_run(finished, program.nonce, toolchain.failed_assertion)
         ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
-        if ended_badly and commands.check and not _parses(program, commands, sandbox):
+        if ended_badly and commands.check and not _parses(program, commands, commands.check, sandbox):
             return _judgement(Outcome.compile_error, "compile", finished, None)
     return _judgement(outcome, "run", compiled, finished, doubtful=_is_doubtful(finished, limits))
 
 
-def _compile(program: Program, commands: Commands, folder: Path, sandbox: Sandbox, limits: Limits) -> Finished:
+def _compile(
+    program: Program, commands: Commands, command: tuple[str, ...], folder: Path, sandbox: Sandbox, limits: Limits
+) -> Finished:
     """Run the compiler; the source is gone afterwards."""
-    assert commands.compile
-    source = program.source.encode(errors="surrogateescape")
-    if commands.source:
-        (folder / commands.source).write_bytes(source)
+    source = folder / commands.source if commands.source else None
+    if source:
+        source.write_bytes(_encoded(program))
     finished = sandbox.run(
-        _in(sandbox.seen_as(folder), commands.compile),
+        _in(sandbox.seen_as(folder), command),
         limits=limits,
         folder=folder,
         writable=True,
-        stdin=b"" if commands.source else source,
-        read_only_binds=commands.binds(commands.compile),
+        stdin=b"" if source else _encoded(program),
+        read_only_binds=commands.binds(command),
         environment=commands.toolchain.environment,
     )
-    if commands.source:
-        (folder / commands.source).unlink(missing_ok=True)
+    if source:
+        source.unlink(missing_ok=True)
     return finished
 
 
-def _parses(program: Program, commands: Commands, sandbox: Sandbox) -> bool:
+def _parses(program: Program, commands: Commands, command: tuple[str, ...], sandbox: Sandbox) -> bool:
     """Whether an interpreter accepts the program as such; it says so within the compiler's limits or not at all."""
-    assert commands.check
     toolchain = commands.toolchain
     finished = sandbox.run(
-        commands.check,
+        command,
         limits=replace(toolchain.compile_limits, output_bytes=toolchain.run_limits.output_bytes),
-        stdin=program.source.encode(errors="surrogateescape"),
-        read_only_binds=commands.binds(commands.check),
+        stdin=_encoded(program),
+        read_only_binds=commands.binds(command),
         environment=toolchain.environment,
     )
     return finished.stopped_by is not None or finished.exit_code == 0
@@ -108,13 +108,9 @@ def _parses(program: Program, commands: Commands, sandbox: Sandbox) -> bool:
 
 def _outcome_of_compilation(finished: Finished) -> Outcome | None:
     """What a failed compilation means, None if there is a program to run."""
-    match finished.stopped_by:
-        case "wall":
-            return Outcome.compile_timeout
-        case "memory":
-            return Outcome.memory_limit
-        case "output":
-            return Outcome.output_limit
+    if finished.stopped_by:
+        outcome = _STOPPED[finished.stopped_by]
+        return Outcome.compile_timeout if outcome == Outcome.timeout else outcome
     if finished.exit_code == 0:
         return None
     if finished.exit_code in _NOT_EXECUTABLE:
@@ -125,20 +121,13 @@ def _outcome_of_compilation(finished: Finished) -> Outcome | None:
 
 def _outcome_of_run(finished: Finished, nonce: Nonce, failed_assertion: str) -> Outcome:
     """What the end of a program means; to pass it must end well, and its last line must be the nonce, printed once."""
-    match finished.stopped_by:
-        case "wall":
-            return Outcome.timeout
-        case "memory":
-            return Outcome.memory_limit
-        case "output":
-            return Outcome.output_limit
+    if finished.stopped_by:
+        return _STOPPED[finished.stopped_by]
     if finished.exit_code == 0:
-        is_complete = finished.stdout.rstrip().splitlines()[-1:] == [nonce.text.encode()]
-        return (
-            Outcome.passed
-            if is_complete and finished.stdout.count(nonce.text.encode()) == 1
-            else Outcome.tests_not_completed
-        )
+        expected = nonce.text.encode()
+        is_last = finished.stdout.rstrip().splitlines()[-1:] == [expected]
+        is_complete = is_last and finished.stdout.count(expected) == 1
+        return Outcome.passed if is_complete else Outcome.tests_not_completed
     if _ran_out_of_memory(finished) or _was_killed(finished):
         return Outcome.memory_limit
     said = (finished.stdout + b"\n" + finished.stderr).decode(errors="replace")
@@ -178,17 +167,20 @@ def _is_doubtful(finished: Finished, limits: Limits) -> bool:
 def _judgement(
     outcome: Outcome, stage: str, compiled: Finished | None, finished: Finished | None, *, doubtful: bool = False
 ) -> Judgement:
-    last = finished or compiled
-    assert last
+    stages = [part for part in (compiled, finished) if part]
     return Judgement(
         outcome,
         stage,
-        output=_tail(last),
+        output=_tail(stages[-1]),
         compile_s=compiled.wall_s if compiled else 0.0,
         run_s=finished.wall_s if finished else 0.0,
-        peak_bytes=max(part.peak_bytes for part in (compiled, finished) if part),
+        peak_bytes=max(part.peak_bytes for part in stages),
         doubtful=doubtful,
     )
+
+
+def _encoded(program: Program) -> bytes:
+    return program.source.encode(errors="surrogateescape")
 
 
 def _in(folder: str, command: tuple[str, ...]) -> list[str]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from multipl_moe.errors import UserError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program
 from multipl_moe.judge.sandbox import Sandbox, SandboxError
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce, Program
 
 _SHOWN_CHARACTERS = 200
 
@@ -20,13 +19,11 @@ class LanguageCheck:
     """Whether programs of a language can be judged on this machine.
 
     Attributes:
-        found: whether its toolchain is there.
-        version: what the toolchain says of itself, "" if it is not there.
+        version: what the toolchain says of itself, "" if there is none.
         seconds: what the check took, with whatever had to be compiled once for all programs.
         problem: why the language cannot be judged, with the remedy; None if all is well.
     """
 
-    found: bool
     version: str
     seconds: float
     problem: str | None
@@ -52,18 +49,18 @@ def preflight(
     """
     toolbox = toolbox or Toolbox()
     with Sandbox(unsafe=unsafe) as sandbox:
-        return {language: _check(language, (wants or {}).get(language, ()), sandbox, toolbox) for language in languages}
+        return {name: _check(name, tuple((wants or {}).get(name, ())), sandbox, toolbox) for name in languages}
 
 
-def _check(language: str, wants: Iterable[str], sandbox: Sandbox, toolbox: Toolbox) -> LanguageCheck:
+def _check(language: str, wants: tuple[str, ...], sandbox: Sandbox, toolbox: Toolbox) -> LanguageCheck:
     started = time.monotonic()
     version, problem = "", None
     try:
         version = toolbox.installed(language, sandbox).version
-        problem = _first_surprise(language, tuple(wants), sandbox, toolbox)
+        problem = _first_surprise(language, wants, sandbox, toolbox)
     except (UserError, SandboxError) as error:
         problem = str(error)
-    return LanguageCheck(bool(version), version, time.monotonic() - started, problem)
+    return LanguageCheck(version, time.monotonic() - started, problem)
 
 
 def _first_surprise(language: str, wants: tuple[str, ...], sandbox: Sandbox, toolbox: Toolbox) -> str | None:

@@ -1,19 +1,21 @@
-"""Starting the outermost process of a command, and ending it with all that it started."""
+"""The processes of one command: started, their memory and processor time read from /proc, and all of them ended."""
 
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from multipl_moe.errors import MultiplMoeError
-from multipl_moe.judge.process_tree import children
 from multipl_moe.judge.worker_uid import WorkerUid
 
 _WAIT_S = 10.0
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_KIB = 2**10
+_NS_PER_S = 10**9
 
 
 class SandboxError(MultiplMoeError):
@@ -44,13 +46,41 @@ def start(
         raise SandboxError(f"{words[0]} cannot be started: {error.strerror}") from error
 
 
+def descendants(process_id: int) -> list[int]:
+    """A process and all below it. What runs in a pid namespace cannot leave the tree, daemons included."""
+    found = [process_id]
+    for parent in found:
+        found += _children(parent)
+    return found
+
+
+def memory_bytes(process_ids: Iterable[int], enough: int) -> int:
+    """Memory held by processes together.
+
+    Resident pages are cheap to count but those that processes share are counted for each. Only when that sum exceeds
+    `enough` are shared pages divided among their holders (proportional set size).
+    """
+    process_ids = list(process_ids)
+    resident = sum(map(_resident_bytes, process_ids))
+    return resident if resident <= enough else sum(map(_proportional_bytes, process_ids))
+
+
+def processor_s(process_ids: Iterable[int]) -> tuple[float, float]:
+    """Seconds for which processes had a processor, and those for which they wanted one and did not get it.
+
+    Both are sums over all threads that are there now; 0 where the kernel does not tell.
+    """
+    times = [_scheduled_ns(thread) for process_id in process_ids for thread in _threads(process_id)]
+    return sum(had for had, _ in times) / _NS_PER_S, sum(waited for _, waited in times) / _NS_PER_S
+
+
 def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
     """End the first process inside: with it the kernel ends all others, and bubblewrap waits for that.
 
     Killing bubblewrap itself would leave the first process to be reaped by whoever adopts it.
     """
     if process.poll() is None:
-        inside = children(process.pid)
+        inside = _children(process.pid)
         for child in inside:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
@@ -85,3 +115,43 @@ def _wait_for_user(uid: int) -> None:
         if uids and uids.real == uid and process.info["status"] != psutil.STATUS_ZOMBIE:
             with suppress(psutil.Error):
                 process.wait(_WAIT_S)
+
+
+def _children(process_id: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in _threads(process_id):
+            found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
+
+
+def _threads(process_id: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{process_id}/task").iterdir())
+    except OSError:
+        return []
+
+
+def _scheduled_ns(thread: Path) -> tuple[int, int]:
+    try:
+        had, waited, _ = (thread / "schedstat").read_text().split()
+    except (OSError, ValueError):
+        return 0, 0
+    return int(had), int(waited)
+
+
+def _resident_bytes(process_id: int) -> int:
+    try:
+        return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0
+
+
+def _proportional_bytes(process_id: int) -> int:
+    try:
+        lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
+    except PermissionError:
+        return _resident_bytes(process_id)
+    except OSError:
+        return 0
+    return next(int(line.split()[1]) * _KIB for line in lines if line.startswith("Pss:"))

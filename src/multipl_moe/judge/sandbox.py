@@ -2,7 +2,7 @@
 
 With bubblewrap the command sees /usr, a few files of /etc, an own /proc and /dev, folders in memory that it may
 write, and what is bound for it. It is alone in its namespaces and cannot make new ones; started by root, it runs as
-the user of its worker worker. When its first process ends, the kernel ends all others.
+the user of its worker. When its first process ends, the kernel ends all others.
 """
 
 import json
@@ -16,14 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.bind_mounts import BindMounts
-from multipl_moe.judge.bubblewrap import INSIDE, SCRATCH, bind_arguments, bubblewrap_arguments
+from multipl_moe.judge.bubblewrap import INSIDE, SCRATCH, BindMounts, bind_arguments, bubblewrap_arguments
 from multipl_moe.judge.processes import SandboxError, end_bubblewrap, end_unprotected, start
 from multipl_moe.judge.supervise import Finished, supervise
 from multipl_moe.judge.worker_uid import WorkerUid
-from multipl_moe.languages.limits import Limits
+from multipl_moe.languages.toolchain import Limits
 
-__all__ = ["Finished", "Limits", "Sandbox", "SandboxError"]
+__all__ = ["Finished", "Sandbox", "SandboxError"]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SIGNAL_BASE = 128
@@ -63,7 +62,7 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Give the worker worker back."""
+        """Give the worker's user id back."""
         self._worker.close()
 
     @property
@@ -121,7 +120,7 @@ class Sandbox:
         written = folder if writable else None
         if self.unsafe:
             return self._run_unprotected(command, limits, written, stdin, environment or {})
-        with BindMounts(self._worker.uid is not None) as mounts, os.fdopen(os.memfd_create("status"), "r+b") as status:
+        with BindMounts(self.uid is not None) as mounts, os.fdopen(os.memfd_create("status"), "r+b") as status:
             binds = bind_arguments(mounts, folder=folder, writable=writable, read_only=read_only_binds, overlay=overlay)
             sandbox = bubblewrap_arguments(binds, scratch_bytes=limits.scratch_bytes, status=status.fileno())
             first = ["prlimit", *limits.prlimit_arguments(), "--", "sh", "-c", _FIRST_PROCESS, "sh"]
@@ -159,20 +158,18 @@ class Sandbox:
         stdin: bytes,
         environment: Mapping[str, str],
     ) -> Finished:
-        own = limits.prlimit_arguments(own_user=self._worker.uid is not None)
+        own = limits.prlimit_arguments(own_user=self.uid is not None)
         with self.new_folder() as scratch:
             process = start(
                 [*self._worker.become(), "prlimit", *own, "--", *command],
                 environment=_environment(str(scratch), environment),
                 folder=scratch,
             )
-            return supervise(
-                process,
-                stdin=stdin,
-                limits=limits,
-                written=written,
-                kill=lambda: end_unprotected(process, self._worker),
-            )
+
+            def kill() -> None:
+                end_unprotected(process, self._worker)
+
+            return supervise(process, stdin=stdin, limits=limits, written=written, kill=kill)
 
 
 def _environment(scratch: str, more: Mapping[str, str]) -> dict[str, str]:

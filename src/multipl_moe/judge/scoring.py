@@ -3,16 +3,17 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.program import Program
 from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.limits import Limits
+from multipl_moe.languages.program import Program
+from multipl_moe.languages.toolchain import Limits
 
 _QUEUED_PER_WORKER = 2
 
@@ -59,78 +60,81 @@ def judge_all(
         ConfigError: the sandbox cannot be used here.
     """
     workers = workers or len(os.sched_getaffinity(0))
-    with _Workers(workers, unsafe, toolbox or Toolbox(), limits).open() as pool:
-        done: dict[str, Judgement] = {}
-        waiting: dict[str, list[Task]] = {}
-        running: dict[Future[Judgement], str] = {}
-        doubtful: list[str] = []
+    with _workers(workers, unsafe, toolbox or Toolbox(), limits) as submit:
+        _Scoring(submit, on_result, _QUEUED_PER_WORKER * workers).score(tasks)
 
-        def settle(key: str, judgement: Judgement) -> None:
-            done[key] = judgement
-            for task in waiting.pop(key):
-                on_result(task, judgement)
 
-        def collect() -> None:
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                key, judgement = running.pop(future), future.result()
-                if judgement.doubtful:
-                    doubtful.append(key)
-                else:
-                    settle(key, judgement)
+class _Scoring:
+    """Which programs are done, running and in doubt; at most `max_running` run or wait for a worker."""
 
+    def __init__(
+        self,
+        submit: Callable[[Task], Future[Judgement]],
+        on_result: Callable[[Task, Judgement], None],
+        max_running: int,
+    ):
+        self._submit = submit
+        self._on_result = on_result
+        self._max_running = max_running
+        self._done: dict[str, Judgement] = {}
+        self._waiting: dict[str, list[Task]] = {}
+        self._running: dict[Future[Judgement], str] = {}
+        self._doubtful: list[str] = []
+
+    def score(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
-            if task.key in done:
-                on_result(task, done[task.key])
-            elif task.key in waiting:
-                waiting[task.key].append(task)
+            if task.key in self._done:
+                self._on_result(task, self._done[task.key])
+            elif task.key in self._waiting:
+                self._waiting[task.key].append(task)
             else:
-                waiting[task.key] = [task]
-                running[pool.submit(task)] = task.key
-            while len(running) >= _QUEUED_PER_WORKER * workers:
-                collect()
-        while running:
-            collect()
-        for key in doubtful:
-            settle(key, pool.submit(waiting[key][0]).result())
+                self._waiting[task.key] = [task]
+                self._running[self._submit(task)] = task.key
+            while len(self._running) >= self._max_running:
+                self._collect()
+        while self._running:
+            self._collect()
+        for key in self._doubtful:
+            self._settle(key, self._submit(self._waiting[key][0]).result())
+
+    def _collect(self) -> None:
+        finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            key, judgement = self._running.pop(future), future.result()
+            if judgement.doubtful:
+                self._doubtful.append(key)
+            else:
+                self._settle(key, judgement)
+
+    def _settle(self, key: str, judgement: Judgement) -> None:
+        self._done[key] = judgement
+        for task in self._waiting.pop(key):
+            self._on_result(task, judgement)
 
 
-class _Workers:
-    """Threads with a sandbox each."""
+@contextmanager
+def _workers(
+    number: int, unsafe: bool, toolbox: Toolbox, limits: Limits | None
+) -> Iterator[Callable[[Task], Future[Judgement]]]:
+    """What judges a task in the next thread that is free; each has a sandbox.
 
-    def __init__(self, number: int, unsafe: bool, toolbox: Toolbox, limits: Limits | None):
-        self._number = number
-        self._unsafe = unsafe
-        self._toolbox = toolbox
-        self._limits = limits
-        self._sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
-        self._threads: ThreadPoolExecutor
+    In the end what runs is waited for, and what does not run yet is forgotten.
+    """
+    sandboxes: SimpleQueue[Sandbox] = SimpleQueue()
 
-    @contextmanager
-    def open(self) -> Iterator["_Workers"]:
-        """Start the threads; in the end what runs is waited for, and what does not run yet is forgotten."""
-        sandboxes: list[Sandbox] = []
-        self._threads = ThreadPoolExecutor(self._number, thread_name_prefix="judge")
+    def judge_task(task: Task) -> Judgement:
+        sandbox = sandboxes.get()
         try:
-            for _ in range(self._number):
-                sandboxes.append(Sandbox(unsafe=self._unsafe))
-                self._sandboxes.put(sandboxes[-1])
-            yield self
-        finally:
-            self._threads.shutdown(cancel_futures=True)
-            for sandbox in sandboxes:
-                sandbox.close()
-
-    def submit(self, task: Task) -> "Future[Judgement]":
-        """Judge a task in the next thread that is free."""
-        return self._threads.submit(self._judge, task)
-
-    def _judge(self, task: Task) -> Judgement:
-        sandbox = self._sandboxes.get()
-        try:
-            return judge(task.make_program(), sandbox, self._toolbox, self._limits)
+            return judge(task.make_program(), sandbox, toolbox, limits)
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
             return Judgement(Outcome.harness_error, "compile", said, 0.0, 0.0, 0, doubtful=True)
         finally:
-            self._sandboxes.put(sandbox)
+            sandboxes.put(sandbox)
+
+    with ExitStack() as opened:
+        for _ in range(number):
+            sandboxes.put(opened.enter_context(Sandbox(unsafe=unsafe)))
+        threads = ThreadPoolExecutor(number, thread_name_prefix="judge")
+        opened.callback(threads.shutdown, cancel_futures=True)
+        yield partial(threads.submit, judge_task)

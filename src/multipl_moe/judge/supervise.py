@@ -1,19 +1,21 @@
 """Running one process tree to its end, or to the limit that it exceeds first."""
 
 import os
+import selectors
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 from typing import Literal
 
-from multipl_moe.judge.pipes import Pipes
-from multipl_moe.judge.process_tree import descendants, memory_bytes, processor_s
-from multipl_moe.languages.limits import Limits
+from multipl_moe.judge.processes import descendants, memory_bytes, processor_s
+from multipl_moe.languages.toolchain import Limits
 
 _FIRST_LOOK_S = 0.01
 _LOOK_S = 0.04
+_CHUNK_BYTES = 64 * 2**10
 
 StoppedBy = Literal["wall", "memory", "output"]
 
@@ -45,12 +47,7 @@ class Finished:
 
 
 def supervise(
-    process: Popen[bytes],
-    *,
-    stdin: bytes,
-    limits: Limits,
-    written: Path | None,
-    kill: Callable[[], None],
+    process: Popen[bytes], *, stdin: bytes, limits: Limits, written: Path | None, kill: Callable[[], None]
 ) -> Finished:
     """Serve a process until it ends, and end it when it exceeds a limit.
 
@@ -62,7 +59,7 @@ def supervise(
         kill: ends the process and all below it, returns when none is left; also called when all went well.
     """
     started = time.monotonic()
-    pipes = Pipes(process, stdin, limits.output_bytes)
+    pipes = _Pipes(process, stdin, limits.output_bytes)
     look = started + _FIRST_LOOK_S
     peak_bytes, written_bytes, stopped_by = 0, 0, None
     cpu_s = starved_s = 0.0
@@ -89,17 +86,96 @@ def supervise(
     if stopped_by is None and pipes.overflowed:
         stopped_by = "output"
     code = process.returncode if stopped_by is None else None
-    return Finished(
-        exit_code=code if code is not None and code >= 0 else None,
-        signal=-code if code is not None and code < 0 else None,
-        stdout=pipes.stdout,
-        stderr=pipes.stderr,
-        wall_s=wall_s,
-        peak_bytes=peak_bytes,
-        stopped_by=stopped_by,
-        cpu_s=cpu_s,
-        starved_s=starved_s,
-    )
+    exit_code = code if code is not None and code >= 0 else None
+    signal = -code if code is not None and code < 0 else None
+    return Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by, cpu_s, starved_s)
+
+
+class _Pipes:
+    """Feeds a process its input and collects what it prints, up to a cap, until it has ended.
+
+    The end of the process is seen on its pid descriptor and not by the end of its output: a program may close its
+    output and go on, or leave it to a daemon.
+    """
+
+    def __init__(self, process: Popen[bytes], stdin: bytes, max_bytes: int):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._stdin = process.stdin
+        self._unsent = memoryview(stdin)
+        self._max_bytes = max_bytes
+        self._num_bytes = 0
+        self._collected = {process.stdout: bytearray(), process.stderr: bytearray()}
+        self._selector = selectors.DefaultSelector()
+        for pipe in (self._stdin, *self._collected):
+            os.set_blocking(pipe.fileno(), False)
+        for pipe in self._collected:
+            self._selector.register(pipe, selectors.EVENT_READ)
+        if stdin:
+            self._selector.register(self._stdin, selectors.EVENT_WRITE)
+        else:
+            self._stdin.close()
+        self._end = os.pidfd_open(process.pid)
+        self._selector.register(self._end, selectors.EVENT_READ)
+        self.ended = False
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the process printed more than the cap."""
+        return self._num_bytes > self._max_bytes
+
+    @property
+    def printed(self) -> tuple[bytes, bytes]:
+        """What was printed on standard output and on standard error."""
+        output, errors = self._collected.values()
+        return bytes(output), bytes(errors)
+
+    def wait(self, timeout_s: float) -> None:
+        """Move what can be moved now; return after that, or after `timeout_s` if nothing happens."""
+        for key, _ in self._selector.select(max(timeout_s, 0)):
+            if key.fileobj is self._stdin:
+                self._send()
+            elif key.fd == self._end:
+                self.ended = True
+            else:
+                self._receive(key.fileobj)
+
+    def close(self) -> None:
+        """Collect what is left in the pipes, of which nobody may hold the other end now, and close them."""
+        for pipe in self._collected:
+            while not pipe.closed and not self.overflowed and self._receive(pipe):
+                pass
+        self._selector.close()
+        os.close(self._end)
+        for pipe in (self._stdin, *self._collected):
+            pipe.close()
+
+    def _send(self) -> None:
+        try:
+            self._unsent = self._unsent[os.write(self._stdin.fileno(), self._unsent[:_CHUNK_BYTES]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._unsent = memoryview(b"")
+        if not self._unsent:
+            self._selector.unregister(self._stdin)
+            self._stdin.close()
+
+    def _receive(self, pipe) -> bool:
+        """Read once; False when there is nothing to read."""
+        try:
+            chunk = os.read(pipe.fileno(), _CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            self._selector.unregister(pipe)
+            pipe.close()
+            return False
+        room = max(self._max_bytes - self._num_bytes, 0)
+        self._num_bytes += len(chunk)
+        self._collected[pipe] += chunk[:room]
+        return True
 
 
 def _written_bytes(folder: Path) -> int:
@@ -107,8 +183,6 @@ def _written_bytes(folder: Path) -> int:
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
-            try:
+            with suppress(OSError):
                 total += (Path(parent) / name).lstat().st_size
-            except OSError:
-                continue
     return total

@@ -1,29 +1,99 @@
-"""All toolchains of one process, and the exact commands for one program."""
+"""The toolchains of this machine, found by running them in the sandbox, and the exact commands for one program."""
 
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError, UserError
-from multipl_moe.judge.caches import is_made, make, place_of
-from multipl_moe.judge.installed import Installed, expand, look_for, path_of, placeholders
-from multipl_moe.judge.program import Program
-from multipl_moe.judge.sandbox import Sandbox
-from multipl_moe.languages.limits import Limits
-from multipl_moe.languages.nonce import Nonce
-from multipl_moe.languages.toolchain import Cache, Extra, Toolchain
+from multipl_moe.judge.caches import cache_path, is_made, make
+from multipl_moe.judge.sandbox import Finished, Sandbox, SandboxError
+from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.languages.toolchain import Cache, Extra, Limits, Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 _MIB = 2**20
+_PROBE_LIMITS = Limits(wall_s=60, memory_bytes=1024 * _MIB)
 _CACHE_LIMITS = Limits(
     wall_s=1800, memory_bytes=4096 * _MIB, file_bytes=1024 * _MIB, scratch_bytes=4096 * _MIB, output_bytes=16 * _MIB
 )
 _SIGHTINGS_WORTH_A_CACHE = 3
+_PLACEHOLDER = re.compile(r"\{([\w:]+)\}")
 _PREAMBLE = "{preamble}"
+_SYSTEM = (Path("/usr"), Path("/bin"), Path("/lib"))
 _SHOWN_CHARACTERS = 300
+
+_Command = tuple[str, ...]
+_Values = Mapping[str, str | tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A toolchain as it is on this machine.
+
+    Attributes:
+        language: its key in the table.
+        toolchain: its entry in the table.
+        executables: name to path, of those that are there.
+        version: the first line of what it says of itself.
+        binds: folders outside /usr that it needs.
+    """
+
+    language: str
+    toolchain: Toolchain
+    executables: Mapping[str, str]
+    version: str
+    binds: tuple[Path, ...]
+
+    def run(self, command: _Command, sandbox: Sandbox) -> Finished:
+        """Run a short command of this toolchain, which only asks something."""
+        return sandbox.run(
+            _expand(command, self.executables),
+            limits=_PROBE_LIMITS,
+            read_only_binds=self.binds,
+            environment=self.toolchain.environment,
+        )
+
+    def has(self, extra: Extra, sandbox: Sandbox) -> bool:
+        """Whether something beyond the language's own library is there.
+
+        Raises:
+            SandboxError: the search did not end by itself, which says nothing.
+        """
+        if extra.path and not _path_of(extra):
+            return False
+        if extra.probe is None:
+            return True
+        exit_code = self.run(extra.probe, sandbox).exit_code
+        if exit_code is None:
+            raise SandboxError(f"{self.language}: {' '.join(extra.probe)} did not end by itself")
+        return exit_code == 0
+
+    def fill(self, cache: Cache, folder: Path, sandbox: Sandbox) -> None:
+        """Run a cache's commands in its folder.
+
+        Raises:
+            ConfigError: one of them fails; the message names the packages.
+        """
+        for command in cache.commands:
+            finished = sandbox.run(
+                _expand(command, {"folder": sandbox.seen_as(folder)}),
+                limits=_CACHE_LIMITS,
+                folder=folder,
+                writable=True,
+                read_only_binds=self.binds,
+                environment=self.toolchain.environment,
+            )
+            if finished.exit_code != 0:
+                said = (finished.stdout + finished.stderr).decode(errors="replace").strip()[-_SHOWN_CHARACTERS:]
+                extras = [package for extra in self.toolchain.extras.values() for package in extra.packages]
+                packages = " ".join(dict.fromkeys([*self.toolchain.packages, *extras]))
+                raise ConfigError(
+                    f"{self.language}: cannot prepare {cache.name} (Debian: apt install {packages}): "
+                    f"{said or f'stopped by the limit of {finished.stopped_by}'}"
+                )
 
 
 @dataclass(frozen=True)
@@ -39,14 +109,14 @@ class Commands:
     """
 
     toolchain: Toolchain
-    compile: tuple[str, ...] | None
-    check: tuple[str, ...] | None
-    run: tuple[str, ...]
+    compile: _Command | None
+    check: _Command | None
+    run: _Command
     source: str | None
     folders: tuple[Path, ...]
     caches: tuple[Path, ...]
 
-    def binds(self, command: tuple[str, ...]) -> tuple[Path, ...]:
+    def binds(self, command: _Command) -> tuple[Path, ...]:
         """What the sandbox must show for one of the commands, read only; each folder below a private one takes time."""
         named = [folder for folder in self.caches if any(str(folder) in word for word in command)]
         return (*self.folders, *named)
@@ -71,14 +141,14 @@ class Toolbox:
         """The toolchain of a language.
 
         Raises:
-            ConfigError: the language is unknown, or its toolchain is missing.
+            ConfigError: the language is unknown, or its toolchain is missing; the message names the packages.
             SandboxError: the sandbox does not work.
         """
         if language not in self._toolchains:
             raise ConfigError(f"language {language!r} has no toolchain; known are {', '.join(self._toolchains)}")
         with self._locks[language]:
             if language not in self._installed:
-                self._installed[language] = look_for(language, self._toolchains[language], sandbox)
+                self._installed[language] = _look_for(language, self._toolchains[language], sandbox)
             return self._installed[language]
 
     def lack_of(self, language: str, name: str, sandbox: Sandbox) -> str | None:
@@ -94,10 +164,10 @@ class Toolbox:
             raise ConfigError(f"{language}: a program wants {name!r}, which the table of toolchains does not know")
         with self._locks[language]:
             if (language, name) not in self._lacks:
-                self._lacks[language, name] = self._look_for(extra, name, installed, sandbox)
+                self._lacks[language, name] = self._prepare(extra, name, installed, sandbox)
             return self._lacks[language, name]
 
-    def _look_for(self, extra: Extra, name: str, installed: Installed, sandbox: Sandbox) -> str | None:
+    def _prepare(self, extra: Extra, name: str, installed: Installed, sandbox: Sandbox) -> str | None:
         """Look for an extra, and make the caches that it needs; see `lack_of`."""
         if not installed.has(extra, sandbox):
             packages = " ".join(extra.packages)
@@ -126,19 +196,19 @@ class Toolbox:
             **installed.executables,
             "main": _main_class(toolchain.main, program.source),
             "options": program.options,
-            "paths": "".join(f":{path}" for path in map(path_of, extras) if path),
+            "paths": "".join(f":{path}" for path in map(_path_of, extras) if path),
         }
         folders = self._caches(installed, program, extras, sandbox)
         values |= {f"cache:{name}": str(folder) for name, folder in folders.items()}
-        values["warm"] = tuple(word for name in folders for word in expand(toolchain.warm.get(name, ()), values))
-        values["extras"] = tuple(word for extra in extras for word in expand(extra.arguments, values))
-        values["source"] = expand((toolchain.source or "",), values)[0]
+        values["warm"] = tuple(word for name in folders for word in _expand(toolchain.warm.get(name, ()), values))
+        values["extras"] = tuple(word for extra in extras for word in _expand(extra.arguments, values))
+        values["source"] = source = _expand((toolchain.source or "",), values)[0]
         return Commands(
             toolchain,
-            compile=expand(toolchain.compile, values) if toolchain.compile else None,
-            check=expand(toolchain.check, values) if toolchain.check else None,
-            run=expand(toolchain.run, values),
-            source=str(values["source"]) or None,
+            compile=_expand(toolchain.compile, values) if toolchain.compile else None,
+            check=_expand(toolchain.check, values) if toolchain.check else None,
+            run=_expand(toolchain.run, values),
+            source=source or None,
             folders=installed.binds,
             caches=tuple(folders.values()),
         )
@@ -146,14 +216,13 @@ class Toolbox:
     def _caches(self, installed: Installed, program: Program, extras: list[Extra], sandbox: Sandbox) -> dict[str, Path]:
         """Folders of the caches that a program needs or that save time."""
         toolchain = installed.toolchain
-        named = placeholders(toolchain.compile, toolchain.run, *(extra.arguments for extra in extras))
-        folders: dict[str, Path] = {}
-        for name, cache in toolchain.caches.items():
-            if f"cache:{name}" in named or name in toolchain.warm:
-                folder = self._cache(installed, cache, program, sandbox)
-                if folder:
-                    folders[name] = folder
-        return folders
+        named = _placeholders(toolchain.compile, toolchain.run, *(extra.arguments for extra in extras))
+        folders = {
+            name: self._cache(installed, cache, program, sandbox)
+            for name, cache in toolchain.caches.items()
+            if f"cache:{name}" in named or name in toolchain.warm
+        }
+        return {name: folder for name, folder in folders.items() if folder}
 
     def _cache(self, installed: Installed, cache: Cache, program: Program, sandbox: Sandbox) -> Path | None:
         """The folder of one cache; None where it is not worth while, or cannot be made but is not required."""
@@ -162,22 +231,22 @@ class Toolbox:
         preamble = toolchain.preamble(program.source) if of_preamble and toolchain.preamble else ""
         if of_preamble and not preamble:
             return None
-        values: dict[str, str | tuple[str, ...]] = {**installed.executables, "options": program.options}
+        values: _Values = {**installed.executables, "options": program.options}
         cache = replace(
             cache,
-            commands=tuple(expand(command, values) for command in cache.commands),
+            commands=tuple(_expand(command, values) for command in cache.commands),
             files={name: text.replace(_PREAMBLE, preamble) for name, text in cache.files.items()},
         )
-        paths = {name: path_of(extra) or "" for name, extra in toolchain.extras.items()}
+        paths = {name: _path_of(extra) or "" for name, extra in toolchain.extras.items()}
         facts = {"version": installed.version, **paths}
-        folder = place_of(cache, facts, for_others=sandbox.unsafe and sandbox.uid is not None)
+        folder = cache_path(cache, facts, for_others=sandbox.unsafe and sandbox.uid is not None)
         with self._locks[program.language]:
             self._sightings[folder] += 1
             is_rare = of_preamble and self._sightings[folder] < _SIGHTINGS_WORTH_A_CACHE
             if not is_made(folder) and (is_rare or folder in self._hopeless):
                 return None
             try:
-                make(cache, folder, lambda staging: _fill(installed, cache, staging, sandbox))
+                make(cache, folder, lambda staging: installed.fill(cache, staging, sandbox))
             except UserError:
                 if cache.required:
                     raise
@@ -186,26 +255,61 @@ class Toolbox:
         return folder
 
 
-def _fill(installed: Installed, cache: Cache, folder: Path, sandbox: Sandbox) -> None:
-    """Run a cache's commands."""
-    for command in cache.commands:
-        finished = sandbox.run(
-            expand(command, {"folder": sandbox.seen_as(folder)}),
-            limits=_CACHE_LIMITS,
-            folder=folder,
-            writable=True,
-            read_only_binds=installed.binds,
-            environment=installed.toolchain.environment,
-        )
-        if finished.exit_code != 0:
-            said = (finished.stdout + finished.stderr).decode(errors="replace").strip()[-_SHOWN_CHARACTERS:]
-            reason = said or f"stopped by the limit of {finished.stopped_by}"
-            toolchain = installed.toolchain
-            extras = [package for extra in toolchain.extras.values() for package in extra.packages]
-            packages = " ".join(dict.fromkeys([*toolchain.packages, *extras]))
-            raise ConfigError(
-                f"{installed.language}: cannot prepare {cache.name} (Debian: apt install {packages}): {reason}"
-            )
+def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installed:
+    """The first candidates that work in the sandbox."""
+    candidates = {name: _existing(patterns) for name, patterns in toolchain.executables.items()}
+    present = {name: paths[0] for name, paths in candidates.items() if paths}
+    needed = _placeholders(toolchain.compile, toolchain.run, toolchain.check) & candidates.keys()
+    first = next(iter(candidates))
+    for path in candidates[first] if needed <= present.keys() else []:
+        executables = {**present, first: path}
+        installed = Installed(language, toolchain, executables, "", _binds(executables.values()))
+        finished = installed.run(toolchain.version, sandbox)
+        if finished.exit_code == 0:
+            version = (finished.stdout + finished.stderr).decode(errors="replace").splitlines()[0].strip()
+            return replace(installed, version=version)
+    packages = " ".join(toolchain.packages)
+    raise ConfigError(f"{language}: toolchain not found; install it (Debian: apt install {packages})")
+
+
+def _path_of(extra: Extra) -> str | None:
+    """Where an extra is, None if it has no path or is not there."""
+    found = _matches(extra.path) if extra.path else []
+    return found[-1] if found else None
+
+
+def _placeholders(*commands: _Command | None) -> set[str]:
+    return {name for command in commands for word in command or () for name in _PLACEHOLDER.findall(word)}
+
+
+def _expand(command: _Command, values: _Values) -> _Command:
+    """A command with its placeholders replaced; those without a value stay."""
+    words: list[str] = []
+    for word in command:
+        whole = _PLACEHOLDER.fullmatch(word)
+        value = values.get(whole[1]) if whole else None
+        if isinstance(value, tuple):
+            words += value
+        else:
+            words.append(_PLACEHOLDER.sub(lambda match: str(values.get(match[1], match[0])), word))
+    return tuple(words)
+
+
+def _existing(patterns: tuple[str, ...]) -> list[str]:
+    """Executables that match, links followed: what a link in the home of a user points to may be out of reach."""
+    return [str(Path(path).resolve()) for pattern in patterns for path in reversed(_matches(pattern))]
+
+
+def _matches(pattern: str) -> list[str]:
+    """Paths that match a pattern, in order of names."""
+    path = Path(pattern).expanduser()
+    return sorted(map(str, Path(path.anchor).glob(str(path.relative_to(path.anchor)))))
+
+
+def _binds(executables: Iterable[str]) -> tuple[Path, ...]:
+    """The folders of toolchains that are not part of the system: bin, lib and the rest lie in one folder."""
+    paths = [Path(path) for path in executables]
+    return tuple(path.parent.parent for path in paths if not any(path.is_relative_to(system) for system in _SYSTEM))
 
 
 def _main_class(patterns: tuple[str, ...], source: str) -> str:

@@ -1,6 +1,6 @@
 """What is put around the tests of each language so that they prove that they ran to their end: one table entry each.
 
-A program passes only if the last line that it prints is the nonce (`languages.nonce`). The ending runs after the last
+A program passes only if the last line that it prints is the nonce (`languages.program`). The ending runs after the last
 test. Before it prints it checks that the testing machinery still bites: a control assertion that must fail, with the
 macros and classes as the completion left them. If the control does not fail, nothing is printed. The nonce's text is
 computed while the program runs; it stands neither in the source nor among the strings of a binary. A program that digs
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from string import Template
 
 from multipl_moe.languages import python_guard
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce
 
 
 @dataclass(frozen=True)

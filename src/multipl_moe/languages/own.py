@@ -15,6 +15,7 @@ from multipl_moe.languages.toolchains import TOOLCHAINS
 
 _Word = Annotated[str, StringConstraints(pattern=r"^\S+$")]
 _Ending = Annotated[str, StringConstraints(pattern=r"^\.[^\s/]+$", to_lower=True)]
+_TAKEN = "own_languages.{name}: there is a language of that name already; use another"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 
@@ -110,11 +111,7 @@ def language_table(own: Mapping[str, OwnLanguage]) -> dict[str, Language]:
 
 def taken_names(own: Mapping[str, OwnLanguage]) -> list[str]:
     """What is wrong with languages beside each other and the package's: names that are taken, endings of two."""
-    problems = [
-        f"own_languages.{name}: there is a language of that name already; use another"
-        for name in own
-        if name in LANGUAGES
-    ]
+    problems = [_TAKEN.format(name=name) for name in own if name in LANGUAGES]
     owners: dict[str, str] = {}
     for name, language in own.items():
         for ending in (*language.extensions, *language.filenames):
@@ -137,4 +134,4 @@ def add_languages(languages: Mapping[str, OwnLanguage]) -> None:
 
 def _add(table: MutableMapping[str, Any], name: str, entry: Any) -> None:
     if table.setdefault(name, entry) != entry:
-        raise ConfigError(f"own_languages.{name}: there is a language of that name already; use another")
+        raise ConfigError(_TAKEN.format(name=name))

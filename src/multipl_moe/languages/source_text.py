@@ -26,18 +26,20 @@ _SIGNATURE = {
     "java": r"(\w+)\s*\([^{};]*\{",
     "cpp": r"(\w+)\s*\([^{};]*\{",
 }
+# Languages whose functions end with a brace.
+BRACES = frozenset({"cpp", "go", "java", "rust"})
 _FLAGS = re.DOTALL | re.MULTILINE
 _DOCSTRINGS = ('"' * 3, "'" * 3)
 
 
 def without_comments(code: str, language: str) -> str:
     """The code with each comment replaced by a blank; literals stay."""
-    return _replace(code, language, keep_literals=True)
+    return _pattern(language).sub(lambda match: match[0] if match["comment"] is None else " ", code)
 
 
 def bare_code(code: str, language: str) -> str:
     """The code with each comment and each literal replaced by a blank."""
-    return _replace(code, language, keep_literals=False)
+    return _pattern(language).sub(" ", code)
 
 
 def marked_code(code: str, language: str) -> str:
@@ -50,16 +52,12 @@ def marked_code(code: str, language: str) -> str:
         is_comment = match["comment"] is not None or (language == "python" and match[0][:3] in _DOCSTRINGS)
         return " " if is_comment else '"'
 
-    return _compiled(language).sub(mark, code)
+    return _pattern(language).sub(mark, code)
 
 
 def masked(code: str, language: str) -> str:
-    """The code with comments and literals blanked out, every other character at its place."""
-
-    def blank(match: re.Match[str]) -> str:
-        return re.sub(r"[^\n]", " ", match[0])
-
-    return re.sub(_pattern(language), blank, code, flags=_FLAGS)
+    """The code with comments and literals blanked out, every other character where it was."""
+    return _pattern(language).sub(lambda match: re.sub(r"[^\n]", " ", match[0]), code)
 
 
 def brace_depth(code: str, language: str) -> int:
@@ -68,19 +66,16 @@ def brace_depth(code: str, language: str) -> int:
     return bare.count("{") - bare.count("}")
 
 
-def body_end(prompt: str, completion: str, language: str) -> int | None:
-    """Where in the completion the function that the prompt opens has been closed: the index after its last brace.
+def body_end(completion: str, language: str) -> int | None:
+    """Where in a completion its function, which the prompt opens, is closed: the index after its last brace.
 
     None if it is still open at the end.
     """
-    start = brace_depth(prompt, language)
-    depth = start
-    for match in re.finditer(_pattern(language) + r"|(?P<brace>[{}])", completion, _FLAGS):
-        brace = match["brace"]
-        if brace:
-            depth += 1 if brace == "{" else -1
-            if depth < start:
-                return match.end()
+    depth = 1
+    for brace in re.finditer(r"[{}]", masked(completion, language)):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
     return None
 
 
@@ -92,17 +87,6 @@ def function_name(prompt: str, language: str) -> str | None:
 
 
 @cache
-def _compiled(language: str) -> re.Pattern[str]:
-    return re.compile(_pattern(language), _FLAGS)
-
-
-def _pattern(language: str) -> str:
-    comments = _COMMENTS.get(language, _SLASHES)
-    return f"(?P<comment>{comments})|(?P<literal>{_LITERALS.get(language, _STRING)})"
-
-
-def _replace(code: str, language: str, *, keep_literals: bool) -> str:
-    def blank(match: re.Match[str]) -> str:
-        return match[0] if keep_literals and match["comment"] is None else " "
-
-    return re.sub(_pattern(language), blank, code, flags=_FLAGS)
+def _pattern(language: str) -> re.Pattern[str]:
+    comments, literals = _COMMENTS.get(language, _SLASHES), _LITERALS.get(language, _STRING)
+    return re.compile(f"(?P<comment>{comments})|(?P<literal>{literals})", _FLAGS)

@@ -7,25 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Language:
-    """One language.
+    """One language; `languages.own.OwnLanguage` says what each field means.
 
-    Attributes:
-        title: how people write its name.
-        extensions: file-name endings, with the dot.
-        library: glob patterns of the folders that the installed toolchain carries in source (`~` and `{lib}`, the
-            running Python's library folder, are replaced); all that match are read. A pattern ending in .zip names
-            archives, of which the first is read: several versions of one library teach little more than one.
-        library_licence: SPDX licence of those files where they do not name their own.
-        packages: Debian packages that install the toolchain and its sources.
-        line_comment, block_comment: marks of comments (None: it has none).
-        is_code: whether it is a programming language; means over languages count only those.
-        filenames: whole names of its files that have no ending.
-        shared_extensions: endings that files of other languages have, too; the content decides.
-        interpreters: commands, less their version, in the first line of its scripts (`#!/usr/bin/env python3`).
-        content_pattern: regular expression that only its files hold, of those that share an ending; lines are told
-            apart by ^ and $.
-        content_labels: what magika calls it; asked where neither name nor pattern tells.
-        other_names: what data sets call it besides its key and title, in lower case.
+    In the patterns of `library`, `~` and `{lib}` (the running Python's library folder) are replaced, and all folders
+    that match are read; of archives (.zip) only the first, for several versions of one library teach little more.
+    `content_labels` are asked where neither name nor pattern tells.
     """
 
     title: str

@@ -1,21 +1,37 @@
 """The table of toolchains: an entry for each language whose programs can be judged."""
 
-from multipl_moe.languages.preamble import leading_includes
+import re
+
 from multipl_moe.languages.sources import text_of
 from multipl_moe.languages.toolchain import Cache, Extra, Reference, Toolchain
 
 _QUICK_LINKER = "-fuse-ld=gold"
 _JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xshare:auto")
 _JAVAC = (
-    "-m",
-    "jdk.compiler/com.sun.tools.javac.Main",
-    "-encoding",
-    "UTF-8",
-    "-proc:none",
-    "-nowarn",
-    "-d",
-    "{folder}",
+    *("-m", "jdk.compiler/com.sun.tools.javac.Main", "-encoding", "UTF-8", "-proc:none", "-nowarn"),
+    *("-d", "{folder}"),
 )
+
+_BLANK = r"(?:\s|//[^\n]*\n|/\*.*?\*/)*"
+_HEADER = r"<([A-Za-z][\w+.-]*(?:/[\w+-][\w+.-]*)*)>"
+_INCLUDE = re.compile(_BLANK + r"#[ \t]*include[ \t]*" + _HEADER + r"[ \t]*(?=\n|//|/\*)", re.DOTALL)
+_ALL_STANDARD_HEADERS = "bits/stdc++.h"
+
+
+def leading_includes(source: str) -> str:
+    """The inclusions of system headers with which a C++ source text begins, one a line, "" if there is none.
+
+    A header made of exactly these lines can be compiled once and put in front of the text, whose own inclusions then
+    add nothing. Whatever may change their meaning, such as a macro, ends the beginning; so does the header that
+    includes all of the standard library, after which hardly anything is left to gain.
+    """
+    names: list[str] = []
+    position = 0
+    while _ALL_STANDARD_HEADERS not in names and (match := _INCLUDE.match(source, position)):
+        names.append(match[1])
+        position = match.end()
+    return "".join(f"#include <{name}>\n" for name in names)
+
 
 TOOLCHAINS: dict[str, Toolchain] = {
     "python": Toolchain(
@@ -43,15 +59,8 @@ TOOLCHAINS: dict[str, Toolchain] = {
             r"^(?:final\s+)?class\s+(\w+)(?:(?!^(?:final\s+)?class\s)[\s\S])*?\bstatic\s+void\s+main\b",
         ),
         compile=(
-            "{java}",
-            "{warm}",
-            *_JVM,
-            "-Xmx768m",
-            *_JAVAC,
-            "-cp",
-            "{folder}{paths}",
-            "{options}",
-            "{folder}/{source}",
+            *("{java}", "{warm}", *_JVM, "-Xmx768m", *_JAVAC, "-cp", "{folder}{paths}"),
+            *("{options}", "{folder}/{source}"),
         ),
         run=("{java}", *_JVM, "-Xmx512m", "-ea", "-cp", "{folder}{paths}", "{main}"),
         packages=("default-jdk-headless",),

@@ -1,8 +1,9 @@
 """The table of benchmarks, and how a user names one."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
@@ -15,35 +16,16 @@ from multipl_moe.problems.own import read_own
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.starter_set import read_starter
 
-
-@dataclass(frozen=True)
-class BenchmarkSpec:
-    """Which of a benchmark's problems to read.
-
-    Attributes:
-        path: local copy; None for where the benchmark usually comes from.
-        languages: only these; all if None.
-        official_stops: the benchmark's own stop strings even where they are known to spoil right answers.
-    """
-
-    path: Path | None = None
-    languages: Collection[str] | None = None
-    official_stops: bool = False
-
-
-BENCHMARKS: Mapping[str, Callable[[BenchmarkSpec], list[Problem]]] = {
-    "starter": lambda spec: read_starter(spec.languages),
-    "humaneval": lambda spec: read_human_eval(spec.path),
-    "mbpp": lambda spec: read_mbpp(spec.path),
-    "mbpp-sanitized": lambda spec: read_mbpp(spec.path, sanitized=True),
-    "multipl-e-humaneval": lambda spec: read_multipl_e(
-        "humaneval", spec.path, languages=spec.languages, official_stops=spec.official_stops
-    ),
-    "multipl-e-mbpp": lambda spec: read_multipl_e(
-        "mbpp", spec.path, languages=spec.languages, official_stops=spec.official_stops
-    ),
-    "humaneval-x": lambda spec: read_humaneval_x(spec.path),
-    "mbxp": lambda spec: read_mbxp(spec.path),
+# Readers of a local copy, or of where the benchmark usually comes from; of some languages; with official stop strings.
+BENCHMARKS: Mapping[str, Callable[[Path | None, Collection[str] | None, bool], list[Problem]]] = {
+    "starter": lambda _path, languages, _official: read_starter(languages),
+    "humaneval": lambda path, *_: read_human_eval(path),
+    "mbpp": lambda path, *_: read_mbpp(path),
+    "mbpp-sanitized": lambda path, *_: read_mbpp(path, sanitized=True),
+    "multipl-e-humaneval": partial(read_multipl_e, "humaneval"),
+    "multipl-e-mbpp": partial(read_multipl_e, "mbpp"),
+    "humaneval-x": lambda path, *_: read_humaneval_x(path),
+    "mbxp": lambda path, *_: read_mbxp(path),
 }
 
 
@@ -56,19 +38,18 @@ def read_benchmark(
         spec: a name of the table; `NAME:PATH` for a local copy of it (a file, or a folder with one file a language);
             or the path of a user's own set, `PATH.jsonl` or `PATH.jsonl.gz`.
         languages: only these; all if None.
-        official_stops: see `BenchmarkSpec`.
+        official_stops: the benchmark's own stop strings even where they are known to spoil right answers.
 
     Raises:
         ConfigError: an unknown name, a path that is not there, a file in another format, a key used twice, or no
             problem left.
     """
     name, colon, path = spec.partition(":")
-    wanted = BenchmarkSpec(Path(path) if colon else None, languages, official_stops)
     if name in BENCHMARKS:
         if colon and (name == "starter" or not path):
             remedy = "" if name == "starter" else f" or '{name}:PATH'"
             raise ConfigError(f"benchmark '{spec}': write '{name}'{remedy}")
-        problems = BENCHMARKS[name](wanted)
+        problems = BENCHMARKS[name](Path(path) if colon else None, languages, official_stops)
     elif spec.endswith((".jsonl", ".jsonl.gz")):
         problems = read_own(Path(spec))
     else:
@@ -79,12 +60,7 @@ def read_benchmark(
     if not chosen:
         asked = f" in {', '.join(sorted(languages))}" if languages is not None else ""
         raise ConfigError(f"benchmark '{spec}' has no problem{asked}")
-    _check_keys(spec, chosen)
-    return chosen
-
-
-def _check_keys(spec: str, problems: list[Problem]) -> None:
-    keys = [problem.key for problem in problems]
-    twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
+    twice = [key for key, count in Counter(problem.key for problem in chosen).items() if count > 1]
     if twice:
         raise ConfigError(f"benchmark '{spec}' holds {', '.join(twice[:3])} more than once; give one copy of each")
+    return chosen

@@ -11,8 +11,7 @@ import ast
 import re
 import textwrap
 
-from multipl_moe.languages.source_text import body_end, function_name, masked, without_comments
-from multipl_moe.problems.forms.closing import BRACES
+from multipl_moe.languages.source_text import BRACES, body_end, function_name, masked, without_comments
 from multipl_moe.problems.problem import Problem
 
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
@@ -133,7 +132,7 @@ def _brace_body(code: str, name: str, problem: Problem) -> str:
     found = re.search(_DEFINITION[language].format(name=re.escape(name)), masked(code, language))
     if not found:
         return code
-    end = body_end("{", code[found.end() :], language)
+    end = body_end(code[found.end() :], language)
     if end is None:
         return code[found.end() :].lstrip("\n")
     body = code[found.end() : found.end() + end - 1].strip("\n").rstrip()
@@ -176,6 +175,6 @@ def _declared(code: str, body: str, helpers: str) -> tuple[str, str]:
 
 def _without_main(code: str, language: str) -> str:
     while found := re.search(_OWN_MAIN[language], masked(code, language)):
-        end = body_end("{", code[found.end() :], language)
+        end = body_end(code[found.end() :], language)
         code = code[: found.start()] + (code[found.end() + end :] if end is not None else "")
     return code

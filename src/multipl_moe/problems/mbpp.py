@@ -31,8 +31,7 @@ def read_mbpp(path: Path | None = None, *, sanitized: bool = False) -> list[Prob
     name = "mbpp-sanitized" if sanitized else "mbpp"
     kind = "sanitized" if sanitized else "full"
     files = files_of(path) if path else [hub_file(_REPOSITORY, f"{kind}/test-00000-of-00001.parquet", name)]
-    rows = [(f"{file}, row {number}", row) for file in files for number, row in read_rows(file)]
-    return [_problem(row, name, where) for where, row in rows if _task(row, where) in _TEST_IDS]
+    return [_problem(row, name, where) for where, row in read_rows(files) if _task(row, where) in _TEST_IDS]
 
 
 def _task(row: dict[str, Any], where: str) -> int:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.problems.forms.stops import cut_at_stop
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.human_eval import STOP
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, cut_at_stop
 from multipl_moe.problems.rows import field, files_of, read_rows
 
 _REPOSITORY = "mxeval/mbxp"
@@ -31,8 +30,8 @@ def read_mbxp(path: Path | None = None) -> list[Problem]:
         ConfigError: nothing there, or another format.
     """
     files = files_of(path) if path else [hub_file(_REPOSITORY, name, "mbxp") for name in _FILES]
-    rows = [(f"{file}, line {number}", row) for file in files for number, row in read_rows(file)]
-    return [problem for where, row in rows if (problem := _problem(row, where)) is not None]
+    problems = [_problem(row, where) for where, row in read_rows(files)]
+    return [problem for problem in problems if problem is not None]
 
 
 def _problem(row: dict[str, Any], where: str) -> Problem | None:

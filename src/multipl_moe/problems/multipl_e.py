@@ -1,7 +1,7 @@
 """MultiPL-E (Cassano et al. 2023): HumanEval and MBPP translated; from the hub or from local files.
 
 Ruby's official stop strings hold an empty line, which cuts most right answers short (of 159 known bodies 132 pass uncut
-and 80 cut); it is left out unless `official_stops` asks for it, and `Problem.extra["stops"]` says which were used.
+and 80 cut); it is left out unless `official_stops` asks for it.
 """
 
 import re
@@ -20,7 +20,7 @@ _OF_NAME = {"go_test.go": "go", **{short: language for language, short in LANGUA
 
 
 def read_multipl_e(
-    source: str, path: Path | None = None, *, languages: Collection[str] | None = None, official_stops: bool = False
+    source: str, path: Path | None = None, languages: Collection[str] | None = None, official_stops: bool = False
 ) -> list[Problem]:
     """The problems of one of the two translated benchmarks; those in languages that have no form here are left out.
 
@@ -40,13 +40,8 @@ def read_multipl_e(
         files = [hub_file(_REPOSITORY, f"{name}/test-00000-of-00001.parquet", benchmark) for name in names]
     else:
         files = files_of(path)
-    return [
-        problem
-        for file in files
-        for number, row in read_rows(file)
-        if (problem := _problem(row, benchmark, f"{file}, row {number}", languages, official_stops)) is not None
-        and problem.id.lower().startswith(source)
-    ]
+    problems = [_problem(row, benchmark, where, languages, official_stops) for where, row in read_rows(files)]
+    return [problem for problem in problems if problem is not None and problem.id.lower().startswith(source)]
 
 
 def _problem(
@@ -56,8 +51,7 @@ def _problem(
     language, name = _OF_NAME.get(str(field(row, "language", where))), str(field(row, "name", where))
     if language is None or (languages is not None and language not in languages):
         return None
-    official = tuple(field(row, "stop_tokens", where))
-    stop = official if official_stops else tuple(text for text in official if text != "\n\n")
+    stop = tuple(text for text in field(row, "stop_tokens", where) if official_stops or text != "\n\n")
     cluster = re.match(r"(HumanEval|mbpp)_(\d+)", name)
     return Problem(
         benchmark=benchmark,
@@ -69,5 +63,4 @@ def _problem(
         stop=stop,
         entry_point=function_name(row["prompt"], language),
         cluster=f"{'MBPP' if cluster[1] == 'mbpp' else cluster[1]}/{cluster[2]}" if cluster else name,
-        extra={"stops": "official" if stop == official else "official without the empty line"},
     )

@@ -17,8 +17,7 @@ from pydantic_core import ErrorDetails
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.problems.forms.stops import cut_at_stop
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, cut_at_stop
 from multipl_moe.problems.rows import read_rows
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -74,18 +73,16 @@ def read_own(file: Path) -> list[Problem]:
     name = file.name.removesuffix(".gz").removesuffix(".jsonl")
     problems: list[Problem] = []
     faults: list[str] = []
-    lines: dict[str, int] = {}
-    for number, row in read_rows(file):
+    first: dict[str, str] = {}
+    for where, row in read_rows([file]):
         try:
             problem = _problem(OwnProblem.model_validate(row), name)
         except ValidationError as errors:
-            faults += [f"{file}, line {number}: {_told(error)}" for error in errors.errors()]
+            faults += [f"{where}: {_told(error)}" for error in errors.errors()]
             continue
-        first = lines.setdefault(problem.key, number)
-        if first != number:
-            faults.append(
-                f"{file}, line {number}: id '{problem.id}' is used in line {first}; give each problem its own"
-            )
+        if first.setdefault(problem.key, where) != where:
+            line = first[problem.key].rsplit(", ", 1)[-1]
+            faults.append(f"{where}: id '{problem.id}' is used in {line}; give each problem its own")
         problems.append(problem)
     if not problems and not faults:
         faults.append(f"{file} holds no problem")

@@ -1,5 +1,6 @@
 """One programming problem in one language: what every benchmark is read into."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -18,7 +19,7 @@ class Problem:
         reference: a completion known to be right, where the benchmark has one.
         entry_point: name of the function under test, where it is known.
         cluster: shared by the same problem in several languages ("HumanEval/0"): their outcomes are not independent.
-        extra: what else the form needs, such as set-up code, and notes on how the set was read.
+        extra: what else the form needs, such as set-up code.
     """
 
     benchmark: str
@@ -37,3 +38,9 @@ class Problem:
     def key(self) -> str:
         """Name that is unique across all sets and languages."""
         return f"{self.benchmark}/{self.language}/{self.id}"
+
+
+def cut_at_stop(completion: str, stop: Iterable[str]) -> str:
+    """The completion up to the earliest of the stop strings, which is left out; all of it where none occurs."""
+    found = [completion.find(text) for text in stop]
+    return completion[: min((index for index in found if index >= 0), default=len(completion))]

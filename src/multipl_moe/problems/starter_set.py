@@ -17,14 +17,15 @@ from pathlib import Path
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.harnesses import HARNESSES, Harness
 from multipl_moe.languages.source_text import function_name
-from multipl_moe.problems.forms.stops import cut_at_stop
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, cut_at_stop
 
 _FOLDER = Path(__file__).parent / "starter"
 
 
 def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDER) -> list[Problem]:
-    """The problems of the starter set, language by language, from trivial ones to hard ones (starter/order.txt).
+    """The problems of the starter set, language by language, from trivial ones to hard ones.
+
+    starter/order.txt says so; those that it does not name come last.
 
     Args:
         languages: only these; all if None.
@@ -33,11 +34,17 @@ def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDE
     Raises:
         ConfigError: files that are not in the form above, all of them in one message.
     """
+    order = folder / "order.txt"
+    names = order.read_text(encoding="utf-8").split() if order.is_file() else []
+
+    def rank(file: Path) -> tuple[int, str]:
+        return (names.index(file.stem) if file.stem in names else len(names), file.stem)
+
     problems, faults = [], []
     for language, harness in HARNESSES.items():
         if languages is not None and language not in languages:
             continue
-        for file in sorted((folder / language).glob(f"*{harness.extension}"), key=lambda file: _rank(folder, file)):
+        for file in sorted((folder / language).glob(f"*{harness.extension}"), key=rank):
             try:
                 problems.append(_read(file, language, harness))
             except ValueError as fault:
@@ -47,16 +54,8 @@ def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDE
     return problems
 
 
-def _rank(folder: Path, file: Path) -> tuple[int, str]:
-    """Place among the problems of a language; those that order.txt does not name come last."""
-    order = folder / "order.txt"
-    names = order.read_text(encoding="utf-8").split() if order.is_file() else []
-    return (names.index(file.stem) if file.stem in names else len(names), file.stem)
-
-
 def _read(file: Path, language: str, harness: Harness) -> Problem:
-    parts = _parts(file.read_text(encoding="utf-8"), harness.comment)
-    prompt, solution, tests = parts
+    prompt, solution, tests = _parts(file.read_text(encoding="utf-8"), harness.comment)
     name = function_name(prompt, language)
     if name is None:
         raise ValueError("the prompt holds no signature of a function; end it with the one that is to be completed")

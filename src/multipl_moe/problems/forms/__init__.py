@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Mapping
 
-from multipl_moe.judge.program import Program
-from multipl_moe.languages.nonce import Nonce
-from multipl_moe.problems.forms.broken import broken_reference
-from multipl_moe.problems.forms.counting import tests_run
-from multipl_moe.problems.forms.human_eval import human_eval_program
-from multipl_moe.problems.forms.humaneval_x import humaneval_x_program
-from multipl_moe.problems.forms.mbpp import mbpp_program
-from multipl_moe.problems.forms.mbxp import mbxp_program
-from multipl_moe.problems.forms.multipl_e import multipl_e_program
-from multipl_moe.problems.forms.starter import starter_program
-from multipl_moe.problems.forms.stops import cut_at_stop
+from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.problems.forms.parts import broken_reference, tests_run
+from multipl_moe.problems.forms.programs import (
+    human_eval_program,
+    humaneval_x_program,
+    mbpp_program,
+    mbxp_program,
+    multipl_e_program,
+    starter_program,
+)
 from multipl_moe.problems.problem import Problem
 
-__all__ = ["FORMS", "broken_reference", "cut_at_stop", "program_of", "tests_run"]
+__all__ = ["FORMS", "broken_reference", "program_of", "tests_run"]
 
 FORMS: Mapping[str, Callable[[Problem, str, Nonce], Program]] = {
     "human_eval": human_eval_program,

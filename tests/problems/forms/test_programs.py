@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.judge.outcome import Outcome
-from multipl_moe.languages.nonce import Nonce
+from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.forms import FORMS, broken_reference, program_of
 from tests.problems.samples import sample
 
@@ -24,29 +24,17 @@ def test_every_form_has_a_sample(samples):
     assert {name.split("-")[0] for name in samples} == set(FORMS)
 
 
+OUTCOMES = {"right": Outcome.passed, "wrong": Outcome.wrong_answer, "forged": Outcome.tests_not_completed}
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
 @pytest.mark.parametrize("name", FORM_LANGUAGES)
-def test_a_right_completion_passes(name, samples, judged):
+def test_right_passes_wrong_fails_and_leaving_with_success_words_is_not_a_pass(name, kind, samples, judged):
     problem = samples[name]
-    judgement = judged(problem, sample(problem).right)
-    assert judgement.outcome == Outcome.passed, judgement.output
-
-
-@pytest.mark.parametrize("name", FORM_LANGUAGES)
-def test_a_wrong_completion_fails_a_test(name, samples, judged):
-    problem = samples[name]
-    judgement = judged(problem, sample(problem).wrong)
-    expected = {Outcome.wrong_answer}
-    if problem.form == "mbxp":
-        # Its tests throw exceptions, which the program may have thrown.
-        expected.add(Outcome.runtime_error)
-    assert judgement.outcome in expected, judgement.output
-
-
-@pytest.mark.parametrize("name", FORM_LANGUAGES)
-def test_leaving_with_success_words_before_the_tests_is_not_a_pass(name, samples, judged):
-    problem = samples[name]
-    judgement = judged(problem, sample(problem).forged)
-    assert judgement.outcome == Outcome.tests_not_completed, judgement.output
+    judgement = judged(problem, getattr(sample(problem), kind))
+    # The tests of MBXP throw exceptions, which the program may have thrown.
+    thrown = problem.form == "mbxp" and kind == "wrong" and judgement.outcome == Outcome.runtime_error
+    assert thrown or judgement.outcome == OUTCOMES[kind], judgement.output
 
 
 @pytest.mark.parametrize("name", FORM_LANGUAGES)
@@ -58,14 +46,11 @@ def test_the_text_of_the_nonce_does_not_stand_in_the_program(name, samples):
     assert str(nonce.first ^ nonce.second) not in source
 
 
-@pytest.mark.parametrize("name", ["humaneval_x-rust", "humaneval_x-go", "mbxp-java", "starter-cpp"])
+@pytest.mark.parametrize("name", ["mbpp-python", "mbxp-java"])
 def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged):
-    problem = samples[name]
-    if problem.reference is None:
-        problem = type(problem)(**{**vars(problem), "reference": sample(problem).right})
-    broken = broken_reference(problem)
+    broken = broken_reference(samples[name])
     assert broken is not None
-    assert judged(problem, broken).outcome == Outcome.runtime_error
+    assert judged(samples[name], broken).outcome == Outcome.runtime_error
 
 
 @pytest.mark.parametrize(
@@ -194,16 +179,18 @@ def test_the_class_of_javas_tests_is_none_of_a_comment(samples, judged):
 
 
 def test_a_tuple_with_names_is_not_a_lie(samples, judged):
-    problem = samples["starter-python"]
-    named = type(problem)(**{**vars(problem), "tests": "assert twice(2) == (2, 2)\n"})
+    named = replace(samples["starter-python"], tests="assert twice(2) == (2, 2)\n")
     body = "    from collections import namedtuple\n    return namedtuple('Pair', 'a b')(n, n)"
     assert judged(named, body).outcome == Outcome.passed
 
 
-def test_output_that_has_no_newline_does_not_spoil_the_nonce(samples, judged):
-    for name, body in {
-        "human_eval-python": "    print('x', end='')\n    return 2 * n",
-        "multipl_e-rust": '    print!("x");\n    2 * n',
-        "multipl_e-ruby": "  print 'x'\n  2 * n\nend",
-    }.items():
-        assert judged(samples[name], body).outcome == Outcome.passed
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("human_eval-python", "    print('x', end='')\n    return 2 * n"),
+        ("multipl_e-rust", '    print!("x");\n    2 * n'),
+        ("multipl_e-ruby", "  print 'x'\n  2 * n\nend"),
+    ],
+)
+def test_output_that_has_no_newline_does_not_spoil_the_nonce(name, body, samples, judged):
+    assert judged(samples[name], body).outcome == Outcome.passed

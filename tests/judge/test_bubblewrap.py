@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.judge.bind_mounts import BindMounts, all_may_enter
+from multipl_moe.judge.bubblewrap import BindMounts, all_may_enter
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and only root needs to")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from multipl_moe.languages.preamble import leading_includes
+from multipl_moe.languages.toolchains import leading_includes
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from multipl_moe.languages.limits import Limits
+from multipl_moe.languages.toolchain import Limits
 
 
 def test_a_process_meets_the_limits_and_cannot_lift_them():

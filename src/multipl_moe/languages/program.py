@@ -1,4 +1,4 @@
-"""The nonce by which a program proves that its tests ran to their end."""
+"""One program to judge, and the nonce by which it proves that its tests ran to their end."""
 
 import secrets
 from dataclasses import dataclass
@@ -27,3 +27,22 @@ class Nonce:
     def draw(cls) -> "Nonce":
         """A nonce that no program can foresee."""
         return cls(secrets.randbits(_NONCE_BITS), secrets.randbits(_NONCE_BITS))
+
+
+@dataclass(frozen=True)
+class Program:
+    """One whole program in one language.
+
+    Attributes:
+        language: key of the toolchain.
+        source: the main source file, with the tests and the code that prints the nonce.
+        nonce: what it must print when its tests are done.
+        options: more arguments of the compiler, such as "-std=c++17".
+        wants: names of extras of the toolchain that it needs, such as "javatuples".
+    """
+
+    language: str
+    source: str
+    nonce: Nonce
+    options: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()

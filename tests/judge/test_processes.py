@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from multipl_moe.judge.process_tree import descendants, memory_bytes, processor_s
+from multipl_moe.judge.processes import descendants, memory_bytes, processor_s
 
 _HELD = 2**27
 
@@ -30,22 +30,19 @@ def tree(num_children: int) -> Iterator[int]:
                 subprocess.run(["kill", "-KILL", str(process_id)], check=True)
 
 
-def test_all_processes_of_the_tree_are_found():
-    with tree(3) as process_id:
-        assert len(descendants(process_id)) == 4
-
-
-def test_a_process_that_is_gone_has_no_children_and_holds_nothing():
+def test_a_process_that_is_gone_has_no_children_holds_nothing_and_has_had_nothing():
     with subprocess.Popen(["true"]) as process:
         process.wait()
     assert descendants(process.pid) == [process.pid]
     assert memory_bytes([process.pid], 0) == 0
+    assert processor_s([process.pid]) == (0, 0)
 
 
-def test_shared_memory_counts_once_when_it_matters():
+def test_all_processes_of_the_tree_are_found_and_shared_memory_counts_once_when_it_matters():
     with tree(3) as process_id:
         time.sleep(0.1)
         found = descendants(process_id)
+        assert len(found) == 4
         assert memory_bytes(found, enough=2**40) > 3 * _HELD
         assert _HELD < memory_bytes(found, enough=0) < 1.5 * _HELD
 
@@ -76,9 +73,3 @@ def test_whoever_sleeps_neither_has_a_processor_nor_waits_for_one():
         had, waited = processor_s(process_ids)
         assert 0 < had < 0.25
         assert waited < 0.25
-
-
-def test_a_process_that_is_gone_has_had_nothing():
-    with subprocess.Popen(["true"]) as process:
-        process.wait()
-    assert processor_s([process.pid]) == (0, 0)

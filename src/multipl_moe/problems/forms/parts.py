@@ -1,0 +1,80 @@
+"""Parts of programs: a completion closed again, a reference broken on purpose, tests made callable and counted."""
+
+import re
+
+from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.source_text import BRACES, bare_code, body_end, brace_depth
+from multipl_moe.problems.problem import Problem
+
+_CPP_MAIN = re.compile(r"\bint\s+main\s*\([^)]*\)\s*\{")
+_ASSERTION = {
+    "python": r"\bassert\b",
+    "java": r"\bassert\b|\bthrow\b",
+    "cpp": r"\bassert\s*\(|\bthrow\b",
+    "rust": r"\bassert(?:_eq|_ne)?!|\bpanic!",
+    "go": r"\bt\.(?:Fatal|Error|Fail)|\bassert\.\w+\(|\bactual:|\bdeepCompare\(|\bpanic\(",
+    "ruby": r"\bassert\w*|\braise\b",
+}
+
+
+def closed(problem: Problem, completion: str) -> str:
+    """The completion with its function closed, which the stop string that ended it took away.
+
+    Where functions end with a brace, one is added only if exactly that one is missing: a completion that was cut in
+    the middle of a loop stays broken, one that is whole stays as it is. Elsewhere the closing is always missing.
+    """
+    language = problem.language
+    if language not in BRACES:
+        return completion + HARNESSES[language].closing
+    missing = brace_depth(problem.prompt + completion, language) - brace_depth(problem.prompt, language)
+    return completion + (HARNESSES[language].closing if missing == 0 else "\n")
+
+
+def closed_class(problem: Problem, completion: str) -> str:
+    """The completion of a Java method with method and class closed."""
+    code = closed(problem, completion)
+    return code + ("}\n" if brace_depth(problem.prompt + code, problem.language) == 1 else "")
+
+
+def broken_reference(problem: Problem) -> str | None:
+    """The reference with the body of its function replaced by one that fails when it runs, or None without reference.
+
+    Signature and helper functions stay, so that it compiles wherever the reference does. If it passes, the tests of
+    its problem do not test.
+    """
+    if problem.reference is None:
+        return None
+    body = HARNESSES[problem.language].broken
+    if problem.form == "mbpp":
+        return f"def {problem.entry_point}(*arguments, **named):\n{body}\n"
+    if problem.language in BRACES:
+        end = body_end(problem.reference, problem.language)
+        return body if end is None else body + "\n}" + problem.reference[end:]
+    if problem.language == "python":
+        # White space that starts the last line of a docstring is the body's, unless that line is the signature.
+        last = problem.prompt.rstrip().rsplit("\n", 1)[-1]
+        return (last[: len(last) - len(last.lstrip())] or "    ") + body.strip()
+    return body if problem.prompt.endswith("\n") else "\n" + body
+
+
+def callable_cpp_tests(tests: str) -> str:
+    """C++ tests with `int main(...)` renamed to `harness_tests()`, so that the nonce comes after it in any case.
+
+    It stays an int function where it returns a value.
+    """
+    kind = "int" if re.search(r"\breturn\s+[^;]+;\s*\}\s*\Z", tests) else "void"
+    return _CPP_MAIN.sub(f"{kind} harness_tests() {{", tests, count=1)
+
+
+def callable_go_tests(tests: str) -> str:
+    """Go tests with their first test function renamed to `harnessTests`."""
+    return re.sub(r"\bfunc\s+Test\w*\s*\(", "func harnessTests(", tests, count=1)
+
+
+def tests_run(problem: Problem) -> int:
+    """Assertions that stand in the test code outside comments; 0 means that the tests test nothing: all pass them.
+
+    In a language that the table above does not know every line of the tests counts.
+    """
+    code = bare_code(problem.tests, problem.language)
+    return len(re.findall(_ASSERTION.get(problem.language, r"\S[^\n]*"), code))
