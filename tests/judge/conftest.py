@@ -10,6 +10,7 @@ from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.toolchain import Limits
 
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives user ids away and mounts")
 SHORT = Limits(wall_s=10, memory_bytes=256 * 2**20, processes=32, scratch_bytes=16 * 2**20)
 
 

@@ -1,14 +1,12 @@
 """Paths that the sandbox's user could not reach are bound for it, and for nobody else."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from multipl_moe.judge.bubblewrap import BindMounts, all_may_enter
-
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and only root needs to")
+from tests.judge.conftest import root_only
 
 
 @pytest.fixture

@@ -14,21 +14,13 @@ from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.toolchain import Limits
 
 LIMITS = Limits(wall_s=1, memory_bytes=2**28)
-SOURCES = {
-    "passes": "print('nonce', FIRST ^ SECOND)",
-    "fails": "assert False",
-    "raises": "1 / 0",
-    "leaves": "raise SystemExit(0)",
-    "does not parse": "(",
-    "never ends": "while True: pass",
-}
-EXPECTED = {
-    "passes": Outcome.passed,
-    "fails": Outcome.wrong_answer,
-    "raises": Outcome.runtime_error,
-    "leaves": Outcome.tests_not_completed,
-    "does not parse": Outcome.compile_error,
-    "never ends": Outcome.timeout,
+PROGRAMS = {
+    "passes": ("print('nonce', FIRST ^ SECOND)", Outcome.passed),
+    "fails": ("assert False", Outcome.wrong_answer),
+    "raises": ("1 / 0", Outcome.runtime_error),
+    "leaves": ("raise SystemExit(0)", Outcome.tests_not_completed),
+    "does not parse": ("(", Outcome.compile_error),
+    "never ends": ("while True: pass", Outcome.timeout),
 }
 
 
@@ -37,7 +29,7 @@ def python_task(name: str, made: Counter | None = None) -> Task:
         if made is not None:
             made[name] += 1
         nonce = Nonce.draw()
-        source = SOURCES[name].replace("FIRST", f"{nonce.first}").replace("SECOND", f"{nonce.second}")
+        source = PROGRAMS[name][0].replace("FIRST", f"{nonce.first}").replace("SECOND", f"{nonce.second}")
         return Program("python", source, nonce)
 
     return Task(name, make)
@@ -49,39 +41,31 @@ def outcomes(tasks: list[Task], **options) -> list[tuple[str, Outcome]]:
     return results
 
 
-class Machine:
-    """Stands in for judging: `behave` gives a task's outcome, knowing how often it was judged and how many run.
-
-    Timeouts are doubtful.
-    """
-
-    def __init__(self, behave):
-        self.behave = behave
-        self.doubtful = {Outcome.timeout}
-        self.calls: Counter[str] = Counter()
-        self.running = 0
-        self.lock = threading.Lock()
-
-    def judge(self, name, sandbox, toolbox, limits) -> Judgement:
-        with self.lock:
-            self.calls[name] += 1
-            self.running += 1
-            call, running = self.calls[name], self.running
-        try:
-            time.sleep(0.01)
-            outcome = self.behave(name, call, running)
-            return Judgement(outcome, "run", "", 0, 0, 0, doubtful=outcome in self.doubtful)
-        finally:
-            with self.lock:
-                self.running -= 1
-
-
 @pytest.fixture
 def machine(monkeypatch):
-    def with_behaviour(behave) -> Machine:
-        made = Machine(behave)
-        monkeypatch.setattr(scoring, "judge", made.judge)
-        return made
+    """Stands in for judging: `behave` gives a task's outcome, knowing how often it was judged and how many run.
+
+    Timeouts are doubtful. What comes back counts how often each task is judged.
+    """
+
+    def with_behaviour(behave) -> Counter[str]:
+        calls, running, lock = Counter(), set(), threading.Lock()
+
+        def judge(name, sandbox, toolbox, limits) -> Judgement:
+            with lock:
+                calls[name] += 1
+                running.add(name)
+                call, num_running = calls[name], len(running)
+            try:
+                time.sleep(0.01)
+                outcome = behave(name, call, num_running)
+                return Judgement(outcome, "run", "", 0, 0, 0, doubtful=outcome == Outcome.timeout)
+            finally:
+                with lock:
+                    running.remove(name)
+
+        monkeypatch.setattr(scoring, "judge", judge)
+        return calls
 
     return with_behaviour
 
@@ -99,10 +83,10 @@ def test_equal_programs_are_judged_once_and_all_get_the_outcome(bubblewrap):
 
 
 def test_number_of_workers_changes_no_outcome(bubblewrap):
-    tasks = [python_task(name) for name in SOURCES]
+    tasks = [python_task(name) for name in PROGRAMS]
     alone, together = (sorted(outcomes(tasks, workers=workers, limits=LIMITS)) for workers in (1, 2))
     assert alone == together
-    assert dict(alone) == EXPECTED
+    assert dict(alone) == {name: outcome for name, (_, outcome) in PROGRAMS.items()}
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -110,22 +94,22 @@ def test_doubtful_outcome_is_judged_again_alone_after_all_others(machine, worker
     def behave(name: str, call: int, running: int) -> Outcome:
         return Outcome.timeout if name.startswith("slow") and (call == 1 or running > 1) else Outcome.passed
 
-    fake = machine(behave)
+    calls = machine(behave)
     names = ["slow 1", *(f"quick {number}" for number in range(8)), "slow 2"]
     results = outcomes(fake_tasks(names), workers=workers, unsafe=True)
     assert dict(results) == dict.fromkeys(names, Outcome.passed)
     assert [key for key, _ in results][-2:] == ["slow 1", "slow 2"]
-    assert all(fake.calls[name] == (2 if "slow" in name else 1) for name in names)
+    assert all(calls[name] == (2 if "slow" in name else 1) for name in names)
 
 
 @pytest.mark.parametrize(
     ("outcome", "num_times"), [(Outcome.compile_timeout, 1), (Outcome.timeout, 2)], ids=["not doubtful", "doubtful"]
 )
 def test_outcome_counts_at_once_or_when_it_comes_again(machine, outcome, num_times):
-    fake = machine(lambda name, call, running: outcome)
+    calls = machine(lambda name, call, running: outcome)
     found = sorted(outcomes(fake_tasks(["a", "a", "b"]), workers=2, unsafe=True))
     assert found == [("a", outcome), ("a", outcome), ("b", outcome)]
-    assert fake.calls == {"a": num_times, "b": num_times}
+    assert calls == {"a": num_times, "b": num_times}
 
 
 def test_exception_is_a_harness_error_of_its_program_only(machine):
@@ -134,25 +118,25 @@ def test_exception_is_a_harness_error_of_its_program_only(machine):
             raise RuntimeError("the harness fell over")
         return Outcome.passed
 
-    fake = machine(behave)
+    calls = machine(behave)
     said = {}
     tasks = fake_tasks(["fine", "broken", "good"])
     judge_all(tasks, workers=2, unsafe=True, on_result=lambda task, judgement: said.update({task.key: judgement}))
     assert said["broken"].outcome == Outcome.harness_error
     assert "the harness fell over" in said["broken"].output
-    assert fake.calls["broken"] == 2
+    assert calls["broken"] == 2
     assert said["fine"].outcome == said["good"].outcome == Outcome.passed
 
 
 def test_interrupt_starts_no_other_program_and_gives_the_sandboxes_back(machine):
-    fake = machine(lambda name, call, running: Outcome.passed)
+    calls = machine(lambda name, call, running: Outcome.passed)
 
     def interrupt(task: Task, judgement: Judgement) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         judge_all(fake_tasks([str(number) for number in range(100)]), workers=2, unsafe=True, on_result=interrupt)
-    assert sum(fake.calls.values()) <= 6
+    assert sum(calls.values()) <= 6
     with Sandbox(unsafe=True) as first, Sandbox(unsafe=True) as second:
         assert first.uid is None or first.uid != second.uid
 

@@ -1,6 +1,5 @@
 """Workers: each has a user id that no other has at the time."""
 
-import os
 import pwd
 
 import pytest
@@ -8,8 +7,7 @@ import pytest
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge import worker_uid
 from multipl_moe.judge.worker_uid import WorkerUid
-
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives user ids away")
+from tests.judge.conftest import root_only
 
 
 @root_only
