@@ -113,20 +113,26 @@ def test_where_no_language_can_be_judged_nothing_begins(bubblewrap):
         prepare_eval_set(recipe(languages=["ruby"]), EvalOptions(toolbox=Toolbox(NO_RUBY)))
 
 
+def own_set(folder: Path, *changes: dict[str, Any]) -> Recipe:
+    """The recipe of a set of one's own, in which each problem changes a good one; a None takes a field away."""
+    good = {"language": "python", "prompt": "def double(n):\n", "reference": "    return 2 * n\n"}
+    good |= {"id": "double", "tests": "assert double(2) == 4\n"}
+    rows = [{key: value for key, value in (good | change).items() if value is not None} for change in changes]
+    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return recipe(benchmarks=[str(folder / "mine.jsonl")], problems_per_language=None)
+
+
 def test_references_pass_and_hollow_tests_are_flagged(bubblewrap, tmp_path):
-    good = {"id": "double", "language": "python", "prompt": "def double(n):\n", "reference": "    return 2 * n\n"}
-    rows = [
-        good | {"tests": "assert double(2) == 4\n"},
-        good | {"id": "hollow", "tests": "assert double\n"},
-        good | {"id": "empty", "tests": "pass\n"},
-        {key: value for key, value in good.items() if key != "reference"}
-        | {"id": "none", "tests": "assert double(2)\n"},
-    ]
-    file = tmp_path / "mine.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    chosen = recipe(benchmarks=[str(file)], problems_per_language=None)
+    chosen = own_set(
+        tmp_path,
+        {},
+        {"id": "hollow", "tests": "assert double\n"},
+        {"id": "empty", "tests": "pass\n"},
+        {"id": "none", "tests": "assert double(2)\n", "reference": None},
+    )
     (tmp_path / "out").mkdir()
-    metrics = check_references(chosen, prepare_reference_set(chosen, EvalOptions()), tmp_path / "out", EvalOptions())
+    reference_set = prepare_reference_set(chosen, EvalOptions())
+    metrics = check_references(chosen, reference_set, tmp_path / "out", EvalOptions())
     cell = metrics["languages"]["python"]["benchmarks"]["mine"]
     assert (cell["tasks"], cell["outcomes"]["passed"]) == (3, 3)
     assert metrics["flags"] == {
@@ -136,11 +142,8 @@ def test_references_pass_and_hollow_tests_are_flagged(bubblewrap, tmp_path):
 
 
 def test_a_set_without_references_cannot_be_checked(tmp_path):
-    file = tmp_path / "mine.jsonl"
-    row = {"id": "a", "language": "python", "prompt": "def f():\n", "tests": "assert f()\n"}
-    file.write_text(json.dumps(row) + "\n")
     with pytest.raises(ConfigError, match=r"--reference: none of .*mine\.jsonl has reference solutions"):
-        prepare_reference_set(recipe(benchmarks=[str(file)]), EvalOptions())
+        prepare_reference_set(own_set(tmp_path, {"reference": None}), EvalOptions())
 
 
 def test_a_problem_that_comes_from_two_sets_is_refused():
@@ -155,20 +158,10 @@ def test_the_number_of_problems_of_a_language_can_be_limited():
 
 
 def test_another_set_of_problems_is_not_compared(bubblewrap, tmp_path):
-    file = tmp_path / "mine.jsonl"
-    row = {
-        "id": "a",
-        "language": "python",
-        "prompt": "def f():\n",
-        "tests": "assert f()\n",
-        "reference": "    return 1\n",
-    }
-    file.write_text(json.dumps(row) + "\n")
-    chosen = recipe(benchmarks=[str(file)])
-    evaluate(chosen, tmp_path / "before", reference_of)
-    file.write_text(json.dumps(row | {"prompt": "def f() -> int:\n"}) + "\n")
+    evaluate(own_set(tmp_path, {}), tmp_path / "before", reference_of)
+    changed = own_set(tmp_path, {"prompt": "def double(n: int):\n"})
     with pytest.raises(ConfigError, match="was evaluated on other problems or stop strings of mine/python"):
-        evaluate(chosen, tmp_path / "after", reference_of, against=tmp_path / "before")
+        evaluate(changed, tmp_path / "after", reference_of, against=tmp_path / "before")
 
 
 def test_more_tries_than_samples_are_refused_before_programs_run(bubblewrap, tmp_path, monkeypatch):

@@ -5,10 +5,9 @@ import torch
 from tokenizers import processors
 from transformers import AutoTokenizer
 
-from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.generate.text import TextGenerator, load_tokenizer
-from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.codegen.problems import tiny_model
 from tests.fixtures import NUM_TOKENS, save_tokenizer
 
 PROMPT = "fn main() {"
@@ -16,10 +15,7 @@ PROMPT = "fn main() {"
 
 def generator_of(folder, preset="causal"):
     save_tokenizer(folder)
-    base = tiny_base_config(vocab_size=NUM_TOKENS, eos_token_id=NUM_TOKENS - 1)
-    model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe(preset).to_dict()))
-    randomise(model)
-    return TextGenerator(model.eval(), AutoTokenizer.from_pretrained(folder))
+    return TextGenerator(tiny_model(preset), AutoTokenizer.from_pretrained(folder))
 
 
 @pytest.mark.parametrize("preset", ["causal", "paper"])
