@@ -109,11 +109,6 @@ def test_a_handful_of_changed_problems_is_noise_whatever_the_interval_says():
     assert not enough.is_noise
 
 
-def test_the_mean_over_one_set_is_its_comparison():
-    pair = _scores([0.0] * 9), _scores([1.0] * 7 + [0.0] * 2)
-    assert compare_means([[pair]], samples=100, seed=0) == compare_tasks(*pair, samples=100, seed=0)
-
-
 def test_models_that_do_alike_are_noise_with_a_bound():
     change = compare_means([[(_scores([0.5] * 24), _scores([0.5] * 24))]] * 2, samples=300, seed=0)
     assert change.is_noise

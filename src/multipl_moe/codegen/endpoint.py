@@ -122,17 +122,16 @@ class EndpointCompleter:
             "top_p": settings.top_p,
             "seed": request.seed % 2**_SEED_BITS,
         }
-        try:
-            return await self._ask(client, request.problem, asked)
-        except self._openai.BadRequestError as error:
-            reason = self._reason_if_too_long(error)
-        asked["max_tokens"] = _tokens_left(reason, settings.max_new_tokens)
-        if asked["max_tokens"] < 1:
-            return reason
-        try:
-            return await self._ask(client, request.problem, asked)
-        except self._openai.BadRequestError as error:
-            return self._reason_if_too_long(error)
+        reason = ""
+        for _ in range(2):
+            try:
+                return await self._ask(client, request.problem, asked)
+            except self._openai.BadRequestError as error:
+                reason = self._reason_if_too_long(error)
+            asked["max_tokens"] = _tokens_left(reason, settings.max_new_tokens)
+            if asked["max_tokens"] < 1:
+                break
+        return reason
 
     def _reason_if_too_long(self, error: Any) -> str:
         """What the server says; raises the error where it is about something else."""

@@ -35,20 +35,11 @@ class PairedDifference:
 
 
 def compare_tasks(before: TaskScores, after: TaskScores, *, samples: int, seed: int) -> PairedDifference:
-    """Compare two models on one set of tasks.
+    """Compare two models on one set of tasks, the same in the same order.
 
-    Where each task passes or fails as a whole the exact McNemar test decides, else the bootstrap's interval. Both
-    sides hold the same tasks in the same order.
+    Where each task passes or fails as a whole the exact McNemar test decides, else the bootstrap's interval.
     """
-    changes = _changes(before, after)
-    gained, lost = sum(change > 0 for change in changes.values), sum(change < 0 for change in changes.values)
-    num_tasks = len(changes.values)
-    difference = estimate_difference([[changes]], samples=samples, seed=seed)
-    if all(value in (0.0, 1.0) for value in [*before.values, *after.values]):
-        p_value = mcnemar(gained, lost)
-        noise_below = least_significant(gained + lost) / num_tasks
-        return PairedDifference(difference, num_tasks, gained, lost, p_value, noise_below)
-    return PairedDifference(difference, num_tasks, gained, lost, None, _noise_below(difference, [changes]))
+    return compare_means([[(before, after)]], samples=samples, seed=seed)
 
 
 def compare_means(
@@ -58,14 +49,15 @@ def compare_means(
 
     Of each language come the (before, after) of each of its sets. Of a single set it is `compare_tasks`.
     """
-    if len(languages) == 1 and len(languages[0]) == 1:
-        return compare_tasks(*languages[0][0], samples=samples, seed=seed)
     changes = [[_changes(before, after) for before, after in sets] for sets in languages]
     cells = [scores for sets in changes for scores in sets]
     values = [value for scores in cells for value in scores.values]
-    difference = estimate_difference(changes, samples=samples, seed=seed)
     gained, lost = sum(value > 0 for value in values), sum(value < 0 for value in values)
-    return PairedDifference(difference, len(values), gained, lost, None, _noise_below(difference, cells))
+    difference = estimate_difference(changes, samples=samples, seed=seed)
+    p_value, noise_below = None, _noise_below(difference, cells)
+    if len(cells) == 1 and all(value in (0.0, 1.0) for scores in languages[0][0] for value in scores.values):
+        p_value, noise_below = mcnemar(gained, lost), least_significant(gained + lost) / len(values)
+    return PairedDifference(difference, len(values), gained, lost, p_value, noise_below)
 
 
 def mcnemar(gained: int, lost: int) -> float:

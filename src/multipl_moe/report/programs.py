@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.codegen.samples import read_samples
+from multipl_moe.codegen.samples import SAMPLES_FILE
 from multipl_moe.errors import UserError
 from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.eval.judging import read_details, read_results
@@ -11,6 +11,7 @@ from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.runs.decontamination import status_notes
 from multipl_moe.runs.folder import read_json
+from multipl_moe.runs.journal import read_journal
 
 _PNG_DPI = 150
 
@@ -34,10 +35,7 @@ def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, An
 
 def _answers_in(folder: Path, name: str) -> ModelAnswers:
     """What an evaluation's folder holds, for people to read."""
-    samples = [
-        {"key": key, "sample": sample, "completion": completion.text, "finish": str(completion.finish)}
-        for (key, sample), completion in read_samples(folder).items()
-    ]
+    samples = read_journal(folder / SAMPLES_FILE)
     return ModelAnswers(name, samples, read_results(folder), list(read_details(folder).values()))
 
 
