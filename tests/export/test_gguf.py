@@ -30,10 +30,7 @@ QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-LLAMA3_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+LLAMA3_SPLIT = QWEN2_SPLIT.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 TEXTS = [source_text(language, 99) for language in SUFFIXES] + [
     "x = 12345\n    return  7  # It's 'é' — 你好\t🚀\r\n\n",
     END,
@@ -195,10 +192,8 @@ def test_metadata_hold_what_llama_cpp_asks_for(tmp_path):
 
 def test_a_begin_token_around_every_text_is_noted(tmp_path):
     dense = save_dense(tmp_path / "dense")
-    tokenizer = trained_tokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
-        single=f"{END} $A", special_tokens=[(END, 0)]
-    )
+    around = processors.TemplateProcessing(single=f"{END} $A", special_tokens=[(END, 0)])
+    tokenizer = spoilt("post_processor", around)
     save_fast(tokenizer, dense)
     found = fields(written(dense))
     assert (found["tokenizer.ggml.add_bos_token"], found["tokenizer.ggml.add_eos_token"]) == (True, False)
@@ -271,23 +266,21 @@ def test_a_model_that_llama_cpp_would_compute_otherwise_is_refused(tmp_path, fam
     assert list(tmp_path.iterdir()) == [dense]
 
 
-def spoilt(**changes: Any) -> Tokenizer:
+def spoilt(name: str, value: Any) -> Tokenizer:
     tokenizer = trained_tokenizer()
-    for name, value in changes.items():
-        target = tokenizer.model if name == "byte_fallback" else tokenizer
-        setattr(target, name, value)
+    setattr(tokenizer.model if name == "byte_fallback" else tokenizer, name, value)
     return tokenizer
 
 
 @pytest.mark.parametrize(
     ("tokenizer", "message"),
     [
-        (spoilt(byte_fallback=True), "it is no byte-level BPE"),
-        (spoilt(normalizer=normalizers.Lowercase()), "it normalises text by Lowercase"),
-        (spoilt(pre_tokenizer=split_by(r"\w+")), r"it splits text by \\w\+"),
-        (spoilt(pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=True)), "add_prefix_space"),
+        (spoilt("byte_fallback", True), "it is no byte-level BPE"),
+        (spoilt("normalizer", normalizers.Lowercase()), "it normalises text by Lowercase"),
+        (spoilt("pre_tokenizer", split_by(r"\w+")), r"it splits text by \\w\+"),
+        (spoilt("pre_tokenizer", pre_tokenizers.ByteLevel(add_prefix_space=True)), "add_prefix_space"),
         (
-            spoilt(post_processor=processors.TemplateProcessing(single="! $A", special_tokens=[("!", 1)])),
+            spoilt("post_processor", processors.TemplateProcessing(single="! $A", special_tokens=[("!", 1)])),
             r"it puts \['!', 'a'\] around a text",
         ),
     ],

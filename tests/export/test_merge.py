@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
-from multipl_moe.errors import BaseModelError, ConfigError, OutputError
+from multipl_moe.errors import BaseModelError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.model.expert_use import ExpertUse, expert_names, measure_expert_use
@@ -33,9 +33,9 @@ def random_use(moe: MoeConfig, *languages: str, total: float = 1.0) -> ExpertUse
     return ExpertUse({name: {index: weights() for index in moe.layers} for name in languages})
 
 
-def merged(model: Path, folder: Path, languages: list[str] | None = None, dtype: torch.dtype | None = None) -> Path:
+def merged(model: Path, folder: Path, dtype: torch.dtype | None = None) -> Path:
     folder.mkdir()
-    merge_to_dense(model, folder, languages=languages, dtype=dtype)
+    merge_to_dense(model, folder, dtype)
     return folder
 
 
@@ -102,12 +102,16 @@ def slow_merge(weights: dict[str, Tensor], layer: int, use: list[float], parts: 
 )
 def test_each_matrix_is_the_weighted_mean_over_the_experts(tmp_path, family, parts, down, fusion):
     hybrid, moe = save_hybrid(tmp_path / "hybrid", family=family, fusion=fusion)
-    found, before = weights_in(merged(hybrid, tmp_path / "dense")), weights_in(hybrid)
+    (tmp_path / "dense").mkdir()
+    report = merge_to_dense(hybrid, tmp_path / "dense")
+    found, before = weights_in(tmp_path / "dense"), weights_in(hybrid)
     use = ExpertUse.load(hybrid)
     assert use is not None
+    assert report["languages"] == ["rust", "go"]
     for layer in moe.layers:
         both = [use.languages[name][layer] for name in ("rust", "go")]
         mean = [(a + b) / 2 for a, b in zip(*both, strict=True)]
+        assert report["layers"][layer] == pytest.approx(dict(zip(expert_names(moe), mean, strict=True)))
         reference = slow_merge(before, layer, mean, parts, down)
         assert len(reference) == (len(parts) + 1) * (1 if family == "phi3" else 2)
         for name, value in reference.items():
@@ -151,24 +155,6 @@ def test_an_expert_that_serves_every_token_alone_becomes_the_block(tmp_path):
         torch.testing.assert_close(dense(tokens).logits, model(tokens).logits, rtol=0, atol=1e-5)
 
 
-def test_the_named_languages_decide(tmp_path):
-    hybrid, moe = save_hybrid(tmp_path / "hybrid")
-    use = ExpertUse.load(hybrid)
-    assert use is not None
-    only_go = weights_in(merged(hybrid, tmp_path / "go", ["go"]))
-    reference = slow_merge(weights_in(hybrid), 2, use.languages["go"][2], ["gate_proj", "up_proj"], "down_proj")
-    for name, value in reference.items():
-        torch.testing.assert_close(only_go[name].double(), value, rtol=0, atol=1e-6)
-    (tmp_path / "report").mkdir()
-    report = merge_to_dense(hybrid, tmp_path / "report", languages=["go"], dtype=None).to_json()
-    assert report["languages"] == ["go"]
-    assert report["layers"] == {
-        layer: pytest.approx(dict(zip(expert_names(moe), use.languages["go"][layer], strict=True)))
-        for layer in moe.layers
-    }
-    json.dumps(report)
-
-
 def test_the_result_takes_the_wanted_dtype(tmp_path):
     hybrid, _ = save_hybrid(tmp_path / "hybrid")
     exact, rounded = merged(hybrid, tmp_path / "a"), merged(hybrid, tmp_path / "b", dtype=torch.bfloat16)
@@ -193,35 +179,14 @@ def test_a_value_that_the_dtype_cannot_hold_is_refused(tmp_path, changed, writte
         merged(hybrid, tmp_path / "dense", dtype=torch.float16)
 
 
-def test_a_hybrid_that_was_never_trained_is_refused(tmp_path):
+def test_a_hybrid_that_was_never_trained_or_whose_use_is_another_s_is_refused(tmp_path):
     hybrid, _ = save_hybrid(tmp_path / "hybrid")
-    (hybrid / "expert_use.json").unlink()
-    with pytest.raises(BaseModelError, match=r"has no expert_use\.json, which `train` writes; train the hybrid first"):
-        merged(hybrid, tmp_path / "dense")
-
-
-def test_a_dense_model_is_refused(tmp_path):
-    base = save_base(tmp_path / "base")
-    with pytest.raises(BaseModelError, match=r"base is no hybrid \(llama\)"):
-        merged(base, tmp_path / "dense")
-
-
-@pytest.mark.parametrize(
-    ("languages", "message"),
-    [(["go", "ruby"], r"ruby not measured in .*; measured: rust, go"), ([], "name at least one of rust, go")],
-)
-def test_languages_that_were_not_measured_are_refused(tmp_path, languages, message):
-    hybrid, _ = save_hybrid(tmp_path / "hybrid")
-    with pytest.raises(ConfigError, match=message):
-        merged(hybrid, tmp_path / "dense", languages)
-
-
-@pytest.mark.parametrize("languages", [{"rust": {1: [1.0]}}, {"rust": {1: [0.1] * 7, 2: [0.1] * 6}}])
-def test_measured_use_of_another_model_is_refused(tmp_path, languages):
-    hybrid, _ = save_hybrid(tmp_path / "hybrid")
-    ExpertUse(languages).save(hybrid)
+    ExpertUse({"rust": {1: [1.0]}}).save(hybrid)
     with pytest.raises(BaseModelError, match=r"expert_use\.json does not fit config\.json"):
         merged(hybrid, tmp_path / "dense")
+    (hybrid / "expert_use.json").unlink()
+    with pytest.raises(BaseModelError, match=r"has no expert_use\.json, which `train` writes; train the hybrid first"):
+        merged(hybrid, tmp_path / "other")
 
 
 def test_copies_cost_nothing_and_other_experts_something(tmp_path, tmp_path_factory):

@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from multipl_moe import MultiplMoeForCausalLM, MultiplMoeModel, __version__
 from multipl_moe.export.folder import ExportSettings, export_model
-from multipl_moe.export.standalone import CODE_LICENCE_FILE, modeling_modules, with_relative_imports
+from multipl_moe.export.standalone import CODE_LICENCE_FILE, modeling_modules
 from multipl_moe.model.transformers_version import (
     FIRST_TOO_NEW_VERSION,
     OLDEST_VERSION,
@@ -75,13 +75,7 @@ def test_logits_are_those_of_the_model_to_the_bit(exports, references, case):
     assert found["dtype"] == found["loaded"]["logits"].dtype == (case.dtype or torch.float32)
     assert expected.float().std() > 0.1
     assert torch.equal(found["loaded"]["logits"], expected)
-
-
-@by_case
-def test_auto_model_gives_the_decoder_of_the_causal_model(exports, references, case):
-    found = exports.alone[case.name]["decoder"]
-    assert torch.equal(found, references[case.name]["decoder"])
-    assert found.float().std() > 0.1
+    assert torch.equal(found["decoder"], references[case.name]["decoder"])
 
 
 @by_case
@@ -150,12 +144,9 @@ def test_where_the_package_is_its_own_code_runs(exports, references, arguments):
     model: Any = AutoModelForCausalLM.from_pretrained(exports.output(LLAMA), **arguments)
     assert type(model) is MultiplMoeForCausalLM
     assert torch.equal(compute(model, exports.tokens)["logits"], references[LLAMA.name]["logits"])
-
-
-def test_auto_model_is_the_decoder_of_the_causal_model(exports, references):
-    model: Any = AutoModel.from_pretrained(exports.output(LLAMA))
-    assert type(model) is MultiplMoeModel
-    assert torch.equal(last_hidden_state(model, exports.tokens), references[LLAMA.name]["decoder"])
+    decoder: Any = AutoModel.from_pretrained(exports.output(LLAMA), **arguments)
+    assert type(decoder) is MultiplMoeModel
+    assert torch.equal(last_hidden_state(decoder, exports.tokens), references[LLAMA.name]["decoder"])
 
 
 def test_what_was_saved_without_the_package_loads_with_it(exports, references):
@@ -221,27 +212,15 @@ def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(expo
     assert "Apache License" in (exports.output(LLAMA) / CODE_LICENCE_FILE).read_text()
 
 
-@pytest.mark.parametrize("version", ["5.24.0", "5.24.0.dev0", "5.31.2"])
-def test_versions_that_the_package_allows_are_supported(version):
-    require_supported_transformers(version)
-
-
-@pytest.mark.parametrize("version", ["4.57.3", "5.23.0", "6.0.0", "6.0.0rc1"])
-def test_other_versions_are_refused(version):
-    with pytest.raises(ImportError, match=f"5.24,<6, and {re.escape(version)} is installed"):
-        require_supported_transformers(version)
-
-
 def test_supported_versions_are_those_that_the_package_requires():
+    for version in ("5.24.0", "5.24.0.dev0", "5.31.2"):
+        require_supported_transformers(version)
+    for version in ("4.57.3", "5.23.0", "6.0.0", "6.0.0rc1"):
+        with pytest.raises(ImportError, match=f"5.24,<6, and {re.escape(version)} is installed"):
+            require_supported_transformers(version)
     required = next(line for line in requires("multipl-moe") or [] if line.startswith("transformers"))
     assert set(required.removeprefix("transformers").split(",")) == {">=5.24", "<6"}
     assert (OLDEST_VERSION, FIRST_TOO_NEW_VERSION) == ((5, 24), (6, 0))
-
-
-def test_imports_within_functions_and_over_several_lines_become_relative():
-    source = "def f():\n    from multipl_moe.model.cache import (\n        a,\n    )\nfrom torch import nn\n"
-    expected = "def f():\n    from .cache import (\n        a,\n    )\nfrom torch import nn\n"
-    assert with_relative_imports(source) == expected
 
 
 # --- the rest of the folder

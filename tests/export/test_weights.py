@@ -28,7 +28,9 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16, torch.float16])
 def test_every_tensor_is_cast_but_the_thresholds(source, tmp_path, dtype):
-    write_plans(plan_cast(source, dtype), tmp_path)
+    steps: list[tuple[int, int]] = []
+    write_plans(plan_cast(source, dtype), tmp_path, None, lambda *step: steps.append(step))
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]  # and no index
     before, after = weights(source), weights(tmp_path)
     assert before.keys() == after.keys()
     for name, value in before.items():
@@ -36,6 +38,9 @@ def test_every_tensor_is_cast_but_the_thresholds(source, tmp_path, dtype):
         assert after[name].dtype == wanted, name
         assert torch.equal(after[name], value.to(wanted)), name
     assert any(name.endswith("segment_threshold") for name in after)
+    total = sum(value.nbytes for value in after.values())
+    assert steps == sorted(steps)
+    assert steps[-1] == (total, total)
 
 
 def test_without_a_dtype_every_tensor_keeps_its_own(tmp_path):
@@ -59,25 +64,16 @@ def test_shards_keep_to_the_limit_and_have_an_index(source, tmp_path):
     assert index["metadata"]["total_size"] == sum(value.nbytes for value in weights(source).values())
 
 
-def test_a_single_file_has_no_index(source, tmp_path):
-    write_plans(plan_cast(source, None), tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
-
-
-def test_a_value_that_the_dtype_cannot_hold_is_refused(tmp_path):
+def test_a_value_that_the_dtype_cannot_hold_is_refused_but_infinities_stay(tmp_path):
     (tmp_path / "model").mkdir()
+    save_file({"a": torch.tensor([1.0, float("inf")])}, tmp_path / "model" / "model.safetensors")
+    write_plans(plan_cast(tmp_path / "model", torch.float16), tmp_path)
+    assert weights(tmp_path)["a"].tolist() == [1, float("inf")]
     save_file({"a.weight": torch.tensor([[1.0, -7e4]])}, tmp_path / "model" / "model.safetensors")
     with pytest.raises(
         OutputError, match=r"dtype: float16 cannot hold a\.weight \(values up to 7e\+04\); use bfloat16"
     ):
         write_plans(plan_cast(tmp_path / "model", torch.float16), tmp_path)
-
-
-def test_infinities_stay(tmp_path):
-    (tmp_path / "model").mkdir()
-    save_file({"a": torch.tensor([1.0, float("inf")])}, tmp_path / "model" / "model.safetensors")
-    write_plans(plan_cast(tmp_path / "model", torch.float16), tmp_path)
-    assert weights(tmp_path)["a"].tolist() == [1, float("inf")]
 
 
 def test_other_types_are_refused_by_name(tmp_path):
@@ -102,11 +98,3 @@ def test_at_most_two_tensors_are_in_memory_at_once(source, tmp_path, monkeypatch
     write_plans(plan_cast(source, None), tmp_path)
     assert len(alive) > 20
     assert most <= 2
-
-
-def test_progress_counts_every_byte(source, tmp_path):
-    steps: list[tuple[int, int]] = []
-    write_plans(plan_cast(source, torch.bfloat16), tmp_path, None, lambda done, total: steps.append((done, total)))
-    total = sum(value.nbytes for value in weights(tmp_path).values())
-    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
-    assert steps[-1] == (total, total)

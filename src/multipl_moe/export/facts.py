@@ -18,13 +18,7 @@ NOT_RECORDED = "not recorded"
 
 
 def facts_of(config: PreTrainedConfig, provenance: Provenance, dtype: torch.dtype) -> list[tuple[str, str]]:
-    """Label and value of each fact.
-
-    Args:
-        config: of the model, hybrid or dense.
-        provenance: what is recorded of it.
-        dtype: of the exported weights.
-    """
+    """Label and value of each fact of a model, hybrid or dense, whose exported weights are of `dtype`."""
     stored = dtype_name(dtype)
     if not isinstance(config, MultiplMoeConfig):
         return [("base", _base(config, provenance)), ("weights", stored)]

@@ -24,6 +24,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.provenance import Provenance
+from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
 
 _SPARE_BYTES = 64_000_000
@@ -55,15 +56,9 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written.
+    """What was written: the folder, dtype of its weights, and size; what merging cost and the GGUF file, if asked for.
 
-    Attributes:
-        output: the folder.
-        dtype: of its weights.
-        num_files, num_bytes: all there is in it.
-        needs_remote_code: whether loading it takes `trust_remote_code=True`.
-        merge_cost: what `merge_cost` measured, if the model was merged.
-        gguf: the GGUF file, if there is one.
+    Loading the model takes `trust_remote_code=True` where it `needs_remote_code`.
     """
 
     output: Path
@@ -82,10 +77,10 @@ def export_model(
     on_step: Callable[[str], None] = lambda title: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ExportReport:
-    """Write a model into a folder for others.
+    """Write a model, hybrid or dense, into a folder for others.
 
     Args:
-        model: folder of the model, hybrid or dense.
+        model: its folder.
         output: folder to create.
         settings: what to make of it.
         on_step: told what begins.
@@ -98,16 +93,16 @@ def export_model(
     config = load_config(model)
     _require_possible(config, settings)
     provenance = Provenance.of(model, settings.metrics)
-    plans = plan_cast(model, settings.dtype)
+    plans, dense = plan_cast(model, settings.dtype), config
     if isinstance(config, MultiplMoeConfig):
         _require_fit(model, config, plans)
         if settings.full_experts:
             plans, config = plan_full_experts(model, config, settings.dtype), with_full_experts(config)
+        dense = config.base_config
     dtype = settings.dtype or main_dtype(plans)
-    dense = config.base_config if isinstance(config, MultiplMoeConfig) else config
     num_dense = _num_parameters(dense)
     require_space(output, _num_bytes(plans, num_dense * dtype.itemsize, settings) + _SPARE_BYTES)
-    gguf = f"model-{str(dtype).removeprefix('torch.')}.gguf" if settings.gguf else None
+    gguf = f"model-{dtype_name(dtype)}.gguf" if settings.gguf else None
     cost = None
     with staged_folder(output) as staging:
         on_step("weights")
@@ -188,10 +183,10 @@ def _write_merged(
     """The dense model, and merge.json with the weight of each expert and what merging costs, which is returned."""
     assert settings.corpus is not None
     on_step("merging")
-    report = merge_to_dense(model, staging, languages=None, dtype=settings.dtype)
+    weights = merge_to_dense(model, staging, settings.dtype)
     on_step("bits per byte of the hybrid and of the merged model")
     cost = merge_cost(settings.recipe or Recipe(), model, staging, settings.corpus)
-    write_json(staging / "merge.json", report.to_json() | {"cost": cost})
+    write_json(staging / "merge.json", weights | {"cost": cost})
     return cost
 
 

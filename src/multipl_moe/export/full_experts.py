@@ -35,9 +35,6 @@ def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype
         source: folder of the checkpoint.
         config: its configuration, with `moe.expert_type` "lora".
         dtype: of the result; None keeps each tensor's.
-
-    Raises:
-        BaseModelError: the checkpoint cannot be read.
     """
     reader, family = CheckpointReader(source, role="model"), family_of(config.base_config)
     parts = {family.up_name: family.up, "down_proj": (family.down,)}

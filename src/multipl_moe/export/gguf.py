@@ -90,11 +90,10 @@ def write_gguf(dense: Path, file: Path) -> None:
 
     Args:
         dense: folder in Hugging Face format, with its tokenizer.
-        file: to create.
+        file: to create; one that exists or does not fit on the disk raises OutputError.
 
     Raises:
         BaseModelError: the architecture, one of its settings, or the tokenizer cannot be written.
-        OutputError: `file` exists or does not fit on the disk.
     """
     refuse_existing(file)
     config = load_config(dense)
@@ -125,11 +124,7 @@ def write_gguf(dense: Path, file: Path) -> None:
 
 
 def require_writable(dense: Path) -> None:
-    """Refuse what `write_gguf` refuses but for the tensors: the folder needs no more than config.json and tokenizer.
-
-    Raises:
-        BaseModelError: the architecture, one of its settings, or the tokenizer cannot be written.
-    """
+    """Refuse what `write_gguf` refuses but for the tensors: the folder needs no more than config.json and tokenizer."""
     config = load_config(dense)
     architecture = _architecture(config)
     _add_metadata(GGUFWriter(None, MODEL_ARCH_NAMES[architecture.arch]), dense, config, architecture)
@@ -178,11 +173,6 @@ def _dtype(key: str, shape: tuple[int, ...], dtype: torch.dtype) -> torch.dtype:
 
 
 def _add_metadata(writer: GGUFWriter, dense: Path, config: PreTrainedConfig, architecture: _Architecture) -> None:
-    _add_hyperparameters(writer, config, architecture)
-    add_tokenizer(writer, dense, config.vocab_size)
-
-
-def _add_hyperparameters(writer: GGUFWriter, config: PreTrainedConfig, architecture: _Architecture) -> None:
     values: Any = config
     head_size = getattr(config, "head_dim", None) or values.hidden_size // values.num_attention_heads
     rope = values.rope_parameters
@@ -207,6 +197,7 @@ def _add_hyperparameters(writer: GGUFWriter, config: PreTrainedConfig, architect
         writer.add_layer_norm_eps(values.norm_epsilon)
     for key, method in architecture.scales:
         getattr(writer, method)(getattr(config, key))
+    add_tokenizer(writer, dense, config.vocab_size)
 
 
 def _write_tensors(
@@ -216,7 +207,6 @@ def _write_tensors(
     config: PreTrainedConfig,
     architecture: _Architecture,
 ) -> None:
-    """Names and shapes of all tensors, then their values one by one."""
     frequencies = list(_rope_frequencies(config))
     for values in frequencies:
         writer.add_tensor_info(_ROPE_FREQUENCIES, values.shape, values.dtype, values.nbytes)

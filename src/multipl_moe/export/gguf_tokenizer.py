@@ -32,14 +32,8 @@ def add_tokenizer(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
 
     `tokenizer.ggml.pre`, by which llama.cpp chooses how to split text before merging, follows from what the tokenizer
     does. (llama.cpp's own converter recognises known tokenizers by a hash; it cannot tell one that was trained anew.)
-
-    Args:
-        writer: before its header is written.
-        folder: with the tokenizer's files.
-        vocab_size: rows of the model's embedding; ids that the tokenizer lacks become unused tokens.
-
-    Raises:
-        BaseModelError: the tokenizer is not of a kind that can be written.
+    Of `vocab_size`, the rows of the model's embedding, ids that the tokenizer lacks become unused tokens. Raises
+    BaseModelError where the tokenizer is not of a kind that can be written.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)

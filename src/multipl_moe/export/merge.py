@@ -2,55 +2,34 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
-from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.errors import BaseModelError
 from multipl_moe.eval.models import evaluate_models
-from multipl_moe.export.weights import cast_finite
+from multipl_moe.export.weights import cast_finite, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names
 from multipl_moe.model.families import family_of
-from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")
 _TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)")
 
 
-@dataclass(frozen=True)
-class MergeReport:
-    """What was folded.
-
-    Attributes:
-        languages: those whose measured use decided the weights.
-        weights: by layer, the mean weight of each expert by its name.
-    """
-
-    languages: list[str]
-    weights: dict[int, dict[str, float]]
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dict."""
-        return {"languages": self.languages, "layers": self.weights}
-
-
-def merge_to_dense(
-    model: Path, output_staging: Path, *, languages: list[str] | None, dtype: torch.dtype | None
-) -> MergeReport:
+def merge_to_dense(model: Path, staging: Path, dtype: torch.dtype | None = None) -> dict[str, Any]:
     """Write a dense model (config.json and safetensors) whose feed-forward blocks are means of a hybrid's experts.
 
-    With m_e the mean weight of expert e on text of `languages` and M the sum of the m_e, the shared expert's included,
-    each matrix (and bias) of a hybrid layer becomes
+    With m_e the mean weight of expert e on all languages measured, each counting alike, and M the sum of the m_e, the
+    shared expert's included, each matrix (and bias) of a hybrid layer becomes
 
         W = W_shared + sum over trained experts of m_e / M * (W_e - W_shared)
 
@@ -64,41 +43,36 @@ def merge_to_dense(
 
     Args:
         model: folder of a trained hybrid.
-        output_staging: existing folder to write into; the tokenizer and other companions are the caller's.
-        languages: whose use of the experts counts; None takes all that were measured.
+        staging: existing folder to write into; the tokenizer and other companions are the caller's.
         dtype: of the result; None keeps the checkpoint's.
 
+    Returns:
+        JSON-ready: `languages` measured, and by `layers` the mean weight of each expert by its name.
+
     Raises:
-        BaseModelError: `model` is no hybrid, or was never trained.
-        ConfigError: a language was not measured.
+        BaseModelError: the model was never trained.
         OutputError: a value is too large for `dtype`.
     """
-    config = load_config(model)
-    if not isinstance(config, MultiplMoeConfig):
-        raise BaseModelError(f"model: {model} is no hybrid ({config.model_type}); only a hybrid can be merged")
-    base, moe = config.base_config, config.moe_config
-    use = _expert_use(model, moe, languages)
-    merge = _Merge(CheckpointReader(model, "model"), base, moe, use.mean(), dtype)
-    write_checkpoint(merge.tensors(), output_staging, lambda name: None)
+    config, use = load_config(model), ExpertUse.load(model)
+    assert isinstance(config, MultiplMoeConfig)
+    if use is None:
+        raise BaseModelError(f"model: {model} has no {EXPERT_USE_FILE}, which `train` writes; train the hybrid first")
+    use.require_fit(model, config.moe_config)
+    base, mean = config.base_config, use.mean()
+    write_checkpoint(_Merge(model, config, mean).tensors(dtype), staging, lambda name: None)
     base.architectures = [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[base.model_type]]
     base.dtype = dtype or config.dtype
-    base.save_pretrained(output_staging)
-    names = expert_names(moe)
-    weights = {index: dict(zip(names, mean.tolist(), strict=True)) for index, mean in use.mean().items()}
-    return MergeReport(list(use.languages), weights)
+    base.save_pretrained(staging)
+    names = expert_names(config.moe_config)
+    layers = {index: dict(zip(names, weights.tolist(), strict=True)) for index, weights in mean.items()}
+    return {"languages": list(use.languages), "layers": layers}
 
 
 def merge_cost(recipe: Recipe, hybrid: Path, dense: Path, corpus: Path) -> dict[str, Any]:
-    """What merging costs: bits per byte of the hybrid and of the merged model on the corpus' held-out files.
+    """What merging costs: bits per byte of both models (folders with tokenizers) on the corpus' held-out files.
 
-    Args:
-        recipe: languages, eval and seed are used.
-        hybrid, dense: folders of both models, with their tokenizer.
-        corpus: folder that `build_corpus` wrote.
-
-    Returns:
-        JSON-ready: `languages` with bpb_hybrid, bpb_merged, and the relative change with its 95% interval; `means` of
-        the change over the languages to learn and to keep.
+    JSON-ready: `languages` with bpb_hybrid, bpb_merged, and the relative change with its 95% interval; `means` of the
+    change over the languages to learn and to keep. Of the recipe languages, eval and seed are used.
     """
     result = evaluate_models(recipe, dense, corpus, against=str(hybrid))
     names = {"bpb_before": "bpb_hybrid", "bpb_after": "bpb_merged"}
@@ -112,31 +86,20 @@ def merge_cost(recipe: Recipe, hybrid: Path, dense: Path, corpus: Path) -> dict[
 class _Merge:
     """The tensors of the dense model, planned from those of the hybrid."""
 
-    def __init__(
-        self,
-        reader: CheckpointReader,
-        base: PreTrainedConfig,
-        moe: MoeConfig,
-        use: dict[int, Tensor],
-        dtype: torch.dtype | None,
-    ) -> None:
-        self.reader, self.moe, self.use, self.dtype = reader, moe, use, dtype
-        self.family = family_of(base)
+    def __init__(self, model: Path, config: MultiplMoeConfig, use: dict[int, Tensor]) -> None:
+        self.model, self.reader, self.use = model, CheckpointReader(model, "model"), use
+        self.moe, self.family = config.moe_config, family_of(config.base_config)
 
-    def tensors(self) -> list[TensorPlan]:
+    def tensors(self, dtype: torch.dtype | None) -> list[TensorPlan]:
         """Every tensor to write, in the hybrid's order."""
         plans = []
-        for key, shape in self.reader.shapes.items():
-            dtype = self.dtype or self.reader.dtype(key)
-            if match := _SHARED_KEY.match(key):
+        for plan in plan_cast(self.model, dtype):
+            if match := _SHARED_KEY.match(plan.name):
                 name = f"{match['prefix']}{match['part']}.{match['kind']}"
-                plans.append(TensorPlan(name, shape, dtype, partial(self._merged, match, name, dtype)))
-            elif not _TRAINED_KEY.search(key):
-                plans.append(TensorPlan(key, shape, dtype, partial(self._copy, key, dtype)))
+                plans.append(replace(plan, name=name, pieces=partial(self._merged, match, name, plan.dtype)))
+            elif not _TRAINED_KEY.search(plan.name):
+                plans.append(plan)
         return plans
-
-    def _copy(self, key: str, dtype: torch.dtype) -> list[Tensor]:
-        return [cast_finite(key, self.reader.read(key), dtype)]
 
     def _merged(self, key: re.Match[str], name: str, dtype: torch.dtype) -> list[Tensor]:
         """One matrix or bias of a layer's block, over all its experts; the differences add up in float32."""
@@ -168,19 +131,3 @@ class _Merge:
             return self.reader.read(f"{prefix}experts.down_proj{suffix}")
         stacked = self.reader.read(f"{prefix}experts.{self.family.up_name}{suffix}")
         return stacked.chunk(len(self.family.up), dim=1)[self.family.up.index(part)]
-
-
-def _expert_use(model: Path, moe: MoeConfig, languages: list[str] | None) -> ExpertUse:
-    use = ExpertUse.load(model)
-    if use is None:
-        raise BaseModelError(f"model: {model} has no {EXPERT_USE_FILE}, which `train` writes; train the hybrid first")
-    wanted = list(use.languages) if languages is None else languages
-    if unknown := [name for name in wanted if name not in use.languages]:
-        raise ConfigError(
-            f"languages: {', '.join(unknown)} not measured in {model}; measured: {', '.join(use.languages)}"
-        )
-    if not wanted:
-        raise ConfigError(f"languages: name at least one of {', '.join(use.languages)}")
-    chosen = ExpertUse({name: use.languages[name] for name in wanted})
-    chosen.require_fit(model, moe)
-    return chosen

@@ -25,13 +25,12 @@ _NEEDED = re.compile(r"(torch|transformers)\b")
 
 @dataclass(frozen=True)
 class CardSubject:
-    """The model that a card describes.
+    """The exported model that a card describes.
 
     Attributes:
         name: title of the card.
-        config: of the model that was exported; of the hybrid where it was merged.
-        dtype: of the weights.
-        num_parameters: of the exported model.
+        config: of the hybrid where the model was merged.
+        dtype, num_parameters: of the exported weights.
         merge_cost: what `merge_cost` measured, if the model is a merged one.
         gguf: name of the GGUF file, if there is one.
     """

@@ -1,5 +1,6 @@
 """A checkpoint's weights in another dtype and other shards, a tensor at a time."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,24 +10,20 @@ from torch import Tensor
 
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.errors import OutputError
-from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 
 
 def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
     """Every tensor of a checkpoint, to be written in `dtype`; segment thresholds stay float32, as modeling loads them.
 
-    Args:
-        source: folder of the checkpoint.
-        dtype: None keeps each tensor as it is stored.
-
-    Raises:
-        BaseModelError: the checkpoint cannot be read, or holds other types than float32, bfloat16 and float16.
+    With None for `dtype` each stays as it is stored. Raises BaseModelError where the checkpoint cannot be read or holds
+    other types than float32, bfloat16 and float16.
     """
     reader = CheckpointReader(source, role="model")
     plans = []
     for name, shape in reader.shapes.items():
         stored = reader.dtype(name)
-        target = torch.float32 if _stays_float32(name) else dtype or stored
+        target = torch.float32 if name.endswith(FLOAT32_BUFFERS) else dtype or stored
         plans.append(TensorPlan(name, shape, target, partial(_cast, reader, name, target)))
     return plans
 
@@ -43,13 +40,10 @@ def write_plans(
     replaced by another, an index that was left behind misleads.
 
     Args:
-        plans: what to write.
+        plans: what to write; one of a value that is too large for its dtype raises OutputError.
         staging: folder to write into.
         max_shard_bytes: largest file; 5 GB by default.
         on_progress: called with bytes written and bytes in all.
-
-    Raises:
-        OutputError: a value is too large for its dtype.
     """
     sizes = {plan.name: plan.num_bytes for plan in plans}
     total, written = sum(sizes.values()), 0
@@ -64,23 +58,14 @@ def write_plans(
 
 def main_dtype(plans: list[TensorPlan]) -> torch.dtype:
     """The dtype of most of the bytes: that of the model."""
-    num_bytes: dict[torch.dtype, int] = {}
+    num_bytes: Counter[torch.dtype] = Counter()
     for plan in plans:
-        num_bytes[plan.dtype] = num_bytes.get(plan.dtype, 0) + plan.num_bytes
-    return max(num_bytes, key=lambda dtype: num_bytes[dtype])
+        num_bytes[plan.dtype] += plan.num_bytes
+    return num_bytes.most_common(1)[0][0]
 
 
 def cast_finite(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
-    """The tensor in another dtype.
-
-    Args:
-        name: of the tensor, for the message.
-        value: the tensor.
-        dtype: the other one.
-
-    Raises:
-        OutputError: a finite value would become infinite.
-    """
+    """The tensor in another dtype; raises OutputError, which names it, where a finite value would become infinite."""
     cast = value.to(dtype)
     if torch.finfo(dtype).max < torch.finfo(value.dtype).max and bool((cast.isinf() & ~value.isinf()).any()):
         raise OutputError(
@@ -88,10 +73,6 @@ def cast_finite(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
             "use bfloat16 or float32"
         )
     return cast
-
-
-def _stays_float32(name: str) -> bool:
-    return name.rpartition(".")[2] in (MultiplMoeForCausalLM._keep_in_fp32_modules_strict or ())
 
 
 def _cast(reader: CheckpointReader, name: str, dtype: torch.dtype) -> list[Tensor]:
