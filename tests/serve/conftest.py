@@ -14,6 +14,8 @@ from openai import OpenAI
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.checkpoints.loading import load_model
+from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.serve.generation import Engine
 from multipl_moe.serve.server import Server, listen, url_of
 from tests.conftest import randomise, tiny_base_config, tiny_moe
@@ -46,9 +48,6 @@ def save_model(folder: Path, preset: str | None = "causal", family: str = "llama
 
 def engine_of(folder: Path) -> Engine:
     """An engine on the model in `folder`, with a chat template."""
-    from multipl_moe.checkpoints.loading import load_model
-    from multipl_moe.generate.text import load_tokenizer
-
     tokenizer = load_tokenizer(folder)
     tokenizer.chat_template = CHAT_TEMPLATE
     return Engine(NAME, load_model(folder), tokenizer)

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from jinja2 import TemplateError
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from transformers import BatchEncoding, PreTrainedConfig
@@ -23,14 +22,7 @@ from transformers.cli.serving.utils import Modality
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import TextGenerator
-from multipl_moe.serve.errors import (
-    RequestError,
-    answer_error,
-    answer_failure,
-    client_is_gone,
-    error_body,
-    ignore_departure,
-)
+from multipl_moe.serve.errors import HANDLERS, RequestError, client_is_gone, error_body
 from multipl_moe.serve.generation import Answer, Engine, OneAnswer
 from multipl_moe.serve.guard import Guard
 from multipl_moe.serve.schema import ChatRequest, CompletionRequest, GenerationRequest, parse_request
@@ -41,14 +33,10 @@ _BODY_BYTES_PER_TOKEN = 32  # several times what a token has in any text that fi
 
 
 def build_app(engine: Engine, token: str | None) -> Starlette:
-    """The application: completions, chat, models and health.
+    """The application: completions, chat, models and health; all but /health ask for the token, if there is one.
 
     The routes are listed here and not taken from transformers' `build_server`: that one also loads models by name,
     unloads them and transcribes speech, and may gain more.
-
-    Args:
-        engine: the served model.
-        token: what every path but /health asks for, or None.
     """
     paths = _Paths(engine)
     return Starlette(
@@ -60,11 +48,7 @@ def build_app(engine: Engine, token: str | None) -> Starlette:
             Route("/v1/chat/completions", paths.chat, methods=["POST"]),
         ],
         middleware=[Middleware(Guard, token=token)],
-        exception_handlers={
-            HTTPException: answer_error,
-            ClientDisconnect: ignore_departure,
-            Exception: answer_failure,
-        },
+        exception_handlers=HANDLERS,
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 _CLIENT_IS_GONE = 499
@@ -36,20 +36,25 @@ def error_body(error: HTTPException) -> dict[str, Any]:
     }
 
 
-async def answer_error(request: Request, error: Exception) -> Response:
-    """Starlette's handler of errors that were raised on purpose."""
+async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse(error_body(error), error.status_code, headers=error.headers)
 
 
-async def answer_failure(request: Request, error: Exception) -> Response:
-    """Starlette's handler of defects: the traceback goes to the log, never to the client."""
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    """Of defects: the traceback goes to the log, never to the client."""
     return JSONResponse(error_body(internal_error()), 500, {"Connection": "close"})  # uvicorn does close it then
 
 
-async def ignore_departure(request: Request, error: Exception) -> Response:
-    """Starlette's handler of a client that goes away before its request is complete."""
+async def _ignore_departure(request: Request, error: Exception) -> Response:
     return client_is_gone()
+
+
+HANDLERS: dict[Any, Any] = {
+    HTTPException: _answer_error,
+    ClientDisconnect: _ignore_departure,
+    Exception: _answer_failure,
+}
 
 
 def internal_error() -> RequestError:

@@ -29,10 +29,7 @@ class Engine:
     Args:
         name: id of the model.
         model: dense or hybrid, in evaluation mode.
-        tokenizer: the model's.
-
-    Raises:
-        BaseModelError: the tokenizer is no fast one, so its text cannot be streamed.
+        tokenizer: the model's; one that is no fast one cannot stream text and raises BaseModelError.
     """
 
     def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -78,10 +75,6 @@ class Answer(BaseGenerateManager):
 
     Where transformers differs from OpenAI's interface this follows OpenAI: a temperature above 0 draws, a seed belongs
     to its request, a stop string is not part of the text, and prompt and answer must fit the model's positions.
-
-    Args:
-        engine: what generates.
-        request: what was asked.
     """
 
     def __init__(self, engine: Engine, request: GenerationRequest) -> None:
@@ -105,8 +98,7 @@ class Answer(BaseGenerateManager):
     ) -> tuple[asyncio.Queue, AnswerStreamer]:
         """Start; the queue receives pieces of text, then None, also where generation failed: see `failure`.
 
-        Raises:
-            RequestError: the prompt is empty, or longer with its answer than what the model can read.
+        Raises RequestError where the prompt is empty, or longer with its answer than what the model can read.
         """
         self._settle(gen_config, inputs["input_ids"].shape[-1])
         queue: asyncio.Queue = asyncio.Queue()
@@ -118,11 +110,7 @@ class Answer(BaseGenerateManager):
     async def generate_non_streaming(
         self, model: Any, processor: Any, inputs: Any, gen_config: GenerationConfig, request_id: str
     ) -> tuple[str, int, list[int]]:
-        """Text, number of prompt tokens and new tokens.
-
-        Raises:
-            RequestError: as from `generate_streaming`, or generation failed or was cancelled.
-        """
+        """Text, number of prompt tokens and new tokens; raises RequestError also for what failed or was cancelled."""
         queue, streamer = self.generate_streaming(model, processor, inputs, gen_config, request_id)
         pieces: list[str] = []
         while (item := await queue.get()) is not None:

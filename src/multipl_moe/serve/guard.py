@@ -20,10 +20,6 @@ class Guard:
     make a browser send is refused: requests whose Host is another name, as a page sends whose name was pointed at this
     machine, and those with another machine's Origin. A browser also sends a page's POST without asking the server
     first, unless it has a type of content that no form has; so only JSON is taken.
-
-    Args:
-        app: what is guarded.
-        token: the bearer token, or None.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:

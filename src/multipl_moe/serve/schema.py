@@ -98,7 +98,7 @@ class ChatRequest(GenerationRequest):
 
     @property
     def max_new_tokens(self) -> int | None:
-        """Most tokens to add, or None where the request does not say."""
+        """See `GenerationRequest`."""
         return self.max_completion_tokens or self.max_tokens
 
 

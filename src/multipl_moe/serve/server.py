@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+from typing import Any
 
 import uvicorn
 
@@ -18,12 +19,9 @@ def listen(host: str, port: int, token: str | None) -> socket.socket:
     """A socket that listens already, so that a taken port is known before the model is loaded.
 
     Args:
-        host: name or address to bind.
+        host: name or address to bind; one that cannot be bound raises ConfigError.
         port: 0 takes a free one.
-        token: the bearer token; needed where other machines can reach the address.
-
-    Raises:
-        ConfigError: the token is missing or cannot be sent in a header, or the address cannot be bound.
+        token: the bearer token; without one other machines must not reach the address, or ConfigError is raised.
     """
     if token is not None and not re.fullmatch("[!-~]+", token):
         raise ConfigError("--token: it must have visible ASCII characters and no spaces")
@@ -48,24 +46,11 @@ def url_of(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which when it is told to stop ends the answers that are under way.
-
-    Args:
-        engine: the served model.
-        token: the bearer token, or None.
-    """
+    """uvicorn, which when it is told to stop ends the answers that are under way."""
 
     def __init__(self, engine: Engine, token: str | None) -> None:
-        super().__init__(
-            uvicorn.Config(
-                build_app(engine, token),
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                ws="none",
-                timeout_graceful_shutdown=_STOP_S,
-            )
-        )
+        options: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "off", "ws": "none"}
+        super().__init__(uvicorn.Config(build_app(engine, token), **options, timeout_graceful_shutdown=_STOP_S))
         self._engine = engine
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:

@@ -19,12 +19,8 @@ class AnswerEndedError(Exception):
 class AnswerStreamer(DirectStreamer):
     """transformers' streamer, which ends before a stop string and remembers the tokens.
 
-    transformers' own stop strings stay in the text; OpenAI's do not, so text that may begin one is held back.
-
-    Args:
-        tokenizer: a fast one.
-        queue: receives the pieces, then None.
-        stop_strings: strings that end the text.
+    transformers' own stop strings stay in the text; OpenAI's do not, so text that may begin one is held back. The queue
+    receives the pieces, then None. The tokenizer must be a fast one.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, queue: asyncio.Queue, stop_strings: list[str]) -> None:
