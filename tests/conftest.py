@@ -21,6 +21,7 @@ from tests.problems.samples import write_bench
 pytest_plugins = ["tests.selection"]
 
 VOCABULARY = 61
+CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr"]
 
 _FAMILY_KEYS: dict[str, dict[str, Any]] = {
     "llama": {"mlp_bias": True},

@@ -16,9 +16,8 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicSlidingWindowLayer
 
 from multipl_moe.model.cache import SegmentCacheLayer, SlidingSegmentCacheLayer
-from tests.conftest import random_tokens, tiny_hybrid
+from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 
-_CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr"]
 _FAMILIES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3_text"]
 _MOST_ROWS = 6
 _TOLERANCE = 1e-4
@@ -108,7 +107,7 @@ def _change(cache: DynamicCache, kind: str, number: int, num_rows: int) -> Tenso
     return rows
 
 
-@pytest.mark.parametrize("preset", _CAUSAL_PRESETS)
+@pytest.mark.parametrize("preset", CAUSAL_PRESETS)
 @pytest.mark.parametrize("family", _FAMILIES)
 def test_a_cache_stands_for_its_rows_whatever_is_done_to_it(family: str, preset: str):
     @settings(max_examples=8, deadline=None, derandomize=True, database=None)

@@ -5,7 +5,7 @@ the logits. `paper` fails it, and so does each half of the causal rule without t
 one way back is left, by way of the other rows' thresholds; the tests show that there is no second one.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
@@ -16,15 +16,15 @@ from torch import Tensor
 from multipl_moe import MultiplMoeForCausalLM
 from multipl_moe.model import segment_moe
 from multipl_moe.model.selection import quantile_threshold
-from tests.conftest import VOCABULARY, random_tokens, randomise, tiny_hybrid
+from tests.conftest import CAUSAL_PRESETS, VOCABULARY, random_tokens, randomise, tiny_hybrid
 
-_CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr"]
+from .layouts import lay_out
+
 _OTHER_FAMILIES = ["qwen2", "qwen3", "gemma2", "gemma3_text"]
 _NUM_TOKENS = 38  # nine segments of four tokens and a partial one
 _POSITIONS = [1, 3, 4, 5, 8, 13, 24, 37]  # the first token that changes: at, before and after segment borders, the last
 _TOLERANCE = 1e-5
-_ALL_MODES = [(False, 1), (False, 3), (True, 1), (True, 3)]
-_MODES = _ALL_MODES[:3]
+_MODES = [(False, 1), (False, 3), (True, 1)]  # training, rows
 
 Outputs = dict[str, Tensor]
 
@@ -88,30 +88,35 @@ def _largest_changes_over(
     return {name: max(change[name] for change in changes) for name in before}
 
 
-@pytest.fixture(params=_CAUSAL_PRESETS)
+@pytest.fixture(params=CAUSAL_PRESETS)
 def model(request: pytest.FixtureRequest) -> MultiplMoeForCausalLM:
     return tiny_hybrid(request.param)
 
 
-@pytest.mark.parametrize(("training", "rows"), _MODES)
-def test_later_tokens_change_no_layer_before_them_at_any_position(
-    model: MultiplMoeForCausalLM, training: bool, rows: int
-):
-    changes = _largest_changes_over(model, list(range(1, _NUM_TOKENS)), training=training, rows=rows)
+@pytest.mark.parametrize(
+    ("preset", "training", "rows"),
+    [
+        *((preset, *mode) for preset in CAUSAL_PRESETS for mode in _MODES),
+        *((preset, True, 3) for preset in ("token-only", "moe-lpr")),  # which know no thresholds
+    ],
+)
+def test_later_tokens_change_no_layer_before_them_at_any_position(preset: str, training: bool, rows: int):
+    changes = _largest_changes_over(tiny_hybrid(preset), list(range(1, _NUM_TOKENS)), training=training, rows=rows)
     assert set(changes) == {"layer 1", "layer 2", "logits"}
     assert max(changes.values()) <= _TOLERANCE, changes
 
 
-@pytest.mark.parametrize(("training", "rows"), _MODES)
-@pytest.mark.parametrize("preset", _CAUSAL_PRESETS)
+@pytest.mark.parametrize(("preset", "training"), [("causal", False), ("causal", True), ("moe-lpr", False)])
 @pytest.mark.parametrize("family", _OTHER_FAMILIES)
-def test_later_tokens_change_no_layer_before_them_in_any_base(family: str, preset: str, training: bool, rows: int):
-    changes = _largest_changes_over(tiny_hybrid(preset, family), _POSITIONS, training=training, rows=rows)
+def test_later_tokens_change_no_layer_before_them_in_any_base(family: str, preset: str, training: bool):
+    changes = _largest_changes_over(tiny_hybrid(preset, family), _POSITIONS, training=training, rows=1)
     assert max(changes.values()) <= _TOLERANCE, changes
 
 
-@pytest.mark.parametrize(("training", "rows"), _ALL_MODES)
-@pytest.mark.parametrize("family", ["llama", *_OTHER_FAMILIES])
+@pytest.mark.parametrize(
+    ("family", "training", "rows"),
+    [*(("llama", *mode) for mode in [*_MODES, (True, 3)]), *((family, False, 1) for family in _OTHER_FAMILIES)],
+)
 def test_paper_sees_later_tokens_so_the_tests_above_can_fail(family: str, training: bool, rows: int):
     for only_one in (False, True):
         changes = _largest_changes_over(
@@ -120,13 +125,7 @@ def test_paper_sees_later_tokens_so_the_tests_above_can_fail(family: str, traini
         assert min(changes.values()) > 100 * _TOLERANCE, changes
 
 
-@pytest.mark.parametrize("preset", ["token-only", "moe-lpr"])
-def test_token_level_routing_in_training_sees_no_later_token_with_several_rows(preset: str):
-    changes = _largest_changes_over(tiny_hybrid(preset), _POSITIONS, training=True, rows=3)
-    assert max(changes.values()) <= _TOLERANCE, changes
-
-
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("preset", ["causal", "segment-only"])
 def test_the_first_hybrid_layer_in_training_sees_no_later_token_with_several_rows(preset: str, seed: int):
     """Its thresholds come from the other rows, and nothing of the own row is in these yet."""
@@ -181,13 +180,6 @@ def test_the_tokens_so_far_give_what_they_give_within_a_longer_text(model: Multi
             assert (output - whole[name][:, :end]).abs().max() <= _TOLERANCE, (name, end)
 
 
-def test_paper_routes_the_tokens_so_far_otherwise_than_within_a_longer_text():
-    paper, tokens = tiny_hybrid("paper"), random_tokens(1, _NUM_TOKENS)
-    whole = _outputs(paper, tokens)
-    changes = [(_outputs(paper, tokens[:, :t])["logits"] - whole["logits"][:, :t]).abs().max() for t in _POSITIONS]
-    assert max(changes) > 100 * _TOLERANCE
-
-
 @pytest.mark.parametrize("chunk", [3, 8, 19])
 def test_later_tokens_change_no_layer_before_them_with_the_cache(model: MultiplMoeForCausalLM, chunk: int):
     """The later tokens come in the same chunk, in chunks of their own, and in a row that is padded on the left."""
@@ -201,32 +193,14 @@ def test_later_tokens_change_no_layer_before_them_with_the_cache(model: MultiplM
             assert change <= _TOLERANCE, (name, position)
 
 
-class _Row(NamedTuple):
-    """Documents packed into a row, with padding on either side."""
-
-    left: int
-    documents: list[int]
-    right: int
-
-
-_rows = st.builds(_Row, st.integers(0, 5), st.lists(st.integers(1, 13), min_size=1, max_size=3), st.integers(0, 5))
-
-
-def _lay_out(rows: list[_Row]) -> tuple[Tensor, Tensor]:
-    """(B, T) attention mask and position ids; shorter rows are filled up with padding on the right."""
-    length = max(row.left + sum(row.documents) + row.right for row in rows)
-    mask, positions = torch.zeros(2, len(rows), length, dtype=torch.long)
-    for number, row in enumerate(rows):
-        inner = torch.cat([torch.arange(n) for n in row.documents])
-        mask[number, row.left : row.left + len(inner)] = 1
-        positions[number, row.left : row.left + len(inner)] = inner
-    return mask, positions
+_rows = st.tuples(st.integers(0, 5), st.lists(st.integers(1, 13), min_size=1, max_size=3))
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(["causal", "segment-only"]),
     st.lists(_rows, min_size=1, max_size=3),
+    st.integers(1, 49),
     st.integers(1, 5),
     st.integers(1, 3),
     st.integers(1, 4),
@@ -234,14 +208,15 @@ def _lay_out(rows: list[_Row]) -> tuple[Tensor, Tensor]:
     st.data(),
 )
 def test_in_evaluation_a_token_depends_on_its_own_past_alone(
-    preset: str, rows: list[_Row], stride: int, blocks: int, max_experts: int, seed: int, data: st.DataObject
+    preset: str, rows: list, length: int, stride: int, blocks: int, max_experts: int, seed: int, data: st.DataObject
 ):
     """Whatever the segments, the packing and the padding: everything else may change, other rows and padding too."""
     model = tiny_hybrid(preset, segment_stride=stride, segment_window=stride * blocks, segment_max_experts=max_experts)
-    mask, positions = _lay_out(rows)
-    document = data.draw(st.integers(0, len(rows[0].documents) - 1))
-    begin = rows[0].left + sum(rows[0].documents[:document])
-    end = begin + data.draw(st.integers(1, rows[0].documents[document]))
+    positions, mask = lay_out(rows, length)
+    left, documents = rows[0]
+    document = data.draw(st.integers(0, len(documents) - 1))
+    begin = left + sum(documents[:document])
+    end = begin + data.draw(st.integers(1, documents[document]))
     tokens, others = (random_tokens(len(rows), mask.shape[1], seed=number) for number in (seed, seed + 1))
     others[0, begin:end] = tokens[0, begin:end]
     before, after = (_outputs(model, ids, attention_mask=mask, position_ids=positions) for ids in (tokens, others))
@@ -264,60 +239,32 @@ def test_segment_experts_and_windows_matter_in_these_models():
     assert torch.equal(chosen[0][:4], chosen[2][:4])
 
 
-def _padded(tokens: list[Tensor], left: list[int], length: int, fill: int) -> tuple[Tensor, Tensor]:
-    """A batch of sequences, each with its own padding on the left and the rest of `length` on the right."""
-    ids, mask = torch.full((len(tokens), length), fill), torch.zeros(len(tokens), length, dtype=torch.long)
-    for row, (sequence, begin) in enumerate(zip(tokens, left, strict=True)):
-        ids[row, begin : begin + len(sequence)] = sequence
-        mask[row, begin : begin + len(sequence)] = 1
-    return ids, mask
-
-
 @pytest.mark.parametrize("fill", [0, 7])
-@pytest.mark.parametrize(
-    ("left", "length"), [([0, 0, 0], 38), ([0, 9, 33], 38), ([5, 1, 2], 43), ([16, 25, 49], 54), ([0, 3, 1], 64)]
-)
+@pytest.mark.parametrize(("left", "length"), [([0, 9, 33, 0], 38), ([5, 1, 2, 0], 43), ([16, 25, 49, 0], 64)])
 def test_neither_padding_nor_other_sequences_change_logits_in_evaluation(
     model: MultiplMoeForCausalLM, left: list[int], length: int, fill: int
 ):
-    sequences = [random_tokens(1, n, seed=n)[0] for n in (38, 29, 5)]
-    ids, mask = _padded(sequences, left, length, fill)
+    sequences = [random_tokens(1, n, seed=n)[0] for n in (38, 29, 5, 0)]
+    _, mask = lay_out([(begin, [len(sequence)]) for begin, sequence in zip(left, sequences, strict=True)], length)
+    ids = torch.full_like(mask, fill).masked_scatter(mask == 1, torch.cat(sequences))
     together = _outputs(model, ids, attention_mask=mask)["logits"]
-    for row, sequence in enumerate(sequences):
+    assert together.isfinite().all()
+    for row, sequence in enumerate(sequences[:-1]):  # the last row is padding alone
         alone = _outputs(model, sequence[None])["logits"][0]
         assert (together[row][mask[row] == 1] - alone).abs().max() <= _TOLERANCE
 
 
-def test_a_row_of_padding_beside_real_rows_changes_nothing(model: MultiplMoeForCausalLM):
-    tokens = random_tokens(1, _NUM_TOKENS)
-    ids, mask = _padded([tokens[0], tokens[0][:0]], [0, 0], _NUM_TOKENS, 0)
-    for training in (False, True):
-        together = _outputs(model, ids, training=training, attention_mask=mask)["logits"]
-        assert together.isfinite().all()
-        alone = _outputs(model, tokens, training=training)["logits"]
-        assert (together[0] - alone[0]).abs().max() <= _TOLERANCE
-
-
-@pytest.mark.parametrize("lengths", [(13, 25), (1, 8, 1, 28), (38,), (4, 4, 30)], ids=str)
-def test_packed_documents_equal_the_documents_alone(model: MultiplMoeForCausalLM, lengths: tuple[int, ...]):
-    documents = [random_tokens(1, n, seed=n)[0] for n in lengths]
-    positions = torch.cat([torch.arange(n) for n in lengths])[None]
-    for training in (False, True):
-        packed = _outputs(model, torch.cat(documents)[None], training=training, position_ids=positions)["logits"][0]
-        for document, logits in zip(documents, packed.split(lengths), strict=True):
-            alone = _outputs(model, document[None], training=training)["logits"][0]
-            assert (logits - alone).abs().max() <= _TOLERANCE
-
-
-def test_several_rows_of_packed_documents_equal_the_documents_alone(model: MultiplMoeForCausalLM):
-    lengths = [(10, 6), (3, 13)]
+@pytest.mark.parametrize("lengths", [[(13, 25)], [(1, 8, 1, 28)], [(38,)], [(10, 6), (3, 13)]], ids=str)
+def test_packed_documents_equal_the_documents_alone(model: MultiplMoeForCausalLM, lengths: list[tuple[int, ...]]):
     documents = [[random_tokens(1, n, seed=n)[0] for n in row] for row in lengths]
-    positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in lengths])
     ids = torch.stack([torch.cat(row) for row in documents])
-    packed = _outputs(model, ids, position_ids=positions)["logits"]
-    for row, row_lengths in enumerate(lengths):
-        for document, logits in zip(documents[row], packed[row].split(row_lengths), strict=True):
-            assert (logits - _outputs(model, document[None])["logits"][0]).abs().max() <= _TOLERANCE
+    positions = torch.stack([torch.cat([torch.arange(n) for n in row]) for row in lengths])
+    for training in (False, True) if len(lengths) == 1 else (False,):
+        packed = _outputs(model, ids, training=training, position_ids=positions)["logits"]
+        for row, row_lengths in enumerate(lengths):
+            for document, logits in zip(documents[row], packed[row].split(row_lengths), strict=True):
+                alone = _outputs(model, document[None], training=training)["logits"][0]
+                assert (logits - alone).abs().max() <= _TOLERANCE
 
 
 @pytest.mark.parametrize("preset", ["causal", "segment-only"])

@@ -17,9 +17,9 @@ _GRANITE, _GEMMA = {"divisor": 3.0}, {"softcap": 2.0}
 _LOGITS = [{}, _GRANITE, _GEMMA, _GRANITE | _GEMMA]
 
 
-def _slow_losses(hidden: Tensor, weight: Tensor, targets: Tensor, bias=None, divisor=None, softcap=None) -> Tensor:
+def _slow_losses(hidden: Tensor, weight: Tensor, targets: Tensor, divisor=None, softcap=None) -> Tensor:
     """As models compute it: all logits, then their cross-entropy."""
-    logits = F.linear(hidden, weight, bias)
+    logits = F.linear(hidden, weight)
     if divisor is not None:
         logits = logits / divisor
     if softcap is not None:
@@ -33,22 +33,20 @@ class _Case:
 
     hidden: Tensor
     weight: Tensor
-    bias: Tensor | None
     targets: Tensor
     upstream: Tensor
 
     @classmethod
-    def of(cls, learns: set[str], *, has_bias: bool = False, dtype: torch.dtype = torch.float32) -> "_Case":
-        shapes = {"hidden": (_NUM_TOKENS, _HIDDEN), "weight": (_VOCABULARY, _HIDDEN), "bias": (_VOCABULARY,)}
+    def of(cls, learns: set[str], dtype: torch.dtype = torch.float32) -> "_Case":
+        shapes = {"hidden": (_NUM_TOKENS, _HIDDEN), "weight": (_VOCABULARY, _HIDDEN)}
         made = {name: torch.randn(shape).to(dtype).requires_grad_(name in learns) for name, shape in shapes.items()}
         targets = torch.randint(_VOCABULARY, (_NUM_TOKENS,)).masked_fill(torch.rand(_NUM_TOKENS) < 0.3, -100)
         targets[5] = targets[-1] = -100
-        bias = made["bias"] if has_bias else None
-        return cls(made["hidden"] / 2, made["weight"], bias, targets, torch.randn(_NUM_TOKENS))
+        return cls(made["hidden"] / 2, made["weight"], targets, torch.randn(_NUM_TOKENS))
 
     def run(self, losses_of: Any, learns: set[str], **settings: Any) -> tuple[Tensor, list[Tensor]]:
         """Losses, and the gradients of what learns, in the order of names."""
-        losses = losses_of(self.hidden, self.weight, self.targets, bias=self.bias, **settings)
+        losses = losses_of(self.hidden, self.weight, self.targets, **settings)
         leaves = [getattr(self, name) for name in sorted(learns)]
         return losses.detach(), list(torch.autograd.grad((losses * self.upstream).sum(), leaves))
 
@@ -69,31 +67,17 @@ def test_losses_and_gradients_are_those_of_the_plain_form(chunk_tokens: int, log
     case = _Case.of(learns)
     ours = case.run(chunked_cross_entropy, learns, chunk_tokens=chunk_tokens, **logits)
     _assert_equal(ours, case.run(_slow_losses, learns, **logits))
-    assert (ours[0][case.targets == -100] == 0).all()
-    assert (ours[0][case.targets != -100] != 0).all()
-
-
-@pytest.mark.parametrize("learns", [{"hidden"}, {"bias", "hidden", "weight"}, {"bias", "hidden"}], ids=sorted)
-@pytest.mark.parametrize("logits", _LOGITS, ids=str)
-def test_a_bias_is_added_and_learns(logits: dict, learns: set[str]):
-    case = _Case.of(learns, has_bias=True)
-    ours = case.run(chunked_cross_entropy, learns, chunk_tokens=7, **logits)
-    _assert_equal(ours, case.run(_slow_losses, learns, **logits))
-
-
-def test_tokens_without_a_target_get_no_gradient():
-    case = _Case.of({"hidden"})
-    _, (gradient,) = case.run(chunked_cross_entropy, {"hidden"}, chunk_tokens=7)
     is_ignored = case.targets == -100
-    assert (gradient[is_ignored] == 0).all()
-    assert (gradient[~is_ignored].abs().amax(dim=1) > 0).all()
+    assert torch.equal(ours[0] == 0, is_ignored)
+    if "hidden" in learns:
+        assert torch.equal(ours[1][0].abs().amax(dim=1) == 0, is_ignored)
 
 
-@pytest.mark.parametrize("learns", [{"hidden"}, {"bias", "hidden", "weight"}], ids=sorted)
+@pytest.mark.parametrize("learns", [{"hidden"}, {"hidden", "weight"}], ids=sorted)
 @pytest.mark.parametrize("logits", _LOGITS, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_under_autocast_it_differs_from_the_plain_form_by_rounding_alone(dtype, logits: dict, learns: set[str]):
-    case = _Case.of(learns, has_bias=True, dtype=dtype)
+    case = _Case.of(learns, dtype)
     with torch.autocast("cpu", torch.bfloat16):
         ours = case.run(chunked_cross_entropy, learns, chunk_tokens=7, **logits)
         rounded = case.run(_slow_losses, learns, **logits)

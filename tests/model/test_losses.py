@@ -12,7 +12,7 @@ from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.token_moe import route_tokens
 from multipl_moe.upcycle.router_start import without_direction
 from tests import reference
-from tests.conftest import random_tokens, tiny_hybrid
+from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 
 
 def _labels() -> torch.Tensor:
@@ -22,13 +22,18 @@ def _labels() -> torch.Tensor:
     return labels
 
 
-@pytest.mark.parametrize("preset", ["causal", "token-only", "segment-only", "moe-lpr"])
-def test_losses_of_micro_batches_add_up_to_the_loss_of_the_batch(preset: str):
+def _halves(tokens: torch.Tensor, labels: torch.Tensor):
+    return [(tokens[:1], labels[:1]), (tokens[1:], labels[1:])]
+
+
+@pytest.mark.parametrize("skip_logits", [False, True])
+@pytest.mark.parametrize("preset", CAUSAL_PRESETS)
+def test_in_evaluation_losses_are_the_cross_entropy_and_those_of_micro_batches_add_up(preset: str, skip_logits: bool):
     model, tokens, labels = tiny_hybrid(preset), random_tokens(4, 15), _labels()
-    num_items = int((labels[:, 1:] != -100).sum())
+    options = {"num_items_in_batch": int((labels[:, 1:] != -100).sum()), "skip_logits": skip_logits}
     with torch.no_grad():
         whole = model(input_ids=tokens, labels=labels).loss
-        parts = [model(input_ids=t, labels=y, num_items_in_batch=num_items).loss for t, y in _halves(tokens, labels)]
+        parts = [model(input_ids=t, labels=y, **options).loss for t, y in _halves(tokens, labels)]
         logits = model(input_ids=tokens).logits[:, :-1].flatten(0, 1)
     torch.testing.assert_close(sum(parts), whole)
     torch.testing.assert_close(whole, F.cross_entropy(logits, labels[:, 1:].flatten()))
@@ -48,10 +53,6 @@ def test_in_training_micro_batches_add_up_and_weigh_their_balancing_loss_by_thei
     torch.testing.assert_close(total, expected)
 
 
-def _halves(tokens: torch.Tensor, labels: torch.Tensor):
-    return [(tokens[:1], labels[:1]), (tokens[1:], labels[1:])]
-
-
 def test_the_training_loss_adds_the_mean_balancing_loss_of_the_layers():
     model = tiny_hybrid(router_aux_loss_coef=0.25).train()
     tokens = random_tokens(3, 14)
@@ -68,17 +69,6 @@ def test_the_training_loss_adds_the_mean_balancing_loss_of_the_layers():
     torch.testing.assert_close(output.loss, cross_entropy + 0.25 * slow)
 
 
-def test_in_evaluation_the_loss_is_the_cross_entropy_alone():
-    model = tiny_hybrid()
-    tokens = random_tokens(3, 14)
-    model.train()(input_ids=tokens, labels=tokens)
-    output = model.eval()(input_ids=tokens, labels=tokens)
-    assert output.aux_loss is None
-    torch.testing.assert_close(
-        output.loss, F.cross_entropy(output.logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
-    )
-
-
 @pytest.mark.parametrize("family", ["llama", "gemma2", "granite"])
 def test_without_logits_the_loss_and_every_gradient_are_the_same(family: str):
     results = []
@@ -91,16 +81,6 @@ def test_without_logits_the_loss_and_every_gradient_are_the_same(family: str):
         gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
         results.append((output.loss.detach(), gradients))
     torch.testing.assert_close(results[0], results[1])
-
-
-def test_without_logits_losses_of_micro_batches_add_up():
-    model, tokens, labels = tiny_hybrid(), random_tokens(4, 15), _labels()
-    num_items = int((labels[:, 1:] != -100).sum())
-    with torch.no_grad():
-        whole = model(input_ids=tokens, labels=labels).loss
-        options = {"num_items_in_batch": num_items, "skip_logits": True}
-        parts = [model(input_ids=t, labels=y, **options).loss for t, y in _halves(tokens, labels)]
-    torch.testing.assert_close(sum(parts), whole)
 
 
 @pytest.mark.parametrize(("scope", "least", "most"), [("routed", 0.48, 0.52), ("all", 0.0, 0.2)])

@@ -117,10 +117,8 @@ def test_flash_attention_is_told_where_documents_begin_in_every_row(kind: str, p
 
 
 @pytest.mark.usefixtures("_slow_flash")
-def test_a_dense_model_that_is_told_does_the_same(tmp_path: Path):
-    write_tokens(tmp_path, _LENGTHS)
-    data = PackedTokens(tmp_path, _SIZE, "best_fit")
-    positions = torch.stack([data[index]["position_ids"] for index in range(len(data))])
+@pytest.mark.parametrize("positions", ["best_fit"], indirect=True)
+def test_a_dense_model_that_is_told_does_the_same(positions: Tensor):
     real = positions != PADDING_POSITION
     assert not real.all()
     model, tokens = _dense(), random_tokens(*positions.shape, seed=1)

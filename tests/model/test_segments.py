@@ -9,21 +9,12 @@ from torch import Tensor
 from multipl_moe.model.segments import places_for, plan_segments, pool_windows
 from tests import reference
 
+from .layouts import lay_out
+
 _QUICK = settings(max_examples=60, deadline=None)
 
 Row = tuple[int, list[int]]
 rows_of = st.lists(st.tuples(st.integers(0, 5), st.lists(st.integers(1, 15), max_size=4)), min_size=1, max_size=4)
-
-
-def _layout(rows: list[Row], garbage: int = 0) -> tuple[Tensor, Tensor]:
-    """Position ids and mask of rows of (padding on the left, document lengths), filled up on the right."""
-    length = max(1, *(left + sum(documents) for left, documents in rows)) if rows else 1
-    positions, mask = torch.full((len(rows), length), garbage), torch.zeros(len(rows), length, dtype=torch.long)
-    for row, (left, documents) in enumerate(rows):
-        inner = [position for document in documents for position in range(document)]
-        positions[row, left : left + len(inner)] = torch.tensor(inner, dtype=torch.long)
-        mask[row, left : left + len(inner)] = 1
-    return positions, mask
 
 
 def _check(
@@ -76,7 +67,7 @@ def _check(
 @_QUICK
 @given(rows_of, st.integers(1, 5), st.integers(1, 4), st.booleans())
 def test_segments_windows_and_pooling_equal_the_loops(rows: list[Row], stride: int, multiple: int, lookahead: bool):
-    positions, mask = _layout(rows)
+    positions, mask = lay_out(rows)
     _check(positions, mask, stride * multiple, stride, lookahead)
 
 
@@ -85,7 +76,7 @@ def test_segments_windows_and_pooling_equal_the_loops(rows: list[Row], stride: i
 def test_places_of_a_fixed_number_hold_the_same_segments(
     rows: list[Row], garbage: int, stride: int, multiple: int, lookahead: bool
 ):
-    positions, mask = _layout(rows, garbage)
+    positions, mask = lay_out(rows, garbage=garbage)
     num_places = places_for(positions.shape, stride, packed=True)
     _check(positions, mask, stride * multiple, stride, lookahead, num_places)
 
@@ -93,7 +84,7 @@ def test_places_of_a_fixed_number_hold_the_same_segments(
 @_QUICK
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 15)), min_size=1, max_size=4), st.integers(1, 5))
 def test_rows_of_one_document_need_few_places(rows: list[tuple[int, int]], stride: int):
-    positions, mask = _layout([(left, [length]) for left, length in rows])
+    positions, mask = lay_out([(left, [length]) for left, length in rows])
     num_places = places_for(positions.shape, stride, packed=False)
     _check(positions, mask, 2 * stride, stride, False, num_places)
 
@@ -122,25 +113,13 @@ def test_windows_of_a_document_written_out():
     assert pool_windows(x, ahead, torch.tensor([-7.0])).flatten().tolist() == [3, 5, 7, 9, 9]
 
 
-def test_a_window_never_reaches_into_the_document_before():
-    positions = torch.tensor([[0, 1, 2, 3, 4, 0, 1, 2, 3, 4]])
-    plan = plan_segments(positions, None, window=8, stride=4, lookahead=False)
-    x = torch.tensor([9.0, 9, 9, 9, 9, 1, 2, 3, 4, 5])[:, None]
-    assert pool_windows(x, plan, torch.tensor([0.0])).flatten().tolist() == [0, 9, 0, 4]
-
-
-def test_documents_of_one_token_are_segments_of_their_own():
-    plan = plan_segments(torch.zeros(1, 4, dtype=torch.long), None, window=4, stride=2, lookahead=False)
-    assert plan.segment_of_token.tolist() == [0, 1, 2, 3]
-
-
 @_QUICK
 @given(rows_of, st.lists(st.integers(0, 6), min_size=4, max_size=4), st.integers(0, 3))
 def test_padding_of_any_amount_and_content_changes_nothing(rows: list[Row], extra: list[int], garbage: int):
     plans = []
     for left, fill in ((False, 0), (True, garbage)):
         moved = [(pad + (extra[i] if left else 0), documents) for i, (pad, documents) in enumerate(rows)]
-        positions, mask = _layout(moved, fill)
+        positions, mask = lay_out(moved, garbage=fill)
         plans.append(plan_segments(positions, mask, window=6, stride=3, lookahead=False))
     first, second = plans
     assert torch.equal(first.segment_of_token, second.segment_of_token)

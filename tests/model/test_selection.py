@@ -35,33 +35,11 @@ gates_of = st.builds(_distinct_gates, st.integers(1, 24), st.integers(1, 6), st.
 share = st.floats(0.05, 1.0)
 
 
-def test_experts_choose_in_order_and_skip_full_segments():
-    gates = torch.tensor(
-        [
-            [0.9, 0.8, 0.7],
-            [0.8, 0.9, 0.1],
-            [0.1, 0.2, 0.9],
-            [0.2, 0.1, 0.2],
-        ]
-    )
-    # k_s = floor(4 * 1.5 / 3) = 2; at most one expert a segment. Expert 0 takes 0 and 1; to expert 1 they are full, so
-    # it takes 2 and 3, which fills everything: expert 2 gets nothing.
-    expected = torch.tensor([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], dtype=torch.bool)
-    assert torch.equal(choose_by_experts(gates, capacity=1.5, max_experts=1), expected)
-
-
 def test_a_segment_takes_experts_up_to_its_limit_and_the_next_expert_goes_elsewhere():
     gates = torch.tensor([[0.9, 0.8, 0.7], [0.1, 0.2, 0.3], [0.2, 0.1, 0.1]])
     # k_s = 1: experts 0 and 1 take segment 0, which then has its two; expert 2 takes the next best, segment 1.
     expected = torch.tensor([[1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=torch.bool)
     assert torch.equal(choose_by_experts(gates, capacity=1.0, max_experts=2), expected)
-
-
-def test_an_expert_takes_what_is_left_when_most_segments_are_full():
-    gates = torch.tensor([[0.9, 0.9], [0.8, 0.8], [0.1, 0.1]])
-    # k_s = floor(3 * 1.4 / 2) = 2: expert 0 takes 0 and 1; only segment 2 is left for expert 1.
-    expected = torch.tensor([[1, 0], [1, 0], [0, 1]], dtype=torch.bool)
-    assert torch.equal(choose_by_experts(gates, capacity=1.4, max_experts=1), expected)
 
 
 @pytest.mark.parametrize(
@@ -81,31 +59,6 @@ def test_expert_choice_equals_the_loop(gates: Tensor, capacity_share: float, max
     assert [row.nonzero().flatten().tolist() for row in chosen] == expected
 
 
-@_QUICK
-@given(gates_of, share, st.integers(1, 6))
-def test_each_expert_takes_its_number_unless_segments_are_full_and_none_is_overfull(
-    gates: Tensor, capacity_share: float, max_experts: int
-):
-    num_segments, num_experts = gates.shape
-    capacity = capacity_share * num_experts
-    chosen = choose_by_experts(gates, capacity=capacity, max_experts=max_experts)
-    assert chosen.sum(dim=1).max() <= max_experts
-    taken = min(max(1, math.floor(num_segments * capacity / num_experts)), num_segments)
-    for expert in range(num_experts):
-        free_before = (chosen[:, :expert].sum(dim=1) < max_experts).sum()
-        assert chosen[:, expert].sum() == min(taken, free_before)
-
-
-@_QUICK
-@given(gates_of, share, st.integers(1, 6), st.integers(0, 1000))
-def test_expert_choice_does_not_depend_on_the_order_of_segments(
-    gates: Tensor, capacity_share: float, max_experts: int, seed: int
-):
-    order = torch.randperm(gates.shape[0], generator=torch.Generator().manual_seed(seed))
-    options = {"capacity": capacity_share * gates.shape[1], "max_experts": max_experts}
-    assert torch.equal(choose_by_experts(gates[order], **options), choose_by_experts(gates, **options)[order])
-
-
 def test_threshold_takes_gates_that_reach_it_equality_included():
     gates = torch.tensor([[0.5, 0.25, 0.25], [0.49, 0.26, 0.25]])
     expected = torch.tensor([[1, 1, 0], [0, 1, 0]], dtype=torch.bool)
@@ -120,11 +73,6 @@ def test_of_too_many_those_with_the_largest_margins_stay():
     assert torch.equal(choose_by_threshold(gates, threshold, max_experts=2), expected)
     only_one = torch.tensor([[0, 1, 0], [0, 1, 0]], dtype=torch.bool)
     assert torch.equal(choose_by_threshold(gates, threshold, max_experts=1), only_one)
-
-
-def test_a_limit_never_adds_experts_below_their_threshold():
-    chosen = choose_by_threshold(torch.tensor([[0.2, 0.8]]), torch.tensor([0.9, 0.9]), max_experts=1)
-    assert not chosen.any()
 
 
 @_QUICK

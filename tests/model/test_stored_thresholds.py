@@ -50,11 +50,16 @@ def _measure_loss(model: Any) -> None:
         model(input_ids=random_tokens(2, 20, seed=seed), labels=random_tokens(2, 20, seed=seed))
 
 
+def _evaluate(model: Any) -> None:
+    model.eval()(input_ids=random_tokens(3, 22))
+    model.train()
+
+
 def _pass_with_a_cache(model: Any) -> None:
     model(input_ids=random_tokens(2, 20), use_cache=True)
 
 
-@pytest.mark.parametrize("look", [_generate, _measure_loss, _pass_with_a_cache])
+@pytest.mark.parametrize("look", [_generate, _measure_loss, _evaluate, _pass_with_a_cache])
 def test_looking_at_a_model_that_trains_moves_nothing_then_or_later(look: Callable[[Any], None]):
     model, undisturbed = tiny_hybrid().train(), tiny_hybrid().train()
     look(model)
@@ -130,14 +135,18 @@ def test_first_segments_are_routed_the_same_after_a_cast(autocast: bool, nudge: 
 # Training
 
 
-def test_eight_micro_batches_of_the_trainer_move_thresholds_once(tmp_path: Path):
-    model, gates = tiny_hybrid(), []
-    layer = model.hybrid_layers[1]
-    start = layer.segment_threshold.clone()
-    layer.observer = lambda layer, plan, tokens, segments: gates.append(segments.gates.detach())
-    rows = [{"input_ids": row, "labels": row} for row in random_tokens(16, 22)]
+def _own_loop(model: Any, rows: Any, folder: Path) -> None:
+    optimizer = torch.optim.AdamW(model.train().parameters(), lr=0.0)
+    for begin in range(0, 16, 2):
+        tokens = torch.stack([row["input_ids"] for row in rows[begin : begin + 2]])
+        model(input_ids=tokens, labels=tokens).loss.backward()
+    optimizer.step()
+    optimizer.step()  # after which there is nothing to follow
+
+
+def _trainer(model: Any, rows: Any, folder: Path) -> None:
     arguments = TrainingArguments(
-        output_dir=str(tmp_path),
+        output_dir=str(folder),
         per_device_train_batch_size=2,
         gradient_accumulation_steps=8,
         max_steps=1,
@@ -147,11 +156,27 @@ def test_eight_micro_batches_of_the_trainer_move_thresholds_once(tmp_path: Path)
         use_cpu=True,
         disable_tqdm=True,
     )
-    Trainer(model=model, args=arguments, train_dataset=rows).train()  # pyright: ignore[reportArgumentType]
+    Trainer(model=model, args=arguments, train_dataset=rows).train()
+
+
+@pytest.mark.parametrize("loop", [_own_loop, _trainer])
+def test_thresholds_move_by_a_tenth_with_each_optimiser_step_and_never_within_one(loop: Any, tmp_path: Path):
+    model, gates, seen = tiny_hybrid(), [], []
+    layer = model.hybrid_layers[1]
+    start = layer.segment_threshold.clone()
+
+    def observe(layer: Any, plan: Any, tokens: Any, segments: Any) -> None:
+        gates.append(segments.gates.detach())
+        seen.append(layer.segment_threshold.clone())
+
+    layer.observer = observe
+    loop(model, [{"input_ids": row, "labels": row} for row in random_tokens(16, 22)], tmp_path)
     assert len(gates) == 8
+    assert all(torch.equal(threshold, start) for threshold in seen)
     all_gates = torch.cat(gates)
     quantile = torch.tensor([reference.stored_threshold(all_gates[:, e].tolist(), 1.0, 3) for e in range(3)])
     torch.testing.assert_close(layer.segment_threshold, _DECAY * start + (1 - _DECAY) * quantile, rtol=2e-5, atol=0)
+    assert not torch.allclose(layer.segment_threshold, start)
 
 
 def _contrast(model: Any) -> dict[str, Tensor]:

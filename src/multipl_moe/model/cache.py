@@ -62,17 +62,7 @@ class SlidingSegmentCacheLayer(SegmentCacheLayer, DynamicSlidingWindowLayer):
     """The same for a base whose attention slides."""
 
 
-_STATEFUL: dict[type, type] = {
-    DynamicLayer: SegmentCacheLayer,
-    DynamicSlidingWindowLayer: SlidingSegmentCacheLayer,
-}
-
-
-def _with_state(layer: DynamicLayer) -> SegmentCacheLayer:
-    """An empty layer like this empty one, with a segment state."""
-    if isinstance(layer, DynamicSlidingWindowLayer):
-        return SlidingSegmentCacheLayer(layer.sliding_window)
-    return SegmentCacheLayer()
+_DYNAMIC = (DynamicLayer, DynamicSlidingWindowLayer, SegmentCacheLayer, SlidingSegmentCacheLayer)
 
 
 def require_dynamic(cache: Cache) -> None:
@@ -81,7 +71,7 @@ def require_dynamic(cache: Cache) -> None:
         raise ValueError("a hybrid model needs a dynamic cache, not an offloaded one")
     kinds: set[Any] = {type(layer) for layer in cache.layers} | {cache.layer_class_to_replicate} - {None}
     for kind in kinds:
-        if kind not in _STATEFUL and kind not in _STATEFUL.values():
+        if kind not in _DYNAMIC:
             raise ValueError(
                 f"a hybrid model needs a dynamic cache, not {kind.__name__}; leave cache_implementation out"
             )
@@ -90,8 +80,7 @@ def require_dynamic(cache: Cache) -> None:
 def add_segment_state(cache: Cache, layers: list[int]) -> None:
     """Make the given layers of a dynamic cache hold a segment state; those that do are left alone.
 
-    Raises:
-        ValueError: the cache was filled by another model, or by prefix tuning.
+    Raises ValueError where the cache was filled by another model, or by prefix tuning.
     """
     for index in layers:
         while len(cache.layers) <= index and cache.layer_class_to_replicate is not None:
@@ -101,18 +90,14 @@ def add_segment_state(cache: Cache, layers: list[int]) -> None:
             continue
         if layer.get_seq_length() > 0:
             raise ValueError(_FILLED_ELSEWHERE)
-        cache.layers[index] = _with_state(layer)
+        slides = isinstance(layer, DynamicSlidingWindowLayer)
+        cache.layers[index] = SlidingSegmentCacheLayer(layer.sliding_window) if slides else SegmentCacheLayer()
 
 
 def segment_state_of(cache: Cache, index: int, num_rows: int, like: Tensor, num_blocks: int) -> SegmentState:
-    """The segment state of one layer, made empty at first use.
+    """The segment state of layer `index` in a cache after `add_segment_state`, made empty at first use.
 
-    Args:
-        cache: after `add_segment_state`.
-        index: layer.
-        num_rows: B.
-        like: (N, H) input of the layer.
-        num_blocks: W / S.
+    It has B = `num_rows` rows and W/S = `num_blocks` blocks of the size of `like`, the layer's (N, H) input.
     """
     layer: Any = cache.layers[index]
     if layer.segment_state is None:

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.decoder import MultiplMoeModel, require_hybrid, routing_as_in_training
+from multipl_moe.model.decoder import MultiplMoeModel, require_hybrid
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.selection import quantile_threshold
-from multipl_moe.model.statistics import observe_with
+from multipl_moe.model.statistics import observe_batches
 from multipl_moe.model.token_bias import balancing_bias
 from multipl_moe.model.token_moe import TokenRouting
 
@@ -36,7 +36,7 @@ def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]],
     decoder = require_hybrid(model)
     if not decoder.config.moe_config.stores_routing:
         return
-    batches = [{key: value.to(decoder.device) for key, value in batch.items()} for batch in batches]
+    batches = list(batches)
     if not batches:
         raise ConfigError("batches: there is none; give inputs of the model, text of all languages that it is for")
     for number in range(passes):
@@ -80,14 +80,7 @@ def observe_inputs(
 ) -> dict[int, RouterInputs]:
     """What the routers of each layer say to a text; the model is in evaluation mode meanwhile."""
     seen = {index: RouterInputs() for index in decoder.hybrid_layers}
-    was_training = decoder.training
-    decoder.eval()
-    try:
-        with routing_as_in_training(decoder, as_in_training), observe_with(decoder, seen):
-            for batch in batches:
-                decoder(**{key: value.to(decoder.device) for key, value in batch.items()})
-    finally:
-        decoder.train(was_training)
+    observe_batches(decoder, seen, batches, as_in_training=as_in_training)
     return seen
 
 

@@ -26,12 +26,11 @@ def chunked_cross_entropy(
     weight_VH: Tensor,
     targets_N: Tensor,
     *,
-    bias: Tensor | None = None,
     divisor: float | None = None,
     softcap: float | None = None,
     chunk_tokens: int = 1024,
 ) -> Tensor:
-    """The loss of each token: `F.cross_entropy` of `hidden @ weight.T + bias`, in value and in every gradient.
+    """(N,) the loss of each token in nats, float32: `F.cross_entropy` of `hidden @ weight.T`, with every gradient.
 
     With a frozen head the gradient of `hidden` is worked out in the forward pass, while a chunk's logits are there: a
     row of it is the gradient of that row's loss alone, so what comes back later only scales it. No work is done twice
@@ -45,16 +44,12 @@ def chunked_cross_entropy(
         hidden_NH: what the head reads, after the last norm.
         weight_VH: of the head.
         targets_N: token that each position should foresee, -100 where there is none: its loss and gradients are 0.
-        bias: (V,) of the head.
         divisor: logits are divided by it first (Granite).
         softcap: then they become softcap * tanh(logits / softcap) (Gemma 2).
         chunk_tokens: C, tokens whose logits are there at once; about 12 * C * V bytes are in use.
-
-    Returns:
-        (N,) in nats, float32.
     """
     head = _Head(divisor, softcap, chunk_tokens, matmul_dtype(hidden_NH))
-    return _ChunkedLosses.apply(hidden_NH, weight_VH, bias, targets_N, head)  # pyright: ignore[reportReturnType]
+    return _ChunkedLosses.apply(hidden_NH, weight_VH, targets_N, head)  # pyright: ignore[reportReturnType]
 
 
 @dataclass(frozen=True)
@@ -69,9 +64,9 @@ class _Head:
     def chunks(self, num_tokens: int) -> Iterator[slice]:
         return (slice(begin, begin + self.chunk_tokens) for begin in range(0, num_tokens, self.chunk_tokens))
 
-    def log_probabilities(self, x_CH: Tensor, w_VH: Tensor, bias_V: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def log_probabilities(self, x_CH: Tensor, w_VH: Tensor) -> tuple[Tensor, Tensor | None]:
         """(C, V) in float32, and the (C, V) tanh of the softcap where there is one."""
-        logits_CV, tanh_CV = linear(x_CH, w_VH, bias_V), None
+        logits_CV, tanh_CV = linear(x_CH, w_VH), None
         if self.divisor is not None:
             logits_CV = logits_CV.float() / self.divisor
         if self.softcap is not None:
@@ -91,19 +86,16 @@ class _Head:
 
 class _ChunkedLosses(Function):
     @staticmethod
-    def forward(
-        ctx: Any, hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor | None, targets_N: Tensor, head: _Head
-    ) -> Tensor:
-        needs_hidden, *head_needs = ctx.needs_input_grad[:3]
-        ctx.head, ctx.again = head, any(head_needs)
-        x_NH, w_VH, b_V = _cast(head.dtype, hidden_NH, weight_VH, bias_V)
+    def forward(ctx: Any, hidden_NH: Tensor, weight_VH: Tensor, targets_N: Tensor, head: _Head) -> Tensor:
+        needs_hidden, needs_weight = ctx.needs_input_grad[:2]
+        x_NH, w_VH = hidden_NH.to(head.dtype), weight_VH.to(head.dtype)
         losses_N = torch.empty(len(targets_N), device=hidden_NH.device)
-        slopes_NH = torch.empty_like(x_NH) if needs_hidden and not ctx.again else None
+        slopes_NH = torch.empty_like(x_NH) if needs_hidden and not needs_weight else None
         for chunk in head.chunks(len(targets_N)):
-            _forward_chunk(head, chunk, x_NH, w_VH, b_V, targets_N[chunk], losses_N, slopes_NH)
-        ctx.hidden_dtype = hidden_NH.dtype
-        if ctx.again:
-            ctx.save_for_backward(targets_N, hidden_NH, weight_VH, bias_V)
+            _forward_chunk(head, chunk, x_NH, w_VH, targets_N[chunk], losses_N, slopes_NH)
+        ctx.head, ctx.hidden_dtype = head, hidden_NH.dtype
+        if needs_weight:
+            ctx.save_for_backward(targets_N, hidden_NH, weight_VH)
         elif needs_hidden:
             ctx.save_for_backward(targets_N, slopes_NH)
         return losses_N.masked_fill_(targets_N == _IGNORED_LABEL, 0.0)
@@ -115,10 +107,11 @@ class _ChunkedLosses(Function):
         scale_N1 = scale_N.masked_fill(targets_N == _IGNORED_LABEL, 0.0)[:, None]
         if ctx.head.divisor is not None:
             scale_N1 = scale_N1 / ctx.head.divisor
-        if not ctx.again:
+        needs_hidden, needs_weight = ctx.needs_input_grad[:2]
+        if not needs_weight:
             (slopes_NH,) = saved
-            return (slopes_NH * scale_N1).to(ctx.hidden_dtype), None, None, None, None
-        return *_computed_again(ctx.head, ctx.needs_input_grad[:3], targets_N, scale_N1, *saved), None, None
+            return (slopes_NH * scale_N1).to(ctx.hidden_dtype), None, None, None
+        return *_computed_again(ctx.head, needs_hidden, targets_N, scale_N1, *saved), None, None
 
 
 def _forward_chunk(
@@ -126,7 +119,6 @@ def _forward_chunk(
     chunk: slice,
     x_NH: Tensor,
     w_VH: Tensor,
-    b_V: Tensor | None,
     targets_C: Tensor,
     losses_N: Tensor,
     slopes_NH: Tensor | None,
@@ -135,45 +127,24 @@ def _forward_chunk(
 
     A function of its own, so that what is as large as a chunk's logits is gone before the next chunk begins.
     """
-    log_p_CV, tanh_CV = head.log_probabilities(x_NH[chunk], w_VH, b_V)
+    log_p_CV, tanh_CV = head.log_probabilities(x_NH[chunk], w_VH)
     losses_N[chunk] = -log_p_CV.gather(1, targets_C.clamp(min=0)[:, None]).squeeze(1)
     if slopes_NH is not None:
         torch.mm(head.slopes(log_p_CV, tanh_CV, targets_C).to(head.dtype), w_VH, out=slopes_NH[chunk])
 
 
 def _computed_again(
-    head: _Head,
-    needs: tuple[bool, bool, bool],
-    targets_N: Tensor,
-    scale_N1: Tensor,
-    hidden_NH: Tensor,
-    weight_VH: Tensor,
-    bias_V: Tensor | None,
-) -> tuple[Tensor | None, ...]:
-    """Gradients of hidden, weight and bias, those that are needed; sums over chunks are in float32."""
-    x_NH, w_VH, b_V = _cast(head.dtype, hidden_NH, weight_VH, bias_V)
-    gradients: list[Tensor | None] = [None, None, None]
-    accumulate = torch.promote_types(head.dtype, torch.float32)
-    for place, like in ((0, x_NH), (1, weight_VH), (2, bias_V)):
-        if needs[place] and like is not None:
-            gradients[place] = torch.zeros_like(like, dtype=like.dtype if place == 0 else accumulate)
+    head: _Head, needs_hidden: bool, targets_N: Tensor, scale_N1: Tensor, hidden_NH: Tensor, weight_VH: Tensor
+) -> tuple[Tensor | None, Tensor]:
+    """Gradients of the hidden states, where asked for, and of the weight; sums over chunks are in float32."""
+    x_NH, w_VH = hidden_NH.to(head.dtype), weight_VH.to(head.dtype)
+    by_hidden = torch.empty_like(x_NH) if needs_hidden else None
+    by_weight = torch.zeros_like(weight_VH, dtype=torch.promote_types(head.dtype, torch.float32))
     for chunk in head.chunks(len(targets_N)):
-        by_logits_CV = head.slopes(*head.log_probabilities(x_NH[chunk], w_VH, b_V), targets_N[chunk])
+        by_logits_CV = head.slopes(*head.log_probabilities(x_NH[chunk], w_VH), targets_N[chunk])
         by_logits_CV = by_logits_CV.mul_(scale_N1[chunk]).to(head.dtype)
-        by_hidden, by_weight, by_bias = gradients
         if by_hidden is not None:
             torch.mm(by_logits_CV, w_VH, out=by_hidden[chunk])
-        if by_weight is not None:
-            by_weight += by_logits_CV.t() @ x_NH[chunk]
-        if by_bias is not None:
-            by_bias += by_logits_CV.sum(dim=0, dtype=by_bias.dtype)
+        by_weight += by_logits_CV.t() @ x_NH[chunk]
         del by_logits_CV
-    given = (hidden_NH, weight_VH, bias_V)
-    return tuple(
-        gradient.to(tensor.dtype) if gradient is not None and tensor is not None else None
-        for gradient, tensor in zip(gradients, given, strict=True)
-    )
-
-
-def _cast(dtype: torch.dtype, *tensors: Tensor | None) -> list[Any]:
-    return [tensor if tensor is None else tensor.to(dtype) for tensor in tensors]
+    return None if by_hidden is None else by_hidden.to(hidden_NH.dtype), by_weight.to(weight_VH.dtype)

@@ -12,10 +12,8 @@ class MultiplMoeConfig(PreTrainedConfig):
     """Configuration with the base model's under `text_config` and the hybrid layer's under `moe`.
 
     `moe` stays a plain dict, as in config.json; `moe_config` is the validated view of it. What tools of the field look
-    for at the top (`vocab_size`, `num_experts` and the like) is read from the two; it is not stored again.
-
-    Attributes:
-        output_router_logits: whether the model returns the token routers' outputs.
+    for at the top (`vocab_size`, `num_experts` and the like) is read from the two; it is not stored again. With
+    `output_router_logits` the model returns the token routers' outputs.
     """
 
     model_type = "multipl_moe"

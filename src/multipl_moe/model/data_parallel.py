@@ -49,12 +49,7 @@ class Ranks:
         return torch.cat(counts).tolist()
 
     def gather(self, rows: Tensor, counts: list[int]) -> Tensor:
-        """The rows of all processes in the order of their ranks, without gradient.
-
-        Args:
-            rows: (V, ...), any number V on each process, all else alike.
-            counts: the V of each process.
-        """
+        """The rows (V, ...) of all processes in the order of ranks, without gradient; `counts` is the V of each."""
         if self._group is None:
             return rows.detach()
         padded = rows.new_zeros(max(counts), *rows.shape[1:])

@@ -68,11 +68,7 @@ class MultiplMoePreTrainedModel(PreTrainedModel):
 
 @dataclass
 class MultiplMoeModelOutput(MoeModelOutputWithPast):
-    """transformers' output of a mixture of experts' decoder, with the loss of its routers.
-
-    Attributes:
-        aux_loss: load-balancing loss, whenever the model trains and has token routers.
-    """
+    """transformers' output of a mixture of experts' decoder, with the loss of its token routers where it trains."""
 
     aux_loss: torch.FloatTensor | None = None
 

@@ -13,29 +13,32 @@ from torch.nn import functional as F
 PADDING_POSITION = -2  # continues no position and is continued by none, so that padding is a document to nobody
 
 
-def starts_of_documents(positions: Tensor, rows: Tensor) -> Tensor:
+def starts_of_documents(positions: Tensor, rows: Tensor, is_real: Tensor | None = None) -> Tensor:
     """(N,) bool, whether a token begins a document.
 
     Args:
-        positions: (N,) of each token in its document.
-        rows: (N,) batch row of each.
+        positions, rows: (N,) of each token, in its document and in the batch.
+        is_real: (N,) which tokens count; padding in between is passed over. None: all.
     """
-    starts = torch.ones_like(positions, dtype=torch.bool)
-    starts[1:] = (rows[1:] != rows[:-1]) | (positions[1:] != positions[:-1] + 1)
-    return starts
+    if is_real is None:
+        starts = torch.ones_like(positions, dtype=torch.bool)
+        starts[1:] = (rows[1:] != rows[:-1]) | (positions[1:] != positions[:-1] + 1)
+        return starts
+    tokens = torch.arange(rows.shape[0], device=rows.device)
+    last_real = torch.where(is_real, tokens, -1).cummax(0).values
+    before = F.pad(last_real[:-1], (1, 0), value=-1)
+    continues = (before >= 0) & (rows == rows[before]) & (positions == positions[before] + 1)
+    return is_real & ~continues
 
 
 def attention_arguments(position_ids: Tensor) -> dict[str, Any]:
-    """What FlashAttention must be told of packed rows, as transformers names it.
+    """What FlashAttention must be told of packed rows: bounds of the documents laid end to end, and the longest length.
 
     Left to itself, transformers takes the least position for the start of documents, in one row only: with padding at
     a negative one, real tokens belong to no document, and the kernel leaves their place in memory as it was.
 
     Args:
         position_ids: (B, T), padding at `PADDING_POSITION`.
-
-    Returns:
-        Bounds of the documents in the rows laid end to end, int32, and the length of the longest.
     """
     num_rows, row_tokens = position_ids.shape
     rows = torch.arange(num_rows, device=position_ids.device).repeat_interleave(row_tokens)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
-from multipl_moe.model.statistics import observe_with
+from multipl_moe.model.statistics import observe_batches
 from multipl_moe.model.token_moe import TokenRouting
 
 EXPERT_USE_FILE = "expert_use.json"
@@ -61,11 +61,7 @@ class ExpertUse:
 
     @classmethod
     def load(cls, folder: Path) -> "ExpertUse | None":
-        """Read a model folder's expert_use.json; None where there is none.
-
-        Raises:
-            BaseModelError: the file is broken.
-        """
+        """Read a model folder's expert_use.json; None where there is none. Raises BaseModelError for a broken one."""
         file = folder / EXPERT_USE_FILE
         if not file.is_file():
             return None
@@ -80,24 +76,13 @@ class ExpertUse:
         return cls(by_layer)
 
 
-@torch.no_grad()
 def measure_expert_use(model: MultiplMoeForCausalLM, batches: Mapping[str, Iterable[dict[str, Tensor]]]) -> ExpertUse:
-    """Route text of each language as in evaluation, and take the mean weights.
-
-    Args:
-        model: its mode is left as it was.
-        batches: inputs of the model by language.
-    """
-    was_training = model.training
-    model.eval()
+    """Route text, inputs of the model by language, as in evaluation, and take the mean weights."""
     languages = {}
     for name, inputs in batches.items():
         sums = {index: _WeightSum() for index in model.hybrid_layers}
-        with observe_with(model, sums):
-            for batch in inputs:
-                model.model(**{key: value.to(model.device) for key, value in batch.items()})
+        observe_batches(model.model, sums, inputs)
         languages[name] = {index: layer.mean() for index, layer in sums.items()}
-    model.train(was_training)
     return ExpertUse(languages)
 
 
@@ -106,7 +91,7 @@ class _WeightSum:
     """A `RoutingObserver` that adds up fused weights."""
 
     total: Tensor | None = None
-    num_tokens: int = field(default=0)
+    num_tokens: int = 0
 
     def __call__(
         self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None

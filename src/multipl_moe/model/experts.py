@@ -1,21 +1,26 @@
 """The trained experts of one layer: stacked weights and one grouped matmul per matrix.
 
-Shape suffixes: N tokens, R rows (token-expert pairs, sorted by expert), E experts, H hidden, I intermediate,
-U = 2I if gated.
+Where no shape may depend on what the routers decide, experts run by transformers' experts interface: its functions
+(grouped matmuls, and on GPUs other kernels, with fallbacks where a kernel or the compiler lacks one) take the experts
+of each token in a fixed number of places.
+
+Shape suffixes: N tokens, P places a token, R rows (token-expert pairs, sorted by expert), E experts, H hidden,
+I intermediate, U = 2I if gated.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.activations import ACT2FN
+from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS, _grouped_mm
 
 from multipl_moe.model.families import Family
-from multipl_moe.model.placed_experts import ExpertStack, grouped_matmul, run_in_places
 
 _GROUPED_MM_ALIGNMENT_BYTES = 16
+_DEFAULT_FUNCTION = "grouped_mm"
 
 
 class FrozenBlock(NamedTuple):
@@ -29,24 +34,14 @@ class FrozenBlock(NamedTuple):
 
 
 class ExpertPairs(NamedTuple):
-    """Which tokens go through which experts, as many pairs as there are.
-
-    Attributes:
-        tokens: (R,) the token of each pair, pairs sorted by expert.
-        counts: (E,) pairs of each expert; they sum to R.
-    """
+    """Which tokens go through which experts: (R,) the token of each pair, sorted by expert, and (E,) pairs of each."""
 
     tokens: Tensor
     counts: Tensor
 
 
 class ExpertPlaces(NamedTuple):
-    """The same in a fixed number of places a token, so that no shape depends on values.
-
-    Attributes:
-        experts: (N, P) the expert in each place, E in an empty one.
-        weights: (N, P) of their outputs, 0 in an empty place.
-    """
+    """The same in (N, P) places: the expert in each, E in an empty one, and the weight of its output, 0 there."""
 
     experts: Tensor
     weights: Tensor
@@ -64,16 +59,10 @@ class Experts(nn.Module):
         self.act_fn = ACT2FN[getattr(config, family.activation)]
 
     def forward(self, x_NH: Tensor, work: ExpertPairs | ExpertPlaces, frozen: FrozenBlock) -> Tensor:
-        """Tokens through their experts.
+        """Of pairs (R, H), the output of each; of places (N, H), the weighted sum of each token.
 
-        Args:
-            x_NH: tokens.
-            work: which tokens go through which experts.
-            frozen: the base's own feed-forward block.
-
-        Returns:
-            Of pairs (R, H), the output of each; of places (N, H), the weighted sum of each token. In the autocast dtype
-            where autocast is on (it does not reach grouped matmuls by itself).
+        In the autocast dtype where autocast is on (it does not reach grouped matmuls by itself). `frozen` is the base's
+        own feed-forward block.
         """
         if isinstance(work, ExpertPairs):
             return self.of_pairs(x_NH, *work, frozen)
@@ -110,13 +99,9 @@ class StackedExperts(Experts):
         self.up_name = family.up_name
         self.register_parameter(self.up_name, nn.Parameter(torch.empty(num_experts, up_size, hidden_size)))
         self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, intermediate_size))
-        has_bias = family.has_bias(config)
-        self.register_parameter(
-            f"{self.up_name}_bias", nn.Parameter(torch.empty(num_experts, up_size)) if has_bias else None
-        )
-        self.register_parameter(
-            "down_proj_bias", nn.Parameter(torch.empty(num_experts, hidden_size)) if has_bias else None
-        )
+        for name, size in ((self.up_name, up_size), ("down_proj", hidden_size)):
+            bias = nn.Parameter(torch.empty(num_experts, size)) if family.has_bias(config) else None
+            self.register_parameter(f"{name}_bias", bias)
         self.reset_parameters(config.initializer_range)
 
     @torch.no_grad()
@@ -140,8 +125,27 @@ class StackedExperts(Experts):
         names = [name + kind for name in (self.up_name, "down_proj") for kind in ("", "_bias")]
         parameters = {name: getattr(self, name) for name in names}  # as they are called while peft adapts them
         weights = {name: value.to(dtype) for name, value in parameters.items() if value is not None}
-        stack = ExpertStack(weights, self.activate, self.config)
-        return run_in_places(stack, x_NH.to(dtype), expert_NP, weights_NP.to(dtype))
+        wanted = self.config._experts_implementation
+        function = ALL_EXPERTS_FUNCTIONS[_DEFAULT_FUNCTION if wanted in (None, "eager") else wanted]
+        stack = _ExpertStack(weights, self.activate, self.config)
+        return function(stack, x_NH.to(dtype), expert_NP, weights_NP.to(dtype))
+
+
+class _ExpertStack:
+    """All experts of a layer, (R, U) to (R, I) by `activate`, under the names that transformers' functions look for."""
+
+    is_transposed = False
+    is_concatenated = True
+    has_post_expert_norm = False
+    _is_expert_parallel = True  # or empty places, whose expert is number E, would not be passed over
+
+    def __init__(self, weights: dict[str, Tensor], activate: Callable[[Tensor], Tensor], config: Any) -> None:
+        for name, weight in weights.items():
+            setattr(self, name, weight)
+        self.num_experts = len(weights["down_proj"])
+        self.has_gate, self.has_bias = "gate_up_proj" in weights, "down_proj_bias" in weights
+        self.act_fn = self._apply_gate = activate  # the one is called without a gate, the other with
+        self.config = config
 
 
 def matmul_dtype(x: Tensor) -> torch.dtype:
@@ -163,7 +167,7 @@ def grouped_linear(x_RK: Tensor, weight_ENK: Tensor, bias_EN: Tensor | None, cou
         y_RN = torch.cat([F.linear(x, weight) for x, weight in parts])
     else:
         offsets_E = counts_E.cumsum(0).to(torch.int32)
-        y_RN = grouped_matmul(x_RK, weight_ENK.transpose(-1, -2), offsets_E)
+        y_RN = _grouped_mm(x_RK, weight_ENK.transpose(-1, -2), offsets_E)
     if bias_EN is None:
         return y_RN
     return y_RN + bias_EN.to(y_RN.dtype).repeat_interleave(counts_E, dim=0, output_size=x_RK.shape[0])

@@ -62,11 +62,7 @@ _EXPERT_COUNT_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "m
 
 
 def family_of(config: Any) -> Family:
-    """The table entry for a base configuration.
-
-    Raises:
-        BaseModelError: the base is already a mixture of experts, or its architecture is not in the table.
-    """
+    """The table entry for a base configuration; raises BaseModelError for a mixture of experts or an unknown base."""
     name = config.model_type
     supported = f"supported: {', '.join(FAMILIES)}"
     if name == "multipl_moe" or any((getattr(config, key, 0) or 0) > 1 for key in _EXPERT_COUNT_KEYS):

@@ -18,8 +18,7 @@ class FusedWeights(NamedTuple):
     """Weights of the experts' outputs; with `normalized` fusion those of a token sum to 1.
 
     Attributes:
-        experts: (N, E) weights of the stacked experts, 0 where not chosen.
-        chosen: (N, E) bool.
+        experts, chosen: (N, E) weights of the stacked experts, 0 where not chosen, and bool.
         shared: (N,) weights of the frozen shared expert.
     """
 
@@ -28,11 +27,7 @@ class FusedWeights(NamedTuple):
     shared: Tensor
 
     def in_places(self, num_places: int) -> tuple[Tensor, Tensor]:
-        """(N, P) the experts of each token, E in empty places, and (N, P) their weights, 0 there.
-
-        Args:
-            num_places: P, as many as the most experts that a token can have.
-        """
+        """(N, P) the experts of each token, E in empty places, and their weights, 0 there; P suffices for any token."""
         is_taken, expert_NP = self.chosen.to(torch.int8).topk(num_places, dim=1)
         weights_NP = self.experts.gather(1, expert_NP) * is_taken
         return expert_NP.masked_fill(is_taken == 0, self.chosen.shape[1]), weights_NP

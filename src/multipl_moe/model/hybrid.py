@@ -5,7 +5,6 @@ Shape suffixes: B rows, T tokens a row, N real tokens, V segments, H hidden, E e
 
 from collections.abc import Callable
 from typing import Any, Protocol
-from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,7 @@ from multipl_moe.model.families import family_of
 from multipl_moe.model.fusion import FusedWeights, fuse_weights
 from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.noting import note, number_of
+from multipl_moe.model.noting import LAYERS, note, number_of
 from multipl_moe.model.routing_pass import LayerRouting, RoutingPass, waiting_pass
 from multipl_moe.model.segment_moe import SegmentRouting, route_segments, segment_gates
 from multipl_moe.model.segments import SegmentPlan, pool_windows
@@ -28,7 +27,6 @@ from multipl_moe.model.token_moe import TokenRouting, route_tokens
 
 _THRESHOLD_DECAY = 0.9
 _MOST_NOTES = 64  # of a step's batches; where no optimiser of torch's has the routers, they would pile up
-_LAYERS: "WeakSet[HybridMoe]" = WeakSet()
 FLOAT32_BUFFERS = ("segment_threshold", "token_bias", "segment_mean")
 
 
@@ -48,12 +46,6 @@ class HybridMoe(nn.Module):
     that is trained on, once an optimiser step (`note_batch`, `follow_step`). With `segment_centered` `segment_mean` is
     taken off what the segment router sees, and never moves. All stay float32 whatever the model is cast to: rounded, a
     threshold would come to lie on the gate that all first segments share.
-
-    Args:
-        shared_expert: the base's feed-forward block.
-        moe: settings of the hybrid layer.
-        base_config: configuration of the base model.
-        index: of the decoder layer.
     """
 
     segment_threshold: Tensor
@@ -85,20 +77,13 @@ class HybridMoe(nn.Module):
         self._noted_gates: list[Tensor] = []
         self._noted_sums: Tensor | None = None
         self._number = number_of(self)
-        _LAYERS.add(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._number = number_of(self)
-        _LAYERS.add(self)
 
     def forward(self, x_BTH: Tensor, routing: RoutingPass | None = None) -> Tensor:
-        """The block's output, (B, T, H); padding yields zeros.
-
-        Args:
-            x_BTH: the block's input.
-            routing: of the batch; default: what the decoder layer around this block left for it.
-        """
+        """The block's output, (B, T, H); padding yields zeros. By default the decoder layer left the pass for it."""
         routing = waiting_pass() if routing is None else routing
         routing.require_gradients()
         plan = routing.plan_on(x_BTH.device)
@@ -112,14 +97,10 @@ class HybridMoe(nn.Module):
         return torch.zeros_like(x_NH, dtype=y_NH.dtype).index_copy(0, plan.real_tokens, y_NH).view_as(x_BTH)
 
     def add_experts(self, y_NH: Tensor, x_NH: Tensor, token_R: Tensor, weights_R: Tensor, counts_E: Tensor) -> Tensor:
-        """(N, H): the outputs of the experts, weighted, on top of `y_NH`.
+        """(N, H): the outputs of the experts, weighted, on top of `y_NH`, that of the shared one.
 
-        Args:
-            y_NH: what the shared expert yields.
-            x_NH: the block's input.
-            token_R: token of each pair of token and expert, sorted by expert.
-            weights_R: weight of each pair.
-            counts_E: pairs of each expert; they sum to R.
+        Of R pairs of token and expert, sorted by expert, there are the token and the weight, and of each expert their
+        number.
         """
         y_RH = self.experts(x_NH, ExpertPairs(token_R, counts_E), FrozenBlock(self._frozen_up, self._frozen_down))
         return y_NH.index_add(0, token_R, y_RH * weights_R[:, None].to(y_RH.dtype))
@@ -144,9 +125,7 @@ class HybridMoe(nn.Module):
     def note_batch(self, gates_VE: Tensor | None, sums_4E: Tensor | None) -> None:
         """Remember what thresholds and bias should follow, until the optimiser has made its step.
 
-        Args:
-            gates_VE: (V, E_s) gates of the segments of a batch, over all processes; negative in empty places.
-            sums_4E: `routed_sums` of that batch.
+        That is of a batch, over all processes, the (V, E_s) gates, negative in empty places, and `routed_sums`.
         """
         gates = gates_VE.detach() if gates_VE is not None and self.moe.has_thresholds and gates_VE.shape[0] else None
         sums = sums_4E.detach() if sums_4E is not None and self.token_bias is not None else None
@@ -278,7 +257,7 @@ def takes_places(device: torch.device) -> bool:
 
 
 def _follow_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    for layer in list(_LAYERS):
+    for layer in list(LAYERS.values()):
         layer.follow_step(optimizer)
 
 

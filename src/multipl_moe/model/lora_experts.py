@@ -32,10 +32,8 @@ class LoraExperts(Experts):
     ) -> None:
         super().__init__(family, config)
         up_size = intermediate_size * (2 if family.gated else 1)
-        for name, num_out, num_in in (
-            (family.up_name, up_size, hidden_size),
-            ("down_proj", hidden_size, intermediate_size),
-        ):
+        sizes = {family.up_name: (up_size, hidden_size), "down_proj": (hidden_size, intermediate_size)}
+        for name, (num_out, num_in) in sizes.items():
             self.register_parameter(f"{name}_a", nn.Parameter(torch.empty(num_experts, rank, num_in)))
             self.register_parameter(f"{name}_b", nn.Parameter(torch.empty(num_experts, num_out, rank)))
         self.reset_parameters()
@@ -53,17 +51,8 @@ class LoraExperts(Experts):
         up, down = (
             (getattr(self, f"{name}_a"), getattr(self, f"{name}_b")) for name in (self.family.up_name, "down_proj")
         )
-        hidden_RI, difference_RH = checkpoint(
-            self._from_frozen,
-            frozen_NU,
-            x_NH,
-            token_R,
-            counts_E,
-            up,
-            down,
-            use_reentrant=False,
-            preserve_rng_state=False,
-        )
+        inputs = (frozen_NU, x_NH, token_R, counts_E, up, down)
+        hidden_RI, difference_RH = checkpoint(self._from_frozen, *inputs, use_reentrant=False, preserve_rng_state=False)
         return frozen.down(hidden_RI) + difference_RH
 
     def in_places(self, x_NH: Tensor, expert_NP: Tensor, weights_NP: Tensor, frozen: FrozenBlock) -> Tensor:

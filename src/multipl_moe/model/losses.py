@@ -24,7 +24,7 @@ def load_balancing_loss(logits: Tensor, chosen: Tensor, counts: Tensor | None = 
             these: of a data-parallel batch the mean over the processes, so that the mean of their losses, and of their
             gradients, is that of one process with all tokens.
     """
-    scores = F.softmax(logits, dim=-1, dtype=torch.float32) * _is_token(chosen)[:, None]
+    scores = F.softmax(logits, dim=-1, dtype=torch.float32) * chosen.any(dim=1)[:, None]
     counts = count_assignments(chosen) if counts is None else counts
     assignments, num_tokens = counts[:-1].to(scores.dtype), counts[-1]
     mean_scores = scores.sum(dim=0) / _at_least_something(num_tokens)
@@ -34,7 +34,7 @@ def load_balancing_loss(logits: Tensor, chosen: Tensor, counts: Tensor | None = 
 
 def count_assignments(chosen: Tensor) -> Tensor:
     """(E + 1,) how many of the tokens chose each expert, and how many there are."""
-    return torch.cat([chosen.sum(dim=0), _is_token(chosen).sum()[None]])
+    return torch.cat([chosen.sum(dim=0), chosen.any(dim=1).sum()[None]])  # every token has some, padding none
 
 
 def balanced_experts(moe: MoeConfig) -> slice:
@@ -43,10 +43,7 @@ def balanced_experts(moe: MoeConfig) -> slice:
 
 
 def mean_load_balancing_loss(layers: Sequence[TokenRouting], moe: MoeConfig, ranks: Ranks = ALONE) -> Tensor | None:
-    """Mean of the layers' losses over the whole data-parallel batch; None where no layer has a token router.
-
-    Processes communicate once for all layers.
-    """
+    """Mean of the layers' losses over the data-parallel batch, with one communication; None without token routers."""
     if not layers:
         return None
     experts = balanced_experts(moe)
@@ -58,11 +55,6 @@ def mean_load_balancing_loss(layers: Sequence[TokenRouting], moe: MoeConfig, ran
         for layer, part, count in zip(layers, chosen, counts, strict=True)
     ]
     return torch.stack(losses).mean()
-
-
-def _is_token(chosen: Tensor) -> Tensor:
-    """(N,) what is no padding: every token has some of the experts to balance."""
-    return chosen.any(dim=1)
 
 
 def _at_least_something(count: Tensor) -> Tensor:

@@ -70,8 +70,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
     ) -> MoeCausalLMOutputWithPast:
         """Next-token logits, and with `labels` the loss; in training it includes the load-balancing loss.
 
-        In training that loss is also returned by itself, as `aux_loss`: a loss of one's own adds it, times
-        `config.router_aux_loss_coef`.
+        That one is then also returned by itself: a loss of one's own adds `config.router_aux_loss_coef * aux_loss`.
 
         Args:
             input_ids, attention_mask, position_ids, inputs_embeds, use_cache: see `MultiplMoeModel`.

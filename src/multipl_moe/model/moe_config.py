@@ -1,7 +1,7 @@
 """The settings of the hybrid layer (`moe` in config.json), its presets and their validation."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from multipl_moe.errors import ConfigError
 
@@ -12,14 +12,6 @@ SharedExpertSelection = Literal["always", "competes"]
 AuxLossScope = Literal["routed", "all"]
 ExpertType = Literal["full", "lora"]
 
-_CHOICES = {
-    "segment_selection": ("expert_choice", "threshold"),
-    "segment_gate_scale": ("window", "unit"),
-    "fusion": ("fixed", "normalized"),
-    "shared_expert_selection": ("always", "competes"),
-    "router_aux_loss_scope": ("routed", "all"),
-    "expert_type": ("full", "lora"),
-}
 _TYPE_NAMES: dict[Any, str] = {
     str: "text",
     int: "a whole number",
@@ -112,10 +104,10 @@ class MoeConfig:
         """Read the `moe` entry of a config.json; unknown keys and values of another type are errors."""
         if not isinstance(values, dict):
             raise ConfigError(f"moe: {values!r} must be an object with the settings of the hybrid layer")
-        types: dict[str, Any] = {f.name: f.type for f in fields(cls)}
+        types = _types()
         problems = [f"moe.{key}: unknown key" for key in sorted(values.keys() - types.keys())]
         for key, wanted in types.items():
-            if key in values and key not in _CHOICES and not _is_of_type(values[key], wanted):
+            if key in values and wanted in _TYPE_NAMES and not _is_of_type(values[key], wanted):
                 problems.append(f"moe.{key}: {values[key]!r} must be {_TYPE_NAMES[wanted]}")
         if problems:
             raise ConfigError(problems)
@@ -168,8 +160,9 @@ class MoeConfig:
         return 1.0 / self.segment_window if self.segment_gate_scale == "window" else 1.0
 
     def _problems(self):
-        for key, choices in _CHOICES.items():
-            if getattr(self, key) not in choices:
+        for key, wanted in _types().items():
+            choices = get_args(wanted) if get_origin(wanted) is Literal else ()
+            if choices and getattr(self, key) not in choices:
                 yield f"{key}: {getattr(self, key)!r} is not one of {', '.join(choices)}"
         if self.num_token_experts < 1:
             yield f"num_token_experts: {self.num_token_experts} must be at least 1 (the shared expert)"
@@ -217,6 +210,10 @@ class MoeConfig:
             yield f"expert_rank: {self.expert_rank} must be at least 1"
         if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
             yield f"layers: {self.layers} must be ascending layer indices, each once"
+
+
+def _types() -> dict[str, Any]:
+    return {part.name: part.type for part in fields(MoeConfig)}
 
 
 def _is_of_type(value: Any, wanted: Any) -> bool:

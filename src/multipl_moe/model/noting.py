@@ -8,18 +8,18 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-_READERS: "WeakValueDictionary[int, Any]" = WeakValueDictionary()
+LAYERS: "WeakValueDictionary[int, Any]" = WeakValueDictionary()  # every hybrid layer that lives
 _NUMBERS = count()
 
 
 def number_of(layer: Any) -> int:
     """A number by which notes find the layer, as compiled code has no other name for it."""
     number = next(_NUMBERS)
-    _READERS[number] = layer
+    LAYERS[number] = layer
     return number
 
 
-# An export brings this file along: each copy has an operator of its own, with its own readers.
+# An export brings this file along: each copy has an operator of its own, with its own layers.
 _NAME = "multipl_moe::note_" + re.sub(r"\W", "_", __name__)
 
 
@@ -29,4 +29,4 @@ def note(buffer: Tensor, gates_VE: Tensor | None, sums_4E: Tensor | None, layer:
 
     The buffer is what will follow the notes: declared as changed, it keeps compilers from dropping the call.
     """
-    _READERS[layer].keep(*(None if values is None else values.clone() for values in (gates_VE, sums_4E)))
+    LAYERS[layer].keep(*(None if values is None else values.clone() for values in (gates_VE, sums_4E)))

@@ -15,10 +15,9 @@ _TRAINED_PARTS = ("experts.", "token_router.", "segment_router.", "segment_start
 
 @dataclass(frozen=True)
 class ParameterCounts:
-    """Numbers of parameters.
+    """Numbers of parameters, tied ones counted once.
 
     Attributes:
-        total: all, tied ones once.
         active: those that the mean token uses: all but the experts it does not visit (segment experts count with
             `segment_capacity`, their mean number per token).
         trained: those that stage 1 trains, rows of new tokens included.

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from multipl_moe.model.decoder import MultiplMoeModel, require_hybrid, routing_as_in_training
+from multipl_moe.model.decoder import MultiplMoeModel, require_hybrid
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.statistics import LayerStatistics, observe_routing
+from multipl_moe.model.statistics import LayerStatistics, observe_batches
 
 MIN_LOAD_RATIO, MAX_LOAD_RATIO = 0.5, 2.0
 MAX_MODE_DIFFERENCE = 0.15
@@ -22,9 +21,7 @@ Batches = Iterable[Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class RouterHealth:
-    """Loads of the experts of all layers, as multiples of a fair share.
-
-    Fair is for a routed token expert the mean of its layer's, and for a segment expert capacity / E_s.
+    """Loads of all layers' experts, as multiples of a fair share: the mean of a layer's routed ones, or capacity / E_s.
 
     Attributes:
         load_ratios: by kind of router, `token` or `segment`, the least and the largest ratio in evaluation.
@@ -67,9 +64,7 @@ class RouterHealth:
 def load_ratios(summary: Mapping[str, Any], moe: MoeConfig) -> dict[str, list[float]]:
     """By kind of router, each expert's load as a multiple of a fair share; the shared expert's is none.
 
-    Args:
-        summary: `LayerStatistics.summary` of one layer.
-        moe: settings of the layer.
+    Loads are those of a layer's `LayerStatistics.summary`.
     """
     ratios = {}
     if routed := summary.get("token_load", [])[:-1]:
@@ -90,10 +85,10 @@ def extreme_ratios(layers: Iterable[Mapping[str, Any]], moe: MoeConfig) -> dict[
 
 
 def measure_router_health(model: nn.Module, batches: Batches, training_batches: Batches = ()) -> RouterHealth:
-    """Route text as in evaluation and as in training, and compare.
+    """Route text as in evaluation and as in training, and compare; nothing of the hybrid changes.
 
     Args:
-        model: hybrid; with dropout and all else as in evaluation. Nothing of it changes.
+        model: with dropout and all else as in evaluation.
         batches: inputs of the model, text of all languages that it is for.
         training_batches: the same with as many rows as in training, since thresholds then come from the other rows;
             none: training is not looked at.
@@ -121,14 +116,7 @@ def judge_routers(
     return RouterHealth(extreme_ratios(layers.values(), moe), max(differences), dead, layers)
 
 
-@torch.no_grad()
 def _observe(decoder: MultiplMoeModel, batches: Batches, *, as_in_training: bool) -> dict[int, LayerStatistics]:
-    was_training = decoder.training
-    decoder.eval()
-    try:
-        with routing_as_in_training(decoder, as_in_training), observe_routing(decoder) as statistics:
-            for batch in batches:
-                decoder(**{key: value.to(decoder.device) for key, value in batch.items()})
-    finally:
-        decoder.train(was_training)
+    statistics = {index: LayerStatistics() for index in decoder.hybrid_layers}
+    observe_batches(decoder, statistics, batches, as_in_training=as_in_training)
     return {index: layer for index, layer in statistics.items() if layer.num_tokens or layer.num_segments}

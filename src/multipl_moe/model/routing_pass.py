@@ -41,12 +41,10 @@ class RoutingPass:
     No dataclass: FSDP and DDP, which cast what is passed to a module, would hand each layer a copy of one.
 
     Attributes:
-        plan: segments of the batch.
         as_in_training: whether segment thresholds come from the other rows of the batch.
         needs_gradients: whether they will be asked for, so that no layer may be computed without.
         cache: what was kept of the tokens before.
-        ranks: the processes that hold the other rows of the batch.
-        segment_counts: segments of each process, where there are several.
+        ranks, segment_counts: the processes that hold the other rows, and how many segments each has.
         routed: by layer index, what was decided; filled as the pass goes on.
     """
 

@@ -11,11 +11,7 @@ from torch.nn import functional as F
 
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.segments import SegmentPlan
-from multipl_moe.model.selection import (
-    choose_by_experts,
-    choose_by_threshold,
-    threshold_from_other_rows,
-)
+from multipl_moe.model.selection import choose_by_experts, choose_by_threshold, threshold_from_other_rows
 
 
 class SegmentRouting(NamedTuple):
@@ -53,10 +49,8 @@ def route_segments(
     """Let experts take segments (design 2).
 
     Args:
-        gates: (V, E_s) of the segments.
-        plan: the segments.
+        gates: (V, E_s) of the segments in `plan`.
         threshold: (E_s,) stored thresholds; used in evaluation, and in training for a batch of one row.
-        config: selection, capacity, scale.
         as_in_training: whether thresholds come from the other rows of the batch.
         batch_gates: (V', E_s) without gradient, of the whole data-parallel batch; experts choose among all of them.
         own: where among them the gates of these segments lie.

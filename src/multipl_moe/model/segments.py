@@ -85,13 +85,9 @@ class SegmentPlan:
 
 
 def places_for(batch: torch.Size, stride: int, *, packed: bool) -> int:
-    """Places that suffice for the segments of any batch of this shape, and one for padding.
+    """Places that suffice for the segments of any batch of this shape (B, T), and one for padding.
 
-    Args:
-        batch: B and T.
-        stride: S.
-        packed: whether a row may hold several documents; each of its tokens may then be one. A row of one document may
-            begin within a segment.
+    Each token of a `packed` row may be a document; a row of one document may begin within a segment.
     """
     num_rows, row_tokens = batch
     return num_rows * (row_tokens if packed else -(-row_tokens // stride) + 1) + 1
@@ -112,8 +108,7 @@ def plan_segments(
     Args:
         position_ids: (B, T) position of each token in its document.
         attention_mask: (B, T), nonzero for real tokens; None means that all are real.
-        window: W, a multiple of `stride`.
-        stride: S.
+        window, stride: W and S; W is a multiple of S.
         lookahead: whether a window begins with its own segment, or ends before it.
         cached: whether the batch continues from, and leaves, segment states; not with lookahead.
         num_places: V of a plan with fixed shapes, from `places_for`; None: shapes follow the values.
@@ -129,7 +124,7 @@ def plan_segments(
             positions, rows = positions[real_tokens], rows[real_tokens]
         is_real = None
 
-    starts_document = _starts_of_documents(positions, rows, is_real)
+    starts_document = starts_of_documents(positions, rows, is_real)
     starts_segment = starts_document | (positions % stride == 0)
     if is_real is not None:
         starts_segment = starts_segment & is_real
@@ -150,27 +145,8 @@ def plan_segments(
         windows = _reach_back(windows, _at(first_token, positions, 0), document_of_segment, row_of_segment)
         ends = _ends_of_rows(rows, is_real, num_rows)
         continuation = _continuation(positions, segment_of_token, windows, ends, stride)
-    return SegmentPlan(
-        real_tokens=real_tokens,
-        segment_of_token=segment_of_token,
-        window_segments=windows,
-        row_of_segment=row_of_segment,
-        num_rows=num_rows,
-        is_real=is_real,
-        has_fixed_shapes=num_places is not None,
-        continuation=continuation,
-    )
-
-
-def _starts_of_documents(positions: Tensor, rows: Tensor, is_real: Tensor | None) -> Tensor:
-    """(N,) whether a token is a real one that begins a document; padding in between is passed over."""
-    if is_real is None:
-        return starts_of_documents(positions, rows)
-    tokens = torch.arange(rows.shape[0], device=rows.device)
-    last_real = torch.where(is_real, tokens, -1).cummax(0).values
-    before = F.pad(last_real[:-1], (1, 0), value=-1)
-    continues = (before >= 0) & (rows == rows[before]) & (positions == positions[before] + 1)
-    return is_real & ~continues
+    fixed = num_places is not None
+    return SegmentPlan(real_tokens, segment_of_token, windows, row_of_segment, num_rows, is_real, fixed, continuation)
 
 
 def _in_places(
@@ -188,16 +164,13 @@ def _in_places(
 
 
 def pool_windows(x: Tensor, plan: SegmentPlan, start: Tensor, state: SegmentState | None = None) -> Tensor:
-    """Maximum of x over each segment's window; a window without tokens yields `start`.
+    """(V, H): maximum of x over each segment's window. Equal maxima share the gradient equally.
 
     Args:
         x: (N, H) inputs of the real tokens.
         plan: segments of these tokens.
-        start: (H,) the learned vector for segments that have nothing before them.
+        start: (H,) what a window without tokens yields; learned.
         state: of a plan with a continuation; brought up to date.
-
-    Returns:
-        (V, H). Equal maxima share the gradient equally.
     """
     num_segments, hidden = plan.num_segments, x.shape[1]
     index = plan.segment_of_token[:, None].expand(-1, hidden)

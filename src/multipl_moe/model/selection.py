@@ -18,16 +18,12 @@ def num_taken(num_segments: int, capacity: float, num_experts: int) -> int:
 
 
 def choose_by_experts(gates: Tensor, *, capacity: float, max_experts: int, is_segment: Tensor | None = None) -> Tensor:
-    """Expert choice (MultiPL-MoE, section 3): experts in order take their top segments that are not yet full.
+    """(V, E) bool: expert choice (MultiPL-MoE, section 3): experts in order take their top segments not yet full.
 
     Args:
         gates: (V, E).
-        capacity: mean number of experts per segment.
-        max_experts: most experts that one segment may have.
+        capacity, max_experts: mean and largest number of experts per segment.
         is_segment: (V,) bool, which rows of `gates` are those of a segment; None: all.
-
-    Returns:
-        (V, E) bool.
     """
     num_places, num_experts = gates.shape
     taken = num_taken(num_places, capacity, num_experts)
@@ -45,15 +41,10 @@ def choose_by_experts(gates: Tensor, *, capacity: float, max_experts: int, is_se
 
 
 def choose_by_threshold(gates: Tensor, threshold: Tensor, *, max_experts: int) -> Tensor:
-    """Each expert takes the segments whose gate reaches its threshold (Expert Threshold routing, arXiv 2603.11535).
+    """(V, E) bool: each expert takes the segments whose gate reaches its threshold (arXiv 2603.11535).
 
-    Args:
-        gates: (V, E).
-        threshold: (E,) or (V, E).
-        max_experts: where more qualify, those with the largest margin over their threshold stay.
-
-    Returns:
-        (V, E) bool.
+    Gates are (V, E), thresholds (E,) or (V, E). Where more than `max_experts` qualify, those with the largest margin
+    over their threshold stay.
     """
     margin = gates - threshold
     chosen = margin >= 0
@@ -89,7 +80,7 @@ def threshold_from_other_rows(
     stored: Tensor,
     elsewhere: Tensor | None = None,
 ) -> Tensor:
-    """Per segment, the quantile of the gates of all segments in the *other* rows of the batch.
+    """(V, E): per segment, the quantile of the gates of all segments in the *other* rows of the batch.
 
     It follows the router without lag and sees nothing of a sequence's own future. It lies at rank (n + 1) capacity / E
     of n gates, between two of them in proportion: one more gate like these reaches it with chance capacity / E, however
@@ -102,9 +93,6 @@ def threshold_from_other_rows(
         capacity: mean number of experts per segment.
         stored: (E,) thresholds for a row beside which no other has a segment.
         elsewhere: (V', E) gates of the rows that other processes hold.
-
-    Returns:
-        (V, E).
     """
     num_experts = gates.shape[1]
     rows = torch.arange(num_rows, device=gates.device)

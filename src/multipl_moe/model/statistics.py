@@ -1,15 +1,15 @@
 """Router health: what the routers of each hybrid layer do, gathered only while somebody observes them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from multipl_moe.model.data_parallel import Ranks
-from multipl_moe.model.decoder import hybrid_layers_of
+from multipl_moe.model.decoder import MultiplMoeModel, hybrid_layers_of, routing_as_in_training
 from multipl_moe.model.hybrid import HybridMoe, RoutingObserver
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
@@ -61,19 +61,18 @@ class LayerStatistics:
     def over(self, ranks: Ranks) -> "LayerStatistics":
         """The same over the tokens and segments that all processes observed; each must have seen a forward pass."""
         device = next((tensor.device for tensor in (self.token_counts, self.threshold) if tensor is not None), None)
-        sums = [self.num_tokens, self.token_entropy_sum, self.shared_gate_sum, self.num_segments]
-        sums = ranks.total(torch.tensor([*sums, self.segment_entropy_sum], dtype=torch.float64, device=device)).tolist()
-        return LayerStatistics(
-            capacity=self.capacity,
-            num_tokens=round(sums[0]),
+        names = ("num_tokens", "num_segments", "token_entropy_sum", "shared_gate_sum", "segment_entropy_sum")
+        own = torch.tensor([getattr(self, name) for name in names], dtype=torch.float64, device=device)
+        num_tokens, num_segments, *sums = ranks.total(own).tolist()
+        gates = torch.cat(self.gates) if self.gates else None
+        return replace(
+            self,
+            num_tokens=round(num_tokens),
+            num_segments=round(num_segments),
+            **dict(zip(names[2:], sums, strict=True)),
             token_counts=None if self.token_counts is None else ranks.total(self.token_counts),
-            token_entropy_sum=sums[1],
-            shared_gate_sum=sums[2],
-            num_segments=round(sums[3]),
             segment_counts=None if self.segment_counts is None else ranks.total(self.segment_counts),
-            segment_entropy_sum=sums[4],
-            threshold=self.threshold,
-            gates=[_everyones(torch.cat(self.gates), ranks)] if self.gates else [],
+            gates=[] if gates is None else [ranks.gather(gates, ranks.counts(len(gates), gates.device))],
         )
 
     @property
@@ -135,8 +134,23 @@ def observe_with(model: nn.Module, observers: Mapping[int, RoutingObserver]) -> 
             layer.observer = previous[index]
 
 
-def _everyones(gates: Tensor, ranks: Ranks) -> Tensor:
-    return ranks.gather(gates, ranks.counts(len(gates), gates.device))
+@torch.no_grad()
+def observe_batches(
+    decoder: MultiplMoeModel,
+    observers: Mapping[int, RoutingObserver],
+    batches: Iterable[Mapping[str, Tensor]],
+    *,
+    as_in_training: bool = False,
+) -> None:
+    """Run a text, in evaluation mode but for the thresholds if so asked, and let each layer report to its observer."""
+    was_training = decoder.training
+    decoder.eval()
+    try:
+        with routing_as_in_training(decoder, as_in_training), observe_with(decoder, observers):
+            for batch in batches:
+                decoder(**{key: value.to(decoder.device) for key, value in batch.items()})
+    finally:
+        decoder.train(was_training)
 
 
 def _entropy(probabilities: Tensor) -> float:
