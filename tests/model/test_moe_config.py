@@ -31,26 +31,6 @@ _DESIGN: dict[str, dict[str, Any]] = {
     "moe-lpr": {**_ROUTED, "num_segment_experts": 0, "shared_expert_selection": "competes"},
 }
 
-_CONFIG_JSON_KEYS = {
-    "num_token_experts",
-    "token_top_k",
-    "num_segment_experts",
-    "segment_window",
-    "segment_stride",
-    "segment_lookahead",
-    "segment_selection",
-    "segment_gate_scale",
-    "segment_capacity",
-    "segment_max_experts",
-    "fusion",
-    "token_weight",
-    "segment_weight",
-    "layers",
-    "preset",
-    "expert_type",
-    "expert_rank",
-}
-
 
 @pytest.mark.parametrize("preset", _DESIGN)
 def test_preset_has_the_values_of_the_design(preset: str):
@@ -83,7 +63,6 @@ def test_what_is_causal_and_how_gates_are_scaled(moe: MoeConfig, is_causal: bool
 def test_dict_round_trip_keeps_every_value(preset: str):
     moe = MoeConfig.from_preset(preset, layers=[0, 3], router_aux_loss_coef=1)  # a whole number is a number
     assert MoeConfig.from_dict(moe.to_dict()) == moe
-    assert set(moe.to_dict()) >= _CONFIG_JSON_KEYS
 
 
 def test_all_problems_are_reported_at_once():

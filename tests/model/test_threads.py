@@ -10,8 +10,6 @@ from torch import Tensor
 
 from tests.conftest import random_tokens, tiny_hybrid
 
-_NUM_CALLS = 200
-
 
 @pytest.fixture(autouse=True)
 def _threads_that_take_turns_often():
@@ -31,9 +29,14 @@ def _text(number: int) -> dict[str, Tensor]:
     return {"input_ids": tokens, "attention_mask": mask}
 
 
+@torch.no_grad()
 def _logits(model: Any, number: int) -> Tensor:
-    with torch.no_grad():
-        return model(**_text(number)).logits
+    return model(**_text(number)).logits
+
+
+def _loss(model: Any, number: int) -> Tensor:
+    """Gradients of a shared model add up; the losses are each thread's own."""
+    return model.train()(**_text(number), labels=_text(number)["input_ids"]).loss.detach()
 
 
 def _written(model: Any, number: int) -> Tensor:
@@ -41,33 +44,13 @@ def _written(model: Any, number: int) -> Tensor:
     return model.generate(**_text(number), **settings, use_cache=True)
 
 
-def _of_two_threads(function: Any, model: Any, numbers: list[int]) -> list[Tensor]:
+@pytest.mark.parametrize(
+    ("preset", "function", "num_calls"),
+    [("causal", _logits, 200), ("paper", _logits, 200), ("causal", _loss, 50), ("causal", _written, 50)],
+)
+def test_calls_of_two_threads_give_what_they_give_alone(preset: str, function: Any, num_calls: int):
+    model, numbers = tiny_hybrid(preset), range(num_calls)
+    alone = [function(model, number) for number in numbers]
     with ThreadPoolExecutor(2) as threads:
-        return list(threads.map(lambda number: function(model, number), numbers))
-
-
-@pytest.mark.parametrize("preset", ["causal", "paper"])
-def test_forward_passes_of_two_threads_give_what_they_give_alone(preset: str):
-    model, numbers = tiny_hybrid(preset), list(range(_NUM_CALLS))
-    alone = [_logits(model, number) for number in numbers]
-    together = _of_two_threads(_logits, model, numbers)
-    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
-
-
-def test_generations_of_two_threads_give_what_they_give_alone():
-    model, numbers = tiny_hybrid(), list(range(_NUM_CALLS // 4))
-    alone = [_written(model, number) for number in numbers]
-    together = _of_two_threads(_written, model, numbers)
-    assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
-
-
-def test_two_threads_that_train_on_one_model_see_their_own_batches():
-    """Gradients of a shared model add up; the losses are each thread's own."""
-    model, numbers = tiny_hybrid().train(), list(range(_NUM_CALLS // 4))
-
-    def loss(model: Any, number: int) -> Tensor:
-        return model(**_text(number), labels=_text(number)["input_ids"]).loss.detach()
-
-    alone = [loss(model, number) for number in numbers]
-    together = _of_two_threads(loss, model, numbers)
+        together = list(threads.map(lambda number: function(model, number), numbers))
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))

@@ -22,8 +22,7 @@ _FILLED_ELSEWHERE = (
 class SegmentCacheLayer(DynamicLayer):
     """A growing cache layer with the segment state beside keys and values.
 
-    Cropping is not possible: a block maximum does not tell what it was before its last tokens. Assisted decoding,
-    which crops, is refused by transformers for that reason.
+    It cannot be cropped, as assisted decoding does: a block maximum does not tell what it was before its last tokens.
     """
 
     is_croppable = False

@@ -17,11 +17,9 @@ from torch import Tensor, nn
 class Ranks:
     """Sums and gathers over the processes of a group; without a group there is one process and nothing is sent.
 
-    Every process of the group must call the same methods in the same order, also one without tokens or segments.
-
-    Args:
-        group: of its own, not the one that gradients are reduced in: the two kinds of communication interleave
-            differently on each process when gradient checkpointing recomputes a layer.
+    Every process of the group must call the same methods in the same order, also one without tokens or segments. The
+    group is not the one that gradients are reduced in: the two kinds of communication interleave differently on each
+    process when gradient checkpointing recomputes a layer.
     """
 
     def __init__(self, group: dist.ProcessGroup | None = None) -> None:

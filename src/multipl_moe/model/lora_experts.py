@@ -19,9 +19,8 @@ class LoraExperts(Experts):
     """Expert e: the frozen block, B_up[e] A_up[e] added to its first matrix and B_down[e] A_down[e] to its second.
 
     Gate and up are parts of one first matrix, as in full experts; biases are the block's. B begins at zero, so every
-    expert begins as the block. The frozen products are taken once a token (the first) and once a pair (the second):
-    no frozen weight is copied, and none gets a gradient. Between forward and backward the frozen product of each token
-    is kept, and nothing of each pair.
+    expert begins as the block. The frozen products are taken once a token (the first) and once a pair (the second), no
+    frozen weight is copied or gets a gradient, and between forward and backward nothing of each pair is kept.
 
     Parameters, with r the rank: `gate_up_proj_a` (E, r, H) and `gate_up_proj_b` (E, 2I, r), or `up_proj_a` and
     `up_proj_b` (E, I, r) where the base has no gate; `down_proj_a` (E, r, I) and `down_proj_b` (E, H, r).

@@ -18,11 +18,9 @@ def load_balancing_loss(logits: Tensor, chosen: Tensor, counts: Tensor | None = 
     assignments that went to it; the loss is 1 when both are uniform, and 0 without tokens.
 
     Args:
-        logits: (N, E) of the experts to balance.
-        chosen: (N, E) bool; padding chooses nothing.
-        counts: (E + 1,) assignments of each expert and number of tokens, where they are those of more tokens than
-            these: of a data-parallel batch the mean over the processes, so that the mean of their losses, and of their
-            gradients, is that of one process with all tokens.
+        logits, chosen: (N, E) of the experts to balance, and bool; padding chooses nothing.
+        counts: (E + 1,) `count_assignments` of more tokens than these: of a data-parallel batch the mean over the
+            processes, so that the mean of their losses, and of their gradients, is that of one with all tokens.
     """
     scores = F.softmax(logits, dim=-1, dtype=torch.float32) * chosen.any(dim=1)[:, None]
     counts = count_assignments(chosen) if counts is None else counts

@@ -19,7 +19,7 @@ from multipl_moe.model.documents import starts_of_documents
 
 @dataclass
 class SegmentState:
-    """What a hybrid layer keeps of the tokens that went before, a row of the batch each; minus infinity where nothing.
+    """What a hybrid layer keeps of the tokens that went before; minus infinity where there is nothing.
 
     Attributes:
         blocks: (B, W/S, H) maxima of the complete segments before the one in which the next token lies, oldest first.
