@@ -19,6 +19,9 @@ from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
 from tests.train.tiny import World, tensors, tiny_world, with_train
 
+RUN_FILES = {"model", "training.json", "recipe.yaml", "environment.json"}
+"""What a finished run leaves in its folder."""
+
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:

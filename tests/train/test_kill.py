@@ -19,7 +19,7 @@ from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.trainer import train_model
 from tests.distributed import start_processes
-from tests.train.conftest import changed
+from tests.train.conftest import RUN_FILES, changed
 from tests.train.killable import Death, Job, exit_codes, start, wait_for
 from tests.train.tiny import World, tensors, with_train
 
@@ -89,7 +89,7 @@ def test_run_killed_five_times_equals_the_unbroken_run_bit_for_bit(world: World,
     broken = _job(recipe, world, tmp_path / "broken")
     kill_five_times(broken, seed=5)
     assert_same_run(_finish(broken), whole)
-    assert {path.name for path in broken.output.iterdir()} == {"model", "training.json"}
+    assert {path.name for path in broken.output.iterdir()} == RUN_FILES
 
 
 @pytest.mark.extended

@@ -173,6 +173,12 @@ def test_a_callback_that_comes_after_the_optimiser_is_refused(tmp_path: Path, ca
 # The package
 
 
+def test_what_needs_no_training_can_be_the_first_that_is_imported():
+    code = "from multipl_moe import calibrate_routing as first; print(first.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "calibrate_routing\n", done.stderr
+
+
 def test_importing_the_package_does_not_import_what_trains():
     code = (
         "import sys, multipl_moe\n"

@@ -24,7 +24,7 @@ from multipl_moe.train.result import TrainResult
 from multipl_moe.train.review import calibrate_after_review, review_model, review_stage, router_names
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import random_tokens, tiny_hybrid
-from tests.train.conftest import Interrupt, Run, Watcher, changed
+from tests.train.conftest import RUN_FILES, Interrupt, Run, Watcher, changed
 from tests.train.tiny import World, tensors, tiny_recipe, with_train
 
 _SHORT = 6 * 4 * 32
@@ -65,7 +65,7 @@ def test_only_the_routers_and_the_thresholds_move(run: Run, reviewed: TrainResul
 
 def test_the_run_leaves_the_model_and_its_record_but_no_checkpoints(reviewed: TrainResult, world: World):
     folder = reviewed.model_folder.parent
-    assert {path.name for path in folder.iterdir()} == {"model", "training.json", "recipe.yaml", "environment.json"}
+    assert {path.name for path in folder.iterdir()} == RUN_FILES
     assert json.loads((folder / "training.json").read_text()) == reviewed.to_json()
     assert (reviewed.steps, reviewed.tokens) == (60, 60 * 4 * 32)
     names = {path.name for path in (folder / "model").iterdir()}

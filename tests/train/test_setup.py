@@ -10,7 +10,7 @@ from transformers.training_args import OptimizerNames
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.recipe.training import TrainSection
-from multipl_moe.train import setup as setup_module
+from multipl_moe.train import setup as module
 from multipl_moe.train.setup import OPTIMIZERS, TrainingSetup, require_optimizer
 from multipl_moe.train.trainer import train_model
 from tests.conftest import tiny_hybrid
@@ -31,10 +31,10 @@ def test_an_optimiser_that_cannot_run_here_is_refused_before_anything_is_loaded(
     with pytest.raises(ConfigError, match=f"{optimizer} needs a CUDA GPU, and there is none here; use adamw"):
         train_model(recipe, tmp_path / "none", tmp_path / "none", tmp_path / "run")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(setup_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"needs bitsandbytes; pip install 'multipl-moe\[gpu\]', or use adamw"):
         require_optimizer(optimizer)
-    monkeypatch.setattr(setup_module, "find_spec", lambda name: object())
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
     require_optimizer(optimizer)
 
 

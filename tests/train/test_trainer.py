@@ -23,7 +23,7 @@ from multipl_moe.train.methods import prepare
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
-from tests.train.conftest import Interrupt, PowerCut, Run, Watcher, changed, train
+from tests.train.conftest import RUN_FILES, Interrupt, PowerCut, Run, Watcher, changed, train
 from tests.train.tiny import World, tensors, tiny_recipe
 
 _GOLDEN = Path(__file__).with_name("golden_loss_cpu.txt")
@@ -61,7 +61,7 @@ def test_a_trained_model_remembers_what_its_corpus_was_checked_for(run: Run, wor
 
 
 def test_run_leaves_the_model_its_companions_and_the_result_but_no_checkpoints(run: Run, world: World):
-    assert {path.name for path in run.folder.iterdir()} == {"model", "training.json", "recipe.yaml", "environment.json"}
+    assert {path.name for path in run.folder.iterdir()} == RUN_FILES
     assert json.loads((run.folder / "training.json").read_text()) == run.result.to_json()
     names = {path.name for path in (run.folder / "model").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "upcycle.json"} <= names
@@ -168,7 +168,9 @@ def test_a_run_from_python_goes_on_from_the_command_line(
     recipe = str(tmp_path / "run" / "recipe.yaml")
     folders = [str(folder) for folder in (world.hybrid, world.corpus, tmp_path / "run")]
     monkeypatch.setattr(sys, "argv", ["multipl-moe", "train", *folders, "--recipe", recipe, "--resume"])
-    main()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
     assert changed(tmp_path / "run" / "model", run.result.model_folder) == set()
 
 

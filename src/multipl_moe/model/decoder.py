@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import MoeModelOutputWithPast
 from transformers.utils.deprecation import deprecate_kwarg
@@ -98,6 +98,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             )
         if requested_attention is not None:  # otherwise the base's own default: Gemma 2, for one, has no sdpa
             base._attn_implementation = requested_attention
+        from transformers import AutoModel  # which imports what is made of this module
+
         decoder = AutoModel.from_config(base)
         config._attn_implementation = decoder.config._attn_implementation
         for name in _OF_BASE:
