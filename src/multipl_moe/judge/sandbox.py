@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +80,7 @@ class Sandbox:
         return str(folder) if self.unsafe else INSIDE
 
     @contextmanager
-    def new_folder(self) -> Iterator[Path]:
+    def new_folder(self) -> Generator[Path]:
         """A fresh host folder that this sandbox's user can read and write, removed in the end."""
         with tempfile.TemporaryDirectory(prefix="multipl-moe-", ignore_cleanup_errors=True) as name:
             self._worker.own(name)

@@ -1,7 +1,7 @@
 """Judging many programs at once, with outcomes that do not depend on how many are judged at once."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ class _Scoring:
 @contextmanager
 def _workers(
     number: int, unsafe: bool, toolbox: Toolbox, limits: Limits | None
-) -> Iterator[Callable[[Task], Future[Judgement]]]:
+) -> Generator[Callable[[Task], Future[Judgement]]]:
     """What judges a task in the next thread that is free; each has a sandbox.
 
     In the end what runs is waited for, and what does not run yet is forgotten.

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
-from typing import Literal
+from typing import IO, Literal
 
 from multipl_moe.judge.processes import descendants, memory_bytes, processor_s
 from multipl_moe.languages.toolchain import Limits
@@ -111,7 +111,7 @@ class _Pipes:
         for pipe in (self._stdin, *self._collected):
             os.set_blocking(pipe.fileno(), False)
         for pipe in self._collected:
-            self._selector.register(pipe, selectors.EVENT_READ)
+            self._selector.register(pipe, selectors.EVENT_READ, pipe)
         if stdin:
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
         else:
@@ -139,7 +139,7 @@ class _Pipes:
             elif key.fd == self._end:
                 self.ended = True
             else:
-                self._receive(key.fileobj)
+                self._receive(key.data)
 
     def close(self) -> None:
         """Collect what is left in the pipes, of which nobody may hold the other end now, and close them."""
@@ -162,7 +162,7 @@ class _Pipes:
             self._selector.unregister(self._stdin)
             self._stdin.close()
 
-    def _receive(self, pipe) -> bool:
+    def _receive(self, pipe: IO[bytes]) -> bool:
         """Read once; False when there is nothing to read."""
         try:
             chunk = os.read(pipe.fileno(), _CHUNK_BYTES)

@@ -69,8 +69,11 @@ _KEYWORDS = (
     "if else for while return true false bool int long float double char void auto const throw static_cast std main "
     "assert __assert_fail"
 )
-_CPP_GUARD = "\n" + "".join(f"#undef {word}\n" for word in [*_KEYWORDS.split(), "NDEBUG"])
-_CPP_GUARD += "#include <cassert>\n#include <cstdio>\n#include <iostream>\n"
+_CPP_GUARD = (
+    "\n"
+    + "".join(f"#undef {word}\n" for word in [*_KEYWORDS.split(), "NDEBUG"])
+    + "#include <cassert>\n#include <cstdio>\n#include <iostream>\n"
+)
 # The control is a process of its own that must end by the abort of a failed assertion: signal 6. It says nothing and,
 # not being dumpable (option 4), leaves no core. Headers would bring names that the program may have used for its own.
 _CPP_ENDING = r"""

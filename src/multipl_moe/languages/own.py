@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -76,9 +76,10 @@ class OwnLanguage(BaseModel):
     def _has_known_keys(cls, value: Any, info: Any) -> Any:
         kind = {"toolchain": Toolchain, "harness": Harness}[info.field_name]
         known = [field.name for field in fields(kind)]
-        if isinstance(value, Mapping) and (unknown := [str(key) for key in value if key not in known]):
+        given: Mapping[Any, Any] = cast(Mapping[Any, Any], value) if isinstance(value, Mapping) else {}
+        if unknown := [str(key) for key in given if key not in known]:
             raise ValueError(f"unknown key {', '.join(unknown)}; known keys: {', '.join(known)}")
-        return value
+        return cast(Any, value)
 
     @field_validator("content_pattern")
     @classmethod

@@ -93,7 +93,7 @@ class Cache:
 
     name: str
     commands: tuple[tuple[str, ...], ...]
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
     required: bool = True
 
 
@@ -156,10 +156,10 @@ class Toolchain:
     check: tuple[str, ...] | None = None
     source: str | None = None
     main: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
     compile_limits: Limits = _COMPILE_LIMITS
     run_limits: Limits = _RUN_LIMITS
-    extras: Mapping[str, Extra] = field(default_factory=dict)
-    caches: Mapping[str, Cache] = field(default_factory=dict)
-    warm: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extras: Mapping[str, Extra] = field(default_factory=dict[str, Extra])
+    caches: Mapping[str, Cache] = field(default_factory=dict[str, Cache])
+    warm: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     preamble: Callable[[str], str] | None = None

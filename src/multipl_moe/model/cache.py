@@ -5,6 +5,7 @@ A hybrid layer needs of the past only the block maxima of one window: (W/S + 1) 
 through reordering (beams), repetition (several returns), selection and reset.
 """
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -52,7 +53,7 @@ class SegmentCacheLayer(DynamicLayer):
         """Refused: see the class."""
         raise ValueError("a segment state cannot be cropped; use decoding without assistance")
 
-    def _map_state(self, function) -> None:
+    def _map_state(self, function: Callable[[Tensor], Tensor]) -> None:
         if self.segment_state is not None:
             self.segment_state = SegmentState(function(self.segment_state.blocks), function(self.segment_state.partial))
 

@@ -53,7 +53,7 @@ class Experts(nn.Module):
     `forward` is the one way in, so that hooks and wrappers (FSDP, accelerate, peft) see every call.
     """
 
-    def __init__(self, family: Family, config) -> None:
+    def __init__(self, family: Family, config: Any) -> None:
         super().__init__()
         self.family, self.config = family, config
         self.act_fn = ACT2FN[getattr(config, family.activation)]
@@ -93,7 +93,7 @@ class StackedExperts(Experts):
 
     down_proj_bias: nn.Parameter | None
 
-    def __init__(self, num_experts: int, hidden_size: int, intermediate_size: int, family: Family, config) -> None:
+    def __init__(self, num_experts: int, hidden_size: int, intermediate_size: int, family: Family, config: Any) -> None:
         super().__init__(family, config)
         up_size = intermediate_size * (2 if family.gated else 1)
         self.up_name = family.up_name

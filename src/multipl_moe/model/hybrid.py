@@ -52,7 +52,7 @@ class HybridMoe(nn.Module):
     token_bias: Tensor | None
     segment_mean: Tensor | None
 
-    def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config, index: int = 0) -> None:
+    def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config: Any, index: int = 0) -> None:
         super().__init__()
         hidden, family = base_config.hidden_size, family_of(base_config)
         self.moe, self.index, self.family = moe, index, family

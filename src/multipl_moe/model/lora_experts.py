@@ -4,6 +4,8 @@ Shape suffixes: N tokens, R rows (token-expert pairs, sorted by expert), E exper
 U = 2I if gated.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,7 +29,7 @@ class LoraExperts(Experts):
     """
 
     def __init__(
-        self, num_experts: int, hidden_size: int, intermediate_size: int, rank: int, family: Family, config
+        self, num_experts: int, hidden_size: int, intermediate_size: int, rank: int, family: Family, config: Any
     ) -> None:
         super().__init__(family, config)
         up_size = intermediate_size * (2 if family.gated else 1)

@@ -112,11 +112,11 @@ def carry_routing(layer: nn.Module) -> None:
 def _carrying(layer_class: type[nn.Module]) -> type[nn.Module]:
     """A subclass of the same name, as transformers and accelerate go by names of classes."""
 
-    def forward(self, hidden_states: Tensor, *args: Any, routing: RoutingPass, **kwargs: Any) -> Any:
+    def forward(self: Any, hidden_states: Tensor, *args: Any, routing: RoutingPass, **kwargs: Any) -> Any:
         _WAITING.routing = routing
         return layer_class.forward(self, hidden_states, *args, **kwargs)
 
-    def reduce(self, protocol: Any) -> tuple[Any, ...]:
+    def reduce(self: Any, protocol: Any) -> tuple[Any, ...]:
         _, _, *state = layer_class.__reduce_ex__(self, protocol)
         return _empty_carrying, (layer_class,), *state
 
