@@ -19,24 +19,6 @@ from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 
-_OUTPUTS = {
-    "recipe.yaml",
-    "environment.json",
-    "corpus",
-    "hybrid",
-    "scores_before.json",
-    "programs_before",
-    "programs_after",
-    "budget.json",
-    "metrics.jsonl",
-    "model",
-    "training.json",
-    "scores_after.json",
-    "router_health.json",
-    "metrics.json",
-    "report.html",
-    "gain.png",
-}
 # The function of each step, as the demo calls it, and the step's title.
 _STEPS = {
     "build_corpus": "corpus",
@@ -57,6 +39,7 @@ _MADE = {
     "router_health": {"scores_after.json", "router_health.json", "programs_after"},
     "write_report": {"report.html", "gain.png", "metrics.json"},
 }
+_OUTPUTS = _FIRST.union(*_MADE.values())
 
 
 @pytest.fixture(scope="session")
@@ -64,20 +47,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return tiny_world(tmp_path_factory)
 
 
-class _Told(Console):
-    """A console whose text can be read."""
-
-    def __init__(self) -> None:
-        super().__init__(file=io.StringIO(), width=200)
-
-    @property
-    def text(self) -> str:
-        return self.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-
-
 def _run(recipe: Recipe, output: Path, minutes: float | None = None) -> tuple[dict[str, Any], str]:
-    console = _Told()
-    return Demo(recipe, output, minutes, console).run(), console.text
+    told = io.StringIO()
+    return Demo(recipe, output, minutes, Console(file=told, width=200)).run(), told.getvalue()
+
+
+def _interrupt(*args: Any, **kwargs: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def _run_to(patch: pytest.MonkeyPatch, function: str, recipe: Recipe, output: Path, minutes: float | None = None):
+    """A run that is interrupted where the demo calls a function."""
+    patch.setattr(module, function, _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        _run(recipe, output, minutes)
 
 
 def _contents(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -111,7 +94,7 @@ def _in_run(run: Path, folder: str | PathLike[str], names: set[str]) -> set[str]
 
 def test_whole_demo_leaves_every_output(finished, world: World):
     folder, _, _ = finished
-    assert {path.name for path in folder.iterdir()} == _OUTPUTS == _FIRST.union(*_MADE.values())
+    assert {path.name for path in folder.iterdir()} == _OUTPUTS
     for when in ("before", "after"):
         assert (folder / f"programs_{when}" / "problems.html").is_file()
     assert load_recipe(folder / "recipe.yaml") == world.recipe
@@ -139,18 +122,10 @@ def test_metrics_are_valid_and_are_what_was_returned(finished, world: World):
 
 def test_demo_tells_each_step_what_trains_and_the_result(finished):
     folder, _, told = finished
-    for title in [title for title in _STEPS.values() if title] + ["speed of training"]:
-        assert title in told
-    for part in (
-        "What trains",
-        "largest difference of a logit",
-        "no frozen parameter changed",
-        "Bits per byte on held-out files",
-        "routers: token loads",
-    ):
-        assert part in told
-    assert f"report: {folder / 'report.html'}" in told
-    assert f"model: {folder / 'model'}" in told
+    titles = [title for title in _STEPS.values() if title]
+    facts = ["What trains", "largest difference of a logit", "no frozen parameter changed", "routers: token loads"]
+    shown = ["Bits per byte on held-out files", f"report: {folder / 'report.html'}", f"model: {folder / 'model'}"]
+    assert [part for part in (*titles, "speed of training", *facts, *shown) if part not in told] == []
 
 
 def test_second_start_does_nothing_and_shows_the_result(finished, world: World, monkeypatch: pytest.MonkeyPatch):
@@ -181,13 +156,7 @@ def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
 ):
     folder = begun(function)
     with monkeypatch.context() as patch:
-
-        def interrupt(*args: Any, **kwargs: Any) -> Any:
-            raise KeyboardInterrupt
-
-        patch.setattr(module, function, interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            _run(world.recipe, folder)
+        _run_to(patch, function, world.recipe, folder)
     steps = list(_MADE.values())[: list(_MADE).index(function)]
     assert {path.name for path in folder.iterdir()} == _FIRST.union(*steps)
     done = _contents(folder)
@@ -216,12 +185,8 @@ def test_demo_interrupted_between_saving_the_model_and_noting_it_goes_on(
     finished, begun, world: World, monkeypatch: pytest.MonkeyPatch
 ):
     folder = begun("train_model")
-
-    def interrupt(*args: Any) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("multipl_moe.train.trainer.write_json", interrupt)
+        patch.setattr("multipl_moe.train.trainer.write_json", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             _run(world.recipe, folder)
     assert (folder / "model").is_dir()
@@ -249,16 +214,13 @@ def test_other_tokens_or_other_minutes_are_another_run(finished, world: World):
         _run(other, folder, minutes=5)
 
 
-def test_another_recipe_in_an_unfinished_run_is_refused(begun, world: World, monkeypatch: pytest.MonkeyPatch):
-    def interrupt(*args: Any, **kwargs: Any) -> Any:
-        raise KeyboardInterrupt
-
-    folder = begun("upcycle")
-    monkeypatch.setattr(module, "upcycle", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        _run(world.recipe, folder)
+def test_an_empty_folder_is_taken_and_another_recipe_in_an_unfinished_run_is_refused(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _run_to(monkeypatch, "build_corpus", world.recipe, tmp_path)
+    assert (tmp_path / "recipe.yaml").is_file()
     with pytest.raises(OutputError, match="another recipe"):
-        _run(with_train(world.recipe, learning_rate=0.5), folder)
+        _run(with_train(world.recipe, learning_rate=0.5), tmp_path)
 
 
 def test_folder_of_something_else_is_refused_and_left_alone(world: World, tmp_path: Path):
@@ -269,20 +231,9 @@ def test_folder_of_something_else_is_refused_and_left_alone(world: World, tmp_pa
 
 
 def test_a_method_that_makes_no_hybrid_is_refused_before_anything_is_done(world: World, tmp_path: Path):
-    recipe = with_train(world.recipe, method="lora")
     with pytest.raises(ConfigError, match=r"train\.method: lora trains the dense base.*`compare`"):
-        Demo(recipe, tmp_path / "run", None, Console(file=io.StringIO())).run()
+        _run(with_train(world.recipe, method="lora"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_empty_folder_is_taken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def interrupt(*args: Any, **kwargs: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "build_corpus", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        _run(world.recipe, tmp_path)
-    assert (tmp_path / "recipe.yaml").is_file()
 
 
 # Minutes
@@ -290,12 +241,7 @@ def test_empty_folder_is_taken(world: World, tmp_path: Path, monkeypatch: pytest
 
 def _budget(world: World, folder: Path, monkeypatch, *, minutes: float, rate: float, seconds: float) -> dict[str, Any]:
     """The budget of a demo that measures `rate` tokens/s and took `seconds` to score the base; training is left out."""
-
-    def stop(*args: Any, **kwargs: Any) -> Any:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(module, "measure_throughput", lambda *args: rate)
-    monkeypatch.setattr(module, "train_model", stop)
     read_json = module.read_json
 
     def read(file: Path) -> Any:
@@ -303,8 +249,7 @@ def _budget(world: World, folder: Path, monkeypatch, *, minutes: float, rate: fl
         return values | {"seconds": seconds} if file.name == "scores_before.json" else values
 
     monkeypatch.setattr(module, "read_json", read)
-    with pytest.raises(KeyboardInterrupt):
-        _run(world.recipe, folder, minutes)
+    _run_to(monkeypatch, "train_model", world.recipe, folder, minutes)
     return json.loads((folder / "budget.json").read_text())
 
 
@@ -339,13 +284,7 @@ def test_budget_is_kept_when_the_demo_goes_on(begun, world: World, monkeypatch: 
 def test_without_minutes_speed_is_not_measured(begun, world: World, monkeypatch: pytest.MonkeyPatch):
     folder = begun("measure_throughput")
     monkeypatch.setattr(module, "measure_throughput", _never)
-
-    def stop(*args: Any, **kwargs: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "train_model", stop)
-    with pytest.raises(KeyboardInterrupt):
-        _run(world.recipe, folder)
+    _run_to(monkeypatch, "train_model", world.recipe, folder)
     assert load_recipe(folder / "recipe.yaml") == world.recipe
 
 

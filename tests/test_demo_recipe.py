@@ -12,29 +12,19 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 
-
-def _console() -> Console:
-    return Console(file=io.StringIO(), width=200)
+_RECIPE = load_recipe(None, DEMO_RECIPE)
 
 
-def _text(console: Console) -> str:
-    return console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _default_recipe() -> Recipe:
-    return load_recipe(None, DEMO_RECIPE)
+def _without_missing_languages(recipe: Recipe = _RECIPE) -> tuple[Recipe, list[str]]:
+    """The recipe that is left, and the lines that were told."""
+    told = io.StringIO()
+    return without_missing_languages(recipe, Console(file=told, width=200)), told.getvalue().splitlines()
 
 
 def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "has_library", lambda language: language.title not in ("Go", "Java"))
-    console = _console()
-    recipe = without_missing_languages(_default_recipe(), console)
-    assert recipe.learn == ["rust", "ruby"]
-    assert recipe.keep == ["python", "cpp", "english"]
-    assert recipe.model_copy(update={"learn": [], "keep": []}) == _default_recipe().model_copy(
-        update={"learn": [], "keep": []}
-    )
-    lines = _text(console).splitlines()
+    recipe, lines = _without_missing_languages()
+    assert recipe == _RECIPE.model_copy(update={"learn": ["rust", "ruby"], "keep": ["python", "cpp", "english"]})
     assert len(lines) == 2
     assert lines[0].startswith("go: no toolchain with sources here (apt install golang-go)")
     assert all(package in lines[1] for package in LANGUAGES["java"].packages)
@@ -42,29 +32,25 @@ def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pyt
 
 def test_complete_machine_changes_and_tells_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "has_library", lambda language: True)
-    console = _console()
-    assert without_missing_languages(_default_recipe(), console) == _default_recipe()
-    assert _text(console) == ""
+    assert _without_missing_languages() == (_RECIPE, [])
 
 
 def test_own_sources_may_hold_any_language(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "has_library", lambda language: False)
-    console = _console()
     recipe = validate_recipe({"corpus": {"sources": [{"kind": "folder", "path": "sources"}]}})
-    assert without_missing_languages(recipe, console) is recipe
-    assert _text(console) == ""
+    assert _without_missing_languages(recipe) == (recipe, [])
 
 
 def test_machine_without_any_language_to_learn_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "has_library", lambda language: language.title == "Python")
     with pytest.raises(ConfigError, match="learn"):
-        without_missing_languages(_default_recipe(), _console())
+        _without_missing_languages()
 
 
 def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "has_library", lambda language: language.title != "Go")
     recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "ruby": 1.0, "python": 0.5}}})
-    assert without_missing_languages(recipe, _console()).mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
+    assert _without_missing_languages(recipe)[0].mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
 
 
 def test_fewer_minutes_and_slow_processors_mean_less_scoring_calibration_and_judging(monkeypatch: pytest.MonkeyPatch):

@@ -11,27 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import when_imported
 
-if TYPE_CHECKING:
-    from multipl_moe.model.calibration import calibrate_routing
-    from multipl_moe.model.configuration import MultiplMoeConfig
-    from multipl_moe.model.decoder import MultiplMoeModel
-    from multipl_moe.model.modeling import MultiplMoeForCausalLM
-    from multipl_moe.model.moe_config import PRESETS, MoeConfig
-    from multipl_moe.model.router_health import measure_router_health
-    from multipl_moe.train.own_loop import HybridCallback, freeze_base
+if TYPE_CHECKING:  # "as" tells type checkers that the package offers the name
+    from multipl_moe.model.calibration import calibrate_routing as calibrate_routing
+    from multipl_moe.model.configuration import MultiplMoeConfig as MultiplMoeConfig
+    from multipl_moe.model.decoder import MultiplMoeModel as MultiplMoeModel
+    from multipl_moe.model.modeling import MultiplMoeForCausalLM as MultiplMoeForCausalLM
+    from multipl_moe.model.moe_config import PRESETS as PRESETS
+    from multipl_moe.model.moe_config import MoeConfig as MoeConfig
+    from multipl_moe.model.router_health import measure_router_health as measure_router_health
+    from multipl_moe.train.own_loop import HybridCallback as HybridCallback
+    from multipl_moe.train.own_loop import freeze_base as freeze_base
 
 __version__ = "0.1.0"
-__all__ = [
-    "PRESETS",
-    "HybridCallback",
-    "MoeConfig",
-    "MultiplMoeConfig",
-    "MultiplMoeForCausalLM",
-    "MultiplMoeModel",
-    "calibrate_routing",
-    "freeze_base",
-    "measure_router_health",
-]
 _HOMES = {
     "PRESETS": "model.moe_config",
     "HybridCallback": "train.own_loop",
@@ -43,6 +34,7 @@ _HOMES = {
     "freeze_base": "train.own_loop",
     "measure_router_health": "model.router_health",
 }
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,8 +5,7 @@ on where it stopped and a finished one only shows its result again.
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,7 @@ class Demo:
         if (self.output / "metrics.json").is_file():
             self._enter()
             self.console.print(f"{self.output} holds a finished run; its result:")
-            return self._show(read_json(self.output / "metrics.json"))
+            return self._show(self._read("metrics.json"))
         if not self.recipe.train.trains_hybrid:
             raise ConfigError(
                 f"train.method: {self.recipe.train.method} trains the dense base, and the demo makes a hybrid of it; "
@@ -117,31 +116,16 @@ class Demo:
             raise ConfigError("train.language_tokens: the demo fits its tokens to --minutes; give train.weights")
         base = resolve_base(self.recipe.base)
         self._enter()
-        with self._step("corpus", self.output / "corpus") as missing:
-            if missing:
-                build_corpus(self.recipe, base, self.output / "corpus", self._tell)
-        with self._step("upcycle", self.output / "hybrid") as missing:
-            if missing:
-                self._upcycle()
-        with self._step("bits per byte of the base", self._scores("before")) as missing:
-            if missing:
-                self._score_base(base)
-        with self._step("programs of the base", self._programs("before") / "metrics.json") as missing:
-            if missing:
-                self._judge_programs("before", base)
-        with self._step("speed of training", self.output / "budget.json") as missing:
-            if missing:
-                self._fit_budget()
-        self._apply_budget()
-        with self._step("training", self.output / "training.json") as missing:
-            if missing:
-                self._train()
-        with self._step("bits per byte of the hybrid", self._scores("after")) as missing:
-            if missing:
-                self._score_hybrid()
-        with self._step("programs of the hybrid", self._programs("after") / "metrics.json") as missing:
-            if missing:
-                self._judge_programs("after", self.output / "model", against=self._programs("before"))
+        self._step("corpus", "corpus", lambda: build_corpus(self.recipe, base, self.output / "corpus", self._tell))
+        self._step("upcycle", "hybrid", self._upcycle)
+        self._step("bits per byte of the base", "scores_before.json", lambda: self._score_base(base))
+        self._step("programs of the base", "programs_before/metrics.json", lambda: self._judge_programs(base))
+        self._step("speed of training", "budget.json", self._fit_budget)
+        self.recipe = self.recipe.with_settings("train", tokens=self._read("budget.json")["tokens"])
+        open_run(self.output, self.recipe)
+        self._step("training", "training.json", self._train)
+        self._step("bits per byte of the hybrid", "scores_after.json", self._score_hybrid)
+        self._step("programs of the hybrid", "programs_after/metrics.json", self._judge_hybrid)
         return self._show(self._report())
 
     def _enter(self) -> None:
@@ -150,9 +134,9 @@ class Demo:
         if file.is_file():
             found = load_recipe(file)
             if self.minutes is not None:
-                found = _with_tokens(found, self.recipe.train.tokens)
-            if (budget := self.output / "budget.json").is_file() and read_json(budget)["minutes"] != self.minutes:
-                made = read_json(budget)["minutes"]
+                found = found.with_settings("train", tokens=self.recipe.train.tokens)
+            made = self._read("budget.json")["minutes"] if (self.output / "budget.json").is_file() else self.minutes
+            if made != self.minutes:
                 raise OutputError(
                     f"output: {self.output} holds a run with --minutes {made}; choose another folder, or the same"
                 )
@@ -163,19 +147,20 @@ class Demo:
         else:
             open_run(self.output, self.recipe)
 
-    @contextmanager
-    def _step(self, title: str, result: Path) -> Iterator[bool]:
-        """Tells whether the step's result is missing, and how long it took."""
-        if result.exists():
+    def _step(self, title: str, result: str, work: Callable[[], object]) -> None:
+        """Do what makes the step's result, unless that is there, and tell how long it took."""
+        if (self.output / result).exists():
             self.console.print(f"[dim]{title}: done before[/dim]")
-            yield False
             return
         begin = time.perf_counter()
         self.console.print(f"[bold]{title}[/bold]")
-        yield True
+        work()
         seconds = time.perf_counter() - begin
         self.seconds_used += seconds
         self._tell(f"{seconds:.0f} s")
+
+    def _read(self, name: str) -> Any:
+        return read_json(self.output / name)
 
     def _tell(self, message: str) -> None:
         self.console.print(f"  {message}", highlight=False)
@@ -184,9 +169,6 @@ class Demo:
         for name, check in checks.items():
             if check.problem is not None:
                 self._tell(f"{name}: programs are not scored: {check.problem}")
-
-    def _scores(self, when: str) -> Path:
-        return self.output / f"scores_{when}.json"
 
     def _upcycle(self) -> None:
         report = upcycle(self.recipe, self.output / "hybrid", corpus=self.output / "corpus")
@@ -204,15 +186,17 @@ class Demo:
         model = load_dense(base)
         tokenizer = AutoTokenizer.from_pretrained(base)
         scores = score_languages(model, tokenizer, self.output / "corpus", self.recipe, self._tell)
-        write_json(self._scores("before"), scores.to_json() | {"seconds": time.perf_counter() - begin})
+        write_json(self.output / "scores_before.json", scores.to_json() | {"seconds": time.perf_counter() - begin})
 
-    def _programs(self, when: str) -> Path:
-        return self.output / f"programs_{when}"
+    def _judge_hybrid(self) -> None:
+        self._judge_programs(self.output / "model", "after", "the hybrid", self.output / "programs_before")
 
-    def _judge_programs(self, when: str, model: Path, against: Path | None = None) -> None:
+    def _judge_programs(
+        self, model: Path, when: str = "before", name: str = "the base", against: Path | None = None
+    ) -> None:
         """Have the model write programs and run them; where none can be run here, say why and go on without."""
         begin = time.perf_counter()
-        output, name = self._programs(when), {"before": "the base", "after": "the hybrid"}[when]
+        output = self.output / f"programs_{when}"
         try:
             is_judged = judge_local_model(self.recipe, model, name, output, against=against, options=self._options)
         except ConfigError as error:
@@ -228,17 +212,13 @@ class Demo:
             begin = time.perf_counter()
             rate = measure_throughput(self.recipe, self.output / "hybrid", self.output / "corpus")
             used = self.seconds_used + time.perf_counter() - begin
-            after = _SECONDS_AFTER_TRAINING + _AFTER_TRAINING * read_json(self._scores("before"))["seconds"]
-            if (seconds_file := self._programs("before") / "seconds.json").is_file():
+            after = _SECONDS_AFTER_TRAINING + _AFTER_TRAINING * self._read("scores_before.json")["seconds"]
+            if (seconds_file := self.output / "programs_before" / "seconds.json").is_file():
                 after += _PROGRAMS_AFTER_TRAINING * read_json(seconds_file)
             seconds = max(60 * self.minutes - used - after, 0)
             tokens = max(int(seconds * rate * _SPEED_MARGIN), tokens_per_step(self.recipe.train))
             self._tell(f"{rate:,.0f} tokens/s: {tokens:,} tokens in {seconds:.0f} s")
         write_json(self.output / "budget.json", {"tokens": tokens, "tokens_per_s": rate, "minutes": self.minutes})
-
-    def _apply_budget(self) -> None:
-        self.recipe = _with_tokens(self.recipe, read_json(self.output / "budget.json")["tokens"])
-        open_run(self.output, self.recipe)
 
     def _train(self) -> None:
         with TrainingProgress(self.output, tokens_per_step(self.recipe.train), self.console) as progress:
@@ -254,28 +234,28 @@ class Demo:
         self._tell(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)")
 
     def _score_hybrid(self) -> None:
-        folder = self.output / "model"
+        folder, corpus = self.output / "model", self.output / "corpus"
         model, tokenizer = load_hybrid(folder), AutoTokenizer.from_pretrained(folder)
-        corpus = self.output / "corpus"
         scores = score_languages(model, tokenizer, corpus, self.recipe, self._tell)
         health = router_health(model, tokenizer, corpus, self.recipe)
         write_json(self.output / "router_health.json", health.to_json())
-        write_json(self._scores("after"), scores.to_json() | {"parameters": count_parameters(model.config).to_json()})
+        parameters = count_parameters(model.config).to_json()
+        write_json(self.output / "scores_after.json", scores.to_json() | {"parameters": parameters})
 
     def _report(self) -> dict[str, Any]:
-        before, after = (read_json(self._scores(when)) for when in ("before", "after"))
+        before, after = self._read("scores_before.json"), self._read("scores_after.json")
         metrics = run_metrics(
             self.recipe,
             LanguageScores.from_json(before),
             LanguageScores.from_json(after),
-            TrainResult.from_json(read_json(self.output / "training.json")),
+            TrainResult.from_json(self._read("training.json")),
             parameters=after["parameters"],
             against=self.recipe.base,
-            router_health=read_json(self.output / "router_health.json"),
-            environment=read_json(self.output / "environment.json"),
+            router_health=self._read("router_health.json"),
+            environment=self._read("environment.json"),
         )
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
-        if (programs := self._programs("after") / "metrics.json").is_file():
+        if (programs := self.output / "programs_after" / "metrics.json").is_file():
             metrics["programs"] = read_json(programs)
         write_report(self.output, metrics, records, held_out, self.recipe.to_yaml(), self.output / "model")
         write_json(self.output / "metrics.json", metrics)
@@ -309,10 +289,5 @@ def without_missing_languages(recipe: Recipe, console: Console) -> Recipe:
     roles = {role: [name for name in getattr(recipe, role) if name not in missing] for role in ("learn", "keep")}
     values: dict[str, Any] = recipe.to_values() | roles
     if recipe.train.weights is not None:
-        weights = {name: weight for name, weight in recipe.train.weights.items() if name not in missing}
-        values["train"]["weights"] = weights
+        values["train"]["weights"] = {name: w for name, w in recipe.train.weights.items() if name not in missing}
     return validate_recipe(values)
-
-
-def _with_tokens(recipe: Recipe, tokens: int) -> Recipe:
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"tokens": tokens})})

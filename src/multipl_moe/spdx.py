@@ -85,27 +85,20 @@ def joined(expressions: Iterable[str], operator: Literal["AND", "OR"] = "AND") -
 
 def unknown_licences(entries: Iterable[str]) -> list[str]:
     """A line for each entry of an allow or deny list that names no licence, with the nearest name."""
-    ids = _ids()
-    problems = []
-    for entry in entries:
-        if "*" in entry:
-            if not any(fnmatchcase(name.casefold(), entry.casefold()) for name in ids):
-                problems.append(f"no SPDX licence matches {entry!r}")
-            continue
-        parsed = _parsed(entry)
-        if parsed is not None and _is_known(parsed) and parsed.render() == entry:
-            continue
-        if parsed is not None and _is_known(parsed):
-            problems.append(f"{entry!r} is spelt {parsed.render()!r} in SPDX")
-            continue
-        if parsed is not None and not hasattr(parsed, "key") and not isinstance(parsed, LicenseWithExceptionSymbol):
-            problems.append(f"{entry!r} is an expression; name its licences one by one")
-            continue
-        near = difflib.get_close_matches(entry.casefold(), [name.casefold() for name in ids], n=1, cutoff=0.3)
-        spelt = {name.casefold(): name for name in ids}
-        hint = f"; did you mean {spelt[near[0]]!r}?" if near else ""
-        problems.append(f"unknown SPDX licence {entry!r}{hint}")
-    return problems
+    return [problem for entry in entries if (problem := _problem_of(entry))]
+
+
+def _problem_of(entry: str) -> str | None:
+    spelt = {name.casefold(): name for name in _ids()}
+    if "*" in entry:
+        return None if any(fnmatchcase(id, entry.casefold()) for id in spelt) else f"no SPDX licence matches {entry!r}"
+    parsed = _parsed(entry)
+    if parsed is not None and _is_known(parsed):
+        return None if parsed.render() == entry else f"{entry!r} is spelt {parsed.render()!r} in SPDX"
+    if parsed is not None and not hasattr(parsed, "key") and not isinstance(parsed, LicenseWithExceptionSymbol):
+        return f"{entry!r} is an expression; name its licences one by one"
+    near = difflib.get_close_matches(entry.casefold(), spelt, n=1, cutoff=0.3)
+    return f"unknown SPDX licence {entry!r}" + (f"; did you mean {spelt[near[0]]!r}?" if near else "")
 
 
 def _matches(name: str, entries: Iterable[str]) -> bool:

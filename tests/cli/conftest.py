@@ -98,9 +98,3 @@ def corpus(base, sources) -> Path:
     values = {"learn": ["rust"], "keep": ["python"], "corpus.sources": [{"kind": "folder", "path": str(sources)}]}
     build_corpus(load_recipe(overrides=values), base, base.parent / "corpus")
     return base.parent / "corpus"
-
-
-def truncate(folder: Path) -> None:
-    """Cut the end off the weights."""
-    content = (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").write_bytes(content[:-10])

@@ -56,11 +56,11 @@ def test_references_are_checked_and_an_interrupted_check_goes_on(run, bubblewrap
     assert outcome.code == 130
     assert "the same command with --resume goes on" in outcome.err
     assert "go on with --resume" in run("eval", "out", "--reference", "--benchmark", own).err
-    assert "begun with other settings" in run("eval", "out", "--reference", "--resume").err
+    assert "holds a run of another recipe" in run("eval", "out", "--reference", "--resume").err
     outcome = run("eval", "out", "--reference", "--benchmark", own, "--resume", "--workers", "1")
     assert outcome.code == 0, outcome.err
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["flags"] == {}
-    assert "holds a finished evaluation" in run("eval", "out", "--reference", "--benchmark", own, "--resume").err
+    assert "holds a finished run" in run("eval", "out", "--reference", "--benchmark", own, "--resume").err
 
 
 def test_the_seed_is_that_of_the_drawing(run, bubblewrap, base, own, tmp_path):
@@ -93,31 +93,6 @@ def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tm
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"metrics.json", "recipe.yaml", "environment.json"}
     languages = json.loads((tmp_path / "out" / "metrics.json").read_text())["languages"]
     assert {name: values["role"] for name, values in languages.items()} == {"rust": "learn", "python": "keep"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message", "num_problems"),
-    [
-        (["--metric", "rouge"], "--metric: 'rouge' is not known; use pass or bpb", 1),
-        (["--metric", "bpb"], "--corpus: needed for bpb", 2),
-        (["--metric", "bpb", "--model", "m", "--corpus", "c", "--reference"], "only for --metric pass", 1),
-        (["--metric", "bpb", "--model", "m", "--corpus", "none"], "corpus: none is not a folder", 1),
-        ([], "give one of --model, --endpoint, --completions, --reference; what is to be evaluated?", 1),
-        (["--model", "m", "--reference"], "not --model and --reference", 1),
-        (["--model", "m", "--corpus", "c"], "--corpus: only for --metric bpb", 1),
-        (["--endpoint", "http://127.0.0.1:9/v1"], "--endpoint, --endpoint-model: both or none", 1),
-        (["--reference", "--benchmark", "startr"], "did you mean 'starter'?", 1),
-        (["--reference", "--benchmark", "none.jsonl"], "none.jsonl", 1),
-        (["--reference", "--languages", "cobol"], "has no problem in cobol", 1),
-        (["--reference", "--pass-at", "one"], "--pass-at: 'one' is no list of numbers", 1),
-        (["--reference", "--chat"], "--chat: only for --endpoint and --completions", 1),
-        (["--reference", "--against", "x"], "--against: references are compared with nothing", 1),
-        (["--model", "m", "--pass-at", "1,5"], "pass@5 needs at least 5 samples of each problem, but there are 1", 1),
-        (["--reference", "--num-samples", "3"], "num_samples: 3 samples at temperature 0 are all the same", 1),
-    ],
-)
-def test_bad_arguments_are_refused(refused, arguments, message, num_problems):
-    assert message in refused("eval", "out", *arguments, num_problems=num_problems)
 
 
 def test_a_model_that_is_none_is_told(refused, bubblewrap):

@@ -86,24 +86,6 @@ def test_measured_use_of_another_model_is_refused_before_anything_is_written(ref
     assert "expert_use.json does not fit config.json" in refused("generate", "other", PROMPT, "--show-routing")
 
 
-def test_bad_input_is_refused(refused, typed, base, hybrid, tmp_path):
-    (tmp_path / "prompt.rs").write_text(PROMPT)
-    (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    assert "model: none is not a folder" in refused("generate", "none", PROMPT)
-    assert "given both as an argument and with --file" in refused("generate", hybrid, PROMPT, "--file", "prompt.rs")
-    assert "--file: none cannot be read" in refused("generate", hybrid, "--file", "none")
-    assert "--file: binary cannot be read" in refused("generate", hybrid, "--file", "binary")
-    assert "prompt: it is empty" in refused("generate", hybrid, "")
-    assert "no chat template" in refused("generate", hybrid, PROMPT, "--chat")
-    assert "suffix: this model's tokenizer has no tokens" in refused("generate", hybrid, PROMPT, "--suffix", "}")
-    assert "--suffix: it does not go with --chat" in refused("generate", hybrid, PROMPT, "--chat", "--suffix", "}")
-    assert "--suffix: it is no text in UTF-8" in refused("generate", hybrid, PROMPT, "--suffix", "\udcff")
-    assert "is dense; it has no routers" in refused("generate", base, PROMPT, "--show-routing")
-    assert "--layer: 9 is not a hybrid layer" in refused("generate", hybrid, PROMPT, "--show-routing", "--layer", "9")
-    assert "--max-new-tokens 9999 are more than" in refused("generate", hybrid, PROMPT, "--max-new-tokens", "9999")
-    assert "Invalid value for '--top-p'" in refused("generate", hybrid, PROMPT, "--top-p", "2")
-
-
 def test_a_terminal_without_a_prompt_is_told_how_to_give_one(refused, typed, hybrid, monkeypatch):
     typed("")
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)

@@ -46,8 +46,6 @@ def test_the_corpus_folder_is_written_to_only_if_asked(run, refused, corpus, tmp
 def test_nothing_is_overwritten(refused, corpus, tmp_path):
     (tmp_path / "inspect.html").write_text("precious")
     assert "inspect.html exists" in refused("inspect", corpus)
-    assert f"{tmp_path} exists" in refused("inspect", corpus, "--output", tmp_path)
-    assert "none is not a folder" in refused("inspect", corpus, "--output", "none/page.html")
 
 
 @pytest.mark.parametrize("damaged", ["documents/train/rust.jsonl.gz", "dropped.jsonl.gz", "manifest.json"])
@@ -55,9 +53,3 @@ def test_a_broken_folder_is_one_line(refused, corpus, tmp_path, damaged):
     shutil.copytree(corpus, tmp_path / "mine")
     (tmp_path / "mine" / damaged).write_bytes(b"\x1f\x8b broken")
     assert damaged.rsplit("/", 1)[-1] in refused("inspect", "mine")
-
-
-def test_a_foreign_folder_is_one_line(refused, hybrid, tmp_path):
-    assert "not a corpus" in refused("inspect", hybrid)
-    assert "corpus: none is not a folder" in refused("inspect", "none")
-    assert "see `multipl-moe inspect --help`" in refused("inspect")

@@ -26,9 +26,24 @@ def assert_interrupted(outcome: Outcome) -> None:
     assert "Traceback" not in outcome.out + outcome.err
 
 
-def test_ctrl_c_in_upcycle_leaves_nothing(run, base, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.upcycle.plan.UpcyclePlan._expert_part", interrupt)
-    assert_interrupted(run("upcycle", "out", "--base", base))
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
+        ("upcycle out --base {base}", "upcycle.convert.verify_start"),
+        ("train {hybrid} {corpus} out --learn rust --keep python", "train.trainer.load_for_training"),
+        ("review {hybrid} {corpus} out --learn rust --keep python", "train.trainer.load_for_training"),
+        (
+            "eval deep/out --metric bpb --model {hybrid} --corpus {corpus} --learn rust --keep python",
+            "eval.language_scores.score_languages",
+        ),
+        ("export {hybrid} out", "export.folder.write_plans"),
+    ],
+)
+def test_ctrl_c_before_there_is_anything_to_go_on_with_leaves_nothing(
+    run, base, hybrid, corpus, tmp_path, monkeypatch, command, place
+):
+    monkeypatch.setattr(f"multipl_moe.{place}", interrupt)
+    assert_interrupted(run(*command.format(base=base, hybrid=hybrid, corpus=corpus).split()))
     assert tree(tmp_path) == {}
 
 
@@ -44,12 +59,6 @@ def test_ctrl_c_in_corpus_leaves_a_build_to_go_on_with(run, base, sources, tmp_p
     assert outcome.code == 0, outcome.err
     assert "Going on with the build that was stopped" in outcome.out
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.train.trainer.load_for_training", interrupt)
-    assert_interrupted(run("train", hybrid, corpus, "out", *TWO, *SHORT))
-    assert tree(tmp_path) == {}
 
 
 def test_sigterm_outside_of_the_loop_stops_at_once(run, hybrid, corpus, tmp_path, monkeypatch):
@@ -77,18 +86,6 @@ def test_ctrl_c_while_training_leaves_a_run_to_go_on_with(run, hybrid, corpus, t
     assert load_recipe(tmp_path / "out" / "recipe.yaml").train.tokens == 128
     assert run("train", hybrid, corpus, "out", "--resume", *TWO, *SHORT).code == 0
     assert (tmp_path / "out" / "model" / "model.safetensors").is_file()
-
-
-def test_ctrl_c_in_eval_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.eval.language_scores.score_languages", interrupt)
-    assert_interrupted(run("eval", "deep/out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus, *TWO))
-    assert tree(tmp_path) == {}
-
-
-def test_ctrl_c_in_export_leaves_nothing(run, hybrid, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.export.folder.write_plans", interrupt)
-    assert_interrupted(run("export", hybrid, "out"))
-    assert tree(tmp_path) == {}
 
 
 def test_ctrl_c_in_generate_ends_the_text(run, hybrid, monkeypatch):

@@ -4,7 +4,6 @@ import json
 import signal
 
 from multipl_moe.recipe.recipe import load_recipe
-from tests.fixtures import tree
 
 from .conftest import SHORT, TWO
 from .test_interrupts import assert_interrupted, interrupt, terminate
@@ -73,32 +72,3 @@ def test_sigterm_while_scoring_asks_to_be_requeued(run, hybrid, corpus, monkeypa
     assert "stopped by SIGTERM; the same command with --resume goes on" in outcome.err
     assert signal.getsignal(signal.SIGTERM) is before
     assert run("review", hybrid, corpus, "run", "--resume", *TWO, *SHORT).code == 0
-
-
-def test_ctrl_c_before_training_leaves_nothing(run, hybrid, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.train.trainer.load_for_training", interrupt)
-    assert_interrupted(run("review", hybrid, corpus, "out", *TWO, *SHORT))
-    assert tree(tmp_path) == {}
-
-
-def test_review_refuses_what_it_cannot_review(run, refused, base, hybrid, corpus, tmp_path):
-    both = refused("review", "none", "nothing", "out", num_problems=2)
-    assert "model: none is not a folder" in both
-    assert "corpus: nothing is not a folder" in both
-    assert "is no hybrid (llama)" in refused("review", base, corpus, "out", *TWO)
-    assert "no validation documents in go" in refused("review", hybrid, corpus, "out", "--learn", "go")
-    assert "leaves nothing to review" in refused("review", hybrid, corpus, "out", "--learn", "rust", "--keep", "")
-    long = ["--set", "eval.window_tokens=2000", "--set", "eval.tokens_per_file=2000"]
-    message = refused("review", hybrid, corpus, "out", *TWO, *long)
-    assert "eval.window_tokens: 2000 tokens are more than the 1024 that the model can read" in message
-    assert "review.learning_rate: 0.0" in refused("review", hybrid, corpus, "out", "--learning-rate", "0")
-    assert "review.keep_load: 0" in refused("review", hybrid, corpus, "out", "--set", "review.keep_load=0")
-    assert "review.replay: 0" in refused("review", hybrid, corpus, "out", "--set", "review.replay=0")
-
-
-def test_review_refuses_to_go_on_with_another_recipe(run, hybrid, corpus, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "recipe.yaml").write_text("seed: 5\n")
-    outcome = run("review", hybrid, corpus, "run", "--resume", *TWO, *SHORT)
-    assert outcome.code == 2
-    assert "holds a run of another recipe" in outcome.err

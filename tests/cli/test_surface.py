@@ -8,64 +8,36 @@ import typer
 
 import multipl_moe
 from multipl_moe import cli
-from multipl_moe.checkpoints import tensors
 
 from .conftest import TWO
 
-RECIPE = {"--recipe", "--set"}
-FLAGS = {
-    "demo": (set(), {"--output", "--minutes", "--exact", "--seed"} | RECIPE),
-    "corpus": ({"output"}, {"--source", "--base", "--learn", "--keep", "--seed"} | RECIPE),
-    "inspect": ({"corpus"}, {"--output", "--seed", "--documents", "--lines"}),
-    "upcycle": ({"output"}, {"--base", "--preset", "--layers", "--corpus", "--seed"} | RECIPE),
-    "train": (
-        {"model", "corpus", "output"},
-        {"--resume", "--learn", "--keep", "--tokens", "--learning-rate", "--seed"} | RECIPE,
-    ),
-    "review": (
-        {"model", "corpus", "output"},
-        {"--resume", "--learn", "--keep", "--tokens", "--learning-rate", "--seed"} | RECIPE,
-    ),
-    "eval": (
-        {"output"},
-        {"--model", "--endpoint", "--endpoint-model", "--chat", "--completions", "--reference", "--against"}
-        | {"--metric", "--corpus", "--benchmark", "--languages", "--num-samples", "--temperature", "--max-new-tokens"}
-        | {"--pass-at", "--workers", "--unsafe-no-sandbox", "--resume", "--learn", "--keep", "--seed"}
-        | RECIPE,
-    ),
-    "doctor": (set(), {"--languages", "--unsafe-no-sandbox", "--plan", "--model"}),
-    "compare": ({"output", "what"}, {"--tokens", "--only", "--keep-models"}),
-    "generate": (
-        {"model", "prompt"},
-        {
-            "--file",
-            "--suffix",
-            "--chat",
-            "--max-new-tokens",
-            "--temperature",
-            "--top-p",
-            "--stop",
-            "--seed",
-            "--show-routing",
-            "--layer",
-        },
-    ),
-    "serve": ({"model"}, {"--name", "--host", "--port", "--token"}),
-    "export": (
-        {"model", "output"},
-        {"--dtype", "--metrics", "--merge", "--corpus", "--gguf", "--full-experts", "--max-shard-size"} | RECIPE,
-    ),
+SURFACE = {  # arguments and flags of each verb
+    "demo": "--output --minutes --exact --seed --recipe --set",
+    "corpus": "output --source --base --learn --keep --seed --recipe --set",
+    "inspect": "corpus --output --seed --documents --lines",
+    "upcycle": "output --base --preset --layers --corpus --seed --recipe --set",
+    "train": "model corpus output --resume --learn --keep --tokens --learning-rate --seed --recipe --set",
+    "review": "model corpus output --resume --learn --keep --tokens --learning-rate --seed --recipe --set",
+    "eval": "output --model --endpoint --endpoint-model --chat --completions --reference --against --metric --corpus "
+    "--benchmark --languages --num-samples --temperature --max-new-tokens --pass-at --workers --unsafe-no-sandbox "
+    "--resume --learn --keep --seed --recipe --set",
+    "doctor": "--languages --unsafe-no-sandbox --plan --model",
+    "compare": "output what --tokens --only --keep-models",
+    "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed "
+    "--show-routing --layer",
+    "serve": "model --name --host --port --token",
+    "export": "model output --dtype --metrics --merge --corpus --gguf --full-experts --max-shard-size --recipe --set",
 }
+NAMES = {verb: set(names.split()) for verb, names in SURFACE.items()}
+COMMANDS = typer.main.get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_verbs_arguments_and_flags_are_frozen():
-    commands = typer.main.get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
-    found = {}
-    for verb, command in commands.items():
-        options = {option for p in command.params if p.param_type_name == "option" for option in p.opts}
-        arguments = {p.name for p in command.params if p.param_type_name == "argument"}
-        found[verb] = (arguments, options)
-    assert found == FLAGS
+    found = {
+        verb: {name for p in command.params for name in (p.opts if p.param_type_name == "option" else [p.name])}
+        for verb, command in COMMANDS.items()
+    }
+    assert found == NAMES
 
 
 def test_the_version_is_printed(run):
@@ -76,26 +48,24 @@ def test_the_version_is_printed(run):
 def test_without_a_verb_the_help_is_printed(run):
     outcome = run()
     assert outcome.code == 0
-    assert all(verb in outcome.out for verb in FLAGS)
+    assert all(verb in outcome.out for verb in SURFACE)
     assert outcome.err == ""
 
 
-@pytest.mark.parametrize("verb", FLAGS)
+@pytest.mark.parametrize("verb", SURFACE)
 def test_the_help_of_every_verb_has_an_example_and_all_flags(run, verb):
     outcome = run(verb, "--help")
     assert outcome.code == 0
     assert f"Example: multipl-moe {verb} " in outcome.out
-    assert all(flag in outcome.out for flag in FLAGS[verb][1])
+    assert all(name in outcome.out for name in NAMES[verb] if name.startswith("--"))
 
 
-@pytest.mark.parametrize("verb", FLAGS)
+@pytest.mark.parametrize("verb", SURFACE)
 def test_the_example_of_every_verb_can_be_parsed(run, verb):
     (line,) = [line for line in run(verb, "--help").out.splitlines() if "Example: " in line]
     words = shlex.split(line.partition(f"multipl-moe {verb} ")[2].rstrip(" │"))
-    commands = typer.main.get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]
-    context = commands[verb].make_context(verb, words)
-    arguments, _ = FLAGS[verb]
-    assert all(context.params[name] is not None for name in arguments)
+    context = COMMANDS[verb].make_context(verb, words)
+    assert all(context.params[name] is not None for name in NAMES[verb] if not name.startswith("--"))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +87,7 @@ def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path, content, messa
         "eval": ["out"],
         "export": ["model", "out"],
     }
-    assert calls.keys() == {verb for verb, (_, flags) in FLAGS.items() if flags >= RECIPE}
+    assert calls.keys() == {verb for verb, names in NAMES.items() if "--recipe" in names}
     for verb, arguments in calls.items():
         problems = refused(verb, *arguments, "--recipe", "bad.yaml", num_problems=num_problems)
         assert message in problems
@@ -138,9 +108,7 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
     assert "no run of the demo" in refused("demo", "--output", "out", "--set", f"base={base}", *folder)
 
 
-@pytest.mark.parametrize(
-    "verb", ["corpus", "inspect", "upcycle", "train", "review", "eval", "compare", "generate", "serve", "export"]
-)
+@pytest.mark.parametrize("verb", [verb for verb, names in SURFACE.items() if not names.startswith("--")])
 def test_missing_arguments_are_told_with_the_help_to_read(refused, verb):
     assert f"see `multipl-moe {verb} --help`" in refused(verb)
 
@@ -153,7 +121,7 @@ def test_a_defect_keeps_its_traceback(run, base, monkeypatch):
     def fail(*args, **kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(tensors, "_write_shard", fail)
+    monkeypatch.setattr("multipl_moe.upcycle.convert.upcycle", fail)
     monkeypatch.setattr(sys, "argv", ["multipl-moe", "upcycle", "out", "--base", str(base)])
     with pytest.raises(ZeroDivisionError):
         cli.main()

@@ -53,28 +53,22 @@ def test_a_recipe_survives_yaml(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "near"),
+    ("key", "hint"),
     [
-        ("lern", "learn"),
-        ("moe.token_topk", "token_top_k"),
-        ("upcycle.re_init", "reinit"),
-        ("corpus.max_file_byte", "max_file_bytes"),
-        ("train.learningrate", "learning_rate"),
-        ("eval.bootstrap_sample", "bootstrap_samples"),
+        ("lern", "did you mean 'learn'?"),
+        ("moe.token_topk", "did you mean 'token_top_k'?"),
+        ("upcycle.re_init", "did you mean 'reinit'?"),
+        ("upcycle.xyz", "known keys: noise, reinit, experts_from, dtype, verify"),
+        ("train.learningrate", "did you mean 'learning_rate'?"),
     ],
 )
-def test_an_unknown_key_is_refused_with_the_nearest_known_one(key, near):
-    assert problems_of(nested(key, 1)) == [f"recipe: {key}: unknown key; did you mean {near!r}?"]
+def test_an_unknown_key_is_refused_with_the_nearest_known_one_or_all(key, hint):
+    assert problems_of(nested(key, 1)) == [f"recipe: {key}: unknown key; {hint}"]
 
 
 def test_an_unknown_key_inside_a_list_is_refused_with_the_nearest_known_one():
     problems = problems_of({"corpus": {"sources": [{"kind": "folder", "path": "a", "licenze": "MIT"}]}})
     assert problems == ["recipe: corpus.sources.0.licenze: unknown key; did you mean 'licence'?"]
-
-
-def test_an_unknown_key_like_no_other_is_refused_with_all_known_ones():
-    (problem,) = problems_of({"upcycle": {"xyz": 1}})
-    assert problem == "recipe: upcycle.xyz: unknown key; known keys: noise, reinit, experts_from, dtype, verify"
 
 
 def test_all_problems_are_told_at_once_each_with_key_and_value(tmp_path):
@@ -97,42 +91,30 @@ def test_all_problems_are_told_at_once_each_with_key_and_value(tmp_path):
         assert [p for p in problems if f" {key}: {value}" in p and remedy in p], (key, problems)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("seed", "3"),
-        ("seed", 3.0),
-        ("seed", True),
-        ("seed", 2**32),
-        ("base", 5),
-        ("learn", "rust"),
-        ("keep", None),
-        ("train", 3),
-        ("train.tokens", "300"),
-        ("train.learning_rate", "0.1"),
-        ("train.learning_rate", float("inf")),
-        ("train.learning_rate", float("nan")),
-        ("train.gradient_checkpointing", 1),
-        ("train.gradient_checkpointing", "true"),
-        ("train.weights", ["rust"]),
-        ("upcycle.verify", "no"),
-        ("upcycle.dtype", "float64"),
-        ("moe.layers", 3),
-        ("moe.layers", [1.5]),
-        ("moe.token_top_k", 2.5),
-        ("moe.segment_selection", "best"),
-        ("corpus.sources", []),
-        ("corpus.sources", [{"kind": "web"}]),
-        ("corpus.sources", [{"kind": "folder", "path": 3}]),
-        ("corpus.drop", ["other"]),
-        ("corpus.licences", {"allow": "MIT"}),
-        ("corpus.licences", {"allow": []}),
-        ("corpus.licences", {"unknown": "refuse"}),
-    ],
-)
+_WRONG = {
+    "seed": ["3", 3.0, True, 2**32],
+    "base": [5],
+    "learn": ["rust"],
+    "keep": [None],
+    "train": [3],
+    "train.tokens": ["300"],
+    "train.learning_rate": ["0.1", float("inf"), float("nan")],
+    "train.gradient_checkpointing": [1, "true"],
+    "train.weights": [["rust"]],
+    "upcycle.verify": ["no"],
+    "upcycle.dtype": ["float64"],
+    "moe.layers": [3, [1.5]],
+    "moe.token_top_k": [2.5],
+    "moe.segment_selection": ["best"],
+    "corpus.sources": [[], [{"kind": "web"}], [{"kind": "folder", "path": 3}]],
+    "corpus.drop": [["other"]],
+    "corpus.licences": [{"allow": "MIT"}, {"allow": []}, {"unknown": "refuse"}],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key in _WRONG for value in _WRONG[key]])
 def test_a_value_of_another_type_is_refused_never_converted(key, value):
-    problems = problems_of(nested(key, value))
-    assert all(problem.startswith(f"recipe: {key}") for problem in problems)
+    assert all(problem.startswith(f"recipe: {key}") for problem in problems_of(nested(key, value)))
 
 
 def test_a_whole_number_stands_for_a_real_one():
@@ -152,7 +134,7 @@ def test_a_value_of_the_wrong_kind_is_told_in_plain_words(values, message):
 
 
 def test_dotted_overrides_go_on_top_of_the_file_and_none_leaves_it(tmp_path):
-    (tmp_path / "r.yaml").write_text("seed: 5\ntrain: {tokens: 100, learning_rate: 0.5}\n")
+    (tmp_path / "r.yaml").write_text("seed: 5\ntrain: {tokens: 100, learning_rate: 5e-1}\n")
     recipe = load_recipe(
         tmp_path / "r.yaml",
         {"train.tokens": 200, "train.learning_rate": None, "moe.layers": "last:2", "seed": None, "keep": ["cpp"]},
@@ -224,21 +206,14 @@ def test_a_setting_is_read_as_yaml_with_exponents_as_numbers(text, value):
     assert type(found) is type(value)
 
 
-def test_an_exponent_without_a_point_is_a_number_in_a_file_too(tmp_path):
-    (tmp_path / "r.yaml").write_text("train: {learning_rate: 1e-3, tokens: 5000}\n")
-    assert load_recipe(tmp_path / "r.yaml").train.learning_rate == 1e-3
-
-
 def test_a_recipe_does_not_change():
     with pytest.raises(ValueError, match="frozen"):
         Recipe().seed = 1  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_every_shipped_recipe_is_valid():
-    files = sorted([*RECIPES.glob("*.yaml"), *RECIPES.glob("*.yml")])
-    assert files
-    for file in files:
-        load_recipe(file)
+    assert all(load_recipe(file).learn for file in RECIPES.glob("*.yaml"))
+    assert list(RECIPES.glob("*.yaml"))
 
 
 def test_a_null_that_is_meant_is_set():

@@ -2,6 +2,8 @@
 
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Annotated
 
@@ -14,17 +16,14 @@ from multipl_moe.system.launch import num_processes, preemptible
 
 _EXIT_USER_ERROR = 2
 _EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue
+_EXIT_INTERRUPTED = 130
 _VERBS_OF_SEVERAL_PROCESSES = {"train"}
 _VERBS_TO_REQUEUE = {"compare", "demo", "review", "train"}
-_EXIT_INTERRUPTED = 130
 _AFTER_INTERRUPT = {
-    "compare": "the same command goes on where it stopped",
-    "corpus": "the same command goes on where it stopped",
-    "demo": "the same command goes on where it stopped",
+    **dict.fromkeys(("compare", "corpus", "demo"), "the same command goes on where it stopped"),
+    **dict.fromkeys(("train", "review"), "the same command with --resume goes on from the last checkpoint"),
     "eval": "if its folder is there, the same command with --resume goes on",
     "generate": "the text ends here",
-    "train": "the same command with --resume goes on from the last checkpoint",
-    "review": "the same command with --resume goes on from the last checkpoint",
 }
 
 app = typer.Typer(
@@ -79,6 +78,20 @@ def main() -> None:
         stopped = "interrupted" if code == _EXIT_INTERRUPTED else "stopped by SIGTERM"
         _errors.print(f"{stopped}; {_AFTER_INTERRUPT.get(verb, 'nothing was written')}", style="yellow")
     sys.exit(code)
+
+
+@contextmanager
+def progress_bar(title: str = "") -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """A bar in the terminal: what begins a step of another title, and what tells how much of how much is done."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield (
+            lambda title: progress.reset(task, description=title, total=None),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
 
 
 def _refuse(*problems: str) -> int:

@@ -1,28 +1,14 @@
 """`multipl-moe corpus`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from multipl_moe.cli.app import console
-from multipl_moe.cli.options import (
-    Base,
-    Keep,
-    Learn,
-    RecipeFile,
-    Seed,
-    Settings,
-    recipe_from_flags,
-    split_names,
-)
-from multipl_moe.cli.sources import parse_sources
+from multipl_moe.cli.app import console, progress_bar
+from multipl_moe.cli.options import Base, Keep, Learn, RecipeFile, Seed, Settings, recipe_from_flags
+from multipl_moe.errors import ConfigError
 from multipl_moe.system.staging import refuse_existing
-
-if TYPE_CHECKING:
-    from multipl_moe.corpus.run.stages import OnTasks
 
 
 def corpus(
@@ -48,8 +34,9 @@ def corpus(
 
     Example: `multipl-moe corpus corpora/mine --source ~/src/project --learn rust --keep python`
     """
-    flags = {"base": base, "learn": split_names(learn), "keep": split_names(keep), "seed": seed}
-    chosen = recipe_from_flags(recipe, settings, flags | {"corpus.sources": parse_sources(source)})
+    flags: dict[str, Any] = {"base": base, "learn": learn, "keep": keep, "seed": seed}
+    flags |= {"corpus.sources": [_source(text) for text in source] if source else None}
+    chosen = recipe_from_flags(recipe, settings, flags)
     refuse_existing(output)
 
     from multipl_moe.checkpoints.base import resolve_base
@@ -59,20 +46,37 @@ def corpus(
     from multipl_moe.report.corpus_tables import corpus_table, packing_table
 
     tokenizer = resolve_base(chosen.base)
-    with _tasks_shown() as on_tasks:
-        manifest = build_corpus(chosen, tokenizer, output, console.print, on_tasks)
+    with progress_bar("tasks") as (_, on_progress):
+        manifest = build_corpus(
+            chosen, tokenizer, output, console.print, lambda stage: on_progress(stage.num_done, stage.num_tasks)
+        )
     console.print(corpus_table(manifest, chosen.language_table))
     packing = packing_by_language(output, chosen.train.sequence_tokens)
     console.print(packing_table(packing, chosen.language_table))
     console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)
 
 
-@contextmanager
-def _tasks_shown() -> Iterator["OnTasks"]:
-    """A bar of the tasks of the stage that runs."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def _source(text: str) -> dict[str, Any]:
+    """What `--source` names, as an entry of `corpus.sources`; what a path is shows in its content and its ending."""
+    from multipl_moe.corpus.read.archives import ARCHIVE_ENDINGS
+    from multipl_moe.corpus.read.row_files import ROW_ENDINGS
 
-    columns = TextColumn("tasks"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda stage: progress.update(bar, completed=stage.num_done, total=stage.num_tasks)
+    path = Path(text)
+    if text == "toolchains":
+        return {"kind": "toolchains"}
+    if text.startswith("hub:"):
+        name, _, revision = text.removeprefix("hub:").partition("@")
+        return {"kind": "hub", "path": name} | ({"revision": revision} if revision else {})
+    if path.is_dir():
+        is_repository = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
+        return {"kind": "git" if is_repository else "folder", "path": text}
+    for kind, endings in {**ROW_ENDINGS, "archive": ARCHIVE_ENDINGS}.items():
+        if path.is_file() and path.name.lower().endswith(endings):
+            return {"kind": kind, "path": text}
+    folder, _, revision = text.rpartition("@")
+    if folder and revision and Path(folder).is_dir():
+        return {"kind": "git", "path": folder, "revision": revision}
+    raise ConfigError(
+        f"--source: {text} is no folder, archive, .jsonl or .parquet file, nor REPOSITORY@REVISION, hub:DATASET or "
+        "`toolchains`"
+    )

@@ -17,15 +17,17 @@ from multipl_moe.cli.options import (
     Settings,
     Unsafe,
     recipe_from_flags,
+    refuse_where,
     require_folders,
+    require_run_to_enter,
     split_names,
 )
-from multipl_moe.errors import ConfigError, OutputError, UserError
+from multipl_moe.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
 
-
+_Output = Annotated[Path, typer.Argument(help="Evaluation folder to create.")]
 _Model = Annotated[str | None, typer.Option(help="Model to evaluate: folder, hub id, GGUF file or smollm2-135m.")]
 _Metric = Annotated[str, typer.Option(help="Metric: pass (programs that pass their tests), or bpb (bits per byte).")]
 _Against = Annotated[
@@ -38,7 +40,7 @@ _Corpus = Annotated[Path | None, typer.Option(help="Corpus folder whose held-out
 _Benchmark = Annotated[
     list[str] | None,
     typer.Option(
-        help="Benchmark to evaluate on (pass only): starter, humaneval, mbpp, multipl-e-humaneval, "
+        help="Benchmark to evaluate on (pass only): starter, humaneval, mbpp, mbpp-sanitized, multipl-e-humaneval, "
         "multipl-e-mbpp, humaneval-x, mbxp; NAME:PATH for a local copy; PATH.jsonl for your own set; "
         "may be repeated. [starter]"
     ),
@@ -79,7 +81,7 @@ _Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted
 
 
 def evaluate(
-    output: Annotated[Path, typer.Argument(help="Evaluation folder to create.")],
+    output: _Output,
     model: _Model = None,
     metric: _Metric = "pass",
     against: _Against = None,
@@ -111,26 +113,17 @@ def evaluate(
 
     Example: `multipl-moe eval runs/pass --model runs/demo/model --benchmark starter --languages rust,go,ruby`
     """
-    flags = {
-        "learn": split_names(learn),
-        "keep": split_names(keep),
-        "seed": seed,
-        "programs.benchmarks": benchmark or None,
-        "programs.languages": split_names(languages),
-        "programs.pass_at": _numbers("--pass-at", pass_at),
-        "programs.workers": workers,
-        "codegen.seed": seed,
-        "codegen.num_samples": num_samples,
-        "codegen.temperature": temperature,
-        "codegen.max_new_tokens": max_new_tokens,
-    }
-    chosen = recipe_from_flags(recipe, settings, flags)
+    flags: dict[str, Any] = {"learn": learn, "keep": keep, "seed": seed, "codegen.seed": seed}
+    flags |= {"programs.benchmarks": benchmark or None, "programs.languages": languages}
+    flags |= {"programs.pass_at": _numbers("--pass-at", pass_at), "programs.workers": workers}
+    flags |= {"codegen.num_samples": num_samples, "codegen.temperature": temperature}
+    chosen = recipe_from_flags(recipe, settings, flags | {"codegen.max_new_tokens": max_new_tokens})
     sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
     if metric == "bpb":
         _bits_per_byte(chosen, sources, corpus, output, against)
     elif metric == "pass":
-        _require_one_source(sources, corpus, endpoint_model, against, chat)
-        _enter(output, chosen, sources, resume)
+        _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
+        require_run_to_enter(output, resume, "metrics.json", chosen.same_verdict)
         _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
     else:
         raise ConfigError(f"--metric: {metric!r} is not known; use pass or bpb")
@@ -143,41 +136,63 @@ def _numbers(flag: str, text: str | None) -> list[int] | None:
     return None if names is None else [int(name) for name in names]
 
 
-def _require_one_source(
-    sources: Mapping[str, Any], corpus: Path | None, endpoint_model: str | None, against: str | None, chat: bool
+def _bits_per_byte(
+    recipe: "Recipe", sources: Mapping[str, Any], corpus: Path | None, output: Path, against: str | None
 ) -> None:
-    problems = []
-    given = [flag for flag, value in sources.items() if value]
-    if len(given) != 1:
-        found = f"not {' and '.join(given)}" if given else "what is to be evaluated?"
-        problems.append(f"give one of {', '.join(sources)}; {found}")
-    if corpus is not None:
-        problems.append("--corpus: only for --metric bpb; leave it out")
-    if bool(sources["--endpoint"]) != bool(endpoint_model):
-        problems.append("--endpoint, --endpoint-model: both or none")
-    if chat and not (sources["--endpoint"] or sources["--completions"]):
-        problems.append("--chat: only for --endpoint and --completions; leave it out")
-    if against is not None and sources["--reference"]:
-        problems.append("--against: references are compared with nothing; leave it out")
-    if problems:
-        raise ConfigError(problems)
+    model, *others = sources.values()
+    refuse_where(
+        (not model, "--model: needed for bpb, which reads the model's probabilities"),
+        (corpus is None, "--corpus: needed for bpb, a folder that `multipl-moe corpus` wrote"),
+        (any(others), "--endpoint, --completions, --reference: only for --metric pass; leave them out"),
+    )
+    assert corpus is not None
+
+    from multipl_moe.checkpoints.base import resolve_base
+    from multipl_moe.eval.models import evaluate_models
+    from multipl_moe.report.tables import result_table, scores_table
+    from multipl_moe.runs.folder import record_run, write_json
+    from multipl_moe.system.allocator import keep_freed_memory
+    from multipl_moe.system.staging import refuse_existing, staged_folder
+
+    refuse_existing(output)
+    require_folders(corpus=corpus)
+    keep_freed_memory()
+    folder = resolve_base(str(model))
+    with console.status("scoring"):
+        metrics = evaluate_models(recipe, folder, corpus, against)
+    with staged_folder(output) as staging:
+        record_run(staging, recipe)
+        write_json(staging / "metrics.json", metrics)
+    console.print(result_table(metrics) if against is not None else scores_table(metrics))
 
 
-def _enter(output: Path, recipe: "Recipe", sources: Mapping[str, Any], resume: bool) -> None:
-    """Check samples and folder, before anything costs time; the first step that writes creates the folder."""
+def _check_programs(
+    recipe: "Recipe",
+    sources: Mapping[str, Any],
+    corpus: Path | None,
+    endpoint_model: str | None,
+    against: str | None,
+    chat: bool,
+) -> None:
     from multipl_moe.eval.pass_at_k import require_samples
-    from multipl_moe.recipe.recipe import load_recipe
 
+    given = [flag for flag, value in sources.items() if value]
+    found = f"not {' and '.join(given)}" if given else "what is to be evaluated?"
+    refuse_where(
+        (len(given) != 1, f"give one of {', '.join(sources)}; {found}"),
+        (corpus is not None, "--corpus: only for --metric bpb; leave it out"),
+        (bool(sources["--endpoint"]) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
+        (
+            chat and not (sources["--endpoint"] or sources["--completions"]),
+            "--chat: only for --endpoint and --completions; leave it out",
+        ),
+        (
+            against is not None and sources["--reference"],
+            "--against: references are compared with nothing; leave it out",
+        ),
+    )
     if sources["--completions"] is None:
         require_samples(recipe.programs.pass_at, recipe.codegen.num_samples)
-    if not output.exists():
-        return
-    if not resume:
-        raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
-    if (output / "metrics.json").exists():
-        raise OutputError(f"output: {output} holds a finished evaluation; choose another folder")
-    if (output / "recipe.yaml").exists() and not load_recipe(output / "recipe.yaml").same_verdict(recipe):
-        raise OutputError(f"output: {output} was begun with other settings; go on with its own, {output}/recipe.yaml")
 
 
 @contextmanager
@@ -191,38 +206,6 @@ def _removed_if_refused(output: Path) -> Iterator[None]:
         if is_new and not (samples.is_file() and samples.stat().st_size):
             shutil.rmtree(output, ignore_errors=True)
         raise
-
-
-def _bits_per_byte(
-    recipe: "Recipe", sources: Mapping[str, Any], corpus: Path | None, output: Path, against: str | None
-) -> None:
-    from multipl_moe.checkpoints.base import resolve_base
-    from multipl_moe.eval.models import evaluate_models
-    from multipl_moe.report.tables import result_table, scores_table
-    from multipl_moe.runs.folder import record_run, write_json
-    from multipl_moe.system.allocator import keep_freed_memory
-    from multipl_moe.system.staging import refuse_existing, staged_folder
-
-    problems = []
-    model = sources["--model"]
-    if model is None:
-        problems.append("--model: needed for bpb, which reads the model's probabilities")
-    if corpus is None:
-        problems.append("--corpus: needed for bpb, a folder that `multipl-moe corpus` wrote")
-    if any(sources[flag] for flag in ("--endpoint", "--completions", "--reference")):
-        problems.append("--endpoint, --completions, --reference: only for --metric pass; leave them out")
-    if problems or model is None or corpus is None:
-        raise ConfigError(problems)
-    refuse_existing(output)
-    require_folders(corpus=corpus)
-    keep_freed_memory()
-    folder = resolve_base(model)
-    with console.status("scoring"):
-        metrics = evaluate_models(recipe, folder, corpus, against)
-    with staged_folder(output) as staging:
-        record_run(staging, recipe)
-        write_json(staging / "metrics.json", metrics)
-    console.print(result_table(metrics) if against is not None else scores_table(metrics))
 
 
 def _programs(

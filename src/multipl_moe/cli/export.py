@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multipl_moe.cli.app import console
-from multipl_moe.cli.options import RecipeFile, Settings, recipe_from_flags
-from multipl_moe.errors import ConfigError
+from multipl_moe.cli.app import console, progress_bar
+from multipl_moe.cli.options import RecipeFile, Settings, recipe_from_flags, refuse_where
 
 if TYPE_CHECKING:
     from multipl_moe.export.folder import ExportReport
@@ -53,10 +52,9 @@ def export(
     from multipl_moe.runs.provenance import run_recipe_file
 
     measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
-    max_shard_bytes = _check(model, dtype, metrics, merge, corpus, max_shard_size)
+    max_shard_bytes = _max_shard_bytes(model, dtype, metrics, merge, corpus, max_shard_size)
 
     import torch
-    from rich.progress import Progress
 
     from multipl_moe.export.folder import ExportSettings, export_model
 
@@ -69,51 +67,40 @@ def export(
         gguf=gguf,
         full_experts=full_experts,
     )
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("", total=None)
-        report = export_model(
-            model,
-            output,
-            chosen,
-            on_step=lambda title: progress.update(task, description=title, completed=0, total=None),
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    with progress_bar() as (on_step, on_progress):
+        report = export_model(model, output, chosen, on_step, on_progress)
     _tell(report)
 
 
-def _check(
+def _max_shard_bytes(
     model: Path, dtype: str | None, metrics: Path | None, merge: bool, corpus: Path | None, max_shard_size: str | None
 ) -> int | None:
     """The bytes of `--max-shard-size`; raises ConfigError with a line for each flag that is wrong."""
-    problems, max_shard_bytes = [], None
-    folders = {"model": model} | ({"corpus": corpus} if corpus is not None else {})
-    problems += [f"{name}: {path} is not a folder" for name, path in folders.items() if not path.is_dir()]
-    if dtype is not None and dtype not in _DTYPES:
-        problems.append(f"--dtype: {dtype!r} is not one of {', '.join(_DTYPES)}")
-    if metrics is not None and not metrics.is_file():
-        problems.append(f"--metrics: {metrics} is not a file")
-    if merge and corpus is None:
-        problems.append("--merge: needs --corpus FOLDER, on whose held-out files the cost of merging is measured")
-    if corpus is not None and not merge:
-        problems.append("--corpus: only --merge measures on it; add that or leave it out")
-    if max_shard_size is not None:
-        max_shard_bytes = _parse_bytes(max_shard_size)
-        if not max_shard_bytes:
-            problems.append(f"--max-shard-size: {max_shard_size!r} is not a size such as 500MB or 2GB")
-        elif merge:
-            problems.append("--max-shard-size: a merged model is written in files of 5GB; leave it out")
-    if problems:
-        raise ConfigError(problems)
+    max_shard_bytes = None if max_shard_size is None else _parse_bytes(max_shard_size)
+    refuse_where(
+        (not model.is_dir(), f"model: {model} is not a folder"),
+        (corpus is not None and not corpus.is_dir(), f"corpus: {corpus} is not a folder"),
+        (dtype not in (None, *_DTYPES), f"--dtype: {dtype!r} is not one of {', '.join(_DTYPES)}"),
+        (metrics is not None and not metrics.is_file(), f"--metrics: {metrics} is not a file"),
+        (
+            merge and corpus is None,
+            "--merge: needs --corpus FOLDER, on whose held-out files the cost of merging is measured",
+        ),
+        (corpus is not None and not merge, "--corpus: only --merge measures on it; add that or leave it out"),
+        (max_shard_bytes == 0, f"--max-shard-size: {max_shard_size!r} is not a size such as 500MB or 2GB"),
+        (max_shard_bytes and merge, "--max-shard-size: a merged model is written in files of 5GB; leave it out"),
+    )
     return max_shard_bytes
 
 
-def _parse_bytes(text: str) -> int | None:
+def _parse_bytes(text: str) -> int:
+    """The bytes that a text such as 500MB names; 0 where it names none."""
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     try:
         return TypeAdapter(ByteSize).validate_python(text)
     except ValidationError:
-        return None
+        return 0
 
 
 def _tell(report: "ExportReport") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multipl_moe.cli.app import console
-from multipl_moe.cli.options import require_folders
+from multipl_moe.cli.options import refuse_where, require_folders
 from multipl_moe.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,34 +17,39 @@ if TYPE_CHECKING:
     from multipl_moe.model.expert_use import ExpertUse
 
 
+_File = Annotated[Path | None, typer.Option(help="File that holds the prompt.")]
+_Suffix = Annotated[
+    str | None, typer.Option(help="Text that follows the gap to fill; the prompt is the text before it.")
+]
+_Chat = Annotated[
+    bool, typer.Option("--chat/--raw", help="Answer the prompt by the chat template, or continue its text.")
+]
+_TopP = Annotated[
+    float, typer.Option(min=0, max=1, help="Nucleus sampling (top p): share of the probability to draw tokens from.")
+]
+_Layer = Annotated[int | None, typer.Option(help="Index of the hybrid layer that --show-routing shows. [the last]")]
+_ShowRouting = Annotated[
+    bool, typer.Option("--show-routing", help="Show the text coloured by expert after generation, with a legend.")
+]
+
+
 def generate(
     model: Annotated[Path, typer.Argument(help="Folder of the model to generate with, hybrid or dense.")],
     prompt: Annotated[
         str | None, typer.Argument(help="Text to continue; left out or -, it is read from stdin.")
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="File that holds the prompt.")] = None,
-    suffix: Annotated[
-        str | None, typer.Option(help="Text that follows the gap to fill; the prompt is the text before it.")
-    ] = None,
-    chat: Annotated[
-        bool, typer.Option("--chat/--raw", help="Answer the prompt by the chat template, or continue its text.")
-    ] = False,
+    file: _File = None,
+    suffix: _Suffix = None,
+    chat: _Chat = False,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens to generate.")] = 256,
     temperature: Annotated[
         float, typer.Option(min=0, help="Sampling temperature; 0 takes the likeliest token each time.")
     ] = 0.0,
-    top_p: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Nucleus sampling (top p): share of the probability to draw tokens from."),
-    ] = 1.0,
+    top_p: _TopP = 1.0,
     stop: Annotated[list[str] | None, typer.Option(help="Stop string that ends the answer; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed for sampling.")] = 0,
-    show_routing: Annotated[
-        bool, typer.Option("--show-routing", help="Show the text coloured by expert after generation, with a legend.")
-    ] = False,
-    layer: Annotated[
-        int | None, typer.Option(help="Index of the hybrid layer that --show-routing shows. [the last]")
-    ] = None,
+    show_routing: _ShowRouting = False,
+    layer: _Layer = None,
 ) -> None:
     """Continue a prompt, answer it with --chat or fill the gap before --suffix, and print the text as it comes.
 
@@ -54,8 +59,7 @@ def generate(
     Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`
     """
     require_folders(model=model)
-    if chat and suffix is not None:
-        raise ConfigError("--suffix: it does not go with --chat; leave one of them out")
+    refuse_where((chat and suffix is not None, "--suffix: it does not go with --chat; leave one of them out"))
     _require_utf8("--suffix", suffix or "")
     text = _prompt(prompt, file)
 
@@ -66,13 +70,7 @@ def generate(
     shown = _what_to_show(generator, model, layer) if show_routing else None
     tokens = generator.encode(text, chat=chat) if suffix is None else generator.encode_gap(text, suffix)
     written = generator.generate(
-        tokens,
-        _write,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_p=top_p,
-        stop=stop,
-        seed=seed,
+        tokens, _write, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, stop=stop, seed=seed
     )
     _write("\n")
     if shown is not None:

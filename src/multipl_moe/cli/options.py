@@ -1,5 +1,6 @@
-"""Flags that several verbs share, and what turns them into a recipe."""
+"""Flags that several verbs share, what turns them into a recipe, and what checks them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,10 +40,17 @@ Unsafe = Annotated[
         help="Run programs without the sandbox (bubblewrap): they see this machine's files and network.",
     ),
 ]
+CorpusFolder = Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")]
+RunFolder = Annotated[Path, typer.Argument(help="Run folder to create.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")]
+LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (> 0), reached after warm-up. [0.001]")]
 Learn = Annotated[str | None, typer.Option(help="New languages to learn, comma-separated. [rust,go,ruby]")]
 Keep = Annotated[
     str | None, typer.Option(help="Known languages not to forget, comma-separated. [python,java,cpp,english]")
 ]
+
+
+_LISTS = ("learn", "keep", "programs.languages")
 
 
 def recipe_from_flags(
@@ -51,7 +59,7 @@ def recipe_from_flags(
     """The recipe of a file with `--set` and flags on top; `defaults` count only where there is no file."""
     from multipl_moe.recipe.recipe import NULL, load_recipe, parse_value
 
-    overrides = {key: value for key, value in flags.items() if value is not None}
+    overrides = {key: split_names(flag) if key in _LISTS else flag for key, flag in flags.items() if flag is not None}
     for setting in settings or []:
         key, separator, value = setting.partition("=")
         if not separator or not key:
@@ -62,14 +70,14 @@ def recipe_from_flags(
     return load_recipe(file, overrides)
 
 
-def require_run_to_enter(output: Path, recipe: "Recipe", resume: bool, last_file: str) -> None:
-    """Check that a run folder may be used; it is created when training begins.
+def require_run_to_enter(output: Path, resume: bool, last_file: str, is_same: "Callable[[Recipe], bool]") -> None:
+    """Check that a run folder may be used; it is created when the first step begins to write.
 
     Args:
         output: the folder.
-        recipe: of the run.
         resume: whether an existing one may be gone on in.
         last_file: what a finished run has.
+        is_same: whether a run of another recipe can be gone on with.
 
     Raises:
         OutputError: it exists, is finished, or was begun with another recipe.
@@ -84,7 +92,7 @@ def require_run_to_enter(output: Path, recipe: "Recipe", resume: bool, last_file
         raise OutputError(f"output: {output} holds a finished run; choose another folder")
     begun = output / "recipe.yaml"
     if begun.exists():
-        if not recipe.same_training(load_recipe(begun)):
+        if not is_same(load_recipe(begun)):
             raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {begun}")
     elif output.exists() and any(not _precedes_the_recipe(path.name) for path in output.iterdir()):
         raise OutputError(f"output: {output} holds no run; choose another folder")
@@ -100,8 +108,12 @@ def split_names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
+def refuse_where(*checks: tuple[object, str]) -> None:
+    """Raise ConfigError with the lines of all checks whose first part is true."""
+    if problems := [problem for is_wrong, problem in checks if is_wrong]:
+        raise ConfigError(problems)
+
+
 def require_folders(**folders: Path) -> None:
     """Raise ConfigError with a line for each folder that is missing."""
-    missing = [f"{name}: {path} is not a folder" for name, path in folders.items() if not path.is_dir()]
-    if missing:
-        raise ConfigError(missing)
+    refuse_where(*((not path.is_dir(), f"{name}: {path} is not a folder") for name, path in folders.items()))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multipl_moe.cli.app import console
+from multipl_moe.cli.app import console, progress_bar
 
 if TYPE_CHECKING:
     from multipl_moe.codegen.completer import Completer
@@ -49,18 +49,14 @@ def completions_of(
 @contextmanager
 def options_shown(unsafe: bool) -> Iterator["EvalOptions"]:
     """Options of an evaluation that draw a bar a step, name languages that cannot be judged and write the pages."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from multipl_moe.eval.eval_set import EvalOptions
     from multipl_moe.report.programs import write_programs_report
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=None)
+    with progress_bar() as (on_step, on_progress):
         yield EvalOptions(
             unsafe=unsafe,
-            on_step=lambda title: progress.reset(task, description=title, total=None),
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            on_step=on_step,
+            on_progress=on_progress,
             on_checks=_tell_unfit,
             on_verdict=write_programs_report,
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from multipl_moe.cli.app import console
+from multipl_moe.cli.app import console, progress_bar
 from multipl_moe.cli.options import Base, Layers, Preset, RecipeFile, Seed, Settings, recipe_from_flags
 from multipl_moe.system.staging import refuse_existing
 
@@ -33,16 +33,11 @@ def upcycle(
     chosen = recipe_from_flags(recipe, settings, flags)
     refuse_existing(output)
 
-    from rich.progress import Progress
-
     from multipl_moe.upcycle.convert import router_start_line
     from multipl_moe.upcycle.convert import upcycle as convert
 
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("writing")
-        report = convert(
-            chosen, output, lambda done, total: progress.update(task, completed=done, total=total), corpus=corpus
-        )
+    with progress_bar("writing") as (_, on_progress):
+        report = convert(chosen, output, on_progress, corpus=corpus)
     counts = report.parameters
     console.print(
         f"{output}: {counts.total:,} parameters, {counts.active:,} active per token, {counts.trained:,} to train",

@@ -1,0 +1,149 @@
+"""Bad input is exit code 2 and a line for each problem, with no traceback, and nothing is written: verb by verb."""
+
+import shlex
+
+import pytest
+
+_TWO = "--learn rust --keep python"
+_BPB = "eval out --metric bpb"
+_OF_HYBRID = "{hybrid} {corpus} out"
+_LONG = "--set eval.window_tokens=2000 --set eval.tokens_per_file=2000"
+
+_REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
+    "upcycle out": {
+        "--base /no/such/folder": "/no/such/folder is neither a folder nor a GGUF file",
+        "--base none.gguf": "none.gguf does not exist",
+        "--base nonsense": "nonsense is neither",
+        "--base empty": "has no config.json",
+        "--base {base} --layers last:9": "moe.layers: 'last:9' outside the base's 3 layers; use last:1..3",
+        "--preset best": "moe.preset: 'best' is not one of causal, paper",
+        "--set train.tokenz=3": "train.tokenz: unknown key; did you mean 'tokens'?",
+        "--set train.tokens": "--set: 'train.tokens' is not KEY=VALUE",
+        "--set =3": "--set: '=3' is not KEY=VALUE",
+        "--set seed=many": "seed: 'many'",
+        "--set learn=[cobol]": "unknown languages cobol",
+        "--set learn=[english]": "languages both to learn and to keep: english",
+        "--set moe.segment_window=50": "moe.segment_window: 50 must be a multiple of segment_stride (16); use 48",
+        "--seed -1": "seed: -1",
+        "--seed many": "Invalid value for '--seed'",
+        "--zzz": "No such option: --zzz; see `multipl-moe upcycle --help`",
+        "--recipe none.yaml": "none.yaml: cannot read the recipe",
+    },
+    "corpus out --base {base}": {
+        "--source none": "--source: none is no folder",
+        "--source text.csv": "--source: text.csv is no folder",
+        "--source {sources} --learn cobol": "unknown languages cobol",
+        "--source {sources} --learn ,": "learn: []",
+        f"--source empty {_TWO}": "no source file for rust",
+    },
+    "train": {
+        "none nothing out": ("model: none is not a folder", "corpus: nothing is not a folder"),
+        f"{{base}} {{corpus}} out {_TWO}": "is no hybrid (llama); run `multipl-moe upcycle` first",
+        f"empty {{corpus}} out {_TWO}": "empty has no config.json",
+        f"{_OF_HYBRID} --learn go --keep python": "go has no tokens",
+        f"{{hybrid}} empty out {_TWO}": "rust has no tokens",
+        f"{_OF_HYBRID} --tokens 0": "'--tokens'",
+        f"{_OF_HYBRID} --learning-rate 0": "train.learning_rate: 0.0",
+        f"nobody {{corpus}} out {_TWO} --set train.method=lora": "nobody is neither a folder nor a GGUF file nor a hub",
+        f"{{hybrid}} {{corpus}} mine --resume {_TWO}": "mine holds no run",
+        f"{{hybrid}} {{corpus}} text.csv --resume {_TWO}": "text.csv is a file; choose a folder",
+        f"{{hybrid}} {{corpus}} done --resume {_TWO}": "done holds a finished run",
+    },
+    "review": {
+        "none nothing out": ("model: none is not a folder", "corpus: nothing is not a folder"),
+        f"{{base}} {{corpus}} out {_TWO}": "is no hybrid (llama)",
+        f"{_OF_HYBRID} --learn go": "no validation documents in go",
+        f"{_OF_HYBRID} --learn rust --keep ''": "leaves nothing to review",
+        f"{_OF_HYBRID} {_TWO} {_LONG}": "eval.window_tokens: 2000 tokens are more than the 1024 that the model",
+        f"{_OF_HYBRID} --learning-rate 0": "review.learning_rate: 0.0",
+        f"{{hybrid}} {{corpus}} begun --resume {_TWO}": "begun holds a run of another recipe",
+    },
+    "eval out": {
+        "--metric rouge": "--metric: 'rouge' is not known; use pass or bpb",
+        "--metric bpb": ("--model: needed for bpb", "--corpus: needed for bpb"),
+        "--metric bpb --model m --corpus c --reference": "only for --metric pass",
+        "--metric bpb --model m --corpus none": "corpus: none is not a folder",
+        "": "give one of --model, --endpoint, --completions, --reference; what is to be evaluated?",
+        "--model m --reference": "not --model and --reference",
+        "--model m --corpus c": "--corpus: only for --metric bpb",
+        "--endpoint http://127.0.0.1:9/v1": "--endpoint, --endpoint-model: both or none",
+        "--reference --benchmark startr": "did you mean 'starter'?",
+        "--reference --benchmark none.jsonl": "none.jsonl",
+        "--reference --languages cobol": "has no problem in cobol",
+        "--reference --pass-at one": "--pass-at: 'one' is no list of numbers",
+        "--reference --chat": "--chat: only for --endpoint and --completions",
+        "--reference --against x": "--against: references are compared with nothing",
+        "--model m --pass-at 1,5": "pass@5 needs at least 5 samples of each problem, but there are 1",
+        "--reference --num-samples 3": "num_samples: 3 samples at temperature 0 are all the same",
+    },
+    _BPB: {
+        "--model none --corpus {corpus}": "none is neither",
+        f"--model empty --corpus {{corpus}} {_TWO}": "empty has no config.json",
+        f"--model {{hybrid}} --corpus empty {_TWO}": "empty",
+        "--model {hybrid} --corpus {corpus} --learn go --keep python": "go",
+        f"--model {{hybrid}} --corpus {{corpus}} --against nonsense {_TWO}": "nonsense is neither",
+    },
+    "export": {
+        "{hybrid} out --dtype int8": "--dtype: 'int8' is not one of float32, bfloat16, float16",
+        "{hybrid} out --metrics none.json": "--metrics: none.json is not a file",
+        "{hybrid} out --metrics wrong.json": "wrong.json holds no record",
+        "{hybrid} out --merge": "--merge: needs --corpus FOLDER",
+        "{hybrid} out --corpus .": "--corpus: only --merge measures on it",
+        "{hybrid} out --merge --corpus nothing": "corpus: nothing is not a folder",
+        "{hybrid} out --gguf": "--gguf: no program reads a hybrid as GGUF; merge it as well: --merge --corpus FOLDER",
+        "{hybrid} out --full-experts": "--full-experts: the model has no low-rank experts (moe.expert_type lora)",
+        "{hybrid} out --max-shard-size 0": "--max-shard-size: '0' is not a size such as 500MB or 2GB",
+        "{hybrid} out --max-shard-size 1GB --merge --corpus .": "--max-shard-size: a merged model is written",
+        "none out --dtype int8 --metrics none --merge --max-shard-size x": (
+            *("model: none is not a folder", "--dtype: 'int8'", "--metrics: none", "--merge: needs --corpus"),
+            "--max-shard-size: 'x'",
+        ),
+        "empty out": "empty has no config.json",
+        "{base} out --merge --corpus {corpus}": "--merge: the model is no hybrid (llama)",
+        "{hybrid} out --merge --corpus {corpus}": "has no expert_use.json",
+    },
+    "generate": {
+        "none text": "model: none is not a folder",
+        "{hybrid} text --file text.csv": "given both as an argument and with --file",
+        "{hybrid} --file none": "--file: none cannot be read",
+        "{hybrid} --file binary": "--file: binary cannot be read",
+        "{hybrid} ''": "prompt: it is empty",
+        "{hybrid} text --chat": "no chat template",
+        "{hybrid} text --suffix x": "suffix: this model's tokenizer has no tokens",
+        "{hybrid} text --chat --suffix x": "--suffix: it does not go with --chat",
+        "{hybrid} text --suffix \udcff": "--suffix: it is no text in UTF-8",
+        "{base} text --show-routing": "is dense; it has no routers",
+        "{hybrid} text --show-routing --layer 9": "--layer: 9 is not a hybrid layer",
+        "{hybrid} text --max-new-tokens 9999": "--max-new-tokens 9999 are more than",
+        "{hybrid} text --top-p 2": "Invalid value for '--top-p'",
+    },
+    "inspect": {
+        "{hybrid}": "not a corpus",
+        "none": "corpus: none is not a folder",
+        "{corpus} --output mine": "mine exists",
+        "{corpus} --output none/page.html": "none is not a folder",
+    },
+    "demo --set 'corpus.sources=[{{kind: folder, path: {sources}}}]'": {
+        "--minutes 0": "'--minutes'",
+        "--set base=nonsense": "nonsense is neither",
+        "--set tokens=3": "unknown key",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "problems"),
+    [(f"{verb} {flags}", problems) for verb, rows in _REFUSED.items() for flags, problems in rows.items()],
+)
+def test_bad_input_is_refused(refused, base, hybrid, sources, corpus, tmp_path, command, problems):
+    for name in ("empty", "mine/model", "done", "begun"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "text.csv").touch()
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "wrong.json").write_text("[]")
+    (tmp_path / "done" / "training.json").write_text("{}")
+    (tmp_path / "begun" / "recipe.yaml").write_text("seed: 5\n")
+    words = shlex.split(command.format(base=base, hybrid=hybrid, sources=sources, corpus=corpus))
+    problems = (problems,) if isinstance(problems, str) else problems
+    told = refused(*words, num_problems=len(problems))
+    assert [problem for problem in problems if problem not in told] == []
