@@ -33,9 +33,13 @@ def tensors() -> dict[str, torch.Tensor]:
     }
 
 
-def write(values: dict[str, torch.Tensor], folder, num_pieces: int = 1) -> list[str]:
-    told: list[str] = []
-    write_checkpoint([planned(name, value, num_pieces) for name, value in values.items()], folder, told.append)
+def write(values: dict[str, torch.Tensor], folder, num_pieces: int = 1) -> list[tuple[int, int]]:
+    told: list[tuple[int, int]] = []
+    write_checkpoint(
+        [planned(name, value, num_pieces) for name, value in values.items()],
+        folder,
+        lambda done, total: told.append((done, total)),
+    )
     return told
 
 
@@ -108,7 +112,7 @@ def test_a_folder_without_safetensors_is_refused(tmp_path):
 @pytest.mark.parametrize("num_pieces", [1, 3])
 def test_what_is_written_is_read_back_equal_by_safetensors(tmp_path, num_pieces):
     values = tensors()
-    assert write(values, tmp_path, num_pieces) == list(values)
+    assert write(values, tmp_path, num_pieces) == [(120, 222), (168, 222), (182, 222), (222, 222)]
     assert names_in(tmp_path) == ["model.safetensors"]
     assert_same(load_file(tmp_path / "model.safetensors"), values)
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
@@ -118,14 +122,14 @@ def test_what_is_written_is_read_back_equal_by_safetensors(tmp_path, num_pieces)
 def test_pieces_are_cast_to_the_planned_dtype_and_written_in_row_major_order(tmp_path):
     value = torch.randn(3, 5)
     plan = TensorPlan("a", (5, 3), torch.bfloat16, lambda: [value.t()])
-    write_checkpoint([plan], tmp_path, lambda name: None)
+    write_checkpoint([plan], tmp_path)
     assert_same(load_file(tmp_path / "model.safetensors"), {"a": value.t().to(torch.bfloat16)})
 
 
 def test_a_large_checkpoint_is_written_in_shards_of_the_size_asked_for_with_an_index(tmp_path):
     values = tensors()  # of 120, 48, 14 and 40 bytes: the first is larger than a shard may be
     plans = [planned(name, value) for name, value in values.items()]
-    write_checkpoint(plans, tmp_path, lambda name: None, 100)
+    write_checkpoint(plans, tmp_path, max_shard_bytes=100)
     shards = [f"model-{i:05d}-of-00003.safetensors" for i in (1, 2, 3)]
     assert names_in(tmp_path) == sorted([*shards, INDEX])
     index = json.loads((tmp_path / INDEX).read_text())
@@ -147,7 +151,7 @@ def test_dtypes_are_told_and_those_that_are_not_written_refused(tmp_path):
 def test_pieces_that_do_not_fill_their_tensor_fail(tmp_path, num_rows):
     plan = TensorPlan("a.weight", (4, 2), torch.float32, lambda: torch.zeros(num_rows, 2).split(1))
     with pytest.raises(AssertionError, match=r"a\.weight: pieces do not fill the tensor"):
-        write_checkpoint([plan], tmp_path, lambda name: None)
+        write_checkpoint([plan], tmp_path)
 
 
 def test_pieces_are_asked_for_one_tensor_at_a_time(tmp_path):
@@ -159,8 +163,8 @@ def test_pieces_are_asked_for_one_tensor_at_a_time(tmp_path):
             yield torch.zeros(1)
 
     plans = [TensorPlan(name, (2,), torch.float32, lambda name=name: pieces(name)) for name in "ab"]
-    write_checkpoint(plans, tmp_path, events.append)
-    assert events == ["a0", "a1", "a", "b0", "b1", "b"]
+    write_checkpoint(plans, tmp_path, lambda done, total: events.append(f"{done} of {total}"))
+    assert events == ["a0", "a1", "8 of 16", "b0", "b1", "16 of 16"]
 
 
 def test_companions_are_all_files_but_weights_and_what_the_output_writes_itself(tmp_path):

@@ -36,7 +36,7 @@ def assert_interrupted(outcome: Outcome) -> None:
             "eval deep/out --metric bpb --model {hybrid} --corpus {corpus} --learn rust --keep python",
             "eval.language_scores.score_languages",
         ),
-        ("export {hybrid} out", "export.folder.write_plans"),
+        ("export {hybrid} out", "export.folder.write_checkpoint"),
     ],
 )
 def test_ctrl_c_before_there_is_anything_to_go_on_with_leaves_nothing(

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.checkpoints.tensors import CheckpointReader, write_checkpoint
 from multipl_moe.errors import BaseModelError, OutputError
-from multipl_moe.export.weights import main_dtype, plan_cast, write_plans
+from multipl_moe.export.weights import main_dtype, plan_cast
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 
 from .conftest import save_hybrid
@@ -29,7 +29,7 @@ def weights(folder) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16, torch.float16])
 def test_every_tensor_is_cast_but_the_thresholds(source, tmp_path, dtype):
     steps: list[tuple[int, int]] = []
-    write_plans(plan_cast(source, dtype), tmp_path, None, lambda *step: steps.append(step))
+    write_checkpoint(plan_cast(source, dtype), tmp_path, lambda *step: steps.append(step))
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]  # and no index
     before, after = weights(source), weights(tmp_path)
     assert before.keys() == after.keys()
@@ -52,7 +52,7 @@ def test_without_a_dtype_every_tensor_keeps_its_own(tmp_path):
 
 
 def test_shards_keep_to_the_limit_and_have_an_index(source, tmp_path):
-    write_plans(plan_cast(source, None), tmp_path, max_shard_bytes=20_000)
+    write_checkpoint(plan_cast(source, None), tmp_path, max_shard_bytes=20_000)
     index = json.loads((tmp_path / INDEX).read_text())
     files = sorted(file.name for file in tmp_path.glob("*.safetensors"))
     assert len(files) > 3
@@ -67,13 +67,13 @@ def test_shards_keep_to_the_limit_and_have_an_index(source, tmp_path):
 def test_a_value_that_the_dtype_cannot_hold_is_refused_but_infinities_stay(tmp_path):
     (tmp_path / "model").mkdir()
     save_file({"a": torch.tensor([1.0, float("inf")])}, tmp_path / "model" / "model.safetensors")
-    write_plans(plan_cast(tmp_path / "model", torch.float16), tmp_path)
+    write_checkpoint(plan_cast(tmp_path / "model", torch.float16), tmp_path)
     assert weights(tmp_path)["a"].tolist() == [1, float("inf")]
     save_file({"a.weight": torch.tensor([[1.0, -7e4]])}, tmp_path / "model" / "model.safetensors")
     with pytest.raises(
         OutputError, match=r"dtype: float16 cannot hold a\.weight \(values up to 7e\+04\); use bfloat16"
     ):
-        write_plans(plan_cast(tmp_path / "model", torch.float16), tmp_path)
+        write_checkpoint(plan_cast(tmp_path / "model", torch.float16), tmp_path)
 
 
 def test_other_types_are_refused_by_name(tmp_path):
@@ -95,6 +95,6 @@ def test_at_most_two_tensors_are_in_memory_at_once(source, tmp_path, monkeypatch
         return value
 
     monkeypatch.setattr(CheckpointReader, "read", watched)
-    write_plans(plan_cast(source, None), tmp_path)
+    write_checkpoint(plan_cast(source, None), tmp_path)
     assert len(alive) > 20
     assert most <= 2

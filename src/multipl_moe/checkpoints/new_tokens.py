@@ -126,7 +126,7 @@ def dense_start(recipe: Recipe, folder: Path, output: Path) -> Path:
     ]
     require_space(output, sum(plan.num_bytes for plan in plans) + _SPARE_BYTES)
     with staged_folder(output) as staging:
-        write_checkpoint(plans, staging, lambda name: None)
+        write_checkpoint(plans, staging)
         config.save_pretrained(staging)
         copy_companions(folder, staging)
         vocabulary.write_tokenizer(staging)

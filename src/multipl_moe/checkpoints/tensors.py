@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,9 +102,15 @@ class TensorPlan:
 
 
 def write_checkpoint(
-    plans: list[TensorPlan], folder: Path, on_tensor: Callable[[str], None], max_shard_bytes: int | None = None
+    plans: list[TensorPlan],
+    folder: Path,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    max_shard_bytes: int | None = None,
 ) -> None:
     """Write safetensors files, with an index if there are several, holding one piece of one tensor at a time.
+
+    Beside a single file there is none, as everywhere on the hub: transformers would not read it, and where the file is
+    later replaced by another, an index that was left behind misleads.
 
     The format (an 8-byte header length, a JSON header, the values) is written here because safetensors' own writer
     takes whole tensors; the stacked experts of a layer can be larger than the memory that conversion should need.
@@ -112,7 +118,7 @@ def write_checkpoint(
     Args:
         plans: what to write.
         folder: where to.
-        on_tensor: called with each name when its tensor is written.
+        on_progress: called with bytes written and bytes in all when a tensor is written.
         max_shard_bytes: largest file, but for a single tensor that is larger; 5 GB by default.
     """
     by_name = {plan.name: plan for plan in plans}
@@ -122,8 +128,11 @@ def write_checkpoint(
         filename_pattern="model{suffix}.safetensors",
         max_shard_size=max_shard_bytes or _MAX_SHARD_BYTES,
     )
+    done, total = 0, sum(plan.num_bytes for plan in plans)
     for file, names in split.filename_to_tensors.items():
-        _write_shard(folder / file, [by_name[name] for name in names], on_tensor)
+        for plan in _write_shard(folder / file, [by_name[name] for name in names]):
+            done += plan.num_bytes
+            on_progress(done, total)
     if split.is_sharded:
         index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
         (folder / _INDEX).write_text(json.dumps(index, indent=2))
@@ -147,7 +156,8 @@ def expert_generator(seed: int, layer: int, expert: int, part: str) -> torch.Gen
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
-def _write_shard(file: Path, plans: list[TensorPlan], on_tensor: Callable[[str], None]) -> None:
+def _write_shard(file: Path, plans: list[TensorPlan]) -> Iterator[TensorPlan]:
+    """Write a file, and yield what is written as it comes."""
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     offset = 0
     for plan in plans:
@@ -168,4 +178,4 @@ def _write_shard(file: Path, plans: list[TensorPlan], on_tensor: Callable[[str],
             for piece in plan.pieces():
                 stream.write(piece.to(plan.dtype).contiguous().view(torch.uint8).numpy().data)
             assert stream.tell() - begin == plan.num_bytes, f"{plan.name}: pieces do not fill the tensor"
-            on_tensor(plan.name)
+            yield plan

@@ -10,14 +10,14 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.tensors import TensorPlan, copy_companions
+from multipl_moe.checkpoints.tensors import TensorPlan, copy_companions, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.full_experts import plan_full_experts, with_full_experts
 from multipl_moe.export.gguf import require_writable, write_gguf
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
 from multipl_moe.export.standalone import auto_map, write_code
-from multipl_moe.export.weights import main_dtype, plan_cast, write_plans
+from multipl_moe.export.weights import main_dtype, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -115,7 +115,7 @@ def export_model(
             cost = _write_merged(model, staging, settings, on_step)
         else:
             _write_as_it_is(model, staging, config, dtype)
-            write_plans(plans, staging, settings.max_shard_bytes, on_progress)
+            write_checkpoint(plans, staging, on_progress, settings.max_shard_bytes)
         if gguf is not None:
             on_step("GGUF")
             write_gguf(staging, staging / gguf)

@@ -59,7 +59,7 @@ def merge_to_dense(model: Path, staging: Path, dtype: torch.dtype | None = None)
         raise BaseModelError(f"model: {model} has no {EXPERT_USE_FILE}, which `train` writes; train the hybrid first")
     use.require_fit(model, config.moe_config)
     base, mean = config.base_config, use.mean()
-    write_checkpoint(_Merge(model, config, mean).tensors(dtype), staging, lambda name: None)
+    write_checkpoint(_Merge(model, config, mean).tensors(dtype), staging)
     base.architectures = [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[base.model_type]]
     base.dtype = dtype or config.dtype
     base.save_pretrained(staging)

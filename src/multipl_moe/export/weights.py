@@ -1,14 +1,13 @@
 """A checkpoint's weights in another dtype and other shards, a tensor at a time."""
 
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import OutputError
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS
 
@@ -26,34 +25,6 @@ def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
         target = torch.float32 if name.endswith(FLOAT32_BUFFERS) else dtype or stored
         plans.append(TensorPlan(name, shape, target, partial(_cast, reader, name, target)))
     return plans
-
-
-def write_plans(
-    plans: list[TensorPlan],
-    staging: Path,
-    max_shard_bytes: int | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
-    """Write weights into the existing folder `staging`; a few tensors are in memory at once.
-
-    A single file gets no index, as everywhere on the hub: transformers would not read it, and where a file is later
-    replaced by another, an index that was left behind misleads.
-
-    Args:
-        plans: what to write; one of a value that is too large for its dtype raises OutputError.
-        staging: folder to write into.
-        max_shard_bytes: largest file; 5 GB by default.
-        on_progress: called with bytes written and bytes in all.
-    """
-    sizes = {plan.name: plan.num_bytes for plan in plans}
-    total, written = sum(sizes.values()), 0
-
-    def count(name: str) -> None:
-        nonlocal written
-        written += sizes[name]
-        on_progress(written, total)
-
-    write_checkpoint(plans, staging, count, max_shard_bytes)
 
 
 def main_dtype(plans: list[TensorPlan]) -> torch.dtype:

@@ -68,10 +68,10 @@ class TrainingStage:
 
 
 class Hooks(TypedDict, total=False):
-    """Whom a run tells what, in the main process.
+    """Whom a run tells what.
 
-    `callbacks` are told of every step, `on_audit` of what trains before it does, `on_data` then of what will be read;
-    `on_interrupt` is called at the first Ctrl-C, when the step will still be finished and saved.
+    `callbacks` are told of every step. In the main process `on_audit` is told what trains, before it does, and then
+    `on_data` what will be read. `on_interrupt` is called at the first Ctrl-C, when the step will still be finished.
     """
 
     callbacks: Sequence[TrainerCallback]

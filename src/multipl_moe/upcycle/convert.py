@@ -14,7 +14,6 @@ from multipl_moe.checkpoints.new_tokens import extend_config, open_base, wanted_
 from multipl_moe.checkpoints.tensors import (
     WRITABLE_DTYPES,
     CheckpointReader,
-    TensorPlan,
     copy_companions,
     write_checkpoint,
 )
@@ -87,7 +86,7 @@ def upcycle(
     needed = _VERIFICATION_BYTES_PER_PARAMETER * parameters.total
     why_unverified = "upcycle.verify is off" if not recipe.upcycle.verify else _lack_of_memory(needed)
     with staged_folder(output) as staging:
-        _write(tensors, staging, on_progress)
+        write_checkpoint(tensors, staging, on_progress)
         config.save_pretrained(staging)
         copy_companions(base_folder, staging)
         if vocabulary is not None and vocabulary.new_ids:
@@ -160,17 +159,6 @@ def _experts_from(folder: Path | None) -> CheckpointReader | None:
     if not folder.is_dir():
         raise BaseModelError(f"upcycle.experts_from: {folder} is not a folder; give one that `train` wrote")
     return CheckpointReader(folder, role="upcycle.experts_from")
-
-
-def _write(tensors: list[TensorPlan], staging: Path, on_progress: Callable[[int, int], None]) -> None:
-    sizes = {tensor.name: tensor.num_bytes for tensor in tensors}
-    written: list[int] = []
-
-    def count(name: str) -> None:
-        written.append(sizes[name])
-        on_progress(sum(written), sum(sizes.values()))
-
-    write_checkpoint(tensors, staging, count)
 
 
 def _lack_of_memory(needed: int) -> str:
