@@ -19,15 +19,19 @@ _CONTEXT.set_forkserver_preload(["multipl_moe.train.trainer"])
 _TIMEOUT_S = 300
 
 
-def start_processes(function: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> Sequence[BaseProcess]:
-    """Processes that call a function of a module, each with its own arguments, started."""
+def start_processes(
+    function: Callable[..., None], arguments: Sequence[tuple[Any, ...]], *, connected: bool = False
+) -> Sequence[BaseProcess]:
+    """Processes that call a function of a module, each with its own arguments, started; one is alone unless asked."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    ranks = range(len(arguments))
-    processes = [
-        _CONTEXT.Process(target=_call, args=(rank, len(ranks), port, function, arguments[rank])) for rank in ranks
-    ]
+    count = len(arguments)
+    processes = []
+    for rank, values in enumerate(arguments):
+        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port, "MASTER_ADDR": "127.0.0.1"}
+        environment = names if connected or count > 1 else {}
+        processes.append(_CONTEXT.Process(target=_call, args=(environment, function, values)))
     for process in processes:
         process.start()
     return processes
@@ -36,7 +40,7 @@ def start_processes(function: Callable[..., None], arguments: Sequence[tuple[Any
 def run_processes(function: Callable[..., Any], *args: Any, num_processes: int = 2) -> list[Any]:
     """What `function(*args)` returns in each of the processes, in the order of their ranks; fails if one fails."""
     pipes = [_CONTEXT.Pipe(duplex=False) for _ in range(num_processes)]
-    processes = start_processes(_send, [(sender, function, args) for _, sender in pipes])
+    processes = start_processes(_send, [(sender, function, args) for _, sender in pipes], connected=True)
     for _, sender in pipes:
         sender.close()
     try:
@@ -47,11 +51,9 @@ def run_processes(function: Callable[..., Any], *args: Any, num_processes: int =
             process.kill()
 
 
-def _call(rank: int, num_processes: int, port: int, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+def _call(environment: dict[str, Any], function: Callable[..., None], args: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
-    if num_processes > 1:
-        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_processes, "MASTER_PORT": port}
-        os.environ.update({name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"})
+    os.environ.update({name: str(value) for name, value in environment.items()})
     function(*args)
 
 
