@@ -13,7 +13,7 @@ from multipl_moe.errors import OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
 from tests.conftest import random_tokens
 
-from .conftest import save_hybrid
+from .conftest import load_alone, save_hybrid
 
 
 def _logits(folder: Path) -> torch.Tensor:
@@ -36,6 +36,13 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
     found = load_file(tmp_path / "full" / "model.safetensors")
     assert len(untouched) > 10
     assert all(torch.equal(value, found[name]) for name, value in untouched.items())
+
+
+def test_they_load_without_this_package(tmp_path):
+    lora = save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4)
+    export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
+    alone = load_alone(tmp_path, [tmp_path / "full"], random_tokens(2, 40))["full"]
+    torch.testing.assert_close(alone["loaded"]["logits"], _logits(lora), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

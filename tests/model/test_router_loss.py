@@ -95,3 +95,16 @@ def test_reentrant_checkpointing_is_refused_with_what_to_use_instead():
     model.eval()(input_ids=tokens, labels=tokens)
     with torch.no_grad():
         model.train()(input_ids=tokens, labels=tokens)
+
+
+def test_checkpointing_has_exact_gradients_without_labels_too():
+    plain, checkpointed, tokens = tiny_hybrid().train(), tiny_hybrid().train(), random_tokens(3, 21)
+    checkpointed.activation_checkpointing_enable({"use_reentrant": False})
+    for model in (plain, checkpointed):
+        outputs = model(input_ids=tokens)
+        (outputs.logits.logsumexp(-1).mean() + outputs.aux_loss).backward()
+    expected, found = _gradients(plain), _gradients(checkpointed)
+    assert expected["model.layers.1.mlp.token_router.weight"].abs().max() > 0
+    assert expected.keys() == found.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-7)

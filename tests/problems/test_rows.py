@@ -18,8 +18,9 @@ def test_every_format_gives_the_same_rows(tmp_path):
         file.write(lines)
     (tmp_path / "c.json").write_text(json.dumps(ROWS))
     pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "d.parquet")
-    files = files_of(tmp_path)
-    words = ["line", "line", "row", "row"]
+    (tmp_path / "e.lines").write_text(lines)  # named by itself, as a folder's files are told by their endings
+    files = [*files_of(tmp_path), tmp_path / "e.lines"]
+    words = ["line", "line", "row", "row", "line"]
     expected = [(f"{f}, {word} {i + 1}", ROWS[i]) for f, word in zip(files, words, strict=True) for i in range(2)]
     assert list(read_rows(files)) == expected
 

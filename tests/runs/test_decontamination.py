@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from multipl_moe.runs.decontamination import record_of_model, status_notes, statuses
+from multipl_moe.runs.decontamination import CHECKED, PARTLY_CHECKED, record_of_model, status_notes, status_of, statuses
 
 
 def trained(folder: Path, record) -> Path:
@@ -26,3 +26,8 @@ def test_readers_are_told_each_status_that_occurs():
     assert "NOT" in notes[2]
     assert "not known" in status_notes({"a": "unknown"})[0]
     assert status_notes({}) == []
+
+
+def test_a_check_that_recorded_no_counts_is_not_called_partial():
+    assert status_of({"status": CHECKED, "problems_searchable": None, "problems_total": None}) == CHECKED
+    assert status_of({"status": CHECKED, "problems_searchable": 3, "problems_total": 4}) == PARTLY_CHECKED

@@ -25,6 +25,13 @@ def test_second_ctrl_c_stops_at_once():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_the_handler_of_ctrl_c_is_given_back_after_a_failure_too():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError), StopOnInterrupt():
+        raise RuntimeError
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_request_that_comes_while_processes_agree_is_kept_for_the_next_step(monkeypatch):
     """The handler runs while the processes ask each other; what they agreed on must not overwrite what it notes."""
     arrivals = [signal.SIGTERM]

@@ -225,9 +225,10 @@ def test_what_cannot_be_reviewed_is_refused_before_anything_is_written(
     with pytest.raises(ConfigError, match=r"keep: \[\] leaves nothing to review"):
         review_model(nothing, world.hybrid, world.corpus, tmp_path / "run")
     moe = {"preset": "segment-only", "num_token_experts": 1, "segment_selection": "expert_choice"}
-    upcycle(tiny_recipe(world.base, world.sources, moe=moe), tmp_path / "hybrid")
+    routerless = recipe.model_copy(update={"moe": tiny_recipe(world.base, world.sources, moe=moe).moe})
+    upcycle(routerless, tmp_path / "hybrid")
     with pytest.raises(ConfigError, match="no router that could learn"):
-        review_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+        review_model(routerless, tmp_path / "hybrid", world.corpus, tmp_path / "run")
     monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="without torchrun"):

@@ -46,9 +46,14 @@ def corpus(
     from multipl_moe.report.corpus_tables import corpus_table, packing_table
 
     tokenizer = resolve_base(chosen.base)
-    with progress_bar("tasks") as (_, on_progress):
+    with progress_bar("tasks") as (begin, on_progress):
+
+        def tell(message: str) -> None:
+            begin("tasks")
+            console.print(message)
+
         manifest = build_corpus(
-            chosen, tokenizer, output, console.print, lambda stage: on_progress(stage.num_done, stage.num_tasks)
+            chosen, tokenizer, output, tell, lambda stage: on_progress(stage.num_done, stage.num_tasks)
         )
     console.print(corpus_table(manifest, chosen.language_table))
     packing = packing_by_language(output, chosen.train.sequence_tokens)

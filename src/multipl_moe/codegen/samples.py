@@ -66,8 +66,8 @@ class SamplesFile:
         return self
 
     def __exit__(self, *error: object) -> None:
-        mend_journal(self._file)
-        self._held.close()
+        with self._held, _writing(self._folder):
+            mend_journal(self._file)
 
     def append(self, completions: Iterable[tuple[SampleKey, Completion]]) -> None:
         """Add samples that are not there yet; they are on disk when this returns."""

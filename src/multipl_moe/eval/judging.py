@@ -53,7 +53,7 @@ def judge_samples(
 
     def take(task: Task, judgement: Judgement) -> None:
         lines = {key: _detail(key, task.key, judgement) for key in waiting[task.key]}
-        append_to_journal(folder / DETAILS_FILE, lines.values())
+        append_to_journal(folder / DETAILS_FILE, lines.values(), sync=False)  # what is lost is judged again
         done.update(lines)
         options.on_progress(len(done), len(samples))
 

@@ -51,7 +51,7 @@ def field(row: dict[str, Any], name: str, where: str) -> Any:
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
-    if file.name.endswith((".jsonl", ".gz")):
+    if file.suffix not in (".json", ".parquet"):
         opened = gzip.open if file.name.endswith(".gz") else open
         with opened(file, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):

@@ -45,4 +45,4 @@ def status_of(check: Mapping[str, Any]) -> str:
     """`CHECKED`, `PARTLY_CHECKED` or `NOT_CHECKED`, of one benchmark's check as JSON."""
     if check.get("status") != CHECKED:
         return NOT_CHECKED
-    return PARTLY_CHECKED if check.get("problems_searchable", 0) < check.get("problems_total", 0) else CHECKED
+    return PARTLY_CHECKED if (check.get("problems_searchable") or 0) < (check.get("problems_total") or 0) else CHECKED

@@ -35,14 +35,15 @@ def write_journal(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
     write_text(file, _lines(records))
 
 
-def append_to_journal(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Append a line for each record; they are on disk when this returns."""
+def append_to_journal(file: Path, records: Iterable[Mapping[str, Any]], *, sync: bool = True) -> None:
+    """Append a line for each record; with `sync` on disk when this returns, even if the power fails."""
     lines = memoryview(_lines(records).encode())
     with file.open("ab", buffering=0) as stream:
         mend_journal(file)
         while lines:
             lines = lines[stream.write(lines) :]
-        os.fsync(stream.fileno())
+        if sync:
+            os.fsync(stream.fileno())
 
 
 def mend_journal(file: Path) -> None:

@@ -50,6 +50,8 @@ class TrainingProgress(RouterWatch):
         self._held_out = ""
 
     def __enter__(self) -> "TrainingProgress":
+        for file in (self.file, self.held_out_file):  # damaged ones are refused now, in all processes
+            read_journal(file)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -27,6 +27,7 @@ class RouterWatch(TrainerCallback):
     """A callback that observes the routers of the model, if it has any."""
 
     def __init__(self) -> None:
+        self._model: nn.Module | None = None
         self._decoder: MultiplMoeModel | None = None
         self._statistics: dict[int, LayerStatistics] = {}
         self._observation = ExitStack()
@@ -37,8 +38,9 @@ class RouterWatch(TrainerCallback):
         self._begin_anew()
 
     def stop_watching(self) -> None:
-        """Leave the model as it was."""
+        """Leave the model as it was, and let go of it."""
         self._observation.close()
+        self._model = self._decoder = None
 
     def take(self) -> dict[int, dict[str, Any]]:
         """Summaries by layer index of what all processes, each of which must ask, observed since the last time."""
@@ -49,7 +51,8 @@ class RouterWatch(TrainerCallback):
         return seen
 
     def _begin_anew(self) -> None:
-        self.stop_watching()
+        self._observation.close()
+        assert self._model is not None
         self._statistics = self._observation.enter_context(observe_routing(self._model))
 
 

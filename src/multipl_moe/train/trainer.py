@@ -108,7 +108,10 @@ def run_stage(
             room, or a step was bad.
     """
     recorded, recipe = recipe, stage.settings(recipe)
-    setup, start = TrainingSetup.of(recipe), _enter(recipe, model_folder, output)
+    start = _enter(recipe, model_folder, output)
+    is_new = not (output / "recipe.yaml").is_file()
+    recorded = recipe_of_hybrid(recorded, start) if is_new else recorded
+    setup = TrainingSetup.of(recipe)  # not before the processes have their devices
     set_seed(recipe.seed)
     dataset, held_out, finish, model = _load(stage, recipe, setup, start, corpus)
     dtype, parameters = model.dtype, stage.prepare(model, recipe)
@@ -118,8 +121,8 @@ def run_stage(
     frozen = frozen_hashes(model)
     setup.unify_dtype(model)
     require_checkpoint_space(setup, model, output / "checkpoints", model.num_parameters() * dtype.itemsize)
-    if is_main() and not (output / "recipe.yaml").is_file():
-        open_run(output, recipe_of_hybrid(recorded, start))
+    if is_main() and is_new:
+        open_run(output, recorded)
     num_skipped, best_step, seconds = _fit(stage, setup, model, dataset, held_out, frozen, output, hooks)
     trained = _whole(model, setup, start, dtype) if is_sharded(model) else _held_in(dtype, model)
     del model  # where it is sharded, its parts make room for the whole

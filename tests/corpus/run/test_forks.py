@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,11 @@ def run(folder: Path, step: Callable[[Any, int, int], Any], *, num_tasks: int = 
     return stage
 
 
-def no_child_is_left() -> bool:
-    return not psutil.Process().children()
+@pytest.fixture(autouse=True)
+def no_child_is_left() -> Iterator[None]:
+    before = set(psutil.Process().children())
+    yield
+    assert set(psutil.Process().children()) <= before
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 9])
@@ -76,17 +79,15 @@ def test_a_worker_that_is_killed_ends_the_others_at_once(tmp_path, signal_number
     with pytest.raises(TasksUnfinishedError, match=rf"Trying: a worker was killed \(signal {signal_number:d}\)"):
         run(tmp_path, step)
     assert time.monotonic() - began < 30
-    assert no_child_is_left()
 
 
 def test_a_task_that_fails_for_a_reason_of_its_own_is_pointed_at(tmp_path):
     def step(data: Any, task: int, num_tasks: int) -> None:
         raise ZeroDivisionError
 
-    with pytest.raises(TasksUnfinishedError, match=r"Trying: 4 of 4 tasks ended without being done; see .*1_try"):
+    with pytest.raises(TasksUnfinishedError, match=r"Trying: 1 of 4 tasks ended without being done; see .*1_try"):
         run(tmp_path, step)
-    log = next((tmp_path / "1_try" / "logs").iterdir()).read_text()
-    assert "ZeroDivisionError" in log
+    assert any("ZeroDivisionError" in log.read_text() for log in (tmp_path / "1_try" / "logs").iterdir())
 
 
 def test_ctrl_c_ends_all(tmp_path):
@@ -95,9 +96,12 @@ def test_ctrl_c_ends_all(tmp_path):
             os.kill(os.getppid(), signal.SIGINT)
         time.sleep(60)
 
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, step)
-    assert no_child_is_left()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker of pytest-xdist ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, step)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_tasks_end_although_this_process_ignores_sigterm(tmp_path):

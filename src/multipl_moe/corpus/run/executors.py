@@ -12,7 +12,7 @@ from multipl_moe.corpus.run.forks import TaskExecutor, die_with_parent, run_in_f
 from multipl_moe.corpus.run.slurm import run_on_slurm
 from multipl_moe.corpus.run.stages import Listeners, Stage
 from multipl_moe.corpus.run.watch import quiet, watched
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.recipe.corpus import ExecutorSection
 
 _PARALLEL = "TOKENIZERS_PARALLELISM"
@@ -52,8 +52,18 @@ def _run_locally(
             else:
                 with watched(stage, logs, listeners):
                     for task in stage.tasks_left(logs):
-                        TaskExecutor(stage, logs, task).run()
+                        _run_here(stage, logs, task)
         yield stage
+
+
+def _run_here(stage: Stage, logs: Path, task: int) -> None:
+    try:
+        TaskExecutor(stage, logs, task).run()
+    except UserError:
+        raise
+    except Exception:
+        stage.require_done(logs, [task])  # its log has the traceback
+        raise
 
 
 def _run_on_ray(

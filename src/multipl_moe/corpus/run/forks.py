@@ -2,7 +2,7 @@
 
 datatrove's executor has a pool of processes, which waits for ever for the task of a worker that was killed, as for want
 of memory, and sometimes for a lock that a dead worker held. Here the main thread forks a process for each task and
-waits for its end: no lock, no queue, and no thread that could hold a lock while it forks.
+waits for its end: no lock, no queue, and no thread of the build that could hold a lock while it forks.
 """
 
 import contextlib
@@ -54,8 +54,8 @@ def run_in_forks(stage: Stage, workers: int, logs: Path, listeners: Listeners) -
             process = multiprocessing.get_context("fork").Process(
                 target=_run_task, args=(stage, logs, task, os.getpid())
             )
+            running[task] = process  # before it starts: whatever comes in between, it is ended
             process.start()
-            running[task] = process
         _wait_for_fewer(1, running, stage, logs, listeners)
 
 
@@ -112,9 +112,10 @@ def _ended_at_last() -> Iterator[dict[int, BaseProcess]]:
     try:
         yield running
     finally:
-        for process in running.values():
+        started = [process for process in running.values() if process.pid is not None]
+        for process in started:
             process.terminate()
-        for process in running.values():
+        for process in started:
             process.join(_END_S)
             process.kill()
             process.join()

@@ -50,8 +50,8 @@ class Stage:
 
         Logs are looked at of all tasks that are left, or of those named.
         """
-        left = self.tasks_left(logs)
-        for task in left if among is None else among:
+        left = self.tasks_left(logs) if among is None else among
+        for task in left:
             log = logs / self.name / "logs" / f"task_{task:05d}.log"
             found = _USER_ERROR.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
             for name, message in found[-1:]:
