@@ -1,6 +1,5 @@
 """The corpus is the same whatever runs its tasks, however many at a time."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,13 +9,6 @@ from multipl_moe.corpus import build_corpus, pipeline
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.conftest import content, on_executor
-
-
-@pytest.fixture(scope="session")
-def ray() -> None:
-    """Ray; where it is missing its tests are skipped, but not in CI."""
-    if "CI" not in os.environ:
-        pytest.importorskip("ray")
 
 
 def build(recipe: Recipe, tokenizer_folder: Path, output: Path) -> dict[str, bytes]:
@@ -48,7 +40,7 @@ def test_a_part_has_its_part_of_the_budget(corpus_recipe, tokenizer_folder, tmp_
 
 
 @pytest.mark.extended
-def test_ray_makes_the_same_corpus(ray, corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
+def test_ray_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_SEARCHES_PER_PART", 1)  # each task is a process that imports everything
     recipe = on_executor(corpus_recipe, kind="ray", workers=2)
     assert recipe.corpus.near_duplicates
