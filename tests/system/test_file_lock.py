@@ -24,11 +24,10 @@ def test_another_holder_waits_or_is_refused_and_then_is_let_in(tmp_path):
 def _hold(file, told) -> None:
     """Hold the lock, with a fork that lives on."""
     with file_lock(file, wait=False):
-        fork = os.fork()
-        if not fork:
+        if not os.fork():
+            told.send(os.getpid())  # by the fork itself, once it has left the lock to its parent
             time.sleep(60)
             os._exit(0)
-        told.send(fork)
         time.sleep(60)
 
 
