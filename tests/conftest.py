@@ -21,7 +21,7 @@ from tests.problems.samples import write_bench
 pytest_plugins = ["tests.selection"]
 
 VOCABULARY = 61
-CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr"]
+CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr", "gated"]
 
 _FAMILY_KEYS: dict[str, dict[str, Any]] = {
     "llama": {"mlp_bias": True},
@@ -77,7 +77,12 @@ def tiny_base_config(family: str = "llama", **overrides: Any) -> PreTrainedConfi
 
 
 def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
-    """A preset cut down to four token experts, three segment experts and short windows, in layers 1 and 2."""
+    """A preset cut down to four token experts, three segment experts and short windows, in layers 1 and 2.
+
+    `gated` is `causal` behind a domain gate for two languages.
+    """
+    if preset == "gated":
+        return tiny_moe("causal", **({"domain_gate": ["one", "other"], "domain_gate_start": 0.6} | overrides))
     values: dict[str, Any] = {"layers": [1, 2], "segment_window": 8, "segment_stride": 8 if preset == "paper" else 4}
     if preset != "segment-only":
         values["num_token_experts"] = 4
@@ -91,6 +96,8 @@ def tiny_hybrid(preset: str = "causal", family: str = "llama", **moe_overrides: 
     moe = tiny_moe(preset, **moe_overrides)
     model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=tiny_base_config(family), moe=moe.to_dict()))
     randomise(model)
+    if moe.domain_gate:
+        randomise_gate(model)
     return model.eval()
 
 
@@ -110,6 +117,17 @@ def randomise(module: nn.Module, seed: int = 0) -> None:
             parameter.copy_(noise)
         else:
             parameter.copy_(noise / parameter.shape[-1] ** 0.5)
+
+
+@torch.no_grad()
+def randomise_gate(model: Any, seed: int = 0) -> None:
+    """A domain gate that is shut for a third of all text, and elsewhere anything above its bound."""
+    generator, gate = torch.Generator().manual_seed(seed), model.model.domain_gate
+    for name in ("center", "means", "directions", "constants"):
+        value = getattr(gate, name)
+        value.copy_(torch.randn(value.shape, generator=generator) * (0.1 if name == "directions" else 1))
+    gate.widths.copy_(torch.rand(gate.widths.shape, generator=generator) + 1)
+    gate.thresholds.copy_(-torch.rand(gate.widths.shape, generator=generator))
 
 
 def random_tokens(num_rows: int, num_tokens: int, seed: int = 0) -> Tensor:

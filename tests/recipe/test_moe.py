@@ -44,12 +44,12 @@ def test_what_sets_full_experts_apart_is_refused_for_low_rank_ones_all_at_once()
         "recipe: upcycle.experts_from: tuned ",
         "recipe: moe.expert_rank: 0 must be at least 1",
     ]
-    assert validate_recipe({"moe": {"expert_type": "lora"}}).moe.resolve([0]).expert_rank == 16
-    assert validate_recipe({"upcycle": {"noise": 0.1}}).moe.resolve([0]).expert_type == "full"
+    assert validate_recipe({"moe": {"expert_type": "lora"}}).moe.resolve([0], []).expert_rank == 16
+    assert validate_recipe({"upcycle": {"noise": 0.1}}).moe.resolve([0], []).expert_type == "full"
 
 
 def test_settings_of_the_layer_go_on_top_of_the_preset():
-    moe = validate_recipe({"moe": {"preset": "paper", "segment_capacity": 2.0}}).moe.resolve([4])
+    moe = validate_recipe({"moe": {"preset": "paper", "segment_capacity": 2.0}}).moe.resolve([4], [])
     assert (moe.preset, moe.segment_capacity, moe.layers) == ("paper", 2.0, [4])
     assert (moe.fusion, moe.segment_stride, moe.segment_lookahead) == ("fixed", 64, True)
 

@@ -27,7 +27,7 @@ def test_the_defaults_are_valid_and_those_documented():
         ("python", "java", "cpp", "english"), "keep"
     )
     assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1} | dict.fromkeys(recipe.keep, 0.1)
-    assert recipe.moe.resolve([0, 1]).preset == "causal"
+    assert recipe.moe.resolve([0, 1], []).preset == "causal"
 
 
 def test_a_recipe_survives_yaml(tmp_path):
@@ -48,7 +48,7 @@ def test_a_recipe_survives_yaml(tmp_path):
     assert again == recipe
     assert again.train.learning_rate == 1e-6
     assert again.corpus.sources[0].path == Path("some/where")
-    assert again.moe.resolve([3, 7]).num_token_experts == 4
+    assert again.moe.resolve([3, 7], []).num_token_experts == 4
     assert load_recipe(tmp_path / "recipe.yaml").to_yaml() == recipe.to_yaml()
 
 

@@ -21,14 +21,14 @@ def test_the_recorded_recipe_makes_the_same_hybrid_again(world: World, tmp_path:
     assert (again.learn, again.keep) == (["rust"], ["python"])
     assert (again.base, again.upcycle.reinit) == (str(world.base), 0.25)
     own = load_config(tmp_path / "hybrid")
-    assert again.moe.resolve([1, 2]).to_dict() == own.moe_config.to_dict()
+    assert again.moe.resolve([1, 2], []).to_dict() == own.moe_config.to_dict()
     assert again.moe.layers == [1, 2]
 
 
 def test_the_recipe_that_made_the_hybrid_and_parts_of_it_are_taken(world: World):
     assert recipe_of_hybrid(world.recipe, world.hybrid).moe.preset == "causal"
     part = validate_recipe({"moe": {"layers": "last:2", "segment_stride": 4, "segment_window": 8}})
-    assert recipe_of_hybrid(part, world.hybrid).moe.resolve([1, 2]).num_segment_experts == 3
+    assert recipe_of_hybrid(part, world.hybrid).moe.resolve([1, 2], []).num_segment_experts == 3
 
 
 def test_settings_that_the_hybrid_has_not_are_all_told(world: World):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
+from multipl_moe.recipe.moe import MoeSection
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 
@@ -22,7 +23,7 @@ def save_base(
 
 def recipe_for(base: Path, preset: str = "causal", seed: int = 0, **upcycle: Any) -> Recipe:
     """A recipe that makes layers 1 and 2 of a base hybrid; further arguments go to its section `upcycle`."""
-    moe = tiny_moe(preset).to_dict()
+    moe = MoeSection.of_hybrid(tiny_moe(preset)).model_dump(exclude_none=True)
     return validate_recipe({"base": str(base), "moe": moe, "seed": seed, "upcycle": upcycle})
 
 

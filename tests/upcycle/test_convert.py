@@ -253,6 +253,7 @@ def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
         "parameters": report.parameters.to_json(),
         "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},
         "router_start": None,
+        "gate_start": None,
     }
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert config["model_type"] == "multipl_moe"

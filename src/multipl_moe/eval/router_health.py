@@ -19,15 +19,17 @@ def router_health(
 ) -> RouterHealth:
     """Route the same held-out text, all languages mixed in each batch, in evaluation and as in training.
 
-    It is half as much in all as the text that calibration read, and spread like it over all files.
+    It is half as much in all as the text that calibration read, and spread like it over all files. Behind a domain gate
+    no router is asked on text to keep, so that is left out.
 
     In training mode the batches have as many rows as in training, for thresholds come from the other rows. They hold
     each expert's load near its share whatever the text, so half of the text serves there.
     """
     move_to_best_device(model)
     size = recipe.train.calibration_sequence_tokens
-    count = max(recipe.train.calibration_tokens // (2 * size * len(recipe.languages)), _MIN_WINDOWS_PER_LANGUAGE)
-    turns = window_turns(tokenizer, corpus, "validation", list(recipe.languages), size=size, count=count)
+    languages = recipe.learn if model.config.moe_config.domain_gate else list(recipe.languages)
+    count = max(recipe.train.calibration_tokens // (2 * size * len(languages)), _MIN_WINDOWS_PER_LANGUAGE)
+    turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
     evaluation, training = [row for turn in turns for row in turn], [row for turn in turns[::2] for row in turn]
     rows = recipe.train.batch_sequences
     return measure_router_health(

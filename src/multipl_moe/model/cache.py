@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
 
+from multipl_moe.model.domain_gate import PrefixState
 from multipl_moe.model.segments import SegmentState
 
 _FILLED_ELSEWHERE = (
@@ -21,18 +22,19 @@ _FILLED_ELSEWHERE = (
 
 
 class SegmentCacheLayer(DynamicLayer):
-    """A growing cache layer with the segment state beside keys and values.
+    """A growing cache layer with the segment state, and the domain gate's, beside keys and values.
 
     It cannot be cropped, as assisted decoding does: a block maximum does not tell what it was before its last tokens.
     """
 
     is_croppable = False
     segment_state: SegmentState | None = None
+    prefix_state: PrefixState | None = None
 
     def reset(self) -> None:
         """Forget the past."""
         super().reset()
-        self.segment_state = None
+        self.segment_state = self.prefix_state = None
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Take over the rows of the chosen beams."""
@@ -54,8 +56,10 @@ class SegmentCacheLayer(DynamicLayer):
         raise ValueError("a segment state cannot be cropped; use decoding without assistance")
 
     def _map_state(self, function: Callable[[Tensor], Tensor]) -> None:
-        if self.segment_state is not None:
-            self.segment_state = SegmentState(function(self.segment_state.blocks), function(self.segment_state.partial))
+        if (state := self.segment_state) is not None:
+            self.segment_state = SegmentState(function(state.blocks), function(state.partial))
+        if (prefix := self.prefix_state) is not None:
+            self.prefix_state = PrefixState(function(prefix.complete), function(prefix.partial))
 
 
 class SlidingSegmentCacheLayer(SegmentCacheLayer, DynamicSlidingWindowLayer):
@@ -106,3 +110,11 @@ def segment_state_of(cache: Cache, index: int, num_rows: int, like: Tensor, num_
             like.new_full((num_rows, num_blocks, hidden), nothing), like.new_full((num_rows, hidden), nothing)
         )
     return layer.segment_state
+
+
+def prefix_state_of(cache: Cache, index: int, empty: Callable[[], PrefixState]) -> PrefixState:
+    """The domain gate's state in layer `index` of a cache after `add_segment_state`, made by `empty` at first use."""
+    layer: Any = cache.layers[index]
+    if layer.prefix_state is None:
+        layer.prefix_state = empty()
+    return layer.prefix_state

@@ -19,11 +19,13 @@ from multipl_moe.model.cache import add_segment_state, require_dynamic
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.documents import PADDING_POSITION, attention_arguments, takes_document_bounds
+from multipl_moe.model.domain_gate import DomainGate, gate_layer
 from multipl_moe.model.families import family_of
 from multipl_moe.model.hybrid import FLOAT32_BUFFERS, HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
-from multipl_moe.model.routing_pass import RoutingPass, carry_routing
-from multipl_moe.model.segments import places_for, plan_segments
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_pass import RoutingPass, carry_routing, waiting_pass
+from multipl_moe.model.segments import SegmentPlan, places_for, plan_segments
 from multipl_moe.model.token_bias import routed_sums
 
 _logger = logging.getLogger(__name__)
@@ -110,6 +112,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             layer = self.layers[index]
             layer.mlp = HybridMoe(layer.mlp, moe, base, index)
             carry_routing(layer)
+        if moe.domain_gate:
+            self._add_gate(moe, base)
         self._moe = moe
         self.ranks: Ranks = ALONE
         self.routes_as_in_training: bool | None = None
@@ -132,6 +136,33 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """As in torch; the base's decoder, no child, is told as well."""
         self.base_decoder.training = mode
         return super().train(mode)
+
+    def _add_gate(self, moe: MoeConfig, base: Any) -> None:
+        self.domain_gate = DomainGate(
+            len(moe.domain_gate), base.hidden_size, moe.domain_gate_start, moe.domain_gate_bound
+        )
+        index = gate_layer(moe.layers, base.num_hidden_layers)
+        is_hybrid = index in moe.layers
+        if not is_hybrid:
+            carry_routing(self.layers[index])
+
+        def decide(block: nn.Module, args: tuple[Tensor, ...]) -> None:
+            self._decide(waiting_pass(leave=is_hybrid), args[0], index)
+
+        self.layers[index].mlp.register_forward_pre_hook(decide)
+
+    def _decide(self, routing: RoutingPass, x_BTH: Tensor, index: int) -> None:
+        """Let the domain gate say for which segments experts work, but in training or where the caller did."""
+        if routing.as_in_training or (routing.open_V is not None and routing.cache is None):
+            return
+        plan = routing.plan_on(x_BTH.device)
+        x_NH = x_BTH.reshape(-1, x_BTH.shape[-1])
+        if plan.is_real is not None:
+            x_NH = x_NH.masked_fill(~plan.is_real[:, None], 0)
+        elif plan.real_tokens is not None:
+            x_NH = x_NH.index_select(0, plan.real_tokens)
+        open_V = self.domain_gate(x_NH, plan, routing.prefix_state(index, self.domain_gate.empty_state))
+        routing.open_V = open_V if routing.open_V is None else routing.open_V
 
     def _init_weights(self, module: nn.Module) -> None:
         """The base's own: some, as Gemma's, set buffers here that no file holds; and those of hybrid layers."""
@@ -156,6 +187,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         cache: Cache | None = None,
         use_cache: bool | None = None,
         output_router_logits: bool | None = None,
+        open_share: Tensor | float | None = None,
         **kwargs: Any,
     ) -> MultiplMoeModelOutput:
         """Hidden states after the last norm.
@@ -169,6 +201,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             cache: of the tokens before.
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer.
+            open_share: (B,) or one number, in place of what the domain gate says: 1 where a row is known to be of a
+                language that was learnt, 0 where it is known not to be.
             kwargs: of the base's decoder.
         """
         if getattr(self, "_is_replica", False):
@@ -182,6 +216,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if cache is None and takes_document_bounds(self.config._attn_implementation):
             kwargs |= attention_arguments(position_ids)
         routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed)
+        if open_share is not None:
+            routing.open_V = _of_segments(open_share, routing.plan)
         outputs = self.base_decoder(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -266,9 +302,16 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             raise ValueError(NO_CACHE.format(self._moe.preset))
         cache = DynamicCache(config=self.config.base_config) if cache is None else cache
         require_dynamic(cache)
-        if self._moe.num_segment_experts:
-            add_segment_state(cache, self._moe.layers)
+        if layers := self._stateful_layers():
+            add_segment_state(cache, layers)
         return cache
+
+    def _stateful_layers(self) -> list[int]:
+        """Layers that keep something of the tokens before, beside keys and values."""
+        layers = list(self._moe.layers) if self._moe.num_segment_experts else []
+        if self._moe.domain_gate:
+            layers.append(gate_layer(self._moe.layers, self.config.base_config.num_hidden_layers))
+        return layers
 
 
 def hybrid_layers_of(model: nn.Module) -> dict[int, HybridMoe]:
@@ -304,6 +347,13 @@ def routing_as_in_training(model: nn.Module, wanted: bool) -> Iterator[None]:
 def router_learns(layer: HybridMoe) -> bool:
     """Whether a router of the layer trains: else what it chooses by stays as it is stored."""
     return any(parameter.requires_grad for router in layer.routers for parameter in router.parameters(recurse=False))
+
+
+def _of_segments(open_share: Tensor | float, plan: SegmentPlan) -> Tensor:
+    """(V,) what was said of each row, for its segments; 0 for empty places."""
+    device = plan.row_of_segment.device
+    open_B = torch.as_tensor(open_share, dtype=torch.float32, device=device).expand(plan.num_rows)
+    return torch.cat([open_B, open_B.new_zeros(1)])[plan.row_of_segment]
 
 
 def _real_tokens(

@@ -26,6 +26,11 @@ class FusedWeights(NamedTuple):
     chosen: Tensor
     shared: Tensor
 
+    def behind_gate(self, p_N: Tensor) -> "FusedWeights":
+        """The weights of F(x) + p (H(x) - F(x)), which is F(x) where p is 0, and then no expert is chosen."""
+        shared_N = self.shared + (1 - p_N) * (1 - self.shared)  # 1 where p is 0, and as it was where p is 1, to the bit
+        return FusedWeights(self.experts * p_N[:, None], self.chosen & (p_N > 0)[:, None], shared_N)
+
     def in_places(self, num_places: int) -> tuple[Tensor, Tensor]:
         """(N, P) the experts of each token, E in empty places, and their weights, 0 there; P suffices for any token."""
         is_taken, expert_NP = self.chosen.to(torch.int8).topk(num_places, dim=1)

@@ -189,8 +189,14 @@ class HybridMoe(nn.Module):
     # The parts of a forward pass
 
     def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
+        open_N = routing.open_tokens(plan)
+        if open_N is not None and self._may_skip(open_N, plan):
+            self._keep_state(x_NH, plan, routing)
+            return self.shared_expert(x_NH)
         tokens, segments = routing.routed[self.index] = self._route(x_NH, plan, routing)
         weights = fuse_weights(self.moe, plan, tokens, segments)
+        if open_N is not None:
+            weights = weights.behind_gate(open_N)
         if plan.has_fixed_shapes or takes_places(x_NH.device):
             return self._mix_in_places(x_NH, weights)
 
@@ -199,6 +205,19 @@ class HybridMoe(nn.Module):
         weights_R = weights_NE.t().masked_select(chosen_NE.t())
         y_NH = self._shared_output(x_NH, tokens, shared_N)
         return self.add_experts(y_NH, x_NH, token_R, weights_R, chosen_NE.sum(dim=0))
+
+    def _may_skip(self, open_N: Tensor, plan: SegmentPlan) -> bool:
+        """Whether the gate is closed for all tokens, which is asked only where the host need not wait for it."""
+        asks = not plan.has_fixed_shapes and not takes_places(open_N.device) and self.observer is None
+        return asks and not bool(open_N.any())
+
+    def _keep_state(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> None:
+        """Bring the segment state up to date without routing: the gate may open later in the text."""
+        routing.routed[self.index] = LayerRouting(None, None)
+        if self.moe.num_segment_experts:
+            state = routing.segment_state(self.index, x_NH, self.moe.segment_window // self.moe.segment_stride)
+            if state is not None:
+                pool_windows(x_NH, plan, self.segment_start, state)
 
     def _mix_in_places(self, x_NH: Tensor, weights: FusedWeights) -> Tensor:
         """The same without a shape that values decide: the host need not wait for them, and compilers can follow."""
@@ -230,11 +249,11 @@ class HybridMoe(nn.Module):
         return LayerRouting(tokens, segments)
 
     def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:
-        """The frozen expert's weighted output; where it competes, it runs only for the tokens that chose it."""
+        """The frozen expert's weighted output; where it competes, it runs only for the tokens that need it."""
         if tokens is None or self.moe.shared_expert_selection == "always":
             y_NH = self.shared_expert(x_NH)
             return y_NH * shared_N[:, None].to(y_NH.dtype)
-        takers = tokens.chosen[:, -1].nonzero().squeeze(1)
+        takers = shared_N.nonzero().squeeze(1)
         y_KH = self.shared_expert(x_NH.index_select(0, takers))
         y_KH = y_KH * shared_N.index_select(0, takers)[:, None].to(y_KH.dtype)
         return y_KH.new_zeros(x_NH.shape).index_add(0, takers, y_KH)

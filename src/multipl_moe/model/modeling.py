@@ -66,6 +66,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         num_items_in_batch: Tensor | int | None = None,
         use_cache: bool | None = None,
         skip_logits: bool = False,
+        open_share: Tensor | float | None = None,
         **kwargs: Any,
     ) -> MoeCausalLMOutputWithPast:
         """Next-token logits, and with `labels` the loss; in training it includes the load-balancing loss.
@@ -73,7 +74,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         That one is then also returned by itself: a loss of one's own adds `config.router_aux_loss_coef * aux_loss`.
 
         Args:
-            input_ids, attention_mask, position_ids, inputs_embeds, use_cache: see `MultiplMoeModel`.
+            input_ids, attention_mask, position_ids, inputs_embeds, use_cache, open_share: see `MultiplMoeModel`.
             labels: (B, T), -100 where no token is to be predicted; shifted here.
             logits_to_keep: as in transformers.
             num_items_in_batch: labels in the whole accumulated batch, over all processes; makes losses of micro-batches
@@ -88,6 +89,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
             position_ids=position_ids,
             inputs_embeds=inputs_embeds,
             use_cache=use_cache,
+            open_share=open_share,
             **kwargs,
         )
         hidden_BTH, loss, logits, aux_loss = outputs.last_hidden_state, None, None, outputs.aux_loss

@@ -18,6 +18,7 @@ _TYPE_NAMES: dict[Any, str] = {
     bool: "true or false",
     float: "a number",
     list[int]: "a list of whole numbers",
+    list[str]: "a list of texts",
 }
 
 
@@ -62,6 +63,11 @@ class MoeConfig:
         expert_type: Form of the trained experts: `full` blocks of their own, or `lora`, low-rank differences from the
             frozen block.
         expert_rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts do without it.
+        domain_gate: Languages for whose text experts work, the model being the base elsewhere (design 5); none: experts
+            work for all text.
+        domain_gate_start: Posterior of a document's first segment, before anything of it was read (0..1; 0: the base
+            bit for bit until the text shows otherwise).
+        domain_gate_bound: Posterior below which no expert works (0..1).
         layers: Indices of the decoder layers that are hybrid, ascending.
     """
 
@@ -86,6 +92,9 @@ class MoeConfig:
     token_bias_rate: float = 0.5
     expert_type: ExpertType = "full"
     expert_rank: int = 16
+    domain_gate: list[str] = field(default_factory=list)
+    domain_gate_start: float = 0.5
+    domain_gate_bound: float = 0.05
     layers: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -208,6 +217,9 @@ class MoeConfig:
             )
         if self.expert_rank < 1:
             yield f"expert_rank: {self.expert_rank} must be at least 1"
+        for key in ("domain_gate_start", "domain_gate_bound"):
+            if not 0 <= getattr(self, key) <= 1:
+                yield f"{key}: {getattr(self, key)} must be between 0 and 1"
         if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
             yield f"layers: {self.layers} must be ascending layer indices, each once"
 
@@ -218,8 +230,8 @@ def _types() -> dict[str, Any]:
 
 def _is_of_type(value: Any, wanted: Any) -> bool:
     """Whether a value out of JSON is what a setting takes: true and false are no numbers, and 1 is a fraction too."""
-    if wanted == list[int]:
-        return isinstance(value, list) and all(type(item) is int for item in value)
+    if get_origin(wanted) is list:
+        return isinstance(value, list) and all(type(item) is get_args(wanted)[0] for item in value)
     return type(value) is wanted or (wanted is float and type(value) is int)
 
 

@@ -7,16 +7,19 @@ a place of the calling thread, from which the block takes it.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from functools import cache as cached
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers.cache_utils import Cache
 
-from multipl_moe.model.cache import segment_state_of
+from multipl_moe.model.cache import prefix_state_of, segment_state_of
 from multipl_moe.model.data_parallel import ALONE, Ranks
+from multipl_moe.model.domain_gate import PrefixState
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan, SegmentState
 from multipl_moe.model.token_moe import TokenRouting
@@ -46,6 +49,7 @@ class RoutingPass:
         cache: what was kept of the tokens before.
         ranks, segment_counts: the processes that hold the other rows, and how many segments each has.
         routed: by layer index, what was decided; filled as the pass goes on.
+        open_V: what the domain gate says of each segment (`DomainGate`); None: experts work for all text.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class RoutingPass:
         self.as_in_training, self.needs_gradients = as_in_training, needs_gradients
         self.ranks, self.segment_counts = ranks, segment_counts
         self.routed: dict[int, LayerRouting] = {}
+        self.open_V: Tensor | None = None
         self._batch_gates: dict[int, Tensor] = {}
         self._plans: dict[torch.device, SegmentPlan] = {}
 
@@ -71,6 +76,16 @@ class RoutingPass:
         if device not in self._plans:
             self._plans[device] = _moved(self.plan, device)
         return self._plans[device]
+
+    def open_tokens(self, plan: SegmentPlan) -> Tensor | None:
+        """(N,) what the domain gate says of each token, on the plan's device; None: experts work for all text."""
+        return None if self.open_V is None else self.open_V.to(plan.segment_of_token.device)[plan.segment_of_token]
+
+    def prefix_state(self, index: int, empty: Callable[[int], PrefixState]) -> PrefixState | None:
+        """What the domain gate at layer `index` kept of the tokens before, made by `empty` at first use."""
+        if self.plan.continuation is None or self.cache is None:
+            return None
+        return prefix_state_of(self.cache, index, partial(empty, self.plan.num_rows))
 
     def segment_state(self, index: int, hidden: Tensor, num_blocks: int) -> SegmentState | None:
         """What layer `index` kept of the tokens before; None without a cache."""
@@ -95,11 +110,12 @@ class RoutingPass:
             raise ValueError(_REENTRANT)
 
 
-def waiting_pass() -> RoutingPass:
-    """The pass that the decoder layer around the calling block left for it."""
+def waiting_pass(*, leave: bool = False) -> RoutingPass:
+    """The pass that the decoder layer around the calling block left for it; with `leave` it stays for another."""
     routing = getattr(_WAITING, "routing", None)
     assert routing is not None, "a hybrid block runs within its decoder layer, or is given a RoutingPass"
-    _WAITING.routing = None
+    if not leave:
+        _WAITING.routing = None
     return routing
 
 

@@ -57,6 +57,7 @@ class SegmentPlan:
         window_segments: (V, W/S) segments in the window of each segment; V stands for "none", and with a continuation
             V + 1 + b * W/S + k for block k of row b's state.
         row_of_segment: (V,) batch row of each segment; B for an empty place.
+        first_segments: (V,) the first segment in this batch of each segment's document.
         num_rows: B.
         is_real: (N,) which of the N tokens are real, or None when all are. Padding lies in the last place, which stays
             empty.
@@ -68,6 +69,7 @@ class SegmentPlan:
     segment_of_token: Tensor
     window_segments: Tensor
     row_of_segment: Tensor
+    first_segments: Tensor
     num_rows: int
     is_real: Tensor | None = None
     has_fixed_shapes: bool = False
@@ -133,8 +135,9 @@ def plan_segments(
         first_token = starts_segment.nonzero().squeeze(1)
     else:
         segment_of_token, first_token = _in_places(segment_of_token, starts_segment, is_real, num_places)
-    document_of_segment = _at(first_token, starts_document.cumsum(0), 0)
+    document_of_segment = _at(first_token, starts_document.cumsum(0), positions.shape[0] + 1)
     row_of_segment = _at(first_token, rows, num_rows)
+    first_segments = torch.searchsorted(document_of_segment, document_of_segment)
     windows = _windows(document_of_segment, window // stride, lookahead)
     continuation = None
     if cached:
@@ -146,7 +149,17 @@ def plan_segments(
         ends = _ends_of_rows(rows, is_real, num_rows)
         continuation = _continuation(positions, segment_of_token, windows, ends, stride)
     fixed = num_places is not None
-    return SegmentPlan(real_tokens, segment_of_token, windows, row_of_segment, num_rows, is_real, fixed, continuation)
+    return SegmentPlan(
+        real_tokens,
+        segment_of_token,
+        windows,
+        row_of_segment,
+        first_segments,
+        num_rows,
+        is_real,
+        fixed,
+        continuation,
+    )
 
 
 def _in_places(

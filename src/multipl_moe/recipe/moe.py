@@ -12,7 +12,7 @@ from multipl_moe.recipe.section import Section
 _MOE_OVERRIDES: dict[str, Any] = {
     name: (annotation | None, None)
     for name, annotation in MoeConfig.__annotations__.items()
-    if name not in ("preset", "layers")
+    if name not in ("preset", "layers", "domain_gate")
 }
 _MoeOverrides = create_model("_MoeOverrides", __base__=Section, **_MOE_OVERRIDES)
 
@@ -25,10 +25,22 @@ class MoeSection(_MoeOverrides):
         default="all", description="Decoder layers to make hybrid: all, last:N, every:N or indices, as [3, 7] or 3,7."
     )
 
-    def resolve(self, layers: list[int]) -> MoeConfig:
-        """The settings for the given layer indices."""
-        overrides = self.model_dump(exclude={"preset", "layers"}, exclude_none=True)
-        return MoeConfig.from_preset(self.preset, layers=layers, **overrides)
+    domain_gate: bool = Field(
+        default=False,
+        description="Let experts work only where the text so far is of a language to learn; elsewhere the model is the "
+        "base. `upcycle` fits the gate to the corpus.",
+    )
+
+    @classmethod
+    def of_hybrid(cls, moe: MoeConfig) -> "MoeSection":
+        """The section that a hybrid with these settings is made by."""
+        return cls(**moe.to_dict() | {"domain_gate": bool(moe.domain_gate)})
+
+    def resolve(self, layers: list[int], learn: list[str]) -> MoeConfig:
+        """The settings for the given layer indices; with a domain gate, it opens for the languages to learn."""
+        overrides = self.model_dump(exclude={"preset", "layers", "domain_gate"}, exclude_none=True)
+        gate = list(learn) if self.domain_gate else []
+        return MoeConfig.from_preset(self.preset, layers=layers, domain_gate=gate, **overrides)
 
 
 class UpcycleSection(Section):

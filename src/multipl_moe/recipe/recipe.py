@@ -188,7 +188,7 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
         raise ConfigError([f"{origin}: {describe_problem(problem, Recipe)}" for problem in error.errors()]) from None
     problems = _low_rank_problems(recipe)
     try:
-        recipe.moe.resolve([0])
+        recipe.moe.resolve([0], recipe.learn)
     except ConfigError as error:
         problems += error.problems
     if problems:

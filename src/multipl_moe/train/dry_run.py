@@ -209,6 +209,7 @@ def _evenly_cut(x_BTH: Tensor, moe: MoeConfig) -> SegmentPlan:
         segment_of_token=x_BTH.new_zeros(num_rows * row_tokens, dtype=torch.long),
         window_segments=x_BTH.new_zeros(num_segments, num_blocks, dtype=torch.long),
         row_of_segment=x_BTH.new_zeros(num_segments, dtype=torch.long),
+        first_segments=x_BTH.new_zeros(num_segments, dtype=torch.long),
         num_rows=num_rows,
     )
 

@@ -23,7 +23,7 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
     if not isinstance(config, MultiplMoeConfig):
         return recipe
     own = config.moe_config
-    asked = recipe.moe.resolve(resolve_layers(recipe.moe.layers, config.base_config.num_hidden_layers))
+    asked = recipe.moe.resolve(resolve_layers(recipe.moe.layers, config.base_config.num_hidden_layers), recipe.learn)
     problems = [
         f"moe.{key}: {getattr(asked, key)}, but {folder} has {getattr(own, key)}; leave it out, or upcycle anew"
         for key in sorted(recipe.moe.model_fields_set)
@@ -31,7 +31,7 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
     ]
     if problems:
         raise ConfigError(problems)
-    changes: dict[str, object] = {"moe": MoeSection(**own.to_dict())}
+    changes: dict[str, object] = {"moe": MoeSection.of_hybrid(own)}
     file = folder / "upcycle.json"
     if file.is_file():
         record = read_json(file)

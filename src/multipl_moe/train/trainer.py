@@ -262,7 +262,8 @@ class _CalibrateAndMerge:
             self._expert_use = expert_use_batches(recipe, corpus)
             if config.moe_config.stores_routing:
                 tokenizer = AutoTokenizer.from_pretrained(model_folder)
-                self._calibration = list(calibration_batches(recipe, corpus, tokenizer))
+                role = "learn" if config.moe_config.domain_gate else None  # elsewhere no router is asked
+                self._calibration = list(calibration_batches(recipe, corpus, tokenizer, role))
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):

@@ -17,7 +17,7 @@ from multipl_moe.checkpoints.tensors import (
     copy_companions,
     write_checkpoint,
 )
-from multipl_moe.errors import BaseModelError
+from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
@@ -27,6 +27,7 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import record_run, write_json
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
+from multipl_moe.upcycle.gate_start import GateStart, fit_domain_gate
 from multipl_moe.upcycle.plan import UpcyclePlan
 from multipl_moe.upcycle.router_start import RouterStart, measure_router_start
 from multipl_moe.upcycle.verify import Verification, verify_start
@@ -81,6 +82,7 @@ def upcycle(
     config, plan = _plan(recipe, base_folder, vocabulary)
     require_space(output, sum(tensor.num_bytes for tensor in plan.tensors()) + _SPARE_BYTES)
     plan.router_start, why_random = _router_start(plan, base_folder, corpus)
+    plan.gate_start = _gate_start(recipe, plan, base_folder, corpus)
     tensors = plan.tensors()
     parameters = count_parameters(config)
     needed = _VERIFICATION_BYTES_PER_PARAMETER * parameters.total
@@ -104,6 +106,7 @@ def upcycle(
             "parameters": parameters.to_json(),
             "verification": asdict(verification) if verification else None,
             "router_start": None if plan.router_start is None else plan.router_start.to_json(),
+            "gate_start": None if plan.gate_start is None else plan.gate_start.to_json(),
         }
         write_json(staging / "upcycle.json", record)
     return UpcycleReport(output, parameters, verification, why_unverified, plan.router_start, why_random)
@@ -127,6 +130,14 @@ def _router_start(plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> 
     return measure_router_start(base_folder, corpus, plan.moe, dtype=plan.dtype, seed=plan.seed), ""
 
 
+def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> GateStart | None:
+    if not plan.moe.domain_gate:
+        return None
+    if corpus is None:
+        raise ConfigError("moe.domain_gate: it is fitted to text of a corpus; give --corpus, or switch it off")
+    return fit_domain_gate(base_folder, corpus, recipe, plan.moe)
+
+
 def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -> tuple[MultiplMoeConfig, UpcyclePlan]:
     base_config = load_config(base_folder)
     family_of(base_config)
@@ -134,7 +145,7 @@ def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -
         method = quantization.get("quant_method", "unknown method")
         raise BaseModelError(f"base model: {base_folder} is quantised ({method}); give the unquantised checkpoint")
     extend_config(base_config, vocabulary)
-    moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base_config.num_hidden_layers))
+    moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base_config.num_hidden_layers), recipe.learn)
     settings = recipe.upcycle
     dtype = _dtype(settings.dtype, base_config)
     config = MultiplMoeConfig(text_config=base_config, moe=moe.to_dict())

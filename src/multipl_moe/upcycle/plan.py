@@ -17,6 +17,7 @@ from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, expert
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.families import Family, family_of
 from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.upcycle.gate_start import GateStart
 from multipl_moe.upcycle.router_start import RouterStart, random_rows
 
 _Part = tuple[str, tuple[int, ...], Callable[[], Iterable[Tensor]]]  # name, shape and values of stacked weights
@@ -36,6 +37,7 @@ class UpcyclePlan:
 
     Attributes:
         router_start: where routers begin, measured on text; None: at random.
+        gate_start: the domain gate, fitted to text; None: there is none.
 
     Raises:
         BaseModelError: tensors that the base must have are missing or of another shape, or one is stored in a dtype
@@ -58,6 +60,7 @@ class UpcyclePlan:
         self.experts_from = experts_from or reader
         self.noise, self.reinit, self.seed = noise, reinit, seed
         self.router_start: RouterStart | None = None
+        self.gate_start: GateStart | None = None
         self.family: Family = family_of(config)
         for key in reader.shapes:
             reader.dtype(key)
@@ -73,6 +76,11 @@ class UpcyclePlan:
             plans.append(TensorPlan(name, shape, self.dtype, partial(self._copy, key)))
         for layer in self.moe.layers:
             plans.extend(self._new_tensors(layer, self._prefixes[layer]))
+        if self.gate_start is not None:
+            prefix = self._prefixes[self.moe.layers[0]].partition("layers.")[0]
+            for name, value in self.gate_start.tensors.items():
+                pieces = partial(_one, value)
+                plans.append(TensorPlan(f"{prefix}domain_gate.{name}", tuple(value.shape), torch.float32, pieces))
         return plans
 
     def _find_layers(self) -> dict[int, str]:
@@ -209,6 +217,10 @@ def add_noise(weight: Tensor, noise: float, generator: torch.Generator) -> Tenso
         return weight
     drawn = torch.randn(weight.shape, generator=generator) * (noise * weight.float().std())
     return (weight.float() + drawn).to(weight.dtype)
+
+
+def _one(value: Tensor) -> list[Tensor]:
+    return [value]
 
 
 def _zeros(shape: tuple[int, ...]) -> Iterator[Tensor]:

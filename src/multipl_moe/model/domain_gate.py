@@ -1,0 +1,149 @@
+"""The domain gate: whether experts work at all, decided from the text so far (design 5).
+
+Experts that learnt new languages change what the model says in all others too. The gate closes them wherever the text
+so far is of another kind: y = F(x) + p (H(x) - F(x)), F the base's block, H the hybrid layer, p the posterior that the
+text is of a kind to learn. p is the same for all layers and for all tokens of a segment. At 0 no expert runs, and the
+model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is the base.
+
+Shapes: B rows, N real tokens, V segments, H hidden, C kinds of text, Q directions of a kind.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from multipl_moe.model.segments import SegmentPlan
+
+NUM_DIRECTIONS = 64
+BIN_TOKENS, NUM_BINS = 16, 8
+
+
+@dataclass
+class PrefixState:
+    """What the gate keeps of the tokens that went before: sums of their states, and their number in the last column.
+
+    Attributes:
+        complete: (B, H + 1) over all segments before the one in which the next token lies.
+        partial: (B, H + 1) over the tokens of that segment so far.
+    """
+
+    complete: Tensor
+    partial: Tensor
+
+
+class DomainGate(nn.Module):
+    """A posterior for each segment, from the mean state of its document's tokens before it.
+
+    States are the inputs of the feed-forward block of a layer before which nothing is trained (`gate_layer`), so they
+    are the base's own, and the gate can be fitted before any training (`multipl_moe.upcycle.gate_start`). Each language
+    to learn, and all other text as one kind, is a normal distribution of low rank over mean states (probabilistic PCA,
+    Tipping and Bishop 1999). What is scored is by how much the likeliest language is likelier than other text: a ratio
+    of densities, unlike a classifier, is small also for text that is like nothing it was fitted to (Ren et al.,
+    arXiv 2106.09022). A document's first segment, before which there is nothing to read, gets `start`; below `bound` p
+    is 0.
+
+    Attributes:
+        center, scale: (H,) mean states are read less `center` and divided by `scale`.
+        means, directions, precisions, constants: (C, H), (C, Q, H), (C,), (C,): a kind's log density at z is
+            constant - (precision |z - mean|^2 - |directions (z - mean)|^2) / 2. Other text is the last kind.
+        thresholds, widths: (8,) scores at which p is 1/2 after 16, 32, ..., 128 or more tokens, and how fast it rises.
+    """
+
+    center: Tensor
+    scale: Tensor
+    means: Tensor
+    directions: Tensor
+    precisions: Tensor
+    constants: Tensor
+    thresholds: Tensor
+    widths: Tensor
+
+    def __init__(self, num_learn: int, hidden: int, start: float, bound: float) -> None:
+        super().__init__()
+        self.start, self.bound = start, bound
+        for name, shape in gate_shapes(num_learn, hidden).items():
+            self.register_buffer(name, torch.ones(shape, dtype=torch.float32))
+
+    @torch.no_grad()
+    def forward(self, x_NH: Tensor, plan: SegmentPlan, state: PrefixState | None = None) -> Tensor:
+        """(V,) p of each segment, float32; `state`, of a plan with a continuation, is brought up to date."""
+        x_NH = x_NH.float()
+        sums_VH = sums_before(torch.cat([x_NH, x_NH.new_ones(len(x_NH), 1)], dim=1), plan, state)
+        count_V = sums_VH[:, -1]
+        p_V = self.posterior(sums_VH[:, :-1] / count_V.clamp(min=1)[:, None], count_V)
+        p_V = torch.where(count_V > 0, p_V, self.start)
+        return torch.where(p_V < self.bound, 0.0, p_V)
+
+    def posterior(self, mean_VH: Tensor, count_V: Tensor) -> Tensor:
+        """(V,) p given mean states of `count_V` tokens each, neither start nor bound regarded."""
+        place_V = (count_V / BIN_TOKENS).round().long().clamp(1, NUM_BINS) - 1
+        scores_V = self.scores(mean_VH)
+        return torch.sigmoid((scores_V - self.thresholds[place_V]) / self.widths[place_V])
+
+    def scores(self, mean_VH: Tensor) -> Tensor:
+        """(V,) log density of the likeliest language to learn, less that of other text."""
+        with torch.autocast(mean_VH.device.type, enabled=False):
+            z_VCH = ((mean_VH - self.center) / self.scale)[:, None] - self.means
+            along_VC = torch.einsum("vch,cqh->vcq", z_VCH, self.directions).square().sum(dim=-1)
+            densities_VC = self.constants - (self.precisions * z_VCH.square().sum(dim=-1) - along_VC) / 2
+        return densities_VC[:, :-1].amax(dim=1) - densities_VC[:, -1]
+
+    def empty_state(self, num_rows: int) -> PrefixState:
+        """The state of `num_rows` rows before any token."""
+        nothing = self.center.new_zeros(num_rows, len(self.center) + 1)
+        return PrefixState(nothing, nothing)
+
+
+def gate_shapes(num_learn: int, hidden: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of what a gate is made of, as in a checkpoint."""
+    kinds = num_learn + 1
+    return {
+        "center": (hidden,),
+        "scale": (hidden,),
+        "means": (kinds, hidden),
+        "directions": (kinds, NUM_DIRECTIONS, hidden),
+        "precisions": (kinds,),
+        "constants": (kinds,),
+        "thresholds": (NUM_BINS,),
+        "widths": (NUM_BINS,),
+    }
+
+
+def gate_layer(layers: list[int], num_layers: int) -> int:
+    """The layer whose states the gate reads: a quarter of the way up, or the first hybrid one where that is lower.
+
+    States of a quarter of the way tell kinds of text apart best (docs/domain-gate.md).
+    """
+    return min(layers[0], num_layers // 4)
+
+
+def sums_before(values_NH: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
+    """(V, H): of each segment, the sum of the values of its document's tokens before it.
+
+    Documents are summed apart, so that the result does not depend by a bit on a row's other documents.
+    """
+    num_segments = plan.num_segments
+    sums_VH = values_NH.new_zeros(num_segments + 1, values_NH.shape[1])  # the last place stands for "none"
+    sums_VH = sums_VH.index_add(0, plan.segment_of_token, values_NH)
+    joint = plan.continuation
+    if state is not None:
+        assert joint is not None
+        sums_VH = sums_VH.index_add(0, joint.merged_segments, state.partial)
+    segments = torch.arange(num_segments, device=values_NH.device)
+    is_before_VV = (segments < segments[:, None]) & (segments >= plan.first_segments[:, None])
+    with torch.autocast(values_NH.device.type, enabled=False):
+        before_VH = is_before_VV.to(sums_VH.dtype) @ sums_VH[:-1]
+    if state is not None and joint is not None:
+        before_VH = before_VH + _with_none(state.complete)[plan.row_of_segment]
+        last_BH, before_last_BH = sums_VH[joint.last_segments], _with_none(before_VH)[joint.last_segments]
+        has_tokens, is_complete = (joint.last_segments < num_segments)[:, None], joint.is_complete[:, None]
+        complete_BH = before_last_BH + last_BH.masked_fill(~is_complete, 0)
+        state.complete = torch.where(has_tokens, complete_BH, state.complete)
+        state.partial = torch.where(has_tokens, last_BH.masked_fill(is_complete, 0), state.partial)
+    return before_VH
+
+
+def _with_none(values: Tensor) -> Tensor:
+    """The values, and zeros in one more row, which stands for "none"."""
+    return torch.cat([values, values.new_zeros(1, values.shape[1])])

@@ -1,0 +1,204 @@
+"""The domain gate fitted to a corpus: what tells text to learn from all other text, in the base's own states.
+
+Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds that installed packages
+bring. So is, as a density falls off, what is like none of it.
+
+Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, C kinds, Q directions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
+from multipl_moe.corpus.documents import read_documents
+from multipl_moe.data.package_texts import package_texts
+from multipl_moe.data.spread_windows import padded
+from multipl_moe.errors import CorpusError
+from multipl_moe.model.domain_gate import BIN_TOKENS, NUM_BINS, NUM_DIRECTIONS, DomainGate, gate_layer
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.start_tokens import start_tokens
+
+BACKGROUND = (".json", ".md", ".html", ".js", ".h", ".c", ".toml", ".txt", ".pyi", ".po", ".csv", ".f90", ".svg")
+_TEXTS, _BACKGROUND_TEXTS = 160, 24  # a language, and a kind of other text
+_TOKENS, _CHARACTERS, _ROWS = BIN_TOKENS * NUM_BINS, 2048, 16
+_LEARN_DIRECTIONS = 24
+_CALIBRATES = 5  # each fifth text sets thresholds instead of densities; odd, as each second one is from within a file
+_FEWEST = 2
+_CLOSED_SHARE = 0.05
+_LOGIT_OF_MEDIAN = 6.0
+
+
+@dataclass
+class GateStart:
+    """A fitted gate, and what it says of texts that only set its thresholds.
+
+    Attributes:
+        texts: how many were read, by language or ending.
+        mean_p: p after 64 tokens, mean over the texts that densities were not fitted to, by language or ending.
+        tensors: the gate's, by their names in `DomainGate`.
+    """
+
+    texts: dict[str, int] = field(default_factory=dict)
+    mean_p: dict[str, float] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict, without the tensors."""
+        return {"texts": self.texts, "mean_p": self.mean_p}
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Of S beginnings of texts: mean states (S, H), kinds, numbers of tokens (S,), whether they set thresholds (S,)."""
+
+    means: Tensor
+    kinds: list[str]
+    tokens: Tensor
+    calibrates: Tensor
+
+    def of(self, kinds: Sequence[str]) -> Tensor:
+        return torch.tensor([kind in kinds for kind in self.kinds])
+
+
+@torch.no_grad()
+def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeConfig) -> GateStart:
+    """Read some texts of each language of a corpus, and of other kinds, with the base's first layers, and fit the gate.
+
+    Of text to learn that no density was fitted to, a twentieth gets a p below a half.
+
+    Raises:
+        UserError: base or corpus cannot be read, or the corpus holds too little text of a language.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(base_folder)
+    texts = _texts(corpus, recipe)
+    model = ready_for_evaluation(load_dense(base_folder))
+    samples = _read(model, tokenizer, texts, gate_layer(moe.layers, model.config.num_hidden_layers))
+    gate = DomainGate(len(moe.domain_gate), model.config.hidden_size, moe.domain_gate_start, moe.domain_gate_bound)
+    for kind in moe.domain_gate:
+        if (found := int((samples.of([kind]) & (samples.tokens == BIN_TOKENS)).sum())) < _FEWEST * _CALIBRATES:
+            raise CorpusError(
+                f"{corpus}: {found} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate is fitted to "
+                f"{_FEWEST * _CALIBRATES} or more; give it more text, or switch moe.domain_gate off"
+            )
+    _fit(gate, samples, moe.domain_gate)
+    tensors = {name: value.clone() for name, value in gate.named_buffers()}
+    return GateStart({kind: len(found) for kind, found in texts.items()}, _mean_p(gate, samples, list(texts)), tensors)
+
+
+def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
+    """Texts by language or ending; of the languages' files each second one from somewhere within."""
+    texts: dict[str, list[str]] = {}
+    for name in recipe.languages:
+        files = read_documents(corpus, "train", name, _TEXTS)
+        texts[name] = [file.text if number % 2 else _middle(file.text) for number, file in enumerate(files)]
+    languages = [recipe.language_table[name] for name in recipe.languages]
+    known = {ending for language in languages for ending in (*language.extensions, *language.shared_extensions)}
+    others = package_texts([ending for ending in BACKGROUND if ending not in known], _BACKGROUND_TEXTS)
+    return texts | {ending: found for ending, found in others.items() if found}
+
+
+def _middle(text: str) -> str:
+    """The text from the line on that follows its middle, if much is left."""
+    begin = text.find("\n", len(text) // 2) + 1
+    return text[begin:] if len(text) - begin >= _CHARACTERS else text
+
+
+def _read(model: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]], layer: int) -> _Samples:
+    """Mean states of all beginnings of the texts at the layer; the layers above it are not run."""
+    start = start_tokens(tokenizer)
+    rows = [
+        (kind, number, [*start, *tokens][:_TOKENS])
+        for kind, found in texts.items()
+        if found
+        for number, tokens in enumerate(
+            tokenizer([text[:_CHARACTERS] for text in found], add_special_tokens=False)["input_ids"]
+        )
+    ]
+    rows = sorted((row for row in rows if len(row[2]) >= BIN_TOKENS), key=lambda row: len(row[2]))
+    means, kinds, tokens, calibrates = [], [], [], []
+    for begin in range(0, len(rows), _ROWS):
+        batch = rows[begin : begin + _ROWS]
+        states = _states(model, padded([row for _, _, row in batch]), layer)
+        for (kind, number, row), state_TH in zip(batch, states, strict=True):
+            lengths = range(BIN_TOKENS, len(row) + 1, BIN_TOKENS)
+            sums_TH = state_TH.float().cumsum(dim=0)
+            means += [sums_TH[length - 1] / length for length in lengths]
+            kinds += [kind] * len(lengths)
+            tokens += lengths
+            calibrates += [number % _CALIBRATES == 0] * len(lengths)
+    return _Samples(torch.stack(means).cpu(), kinds, torch.tensor(tokens), torch.tensor(calibrates))
+
+
+class _EnoughError(Exception):
+    """What ends a pass when the layer was reached."""
+
+
+def _states(model: Any, batch: dict[str, Tensor], layer: int) -> Tensor:
+    """(B, T, H) inputs of a layer's feed-forward block."""
+    found: list[Tensor] = []
+
+    def keep(block: nn.Module, args: tuple[Tensor, ...]) -> None:
+        found.append(args[0])
+        raise _EnoughError
+
+    hook = model.get_decoder().layers[layer].mlp.register_forward_pre_hook(keep)
+    try:
+        model(**{name: value.to(model.device) for name, value in batch.items()}, use_cache=False)
+    except _EnoughError:
+        pass
+    finally:
+        hook.remove()
+    return found[0]
+
+
+def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
+    """Set all of the gate's tensors."""
+    fits_S = ~samples.calibrates
+    gate.center.copy_(samples.means[fits_S].mean(dim=0))
+    gate.scale.copy_(samples.means[fits_S].std(dim=0).clamp(min=1e-6))
+    z_SH = (samples.means - gate.center) / gate.scale
+    is_learn_S = samples.of(learn)
+    groups = [(samples.of([kind]), _LEARN_DIRECTIONS) for kind in learn] + [(~is_learn_S, NUM_DIRECTIONS)]
+    for index, (chosen_S, num_directions) in enumerate(groups):
+        fit_density(gate, index, z_SH[chosen_S & fits_S], num_directions)
+    for place in range(NUM_BINS):
+        chosen_S = is_learn_S & samples.calibrates & (samples.tokens == (place + 1) * BIN_TOKENS)
+        if int(chosen_S.sum()) < _FEWEST:  # no text is so long: what is said of shorter ones holds
+            gate.thresholds[place:], gate.widths[place:] = gate.thresholds[place - 1], gate.widths[place - 1]
+            break
+        low, middle = torch.quantile(gate.scores(samples.means[chosen_S]), torch.tensor([_CLOSED_SHARE, 0.5]))
+        gate.thresholds[place] = low
+        gate.widths[place] = ((middle - low) / _LOGIT_OF_MEDIAN).clamp(min=1e-6)
+
+
+def fit_density(gate: DomainGate, kind: int, z_SH: Tensor, most_directions: int) -> None:
+    """A normal distribution of low rank, and one variance for all other directions (probabilistic PCA)."""
+    num_samples, hidden = z_SH.shape
+    num_directions = min(most_directions, max(num_samples // 8, 1), hidden - 1)
+    gate.means[kind] = z_SH.mean(dim=0)
+    _, singular, directions = torch.linalg.svd(z_SH - gate.means[kind], full_matrices=False)
+    variances = (singular**2 / num_samples).clamp(min=1e-6)
+    rest = ((variances.sum() - variances[:num_directions].sum()) / (hidden - num_directions)).clamp(min=1e-6)
+    variances = variances[:num_directions].clamp(min=rest)
+    gate.directions[kind] = 0
+    gate.directions[kind, :num_directions] = directions[:num_directions] * (1 / rest - 1 / variances).sqrt()[:, None]
+    gate.precisions[kind] = 1 / rest
+    gate.constants[kind] = -(variances.log().sum() + (hidden - num_directions) * rest.log()) / 2
+
+
+def _mean_p(gate: DomainGate, samples: _Samples, kinds: list[str]) -> dict[str, float]:
+    chosen_S = samples.calibrates & (samples.tokens == _TOKENS // 2)
+    found = {}
+    for kind in kinds:
+        means_SH = samples.means[chosen_S & samples.of([kind])]
+        if len(means_SH):
+            p_S = gate.posterior(means_SH, torch.full((len(means_SH),), _TOKENS // 2))
+            found[kind] = torch.where(p_S < gate.bound, 0.0, p_S).mean().item()
+    return found

@@ -1,0 +1,192 @@
+"""The domain gate against a slow reference: what it reads, what it says, and what comes of it (design 5)."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.model import hybrid as hybrid_module
+from multipl_moe.model.domain_gate import NUM_BINS, DomainGate, PrefixState, sums_before
+from multipl_moe.model.routing_pass import RoutingPass
+from multipl_moe.model.segments import plan_segments
+from tests.conftest import CAUSAL_PRESETS, random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
+from tests.model.layouts import lay_out
+from tests.reference import documents_of
+
+_WINDOW, _STRIDE = 8, 4
+_ROWS = st.lists(st.tuples(st.integers(0, 5), st.lists(st.integers(1, 19), max_size=3)), min_size=1, max_size=4)
+
+
+def _plan(positions: Tensor, mask: Tensor | None, **settings: Any) -> Any:
+    return plan_segments(positions, mask, window=_WINDOW, stride=_STRIDE, lookahead=False, **settings)
+
+
+def _reference_sums(values_BTK: Tensor, positions: Tensor, mask: Tensor) -> list[Tensor]:
+    """Of each segment, in order, the sum over the document's tokens before it."""
+    sums = []
+    for document in documents_of(positions, mask):
+        begun: dict[int, int] = {}
+        for place, token in enumerate(document):
+            begun.setdefault(int(positions[token]) // _STRIDE, place)
+        for first in begun.values():
+            before = [values_BTK[token] for token in document[:first]]
+            sums.append(torch.stack(before).sum(dim=0) if before else torch.zeros(values_BTK.shape[-1]))
+    return sums
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=_ROWS, seed=st.integers(0, 99))
+def test_sums_are_over_the_documents_tokens_before_each_segment(rows: list[tuple[int, list[int]]], seed: int):
+    positions, mask = lay_out(rows, length=1)
+    values = torch.randn(*positions.shape, 3, generator=torch.Generator().manual_seed(seed))
+    plan = _plan(positions, mask)
+    flat = values.flatten(0, 1)
+    real = flat if plan.real_tokens is None else flat[plan.real_tokens]
+    sums = sums_before(real, plan, None)
+    expected = _reference_sums(values, positions, mask)
+    assert len(sums) == len(expected)
+    for found, wanted in zip(sums, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [[1], [3, 5, 2], [4], [19, 1], [7, 13]], ids=str)
+def test_sums_of_chunks_are_those_of_the_whole(sizes: list[int]):
+    values = torch.randn(2, 40, 3)
+    whole = sums_before(values.flatten(0, 1), _plan(torch.arange(40).expand(2, -1), None), None)
+    by_token = whole[_plan(torch.arange(40).expand(2, -1), None).segment_of_token].view(2, 40, 3)
+    state, begin = PrefixState(torch.zeros(2, 3), torch.zeros(2, 3)), 0
+    for size in [*sizes, *[1] * 40]:
+        chunk = slice(begin, min(begin + size, 40))
+        plan = _plan(torch.arange(40).expand(2, -1)[:, chunk], None, cached=True)
+        found = sums_before(values[:, chunk].flatten(0, 1), plan, state)[plan.segment_of_token]
+        torch.testing.assert_close(found.view(2, -1, 3), by_token[:, chunk], rtol=0, atol=1e-4)
+        begin = chunk.stop
+        if begin == 40:
+            break
+
+
+def _gate(hidden: int = 5) -> DomainGate:
+    gate, generator = DomainGate(2, hidden, start=0.7, bound=0.2), torch.Generator().manual_seed(3)
+    for name, buffer in gate.named_buffers():
+        drawn = torch.rand(buffer.shape, generator=generator)
+        buffer.copy_(drawn * (0.02 if name == "directions" else 1) + (0.5 if name in ("scale", "widths") else 0))
+    return gate
+
+
+def test_what_it_says_is_what_the_densities_say():
+    gate, x = _gate(), 3 * torch.randn(1, 50, 5)
+    plan = _plan(torch.arange(50)[None], None)
+    said = gate(x[0], plan)
+    for segment, p in enumerate(said.tolist()):
+        num_tokens = segment * _STRIDE
+        if not num_tokens:
+            assert p == pytest.approx(0.7)
+            continue
+        z = (x[0, :num_tokens].mean(dim=0) - gate.center) / gate.scale
+        densities = []
+        for kind in range(3):
+            away = (z - gate.means[kind]).tolist()
+            along = sum(sum(a * float(d) for a, d in zip(away, row, strict=True)) ** 2 for row in gate.directions[kind])
+            square = float(gate.precisions[kind]) * sum(a * a for a in away) - along
+            densities.append(float(gate.constants[kind]) - square / 2)
+        place = min(max(round(num_tokens / 16), 1), NUM_BINS) - 1
+        score = max(densities[:2]) - densities[2]
+        expected = 1 / (1 + math.exp(-(score - float(gate.thresholds[place])) / float(gate.widths[place])))
+        assert p == pytest.approx(expected if expected >= 0.2 else 0.0, abs=1e-4)
+    assert (said == 0).any()
+    assert ((said > 0) & (said != said[0])).any()
+
+
+def _layer(preset: str, **overrides: Any) -> Any:
+    return tiny_hybrid(preset, **({"domain_gate": ["one"]} | overrides)).model.hybrid_layers[1]
+
+
+def _gradients(layer: nn.Module, y: Tensor) -> list[Tensor]:
+    weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+    parameters = list(layer.parameters())
+    found = torch.autograd.grad((y * weights).sum(), parameters, allow_unused=True)
+    return [torch.zeros_like(one) if g is None else g for one, g in zip(parameters, found, strict=True)]
+
+
+@pytest.mark.parametrize("in_places", [False, True])
+@pytest.mark.parametrize("expert_type", ["full", "lora"])
+@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS[:-1], "fixed"])
+def test_the_output_lies_between_the_frozen_block_and_the_layer(
+    preset: str, expert_type: str, in_places: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hybrid_module, "takes_places", lambda device: in_places)
+    overrides = {"fusion": "fixed"} if preset == "fixed" else {}
+    layer = _layer("causal" if preset == "fixed" else preset, expert_type=expert_type, **overrides)
+    x, shares = torch.randn(2, 11, 32), [0.0, 0.3, 1.0, 0.8]
+    plan = _plan(torch.arange(11).expand(2, -1), None)
+    routing = RoutingPass(plan)
+    routing.open_V = torch.tensor(shares)[torch.arange(plan.num_segments) % 4]
+    p = routing.open_V[plan.segment_of_token].view(2, 11, 1)
+    found, block = layer(x, routing), layer.shared_expert(x)
+    expected = block + p * (layer(x, RoutingPass(plan)) - block)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert torch.equal(found[p.expand_as(found) == 0], block[p.expand_as(found) == 0])
+    for found_one, expected_one in zip(_gradients(layer, found), _gradients(layer, expected), strict=True):
+        torch.testing.assert_close(found_one, expected_one, rtol=1e-4, atol=1e-4)
+
+
+def _base_of(model: Any) -> Any:
+    """The dense model whose blocks are the frozen ones of a hybrid."""
+    moe = tiny_moe("gated")
+    plain: Any = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=tiny_base_config(), moe=moe.to_dict()))
+    randomise(plain)
+    for index, layer in plain.model.hybrid_layers.items():
+        plain.model.layers[index].mlp = layer.shared_expert
+    return plain.model.base_decoder, plain.lm_head
+
+
+@torch.no_grad()
+def test_a_row_that_is_known_to_be_of_another_kind_gets_the_bases_logits_to_the_bit():
+    model, tokens = tiny_hybrid("gated"), random_tokens(3, 29)
+    decoder, head = _base_of(model)
+    plan_free = {"routing": RoutingPass(_plan(torch.arange(29).expand(3, -1), None))}
+    expected = head(decoder(tokens, use_cache=False, **plan_free).last_hidden_state)
+    assert torch.equal(model(tokens, open_share=0.0).logits, expected)
+    by_row = model(tokens, open_share=torch.tensor([0.0, 1.0, 0.4])).logits
+    torch.testing.assert_close(by_row[0], expected[0], rtol=0, atol=1e-5)
+    assert (by_row[1:] - expected[1:]).abs().amax(dim=(1, 2)).min() > 1e-3
+
+
+@torch.no_grad()
+def test_a_row_that_is_known_to_be_of_a_kind_to_learn_gets_the_hybrids_logits_to_the_bit():
+    model, tokens = tiny_hybrid("gated"), random_tokens(3, 29)
+    plain = tiny_hybrid("causal")
+    assert torch.equal(model(tokens, open_share=1.0).logits, plain(tokens).logits)
+    assert not torch.allclose(model(tokens).logits, plain(tokens).logits, atol=1e-3)
+
+
+@torch.no_grad()
+def test_what_is_known_of_a_row_holds_in_generation():
+    model, tokens = tiny_hybrid("gated"), random_tokens(2, 9)
+    settings: dict[str, Any] = {"max_new_tokens": 12, "eos_token_id": None, "pad_token_id": 0, "num_beams": 3}
+    expected = tiny_hybrid("causal").generate(tokens, do_sample=False, **settings)
+    for use_cache in (True, False):
+        found = model.generate(tokens, open_share=torch.ones(2), do_sample=False, use_cache=use_cache, **settings)
+        assert torch.equal(found, expected)
+
+
+@torch.no_grad()
+def test_in_training_the_gate_is_open():
+    model, tokens = tiny_hybrid("gated").train(), random_tokens(3, 29)
+    assert torch.equal(model(tokens).logits, tiny_hybrid("causal").train()(tokens).logits)
+
+
+@torch.no_grad()
+def test_packed_documents_are_read_as_each_by_itself():
+    model = tiny_hybrid("gated")
+    lengths = [13, 1, 22]
+    tokens = random_tokens(1, sum(lengths))
+    positions = torch.cat([torch.arange(length) for length in lengths])[None]
+    packed = model(tokens, position_ids=positions).logits[0]
+    alone = [model(part[None]).logits[0] for part in tokens[0].split(lengths)]
+    torch.testing.assert_close(packed, torch.cat(alone), rtol=0, atol=1e-4)

@@ -1,0 +1,108 @@
+"""The domain gate as upcycling fits it: open for what is to be learnt, shut for all else."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.distributions import MultivariateNormal
+from transformers import AutoTokenizer
+
+from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.corpus.documents import read_documents
+from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.model.domain_gate import DomainGate
+from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.folder import read_json
+from multipl_moe.upcycle import gate_start
+from multipl_moe.upcycle.convert import upcycle
+from tests.train.tiny import World, source_text, tiny_recipe, tiny_world
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+def _recipe(world: World) -> Recipe:
+    return tiny_recipe(world.base, world.sources, moe={"domain_gate": True})
+
+
+@pytest.fixture(scope="module")
+def gated(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gated") / "hybrid"
+    upcycle(_recipe(world), folder, corpus=world.corpus)
+    return folder
+
+
+@torch.no_grad()
+def _said(folder: Path, text: str) -> list[float]:
+    """What the gate says of each segment of a text."""
+    model, said = load_hybrid(folder), []
+    model.model.domain_gate.register_forward_hook(lambda gate, args, p: said.extend(p.tolist()))
+    model.eval()(torch.tensor([AutoTokenizer.from_pretrained(folder)(text)["input_ids"][:128]]))
+    return said
+
+
+def test_it_opens_for_text_to_learn_that_it_has_not_read_and_for_no_other(gated: Path):
+    for language, opens in {"rust": True, "go": True, "python": False, "english": False}.items():
+        late = [p for seed in range(900, 904) for p in _said(gated, source_text(language, seed))[12:]]
+        assert (sum(late) / len(late) > 0.7) if opens else (sum(late) / len(late) < 0.1), (language, late)
+
+
+def test_it_is_shut_for_text_like_nothing_that_it_was_fitted_to(gated: Path):
+    strange = "%%%% 00 11 22 %%%% 33 44 55 " * 40
+    assert max(_said(gated, strange)[12:]) < 0.1
+
+
+def test_the_record_tells_what_was_read_and_what_the_gate_says(gated: Path, world: World):
+    record, config = read_json(gated / "upcycle.json")["gate_start"], read_json(gated / "config.json")
+    assert config["moe"]["domain_gate"] == ["rust", "go"]
+    assert set(world.recipe.languages) <= set(record["texts"])
+    assert record["mean_p"]["rust"] > 0.5 > record["mean_p"]["python"]
+
+
+def test_the_same_text_gives_the_same_gate(gated: Path, world: World, tmp_path: Path):
+    upcycle(_recipe(world), tmp_path / "again", corpus=world.corpus)
+    buffers = [dict(load_hybrid(folder).model.domain_gate.named_buffers()) for folder in (gated, tmp_path / "again")]
+    assert all(torch.equal(value, buffers[1][name]) for name, value in buffers[0].items())
+
+
+@pytest.mark.parametrize("num_directions", [1, 3, 6])
+def test_a_density_is_a_normal_distribution_with_the_texts_own_largest_variances(num_directions: int):
+    gate, hidden = DomainGate(1, 7, 0.5, 0.05), 7
+    z = torch.randn(400, hidden) @ torch.randn(hidden, hidden) + torch.randn(hidden)
+    gate_start.fit_density(gate, 0, z, num_directions)
+    gate_start.fit_density(gate, 1, torch.randn(400, hidden), 2)
+    gate.center.zero_()
+    found = gate.scores(z[:9])
+
+    def log_density(values: torch.Tensor, samples: torch.Tensor, directions: int) -> torch.Tensor:
+        variances, vectors = torch.linalg.eigh(torch.cov(samples.t(), correction=0))
+        kept = variances.clone()
+        kept[: hidden - directions] = variances[: hidden - directions].mean()
+        covariance = vectors @ kept.diag() @ vectors.t()
+        return MultivariateNormal(samples.mean(dim=0), (covariance + covariance.t()) / 2).log_prob(values)
+
+    torch.manual_seed(0)
+    assert found.diff() == pytest.approx(
+        (log_density(z[:9], z, num_directions) - _other(gate, z[:9])).diff(), rel=1e-3, abs=1e-3
+    )
+
+
+def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:
+    """The log density of the last kind, by its parts, up to a constant."""
+    away = z - gate.means[-1]
+    along = (away @ gate.directions[-1].t()).square().sum(dim=1)
+    return gate.constants[-1] - (gate.precisions[-1] * away.square().sum(dim=1) - along) / 2
+
+
+def test_without_text_there_is_no_gate(world: World, tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"moe\.domain_gate.*--corpus"):
+        upcycle(_recipe(world), tmp_path / "hybrid")
+
+
+def test_too_little_text_is_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gate_start, "read_documents", lambda *args: read_documents(*args)[:9])
+    with pytest.raises(CorpusError, match="9 files of rust"):
+        upcycle(_recipe(world), tmp_path / "hybrid", corpus=world.corpus)
+    assert not (tmp_path / "hybrid").exists()
