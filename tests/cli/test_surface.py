@@ -23,7 +23,7 @@ SURFACE = {  # arguments and flags of each verb
     "--resume --learn --keep --seed --recipe --set",
     "doctor": "--languages --unsafe-no-sandbox --plan --model",
     "compare": "output what --tokens --only --keep-models",
-    "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed "
+    "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed --language "
     "--show-routing --layer",
     "serve": "model --name --host --port --token",
     "export": "model output --dtype --metrics --merge --corpus --gguf --full-experts --max-shard-size --recipe --set",

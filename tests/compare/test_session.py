@@ -26,7 +26,7 @@ from multipl_moe.compare.schema import (
 from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, OutputError, TrainingError, UserError
 from multipl_moe.eval.score_changes import compare_scores
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from multipl_moe.checkpoints.tensors import CheckpointReader, write_checkpoint
 from multipl_moe.errors import BaseModelError, OutputError
 from multipl_moe.export.weights import main_dtype, plan_cast
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 
 from .conftest import save_hybrid
 

@@ -56,6 +56,20 @@ def test_a_temperature_that_logits_cannot_be_divided_by_takes_the_likeliest_toke
         assert torch.equal(cold, greedy)
 
 
+def test_the_language_of_a_text_opens_the_gate_or_shuts_it(tmp_path):
+    generator, plain = generator_of(tmp_path, "gated"), generator_of(tmp_path, "causal")
+    prompt = generator.encode(PROMPT, chat=False)
+
+    def written(model, **known):
+        return model.generate(prompt, lambda text: None, max_new_tokens=20, **known).tolist()
+
+    assert written(generator, language="one") == written(plain)
+    shut, settings = written(generator, language="python"), {"max_new_tokens": 20, "do_sample": False}
+    assert shut == generator.model.generate(prompt, open_share=0.0, **settings)[0].tolist() != written(plain)
+    with pytest.raises(ConfigError, match="language: this model has no domain gate"):
+        written(plain, language="one")
+
+
 def test_generation_ends_at_a_stop_string(tmp_path):
     generator, pieces = generator_of(tmp_path), []
     prompt = generator.encode(PROMPT, chat=False)

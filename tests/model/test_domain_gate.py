@@ -1,6 +1,7 @@
 """The domain gate against a slow reference: what it reads, what it says, and what comes of it (design 5)."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model import hybrid as hybrid_module
@@ -190,3 +192,16 @@ def test_packed_documents_are_read_as_each_by_itself():
     packed = model(tokens, position_ids=positions).logits[0]
     alone = [model(part[None]).logits[0] for part in tokens[0].split(lengths)]
     torch.testing.assert_close(packed, torch.cat(alone), rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_model_in_bfloat16_has_the_gate_that_was_fitted(tmp_path: Path):
+    model = tiny_hybrid("gated")
+    fitted = {name: buffer.clone() for name, buffer in model.model.domain_gate.named_buffers()}
+    model.save_pretrained(tmp_path)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    for other in (model.to(torch.bfloat16), loaded):
+        assert other.lm_head.weight.dtype == torch.bfloat16
+        for name, buffer in other.model.domain_gate.named_buffers():
+            assert torch.equal(buffer, fitted[name])
+        other(random_tokens(2, 29))

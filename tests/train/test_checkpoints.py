@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.errors import OutputError
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.train import ordered_trainer
 from multipl_moe.train.checkpoints import (

@@ -19,7 +19,7 @@ from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.decoder import hybrid_layers_of
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.journal import read_journal

@@ -8,7 +8,7 @@ import torch
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.model.expert_use import ExpertUse
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.train.freezing import verify_frozen
 from multipl_moe.train.methods import prepare

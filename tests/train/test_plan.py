@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.methods import METHODS, load_for_training, prepare

@@ -15,7 +15,7 @@ from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.run_metrics import segment_experts, shared_share
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.selection import quantile_threshold
 from multipl_moe.model.statistics import observe_routing

@@ -11,7 +11,7 @@ from torch.distributed.tensor import DTensor
 
 from multipl_moe.model import hybrid
 from multipl_moe.model.data_parallel import over_ranks
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.train.freezing import freeze_all_but
 from multipl_moe.train.new_rows import let_new_rows_learn

@@ -14,7 +14,7 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.cli.app import main
 from multipl_moe.corpus import CorpusManifest
 from multipl_moe.errors import CorpusError, OutputError
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.decontamination import record_of_model

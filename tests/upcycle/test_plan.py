@@ -7,7 +7,7 @@ from transformers import AutoConfig
 
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.upcycle.plan import UpcyclePlan, add_noise, dropped_units, reinitialize_units
 from tests.conftest import tiny_moe
 

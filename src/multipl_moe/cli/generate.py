@@ -28,6 +28,13 @@ _TopP = Annotated[
     float, typer.Option(min=0, max=1, help="Nucleus sampling (top p): share of the probability to draw tokens from.")
 ]
 _Layer = Annotated[int | None, typer.Option(help="Index of the hybrid layer that --show-routing shows. [the last]")]
+_Language = Annotated[
+    str | None,
+    typer.Option(
+        help="Language of the text: opens the domain gate for one that was learnt, shuts it for any other. [the gate "
+        "decides]"
+    ),
+]
 _ShowRouting = Annotated[
     bool, typer.Option("--show-routing", help="Show the text coloured by expert after generation, with a legend.")
 ]
@@ -48,6 +55,7 @@ def generate(
     top_p: _TopP = 1.0,
     stop: Annotated[list[str] | None, typer.Option(help="Stop string that ends the answer; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed for sampling.")] = 0,
+    language: _Language = None,
     show_routing: _ShowRouting = False,
     layer: _Layer = None,
 ) -> None:
@@ -70,7 +78,14 @@ def generate(
     shown = _what_to_show(generator, model, layer) if show_routing else None
     tokens = generator.encode(text, chat=chat) if suffix is None else generator.encode_gap(text, suffix)
     written = generator.generate(
-        tokens, _write, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, stop=stop, seed=seed
+        tokens,
+        _write,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        stop=stop,
+        seed=seed,
+        language=language,
     )
     _write("\n")
     if shown is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.errors import OutputError
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS
+from multipl_moe.model.float32_buffers import stays_float32
 
 
 def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
@@ -22,7 +22,7 @@ def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
     plans = []
     for name, shape in reader.shapes.items():
         stored = reader.dtype(name)
-        target = torch.float32 if name.endswith(FLOAT32_BUFFERS) else dtype or stored
+        target = torch.float32 if stays_float32(name) else dtype or stored
         plans.append(TensorPlan(name, shape, target, partial(_cast, reader, name, target)))
     return plans
 

@@ -70,6 +70,7 @@ class TextGenerator:
         top_p: float = 1.0,
         stop: list[str] | None = None,
         seed: int = 0,
+        language: str | None = None,
     ) -> Tensor:
         """Continue the prompt; exactly as the full forward pass routes, with the cache where the preset allows it.
 
@@ -81,13 +82,17 @@ class TextGenerator:
             top_p: share of the probability to draw from.
             stop: strings that end the text.
             seed: of the drawing.
+            language: of the text, where it is known: the domain gate is then open throughout for one that was learnt,
+                and shut throughout for any other. None: the gate decides from the text.
 
         Returns:
             (T + new,) tokens of prompt and continuation.
 
         Raises:
-            ConfigError: the text would be longer than the model's positions.
+            ConfigError: the text would be longer than the model's positions, or a language is given for a model without
+                a domain gate.
         """
+        known = {} if language is None else {"open_share": self._open_share(language)}
         self._require_room(prompt.shape[1], max_new_tokens)
         draws = temperature >= COLDEST
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if draws else {}
@@ -99,9 +104,15 @@ class TextGenerator:
             streamer=_CallbackStreamer(self.tokenizer, on_text),
             max_new_tokens=max_new_tokens,
             pad_token_id=self._pad_token(),
-            **({"do_sample": False, "temperature": None, "top_p": None, "top_k": None} | sampling | stopping),
+            **({"do_sample": False, "temperature": None, "top_p": None, "top_k": None} | sampling | stopping | known),
         )
         return output[0]
+
+    def _open_share(self, language: str) -> float:
+        gate = getattr(self.model.config, "moe", {}).get("domain_gate")
+        if not gate:
+            raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")
+        return 1.0 if language in gate else 0.0
 
     def _pad_token(self) -> int | None:
         pad, end = self.tokenizer.pad_token_id, self.model.generation_config.eos_token_id

@@ -21,7 +21,8 @@ from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.documents import PADDING_POSITION, attention_arguments, takes_document_bounds
 from multipl_moe.model.domain_gate import DomainGate, gate_layer
 from multipl_moe.model.families import family_of
-from multipl_moe.model.hybrid import FLOAT32_BUFFERS, HybridMoe
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS, FLOAT32_MODULE
+from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.routing_pass import RoutingPass, carry_routing, waiting_pass
@@ -56,7 +57,7 @@ class MultiplMoePreTrainedModel(PreTrainedModel):
     config_class = MultiplMoeConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
-    _keep_in_fp32_modules_strict = set(FLOAT32_BUFFERS)
+    _keep_in_fp32_modules_strict = {*FLOAT32_BUFFERS, FLOAT32_MODULE}
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True

@@ -11,8 +11,9 @@ Shapes: B rows, N real tokens, V segments, H hidden, C kinds of text, Q directio
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.segments import SegmentPlan
 
 NUM_DIRECTIONS = 64
@@ -32,7 +33,7 @@ class PrefixState:
     partial: Tensor
 
 
-class DomainGate(nn.Module):
+class DomainGate(Float32Buffers):
     """A posterior for each segment, from the mean state of its document's tokens before it.
 
     States are the inputs of the feed-forward block of a layer before which nothing is trained (`gate_layer`), so they

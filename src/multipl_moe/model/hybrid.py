@@ -3,7 +3,6 @@
 Shape suffixes: B rows, T tokens a row, N real tokens, V segments, H hidden, E experts.
 """
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +13,7 @@ from transformers import initialization
 
 from multipl_moe.model.experts import ExpertPairs, ExpertPlaces, Experts, FrozenBlock, StackedExperts
 from multipl_moe.model.families import family_of
+from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.fusion import FusedWeights, fuse_weights
 from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.moe_config import MoeConfig
@@ -27,7 +27,6 @@ from multipl_moe.model.token_moe import TokenRouting, route_tokens
 
 _THRESHOLD_DECAY = 0.9
 _MOST_NOTES = 64  # of a step's batches; where no optimiser of torch's has the routers, they would pile up
-FLOAT32_BUFFERS = ("segment_threshold", "token_bias", "segment_mean")
 
 
 class RoutingObserver(Protocol):
@@ -39,7 +38,7 @@ class RoutingObserver(Protocol):
         """Take note of one forward pass of `layer`, when the pass of the whole model is over."""
 
 
-class HybridMoe(nn.Module):
+class HybridMoe(Float32Buffers):
     """Replaces the feed-forward block of a decoder layer (design 2).
 
     Buffers hold what routers choose by. `segment_threshold`, and with `token_bias_rate` `token_bias`, follow the text
@@ -175,16 +174,6 @@ class HybridMoe(nn.Module):
     def routers(self) -> list[nn.Module]:
         """The routers that this layer has."""
         return [getattr(self, name) for name in ("token_router", "segment_router") if hasattr(self, name)]
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "HybridMoe":
-        """As in torch, for `to`, `half` and the like; what routers choose by stays float32."""
-        before = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
-        super()._apply(fn, recurse)
-        for name, buffer in before.items():
-            moved = self._buffers[name]
-            if moved is not None and moved.dtype != buffer.dtype:
-                self._buffers[name] = buffer.to(moved.device)
-        return self
 
     # The parts of a forward pass
 
