@@ -1,0 +1,67 @@
+"""Texts in windows that a model reads at once: each token but the first is scored exactly once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+
+@dataclass(frozen=True)
+class Window:
+    """Tokens that go through the model at once.
+
+    Attributes:
+        text: place of the text that they are of.
+        tokens: ids.
+        first_scored: tokens from this one on count; at least 1, for the first has nothing before it.
+    """
+
+    text: int
+    tokens: list[int]
+    first_scored: int
+
+
+def windows_of(text: int, tokens: list[int], start: list[int], size: int) -> Iterator[Window]:
+    """Windows that score each token once, half a window at a time after the first; each begins as texts begin.
+
+    Args:
+        text: place of the text.
+        tokens: of the text, `start` included.
+        start: tokens that begin every text, see `start_tokens`; they are not scored.
+        size: most tokens of a window.
+    """
+    num_before = max(len(start), 1)
+    if len(tokens) <= num_before:
+        return
+    yield Window(text, tokens[:size], num_before)
+    stride = max(size // 2, 1)
+    scored = min(size, len(tokens))
+    while scored < len(tokens):
+        end = min(scored + stride, len(tokens))
+        begin = max(end - (size - len(start)), len(start))
+        yield Window(text, [*start, *tokens[begin:end]], len(start) + scored - begin)
+        scored = end
+
+
+def batches(windows: Sequence[Window], batch_tokens: int) -> Iterator[list[Window]]:
+    """Windows of like length together, at most `batch_tokens` with padding (a single longer one goes alone)."""
+    batch: list[Window] = []
+    for window in sorted(windows, key=lambda window: -len(window.tokens)):
+        if batch and len(batch[0].tokens) * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(window)
+    if batch:
+        yield batch
+
+
+def scored_logits(model: torch.nn.Module, batch: Sequence[Window]) -> list[Tensor]:
+    """For each window, padded on the right to one length, the (N, V) logits that foresee its N scored tokens."""
+    device = next(model.parameters()).device
+    texts = [torch.tensor(window.tokens, device=device) for window in batch]
+    mask = pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
+    input_ids = pad_sequence(texts, batch_first=True)
+    logits = model(input_ids=input_ids, attention_mask=None if mask.all() else mask, use_cache=False).logits
+    return [logits[row, window.first_scored - 1 : len(window.tokens) - 1] for row, window in enumerate(batch)]
