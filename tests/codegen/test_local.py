@@ -51,6 +51,23 @@ def test_greedy_completions_are_the_likeliest_ones_of_each_prompt_alone(tokenize
     assert [made[p.key, 0].text for p in posed] == [alone(model, tokenizer, p, 20) for p in posed]
 
 
+@pytest.mark.parametrize(("preset", "family"), MODELS[:4])
+def test_likeliest_tokens_are_those_of_each_prompt_alone_with_the_one_that_ends_the_text(tokenizer, preset, family):
+    prompts = [tokenizer(p.prompt)["input_ids"] for p in problems()]
+    free = completer_of(tokenizer, preset, family).likeliest_tokens(prompts, 20)
+    end = free[0][5]
+    marked = copy.deepcopy(tokenizer)
+    marked.add_special_tokens({"extra_special_tokens": [tokenizer.convert_ids_to_tokens(end)]})
+    model = tiny_model(preset, family)
+    ended = LocalCompleter("tiny", model, marked).likeliest_tokens(prompts, 20)
+    for prompt, whole, cut in zip(prompts, free, ended, strict=True):
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt + whole]), use_cache=False).logits[0, len(prompt) - 1 : -1]
+        assert whole == logits.argmax(dim=-1).tolist()[: len(whole)]
+        assert cut == (whole[: whole.index(end) + 1] if end in whole else whole)
+    assert completer_of(tokenizer, max_position_embeddings=8).likeliest_tokens([[5] * 8, [5] * 6], 20)[0] == []
+
+
 @pytest.mark.parametrize("values", [{}, {"temperature": 0.8, "top_p": 0.9, "num_samples": 2}])
 @pytest.mark.parametrize("model", [("causal", "llama"), ("paper", "llama")])
 def test_completions_do_not_depend_on_the_batch(tokenizer, tmp_path, model, values):

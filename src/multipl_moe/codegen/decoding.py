@@ -34,6 +34,7 @@ class Row:
         self.prompt, self.max_new_tokens = prompt, max_new_tokens
         self.new: list[int] = []
         self.finish: Finish | None = None
+        self.ended_by: list[int] = []  # the token of `ends`, where one ended it
         self._stops = tuple(stop for stop in stops if stop)
         # A token is at least a byte. A stop that is complete and one that began before it fit into twice the longest.
         self._tail = 2 * max((len(stop.encode()) for stop in self._stops), default=0)
@@ -57,7 +58,7 @@ class Row:
         if self.finish is not None:
             return
         if token in self._ends:
-            self.finish = Finish.end
+            self.finish, self.ended_by = Finish.end, [token]
             return
         self.new.append(token)
         if self._stops and self._settled(self._tail_text()) and self._settled(self._text()):

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -73,11 +74,27 @@ class LocalCompleter:
             ConfigError: a prompt has no tokens.
         """
         rows = [self._row(request, settings) for request in batch]
-        growing = [row for row in rows if row is not None]
-        for group in [growing] if self._is_causal else [[row] for row in growing]:
+        self._grow([row for row in rows if row is not None], settings)
+        return [Completion("", Finish.length) if row is None else row.completion() for row in rows]
+
+    def likeliest_tokens(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
+        """The tokens that follow each prompt (one token or more), greedily, with the one that ends the text, if any.
+
+        None follow a prompt that fills the model's positions.
+        """
+        settings = CodegenSection()
+        rooms = [self._room(prompt, max_new_tokens) for prompt in prompts]
+        rows = [
+            Row(prompt, (), room, 0, self.tokenizer, self._ends) if room > 0 else None
+            for prompt, room in zip(prompts, rooms, strict=True)
+        ]
+        self._grow([row for row in rows if row is not None], settings)
+        return [[] if row is None else row.new + row.ended_by for row in rows]
+
+    def _grow(self, rows: list[Row], settings: CodegenSection) -> None:
+        for group in [rows] if self._is_causal else [[row] for row in rows]:
             if group:
                 self._generate(group, settings)
-        return [Completion("", Finish.length) if row is None else row.completion() for row in rows]
 
     def _row(self, request: Request, settings: CodegenSection) -> Row | None:
         """The row of a request, or None where its prompt leaves no room."""
@@ -85,12 +102,14 @@ class LocalCompleter:
         prompt = self.tokenizer(problem.prompt, verbose=False)["input_ids"]
         if not prompt:
             raise ConfigError(f"problems: the prompt of {problem.key} is empty; give some text to continue")
-        room = settings.max_new_tokens
-        if self._max_positions is not None:
-            room = min(room, self._max_positions - len(prompt))
+        room = self._room(prompt, settings.max_new_tokens)
         if room < 1:
             return None
         return Row(prompt, problem.stop, room, request.seed, self.tokenizer, self._ends)
+
+    def _room(self, prompt: list[int], max_new_tokens: int) -> int:
+        """Tokens that may follow a prompt; 0 or fewer where it fills the model's positions."""
+        return max_new_tokens if self._max_positions is None else min(max_new_tokens, self._max_positions - len(prompt))
 
     @torch.inference_mode()
     def _generate(self, rows: list[Row], settings: CodegenSection) -> None:
