@@ -54,6 +54,15 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _answers_apart(tmp_path_factory: pytest.TempPathFactory):
+    """Answers of tiny bases do not lie in the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("multipl_moe.eval.movement.answers.cache_folder", lambda: folder)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)

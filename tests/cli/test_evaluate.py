@@ -95,6 +95,18 @@ def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tm
     assert {name: values["role"] for name, values in languages.items()} == {"rust": "learn", "python": "keep"}
 
 
+def test_how_far_a_model_moved_is_a_table_and_a_sentence(run, base, hybrid, corpus, tmp_path):
+    given = ["--model", hybrid, "--against", base, "--corpus", corpus, *TWO, "--set", "eval.moved_share=0.02"]
+    outcome = run("eval", "out", "--metric", "moved", *given)
+    assert outcome.code == 0, outcome.err
+    assert "kind of text" in outcome.out
+    assert "moved by 0.000 nats a token on the base's own answers" in outcome.out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"metrics.json", "recipe.yaml", "environment.json"}
+    moved = json.loads((tmp_path / "out" / "metrics.json").read_text())["moved"]
+    assert set(moved) >= {"answers", "kept"}
+    assert set(moved["answers"]) == {*("nats_per_token", "interval", "changed", "tokens", "texts", "sha256", "parts")}
+
+
 def test_a_model_that_is_none_is_told(refused, bubblewrap):
     assert "nothing is neither a folder nor" in refused("eval", "out", "--model", "nothing", "--languages", "python")
 

@@ -59,8 +59,11 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"{{hybrid}} {{corpus}} begun --resume {_TWO}": "begun holds a run of another recipe",
     },
     "eval out": {
-        "--metric rouge": "--metric: 'rouge' is not known; use pass or bpb",
+        "--metric rouge": "--metric: 'rouge' is not known; use pass, bpb or moved",
         "--metric bpb": ("--model: needed for bpb", "--corpus: needed for bpb"),
+        "--metric moved": ("--model: needed for moved", "--corpus: needed for moved", "--against: needed for moved"),
+        "--metric moved --model m --against b --corpus c --endpoint http://127.0.0.1:9/v1": "only for --metric pass",
+        "--metric moved --model m --against b --corpus c --set eval.moved_share=0": "eval.moved_share: 0 leaves",
         "--metric bpb --model m --corpus c --reference": "only for --metric pass",
         "--metric bpb --model m --corpus none": "corpus: none is not a folder",
         "": "give one of --model, --endpoint, --completions, --reference; what is to be evaluated?",
@@ -82,6 +85,12 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"--model {{hybrid}} --corpus empty {_TWO}": "empty",
         "--model {hybrid} --corpus {corpus} --learn go --keep python": "go",
         f"--model {{hybrid}} --corpus {{corpus}} --against nonsense {_TWO}": "nonsense is neither",
+    },
+    "eval out --metric moved": {
+        "--model none --corpus {corpus} --against {base}": "none is neither",
+        f"--model {{hybrid}} --corpus {{corpus}} --against nonsense {_TWO}": "nonsense is neither",
+        f"--model {{hybrid}} --corpus {{corpus}} --against empty {_TWO}": "empty has no config.json",
+        "--model {hybrid} --corpus {corpus} --against {base} --learn rust --keep java": "java",
     },
     "export": {
         "{hybrid} out --dtype int8": "--dtype: 'int8' is not one of float32, bfloat16, float16",

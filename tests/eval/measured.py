@@ -88,6 +88,21 @@ def metrics(recipe, before, after, training) -> dict[str, Any]:
 
 
 @pytest.fixture
+def moved() -> dict[str, Any]:
+    """How far a model moved, where nothing is to be kept."""
+
+    def row(nats: float, tokens: int) -> dict[str, Any]:
+        interval = [0.8 * nats, 1.2 * nats]
+        return {"nats_per_token": nats, "interval": interval, "changed": nats / 5, "tokens": tokens, "texts": 3}
+
+    kinds = {"answers": row(0.0312, 567), "other": row(0.5, 12_345)}
+    return {kind: values | {"parts": {"a": values}} for kind, values in kinds.items()} | {
+        "compute_dtype": "float32",
+        "sentence": "moved by 0.031 nats a token on the base's own answers",
+    }
+
+
+@pytest.fixture
 def records() -> list[dict[str, Any]]:
     """Lines of metrics.jsonl."""
     return [

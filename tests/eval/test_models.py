@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from multipl_moe.errors import BaseModelError
-from multipl_moe.eval.models import evaluate_models
+from multipl_moe.eval.models import evaluate_models, evaluate_movement
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe
 
@@ -62,6 +62,13 @@ def test_float16_models_are_scored_on_a_cpu(world: World, tmp_path: Path):
     upcycle(recipe, tmp_path / "half")
     half = evaluate_models(world.recipe, tmp_path / "half", world.corpus, against=str(world.base))
     assert all(abs(row["change"]) < 1e-2 for row in half["languages"].values())
+
+
+def test_movement_is_told_with_what_it_is_of(world: World):
+    result = evaluate_movement(world.recipe, world.hybrid, world.corpus, str(world.base))
+    assert set(result) == {"moved", "model", "against", "seed", "recipe", "environment"}
+    assert abs(result["moved"]["answers"]["nats_per_token"]) < 1e-6
+    assert (result["model"], result["against"]) == (str(world.hybrid), str(world.base))
 
 
 def test_folder_without_a_model_is_refused(world: World, tmp_path: Path):

@@ -4,7 +4,7 @@ import pytest
 from rich.text import Text
 
 from multipl_moe.eval.score_changes import describe_scores
-from multipl_moe.report.tables import audit_table, result_table, routing_table, scores_table
+from multipl_moe.report.tables import audit_table, movement_table, result_table, routing_table, scores_table
 from multipl_moe.train.freezing import TrainableParameters
 from tests.report.test_grid import row
 
@@ -43,6 +43,12 @@ def test_routing_shows_every_language_and_leaves_what_is_absent_empty(metrics):
     assert len(grid.rows) == 4
     assert row(grid, "Rust") == ["Rust", "to learn", "", "", "1.00", "0.55"]
     assert row(grid, "Python") == ["Python", "to keep", "45.0%", "70.0%", "1.00", "0.55"]
+
+
+def test_movement_has_a_row_for_each_kind_of_text(moved):
+    grid = movement_table(moved)
+    assert [row[0] for row in grid.rows if row] == ["the base's own answers", "other kinds of text"]
+    assert row(grid, "other kinds of text") == ["other kinds of text", "12,345", "0.500", "0.400 to 0.600", "10.0%"]
 
 
 def test_audit_adds_up():

@@ -93,6 +93,7 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
             "tokens_per_file": 96,
             "window_tokens": 64,
             "batch_tokens": 256,
+            "moved_share": 0.05,
             "bootstrap_samples": 200,
         },
     }

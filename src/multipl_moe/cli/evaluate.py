@@ -29,14 +29,21 @@ if TYPE_CHECKING:
 
 _Output = Annotated[Path, typer.Argument(help="Evaluation folder to create.")]
 _Model = Annotated[str | None, typer.Option(help="Model to evaluate: folder, hub id, GGUF file or smollm2-135m.")]
-_Metric = Annotated[str, typer.Option(help="Metric: pass (programs that pass their tests), or bpb (bits per byte).")]
+_Metric = Annotated[
+    str,
+    typer.Option(
+        help="Metric: pass (programs that pass their tests), bpb (bits per byte), or moved (how far the model's "
+        "predictions lie from its base's)."
+    ),
+]
 _Against = Annotated[
     str | None,
     typer.Option(
-        help="Model before, to compare with: the folder of its earlier evaluation (pass), or the model itself (bpb)."
+        help="Model before, to compare with: the folder of its earlier evaluation (pass), or the model itself "
+        "(bpb, moved)."
     ),
 ]
-_Corpus = Annotated[Path | None, typer.Option(help="Corpus folder whose held-out files are scored (bpb only).")]
+_Corpus = Annotated[Path | None, typer.Option(help="Corpus folder whose held-out files are read (bpb and moved only).")]
 _Benchmark = Annotated[
     list[str] | None,
     typer.Option(
@@ -106,7 +113,7 @@ def evaluate(
     keep: Keep = None,
     seed: Seed = None,
 ) -> None:
-    """Evaluate a model by language: programs that pass their tests, or bits per byte on held-out files.
+    """Evaluate a model: programs that pass their tests, bits per byte on held-out files, or how far it moved.
 
     Programs are run in a sandbox (bubblewrap), after each toolchain has been tried; read what was written and what
     became of it in OUTPUT/problems.html.
@@ -119,14 +126,14 @@ def evaluate(
     flags |= {"codegen.num_samples": num_samples, "codegen.temperature": temperature}
     chosen = recipe_from_flags(recipe, settings, flags | {"codegen.max_new_tokens": max_new_tokens})
     sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
-    if metric == "bpb":
-        _bits_per_byte(chosen, sources, corpus, output, against)
+    if metric in ("bpb", "moved"):
+        _predictions(metric, chosen, sources, corpus, output, against)
     elif metric == "pass":
         _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
         require_run_to_enter(output, resume, "metrics.json", chosen.same_verdict)
         _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
     else:
-        raise ConfigError(f"--metric: {metric!r} is not known; use pass or bpb")
+        raise ConfigError(f"--metric: {metric!r} is not known; use pass, bpb or moved")
 
 
 def _numbers(flag: str, text: str | None) -> list[int] | None:
@@ -136,20 +143,29 @@ def _numbers(flag: str, text: str | None) -> list[int] | None:
     return None if names is None else [int(name) for name in names]
 
 
-def _bits_per_byte(
-    recipe: "Recipe", sources: Mapping[str, Any], corpus: Path | None, output: Path, against: str | None
+def _predictions(
+    metric: str,
+    recipe: "Recipe",
+    sources: Mapping[str, Any],
+    corpus: Path | None,
+    output: Path,
+    against: str | None,
 ) -> None:
+    """Bits per byte, or how far a model moved."""
     model, *others = sources.values()
+    is_moved = metric == "moved"
     refuse_where(
-        (not model, "--model: needed for bpb, which reads the model's probabilities"),
-        (corpus is None, "--corpus: needed for bpb, a folder that `multipl-moe corpus` wrote"),
+        (not model, f"--model: needed for {metric}, which reads the model's probabilities"),
+        (corpus is None, f"--corpus: needed for {metric}, a folder that `multipl-moe corpus` wrote"),
+        (is_moved and against is None, "--against: needed for moved, the base that the model moved from"),
         (any(others), "--endpoint, --completions, --reference: only for --metric pass; leave them out"),
+        (is_moved and recipe.eval.moved_share == 0, "eval.moved_share: 0 leaves no text to read; raise it"),
     )
     assert corpus is not None
 
     from multipl_moe.checkpoints.base import resolve_base
-    from multipl_moe.eval.models import evaluate_models
-    from multipl_moe.report.tables import result_table, scores_table
+    from multipl_moe.eval.models import evaluate_models, evaluate_movement
+    from multipl_moe.report.tables import movement_table, result_table, scores_table
     from multipl_moe.runs.folder import record_run, write_json
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.system.staging import refuse_existing, staged_folder
@@ -159,11 +175,18 @@ def _bits_per_byte(
     keep_freed_memory()
     folder = resolve_base(str(model))
     with console.status("scoring"):
-        metrics = evaluate_models(recipe, folder, corpus, against)
+        if is_moved:
+            metrics = evaluate_movement(recipe, folder, corpus, str(against))
+        else:
+            metrics = evaluate_models(recipe, folder, corpus, against)
     with staged_folder(output) as staging:
         record_run(staging, recipe)
         write_json(staging / "metrics.json", metrics)
-    console.print(result_table(metrics) if against is not None else scores_table(metrics))
+    if is_moved:
+        console.print(movement_table(metrics["moved"]))
+        console.print(metrics["moved"]["sentence"], highlight=False)
+    else:
+        console.print(scores_table(metrics) if against is None else result_table(metrics))
 
 
 def _check_programs(
@@ -180,7 +203,7 @@ def _check_programs(
     found = f"not {' and '.join(given)}" if given else "what is to be evaluated?"
     refuse_where(
         (len(given) != 1, f"give one of {', '.join(sources)}; {found}"),
-        (corpus is not None, "--corpus: only for --metric bpb; leave it out"),
+        (corpus is not None, "--corpus: only for --metric bpb and moved; leave it out"),
         (bool(sources["--endpoint"]) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
         (
             chat and not (sources["--endpoint"] or sources["--completions"]),

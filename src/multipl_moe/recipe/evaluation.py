@@ -8,7 +8,7 @@ from multipl_moe.recipe.section import Section
 
 
 class EvalSection(Section):
-    """Measurement of bits per byte on held-out files."""
+    """Measurement on held-out files: bits per byte, and how far a model moved from its base."""
 
     files_per_language: int = Field(
         default=40, ge=2, description="Maximum number of held-out files to score per language."
@@ -22,6 +22,12 @@ class EvalSection(Section):
         description="Maximum context length in scoring, in tokens; longer files are read in overlapping windows.",
     )
     batch_tokens: int = Field(default=4096, ge=2, description="Maximum number of tokens per forward pass in scoring.")
+    moved_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the texts on which is measured how far a model moved from its base; 0 leaves it out.",
+    )
     bootstrap_samples: int = Field(
         default=2000, ge=100, description="Number of bootstrap resamples behind a confidence interval."
     )

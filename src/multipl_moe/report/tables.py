@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
+from multipl_moe.eval.movement.panel import MOVEMENT_COLUMNS, movement_rows
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.grid import Grid
 from multipl_moe.train.freezing import TrainableParameters
@@ -24,6 +25,11 @@ def result_table(metrics: dict[str, Any]) -> Grid:
             cells = _change_cells(metrics["means"][role])
             rows += [[Text("mean of code", "bold"), title, "", "", *cells], None]
     return Grid(_BITS_PER_BYTE, ["language", "role", "before", "after", "change", "95% interval"], rows, num_labels=2)
+
+
+def movement_table(moved: dict[str, Any]) -> Grid:
+    """How far a model moved from its base on each kind of text."""
+    return Grid("Moved from the base (0: it predicts the same)", MOVEMENT_COLUMNS, movement_rows(moved))
 
 
 def scores_table(metrics: dict[str, Any]) -> Grid:

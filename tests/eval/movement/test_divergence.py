@@ -1,0 +1,101 @@
+"""Movement against a slow loop over single tokens, without batches, padding or chunks."""
+
+import copy
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from multipl_moe.eval.movement import divergence
+from multipl_moe.eval.movement.divergence import CountedText, TextMovement, measure_movement, summarise_movement
+from tests.conftest import VOCABULARY, random_tokens, randomise, tiny_base_config, tiny_hybrid
+
+
+@pytest.fixture(scope="module")
+def base() -> Any:
+    model = AutoModelForCausalLM.from_config(tiny_base_config())
+    randomise(model)
+    return model.eval()
+
+
+@pytest.fixture(scope="module", params=["dense", "hybrid", "more rows"])
+def model(request: pytest.FixtureRequest, base) -> Any:
+    if request.param == "hybrid":
+        return tiny_hybrid()
+    moved = copy.deepcopy(base)
+    for parameter in moved.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    if request.param == "more rows":
+        moved.resize_token_embeddings(VOCABULARY + 6)
+    return moved
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[CountedText]:
+    """Of odd lengths; a part of some stands before what counts, and some have nothing that counts."""
+    sizes = [(33, 0), (2, 0), (97, 1), (1, 0), (20, 13), (5, 5), (0, 0), (65, 64), (12, 1)]
+    return [
+        CountedText(random_tokens(1, length, seed)[0].tolist(), before) for seed, (length, before) in enumerate(sizes)
+    ]
+
+
+@torch.no_grad()
+def _probabilities(model: Any, context: list[int]) -> Tensor:
+    """(V,) of the next token, among those of the base, in float64."""
+    logits = model(input_ids=torch.tensor([context]), use_cache=False).logits[0, -1]
+    return torch.softmax(logits[:VOCABULARY].double(), dim=0)
+
+
+def _slow(base: Any, model: Any, text: CountedText, window: int | None) -> TextMovement:
+    """One forward pass for each token that counts; windows overlap by half, after what stands before the text."""
+    nats, changed, count = 0.0, 0, 0
+    window = window or len(text.tokens)
+    for place in range(max(text.num_before, 1), len(text.tokens)):
+        context = text.tokens[:place]
+        if place >= window:
+            half = window // 2
+            end = min(window + ((place - window) // half + 1) * half, len(text.tokens))
+            begin = max(end - window + text.num_before, text.num_before)
+            context = text.tokens[: text.num_before] + text.tokens[begin:place]
+        p, q = _probabilities(base, context), _probabilities(model, context)
+        nats += sum(a * (a / b).log() for a, b in zip(p, q, strict=True)).item()
+        changed += int(p.argmax() != q.argmax())
+        count += 1
+    return TextMovement(nats, changed, count)
+
+
+@pytest.mark.parametrize(("batch_tokens", "window"), [(1, None), (100, None), (1000, None), (64, 32), (1000, 9)])
+def test_movement_equals_a_slow_loop_over_tokens(base, model, texts, monkeypatch, batch_tokens, window):
+    monkeypatch.setattr(divergence, "_CHUNK_TOKENS", 7)
+    if window is not None:
+        texts = [text for text in texts if text.num_before < window / 2]
+    found = measure_movement(base, model, texts, batch_tokens=batch_tokens, window_tokens=window)
+    for text, movement in zip(texts, found, strict=True):
+        expected = _slow(base, model, text, window)
+        assert movement.nats == pytest.approx(expected.nats, rel=1e-4, abs=1e-5)
+        assert (movement.num_changed, movement.num_tokens) == (expected.num_changed, expected.num_tokens)
+        assert movement.num_tokens == text.num_counted
+    assert sum(movement.num_changed for movement in found) > 10
+
+
+def test_a_model_that_is_its_base_has_not_moved_at_all(base, texts):
+    found = measure_movement(base, copy.deepcopy(base), texts, batch_tokens=100)
+    assert {(movement.nats, movement.num_changed) for movement in found} == {(0.0, 0)}
+
+
+def test_the_summary_weighs_tokens_alike_and_its_interval_is_that_of_resampled_texts():
+    texts = [TextMovement(3.0, 2, 10), TextMovement(1.0, 0, 90), TextMovement(0.0, 1, 1)]
+    summary = summarise_movement(texts, samples=20_000, seed=1)
+    assert (summary["nats_per_token"], summary["changed"]) == (4 / 101, 3 / 101)
+    assert (summary["tokens"], summary["texts"]) == (101, 3)
+    draws = sorted(
+        sum(text.nats for text in drawn) / sum(text.num_tokens for text in drawn)
+        for drawn in itertools.product(texts, repeat=3)
+    )
+    low, high = summary["interval"]
+    assert low == draws[0]  # the third alone, once in 27 draws
+    assert high == draws[-1]
+    assert summary == summarise_movement(texts, samples=20_000, seed=1)

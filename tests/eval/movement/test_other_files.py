@@ -1,0 +1,70 @@
+"""Files of installed distributions: which are taken, in which order, and what is passed over."""
+
+from importlib.metadata import Distribution
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.eval.movement.other_files import other_files
+
+LONG = "some text, " * 30
+
+
+def _install(site: Path, name: str, files: dict[str, str | bytes]) -> Distribution:
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    for path, content in files.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_bytes(content if isinstance(content, bytes) else content.encode())
+    (info / "RECORD").write_text("".join(f"{path},,\n" for path in files))
+    return Distribution.at(info)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return tmp_path / "site"
+
+
+def _paths(found: dict) -> dict[str, list[str]]:
+    return {kind: [file.path for file in files] for kind, files in found.items()}
+
+
+def test_at_most_eight_a_kind_and_two_of_one_distribution_in_alphabetical_order(site):
+    installed = [
+        _install(site, name, {f"{name}/{file}.json": f"{name} {file} {LONG}" for file in ("c", "a", "b")})
+        for name in ("zeta", "beta", "alpha", "gamma", "delta")
+    ]
+    found = other_files([], installed)
+    names = ["alpha", "beta", "delta", "gamma"]
+    assert _paths(found) == {"JSON": [f"{name}/{name}/{file}.json" for name in names for file in "ab"]}
+    assert found["JSON"][0].text == f"alpha a {LONG}"
+    assert other_files([], reversed(installed)) == found
+
+
+def test_kinds_of_fewer_than_three_files_and_languages_of_the_recipe_are_left_out(site):
+    installed = [
+        _install(site, name, {f"{name}/a.css": LONG, f"{name}/a.md": LONG, f"{name}/{ending}": LONG})
+        for name, ending in (("a", "a.yml"), ("b", "a.yaml"), ("c", "b.toml"))
+    ]
+    assert set(other_files([], installed)) == {"CSS", "Markdown"}
+    assert set(other_files([".md", ".rst"], installed)) == {"CSS"}
+
+
+def test_what_is_short_binary_missing_or_metadata_is_passed_over_and_long_files_are_cut(site):
+    info = {"a-1.0.dist-info/licence.html": LONG}
+    installed = [
+        _install(site, "a", info | {"a/1.html": "short", "a/2.html": b"\xff" * 999, "a/3.html": "é" * 9000}),
+        _install(site, "b", {"b/1.html": LONG, "b/2.html": LONG, "b/3.html": LONG}),
+    ]
+    (site / "b" / "1.html").unlink()
+    found = other_files([], installed)
+    assert _paths(found) == {"HTML": ["a/a/3.html", "b/b/2.html", "b/b/3.html"]}
+    assert found["HTML"][0].text == "é" * 4096
+
+
+def test_what_is_installed_here_has_kinds_enough():
+    found = other_files([".py"])
+    assert len(found) >= 4
+    assert all(3 <= len(files) <= 8 for files in found.values())
+    assert found == other_files([".py"])
