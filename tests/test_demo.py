@@ -118,12 +118,15 @@ def test_metrics_are_valid_and_are_what_was_returned(finished, world: World):
         assert low <= row["change"] <= high
         assert row["bpb_after"] / row["bpb_before"] - 1 == pytest.approx(row["change"])
     assert read["means"]["learn"]["change"] < 0
+    assert set(read["moved"]) >= {"answers", "kept"}
+    assert read["moved"]["answers"]["nats_per_token"] > 0
 
 
 def test_demo_tells_each_step_what_trains_and_the_result(finished):
     folder, _, told = finished
     titles = [title for title in _STEPS.values() if title]
     facts = ["What trains", "largest difference of a logit", "no frozen parameter changed", "routers: token loads"]
+    facts.append("moved by ")
     shown = ["Bits per byte on held-out files", f"report: {folder / 'report.html'}", f"model: {folder / 'model'}"]
     assert [part for part in (*titles, "speed of training", *facts, *shown) if part not in told] == []
 

@@ -64,4 +64,5 @@ def test_fewer_minutes_and_slow_processors_mean_less_scoring_calibration_and_jud
     slow = demo_recipe(15)
     assert 0 < slow["train.calibration_tokens"] < DEMO_RECIPE["train.calibration_tokens"] / 2
     assert 4 <= slow["eval.files_per_language"] < DEMO_RECIPE["eval.files_per_language"] / 2
+    assert 0 < slow["eval.moved_share"] < DEMO_RECIPE["eval.moved_share"] / 2
     assert 2 <= slow["programs.problems_per_language"] < DEMO_RECIPE["programs.problems_per_language"] / 2

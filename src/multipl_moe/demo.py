@@ -21,6 +21,7 @@ from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
+from multipl_moe.eval.movement.panel import movement_of
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.run_metrics import run_metrics
 from multipl_moe.judge.preflight import LanguageCheck
@@ -61,15 +62,16 @@ DEMO_RECIPE: dict[str, Any] = {
     "eval.files_per_language": 24,
     "eval.tokens_per_file": 256,
     "eval.window_tokens": 256,
+    "eval.moved_share": 0.1,
 }
 _FULL_MINUTES = 15
 # What a processor without bfloat16 instructions computes in the same time, measured on 2 cores with AVX2 alone.
 _FLOAT32_SHARE = 0.35
 _SPEED_MARGIN = 0.98
-# Scoring, calibration, expert use and router health after training, in multiples of the time that scoring the base
-# took.
-_AFTER_TRAINING = 8.5
-_SECONDS_AFTER_TRAINING = 20
+# Scoring, calibration, expert use, router health and movement from the base after training, in multiples of the time
+# that scoring the base took.
+_AFTER_TRAINING = 9.1
+_SECONDS_AFTER_TRAINING = 25
 # The hybrid's programs, in multiples of the time that the base's took.
 _PROGRAMS_AFTER_TRAINING = 1.6
 
@@ -80,6 +82,7 @@ def demo_recipe(minutes: float) -> dict[str, Any]:
     scaled = {
         "train.calibration_tokens": round(share * DEMO_RECIPE["train.calibration_tokens"]),
         "eval.files_per_language": max(round(share * DEMO_RECIPE["eval.files_per_language"]), 4),
+        "eval.moved_share": max(round(share * DEMO_RECIPE["eval.moved_share"], 3), 0.01),
         "programs.problems_per_language": max(round(share * DEMO_RECIPE["programs.problems_per_language"]), 2),
     }
     return DEMO_RECIPE | scaled
@@ -239,8 +242,10 @@ class Demo:
         scores = score_languages(model, tokenizer, corpus, self.recipe, self._tell)
         health = router_health(model, tokenizer, corpus, self.recipe)
         write_json(self.output / "router_health.json", health.to_json())
-        parameters = count_parameters(model.config).to_json()
-        write_json(self.output / "scores_after.json", scores.to_json() | {"parameters": parameters})
+        values = scores.to_json() | {"parameters": count_parameters(model.config).to_json()}
+        if self.recipe.eval.moved_share:
+            values["moved"] = movement_of(self.recipe, self.recipe.base, model, tokenizer, corpus)
+        write_json(self.output / "scores_after.json", values)
 
     def _report(self) -> dict[str, Any]:
         before, after = self._read("scores_before.json"), self._read("scores_after.json")
@@ -255,6 +260,8 @@ class Demo:
             environment=self._read("environment.json"),
         )
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
+        if "moved" in after:
+            metrics["moved"] = after["moved"]
         if (programs := self.output / "programs_after" / "metrics.json").is_file():
             metrics["programs"] = read_json(programs)
         write_report(self.output, metrics, records, held_out, self.recipe.to_yaml(), self.output / "model")
@@ -263,6 +270,8 @@ class Demo:
 
     def _show(self, metrics: dict[str, Any]) -> dict[str, Any]:
         self.console.print(result_table(metrics))
+        if "moved" in metrics:
+            self.console.print(metrics["moved"]["sentence"], highlight=False)
         if "programs" in metrics:
             self.console.print(comparison_table(metrics["programs"]["comparison"]))
             self.console.print(SMALL_MODEL_NOTE, highlight=False)

@@ -66,6 +66,8 @@ def test_rows_tell_tokens_parameters_and_changes(result):
         assert run["tokens"] == (512 if run["is_long"] else 256) + (256 if run["is_reviewed"] else 0)
         assert set(run["means"]) == {"learn", "keep"}
         assert run["compute_dtype"] in ("float32", "bfloat16")
+        assert run["moved"]["answers"]["nats_per_token"] > 0
+        assert "parts" not in run["moved"]["answers"]
         counts = run["parameters"]
         assert 0 < counts["trained"] < counts["active"] <= counts["total"]
     dense, hybrid = (result["runs"][f"{name}-seed3"] for name in ("dense-ffn-0k-lr0.001", "causal-0k-lr0.01"))

@@ -15,6 +15,9 @@ from multipl_moe.export.model_card import CARD_FILE, CardSubject, write_card
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.runs.provenance import Provenance, run_folder, run_recipe_file, stage1_record
 from tests.conftest import tiny_base_config, tiny_moe
+from tests.eval.measured import moved
+
+__all__ = ["moved"]
 
 UPCYCLE = {
     "base": "smollm2-135m",
@@ -246,6 +249,15 @@ def test_a_merged_model_tells_what_merging_cost(run, tmp_path):
     assert not re.search("trust_remote_code|LICENSE-multipl-moe", found.text)
     assert "merge" in found.data.get("tags")
     assert "mixture-of-experts" not in found.data.get("tags")
+
+
+@pytest.mark.parametrize(("cost", "who"), [(None, "It"), (COST, "The hybrid, before merging,")])
+def test_how_far_the_model_moved_is_told_where_it_was_measured(run, tmp_path, moved, cost, who):
+    assert "nats" not in card(Provenance.of(run), tmp_path, merge_cost=cost).text
+    write(tmp_path / "metrics.json", METRICS | {"moved": moved})
+    text = card(Provenance.of(run), tmp_path, merge_cost=cost).text
+    assert f"### How far it moved from the base\n\n{who} moved by 0.031 nats a token on the base's own answers:" in text
+    assert row(text, "the base's own answers") == "| the base's own answers | 567 | 0.031 | 0.025 to 0.037 | 0.6% |"
 
 
 def test_a_dense_model_claims_no_experts(tmp_path):

@@ -68,10 +68,20 @@ def _page(result: dict[str, Any], tmp_path) -> str:
 
 def test_page_has_every_number_of_a_long_run(result, tmp_path):
     page = _page(result, tmp_path)
-    cells = "0.001 | 0 | -12.0 [-13.0, -11.0] | -3.0 [-4.0, -2.0] | 262.0M | 187.6M | 127.4M | 1,234"
+    cells = "0.001 | 0 | -12.0 [-13.0, -11.0] | -3.0 [-4.0, -2.0] |  | 262.0M | 187.6M | 127.4M | 1,234"
     assert f"| hybrid | {cells} |" in page
     assert "| hybrid | 250,000 | 0.001 | 0 | -12.0 | -3.0 |" in page
     assert "| base, bits per byte |  |  |  | 1.250 | 1.250 |" in page
+
+
+def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured(result, tmp_path, moved):
+    result["runs"]["a"]["moved"] = moved
+    lines = _page(result, tmp_path).splitlines()
+    (header,) = {line for line in lines if line.startswith("| method | rate | seed | learn |")}
+    place = header.split(" | ").index("moved")
+    starts = ("| hybrid | 0.001", "| dense, all weights | 0.001")
+    runs = [line.split(" | ") for line in lines if line.startswith(starts)]
+    assert [cells[place] for cells in runs] == ["0.031 [0.025, 0.037]", "", ""]
 
 
 def test_readers_are_told_in_which_dtypes_the_runs_computed(result, tmp_path):

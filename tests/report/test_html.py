@@ -46,6 +46,13 @@ def test_the_programs_of_two_models_have_a_table_with_colours(tmp_path: Path, me
     assert "tests that prove nothing, scored all the same: starter/rust/7" in page
 
 
+def test_how_far_the_model_moved_is_told_where_it_was_measured(tmp_path: Path, metrics, records, moved, page):
+    assert "moved by" not in page
+    page = _write(tmp_path, metrics | {"moved": moved}, records)
+    assert "The model moved by 0.031 nats a token on the base&#39;s own answers." in page
+    assert "<td>0.025 to 0.037</td><td>0.6%</td>" in page
+
+
 def test_unhealthy_routers_are_called_so(tmp_path: Path, metrics, records):
     metrics["router_health"] |= {"is_healthy": False, "dead_experts": 3}
     page = _write(tmp_path, metrics, records)

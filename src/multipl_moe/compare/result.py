@@ -6,6 +6,7 @@ from typing import Any
 
 from multipl_moe.compare.run import METRICS_FILE, both_stages, count_solved, read_base_scores, read_scores
 from multipl_moe.compare.schema import Claim, Comparison, common_recipe
+from multipl_moe.eval.movement.panel import KINDS
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.runs.folder import read_json
 
@@ -62,7 +63,11 @@ def undominated(runs: Mapping[str, dict[str, Any]], *, is_long: bool) -> list[st
 
 
 def _row(metrics: dict[str, Any], *, is_reviewed: bool) -> dict[str, Any]:
-    return {key: metrics[key] for key in _OF_A_RUN} | {"is_reviewed": is_reviewed}
+    row = {key: metrics[key] for key in _OF_A_RUN} | {"is_reviewed": is_reviewed}
+    if "moved" in metrics:  # runs of earlier versions have none
+        kinds = {kind: values for kind, values in metrics["moved"].items() if kind in KINDS}
+        row["moved"] = {kind: {k: v for k, v in values.items() if k != "parts"} for kind, values in kinds.items()}
+    return row
 
 
 def _answer(

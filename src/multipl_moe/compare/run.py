@@ -17,6 +17,7 @@ from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import RESULTS_FILE
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
+from multipl_moe.eval.movement.panel import movement_of
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
@@ -133,15 +134,19 @@ class RunFolder:
         if not (folder / SCORES_FILE).is_file():
             model, tokenizer = load_model(folder / "model"), AutoTokenizer.from_pretrained(folder / "model")
             scores = score_languages(model, tokenizer, self.corpus, recipe)
-            write_scores(folder, scores, parameters=_parameters(model))
+            is_asked = recipe.eval.moved_share > 0
+            moved = movement_of(recipe, str(self.base), model, tokenizer, self.corpus) if is_asked else None
+            write_scores(folder, scores, parameters=_parameters(model), moved=moved)
+        stored = read_json(folder / SCORES_FILE)
         return {
             "tokens": training.tokens,
             "seconds": training.seconds,
             "tokens_per_s": training.tokens / training.seconds,
-            "parameters": read_json(folder / SCORES_FILE)["parameters"] | {"trained": training.audit.num_trained},
+            "parameters": stored["parameters"] | {"trained": training.audit.num_trained},
             "frozen_sha256": training.frozen_sha256,
             "against": recipe.base,
             **compare_scores(recipe, base, read_scores(folder, base)),
+            **{key: stored[key] for key in ("moved",) if key in stored},
         }
 
     def _judge(self, recipe: Recipe) -> dict[str, Any]:
@@ -165,13 +170,16 @@ def read_base_scores(folder: Path) -> LanguageScores:
     return LanguageScores.from_json(read_json(folder / SCORES_FILE))
 
 
-def write_scores(folder: Path, scores: LanguageScores, *, parameters: dict[str, int]) -> None:
+def write_scores(
+    folder: Path, scores: LanguageScores, *, parameters: dict[str, int], moved: dict[str, Any] | None
+) -> None:
     """Write what a run has of its own: bits, bytes and tokens of each file, in the order of the base's."""
     rows = {
         name: [[score.bits, score.num_bytes, score.num_tokens] for score in files]
         for name, files in scores.files.items()
     }
-    write_text(folder / SCORES_FILE, json.dumps({"parameters": parameters, "scores": rows}) + "\n")
+    values = {"parameters": parameters, "scores": rows} | ({} if moved is None else {"moved": moved})
+    write_text(folder / SCORES_FILE, json.dumps(values) + "\n")
 
 
 def read_scores(folder: Path, base: LanguageScores) -> LanguageScores:

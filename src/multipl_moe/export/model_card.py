@@ -12,6 +12,7 @@ from huggingface_hub import ModelCardData
 from transformers import PreTrainedConfig
 
 from multipl_moe import __version__
+from multipl_moe.eval.movement.panel import MOVEMENT_COLUMNS, movement_rows
 from multipl_moe.export.facts import facts_of
 from multipl_moe.languages.table import LANGUAGES, language_title
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -69,6 +70,8 @@ def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> No
         against=compared_with(provenance),
         measured=measured_rows(metrics, "bpb_before", "bpb_after") if metrics else None,
         outcome=outcome(metrics) if metrics else None,
+        moved_columns=MOVEMENT_COLUMNS,
+        moved=movement_rows(metrics["moved"]) if metrics and "moved" in metrics else None,
         cost=measured_rows(cost, "bpb_hybrid", "bpb_merged") if cost else None,
         needed=_needed(),
     )

@@ -43,7 +43,8 @@ def comparison_runs_table(result: dict[str, Any]) -> Grid:
 def _summary(result: dict[str, Any]) -> str:
     lines = [
         "Change of bits per byte on held-out files, in per cent of the base's: less is better in both columns. Means "
-        "are over programming languages; English stands by itself. No run of as many tokens beats these on both:",
+        "are over programming languages; English stands by itself. Moved: nats a token (KL divergence) from the base, "
+        "on the base's own answers. No run of as many tokens beats these on both languages to learn and to keep:",
         "",
     ]
     for length, tokens in (("long", result["tokens"]), ("short", result["curve_tokens"])):
@@ -66,8 +67,10 @@ def _runs(result: dict[str, Any], title: str, *, is_long: bool) -> Grid:
             counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
             changes = [_change(run["means"].get(role)) for role in _TITLES]
             settings = [f"{run['learning_rate']:g}", str(run["seed"])]
-            rows.append([_title(result, run), *settings, *changes, *counts, f"{run['tokens_per_s']:,.0f}"])
-    return Grid(title, ["method", "rate", "seed", "learn", "keep", "parameters", "active", "trained", "tokens/s"], rows)
+            speed = f"{run['tokens_per_s']:,.0f}"
+            rows.append([_title(result, run), *settings, *changes, _moved(run), *counts, speed])
+    counted = ["parameters", "active", "trained", "tokens/s"]
+    return Grid(title, ["method", "rate", "seed", "learn", "keep", "moved", *counted], rows)
 
 
 def _languages(result: dict[str, Any]) -> Grid:
@@ -127,6 +130,15 @@ def _change(change: dict[str, Any] | None) -> str:
         return ""
     low, high = change["interval"]
     return f"{100 * change['change']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def _moved(run: dict[str, Any]) -> str:
+    """Nats a token on the base's own answers; runs of earlier versions did not measure it."""
+    if "moved" not in run:
+        return ""
+    answers = run["moved"]["answers"]
+    low, high = answers["interval"]
+    return f"{answers['nats_per_token']:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _millions(count: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.page import inline_svg, page_templates
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
-from multipl_moe.report.tables import result_table
+from multipl_moe.report.tables import movement_table, result_table
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, verdict_notes
 from multipl_moe.runs.folder import write_text
@@ -45,6 +45,7 @@ def write_report(
             recipe=recipe_yaml,
             environment=json.dumps(metrics["environment"], indent=2),
             model_folder=model_folder,
+            moved=movement_table(metrics["moved"]) if "moved" in metrics else None,
             programs=_programs(metrics["programs"]) if "programs" in metrics else None,
         )
     )
