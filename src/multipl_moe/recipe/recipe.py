@@ -108,6 +108,12 @@ class Recipe(Section):
         return language_table(self.own_languages)
 
     @property
+    def endings(self) -> set[str]:
+        """Endings of files of the recipe's languages, those that other languages share with them too."""
+        languages = [self.language_table[name] for name in self.languages]
+        return {ending for language in languages for ending in (*language.extensions, *language.shared_extensions)}
+
+    @property
     def languages(self) -> dict[str, str]:
         """Role ("learn" or "keep") of each language, in order."""
         return dict.fromkeys(self.learn, "learn") | dict.fromkeys(self.keep, "keep")

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
 from multipl_moe.corpus.documents import read_documents
-from multipl_moe.data.package_texts import package_texts
+from multipl_moe.data.package_files import package_files
 from multipl_moe.data.spread_windows import padded
 from multipl_moe.errors import CorpusError
 from multipl_moe.model.domain_gate import BIN_TOKENS, NUM_BINS, NUM_DIRECTIONS, DomainGate, gate_layer
@@ -25,8 +25,20 @@ from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
 
-BACKGROUND = (".json", ".md", ".html", ".js", ".h", ".c", ".toml", ".txt", ".pyi", ".po", ".csv", ".f90", ".svg")
-_TEXTS, _BACKGROUND_TEXTS = 160, 24  # a language, and a kind of other text
+GATE_BACKGROUND = {
+    "JSON": (".json",),
+    "HTML": (".html", ".htm"),
+    "JavaScript": (".js", ".mjs"),
+    "C": (".c", ".h"),
+    "TOML": (".toml",),
+    "Python stubs": (".pyi",),
+    "gettext": (".po",),
+    "CSV": (".csv",),
+    "Fortran": (".f", ".f90"),
+    "SVG": (".svg",),
+    "text": (".txt",),
+}
+_TEXTS, _BACKGROUND_TEXTS, _MOST_OF_A_PACKAGE = 160, 24, 8  # a language, and a kind of other text
 _TOKENS, _CHARACTERS, _ROWS = BIN_TOKENS * NUM_BINS, 2048, 16
 _LEARN_DIRECTIONS = 24
 _CALIBRATES = 5  # each fifth text sets thresholds instead of densities; odd, as each second one is from within a file
@@ -40,8 +52,8 @@ class GateStart:
     """A fitted gate, and what it says of texts that only set its thresholds.
 
     Attributes:
-        texts: how many were read, by language or ending.
-        mean_p: p after 64 tokens, mean over the texts that densities were not fitted to, by language or ending.
+        texts: how many were read, by language or kind.
+        mean_p: p after 64 tokens, mean over the texts that densities were not fitted to, by language or kind.
         tensors: the gate's, by their names in `DomainGate`.
     """
 
@@ -93,15 +105,14 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
 
 
 def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
-    """Texts by language or ending; of the languages' files each second one from somewhere within."""
+    """Texts by language or kind; of the languages' files each second one from somewhere within."""
     texts: dict[str, list[str]] = {}
     for name in recipe.languages:
         files = read_documents(corpus, "train", name, _TEXTS)
         texts[name] = [file.text if number % 2 else _middle(file.text) for number, file in enumerate(files)]
-    languages = [recipe.language_table[name] for name in recipe.languages]
-    known = {ending for language in languages for ending in (*language.extensions, *language.shared_extensions)}
-    others = package_texts([ending for ending in BACKGROUND if ending not in known], _BACKGROUND_TEXTS)
-    return texts | {ending: found for ending, found in others.items() if found}
+    limits = {"most_files": _BACKGROUND_TEXTS, "most_of_one": _MOST_OF_A_PACKAGE}
+    others = package_files(GATE_BACKGROUND, recipe.endings, **limits)
+    return texts | {kind: [file.text for file in files] for kind, files in others.items()}
 
 
 def _middle(text: str) -> str:

@@ -13,7 +13,8 @@ from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.movement import panel as module
-from multipl_moe.eval.movement.panel import KINDS, movement_of, movement_rows
+from multipl_moe.eval.movement.panel import KINDS, OTHER_KINDS, movement_of, movement_rows
+from multipl_moe.upcycle.gate_start import GATE_BACKGROUND
 from tests.conftest import randomise, tiny_base_config
 from tests.fixtures import save_beginning_texts, save_tokenizer
 from tests.train.tiny import World, tiny_recipe
@@ -28,7 +29,7 @@ def other(monkeypatch) -> dict[str, list[TextFile]]:
         "CSS": [TextFile(f"a{n}.css", f"p {{ margin: {n}px; }}\n" * 30, "MIT") for n in range(4)],
         "SQL": [TextFile(f"b{n}.sql", f"select {n};\n", "MIT") for n in range(3)],
     }
-    monkeypatch.setattr(module, "other_files", lambda endings: kinds)
+    monkeypatch.setattr(module, "package_files", lambda *args, **limits: kinds)
     return kinds
 
 
@@ -116,11 +117,16 @@ def test_a_share_of_the_texts_is_two_at_least(world: World, tokenizer, far, othe
 
 def test_languages_of_the_recipe_are_no_other_text(world: World, tokenizer, far, monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "other_files", lambda endings: asked.append(set(endings)) or {})
+    monkeypatch.setattr(module, "package_files", lambda kinds, endings, **limits: asked.append(set(endings)) or {})
     moved = _moved(world, far, tokenizer)
     assert "other" not in moved
     assert asked[0] >= {".rs", ".go", ".py", ".md"}
     assert [row[0] for row in movement_rows(moved)] == list(KINDS.values())[:2]
+
+
+def test_the_domain_gate_is_fitted_to_no_kind_of_text_that_is_measured_on():
+    fitted, measured = ({e for endings in kinds.values() for e in endings} for kinds in (GATE_BACKGROUND, OTHER_KINDS))
+    assert not fitted & measured
 
 
 def test_natural_language_alone_is_the_total_where_no_code_is_kept(world: World, tokenizer, far):

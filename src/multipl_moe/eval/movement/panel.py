@@ -11,11 +11,11 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model, ready_for_evaluation, require_positions
 from multipl_moe.corpus.documents import TextFile, read_documents
+from multipl_moe.data.package_files import package_files
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.bits_per_byte import encode
 from multipl_moe.eval.movement.answers import base_answers, read_prompts
 from multipl_moe.eval.movement.divergence import CountedText, TextMovement, measure_movement, summarise_movement
-from multipl_moe.eval.movement.other_files import other_files
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
 from multipl_moe.system.device import dtype_name
@@ -29,6 +29,23 @@ KINDS = {
 MOVEMENT_COLUMNS = ("kind of text", "tokens", "nats a token", "95% interval", "first choices changed")
 _SHARE_OF_MEMORY = 0.5  # the rest is for what computing needs
 _OTHER_TOKENS = 128
+OTHER_KINDS = {  # of which the domain gate has seen none: see `GATE_BACKGROUND`
+    "Markdown": (".md",),
+    "reStructuredText": (".rst",),
+    "CSS": (".css",),
+    "TypeScript": (".ts",),
+    "YAML": (".yaml", ".yml"),
+    "XML": (".xml",),
+    "SQL": (".sql",),
+    "shell": (".sh",),
+    "PowerShell": (".ps1",),
+    "Perl": (".pl", ".pm"),
+    "Tcl": (".tcl",),
+    "Cython": (".pyx", ".pxd"),
+    "CMake": (".cmake",),
+    "Jinja": (".jinja", ".j2"),
+}
+_FEWEST_OF_A_KIND, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 3, 8, 3
 _Parts = dict[str, list[CountedText]]
 _Text = TypeVar("_Text")
 
@@ -156,11 +173,12 @@ def _held_out(corpus: Path, language: str, recipe: Recipe, tokenizer: Any) -> li
 
 
 def _others(recipe: Recipe, tokenizer: Any) -> _Parts:
-    languages = [recipe.language_table[name] for name in recipe.languages]
-    endings = {ending for language in languages for ending in (*language.extensions, *language.shared_extensions)}
+    limits = {"most_files": _MOST_OF_A_KIND, "most_of_one": _MOST_OF_A_PACKAGE}
+    found = package_files(OTHER_KINDS, recipe.endings, **limits)
     return {
         kind: _counted(_spread(files, recipe.eval.moved_share), tokenizer, _OTHER_TOKENS)
-        for kind, files in other_files(endings).items()
+        for kind, files in found.items()
+        if len(files) >= _FEWEST_OF_A_KIND
     }
 
 

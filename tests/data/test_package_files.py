@@ -1,13 +1,16 @@
 """Files of installed distributions: which are taken, in which order, and what is passed over."""
 
+from collections.abc import Iterable
 from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
 
-from multipl_moe.eval.movement.other_files import other_files
+from multipl_moe.corpus.documents import TextFile
+from multipl_moe.data.package_files import package_files
 
 LONG = "some text, " * 30
+_KINDS = {"JSON": (".json",), "CSS": (".css",), "Markdown": (".md", ".rst"), "HTML": (".html",)}
 
 
 def _install(site: Path, name: str, files: dict[str, str | bytes]) -> Distribution:
@@ -26,6 +29,10 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
+def _found(left_out: Iterable[str], installed: Iterable[Distribution] | None = None) -> dict[str, list[TextFile]]:
+    return package_files(_KINDS, list(left_out), most_files=8, most_of_one=2, installed=installed)
+
+
 def _paths(found: dict) -> dict[str, list[str]]:
     return {kind: [file.path for file in files] for kind, files in found.items()}
 
@@ -35,20 +42,19 @@ def test_at_most_eight_a_kind_and_two_of_one_distribution_in_alphabetical_order(
         _install(site, name, {f"{name}/{file}.json": f"{name} {file} {LONG}" for file in ("c", "a", "b")})
         for name in ("zeta", "beta", "alpha", "gamma", "delta")
     ]
-    found = other_files([], installed)
+    found = _found([], installed)
     names = ["alpha", "beta", "delta", "gamma"]
     assert _paths(found) == {"JSON": [f"{name}/{name}/{file}.json" for name in names for file in "ab"]}
     assert found["JSON"][0].text == f"alpha a {LONG}"
-    assert other_files([], reversed(installed)) == found
+    assert _found([], reversed(installed)) == found
 
 
-def test_kinds_of_fewer_than_three_files_and_languages_of_the_recipe_are_left_out(site):
+def test_other_kinds_and_languages_of_the_recipe_are_left_out(site):
     installed = [
-        _install(site, name, {f"{name}/a.css": LONG, f"{name}/a.md": LONG, f"{name}/{ending}": LONG})
-        for name, ending in (("a", "a.yml"), ("b", "a.yaml"), ("c", "b.toml"))
+        _install(site, name, {f"{name}/a.css": LONG, f"{name}/a.md": LONG, f"{name}/a.yml": LONG}) for name in "ab"
     ]
-    assert set(other_files([], installed)) == {"CSS", "Markdown"}
-    assert set(other_files([".md", ".rst"], installed)) == {"CSS"}
+    assert set(_found([], installed)) == {"CSS", "Markdown"}
+    assert set(_found([".md", ".rst"], installed)) == {"CSS"}
 
 
 def test_what_is_short_binary_missing_or_metadata_is_passed_over_and_long_files_are_cut(site):
@@ -58,13 +64,12 @@ def test_what_is_short_binary_missing_or_metadata_is_passed_over_and_long_files_
         _install(site, "b", {"b/1.html": LONG, "b/2.html": LONG, "b/3.html": LONG}),
     ]
     (site / "b" / "1.html").unlink()
-    found = other_files([], installed)
+    found = _found([], installed)
     assert _paths(found) == {"HTML": ["a/a/3.html", "b/b/2.html", "b/b/3.html"]}
     assert found["HTML"][0].text == "é" * 4096
 
 
-def test_what_is_installed_here_has_kinds_enough():
-    found = other_files([".py"])
-    assert len(found) >= 4
-    assert all(3 <= len(files) <= 8 for files in found.values())
-    assert found == other_files([".py"])
+def test_what_is_installed_here_has_files_and_always_the_same():
+    found = _found([".py"])
+    assert found["Markdown"]
+    assert found == _found([".py"])

@@ -1,60 +1,44 @@
-"""Kinds of text that a recipe does not train on: files that the packages installed here bring, by ending."""
+"""Text that no corpus needs to bring: files of the packages that are installed here, by kind."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from multipl_moe.corpus.documents import TextFile
 
-_KINDS = {
-    "Markdown": (".md",),
-    "reStructuredText": (".rst",),
-    "JSON": (".json",),
-    "HTML": (".html", ".htm"),
-    "CSS": (".css",),
-    "JavaScript": (".js", ".mjs"),
-    "TypeScript": (".ts",),
-    "YAML": (".yaml", ".yml"),
-    "TOML": (".toml",),
-    "XML": (".xml",),
-    "CSV": (".csv",),
-    "SQL": (".sql",),
-    "shell": (".sh",),
-    "PowerShell": (".ps1",),
-    "Perl": (".pl", ".pm"),
-    "Tcl": (".tcl",),
-    "Fortran": (".f", ".f90"),
-    "Cython": (".pyx", ".pxd"),
-    "CMake": (".cmake",),
-    "gettext": (".po",),
-}
-_MIN_FILES, _MAX_FILES = 3, 8
-_MAX_OF_ONE = 2
 _MIN_CHARACTERS, _MAX_CHARACTERS = 200, 4096
 
 
-def other_files(
-    left_out: Collection[str], installed: Iterable[Distribution] | None = None
+def package_files(
+    kinds: Mapping[str, Collection[str]],
+    left_out: Collection[str],
+    *,
+    most_files: int,
+    most_of_one: int,
+    installed: Iterable[Distribution] | None = None,
 ) -> dict[str, list[TextFile]]:
-    """Three to eight files of each kind that has so many, two at most of one distribution, in a fixed order.
+    """Files of each kind, in a fixed order, from as many distributions as there are; kinds without any are left out.
 
     Of a file only the first 4,096 characters are read; shorter ones than 200 are passed over, as is what is no UTF-8,
     and the folders of metadata, which hold licences.
 
     Args:
+        kinds: by name, the endings of their files, as `.json`.
         left_out: endings that are passed over, those of the recipe's languages.
+        most_files: of a kind.
+        most_of_one: of a kind in one distribution.
         installed: where files are looked for; by default all distributions that Python finds.
     """
-    kind_of = {ending: kind for kind, endings in _KINDS.items() for ending in endings if ending not in left_out}
-    found: dict[str, list[TextFile]] = {kind: [] for kind in _KINDS}
+    kind_of = {ending: kind for kind, endings in kinds.items() for ending in endings if ending not in left_out}
+    found: dict[str, list[TextFile]] = {kind: [] for kind in kinds}
     for name, files in _files_by_distribution(distributions() if installed is None else installed, kind_of):
-        taken = dict.fromkeys(_KINDS, 0)
+        taken = dict.fromkeys(kinds, 0)
         for path, file in files:
             kind = kind_of[file.suffix]
-            if taken[kind] < _MAX_OF_ONE and len(found[kind]) < _MAX_FILES and (text := _beginning(file)) is not None:
+            if taken[kind] < most_of_one and len(found[kind]) < most_files and (text := _beginning(file)) is not None:
                 found[kind].append(TextFile(f"{name}/{path}", text, "unknown"))
                 taken[kind] += 1
-    return {kind: files for kind, files in found.items() if len(files) >= _MIN_FILES}
+    return {kind: files for kind, files in found.items() if files}
 
 
 def _files_by_distribution(
