@@ -184,6 +184,7 @@ def _assert_same_result(metrics: dict[str, Any], folder: Path, finished: tuple[P
     assert all(tensor.equal(theirs[name]) for name, tensor in ours.items())
 
 
+@pytest.mark.extended
 def test_demo_interrupted_between_saving_the_model_and_noting_it_goes_on(
     finished, begun, world: World, monkeypatch: pytest.MonkeyPatch
 ):

@@ -40,7 +40,7 @@ from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProg
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
-from multipl_moe.upcycle.convert import router_start_line, upcycle
+from multipl_moe.upcycle.convert import start_lines, upcycle
 
 DEMO_RECIPE: dict[str, Any] = {
     "moe.layers": "last:8",
@@ -182,7 +182,8 @@ class Demo:
         if report.verification is not None:
             difference = report.verification.max_difference
             self._tell(f"largest difference of a logit from the base's: {difference:.1e} (float32)")
-        self._tell(router_start_line(report))
+        for line in start_lines(report):
+            self._tell(line)
 
     def _score_base(self, base: Path) -> None:
         begin = time.perf_counter()

@@ -37,6 +37,7 @@ def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubb
         assert {"problems.html", "programs.png"} <= set(names_in(folder / "programs"))
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(("signalled", "code"), [(interrupt, 130), (terminate, 75)])
 def test_a_comparison_that_is_stopped_while_scoring_goes_on(
     run, base, sources, tmp_path, monkeypatch, bubblewrap, signalled, code

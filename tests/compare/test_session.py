@@ -54,6 +54,7 @@ def result(finished: Path) -> dict[str, Any]:
     return json.loads((finished / "comparison.json").read_text())
 
 
+@pytest.mark.extended
 def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
     results = {"comparison.json", "comparison.md", "comparison.png"}
     assert {path.name for path in finished.iterdir()} == {"comparison.yaml", "corpus", "base", "runs"} | results

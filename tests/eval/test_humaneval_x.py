@@ -43,6 +43,7 @@ def broken_outcomes(output: Path) -> Counter[str]:
     return Counter(result["outcome"] for result in read_results(output / "broken"))
 
 
+@pytest.mark.extended
 def test_own_solutions_pass_broken_ones_do_not_and_a_hollow_problem_is_flagged(bubblewrap, small_bench, tmp_path):
     data = shutil.copytree(small_bench / "humaneval-x", tmp_path / "data")
     hollow = {**HUMANEVAL_X["rust"], "task_id": "Rust/902"}

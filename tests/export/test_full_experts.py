@@ -38,6 +38,7 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
     assert all(torch.equal(value, found[name]) for name, value in untouched.items())
 
 
+@pytest.mark.extended
 def test_they_load_without_this_package(tmp_path):
     lora = save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4)
     export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))

@@ -67,6 +67,7 @@ def test_evaluation_in_one_graph_equals_evaluation_without(
     _assert_equal(logits, model(tokens, **inputs).logits, inputs.get("attention_mask"))
 
 
+@pytest.mark.extended
 @torch.no_grad()
 def test_one_graph_serves_batches_of_any_shape():
     model, graphs = _model(), CompileCounterWithBackend("eager")
@@ -77,6 +78,7 @@ def test_one_graph_serves_batches_of_any_shape():
     assert graphs.frame_count == 1
 
 
+@pytest.mark.extended
 @torch.no_grad()
 def test_decoding_with_a_compiled_model_and_a_cache_equals_the_full_pass():
     model, tokens, mask = _model(), random_tokens(2, 15), torch.ones(2, 15, dtype=torch.long)
@@ -148,6 +150,7 @@ def test_a_compiled_backward_pass_yields_the_same_gradients_and_notes():
         torch.testing.assert_close(found[1][name], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.extended
 @torch.no_grad()
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_an_exported_model_takes_batches_of_any_shape(dtype: torch.dtype):

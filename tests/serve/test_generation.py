@@ -44,6 +44,7 @@ def wait_for(condition):
         time.sleep(0.005)
 
 
+@pytest.mark.extended
 def test_200_requests_from_8_connections_get_the_answers_that_they_would_get_alone(engine, url):
     prompts = [f"let x{number} = {'y' * (number % 7)}{number * number}" for number in range(25)]
     expected = {prompt: greedy(engine.model, engine.tokenizer, prompt, 4) for prompt in prompts}

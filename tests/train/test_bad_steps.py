@@ -103,6 +103,7 @@ _WAYS: dict[str, Callable[[], Poison]] = {
 }
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("way", _WAYS)
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_skipped_step_changes_nothing_and_is_counted(world: World, tmp_path: Path, way: str, accumulation: int):
@@ -119,6 +120,7 @@ def test_skipped_step_changes_nothing_and_is_counted(world: World, tmp_path: Pat
     assert (record["skipped_steps"], record["steps"]) == (1, 12)
 
 
+@pytest.mark.extended
 def test_run_with_skipped_steps_goes_on_to_the_same_weights_and_count(world: World, tmp_path: Path):
     values = {"on_bad_step": "skip", "spike_factor": 2.0}
     poisons = lambda: [Poison({4, 8}, _NAN), Poison({10}, 30.0)]  # noqa: E731

@@ -107,6 +107,7 @@ def test_best_checkpoint_is_kept_and_becomes_the_model(world: World, tmp_path: P
     assert any(not torch.equal(model[name], look.weights[12][name]) for name in trained)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("step", [2, 7])
 def test_resumed_run_ends_with_the_same_best(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int):
     whole = _kept_best(world, tmp_path / "whole", monkeypatch)

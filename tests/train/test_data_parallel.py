@@ -167,6 +167,7 @@ def _of_one(name: str, world: World, folder: Path) -> _Outcome:
     return _run(_Job(job.train | {"batch_sequences": 2 * job.train["batch_sequences"]}), world.recipe, world, folder)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("name", ["ddp", *(pytest.param(name, marks=_extended) for name in ("long", "accumulated"))])
 def test_two_processes_train_as_one_at_the_same_global_batch(
     name: str, decided: World, folder: Path, tmp_path: Path, request: pytest.FixtureRequest

@@ -134,6 +134,7 @@ def _command(arguments: list[str], ready: Path, sent: Path, errors: Path) -> Non
         cli.main()
 
 
+@pytest.mark.extended
 def test_sigterm_saves_and_exits_with_a_code_to_requeue_on(world: World, tmp_path: Path):
     (tmp_path / "recipe.yaml").write_text(world.recipe.to_yaml())
     output, ready, sent = (tmp_path / name for name in ("run", "ready", "sent"))

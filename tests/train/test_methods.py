@@ -53,6 +53,7 @@ def test_audit_names_what_trains(world: World):
     assert sizes["lora"] == 3 * 2 * sum(rows + columns for rows, columns in linear)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("method", _DENSE)
 def test_interrupted_run_goes_on_to_the_same_weights(world: World, tmp_path: Path, method: str):
     values = {"method": method, "tokens": 4 * 128, "save_every_steps": 2}

@@ -118,6 +118,7 @@ def test_training_moves_new_rows_beside_experts_and_routers_and_no_other(fim_wor
     load_hybrid(result.model_folder)
 
 
+@pytest.mark.extended
 def test_an_interrupted_run_goes_on_to_the_same_rows(fim_world: World, tmp_path: Path):
     whole = train(fim_world, tmp_path / "whole", **_FEW)
     with pytest.raises(KeyboardInterrupt):

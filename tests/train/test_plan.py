@@ -85,6 +85,7 @@ def test_trained_weights_of_a_bfloat16_checkpoint_stay_mapped_where_frozen_ones_
 _SIZES = st.tuples(st.integers(1, 4), st.sampled_from([16, 32, 48]), st.integers(1, 3))
 
 
+@pytest.mark.extended
 @settings(max_examples=8, deadline=None)
 @given(sizes=_SIZES, more=st.sampled_from([0, 1, 2]), method=st.sampled_from(["experts", "dense-ffn"]))
 def test_more_rows_tokens_or_layers_need_more_memory_and_work(

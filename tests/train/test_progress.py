@@ -90,6 +90,7 @@ def test_bar_shows_loss_speed_and_router_health(console: Console, lines):
     assert "segment load" in shown
 
 
+@pytest.mark.extended
 def test_resumed_run_drops_the_lines_after_its_checkpoint_and_adds_its_own(
     world: World, console: Console, tmp_path: Path, lines
 ):
@@ -119,6 +120,7 @@ def test_run_that_starts_from_the_beginning_drops_all_old_lines(world: World, co
     assert [line["step"] for line in _train(world, folder, console, tokens=2 * 128)] == [2]
 
 
+@pytest.mark.extended
 def test_lines_before_an_interrupt_stay(world: World, console: Console, tmp_path: Path, lines):
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):

@@ -27,6 +27,8 @@ from tests.conftest import random_tokens, tiny_hybrid
 from tests.train.conftest import RUN_FILES, Interrupt, Run, Watcher, changed
 from tests.train.tiny import World, tensors, tiny_recipe, with_train
 
+pytestmark = pytest.mark.extended  # tests/cli/test_review.py has what always runs
+
 _SHORT = 6 * 4 * 32
 
 

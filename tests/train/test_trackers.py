@@ -43,6 +43,7 @@ def test_tensorboard_holds_what_the_metrics_hold(world: World, tmp_path: Path):
     assert list(scalars["eval/loss"]) == list(scalars["eval/loss/english"]) == [4, 8, 12]
 
 
+@pytest.mark.extended
 def test_resumed_run_writes_on_and_in_place_of_what_came_after_its_checkpoint(world: World, tmp_path: Path):
     whole = _train(world, tmp_path / "whole", log_every_steps=1)
 

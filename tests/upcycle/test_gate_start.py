@@ -14,7 +14,7 @@ from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import read_json
 from multipl_moe.upcycle import gate_start
-from multipl_moe.upcycle.convert import upcycle
+from multipl_moe.upcycle.convert import start_lines, upcycle
 from tests.train.tiny import World, source_text, tiny_recipe, tiny_world
 
 
@@ -30,7 +30,8 @@ def _recipe(world: World) -> Recipe:
 @pytest.fixture(scope="module")
 def gated(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gated") / "hybrid"
-    upcycle(_recipe(world), folder, corpus=world.corpus)
+    report = upcycle(_recipe(world), folder, corpus=world.corpus)
+    assert "domain gate is open after 64 tokens for rust " in start_lines(report)[1]
     return folder
 
 

@@ -61,6 +61,7 @@ def save_plain_base(folder: Path, num_layers: int) -> None:
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
 
 
+@pytest.mark.extended
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
 def test_the_memory_of_a_conversion_is_bounded_by_a_few_tensors(tmp_path):
     save_plain_base(tmp_path / "small", 1)

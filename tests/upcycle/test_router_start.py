@@ -12,7 +12,7 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.router_health import measure_router_health
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.upcycle import convert
-from multipl_moe.upcycle.convert import router_start_line, upcycle
+from multipl_moe.upcycle.convert import start_lines, upcycle
 from multipl_moe.upcycle.router_start import without_direction
 from tests.train.tiny import World, tensors, tiny_recipe, tiny_world
 
@@ -108,13 +108,13 @@ def test_what_was_measured_is_recorded_and_told(world: World, tmp_path: Path, mo
     assert record == report.router_start.to_json()
     assert 1_000 < record["tokens"] <= 8192
     assert set(record["load_ratios"]) == {"token", "segment"}
-    assert "times a fair load" in router_start_line(report)
+    assert "times a fair load" in start_lines(report)[0]
 
     plain = upcycle(_recipe(world, world.base, {}), tmp_path / "plain")
     assert json.loads((tmp_path / "plain" / "upcycle.json").read_text())["router_start"] is None
-    assert "give --corpus" in router_start_line(plain)
+    assert "give --corpus" in start_lines(plain)[0]
 
     monkeypatch.setattr(convert, "_MEASUREMENT_BYTES_PER_BYTE", 10**12)
     small = upcycle(_recipe(world, world.base, {}), tmp_path / "small", corpus=world.corpus)
     assert small.router_start is None
-    assert "GB of memory" in router_start_line(small)
+    assert "GB of memory" in start_lines(small)[0]

@@ -33,7 +33,7 @@ def upcycle(
     chosen = recipe_from_flags(recipe, settings, flags)
     refuse_existing(output)
 
-    from multipl_moe.upcycle.convert import router_start_line
+    from multipl_moe.upcycle.convert import start_lines
     from multipl_moe.upcycle.convert import upcycle as convert
 
     with progress_bar("writing") as (_, on_progress):
@@ -53,4 +53,5 @@ def upcycle(
             f"largest difference of a logit from the base's: {verification.max_difference:.2e} ({promise})",
             highlight=False,
         )
-    console.print(router_start_line(report), highlight=False)
+    for line in start_lines(report):
+        console.print(line, highlight=False)

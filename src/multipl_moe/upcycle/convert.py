@@ -41,7 +41,7 @@ _MEASUREMENT_BYTES_PER_BYTE = 2  # of a base whose bfloat16 is computed in float
 class UpcycleReport:
     """What a conversion made: a checkpoint, its parameters, their comparison with the base, where routers begin.
 
-    Where there was no comparison, or routers begin at random, it says why.
+    Where there was no comparison, or routers begin at random, it says why. `gate_start` is None without a domain gate.
     """
 
     output: Path
@@ -50,6 +50,7 @@ class UpcycleReport:
     why_unverified: str = ""
     router_start: RouterStart | None = None
     why_random: str = ""
+    gate_start: GateStart | None = None
 
 
 def upcycle(
@@ -109,15 +110,25 @@ def upcycle(
             "gate_start": None if plan.gate_start is None else plan.gate_start.to_json(),
         }
         write_json(staging / "upcycle.json", record)
-    return UpcycleReport(output, parameters, verification, why_unverified, plan.router_start, why_random)
+    return UpcycleReport(
+        output, parameters, verification, why_unverified, plan.router_start, why_random, plan.gate_start
+    )
 
 
-def router_start_line(report: UpcycleReport) -> str:
-    """One line for people on where the routers begin."""
-    if report.router_start is None:
-        return f"routers begin at random, most tokens with one expert ({report.why_random})"
-    spans = [f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in report.router_start.load_ratios.items()]
-    return f"routers begin at {', '.join(spans)} times a fair load, on {report.router_start.tokens:,} tokens"
+def start_lines(report: UpcycleReport) -> list[str]:
+    """Lines for people on where the routers begin, and on what the domain gate says, if there is one."""
+    if (routers := report.router_start) is None:
+        lines = [f"routers begin at random, most tokens with one expert ({report.why_random})"]
+    else:
+        spans = [f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in routers.load_ratios.items()]
+        lines = [f"routers begin at {', '.join(spans)} times a fair load, on {routers.tokens:,} tokens"]
+    if (gate := report.gate_start) is not None:
+        opened = ", ".join(f"{name} {gate.mean_p[name]:.2f}" for name in gate.learn if name in gate.mean_p)
+        others = {name: p for name, p in gate.mean_p.items() if name not in gate.learn}
+        most = max(others, key=lambda name: others[name], default=None)
+        rest = "" if most is None else f"; of other text most for {most}, {others[most]:.2f}"
+        lines.append(f"domain gate is open after 64 tokens for {opened}{rest} (1: always)")
+    return lines
 
 
 def _router_start(plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> tuple[RouterStart | None, str]:

@@ -52,11 +52,13 @@ class GateStart:
     """A fitted gate, and what it says of texts that only set its thresholds.
 
     Attributes:
+        learn: the languages that it opens for.
         texts: how many were read, by language or kind.
         mean_p: p after 64 tokens, mean over the texts that densities were not fitted to, by language or kind.
         tensors: the gate's, by their names in `DomainGate`.
     """
 
+    learn: list[str] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
     mean_p: dict[str, float] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -101,7 +103,8 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
             )
     _fit(gate, samples, moe.domain_gate)
     tensors = {name: value.clone() for name, value in gate.named_buffers()}
-    return GateStart({kind: len(found) for kind, found in texts.items()}, _mean_p(gate, samples, list(texts)), tensors)
+    counts = {kind: len(found) for kind, found in texts.items()}
+    return GateStart(moe.domain_gate, counts, _mean_p(gate, samples, list(texts)), tensors)
 
 
 def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
