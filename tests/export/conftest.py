@@ -45,6 +45,7 @@ class Case:
 
 CASES = [
     *(Case(preset) for preset in ("causal", "paper", "token-only")),
+    Case("gated"),
     Case("causal", "gemma2"),
     Case("segment-only", "starcoder2"),
     Case("causal", "starcoder2", expert_type="lora"),

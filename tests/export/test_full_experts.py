@@ -23,7 +23,8 @@ def _logits(folder: Path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("preset", "family"), [*((preset, "llama") for preset in PRESETS), ("causal", "phi3"), ("causal", "starcoder2")]
+    ("preset", "family"),
+    [*((preset, "llama") for preset in [*PRESETS, "gated"]), ("causal", "phi3"), ("causal", "starcoder2")],
 )
 def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, family):
     lora = save_hybrid(tmp_path / "lora", preset, family, expert_type="lora", expert_rank=4)

@@ -86,7 +86,9 @@ def test_greedy_tokens_with_the_cache_are_those_of_the_model(exports, references
     if case.preset == "paper":
         assert layers == []
     else:
-        assert ["SegmentCacheLayer" in name for name in layers] == [False] + [case.preset != "token-only"] * 2
+        assert ["SegmentCacheLayer" in name for name in layers] == [case.preset == "gated"] + [
+            case.preset != "token-only"
+        ] * 2
 
 
 @by_case
