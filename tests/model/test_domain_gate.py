@@ -105,7 +105,7 @@ def test_what_it_says_is_what_the_densities_say():
 
 
 def _layer(preset: str, **overrides: Any) -> Any:
-    return tiny_hybrid(preset, **({"domain_gate": ["one"]} | overrides)).model.hybrid_layers[1]
+    return tiny_hybrid(preset, domain_gate=["one"], **overrides).model.hybrid_layers[1]
 
 
 def _gradients(layer: nn.Module, y: Tensor) -> list[Tensor]:

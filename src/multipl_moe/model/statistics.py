@@ -23,7 +23,7 @@ _DEAD_SHARE_OF_FAIR_LOAD = 0.01
 class LayerStatistics:
     """Sums over the observed tokens and segments of one layer; `summary` turns them into means.
 
-    It is a `RoutingObserver`. Entropies are divided by log(E): 1 is uniform, 0 a single expert.
+    It is a `RoutingObserver`. Entropies are divided by log(E): 1 is uniform, 0 certain; a router with one expert has 1.
     """
 
     capacity: float = 1.0
@@ -154,10 +154,10 @@ def observe_batches(
 
 
 def _entropy(probabilities: Tensor) -> float:
-    """Sum over rows of the entropy, as a share of its maximum log(E)."""
-    num_experts = probabilities.shape[1]
+    """Sum over rows of the entropy, as a share of its maximum log(E); 1 a row where there is one expert."""
+    num_rows, num_experts = probabilities.shape
     if num_experts == 1:
-        return 0.0
+        return float(num_rows)
     entropy = torch.special.entr(probabilities).sum() / torch.log(torch.tensor(float(num_experts)))
     return entropy.item()
 

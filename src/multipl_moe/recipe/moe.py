@@ -34,7 +34,7 @@ class MoeSection(_MoeOverrides):
     @classmethod
     def of_hybrid(cls, moe: MoeConfig) -> "MoeSection":
         """The section that a hybrid with these settings is made by."""
-        return cls(**moe.to_dict() | {"domain_gate": bool(moe.domain_gate)})
+        return cls.model_validate(moe.to_dict() | {"domain_gate": bool(moe.domain_gate)})
 
     def resolve(self, layers: list[int], learn: list[str]) -> MoeConfig:
         """The settings for the given layer indices; with a domain gate, it opens for the languages to learn."""

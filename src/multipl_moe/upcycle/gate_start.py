@@ -113,8 +113,9 @@ def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
     for name in recipe.languages:
         files = read_documents(corpus, "train", name, _TEXTS)
         texts[name] = [file.text if number % 2 else _middle(file.text) for number, file in enumerate(files)]
-    limits = {"most_files": _BACKGROUND_TEXTS, "most_of_one": _MOST_OF_A_PACKAGE}
-    others = package_files(GATE_BACKGROUND, recipe.endings, **limits)
+    others = package_files(
+        GATE_BACKGROUND, recipe.endings, most_files=_BACKGROUND_TEXTS, most_of_one=_MOST_OF_A_PACKAGE
+    )
     return texts | {kind: [file.text for file in files] for kind, files in others.items()}
 
 

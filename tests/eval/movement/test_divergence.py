@@ -61,7 +61,7 @@ def _slow(base: Any, model: Any, text: CountedText, window: int | None) -> TextM
             begin = max(end - window + text.num_before, text.num_before)
             context = text.tokens[: text.num_before] + text.tokens[begin:place]
         p, q = _probabilities(base, context), _probabilities(model, context)
-        nats += sum(a * (a / b).log() for a, b in zip(p, q, strict=True)).item()
+        nats += sum(float(a * (a / b).log()) for a, b in zip(p, q, strict=True))
         changed += int(p.argmax() != q.argmax())
         count += 1
     return TextMovement(nats, changed, count)

@@ -173,8 +173,7 @@ def _held_out(corpus: Path, language: str, recipe: Recipe, tokenizer: Any) -> li
 
 
 def _others(recipe: Recipe, tokenizer: Any) -> _Parts:
-    limits = {"most_files": _MOST_OF_A_KIND, "most_of_one": _MOST_OF_A_PACKAGE}
-    found = package_files(OTHER_KINDS, recipe.endings, **limits)
+    found = package_files(OTHER_KINDS, recipe.endings, most_files=_MOST_OF_A_KIND, most_of_one=_MOST_OF_A_PACKAGE)
     return {
         kind: _counted(_spread(files, recipe.eval.moved_share), tokenizer, _OTHER_TOKENS)
         for kind, files in found.items()
