@@ -93,7 +93,7 @@ def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
     if preset == "gated":
         return tiny_moe("causal", **({"domain_gate": ["one", "other"], "domain_gate_start": 0.6} | overrides))
     values: dict[str, Any] = {"layers": [1, 2], "segment_window": 8, "segment_stride": 8 if preset == "paper" else 4}
-    if preset != "segment-only":
+    if preset not in ("segment-only", "single"):
         values["num_token_experts"] = 4
     if preset in ("causal", "paper", "segment-only"):
         values |= {"num_segment_experts": 3, "segment_max_experts": 2}

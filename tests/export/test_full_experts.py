@@ -32,7 +32,7 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
     torch.testing.assert_close(_logits(tmp_path / "full"), _logits(lora), rtol=0, atol=1e-4)
     experts: Any = load_hybrid(tmp_path / "full").hybrid_layers[1].experts
     assert experts.down_proj.shape[1:] == (32, 48)
-    assert not torch.equal(experts.down_proj[0], experts.down_proj[1])
+    assert preset == "single" or not torch.equal(experts.down_proj[0], experts.down_proj[1])
     untouched = {name: value for name, value in load_file(lora / "model.safetensors").items() if "experts." not in name}
     found = load_file(tmp_path / "full" / "model.safetensors")
     assert len(untouched) > 10

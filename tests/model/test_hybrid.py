@@ -59,6 +59,7 @@ MOES = {
     "token-only": tiny_moe("token-only", token_top_k=3),
     "segment-only": tiny_moe("segment-only"),
     "moe-lpr": tiny_moe("moe-lpr"),
+    "single": tiny_moe("single"),
     "expert choice, long windows": tiny_moe("paper", segment_stride=4, segment_window=12, segment_capacity=1.7),
     "thresholds, fixed fusion": tiny_moe("causal", fusion="fixed", segment_gate_scale="window", segment_capacity=1.4),
 }
@@ -234,7 +235,7 @@ def test_all_tokens_on_one_expert(moe: str):
         if layer.moe.num_routed_experts:
             layer.token_router.weight.mul_(0.1)
             layer.token_router.weight[1, 0] = 3
-        if layer.moe.num_segment_experts:
+        if layer.moe.num_segment_experts > 1:
             layer.segment_router.weight.mul_(0.1)
             layer.segment_router.weight[1, 0] = 3
     slow = _check(layer, LAYOUTS["partial last segment"], training=True)

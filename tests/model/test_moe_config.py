@@ -29,6 +29,17 @@ _DESIGN: dict[str, dict[str, Any]] = {
     "token-only": {**_ROUTED, "segment_weight": 0.0, "num_segment_experts": 0, "shared_expert_selection": "always"},
     "segment-only": {**_SEGMENTS, **_FUSED, **_BEFORE, **_THRESHOLDS, "num_token_experts": 1, "token_top_k": 1},
     "moe-lpr": {**_ROUTED, "num_segment_experts": 0, "shared_expert_selection": "competes"},
+    "single": {
+        **_BEFORE,
+        **_THRESHOLDS,
+        "num_token_experts": 1,
+        "num_segment_experts": 1,
+        "segment_max_experts": 1,
+        "segment_capacity": 1.0,
+        "fusion": "fixed",
+        "token_weight": 0.0,
+        "segment_weight": 1.0,
+    },
 }
 
 
@@ -40,9 +51,13 @@ def test_preset_has_the_values_of_the_design(preset: str):
     assert {key: values[key] for key in _DESIGN[preset]} == _DESIGN[preset]
     assert values["preset"] == preset
     keys = ("segment_centered", "token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")
-    published = {"paper": [False, 0.0, 0.01, "all"], "moe-lpr": [True, 0.5, 0.01, "all"]}
+    published = {
+        "paper": [False, 0.0, 0.01, "all"],
+        "moe-lpr": [True, 0.5, 0.01, "all"],
+        "single": [False, 0.5, 0.0, "routed"],
+    }
     assert [values[key] for key in keys] == published.get(preset, [True, 0.5, 0.0, "routed"])
-    num_trained = {"causal": 11, "paper": 11, "token-only": 5, "segment-only": 6, "moe-lpr": 5}
+    num_trained = {"causal": 11, "paper": 11, "token-only": 5, "segment-only": 6, "moe-lpr": 5, "single": 1}
     assert PRESETS[preset].num_trained_experts == num_trained[preset]
 
 

@@ -30,7 +30,8 @@ Preset = Annotated[
     typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, segment-only or moe-lpr. [causal]"),
 ]
 Layers = Annotated[
-    str | None, typer.Option(help="Decoder layers to make hybrid: all, last:N, every:N or indices like 3,7,11. [all]")
+    str | None,
+    typer.Option(help="Decoder layers to make hybrid: all, upper, last:N, every:N or indices like 3,7,11. [all]"),
 ]
 Seed = Annotated[int | None, typer.Option(help="Random seed for sampling, shuffling and initialisation. [0]")]
 Unsafe = Annotated[

@@ -238,8 +238,8 @@ class HybridMoe(Float32Buffers):
         return LayerRouting(tokens, segments)
 
     def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:
-        """The frozen expert's weighted output; where it competes, it runs only for the tokens that need it."""
-        if tokens is None or self.moe.shared_expert_selection == "always":
+        """The frozen expert's weighted output; where it has not always a part, it runs for the tokens that need it."""
+        if not self.moe.takes_its_place and (tokens is None or self.moe.shared_expert_selection == "always"):
             y_NH = self.shared_expert(x_NH)
             return y_NH * shared_N[:, None].to(y_NH.dtype)
         takers = shared_N.nonzero().squeeze(1)

@@ -159,6 +159,17 @@ class MoeConfig:
         return self.has_thresholds or self.has_token_bias
 
     @property
+    def starts_at_base(self) -> bool:
+        """Whether the layer is the frozen block as long as all experts are copies of it."""
+        return self.fusion == "normalized" or self.takes_its_place
+
+    @property
+    def takes_its_place(self) -> bool:
+        """Whether one expert takes the place of the frozen block, wherever it works (preset `single`)."""
+        alone = (self.num_token_experts, self.num_segment_experts, self.segment_capacity) == (1, 1, 1.0)
+        return alone and (self.token_weight, self.segment_weight, self.segment_gate_factor) == (0.0, 1.0, 1.0)
+
+    @property
     def is_causal(self) -> bool:
         """Whether a token's output depends on nothing after it and on no other sequence in evaluation."""
         return self.num_segment_experts == 0 or (self.has_thresholds and not self.segment_lookahead)
@@ -262,5 +273,17 @@ PRESETS: dict[str, MoeConfig] = {
         shared_expert_selection="competes",
         router_aux_loss_coef=0.01,
         router_aux_loss_scope="all",
+    ),
+    "single": replace(
+        _CAUSAL,
+        preset="single",
+        num_token_experts=1,
+        token_top_k=1,
+        num_segment_experts=1,
+        segment_max_experts=1,
+        segment_centered=False,
+        fusion="fixed",
+        token_weight=0.0,
+        segment_weight=1.0,
     ),
 }

@@ -19,7 +19,8 @@ class ParameterCounts:
 
     Attributes:
         active: those that the mean token uses: all but the experts it does not visit (segment experts count with
-            `segment_capacity`, their mean number per token).
+            `segment_capacity`, their mean number per token). Behind a domain gate that of text to learn; on all other
+            text it is the base's.
         trained: those that stage 1 trains, rows of new tokens included.
     """
 
@@ -49,6 +50,8 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     experts = sum(size for name, size in sizes.items() if ".mlp.experts." in name)
     moe = config.moe_config
     active = total - experts + round(experts * num_visited_experts(moe) / moe.num_trained_experts)
+    if moe.takes_its_place:
+        active -= sum(size for name, size in sizes.items() if ".mlp.shared_expert." in name)
     num_new = len(getattr(config.base_config, NEW_KEY, ())) * (1 if config.tie_word_embeddings else 2)
     trained = sum(sizes[name] for name in names) + num_new * config.base_config.hidden_size
     return ParameterCounts(total=total, active=active, trained=trained)
