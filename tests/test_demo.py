@@ -296,17 +296,18 @@ def test_without_minutes_speed_is_not_measured(begun, world: World, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "preset", ["segment-only", *(pytest.param(name, marks=pytest.mark.extended) for name in ("token-only", "moe-lpr"))]
+    "preset",
+    ["single", *(pytest.param(name, marks=pytest.mark.extended) for name in ("segment-only", "token-only", "moe-lpr"))],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: str):
-    moe: dict[str, Any] = {"preset": preset}
-    if preset == "segment-only":
+    moe: dict[str, Any] = {"preset": preset, "domain_gate": preset == "single"}
+    if preset in ("single", "segment-only"):
         moe["num_token_experts"] = None
-    else:
+    if preset != "segment-only":
         moe["num_segment_experts"] = None
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 256})
     metrics, _ = _run(recipe, tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
     loads = next(iter(metrics["routing"]["rust"].values()))
-    assert ("segment_load" in loads) == (preset == "segment-only")
+    assert ("segment_load" in loads) == (preset in ("single", "segment-only"))

@@ -59,7 +59,7 @@ def test_fewer_minutes_and_slow_processors_mean_less_scoring_calibration_and_jud
     short = demo_recipe(5)
     assert short["eval.files_per_language"] == DEMO_RECIPE["eval.files_per_language"] / 3
     assert short["train.calibration_tokens"] == round(DEMO_RECIPE["train.calibration_tokens"] / 3)
-    assert load_recipe(None, short).train.calibration_tokens == 43_008
+    assert load_recipe(None, short).train.calibration_tokens == 5_376
     monkeypatch.setattr(module, "fast_dtype", lambda: torch.float32)
     slow = demo_recipe(15)
     assert 0 < slow["train.calibration_tokens"] < DEMO_RECIPE["train.calibration_tokens"] / 2
