@@ -1,6 +1,8 @@
 """The domain gate against a slow reference: what it reads, what it says, and what comes of it (design 5)."""
 
+import copy
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +207,16 @@ def test_a_model_in_bfloat16_has_the_gate_that_was_fitted(tmp_path: Path):
         for name, buffer in other.model.domain_gate.named_buffers():
             assert torch.equal(buffer, fitted[name])
         other(random_tokens(2, 29))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["deep", "pickled"]
+)
+def test_a_copy_of_a_model_asks_its_own_gate(copied: Any):
+    model, tokens = tiny_hybrid("gated"), random_tokens(2, 29)
+    other, before = copied(model), model(tokens).logits
+    assert torch.equal(other(tokens).logits, before)
+    other.model.domain_gate.thresholds.fill_(1e9)  # shut but for the first segment
+    assert torch.equal(model(tokens).logits, before)
+    assert not torch.allclose(other(tokens).logits, before, atol=1e-3)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -143,19 +144,17 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             len(moe.domain_gate), base.hidden_size, moe.domain_gate_start, moe.domain_gate_bound
         )
         index = gate_layer(moe.layers, base.num_hidden_layers)
-        is_hybrid = index in moe.layers
-        if not is_hybrid:
+        if index not in moe.layers:
             carry_routing(self.layers[index])
+        # No closure, which neither pickle nor deepcopy takes over to a copy of the model.
+        self.layers[index].mlp.register_forward_pre_hook(partial(self._decide, index))
 
-        def decide(block: nn.Module, args: tuple[Tensor, ...]) -> None:
-            self._decide(waiting_pass(leave=is_hybrid), args[0], index)
-
-        self.layers[index].mlp.register_forward_pre_hook(decide)
-
-    def _decide(self, routing: RoutingPass, x_BTH: Tensor, index: int) -> None:
+    def _decide(self, index: int, block: nn.Module, args: tuple[Tensor, ...]) -> None:
         """Let the domain gate say for which segments experts work, but in training or where the caller did."""
+        routing = waiting_pass(leave=index in self._moe.layers)
         if routing.as_in_training or (routing.open_V is not None and routing.cache is None):
             return
+        (x_BTH,) = args
         plan = routing.plan_on(x_BTH.device)
         x_NH = x_BTH.reshape(-1, x_BTH.shape[-1])
         if plan.is_real is not None:
