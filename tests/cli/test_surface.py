@@ -15,7 +15,7 @@ SURFACE = {  # arguments and flags of each verb
     "demo": "--output --minutes --exact --seed --recipe --set",
     "corpus": "output --source --base --learn --keep --seed --recipe --set",
     "inspect": "corpus --output --seed --documents --lines",
-    "upcycle": "output --base --preset --layers --corpus --seed --recipe --set",
+    "upcycle": "output --base --preset --layers --corpus --seed --learn --keep --recipe --set",
     "train": "model corpus output --resume --learn --keep --tokens --learning-rate --seed --recipe --set",
     "review": "model corpus output --resume --learn --keep --tokens --learning-rate --seed --recipe --set",
     "eval": "output --model --endpoint --endpoint-model --chat --completions --reference --against --metric --corpus "

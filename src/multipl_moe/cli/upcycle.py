@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.cli.options import Base, Layers, Preset, RecipeFile, Seed, Settings, recipe_from_flags
+from multipl_moe.cli.options import Base, Keep, Layers, Learn, Preset, RecipeFile, Seed, Settings, recipe_from_flags
 from multipl_moe.system.staging import refuse_existing
 
 
@@ -18,10 +18,13 @@ def upcycle(
     preset: Preset = None,
     layers: Layers = None,
     seed: Seed = None,
+    learn: Learn = None,
+    keep: Keep = None,
     corpus: Annotated[
         Path | None,
         typer.Option(
-            help="Corpus folder, some of whose text places the routers so that every expert begins with a fair load."
+            help="Corpus folder, some of whose text places the routers so that every expert begins with a fair load, and "
+            "fits the domain gate where moe.domain_gate asks for one."
         ),
     ] = None,
 ) -> None:
@@ -29,7 +32,7 @@ def upcycle(
 
     Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers last:8 --corpus corpora/mine`
     """
-    flags = {"base": base, "moe.preset": preset, "moe.layers": layers, "seed": seed}
+    flags = {"base": base, "moe.preset": preset, "moe.layers": layers, "seed": seed, "learn": learn, "keep": keep}
     chosen = recipe_from_flags(recipe, settings, flags)
     refuse_existing(output)
 
