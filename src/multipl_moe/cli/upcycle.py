@@ -23,7 +23,7 @@ def upcycle(
     corpus: Annotated[
         Path | None,
         typer.Option(
-            help="Corpus folder, some of whose text places the routers so that every expert begins with a fair load, and "
+            help="Corpus folder. Some of its text places the routers so that every expert begins with a fair load, and "
             "fits the domain gate where moe.domain_gate asks for one."
         ),
     ] = None,
