@@ -109,7 +109,7 @@ def test_a_row_ends_at_its_stop_and_so_does_the_work(tokenizer):
     posed = problem(0, "x")
     whole = completer.complete([request_of(posed, 0, 0)], settings(max_new_tokens=200))[0].text
     lengths = []
-    completer._model.model.register_forward_pre_hook(
+    completer.model.model.register_forward_pre_hook(
         lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
     )
     stop = next(c for c in whole[3:] if c != "\ufffd")
@@ -151,8 +151,8 @@ def test_a_token_for_the_unknown_ends_a_text_only_where_it_is_the_end_of_text(to
     marked.add_special_tokens({"unk_token": unknown, "eos_token": "<|im_end|>"})
     completer = LocalCompleter("tiny", tiny_model(eos_token_id=None), marked)
     assert marked.unk_token_id != marked.eos_token_id
-    assert (marked.unk_token_id in completer._ends) is ends
-    assert marked.eos_token_id in completer._ends
+    assert (marked.unk_token_id in completer.ends) is ends
+    assert marked.eos_token_id in completer.ends
 
 
 def test_the_models_own_generation_settings_are_not_used_nor_touched(tokenizer):

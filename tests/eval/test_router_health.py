@@ -101,7 +101,7 @@ def test_numbers_are_the_extremes_over_layers_experts_and_kinds(model, tokenizer
 
 @pytest.mark.parametrize("training", [True, False])
 def test_model_comes_back_as_it_was(model, tokenizer, world: World, training: bool, monkeypatch):
-    monkeypatch.setattr(module, "_EVAL_ROWS", 5)  # several batches: each but the last would move the thresholds
+    monkeypatch.setattr(module, "EVAL_ROWS", 5)  # several batches: each but the last would move the thresholds
     model.train(training)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     _health(model, tokenizer, world)

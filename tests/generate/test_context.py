@@ -5,7 +5,7 @@ import torch
 from transformers import AutoTokenizer
 
 from multipl_moe.generate.context import decoding_context
-from multipl_moe.generate.text import _CallbackStreamer
+from multipl_moe.generate.text import CallbackStreamer
 from tests.fixtures import save_stripping_tokenizer, save_tokenizer
 
 WORDS = ["x", "=", "▁x", "▁=", "▁1"]
@@ -23,7 +23,7 @@ def ids(tokenizer, *tokens: str) -> list[int]:
 
 def streamed(tokenizer, prompt: list[int], new: list[int]) -> str:
     pieces: list[str] = []
-    streamer = _CallbackStreamer(tokenizer, pieces.append)
+    streamer = CallbackStreamer(tokenizer, pieces.append)
     streamer.put(torch.tensor([prompt]))
     for token in new:
         streamer.put(torch.tensor([token]))

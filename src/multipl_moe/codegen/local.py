@@ -43,9 +43,9 @@ class LocalCompleter:
     def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self.name = name
         self.tokenizer: Any = tokenizer
-        self._model: Any = copy.copy(model)  # the same weights with other settings of generation
-        self._model.generation_config = GenerationConfig()
-        self._ends = _end_tokens(model, tokenizer)
+        self.model: Any = copy.copy(model)  # the same weights with other settings of generation
+        self.model.generation_config = GenerationConfig()
+        self.ends = _end_tokens(model, tokenizer)
         self._max_positions: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._is_causal = not isinstance(model, MultiplMoeForCausalLM) or model.config.moe_config.is_causal
 
@@ -65,7 +65,7 @@ class LocalCompleter:
     @property
     def identity(self) -> dict[str, Any]:
         """A digest of configuration, vocabulary and weights, and the dtype."""
-        return {"weights": fingerprint(self._model, self.tokenizer), "dtype": str(self._model.dtype)}
+        return {"weights": fingerprint(self.model, self.tokenizer), "dtype": str(self.model.dtype)}
 
     def complete(self, batch: list[Request], settings: CodegenSection) -> list[Completion]:
         """A completion for each request; the same batch gives the same text, see `decoding` for the draws.
@@ -85,7 +85,7 @@ class LocalCompleter:
         settings = CodegenSection()
         rooms = [self._room(prompt, max_new_tokens) for prompt in prompts]
         rows = [
-            Row(prompt, (), room, 0, self.tokenizer, self._ends) if room > 0 else None
+            Row(prompt, (), room, 0, self.tokenizer, self.ends) if room > 0 else None
             for prompt, room in zip(prompts, rooms, strict=True)
         ]
         self._grow([row for row in rows if row is not None], settings)
@@ -105,7 +105,7 @@ class LocalCompleter:
         room = self._room(prompt, settings.max_new_tokens)
         if room < 1:
             return None
-        return Row(prompt, problem.stop, room, request.seed, self.tokenizer, self._ends)
+        return Row(prompt, problem.stop, room, request.seed, self.tokenizer, self.ends)
 
     def _room(self, prompt: list[int], max_new_tokens: int) -> int:
         """Tokens that may follow a prompt; 0 or fewer where it fills the model's positions."""
@@ -114,12 +114,12 @@ class LocalCompleter:
     @torch.inference_mode()
     def _generate(self, rows: list[Row], settings: CodegenSection) -> None:
         """Let all rows grow to their ends; every few tokens those that have ended leave the batch."""
-        tokens, mask = _left_padded([row.prompt for row in rows], self._model.device)
+        tokens, mask = _left_padded([row.prompt for row in rows], self.model.device)
         cache = None
         while True:
             draws = settings.temperature >= COLDEST
             processors = [RowDraws(rows, settings.temperature, settings.top_p)] if draws else []
-            output = self._model.generate(
+            output = self.model.generate(
                 tokens,
                 attention_mask=mask,
                 cache=cache,

@@ -10,7 +10,7 @@ from multipl_moe.model.router_health import RouterHealth, measure_router_health
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.device import move_to_best_device
 
-_EVAL_ROWS = 32
+EVAL_ROWS = 32
 _MIN_WINDOWS_PER_LANGUAGE = 4
 
 
@@ -34,6 +34,6 @@ def router_health(
     rows = recipe.train.batch_sequences
     return measure_router_health(
         model,
-        [padded(evaluation[begin : begin + _EVAL_ROWS]) for begin in range(0, len(evaluation), _EVAL_ROWS)],
+        [padded(evaluation[begin : begin + EVAL_ROWS]) for begin in range(0, len(evaluation), EVAL_ROWS)],
         [padded(training[begin : begin + rows]) for begin in range(0, len(training), rows)],
     )

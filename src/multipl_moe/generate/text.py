@@ -101,7 +101,7 @@ class TextGenerator:
         output = self.model.generate(
             prompt,
             attention_mask=torch.ones_like(prompt),
-            streamer=_CallbackStreamer(self.tokenizer, on_text),
+            streamer=CallbackStreamer(self.tokenizer, on_text),
             max_new_tokens=max_new_tokens,
             pad_token_id=self._pad_token(),
             **({"do_sample": False, "temperature": None, "top_p": None, "top_k": None} | sampling | stopping | known),
@@ -127,7 +127,7 @@ class TextGenerator:
             )
 
 
-class _CallbackStreamer(TextStreamer):
+class CallbackStreamer(TextStreamer):
     """Hands over text as soon as it cannot change any more; the whole words that transformers waits for."""
 
     def __init__(self, tokenizer: Any, on_text: Callable[[str], None]) -> None:
@@ -135,12 +135,14 @@ class _CallbackStreamer(TextStreamer):
         self._on_text = on_text
 
     def put(self, value: Tensor) -> None:
+        """As in transformers; the prompt tells the tokenizer how the text goes on."""
         if self.next_tokens_are_prompt:
             self.token_cache = decoding_context(self.tokenizer, value.flatten().tolist())
             self.print_len = len(self.tokenizer.decode(self.token_cache, **self.decode_kwargs))
         super().put(value)
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        """Hand over a piece of text."""
         if text:
             self._on_text(text)
 

@@ -19,10 +19,9 @@ from typing import Any
 
 from datatrove.executor import LocalPipelineExecutor
 
-from multipl_moe.corpus.run.stages import Listeners, Stage
+from multipl_moe.corpus.run.stages import TELL_S, Listeners, Stage
 from multipl_moe.errors import TasksUnfinishedError
 
-_TELL_S = 0.5
 _SET_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 _END_S = 10
 
@@ -85,7 +84,7 @@ def _wait_for_fewer(
 ) -> None:
     """Return when fewer than `workers` tasks run."""
     while len(running) >= workers:
-        wait([process.sentinel for process in running.values()], timeout=_TELL_S)
+        wait([process.sentinel for process in running.values()], timeout=TELL_S)
         listeners.tell(stage, logs)
         for task, process in [*running.items()]:
             if process.exitcode is not None:

@@ -12,6 +12,7 @@ from datatrove.pipeline.base import PipelineStep
 from multipl_moe import errors
 from multipl_moe.errors import TasksUnfinishedError, UserError
 
+TELL_S = 0.5  # between two tellings of how far a stage is
 _USER_ERROR = re.compile(r"^multipl_moe\.errors\.(\w+): (.+)$", re.MULTILINE)
 
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from datatrove.utils.logging import logger, setup_default_logger
 
-from multipl_moe.corpus.run.stages import Listeners, Stage
-
-_TELL_S = 0.5
+from multipl_moe.corpus.run.stages import TELL_S, Listeners, Stage
 
 
 @contextlib.contextmanager
@@ -18,7 +16,7 @@ def watched(stage: Stage, logs: Path, listeners: Listeners) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(_TELL_S):
+        while not ended.wait(TELL_S):
             listeners.tell(stage, logs)
 
     listeners.tell(stage, logs)
