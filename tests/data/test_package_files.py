@@ -64,6 +64,8 @@ def test_what_is_short_binary_missing_or_metadata_is_passed_over_and_long_files_
         _install(site, "b", {"b/1.html": LONG, "b/2.html": LONG, "b/3.html": LONG}),
     ]
     (site / "b" / "1.html").unlink()
+    (site / "left-1.0.dist-info").mkdir()
+    installed.append(Distribution.at(site / "left-1.0.dist-info"))  # of an installation that was interrupted
     found = _found([], installed)
     assert _paths(found) == {"HTML": ["a/a/3.html", "b/b/2.html", "b/b/3.html"]}
     assert found["HTML"][0].text == "é" * 4096

@@ -121,6 +121,15 @@ def test_each_matrix_is_the_weighted_mean_over_the_experts(tmp_path, family, par
     assert all(torch.equal(before[name], found[name]) for name in untouched)
 
 
+def test_a_domain_gate_has_no_place_in_a_dense_model(tmp_path):
+    for name, moe in (("plain", {}), ("gated", {"domain_gate": ["rust"]})):
+        hybrid, _ = save_hybrid(tmp_path / name, **moe)
+        (tmp_path / f"{name}-dense").mkdir()
+        merge_to_dense(hybrid, tmp_path / f"{name}-dense")
+    plain, gated = (weights_in(tmp_path / f"{name}-dense") for name in ("plain", "gated"))
+    assert all(torch.equal(plain[name], gated[name]) for name in plain | gated)
+
+
 @pytest.mark.parametrize("fusion", ["normalized", "fixed"])
 @pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
 def test_low_rank_experts_merge_as_the_full_ones_that_they_stand_for(tmp_path, family, fusion):

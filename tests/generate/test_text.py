@@ -68,6 +68,8 @@ def test_the_language_of_a_text_opens_the_gate_or_shuts_it(tmp_path):
     assert shut == generator.model.generate(prompt, open_share=0.0, **settings)[0].tolist() != written(plain)
     with pytest.raises(ConfigError, match="language: this model has no domain gate"):
         written(plain, language="one")
+    with pytest.raises(ConfigError, match="'pyhton' is not known; the gate opens for one, other"):
+        written(generator, language="pyhton")
 
 
 def test_generation_ends_at_a_stop_string(tmp_path):

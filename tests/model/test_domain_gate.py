@@ -119,7 +119,7 @@ def _gradients(layer: nn.Module, y: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("in_places", [False, True])
 @pytest.mark.parametrize("expert_type", ["full", "lora"])
-@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS[:-1], "fixed"])
+@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS[:-1], "fixed", "single"])
 def test_the_output_lies_between_the_frozen_block_and_the_layer(
     preset: str, expert_type: str, in_places: bool, monkeypatch: pytest.MonkeyPatch
 ):
@@ -220,3 +220,9 @@ def test_a_copy_of_a_model_asks_its_own_gate(copied: Any):
     other.model.domain_gate.thresholds.fill_(1e9)  # shut but for the first segment
     assert torch.equal(model(tokens).logits, before)
     assert not torch.allclose(other(tokens).logits, before, atol=1e-3)
+
+
+def test_a_row_that_is_known_to_be_of_another_kind_can_be_in_a_batch_that_trains():
+    model, tokens = tiny_hybrid("gated").train(), random_tokens(3, 29)
+    loss = model(tokens, labels=tokens, open_share=0.0).loss
+    assert loss.isfinite()

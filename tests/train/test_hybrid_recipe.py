@@ -40,6 +40,17 @@ def test_settings_that_the_hybrid_has_not_are_all_told(world: World):
     assert second.startswith("moe.preset: token-only, but ")
 
 
+def test_a_language_that_the_domain_gate_does_not_know_is_refused(world: World, tmp_path: Path):
+    gated = tiny_recipe(world.base, world.sources, moe={"domain_gate": True})
+    upcycle(gated, tmp_path / "gated", corpus=world.corpus)
+    again = gated.model_copy(update={"learn": ["go", "rust"]})
+    assert recipe_of_hybrid(again, tmp_path / "gated").moe.domain_gate
+    with pytest.raises(ConfigError, match=r"opens for rust, go, and would stay shut for ruby"):
+        recipe_of_hybrid(gated.model_copy(update={"learn": ["rust", "ruby"]}), tmp_path / "gated")
+    with pytest.raises(ConfigError, match=r"domain_gate: .* has none"):
+        recipe_of_hybrid(gated, world.hybrid)
+
+
 def test_a_dense_model_changes_nothing(world: World):
     recipe = validate_recipe({"moe": {"preset": "paper"}})
     assert recipe_of_hybrid(recipe, world.base) is recipe

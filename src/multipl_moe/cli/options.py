@@ -27,7 +27,7 @@ Base = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, segment-only or moe-lpr. [causal]"),
+    typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, segment-only, moe-lpr, single. [causal]"),
 ]
 Layers = Annotated[
     str | None,

@@ -47,6 +47,8 @@ def _files_by_distribution(
     """Names of distributions and their files of these endings, both in alphabetical order."""
     by_name: dict[str, list[tuple[str, Path]]] = {}
     for distribution in installed:
+        if not distribution.name:  # what an interrupted installation left
+            continue
         by_name.setdefault(
             distribution.name,
             [

@@ -22,7 +22,7 @@ from multipl_moe.model.families import family_of
 from multipl_moe.recipe.recipe import Recipe
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")
-_TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)")
+_TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gate\.")
 
 
 def merge_to_dense(model: Path, staging: Path, dtype: torch.dtype | None = None) -> dict[str, Any]:

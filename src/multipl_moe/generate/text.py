@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import known_fim_tokens
 from multipl_moe.generate.context import decoding_context
+from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.start_tokens import start_tokens
 
 COLDEST = 1e-4  # a lower temperature would make logits overflow
@@ -112,6 +113,11 @@ class TextGenerator:
         gate = getattr(self.model.config, "moe", {}).get("domain_gate")
         if not gate:
             raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")
+        if language not in gate and language not in LANGUAGES:
+            known = ", ".join(gate)
+            raise ConfigError(
+                f"language: {language!r} is not known; the gate opens for {known}, and shuts for {', '.join(LANGUAGES)}"
+            )
         return 1.0 if language in gate else 0.0
 
     def _pad_token(self) -> int | None:

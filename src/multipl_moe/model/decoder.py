@@ -161,7 +161,9 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             x_NH = x_NH.masked_fill(~plan.is_real[:, None], 0)
         elif plan.real_tokens is not None:
             x_NH = x_NH.index_select(0, plan.real_tokens)
-        open_V = self.domain_gate(x_NH, plan, routing.prefix_state(index, self.domain_gate.empty_state))
+        device = self.domain_gate.center.device  # which may be another than that of the layer it reads
+        state = routing.prefix_state(index, self.domain_gate.empty_state)
+        open_V = self.domain_gate(x_NH.to(device), routing.plan_on(device), state)
         routing.open_V = open_V if routing.open_V is None else routing.open_V
 
     def _init_weights(self, module: nn.Module) -> None:

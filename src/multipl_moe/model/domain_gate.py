@@ -2,8 +2,9 @@
 
 Experts that learnt new languages change what the model says in all others too. The gate closes them wherever the text
 so far is of another kind: y = F(x) + p (H(x) - F(x)), F the base's block, H the hybrid layer, p the posterior that the
-text is of a kind to learn. p is the same for all layers and for all tokens of a segment. At 0 no expert runs, and the
-model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is the base.
+text is of a kind to learn. p is the same for all layers and for all tokens of a segment. Where it is 0 from a text's
+start, the model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is
+the base.
 
 Shapes: B rows, N real tokens, V segments, H hidden, C kinds of text, Q directions of a kind.
 """
@@ -122,7 +123,7 @@ def gate_layer(layers: list[int], num_layers: int) -> int:
 def sums_before(values_NH: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
     """(V, H): of each segment, the sum of the values of its document's tokens before it.
 
-    Documents are summed apart, so that the result does not depend by a bit on a row's other documents.
+    Documents are summed apart, so that sums of one lose nothing to the size of those before.
     """
     num_segments = plan.num_segments
     sums_VH = values_NH.new_zeros(num_segments + 1, values_NH.shape[1])  # the last place stands for "none"

@@ -179,7 +179,7 @@ class HybridMoe(Float32Buffers):
 
     def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
         open_N = routing.open_tokens(plan)
-        if open_N is not None and self._may_skip(open_N, plan):
+        if open_N is not None and not routing.as_in_training and self._may_skip(open_N, plan):
             self._keep_state(x_NH, plan, routing)
             return self.shared_expert(x_NH)
         tokens, segments = routing.routed[self.index] = self._route(x_NH, plan, routing)

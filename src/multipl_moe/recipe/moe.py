@@ -29,8 +29,8 @@ class MoeSection(_MoeOverrides):
 
     domain_gate: bool = Field(
         default=False,
-        description="Let experts work only where the text so far is of a language to learn; elsewhere the model is the "
-        "base. `upcycle` fits the gate to the corpus.",
+        description="Let experts work only where the text so far is of a language to learn; elsewhere the base's "
+        "blocks work. `upcycle` fits the gate to the corpus.",
     )
 
     @classmethod

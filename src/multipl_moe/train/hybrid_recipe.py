@@ -27,8 +27,15 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
     problems = [
         f"moe.{key}: {getattr(asked, key)}, but {folder} has {getattr(own, key)}; leave it out, or upcycle anew"
         for key in sorted(recipe.moe.model_fields_set)
-        if getattr(asked, key) != getattr(own, key)
+        if getattr(asked, key) != getattr(own, key) and key != "domain_gate"
     ]
+    if own.domain_gate and (unknown := [name for name in recipe.learn if name not in own.domain_gate]):
+        problems.append(
+            f"learn: the domain gate of {folder} opens for {', '.join(own.domain_gate)}, and would stay shut for "
+            f"{', '.join(unknown)}; upcycle anew for them"
+        )
+    if recipe.moe.domain_gate and not own.domain_gate:
+        problems.append(f"moe.domain_gate: {folder} has none; leave it out, or upcycle anew")
     if problems:
         raise ConfigError(problems)
     changes: dict[str, object] = {"moe": MoeSection.of_hybrid(own)}

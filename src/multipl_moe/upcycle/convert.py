@@ -128,6 +128,8 @@ def start_lines(report: UpcycleReport) -> list[str]:
         most = max(others, key=lambda name: others[name], default=None)
         rest = "" if most is None else f"; of other text most for {most}, {others[most]:.2f}"
         lines.append(f"domain gate is open after 64 tokens for {opened}{rest} (1: always)")
+        if shut := [name for name in gate.learn if gate.mean_p.get(name, 1.0) < 0.5]:
+            lines.append(f"warning: the domain gate hardly opens for {', '.join(shut)}; more text may help")
     return lines
 
 
@@ -135,10 +137,14 @@ def _router_start(plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> 
     """Where routers begin; or None, and why it could not be measured."""
     if corpus is None:
         return None, "no text to place them by: give --corpus"
-    size = sum(file.stat().st_size for file in base_folder.glob("*.safetensors"))
-    if lack := _lack_of_memory(_MEASUREMENT_BYTES_PER_BYTE * size):
+    if lack := _lack_to_measure(base_folder):
         return None, lack
     return measure_router_start(base_folder, corpus, plan.moe, dtype=plan.dtype, seed=plan.seed), ""
+
+
+def _lack_to_measure(base_folder: Path) -> str:
+    size = sum(file.stat().st_size for file in base_folder.glob("*.safetensors"))
+    return _lack_of_memory(_MEASUREMENT_BYTES_PER_BYTE * size)
 
 
 def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> GateStart | None:
@@ -146,6 +152,8 @@ def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Pa
         return None
     if corpus is None:
         raise ConfigError("moe.domain_gate: it is fitted to text of a corpus; give --corpus, or switch it off")
+    if lack := _lack_to_measure(base_folder):
+        raise ConfigError(f"moe.domain_gate: the base reads text for it, and {lack}; switch it off")
     return fit_domain_gate(base_folder, corpus, recipe, plan.moe)
 
 

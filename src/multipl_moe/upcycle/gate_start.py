@@ -96,7 +96,8 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     samples = _read(model, tokenizer, texts, gate_layer(moe.layers, model.config.num_hidden_layers))
     gate = DomainGate(len(moe.domain_gate), model.config.hidden_size, moe.domain_gate_start, moe.domain_gate_bound)
     for kind in moe.domain_gate:
-        if (found := int((samples.of([kind]) & (samples.tokens == BIN_TOKENS)).sum())) < _FEWEST * _CALIBRATES:
+        found = int((samples.of([kind]) & (samples.tokens == BIN_TOKENS)).sum())
+        if found < _FEWEST * _CALIBRATES:
             raise CorpusError(
                 f"{corpus}: {found} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate is fitted to "
                 f"{_FEWEST * _CALIBRATES} or more; give it more text, or switch moe.domain_gate off"
@@ -128,15 +129,13 @@ def _middle(text: str) -> str:
 def _read(model: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]], layer: int) -> _Samples:
     """Mean states of all beginnings of the texts at the layer; the layers above it are not run."""
     start = start_tokens(tokenizer)
-    rows = [
-        (kind, number, [*start, *tokens][:_TOKENS])
-        for kind, found in texts.items()
-        if found
-        for number, tokens in enumerate(
-            tokenizer([text[:_CHARACTERS] for text in found], add_special_tokens=False)["input_ids"]
-        )
-    ]
-    rows = sorted((row for row in rows if len(row[2]) >= BIN_TOKENS), key=lambda row: len(row[2]))
+    rows: list[tuple[str, int, list[int]]] = []
+    for kind, found in texts.items():
+        cut = [text[:_CHARACTERS] for text in found]
+        encoded = tokenizer(cut, add_special_tokens=False)["input_ids"] if cut else []
+        long = [row for tokens in encoded if len(row := [*start, *tokens][:_TOKENS]) >= BIN_TOKENS]
+        rows += [(kind, number, row) for number, row in enumerate(long)]
+    rows.sort(key=lambda row: len(row[2]))
     means, kinds, tokens, calibrates = [], [], [], []
     for begin in range(0, len(rows), _ROWS):
         batch = rows[begin : begin + _ROWS]
