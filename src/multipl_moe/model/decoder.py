@@ -195,11 +195,10 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """Hidden states after the last norm.
 
         Args:
-            input_ids: (B, T); or inputs_embeds (B, T, H).
+            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them.
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
             position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
-            inputs_embeds: in place of input_ids.
             cache: of the tokens before.
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer.
@@ -217,9 +216,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         real_tokens, attention_mask, position_ids = _real_tokens(inputs, attention_mask, position_ids, cache)
         if cache is None and takes_document_bounds(self.config._attn_implementation):
             kwargs |= attention_arguments(position_ids)
-        routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed)
-        if open_share is not None:
-            routing.open_V = _of_segments(open_share, routing.plan)
+        routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed, open_share=open_share)
         outputs = self.base_decoder(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -234,19 +231,24 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         needs_loss = self.training and self.routes_as_in_training is not False
         aux_loss = mean_load_balancing_loss(tokens, self._moe, routing.ranks) if needs_loss else None
         self._tell(routing)
-        if output_router_logits is None:
-            output_router_logits = self.config.output_router_logits
+        wants_logits = self.config.output_router_logits if output_router_logits is None else output_router_logits
         return MultiplMoeModelOutput(
             last_hidden_state=outputs.last_hidden_state,
             cache=outputs.cache,
             hidden_states=getattr(outputs, "hidden_states", None),
             attentions=getattr(outputs, "attentions", None),
-            router_logits=cast(Any, tuple(layer.logits for layer in tokens)) if output_router_logits else None,
+            router_logits=cast(Any, tuple(layer.logits for layer in tokens)) if wants_logits else None,
             aux_loss=cast(Any, aux_loss),
         )
 
     def _routing_pass(
-        self, position_ids: Tensor, real_tokens: Tensor | None, cache: Cache | None, *, packed: bool
+        self,
+        position_ids: Tensor,
+        real_tokens: Tensor | None,
+        cache: Cache | None,
+        *,
+        packed: bool,
+        open_share: Tensor | float | None,
     ) -> RoutingPass:
         moe = self._moe
         trains = self.training and torch.is_grad_enabled() and cache is None
@@ -266,7 +268,9 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         ranks = self.ranks if self.training else ALONE
         if as_in_training and ranks.count > 1 and moe.num_segment_experts:
             counts = ranks.counts(plan.num_segments, position_ids.device)
-        return RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
+        routing = RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
+        routing.open_V = None if open_share is None else _of_segments(open_share, plan)
+        return routing
 
     def _is_traced(self) -> bool:
         """Whether shapes must be told beforehand: not to observers, nor to other processes, who want real segments."""

@@ -77,8 +77,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
             input_ids, attention_mask, position_ids, inputs_embeds, use_cache, open_share: see `MultiplMoeModel`.
             labels: (B, T), -100 where no token is to be predicted; shifted here.
             logits_to_keep: as in transformers.
-            num_items_in_batch: labels in the whole accumulated batch, over all processes; makes losses of micro-batches
-                add up, those of processes too.
+            num_items_in_batch: labels in the whole accumulated batch, over all processes, so that their losses add up.
             skip_logits: with labels, take the loss chunk by chunk and return no logits, which are a step's largest
                 tensors. What hooks of `lm_head` add has no part in it.
             kwargs: among others `cache`, the cache of the tokens before, which may still be called `past_key_values`.

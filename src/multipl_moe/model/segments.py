@@ -150,15 +150,7 @@ def plan_segments(
         continuation = _continuation(positions, segment_of_token, windows, ends, stride)
     fixed = num_places is not None
     return SegmentPlan(
-        real_tokens,
-        segment_of_token,
-        windows,
-        row_of_segment,
-        first_segments,
-        num_rows,
-        is_real,
-        fixed,
-        continuation,
+        real_tokens, segment_of_token, windows, row_of_segment, first_segments, num_rows, is_real, fixed, continuation
     )
 
 

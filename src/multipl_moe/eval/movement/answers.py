@@ -18,7 +18,7 @@ from multipl_moe.system.cache_folder import cache_folder, cache_lock
 
 MAX_NEW_TOKENS = 64
 _BATCH_PROMPTS = 50
-_VERSION = 2  # to be raised when answers are made in another way, so that no older ones are used
+_VERSION = 1  # to be raised when answers are made in another way, so that no older ones are used
 
 Prompts = dict[str, list[str]]
 """Prompts by what they ask for: `chat` or `code`."""
