@@ -226,3 +226,17 @@ def test_a_row_that_is_known_to_be_of_another_kind_can_be_in_a_batch_that_trains
     model, tokens = tiny_hybrid("gated").train(), random_tokens(3, 29)
     loss = model(tokens, labels=tokens, open_share=0.0).loss
     assert loss.isfinite()
+
+
+@torch.no_grad()
+def test_a_gated_layer_that_is_given_a_pass_takes_it():
+    layer, x = tiny_hybrid("gated", layers=[0, 1, 2]).model.layers[0].mlp, torch.randn(2, 11, 32)
+    plain = tiny_hybrid("causal", layers=[0, 1, 2]).model.layers[0].mlp
+    plan = _plan(torch.arange(11).expand(2, -1), None)
+    routing = RoutingPass(plan)
+    found = layer(x, routing)
+    assert routing.open_V is not None
+    open_BT1 = routing.open_V[plan.segment_of_token].view(2, 11, 1)
+    block = plain.shared_expert(x)
+    expected = block + open_BT1 * (plain(x, RoutingPass(plan)) - block)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)

@@ -55,6 +55,15 @@ def test_a_plan_without_a_model_is_that_of_the_model_that_upcycle_makes(world: W
     assert planned == _plan(recipe, _start(world, method))
 
 
+@pytest.mark.parametrize("layers", ["all", "last:2"], ids=["read by a hybrid layer", "read below"])
+def test_a_run_behind_a_domain_gate_is_planned_as_that_without_one(world: World, layers: str):
+    moe = {"layers": layers, "preset": "single", "num_token_experts": None, "num_segment_experts": None}
+    recipes = [tiny_recipe(world.base, world.sources, moe=moe | {"domain_gate": gate}) for gate in (True, False)]
+    gated, plain = (plan_training(one, starting_config(one), runtime_bytes=_RUNTIME) for one in recipes)
+    assert gated.memory == plain.memory
+    assert gated.parameters == plain.parameters
+
+
 def test_active_parameters_leave_out_experts_that_a_token_does_not_visit(world: World):
     counts = _plan(world.recipe, world.hybrid).parameters
     expert = 3 * _HIDDEN * _INTERMEDIATE + 2 * _INTERMEDIATE + _HIDDEN

@@ -149,12 +149,12 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         # No closure, which neither pickle nor deepcopy takes over to a copy of the model.
         self.layers[index].mlp.register_forward_pre_hook(partial(self._decide, index))
 
-    def _decide(self, index: int, block: nn.Module, args: tuple[Tensor, ...]) -> None:
+    def _decide(self, index: int, block: nn.Module, args: tuple[Any, ...]) -> None:
         """Let the domain gate say for which segments experts work, but in training or where the caller did."""
-        routing = waiting_pass(leave=index in self._moe.layers)
+        x_BTH, *given = args
+        routing = given[0] if given else waiting_pass(leave=index in self._moe.layers)
         if routing.as_in_training or (routing.open_V is not None and routing.cache is None):
             return
-        (x_BTH,) = args
         plan = routing.plan_on(x_BTH.device)
         x_NH = x_BTH.reshape(-1, x_BTH.shape[-1])
         if plan.is_real is not None:

@@ -24,6 +24,7 @@ from multipl_moe.model.decoder import MultiplMoeModel, MultiplMoeModelOutput, de
 from multipl_moe.model.hybrid import HybridMoe, takes_places
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import num_visited_experts
+from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import SegmentPlan, pool_windows
 from multipl_moe.model.token_moe import route_tokens
 from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
@@ -162,8 +163,11 @@ def _decide_routing(model: nn.Module) -> None:
 
 
 def _without_plan(decoder: MultiplMoeModel, **kwargs: Any) -> MultiplMoeModelOutput:
-    """The decoder's output in shape: where segments lie is told by values, which there are none of."""
-    outputs = decoder.base_decoder(routing=None, **kwargs)
+    """The decoder's output in shape: where segments lie is told by values, which there are none of.
+
+    A domain gate, which would ask, is open in training.
+    """
+    outputs = decoder.base_decoder(routing=RoutingPass(cast(Any, None), as_in_training=True), **kwargs)
     return MultiplMoeModelOutput(last_hidden_state=outputs.last_hidden_state)
 
 
