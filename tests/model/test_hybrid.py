@@ -79,7 +79,7 @@ def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "l
     randomise(layer)
     if layer.token_bias is not None:
         layer.token_bias.copy_(torch.linspace(-0.4, 0.4, len(layer.token_bias)))
-    if moe.num_segment_experts and layer.segment_mean is not None:
+    if moe.routes_segments and layer.segment_mean is not None:
         layer.segment_mean.copy_(torch.linspace(-0.5, 0.7, len(layer.segment_mean)))
     return layer.to(dtype)
 

@@ -18,7 +18,7 @@ from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.serve.generation import Engine
 from multipl_moe.serve.server import Server, listen, url_of
-from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.conftest import randomise, randomise_gate, tiny_base_config, tiny_moe
 from tests.fixtures import NUM_TOKENS, save_tokenizer
 
 NAME = "tiny"
@@ -38,6 +38,8 @@ def save_model(folder: Path, preset: str | None = "causal", family: str = "llama
     else:
         model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe(preset).to_dict()))
     randomise(model)
+    if preset == "gated":
+        randomise_gate(model)
     save_tokenizer(folder)
     printable = AutoTokenizer.from_pretrained(folder)("".join(map(chr, range(32, 127))))["input_ids"]
     model.generation_config.suppress_tokens = sorted(set(range(NUM_TOKENS)) - set(printable))
@@ -73,11 +75,15 @@ def client_of(url: str, token: str = "none") -> OpenAI:
     return OpenAI(base_url=url, api_key=token, max_retries=0, timeout=30)
 
 
-def greedy(model: PreTrainedModel, tokenizer: Any, text: str, num_new: int, **special: Any) -> str:
+def greedy(
+    model: PreTrainedModel, tokenizer: Any, text: str, num_new: int, open_share: float | None = None, **special: Any
+) -> str:
     """What the model writes after `text` when it alone runs, without the server."""
     prompt = tokenizer(text, return_tensors="pt", **special)["input_ids"]
     mask = torch.ones_like(prompt)
-    written = model.generate(prompt, attention_mask=mask, max_new_tokens=num_new, do_sample=False)  # pyright: ignore
+    known = {} if open_share is None else {"open_share": open_share}
+    options: dict[str, Any] = {"max_new_tokens": num_new, "do_sample": False, **known}
+    written = model.generate(prompt, attention_mask=mask, **options)  # pyright: ignore
     return tokenizer.decode(written[0, prompt.shape[1] :], skip_special_tokens=True)
 
 

@@ -6,13 +6,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from openai import APIError, InternalServerError
+from openai import APIError, BadRequestError, InternalServerError
 
 from multipl_moe.errors import BaseModelError
 from multipl_moe.serve.app import build_app
 from multipl_moe.serve.generation import Engine
 
-from .conftest import JSON, NAME, client_of, connect, engine_of, greedy, served
+from .conftest import JSON, NAME, client_of, connect, engine_of, greedy, save_model, served
 
 PROMPT = "fn main() {"
 LONG = 3000
@@ -71,6 +71,24 @@ def test_a_seed_fixes_what_is_drawn_whoever_else_asks(write):
         drawn = write(temperature=1, seed=1)
     assert drawn == write(temperature=1, seed=1, stream=True) == others[1].result()
     assert drawn != others[2].result()
+
+
+def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path, write):
+    engine = engine_of(save_model(tmp_path, "gated"))
+    with served(engine) as url:
+        client = client_of(url)
+
+        def told(language):
+            asked = {"model": NAME, "prompt": PROMPT, "max_tokens": 16, "temperature": 0}
+            return client.completions.create(**asked, extra_body={"language": language}).choices[0].text
+
+        learnt, other = (greedy(engine.model, engine.tokenizer, PROMPT, 16, open_share=share) for share in (1.0, 0.0))
+        assert told("one") == learnt != other == told("python")
+        with pytest.raises(BadRequestError, match="'pyhton' is not known; the gate opens for one, other"):
+            told("pyhton")
+    with pytest.raises(BadRequestError, match="this model has no domain gate"):
+        write(extra_body={"language": "one"})
+    engine.close()
 
 
 def test_temperature_and_top_p_are_those_of_the_request(write):

@@ -90,6 +90,21 @@ def test_a_density_is_a_normal_distribution_with_the_texts_own_largest_variances
     )
 
 
+@pytest.mark.parametrize(
+    ("apart", "learn_shut", "others_open"), [(9.0, 0.05, 0.0), (3.5, 0.12, 0.01), (1.0, 0.25, 0.37)]
+)
+def test_a_threshold_lets_next_to_no_other_text_in_unless_too_much_would_be_shut_out(
+    apart: float, learn_shut: float, others_open: float
+):
+    torch.manual_seed(0)
+    learn, others = torch.randn(4000) + apart, torch.randn(4000)
+    threshold, width = gate_start.place_threshold(learn, others)
+    assert (learn < threshold).float().mean() == pytest.approx(learn_shut, abs=0.2 * learn_shut)
+    assert (others > threshold).float().mean() == pytest.approx(others_open, rel=0.1, abs=0.002)
+    assert torch.sigmoid((learn.median() - threshold) / width) > 0.99
+    assert gate_start.place_threshold(learn, others[:0])[0] == learn.quantile(0.05)
+
+
 def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:
     """The log density of the last kind, by its parts, up to a constant."""
     away = z - gate.means[-1]

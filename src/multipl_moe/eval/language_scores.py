@@ -21,7 +21,7 @@ Routing = dict[int, dict[str, Any]]
 class LanguageScores:
     """Scores of one model's held-out files by language, and router statistics by language and layer index.
 
-    A dense model has no routing.
+    Without routers there is no routing.
     """
 
     files: dict[str, list[FileScore]]
@@ -79,7 +79,7 @@ def score_languages(
     routing: dict[str, Routing] = {}
     for language in recipe.languages:
         texts = read_documents(corpus, "validation", language, recipe.eval.files_per_language)
-        if isinstance(model, MultiplMoeForCausalLM):
+        if isinstance(model, MultiplMoeForCausalLM) and model.config.moe_config.has_routers:
             with observe_routing(model) as statistics:
                 files[language] = score_files(model, tokenizer, texts, recipe.eval)
             routing[language] = {index: layer.summary() for index, layer in statistics.items()}

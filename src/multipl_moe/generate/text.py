@@ -6,7 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TextStreamer, set_seed
+from transformers import (
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TextStreamer,
+    set_seed,
+)
 
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import known_fim_tokens
@@ -93,7 +100,7 @@ class TextGenerator:
             ConfigError: the text would be longer than the model's positions, or a language is given for a model without
                 a domain gate.
         """
-        known = {} if language is None else {"open_share": self._open_share(language)}
+        known = told_language(self.model.config, language)
         self._require_room(prompt.shape[1], max_new_tokens)
         draws = temperature >= COLDEST
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if draws else {}
@@ -109,17 +116,6 @@ class TextGenerator:
         )
         return output[0]
 
-    def _open_share(self, language: str) -> float:
-        gate = getattr(self.model.config, "moe", {}).get("domain_gate")
-        if not gate:
-            raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")
-        if language not in gate and language not in LANGUAGES:
-            known = ", ".join(gate)
-            raise ConfigError(
-                f"language: {language!r} is not known; the gate opens for {known}, and shuts for {', '.join(LANGUAGES)}"
-            )
-        return 1.0 if language in gate else 0.0
-
     def _pad_token(self) -> int | None:
         pad, end = self.tokenizer.pad_token_id, self.model.generation_config.eos_token_id
         return pad if pad is not None else end[0] if isinstance(end, list) else end
@@ -131,6 +127,29 @@ class TextGenerator:
                 f"prompt: its {num_prompt} tokens and --max-new-tokens {max_new_tokens} are more than the "
                 f"{longest} that the model can read; shorten one of them"
             )
+
+
+def told_language(config: PreTrainedConfig, language: str | None) -> dict[str, float]:
+    """What `generate` takes where the language of a text is known: `open_share` 1 for one that was learnt, else 0.
+
+    Args:
+        config: of the model.
+        language: its name in recipes; None: the domain gate decides from the text, and nothing is told.
+
+    Raises:
+        ConfigError: the model has no domain gate, or nobody knows the language.
+    """
+    if language is None:
+        return {}
+    gate = getattr(config, "moe", {}).get("domain_gate")
+    if not gate:
+        raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")
+    if language not in gate and language not in LANGUAGES:
+        known = ", ".join(gate)
+        raise ConfigError(
+            f"language: {language!r} is not known; the gate opens for {known}, and shuts for {', '.join(LANGUAGES)}"
+        )
+    return {"open_share": 1.0 if language in gate else 0.0}
 
 
 class CallbackStreamer(TextStreamer):

@@ -266,7 +266,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         )
         counts = None
         ranks = self.ranks if self.training else ALONE
-        if as_in_training and ranks.count > 1 and moe.num_segment_experts:
+        if as_in_training and ranks.count > 1 and moe.routes_segments:
             counts = ranks.counts(plan.num_segments, position_ids.device)
         routing = RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
         routing.open_V = None if open_share is None else _of_segments(open_share, plan)
@@ -282,7 +282,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         for index, layer in self.hybrid_layers.items():
             if layer.observer is not None:
                 decided = routing.routed[index]
-                device = next(part.chosen.device for part in decided if part is not None)
+                devices = (part.chosen.device for part in decided if part is not None)
+                device = next(devices, routing.plan.segment_of_token.device)
                 layer.observer(layer, routing.plan_on(device), *decided)
         if routing.needs_gradients and routing.as_in_training:
             sums = self._routed_sums(routing)
@@ -314,7 +315,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
 
     def _stateful_layers(self) -> list[int]:
         """Layers that keep something of the tokens before, beside keys and values."""
-        layers = list(self._moe.layers) if self._moe.num_segment_experts else []
+        layers = list(self._moe.layers) if self._moe.routes_segments else []
         if self._moe.domain_gate:
             layers.append(gate_layer(self._moe.layers, self.config.base_config.num_hidden_layers))
         return layers

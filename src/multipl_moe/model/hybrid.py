@@ -67,7 +67,7 @@ class HybridMoe(Float32Buffers):
         if moe.num_token_experts > 1:
             self.token_router = nn.Linear(hidden, moe.num_token_experts, bias=False)
         self.register_buffer("token_bias", _floats(moe.num_routed_experts, 0.0) if moe.has_token_bias else None)
-        if moe.num_segment_experts:
+        if moe.routes_segments:
             self.segment_router = nn.Linear(hidden, moe.num_segment_experts, bias=False)
             self.register_buffer("segment_mean", _floats(hidden, 0.0) if moe.segment_centered else None)
             self.segment_start = nn.Parameter(torch.zeros(hidden))
@@ -118,7 +118,7 @@ class HybridMoe(Float32Buffers):
         for name, buffer in self.named_buffers(recurse=False):
             if name != "segment_threshold":
                 initialization.zeros_(buffer)
-        if self.moe.num_segment_experts:
+        if self.moe.routes_segments:
             initialization.constant_(self.segment_threshold, 1 / self.moe.num_segment_experts)
 
     def note_batch(self, gates_VE: Tensor | None, sums_4E: Tensor | None) -> None:
@@ -203,7 +203,7 @@ class HybridMoe(Float32Buffers):
     def _keep_state(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> None:
         """Bring the segment state up to date without routing: the gate may open later in the text."""
         routing.routed[self.index] = LayerRouting(None, None)
-        if self.moe.num_segment_experts:
+        if self.moe.routes_segments:
             state = routing.segment_state(self.index, x_NH, self.moe.segment_window // self.moe.segment_stride)
             if state is not None:
                 pool_windows(x_NH, plan, self.segment_start, state)
@@ -221,7 +221,7 @@ class HybridMoe(Float32Buffers):
         if self.moe.num_token_experts > 1:
             tokens = route_tokens(self.token_router(x_NH), self.moe, self.token_bias)
             tokens = tokens if plan.is_real is None else tokens.of_real(plan.is_real)
-        if self.moe.num_segment_experts:
+        if self.moe.routes_segments:
             state = routing.segment_state(self.index, x_NH, self.moe.segment_window // self.moe.segment_stride)
             pooled_VH = pool_windows(x_NH, plan, self.segment_start, state)
             gates = segment_gates(self.segment_logits(pooled_VH))

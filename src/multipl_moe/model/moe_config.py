@@ -149,9 +149,19 @@ class MoeConfig:
         return self.num_routed_experts > 0 and self.token_bias_rate > 0
 
     @property
+    def routes_segments(self) -> bool:
+        """Whether there is a segment router: one expert that takes the frozen block's place needs none."""
+        return self.num_segment_experts > 0 and not self.takes_its_place
+
+    @property
+    def has_routers(self) -> bool:
+        """Whether there is a router of either kind."""
+        return self.num_token_experts > 1 or self.routes_segments
+
+    @property
     def has_thresholds(self) -> bool:
         """Whether segment experts take segments by a stored threshold in evaluation."""
-        return self.num_segment_experts > 0 and self.segment_selection == "threshold"
+        return self.routes_segments and self.segment_selection == "threshold"
 
     @property
     def stores_routing(self) -> bool:
@@ -172,7 +182,7 @@ class MoeConfig:
     @property
     def is_causal(self) -> bool:
         """Whether a token's output depends on nothing after it and on no other sequence in evaluation."""
-        return self.num_segment_experts == 0 or (self.has_thresholds and not self.segment_lookahead)
+        return not self.routes_segments or (self.has_thresholds and not self.segment_lookahead)
 
     @property
     def segment_gate_factor(self) -> float:

@@ -61,6 +61,8 @@ class LayerStatistics:
     def over(self, ranks: Ranks) -> "LayerStatistics":
         """The same over the tokens and segments that all processes observed; each must have seen a forward pass."""
         device = next((tensor.device for tensor in (self.token_counts, self.threshold) if tensor is not None), None)
+        if device is None:  # there is no router
+            return self
         names = ("num_tokens", "num_segments", "token_entropy_sum", "shared_gate_sum", "segment_entropy_sum")
         own = torch.tensor([getattr(self, name) for name in names], dtype=torch.float64, device=device)
         num_tokens, num_segments, *sums = ranks.total(own).tolist()

@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cli.serving.utils import BaseGenerateManager, GenerationState
 
-from multipl_moe.errors import BaseModelError
-from multipl_moe.generate.text import COLDEST
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.generate.text import COLDEST, told_language
 from multipl_moe.serve.errors import RequestError, internal_error
 from multipl_moe.serve.schema import GenerationRequest
 from multipl_moe.serve.streamer import AnswerEndedError, AnswerStreamer
@@ -23,8 +23,7 @@ _DEFAULT_NEW_TOKENS = 1024
 class Engine:
     """The served model and the one thread that runs it.
 
-    A hybrid layer keeps the plan of the running forward pass on itself, so two passes must never overlap: every answer
-    is a job of that thread.
+    Seeds are of the process, so two answers must never overlap: every one is a job of that thread.
 
     Args:
         name: id of the model.
@@ -81,6 +80,7 @@ class Answer(BaseGenerateManager):
         self._engine, self._request = engine, request
         self._streamer: AnswerStreamer | None = None
         self.failure: RequestError | None = None
+        self._told: dict[str, float] = {}
 
     def cancel(self) -> None:
         """End at the next token; does nothing to an answer that is complete."""
@@ -101,6 +101,10 @@ class Answer(BaseGenerateManager):
         Raises RequestError where the prompt is empty, or longer with its answer than what the model can read.
         """
         self._settle(gen_config, inputs["input_ids"].shape[-1])
+        try:
+            self._told = told_language(self._engine.model.config, self._request.language)
+        except ConfigError as error:
+            raise RequestError(400, str(error), param="language") from error
         queue: asyncio.Queue = asyncio.Queue()
         streamer = AnswerStreamer(self._engine.tokenizer, queue, self._request.stop_strings)
         self._streamer = streamer
@@ -131,7 +135,7 @@ class Answer(BaseGenerateManager):
             if self._request.seed is not None:
                 torch.manual_seed(self._request.seed)
             self._engine.model.generate(
-                input_ids, attention_mask=attention_mask, generation_config=config, streamer=streamer
+                input_ids, attention_mask=attention_mask, generation_config=config, streamer=streamer, **self._told
             )
             return  # generate has ended the stream
         except AnswerEndedError:

@@ -32,6 +32,7 @@ class GenerationRequest(_Strict):
     """What completions and chat have in common.
 
     Where a request leaves `temperature` out, the model's own generation configuration decides how tokens are chosen.
+    `language`, which OpenAI's interface does not have, tells a model behind a domain gate what the text is.
     """
 
     model: str | None = None
@@ -46,6 +47,7 @@ class GenerationRequest(_Strict):
     frequency_penalty: _Neutral | None = None
     presence_penalty: _Neutral | None = None
     user: str | None = None
+    language: str | None = None
 
     @property
     def max_new_tokens(self) -> int | None:

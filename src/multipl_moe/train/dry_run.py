@@ -178,7 +178,7 @@ def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
     weights_R = x_NH.new_zeros(num_rows, dtype=torch.float32)
     if moe.num_token_experts > 1:
         weights_R = weights_R + route_tokens(block.token_router(x_NH), moe).gates.sum()
-    if moe.num_segment_experts:
+    if moe.routes_segments:
         pooled_VH = pool_windows(x_NH, _evenly_cut(x_BTH, moe), block.segment_start)
         weights_R = weights_R + block.segment_logits(pooled_VH).float().softmax(dim=-1).sum()
     token_R = x_NH.new_zeros(num_rows, dtype=torch.long)

@@ -118,7 +118,8 @@ def upcycle(
 def start_lines(report: UpcycleReport) -> list[str]:
     """Lines for people on where the routers begin, and on what the domain gate says, if there is one."""
     if (routers := report.router_start) is None:
-        lines = [f"routers begin at random, most tokens with one expert ({report.why_random})"]
+        why = report.why_random
+        lines = [f"routers begin at random, most tokens with one expert ({why})"] if why else []
     else:
         spans = [f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in routers.load_ratios.items()]
         lines = [f"routers begin at {', '.join(spans)} times a fair load, on {routers.tokens:,} tokens"]
@@ -134,7 +135,9 @@ def start_lines(report: UpcycleReport) -> list[str]:
 
 
 def _router_start(plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> tuple[RouterStart | None, str]:
-    """Where routers begin; or None, and why it could not be measured."""
+    """Where routers begin; or None, and why it could not be measured, if there are any."""
+    if not plan.moe.has_routers:
+        return None, ""
     if corpus is None:
         return None, "no text to place them by: give --corpus"
     if lack := _lack_to_measure(base_folder):

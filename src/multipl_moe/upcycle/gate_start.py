@@ -43,7 +43,7 @@ _TOKENS, _CHARACTERS, _ROWS = BIN_TOKENS * NUM_BINS, 2048, 16
 _LEARN_DIRECTIONS = 24
 _CALIBRATES = 5  # each fifth text sets thresholds instead of densities; odd, as each second one is from within a file
 _FEWEST = 2
-_CLOSED_SHARE = 0.05
+_CLOSED_SHARE, _MOST_CLOSED, _OPEN_SHARE = 0.05, 0.25, 0.01
 _LOGIT_OF_MEDIAN = 6.0
 
 
@@ -85,7 +85,7 @@ class _Samples:
 def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeConfig) -> GateStart:
     """Read some texts of each language of a corpus, and of other kinds, with the base's first layers, and fit the gate.
 
-    Of text to learn that no density was fitted to, a twentieth gets a p below a half.
+    Thresholds are those of texts that no density was fitted to.
 
     Raises:
         UserError: base or corpus cannot be read, or the corpus holds too little text of a language.
@@ -183,13 +183,23 @@ def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
     for index, (chosen_S, num_directions) in enumerate(groups):
         fit_density(gate, index, z_SH[chosen_S & fits_S], num_directions)
     for place in range(NUM_BINS):
-        chosen_S = is_learn_S & samples.calibrates & (samples.tokens == (place + 1) * BIN_TOKENS)
-        if int(chosen_S.sum()) < _FEWEST:  # no text is so long: what is said of shorter ones holds
+        chosen_S = samples.calibrates & (samples.tokens == (place + 1) * BIN_TOKENS)
+        learn, others = (gate.scores(samples.means[chosen_S & is_S]) for is_S in (is_learn_S, ~is_learn_S))
+        if len(learn) < _FEWEST:  # no text is so long: what is said of shorter ones holds
             gate.thresholds[place:], gate.widths[place:] = gate.thresholds[place - 1], gate.widths[place - 1]
             break
-        low, middle = torch.quantile(gate.scores(samples.means[chosen_S]), torch.tensor([_CLOSED_SHARE, 0.5]))
-        gate.thresholds[place] = low
-        gate.widths[place] = ((middle - low) / _LOGIT_OF_MEDIAN).clamp(min=1e-6)
+        gate.thresholds[place], gate.widths[place] = place_threshold(learn, others)
+
+
+def place_threshold(learn: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """The score at which p is a half, and how fast p rises, from scores of text to learn and of other text.
+
+    A twentieth of the text to learn lies below; more, but a quarter at most, where else more than a hundredth of the
+    other text would lie above, as after a few tokens.
+    """
+    low, most, middle = torch.quantile(learn, torch.tensor([_CLOSED_SHARE, _MOST_CLOSED, 0.5]))
+    threshold = low if len(others) == 0 else torch.quantile(others, 1 - _OPEN_SHARE).clamp(low, most)
+    return threshold, ((middle - threshold) / _LOGIT_OF_MEDIAN).clamp(min=1e-6)
 
 
 def fit_density(gate: DomainGate, kind: int, z_SH: Tensor, most_directions: int) -> None:

@@ -123,12 +123,13 @@ class UpcyclePlan:
         for name, shape, pieces in experts(layer, prefix):
             yield plan(f"experts.{name}", shape, pieces)
         start = {} if self.router_start is None else self.router_start.layers[layer]
+        is_routed = {"token": moe.num_token_experts > 1, "segment": moe.routes_segments}
         for kind, num_experts in (("token", moe.num_token_experts), ("segment", moe.num_segment_experts)):
-            if num_experts > (kind == "token"):
+            if is_routed[kind]:
                 name = f"{kind}_router.weight"
                 rows = partial(self._rows, start.get(name), layer, kind, num_experts)
                 yield plan(name, (num_experts, hidden), rows)
-        if moe.num_segment_experts:
+        if moe.routes_segments:
             nothing_before = start.get("segment_start", torch.zeros(hidden))
             yield plan("segment_start", (hidden,), lambda: [nothing_before])
             if moe.segment_centered:

@@ -147,7 +147,7 @@ def _place(
         if moe.has_token_bias:
             bias = tensors["token_bias"] = balancing_bias(logits, torch.zeros(moe.num_routed_experts), moe)
         summary["token_load"] = route_tokens(logits, moe, bias).chosen.float().mean(dim=0).tolist()
-    if moe.num_segment_experts:
+    if moe.routes_segments:
         pooled_VH = pool_windows(x_NH, plan, torch.full_like(x_NH[0], float("nan")))
         is_first = pooled_VH[:, 0].isnan()
         mean_H = pooled_VH[~is_first].mean(dim=0).nan_to_num()

@@ -1,0 +1,274 @@
+"""What a domain gate lets through: the frontier of its two settings, kinds of text never seen, exactness, decoding.
+
+    python benchmarks/domain_gate.py RUN [--corpus FOLDER] [--plot FILE.png] [--quick] [--output FILE.json]
+
+RUN is the folder of a finished run behind a gate, as that of `make demo`, with recipe.yaml, model/ and corpus/.
+Nothing is trained. For several values of `domain_gate_start` and `domain_gate_bound` it measures what is learnt, kept
+(bits per byte) and moved. Targets: p on kinds of text that nothing was fitted to is at most 0.02 after 64 tokens; with
+start 0, 98% of files to keep have the base's logits to the bit; decoding such a file runs at 0.95 of the base's speed.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import torch
+from harness import Target, interleave, median_ratio, options_parser, print_table, record
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from transformers import AutoTokenizer
+
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_evaluation
+from multipl_moe.corpus.documents import read_documents
+from multipl_moe.data.package_files import package_files
+from multipl_moe.eval.bits_per_byte import encode, score_files
+from multipl_moe.eval.language_scores import LanguageScores, score_languages
+from multipl_moe.eval.movement.panel import OTHER_KINDS, movement_of
+from multipl_moe.eval.score_changes import compare_scores
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.start_tokens import start_tokens
+from multipl_moe.system.allocator import keep_freed_memory
+from multipl_moe.system.device import fastest_attention
+
+matplotlib.use("Agg")
+
+_STARTS, _BOUNDS = (0.0, 0.25, 0.5, 0.75, 1.0), (0.2, 0.5, 0.9)
+_MOVED_SHARE = 0.2
+_READ_TOKENS, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 64, 40, 4
+_MOST_P_OF_UNSEEN, _MIN_EXACT, _MIN_DECODE = 0.02, 0.98, 0.95
+_PROMPT_TOKENS, _NEW_TOKENS = 256, 64
+
+
+class Told(nn.Module):
+    """The model as one that was told whether its text is of a language to learn."""
+
+    def __init__(self, model: MultiplMoeForCausalLM, open_share: float) -> None:
+        super().__init__()
+        self.model, self.open_share = model, open_share
+
+    def forward(self, **inputs: Any) -> Any:
+        """The model's output."""
+        return self.model(open_share=self.open_share, **inputs)
+
+
+class Setting:
+    """A trained model, its base, and what to measure them on."""
+
+    def __init__(self, run: Path, corpus: Path, quick: bool) -> None:
+        recipe = load_recipe(run / "recipe.yaml")
+        files = 2 if quick else recipe.eval.files_per_language
+        self.recipe = recipe.with_settings(
+            "eval", files_per_language=files, moved_share=0.02 if quick else _MOVED_SHARE
+        )
+        self.corpus, self.folder = corpus, resolve_base(recipe.base)
+        self.model: Any = ready_for_evaluation(load_hybrid(run / "model"))
+        self.base: Any = ready_for_evaluation(load_dense(self.folder))
+        self.tokenizer = AutoTokenizer.from_pretrained(self.folder)
+        self.gate = self.model.model.domain_gate
+
+    @contextmanager
+    def gate_at(self, start: float, bound: float) -> Iterator[None]:
+        """The gate with other settings than the model's own."""
+        before = self.gate.start, self.gate.bound
+        self.gate.start, self.gate.bound = start, bound
+        try:
+            yield
+        finally:
+            self.gate.start, self.gate.bound = before
+
+    def texts(self, language: str, max_tokens: int) -> list[list[int]]:
+        """Tokens of the held-out files of a language."""
+        files = read_documents(self.corpus, "validation", language, self.recipe.eval.files_per_language)
+        start = start_tokens(self.tokenizer)
+        return [encode(self.tokenizer, start, file.text, max_tokens)[0] for file in files]
+
+
+@torch.no_grad()
+def frontier(setting: Setting) -> list[dict[str, Any]]:
+    """What is learnt, kept and moved for each setting of the gate, and for a model that is told the language."""
+    scores = score_languages(setting.base, setting.tokenizer, setting.corpus, setting.recipe)
+    own_start, own_bound = setting.gate.start, setting.gate.bound
+    points = [(start, own_bound) for start in _STARTS] + [(own_start, bound) for bound in _BOUNDS]
+    rows = []
+    for start, bound in points:
+        with setting.gate_at(start, bound):
+            after = score_languages(setting.model, setting.tokenizer, setting.corpus, setting.recipe)
+            moved = movement_of(setting.recipe, setting.recipe.base, setting.model, setting.tokenizer, setting.corpus)
+        kinds = {kind: moved[kind]["nats_per_token"] for kind in ("answers", "kept", "other") if kind in moved}
+        rows.append({"start": start, "bound": bound, "moved": kinds, **_means(setting.recipe, scores, after)})
+    told = LanguageScores(_scores_when_told(setting), {})
+    return [*rows, {"start": None, "bound": None, "moved": {}, **_means(setting.recipe, scores, told)}]
+
+
+def _means(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> dict[str, Any]:
+    return compare_scores(recipe, before, after)["means"]
+
+
+def _scores_when_told(setting: Setting) -> dict[str, Any]:
+    recipe, learnt = setting.recipe, setting.model.config.moe["domain_gate"]
+    return {
+        name: score_files(
+            Told(setting.model, float(name in learnt)),
+            setting.tokenizer,
+            read_documents(setting.corpus, "validation", name, recipe.eval.files_per_language),
+            recipe.eval,
+        )
+        for name in recipe.languages
+    }
+
+
+@torch.no_grad()
+def open_shares(setting: Setting, texts: list[list[int]]) -> list[float]:
+    """Of each text that is long enough, p after `_READ_TOKENS` tokens."""
+    seen: list[Tensor] = []
+    hook = setting.gate.register_forward_hook(lambda gate, args, p_V: seen.append(p_V))
+    stride = setting.model.config.moe["segment_stride"]
+    try:
+        for tokens in texts:
+            if len(tokens) > _READ_TOKENS:
+                setting.model(torch.tensor([tokens[: _READ_TOKENS + 1]]))
+    finally:
+        hook.remove()
+    return [p_V[_READ_TOKENS // stride].item() for p_V in seen]
+
+
+def unseen_kinds(setting: Setting) -> dict[str, dict[str, float]]:
+    """By kind of file that installed packages bring, and by language: mean p, and how many texts."""
+    found = package_files(
+        OTHER_KINDS, setting.recipe.endings, most_files=_MOST_OF_A_KIND, most_of_one=_MOST_OF_A_PACKAGE
+    )
+    start = start_tokens(setting.tokenizer)
+    texts = {
+        kind: [encode(setting.tokenizer, start, file.text, _READ_TOKENS + 1)[0] for file in files]
+        for kind, files in found.items()
+    }
+    texts |= {name: setting.texts(name, _READ_TOKENS + 1) for name in setting.recipe.languages}
+    shares = {kind: open_shares(setting, tokens) for kind, tokens in texts.items()}
+    return {kind: {"p": sum(p) / len(p), "texts": len(p)} for kind, p in shares.items() if p}
+
+
+@torch.no_grad()
+def exact_files(setting: Setting) -> dict[str, list[int]]:
+    """With start 0: of each language to keep, the files whose logits are the base's to the bit, and all."""
+    counts = {}
+    with setting.gate_at(0.0, setting.gate.bound):
+        for name in setting.recipe.keep:
+            texts = [torch.tensor([tokens]) for tokens in setting.texts(name, setting.recipe.eval.tokens_per_file)]
+            same = [torch.equal(setting.model(text).logits, setting.base(text).logits) for text in texts]
+            counts[name] = [sum(same), len(same)]
+    return counts
+
+
+@torch.no_grad()
+def decoding(setting: Setting, repeats: int, dtype: torch.dtype) -> dict[str, Any]:
+    """Times of decoding after a file of the first language to keep that is long enough, batch 1."""
+    texts = [tokens for name in setting.recipe.keep for tokens in setting.texts(name, _PROMPT_TOKENS)]
+    prompt = torch.tensor([max(texts, key=len)])
+    pair = {"base": setting.base.to(dtype), "gated": setting.model.to(dtype)}
+    for model in pair.values():
+        model.set_attn_implementation(fastest_attention(model, dtype))
+        model.generation_config.eos_token_id = None
+
+    def steps(num_new: int) -> dict[str, Any]:
+        options: dict[str, Any] = {"do_sample": False, "pad_token_id": 0, "attention_mask": torch.ones_like(prompt)}
+        return {
+            name: lambda model=model: model.generate(prompt, max_new_tokens=num_new, **options)
+            for name, model in pair.items()
+        }
+
+    timings = interleave(steps(_NEW_TOKENS), repeats=repeats)
+    return {"share_of_base": median_ratio(timings["base"], timings["gated"]), "timings": timings}
+
+
+def plot(points: list[dict[str, Any]], file: Path) -> None:
+    """The frontier: learn against keep, and against movement on files to keep."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2)
+    told = [point for point in points if point["start"] is None]
+    for axis, name in zip(axes, ("keep", "moved"), strict=True):
+        for key, label in (("start", "start"), ("bound", "bound")):
+            chosen = [p for p in points if p["start"] is not None and _varies(p, points, key)]
+            chosen.sort(key=lambda point: point[key])
+            x = [100 * point["learn"]["change"] for point in chosen]
+            y = [_height(point, name) for point in chosen]
+            axis.plot(x, y, "o-", label=f"domain_gate_{label}")
+            for point, *place in zip(chosen, x, y, strict=True):
+                axis.annotate(f"{point[key]:g}", place, xytext=(4, 5), textcoords="offset points", fontsize=8)
+        for point in told if name == "keep" else []:
+            axis.plot(100 * point["learn"]["change"], _height(point, name), "s", color="black")
+            place = (100 * point["learn"]["change"], _height(point, name))
+            axis.annotate("told", place, xytext=(4, 5), textcoords="offset points", fontsize=8)
+        axis.set_xlabel("languages to learn, change of bits per byte (%)")
+    axes[0].set_ylabel("languages to keep (%)")
+    axes[1].set_ylabel("moved on files to keep (nats a token)")
+    axes[0].legend(fontsize=8)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=150)
+
+
+def _varies(point: dict[str, Any], points: list[dict[str, Any]], key: str) -> bool:
+    """Whether a point lies on the line along which `key` varies: the other setting is the model's own there."""
+    other = "bound" if key == "start" else "start"
+    values = [p[other] for p in points if p[other] is not None]
+    return point[other] == max(set(values), key=values.count)
+
+
+def _height(point: dict[str, Any], name: str) -> float:
+    return point["moved"].get("kept", 0.0) if name == "moved" else 100 * point["keep"]["change"]
+
+
+def main() -> None:
+    parser = options_parser(__doc__, quick="two files a language and few settings")
+    parser.add_argument("run", type=Path, help="folder of a finished run, with recipe.yaml and model/")
+    parser.add_argument("--corpus", type=Path, help="folder of the corpus [RUN/corpus]")
+    parser.add_argument("--plot", type=Path, help="where to draw the frontier")
+    options: argparse.Namespace = parser.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    repeats = 1 if options.quick else 5
+    setting = Setting(options.run, options.corpus or options.run / "corpus", options.quick)
+    kinds, exact = unseen_kinds(setting), exact_files(setting)
+    points = frontier(setting)
+    speed = {str(dtype)[6:]: decoding(setting, repeats, dtype) for dtype in (torch.float32, torch.bfloat16)}
+
+    rows = [[kind, f"{row['p']:.3f}", f"{row['texts']}"] for kind, row in kinds.items()]
+    print_table(f"p after {_READ_TOKENS} tokens", ["text", "mean p", "texts"], rows)
+    print_table("Frontier", ["start", "bound", "learn", "keep", "moved"], [_row(point) for point in points])
+    if options.plot:
+        plot(points, options.plot)
+    unseen = [row["p"] for kind, row in kinds.items() if kind not in setting.recipe.languages]
+    same, files = (sum(counts) for counts in zip(*exact.values(), strict=True))
+    targets = [
+        Target(f"decoding, {name}, share of the base's speed", part["share_of_base"], _MIN_DECODE)
+        for name, part in speed.items()
+    ]
+    targets.append(Target("files to keep exact, start 0", same / files, _MIN_EXACT))
+    if unseen:
+        mean = sum(unseen) / len(unseen)
+        targets.append(Target("mean p of unseen kinds", mean, _MOST_P_OF_UNSEEN, at_least=False))
+    results = {
+        "run": {"tokens": setting.recipe.train.tokens, "moe": setting.model.config.moe},
+        "p": kinds,
+        "exact": exact,
+        "frontier": points,
+        "decoding": speed,
+    }
+    record("domain_gate", results, targets, repeats=repeats, options=options)
+
+
+def _row(point: dict[str, Any]) -> list[str]:
+    settings = ["told", ""] if point["start"] is None else [f"{point['start']:g}", f"{point['bound']:g}"]
+    changes = [
+        f"{100 * point[role]['change']:+.1f} [{', '.join(f'{100 * end:+.1f}' for end in point[role]['interval'])}]"
+        for role in ("learn", "keep")
+    ]
+    return [*settings, *changes, " / ".join(f"{nats:.4f}" for nats in point["moved"].values())]
+
+
+if __name__ == "__main__":
+    main()
