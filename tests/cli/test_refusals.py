@@ -72,7 +72,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--endpoint http://127.0.0.1:9/v1": "--endpoint, --endpoint-model: both or none",
         "--reference --benchmark startr": "did you mean 'starter'?",
         "--reference --benchmark none.jsonl": "none.jsonl",
-        "--reference --languages cobol": "has no problem in cobol",
+        "--reference --languages cobol": "unknown languages cobol",
         "--reference --pass-at one": "--pass-at: 'one' is no list of numbers",
         "--reference --chat": "--chat: only for --endpoint and --completions",
         "--reference --against x": "--against: references are compared with nothing",

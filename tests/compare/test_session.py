@@ -349,4 +349,5 @@ def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored
     carried.finish(programs=True, keep_model=True)
     assert asked == [(run.name, None)]
     passed = json.loads((folder / "metrics.json").read_text())["programs"]
-    assert passed == {"languages": {"go": {"role": "learn", "tasks": 4, "pass_at_1": 0.5}}, "decontamination": {}}
+    solved = {"title": "Go", "role": "learn", "tasks": 4, "pass_at_1": 0.5}
+    assert passed == {"languages": {"go": solved}, "decontamination": {}}

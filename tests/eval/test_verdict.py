@@ -22,7 +22,7 @@ def test_keys_are_frozen():
     assert set(verdict) == {"pass_at", "languages", "means", "not_scored", "left_out", "flags"}
     cell_keys = {"tasks", "samples", "pass_at_k", "parses_or_compiles", "passes", "outcomes"}
     for row in verdict["languages"].values():
-        assert set(row) == {"role", "benchmarks"}
+        assert set(row) == {"title", "role", "benchmarks"}
         for cell in row["benchmarks"].values():
             assert set(cell) == cell_keys
             assert set(cell["pass_at_k"]["1"]) == {"value", "interval", "tasks"}

@@ -80,6 +80,24 @@ def test_toolchain_that_lets_wrong_programs_pass_is_caught(bubblewrap):
     assert "should end in wrong_answer ended in passed" in str(check.problem)
 
 
+@pytest.mark.parametrize(
+    ("changes", "reference", "remedy"),
+    [
+        ({"failed_assertion": "no such words"}, {}, "see that failed_assertion (no such words) matches"),
+        ({}, {"wrong": "return 2 * x"}, "reference.wrong fails the test"),
+        ({}, {"early": "raise SystemExit(3)"}, "reference.early ends the program with exit code 0"),
+        ({}, {"text": "def twice(x):\n    BODY\nassert twice(21) == 42\n"}, "the last line that reference.text prints"),
+        ({"run": ("{python}", "--no-such-option")}, {}, "the toolchain is whole (Debian: apt install python3)"),
+    ],
+    ids=["failed_assertion", "wrong", "early", "text", "toolchain"],
+)
+def test_the_remedy_names_the_key_that_is_wrong(changes, reference, remedy, bubblewrap):
+    python = TOOLCHAINS["python"]
+    broken = replace(python, **changes, reference=replace(python.reference, **reference))
+    check = preflight(["python"], toolbox=Toolbox({"python": broken}))["python"]
+    assert remedy in str(check.problem)
+
+
 def test_sandbox_is_asked_for_once_and_refusal_is_a_user_error(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match="--unsafe-no-sandbox"):

@@ -58,10 +58,16 @@ def test_embedded_data_reads_back_equal_whatever_models_wrote(tmp_path: Path):
     models = [answers(text, asked, _EVIL, "pwcph") for text in _EVIL[:2]]
     flags = {asked[0].key: _EVIL[0]}
     page = _write(tmp_path, asked, models, flags=flags, not_scored={"lua": _EVIL[0]})
-    assert _embedded(page) == page_data(asked, models, flags=flags, samples_per_problem=10)
+    assert _embedded(page) == page_data(asked, models, flags=flags, titles={}, samples_per_problem=10)
     for number, text in enumerate(_EVIL):
         answer = _embedded(page)["problems"][number]["answers"][1]
         assert (answer["samples"][0]["completion"], answer["samples"][0]["output"]) == (text, text)
+
+
+def test_a_language_of_ones_own_has_its_title(tmp_path: Path):
+    asked = [problem("lua", 0)]
+    page = _write(tmp_path, asked, [answers("mine", asked, ["x"], "p")], titles={"lua": "Lua 5"})
+    assert _embedded(page)["languages"] == {"lua": "Lua 5"}
 
 
 def test_notes_are_read_as_text(tmp_path: Path):

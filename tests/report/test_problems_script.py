@@ -19,7 +19,7 @@ _MODELS = [answers("base", _ASKED, ["pass"], "wwcpppwww"), answers("hybrid", _AS
 
 def _views(*steps: tuple[str, Any], data: Any = None, anchor: str = "") -> list[dict[str, Any]]:
     """What the page shows at first and after each step."""
-    data = data or page_data(_ASKED, _MODELS, flags={_ASKED[0].key: "hollow"}, samples_per_problem=10)
+    data = data or page_data(_ASKED, _MODELS, flags={_ASKED[0].key: "hollow"}, titles={}, samples_per_problem=10)
     done = node(
         [str(Path(__file__).with_name("page_stub.js"))],
         return_completed_process=True,
@@ -91,7 +91,7 @@ def test_the_only_problem_left_is_opened():
 def test_rows_are_built_200_at_a_time():
     asked = problems("rust", 450)
     model = answers("mine", asked, ["pass"], "p" * 450)
-    data = page_data(asked, [model], flags={}, samples_per_problem=10)
+    data = page_data(asked, [model], flags={}, titles={}, samples_per_problem=10)
     views = _views(("more", None), ("more", None), ("text", "f44"), data=data)
     assert [len(view["rows"]) for view in views] == [200, 400, 450, 11]
     assert [view["more"] for view in views] == ["show 200 more of 250", "show 50 more of 50", "", ""]
@@ -100,7 +100,7 @@ def test_rows_are_built_200_at_a_time():
 def test_several_samples_are_numbered_and_counted():
     asked = problems("rust", 1)
     model = answers("mine", asked, ["pass"], "p", "w", "w")
-    data = page_data(asked, [model], flags={}, samples_per_problem=2)
+    data = page_data(asked, [model], flags={}, titles={}, samples_per_problem=2)
     (view,) = _views(data=data)
     assert view["rows"][0].startswith("0Ruststarterpassed 1wrong answer 2sample 0 passed")
     assert "sample 1 wrong answer" in view["rows"][0]
@@ -112,5 +112,5 @@ def test_what_is_missing_is_said(judged: bool):
     asked = problems("go", 1)
     whole = answers("mine", asked, ["pass"], "p")
     model = type(whole)("mine", whole.samples if judged else [], [])
-    (view,) = _views(data=page_data(asked, [model], flags={}, samples_per_problem=2))
+    (view,) = _views(data=page_data(asked, [model], flags={}, titles={}, samples_per_problem=2))
     assert view["rows"][0].startswith("0Gostarternot scored" if judged else "0Gostarterno answer")

@@ -3,7 +3,9 @@
 from rich.text import Text
 
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
+from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.report.grid import Grid
+from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import comparison_table, verdict_notes, verdict_table
 from tests.eval.judged import problems, results
 from tests.report.judged import judged
@@ -71,6 +73,15 @@ def test_languages_without_a_role_have_one_mean():
     grid = verdict_table(build_verdict(asked, results(asked, "ppppwwww"), VerdictSettings()))
     assert _labels(grid) == [("Rust", "", "starter"), ("lua", "", "starter"), ("mean", "all", ""), None]
     assert row(grid, "mean")[4] == "50.0%"
+
+
+def test_a_language_of_ones_own_is_shown_by_its_title():
+    asked = problems("lua", 4)
+    settings = VerdictSettings(titles={"lua": "Lua 5"})
+    verdict = judge_against(asked, results(asked, "ppww"), results(asked, "pppw"), settings)
+    for grid in (verdict_table(verdict), comparison_table(verdict["comparison"])):
+        assert _labels(grid)[0] == ("Lua 5", "", "starter")
+    assert "Lua 5" in [label.get_text() for label in verdict_plot(verdict).axes[0].get_yticklabels()]
 
 
 def test_a_mean_over_the_only_role_is_not_said_twice():

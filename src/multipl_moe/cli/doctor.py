@@ -39,13 +39,15 @@ def doctor(
     if model is not None:
         raise ConfigError("--model: only with --plan RECIPE.yaml, which says how it is to be trained")
     from multipl_moe.judge.preflight import preflight
+    from multipl_moe.languages.own import how_to_add
     from multipl_moe.languages.toolchains import TOOLCHAINS
     from multipl_moe.report.doctor import environment_table, languages_table
     from multipl_moe.system.versions import environment
 
     chosen = split_names(languages) or list(TOOLCHAINS)
     if unknown := [name for name in chosen if name not in TOOLCHAINS]:
-        raise ConfigError(f"--languages: {', '.join(unknown)} not known; known: {', '.join(TOOLCHAINS)}")
+        known = f"known: {', '.join(TOOLCHAINS)}; {how_to_add(unknown[0])}"
+        raise ConfigError(f"--languages: {', '.join(unknown)} not known; {known}")
     console.print(environment_table(environment()))
     with console.status("trying the toolchains"):
         checks = preflight(chosen, unsafe=unsafe_no_sandbox)

@@ -19,6 +19,7 @@ from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.movement.panel import movement_of
 from multipl_moe.eval.score_changes import compare_scores
+from multipl_moe.languages.table import language_title
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe
@@ -198,7 +199,8 @@ def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
         cells = entry["benchmarks"].values()
         tasks = sum(cell["tasks"] for cell in cells)
         passed = sum(cell["tasks"] * cell["pass_at_k"]["1"]["value"] for cell in cells)
-        counts[language] = {"role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks}
+        title = language_title(language, entry)
+        counts[language] = {"title": title, "role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks}
     return counts
 
 

@@ -27,7 +27,7 @@ class EvalOptions:
         unsafe: run programs without the sandbox.
         on_step: told what begins.
         on_progress: called with what is done of the step and what there is to do.
-        on_checks: told what the preflight found, before anything is generated.
+        on_checks: told what the preflight found, before anything is generated, where some language can be judged.
         on_verdict: writes the pages (`report.programs`): folder, set, metrics, and folder of the model before. Called
             before metrics.json, the sign that all is there, is written.
     """
@@ -114,8 +114,8 @@ def _unfit_languages(problems: list[Problem], options: EvalOptions) -> dict[str,
         wants.setdefault(problem.language, set()).update(program.wants)
     options.on_step("trying the toolchains")
     checks = preflight(wants, wants=wants, unsafe=options.unsafe, toolbox=options.toolbox)
-    options.on_checks(checks)
     unfit = {name: check.problem for name, check in checks.items() if check.problem is not None}
     if len(unfit) == len(checks):
         raise ConfigError([f"{name}: cannot be judged here: {reason}" for name, reason in unfit.items()])
+    options.on_checks(checks)
     return unfit

@@ -59,6 +59,7 @@ def evaluate_programs(
     results = judge_samples(eval_set.scored, samples, output, options, workers=recipe.programs.workers)
     settings = VerdictSettings(
         roles=recipe.languages,
+        titles={name: entry.title for name, entry in recipe.language_table.items()},
         pass_at=None if recipe.programs.pass_at is None else tuple(recipe.programs.pass_at),
         not_scored=eval_set.not_scored,
         flags=eval_set.flags,

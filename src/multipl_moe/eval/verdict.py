@@ -9,6 +9,7 @@ from multipl_moe.eval.intervals import Estimate, TaskScores, estimate_mean_rate,
 from multipl_moe.eval.pass_at_k import pass_at_k
 from multipl_moe.eval.tally import Result, TaskTally, tally_results
 from multipl_moe.judge.outcome import Outcome
+from multipl_moe.languages.table import language_title
 from multipl_moe.problems.problem import Problem
 
 USUAL_PASS_AT = (1, 5, 10, 100)
@@ -24,12 +25,14 @@ class VerdictSettings:
 
     Attributes:
         roles: "learn" or "keep" by language; the others have none and count only in the mean over all.
+        titles: how people write the languages' names; the others go by that in the package's table.
         pass_at: the k of pass@k; None takes those of `USUAL_PASS_AT` that every problem has the samples for.
         not_scored: languages that are not scored, and why; their results are not looked at.
         flags: problems that prove nothing, such as those with hollow tests, and why; they are scored all the same.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
     pass_at: tuple[int, ...] | None = None
     not_scored: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +52,7 @@ def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settin
     known = {problem.key for problem in problems}
     return {
         "pass_at": list(ks),
-        "languages": describe_cells(cells, settings.roles, lambda tasks: _describe(tasks, ks, settings)),
+        "languages": describe_cells(cells, settings, lambda tasks: _describe(tasks, ks, settings)),
         "means": {
             role: {"languages": names, "pass_at_k": _means([cells[name] for name in names], ks, settings)}
             for role, names in mean_groups(cells, settings.roles).items()
@@ -77,12 +80,13 @@ def group_cells(tallies: Sequence[TaskTally]) -> Cells:
 
 
 def describe_cells(
-    cells: Mapping[str, Mapping[str, Any]], roles: Mapping[str, str], describe: Callable[[Any], dict[str, Any]]
+    cells: Mapping[str, Mapping[str, Any]], settings: VerdictSettings, describe: Callable[[Any], dict[str, Any]]
 ) -> dict[str, Any]:
-    """What is said of each cell, with the roles of the languages."""
+    """What is said of each cell, with the titles and roles of the languages."""
     return {
         language: {
-            "role": roles.get(language),
+            "title": settings.titles.get(language) or language_title(language),
+            "role": settings.roles.get(language),
             "benchmarks": {name: describe(cell) for name, cell in benchmarks.items()},
         }
         for language, benchmarks in cells.items()

@@ -56,7 +56,7 @@ def compare_verdicts(
         for language, benchmarks in group_cells(shared).items()
     }
     return {
-        "languages": describe_cells(pairs, settings.roles, lambda pair: _compare_cell(pair, settings)),
+        "languages": describe_cells(pairs, settings, lambda pair: _compare_cell(pair, settings)),
         "means": {
             role: {"languages": names} | _compare_means([list(pairs[name].values()) for name in names], settings)
             for role, names in mean_groups(pairs, settings.roles).items()

@@ -10,6 +10,7 @@ from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.sandbox import Sandbox, SandboxError
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.languages.toolchain import Toolchain
 
 _SHOWN_CHARACTERS = 200
 
@@ -82,10 +83,23 @@ def _first_surprise(language: str, wants: tuple[str, ...], sandbox: Sandbox, too
         if judgement.outcome != outcome:
             said = judgement.output.strip()[-_SHOWN_CHARACTERS:]
             return (
-                f"{language}: a program that should end in {outcome} ended in {judgement.outcome}; see that the "
-                f"toolchain is whole (Debian: apt install {' '.join(toolchain.packages)}); it said: {said}"
+                f"{language}: a program that should end in {outcome} ended in {judgement.outcome}; "
+                f"{_remedy(outcome, judgement.outcome, toolchain)}; it said: {said or 'nothing'}"
             )
     return None
+
+
+def _remedy(expected: Outcome, found: Outcome, toolchain: Toolchain) -> str:
+    """What to look at: before a wrong program or one that leaves early is tried, the right one has passed."""
+    if (expected, found) == (Outcome.wrong_answer, Outcome.runtime_error):
+        return f"see that failed_assertion ({toolchain.failed_assertion}) matches a line of what a failed test says"
+    if expected == Outcome.wrong_answer:
+        return "see that reference.wrong fails the test of reference.text, and that the program then ends with an error"
+    if expected == Outcome.tests_not_completed:
+        return "see that reference.early ends the program with exit code 0"
+    if found == Outcome.tests_not_completed:
+        return "see that the last line that reference.text prints is `nonce N`, N being FIRST exclusive-or SECOND"
+    return f"see that the toolchain is whole (Debian: apt install {' '.join(toolchain.packages)})"
 
 
 def _judge_in_doubt_again(program: Program, sandbox: Sandbox, toolbox: Toolbox) -> Judgement:

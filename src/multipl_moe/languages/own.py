@@ -110,6 +110,11 @@ def language_table(own: Mapping[str, OwnLanguage]) -> dict[str, Language]:
     return LANGUAGES | {name: language.entry(name) for name, language in own.items()}
 
 
+def how_to_add(name: str) -> str:
+    """What to do about a language that the package does not know."""
+    return f"for one of your own begin with `multipl-moe language {name}`"
+
+
 def taken_names(own: Mapping[str, OwnLanguage]) -> list[str]:
     """What is wrong with languages beside each other and the package's: names that are taken, endings of two."""
     problems = [_TAKEN.format(name=name) for name in own if name in LANGUAGES]

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.own import how_to_add
 from multipl_moe.problems.problem import Problem, cut_at_stop
 from multipl_moe.problems.rows import read_rows
 
@@ -53,7 +54,7 @@ class OwnProblem(BaseModel):
     @classmethod
     def _is_known(cls, language: str) -> str:
         if language not in HARNESSES:
-            raise ValueError(f"no harness for '{language}'; known are {', '.join(HARNESSES)}")
+            raise ValueError(f"no harness for '{language}'; known are {', '.join(HARNESSES)}; {how_to_add(language)}")
         return language
 
     @field_validator("entry_point")

@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.own import Name, OwnLanguage, language_table, taken_names
+from multipl_moe.languages.own import Name, OwnLanguage, how_to_add, language_table, taken_names
 from multipl_moe.languages.table import Language
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
@@ -87,8 +87,10 @@ class Recipe(Section):
         known, roles = set(self.language_table), {*self.learn, *self.keep}
         of_sources = [source.language for source in self.corpus.sources if source.language is not None]
         mixture = self.train.weights or self.train.language_tokens or {}
-        if unknown := sorted({*self.learn, *self.keep, *mixture, *of_sources} - known):
-            problems.append(f"unknown languages {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        judged = self.programs.languages or ()
+        if unknown := sorted({*self.learn, *self.keep, *mixture, *of_sources, *judged} - known):
+            there_are = f"known: {', '.join(sorted(known))}; {how_to_add(unknown[0])}"
+            problems.append(f"unknown languages {', '.join(unknown)}; {there_are}")
         for key in ("weights", "language_tokens"):
             chosen = getattr(self.train, key)
             if chosen is not None and not set(self.learn) <= set(chosen) <= roles:

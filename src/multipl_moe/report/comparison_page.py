@@ -87,7 +87,8 @@ def _languages(result: dict[str, Any]) -> Grid:
 
 def _programs(result: dict[str, Any]) -> Grid:
     base = result["base"]["programs"]
-    header = ["method", "seed", *(f"{language_title(name)} (of {row['tasks']})" for name, row in base.items()), "all"]
+    titles = [f"{language_title(name, row)} (of {row['tasks']})" for name, row in base.items()]
+    header = ["method", "seed", *titles, "all"]
     rows = [["base", "", *_passed(base, base)]]
     for run in result["runs"].values():
         if "programs" in run:

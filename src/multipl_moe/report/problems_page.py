@@ -41,6 +41,7 @@ def write_problems_page(
     *,
     flags: Mapping[str, str] | None = None,
     not_scored: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     samples_per_problem: int = _SAMPLES_PER_PROBLEM,
 ) -> None:
@@ -55,16 +56,18 @@ def write_problems_page(
         models: one, or two that are shown side by side, the one before first.
         flags: problems whose tests prove nothing, by key, and why.
         not_scored: languages that were not scored, and why.
+        titles: how people write the names of languages that the package's table does not have.
         notes: what else a reader must know, a line each.
         samples_per_problem: how many answers of each problem and model are embedded; the page counts the others.
     """
+    titles = titles or {}
     environment = page_templates()
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     assert environment.loader is not None
     script = environment.loader.get_source(environment, _SCRIPT)[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template("problems.html.j2").render(
-        data=page_data(problems, models, flags=flags or {}, samples_per_problem=samples_per_problem),
+        data=page_data(problems, models, flags=flags or {}, titles=titles, samples_per_problem=samples_per_problem),
         not_scored={language_title(name): reason for name, reason in (not_scored or {}).items()},
         notes=notes,
         script=Markup(script),
@@ -74,7 +77,12 @@ def write_problems_page(
 
 
 def page_data(
-    problems: Sequence[Problem], models: Sequence[ModelAnswers], *, flags: Mapping[str, str], samples_per_problem: int
+    problems: Sequence[Problem],
+    models: Sequence[ModelAnswers],
+    *,
+    flags: Mapping[str, str],
+    titles: Mapping[str, str],
+    samples_per_problem: int,
 ) -> dict[str, Any]:
     """What the page embeds: every problem with the answers of each model."""
     languages = dict.fromkeys(problem.language for problem in problems)
@@ -82,7 +90,7 @@ def page_data(
     return {
         "models": [model.name for model in models],
         "outcomes": [str(outcome) for outcome in Outcome],
-        "languages": {name: language_title(name) for name in languages},
+        "languages": {name: titles.get(name) or language_title(name) for name in languages},
         "problems": [
             {
                 "key": problem.key,

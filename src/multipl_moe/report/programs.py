@@ -28,7 +28,13 @@ def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, An
     notes = status_notes(metrics["decontamination"])
     page = output / "problems.html"
     write_problems_page(
-        page, eval_set.problems, models, flags=eval_set.flags, not_scored=eval_set.not_scored, notes=notes
+        page,
+        eval_set.problems,
+        models,
+        flags=eval_set.flags,
+        not_scored=eval_set.not_scored,
+        titles={name: row["title"] for name, row in metrics["languages"].items()},
+        notes=notes,
     )
     verdict_plot(metrics).savefig(output / "programs.png", dpi=_PNG_DPI)
 

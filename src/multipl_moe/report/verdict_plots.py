@@ -14,7 +14,7 @@ _BEFORE = "#b9c2cc"
 _COLOURS: dict[str | None, str] = {"learn": "#2a7f62", "keep": "#3b6ea5", None: "#55606e"}
 _LABELS: dict[str | None, str] = {"learn": "languages to learn", "keep": "languages to keep", None: "this model"}
 _Row = tuple[str, str | None, dict[str, Any], dict[str, Any] | None]
-"""Language, role, its cell, and the cell of the model before where there is one."""
+"""Title of a language, its role, its cell, and the cell of the model before where there is one."""
 
 
 def verdict_plot(verdict: dict[str, Any]) -> Figure:
@@ -51,7 +51,7 @@ def _panels(verdict: dict[str, Any]) -> dict[str, list[_Row]]:
     for name, row in sorted(verdict["languages"].items(), key=lambda item: order.index(item[1]["role"])):
         for benchmark, cell in row["benchmarks"].items():
             old = before.get(name, {"benchmarks": {}})["benchmarks"].get(benchmark)
-            panels.setdefault(benchmark, []).append((name, row["role"], cell, old))
+            panels.setdefault(benchmark, []).append((language_title(name, row), row["role"], cell, old))
     return panels or {"nothing was scored": []}
 
 
@@ -62,7 +62,7 @@ def _draw(axes: Axes, rows: list[_Row]) -> None:
         else:
             _bar(axes, y - 0.2, 0.36, old, _BEFORE)
             _bar(axes, y + 0.2, 0.36, cell, _COLOURS[role])
-    axes.set_yticks(range(len(rows)), [plain_label(language_title(name)) for name, *_ in rows])
+    axes.set_yticks(range(len(rows)), [plain_label(title) for title, *_ in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.spines[["top", "right"]].set_visible(False)
 

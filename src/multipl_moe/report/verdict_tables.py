@@ -24,8 +24,9 @@ def verdict_table(verdict: dict[str, Any]) -> Grid:
     rows = []
     for role, names, closes in _groups(verdict):
         for name in names:
-            for benchmark, cell in verdict["languages"][name]["benchmarks"].items():
-                labels = language_title(name), _ROLE_TITLES[role], benchmark
+            row = verdict["languages"][name]
+            for benchmark, cell in row["benchmarks"].items():
+                labels = language_title(name, row), _ROLE_TITLES[role], benchmark
                 rates = _rate_cells(cell["pass_at_k"], ks)
                 rows.append([*labels, f"{cell['tasks']:,}", *rates, _percent(cell["parses_or_compiles"])])
         if closes:
@@ -42,8 +43,9 @@ def comparison_table(comparison: dict[str, Any]) -> Grid:
     rows = []
     for role, names, closes in _groups(comparison):
         for name in names:
-            for benchmark, cell in comparison["languages"][name]["benchmarks"].items():
-                rows.append([language_title(name), _ROLE_TITLES[role], benchmark, *_change_cells(cell)])
+            row = comparison["languages"][name]
+            for benchmark, cell in row["benchmarks"].items():
+                rows.append([language_title(name, row), _ROLE_TITLES[role], benchmark, *_change_cells(cell)])
         if closes:
             rows += [[_MEAN, _ROLE_TITLES[closes], "", *_change_cells(comparison["means"][closes])], None]
     notes = ["a difference under the column 'noise' is mostly noise at so many tasks"]
