@@ -222,3 +222,24 @@ def test_a_tokenizer_that_is_missing_or_without_end_of_text_is_refused(corpus_re
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
     with pytest.raises(BaseModelError, match="eos_token"):
         build_corpus(corpus_recipe, tmp_path, tmp_path / "out")
+
+
+def test_a_whole_source_can_be_held_out(tokenizer_folder, tmp_path):
+    for name, first in {"ours": 0, "theirs": 50}.items():
+        write_files(tmp_path / name, ".rs", 12, first_seed=first)
+        write_files(tmp_path / name, ".py", 6, first_seed=first + 20)
+    (tmp_path / "theirs" / "copy.rs").write_text(program(3))
+    sources = [
+        {"kind": "folder", "path": str(tmp_path / name), "held_out": name == "theirs"} for name in ("ours", "theirs")
+    ]
+    build_corpus(recipe_of(*sources), tokenizer_folder, tmp_path / "out")
+    paths = {
+        (language, split): [file.path for file in read_documents(tmp_path / "out", split, language)]
+        for language in ("rust", "python")
+        for split in SPLITS
+    }
+    assert not any("/theirs/" in path for (_, split), found in paths.items() for path in found if split == "train")
+    assert 11 <= len(paths["rust", "train"]) <= 12
+    assert all("/theirs/" in path for path in paths["rust", "validation"])
+    texts = [text for split in documents(tmp_path / "out", "rust").values() for text in split]
+    assert texts.count(program(3)) == 1

@@ -1,7 +1,8 @@
 import pytest
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark
+from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.problems.benchmarks import BENCHMARKS, is_in_any_of, read_benchmark
 from tests.problems.samples import HUMAN_EVAL, write_rows
 
 
@@ -16,6 +17,16 @@ def test_the_names_of_the_table_are_these():
         "humaneval-x",
         "mbxp",
     ]
+
+
+def test_each_has_problems_in_some_language_that_the_judge_knows():
+    assert all(is_in_any_of(name, HARNESSES) for name in BENCHMARKS)
+    assert not any(is_in_any_of(name, ["elixir"]) for name in BENCHMARKS)
+    assert is_in_any_of("mine", ["elixir"])
+    for name in ("starter", "humaneval"):
+        for language in HARNESSES:
+            problems = [problem for problem in read_benchmark(name) if problem.language == language]
+            assert is_in_any_of(name, [language]) == bool(problems)
 
 
 @pytest.mark.parametrize(

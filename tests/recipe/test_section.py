@@ -2,6 +2,9 @@
 
 from typing import Any, get_args
 
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
@@ -26,6 +29,15 @@ def test_every_null_survives_the_saved_recipe(tmp_path):
     assert recipe.own_languages["lua"].title is None
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
     assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+@given(st.dictionaries(st.sampled_from(["rust", "go", "ruby", "python"]), st.none() | st.integers(1, 10**12)))
+def test_budgets_by_language_survive_the_saved_recipe(budgets):
+    recipe = validate_recipe({"corpus": {"max_bytes_per_language": budgets}})
+    again = validate_recipe(yaml.safe_load(recipe.to_yaml()))
+    assert again == recipe
+    assert {name: again.corpus.max_bytes_of(name) for name in budgets} == budgets
+    assert again.corpus.max_bytes_of("java") == 4_000_000
 
 
 def test_license_is_read_as_licence_in_every_key_and_nowhere_else(tmp_path):

@@ -12,7 +12,13 @@ from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCo
 from multipl_moe.data.packing import PackingCounts
 from multipl_moe.data.training_data import LanguageShare, MixtureSummary
 from multipl_moe.recipe.recipe import validate_recipe
-from multipl_moe.report.corpus_tables import corpus_summary, corpus_table, mixture_table, packing_table
+from multipl_moe.report.corpus_tables import (
+    corpus_summary,
+    corpus_table,
+    mixture_table,
+    over_budget_note,
+    packing_table,
+)
 from tests.report.test_grid import printed, row
 
 _WINDOWS = PackingCounts(64, 6_500, 101, 0, 36, 200, 150)
@@ -46,6 +52,15 @@ def test_benchmarks_that_were_not_or_partly_checked_are_named(inspection):
     checks = {"mbpp": BenchmarkCheck("checked", {}, 1, 500), "starter": BenchmarkCheck("checked", {}, 31, 31)}
     partly = replace(inspection, manifest=replace(inspection.manifest, decontamination=checks), unchecked={})
     assert corpus_summary(partly).notes == ["partly checked for problems of mbpp (1 of 500)"]
+
+
+def test_text_that_the_budget_left_out_is_told_in_a_sentence(inspection):
+    assert over_budget_note(inspection.manifest, inspection.recipe) is None
+    inspection.manifest.languages["mylang"].dropped["over_budget"] = 1_000_000
+    recipe = inspection.recipe.with_settings("corpus", max_bytes_per_language={"mylang": 82_100_000})
+    note = over_budget_note(inspection.manifest, recipe) or ""
+    assert "1,000,000 of 1,114,723 files of My [bold]lang (budget 82,100,000 bytes)" in note
+    assert "null" in note
 
 
 def test_each_way_of_packing_has_its_row():

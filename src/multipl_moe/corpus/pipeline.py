@@ -30,7 +30,7 @@ from multipl_moe.corpus.manifest import (
 from multipl_moe.corpus.read.sources import SourceReader, no_files
 from multipl_moe.corpus.run.executors import run_stages
 from multipl_moe.corpus.run.stages import Listeners, OnTasks, Stage
-from multipl_moe.corpus.split import SplitByFile
+from multipl_moe.corpus.split import HeldOutMarks, SplitByFile
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer, document_bounds
 from multipl_moe.errors import CorpusError, UserError
 from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
@@ -41,6 +41,7 @@ from multipl_moe.system.staging import resumable_folder
 _READ = "1_read"
 _SEARCHES_PER_PART = 4  # a task has its price, which in a small corpus is more than the search itself
 _KEY_NAME = "build_key"
+_MARKS = "held_out"
 
 
 def build_corpus(
@@ -195,6 +196,7 @@ class _Build:
                 self.work,
             ),
             *content_steps(recipe, self.work, self.decontamination.index),
+            HeldOutMarks(self.work / _MARKS),
             PoolIndex(self.work / "index"),
             JsonlWriter(str(self.work / "pool"), compression=None),
         ]
@@ -228,7 +230,7 @@ class _Build:
         return [
             PoolReader(self.work / "pool", self.order, by_language=True),
             WithoutRemoved(self.work / "removed", dropped_writer(self.work, "duplicates")),
-            SplitByFile(self.recipe.corpus.validation_share),
+            SplitByFile(self.recipe.corpus.validation_share, self.work / _MARKS, self.recipe.learn),
             ReproducibleWriter(self.staging / "documents", "${split}/${language}.jsonl.gz"),
             LanguageTokenizer(self.staging / "tokens" / "train", self.tokenizer_file, self.bounds, self.fim),
         ]

@@ -1,28 +1,54 @@
 """Which files are for training and which are held out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 
+class HeldOutMarks(PipelineStep):
+    """Leaves an empty file of a language's name where one of its documents is of a source that is held out."""
+
+    name = "Held-out sources"
+    type = "✂️ - SPLIT"
+
+    def __init__(self, marks: Path):
+        super().__init__()
+        self.marks = marks
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        """Yield every document."""
+        self.marks.mkdir(parents=True, exist_ok=True)
+        for document in data:
+            if document.metadata.get("held_out"):
+                (self.marks / document.metadata["language"]).touch()
+            yield document
+
+
 class SplitByFile(PipelineStep):
-    """Marks each document with its split: in each language the share asked for is held out, to within one file.
+    """Marks each document with its split: of each language a share, to within one file, and whole sources are held out.
 
     As documents come in the order of the draw, which hashes seed and path, this is a random choice that the seed
     fixes. It has to come after deduplication, which compares the documents of all languages and sources: then the two
     splits share no near duplicate, as only one of each cluster is left. The first document of a language is for
     training, the second is held out. Statistics: `SPLIT_files/LANGUAGE`, `SPLIT_bytes/LANGUAGE`,
     `licences/LANGUAGE/LICENCE`.
+
+    Args:
+        validation_share: of a language's documents, those of whole sources that are held out among them.
+        marks: folder where `HeldOutMarks` left a mark for each language that has documents of such sources.
+        learn: languages of which, where they have that mark, nothing else is held out. Of the others such a source may
+            hold a few files by the way (a README), too few to measure by.
     """
 
     name = "Split"
     type = "✂️ - SPLIT"
 
-    def __init__(self, validation_share: float):
+    def __init__(self, validation_share: float, marks: Path, learn: Collection[str]):
         super().__init__()
-        self.validation_share = validation_share
+        self.validation_share, self.marks, self.learn = validation_share, marks, learn
 
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         """Yield every document with `split` in its metadata."""
@@ -31,7 +57,10 @@ class SplitByFile(PipelineStep):
         for document in data:
             language = document.metadata["language"]
             num_seen[language] += 1
-            is_held_out = self._is_held_out(num_seen[language], num_held_out[language])
+            is_held_out = document.metadata.get("held_out", False) or (
+                not (language in self.learn and (self.marks / language).exists())
+                and self._is_held_out(num_seen[language], num_held_out[language])
+            )
             num_held_out[language] += is_held_out
             split = "validation" if is_held_out else "train"
             document.metadata["split"] = split

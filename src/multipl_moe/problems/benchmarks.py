@@ -28,6 +28,23 @@ BENCHMARKS: Mapping[str, Callable[[Path | None, Collection[str] | None, bool], l
     "mbxp": lambda path, *_: read_mbxp(path),
 }
 
+_TRANSLATED = ("java", "cpp", "rust", "go", "ruby")
+_LANGUAGES = {
+    "starter": ("python", *_TRANSLATED),
+    "humaneval": ("python",),
+    "mbpp": ("python",),
+    "mbpp-sanitized": ("python",),
+    "multipl-e-humaneval": _TRANSLATED,
+    "multipl-e-mbpp": _TRANSLATED,
+    "humaneval-x": ("python", "java", "cpp", "go", "rust"),
+    "mbxp": ("python", "java", "cpp", "go", "ruby"),
+}
+
+
+def is_in_any_of(name: str, languages: Collection[str]) -> bool:
+    """Whether a benchmark may have problems in one of these languages; of a set of one's own nobody knows."""
+    return name not in _LANGUAGES or any(language in _LANGUAGES[name] for language in languages)
+
 
 def read_benchmark(
     spec: str, languages: Collection[str] | None = None, *, official_stops: bool = False

@@ -1,11 +1,13 @@
 """Which files to learn from and what becomes of them: the section `corpus`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from multipl_moe.recipe.section import Section
+
+_USUAL_BYTES = 4_000_000
 
 
 class SourceSection(Section):
@@ -35,6 +37,11 @@ class SourceSection(Section):
         default=None, min_length=1, description="Configuration of the data set, or a folder in it (hub)."
     )
     split: str = Field(default="train", min_length=1, description="Split of the data set to read (hub).")
+    held_out: bool = Field(
+        default=False,
+        description="Hold the whole source out for validation: of a language to learn that has files in such a source "
+        "no others are held out.",
+    )
     text_key: str | None = Field(
         default=None,
         min_length=1,
@@ -151,10 +158,10 @@ class CorpusSection(Section):
     """Source files to learn from, and how they are prepared."""
 
     sources: list[SourceSection] = Field(default_factory=lambda: [SourceSection(kind="toolchains")], min_length=1)
-    max_bytes_per_language: int | None = Field(
-        default=4_000_000,
-        gt=0,
-        description="Maximum bytes of source files per language, drawn at random by the seed; null: all files.",
+    max_bytes_per_language: int | dict[str, int | None] | None = Field(
+        default=_USUAL_BYTES,
+        description="Maximum bytes of source files (> 0) per language, drawn at random by the seed; null: all files. "
+        "One for all, or by language, those not named having the default: {elixir: null}.",
     )
     max_file_bytes: int = Field(
         default=100_000, gt=0, description="Maximum size of a source file, in bytes; larger files are left out."
@@ -188,3 +195,18 @@ class CorpusSection(Section):
     )
     fim: FimSection = Field(default_factory=lambda: FimSection())
     executor: ExecutorSection = Field(default_factory=lambda: ExecutorSection())
+
+    @field_validator("max_bytes_per_language", mode="before")
+    @classmethod
+    def _are_bytes(cls, value: Any) -> Any:
+        """One problem in plain words, where pydantic would tell one for each kind of value that is allowed."""
+        by_language = cast(dict[Any, Any], value) if isinstance(value, dict) else {"": value}
+        for number in by_language.values():
+            if number is not None and (type(number) is not int or number <= 0):
+                raise ValueError(f"{number!r}: must be a number of bytes above 0, or null for all files")
+        return value
+
+    def max_bytes_of(self, language: str) -> int | None:
+        """Maximum bytes of a language's source files; None: all of them."""
+        chosen = self.max_bytes_per_language
+        return chosen.get(language, _USUAL_BYTES) if isinstance(chosen, dict) else chosen

@@ -12,6 +12,7 @@ from multipl_moe.corpus.fim import FIM_FORMS
 from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import DROP_REASONS, LanguageCounts
 from multipl_moe.report.corpus_plots import fate_plot, length_plot
+from multipl_moe.report.corpus_tables import over_budget_note
 from multipl_moe.report.page import inline_svg, page_templates
 from multipl_moe.runs.folder import write_text
 
@@ -52,6 +53,7 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
             fim=_table(manifest.languages, lambda row: row.fim, FIM_FORMS),
             sources=_table(inspection.documents.sources, lambda counts: counts),
             refused_licences=_table(inspection.dropped.licences, lambda counts: counts) if inspection.dropped else None,
+            over_budget=over_budget_note(manifest, inspection.recipe),
             dropped_samples=inspection.dropped.samples if inspection.dropped else None,
             duplicates=inspection.duplicates,
             duplicate_sources=inspection.duplicates.sources.most_common(_MOST) if inspection.duplicates else [],

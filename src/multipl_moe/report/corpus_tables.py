@@ -7,6 +7,7 @@ from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.packing import Packing, PackingCounts
 from multipl_moe.data.training_data import MixtureSummary
 from multipl_moe.languages.table import LANGUAGES, Language
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.grid import Grid
 
 _TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit"}
@@ -23,6 +24,19 @@ def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = L
         cells = f"{row.train_files:,}", f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}"
         rows.append([languages[name].title, *cells, f"{row.validation_files:,}", dropped])
     return Grid("Corpus", ["language", "training files", "MB", "tokens", "held-out files", "left out"], rows)
+
+
+def over_budget_note(manifest: CorpusManifest, recipe: Recipe) -> str | None:
+    """One sentence on the text that the budget left out, with the key that takes it in; None where it took all."""
+    parts = []
+    for name, row in manifest.languages.items():
+        if number := row.dropped["over_budget"]:
+            found = row.train_files + row.validation_files + sum(row.dropped.values())
+            title, budget = recipe.language_table[name].title, recipe.corpus.max_bytes_of(name)
+            parts.append(f"{number:,} of {found:,} files of {title} (budget {budget or 0:,} bytes)")
+    if not parts:
+        return None
+    return f"corpus.max_bytes_per_language left out {', '.join(parts)}; null, alone or by language, takes all."
 
 
 def corpus_summary(inspection: Inspection) -> Grid:

@@ -43,8 +43,8 @@ def hub(monkeypatch, tmp_path):
     return asked
 
 
-def prepared(decontaminate=None, benchmarks=None):
-    values = {"corpus": {"decontaminate": decontaminate or "all"}}
+def prepared(decontaminate=None, benchmarks=None, **recipe):
+    values = {"corpus": {"decontaminate": decontaminate or "all"}, **recipe}
     if benchmarks:
         values["programs"] = {"benchmarks": benchmarks}
     return prepare_decontamination(validate_recipe(values))
@@ -58,6 +58,15 @@ def test_by_default_every_benchmark_is_checked_that_needs_no_hub_and_the_hub_is_
     assert found.note is not None
     assert all(name in found.note for name in NEED_THE_HUB)
     assert hub == []
+
+
+def test_a_line_tells_only_benchmarks_in_languages_that_training_reads():
+    own = {"own_languages": {"rules": {"extensions": [".rules"]}}, "learn": ["rules"], "keep": ["python"]}
+    assert prepared(**own, train={"replay": 0.0}).note is None
+    note = prepared(**own, train={"replay": 0.1}).note or ""
+    assert "mbpp" in note
+    assert "multipl-e" not in note
+    assert sorted(prepared(**own).unavailable) == sorted(NEED_THE_HUB)
 
 
 def test_the_manifest_names_problems_by_benchmark_and_what_was_not_checked():

@@ -6,6 +6,7 @@ import json
 import tarfile
 import tracemalloc
 import zipfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,29 @@ def test_folders_are_read_recursively_and_languages_told_by_extension(tmp_path):
     ]
     assert {document.metadata["source"] for document in documents} == {"folder"}
     assert {document.text for document in documents} == {program(0), program(1)}
+
+
+def test_a_budget_can_be_one_of_a_language(tmp_path):
+    for suffix in (".rs", ".py"):
+        write_files(tmp_path, suffix, 20)
+    size = len(program(1).encode())
+    documents, stats = read(
+        folder(tmp_path), languages=("rust", "python"), max_bytes_per_language={"rust": None, "python": 6 * size}
+    )
+    found = Counter(document.metadata["language"] for document in documents)
+    assert found["rust"] == 20
+    assert 4 <= found["python"] <= 7
+    assert stats["dropped/over_budget/python"] == 20 - found["python"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "jsonl"])
+def test_files_of_a_source_that_is_held_out_are_marked(tmp_path, kind):
+    write_files(tmp_path, ".rs", 2)
+    row = {"content": program(7), "language": "Rust", "path": "a.rs"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    path = tmp_path / "rows.jsonl" if kind == "jsonl" else tmp_path
+    documents, _ = read({"kind": kind, "path": str(path), "held_out": True}, folder(tmp_path, language="rust"))
+    assert {document.metadata.get("held_out") for document in documents} == {True, None}
 
 
 def test_the_language_of_a_source_overrides_extensions(tmp_path):

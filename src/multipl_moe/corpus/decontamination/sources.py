@@ -6,7 +6,7 @@ benchmark that the user names: a build without a network must neither fail nor w
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +16,7 @@ from multipl_moe.corpus.decontamination.index import REASON, BenchmarkIndex
 from multipl_moe.corpus.decontamination.parts import Part, load_parts, parts_of
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.own import add_languages
-from multipl_moe.problems.benchmarks import BENCHMARKS, read_benchmark
+from multipl_moe.problems.benchmarks import BENCHMARKS, is_in_any_of, read_benchmark
 from multipl_moe.problems.hub import cached_files_only, hub_answers
 from multipl_moe.recipe.recipe import Recipe
 
@@ -33,19 +33,22 @@ class Decontamination:
         index: problems that are looked for.
         checked: by name of their benchmarks, how many problems those have.
         unavailable: names of benchmarks whose problems cannot be had here, and why.
+        read: languages that training will read by the recipe.
     """
 
     index: BenchmarkIndex
     checked: dict[str, int]
     unavailable: dict[str, str]
+    read: Collection[str]
 
     @property
     def note(self) -> str | None:
-        """One line on what is not checked."""
-        if not self.unavailable:
+        """One line on what is not checked, where that is in a language that training reads."""
+        names = [name for name in self.unavailable if is_in_any_of(name, self.read)]
+        if not names:
             return None
         return (
-            f"Not checked for problems of {', '.join(self.unavailable)}: no copy here; "
+            f"Not checked for problems of {', '.join(names)}: no copy here; "
             "give one in corpus.decontaminate, as NAME:PATH"
         )
 
@@ -78,9 +81,9 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
     Raises:
         ConfigError: `corpus.decontaminate` names what is no benchmark, or a path that holds none.
     """
-    wanted = recipe.corpus.decontaminate
+    wanted, read = recipe.corpus.decontaminate, recipe.mixture_weights.keys()
     if wanted == "none":
-        return Decontamination(BenchmarkIndex([]), {}, {})
+        return Decontamination(BenchmarkIndex([]), {}, {}, read)
     add_languages(recipe.own_languages)
     named = [] if wanted == "all" else list(wanted)
     found: dict[str, list[Part]] = {}
@@ -99,7 +102,7 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
         problems.setdefault(benchmark, set()).update(names)
     index = BenchmarkIndex(part for parts in found.values() for part in parts)
     sizes = {name: max(len(names), KNOWN_SIZES.get(name, 0)) for name, names in problems.items()}
-    return Decontamination(index, sizes, {name: why for name, why in missing.items() if name not in found})
+    return Decontamination(index, sizes, {name: why for name, why in missing.items() if name not in found}, read)
 
 
 def _parts(spec: str, *, may_download: bool) -> tuple[str, list[Part], set[str]]:

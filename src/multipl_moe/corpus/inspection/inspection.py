@@ -11,7 +11,7 @@ from multipl_moe.corpus.inspection.rows import require_told
 from multipl_moe.corpus.manifest import MANIFEST_NAME, CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.errors import CorpusError
-from multipl_moe.problems.benchmarks import BENCHMARKS
+from multipl_moe.problems.benchmarks import BENCHMARKS, is_in_any_of
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.decontamination import PARTLY_CHECKED, status_of
 
@@ -28,7 +28,8 @@ class Inspection:
         lengths: (D,) tokens of each training document by language, int64; of a file that was rearranged to fill in the
             middle each piece counts as a document.
         dropped, duplicates: None where the folder has no list of them.
-        unchecked: benchmarks that the corpus was not checked for, and why.
+        unchecked: benchmarks in languages that training reads, by the corpus's recipe, that it was not checked for, and
+            why.
     """
 
     folder: Path
@@ -80,7 +81,7 @@ def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: in
         lengths,
         inspect_dropped(folder, manifest, seed, dropped),
         inspect_duplicates(folder, manifest),
-        _unchecked(manifest),
+        _unchecked(manifest, recipe),
     )
 
 
@@ -91,8 +92,9 @@ def _lengths(folder: Path, language: str, told_tokens: int) -> np.ndarray:
     return np.diff(files.document_ends, prepend=0)
 
 
-def _unchecked(manifest: CorpusManifest) -> dict[str, str]:
+def _unchecked(manifest: CorpusManifest, recipe: Recipe) -> dict[str, str]:
     checks = manifest.decontamination
     unavailable = [name for name, check in checks.items() if check.status == "unavailable"]
     unnamed = [name for name in BENCHMARKS if name not in checks]
-    return dict.fromkeys(unavailable, "no copy was at hand") | dict.fromkeys(unnamed, "not asked for")
+    why = dict.fromkeys(unavailable, "no copy was at hand") | dict.fromkeys(unnamed, "not asked for")
+    return {name: reason for name, reason in why.items() if is_in_any_of(name, recipe.mixture_weights)}

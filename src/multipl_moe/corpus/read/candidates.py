@@ -57,6 +57,7 @@ class Candidate:
         needs_content: whether its name leaves open if it is of the language.
         is_of_any: whether it stands for a file of rows, or a folder, that cannot be read: what is in it may be of any
             language, so each language's search finds it, but it counts only with the first of the corpus.
+        held_out: whether its whole source is held out.
     """
 
     language: str
@@ -67,6 +68,7 @@ class Candidate:
     size: int | None = None
     needs_content: bool = False
     is_of_any: bool = False
+    held_out: bool = False
 
 
 def draw_order(seed: int, path: str) -> int:

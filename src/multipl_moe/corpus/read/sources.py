@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
@@ -17,7 +19,7 @@ from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.rows import find_rows
 from multipl_moe.corpus.read.streamed_rows import EarliestRows
 from multipl_moe.languages.table import LANGUAGES, Language
-from multipl_moe.recipe.corpus import CorpusSection
+from multipl_moe.recipe.corpus import CorpusSection, SourceSection
 
 # Read once and in order; each can be opened until the next is asked for.
 _STREAMED = {"jsonl": find_rows, "parquet": find_rows, "hub": find_rows, "archive": find_members}
@@ -32,7 +34,8 @@ class SourceReader(PipelineStep):
     without a budget all of them are. Files are dealt to `corpus.executor.parts` parts by the same hash, each
     with its part of the budget. A task reads one part of one language; where there are fewer tasks, each reads several.
 
-    A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence.
+    A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence, and
+    held_out where its whole source is.
     Statistics: `found/LANGUAGE`, and `dropped/REASON/LANGUAGE` for binary, encoding, too_large, too_small, unreadable
     and over_budget. A file whose name leaves its language open, and whose content is of another, is not counted; once
     the budget is full no content is asked.
@@ -83,15 +86,15 @@ class SourceReader(PipelineStep):
         """Those of a part among the files of all sources; statistics are of them alone."""
         found: list[Candidate] = []
         file_bytes = (self.corpus.min_file_bytes, self.corpus.max_file_bytes)
-        rows = EarliestRows(self._rank, self._budget_bytes, file_bytes, self._belongs, self.scratch)
+        rows = EarliestRows(self._rank, self._budget_bytes(language), file_bytes, self._belongs, self.scratch)
         for source in sorted(self.corpus.sources, key=lambda source: source.kind in _STREAMED):
             if source.kind not in _STREAMED:
                 files = find_files(source, [language], self.detector, open_until)
-                found += [candidate for candidate in files if self._is_of(part, candidate)]
+                found += [_from(source, candidate) for candidate in files if self._is_of(part, candidate)]
             elif source.language in (None, language):
                 for candidate in _STREAMED[source.kind](source, language, self.detector):
                     if self._is_of(part, candidate):
-                        rows.put(candidate)
+                        rows.put(_from(source, candidate))
         found += rows.rows()
         self._count(f"found/{language}", len(found) + rows.num_dropped)
         self._count(f"dropped/over_budget/{language}", rows.num_dropped)
@@ -103,16 +106,15 @@ class SourceReader(PipelineStep):
             if (read := self._document(candidate, task)) is None:
                 continue
             document, size = read
-            if drawn_bytes + size > self._budget_bytes:
+            if drawn_bytes + size > self._budget_bytes(language):
                 self._count(f"dropped/over_budget/{language}", len(candidates) - index)
                 return
             drawn_bytes += size
             yield document
 
-    @property
-    def _budget_bytes(self) -> float:
+    def _budget_bytes(self, language: str) -> float:
         """Bytes of all files drawn in one part of a language."""
-        budget = self.corpus.max_bytes_per_language
+        budget = self.corpus.max_bytes_of(language)
         return math.inf if budget is None else budget / self.corpus.executor.parts
 
     def _is_of(self, part: int, candidate: Candidate) -> bool:
@@ -182,13 +184,17 @@ class SourceReader(PipelineStep):
             self.stat_update(label, value=number)
 
 
-def _metadata(candidate: Candidate) -> dict[str, str]:
+def _from(source: SourceSection, candidate: Candidate) -> Candidate:
+    return replace(candidate, held_out=True) if source.held_out else candidate
+
+
+def _metadata(candidate: Candidate) -> dict[str, Any]:
     return {
         "language": candidate.language,
         "path": candidate.path,
         "source": candidate.kind,
         "licence": candidate.licence,
-    }
+    } | ({"held_out": True} if candidate.held_out else {})
 
 
 def no_files(languages: list[str], table: Mapping[str, Language] = LANGUAGES) -> str:
