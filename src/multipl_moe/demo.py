@@ -22,6 +22,7 @@ from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.movement.panel import movement_of
+from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, outcome_sentence
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.run_metrics import run_metrics
 from multipl_moe.judge.preflight import LanguageCheck
@@ -260,6 +261,7 @@ class Demo:
             environment=self._read("environment.json"),
         )
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
+        metrics = {"sentence": outcome_sentence(self.recipe, metrics)} | metrics
         if "moved" in after:
             metrics["moved"] = after["moved"]
         if (programs := self.output / "programs_after" / "metrics.json").is_file():
@@ -269,6 +271,7 @@ class Demo:
         return metrics
 
     def _show(self, metrics: dict[str, Any]) -> dict[str, Any]:
+        self.console.print(f"{metrics['sentence']}\n{BITS_PER_BYTE_NOTE}", highlight=False)
         self.console.print(result_table(metrics))
         if "moved" in metrics:
             self.console.print(metrics["moved"]["sentence"], highlight=False)

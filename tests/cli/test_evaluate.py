@@ -91,8 +91,12 @@ def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tm
     outcome = run("eval", "out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus, "--against", base, *TWO)
     assert outcome.code == 0, outcome.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"metrics.json", "recipe.yaml", "environment.json"}
-    languages = json.loads((tmp_path / "out" / "metrics.json").read_text())["languages"]
-    assert {name: values["role"] for name, values in languages.items()} == {"rust": "learn", "python": "keep"}
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    languages = {name: values["role"] for name, values in metrics["languages"].items()}
+    assert languages == {"rust": "learn", "python": "keep"}
+    assert metrics["sentence"] == "Nothing learnt: Rust needs as many bits per byte as before. Kept: Python as before."
+    told = " ".join(outcome.out.split())
+    assert told.index(metrics["sentence"]) < told.index("Bits per byte: how many bits the model needs")
 
 
 def test_how_far_a_model_moved_is_a_table_and_a_sentence(run, base, hybrid, corpus, tmp_path):

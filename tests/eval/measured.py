@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from multipl_moe.eval.language_scores import LanguageScores
+from multipl_moe.eval.outcome import outcome_sentence
 from multipl_moe.eval.run_metrics import run_metrics
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.system.versions import environment
@@ -75,7 +76,7 @@ def metrics(recipe, before, after, training) -> dict[str, Any]:
         "layers": {6: SUMMARY | {"train_segment_load": [0.31, 0.69]}},
         "is_healthy": True,
     }
-    return run_metrics(
+    measured = run_metrics(
         recipe,
         before,
         after,
@@ -85,6 +86,7 @@ def metrics(recipe, before, after, training) -> dict[str, Any]:
         router_health=health,
         environment=environment(),
     )
+    return {"sentence": outcome_sentence(recipe, measured)} | measured
 
 
 @pytest.fixture

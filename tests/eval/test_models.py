@@ -17,7 +17,8 @@ _COMMON = {"languages", "model", "against", "routing", "seed", "recipe", "enviro
 
 def test_fresh_hybrid_needs_as_many_bits_as_its_base(world: World):
     result = evaluate_models(world.recipe, world.hybrid, world.corpus, against=str(world.base))
-    assert set(result) == _COMMON | {"means"}
+    assert set(result) == _COMMON | {"means", "sentence"}
+    assert result["sentence"].startswith("Nothing learnt: ")
     assert set(result["languages"]) == {"rust", "go", "python", "english"}
     for row in result["languages"].values():
         assert abs(row["change"]) < 1e-6

@@ -16,7 +16,8 @@ from multipl_moe.eval.router_health import router_health
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.model.router_health import RouterHealth
+from multipl_moe.model.moe_config import PRESETS
+from multipl_moe.model.router_health import RouterHealth, has_choice
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.train.tiny import World
 
@@ -173,3 +174,11 @@ def test_models_without_segment_experts_are_judged_by_their_token_experts(world:
     assert health.min_load_ratio < 0.5
     assert not health.is_healthy
     assert "train_segment_load" not in health.layers[1]
+
+
+def test_routers_with_one_expert_have_nothing_to_judge(world: World, tokenizer):
+    config = MultiplMoeConfig(text_config=tiny_base_config(vocab_size=300), moe=tiny_moe("single").to_dict())
+    health = _health(MultiplMoeForCausalLM(config), tokenizer, world)
+    assert health.load_ratios == {}
+    assert health.is_healthy
+    assert [name for name in PRESETS if not has_choice(PRESETS[name])] == ["single"]

@@ -17,7 +17,7 @@ _KEYS = {"tokens", "seconds", "parameters", "languages", "against", "means", "fr
 
 
 def test_keys_are_frozen(metrics):
-    assert set(metrics) == _KEYS | {"environment", "router_health"}
+    assert set(metrics) == _KEYS | {"environment", "router_health", "sentence"}
     assert set(metrics["parameters"]) == {"total", "active", "trained"}
     for row in metrics["languages"].values():
         assert set(row) == {"title", "role", "bpb_before", "bpb_after", "change", "interval", "files", "bytes"}

@@ -235,6 +235,15 @@ def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_o
     assert "| each expert | a difference of rank 4 from the frozen block |" in text
 
 
+@pytest.mark.parametrize(("cost", "who"), [(None, "**"), (COST, "**The hybrid, before merging: ")])
+def test_the_result_in_words_is_told_where_it_was_recorded(run, tmp_path, cost, who):
+    assert "Measured against" not in card(Provenance.of(run), tmp_path, merge_cost=cost).text
+    write(tmp_path / "metrics.json", METRICS | {"sentence": "Learnt: Rust."})
+    assert (
+        f"{who}Learnt: Rust.** Measured against the base." in card(Provenance.of(run), tmp_path, merge_cost=cost).text
+    )
+
+
 def test_a_merged_model_tells_what_merging_cost(run, tmp_path):
     found = card(Provenance.of(run), tmp_path, merge_cost=COST, gguf="model-bfloat16.gguf")
     for part in (

@@ -30,7 +30,8 @@ def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(p
     assert page.count("<svg") == 4  # gain, training and two heat maps
     told = (
         *(f"<td>{text}</td>" for text in ("Rust", "C++", "Python", "English text", "2.0000", "-20.0% to -20.0%")),
-        *("Languages to learn: -15.0% bits per byte; languages to keep: +1.0%", "on 12 files that were held out"),
+        "<h1>Learnt: Rust and C++ need 15.0% fewer bits per byte (15.0 to 15.0). Not kept: Python needs 1.0% more",
+        *("Bits per byte: how many bits the model needs", "on 12 files that were held out"),
         *("12,345 tokens in 67 seconds", "4,321 in all", "abababababababab", "In order"),
         *("token experts carry 0.72 to 1.31 times", "segment experts carry 0.61 to 1.73 times"),
         *('folder = "runs/mine/model"', "torch", "seed: 4711", recipe.to_yaml().replace("'", "&#39;")),
@@ -58,6 +59,13 @@ def test_unhealthy_routers_are_called_so(tmp_path: Path, metrics, records):
     page = _write(tmp_path, metrics, records)
     assert "Out of bounds" in page
     assert "3 experts are dead" in page
+
+
+def test_routers_that_were_not_judged_have_no_verdict(tmp_path: Path, metrics, records):
+    del metrics["router_health"]
+    page = _write(tmp_path, metrics, records)
+    assert "Router health" not in page
+    assert "In order" not in page
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b"])

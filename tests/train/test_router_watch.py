@@ -101,6 +101,8 @@ def test_health_in_words_counts_dead_experts_and_leaves_out_the_shared_one():
     assert describe_health(loads, moe) == "segment load 0.2-0.6x, none dead"
     assert describe_health(loads, tiny_moe(segment_capacity=0.5)) == "segment load 0.4-1.2x, none dead"
     assert describe_health({}, moe) == ""
+    alone = {1: {"segment_load": [1.0], "dead_segment_experts": 0}}
+    assert describe_health(alone, tiny_moe("single")) == "", "one expert has nothing to be judged"
 
 
 def test_router_health_becomes_single_numbers():

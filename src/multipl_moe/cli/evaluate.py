@@ -165,6 +165,7 @@ def _predictions(
 
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.eval.models import evaluate_models, evaluate_movement
+    from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
     from multipl_moe.report.tables import movement_table, result_table, scores_table
     from multipl_moe.runs.folder import record_run, write_json
     from multipl_moe.system.allocator import keep_freed_memory
@@ -185,8 +186,11 @@ def _predictions(
     if is_moved:
         console.print(movement_table(metrics["moved"]))
         console.print(metrics["moved"]["sentence"], highlight=False)
-    else:
-        console.print(scores_table(metrics) if against is None else result_table(metrics))
+        return
+    if against is not None:
+        console.print(metrics["sentence"], highlight=False)
+    console.print(BITS_PER_BYTE_NOTE, highlight=False)
+    console.print(scores_table(metrics) if against is None else result_table(metrics))
 
 
 def _check_programs(

@@ -9,6 +9,7 @@ from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.movement.panel import movement_of
+from multipl_moe.eval.outcome import outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores, describe_scores
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.versions import environment
@@ -24,11 +25,15 @@ def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | No
         against: a second model, scored first; None scores `model` alone.
 
     Returns:
-        JSON-ready; with `against`, the keys of metrics.json for languages and means.
+        JSON-ready; with `against`, the keys of metrics.json for sentence, languages and means.
     """
     before = score_folder(recipe, resolve_base(against), corpus) if against is not None else None
     after = score_folder(recipe, model, corpus)
-    result = describe_scores(recipe, after) if before is None else compare_scores(recipe, before, after)
+    if before is None:
+        result = describe_scores(recipe, after)
+    else:
+        changes = compare_scores(recipe, before, after)
+        result = {"sentence": outcome_sentence(recipe, changes)} | changes
     return result | {"routing": after.routing} | _origin(recipe, model, against)
 
 

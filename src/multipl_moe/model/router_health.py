@@ -64,15 +64,20 @@ class RouterHealth:
 def load_ratios(summary: Mapping[str, Any], moe: MoeConfig) -> dict[str, list[float]]:
     """By kind of router, each expert's load as a multiple of a fair share; the shared expert's is none.
 
-    Loads are those of a layer's `LayerStatistics.summary`.
+    A router with one expert has no choice, and so no ratio. Loads are those of a layer's `LayerStatistics.summary`.
     """
-    ratios = {}
-    if routed := summary.get("token_load", [])[:-1]:
+    ratios, routed, taken = {}, summary.get("token_load", [])[:-1], summary.get("segment_load", [])
+    if len(routed) > 1:
         fair = sum(routed) / len(routed)
         ratios["token"] = [load / fair if fair > 0 else 0.0 for load in routed]
-    if taken := summary.get("segment_load", []):
+    if len(taken) > 1:
         ratios["segment"] = [load * len(taken) / moe.segment_capacity for load in taken]
     return ratios
+
+
+def has_choice(moe: MoeConfig) -> bool:
+    """Whether a router has several experts to choose from, so that there is a balance to judge (not with `single`)."""
+    return moe.num_token_experts > 2 or moe.num_segment_experts > 1  # the last token expert is the shared one
 
 
 def extreme_ratios(layers: Iterable[Mapping[str, Any]], moe: MoeConfig) -> dict[str, list[float]]:

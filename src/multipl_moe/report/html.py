@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.page import inline_svg, page_templates
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
@@ -38,6 +39,7 @@ def write_report(
         .get_template("report.html.j2")
         .render(
             metrics=metrics,
+            bits_per_byte=BITS_PER_BYTE_NOTE,
             result=result_table(metrics),
             gain=inline_svg(gain),
             training=inline_svg(training_plot(records, held_out)) if records else None,

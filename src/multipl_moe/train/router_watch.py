@@ -57,10 +57,13 @@ class RouterWatch(TrainerCallback):
 
 
 def describe_health(layers: Layers, moe: MoeConfig) -> str:
-    """Router health in a few words: the span of expert loads as multiples of a fair share, and dead experts."""
-    if not layers:
-        return ""
+    """Router health in a few words: the span of expert loads as multiples of a fair share, and dead experts.
+
+    Nothing where no router has a choice.
+    """
     spans = extreme_ratios(layers.values(), moe)
+    if not spans:
+        return ""
     parts = [f"{kind} load {low:.1f}-{high:.1f}x" for kind, (low, high) in spans.items()]
     dead = sum(layer.get(f"dead_{kind}_experts", 0) for layer in layers.values() for kind in ROUTERS)
     return ", ".join([*parts, f"{dead} dead" if dead else "none dead"])

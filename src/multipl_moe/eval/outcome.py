@@ -1,0 +1,123 @@
+"""What a change of bits per byte says in words: whether new languages were learnt, and whether old ones were kept."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from multipl_moe.recipe.recipe import Recipe
+
+BITS_PER_BYTE_NOTE = (
+    "Bits per byte: how many bits the model needs to predict a byte of text that it has not seen; fewer is better."
+)
+Outcome = Literal["better", "worse", "unclear", "same"]
+_AS_BEFORE = 0.01  # a change of what was to be kept that is not worse than this is none
+_NO_CHANGE = 0.0005  # what is told as 0.0%
+
+
+class _Change(NamedTuple):
+    names: str
+    is_one: bool
+    value: float
+    low: float
+    high: float
+
+
+def outcome_of(interval: Sequence[float]) -> Outcome:
+    """What the 95% interval of a relative change of bits per byte says; `same`: it is 0.0% from end to end."""
+    low, high = interval
+    if max(abs(low), abs(high)) < _NO_CHANGE:
+        return "same"
+    return "better" if high < 0 else "worse" if low > 0 else "unclear"
+
+
+def has_gain(recipe: Recipe, metrics: dict[str, Any]) -> bool:
+    """Whether the mean over the languages to learn is clearly better; true where no mean of them was taken."""
+    change = _change_of(recipe, metrics, "learn")
+    return change is None or outcome_of(change[-2:]) == "better"
+
+
+def outcome_sentence(recipe: Recipe, metrics: dict[str, Any]) -> str:
+    """The result in words: of the means of both roles, and of each language that became worse while its role did not.
+
+    Args:
+        recipe: languages are used.
+        metrics: what `compare_scores` returned.
+    """
+    parts, told_worse = [], set[str]()
+    for role, words in {"learn": _learnt, "keep": _kept}.items():
+        if (change := _change_of(recipe, metrics, role)) is not None:
+            parts.append(words(change))
+            if outcome_of(change[-2:]) == "worse":
+                told_worse.update(_names(recipe, role))
+    rows = {name: row for name, row in metrics["languages"].items() if name not in told_worse}
+    if worse := [row for row in rows.values() if outcome_of(row["interval"]) == "worse"]:
+        changes = [f"{row['title']} by {_percent(row['change'])} ({_span(*row['interval'])})" for row in worse]
+        parts.append(f"Worse: {_listed(changes)}.")
+    return " ".join(parts)
+
+
+def _learnt(change: _Change) -> str:
+    outcome = outcome_of(change[-2:])
+    if outcome == "same":
+        return f"Nothing learnt: {_needs(change)} as many bits per byte as before."
+    begin = {"better": "Learnt", "worse": "Not learnt", "unclear": "Unclear whether anything was learnt"}[outcome]
+    return f"{begin}: {_needs_other(change)}."
+
+
+def _kept(change: _Change) -> str:
+    outcome, slightly = outcome_of(change[-2:]), change.value > -_AS_BEFORE
+    if outcome == "same":
+        return f"Kept: {change.names} as before."
+    if (outcome == "better" and slightly) or (outcome == "unclear" and change.high <= _AS_BEFORE):
+        span = _span(change.low, change.high, fewer=" better", more=" worse")
+        return f"Kept: {change.names} as before ({change.value:+.1%}, {span})."
+    begin = {"better": "Kept", "worse": "Not kept", "unclear": "Unclear whether all was kept"}[outcome]
+    return f"{begin}: {_needs_other(change)}."
+
+
+def _needs(change: _Change) -> str:
+    return f"{change.names} {'needs' if change.is_one else 'need'}"
+
+
+def _needs_other(change: _Change) -> str:
+    """The change in words; the interval alone where it lies on one side, as the words then say which."""
+    direction = "fewer" if change.value < 0 else "more"
+    is_of_one_sign = (change.value < 0 and change.high < 0) or (change.value > 0 and change.low > 0)
+    span = _span(change.low, change.high, *(("", "") if is_of_one_sign else (" fewer", " more")))
+    return f"{_needs(change)} {_percent(change.value)} {direction} bits per byte ({span})"
+
+
+def _span(low: float, high: float, fewer: str = "", more: str = "") -> str:
+    """An interval, its end nearer to 0 first where both lie on one side."""
+    if high <= 0:
+        return f"{_tenths(high)} to {_tenths(low)}{fewer}"
+    if low >= 0:
+        return f"{_tenths(low)} to {_tenths(high)}{more}"
+    return f"{_tenths(low)}{fewer} to {_tenths(high)}{more}"
+
+
+def _percent(change: float) -> str:
+    return f"{_tenths(change)}%"
+
+
+def _tenths(change: float) -> str:
+    return f"{abs(100 * change):.1f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _names(recipe: Recipe, role: str) -> list[str]:
+    """The languages whose mean is taken; of a role without code its one language, whose change then counts alone."""
+    names = [name for name, of in recipe.languages.items() if of == role]
+    return [name for name in names if recipe.language_table[name].is_code] or names[: len(names) == 1]
+
+
+def _change_of(recipe: Recipe, metrics: dict[str, Any], role: str) -> _Change | None:
+    names = _names(recipe, role)
+    if not names:
+        return None
+    row = metrics["means"].get(role) or metrics["languages"][names[0]]
+    titles = [recipe.language_table[name].title for name in names]
+    return _Change(_listed(titles), len(titles) == 1, row["change"], *row["interval"])

@@ -1,0 +1,143 @@
+"""The result in words: it says what the interval says, whatever the numbers."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multipl_moe.eval.outcome import has_gain, outcome_of, outcome_sentence
+from multipl_moe.eval.score_changes import compare_scores
+from multipl_moe.recipe.recipe import Recipe, validate_recipe
+
+_RECIPE = validate_recipe({})  # learns Rust, Go and Ruby; keeps Python, Java, C++ and English
+_LEARN, _KEEP = "Rust, Go and Ruby", "Python, Java and C++"
+
+
+def _row(value: float, low: float, high: float) -> dict[str, Any]:
+    return {"change": value, "interval": [low, high]}
+
+
+def _metrics(learn: dict[str, Any], keep: dict[str, Any], recipe: Recipe = _RECIPE, **languages: Any) -> dict[str, Any]:
+    rows = {name: _row(0, -0.1, 0.1) | {"title": recipe.language_table[name].title} for name in recipe.languages}
+    for name, row in languages.items():
+        rows[name] |= row
+    return {"languages": rows, "means": {"learn": learn, "keep": keep}}
+
+
+@pytest.mark.parametrize(
+    ("learn", "keep", "sentence"),
+    [
+        (
+            _row(-0.129, -0.139, -0.121),
+            _row(-0.007, -0.013, -0.001),
+            f"Learnt: {_LEARN} need 12.9% fewer bits per byte (12.1 to 13.9). "
+            f"Kept: {_KEEP} as before (-0.7%, 0.1 to 1.3 better).",
+        ),
+        (
+            _row(0.023, 0.017, 0.03),
+            _row(0.02, 0.018, 0.022),
+            f"Not learnt: {_LEARN} need 2.3% more bits per byte (1.7 to 3.0). "
+            f"Not kept: {_KEEP} need 2.0% more bits per byte (1.8 to 2.2).",
+        ),
+        (
+            _row(-0.004, -0.01, 0.002),
+            _row(0.004, -0.01, 0.018),
+            f"Unclear whether anything was learnt: {_LEARN} need 0.4% fewer bits per byte (1.0 fewer to 0.2 more). "
+            f"Unclear whether all was kept: {_KEEP} need 0.4% more bits per byte (1.0 fewer to 1.8 more).",
+        ),
+        (
+            _row(0.0, 0.0, 0.0),
+            _row(0.0, 0.0, 0.0),
+            f"Nothing learnt: {_LEARN} need as many bits per byte as before. Kept: {_KEEP} as before.",
+        ),
+        (
+            _row(-0.2, -0.3, -0.1),
+            _row(0.001, -0.003, 0.005),
+            f"Learnt: {_LEARN} need 20.0% fewer bits per byte (10.0 to 30.0). "
+            f"Kept: {_KEEP} as before (+0.1%, 0.3 better to 0.5 worse).",
+        ),
+        (
+            _row(-0.2, -0.3, -0.1),
+            _row(-0.018, -0.02, -0.016),
+            f"Learnt: {_LEARN} need 20.0% fewer bits per byte (10.0 to 30.0). "
+            f"Kept: {_KEEP} need 1.8% fewer bits per byte (1.6 to 2.0).",
+        ),
+    ],
+    ids=["as hoped", "worse", "unclear", "no change", "kept within a per cent", "kept and better"],
+)
+def test_each_outcome_has_its_words(learn: dict[str, Any], keep: dict[str, Any], sentence: str):
+    assert outcome_sentence(_RECIPE, _metrics(learn, keep)) == sentence
+
+
+def test_a_language_that_became_worse_is_named_though_the_mean_did_not():
+    worse = {"cpp": _row(0.03, 0.02, 0.041), "english": _row(0.05, 0.04, 0.06)}
+    sentence = outcome_sentence(_RECIPE, _metrics(_row(-0.2, -0.3, -0.1), _row(0.0, -0.002, 0.002), **worse))
+    assert sentence.endswith("Worse: C++ by 3.0% (2.0 to 4.1) and English text by 5.0% (4.0 to 6.0).")
+    sentence = outcome_sentence(_RECIPE, _metrics(_row(-0.2, -0.3, -0.1), _row(0.02, 0.01, 0.03), **worse))
+    assert sentence.endswith("Worse: English text by 5.0% (4.0 to 6.0).")  # C++ is in the mean that became worse
+
+
+def test_roles_of_one_language_and_without_any(before, after):
+    recipe = validate_recipe({"learn": ["rust"], "keep": ["english"], "eval": {"bootstrap_samples": 100}})
+    sentence = outcome_sentence(recipe, compare_scores(recipe, before, after))
+    assert sentence == (
+        "Learnt: Rust needs 20.0% fewer bits per byte (20.0 to 20.0). "
+        "Not kept: English text needs 50.0% more bits per byte (50.0 to 50.0)."
+    )
+    alone = validate_recipe({"learn": ["rust"], "keep": [], "eval": {"bootstrap_samples": 100}})
+    assert "ept" not in outcome_sentence(alone, compare_scores(alone, before, after))
+
+
+_Changes = st.tuples(*[st.floats(-0.6, 0.6) | st.floats(-0.02, 0.02) | st.sampled_from([0.0, 0.01, -0.01])] * 3)
+
+
+@given(learn=_Changes, keep=_Changes)
+def test_sentence_and_interval_never_disagree(learn: tuple[float, ...], keep: tuple[float, ...]):
+    metrics = {"learn": _row(learn[0], *sorted(learn[1:])), "keep": _row(keep[0], *sorted(keep[1:]))}
+    told = re.fullmatch(r"(.*?): (.*?)\. (.*?): (.*)\.", outcome_sentence(_RECIPE, _metrics(**metrics)))
+    assert told is not None
+    learnt, changed, kept, kept_changed = told.groups()
+    low, high = metrics["learn"]["interval"]
+    is_zero = max(-low, high, low, -high) < 0.0005
+    assert (learnt == "Learnt") == (high < 0 and not is_zero) == has_gain(_RECIPE, _metrics(**metrics))
+    assert (learnt == "Not learnt") == (low > 0 and not is_zero)
+    assert (learnt == "Nothing learnt") == is_zero
+    worst = metrics["keep"]["interval"][1]
+    assert kept in {"better": ["Kept"], "same": ["Kept"], "worse": ["Not kept"]}.get(
+        outcome_of(metrics["keep"]["interval"]), ["Kept", "Unclear whether all was kept"]
+    )
+    assert kept != "Kept" or worst <= 0.01
+    _require_numbers(changed, metrics["learn"])
+    _require_numbers(kept_changed, metrics["keep"])
+
+
+def _require_numbers(text: str, row: dict[str, Any]) -> None:
+    """The signed numbers of a clause are those of the row, to a tenth of a per cent."""
+    if "(" not in text:
+        assert "as before" in text
+        return
+    change, low, high = _signed(text)
+    assert change == pytest.approx(100 * row["change"], abs=0.051)
+    assert (low, high) == pytest.approx([100 * end for end in row["interval"]], abs=0.051)
+
+
+def _signed(text: str) -> tuple[float, float, float]:
+    """Change and ends of the interval, as a reader takes them."""
+    span = r"\(([\d.]+) ?(fewer|more)? to ([\d.]+) ?(fewer|more)?\)"
+    one = re.search(rf"need ([\d.]+)% (fewer|more) bits per byte {span}", text)
+    if one is not None:
+        size, word, first, first_word, last, last_word = one.groups()
+    else:
+        two = re.search(r"as before \(([-+][\d.]+)%, ([\d.]+) ?(better|worse)? to ([\d.]+) ?(better|worse)?\)", text)
+        assert two is not None, text
+        size, first, first_word, last, last_word = two.groups()
+        word = "more"
+    last_sign = last_word or word
+    ends = [_times(first, first_word or last_sign), _times(last, last_sign)]
+    return _times(size, word), min(ends), max(ends)
+
+
+def _times(number: str, word: str) -> float:
+    return float(number) * (-1 if word in ("fewer", "better") else 1)
