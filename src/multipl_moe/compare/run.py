@@ -143,6 +143,8 @@ class RunFolder:
             "tokens": training.tokens,
             "seconds": training.seconds,
             "tokens_per_s": training.tokens / training.seconds,
+            "processor_s": training.processor_s,
+            "peak_bytes": training.peak_bytes,
             "parameters": stored["parameters"] | {"trained": training.audit.num_trained},
             "frozen_sha256": training.frozen_sha256,
             "against": recipe.base,
@@ -205,9 +207,12 @@ def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
 
 
 def both_stages(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Tokens, seconds and speed of two trainings, one after the other."""
+    """Tokens and cost of two trainings, one after the other; what one of them did not record is None."""
     tokens, seconds = (first[key] + second[key] for key in ("tokens", "seconds"))
-    return {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
+    costs = {key: (first.get(key), second.get(key)) for key in ("processor_s", "peak_bytes")}
+    known = {key: values for key, values in costs.items() if None not in values}
+    joined = {key: (sum if key == "processor_s" else max)(values) for key, values in known.items()}
+    return {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds} | dict.fromkeys(costs) | joined
 
 
 def _starting_from(recipe: Recipe, experts_from: Path | None) -> Recipe:

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from transformers import TrainerCallback
 from multipl_moe.errors import Preempted
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.launch import is_main
+from multipl_moe.system.peak_memory import begin_peak, peak_bytes
 from multipl_moe.train.processes import any_process
 
 INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
@@ -85,26 +87,47 @@ class FollowSettings(TrainerCallback):
         state.compute_steps(args, state.max_steps)
 
 
+@dataclass(frozen=True)
+class TrainingCost:
+    """What the training loop took, over all sessions of an interrupted run.
+
+    Attributes:
+        seconds: of time.
+        processor_s: seconds of processor time of this process, all threads together.
+        peak_bytes: see `system.peak_memory`.
+    """
+
+    seconds: float = 0.0
+    processor_s: float = 0.0
+    peak_bytes: int = 0
+
+
 class TrainingClock(TrainerCallback):
-    """Seconds of training, summed over the sessions of an interrupted run."""
+    """Counts what training costs."""
 
     def __init__(self, checkpoints: Path) -> None:
-        self.file = checkpoints / "clock.json"
-        self.seconds = 0.0
+        self.file = checkpoints / "cost.json"
+        self.cost = TrainingCost()
 
     def on_train_begin(self, args, state, control, **kwargs):
-        """Go on from the time noted with the checkpoint."""
-        noted = read_json(self.file) if self.file.is_file() else {}
-        self._before = max((time for step, time in noted.items() if int(step) <= state.global_step), default=0.0)
-        self._begin, self.seconds = time.perf_counter(), self._before
+        """Go on from what was noted with the checkpoint."""
+        noted = {int(step): cost for step, cost in self._noted().items() if int(step) <= state.global_step}
+        self._before = TrainingCost(**noted[max(noted)]) if noted else TrainingCost()
+        self._begin, self.cost = (time.perf_counter(), time.process_time()), self._before
+        begin_peak()
 
     def on_step_end(self, args, state, control, **kwargs):
         """Count."""
-        self.seconds = self._before + time.perf_counter() - self._begin
+        self.cost = TrainingCost(
+            self._before.seconds + time.perf_counter() - self._begin[0],
+            self._before.processor_s + time.process_time() - self._begin[1],
+            max(self._before.peak_bytes, peak_bytes() or 0),
+        )
 
     def on_save(self, args, state, control, **kwargs):
-        """Note the time with the checkpoint."""
-        if not is_main():
-            return
-        noted = read_json(self.file) if self.file.is_file() else {}
-        write_json(self.file, noted | {str(state.global_step): self.seconds})
+        """Note it with the checkpoint."""
+        if is_main():
+            write_json(self.file, self._noted() | {str(state.global_step): asdict(self.cost)})
+
+    def _noted(self) -> dict[str, Any]:
+        return read_json(self.file) if self.file.is_file() else {}

@@ -23,6 +23,7 @@ class TrainResult:
         frozen_sha256: hash over all frozen parameters, equal before and after.
         tokens: tokens trained on, places of sequences that hold padding included.
         seconds: time of the training loop.
+        processor_s, peak_bytes: see `TrainingCost`; None in records of earlier versions.
         compute_dtype: of matrix products.
         skipped_steps: those whose gradients were dropped, as `train.on_bad_step` says.
         best_step: the step whose weights these are, where `train.keep_best` chose.
@@ -42,6 +43,8 @@ class TrainResult:
     best_step: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
     decontamination: dict[str, Any] | None = None
+    processor_s: float | None = None
+    peak_bytes: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""

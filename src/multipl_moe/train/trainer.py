@@ -24,7 +24,7 @@ from multipl_moe.runs.folder import open_run, write_json
 from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main, preemptible
 from multipl_moe.system.staging import refuse_existing, staged_folder
-from multipl_moe.train.callbacks import TrainingClock
+from multipl_moe.train.callbacks import TrainingClock, TrainingCost
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
 from multipl_moe.train.freezing import TrainableParameters, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.held_out import HeldOut
@@ -123,7 +123,7 @@ def run_stage(
     require_checkpoint_space(setup, model, output / "checkpoints", model.num_parameters() * dtype.itemsize)
     if is_main() and is_new:
         open_run(output, recorded)
-    num_skipped, best_step, seconds = _fit(stage, setup, model, dataset, held_out, frozen, output, hooks)
+    num_skipped, best_step, cost = _fit(stage, setup, model, dataset, held_out, frozen, output, hooks)
     trained = _whole(model, setup, start, dtype) if is_sharded(model) else _held_in(dtype, model)
     del model  # where it is sharded, its parts make room for the whole
     gc.collect()
@@ -133,13 +133,15 @@ def run_stage(
         parameters,
         frozen_sha256=hash_of(frozen) if trained is None else verify_frozen(trained, frozen),
         tokens=setup.num_sequences * recipe.train.sequence_tokens,
-        seconds=seconds,
+        seconds=cost.seconds,
         steps=setup.steps,
         compute_dtype=dtype_name(setup.dtype),
         skipped_steps=num_skipped,
         best_step=best_step,
         data=dataset.summary.to_json(),
         decontamination=training_record(start, corpus),
+        processor_s=cost.processor_s,
+        peak_bytes=cost.peak_bytes,
     )
     if trained is not None and is_main():
         _write(result, trained, finish, start, output)
@@ -187,8 +189,8 @@ def _fit(
     frozen: dict[str, str],
     output: Path,
     hooks: Hooks,
-) -> tuple[int, int | None, float]:
-    """Train; returns how many steps were skipped, the best step where it is kept, and the seconds."""
+) -> tuple[int, int | None, TrainingCost]:
+    """Train; returns how many steps were skipped, the best step where it is kept, and the cost."""
     clock = TrainingClock(output / "checkpoints")
     with tracking(setup.train.trackers, output) as trackers:
         trainer = fit(
@@ -203,7 +205,7 @@ def _fit(
             order_sha256=dataset.summary.order_sha256,
             make_trainer=stage.make_trainer,
         )
-    return trainer.guard.num_skipped, trainer.best_step, clock.seconds
+    return trainer.guard.num_skipped, trainer.best_step, clock.cost
 
 
 def _whole(
