@@ -1,7 +1,9 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. Both may be run again at once: what is
 # done is not done again. `make test-all` adds the tests that take long.
 PYTHON ?= python3
-MINUTES ?= 15
+# Of the demo: tokens to train on, or minutes that may shorten it.
+TOKENS ?=
+MINUTES ?=
 OUTPUT ?= runs/demo
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +14,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 
 
 demo: $(VENV)/.installed toolchains
 	-$(BIN)/multipl-moe doctor
-	$(BIN)/multipl-moe demo --minutes $(MINUTES) --output $(OUTPUT)
+	$(BIN)/multipl-moe demo $(if $(TOKENS),--tokens $(TOKENS)) $(if $(MINUTES),--minutes $(MINUTES)) --output $(OUTPUT)
 
 test: $(VENV)/.installed-dev toolchains
 	$(MAKE) lint

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
-from multipl_moe.demo import DEMO_RECIPE
+from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM

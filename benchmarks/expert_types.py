@@ -26,7 +26,7 @@ from random_tokens import RandomTokens
 from train_step import training_step
 
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.demo import DEMO_RECIPE
+from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory

@@ -18,7 +18,7 @@ from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.base import resolve_base
-from multipl_moe.demo import DEMO_RECIPE
+from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.freezing import frozen_hashes

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.demo import DEMO_RECIPE
+from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.model import hybrid as hybrid_layer
 from multipl_moe.model import segment_moe
 from multipl_moe.model.calibration import calibrate_routing

@@ -12,7 +12,7 @@ _LONGEST = (
     "corpus/run/test_executors.py",
     "judge/test_evil.py",
     "model/test_compiled.py",
-    "test_demo.py",
+    "demo/test_steps.py",
     "train/test_kill.py",
     "compare/test_session.py",
     "problems/forms/test_programs.py",

@@ -91,7 +91,7 @@ def test_every_import_runs_down():
         ("model/hybrid.py", "def late():\n    from multipl_moe.cli import app", "cli/app.py"),
         ("model/hybrid.py", "if TYPE_CHECKING:\n    from multipl_moe.recipe.recipe import Recipe", "recipe/recipe.py"),
         ("runs/folder.py", "from ..report import html", "report/html.py"),
-        ("runs/folder.py", "from .. import demo", "demo.py"),
+        ("runs/folder.py", "from ..demo import steps", "demo/steps.py"),
         ("judge/sandbox.py", "import multipl_moe.problems.forms.parts", "problems/forms/parts.py"),
         ("train/loop.py", "from multipl_moe.upcycle.convert import upcycle", "upcycle/convert.py"),
         ("corpus/read/git.py", "from multipl_moe.corpus.pipeline import build_corpus", "corpus/pipeline.py"),

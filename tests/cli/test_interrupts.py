@@ -97,14 +97,14 @@ def test_ctrl_c_in_generate_ends_the_text(run, hybrid, monkeypatch):
 
 @pytest.mark.parametrize("step", ["_score_base", "_train"])
 def test_ctrl_c_in_demo_leaves_only_whole_steps(run, base, sources, tmp_path, monkeypatch, step):
-    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}", "--exact"]
+    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}"]
     layers = ["--set", "moe.layers=last:1", "--set", "learn=[rust]", "--set", "keep=[python]"]
     layers += ["--set", "programs.languages=[python]", "--set", "programs.problems_per_language=1"]
     layers += ["--set", "codegen.max_new_tokens=2", "--set", "moe.domain_gate=false"]  # too few files to fit one
-    monkeypatch.setattr(f"multipl_moe.demo.Demo.{step}", interrupt)
+    monkeypatch.setattr(f"multipl_moe.demo.steps.Demo.{step}", interrupt)
     assert_interrupted(run("demo", "--output", "out", *folder, *layers))
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    whole = {"recipe.yaml", "environment.json", "corpus", "hybrid"}
-    before_training = whole | {"scores_before.json", "programs_before", "budget.json"}
+    whole = {"recipe.yaml", "environment.json", "corpus", "hybrid", "plan.json"}
+    before_training = whole | {"scores_before.json"}
     assert names == (whole if step == "_score_base" else before_training)
     assert CorpusManifest.load(tmp_path / "out" / "corpus").languages.keys() == {"rust", "python"}

@@ -134,6 +134,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     },
     "demo --set 'corpus.sources=[{{kind: folder, path: {sources}}}]'": {
         "--minutes 0": "'--minutes'",
+        "--tokens 1024": "fewer than 10 steps",
         "--set base=nonsense": "nonsense is neither",
         "--set tokens=3": "unknown key",
     },

@@ -12,7 +12,7 @@ from multipl_moe import cli
 from .conftest import TWO
 
 SURFACE = {  # arguments and flags of each verb
-    "demo": "--output --minutes --exact --seed --recipe --set",
+    "demo": "--output --tokens --minutes --seed --recipe --set",
     "corpus": "output --source --base --learn --keep --seed --recipe --set",
     "inspect": "corpus --output --seed --documents --lines",
     "upcycle": "output --base --preset --layers --corpus --seed --learn --keep --recipe --set",

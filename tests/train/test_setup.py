@@ -56,6 +56,15 @@ def test_steps_are_the_nearest_whole_number_and_at_least_one(world: World, token
     assert (setup.tokens_per_step, setup.steps, setup.num_sequences) == (128, steps, 4 * steps)
 
 
+@pytest.mark.parametrize(
+    ("share", "steps", "warmup"),
+    [(0.05, 1, 0), (0.05, 2, 1), (0.05, 9, 1), (0.05, 30, 2), (0.05, 98, 5), (0.9, 2, 1), (0.0, 98, 0)],
+)
+def test_warm_up_rounds_to_nothing_only_where_there_is_one_step(world: World, share: float, steps: int, warmup: int):
+    recipe = with_train(world.recipe, warmup_share=share, tokens=steps * 4 * 32)
+    assert TrainingSetup.of(recipe).warmup_steps == warmup
+
+
 def test_accumulation_makes_steps_larger(world: World):
     setup = TrainingSetup.of(with_train(world.recipe, accumulation_steps=3, tokens=3840))
     assert (setup.tokens_per_step, setup.steps) == (384, 10)

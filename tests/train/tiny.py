@@ -1,6 +1,6 @@
 """A whole tiny world on disk: base model, source files, corpus and upcycled hybrid, built once a session.
 
-tests/train, tests/eval, tests/report and tests/test_demo.py share it.
+tests/train, tests/eval, tests/report and tests/demo share it.
 """
 
 import random

@@ -29,10 +29,15 @@ def outcome_of(interval: Sequence[float]) -> Outcome:
     return "better" if high < 0 else "worse" if low > 0 else "unclear"
 
 
+def learn_outcome(recipe: Recipe, metrics: dict[str, Any]) -> Outcome | None:
+    """What became of the mean over the languages to learn; None where no mean of them was taken."""
+    change = _change_of(recipe, metrics, "learn")
+    return None if change is None else outcome_of(change[-2:])
+
+
 def has_gain(recipe: Recipe, metrics: dict[str, Any]) -> bool:
     """Whether the mean over the languages to learn is clearly better; true where no mean of them was taken."""
-    change = _change_of(recipe, metrics, "learn")
-    return change is None or outcome_of(change[-2:]) == "better"
+    return learn_outcome(recipe, metrics) in (None, "better")
 
 
 def outcome_sentence(recipe: Recipe, metrics: dict[str, Any]) -> str:

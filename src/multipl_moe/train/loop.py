@@ -128,7 +128,7 @@ def _arguments(setup: TrainingSetup, folder: Path) -> TrainingArguments:
         accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": setup.distribution == "fsdp2"}},
         learning_rate=train.learning_rate,
         lr_scheduler_type=train.schedule,
-        warmup_steps=round(train.warmup_share * steps),
+        warmup_steps=setup.warmup_steps,
         weight_decay=train.weight_decay,
         adam_beta2=train.adam_beta2,
         max_grad_norm=train.max_grad_norm,

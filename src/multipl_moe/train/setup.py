@@ -58,6 +58,13 @@ class TrainingSetup:
         """Sequences that all steps read."""
         return self.steps * self.tokens_per_step // self.train.sequence_tokens
 
+    @property
+    def warmup_steps(self) -> int:
+        """Steps in which the learning rate rises from 0: one at least, where the recipe wants any and there are two."""
+        if self.train.warmup_share == 0:
+            return 0
+        return min(max(round(self.train.warmup_share * self.steps), 1), self.steps - 1)
+
     def use_attention(self, model: PreTrainedModel) -> None:
         """Let a model train with the recipe's attention, or the fastest that it has here.
 

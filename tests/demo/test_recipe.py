@@ -1,13 +1,13 @@
-"""What the demo's recipe becomes on this machine: its languages, and how much is measured."""
+"""What the demo's recipe is, and which languages this machine leaves of it."""
 
 import io
+from pathlib import Path
 
 import pytest
-import torch
 from rich.console import Console
 
-from multipl_moe import demo as module
-from multipl_moe.demo import DEMO_RECIPE, demo_recipe, without_missing_languages
+from multipl_moe.demo import recipe as module
+from multipl_moe.demo.recipe import DEMO_RECIPE, without_missing_languages
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
@@ -24,7 +24,8 @@ def _without_missing_languages(recipe: Recipe = _RECIPE) -> tuple[Recipe, list[s
 def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "has_library", lambda language: language.title not in ("Go", "Java"))
     recipe, lines = _without_missing_languages()
-    assert recipe == _RECIPE.model_copy(update={"learn": ["rust", "ruby"], "keep": ["python", "cpp", "english"]})
+    assert (recipe.learn, recipe.keep) == (["rust", "ruby"], ["python", "cpp", "english"])
+    assert recipe.train == _RECIPE.train
     assert len(lines) == 2
     assert lines[0].startswith("go: no toolchain with sources here (apt install golang-go)")
     assert all(package in lines[1] for package in LANGUAGES["java"].packages)
@@ -53,16 +54,12 @@ def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.M
     assert _without_missing_languages(recipe)[0].mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
 
 
-def test_fewer_minutes_and_slow_processors_mean_less_scoring_calibration_and_judging(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "fast_dtype", lambda: torch.bfloat16)
-    assert demo_recipe(15) == demo_recipe(60) == DEMO_RECIPE
-    short = demo_recipe(5)
-    assert short["eval.files_per_language"] == DEMO_RECIPE["eval.files_per_language"] / 3
-    assert short["train.calibration_tokens"] == round(DEMO_RECIPE["train.calibration_tokens"] / 3)
-    assert load_recipe(None, short).train.calibration_tokens == 5_376
-    monkeypatch.setattr(module, "fast_dtype", lambda: torch.float32)
-    slow = demo_recipe(15)
-    assert 0 < slow["train.calibration_tokens"] < DEMO_RECIPE["train.calibration_tokens"] / 2
-    assert 4 <= slow["eval.files_per_language"] < DEMO_RECIPE["eval.files_per_language"] / 2
-    assert 0 < slow["eval.moved_share"] < DEMO_RECIPE["eval.moved_share"] / 2
-    assert 2 <= slow["programs.problems_per_language"] < DEMO_RECIPE["programs.problems_per_language"] / 2
+def test_programs_of_a_language_that_is_left_out_are_not_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "has_library", lambda language: language.title != "Go")
+    assert _without_missing_languages()[0].programs.languages == ["rust", "ruby"]
+    recipe = validate_recipe({"programs": {"languages": ["go"]}})
+    assert _without_missing_languages(recipe)[0].programs.languages is None
+
+
+def test_the_file_of_the_demo_says_what_the_demo_does():
+    assert load_recipe(Path(__file__).parents[2] / "recipes" / "demo.yaml") == _RECIPE

@@ -1,4 +1,4 @@
-"""The demo from end to end on the tiny world: whole, again, interrupted, refused, and fitted to a budget."""
+"""The demo from end to end on the tiny world: whole, again, interrupted, refused, too short, and without a gain."""
 
 import io
 import json
@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from multipl_moe import demo as module
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.demo import Demo
+from multipl_moe.demo import steps as module
+from multipl_moe.demo.plan import DemoPlan
+from multipl_moe.demo.steps import Demo
 from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.eval.outcome import has_gain
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 
@@ -23,6 +25,7 @@ from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 _STEPS = {
     "build_corpus": "corpus",
     "upcycle": "upcycle",
+    "measure_throughput": "speed of training",
     "score_languages": "bits per byte of the base",
     "train_model": "training",
     "router_health": "bits per byte of the hybrid",
@@ -33,10 +36,10 @@ _FIRST = {"recipe.yaml", "environment.json"}
 _MADE = {
     "build_corpus": {"corpus"},
     "upcycle": {"hybrid"},
-    "score_languages": {"scores_before.json", "programs_before"},
-    "measure_throughput": {"budget.json"},
+    "measure_throughput": {"plan.json"},
+    "score_languages": {"scores_before.json"},
     "train_model": {"metrics.jsonl", "model", "training.json"},
-    "router_health": {"scores_after.json", "router_health.json", "programs_after"},
+    "router_health": {"scores_after.json", "programs_before", "programs_after"},
     "write_report": {"report.html", "gain.png", "metrics.json"},
 }
 _OUTPUTS = _FIRST.union(*_MADE.values())
@@ -76,12 +79,14 @@ def finished(world: World, tmp_path_factory) -> tuple[Path, dict[str, Any], str]
 
 
 @pytest.fixture
-def begun(finished, tmp_path: Path) -> Callable[[str], Path]:
+def begun(finished, world: World, tmp_path: Path) -> Callable[[str], Path]:
     """Makes a copy of the finished run without what a function and those after it made."""
 
     def begun(function: str) -> Path:
         later = set().union(*list(_MADE.values())[list(_MADE).index(function) :])
         shutil.copytree(finished[0], tmp_path / "run", ignore=lambda folder, names: _in_run(finished[0], folder, later))
+        if "plan.json" in later:  # the recipe is as it was asked for
+            (tmp_path / "run" / "recipe.yaml").write_text(world.recipe.to_yaml())
         return tmp_path / "run"
 
     return begun
@@ -97,10 +102,10 @@ def test_whole_demo_leaves_every_output(finished, world: World):
     assert {path.name for path in folder.iterdir()} == _OUTPUTS
     for when in ("before", "after"):
         assert (folder / f"programs_{when}" / "problems.html").is_file()
-    assert load_recipe(folder / "recipe.yaml") == world.recipe
+    assert load_recipe(folder / "recipe.yaml") == _plan(folder).applied_to(world.recipe)
     assert list(CorpusManifest.load(folder / "corpus").languages) == ["rust", "go", "python", "english"]
     assert load_hybrid(folder / "model").config.moe_config.layers == [1, 2]
-    assert json.loads((folder / "budget.json").read_text()) == {"tokens": 1536, "tokens_per_s": None, "minutes": None}
+    assert _plan(folder).tokens == 1536
 
 
 def test_metrics_are_valid_and_are_what_was_returned(finished, world: World):
@@ -126,15 +131,15 @@ def test_demo_tells_each_step_what_trains_and_the_result(finished):
     folder, _, told = finished
     titles = [title for title in _STEPS.values() if title]
     facts = ["What trains", "largest difference of a logit", "no frozen parameter changed", "routers: token loads"]
-    facts.append("moved by ")
+    facts += ["moved by ", "Bits per byte: how many bits the model needs", "\nLearnt: Rust and Go need "]
     shown = ["Bits per byte on held-out files", f"report: {folder / 'report.html'}", f"model: {folder / 'model'}"]
-    assert [part for part in (*titles, "speed of training", *facts, *shown) if part not in told] == []
+    assert [part for part in (*titles, *facts, *shown) if part not in told] == []
 
 
 def test_second_start_does_nothing_and_shows_the_result(finished, world: World, monkeypatch: pytest.MonkeyPatch):
     folder, metrics, told = finished
     before = _contents(folder)
-    for function in (*_STEPS, "measure_throughput", "resolve_base"):
+    for function in (*_STEPS, "resolve_base"):
         monkeypatch.setattr(module, function, _never)
     again, told_again = _run(world.recipe, folder)
     assert again == json.loads(json.dumps(metrics))
@@ -150,7 +155,9 @@ def _never(*args: Any, **kwargs: Any) -> Any:
 @pytest.mark.parametrize(
     "function",
     [
-        name if name in ("train_model", "write_report") else pytest.param(name, marks=pytest.mark.extended)
+        name
+        if name in ("measure_throughput", "train_model", "write_report")
+        else pytest.param(name, marks=pytest.mark.extended)
         for name in _STEPS
     ],
 )
@@ -167,9 +174,9 @@ def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
     for name in set(earlier) - {"score_languages", "router_health"}:
         monkeypatch.setattr(module, name, _never)
     metrics, told = _run(world.recipe, folder)
-    assert told.count("done before") == {0: 0, 1: 1, 2: 2, 3: 5, 4: 6, 5: 8}[len(earlier)]
+    assert told.count("done before") == {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8}[len(earlier)]
     assert {path.name for path in folder.iterdir()} == _OUTPUTS
-    rewritten = {"recipe.yaml", "environment.json", "router_health.json"}
+    rewritten = {"recipe.yaml", "environment.json"}
     for name, content in done.items():
         if name not in rewritten:
             assert _contents(folder)[name] == content, name
@@ -243,53 +250,90 @@ def test_a_method_that_makes_no_hybrid_is_refused_before_anything_is_done(world:
 # Minutes
 
 
-def _budget(world: World, folder: Path, monkeypatch, *, minutes: float, rate: float, seconds: float) -> dict[str, Any]:
-    """The budget of a demo that measures `rate` tokens/s and took `seconds` to score the base; training is left out."""
-    monkeypatch.setattr(module, "measure_throughput", lambda *args: rate)
-    read_json = module.read_json
-
-    def read(file: Path) -> Any:
-        values = read_json(file)
-        return values | {"seconds": seconds} if file.name == "scores_before.json" else values
-
-    monkeypatch.setattr(module, "read_json", read)
-    _run_to(monkeypatch, "train_model", world.recipe, folder, minutes)
-    return json.loads((folder / "budget.json").read_text())
+def _plan(folder: Path) -> DemoPlan:
+    return DemoPlan(**json.loads((folder / "plan.json").read_text())["plan"])
 
 
-def test_minutes_set_the_tokens_from_the_measured_speed(begun, world: World, monkeypatch: pytest.MonkeyPatch):
-    folder = begun("measure_throughput")
-    budget = _budget(world, folder, monkeypatch, minutes=10, rate=1000.0, seconds=20.0)
-    # the minutes less what comes after training, which follows from the 20 s of scoring, and less the steps so far
-    most = 1000 * module._SPEED_MARGIN * (600 - module._SECONDS_AFTER_TRAINING - 20 * module._AFTER_TRAINING)
-    assert most - 30_000 < budget["tokens"] < most < 600_000
-    assert (budget["tokens_per_s"], budget["minutes"]) == (1000.0, 10)
-    assert load_recipe(folder / "recipe.yaml").train.tokens == budget["tokens"]
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is said to train 20 tokens a second."""
+    monkeypatch.setattr(module, "measure_throughput", lambda *args: 20.0)
 
 
-def test_too_few_minutes_still_train_a_step(begun, world: World):
-    folder = begun("measure_throughput")
-    metrics, told = _run(world.recipe, folder, minutes=0.01)
-    assert metrics["tokens"] == 128
-    assert "128 tokens in 0 s" in told
-    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
+def _long(recipe: Recipe) -> Recipe:
+    return with_train(recipe, tokens=100_352)
 
 
-def test_budget_is_kept_when_the_demo_goes_on(begun, world: World, monkeypatch: pytest.MonkeyPatch):
-    folder = begun("measure_throughput")
+@pytest.mark.usefixtures("slow")
+def test_minutes_shorten_training_which_an_interrupted_demo_keeps(begun, world: World, monkeypatch: pytest.MonkeyPatch):
+    folder, recipe = begun("measure_throughput"), _long(world.recipe)
     with monkeypatch.context() as patch:
-        budget = _budget(world, folder, patch, minutes=2, rate=20.0, seconds=0.0)
+        _run_to(patch, "train_model", recipe, folder, minutes=60)
+    plan = _plan(folder)
+    assert 30_720 <= plan.tokens < 20 * 60 * 60
+    assert load_recipe(folder / "recipe.yaml") == plan.applied_to(recipe)
     monkeypatch.setattr(module, "measure_throughput", _never)
-    metrics, _ = _run(world.recipe, folder, minutes=2)
-    assert abs(metrics["tokens"] - budget["tokens"]) <= 64
-    assert metrics["tokens"] != world.recipe.train.tokens
+    _run_to(monkeypatch, "train_model", recipe, folder, minutes=60)
+    assert _plan(folder) == plan
 
 
-def test_without_minutes_speed_is_not_measured(begun, world: World, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.usefixtures("slow")
+def test_too_few_minutes_are_refused_before_anything_is_scored_and_what_is_done_stays(
+    begun, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    folder, recipe = begun("measure_throughput"), _long(world.recipe)
+    names = {path.name for path in folder.iterdir()}
+    with pytest.raises(ConfigError, match=r"--minutes: at 20 tokens/s .* minutes .* 30,720; .*--tokens"):
+        _run(recipe, folder, minutes=1)
+    assert {path.name for path in folder.iterdir()} == names
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "build_corpus", _never)
+        _run_to(patch, "train_model", with_train(recipe, tokens=50_000), folder, minutes=60)
+    assert _plan(folder).tokens <= 50_000
+
+
+def test_too_few_steps_are_refused_at_once(world: World, tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"train\.tokens: 256 are fewer than 10 steps"):
+        _run(with_train(world.recipe, tokens=256), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("slow")
+def test_programs_that_take_long_are_left_out(begun, world: World, monkeypatch: pytest.MonkeyPatch):
     folder = begun("measure_throughput")
-    monkeypatch.setattr(module, "measure_throughput", _never)
-    _run_to(monkeypatch, "train_model", world.recipe, folder)
-    assert load_recipe(folder / "recipe.yaml") == world.recipe
+    monkeypatch.setattr(module, "judge_local_model", _never)
+    _run_to(monkeypatch, "write_report", world.recipe, folder)
+    assert _plan(folder).problems_per_language == 0
+    assert not (folder / "programs_before").exists()
+
+
+def test_the_hybrid_writes_no_programs_where_the_base_took_too_long(
+    begun, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    folder = begun("write_report")
+    shutil.rmtree(folder / "programs_after")
+    (folder / "programs_before" / "seconds.json").write_text("9999")
+    monkeypatch.setattr(module, "judge_local_model", _never)
+    metrics, told = _run(world.recipe, folder)
+    assert "those of the hybrid are left out, as the base's took 167 minutes" in told
+    assert "programs" not in metrics
+
+
+# No gain
+
+
+def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: World):
+    folder = begun("write_report")
+    after = json.loads((folder / "scores_after.json").read_text())
+    before = json.loads((folder / "scores_before.json").read_text())
+    (folder / "scores_after.json").write_text(json.dumps(after | {"files": before["files"]}))
+    metrics, told = _run(world.recipe, folder)
+    begin = "No gain was shown: 1,536 tokens are too few; train on 30,720 or more (--tokens, TOKENS=). Nothing learnt: "
+    assert metrics["sentence"].startswith(begin)
+    assert next(iter(json.loads((folder / "metrics.json").read_text()))) == "sentence"
+    assert f"\n{begin}" in told
+    assert f"<h1>{begin}" in (folder / "report.html").read_text()
+    assert not has_gain(world.recipe, metrics)
 
 
 # Presets
@@ -306,8 +350,9 @@ def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: st
         moe["num_token_experts"] = None
     if preset != "segment-only":
         moe["num_segment_experts"] = None
-    recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 256})
+    recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 1280})
     metrics, _ = _run(recipe, tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
+    assert ("router_health" in metrics) == (preset != "single")
     loads = next(iter(metrics["routing"]["rust"].values()))
     assert ("segment_load" in loads) == (preset in ("single", "segment-only"))

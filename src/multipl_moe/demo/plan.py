@@ -1,0 +1,226 @@
+"""What a demo trains on and how long it takes here, decided before anything is spent on it.
+
+Everything is counted in tokens of training that take as long, so that the measured speed of training tells the rest.
+What the other steps are worth was taken from a run on two cores with bfloat16; it holds for other machines as far as
+they do everything slower or faster alike.
+"""
+
+import math
+from bisect import bisect_right
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.outcome import Outcome
+from multipl_moe.model.router_health import has_choice
+from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.train.setup import tokens_per_step
+
+FEWEST_TOKENS = 30_720  # below, a gain may well not show
+_FEWEST_STEPS = 10  # below, the learning rate has no time to rise
+_CALIBRATION_SHARE = 1 / 6  # of the tokens of training, at most
+_PROGRAMS_SHARE, _PROGRAMS_SECONDS = 0.1, 30  # of the whole time, or so long where that is more
+_SHORT_MINUTES, _SHORT_TOKENS = 15, 5_000
+
+# In tokens of training:
+_FORWARD = 0.32  # a token that is read
+_FORWARD_FLOAT32 = 0.4  # the same, where movement is measured
+_LOADING = 2_500  # a model
+_EXPERT_USE_TOKENS = 2_048  # read of each language
+_ANSWERS, _OTHER_TEXT = 10_000, 14_000  # tokens of the base's answers and of other files, with a `moved_share` of 1
+_TOOLCHAIN = 1_000  # one tried, and its caches made
+_PROGRAM, _PROGRAM_TOKEN = 250, 2.5  # one compiled and run, and each token written
+_MOST_PROBLEMS = 31  # where the recipe does not say how many: those of the starter set
+
+TRAINING = "training"
+
+
+@dataclass(frozen=True)
+class DemoPlan:
+    """What a demo does from the moment on that the speed of training is known.
+
+    Attributes:
+        tokens: to train on.
+        calibration_tokens: to calibrate on, in proportion.
+        problems_per_language: programs that base and hybrid write; 0: they take too long.
+        tokens_per_s: measured speed of training.
+        used_s: seconds before.
+        minutes: for the whole demo, as asked for; None: as long as it takes.
+        work: what each step is worth, in tokens of training, in order.
+    """
+
+    tokens: int
+    calibration_tokens: int
+    problems_per_language: int
+    tokens_per_s: float
+    used_s: float
+    minutes: float | None
+    work: dict[str, float]
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of the whole demo."""
+        return self.used_s + sum(self.work.values()) / self.tokens_per_s
+
+    @property
+    def programs_s(self) -> float:
+        """Seconds that all programs may take."""
+        return max(_PROGRAMS_SHARE * self.total_s, _PROGRAMS_SECONDS)
+
+    def left_s(self, tokens_done: int, tokens_per_s: float) -> float:
+        """Seconds from a moment in training to the end of the demo, at the speed of that moment."""
+        steps = list(self.work)
+        after = sum(self.work[step] for step in steps[steps.index(TRAINING) + 1 :])
+        return (max(self.tokens - tokens_done, 0) + after) / tokens_per_s
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """The recipe with what was planned."""
+        planned = recipe.with_settings("train", tokens=self.tokens, calibration_tokens=self.calibration_tokens)
+        if self.problems_per_language == 0:
+            return planned
+        return planned.with_settings("programs", problems_per_language=self.problems_per_language)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict of which the keyword arguments make the same plan."""
+        return asdict(self)
+
+
+def require_steps(recipe: Recipe) -> None:
+    """Raise ConfigError where there are too few steps for the learning rate to rise."""
+    fewest = _FEWEST_STEPS * tokens_per_step(recipe.train)
+    if recipe.train.tokens < fewest:
+        raise ConfigError(
+            f"train.tokens: {recipe.train.tokens:,} are fewer than {_FEWEST_STEPS} steps, in which the learning rate "
+            f"has no time to rise; train on {fewest:,} or more"
+        )
+
+
+def plan_demo(recipe: Recipe, *, tokens_per_s: float, used_s: float, minutes: float | None = None) -> DemoPlan:
+    """Decide what a demo does on this machine.
+
+    Args:
+        recipe: what to do; its tokens are trained on, unless `minutes` do not suffice.
+        tokens_per_s: measured speed of training, above 0.
+        used_s: seconds that the demo took so far.
+        minutes: for the whole demo; they can only shorten training, and not below `FEWEST_TOKENS`.
+
+    Raises:
+        ConfigError: the minutes do not suffice for that, or for `_FEWEST_STEPS` steps.
+    """
+    wanted, per_step = recipe.train.tokens, tokens_per_step(recipe.train)
+    plan = _plan(recipe, wanted, tokens_per_s, used_s, minutes)
+    if minutes is None or plan.total_s <= 60 * minutes:
+        return plan
+    fewest = min(math.ceil(max(FEWEST_TOKENS / per_step, _FEWEST_STEPS)) * per_step, wanted)
+    shortest = _plan(recipe, fewest, tokens_per_s, used_s, minutes)
+    if shortest.total_s > 60 * minutes:
+        raise ConfigError(
+            f"--minutes: at {tokens_per_s:,.0f} tokens/s the demo takes {minutes_of(shortest.total_s)} for the fewest "
+            f"tokens that can show something, {fewest:,}; give it as many (--minutes, or MINUTES= of make), or say how "
+            "many tokens, however long they take (--tokens, TOKENS=); what is done so far stays"
+        )
+    steps = _most_steps(recipe, range(wanted // per_step + 1), tokens_per_s, used_s, 60 * minutes)
+    return _plan(recipe, max(steps * per_step, fewest), tokens_per_s, used_s, minutes)
+
+
+def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
+    """Lines for people: how long it takes, what would take less, and what is left out."""
+    lines = [
+        f"{plan.tokens_per_s:,.0f} tokens/s here: training on {plan.tokens:,} tokens and all the rest need about "
+        f"{minutes_of(plan.total_s)}, {_minutes(plan.total_s - plan.used_s):,} of them from now on"
+    ]
+    if (shorter := _shorter(recipe, plan)) is not None:
+        lines.append(
+            f"--tokens {shorter.tokens} (TOKENS={shorter.tokens} of make) needs about "
+            f"{minutes_of(shorter.total_s)} and shows less"
+        )
+    if plan.tokens < FEWEST_TOKENS:
+        lines.append(f"{plan.tokens:,} tokens are few: below {FEWEST_TOKENS:,} a gain may not show")
+    if plan.tokens < recipe.train.tokens:
+        lines.append(f"{plan.minutes:g} minutes do not suffice for all {recipe.train.tokens:,}: it shows less")
+    if plan.problems_per_language == 0:
+        lines.append(
+            "programs are left out, as they would take more than a tenth of the time; `multipl-moe eval` judges them"
+        )
+    return lines
+
+
+def why_no_gain(recipe: Recipe, outcome: Outcome) -> str:
+    """What most likely kept the languages to learn from being learnt, and what to change."""
+    train = recipe.train
+    if train.tokens < FEWEST_TOKENS:
+        return f"{train.tokens:,} tokens are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=)"
+    if outcome == "worse":
+        return f"the learning rate, {train.learning_rate:g}, may be too high; lower it (--set train.learning_rate=...)"
+    return (
+        f"{train.tokens:,} tokens may be too few, or a learning rate of {train.learning_rate:g} too low; train on more "
+        "(--tokens, TOKENS=), or raise the rate (--set train.learning_rate=...)"
+    )
+
+
+def minutes_of(seconds: float) -> str:
+    """Whole minutes in words, rounded up."""
+    minutes = _minutes(seconds)
+    return "1 minute" if minutes == 1 else f"{minutes:,} minutes"
+
+
+def _minutes(seconds: float) -> int:
+    return max(math.ceil(seconds / 60), 1)
+
+
+def _plan(recipe: Recipe, tokens: int, tokens_per_s: float, used_s: float, minutes: float | None) -> DemoPlan:
+    calibration = max(min(recipe.train.calibration_tokens, int(_CALIBRATION_SHARE * tokens)), 1)
+    work = _work(recipe, tokens, calibration)
+    others = used_s * tokens_per_s + sum(work.values())
+    most = max(others * _PROGRAMS_SHARE / (1 - _PROGRAMS_SHARE), _PROGRAMS_SECONDS * tokens_per_s)
+    problems = recipe.programs.problems_per_language or _MOST_PROBLEMS
+    while problems and _programs_work(recipe, problems) > most:
+        problems -= 1
+    if problems:
+        work["programs of base and hybrid"] = _programs_work(recipe, problems)
+    return DemoPlan(tokens, calibration, problems, tokens_per_s, used_s, minutes, work)
+
+
+def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
+    """Every step but the programs, in order."""
+    measured, languages = recipe.eval, len(recipe.languages)
+    scoring = _LOADING + _FORWARD * languages * measured.files_per_language * measured.tokens_per_file
+    kept = measured.moved_share * measured.files_per_language * measured.tokens_per_file * len(recipe.keep)
+    moe = recipe.moe.resolve([0], recipe.learn)
+    moved = measured.moved_share * (_ANSWERS + _OTHER_TEXT) + kept
+    return {
+        "bits per byte of the base": scoring,
+        TRAINING: tokens,
+        "calibration": _FORWARD * (calibration + _EXPERT_USE_TOKENS * languages),
+        "bits per byte of the hybrid": scoring,
+        "router health": 0.75 * _FORWARD * calibration if has_choice(moe) else 0.0,
+        "movement": 2 * (_LOADING + _FORWARD_FLOAT32 * moved) if measured.moved_share else 0.0,
+    }
+
+
+def _programs_work(recipe: Recipe, problems_per_language: int) -> float:
+    chosen, codegen = recipe.programs, recipe.codegen
+    languages = len(chosen.languages or recipe.languages)
+    samples = problems_per_language * languages * len(chosen.benchmarks) * codegen.num_samples
+    return 2 * (_LOADING + _TOOLCHAIN * languages + samples * (_PROGRAM + _PROGRAM_TOKEN * codegen.max_new_tokens))
+
+
+def _most_steps(recipe: Recipe, steps: range, tokens_per_s: float, used_s: float, seconds: float) -> int:
+    """The most of these steps that the demo has time for, or the first."""
+    per_step = tokens_per_step(recipe.train)
+
+    def total_s(count: int) -> float:
+        return _plan(recipe, count * per_step, tokens_per_s, used_s, None).total_s
+
+    return steps[max(bisect_right(steps, seconds, key=total_s) - 1, 0)]
+
+
+def _shorter(recipe: Recipe, plan: DemoPlan) -> DemoPlan | None:
+    """A demo that takes a quarter of an hour, or as near as can be, where this one takes longer."""
+    if plan.total_s <= 60 * _SHORT_MINUTES or plan.tokens <= FEWEST_TOKENS:
+        return None
+    per_step = tokens_per_step(recipe.train)
+    steps = range(plan.tokens // per_step + 1)
+    fitting = per_step * _most_steps(recipe, steps, plan.tokens_per_s, plan.used_s, 60 * _SHORT_MINUTES)
+    tokens = max(fitting // _SHORT_TOKENS * _SHORT_TOKENS, FEWEST_TOKENS)
+    return _plan(recipe, tokens, plan.tokens_per_s, plan.used_s, None)

@@ -1,0 +1,29 @@
+"""`demo`: its exit code says whether a gain was shown."""
+
+from typing import Any
+
+import pytest
+
+
+def _metrics(learn: list[float]) -> dict[str, Any]:
+    rows = {name: {"title": name, "change": 0.0, "interval": [0.0, 0.0]} for name in ("rust", "python")}
+    return {"languages": rows, "means": {"learn": {"change": sum(learn) / 2, "interval": learn}}}
+
+
+@pytest.mark.parametrize(
+    ("interval", "code"), [([-0.2, -0.1], 0), ([-0.1, 0.01], 1), ([0.01, 0.1], 1), ([0.0, 0.0], 1)]
+)
+def test_a_demo_without_a_gain_ends_with_1(run, base, sources, monkeypatch, interval, code):
+    monkeypatch.setattr("multipl_moe.demo.steps.Demo.run", lambda demo: _metrics(interval))
+    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}"]
+    languages = ["--set", "learn=[rust]", "--set", "keep=[python]"]
+    assert run("demo", "--output", "out", *folder, *languages).code == code
+
+
+def test_tokens_and_minutes_reach_the_demo(run, base, sources, monkeypatch):
+    made: list[Any] = []
+    monkeypatch.setattr("multipl_moe.demo.steps.Demo.run", lambda demo: made.append(demo) or _metrics([-0.2, -0.1]))
+    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}"]
+    assert run("demo", *folder, "--tokens", "61440", "--minutes", "20").code == 0
+    assert run("demo", *folder).code == 0
+    assert [(demo.recipe.train.tokens, demo.minutes) for demo in made] == [(61_440, 20), (100_352, None)]

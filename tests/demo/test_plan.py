@@ -1,0 +1,147 @@
+"""What a demo plans on machines of every speed: never too little to show something, and never in silence."""
+
+import math
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multipl_moe.demo.plan import (
+    FEWEST_TOKENS,
+    DemoPlan,
+    describe_plan,
+    minutes_of,
+    plan_demo,
+    require_steps,
+    why_no_gain,
+)
+from multipl_moe.demo.recipe import DEMO_RECIPE
+from multipl_moe.errors import ConfigError
+from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.train.setup import TrainingSetup
+
+_STEP = 1024
+_RECIPE = load_recipe(None, DEMO_RECIPE)
+_STEPS = {
+    *("bits per byte of the base", "training", "calibration", "bits per byte of the hybrid"),
+    *("router health", "movement", "programs of base and hybrid"),
+}
+# From float32 alone on a busy machine to a small GPU; what came before takes the longer the slower a machine is.
+_speeds = st.floats(20, 5000)
+_used = st.floats(0, 3000)
+_tokens = st.integers(10 * _STEP, 2_000_000)
+
+
+def _of(tokens: int = _RECIPE.train.tokens, **settings: Any) -> Recipe:
+    return load_recipe(None, DEMO_RECIPE | {"train.tokens": tokens} | settings)
+
+
+@given(tokens=_tokens, speed=_speeds, used_s=_used, minutes=st.none() | st.floats(1, 600))
+def test_minutes_only_shorten_never_below_the_floor_and_never_in_silence(
+    tokens: int, speed: float, used_s: float, minutes: float | None
+):
+    recipe = _of(tokens)
+    floor = plan_demo(_of(min(tokens, FEWEST_TOKENS)), tokens_per_s=speed, used_s=used_s)
+    if minutes is not None and floor.total_s > 60 * minutes:
+        needed = re.escape(minutes_of(floor.total_s))
+        with pytest.raises(ConfigError, match=f"--minutes: .* the demo takes {needed} .*--tokens"):
+            plan_demo(recipe, tokens_per_s=speed, used_s=used_s, minutes=minutes)
+        return
+    plan = plan_demo(recipe, tokens_per_s=speed, used_s=used_s, minutes=minutes)
+    assert min(FEWEST_TOKENS, tokens) <= plan.tokens <= tokens
+    assert minutes is None or plan.total_s <= 60 * minutes
+    assert minutes is not None or plan.tokens == tokens
+    told = "\n".join(describe_plan(recipe, plan))
+    assert ("do not suffice" in told) == (plan.tokens < tokens)
+    assert ("may not show" in told) == (plan.tokens < FEWEST_TOKENS)
+    assert ("programs are left out" in told) == (plan.problems_per_language == 0)
+    setup = TrainingSetup.of(plan.applied_to(recipe))
+    assert setup.steps >= 10
+    assert 1 <= setup.warmup_steps < setup.steps
+
+
+@given(speed=_speeds, used_s=_used, minutes=st.floats(1, 600))
+def test_as_many_tokens_are_planned_as_the_minutes_allow(speed: float, used_s: float, minutes: float):
+    try:
+        plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=used_s, minutes=minutes)
+    except ConfigError:
+        return
+    if plan.tokens < _RECIPE.train.tokens:
+        more = plan_demo(_of(plan.tokens + _STEP), tokens_per_s=speed, used_s=used_s)
+        assert more.total_s > 60 * minutes
+
+
+@given(few=_tokens, more=_tokens, speed=_speeds, used_s=_used)
+def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more: int, speed: float, used_s: float):
+    few, more = sorted((few, more))
+    short, long = (plan_demo(_of(tokens), tokens_per_s=speed, used_s=used_s) for tokens in (few, more))
+    assert short.total_s <= long.total_s
+    for plan in (short, long):
+        steps = _STEPS if plan.problems_per_language else _STEPS - {"programs of base and hybrid"}
+        assert set(plan.work) == steps
+        assert plan.work["training"] == plan.tokens
+        assert plan.total_s == pytest.approx(used_s + sum(plan.work.values()) / speed)
+        assert plan.total_s > used_s + plan.tokens / speed
+
+
+@given(tokens=_tokens, speed=_speeds, used_s=_used, problems=st.integers(1, 200), new_tokens=st.integers(1, 512))
+def test_programs_are_a_taste_and_calibration_is_in_proportion(
+    tokens: int, speed: float, used_s: float, problems: int, new_tokens: int
+):
+    recipe = _of(tokens, **{"programs.problems_per_language": problems, "codegen.max_new_tokens": new_tokens})
+    plan = plan_demo(recipe, tokens_per_s=speed, used_s=used_s)
+    assert plan.work.get("programs of base and hybrid", 0) / speed <= max(plan.total_s / 10, 30) * (1 + 1e-9)
+    assert 0 <= plan.problems_per_language <= problems
+    assert plan.calibration_tokens <= min(plan.tokens / 6, recipe.train.calibration_tokens)
+
+
+@given(done=st.floats(0, 1), speed=_speeds, slowed=st.floats(0.1, 1))
+def test_what_is_left_follows_the_speed_of_the_moment(done: float, speed: float, slowed: float):
+    plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=100)
+    tokens_done = int(done * plan.tokens)
+    left = plan.left_s(tokens_done, speed)
+    assert plan.left_s(tokens_done, slowed * speed) == pytest.approx(left / slowed)
+    assert left >= (plan.tokens - tokens_done) / speed
+    before = plan.work["bits per byte of the base"]
+    assert plan.left_s(0, speed) == pytest.approx(plan.total_s - plan.used_s - before / speed)
+    assert plan.left_s(plan.tokens, speed) > 0, "what follows training takes time too"
+
+
+@pytest.mark.parametrize(
+    ("speed", "used_s"), [(390, 115), (136, 200), (72, 600)], ids=["bfloat16", "float32 alone", "busy"]
+)
+def test_most_of_the_time_is_spent_on_training(speed: float, used_s: float):
+    plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=used_s)
+    assert plan.work["training"] / sum(plan.work.values()) > 0.65
+    assert plan.work["training"] / speed > plan.total_s / 2
+
+
+def test_a_slow_machine_is_told_what_takes_less():
+    plan = plan_demo(_RECIPE, tokens_per_s=130, used_s=200)
+    first, second, *_ = describe_plan(_RECIPE, plan)
+    assert f"about {math.ceil(plan.total_s / 60)} minutes" in first
+    assert second.startswith("--tokens 55000 (TOKENS=55000 of make) needs about 15 minutes")
+    assert not any(
+        "TOKENS=" in line for line in describe_plan(_RECIPE, plan_demo(_RECIPE, tokens_per_s=390, used_s=115))
+    )
+
+
+def test_large_batches_have_a_floor_in_steps():
+    recipe = _of(5_000_000, **{"train.batch_sequences": 256})
+    with pytest.raises(ConfigError, match="655,360"):
+        plan_demo(recipe, tokens_per_s=300, used_s=0, minutes=5)
+    with pytest.raises(ConfigError, match=r"train\.tokens: 100,352 are fewer than 10 steps"):
+        require_steps(_of(**{"train.batch_sequences": 256}))
+
+
+def test_a_plan_is_read_back_as_it_was_written():
+    plan = plan_demo(_RECIPE, tokens_per_s=72, used_s=300, minutes=40)
+    assert DemoPlan(**plan.to_json()) == plan
+
+
+def test_why_nothing_was_learnt_names_what_to_change():
+    assert "1,024 tokens are too few" in why_no_gain(_of(1024), "worse")
+    assert "lower it" in why_no_gain(_RECIPE, "worse")
+    assert "train on more" in why_no_gain(_RECIPE, "unclear")
