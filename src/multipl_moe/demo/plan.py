@@ -187,11 +187,12 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
     scoring = _LOADING + _FORWARD * languages * measured.files_per_language * measured.tokens_per_file
     kept = measured.moved_share * measured.files_per_language * measured.tokens_per_file * len(recipe.keep)
     moe = recipe.moe.resolve([0], recipe.learn)
+    calibrated = calibration if moe.stores_routing else 0
     moved = measured.moved_share * (_ANSWERS + _OTHER_TEXT) + kept
     return {
         "bits per byte of the base": scoring,
         TRAINING: tokens,
-        "calibration": _FORWARD * (calibration + _EXPERT_USE_TOKENS * languages),
+        "calibration": _FORWARD * (calibrated + _EXPERT_USE_TOKENS * languages),
         "bits per byte of the hybrid": scoring,
         "router health": 0.75 * _FORWARD * calibration if has_choice(moe) else 0.0,
         "movement": 2 * (_LOADING + _FORWARD_FLOAT32 * moved) if measured.moved_share else 0.0,
