@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from multipl_moe.eval.outcome import has_gain, outcome_of, outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores
-from multipl_moe.recipe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe.recipe import validate_recipe
 
 _RECIPE = validate_recipe({})  # learns Rust, Go and Ruby; keeps Python, Java, C++ and English
 _LEARN, _KEEP = "Rust, Go and Ruby", "Python, Java and C++"
@@ -19,8 +19,8 @@ def _row(value: float, low: float, high: float) -> dict[str, Any]:
     return {"change": value, "interval": [low, high]}
 
 
-def _metrics(learn: dict[str, Any], keep: dict[str, Any], recipe: Recipe = _RECIPE, **languages: Any) -> dict[str, Any]:
-    rows = {name: _row(0, -0.1, 0.1) | {"title": recipe.language_table[name].title} for name in recipe.languages}
+def _metrics(learn: dict[str, Any], keep: dict[str, Any], **languages: Any) -> dict[str, Any]:
+    rows = {name: _row(0, -0.1, 0.1) | {"title": _RECIPE.language_table[name].title} for name in _RECIPE.languages}
     for name, row in languages.items():
         rows[name] |= row
     return {"languages": rows, "means": {"learn": learn, "keep": keep}}

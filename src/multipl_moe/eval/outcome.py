@@ -20,6 +20,10 @@ class _Change(NamedTuple):
     low: float
     high: float
 
+    @property
+    def outcome(self) -> Outcome:
+        return outcome_of((self.low, self.high))
+
 
 def outcome_of(interval: Sequence[float]) -> Outcome:
     """What the 95% interval of a relative change of bits per byte says; `same`: it is 0.0% from end to end."""
@@ -32,7 +36,7 @@ def outcome_of(interval: Sequence[float]) -> Outcome:
 def learn_outcome(recipe: Recipe, metrics: dict[str, Any]) -> Outcome | None:
     """What became of the mean over the languages to learn; None where no mean of them was taken."""
     change = _change_of(recipe, metrics, "learn")
-    return None if change is None else outcome_of(change[-2:])
+    return None if change is None else change.outcome
 
 
 def has_gain(recipe: Recipe, metrics: dict[str, Any]) -> bool:
@@ -47,11 +51,12 @@ def outcome_sentence(recipe: Recipe, metrics: dict[str, Any]) -> str:
         recipe: languages are used.
         metrics: what `compare_scores` returned.
     """
-    parts, told_worse = [], set[str]()
+    parts: list[str] = []
+    told_worse = set[str]()
     for role, words in {"learn": _learnt, "keep": _kept}.items():
         if (change := _change_of(recipe, metrics, role)) is not None:
             parts.append(words(change))
-            if outcome_of(change[-2:]) == "worse":
+            if change.outcome == "worse":
                 told_worse.update(_names(recipe, role))
     rows = {name: row for name, row in metrics["languages"].items() if name not in told_worse}
     if worse := [row for row in rows.values() if outcome_of(row["interval"]) == "worse"]:
@@ -61,15 +66,14 @@ def outcome_sentence(recipe: Recipe, metrics: dict[str, Any]) -> str:
 
 
 def _learnt(change: _Change) -> str:
-    outcome = outcome_of(change[-2:])
-    if outcome == "same":
+    if change.outcome == "same":
         return f"Nothing learnt: {_needs(change)} as many bits per byte as before."
-    begin = {"better": "Learnt", "worse": "Not learnt", "unclear": "Unclear whether anything was learnt"}[outcome]
-    return f"{begin}: {_needs_other(change)}."
+    begin = {"better": "Learnt", "worse": "Not learnt", "unclear": "Unclear whether anything was learnt"}
+    return f"{begin[change.outcome]}: {_needs_other(change)}."
 
 
 def _kept(change: _Change) -> str:
-    outcome, slightly = outcome_of(change[-2:]), change.value > -_AS_BEFORE
+    outcome, slightly = change.outcome, change.value > -_AS_BEFORE
     if outcome == "same":
         return f"Kept: {change.names} as before."
     if (outcome == "better" and slightly) or (outcome == "unclear" and change.high <= _AS_BEFORE):
