@@ -24,7 +24,9 @@ wanted='
 /usr/share/gocode/src/github.com/stretchr/testify|golang-github-stretchr-testify-dev
 /usr/share/rubygems-integration/all/gems/test-unit-*|ruby-test-unit
 /usr/share/java/javatuples.jar|libjavatuples-java
-/usr/bin/lua5.4|lua5.4
+/usr/bin/elixir|elixir
+/usr/bin/perl|perl
+/usr/bin/gcc|gcc
 '
 missing=$(echo "$wanted" | while IFS='|' read -r probe packages; do
     [ -n "$probe" ] || continue

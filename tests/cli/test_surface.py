@@ -14,6 +14,7 @@ from .conftest import TWO
 SURFACE = {  # arguments and flags of each verb
     "demo": "--output --tokens --minutes --seed --recipe --set",
     "corpus": "output --source --base --learn --keep --seed --recipe --set",
+    "language": "name --output --kind --extensions --source --held-out --unsafe-no-sandbox",
     "inspect": "corpus --output --seed --documents --lines",
     "upcycle": "output --base --preset --layers --corpus --seed --learn --keep --recipe --set",
     "train": "model corpus output --resume --learn --keep --tokens --learning-rate --seed --recipe --set",

@@ -26,6 +26,7 @@ from multipl_moe.report.tables import result_table
 from tests.train.tiny import World, tiny_world
 
 ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "recipes" / "own-language.yaml"
 RULES = {
     "title": "Company Rules",
     "extensions": [".rules"],
@@ -84,7 +85,7 @@ def test_an_added_language_is_read_trained_on_measured_and_shown(recipe: Recipe,
 
 def test_an_entry_survives_the_saved_recipe_and_a_budget_of_null_too(recipe: Recipe, tmp_path: Path):
     corpus = recipe.corpus.model_copy(update={"max_bytes_per_language": None})
-    for entry in (recipe.model_copy(update={"corpus": corpus}), load_recipe(ROOT / "recipes" / "lua.yaml")):
+    for entry in (recipe.model_copy(update={"corpus": corpus}), load_recipe(EXAMPLE)):
         (tmp_path / "recipe.yaml").write_text(entry.to_yaml())
         assert load_recipe(tmp_path / "recipe.yaml") == entry
 
@@ -117,51 +118,48 @@ def test_what_is_wrong_with_an_entry_is_told(own, message):
         validate_recipe({"own_languages": own})
 
 
-def test_the_documented_recipes_are_valid():
-    company = load_recipe(ROOT / "recipes" / "company-language.yaml")
-    assert company.learn[0] in company.own_languages
-    assert load_recipe(ROOT / "recipes" / "lua.yaml").language_table["lua"].title == "Lua"
-
-
 @pytest.fixture
 def tables():
     """The tables of this process, without the example's language afterwards."""
     yield
     for table in (TOOLCHAINS, HARNESSES):
-        table.pop("lua", None)
+        table.pop("elixir", None)
 
 
-def lua() -> dict:
-    return yaml.safe_load((ROOT / "recipes" / "lua.yaml").read_text())
+def example() -> dict:
+    return yaml.safe_load(EXAMPLE.read_text())
 
 
 def test_the_documented_example_judges_its_references(bubblewrap, tables, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    recipe = load_recipe(Path("recipes/lua.yaml"))
+    recipe = load_recipe(EXAMPLE)
     metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), tmp_path, EvalOptions())
-    cell = metrics["languages"]["lua"]["benchmarks"]["lua"]
-    assert (cell["tasks"], cell["outcomes"]["passed"], metrics["flags"], metrics["not_scored"]) == (2, 2, {}, {})
+    cell = metrics["languages"]["elixir"]["benchmarks"]["own-language"]
+    assert (cell["tasks"], cell["outcomes"]["passed"], metrics["flags"], metrics["not_scored"]) == (7, 7, {}, {})
+    assert metrics["languages"]["elixir"]["title"] == "Elixir"
     broken = [json.loads(line) for line in (tmp_path / "broken" / "results.jsonl").read_text().splitlines()]
     assert {line["outcome"] for line in broken} == {"runtime_error"}
 
 
 def test_what_is_wrong_with_a_toolchain_or_harness_is_told():
-    values = lua()
-    entry = values["own_languages"]["lua"]
+    values = example()
+    entry = values["own_languages"]["elixir"]
     entry["toolchain"]["runs"] = entry["toolchain"].pop("run")
-    with pytest.raises(ConfigError, match=r"own_languages\.lua\.toolchain: unknown key runs; known keys: executables"):
+    with pytest.raises(
+        ConfigError, match=r"own_languages\.elixir\.toolchain: unknown key runs; known keys: executables"
+    ):
         validate_recipe(values)
     entry["toolchain"]["run"] = entry["toolchain"].pop("runs")
     del entry["harness"]["ending"]
-    with pytest.raises(ConfigError, match=r"own_languages\.lua\.harness"):
+    with pytest.raises(ConfigError, match=r"own_languages\.elixir\.harness"):
         validate_recipe(values)
 
 
 def test_another_entry_under_a_name_of_this_process_is_refused(tables):
-    recipe = load_recipe(ROOT / "recipes" / "lua.yaml")
+    recipe = load_recipe(EXAMPLE)
     add_languages(recipe.own_languages)
     add_languages(recipe.own_languages)
-    values = lua()
-    values["own_languages"]["lua"]["harness"]["comment"] = "#"
-    with pytest.raises(ConfigError, match=r"own_languages\.lua: there is a language of that name already"):
+    values = example()
+    values["own_languages"]["elixir"]["harness"]["comment"] = "//"
+    with pytest.raises(ConfigError, match=r"own_languages\.elixir: there is a language of that name already"):
         add_languages(validate_recipe(values).own_languages)

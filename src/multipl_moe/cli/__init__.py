@@ -12,6 +12,7 @@ from multipl_moe.cli import (
     export,
     generate,
     inspection,
+    language,
     review,
     serve,
     train,
@@ -23,6 +24,7 @@ __all__ = ["app", "main"]
 
 _VERBS = {
     "demo": demo.demo,
+    "language": language.language,
     "corpus": corpus.corpus,
     "inspect": inspection.inspect,
     "upcycle": upcycle.upcycle,

@@ -35,7 +35,7 @@ def corpus(
     Example: `multipl-moe corpus corpora/mine --source ~/src/project --learn rust --keep python`
     """
     flags: dict[str, Any] = {"base": base, "learn": learn, "keep": keep, "seed": seed}
-    flags |= {"corpus.sources": [_source(text) for text in source] if source else None}
+    flags |= {"corpus.sources": [source_named(text) for text in source] if source else None}
     chosen = recipe_from_flags(recipe, settings, flags)
     refuse_existing(output)
 
@@ -63,7 +63,7 @@ def corpus(
     console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)
 
 
-def _source(text: str) -> dict[str, Any]:
+def source_named(text: str) -> dict[str, Any]:
     """What `--source` names, as an entry of `corpus.sources`; what a path is shows in its content and its ending."""
     from multipl_moe.corpus.read.archives import ARCHIVE_ENDINGS
     from multipl_moe.corpus.read.row_files import ROW_ENDINGS

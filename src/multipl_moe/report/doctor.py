@@ -10,6 +10,7 @@ from multipl_moe.languages.table import language_title
 from multipl_moe.report.grid import Grid
 
 if TYPE_CHECKING:
+    from multipl_moe.eval.own_language import LanguagePart
     from multipl_moe.train.machine import MachineSpeed
     from multipl_moe.train.plan import TrainingPlan
 
@@ -45,6 +46,12 @@ def languages_table(checks: Mapping[str, LanguageCheck]) -> Grid:
         rows.append([language_title(name), check.version or "not found", verdict, f"{check.seconds:.1f}"])
     header = ["language", "toolchain", "verdict", "seconds"]
     return Grid("Languages whose programs can be judged", header, rows, num_labels=3)
+
+
+def language_parts_table(title: str, parts: "Sequence[LanguagePart]") -> Grid:
+    """What there is of a language of one's own, and what is missing."""
+    rows = [[part.what, Text(part.state, "green" if part.is_there else "red")] for part in parts]
+    return Grid(title, ["", "state"], rows, num_labels=2)
 
 
 def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -> Grid:

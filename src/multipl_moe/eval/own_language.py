@@ -1,0 +1,96 @@
+"""What a recipe has of a language of its own, and what is still missing: toolchain, problems, text."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from multipl_moe.corpus.read.archives import find_members
+from multipl_moe.corpus.read.candidates import find_files
+from multipl_moe.corpus.read.language_detection import LanguageDetector
+from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.eval.eval_set import read_problems
+from multipl_moe.judge.preflight import preflight
+from multipl_moe.languages.own import add_languages
+from multipl_moe.recipe.corpus import SourceSection
+from multipl_moe.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class LanguagePart:
+    """A part of what a language needs.
+
+    Attributes:
+        what: the part, for people.
+        state: what there is of it, or what is missing and what to do.
+        is_there: whether it is there.
+    """
+
+    what: str
+    state: str
+    is_there: bool
+
+
+def parts_of_language(recipe: Recipe, name: str, *, unsafe: bool = False) -> list[LanguagePart]:
+    """Try the toolchain with a right program and wrong ones, read the problems, and look for files in the sources.
+
+    Args:
+        recipe: has the language among `own_languages`.
+        name: its key.
+        unsafe: do without the sandbox.
+
+    Raises:
+        ConfigError: the sandbox cannot be used here.
+    """
+    return [_toolchain(recipe, name, unsafe), _problems(recipe, name), *_text(recipe, name)]
+
+
+def _toolchain(recipe: Recipe, name: str, unsafe: bool) -> LanguagePart:
+    if recipe.own_languages[name].toolchain is None:
+        return LanguagePart("toolchain", f"own_languages.{name}: give toolchain and harness to judge programs", False)
+    add_languages(recipe.own_languages)
+    check = preflight([name], unsafe=unsafe)[name]
+    return LanguagePart("toolchain", check.problem or f"ready: {check.version}", check.problem is None)
+
+
+def _problems(recipe: Recipe, name: str) -> LanguagePart:
+    try:
+        found = [problem for problem in read_problems(recipe) if problem.language == name]
+    except ConfigError as error:
+        return LanguagePart("problems", "; ".join(error.problems), False)
+    if not found:
+        return LanguagePart("problems", "programs.benchmarks: none has a problem in this language", False)
+    with_reference = sum(problem.reference is not None for problem in found)
+    return LanguagePart("problems", f"{len(found):,}, {with_reference:,} with a reference", True)
+
+
+def _text(recipe: Recipe, name: str) -> Iterator[LanguagePart]:
+    """A part for each source that may have text of the language."""
+    detector, is_found = LanguageDetector(recipe.language_table), False
+    for number, source in enumerate(recipe.corpus.sources):
+        if source.language not in (None, name):
+            continue
+        is_found = True
+        what = f"{'held-out' if source.held_out else 'training'} text, {source.path or source.kind}"
+        try:
+            num_files = _num_files(source, name, detector)
+        except CorpusError as error:
+            yield LanguagePart(what, f"{error}; mend corpus.sources[{number}]", False)
+            continue
+        endings = ", ".join(recipe.own_languages[name].extensions)
+        if num_files == 0:
+            yield LanguagePart(what, f"no file of the language ({endings}); mend corpus.sources[{number}]", False)
+        else:
+            state = "not looked into: rows" if num_files is None else f"{num_files:,} files"
+            yield LanguagePart(what, state, True)
+    if not is_found:
+        yield LanguagePart("text", "corpus.sources: none may have text of this language", False)
+
+
+def _num_files(source: SourceSection, name: str, detector: LanguageDetector) -> int | None:
+    """Files that may be of the language, by their names; None for rows, whose reading takes as long as the corpus's."""
+    if source.kind == "archive":
+        return sum(1 for _ in find_members(source, name, detector))
+    if source.kind in ("jsonl", "parquet", "hub"):
+        return None
+    with ExitStack() as open_until:
+        return sum(1 for _ in find_files(source, [name], detector, open_until))

@@ -1,0 +1,61 @@
+"""A commented recipe for a language of one's own, from a template for its kind."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from multipl_moe.recipe import templates
+
+Kind = Literal["stdin", "file", "compiled", "vm"]
+_PLACEHOLDER = "{kind: git, path: /path/to/repository, licence: LicenseRef-Company}    # your files"
+
+
+def language_recipe(
+    name: str, kind: Kind, file: Path, *, extensions: Sequence[str] = (), sources: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """The YAML of a recipe that learns one language, judges it and keeps Python and English.
+
+    Args:
+        name: key of the language.
+        kind: how its programs are run: by an interpreter that reads standard input (`stdin`) or a file (`file`),
+            compiled (`compiled`), on a virtual machine (`vm`).
+        file: where the recipe will lie; its problems are expected beside it, in a .jsonl file of the same name.
+        extensions: endings of its files, with the dot; default: its name.
+        sources: entries of `corpus.sources` with its text; default: a place to fill in.
+    """
+    shown = extensions or [f".{name}"]
+    lines = [yaml.safe_dump(dict(one), default_flow_style=True, sort_keys=False, width=1000).strip() for one in sources]
+    text = _template("recipe.yaml").replace("<<toolchain>>\n", _template(f"{kind}.yaml"))
+    return _filled(
+        text,
+        name=name,
+        title=name.replace("_", " ").replace("-", " ").title(),
+        file=str(file),
+        problems=str(problems_beside(file)),
+        extensions=", ".join(shown),
+        extension=shown[0],
+        sources="\n".join(f"    - {line}" for line in lines or [_PLACEHOLDER]),
+    )
+
+
+def first_problem(name: str, kind: Kind) -> str:
+    """A problem of the language of the template, as a line of a set of one's own."""
+    return _filled(_template(f"{kind}.jsonl"), name=name)
+
+
+def problems_beside(recipe: Path) -> Path:
+    """Where the problems of a language lie."""
+    return recipe.with_suffix(".jsonl")
+
+
+def _template(name: str) -> str:
+    return (files(templates) / name).read_text(encoding="utf-8")
+
+
+def _filled(text: str, **values: str) -> str:
+    for key, value in values.items():
+        text = text.replace(f"<<{key}>>", value)
+    return text

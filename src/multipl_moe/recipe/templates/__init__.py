@@ -1,0 +1,1 @@
+"""What a recipe for a language of one's own begins as: the whole road, and a toolchain for each kind of language."""

@@ -1,0 +1,70 @@
+"""What a language of one's own has and lacks."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from multipl_moe.eval.own_language import parts_of_language
+from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_moe.recipe.language_template import first_problem, language_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
+
+
+@pytest.fixture
+def recipe(tmp_path: Path):
+    """Of shell scripts, two files of which lie in a folder and one in a repository that is held out."""
+    for name, number in {"ours": 2, "theirs": 1}.items():
+        (tmp_path / name).mkdir()
+        for index in range(number):
+            (tmp_path / name / f"{index}.mine").write_text("echo\n")
+    subprocess.run(["git", "init", "-q", str(tmp_path / "theirs")], check=True)
+    subprocess.run(["git", "-C", str(tmp_path / "theirs"), "add", "."], check=True)
+    sources = [
+        {"kind": "folder", "path": str(tmp_path / "ours")},
+        {"kind": "git", "path": str(tmp_path / "theirs"), "held_out": True},
+        {"kind": "jsonl", "path": str(tmp_path / "rows.jsonl"), "language": "mine"},
+    ]
+    file = tmp_path / "mine.yaml"
+    file.write_text(language_recipe("mine", "file", file, sources=sources))
+    (tmp_path / "mine.jsonl").write_text(first_problem("mine", "file"))
+    yield load_recipe(file)
+    for table in (TOOLCHAINS, HARNESSES):
+        table.pop("mine", None)
+
+
+def test_nothing_is_missing_of_a_whole_language(bubblewrap, recipe: Recipe):
+    parts = parts_of_language(recipe, "mine")
+    assert all(part.is_there for part in parts), parts
+    states = {part.what.split(",")[0]: part.state for part in parts[:4]}
+    assert states["problems"] == "1, 1 with a reference"
+    assert [part.state for part in parts[2:]] == ["2 files", "1 files", "not looked into: rows"]
+
+
+def test_what_is_missing_is_told_with_the_key_to_mend(bubblewrap, recipe: Recipe, tmp_path: Path):
+    own = recipe.own_languages["mine"]
+    assert own.toolchain is not None
+    broken = own.model_copy(update={"toolchain": replace(own.toolchain, failed_assertion="no such words")})
+    recipe = recipe.model_copy(update={"own_languages": {"mine": broken}})
+    (tmp_path / "ours" / "0.mine").rename(tmp_path / "ours" / "0.other")
+    (tmp_path / "ours" / "1.mine").unlink()
+    problem = json.loads(first_problem("mine", "file")) | {"language": "python"}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(problem) + "\n")
+    toolchain, problems, text, *_ = parts_of_language(recipe, "mine")
+    assert not any(part.is_there for part in (toolchain, problems, text))
+    assert "failed_assertion (no such words)" in toolchain.state
+    assert problems.state.startswith("programs.benchmarks: none has a problem")
+    assert "no file of the language (.mine); mend corpus.sources[0]" in text.state
+
+
+def test_a_language_without_toolchain_or_sources_is_told(bubblewrap, recipe: Recipe):
+    own = recipe.own_languages["mine"].model_copy(update={"toolchain": None, "harness": None})
+    sources = [source for source in recipe.corpus.sources if source.kind == "toolchains"]
+    recipe = recipe.model_copy(update={"own_languages": {"mine": own}}).with_settings("corpus", sources=sources)
+    toolchain, problems, text = parts_of_language(recipe, "mine")
+    assert "own_languages.mine: give toolchain and harness" in toolchain.state
+    assert "no harness for 'mine'" in problems.state
+    assert text.state.startswith("corpus.sources: none")

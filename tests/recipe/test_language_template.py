@@ -1,0 +1,88 @@
+"""Recipes for languages of one's own: each template is whole, and what is shown is what the command writes."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.eval.references import check_references, prepare_reference_set
+from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.own import add_languages
+from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_moe.recipe.language_template import Kind, first_problem, language_recipe, problems_beside
+from multipl_moe.recipe.recipe import Recipe, load_recipe
+
+ROOT = Path(__file__).parents[2]
+_SHOWN = Path("recipes/own-language.yaml")
+_SOURCES = [
+    {"kind": "archive", "path": "sources/elixir-lang_1.18.3.dfsg.orig.tar.xz"},
+    {"kind": "archive", "path": "sources/elixir-earmark-parser_1.4.44.orig.tar.xz"},
+    {"kind": "archive", "path": "sources/elixir-ex-doc_0.35.1+dfsg.orig.tar.xz", "held_out": True},
+]
+# In each template's example language: leaves before its tests, and defines anew what the tests use.
+_CHEATS = {
+    "stdin": ("  exit 0;\n", "  1;\n}\nsub check { 1 }\nsub other {\n"),
+    "file": ("  echo\n}\nexit 0\nother() {\n  true\n", "  echo 3\n}\ncheck() { true; }\nother() {\n  true\n"),
+    "compiled": ("  __builtin_exit(0);\n", "  return 1;\n}\n#define assert(x)\nint other(void) {\n  return 1;\n"),
+    "vm": ("    System.halt(0)\n", "    n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\n  def other do\n    1\n"),
+}
+
+
+def _written(folder: Path, kind: Kind) -> Recipe:
+    file = folder / "mine.yaml"
+    file.write_text(language_recipe("mine", kind, file))
+    problems_beside(file).write_text(first_problem("mine", kind))
+    return load_recipe(file)
+
+
+@pytest.fixture(autouse=True)
+def tables():
+    """The tables of this process, without the language afterwards."""
+    yield
+    for table in (TOOLCHAINS, HARNESSES):
+        table.pop("mine", None)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_template_judges_its_first_problem_and_lets_no_cheat_pass(bubblewrap, tmp_path: Path, kind: Kind):
+    recipe = _written(tmp_path, kind)
+    add_languages(recipe.own_languages)
+    rows = [json.loads(line) for line in problems_beside(tmp_path / "mine.yaml").read_text().splitlines()]
+    cheats = enumerate(_CHEATS[kind])
+    rows += [{**rows[0], "id": f"cheat{number}", "reference": text, "stop": []} for number, text in cheats]
+    problems_beside(tmp_path / "mine.yaml").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "out").mkdir()
+    metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), tmp_path / "out", EvalOptions())
+    assert (metrics["not_scored"], metrics["flags"]) == ({}, {})
+    results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    outcomes = {row["key"].rsplit("/", 1)[-1]: row["outcome"] for row in results}
+    assert outcomes.pop("cheat0") == "tests_not_completed"
+    assert outcomes.pop("cheat1") not in ("passed", "harness_error")
+    assert set(outcomes.values()) == {"passed"}
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_template_is_a_whole_recipe_with_the_name_given(tmp_path: Path, kind: Kind):
+    recipe = _written(tmp_path, kind)
+    assert recipe.learn == ["mine"]
+    assert recipe.language_table["mine"].title == "Mine"
+    assert recipe.own_languages["mine"].extensions == (".mine",)
+    assert recipe.moe.model_dump()["domain_gate"] is True
+    assert recipe.corpus.max_bytes_of("mine") is None
+    assert "<<" not in (tmp_path / "mine.yaml").read_text()
+    assert max(map(len, (tmp_path / "mine.yaml").read_text().splitlines())) <= 120 + len(str(tmp_path))
+
+
+def test_what_is_shown_is_what_the_command_writes():
+    written = language_recipe("elixir", "vm", _SHOWN, extensions=[".ex", ".exs"], sources=_SOURCES)
+    assert (ROOT / _SHOWN).read_text() == written
+
+
+def test_the_settings_are_those_that_the_demo_was_measured_with():
+    own = yaml.safe_load((ROOT / _SHOWN).read_text())
+    demo = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text())
+    assert own["moe"] == demo["moe"]
+    assert own["train"].items() <= demo["train"].items()
