@@ -178,13 +178,12 @@ class HybridMoe(Float32Buffers):
     # The parts of a forward pass
 
     def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
-        open_N = routing.open_tokens(plan)
-        if open_N is not None and not routing.as_in_training and self._may_skip(open_N, plan):
+        if self._may_skip(x_NH.device, plan, routing):
             self._keep_state(x_NH, plan, routing)
             return self.shared_expert(x_NH)
         tokens, segments = routing.routed[self.index] = self._route(x_NH, plan, routing)
         weights = fuse_weights(self.moe, plan, tokens, segments)
-        if open_N is not None:
+        if (open_N := routing.open_tokens(plan)) is not None:
             weights = weights.behind_gate(open_N)
         if plan.has_fixed_shapes or takes_places(x_NH.device):
             return self._mix_in_places(x_NH, weights)
@@ -195,10 +194,10 @@ class HybridMoe(Float32Buffers):
         y_NH = self._shared_output(x_NH, tokens, shared_N)
         return self.add_experts(y_NH, x_NH, token_R, weights_R, chosen_NE.sum(dim=0))
 
-    def _may_skip(self, open_N: Tensor, plan: SegmentPlan) -> bool:
-        """Whether the gate is closed for all tokens, which is asked only where the host need not wait for it."""
-        asks = not plan.has_fixed_shapes and not takes_places(open_N.device) and self.observer is None
-        return asks and not bool(open_N.any())
+    def _may_skip(self, device: torch.device, plan: SegmentPlan, routing: RoutingPass) -> bool:
+        """Whether the gate is shut for all text, which is asked only where the host need not wait for it."""
+        asks = not (routing.as_in_training or plan.has_fixed_shapes or takes_places(device))
+        return asks and self.observer is None and routing.is_shut()
 
     def _keep_state(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> None:
         """Bring the segment state up to date without routing: the gate may open later in the text."""

@@ -66,6 +66,7 @@ class RoutingPass:
         self.ranks, self.segment_counts = ranks, segment_counts
         self.routed: dict[int, LayerRouting] = {}
         self.open_V: Tensor | None = None
+        self._is_shut: bool | None = None
         self._batch_gates: dict[int, Tensor] = {}
         self._plans: dict[torch.device, SegmentPlan] = {}
 
@@ -80,6 +81,12 @@ class RoutingPass:
     def open_tokens(self, plan: SegmentPlan) -> Tensor | None:
         """(N,) what the domain gate says of each token, on the plan's device; None: experts work for all text."""
         return None if self.open_V is None else self.open_V.to(plan.segment_of_token.device)[plan.segment_of_token]
+
+    def is_shut(self) -> bool:
+        """Whether the domain gate is shut for all text; it is asked once a pass, for which the host waits."""
+        if self._is_shut is None:
+            self._is_shut = self.open_V is not None and not bool(self.open_V.any())
+        return self._is_shut
 
     def prefix_state(self, index: int, empty: Callable[[int], PrefixState]) -> PrefixState | None:
         """What the domain gate at layer `index` kept of the tokens before, made by `empty` at first use."""
