@@ -10,17 +10,17 @@ BIN := $(VENV)/bin
 # A file's tests stay in one process, so that what they share is made once; tests/selection.py puts long files first.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
-.PHONY: demo test test-all lint docs toolchains clean
+.PHONY: demo test test-all lint docs toolchains test-tools clean
 
 demo: $(VENV)/.installed toolchains
 	-$(BIN)/multipl-moe doctor
 	$(BIN)/multipl-moe demo $(if $(TOKENS),--tokens $(TOKENS)) $(if $(MINUTES),--minutes $(MINUTES)) --output $(OUTPUT)
 
-test: $(VENV)/.installed-dev toolchains
+test: $(VENV)/.installed-dev test-tools
 	$(MAKE) lint
 	$(PYTEST) -m "not extended"
 
-test-all: $(VENV)/.installed-dev toolchains
+test-all: $(VENV)/.installed-dev test-tools
 	$(MAKE) lint
 	$(PYTEST)
 
@@ -34,6 +34,9 @@ docs: $(VENV)/.installed-docs
 
 toolchains:
 	@scripts/install_toolchains.sh
+
+test-tools:
+	@scripts/install_toolchains.sh tests
 
 $(VENV)/.installed: pyproject.toml scripts/create_venv.sh
 	scripts/create_venv.sh $(PYTHON) $(VENV)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the toolchains whose standard libraries the demo learns from and whose programs are judged, and the sandbox,
 # where this may be done (root on Debian or Ubuntu); elsewhere say in one line what is missing and go on with what
-# there is.
+# there is. With the argument `tests`, also the browser in which pages are tested.
 set -eu
 # PROBE (a path that shows that the sources are there) and the Debian packages that bring them.
 wanted='
@@ -28,6 +28,8 @@ wanted='
 /usr/bin/perl|perl
 /usr/bin/gcc|gcc
 '
+[ "${1:-}" != tests ] || wanted="$wanted/usr/bin/chromium|chromium
+"
 missing=$(echo "$wanted" | while IFS='|' read -r probe packages; do
     [ -n "$probe" ] || continue
     found=

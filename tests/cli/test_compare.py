@@ -32,7 +32,7 @@ def test_recipes_are_compared_at_equal_tokens(run, base, sources, tmp_path, bubb
     assert "| hybrid | 0.001 |" in page
     assert "| dense | 0.001 |" in page
     assert "Python (of 1)" in page
-    assert "comparison.md" in outcome.out
+    assert "comparison.html" in outcome.out
     for folder in (tmp_path / "out" / "base", *(tmp_path / "out" / "runs").iterdir()):
         assert {"problems.html", "programs.png"} <= set(names_in(folder / "programs"))
 

@@ -1,14 +1,23 @@
 """report.html: one page that loads nothing, tells everything, and trusts no text."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from multipl_moe.eval.eval_set import EvalSet
+from multipl_moe.eval.verdict import VerdictSettings
+from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.report.html import write_report
+from multipl_moe.report.programs import write_programs_report
+from multipl_moe.runs.folder import write_json
+from multipl_moe.runs.journal import append_to_journal
+from tests.eval.judged import problems, results
 from tests.eval.measured import SUMMARY, only
 from tests.report.html_page import assert_loads_nothing
 from tests.report.judged import judged
+from tests.report.test_problems_page import answers
 
 
 def _write(folder: Path, metrics: dict[str, Any], records: list[dict[str, Any]], **values: Any) -> str:
@@ -27,12 +36,13 @@ def page(tmp_path: Path, metrics, records, recipe) -> str:
 
 def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(page: str, recipe):
     assert "script" not in assert_loads_nothing(page).tags
-    assert page.count("<svg") == 4  # gain, training and two heat maps
+    assert "What they write" not in page
+    assert page.count("<svg") == 8  # gain, training and two heat maps, each for wide and for narrow screens
     told = (
-        *(f"<td>{text}</td>" for text in ("Rust", "C++", "Python", "English text", "2.0000", "-20.0% to -20.0%")),
+        *(f">{text}</td>" for text in ("Rust", "C++", "Python", "English text", "2.0000", "-20.0% to -20.0%")),
         "<h1>Learnt: Rust and C++ need 15.0% fewer bits per byte (15.0 to 15.0). Not kept: Python needs 1.0% more",
         *("Bits per byte: how many bits the model needs", "on 12 files that were held out"),
-        *("12,345 tokens in 67 seconds", "4,321 in all", "abababababababab", "In order"),
+        *("12,345 tokens in 67 seconds", "4,321 in all", "abababababababab", "in order"),
         *("token experts carry 0.72 to 1.31 times", "segment experts carry 0.61 to 1.73 times"),
         *('folder = "runs/mine/model"', "torch", "seed: 4711", recipe.to_yaml().replace("'", "&#39;")),
     )
@@ -43,7 +53,7 @@ def test_the_programs_of_two_models_have_a_table_with_colours(tmp_path: Path, me
     metrics["programs"] = judged()
     page = _write(tmp_path, metrics, records)
     assert '<td class="good">+60.0</td>' in page
-    assert '<td class="mean">mean</td>' in page
+    assert '<td class="text mean">mean</td>' in page
     assert "tests that prove nothing, scored all the same: starter/rust/7" in page
 
 
@@ -54,18 +64,58 @@ def test_how_far_the_model_moved_is_told_where_it_was_measured(tmp_path: Path, m
     assert "<td>0.025 to 0.037</td><td>0.6%</td>" in page
 
 
+def test_a_verdict_in_words_is_the_headline(tmp_path: Path, metrics, records):
+    page = _write(tmp_path, metrics | {"sentence": "Learnt: <b> Rust."}, records)
+    assert "<h1>Learnt: &lt;b&gt; Rust.</h1>" in page
+
+
+def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, records):
+    asked = problems("python", 2) + problems("rust", 3) + problems("go", 3)
+    for folder, completion in (("before", "<script>"), ("after", "return 7")):
+        (tmp_path / f"programs_{folder}").mkdir()
+        answered = answers(folder, asked, [completion], "w" * 8)
+        for name in ("samples", "results", "details"):
+            append_to_journal(tmp_path / f"programs_{folder}" / f"{name}.jsonl", getattr(answered, name))
+    settings = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"}, bootstrap_samples=200)
+    verdict = judge_against(asked, answered.results, answered.results, settings)
+    verdict |= {"model": "after", "decontamination": {}}
+    write_json(tmp_path / "programs_before" / "metrics.json", {"model": "base"})
+    eval_set = EvalSet(asked, {}, {})
+    write_programs_report(tmp_path / "programs_after", eval_set, verdict, tmp_path / "programs_before")
+    page = _write(tmp_path, metrics | {"programs": verdict}, records)
+    assert re.findall("<h3>(.*: .*)</h3>", page) == ["Rust: 0", "Go: 0", "Rust: 1"]
+    assert page.count('<span class="written">&lt;script&gt;</span>') == 3
+    assert page.count('<span class="written">return 7</span>') == 3
+    assert_loads_nothing(page)
+
+
+def test_few_problems_have_counts_and_no_plot(tmp_path: Path, metrics, records):
+    asked = problems("rust", 2)
+    settings = VerdictSettings(roles={"rust": "learn"}, bootstrap_samples=200)
+    metrics["programs"] = judge_against(asked, results(asked, "ww"), results(asked, "pw"), settings)
+    page = _write(tmp_path, metrics, records)
+    assert ">1 of 2</td>" in page
+    assert 'id="programs"' not in page
+
+
+def test_one_record_makes_a_sentence_and_no_curve(tmp_path: Path, metrics, records):
+    page = _write(tmp_path, metrics, records[:1])
+    assert "recorded once, at 5,000 tokens: loss 2.50" in page
+    assert 'id="training"' not in page
+
+
 def test_unhealthy_routers_are_called_so(tmp_path: Path, metrics, records):
     metrics["router_health"] |= {"is_healthy": False, "dead_experts": 3}
     page = _write(tmp_path, metrics, records)
-    assert "Out of bounds" in page
+    assert "out of bounds" in page
     assert "3 experts are dead" in page
 
 
 def test_routers_that_were_not_judged_have_no_verdict(tmp_path: Path, metrics, records):
     del metrics["router_health"]
     page = _write(tmp_path, metrics, records)
-    assert "Router health" not in page
-    assert "In order" not in page
+    assert "times their fair share" not in page
+    assert "in order" not in page
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b"])
@@ -85,15 +135,15 @@ def test_models_of_one_kind_of_expert_have_a_page(tmp_path: Path, metrics, recor
     for record in records:
         record["routers"] = {"6": summary}
     page = _write(tmp_path, metrics, records)
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 6
     assert f"{kind.capitalize()} experts" in page or "Routed token experts" in page
 
 
 def test_run_without_lines_or_means_has_a_page(tmp_path: Path, metrics):
     metrics["means"] = {}
     page = _write(tmp_path, metrics, [])
-    assert "<h2>Training</h2>" not in page
-    assert page.count("<svg") == 3
+    assert ">Training" not in page
+    assert page.count("<svg") == 6
 
 
 def test_numbers_of_every_layer_are_listed(tmp_path: Path, metrics, records):

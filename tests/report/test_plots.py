@@ -3,43 +3,59 @@
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
+from multipl_moe.report.colours import BETTER, UNSURE, WORSE
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from tests.eval.measured import SUMMARY, only
 
 TITLES = {"rust": "Rust", "cpp": "C++", "python": "Python", "english": "English text"}
 
 
-def test_gain_has_a_bar_of_the_right_length_for_each_language(metrics):
-    (axes,) = gain_plot(metrics).axes
+def test_gain_has_a_bar_of_the_right_length_for_each_language_those_to_learn_above(metrics):
+    learn, keep = gain_plot(metrics).axes
+    assert [axes.get_title(loc="left") for axes in (learn, keep)] == ["languages to learn", "languages to keep"]
+    assert _bars(learn) == pytest.approx({"Rust": -20, "C++": -10})
+    assert _bars(keep) == pytest.approx({"Python": 1, "English text": 50})
+    assert all(axes.get_ylim()[0] > axes.get_ylim()[1] for axes in (learn, keep))  # top to bottom
+    metrics["languages"] = {name: metrics["languages"][name] for name in ("rust", "cpp")}
+    assert len(gain_plot(metrics).axes) == 1
+
+
+def _bars(axes: Axes) -> dict[str, float]:
     widths = [bar.get_width() for bar in axes.patches]  # pyright: ignore[reportAttributeAccessIssue]
-    labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert dict(zip(labels, widths, strict=True)) == pytest.approx(
-        {"English text": 50, "Python": 1, "C++": -10, "Rust": -20}
-    )
-    assert labels == ["English text", "Python", "C++", "Rust"]  # bottom to top
+    return dict(zip([label.get_text() for label in axes.get_yticklabels()], widths, strict=True))
 
 
 def test_gain_draws_each_interval(metrics):
     metrics["languages"]["rust"]["interval"] = [-0.25, -0.12]
-    (axes,) = gain_plot(metrics).axes
-    lines = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in axes.lines]
+    learn, keep = gain_plot(metrics).axes
+    lines = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in (*learn.lines, *keep.lines)]
     spans = [x.tolist() for x, y in lines if y[0] == y[1]]
     assert len(spans) == 4
     assert any(span == pytest.approx([-25, -12]) for span in spans)
-    low, high = axes.get_xlim()
+    low, high = keep.get_xlim()
     assert low < -25
     assert high > 50
 
 
-def test_roles_differ_in_colour_and_the_legend_names_those_that_occur(metrics):
-    (axes,) = gain_plot(metrics).axes
-    assert len({patch.get_facecolor() for patch in axes.patches}) == 2
-    assert _legend(axes) == ["languages to learn", "to keep"]
-    metrics["languages"] = {name: metrics["languages"][name] for name in ("rust", "cpp")}
-    (axes,) = gain_plot(metrics).axes
-    assert len(axes.patches) == 2
-    assert _legend(axes) == ["languages to learn"]
+def test_colour_tells_the_direction_of_a_change_and_not_the_role(metrics):
+    for name, interval in {"rust": [0.1, 0.3], "cpp": [-0.2, -0.1], "python": [-0.2, -0.1], "english": [-1, 1]}.items():
+        metrics["languages"][name] |= {"interval": interval, "change": sum(interval) / 2}
+    learn, keep = gain_plot(metrics).axes
+    cpp, rust = (to_hex(bar.get_facecolor()) for bar in learn.patches)
+    python, english = (to_hex(bar.get_facecolor()) for bar in keep.patches)
+    assert (rust, cpp, python, english) == (WORSE, BETTER, BETTER, UNSURE)
+
+
+def test_the_axis_of_gain_says_which_side_is_better_and_nothing_lies_over_the_bars(metrics):
+    figure = gain_plot(metrics)
+    assert figure.axes[-1].get_xlabel().startswith("← better")
+    assert figure.legends == []
+    for axes in figure.axes:
+        assert axes.get_legend() is None
+        assert [text.xyann[0] for text in axes.texts] == [6] * len(axes.texts)  # pyright: ignore
+        assert [text.xy[0] for text in axes.texts] == [1] * len(axes.texts)  # pyright: ignore # right of the axes
 
 
 def test_training_shows_the_losses_and_a_band_for_each_kind_of_expert(records):
@@ -47,17 +63,23 @@ def test_training_shows_the_losses_and_a_band_for_each_kind_of_expert(records):
     top, bottom = training_plot(records, held_out).axes
     line, points = top.lines
     assert np.asarray(points.get_xdata()).tolist() == [10, 15]
-    assert _legend(top) == ["held-out text"]
+    assert _legend(top) == ["training text", "held-out text"]
     assert np.asarray(line.get_xdata()).tolist() == [5, 10, 15]
     assert np.asarray(line.get_ydata()).tolist() == pytest.approx([2.5, 2.0, 1.5])
-    assert [band.get_label() for band in bottom.collections] == [
-        "segment experts (least to most)",
-        "token experts (least to most)",
-    ]
+    assert _legend(bottom) == ["segment experts, least to most", "token experts, least to most"]
     heights = [np.asarray(band.get_paths()[0].vertices)[:, 1] for band in bottom.collections]
     assert (heights[0].min(), heights[0].max()) == (pytest.approx(0.6), pytest.approx(1.4))
     mean = (0.4 + 0.35 + 0.25) / 3  # the shared expert serves all and does not count
     assert (heights[1].min(), heights[1].max()) == (pytest.approx(0.25 / mean), pytest.approx(0.4 / mean))
+
+
+def test_no_legend_of_training_lies_over_its_axes(records):
+    figure = training_plot(records, [])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        assert legend is not None
+        assert legend.get_window_extent().y0 >= axes.get_window_extent().y1
 
 
 def _legend(axes: Axes) -> list[str]:
@@ -70,7 +92,13 @@ def test_training_of_one_kind_of_expert_has_one_band(records, kind: str):
     for record in records:
         record["routers"] = {"6": only(kind)}
     _, bottom = training_plot(records, []).axes
-    assert [band.get_label() for band in bottom.collections] == [f"{kind} experts (least to most)"]
+    assert _legend(bottom) == [f"{kind} experts, least to most"]
+
+
+def test_training_without_experts_has_no_empty_axes(records):
+    for record in records:
+        record["routers"] = {}
+    assert len(training_plot(records, []).axes) == 1
 
 
 def test_heat_map_has_a_row_for_each_language_and_a_column_for_each_expert_of_each_layer(after):

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
+from multipl_moe.report.colours import BETTER, PALE, UNSURE
 from multipl_moe.report.verdict_plots import verdict_plot
 from tests.eval.judged import problems, results
 from tests.report.judged import judged
@@ -20,15 +22,23 @@ def test_each_language_has_a_bar_for_each_model_and_its_interval():
     spans = [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
     interval = verdict["languages"]["rust"]["benchmarks"]["starter"]["pass_at_k"]["1"]["interval"]
     assert spans[1] == pytest.approx([100 * bound for bound in interval])
-    assert len({bar.get_facecolor() for bar in axes.patches}) == 3  # before, learn, keep
+    colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
+    assert colours == [PALE, BETTER, PALE, UNSURE]
 
 
-def test_legend_names_what_is_drawn():
-    (legend,) = verdict_plot(judged()).legends
-    assert [text.get_text() for text in legend.get_texts()] == ["before", "languages to learn", "languages to keep"]
+def test_each_number_stands_beside_its_bar_and_says_whose_it_is():
+    (axes,) = verdict_plot(judged()).axes
+    assert [text.get_text() for text in axes.texts] == ["10.0% before", "70.0% after", "50.0% before", "47.4% after"]
+    asked = problems("lua", 12)
+    (axes,) = verdict_plot(build_verdict(asked, results(asked, "ppwwppwwppww"), VerdictSettings())).axes
+    assert [text.get_text() for text in axes.texts] == ["50.0%"]
+
+
+def test_few_problems_are_counted_without_an_interval():
     asked = problems("lua", 4)
-    (legend,) = verdict_plot(build_verdict(asked, results(asked, "ppww"), VerdictSettings())).legends
-    assert [text.get_text() for text in legend.get_texts()] == ["this model"]
+    (axes,) = verdict_plot(build_verdict(asked, results(asked, "ppww"), VerdictSettings())).axes
+    assert [text.get_text() for text in axes.texts] == ["2 of 4"]
+    assert len(axes.lines) == 0
 
 
 def test_languages_that_are_not_scored_are_named_and_have_no_bar():

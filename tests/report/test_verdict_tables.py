@@ -9,7 +9,7 @@ from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import comparison_table, verdict_notes, verdict_table
 from tests.eval.judged import problems, results
 from tests.report.judged import judged
-from tests.report.test_grid import row
+from tests.report.test_grid import printed, row
 
 _GROUPS = [
     ("Rust", "to learn", "starter"),
@@ -37,23 +37,49 @@ def test_a_row_tells_rate_interval_and_what_compiles():
     assert cells[3:] == ["20", "70.0%", "48.1% to 85.5%", "70.0%"]
 
 
-def test_comparison_tells_both_rates_the_change_and_the_bound_of_noise():
+def test_comparison_tells_both_rates_the_change_and_what_it_is_worth():
     grid = comparison_table(judged()["comparison"])
-    tasks, before, after, change, _, p_value, noise = row(grid, "Rust")[3:]
-    assert (tasks, before, after, change, p_value, noise) == ("20", "10.0%", "70.0%", "+60.0", "<0.001", "40.0")
-    assert row(grid, "mean", "to learn")[8] == ""
+    tasks, before, after, change, _, words = row(grid, "Rust")[3:]
+    assert (tasks, before, after, change, words) == ("20", "10.0%", "70.0%", "+60.0", "better")
+    assert row(grid, "Python")[-1] == "noise"
+    assert any(note.startswith("noise: ") for note in grid.notes)
     assert "1 task does not count for one of the models: left out" in grid.notes
     changes = [cells[6] for cells in grid.rows if cells]
     styles = [cell.style for cell in changes if isinstance(cell, Text)]
     assert styles == ["green", "green", "yellow", "yellow", "green"]
 
 
+def test_of_few_tasks_the_counts_alone_are_told():
+    asked = problems("rust", 2) + problems("go", 3)
+    settings = VerdictSettings(roles={"rust": "learn", "go": "learn"}, bootstrap_samples=200)
+    verdict = judge_against(asked, results(asked, "wwwww"), results(asked, "pwppw"), settings)
+    grid = comparison_table(verdict["comparison"])
+    assert row(grid, "Rust")[3:] == ["2", "0 of 2", "1 of 2", "", "", "too few"]
+    assert row(grid, "mean")[3:] == ["5", "0 of 5", "3 of 5", "", "", "too few"]
+    assert any(note.startswith("too few: ") for note in grid.notes)
+    table = verdict_table(verdict)
+    assert row(table, "Go")[3:] == ["3", "2 of 3", "", ""]
+    assert row(table, "mean")[4:] == ["3 of 5", "", ""]
+
+
 def test_each_k_has_a_column():
-    asked = problems("rust", 3, benchmark="[red]mine")
-    verdict = build_verdict(asked, results(asked, "pww", "wpw"), VerdictSettings(pass_at=(2,)))
+    asked = problems("rust", 12, benchmark="[red]mine")
+    verdict = build_verdict(asked, results(asked, "pww" * 4, "wpw" * 4), VerdictSettings(pass_at=(2,)))
     grid = verdict_table(verdict)
     cells = dict(zip(grid.header, row(grid, "Rust"), strict=True))
     assert (cells["pass@1"], cells["pass@2"], cells["benchmark"]) == ("33.3%", "66.7%", "[red]mine")
+
+
+def test_eighty_columns_hold_every_word():
+    asked = problems("javascript", 12, "mbpp-sanitized") + problems("typescript", 1, "multipl-e-mbpp")
+    verdict = judge_against(
+        asked, results(asked, "w" * 13), results(asked, "p" * 13), VerdictSettings(bootstrap_samples=200)
+    )
+    for grid in (comparison_table(verdict["comparison"]), verdict_table(verdict)):
+        text = printed(grid, width=80)
+        words = "javascript typescript mbpp-sanitized multipl-e-mbpp 100.0% benchmark interval"
+        assert [word for word in words.split() if word not in text] == []
+        assert "…" not in text
 
 
 def test_notes_tell_what_was_not_scored_left_out_and_hollow():
@@ -69,8 +95,8 @@ def test_notes_tell_what_was_not_scored_left_out_and_hollow():
 
 
 def test_languages_without_a_role_have_one_mean():
-    asked = problems("rust", 4) + problems("lua", 4)
-    grid = verdict_table(build_verdict(asked, results(asked, "ppppwwww"), VerdictSettings()))
+    asked = problems("rust", 10) + problems("lua", 10)
+    grid = verdict_table(build_verdict(asked, results(asked, "p" * 10 + "w" * 10), VerdictSettings()))
     assert _labels(grid) == [("Rust", "", "starter"), ("lua", "", "starter"), ("mean", "all", ""), None]
     assert row(grid, "mean")[4] == "50.0%"
 

@@ -46,10 +46,10 @@ def compare(
         raise ConfigError("--tokens: needed for recipes, so that all are trained on as many")
 
     from multipl_moe.compare.session import ComparisonSession
-    from multipl_moe.report.comparison_page import comparison_runs_table
+    from multipl_moe.report.comparison_tables import comparison_runs_table
     from multipl_moe.system.allocator import keep_freed_memory
 
     keep_freed_memory()
     session = ComparisonSession(chosen, output, console, only=split_names(only), keep_models=keep_models)
     console.print(comparison_runs_table(session.run()))
-    console.print(f"page: {output / 'comparison.md'}\nplot: {output / 'comparison.png'}", highlight=False)
+    console.print(f"page: {output / 'comparison.html'}\nplot: {output / 'comparison.png'}", highlight=False)

@@ -1,6 +1,7 @@
 """A comparison in one folder: the corpus and the base once, then every run, then tables and plot.
 
-Layout: comparison.yaml, corpus/, base/, runs/NAME/, and as results comparison.json, comparison.png, comparison.md.
+Layout: comparison.yaml, corpus/, base/, runs/NAME/, and as results comparison.json and pages of it, comparison.html
+and comparison.md, with their pictures.
 """
 
 import hashlib

@@ -1,93 +1,186 @@
-"""Gain against forgetting: every run of a comparison as a point, every method's rates as a curve."""
+"""Gain against forgetting: where each method of a comparison stands, with its name beside its mark."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FormatStrFormatter
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, MaxNLocator
 
-from multipl_moe.report.plots import plain_label
+from multipl_moe.report.colours import BETTER, BLUE, UNSURE
+from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, plain_label, strip
 
-_COLOURS = (
-    *("#2a7f62", "#c2571a", "#3b6ea5", "#8a5aa8", "#b8860b"),
-    *("#555555", "#c03a5b", "#1f9ab0", "#7a7a2a", "#000000"),
-)
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+MOST_MARKS = 8
+"""In a panel, so that each can have its name beside it."""
 _LINEAR_PER_CENT = 10  # one run that forgets much must not squeeze all others
-_TICKS = (-50, -20, *range(-10, 11, 2), 20, 50, 100)
+_TICKS = (-50, -20, -10, -8, -6, -4, -2, 0, 2, 4, 6, 8, 10, 20, 50, 100)
+_LINE = FONT_SIZE * 1.25 / 72  # inches of a line of a label
+_LEFT, _BELOW, _ABOVE, _GAP = 0.62, 0.55, 0.32, 0.12  # inches around the axes; the last between labels
 
 
-def comparison_plot(result: dict[str, Any]) -> Figure:
-    """Change on the languages to keep (x) and to learn (y), in per cent of the base's bits per byte; down left is best.
+@dataclass(frozen=True)
+class _Mark:
+    """A run, its label, and whether no other of as many tokens is better on both kinds of language."""
 
-    Long runs have a panel with intervals, hollow ones are those after a review; short ones have another, where those
-    of one method are joined in the order of their rates, of which the least and the greatest are written. The x axis
-    is logarithmic beyond 10%.
+    run: dict[str, Any]
+    label: str
+    is_best: bool
+
+    def point(self) -> tuple[float, float]:
+        """Per cent on the languages to keep and to learn."""
+        keep, learn = (100 * self.run["means"][role]["change"] for role in ("keep", "learn"))
+        return keep, learn
+
+    def bounds(self, role: str) -> tuple[float, float]:
+        """The interval, in per cent."""
+        low, high = (100 * bound for bound in self.run["means"][role]["interval"])
+        return low, high
+
+
+def comparison_plot(result: dict[str, Any], width: float = 8) -> Figure:
+    """Change on the languages to keep (x) and to learn (y), in per cent of the base's bits per byte; both axes point
+    to the better side, so the best stand at the top right.
+
+    One run a method, of the long ones where there are some, eight at most: those that none beats on both, in green,
+    then in the order of the comparison. `comparison_rest_plot` has the others.
     """
-    lengths = [
-        is_long for is_long in (True, False) if any(run["is_long"] == is_long for run in result["runs"].values())
-    ]
-    figure = Figure(figsize=(7 * max(len(lengths), 1), 8), layout="constrained")
-    panels = figure.subplots(1, max(len(lengths), 1), squeeze=False)[0]
-    handles: dict[str, Any] = {}
-    for axes, is_long in zip(panels, lengths, strict=False):
-        for number, (method, title) in enumerate(result["methods"].items()):
-            runs = [run for run in result["runs"].values() if run["method"] == method and run["is_long"] == is_long]
-            if runs := [run for run in runs if len(run["means"]) == 2]:
-                (_draw_long if is_long else _draw_short)(axes, runs, plain_label(title), _style(number))
-        notes = "95% intervals; hollow: reviewed" if is_long else "curves over learning rates"
-        axes.set_title(f"{result['tokens' if is_long else 'curve_tokens']:,} tokens\n{notes}", fontsize=10)
-        handles |= {str(handle.get_label()): handle for handle in axes.get_legend_handles_labels()[0]}
-    for axes in panels:
-        _finish(axes)
-    if handles:
-        figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return _figure([_chosen(result)], width)
+
+
+def comparison_rest_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
+    """The runs that `comparison_plot` leaves out, in panels of eight, hollow where reviewed; None without such."""
+    panels = _rest(result)
+    return _figure(panels, width) if panels else None
+
+
+def has_rest(result: dict[str, Any]) -> bool:
+    """Whether `comparison_plot` leaves runs out."""
+    return bool(_rest(result))
+
+
+def _rest(result: dict[str, Any]) -> list[list[_Mark]]:
+    chosen = {id(mark.run) for mark in _chosen(result)}
+    panels = []
+    for is_long in (True, False):
+        rest = [mark for mark in _marks(result, is_long=is_long) if id(mark.run) not in chosen]
+        panels += [rest[start : start + MOST_MARKS] for start in range(0, len(rest), MOST_MARKS)]
+    return panels
+
+
+def _chosen(result: dict[str, Any]) -> list[_Mark]:
+    marks = _marks(result, is_long=True) or _marks(result, is_long=False)
+    of_methods: dict[str, _Mark] = {}
+    for mark in sorted(marks, key=lambda mark: (not mark.is_best, mark.point()[1])):
+        if not mark.run["is_reviewed"]:
+            of_methods.setdefault(mark.run["method"], mark)
+    in_order = [of_methods[method] for method in result["methods"] if method in of_methods]
+    return sorted(in_order, key=lambda mark: not mark.is_best)[:MOST_MARKS]
+
+
+def _marks(result: dict[str, Any], *, is_long: bool) -> list[_Mark]:
+    """Those of one length in the order of methods and rates; the rate is told where a method has several."""
+    best = {name for names in result["undominated"].values() for name in names}
+    marks = []
+    for method, title in result["methods"].items():
+        own = {name: run for name, run in result["runs"].items() if run["method"] == method}
+        runs = {name: run for name, run in own.items() if run["is_long"] == is_long}
+        rates = {run["learning_rate"] for run in runs.values()}
+        for name, run in sorted(runs.items(), key=lambda item: item[1]["learning_rate"]):
+            rate = f", {run['learning_rate']:g}" if len(rates) > 1 else ""
+            label = f"{title}{rate}{', reviewed' if run['is_reviewed'] else ''}"
+            if len(run["means"]) == 2:
+                marks.append(_Mark(run, label, name in best))
+    return marks
+
+
+def _figure(panels: list[list[_Mark]], width: float) -> Figure:
+    """A panel below the other, all on the same scales, as high as their labels need."""
+    columns = 34 if width >= WIDE_ENOUGH else 17
+    labels = [[wrap(mark.label, columns) for mark in marks] for marks in panels]
+    heights = [max(2.8, sum(len(lines) * _LINE + _GAP for lines in texts)) for texts in labels]
+    total = sum(heights) + len(heights) * (_BELOW + _ABOVE)
+    figure = Figure(figsize=(width, total))
+    axes_width = (width - _LEFT) * (0.62 if width >= WIDE_ENOUGH else 0.54)
+    marks_of_all = [mark for marks in panels for mark in marks]
+    top = total
+    for marks, texts, height in zip(panels, labels, heights, strict=True):
+        top -= _ABOVE + height
+        axes = figure.add_axes((_LEFT / width, top / total, axes_width / width, height / total))
+        top -= _BELOW
+        _scale(axes, marks_of_all, width)
+        for mark in marks:
+            _draw(axes, mark)
+        _label(axes, marks, texts, height)
+        if marks:
+            axes.set_title(f"{marks[0].run['tokens']:,} tokens", loc="left", fontsize=10, fontweight="bold")
     return figure
 
 
-def _style(number: int) -> dict[str, Any]:
-    rounds, place = divmod(number, len(_COLOURS))
-    return {"color": _COLOURS[place], "marker": _MARKERS[(place + rounds) % len(_MARKERS)]}
+def _draw(axes: Axes, mark: _Mark) -> None:
+    x, y = mark.point()
+    colour = BETTER if mark.is_best else BLUE
+    axes.plot(mark.bounds("keep"), [y, y], color=colour, linewidth=0.8, alpha=0.6)
+    axes.plot([x, x], mark.bounds("learn"), color=colour, linewidth=0.8, alpha=0.6)
+    fill = "none" if mark.run["is_reviewed"] else "full"
+    axes.plot([x], [y], color=colour, marker="o", markersize=8, fillstyle=fill, label=mark.label)
 
 
-def _draw_long(axes: Axes, runs: list[dict[str, Any]], title: str, style: dict[str, Any]) -> None:
-    trained = [run for run in runs if not run["is_reviewed"]]
-    reviewed = [run for run in runs if run["is_reviewed"]]
-    errors = {f"{axis}err": _errors(trained, role) for axis, role in (("x", "keep"), ("y", "learn"))}
-    axes.errorbar(*_points(trained), **errors, linestyle="none", markersize=9, elinewidth=0.7, label=title, **style)
-    axes.plot(*_points(reviewed), linestyle="none", markersize=9, fillstyle="none", **style)
+def _label(axes: Axes, marks: Sequence[_Mark], texts: Sequence[list[str]], height: float) -> None:
+    """Names to the right of the axes in the order of the marks, moved apart, with a line to each mark."""
+    order = sorted(range(len(marks)), key=lambda place: marks[place].point()[1])  # from the top: the y axis is inverted
+    halves = [(len(texts[place]) * _LINE + _GAP) / 2 / height for place in order]
+    wanted = [axes.transAxes.inverted().transform(axes.transData.transform(marks[p].point()))[1] for p in order]
+    line: dict[str, Any] = {
+        "arrowstyle": "-",
+        "color": UNSURE,
+        "linewidth": 0.7,
+        "relpos": (0, 0.5),
+        "shrinkA": 1,
+        "shrinkB": 5,
+    }
+    for place, y in zip(order, _apart(wanted, halves), strict=True):
+        axes.annotate(
+            plain_label("\n".join(texts[place])),
+            marks[place].point(),
+            xytext=(1.05, y),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=FONT_SIZE,
+            arrowprops=line,
+        )
 
 
-def _draw_short(axes: Axes, runs: list[dict[str, Any]], title: str, style: dict[str, Any]) -> None:
-    runs = sorted(runs, key=lambda run: run["learning_rate"])
-    xs, ys = _points(runs)
-    axes.plot(xs, ys, linewidth=1, markersize=6, alpha=0.8, label=title, **style)
-    if len(runs) > 1:
-        for place in (0, -1):
-            rate = f"{runs[place]['learning_rate']:g}"
-            near = (xs[place], ys[place])
-            axes.annotate(rate, near, xytext=(4, 4), textcoords="offset points", fontsize=7, color=style["color"])
+def _apart(wanted: Sequence[float], halves: Sequence[float]) -> list[float]:
+    """Places between 1 and 0, from the top, as near to those wanted as they can be `halves` apart on either side."""
+    places: list[float] = []
+    ceiling = 1.0
+    for want, half in zip(wanted, halves, strict=True):
+        places.append(min(want, ceiling - half))
+        ceiling = places[-1] - half
+    floor = 0.0
+    for index in reversed(range(len(places))):
+        places[index] = max(places[index], floor + halves[index])
+        floor = places[index] + halves[index]
+    return places
 
 
-def _finish(axes: Axes) -> None:
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xscale("symlog", linthresh=_LINEAR_PER_CENT, linscale=2)
-    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
-    axes.xaxis.set_major_formatter(FormatStrFormatter("%d"))
-    axes.set_xlabel("programming languages to keep: change of bits per byte, %  (right of 0: forgotten)")
-    axes.set_ylabel("languages to learn: change of bits per byte, %  (lower: learnt more)")
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _points(runs: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
-    xs, ys = ([100 * run["means"][role]["change"] for run in runs] for role in ("keep", "learn"))
-    return xs, ys
-
-
-def _errors(runs: list[dict[str, Any]], role: str) -> list[list[float]]:
-    """Distances from the value to both ends of the interval."""
-    means = [run["means"][role] for run in runs]
-    return [
-        [100 * (mean["change"] - mean["interval"][0]) for mean in means],
-        [100 * (mean["interval"][1] - mean["change"]) for mean in means],
-    ]
+def _scale(axes: Axes, marks: Sequence[_Mark], width: float) -> None:
+    """Axes that point to the better side; that of the languages to keep is logarithmic beyond 10%."""
+    xs = [bound for mark in marks for bound in mark.bounds("keep")] or [0]
+    ys = [bound for mark in marks for bound in mark.bounds("learn")] or [0]
+    axes.set_xlim(max(*xs, 0) + 1, min(*xs, 0) - 1)
+    axes.set_ylim(max(ys) + 1, min(ys) - 1)
+    if max(map(abs, xs)) > _LINEAR_PER_CENT:
+        axes.set_xscale("symlog", linthresh=_LINEAR_PER_CENT, linscale=2)
+        axes.xaxis.set_major_locator(FixedLocator(_TICKS if width >= WIDE_ENOUGH else _TICKS[::2]))
+        axes.xaxis.set_major_formatter(FormatStrFormatter("%d"))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(6 if width >= WIDE_ENOUGH else 4, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
+    long = " (bits per byte; 0: as the base)" if width >= WIDE_ENOUGH else ""
+    axes.set_xlabel(f"languages to keep, %{long}  ·  better →", fontsize=FONT_SIZE)
+    axes.set_ylabel("languages to learn, %  ·  better →", fontsize=FONT_SIZE)
+    strip(axes)

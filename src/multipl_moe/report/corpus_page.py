@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import DROP_REASONS, LanguageCounts
 from multipl_moe.report.corpus_plots import fate_plot, length_plot
 from multipl_moe.report.corpus_tables import over_budget_note
-from multipl_moe.report.page import inline_svg, page_templates
+from multipl_moe.report.page import page_templates, picture
 from multipl_moe.runs.folder import write_text
 
 _MOST = 30
@@ -63,8 +64,12 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
             lengths={name: _length_cells(lengths_D, sequence_tokens) for name, lengths_D in inspection.lengths.items()},
             sequence_tokens=sequence_tokens,
             documents=inspection.documents.samples,
-            fate_plot=inline_svg(fate_plot(manifest, titles)),
-            length_plot=inline_svg(length_plot(inspection.lengths, titles, sequence_tokens)),
+            fate_plot=picture("fate", "What became of the files found", partial(fate_plot, manifest, titles)),
+            length_plot=picture(
+                "length-plot",
+                "Tokens of the documents",
+                partial(length_plot, inspection.lengths, titles, sequence_tokens),
+            ),
             has_near_duplicates=inspection.recipe.corpus.near_duplicates,
             has_replaced_secrets=inspection.recipe.corpus.replace_secrets,
             recipe=inspection.recipe.to_yaml(),

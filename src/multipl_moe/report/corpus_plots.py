@@ -4,23 +4,24 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from multipl_moe.corpus.manifest import CorpusManifest, LanguageCounts
-from multipl_moe.report.plots import plain_label
+from multipl_moe.report.colours import BETTER, BLUE, GOLD, ORANGE, PALE, PAPER, PURPLE, UNSURE, WORSE
+from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, plain_label, strip
 
 DROPPED_GROUPS = {
-    "duplicates": ("#c2571a", ("exact_duplicate", "near_duplicate")),
-    "problems of benchmarks": ("#b3261e", ("contaminated",)),
-    "vendored, generated, minified": ("#d9a441", ("vendored", "generated", "minified")),
-    "licence": ("#6b4e9b", ("licence",)),
-    "unusable": ("#55606e", ("binary", "encoding", "too_large", "too_small", "unreadable")),
-    "beyond the budget": ("#dde3ea", ("over_budget",)),
+    "duplicates": (ORANGE, ("exact_duplicate", "near_duplicate")),
+    "problems of benchmarks": (WORSE, ("contaminated",)),
+    "vendored, generated, minified": (GOLD, ("vendored", "generated", "minified")),
+    "licence": (PURPLE, ("licence",)),
+    "unusable": (UNSURE, ("binary", "encoding", "too_large", "too_small", "unreadable")),
+    "beyond the budget": (PALE, ("over_budget",)),
 }
-_TRAINING, _HELD_OUT = "#2a7f62", "#3b6ea5"
+_TRAINING, _HELD_OUT = BETTER, BLUE
 
 
-def fate_plot(manifest: CorpusManifest, titles: Mapping[str, str]) -> Figure:
+def fate_plot(manifest: CorpusManifest, titles: Mapping[str, str], width: float = 8) -> Figure:
     """Of all files found of each language the shares that training reads, that are held out, and that were left out."""
     names = list(manifest.languages)
     fates = [_fates(row) for row in manifest.languages.values()]
@@ -28,7 +29,8 @@ def fate_plot(manifest: CorpusManifest, titles: Mapping[str, str]) -> Figure:
     colours = {"training": _TRAINING, "held out": _HELD_OUT} | {
         name: colour for name, (colour, _) in DROPPED_GROUPS.items()
     }
-    figure = Figure(figsize=(8, 0.45 * len(names) + 1.4), layout="constrained")
+    columns = 3 if width >= WIDE_ENOUGH else 1
+    figure = Figure(figsize=(width, 0.45 * len(names) + 0.9 + 0.2 * len(colours) / columns), layout="constrained")
     axes = figure.subplots()
     lefts = np.zeros(len(names))
     for fate, colour in colours.items():
@@ -41,30 +43,34 @@ def fate_plot(manifest: CorpusManifest, titles: Mapping[str, str]) -> Figure:
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_xlabel("share of the files found")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper center", ncols=4, fontsize=9, frameon=False)
+    axes.set_xlabel("share of the files found", fontsize=FONT_SIZE)
+    strip(axes)
+    figure.legend(loc="outside upper center", ncols=columns, fontsize=FONT_SIZE, frameon=False, handlelength=1)
     return figure
 
 
-def length_plot(lengths: Mapping[str, np.ndarray], titles: Mapping[str, str], sequence_tokens: int) -> Figure:
+def length_plot(
+    lengths: Mapping[str, np.ndarray], titles: Mapping[str, str], sequence_tokens: int, width: float = 8
+) -> Figure:
     """How many tokens training documents have: a histogram of the (D,) lengths of each language, in doublings."""
-    figure = Figure(figsize=(8, 0.8 * len(lengths) + 1), layout="constrained")
+    figure = Figure(figsize=(width, 0.8 * len(lengths) + 1), layout="constrained")
     panels = figure.subplots(len(lengths), 1, sharex=True, squeeze=False)[:, 0]
     longest = max(int(lengths_D.max()) for lengths_D in lengths.values())
     edges = 2.0 ** np.arange(int(longest).bit_length() + 1)
     for axes, (name, lengths_D) in zip(panels, lengths.items(), strict=True):
         counts, _ = np.histogram(lengths_D, edges)
-        axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=_TRAINING, edgecolor="white", linewidth=0.5)
-        axes.axvline(sequence_tokens, color="#c2571a", linewidth=1.2)
-        axes.set_ylabel(plain_label(titles[name]), rotation=0, ha="right", va="center")
+        axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=_TRAINING, edgecolor=PAPER, linewidth=0.5)
+        axes.axvline(sequence_tokens, color=ORANGE, linewidth=1.2)
+        axes.set_ylabel(plain_label(titles[name]), rotation=0, ha="right", va="center", fontsize=FONT_SIZE)
         axes.set_yticks([])
-        axes.spines[["top", "right", "left"]].set_visible(False)
+        strip(axes)
+        axes.spines["left"].set_visible(False)
     bottom = panels[-1]
     bottom.set_xscale("log", base=2)
+    bottom.xaxis.set_major_locator(LogLocator(base=2, numticks=12 if width >= WIDE_ENOUGH else 6))
     bottom.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     bottom.xaxis.set_minor_locator(NullLocator())
-    bottom.set_xlabel(f"tokens of a document (line: a training sequence, {sequence_tokens:,})")
+    bottom.set_xlabel(f"tokens of a document (line: a sequence, {sequence_tokens:,})", fontsize=FONT_SIZE)
     return figure
 
 

@@ -20,10 +20,10 @@ def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = L
     """
     rows = []
     for name, row in manifest.languages.items():
-        dropped = ", ".join(f"{reason} {count:,}" for reason, count in row.dropped.items() if count)
+        dropped = "\n".join(f"{reason} {count:,}" for reason, count in row.dropped.items() if count)
         cells = f"{row.train_files:,}", f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}"
         rows.append([languages[name].title, *cells, f"{row.validation_files:,}", dropped])
-    return Grid("Corpus", ["language", "training files", "MB", "tokens", "held-out files", "left out"], rows)
+    return Grid("Corpus", ["language", "training\nfiles", "MB", "tokens", "held-out\nfiles", "left out"], rows)
 
 
 def over_budget_note(manifest: CorpusManifest, recipe: Recipe) -> str | None:
@@ -68,7 +68,7 @@ def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = L
         rows.append([languages[name].title, *cells])
     title = f"What is read: tokens packed by {_TITLES[summary.packing]} into sequences of {summary.sequence_tokens:,}"
     header = ["language", "to", "asked\nfor", "share", "tokens", "passes", "padding", "texts\ncut", "tokens\nlost"]
-    return Grid(title, header, rows, num_labels=2, is_narrow=True)
+    return Grid(title, header, rows, num_labels=2)
 
 
 def packing_table(
@@ -82,5 +82,5 @@ def packing_table(
             rows.append([languages[name].title, _TITLES[packing], f"{one.sequences:,}", *shares])
     first = next(iter(next(iter(counts.values())).values()))
     title = f"Packing into sequences of {first.sequence_tokens:,} tokens (train.packing)"
-    header = ["language", "packing", "sequences", "padding", "documents cut", "tokens lost"]
+    header = ["language", "packing", "sequences", "padding", "documents\ncut", "tokens\nlost"]
     return Grid(title, header, rows, num_labels=2)

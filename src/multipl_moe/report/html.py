@@ -1,19 +1,24 @@
 """report.html: one self-contained page with the result of a run."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.languages.table import language_title
-from multipl_moe.report.page import inline_svg, page_templates
+from multipl_moe.report.page import page_templates, picture
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
+from multipl_moe.report.programs import EXAMPLES_FILE
 from multipl_moe.report.tables import movement_table, result_table
 from multipl_moe.report.verdict_plots import verdict_plot
-from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, verdict_notes
-from multipl_moe.runs.folder import write_text
+from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, is_few, verdict_notes
+from multipl_moe.runs.folder import read_json, write_text
 
 _PNG_DPI = 130
+_HEAT_MAPS = {"token_load": "Routed token experts", "segment_load": "Segment experts"}
 
 
 def write_report(
@@ -26,14 +31,11 @@ def write_report(
 ) -> None:
     """Write report.html, and the gain plot also as gain.png, into a run folder.
 
-    It shows the content of metrics.json, the lines of metrics.jsonl and held_out.jsonl, the resolved recipe, and how to
-    use the model.
+    It shows the content of metrics.json, the lines of metrics.jsonl and held_out.jsonl, the resolved recipe, how to
+    use the model, and what two models wrote where the run folder holds such examples (`report.programs`).
     """
-    gain = gain_plot(metrics)
-    gain.savefig(output / "gain.png", dpi=_PNG_DPI)
-    routing = metrics["routing"]
-    titles = {name: language_title(name, row) for name, row in metrics["languages"].items()}
-    maps = [(title, expert_heat_map(routing, key, titles)) for title, key in _HEAT_MAPS]
+    gain_plot(metrics).savefig(output / "gain.png", dpi=_PNG_DPI)
+    examples = output / "programs_after" / EXAMPLES_FILE
     page = (
         page_templates()
         .get_template("report.html.j2")
@@ -41,9 +43,11 @@ def write_report(
             metrics=metrics,
             bits_per_byte=BITS_PER_BYTE_NOTE,
             result=result_table(metrics),
-            gain=inline_svg(gain),
-            training=inline_svg(training_plot(records, held_out)) if records else None,
-            heat_maps=[(title, inline_svg(figure)) for title, figure in maps if figure is not None],
+            gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, metrics)),
+            training=_training(records, held_out),
+            records=records,
+            heat_maps=_heat_maps(metrics),
+            examples=read_json(examples) if examples.is_file() else [],
             recipe=recipe_yaml,
             environment=json.dumps(metrics["environment"], indent=2),
             model_folder=model_folder,
@@ -54,14 +58,35 @@ def write_report(
     write_text(output / "report.html", page)
 
 
-_HEAT_MAPS = (("Routed token experts", "token_load"), ("Segment experts", "segment_load"))
+def _training(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> str | None:
+    """Curves, where there is more than one point to draw."""
+    if len(records) < 2:
+        return None
+    return picture("training", "Loss and load of experts during training", partial(training_plot, records, held_out))
+
+
+def _heat_maps(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    routing = metrics["routing"]
+    titles = {name: language_title(name, row) for name, row in metrics["languages"].items()}
+    maps = []
+    for key, title in _HEAT_MAPS.items():
+        if expert_heat_map(routing, key, titles) is not None:
+
+            def draw(width: float, key: str = key) -> Figure:
+                figure = expert_heat_map(routing, key, titles, width)
+                assert figure is not None
+                return figure
+
+            maps.append((title, picture(key, f"{title}: which serve which language", draw)))
+    return maps
 
 
 def _programs(verdict: dict[str, Any]) -> dict[str, Any]:
-    """What the page shows of the programs that two models wrote."""
+    """What the page shows of the programs that two models wrote; no plot where every count is small."""
+    cells = [cell for row in verdict["languages"].values() for cell in row["benchmarks"].values()]
+    label = "Programs that pass their tests, before and after"
     return {
-        "plot": inline_svg(verdict_plot(verdict)),
+        "plot": picture("programs", label, partial(verdict_plot, verdict)) if not all(map(is_few, cells)) else None,
         "table": comparison_table(verdict["comparison"]),
         "notes": [*verdict_notes(verdict), SMALL_MODEL_NOTE],
-        "sentences": [mean["sentence"] for mean in verdict["comparison"]["means"].values()],
     }

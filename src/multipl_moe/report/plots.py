@@ -1,4 +1,7 @@
-"""Plots of a run, as matplotlib figures: static, so that a report is one small file that works offline."""
+"""Plots of a run, as matplotlib figures: static, so that a report is one small file that works offline.
+
+Each is drawn for a width in inches; letters keep their size. On a narrow one there are fewer words.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,70 +9,84 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from multipl_moe.languages.table import language_title
+from multipl_moe.report.colours import BLUE, ORANGE, PAPER, PURPLE, colour_of_bits
 
-_LEARN, _KEEP, _ACCENT = "#2a7f62", "#3b6ea5", "#c2571a"
-_COLOURS = {"learn": _LEARN, "keep": _KEEP}
-_LABELS = {"learn": "languages to learn", "keep": "to keep"}
+FONT_SIZE = 9  # points: 12 pixels on a screen
+_ROLE_TITLES = {"learn": "languages to learn", "keep": "languages to keep"}
+WIDE_ENOUGH = 6  # inches, for all words
 
 
-def gain_plot(metrics: dict[str, Any]) -> Figure:
-    """Change of bits per byte by language with 95% intervals: left of zero is better."""
-    rows = sorted(metrics["languages"].items(), key=lambda item: (item[1]["role"] != "learn", item[1]["change"]))
-    figure = Figure(figsize=(8, 0.5 * len(rows) + 1.6), layout="constrained")
-    axes = figure.subplots()
-    for y, (_, row) in enumerate(reversed(rows)):
-        change, (low, high) = 100 * row["change"], (100 * bound for bound in row["interval"])
-        axes.barh(y, change, color=_COLOURS[row["role"]], height=0.62)
-        axes.plot([low, high], [y, y], color="black", linewidth=1.2)
-        edge = min(low, change, 0)
-        label = f"{change:+.1f}%  ({row['bpb_before']:.2f} → {row['bpb_after']:.2f})"
-        axes.annotate(label, (edge, y), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", fontsize=9)
-    axes.set_yticks(range(len(rows)), [plain_label(language_title(name, row)) for name, row in reversed(rows)])
-    axes.axvline(0, color="black", linewidth=0.8)
-    lowest = min(100 * row["interval"][0] for _, row in rows)
-    highest = max(100 * row["interval"][1] for _, row in rows)
-    axes.set_xlim(min(lowest, -1) * 1.65, max(highest * 1.2, 1))
-    axes.set_xlabel("change of bits per byte on held-out files, % (left is better; line: 95% interval)")
-    roles = [role for role in _LABELS if any(row["role"] == role for _, row in rows)]
-    axes.legend(
-        handles=[Patch(color=_COLOURS[role], label=_LABELS[role]) for role in roles], loc="lower left", fontsize=9
-    )
-    axes.spines[["top", "right"]].set_visible(False)
+def gain_plot(metrics: dict[str, Any], width: float = 8) -> Figure:
+    """Change of bits per byte by language with 95% intervals: left of zero is better, and green where that is sure.
+
+    A panel for the languages to learn and one for those to keep; numbers stand to the right of the bars.
+    """
+    panels = {
+        title: sorted((r for r in metrics["languages"].items() if r[1]["role"] == role), key=lambda r: r[1]["change"])
+        for role, title in _ROLE_TITLES.items()
+    }
+    panels = {title: rows for title, rows in panels.items() if rows}
+    heights = [len(rows) for rows in panels.values()]
+    figure = Figure(figsize=(width, 0.36 * sum(heights) + 0.4 * len(panels) + 0.7), layout="constrained")
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    for axes, (title, rows) in zip(grid, panels.items(), strict=True):
+        axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
+        for y, (_, row) in enumerate(rows):
+            low, high = (100 * bound for bound in row["interval"])
+            axes.barh(y, 100 * row["change"], color=colour_of_bits(row), height=0.6)
+            axes.plot([low, high], [y, y], color="black", linewidth=1.2)
+            told = f"  ({row['bpb_before']:.2f} → {row['bpb_after']:.2f})" if width >= WIDE_ENOUGH else ""
+            write_beside(axes, y, f"{100 * row['change']:+.1f}%{told}")
+        axes.set_yticks(range(len(rows)), [plain_label(language_title(name, row)) for name, row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.axvline(0, color="black", linewidth=0.8)
+        strip(axes)
+    bounds = [100 * bound for rows in panels.values() for _, row in rows for bound in (*row["interval"], row["change"])]
+    low, high = min(*bounds, -1), max(*bounds, 1)
+    grid[-1].set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    what = "change of bits per byte, %" if width >= WIDE_ENOUGH else "bits per byte, %"
+    grid[-1].set_xlabel(f"← better  ·  {what}  ·  worse →", fontsize=FONT_SIZE)
     return figure
 
 
-def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> Figure:
+def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]], width: float = 8) -> Figure:
     """Loss, that on held-out text where it was measured, and router balance over the tokens trained on."""
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True)
     tokens = [record["tokens"] / 1000 for record in records]
-    top.plot(tokens, [record["loss"] for record in records], color=_LEARN)
-    top.set_ylabel("training loss")
+    bands = {kind: _load_band(records, f"{kind}_load") for kind in ("segment", "token")}
+    bands = {kind: band for kind, band in bands.items() if band is not None}
+    figure = Figure(figsize=(width, 4.6 if bands else 2.6), layout="constrained")
+    panels = figure.subplots(2 if bands else 1, 1, sharex=True, squeeze=False)[:, 0]
+    panels[0].plot(tokens, [record["loss"] for record in records], color=BLUE, label="training text")
     if held_out:
         points = [record["tokens"] / 1000 for record in held_out]
-        top.plot(points, [record["loss"] for record in held_out], color=_KEEP, marker=".", label="held-out text")
-        top.legend(fontsize=9)
-    _load_band(bottom, records, tokens, "segment_load", _KEEP, "segment experts")
-    _load_band(bottom, records, tokens, "token_load", _ACCENT, "token experts")
-    bottom.axhline(1, color="black", linewidth=0.8)
-    bottom.set_ylabel("expert load / its layer's mean")
-    bottom.set_xlabel("thousand tokens")
-    if bottom.get_legend_handles_labels()[0]:
-        bottom.legend(fontsize=9)
-    for axes in (top, bottom):
-        axes.spines[["top", "right"]].set_visible(False)
+        panels[0].plot(points, [record["loss"] for record in held_out], color=ORANGE, marker=".", label="held-out text")
+    panels[0].set_ylabel("loss", fontsize=FONT_SIZE)
+    if bands:
+        for kind, (lows, highs) in bands.items():
+            colour = ORANGE if kind == "token" else PURPLE
+            panels[1].fill_between(tokens, lows, highs, color=colour, alpha=0.4, label=f"{kind} experts, least to most")
+        panels[1].axhline(1, color="black", linewidth=0.8)
+        panels[1].set_ylabel("load / fair share", fontsize=FONT_SIZE)
+    panels[-1].set_xlabel("thousand tokens", fontsize=FONT_SIZE)
+    for axes in panels:
+        strip(axes)
+        places: dict[str, Any] = {
+            "loc": "lower left",
+            "bbox_to_anchor": (0, 1),
+            "ncols": 2 if width >= WIDE_ENOUGH else 1,
+        }
+        axes.legend(**places, fontsize=FONT_SIZE, frameon=False)
     return figure
 
 
 def expert_heat_map(
-    routing: dict[str, dict[int, dict[str, Any]]], key: str, titles: Mapping[str, str]
+    routing: dict[str, dict[int, dict[str, Any]]], key: str, titles: Mapping[str, str], width: float = 8
 ) -> Figure | None:
     """Share of tokens (`token_load`, without the shared expert) or segments (`segment_load`) that each expert serves.
 
-    Languages by layers and experts; None where no layer has such experts.
+    Languages by layers and experts; None where no layer has such experts. Many experts make it wider.
     """
     names = list(routing)
     layers = list(routing[names[0]]) if names else []
@@ -78,17 +95,19 @@ def expert_heat_map(
         return None
     num_experts = len(loads[layers[0]][0])
     grid = np.array([[load for layer in layers for load in loads[layer][row]] for row in range(len(names))])
-    figure = Figure(figsize=(max(7, 0.22 * grid.shape[1] + 2), 0.4 * len(names) + 1.4), layout="constrained")
+    wide_enough = max(width, 0.22 * max(grid.shape[1], len(layers)) + 2)
+    figure = Figure(figsize=(wide_enough, 0.4 * len(names) + 1.4), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(grid, aspect="auto", cmap="YlGnBu", vmin=0)
     axes.set_yticks(range(len(names)), [plain_label(titles.get(name, name)) for name in names])
     centres = [index * num_experts + (num_experts - 1) / 2 for index in range(len(layers))]
     axes.set_xticks(centres, [str(layer) for layer in layers])
     for index in range(1, len(layers)):
-        axes.axvline(index * num_experts - 0.5, color="white", linewidth=2)
+        axes.axvline(index * num_experts - 0.5, color=PAPER, linewidth=2)
     kind = "tokens" if key == "token_load" else "segments"
-    axes.set_xlabel(f"layer ({num_experts} experts each)")
-    figure.colorbar(image, ax=axes, label=f"share of the {kind}")
+    axes.set_xlabel(f"layer ({num_experts} expert{'s' if num_experts > 1 else ''} each)", fontsize=FONT_SIZE)
+    figure.colorbar(image, ax=axes).set_label(f"share of the {kind}", fontsize=FONT_SIZE)
+    axes.tick_params(labelsize=FONT_SIZE)
     return figure
 
 
@@ -97,15 +116,25 @@ def plain_label(title: str) -> str:
     return title.replace("$", r"\$")
 
 
+def write_beside(axes: Axes, y: float, text: str) -> None:
+    """Write a number to the right of the axes, where no bar can be."""
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (6, 0), "textcoords": "offset points"}
+    axes.annotate(text, (1, y), ha="left", va="center", fontsize=FONT_SIZE, annotation_clip=False, **place)
+
+
+def strip(axes: Axes) -> None:
+    """Take away what says nothing; small letters are 12 pixels high."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=FONT_SIZE)
+
+
 def _loads(summary: dict[str, Any], key: str) -> list[float]:
     loads = summary.get(key, [])
     return loads[:-1] if key == "token_load" else loads
 
 
-def _load_band(
-    axes: Axes, records: list[dict[str, Any]], tokens: list[float], key: str, colour: str, label: str
-) -> None:
-    """Span over layers and experts of the load, as a multiple of the mean load in its layer."""
+def _load_band(records: list[dict[str, Any]], key: str) -> tuple[list[float], list[float]] | None:
+    """Least and greatest load over layers and experts in each record, as multiples of the mean load in its layer."""
     lows, highs = [], []
     for record in records:
         ratios = []
@@ -114,7 +143,7 @@ def _load_band(
             mean = sum(loads) / len(loads) if loads else 0
             ratios += [load / mean for load in loads if mean]
         if not ratios:
-            return
+            return None
         lows.append(min(ratios))
         highs.append(max(ratios))
-    axes.fill_between(tokens, lows, highs, color=colour, alpha=0.3, label=f"{label} (least to most)")
+    return lows, highs

@@ -1,5 +1,7 @@
-"""The pages of an evaluation of programs: problems.html and programs.png."""
+"""The pages of an evaluation of programs: problems.html and programs.png, and examples for the report of the run."""
 
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +9,22 @@ from multipl_moe.codegen.samples import SAMPLES_FILE
 from multipl_moe.errors import UserError
 from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.eval.judging import read_details, read_results
-from multipl_moe.report.problems_page import ModelAnswers, write_problems_page
+from multipl_moe.problems.problem import Problem
+from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.runs.decontamination import status_notes
-from multipl_moe.runs.folder import read_json
+from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.runs.journal import read_journal
 
+EXAMPLES_FILE = "examples.json"
+_NUM_EXAMPLES = 3
 _PNG_DPI = 150
 
 
 def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, Any], against: Path | None) -> None:
     """Write problems.html and programs.png of the verdict `metrics`, beside the model evaluated in `against`.
+
+    With such a model also `EXAMPLES_FILE`: what both wrote for the first problems of languages to learn.
 
     Raises:
         UserError: the name of the model in `against` cannot be read.
@@ -26,6 +33,7 @@ def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, An
     if against is not None:
         models.insert(0, _answers_in(against, _model_name(against)))
     notes = status_notes(metrics["decontamination"])
+    titles = {name: row["title"] for name, row in metrics["languages"].items()}
     page = output / "problems.html"
     write_problems_page(
         page,
@@ -33,16 +41,43 @@ def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, An
         models,
         flags=eval_set.flags,
         not_scored=eval_set.not_scored,
-        titles={name: row["title"] for name, row in metrics["languages"].items()},
+        titles=titles,
         notes=notes,
     )
     verdict_plot(metrics).savefig(output / "programs.png", dpi=_PNG_DPI)
+    if against is not None:
+        write_json(output / EXAMPLES_FILE, _examples(eval_set.problems, models, metrics["languages"], titles))
 
 
 def _answers_in(folder: Path, name: str) -> ModelAnswers:
     """What an evaluation's folder holds, for people to read."""
     samples = read_journal(folder / SAMPLES_FILE)
     return ModelAnswers(name, samples, read_results(folder), list(read_details(folder).values()))
+
+
+def _examples(
+    problems: Sequence[Problem],
+    models: Sequence[ModelAnswers],
+    rows: Mapping[str, dict[str, Any]],
+    titles: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """The first problems of languages to learn, a language after the other, and the first answer of each model."""
+    by_language: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if rows.get(problem.language, {}).get("role") == "learn":
+            by_language.setdefault(problem.language, []).append(problem)
+    in_turn = [problem for turn in zip_longest(*by_language.values()) for problem in turn if problem is not None]
+    data = page_data(in_turn[:_NUM_EXAMPLES], models, flags={}, titles=titles, samples_per_problem=1)
+    return [
+        {
+            "id": row["id"],
+            "language": data["languages"][row["language"]],
+            "prompt": row["prompt"],
+            "answers": [answer["samples"][0] for answer in row["answers"]],
+        }
+        for row in data["problems"]
+        if all(answer["samples"] for answer in row["answers"])
+    ]
 
 
 def _model_name(folder: Path) -> str:

@@ -4,77 +4,72 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from multipl_moe.languages.table import language_title
-from multipl_moe.report.plots import plain_label
+from multipl_moe.report.colours import BLUE, PALE, WORSE, colour_of_programs
+from multipl_moe.report.plots import FONT_SIZE, plain_label, strip, write_beside
+from multipl_moe.report.verdict_tables import is_few, passed_of
 
-_BEFORE = "#b9c2cc"
-_COLOURS: dict[str | None, str] = {"learn": "#2a7f62", "keep": "#3b6ea5", None: "#55606e"}
-_LABELS: dict[str | None, str] = {"learn": "languages to learn", "keep": "languages to keep", None: "this model"}
-_Row = tuple[str, str | None, dict[str, Any], dict[str, Any] | None]
-"""Title of a language, its role, its cell, and the cell of the model before where there is one."""
+_Row = tuple[str, dict[str, Any], dict[str, Any] | None, str]
+"""Title of a language, its cell, the cell of the model before where there is one, and the colour of the bar."""
 
 
-def verdict_plot(verdict: dict[str, Any]) -> Figure:
-    """pass@1 by language with 95% intervals, a panel for each benchmark; with "before", that model in grey above."""
+def verdict_plot(verdict: dict[str, Any], width: float = 8) -> Figure:
+    """pass@1 by language with 95% intervals, a panel for each benchmark; with "before", that model in grey above.
+
+    A bar is green or red where it differs from the one before by more than noise. Of few problems the count is told,
+    without an interval.
+    """
     panels = _panels(verdict)
-    heights = [len(rows) * (0.62 if "before" in verdict else 0.45) + 0.5 for rows in panels.values()]
-    figure = Figure(figsize=(8, sum(heights) + 1.3), layout="constrained")
-    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})
-    bottom = grid[-1, 0]
-    for axes, (benchmark, rows) in zip(grid[:, 0], panels.items(), strict=True):
+    heights = [len(rows) * (0.6 if "before" in verdict else 0.4) + 0.3 for rows in panels.values()]
+    figure = Figure(figsize=(width, sum(heights) + 0.3 * len(panels) + 0.8), layout="constrained")
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    for axes, (benchmark, rows) in zip(grid, panels.items(), strict=True):
         _draw(axes, rows)
         axes.set_title(plain_label(benchmark), loc="left", fontsize=10, fontweight="bold")
-    highest = max((100 * bound for rows in panels.values() for row in rows for bound in _bounds(row)), default=99)
-    right = min(highest * 1.2 + 2, 112)  # room for the labels
-    bottom.set_xticks([tick for tick in MaxNLocator(6).tick_values(0, right) if 0 <= tick <= min(right, 100)])
-    bottom.set_xlim(0, right)
-    bottom.set_xlabel("programs that pass their tests at the first try, % (right is better; line: 95% interval)")
+    grid[-1].set_xlim(0, 100)
+    grid[-1].set_xlabel("programs that pass their tests, %  ·  better →", fontsize=FONT_SIZE)
     missing = [language_title(name) for name in verdict["not_scored"]]
     if missing:
-        figure.supxlabel(plain_label(f"not scored: {', '.join(missing)}"), fontsize=9, color="#b3261e")
-    roles = {role: None for rows in panels.values() for _, role, _, _ in rows}
-    handles = [Patch(color=_COLOURS[role], label=_LABELS[role]) for role in _LABELS if role in roles]
-    if "before" in verdict:
-        handles.insert(0, Patch(color=_BEFORE, label="before"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=9, frameon=False)
+        figure.supxlabel(plain_label(f"not scored: {', '.join(missing)}"), fontsize=FONT_SIZE, color=WORSE)
     return figure
 
 
 def _panels(verdict: dict[str, Any]) -> dict[str, list[_Row]]:
     """Rows by benchmark, top to bottom: languages to learn, to keep, others."""
     before = verdict.get("before", {"languages": {}})["languages"]
+    changes = verdict.get("comparison", {"languages": {}})["languages"]
     panels: dict[str, list[_Row]] = {}
-    order = list(_COLOURS)
+    order = ["learn", "keep", None]
     for name, row in sorted(verdict["languages"].items(), key=lambda item: order.index(item[1]["role"])):
         for benchmark, cell in row["benchmarks"].items():
-            old = before.get(name, {"benchmarks": {}})["benchmarks"].get(benchmark)
-            panels.setdefault(benchmark, []).append((language_title(name, row), row["role"], cell, old))
+            old = _cell(before, name, benchmark)
+            change = _cell(changes, name, benchmark)
+            colour = colour_of_programs(change) if change is not None and not is_few(change) else BLUE
+            panels.setdefault(benchmark, []).append((language_title(name, row), cell, old, colour))
     return panels or {"nothing was scored": []}
 
 
+def _cell(languages: dict[str, Any], name: str, benchmark: str) -> dict[str, Any] | None:
+    return languages.get(name, {"benchmarks": {}})["benchmarks"].get(benchmark)
+
+
 def _draw(axes: Axes, rows: list[_Row]) -> None:
-    for y, (_, role, cell, old) in enumerate(rows):
+    for y, (_, cell, old, colour) in enumerate(rows):
         if old is None:
-            _bar(axes, y, 0.62, cell, _COLOURS[role])
+            _bar(axes, y, 0.6, cell, colour, "")
         else:
-            _bar(axes, y - 0.2, 0.36, old, _BEFORE)
-            _bar(axes, y + 0.2, 0.36, cell, _COLOURS[role])
+            _bar(axes, y - 0.2, 0.36, old, PALE, " before")
+            _bar(axes, y + 0.2, 0.36, cell, colour, " after")
     axes.set_yticks(range(len(rows)), [plain_label(title) for title, *_ in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.spines[["top", "right"]].set_visible(False)
+    strip(axes)
 
 
-def _bar(axes: Axes, y: float, height: float, cell: dict[str, Any], colour: str) -> None:
+def _bar(axes: Axes, y: float, height: float, cell: dict[str, Any], colour: str, when: str) -> None:
     rate = cell["pass_at_k"]["1"]
-    value, (low, high) = 100 * rate["value"], (100 * bound for bound in rate["interval"])
-    axes.barh(y, value, color=colour, height=height)
-    axes.plot([low, high], [y, y], color="black", linewidth=1.2)
-    place = {"xytext": (6, 0), "textcoords": "offset points", "ha": "left", "va": "center"}
-    axes.annotate(f"{value:.1f}%", (max(high, value), y), fontsize=9, **place)
-
-
-def _bounds(row: _Row) -> list[float]:
-    return [cell["pass_at_k"]["1"]["interval"][1] for cell in row[2:] if cell is not None]
+    axes.barh(y, 100 * rate["value"], color=colour, height=height)
+    if not is_few(cell):
+        axes.plot([100 * bound for bound in rate["interval"]], [y, y], color="black", linewidth=1.2)
+    told = passed_of(cell["tasks"], rate["value"]) if is_few(cell) else f"{rate['value']:.1%}"
+    write_beside(axes, y, f"{told}{when}")

@@ -14,12 +14,30 @@ SMALL_MODEL_NOTE = (
     "A model of some hundred million parameters writes few working programs, and here each language has few problems: "
     "read these counts as a check that the road works, not as a ranking. Bits per byte show what was learnt."
 )
+_FEW = 10
+_NOTES_BY_WORD = {
+    "noise": "noise: at so many tasks such a difference may be chance",
+    "too few": f"too few: fewer than {_FEW} tasks say nothing about a difference",
+}
 _MEAN = Text("mean", "bold")
 _ROLE_TITLES: dict[str | None, str] = {"learn": "to learn", "keep": "to keep", None: "", ALL: "all"}
 
 
+def is_few(cell: dict[str, Any]) -> bool:
+    """Whether a cell counts so few problems that shares and intervals would say more than there is to say."""
+    return cell["tasks"] < _FEW
+
+
+def passed_of(tasks: int, rate: float) -> str:
+    """How many problems passed at the first try, on average over samples, of how many."""
+    return f"{round(rate * tasks, 1):g} of {tasks:,}"
+
+
 def verdict_table(verdict: dict[str, Any]) -> Grid:
-    """pass@k by language and benchmark with the interval of pass@1, languages to learn first, and the means by role."""
+    """pass@k by language and benchmark with the interval of pass@1, languages to learn first, and the means by role.
+
+    Of few problems only the count of pass@1 is told.
+    """
     ks = [str(k) for k in verdict["pass_at"]]
     rows = []
     for role, names, closes in _groups(verdict):
@@ -27,19 +45,25 @@ def verdict_table(verdict: dict[str, Any]) -> Grid:
             row = verdict["languages"][name]
             for benchmark, cell in row["benchmarks"].items():
                 labels = language_title(name, row), _ROLE_TITLES[role], benchmark
-                rates = _rate_cells(cell["pass_at_k"], ks)
-                rows.append([*labels, f"{cell['tasks']:,}", *rates, _percent(cell["parses_or_compiles"])])
+                built = "" if is_few(cell) else f"{cell['parses_or_compiles']['value']:.1%}"
+                rows.append([*labels, f"{cell['tasks']:,}", *_rate_cells(cell, ks), built])
         if closes:
-            rates = _rate_cells(verdict["means"][closes]["pass_at_k"], ks)
+            mean = verdict["means"][closes]
+            cells = [(cell, cell["pass_at_k"]["1"]["value"]) for cell in _cells(verdict, mean["languages"])]
+            counted = mean | {"tasks": sum(cell["tasks"] for cell, _ in cells)}
+            rates = _rate_cells(counted, ks, sum(cell["tasks"] * value for cell, value in cells))
             rows += [[_MEAN, _ROLE_TITLES[closes], "", "", *rates, ""], None]
     first, *others = [f"pass@{k}" for k in ks]
-    header = ["language", "role", "benchmark", "tasks", first, "95% interval", *others, "parses or compiles"]
+    header = ["language", "role", "benchmark", "tasks", first, "95% interval", *others, "parses or\ncompiles"]
     title = "Programs that pass their tests (higher is better)"
     return Grid(title, header, rows, num_labels=3, notes=verdict_notes(verdict))
 
 
 def comparison_table(comparison: dict[str, Any]) -> Grid:
-    """pass@1 before and after by language and benchmark; yellow differences are within noise."""
+    """pass@1 before and after by language and benchmark, and in words whether the difference is more than noise.
+
+    Of few problems only the counts are told.
+    """
     rows = []
     for role, names, closes in _groups(comparison):
         for name in names:
@@ -47,24 +71,19 @@ def comparison_table(comparison: dict[str, Any]) -> Grid:
             for benchmark, cell in row["benchmarks"].items():
                 rows.append([language_title(name, row), _ROLE_TITLES[role], benchmark, *_change_cells(cell)])
         if closes:
-            rows += [[_MEAN, _ROLE_TITLES[closes], "", *_change_cells(comparison["means"][closes])], None]
-    notes = ["a difference under the column 'noise' is mostly noise at so many tasks"]
+            mean = comparison["means"][closes]
+            if is_few(mean):
+                cells = _cells(comparison, mean["languages"])
+                sums = {when: sum(cell[when] * cell["tasks"] for cell in cells) for when in ("before", "after")}
+                mean = mean | {when: passed / mean["tasks"] for when, passed in sums.items()}
+            rows += [[_MEAN, _ROLE_TITLES[closes], "", *_change_cells(mean)], None]
+    words = {str(row[-1]) for row in rows if row is not None}
+    notes = [note for word, note in _NOTES_BY_WORD.items() if word in words]
     if unpaired := comparison["unpaired"]:
         verb = "task does" if len(unpaired) == 1 else "tasks do"
         notes.append(f"{len(unpaired):,} {verb} not count for one of the models: left out")
-    header = [
-        "language",
-        "role",
-        "benchmark",
-        "tasks",
-        "before",
-        "after",
-        "change",
-        "95% interval",
-        "McNemar p",
-        "noise",
-    ]
-    return Grid("pass@1 before and after, in points (higher is better)", header, rows, num_labels=3, notes=notes)
+    header = ["language", "role", "benchmark", "tasks", "before", "after", "points", "95% interval", "in words"]
+    return Grid("pass@1 before and after (higher is better)", header, rows, num_labels=3, notes=notes)
 
 
 def verdict_notes(verdict: dict[str, Any]) -> list[str]:
@@ -99,27 +118,37 @@ def _groups(values: dict[str, Any]) -> Iterator[tuple[str | None, list[str], str
         yield ALL, [], ALL
 
 
-def _rate_cells(rates: dict[str, Any], ks: list[str]) -> list[str]:
-    """pass@1, its interval and the other rates; empty where one was not measured."""
-    first, *others = [_percent(rates[k]) if k in rates else "" for k in ks]
+def _cells(values: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
+    return [cell for name in names for cell in values["languages"][name]["benchmarks"].values()]
+
+
+def _rate_cells(cell: dict[str, Any], ks: list[str], passed: float | None = None) -> list[str]:
+    """pass@1, its interval and the other rates, empty where one was not measured; or how many passed, of few.
+
+    `passed` is their number where it is not that of the cell's rate.
+    """
+    rates = cell["pass_at_k"]
+    if is_few(cell):
+        rate = rates["1"]["value"] if passed is None else passed / cell["tasks"]
+        return [passed_of(cell["tasks"], rate), "", *("" for _ in ks[1:])]
+    first, *others = [f"{rates[k]['value']:.1%}" if k in rates else "" for k in ks]
     low, high = rates["1"]["interval"]
     return [first, f"{low:.1%} to {high:.1%}", *others]
 
 
 def _change_cells(cell: dict[str, Any]) -> list[str | Text]:
+    tasks = cell["tasks"]
+    if is_few(cell):
+        both = passed_of(tasks, cell["before"]), passed_of(tasks, cell["after"])
+        return [f"{tasks:,}", *both, "", "", Text("too few", "yellow")]
     low, high = cell["interval"]
-    p_value = cell.get("mcnemar_p")
-    style = "yellow" if cell["is_noise"] else "green" if cell["difference"] > 0 else "red"
+    better = cell["difference"] > 0
+    word, style = ("noise", "yellow") if cell["is_noise"] else ("better", "green") if better else ("worse", "red")
     return [
-        f"{cell['tasks']:,}",
+        f"{tasks:,}",
         f"{cell['before']:.1%}",
         f"{cell['after']:.1%}",
         Text(f"{100 * cell['difference']:+.1f}", style),
         f"{100 * low:+.1f} to {100 * high:+.1f}",
-        "" if p_value is None else f"{p_value:.3f}" if p_value >= 0.001 else "<0.001",
-        f"{100 * min(cell['noise_below'], 1):.1f}",
+        Text(word, style),
     ]
-
-
-def _percent(estimate: dict[str, Any]) -> str:
-    return f"{estimate['value']:.1%}"

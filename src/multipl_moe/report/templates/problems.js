@@ -5,7 +5,6 @@ const rows = document.getElementById("rows");
 const more = document.getElementById("more");
 const shown = make("span");
 shown.id = "shown";
-const columns = `minmax(9rem, 1fr) 5rem 11rem repeat(${data.models.length}, minmax(9rem, 1fr))`;
 const filters = new Map();
 let matching = [];
 
@@ -90,10 +89,10 @@ function addRows() {
 function row(problem) {
   const details = make("details", "problem");
   const summary = make("summary");
-  summary.style.gridTemplateColumns = columns;
   summary.append(make("span", "id", problem.id), make("span", "", data.languages[problem.language]), make("span", "note", problem.benchmark));
-  for (const answer of problem.answers) {
-    const cell = make("span");
+  for (const [model, answer] of problem.answers.entries()) {
+    const cell = make("span", "outcome");
+    cell.dataset.model = data.models[model];
     const outcomes = Object.entries(answer.outcomes);
     for (const [outcome, count] of outcomes)
       cell.append(badge(outcome, answer.num_samples > 1 ? `${spell(outcome)} ${count}` : spell(outcome)));
@@ -111,7 +110,6 @@ function body(problem) {
   const element = make("div", "body");
   if (problem.flag) element.append(make("p", "bad", `These tests prove nothing: ${problem.flag}`));
   const models = make("div", "models");
-  models.style.gridTemplateColumns = `repeat(${data.models.length}, minmax(0, 1fr))`;
   problem.answers.forEach((answer, model) => {
     const column = make("div");
     if (data.models.length > 1) column.append(make("h2", "", data.models[model]));
@@ -134,7 +132,7 @@ function program(problem, sample, isNumbered) {
   if (sample.outcome && sample.outcome !== "passed") head.append(make("span", "note", `while ${sample.stage === "compile" ? "compiling" : "running"} `));
   if (sample.finish === "length") head.append(make("span", "note", "· cut off: it reached the longest length allowed"));
   const code = make("pre");
-  code.append(make("span", "prompt", problem.prompt), make("span", "completion", sample.completion));
+  code.append(make("span", "prompt", problem.prompt), make("span", "written", sample.completion));
   return sample.output ? [head, code, make("pre", "output", sample.output)] : [head, code];
 }
 
@@ -147,7 +145,6 @@ search.placeholder = "in name or prompt";
 addFilter("text", "find", search);
 document.getElementById("filters").append(shown);
 const head = document.getElementById("head");
-head.style.gridTemplateColumns = columns;
 head.append(...["problem", "language", "benchmark", ...data.models].map((title) => make("span", "", title)));
 more.addEventListener("click", addRows);
 window.addEventListener("hashchange", () => location.reload());

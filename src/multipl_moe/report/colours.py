@@ -1,0 +1,31 @@
+"""The colours of all figures, by what they say; a page shows each as a variable of its stylesheet, light or dark."""
+
+from typing import Any
+
+BETTER, WORSE, UNSURE = "#1f7a5c", "#b3261e", "#7b8794"
+BLUE, ORANGE, PURPLE, GOLD = "#3b6ea5", "#b64f14", "#6b4e9b", "#8f6a00"
+PALE, PAPER = "#c3ccd6", "#ffffff"
+
+CSS_VARIABLES = {
+    "#000000": "currentColor",
+    BETTER: "var(--better)",
+    WORSE: "var(--worse)",
+    UNSURE: "var(--unsure)",
+    BLUE: "var(--blue)",
+    ORANGE: "var(--orange)",
+    PURPLE: "var(--purple)",
+    GOLD: "var(--gold)",
+    PALE: "var(--pale)",
+    PAPER: "var(--paper)",
+}
+
+
+def colour_of_bits(change: dict[str, Any]) -> str:
+    """Whether a change of bits per byte, as it stands in metrics.json, is a gain, a loss, or neither for sure."""
+    low, high = change["interval"]
+    return BETTER if high < 0 else WORSE if low > 0 else UNSURE
+
+
+def colour_of_programs(change: dict[str, Any]) -> str:
+    """The same of a change of pass@1, as it stands in the comparison of a verdict."""
+    return UNSURE if change["is_noise"] else BETTER if change["difference"] > 0 else WORSE

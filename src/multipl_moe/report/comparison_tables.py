@@ -1,0 +1,134 @@
+"""The result of a comparison as tables: the same numbers for the terminal, for Markdown and for the page."""
+
+from typing import Any
+
+from rich.text import Text
+
+from multipl_moe.languages.table import language_title
+from multipl_moe.report.grid import Grid
+from multipl_moe.runs.decontamination import status_notes
+
+ROLE_TITLES = {"learn": "languages to learn", "keep": "languages to keep"}
+
+_RUNS_NOTES = (
+    "change of bits per byte from the base's: less is better; 95% intervals",
+    "moved: nats a token (KL divergence) from the base, on the base's own answers",
+)
+
+
+def comparison_runs_table(result: dict[str, Any]) -> Grid:
+    """The long runs, or as long as there is none the short ones; narrow, with what belongs together in one cell."""
+    is_long = any(run["is_long"] for run in result["runs"].values())
+    runs = [run for run in result["runs"].values() if run["is_long"] == is_long]
+    is_measured = any("moved" in run for run in runs)
+    rows: list[list[str | Text] | None] = []
+    for run in runs:
+        changes = [_stacked(_change(run["means"].get(role))) for role in ROLE_TITLES]
+        moved = [_moved(run).replace(" [", "\n[")] if is_measured else []
+        counts = "\n".join(_millions(run["parameters"][key]) for key in ("active", "trained"))
+        settings = f"{run['learning_rate']:g}\nseed {run['seed']}"
+        rows += [[run_title(result, run), settings, *changes, *moved, counts], None]
+    header = ["method", "rate", "learn, %", "keep, %", *(["moved"] if is_measured else []), "active\ntrained"]
+    return Grid(result["title"], header, rows, notes=_RUNS_NOTES[: 1 + is_measured])
+
+
+def runs_table(result: dict[str, Any], title: str, *, is_long: bool) -> Grid:
+    """Every run of one length: rate, seed, changes, how far it moved, parameters and speed."""
+    rows = []
+    for run in result["runs"].values():
+        if run["is_long"] == is_long:
+            counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
+            changes = [_change(run["means"].get(role)) for role in ROLE_TITLES]
+            settings = [f"{run['learning_rate']:g}", str(run["seed"])]
+            speed = f"{run['tokens_per_s']:,.0f}"
+            rows.append([run_title(result, run), *settings, *changes, _moved(run), *counts, speed])
+    counted = ["parameters", "active", "trained", "tokens/s"]
+    return Grid(title, ["method", "rate", "seed", "learn", "keep", "moved", *counted], rows)
+
+
+def scores_by_language_table(result: dict[str, Any]) -> Grid:
+    """Change of bits per byte of every run in every language."""
+    runs = sorted(result["runs"].values(), key=lambda run: not run["is_long"])
+    first = runs[0]["languages"] if runs else {}
+    header = ["method", "tokens", "rate", "seed", *(language_title(name, row) for name, row in first.items())]
+    rows = [["base, bits per byte", "", "", "", *(f"{row['bpb_before']:.3f}" for row in first.values())]]
+    for run in runs:
+        settings = [f"{run['tokens']:,}", f"{run['learning_rate']:g}", str(run["seed"])]
+        changes = [f"{100 * run['languages'][name]['change']:+.1f}" for name in first]
+        rows.append([run_title(result, run), *settings, *changes])
+    return Grid("Bits per byte by language, change from the base", header, rows if runs else [])
+
+
+def solved_table(result: dict[str, Any]) -> Grid:
+    """Programs that pass, by language, and what the corpus was decontaminated against."""
+    base = result["base"]["programs"]
+    header = [
+        "method",
+        "seed",
+        *(f"{language_title(name, row)} (of {row['tasks']})" for name, row in base.items()),
+        "all",
+    ]
+    rows = [["base", "", *_passed(base, base)]]
+    for run in result["runs"].values():
+        if "programs" in run:
+            rows.append([result["methods"][run["method"]], str(run["seed"]), *_passed(run["programs"], base)])
+    notes = [f"{note[0].upper()}{note[1:]}." for note in status_notes(result.get("decontamination", {}))]
+    return Grid("Programs that pass their tests", header, rows, notes=notes)
+
+
+def _passed(programs: dict[str, Any], names: dict[str, Any]) -> list[str]:
+    """Passed programs by language and in all; empty where a language, or one of them, could not be judged."""
+    counts = {name: round(part["pass_at_1"] * part["tasks"]) for name, part in programs.items()}
+    in_all = str(sum(counts[name] for name in names)) if set(names) <= set(counts) else ""
+    return [*(str(counts.get(name, "")) for name in names), in_all]
+
+
+def claims_table(result: dict[str, Any]) -> Grid:
+    """The questions of the comparison and their answers, in numbers and in words."""
+    rows = []
+    for claim in result["claims"]:
+        pair = f"{result['methods'][claim['of']]} against {result['methods'][claim['against']]}"
+        for seed, means in claim["seeds"].items():
+            changes = [_change(means.get(role)) for role in ROLE_TITLES]
+            rows.append([claim["question"], pair, f"{claim['tokens']:,}", seed, *changes, _verdict(means)])
+    return Grid("Questions", ["question", "bits per byte of", "tokens", "seed", "learn", "keep", "in words"], rows)
+
+
+def _verdict(means: dict[str, Any]) -> str:
+    words = []
+    for role, title in ROLE_TITLES.items():
+        if role in means:
+            low, high = means[role]["interval"]
+            words.append(f"{'better' if high < 0 else 'worse' if low > 0 else 'no clear difference'} on {title}")
+    return ", ".join(words)
+
+
+def run_title(result: dict[str, Any], run: dict[str, Any]) -> str:
+    """The method's title, and whether the run is a review."""
+    return result["methods"][run["method"]] + (", reviewed" if run["is_reviewed"] else "")
+
+
+def _change(change: dict[str, Any] | None) -> Text:
+    if change is None:
+        return Text("")
+    low, high = change["interval"]
+    style = "green" if high < 0 else "red" if low > 0 else "yellow"
+    return Text(f"{100 * change['change']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]", style)
+
+
+def _stacked(change: Text) -> Text:
+    """With the interval below the value."""
+    return Text(change.plain.replace(" [", "\n["), change.style)
+
+
+def _moved(run: dict[str, Any]) -> str:
+    """Nats a token on the base's own answers; runs of earlier versions did not measure it."""
+    if "moved" not in run:
+        return ""
+    answers = run["moved"]["answers"]
+    low, high = answers["interval"]
+    return f"{answers['nats_per_token']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f}M" if count >= 100_000 else f"{count / 1e3:.0f}k"

@@ -1,0 +1,121 @@
+"""Every page in a real browser, on a telephone and a wide screen, light and dark: readable, and loading nothing."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser
+
+from multipl_moe.corpus.inspection.documents import Documents
+from multipl_moe.corpus.inspection.inspection import Inspection
+from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCounts
+from multipl_moe.recipe.recipe import validate_recipe
+from multipl_moe.report.comparison_page import write_comparison
+from multipl_moe.report.corpus_page import write_corpus_page
+from multipl_moe.report.html import write_report
+from multipl_moe.report.problems_page import write_problems_page
+from multipl_moe.runs.folder import write_json
+from tests.eval.judged import problems
+from tests.report.compared import a_run, compared
+from tests.report.judged import judged
+from tests.report.test_problems_page import answers
+
+_PAGES = ("report", "problems", "inspect", "comparison")
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+_LONG = "a_name_that_goes_on_and_on_and_nowhere_ends_" * 4
+_MEASURE = """() => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  const shown = (element) => element.getClientRects().length > 0;
+  const channels = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((x) => x / 255);
+  const light = (colour) => channels(colour).map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, x, place) => sum + x * [0.2126, 0.7152, 0.0722][place], 0);
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  const contrast = (colour) => (Math.max(light(colour), paper) + 0.05) / (Math.min(light(colour), paper) + 0.05);
+  const scale = (text) => Math.hypot(text.getScreenCTM().a, text.getScreenCTM().b);
+  const letters = [...document.querySelectorAll("svg text")].filter(shown);
+  const isCut = (text) => {
+    const [own, around] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()];
+    const [left, right] = [own.left - around.left, around.right - own.right];
+    return Math.min(left, right, own.top - around.top, around.bottom - own.bottom) < -1;
+  };
+  const words = [...document.querySelectorAll("h1, p, td, th, a, span, summary, label")].filter(shown);
+  return {
+    width: document.documentElement.scrollWidth,
+    letters: letters.map((text) => parseFloat(getComputedStyle(text).fontSize) * scale(text)),
+    contrasts: [...letters.map((text) => contrast(getComputedStyle(text).fill)),
+                ...words.map((text) => contrast(getComputedStyle(text).color))],
+    cut: letters.filter(isCut).map((text) => text.textContent),
+    wideFigures: [...document.querySelectorAll("figure .scroll")].filter(shown)
+      .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.parentElement.id),
+    paper,
+  };
+}"""
+
+
+@pytest.fixture
+def pages(tmp_path: Path, metrics: dict[str, Any], records: list[dict[str, Any]], moved: dict[str, Any]) -> Path:
+    """A folder with all four, with long names and long lines in them."""
+    answer = {"completion": "x" * 300, "outcome": "wrong_answer"}
+    example = {"id": _LONG, "language": "Rust", "prompt": "fn f() {\n", "answers": [answer, answer]}
+    (tmp_path / "programs_after").mkdir()
+    write_json(tmp_path / "programs_after" / "examples.json", [example])
+    held_out = [{"step": step, "tokens": 1000 * step, "loss": 4.0} for step in (10, 15)]
+    metrics |= {"programs": judged(), "moved": moved}
+    write_report(tmp_path, metrics, records, held_out, f"base: {_LONG}\n", Path("runs/demo/model"))
+    asked = problems("rust", 3) + problems("go", 3, _LONG)
+    models = [answers(f"runs/{name}/{_LONG}", asked, ["pass"], "wpcpww") for name in ("one", "two")]
+    write_problems_page(tmp_path / "problems.html", asked, models, notes=[_LONG])
+    counts = LanguageCounts(900, 8_100_000, 2_000_000, 60, 1, {"MIT": 900}, dict.fromkeys(DROP_REASONS, 7), {_LONG: 1})
+    recipe = validate_recipe({"learn": ["rust"], "keep": []})
+    manifest = CorpusManifest(2, 0, "tiny", "0" * 64, 0, {"rust": counts})
+    lengths = {"rust": np.array([1, 20, 30, 4000])}
+    inspection = Inspection(Path(_LONG), manifest, recipe, 0, Documents(), lengths, None, None, {"mbpp": "no copy"})
+    write_corpus_page(tmp_path / "inspect.html", inspection)
+    methods = {str(number): f"{number} dense, feed-forward blocks of the same layers" for number in range(12)}
+    runs = {name: a_run(name, -0.2 + 0.01 * int(name), 0.01 * int(name)) for name in methods}
+    result = {"methods": methods, "runs": runs, "undominated": {"long": ["0"], "short": []}, "claims": []}
+    write_comparison(tmp_path, compared() | result)
+    return tmp_path
+
+
+def test_pages_are_readable_load_nothing_and_are_white_on_paper(browser: Browser, pages: Path):
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    for name in _PAGES:
+        url = (pages / f"{name}.html").as_uri()
+        page.goto(url)
+        for width, scheme in product((390, 1400), _SCHEMES):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme)
+            found, where = page.evaluate(_MEASURE), f"{name}, {width}, {scheme}"
+            assert found["width"] <= width, f"{where}: scrolls sideways"
+            assert min(found["letters"], default=11) >= 11, where
+            assert found["cut"] == [], where
+            assert min(found["contrasts"]) >= 4.5, where  # what WCAG 2.2 asks of text at level AA
+            assert (found["paper"] < 0.1) == (scheme == "dark"), where
+            assert set(found["wideFigures"]) <= {"token_load", "segment_load"}, where  # as wide as there are experts
+        page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        page.set_viewport_size({"width": 718, "height": 1000})  # of A4 between its margins
+        assert page.evaluate("document.documentElement.scrollWidth") <= 718, f"{name} is cut on paper"
+        page.emulate_media(media="screen")
+        assert [request for request in requests if not request.startswith("data:")] == [url]
+        requests.clear()
+    context.close()
+
+
+def test_paper_has_what_is_folded_away(browser: Browser, tmp_path: Path, result: dict[str, Any]):
+    write_comparison(tmp_path, result)
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "comparison.html").as_uri())
+    is_seen = "document.querySelector('details.section td').checkVisibility()"
+    assert not page.evaluate(is_seen)
+    page.emulate_media(media="print")
+    assert page.evaluate(is_seen)
+    context.close()

@@ -1,0 +1,138 @@
+"""The plot of a comparison: eight marks a panel at most, a name beside each, no name over another."""
+
+import matplotlib.transforms
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from multipl_moe.compare.result import undominated
+from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
+from tests.report.compared import a_run, change, compared
+
+
+def _with_runs(runs, methods=None):
+    best = {"long": undominated(runs, is_long=True), "short": undominated(runs, is_long=False)}
+    return compared() | {"runs": runs, "undominated": best} | ({"methods": methods} if methods else {})
+
+
+def _marks(axes: Axes) -> dict[str, tuple[float, float]]:
+    """Points by label, as x and y."""
+    return {str(line.get_label()): line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"}  # pyright: ignore
+
+
+def _rest(result) -> Figure:
+    figure = comparison_rest_plot(result)
+    assert figure is not None
+    return figure
+
+
+def test_each_method_has_a_mark_where_its_means_are_and_its_name_beside_it(result):
+    (axes,) = comparison_plot(result).axes
+    marks = _marks(axes)
+    assert marks["hybrid"] == pytest.approx((-3, -12))
+    assert marks["dense, all weights"] == pytest.approx((2, -11))
+    assert {text.get_text() for text in axes.texts} == set(marks)
+    assert axes.get_title(loc="left") == "250,000 tokens"
+
+
+def test_intervals_are_drawn(result):
+    (axes,) = comparison_plot(result).axes
+    spans = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() != "o"]  # pyright: ignore
+    assert [pytest.approx([-4, -12]), pytest.approx([-2, -12])] in spans
+    assert [pytest.approx([-3, -13]), pytest.approx([-3, -11])] in spans
+
+
+def test_both_axes_point_to_the_better_side(result):
+    (axes,) = comparison_plot(result).axes
+    better, worse = axes.transData.transform([(-3, -12), (2, -11)])
+    assert all(better > worse)
+    assert all(label.endswith("better →") for label in (axes.get_xlabel(), axes.get_ylabel()))
+
+
+def test_a_method_that_none_beats_is_told_by_its_colour(result):
+    (axes,) = comparison_plot(result).axes
+    colours = {line.get_label(): line.get_color() for line in axes.lines if line.get_marker() == "o"}
+    assert colours["hybrid"] != colours["dense, all weights"]
+
+
+def test_what_has_no_room_is_in_the_second_plot_with_its_rate(result):
+    (axes,) = _rest(result).axes
+    marks = _marks(axes)
+    assert marks["dense, all weights, 0.0003"] == pytest.approx((0, -8))
+    assert marks["dense, all weights, 0.001"] == pytest.approx((1, -10))
+    assert axes.get_title(loc="left") == "125,000 tokens"
+    long = {name: run for name, run in result["runs"].items() if run["is_long"]}
+    assert comparison_rest_plot(_with_runs(long)) is None
+
+
+def test_reviewed_runs_are_hollow_and_not_in_the_first_plot(result):
+    runs = result["runs"] | {"a-reviewed": a_run("causal", -0.11, -0.03, is_reviewed=True)}
+    result = _with_runs(runs)
+    assert "hybrid, reviewed" not in _marks(comparison_plot(result).axes[0])
+    fills = {line.get_label(): line.get_fillstyle() for line in _rest(result).axes[0].lines}
+    assert fills["hybrid, reviewed"] == "none"
+
+
+def test_without_long_runs_the_best_rate_of_each_method_is_shown(result):
+    short = {name: run for name, run in result["runs"].items() if not run["is_long"]}
+    result = _with_runs(short)
+    assert result["undominated"]["short"] == ["c", "d"]
+    assert list(_marks(comparison_plot(result).axes[0])) == ["dense, all weights, 0.001"]
+    assert list(_marks(_rest(result).axes[0])) == ["dense, all weights, 0.0003"]
+
+
+def test_a_run_that_forgets_much_does_not_squeeze_the_others(result):
+    result["runs"]["b"]["means"]["keep"] = change(0.40, 0.39, 0.41)
+    (axes,) = comparison_plot(result).axes
+
+    def place(x: float) -> float:
+        return -float(axes.transData.transform((x, -10))[0])
+
+    assert place(10) - place(0) > place(40) - place(10)
+    assert place(2) - place(1) == pytest.approx(place(9) - place(8))
+
+
+def test_nothing_finished_is_still_a_figure():
+    comparison_plot(_with_runs({})).draw_without_rendering()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(-0.3, 0.1),
+            st.floats(-0.1, 0.5),
+            st.integers(1, 9).map(lambda words: " ".join(["feed-forward"] * words)),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from([3.7, 8.0]),
+)
+def test_no_panel_has_more_than_eight_marks_and_no_name_lies_over_another(ways, width):
+    methods = {str(number): f"{number} {words}" for number, (_, _, words) in enumerate(ways)}
+    runs = {str(number): a_run(str(number), learn, keep) for number, (learn, keep, _) in enumerate(ways)}
+    result = _with_runs(runs, methods)
+    figures = [comparison_plot(result, width), comparison_rest_plot(result, width)]
+    shown = []
+    for figure in figures:
+        for axes in figure.axes if figure else []:
+            shown += _marks(axes)
+            assert len(axes.texts) <= 8
+            boxes = [_box(axes, place) for place in range(len(axes.texts))]
+            for place, box in enumerate(boxes):
+                assert not any(box.overlaps(other) for other in boxes[:place])
+                assert not box.overlaps(axes.get_window_extent())
+    assert sorted(shown) == sorted(methods.values())
+
+
+def _box(axes: Axes, place: int) -> matplotlib.transforms.Bbox:
+    """Where the letters of a label are, without its line."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    text = axes.texts[place]
+    text.update_positions(renderer := FigureCanvasAgg(figure).get_renderer())  # pyright: ignore
+    return matplotlib.text.Text.get_window_extent(text, renderer)  # pyright: ignore
