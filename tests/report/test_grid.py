@@ -3,6 +3,8 @@
 import io
 from dataclasses import replace
 
+import hypothesis.strategies as st
+from hypothesis import assume, given, settings
 from rich.console import Console
 from rich.text import Text
 
@@ -39,3 +41,19 @@ def test_markdown_has_a_line_for_each_row_and_escapes_bars():
         "| a [red]b \\| c | 7 |",
         "| d | 12 |",
     ]
+
+
+_CELLS = st.lists(st.text("abc", min_size=1, max_size=16), max_size=4).map(" ".join)
+
+
+@settings(deadline=None)
+@given(st.data(), st.integers(1, 9), st.integers(1, 4))
+def test_no_word_is_cut_where_the_longest_ones_of_all_columns_fit_side_by_side(data, num_columns: int, num_rows: int):
+    lines = st.lists(_CELLS, min_size=num_columns, max_size=num_columns)
+    rows = data.draw(st.lists(lines, min_size=num_rows, max_size=num_rows))
+    longest = [
+        max((len(word) for row in rows for word in row[place].split()), default=1) for place in range(num_columns)
+    ]
+    assume(sum(longest) + num_columns - 1 <= 80)
+    shown = printed(Grid("", [""] * num_columns, rows), 80).split()
+    assert sorted(shown) == sorted(word for row in rows for cell in row for word in cell.split())
