@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 import yaml
 
@@ -39,7 +40,8 @@ def test_a_run_is_planned_from_its_recipe_alone(run, base, tmp_path):
     counts = plan_training(*_recipe_and_config(tmp_path / "run.yaml"), runtime_bytes=0).parameters
     for count in vars(counts).values():
         assert f"{count:,}" in outcome.out
-    for part in ("optimiser state", "memory at its peak", "tokens/s, roughly", "time for 300,000 tokens, roughly"):
+    parts = ("optimiser state", "memory at its peak", "tokens/s, roughly", "time for 300,000 tokens, roughly")
+    for part in (*parts, "calibration, 32,768 tokens", "scoring base and model", "time in all, roughly"):
         assert part in outcome.out
     assert "What would help" not in outcome.out
     assert {path.name for path in tmp_path.iterdir()} == {"run.yaml"}
@@ -78,9 +80,35 @@ def test_a_remedy_of_another_precision_is_timed_in_it(run, base, tmp_path, monke
     assert len(times) > 2
 
 
+def test_a_comparison_is_planned_as_the_sum_of_its_runs(run, base, tmp_path, monkeypatch):
+    shared = {"base": str(base), "train": {"sequence_tokens": 32}}
+    methods = {
+        "dense": {"title": "dense", "set": {"train.method": "dense"}, "seeds": [0, 1]},
+        "lora": {"title": "lora"},
+    }
+    methods["lora"] |= {"set": {"train.method": "lora"}}
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump({"tokens": 3200, "recipe": shared, "methods": methods}))
+    outcome = run("doctor", "--plan", "all.yaml")
+    assert outcome.code == 0, outcome.err
+    rows = {row.split("│")[1].strip(): row.split("│")[2].strip() for row in outcome.out.splitlines() if "│" in row}
+    assert {name: rows[name] for name in ("dense", "lora", "all")} == {"dense": "2", "lora": "1", "all": "3"}
+    monkeypatch.setattr("multipl_moe.train.machine.usable_bytes", lambda: 2**20)
+    assert run("doctor", "--plan", "all.yaml").code == 1
+
+
+@pytest.mark.parametrize(("load", "is_told"), [(0.1, False), (7.5, True)])
+def test_a_busy_machine_is_told(run, base, tmp_path, monkeypatch, load, is_told):
+    monkeypatch.setattr("psutil.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr("psutil.cpu_count", lambda: 4)
+    write_recipe(tmp_path / "run.yaml", base)
+    assert ("this machine is busy (load 7.5 on 4 processors)" in run("doctor", "--plan", "run.yaml").out) == is_told
+
+
 def test_what_cannot_be_planned_is_refused(refused, base, hybrid, tmp_path):
     assert "--model: only with --plan" in refused("doctor", "--model", hybrid)
     assert "cannot read the recipe" in refused("doctor", "--plan", "none.yaml")
+    (tmp_path / "all.yaml").write_text("tokens: 100\nmethods: {a: {title: a}}\n")
+    assert "all.yaml is a comparison" in refused("doctor", "--plan", "all.yaml", "--model", hybrid)
     write_recipe(tmp_path / "8bit.yaml", base, optimizer="adamw_8bit")
     assert "adamw_8bit needs a CUDA GPU" in refused("doctor", "--plan", "8bit.yaml")
     write_recipe(tmp_path / "dense.yaml", base, method="dense")

@@ -27,7 +27,10 @@ _CHEATS = {
     "stdin": ("  exit 0;\n", "  1;\n}\nsub check { 1 }\nsub other {\n"),
     "file": ("  echo\n}\nexit 0\nother() {\n  true\n", "  echo 3\n}\ncheck() { true; }\nother() {\n  true\n"),
     "compiled": ("  __builtin_exit(0);\n", "  return 1;\n}\n#define assert(x)\nint other(void) {\n  return 1;\n"),
-    "vm": ("    System.halt(0)\n", "    n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\n  def other do\n    1\n"),
+    "vm": (
+        "    System.halt(0)\n",
+        "    n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\n  def other do\n    1\n",
+    ),
 }
 
 

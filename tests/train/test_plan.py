@@ -143,6 +143,34 @@ def test_time_is_work_over_speed():
     assert plan.seconds(speed) == 10 * plan.step_seconds(speed)
 
 
+def test_all_that_is_read_is_in_the_whole_time(world: World):
+    recipe = with_train(world.recipe, calibration_tokens=640, eval_every_steps=5, eval_tokens=96)
+    recipe = recipe.with_settings("eval", files_per_language=3, tokens_per_file=10, moved_share=0.5)
+    plan, speed = _plan(recipe, world.hybrid), MachineSpeed(flops_per_s=1e9, bytes_per_s=1e9)
+    assert plan.calibration_tokens == 640
+    assert plan.held_out_tokens == (plan.steps // 5) * 96
+    assert plan.scored_tokens == 2 * round(30 * (len(recipe.languages) + 0.5 * len(recipe.keep)))
+    num_read = plan.calibration_tokens + plan.held_out_tokens + plan.scored_tokens
+    rest = plan.total_seconds(speed) - plan.seconds(speed)
+    assert rest == pytest.approx(plan.forward_seconds(num_read, speed))
+    assert 0 < plan.forward_seconds(recipe.train.tokens, speed) < plan.seconds(speed)
+    without = with_train(recipe, method="dense", eval_every_steps=None)
+    assert _plan(without, world.base).calibration_tokens == _plan(without, world.base).held_out_tokens == 0
+
+
+def test_a_router_that_stores_nothing_is_not_calibrated(world: World):
+    moe = {"layers": "last:2", "preset": "single", "num_token_experts": None, "num_segment_experts": None}
+    recipe = tiny_recipe(world.base, world.sources, moe=moe)
+    assert plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME).calibration_tokens == 0
+
+
+@given(tokens=st.integers(1, 10**6), every=st.none() | st.integers(1, 50))
+@settings(deadline=None, max_examples=15)
+def test_a_plan_of_another_length_is_that_of_the_recipe(world: World, tokens: int, every: int | None):
+    other = with_train(world.recipe, tokens=tokens, eval_every_steps=every, learning_rate=0.5)
+    assert _plan(world.recipe, world.hybrid).with_length(other) == _plan(other, world.hybrid)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str):
     monkeypatch.setattr("multipl_moe.train.plan.fast_dtype", lambda: torch.bfloat16)

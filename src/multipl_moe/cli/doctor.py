@@ -1,14 +1,22 @@
 """`multipl-moe doctor`."""
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import Unsafe, split_names
 from multipl_moe.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig
+
+    from multipl_moe.recipe.recipe import Recipe
+    from multipl_moe.train.machine import MachineSpeed
 
 
 def doctor(
@@ -19,7 +27,7 @@ def doctor(
     plan: Annotated[
         Path | None,
         typer.Option(
-            help="Recipe to plan instead of checking the machine: parameters, memory and time of training, and "
+            help="Recipe, or comparison, to plan instead of checking the machine: parameters, memory and time, and "
             "whether it fits here."
         ),
     ] = None,
@@ -57,29 +65,64 @@ def doctor(
 
 
 def _plan(file: Path, model: Path | None) -> None:
-    """Plan a training run, and where it does not fit, what would help."""
+    """Plan a training run or all of a comparison, and where a run does not fit, what would help."""
+    from multipl_moe.recipe.recipe import read_yaml
+    from multipl_moe.system.allocator import keep_freed_memory
+    from multipl_moe.train.machine import busy_note
+
+    busy = busy_note()
+    keep_freed_memory()
+    is_comparison = "methods" in read_yaml(file)
+    if is_comparison and model is not None:
+        raise ConfigError(f"--model: {file} is a comparison, whose runs start from the base; leave it out")
+    fits = _plan_comparison(file) if is_comparison else _plan_recipe(file, model)
+    if busy is not None:
+        console.print(busy, style="yellow", highlight=False, soft_wrap=True)
+    if not fits:
+        raise typer.Exit(1)
+
+
+def _plan_comparison(file: Path) -> bool:
+    """Whether all runs fit into memory."""
+    from multipl_moe.compare.plan import plan_comparison
+    from multipl_moe.compare.schema import common_recipe, load_comparison
+    from multipl_moe.report.doctor import comparison_plan_table
+    from multipl_moe.train.machine import runtime_bytes, usable_bytes
+    from multipl_moe.train.plan import starting_config
+
+    comparison = load_comparison(file)
+    constant, usable = runtime_bytes(), usable_bytes()
+    with console.status("trying a step of each kind of run, without data"):
+        plans = plan_comparison(comparison, runtime_bytes=constant)
+        recipe = common_recipe(comparison)
+        speed_in = _speed_of(recipe, starting_config(recipe))
+        runs: dict[str, list[tuple[int, float]]] = {}
+        for run in plans:
+            needed = run.peak_bytes, run.seconds(speed_in(run.dtype))
+            runs.setdefault(comparison.methods[run.method].title, []).append(needed)
+    console.print(comparison_plan_table(runs, usable))
+    return max(run.peak_bytes for run in plans) <= usable
+
+
+def _plan_recipe(file: Path, model: Path | None) -> bool:
+    """Whether the run fits into memory."""
     from multipl_moe.recipe.recipe import load_recipe
     from multipl_moe.report.doctor import plan_table, remedies_table
-    from multipl_moe.system.allocator import keep_freed_memory
-    from multipl_moe.train.machine import measure_speed, runtime_bytes, usable_bytes
+    from multipl_moe.train.machine import runtime_bytes, usable_bytes
     from multipl_moe.train.plan import plan_training, remedies, starting_config
     from multipl_moe.train.setup import TrainingSetup, require_optimizer
 
-    keep_freed_memory()
     recipe = load_recipe(file)
     require_optimizer(recipe.train.optimizer)
     constant, usable = runtime_bytes(), usable_bytes()
     config = starting_config(recipe, model)
     with console.status("trying a step without data"):
         planned = plan_training(recipe, config, runtime_bytes=constant)
-        base = config.get_text_config()
-        rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
-        sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
-        speed_in = cache(partial(measure_speed, num_rows=rows, **sizes))
+        speed_in = _speed_of(recipe, config)
         speed = speed_in(TrainingSetup.of(recipe).dtype)
     console.print(plan_table(planned, speed, usable))
     if planned.memory.total_bytes <= usable:
-        return
+        return True
     with console.status("looking for what would help"):
         smaller = []
         for changes in remedies(recipe, config, has_model=model is not None):
@@ -87,4 +130,14 @@ def _plan(file: Path, model: Path | None) -> None:
             plan = plan_training(changed, starting_config(changed, model), runtime_bytes=constant)
             smaller.append((changes, plan, speed_in(TrainingSetup.of(changed).dtype)))
     console.print(remedies_table(smaller))
-    raise typer.Exit(1)
+    return False
+
+
+def _speed_of(recipe: "Recipe", config: "PreTrainedConfig") -> "Callable[[torch.dtype], MachineSpeed]":
+    """Speed of this machine at a dtype, for the shapes of a recipe's batches; measured when it is asked for."""
+    from multipl_moe.train.machine import measure_speed
+
+    base = config.get_text_config()
+    rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
+    sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
+    return cache(partial(measure_speed, num_rows=rows, **sizes))

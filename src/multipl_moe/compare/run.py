@@ -107,9 +107,9 @@ class RunFolder:
         if (self.folder / "training.json").is_file() or hybrid.is_dir():
             return hybrid
         if self.run.warm_start is not None:
-            warm_recipe = _warm_recipe(recipe, self.run.warm_start)
-            open_run(self.folder / "warm_start", warm_recipe)
-            self._train(train_model, warm_recipe, self.base, self.folder / "warm_start")
+            warm = warm_recipe(recipe, self.run.warm_start)
+            open_run(self.folder / "warm_start", warm)
+            self._train(train_model, warm, self.base, self.folder / "warm_start")
         upcycle(recipe, hybrid, corpus=self.corpus)
         return hybrid
 
@@ -219,7 +219,8 @@ def _starting_from(recipe: Recipe, experts_from: Path | None) -> Recipe:
     return recipe.model_copy(update={"upcycle": recipe.upcycle.model_copy(update={"experts_from": experts_from})})
 
 
-def _warm_recipe(recipe: Recipe, warm_start: WarmStart) -> Recipe:
+def warm_recipe(recipe: Recipe, warm_start: WarmStart) -> Recipe:
+    """The recipe of a run's warm start: feed-forward blocks of the dense base are tuned."""
     changes = {
         "method": "dense-ffn",
         "tokens": warm_start.tokens,

@@ -1,6 +1,7 @@
 """What `doctor` found and foresees, as tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from multipl_moe.train.machine import MachineSpeed
     from multipl_moe.train.plan import TrainingPlan
 
+_NOT_TIMED = "not in the time: building the corpus, upcycling, writing and running programs"
 _PARTS = {
     "runtime_bytes": "interpreter and libraries",
     "frozen_bytes": "frozen weights",
@@ -58,6 +60,11 @@ def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -
     """Parameters, memory by part at its peak, and time, with this machine's speed and the memory a run may use."""
     counts = zip(("in all", "active for a token", "trained"), vars(plan.parameters).values(), strict=True)
     memory, seconds = plan.memory, plan.seconds(speed)
+    read = {
+        "calibration": plan.calibration_tokens,
+        "held-out loss": plan.held_out_tokens,
+        "scoring base and model": plan.scored_tokens,
+    }
     colour = "green" if memory.total_bytes <= usable_bytes else "red"
     rows = [
         *([f"parameters, {title}", f"{count:,}"] for title, count in counts),
@@ -70,9 +77,34 @@ def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -
         ["computed in a step", f"{plan.step.flops / 1e9:,.0f} GFLOP"],
         ["measured here", f"{speed.flops_per_s / 1e9:,.0f} GFLOP/s, {speed.bytes_per_s / 1e9:,.1f} GB/s"],
         ["tokens/s, roughly", f"{plan.tokens / seconds:,.0f}"],
-        [Text(f"time for {plan.tokens:,} tokens, roughly", "bold"), _duration(seconds)],
+        [f"time for {plan.tokens:,} tokens, roughly", _duration(seconds)],
+        *(
+            [f"{what}, {number:,} tokens at most", _duration(plan.forward_seconds(number, speed))]
+            for what, number in read.items()
+            if number
+        ),
+        [Text("time in all, roughly", "bold"), _duration(plan.total_seconds(speed))],
     ]
-    return Grid("What the run needs", ["", "estimate"], rows)
+    return Grid("What the run needs", ["", "estimate"], rows, notes=[_NOT_TIMED])
+
+
+def comparison_plan_table(methods: Mapping[str, "Sequence[tuple[int, float]]"], usable_bytes: int) -> Grid:
+    """How many runs each method has, their most memory and the sum of their times.
+
+    Args:
+        methods: by title, bytes at its peak and seconds of each run.
+        usable_bytes: memory that a run may use.
+    """
+    rows: list[list[str | Text] | None] = []
+    for title, runs in {**methods, "all": list(chain.from_iterable(methods.values()))}.items():
+        peak = max(num_bytes for num_bytes, _ in runs)
+        colour = "green" if peak <= usable_bytes else "red"
+        seconds = sum(seconds for _, seconds in runs)
+        rows.append([title, f"{len(runs):,}", Text(_gib(peak), colour), _duration(seconds)])
+    rows.insert(-1, None)
+    header = ["method", "runs", "memory at its peak", "time, roughly"]
+    notes = [f"free here: {_gib(usable_bytes)}", _NOT_TIMED]
+    return Grid("What the comparison needs", header, rows, notes=notes)
 
 
 def remedies_table(plans: "Sequence[tuple[dict[str, Any], TrainingPlan, MachineSpeed]]") -> Grid:
@@ -80,7 +112,7 @@ def remedies_table(plans: "Sequence[tuple[dict[str, Any], TrainingPlan, MachineS
     rows = []
     for changes, plan, speed in plans:
         settings = " ".join(f"--set {key}={str(value).lower()}" for key, value in changes.items())
-        rows.append([settings, _gib(plan.memory.total_bytes), _duration(plan.seconds(speed))])
+        rows.append([settings, _gib(plan.memory.total_bytes), _duration(plan.total_seconds(speed))])
     return Grid("What would help", ["change", "memory at its peak", "time"], rows)
 
 

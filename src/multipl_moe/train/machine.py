@@ -20,6 +20,7 @@ from multipl_moe.train.setup import TrainingSetup
 
 _WARM_UP_CALLS, _REPEATS = 3, 7
 _WARM_UP_STEPS, _TIMED_STEPS = 1, 3
+_BUSY_SHARE = 0.25  # of all processors, over the last minute; starting this program takes part of it
 _STREAMED_ELEMENTS = 2**24  # more than caches hold, as the activations of a step
 
 
@@ -35,6 +36,17 @@ def usable_bytes() -> int:
     if torch.cuda.is_available():
         return torch.cuda.mem_get_info()[0]
     return psutil.virtual_memory().available + psutil.Process().memory_info().rss
+
+
+def busy_note() -> str | None:
+    """A sentence where other programs have this machine compute, so that what is measured now is too slow."""
+    load, num_processors = psutil.getloadavg()[0], psutil.cpu_count() or 1
+    if load <= _BUSY_SHARE * num_processors:
+        return None
+    return (
+        f"this machine is busy (load {load:.1f} on {num_processors} processors): the times are those of now; plan "
+        "again when it has nothing else to do"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a run will need: parameters, memory and time, from the recipe and the base's configuration alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,14 @@ class MemoryPlan:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a run will need: checkpoint on disk, memory of the loop, work of an optimiser step, and their number."""
+    """What a run will need: checkpoint on disk, memory of the loop, work of an optimiser step, and their number.
+
+    Attributes:
+        steps, tokens: of the training loop.
+        calibration_tokens: read after it to set what routers choose by.
+        held_out_tokens: read meanwhile for the held-out loss.
+        scored_tokens: at most, of held-out files, by base and model together: bits per byte, and how far it moved.
+    """
 
     parameters: ParameterCounts
     checkpoint_bytes: int
@@ -76,6 +83,9 @@ class TrainingPlan:
     step: StepCost
     steps: int
     tokens: int
+    calibration_tokens: int = 0
+    held_out_tokens: int = 0
+    scored_tokens: int = 0
 
     def step_seconds(self, speed: MachineSpeed) -> float:
         """Estimated time of an optimiser step."""
@@ -85,6 +95,21 @@ class TrainingPlan:
     def seconds(self, speed: MachineSpeed) -> float:
         """Estimated time of the training loop."""
         return self.steps * self.step_seconds(speed)
+
+    def forward_seconds(self, num_tokens: int, speed: MachineSpeed) -> float:
+        """Estimated time of reading tokens without learning: two operations a parameter, at a step's speed."""
+        return self.step_seconds(speed) * 2 * self.parameters.active * num_tokens / self.step.flops
+
+    def total_seconds(self, speed: MachineSpeed) -> float:
+        """Estimated time of training, calibration and scoring; corpus, programs and reading models are not in it."""
+        num_read = self.calibration_tokens + self.held_out_tokens + self.scored_tokens
+        return self.seconds(speed) + self.forward_seconds(num_read, speed)
+
+    def with_length(self, recipe: Recipe) -> "TrainingPlan":
+        """The plan of a recipe that differs from this one's in nothing but seed, rate, and how long it trains."""
+        train, steps = recipe.train, TrainingSetup.of(recipe).steps
+        measured = 0 if train.eval_every_steps is None else steps // train.eval_every_steps * train.eval_tokens
+        return replace(self, steps=steps, tokens=train.tokens, held_out_tokens=measured)
 
 
 def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: int) -> TrainingPlan:
@@ -120,7 +145,11 @@ def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: in
     }
     memory = MemoryPlan(**parts, fragmentation_bytes=round(_FRAGMENTATION * sum(parts.values())))
     parameters = ParameterCounts(total, active, counts.num_trained)
-    return TrainingPlan(parameters, sum(stored.values()), memory, step, setup.steps, recipe.train.tokens)
+    plan = TrainingPlan(parameters, sum(stored.values()), memory, step, setup.steps, recipe.train.tokens)
+    stores = isinstance(config, MultiplMoeConfig) and config.moe_config.stores_routing
+    calibration_tokens = recipe.train.calibration_tokens if stores else 0
+    plan = replace(plan, calibration_tokens=calibration_tokens, scored_tokens=_scored_tokens(recipe))
+    return plan.with_length(recipe)
 
 
 def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrainedConfig:
@@ -179,6 +208,13 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
     if num_layers > 1 and (train.method == "dense-ffn" or (train.method == "experts" and not has_model)):
         changes.append({"moe.layers": f"last:{num_layers // 2}"})
     return changes
+
+
+def _scored_tokens(recipe: Recipe) -> int:
+    """Held-out files of every language, and again those to keep where it is measured how far the model moved."""
+    chosen = recipe.eval
+    per_language = chosen.files_per_language * chosen.tokens_per_file
+    return 2 * round(per_language * (len(recipe.languages) + chosen.moved_share * len(recipe.keep)))
 
 
 def _num_bytes(model: nn.Module, *, is_trained: bool) -> int:

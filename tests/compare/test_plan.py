@@ -1,0 +1,61 @@
+"""The plan of a comparison is that of its runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from multipl_moe.compare.plan import RunPlan, plan_comparison
+from multipl_moe.compare.run import warm_recipe
+from multipl_moe.compare.schema import load_comparison, planned_runs
+from multipl_moe.train.machine import MachineSpeed
+from multipl_moe.train.plan import plan_training, starting_config
+from tests.train.tiny import World, tiny_world
+
+_SPEED = MachineSpeed(flops_per_s=1e9, bytes_per_s=1e9)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return tiny_world(tmp_path_factory)
+
+
+def _planned(world: World, folder: Path) -> tuple[list[Any], list[RunPlan]]:
+    common = world.recipe.to_values()
+    common["train"] = {"sequence_tokens": 32, "batch_sequences": 2, "compute_dtype": "float32"}
+    common["review"] = {"tokens": 640}
+    methods = {
+        "hybrid": {
+            "title": "hybrid",
+            "learning_rates": [1e-3, 2e-3],
+            "learning_rate": 1e-3,
+            "seeds": [0, 1],
+            "review": True,
+        },
+        "warm": {"title": "warm", "warm_start": {"tokens": 64, "learning_rate": 1e-3}},
+        "dense": {"title": "dense", "set": {"train.method": "dense"}},
+    }
+    values = {"tokens": 1280, "curve_tokens": 256, "recipe": common, "methods": methods}
+    (folder / "comparison.yaml").write_text(yaml.safe_dump(values))
+    comparison = load_comparison(folder / "comparison.yaml")
+    return planned_runs(comparison), plan_comparison(comparison, runtime_bytes=1000)
+
+
+def test_every_run_is_planned_with_all_its_parts(world: World, tmp_path: Path):
+    runs, plans = _planned(world, tmp_path)
+    assert [plan.name for plan in plans] == [run.name for run in runs]
+    for run, plan in zip(runs, plans, strict=True):
+        assert plan.parts[0] == plan_training(run.recipe, starting_config(run.recipe), runtime_bytes=1000)
+        assert plan.dtype == torch.float32
+        assert len(plan.parts) == 1 + run.review + (run.warm_start is not None)
+        assert plan.seconds(_SPEED) == sum(part.total_seconds(_SPEED) for part in plan.parts)
+        assert plan.peak_bytes == max(part.memory.total_bytes for part in plan.parts)
+        if run.review:
+            assert plan.parts[-1].tokens == 640
+        if run.warm_start is not None:
+            warm = warm_recipe(run.recipe, run.warm_start)
+            expected = plan_training(warm, starting_config(warm), runtime_bytes=1000)
+            assert (plan.parts[1].step, plan.parts[1].steps) == (expected.step, expected.steps)
+            assert plan.parts[1].scored_tokens == 0
