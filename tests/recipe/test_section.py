@@ -2,6 +2,7 @@
 
 from typing import Any, get_args
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +39,18 @@ def test_budgets_by_language_survive_the_saved_recipe(budgets):
     assert again == recipe
     assert {name: again.corpus.max_bytes_of(name) for name in budgets} == budgets
     assert again.corpus.max_bytes_of("java") == 4_000_000
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "4 MB", {"rust": 0}, {"rust": "all"}, [1]], ids=str)
+def test_a_budget_that_is_none_is_refused_in_one_line(value):
+    (problem,) = problems_of({"corpus": {"max_bytes_per_language": value}})
+    assert "corpus.max_bytes_per_language: " in problem
+    assert "must be a number of bytes above 0, or null for all files" in problem
+
+
+def test_a_budget_of_an_unknown_language_is_refused():
+    (problem,) = problems_of({"corpus": {"max_bytes_per_language": {"cobol": None}}})
+    assert "unknown languages cobol" in problem
 
 
 def test_license_is_read_as_licence_in_every_key_and_nowhere_else(tmp_path):

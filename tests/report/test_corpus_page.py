@@ -103,6 +103,17 @@ def test_the_planted_reasons_are_all_there(tables):
     assert by_label(tables["refused-licences"]) == {"GPL-3.0-only": [0, 1, 1]}
 
 
+def test_what_the_budget_left_out_is_told(inspection, text, tmp_path):
+    assert 'id="over-budget"' not in text
+    rust = inspection.manifest.languages["rust"]
+    cut = replace(rust, dropped=rust.dropped | {"over_budget": 1234})
+    manifest = replace(inspection.manifest, languages=inspection.manifest.languages | {"rust": cut})
+    write_corpus_page(tmp_path / "inspect.html", replace(inspection, manifest=manifest))
+    (told,) = re.findall(r'id="over-budget">(.*?)</p>', (tmp_path / "inspect.html").read_text())
+    assert "1,234 of " in told
+    assert "files of Rust (budget 4,000,000 bytes)" in told
+
+
 def test_benchmarks_are_named_with_their_problems_or_as_not_checked(corpus, text, tables):
     found = {row[0]: row[1:] for row in tables["contamination"][1:]}
     checks = corpus[1].decontamination

@@ -23,6 +23,7 @@ _AFTER_INTERRUPT = {
     **dict.fromkeys(("compare", "corpus", "demo"), "the same command goes on where it stopped"),
     **dict.fromkeys(("train", "review"), "the same command with --resume goes on from the last checkpoint"),
     "eval": "if its folder is there, the same command with --resume goes on",
+    "language": "what it wrote stays, and the same command tries it",
     "generate": "the text ends here",
 }
 

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -72,7 +72,7 @@ def _write(name: str, file: Path, kind: str, extensions: list[str], sources: lis
 
     if kind not in _KINDS:
         raise ConfigError(f"--kind: {kind} not known; known: {', '.join(_KINDS)}")
-    chosen: Kind = kind  # pyright: ignore[reportAssignmentType]
+    chosen = cast("Kind", kind)
     entries = [source_named(text) for text in sources]
     entries += [source_named(text) | {"held_out": True} for text in held_out]
     text = language_recipe(name, chosen, file, extensions=extensions, sources=entries)

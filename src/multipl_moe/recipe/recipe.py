@@ -87,8 +87,9 @@ class Recipe(Section):
         known, roles = set(self.language_table), {*self.learn, *self.keep}
         of_sources = [source.language for source in self.corpus.sources if source.language is not None]
         mixture = self.train.weights or self.train.language_tokens or {}
-        judged, budgets = self.programs.languages or (), self.corpus.max_bytes_per_language
-        if unknown := sorted({*self.learn, *self.keep, *mixture, *of_sources, *judged} - known):
+        budgets = self.corpus.max_bytes_per_language
+        others = [*(self.programs.languages or ()), *(budgets if isinstance(budgets, dict) else ())]
+        if unknown := sorted({*self.learn, *self.keep, *mixture, *of_sources, *others} - known):
             there_are = f"known: {', '.join(sorted(known))}; {how_to_add(unknown[0])}"
             problems.append(f"unknown languages {', '.join(unknown)}; {there_are}")
         for key in ("weights", "language_tokens"):
@@ -98,8 +99,6 @@ class Recipe(Section):
         for key, names in {"learn": self.learn, "keep": self.keep}.items():
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 problems.append(f"{key}: {', '.join(twice)} given twice")
-        if isinstance(budgets, dict) and not set(budgets) <= roles:
-            problems.append("corpus.max_bytes_per_language: only languages to learn or to keep")
         if both := set(self.learn) & set(self.keep):
             problems.append(f"languages both to learn and to keep: {', '.join(sorted(both))}")
         if problems:
