@@ -42,7 +42,7 @@ def test_a_language_is_begun_and_then_tried(run, bubblewrap, tmp_path):
 
 def test_what_cannot_be_begun_is_refused(refused, tmp_path):
     assert "the package knows it" in refused("language", "rust")
-    assert "a name begins with a lower-case letter" in refused("language", "C#")
+    assert "a name has lower-case letters" in refused("language", "C#")
     assert "known: stdin, file, compiled, vm" in refused("language", "mine", "--kind", "scripts")
     assert "'mine': " in refused("language", "mine", "--extensions", "mine")
     assert "nowhere is not a folder" in refused("language", "mine", "--output", "nowhere/mine.yaml")

@@ -102,14 +102,14 @@ def test_natural_languages_of_ones_own_do_not_count_in_means():
     [
         ({"rust": {"extensions": [".x"]}}, r"own_languages\.rust: there is a language of that name already"),
         ({"a": {"extensions": [".x"]}, "b": {"extensions": [".X"]}}, r"own_languages\.b: \.x is of a"),
-        ({"a": {"extensions": ["x"]}}, r"own_languages\.a\.extensions\.0: 'x'"),
+        ({"a": {"extensions": ["x"]}}, r"own_languages\.a\.extensions\.0: 'x': begins with its dot"),
         (
             {"a": {"shared_extensions": [".h"]}},
             "shared_extensions: needs content_pattern, content_labels or interpreters",
         ),
         ({"a": {"content_pattern": "("}}, "no regular expression"),
         ({"a": {"extension": [".x"]}}, "did you mean 'extensions'"),
-        ({"a/b": {}}, r"own_languages\.a/b"),
+        ({"My Lang": {}}, r"own_languages\.My Lang.*lower-case letters.*a title has all"),
         ({"a": {"harness": {"guard": "", "ending": "", "stop": [], "closing": ""}}}, "own_languages"),
     ],
 )

@@ -1,6 +1,5 @@
 """`multipl-moe language`."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -50,12 +49,15 @@ def language(
 
     Example: `multipl-moe language elixir --kind vm --extensions .ex,.exs --source ~/src/project --held-out ~/src/other`
     """
+    from multipl_moe.languages.own import valid_name
     from multipl_moe.languages.table import LANGUAGES
 
     if name in LANGUAGES:
         raise ConfigError(f"{name}: the package knows it; `multipl-moe doctor --languages {name}` tries its toolchain")
-    if not re.fullmatch("[a-z][a-z0-9_-]*", name):
-        raise ConfigError(f"{name}: a name begins with a lower-case letter and has lower-case letters, digits, _ and -")
+    try:
+        valid_name(name)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     file = output or Path(f"{name}.yaml")
     flags = {"--kind": kind, "--extensions": extensions, "--source": source, "--held-out": held_out}
     if not file.exists():

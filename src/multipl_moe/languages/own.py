@@ -5,7 +5,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import fields
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.harnesses import HARNESSES, Harness
@@ -13,10 +13,24 @@ from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.languages.toolchain import Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
+
+def _ending(text: str) -> str:
+    if not re.fullmatch(r"\.[^\s/]+", text):
+        raise ValueError(f"{text!r}: begins with its dot, as .ex, and has neither blanks nor slashes")
+    return text.lower()
+
+
+def valid_name(text: str) -> str:
+    """The text, which may be the key of a language; raises ValueError where it may not."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", text):
+        raise ValueError(f"{text!r}: a name has lower-case letters, digits, _ and -, a letter first; a title has all")
+    return text
+
+
 _Word = Annotated[str, StringConstraints(pattern=r"^\S+$")]
-_Ending = Annotated[str, StringConstraints(pattern=r"^\.[^\s/]+$", to_lower=True)]
+_Ending = Annotated[str, AfterValidator(_ending)]
 _TAKEN = "own_languages.{name}: there is a language of that name already; use another"
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+Name = Annotated[str, AfterValidator(valid_name)]
 
 
 class OwnLanguage(BaseModel):
@@ -64,11 +78,11 @@ class OwnLanguage(BaseModel):
         default=(), description="Debian packages that install the toolchain's library in source."
     )
     toolchain: Toolchain | None = Field(
-        default=None, description="How programs of the language are run: the fields of languages.toolchain.Toolchain."
+        default=None, description="How programs of the language are run; docs/sources.md has its keys."
     )
     harness: Harness | None = Field(
         default=None,
-        description="How prompt, completion and tests make one program: the fields of languages.harnesses.Harness.",
+        description="How prompt, completion and tests make one program; docs/sources.md has its keys.",
     )
 
     @field_validator("toolchain", "harness", mode="before")
