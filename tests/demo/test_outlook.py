@@ -1,6 +1,7 @@
 """What is told of the time that is left, on machines whose speed changes while they train."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,8 @@ def _told(speeds: list[float], planned: float) -> tuple[list[str], DemoPlan]:
     """The lines of a demo that was planned for one speed and trains at these, one for each log."""
     plan = plan_demo(load_recipe(None, DEMO_RECIPE), tokens_per_s=planned, used_s=100)
     lines: list[str] = []
-    outlook, clock, step = Outlook(plan, _STEP, lines.append), 0.0, 0
+    outlook: Any = Outlook(plan, _STEP, lines.append)
+    clock, step = 0.0, 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module.time, "perf_counter", lambda: clock)
         outlook.on_train_begin(None, SimpleNamespace(global_step=0), None)

@@ -209,10 +209,11 @@ def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
 def both_stages(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """Tokens and cost of two trainings, one after the other; what one of them did not record is None."""
     tokens, seconds = (first[key] + second[key] for key in ("tokens", "seconds"))
-    costs = {key: (first.get(key), second.get(key)) for key in ("processor_s", "peak_bytes")}
-    known = {key: values for key, values in costs.items() if None not in values}
-    joined = {key: (sum if key == "processor_s" else max)(values) for key, values in known.items()}
-    return {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds} | dict.fromkeys(costs) | joined
+    joined: dict[str, Any] = {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
+    for key, join in {"processor_s": sum, "peak_bytes": max}.items():
+        values = [part[key] for part in (first, second) if part.get(key) is not None]
+        joined[key] = join(values) if len(values) == len((first, second)) else None
+    return joined
 
 
 def _starting_from(recipe: Recipe, experts_from: Path | None) -> Recipe:
