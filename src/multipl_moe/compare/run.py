@@ -212,7 +212,7 @@ def both_stages(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str
     joined: dict[str, Any] = {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
     for key, join in {"processor_s": sum, "peak_bytes": max}.items():
         values = [part[key] for part in (first, second) if part.get(key) is not None]
-        joined[key] = join(values) if len(values) == len((first, second)) else None
+        joined[key] = join(values) if len(values) == 2 else None
     return joined
 
 
