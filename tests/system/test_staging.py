@@ -1,11 +1,23 @@
 """Outputs are written whole or not at all."""
 
+import multiprocessing
+import time
 from collections import namedtuple
+from functools import partial
 
 import pytest
 
 from multipl_moe.errors import CorpusError, OutputError, TasksUnfinishedError
-from multipl_moe.system.staging import refuse_existing, require_space, resumable_folder, shutil, staged_folder
+from multipl_moe.system.staging import (
+    held_file,
+    held_folder,
+    is_unused,
+    refuse_existing,
+    require_space,
+    resumable_folder,
+    shutil,
+    staged_folder,
+)
 
 
 def names_in(folder) -> list[str]:
@@ -101,7 +113,7 @@ def test_an_output_that_appears_meanwhile_is_not_replaced(tmp_path):
             (tmp_path / "out").mkdir()
             (tmp_path / "out" / "mine").touch()
 
-    with pytest.raises(OSError, match="not empty"):
+    with pytest.raises(OutputError, match=r"out exists; choose another"):
         write_late()
     assert names_in(tmp_path) == ["out"]
     assert names_in(tmp_path / "out") == ["mine"]
@@ -132,3 +144,59 @@ def test_space_is_asked_of_the_disk_that_will_hold_the_folder(tmp_path, monkeypa
         with pytest.raises(OutputError, match="free some space or choose another disk"):
             require_space(tmp_path / "not" / "yet", 1000)
     assert asked == [tmp_path]
+
+
+def test_a_folder_that_was_held_and_stays_empty_goes_with_those_made_for_it(tmp_path):
+    with held_folder(tmp_path / "a" / "b"):
+        assert is_unused(tmp_path / "a" / "b")
+        with pytest.raises(OutputError, match="b is being made by another process"), held_folder(tmp_path / "a" / "b"):
+            pytest.fail("entered")
+    assert names_in(tmp_path) == []
+    with held_folder(tmp_path / "a"):
+        (tmp_path / "a" / "file").touch()
+        assert not is_unused(tmp_path / "a")
+    assert names_in(tmp_path / "a") == ["file"]
+
+
+def test_a_name_is_held_for_one_who_writes_a_file(tmp_path):
+    with held_file(tmp_path / "page"):
+        with pytest.raises(OutputError, match="page is being made by another process"), held_file(tmp_path / "page"):
+            pytest.fail("entered")
+        (tmp_path / "page").touch()
+    with pytest.raises(OutputError, match="page exists"), held_file(tmp_path / "page"):
+        pytest.fail("entered")
+    assert names_in(tmp_path) == ["page"]
+
+
+def _write(kind, output, begin, number, told) -> None:
+    """Write a folder of two files, one late, in a process of its own."""
+    begin.wait()
+    try:
+        with kind(output) as staging:
+            (staging / "first").write_text(str(number))
+            time.sleep(0.002 * (number % 3))
+            (staging / "second").write_text(str(number))
+    except OutputError as error:
+        told.put((number, str(error)))
+    else:
+        told.put((number, "made"))
+
+
+@pytest.mark.parametrize("kind", [staged_folder, partial(resumable_folder, can_go_on=lambda staging: True)])
+def test_of_processes_that_write_one_output_at_once_one_does_and_the_others_are_told(tmp_path, kind):
+    fork, num_processes = multiprocessing.get_context("fork"), 6
+    for round in range(6):
+        output, begin, told = tmp_path / str(round) / "out", fork.Barrier(num_processes), fork.Queue()
+        arguments = [(kind, output, begin, number, told) for number in range(num_processes)]
+        processes = [fork.Process(target=_write, args=each) for each in arguments]
+        for process in processes:
+            process.start()
+        outcomes = dict(told.get(timeout=60) for _ in processes)
+        for process in processes:
+            process.join()
+        (winner,) = [number for number, outcome in outcomes.items() if outcome == "made"]
+        others = {outcome for number, outcome in outcomes.items() if number != winner}
+        assert all("is being made by another process" in each or "out exists" in each for each in others), others
+        assert names_in(output.parent) == ["out"]
+        assert names_in(output) == ["first", "second"]
+        assert {(output / name).read_text() for name in names_in(output)} == {str(winner)}

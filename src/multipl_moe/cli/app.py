@@ -12,6 +12,7 @@ from rich.console import Console
 from wrapt import when_imported
 
 from multipl_moe.errors import ConfigError, Preempted, UserError
+from multipl_moe.system.disk_errors import what_was_denied
 from multipl_moe.system.launch import num_processes, preemptible
 
 _EXIT_USER_ERROR = 2
@@ -74,6 +75,10 @@ def main() -> None:
         code = _refuse(*error.problems)
     except UserError as error:
         code = _refuse(str(error))
+    except Exception as error:
+        if (denied := what_was_denied(error)) is None:
+            raise
+        code = _refuse(denied)
     if code in (_EXIT_INTERRUPTED, _EXIT_PREEMPTED):
         verb = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
         stopped = "interrupted" if code == _EXIT_INTERRUPTED else "stopped by SIGTERM"

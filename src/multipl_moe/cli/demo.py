@@ -7,6 +7,7 @@ import typer
 
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import RecipeFile, Seed, Settings, recipe_from_flags
+from multipl_moe.system.staging import held_folder
 
 
 def demo(
@@ -43,5 +44,7 @@ def demo(
     keep_freed_memory()
     chosen = recipe_from_flags(recipe, settings, flags, defaults=DEMO_RECIPE)
     chosen = without_missing_languages(chosen, console)
-    if not has_gain(chosen, Demo(chosen, output, minutes, console).run()):
+    with held_folder(output):
+        metrics = Demo(chosen, output, minutes, console).run()
+    if not has_gain(chosen, metrics):
         raise typer.Exit(1)

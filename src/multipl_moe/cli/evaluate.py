@@ -1,6 +1,5 @@
 """`multipl-moe eval`."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +15,14 @@ from multipl_moe.cli.options import (
     Seed,
     Settings,
     Unsafe,
+    entered_run,
     recipe_from_flags,
     refuse_where,
     require_folders,
-    require_run_to_enter,
     split_names,
 )
 from multipl_moe.errors import ConfigError, UserError
+from multipl_moe.system.staging import empty_folder, is_unused, refuse_existing, staged_folder
 
 if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
@@ -130,8 +130,12 @@ def evaluate(
         _predictions(metric, chosen, sources, corpus, output, against)
     elif metric == "pass":
         _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
-        require_run_to_enter(output, resume, "metrics.json", chosen.same_verdict)
-        _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
+        entered = entered_run(output, resume, "metrics.json", chosen.same_verdict, "samples.jsonl")
+        with entered, _removed_if_refused(output):
+            metrics = _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
+        from multipl_moe.cli.programs import show_verdict
+
+        show_verdict(metrics, output)
     else:
         raise ConfigError(f"--metric: {metric!r} is not known; use pass, bpb or moved")
 
@@ -165,24 +169,28 @@ def _predictions(
 
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.eval.models import evaluate_models, evaluate_movement
-    from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
-    from multipl_moe.report.tables import movement_table, result_table, scores_table
     from multipl_moe.runs.folder import record_run, write_json
     from multipl_moe.system.allocator import keep_freed_memory
-    from multipl_moe.system.staging import refuse_existing, staged_folder
 
     refuse_existing(output)
     require_folders(corpus=corpus)
     keep_freed_memory()
     folder = resolve_base(str(model))
-    with console.status("scoring"):
-        if is_moved:
-            metrics = evaluate_movement(recipe, folder, corpus, str(against))
-        else:
-            metrics = evaluate_models(recipe, folder, corpus, against)
-    with staged_folder(output) as staging:
+    with staged_folder(output) as staging:  # before the work: an output that cannot be written is refused at once
         record_run(staging, recipe)
+        with console.status("scoring"):
+            if is_moved:
+                metrics = evaluate_movement(recipe, folder, corpus, str(against))
+            else:
+                metrics = evaluate_models(recipe, folder, corpus, against)
+        _show_predictions(metrics, is_moved, against)  # before they are written, which a full disk may prevent
         write_json(staging / "metrics.json", metrics)
+
+
+def _show_predictions(metrics: dict[str, Any], is_moved: bool, against: str | None) -> None:
+    from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
+    from multipl_moe.report.tables import movement_table, result_table, scores_table
+
     if is_moved:
         console.print(movement_table(metrics["moved"]))
         console.print(metrics["moved"]["sentence"], highlight=False)
@@ -224,14 +232,14 @@ def _check_programs(
 
 @contextmanager
 def _removed_if_refused(output: Path) -> Iterator[None]:
-    """Leave no folder behind where the input turned out to be at fault before any sample was made."""
-    is_new = not output.exists()
+    """Leave nothing behind where the input turned out to be at fault before any sample was made."""
+    is_new = is_unused(output)
     try:
         yield
     except UserError:
         samples = output / "samples.jsonl"
         if is_new and not (samples.is_file() and samples.stat().st_size):
-            shutil.rmtree(output, ignore_errors=True)
+            empty_folder(output)
         raise
 
 
@@ -243,8 +251,9 @@ def _programs(
     endpoint_model: str | None,
     chat: bool,
     unsafe: bool,
-) -> None:
-    from multipl_moe.cli.programs import completions_of, options_shown, show_verdict
+) -> dict[str, Any]:
+    """Judge programs; the content of metrics.json."""
+    from multipl_moe.cli.programs import completions_of, options_shown
     from multipl_moe.eval.eval_set import prepare_eval_set
     from multipl_moe.eval.programs import evaluate_programs
     from multipl_moe.eval.references import check_references, prepare_reference_set
@@ -253,24 +262,22 @@ def _programs(
     from multipl_moe.system.allocator import keep_freed_memory
 
     keep_freed_memory()
-    with _removed_if_refused(output), options_shown(unsafe) as options:
+    with options_shown(unsafe) as options:
         if sources["--reference"]:
             eval_set = prepare_reference_set(recipe, options)
             open_run(output, recipe)
-            metrics = check_references(recipe, eval_set, output, options)
-        else:
-            eval_set = prepare_eval_set(recipe, options)
-            name, complete = completions_of(recipe, sources, endpoint_model, chat, eval_set)
-            open_run(output, recipe)
-            record = record_of_model(Path(sources["--model"])) if sources["--model"] else None
-            metrics = evaluate_programs(
-                recipe,
-                eval_set,
-                complete,
-                name,
-                output,
-                against=None if against is None else Path(against),
-                options=options,
-                decontamination=statuses(record, eval_set.benchmarks),
-            )
-    show_verdict(metrics, output)
+            return check_references(recipe, eval_set, output, options)
+        eval_set = prepare_eval_set(recipe, options)
+        name, complete = completions_of(recipe, sources, endpoint_model, chat, eval_set)
+        open_run(output, recipe)
+        record = record_of_model(Path(sources["--model"])) if sources["--model"] else None
+        return evaluate_programs(
+            recipe,
+            eval_set,
+            complete,
+            name,
+            output,
+            against=None if against is None else Path(against),
+            options=options,
+            decontamination=statuses(record, eval_set.benchmarks),
+        )

@@ -8,6 +8,7 @@ import typer
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import require_folders
 from multipl_moe.errors import OutputError
+from multipl_moe.system.staging import held_file
 
 _PAGE = Path("inspect.html")
 
@@ -39,7 +40,7 @@ def inspect(
     from multipl_moe.report.corpus_page import write_corpus_page
     from multipl_moe.report.corpus_tables import corpus_summary
 
-    with console.status("reading the corpus"):
+    with held_file(page), console.status("reading the corpus"):
         inspection = inspect_corpus(corpus, seed=seed, documents=documents, lines=lines)
         write_corpus_page(page, inspection)
     console.print(corpus_summary(inspection))

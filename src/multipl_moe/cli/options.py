@@ -1,12 +1,16 @@
 """Flags that several verbs share, what turns them into a recipe, and what checks them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from multipl_moe.cli.app import console
 from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.system.launch import is_main
+from multipl_moe.system.staging import held_folder, is_unused
 
 if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
@@ -71,23 +75,41 @@ def recipe_from_flags(
     return load_recipe(file, overrides)
 
 
-def require_run_to_enter(output: Path, resume: bool, last_file: str, is_same: "Callable[[Recipe], bool]") -> None:
-    """Check that a run folder may be used; it is created when the first step begins to write.
+@contextmanager
+def entered_run(
+    output: Path, resume: bool, last_file: str, is_same: "Callable[[Recipe], bool]", *progress: str
+) -> Iterator[None]:
+    """Enter a run folder that may be used, and keep other processes out; it is removed again where it stays empty.
 
     Args:
         output: the folder.
         resume: whether an existing one may be gone on in.
         last_file: what a finished run has.
         is_same: whether a run of another recipe can be gone on with.
+        progress: patterns of what there is to resume; it is told where there is nothing.
 
     Raises:
-        OutputError: it exists, is finished, or was begun with another recipe.
+        OutputError: it exists, is finished, was begun with another recipe, cannot be written, or is in use.
     """
+    _require_run_to_enter(output, output.exists(), resume, last_file, is_same)
+    if not is_main():
+        yield
+        return
+    with held_folder(output):
+        _require_run_to_enter(output, not is_unused(output), resume, last_file, is_same)  # as others may have left it
+        if resume and not any(any(output.glob(pattern)) for pattern in progress):
+            console.print(f"--resume: {output} holds nothing to go on from; this is the start", soft_wrap=True)
+        yield
+
+
+def _require_run_to_enter(
+    output: Path, is_there: bool, resume: bool, last_file: str, is_same: "Callable[[Recipe], bool]"
+) -> None:
     from multipl_moe.recipe.recipe import load_recipe
 
-    if output.exists() and not resume:
+    if is_there and not resume:
         raise OutputError(f"output: {output} exists; choose another folder, or go on with --resume")
-    if output.exists() and not output.is_dir():
+    if is_there and not output.is_dir():
         raise OutputError(f"output: {output} is a file; choose a folder")
     if (output / last_file).exists():
         raise OutputError(f"output: {output} holds a finished run; choose another folder")
@@ -95,7 +117,7 @@ def require_run_to_enter(output: Path, resume: bool, last_file: str, is_same: "C
     if begun.exists():
         if not is_same(load_recipe(begun)):
             raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {begun}")
-    elif output.exists() and any(not _precedes_the_recipe(path.name) for path in output.iterdir()):
+    elif is_there and any(not _precedes_the_recipe(path.name) for path in output.iterdir()):
         raise OutputError(f"output: {output} holds no run; choose another folder")
 
 

@@ -16,9 +16,9 @@ from multipl_moe.cli.options import (
     RunFolder,
     Seed,
     Settings,
+    entered_run,
     recipe_from_flags,
     require_folders,
-    require_run_to_enter,
 )
 from multipl_moe.cli.training import show_trained, trained
 from multipl_moe.errors import OutputError
@@ -54,29 +54,35 @@ def review(
     require_folders(model=model, corpus=corpus)
 
     from multipl_moe.report.tables import result_table, routing_table
-    from multipl_moe.runs.folder import read_json, write_json
     from multipl_moe.system.allocator import keep_freed_memory
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 
     chosen = recipe_of_hybrid(chosen, model)
-    require_run_to_enter(output, resume, "metrics.json", chosen.same_training)
-    keep_freed_memory()
-    result = _reviewed(chosen, model, corpus, output)
+    progress = "checkpoints/checkpoint-*", "training.json"
+    with entered_run(output, resume, "metrics.json", chosen.same_training, *progress):
+        keep_freed_memory()
+        result = _reviewed(chosen, model, corpus, output)
+        metrics = _scored(chosen, model, corpus, output, result)
+    console.print(result_table(metrics))
+    console.print(routing_table(metrics))
+    show_trained(result)
 
+
+def _scored(recipe: "Recipe", model: Path, corpus: Path, output: Path, result: "TrainResult") -> dict[str, Any]:
+    """The content of metrics.json, which is written: bits per byte and routing before and after."""
     from multipl_moe.eval.language_scores import LanguageScores, score_folder
     from multipl_moe.eval.run_metrics import review_metrics
+    from multipl_moe.runs.folder import read_json, write_json
 
     file = output / "scores_before.json"
     if not file.is_file():
         with console.status("scoring the model as it was"):
-            write_json(file, score_folder(chosen, model, corpus).to_json())
+            write_json(file, score_folder(recipe, model, corpus).to_json())
     with console.status("scoring the reviewed model"):
-        after = score_folder(chosen, result.model_folder, corpus)
-    metrics = review_metrics(chosen, LanguageScores.from_json(read_json(file)), after, result, against=model)
+        after = score_folder(recipe, result.model_folder, corpus)
+    metrics = review_metrics(recipe, LanguageScores.from_json(read_json(file)), after, result, against=model)
     write_json(output / "metrics.json", metrics)
-    console.print(result_table(metrics))
-    console.print(routing_table(metrics))
-    show_trained(result)
+    return metrics
 
 
 def _reviewed(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":

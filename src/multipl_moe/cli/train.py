@@ -16,9 +16,9 @@ from multipl_moe.cli.options import (
     RunFolder,
     Seed,
     Settings,
+    entered_run,
     recipe_from_flags,
-    require_folders,
-    require_run_to_enter,
+    refuse_where,
 )
 from multipl_moe.cli.training import show_trained, trained
 from multipl_moe.system.launch import is_main
@@ -57,22 +57,32 @@ def train(
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
     chosen = recipe_from_flags(recipe, settings, flags)
     of_hybrid = chosen.train.trains_hybrid
-    require_folders(**({"model": model} if of_hybrid else {}), corpus=corpus)
+    refuse_where(
+        (of_hybrid and not model.is_dir(), _no_hybrid(model)),
+        (not corpus.is_dir(), f"corpus: {corpus} is not a folder"),
+    )
 
     from multipl_moe.checkpoints.base import resolve_base
     from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
-    require_run_to_enter(output, resume, "training.json", chosen.same_training)
-    start = model if of_hybrid else resolve_base(str(model))
-
-    from multipl_moe.system.allocator import keep_freed_memory
-    from multipl_moe.train.processes import leave
-    from multipl_moe.train.trainer import train_model
-
-    keep_freed_memory()
     console.quiet = not is_main()
-    result = trained(train_model, chosen, start, corpus, output)
-    leave()
+    with entered_run(output, resume, "training.json", chosen.same_training, "checkpoints/checkpoint-*"):
+        start = model if of_hybrid else resolve_base(str(model))
+
+        from multipl_moe.system.allocator import keep_freed_memory
+        from multipl_moe.train.processes import leave
+        from multipl_moe.train.trainer import train_model
+
+        keep_freed_memory()
+        result = trained(train_model, chosen, start, corpus, output)
+        leave()
     show_trained(result)
+
+
+def _no_hybrid(model: Path) -> str:
+    return (
+        f"model: {model} is not a folder; train.method experts needs a hybrid, which `multipl-moe upcycle` makes of a "
+        "dense base; to train a dense base itself: --set train.method=lora"
+    )

@@ -27,7 +27,7 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.folder import read_json, write_json, write_text
-from multipl_moe.system.staging import create_folder
+from multipl_moe.system.staging import held_folder, is_unused
 
 COMPARISON_FILE = "comparison.yaml"
 
@@ -79,7 +79,8 @@ class ComparisonSession:
             for number, run in enumerate(missing, start=1):
                 self.console.print(f"[bold]{number} of {len(missing)}: {run.name}[/bold]")
                 try:
-                    self._finish(run, base)
+                    with held_folder(self._folder(run)):
+                        self._finish(run, base)
                 except UserError as error:
                     failures.append(f"{run.name}: {error}")
                     self._tell(str(error))
@@ -100,10 +101,10 @@ class ComparisonSession:
                 )
             for run in runs:
                 require_same_settings(run, self._folder(run))
-        elif self.output.exists() and (not self.output.is_dir() or any(self.output.iterdir())):
+        elif not is_unused(self.output):
             raise OutputError(f"output: {self.output} exists and is no comparison; choose another folder")
-        create_folder(self.output, self.output)
-        write_text(file, self.comparison.to_yaml())
+        with held_folder(self.output):
+            write_text(file, self.comparison.to_yaml())
 
     def _prepare(self) -> Path:
         """Make what all runs share; returns the base's folder."""
@@ -116,12 +117,12 @@ class ComparisonSession:
 
     def _measure_base(self, base: Path) -> None:
         folder, corpus = self.output / "base", self.output / "corpus"
-        folder.mkdir(exist_ok=True)
         file, held_out = folder / SCORES_FILE, _held_out_sha256(corpus, self.recipe)
         if not file.is_file():
             self.console.print("[bold]base[/bold]")
-            scores = score_languages(load_dense(base), AutoTokenizer.from_pretrained(base), corpus, self.recipe)
-            write_json(file, scores.to_json() | {"held_out_sha256": held_out})
+            with held_folder(folder):
+                scores = score_languages(load_dense(base), AutoTokenizer.from_pretrained(base), corpus, self.recipe)
+                write_json(file, scores.to_json() | {"held_out_sha256": held_out})
         elif read_json(file).get("held_out_sha256") != held_out:
             raise OutputError(
                 f"output: {file} was measured on other held-out files than those of {corpus} (built from other "

@@ -35,6 +35,7 @@ from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table
 from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.runs.journal import read_journal
+from multipl_moe.system.staging import is_unused
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.machine import measure_throughput
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress
@@ -108,7 +109,7 @@ class Demo:
                 found = load_recipe(file).with_settings("train", tokens=self.recipe.train.tokens)
             if found != self.recipe:
                 raise OutputError(f"output: {self.output} holds a run of another recipe; choose another folder")
-        elif self.output.exists() and (not self.output.is_dir() or any(self.output.iterdir())):
+        elif not is_unused(self.output):
             raise OutputError(f"output: {self.output} exists and is no run of the demo; choose another folder")
         else:
             open_run(self.output, self.recipe)

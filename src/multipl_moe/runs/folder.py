@@ -2,10 +2,12 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.system.disk_errors import write_errors_explained
 from multipl_moe.system.staging import create_folder
 from multipl_moe.system.versions import environment
 
@@ -33,7 +35,17 @@ def read_json(file: Path) -> Any:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write text so that the file exists whole or not at all, whoever else writes it too."""
+    """Write text so that the file exists whole or not at all, whoever else writes it too.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written.
+    """
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+    try:
+        with write_errors_explained(file):
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise

@@ -8,6 +8,7 @@ from typing import Any
 
 from multipl_moe.errors import OutputError
 from multipl_moe.runs.folder import write_text
+from multipl_moe.system.disk_errors import disk_errors_explained
 
 
 def read_journal(file: Path) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ def write_journal(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
 def append_to_journal(file: Path, records: Iterable[Mapping[str, Any]], *, sync: bool = True) -> None:
     """Append a line for each record; with `sync` on disk when this returns, even if the power fails."""
     lines = memoryview(_lines(records).encode())
-    with file.open("ab", buffering=0) as stream:
+    with disk_errors_explained(file), file.open("ab", buffering=0) as stream:
         mend_journal(file)
         while lines:
             lines = lines[stream.write(lines) :]

@@ -1,14 +1,18 @@
-"""Writing outputs whole or not at all: a staging folder beside the target, renamed into place at the end."""
+"""Writing outputs whole or not at all: a staging folder beside the target, renamed into place at the end.
+
+Of several processes that would write one output, one does: it holds a lock in the folder that is written to.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from multipl_moe.errors import OutputError, TasksUnfinishedError, UserError
+from multipl_moe.errors import DiskError, OutputError, TasksUnfinishedError, UserError
+from multipl_moe.system.disk_errors import disk_errors_explained, write_errors_explained
 from multipl_moe.system.file_lock import file_lock
 
-_LOCK = "lock"
+_LOCK = ".lock"
 
 
 def refuse_existing(output: Path) -> None:
@@ -29,60 +33,126 @@ def require_space(folder: Path, num_bytes: int) -> None:
 
 
 @contextmanager
+def held_folder(folder: Path, output: Path | None = None) -> Iterator[None]:
+    """Hold a folder for this process alone; it is made where it is missing, and removed again where it stays empty.
+
+    The operating system lifts the lock when the process ends, however it ends.
+
+    Args:
+        folder: to write into.
+        output: what messages name instead.
+
+    Raises:
+        OutputError: it cannot be created or written, or another process holds it.
+    """
+    output = output or folder
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    create_folder(folder, output)
+    try:
+        with _held(folder / _LOCK, output):
+            yield
+    finally:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+
+
+@contextmanager
+def held_file(file: Path) -> Iterator[None]:
+    """Hold the name of a file that is to be written, in a folder that exists, for this process alone.
+
+    Raises:
+        OutputError: the file exists, its folder cannot be written, or another process makes it.
+    """
+    with _held(file.with_name(f".{file.name}{_LOCK}"), file):
+        refuse_existing(file)
+        yield
+
+
+def is_unused(folder: Path) -> bool:
+    """Whether a path holds nothing yet but, maybe, the lock of who is about to write there."""
+    return not folder.exists() or (folder.is_dir() and all(path.name == _LOCK for path in folder.iterdir()))
+
+
+@contextmanager
 def staged_folder(output: Path) -> Iterator[Path]:
     """A folder to write into that becomes `output` if the block succeeds and vanishes if it fails or is interrupted.
 
     Raises:
-        OutputError: `output` exists already or cannot be created.
+        OutputError: `output` exists already, cannot be created or written, or is being made by another process.
     """
-    refuse_existing(output)
-    staging = _staging_of(output)
-    shutil.rmtree(staging, ignore_errors=True)
-    create_folder(staging, output)
-    try:
-        yield staging
-        staging.rename(output)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+    with _staged(output) as staging:
+        empty_folder(staging)
+        try:
+            yield staging
+            _put(staging, output)
+        except BaseException:
+            with suppress(OSError):
+                empty_folder(staging)
+            raise
 
 
 @contextmanager
 def resumable_folder(output: Path, can_go_on: Callable[[Path], bool]) -> Iterator[Path]:
     """A folder to write into that becomes `output` if the block succeeds and stays, to go on with, if it is stopped.
 
-    Only a `UserError` removes it: what bad input made is of no use. Its place is held by a lock that the operating
-    system lifts when the process ends, however it ends.
+    Only a `UserError` removes it: what bad input made is of no use. A full disk is none.
 
     Args:
         output: where the folder shall be in the end.
         can_go_on: tells of the folder that an earlier start left whether this one can go on in it; else it is emptied.
 
     Raises:
-        OutputError: `output` exists already, cannot be created, or is being made by another process.
+        OutputError: as of `staged_folder`.
     """
-    refuse_existing(output)
-    staging = _staging_of(output)
-    create_folder(staging, output)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(file_lock(staging / _LOCK, wait=False))
-        except OSError:
-            raise OutputError(f"output: {output} is being made by another process; wait for it or stop it") from None
+    with _staged(output) as staging:
         if not can_go_on(staging):
-            _empty(staging)
+            empty_folder(staging)
         try:
-            yield staging
-            (staging / _LOCK).unlink()
-            staging.rename(output)
+            with disk_errors_explained(output, "free some space; the same command goes on where it stopped"):
+                yield staging
         except UserError as error:
-            if not isinstance(error, TasksUnfinishedError):
-                shutil.rmtree(staging, ignore_errors=True)
+            if not isinstance(error, TasksUnfinishedError | DiskError):
+                empty_folder(staging)
             raise
+        _put(staging, output)
 
 
-def _staging_of(output: Path) -> Path:
-    return output.with_name(f".{output.name}.partial")
+@contextmanager
+def _staged(output: Path) -> Iterator[Path]:
+    """The held staging folder, with what an earlier start left in it."""
+    refuse_existing(output)
+    staging = output.with_name(f".{output.name}.partial")
+    try:
+        with held_folder(staging, output), disk_errors_explained(output):
+            refuse_existing(output)  # another process may have made it until now
+            yield staging
+    finally:
+        with suppress(OSError):  # an earlier start may have left it
+            staging.rmdir()
+
+
+def _put(staging: Path, output: Path) -> None:
+    """Rename; the lock goes along and is removed last, so that at no time another process can take it."""
+    try:
+        staging.rename(output)
+    except OSError:
+        refuse_existing(output)  # somebody made it by hand
+        raise
+    (output / _LOCK).unlink()
+
+
+@contextmanager
+def _held(lock: Path, output: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        with write_errors_explained(output):
+            try:
+                stack.enter_context(file_lock(lock, wait=False, remove=True))
+            except (BlockingIOError, FileNotFoundError):  # the latter where the other's end came in between
+                raise OutputError(
+                    f"output: {output} is being made by another process; wait for it or stop it"
+                ) from None
+        yield
 
 
 def create_folder(folder: Path, output: Path) -> None:
@@ -93,9 +163,9 @@ def create_folder(folder: Path, output: Path) -> None:
         raise OutputError(f"output: {output} cannot be created ({error.strerror}); choose another folder") from error
 
 
-def _empty(staging: Path) -> None:
+def empty_folder(folder: Path) -> None:
     """Remove all but the lock, which must not be lost in between."""
-    for path in staging.iterdir():
+    for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif path.name != _LOCK:

@@ -4,32 +4,22 @@ A checkpoint holds what training changes: trained weights and buffers, optimiser
 Frozen weights are those of the model that the run started from.
 """
 
-import errno
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from multipl_moe.errors import OutputError
+from multipl_moe.errors import DiskError, OutputError
+from multipl_moe.system.disk_errors import disk_errors_explained
 from multipl_moe.system.staging import require_space
 from multipl_moe.train.setup import TrainingSetup
 
 _PREFIX = "checkpoint-"
 _WEIGHTS_FILE = "trained.safetensors"
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-# safetensors and torch.save do not raise OSError.
-_FULL_DISK_SIGNS = (
-    "os error 28",
-    "os error 122",
-    "iostream error",
-    "PytorchStreamWriter failed",
-    "unexpected pos",
-)
 _ADAM_COPIES = 3  # a weight and its two moments
 
 
@@ -113,20 +103,12 @@ def full_disk_explained(folder: Path) -> Iterator[None]:
         OutputError: the disk under `folder`, that of the checkpoints, is full.
     """
     try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:
-        if not _is_full_disk(error):
-            raise
+        with disk_errors_explained(folder):
+            yield
+    except DiskError as error:
         last = last_checkpoint(folder)
         ready = f"{last} is whole" if last is not None else "there is no checkpoint yet"
         raise OutputError(
             f"output: the disk of {folder} is full; {ready}: free some space and go on "
             "(`train` and `review` with --resume)"
         ) from error
-
-
-def _is_full_disk(error: Exception) -> bool:
-    """Whether a write failed for want of space."""
-    if isinstance(error, OSError):
-        return error.errno in _FULL_DISK
-    return any(sign in str(error) for sign in _FULL_DISK_SIGNS)

@@ -14,6 +14,7 @@ from multipl_moe.corpus.run.stages import Listeners, Stage
 from multipl_moe.corpus.run.watch import quiet, watched
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.recipe.corpus import ExecutorSection
+from multipl_moe.system.disk_errors import disk_errno
 
 _PARALLEL = "TOKENIZERS_PARALLELISM"
 
@@ -61,8 +62,9 @@ def _run_here(stage: Stage, logs: Path, task: int) -> None:
         TaskExecutor(stage, logs, task).run()
     except UserError:
         raise
-    except Exception:
-        stage.require_done(logs, [task])  # its log has the traceback
+    except Exception as error:
+        if disk_errno(error) is None:
+            stage.require_done(logs, [task])  # its log has the traceback
         raise
 
 

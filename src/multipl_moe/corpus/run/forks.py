@@ -7,6 +7,7 @@ waits for its end: no lock, no queue, and no thread of the build that could hold
 
 import contextlib
 import ctypes
+import errno
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,7 @@ from datatrove.executor import LocalPipelineExecutor
 
 from multipl_moe.corpus.run.stages import TELL_S, Listeners, Stage
 from multipl_moe.errors import TasksUnfinishedError
+from multipl_moe.system.disk_errors import disk_errno
 
 _SET_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 _END_S = 10
@@ -43,6 +45,7 @@ def run_in_forks(stage: Stage, workers: int, logs: Path, listeners: Listeners) -
     """Run the tasks of a stage that are left, `workers` at a time; the first that fails ends the others.
 
     Raises:
+        OSError: the disk took no more of a task's output.
         UserError: a task's.
         TasksUnfinishedError: a worker was killed, or a task failed for a reason that is none of the user's.
     """
@@ -76,7 +79,12 @@ def _run_task(stage: Stage, logs: Path, task: int, parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
     if os.getppid() == parent:  # else it died in between
-        TaskExecutor(stage, logs, task).run()
+        try:
+            TaskExecutor(stage, logs, task).run()
+        except Exception as error:
+            if (number := disk_errno(error)) is not None:
+                os._exit(number)  # without room to tell it in the log, or even to flush that
+            raise
 
 
 def _wait_for_fewer(
@@ -100,6 +108,8 @@ def _require_done(stage: Stage, logs: Path, task: int, process: BaseProcess) -> 
             f"{stage.title}: a worker was killed (signal {-code}), maybe for want of memory: lower "
             "corpus.executor.workers or corpus.max_file_bytes; the same command goes on with the tasks that are left"
         )
+    if code in errno.errorcode and code > 1:
+        raise OSError(code, os.strerror(code))
     if code > 0:
         stage.require_done(logs, [task])
 
