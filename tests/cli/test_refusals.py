@@ -34,10 +34,11 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--source text.csv": "--source: text.csv is no folder",
         "--source {sources} --learn cobol": "unknown languages cobol",
         "--source {sources} --learn ,": "learn: []",
-        f"--source empty {_TWO}": "no source file for rust",
+        f"--source empty {_TWO}": "corpus.sources.0: empty: the folder holds no file",
     },
     "train": {
         "none nothing out": ("model: none is not a folder", "corpus: nothing is not a folder"),
+        f"smollm2-135m {{corpus}} out {_TWO}": "train.method experts needs a hybrid, which `multipl-moe upcycle` makes",
         f"{{base}} {{corpus}} out {_TWO}": "is no hybrid (llama); run `multipl-moe upcycle` first",
         f"empty {{corpus}} out {_TWO}": "empty has no config.json",
         f"{_OF_HYBRID} --learn go --keep python": "go has no tokens",
@@ -124,6 +125,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "{base} text --show-routing": "is dense; it has no routers",
         "{hybrid} text --show-routing --layer 9": "--layer: 9 is not a hybrid layer",
         "{hybrid} text --max-new-tokens 9999": "--max-new-tokens 9999 are more than",
+        "{hybrid} text --top-p 0": "--top-p: 0 leaves no token to draw",
         "{hybrid} text --top-p 2": "Invalid value for '--top-p'",
     },
     "inspect": {

@@ -76,7 +76,7 @@ def test_a_folder_that_holds_no_model_is_told(refused, tmp_path):
 
 def test_missing_packages_are_told_with_the_remedy(refused, monkeypatch):
     monkeypatch.setattr("transformers.utils.import_utils.is_serve_available", lambda: False)
-    assert "pip install 'multipl-moe[serve]'" in refused()
+    assert "pip install -e '.[serve]'" in refused()
 
 
 def test_the_url_of_an_ipv6_address_is_in_brackets():

@@ -1,11 +1,15 @@
 """Outputs are written whole or not at all."""
 
 import multiprocessing
+import os
+import stat
 import time
 from collections import namedtuple
 from functools import partial
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from multipl_moe.errors import CorpusError, OutputError, TasksUnfinishedError
 from multipl_moe.system.staging import (
@@ -156,6 +160,17 @@ def test_a_folder_that_was_held_and_stays_empty_goes_with_those_made_for_it(tmp_
         (tmp_path / "a" / "file").touch()
         assert not is_unused(tmp_path / "a")
     assert names_in(tmp_path / "a") == ["file"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_files_may_be_read_by_whom_the_umask_lets(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with staged_folder(tmp_path / "out") as staging:
+            save_file({"a": torch.zeros(1)}, staging / "model.safetensors")  # for its owner alone
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "out" / "model.safetensors").stat().st_mode) == mode
 
 
 def test_a_name_is_held_for_one_who_writes_a_file(tmp_path):

@@ -63,8 +63,7 @@ def test_missing_packages_are_refused_before_anything_is_read(world: World, tmp_
     with pytest.raises(ConfigError) as caught:
         train_model(recipe, tmp_path / "no model", tmp_path / "no corpus", tmp_path / "run")
     assert caught.value.problems == [
-        f"train.trackers: {name} is not installed; pip install 'multipl-moe[trackers]'"
-        for name in ("wandb", "tensorboard")
+        f"train.trackers: {name} is not installed; pip install -e '.[trackers]'" for name in ("wandb", "tensorboard")
     ]
 
 

@@ -1,11 +1,12 @@
 """Loading checkpoints strictly: a missing or unexpected tensor is an error, never a random weight."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
@@ -14,6 +15,9 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.system.device import fast_dtype, fastest_attention, move_to_best_device
 
+_CONFIG_ERRORS = (ValueError, KeyError, OSError, TypeError, StrictDataclassError)
+_SHOWN = 3
+
 
 def load_config(folder: Path) -> PreTrainedConfig:
     """The configuration in `folder`; raises BaseModelError when there is none that transformers knows."""
@@ -21,8 +25,10 @@ def load_config(folder: Path) -> PreTrainedConfig:
         raise BaseModelError(f"model: {folder} has no config.json; give a model's folder")
     try:
         return AutoConfig.from_pretrained(folder)
-    except (ValueError, KeyError, OSError) as error:
-        raise BaseModelError(f"model: {folder}/config.json cannot be used ({error})") from error
+    except _CONFIG_ERRORS as error:
+        raise BaseModelError(
+            f"model: {folder}/config.json cannot be used ({_first_sentence(error)}); mend it, or copy it again"
+        ) from error
 
 
 def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> MultiplMoeForCausalLM:
@@ -33,8 +39,8 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
     """
     if not (folder / "config.json").is_file():
         raise BaseModelError(f"model: {folder} has no config.json; give a folder that `multipl-moe upcycle` wrote")
+    config = load_config(folder)
     try:
-        config = AutoConfig.from_pretrained(folder)
         if config.model_type != MultiplMoeConfig.model_type:
             raise BaseModelError(f"model: {folder} is no hybrid ({config.model_type}); run `multipl-moe upcycle` first")
         # Tensors of another shape are told in `info` only if they are ignored.
@@ -52,8 +58,11 @@ def load_dense(folder: Path) -> PreTrainedModel:
     Raises:
         BaseModelError: it cannot be read, or its tensors do not fit the configuration.
     """
+    config = load_config(folder)
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto", output_loading_info=True)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder, config=config, dtype="auto", output_loading_info=True, ignore_mismatched_sizes=True
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _not_loaded(folder, error) from error
     return _require_fit(folder, loaded)
@@ -106,13 +115,31 @@ def _is_fast(dtype: torch.dtype) -> bool:
 
 
 def _not_loaded(folder: Path, error: Exception) -> BaseModelError:
-    remedy = "; its weights are damaged, copy or download them again" if isinstance(error, SafetensorError) else ""
-    return BaseModelError(f"model: {folder} cannot be loaded ({error}){remedy}")
+    state = "are damaged" if isinstance(error, SafetensorError) else "are missing or cannot be read"
+    return BaseModelError(
+        f"model: {folder} cannot be loaded ({_first_sentence(error)}); its weights {state}, copy or download them again"
+    )
+
+
+def _first_sentence(error: Exception) -> str:
+    """What transformers says before it gives its general advice."""
+    return " ".join(str(error).split()).split(". ")[0].rstrip(".")
 
 
 def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:
     model, info = loaded
-    wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[key]}
+    kinds = {"missing_keys": "missing", "unexpected_keys": "unexpected", "mismatched_keys": "of another shape"}
+    wrong = [f"{words}: {_some(info[key])}" for key, words in kinds.items() if info[key]]
     if wrong:
-        raise BaseModelError(f"model: {folder} does not fit its configuration: {wrong}")
+        raise BaseModelError(
+            f"model: the weights of {folder} do not fit its config.json ({'; '.join(wrong)}); both must come from one "
+            "model: make or copy it again"
+        )
     return model
+
+
+def _some(keys: Iterable[Any]) -> str:
+    """The first tensors by name, and how many there are beyond."""
+    names = sorted(key if isinstance(key, str) else str(key[0]) for key in keys)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -67,7 +67,10 @@ def generate(
     Example: `multipl-moe generate runs/demo/model "fn main() {" --show-routing`
     """
     require_folders(model=model)
-    refuse_where((chat and suffix is not None, "--suffix: it does not go with --chat; leave one of them out"))
+    refuse_where(
+        (top_p == 0, "--top-p: 0 leaves no token to draw; give a share above 0, or --temperature 0 for the likeliest"),
+        (chat and suffix is not None, "--suffix: it does not go with --chat; leave one of them out"),
+    )
     _require_utf8("--suffix", suffix or "")
     text = _prompt(prompt, file)
 

@@ -36,7 +36,7 @@ def serve(
     from transformers.utils.import_utils import is_serve_available
 
     if not is_serve_available():
-        raise ConfigError("serve: some packages are missing; install them with pip install 'multipl-moe[serve]'")
+        raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'")
 
     from multipl_moe.checkpoints.loading import load_model
     from multipl_moe.generate.text import load_tokenizer

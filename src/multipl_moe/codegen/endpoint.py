@@ -57,9 +57,7 @@ class EndpointCompleter:
         try:
             import openai
         except ImportError:
-            raise ConfigError(
-                "endpoint: its client is missing; install it with pip install 'multipl-moe[serve]'"
-            ) from None
+            raise ConfigError("endpoint: its client is missing; install it with pip install -e '.[serve]'") from None
         self._openai = openai
         self._url, self._model, self._extract, self._concurrency = url, model, extract, concurrency
         token = token or os.environ.get("OPENAI_API_KEY") or "none"

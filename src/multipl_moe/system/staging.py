@@ -3,6 +3,7 @@
 Of several processes that would write one output, one does: it holds a lock in the folder that is written to.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -134,6 +135,7 @@ def _staged(output: Path) -> Iterator[Path]:
 
 def _put(staging: Path, output: Path) -> None:
     """Rename; the lock goes along and is removed last, so that at no time another process can take it."""
+    _let_others_read(staging)
     try:
         staging.rename(output)
     except OSError:
@@ -161,6 +163,16 @@ def create_folder(folder: Path, output: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"output: {output} cannot be created ({error.strerror}); choose another folder") from error
+
+
+def _let_others_read(folder: Path) -> None:
+    """Files as the umask has them: safetensors keeps those that it writes to their owner."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o044 & ~umask))
 
 
 def empty_folder(folder: Path) -> None:

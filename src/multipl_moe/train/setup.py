@@ -92,9 +92,7 @@ def require_optimizer(optimizer: str) -> None:
     if optimizer != "adamw" and not torch.cuda.is_available():
         raise ConfigError(f"train.optimizer: {optimizer} needs a CUDA GPU, and there is none here; use adamw")
     if optimizer != "adamw" and find_spec("bitsandbytes") is None:
-        raise ConfigError(
-            f"train.optimizer: {optimizer} needs bitsandbytes; pip install 'multipl-moe[gpu]', or use adamw"
-        )
+        raise ConfigError(f"train.optimizer: {optimizer} needs bitsandbytes; pip install -e '.[gpu]', or use adamw")
 
 
 def require_processes(train: TrainSection) -> None:

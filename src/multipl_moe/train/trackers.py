@@ -26,7 +26,7 @@ def require_trackers(names: Collection[str]) -> None:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(
-            [f"train.trackers: {name} is not installed; pip install 'multipl-moe[trackers]'" for name in missing]
+            [f"train.trackers: {name} is not installed; pip install -e '.[trackers]'" for name in missing]
         )
 
 

@@ -52,11 +52,11 @@ def find_members(source: SourceSection, language: str, detector: LanguageDetecto
         CorpusError: there is no archive.
     """
     assert source.path is not None
-    for file in _archives(source.path):
+    for file in archives_of(source.path):
         name = source_name(file)
         licence_of = nearest_licence(_stated_licences(file) if source.licence is None else lambda _: source.licence)
         try:
-            for path, size, opener in _members(file):
+            for path, size, opener in archive_members(file):
                 claims = [(language, False)] if source.language else detector.claims(path, [language])
                 for _, needs_content in claims:
                     place = f"{name}/{printable(path)}"
@@ -69,7 +69,7 @@ def _stated_licences(file: Path) -> Callable[[str], str | None]:
     """By folder what the licence files of an archive say; of one that breaks off, those before."""
     stated: dict[str, dict[str, str | None]] = {}
     try:
-        for path, _, opener in _members(file):
+        for path, _, opener in archive_members(file):
             folder, _, name = path.rpartition("/")
             if is_licence_name(name):
                 stated.setdefault(folder, {})[name] = UNKNOWN
@@ -80,7 +80,8 @@ def _stated_licences(file: Path) -> Callable[[str], str | None]:
     return {folder: licence_of_files(dict(sorted(files.items()))) for folder, files in stated.items()}.get
 
 
-def _archives(path: Path) -> list[Path]:
+def archives_of(path: Path) -> list[Path]:
+    """The archive, or all archives below the folder; raises CorpusError where there is none."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     archives = [file for file in files if file.name.lower().endswith(ARCHIVE_ENDINGS) and file.is_file()]
     if not archives:
@@ -88,7 +89,8 @@ def _archives(path: Path) -> list[Path]:
     return archives
 
 
-def _members(file: Path) -> Iterator[_Member]:
+def archive_members(file: Path) -> Iterator[_Member]:
+    """Path, size and opener of each file in an archive that stays inside of it, in order; raises READ_ERRORS."""
     members = _zip_members(file) if file.name.lower().endswith(_ZIP_ENDINGS) else _tar_members(file)
     for path, size, opener in members:
         parts = PurePosixPath(path).parts

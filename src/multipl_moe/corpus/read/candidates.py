@@ -174,6 +174,11 @@ def _find_toolchain(
                 yield Candidate(language, source.kind, f"{source_name(root)}/{printable(path)}", licence, opener)
 
 
+def has_files(root: Path) -> bool:
+    """Whether there is any file below a folder."""
+    return any(True for _ in _walk(root))
+
+
 def has_library(entry: Language) -> bool:
     """Whether this machine has a toolchain of the language with sources to read."""
     return bool(_library_roots(entry))

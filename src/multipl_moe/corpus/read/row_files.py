@@ -102,9 +102,7 @@ def read_hub(source: SourceSection) -> Iterator[dict[str, Any]]:
     try:
         import datasets
     except ImportError:
-        raise CorpusError(
-            "corpus.sources: kind hub needs the library datasets; pip install 'multipl-moe[hub]'"
-        ) from None
+        raise CorpusError("corpus.sources: kind hub needs the library datasets; pip install -e '.[hub]'") from None
     try:
         yield from _open(datasets, source)
     except Exception as error:  # the library passes on whatever its many back ends raise

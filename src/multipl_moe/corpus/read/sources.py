@@ -197,13 +197,17 @@ def _metadata(candidate: Candidate) -> dict[str, Any]:
     } | ({"held_out": True} if candidate.held_out else {})
 
 
-def no_files(languages: list[str], table: Mapping[str, Language] = LANGUAGES) -> str:
-    """Message for languages without a source file, with the Debian packages that bring some."""
-    remedies = []
+def no_files(languages: list[str], sources: Iterable[SourceSection], table: Mapping[str, Language] = LANGUAGES) -> str:
+    """Message for languages without a source file: what was looked for and where, and what brings some."""
+    paths = [str(source.path) for source in sources if source.path is not None]
+    asks_toolchains = any(source.kind == "toolchains" for source in sources)
+    missing = []
     for name in languages:
         packages = " ".join(table[name].packages)
-        remedies.append(f"{name} (apt install {packages})" if packages else name)
-    return (
-        f"no source file for {', '.join(remedies)}; install what is missing or add to corpus.sources "
-        "(on the command line: --source toolchains)"
-    )
+        endings = ", ".join((*table[name].extensions, *table[name].shared_extensions))
+        hint = f"apt install {packages}" if packages and asks_toolchains else endings
+        missing.append(f"{name} ({hint})" if hint else name)
+    where = f" in {', '.join(paths)}" if paths else ""
+    install = "install what is missing or " if asks_toolchains else ""
+    toolchains = "" if asks_toolchains else " (for standard libraries: --source toolchains)"
+    return f"no source file for {', '.join(missing)}{where}; {install}add to corpus.sources{toolchains}"

@@ -93,9 +93,7 @@ def _ray_cluster(executor: ExecutorSection) -> Iterator[None]:
     try:
         import ray
     except ImportError:
-        raise ConfigError(
-            "corpus.executor.kind: ray is not installed; pip install 'multipl-moe[ray]', or use local"
-        ) from None
+        raise ConfigError("corpus.executor.kind: ray is not installed; pip install -e '.[ray]', or use local") from None
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if "RAY_ADDRESS" not in os.environ:
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")

@@ -1,0 +1,183 @@
+"""Files that are broken, cut, empty or of another kind: one line that names the file or key, and the remedy.
+
+test_refusals.py holds the rest of the table: flags and settings that are wrong by themselves.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import tree
+
+from .conftest import TWO
+
+_TWO = shlex.join(TWO)
+_CONFIG = "config.json cannot be used"
+_MODELS: dict[str, Callable[[Path], object]] = {
+    "without_weights": lambda model: (model / "model.safetensors").unlink(),
+    "empty_weights": lambda model: (model / "model.safetensors").write_bytes(b""),
+    "cut_weights": lambda model: os.truncate(model / "model.safetensors", 5000),
+    "other_weights": lambda model: (model / "model.safetensors").write_bytes(b"<html>no such page</html>" * 200),
+    "cut_config": lambda model: os.truncate(model / "config.json", 100),
+    "empty_config": lambda model: (model / "config.json").write_text(""),
+    "other_config": lambda model: (model / "config.json").write_text('{"model_type": "nonsense"}'),
+    "typed_config": lambda model: _configured(model, hidden_size="many"),
+    "sized_config": lambda model: _configured(model, hidden_size=64),
+    "cut_tokenizer": lambda model: os.truncate(model / "tokenizer.json", 100),
+}
+_SAYS = {
+    "without_weights": "weights are missing or cannot be read, copy or download them again",
+    "empty_weights": "weights are damaged, copy or download them again",
+    "cut_weights": "weights are damaged, copy or download them again",
+    "other_weights": "weights are damaged, copy or download them again",
+    "cut_config": f"{_CONFIG} (It looks like the config file",
+    "empty_config": f"{_CONFIG} (It looks like the config file",
+    "other_config": f"{_CONFIG} (The checkpoint you are trying to load has model type `nonsense`",
+    "typed_config": f"{_CONFIG} (Validation error for field 'hidden_size'",
+    "sized_config": "do not fit its config.json (of another shape: lm_head.weight",
+    "cut_tokenizer": "has no tokenizer that can be read",
+}
+_SOURCES = {
+    "broken.parquet": "corpus.sources.0: broken.parquet cannot be read as parquet",
+    "broken.zip": "corpus.sources.0: broken.zip cannot be read as archive",
+    "broken.tar.gz": "corpus.sources.0: broken.tar.gz cannot be read as archive",
+    "other.jsonl": "corpus.sources.0: other.jsonl cannot be read as jsonl (other.jsonl: no JSON Lines)",
+    "empty.jsonl": "corpus.sources.0: empty.jsonl cannot be read as jsonl (it is empty)",
+    "empty": "corpus.sources.0: empty: the folder holds no file; name another or leave it out",
+    "fresh.git": "corpus.sources.0: fresh.git: git tracks no file in the repository; commit some",
+    "fresh.git@v1": "corpus.sources.0: fresh.git: no revision 'v1'; name a commit, tag or branch",
+    "bare.git": "corpus.sources.0: bare.git: no revision 'HEAD'",
+    "words": "no source file for rust (.rs), python (.py) in words; add to corpus.sources",
+    "pathless.jsonl": "rows have neither path nor language; set the source's language",
+    "textless.jsonl": "no column named text or content or code (columns: body, path); set text_key",
+}
+_RECIPES = {
+    "own_languages: {e: {extensions: [ex]}}": "e.extensions.0: 'ex': begins with its dot, as .ex",
+    "own_languages: {My Lang: {title: x}}": "own_languages.My Lang: 'My Lang': a name has lower-case letters",
+    "own_languages: {e: {filenames: [a b]}}": "must be a word without spaces",
+    "own_languages: {e: {extensions: .ex}}": "own_languages.e.extensions: '.ex': must be a list, as [a, b]",
+    "own_languages: {rust: {extensions: [.r]}}": "own_languages.rust: there is a language of that name already",
+    "learn: [elixir]": "unknown languages elixir",
+    "learn: rust": "learn: 'rust': must be a list, as [a, b]",
+    "seed: many": "seed: 'many': must be a whole number",
+    "seed: -1": "seed: -1: must be at least 0",
+    "train: {tokens: 0}": "train.tokens: 0: must be above 0",
+    "train: {method: best}": "train.method: 'best': must be 'experts', 'dense', 'dense-ffn' or 'lora'",
+    "train: {learning_rate: .nan}": "train.learning_rate: nan: must be a finite number",
+    "corpus: {near_duplicates: perhaps}": "corpus.near_duplicates: 'perhaps': must be true or false",
+    "corpus: {validation_share: 2}": "corpus.validation_share: 2: must be below 1",
+    "corpus: {sources: [{kind: folders}]}": "corpus.sources.0.kind: 'folders': must be 'toolchains', 'folder'",
+    "corpus: {sources: [{kind: folder}]}": "path: needed for kind folder",
+    "seed: 1\nseed: 2": "seed is given twice",
+    "[1, 2]": "a recipe is a mapping of keys to values, not a list",
+    "a: [": "not valid YAML",
+}
+
+
+def _configured(model: Path, **values: object) -> None:
+    file = model / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.fixture
+def places(tmp_path, base, hybrid, corpus, sources):
+    """What commands name: the tiny world, and in the current folder sources that nothing can be read from."""
+    for name in ("empty", "words", "fresh.git", "bare.git"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "words" / "notes.txt").write_text("no code here\n")
+    subprocess.run(["git", "init", "-q", tmp_path / "fresh.git"], check=True)
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "bare.git"], check=True)
+    for name in ("broken.parquet", "broken.zip", "broken.tar.gz"):
+        (tmp_path / name).write_bytes(b"PAR1 or PK or so, cut in the mid")
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "other.jsonl").write_text("[\n1,\n2\n]\n")
+    (tmp_path / "pathless.jsonl").write_text('{"text": "fn main() {}"}\n')
+    (tmp_path / "textless.jsonl").write_text('{"body": "fn main() {}", "path": "a.rs"}\n')
+    return {"base": base, "hybrid": hybrid, "corpus": corpus, "sources": sources}
+
+
+@pytest.mark.parametrize("broken", _MODELS)
+@pytest.mark.parametrize("kind", ["base", "hybrid"])
+def test_a_broken_model_is_named_with_what_is_wrong_with_it(refused, places, tmp_path, kind, broken):
+    shutil.copytree(places[kind], tmp_path / "broken")
+    _MODELS[broken](tmp_path / "broken")
+    assert _SAYS[broken] in (told := refused("generate", "broken", "fn main() {"))
+    assert "broken" in told
+
+
+@pytest.mark.parametrize("source", _SOURCES)
+def test_a_source_that_nothing_can_be_read_from_is_named_with_the_reason(refused, places, source):
+    assert _SOURCES[source] in refused("corpus", "out", "--source", source, "--base", places["base"], *TWO)
+
+
+def test_all_sources_are_looked_at_before_any_is_read(refused, places, tmp_path):
+    kinds = {"/path/to/project.git": "git", "empty": "folder", "broken.parquet": "parquet", "none.zip": "archive"}
+    chosen = [{"kind": kind, "path": path} for path, kind in kinds.items()]
+    chosen.append({"kind": "folder", "path": str(places["sources"])})
+    (tmp_path / "recipe.yaml").write_text(json.dumps({"corpus": {"sources": chosen}}))
+    told = refused("corpus", "out", "--recipe", "recipe.yaml", "--base", places["base"], *TWO)
+    assert [f"corpus.sources.{number}: " in told for number in range(5)] == [True, True, True, True, False]
+    assert "/path/to/project.git: no such folder; name one of yours" in told
+
+
+@pytest.mark.parametrize("text", _RECIPES)
+def test_a_wrong_recipe_is_told_by_key_and_in_words(refused, tmp_path, text):
+    (tmp_path / "recipe.yaml").write_text(text)
+    told = refused("train", "model", "corpus", "out", "--recipe", "recipe.yaml")
+    assert told.startswith("error: recipe.yaml: ")
+    assert _RECIPES[text] in told
+    assert "Input should" not in told
+    assert "String should" not in told
+
+
+@pytest.mark.parametrize("broken", ["manifest.json", "tokens", "documents"])
+def test_a_corpus_that_lacks_a_part_is_refused(refused, places, tmp_path, broken):
+    shutil.copytree(places["corpus"], tmp_path / "broken")
+    part = tmp_path / "broken" / broken
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        part.write_text("{")
+    told = refused("train", places["hybrid"], "broken", "out", *TWO)
+    assert "broken" in told or "rust" in told
+
+
+def test_resume_says_where_there_is_nothing_to_resume(run, places, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.cli.train.trained", _interrupt)
+    outcome = run("train", places["hybrid"], places["corpus"], "out", "--resume", *TWO)
+    assert outcome.code == 130
+    assert "--resume: out holds nothing to go on from; this is the start" in outcome.out
+    (tmp_path / "out" / "checkpoints" / "checkpoint-5").mkdir(parents=True)
+    (tmp_path / "out" / "recipe.yaml").write_text(f"{{learn: [rust], keep: [python], base: {places['base']}}}")
+    outcome = run("train", places["hybrid"], places["corpus"], "out", "--resume", *TWO)
+    assert "nothing to go on" not in outcome.out
+
+
+def _interrupt(*args: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"corpus out --source broken.parquet --base {{base}} {_TWO}",
+        "generate empty text",
+        "eval out --reference --chat",
+    ],
+)
+def test_a_real_process_ends_with_the_same_line(places, tmp_path, command):
+    before = tree(tmp_path)
+    words = shlex.split(command.format(**places))
+    done = subprocess.run(
+        [sys.executable, "-m", "multipl_moe", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("error: ")
+    assert tree(tmp_path) == before
