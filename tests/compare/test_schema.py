@@ -102,7 +102,7 @@ def test_methods_that_would_see_other_tokens_or_another_order_are_refused(values
     [
         ({"methods": {"causal": {"titel": "x"}}}, "methods.causal.titel: unknown key; did you mean 'title'?"),
         ({"curve_tokens": None}, "curve_tokens: needed where a method has learning_rates"),
-        ({"tokens": 0}, "tokens: 0: Input should be greater than 0"),
+        ({"tokens": 0}, "tokens: 0: must be above 0"),
         ({"claims": [{"question": "?", "of": "causal", "against": "gpt"}]}, "claims: gpt: no such method"),
         ({"methods": {"slow": {"learning_rates": []}}}, "methods.slow: give it learning_rates, as it has no long runs"),
         ({"curve_tokens": 128}, "methods.causal.warm_start.tokens: leaves nothing of 128 tokens"),

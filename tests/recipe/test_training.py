@@ -13,7 +13,7 @@ _BUDGETS = {"rust": 150_000, "go": 100_000, "ruby": 50_000}
     [
         ({"weights": dict.fromkeys(_BUDGETS, 1.0), "language_tokens": _BUDGETS}, "weights, language_tokens: each of"),
         ({"mixture_temperature": 2.0, "language_tokens": _BUDGETS}, "mixture_temperature, language_tokens: each of"),
-        ({"mixture_temperature": 0.5}, "mixture_temperature: 0.5: Input should be greater than or equal to 1"),
+        ({"mixture_temperature": 0.5}, "mixture_temperature: 0.5: must be at least 1"),
         ({"language_tokens": _BUDGETS, "tokens": 1_000}, "they add up to 300,000, but tokens and skip_tokens to 1,000"),
         ({"on_max_epochs": "cap"}, "on_max_epochs: cap needs max_epochs"),
         ({"packing": "tight"}, "'windows' or 'best_fit'"),

@@ -32,7 +32,7 @@ def test_an_optimiser_that_cannot_run_here_is_refused_before_anything_is_loaded(
         train_model(recipe, tmp_path / "none", tmp_path / "none", tmp_path / "run")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"needs bitsandbytes; pip install 'multipl-moe\[gpu\]', or use adamw"):
+    with pytest.raises(ConfigError, match=r"needs bitsandbytes; pip install -e '\.\[gpu\]', or use adamw"):
         require_optimizer(optimizer)
     monkeypatch.setattr(module, "find_spec", lambda name: object())
     require_optimizer(optimizer)

@@ -53,5 +53,5 @@ def test_a_data_set_or_split_that_is_not_there_is_refused_with_the_reason(tmp_pa
 
 def test_a_missing_library_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(CorpusError, match=r"pip install 'multipl-moe\[hub\]'"):
+    with pytest.raises(CorpusError, match=r"pip install -e '\.\[hub\]'"):
         find(tmp_path)

@@ -50,6 +50,6 @@ def test_ray_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_
 
 def test_ray_that_is_not_installed_is_named(corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"ray is not installed; pip install 'multipl-moe\[ray\]'"):
+    with pytest.raises(ConfigError, match=r"ray is not installed; pip install -e '\.\[ray\]'"):
         build_corpus(on_executor(corpus_recipe, kind="ray"), tokenizer_folder, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
