@@ -132,7 +132,7 @@ def test_what_is_wrong_is_told_with_its_key(values, tmp_path: Path, change: dict
 def test_a_methods_name_can_be_part_of_a_folders(values, tmp_path: Path, name: str):
     changed = copy.deepcopy(values)
     changed["methods"][name] = changed["methods"]["slow"]
-    assert any("pattern" in line for line in _problems(tmp_path, changed))
+    assert any("must match ^[A-Za-z0-9]" in line for line in _problems(tmp_path, changed))
 
 
 def test_recipe_files_are_methods_named_after_them_with_their_own_rate_and_seed(world: World, tmp_path: Path):

@@ -14,6 +14,12 @@ from multipl_moe.languages.toolchain import Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 
+def _word(text: str) -> str:
+    if not re.fullmatch(r"\S+", text):
+        raise ValueError(f"{text!r}: must be a word without spaces")
+    return text
+
+
 def _ending(text: str) -> str:
     if not re.fullmatch(r"\.[^\s/]+", text):
         raise ValueError(f"{text!r}: begins with its dot, as .ex, and has neither blanks nor slashes")
@@ -27,7 +33,7 @@ def valid_name(text: str) -> str:
     return text
 
 
-_Word = Annotated[str, StringConstraints(pattern=r"^\S+$")]
+_Word = Annotated[str, AfterValidator(_word)]
 _Ending = Annotated[str, AfterValidator(_ending)]
 _TAKEN = "own_languages.{name}: there is a language of that name already; use another"
 Name = Annotated[str, AfterValidator(valid_name)]

@@ -27,7 +27,7 @@ _PLAIN = {  # pydantic's own words speak of Python
     "literal_error": "must be {expected}",
     "missing": "is missing; give it a value",
     "model_type": "must be keys with values",
-    "string_pattern_mismatch": "must be a word without spaces",
+    "string_pattern_mismatch": "must match {pattern}",
     "string_too_short": "must not be empty",
     "string_type": "must be text",
     "too_short": "is empty or too short; name at least one",
