@@ -200,11 +200,11 @@ class CorpusSection(Section):
     @classmethod
     def _are_bytes(cls, value: Any) -> Any:
         """One problem in plain words, where pydantic would tell one for each kind of value that is allowed."""
-        by_language = cast(dict[Any, Any], value) if isinstance(value, dict) else {"": value}
-        for number in by_language.values():
+        given = cast(Any, value)
+        for number in given.values() if isinstance(value, dict) else [given]:
             if number is not None and (type(number) is not int or number <= 0):
                 raise ValueError(f"{number!r}: must be a number of bytes above 0, or null for all files")
-        return value
+        return given
 
     def max_bytes_of(self, language: str) -> int | None:
         """Maximum bytes of a language's source files; None: all of them."""

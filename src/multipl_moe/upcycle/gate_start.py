@@ -184,11 +184,11 @@ def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
         fit_density(gate, index, z_SH[chosen_S & fits_S], num_directions)
     for place in range(NUM_BINS):
         chosen_S = samples.calibrates & (samples.tokens == (place + 1) * BIN_TOKENS)
-        learn, others = (gate.scores(samples.means[chosen_S & is_S]) for is_S in (is_learn_S, ~is_learn_S))
-        if len(learn) < _FEWEST:  # no text is so long: what is said of shorter ones holds
+        scores_L, scores_O = (gate.scores(samples.means[chosen_S & is_S]) for is_S in (is_learn_S, ~is_learn_S))
+        if len(scores_L) < _FEWEST:  # no text is so long: what is said of shorter ones holds
             gate.thresholds[place:], gate.widths[place:] = gate.thresholds[place - 1], gate.widths[place - 1]
             break
-        gate.thresholds[place], gate.widths[place] = place_threshold(learn, others)
+        gate.thresholds[place], gate.widths[place] = place_threshold(scores_L, scores_O)
 
 
 def place_threshold(learn: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
