@@ -34,9 +34,9 @@ def test_every_file_and_function_that_a_page_cites_exists(page: Path):
 
 
 def test_what_does_not_exist_is_noticed():
-    assert _exists("train/trainer.py", "run_stage")
+    assert _exists("train/trainer.py", "train_model")
     assert _exists("tests/test_docs_paths.py", "")
-    assert not _exists("train/trainer.py", "run_stages")
+    assert not _exists("train/trainer.py", "train_models")
     assert not _exists("train/trainers.py", "")
     assert not _exists("recipe/recipe.py", "Recipe.no_such_method")
 

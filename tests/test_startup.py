@@ -10,7 +10,6 @@ from multipl_moe.cli import app
 _REFUSED = [
     ["train", "hybrid", "corpus", "run"],
     ["train", "hybrid", ".", "run", "--set", "train.tokns=1"],
-    ["review", "hybrid", "corpus", "run"],
     ["upcycle", "hybrid", "--set", "moe.prest=causal"],
     ["corpus", "corpus", "--set", "corpus.sorces=1"],
     ["inspect", "corpus"],

@@ -31,7 +31,6 @@ def assert_interrupted(outcome: Outcome) -> None:
     [
         ("upcycle out --base {base}", "upcycle.convert.verify_start"),
         ("train {hybrid} {corpus} out --learn rust --keep python", "train.trainer.load_for_training"),
-        ("review {hybrid} {corpus} out --learn rust --keep python", "train.trainer.load_for_training"),
         (
             "eval deep/out --metric bpb --model {hybrid} --corpus {corpus} --learn rust --keep python",
             "eval.language_scores.score_languages",

@@ -49,14 +49,6 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"{{hybrid}} {{corpus}} mine --resume {_TWO}": "mine holds no run",
         f"{{hybrid}} {{corpus}} text.csv --resume {_TWO}": "text.csv is a file; choose a folder",
         f"{{hybrid}} {{corpus}} done --resume {_TWO}": "done holds a finished run",
-    },
-    "review": {
-        "none nothing out": ("model: none is not a folder", "corpus: nothing is not a folder"),
-        f"{{base}} {{corpus}} out {_TWO}": "is no hybrid (llama)",
-        f"{_OF_HYBRID} --learn go": "no validation documents in go",
-        f"{_OF_HYBRID} --learn rust --keep ''": "leaves nothing to review",
-        f"{_OF_HYBRID} {_TWO} {_LONG}": "eval.window_tokens: 2000 tokens are more than the 1024 that the model",
-        f"{_OF_HYBRID} --learning-rate 0": "review.learning_rate: 0.0",
         f"{{hybrid}} {{corpus}} begun --resume {_TWO}": "begun holds a run of another recipe",
     },
     "eval out": {
@@ -86,6 +78,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"--model {{hybrid}} --corpus empty {_TWO}": "empty",
         "--model {hybrid} --corpus {corpus} --learn go --keep python": "go",
         f"--model {{hybrid}} --corpus {{corpus}} --against nonsense {_TWO}": "nonsense is neither",
+        f"--model {{hybrid}} --corpus {{corpus}} {_TWO} {_LONG}": "eval.window_tokens: 2000 tokens are more than",
     },
     "eval out --metric moved": {
         "--model none --corpus {corpus} --against {base}": "none is neither",

@@ -18,7 +18,6 @@ SURFACE = {  # arguments and flags of each verb
     "inspect": "corpus --output --seed --documents --lines",
     "upcycle": "output --base --preset --layers --corpus --seed --learn --keep --recipe --set",
     "train": "model corpus output --resume --learn --keep --tokens --learning-rate --seed --recipe --set",
-    "review": "model corpus output --resume --learn --keep --tokens --learning-rate --seed --recipe --set",
     "eval": "output --model --endpoint --endpoint-model --chat --completions --reference --against --metric --corpus "
     "--benchmark --languages --num-samples --temperature --max-new-tokens --pass-at --workers --unsafe-no-sandbox "
     "--resume --learn --keep --seed --recipe --set",
@@ -84,7 +83,6 @@ def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path, content, messa
         "corpus": ["out"],
         "upcycle": ["out"],
         "train": ["model", "corpus", "out"],
-        "review": ["model", "corpus", "out"],
         "eval": ["out"],
         "export": ["model", "out"],
     }
@@ -101,7 +99,6 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
     assert "out exists" in refused("upcycle", "out", "--base", base)
     assert "out exists" in refused("corpus", "out", "--source", sources, "--base", base, *TWO)
     assert "out exists; choose another folder, or go on with --resume" in refused("train", hybrid, corpus, "out")
-    assert "out exists; choose another folder, or go on with --resume" in refused("review", hybrid, corpus, "out")
     assert "out exists" in refused("eval", "out", "--metric", "bpb", "--model", hybrid, "--corpus", corpus)
     assert "out exists; choose another folder, or go on with --resume" in refused("eval", "out", "--model", hybrid)
     assert "out exists" in refused("export", hybrid, "out")

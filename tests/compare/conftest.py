@@ -16,7 +16,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def values(world: World) -> dict[str, Any]:
-    """The file: a hybrid with two seeds, warm start and review, a dense one with a curve, one with a curve alone.
+    """The file: a hybrid with two seeds, and warm start, a dense one with a curve, one with a curve alone.
 
     The dense ones have the recipe's seed, and the slow one the recipe's rate.
     """
@@ -25,12 +25,11 @@ def values(world: World) -> dict[str, Any]:
         "tokens": 512,
         "curve_tokens": 256,
         "programs": False,
-        "recipe": world.recipe.model_dump(mode="json", exclude_none=True) | {"review": {"tokens": 256}},
+        "recipe": world.recipe.model_dump(mode="json", exclude_none=True),
         "methods": {
             "causal": {
                 "title": "hybrid",
                 "seeds": [3, 4],
-                "review": True,
                 "warm_start": {"tokens": 128, "learning_rate": 1e-3},
             },
             "dense-ffn": {

@@ -25,14 +25,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def _planned(world: World, folder: Path) -> tuple[list[Any], list[RunPlan]]:
     common = world.recipe.to_values()
     common["train"] = {"sequence_tokens": 32, "batch_sequences": 2, "compute_dtype": "float32"}
-    common["review"] = {"tokens": 640}
     methods = {
         "hybrid": {
             "title": "hybrid",
             "learning_rates": [1e-3, 2e-3],
             "learning_rate": 1e-3,
             "seeds": [0, 1],
-            "review": True,
         },
         "warm": {"title": "warm", "warm_start": {"tokens": 64, "learning_rate": 1e-3}},
         "dense": {"title": "dense", "set": {"train.method": "dense"}},
@@ -49,11 +47,9 @@ def test_every_run_is_planned_with_all_its_parts(world: World, tmp_path: Path):
     for run, plan in zip(runs, plans, strict=True):
         assert plan.parts[0] == plan_training(run.recipe, starting_config(run.recipe), runtime_bytes=1000)
         assert plan.dtype == torch.float32
-        assert len(plan.parts) == 1 + run.review + (run.warm_start is not None)
+        assert len(plan.parts) == 1 + (run.warm_start is not None)
         assert plan.seconds(_SPEED) == sum(part.total_seconds(_SPEED) for part in plan.parts)
         assert plan.peak_bytes == max(part.memory.total_bytes for part in plan.parts)
-        if run.review:
-            assert plan.parts[-1].tokens == 640
         if run.warm_start is not None:
             warm = warm_recipe(run.recipe, run.warm_start)
             expected = plan_training(warm, starting_config(warm), runtime_bytes=1000)

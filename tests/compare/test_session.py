@@ -26,7 +26,6 @@ from multipl_moe.compare.schema import (
 from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, OutputError, TrainingError, UserError
 from multipl_moe.eval.score_changes import compare_scores
-from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt
@@ -62,9 +61,9 @@ def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
 
 
 def test_rows_tell_tokens_parameters_and_changes(result):
-    assert len(result["runs"]) == 8
+    assert len(result["runs"]) == 6
     for run in result["runs"].values():
-        assert run["tokens"] == (512 if run["is_long"] else 256) + (256 if run["is_reviewed"] else 0)
+        assert run["tokens"] == (512 if run["is_long"] else 256)
         assert set(run["means"]) == {"learn", "keep"}
         assert run["compute_dtype"] in ("float32", "bfloat16")
         assert run["moved"]["answers"]["nats_per_token"] > 0
@@ -97,16 +96,6 @@ def test_warm_start_tunes_a_dense_copy_and_the_experts_start_from_it(finished: P
         assert torch.equal(shared, base[f"model.layers.{layer}.mlp.down_proj.weight"])
 
 
-def test_a_review_is_a_point_of_its_own_and_trains_routers_alone(finished: Path, result):
-    stage_1, reviewed = (result["runs"][f"causal-0k-lr0.01-seed3{suffix}"] for suffix in ("", "-reviewed"))
-    assert reviewed["parameters"]["trained"] < stage_1["parameters"]["trained"] / 10
-    assert reviewed["languages"] != stage_1["languages"]
-    before, after = (tensors(finished / "runs" / "causal-0k-lr0.01-seed3" / name) for name in ("model", "review/model"))
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed
-    assert all("router" in name or name.endswith(FLOAT32_BUFFERS) for name in changed)
-
-
 def test_questions_are_answered_seed_by_seed_where_both_methods_have_one(result):
     claim, _ = result["claims"]
     assert (claim["tokens"], set(claim["seeds"])) == (512, {"3"})
@@ -137,7 +126,6 @@ def test_page_has_a_row_for_each_run_and_the_plot(finished: Path):
     page = (finished / "comparison.md").read_text()
     assert page.startswith("# Two ways\n\n![")
     assert len(re.findall(r"^\| hybrid \| 0\.01 \| [34] \| [-+]", page, re.MULTILINE)) == 2
-    assert len(re.findall(r"^\| hybrid, reviewed \| 0\.01 \| [34] \| [-+]", page, re.MULTILINE)) == 2
     assert len(re.findall(r"^\| feed-forward \| 0\.(?:001|01) \| 3 \|", page, re.MULTILINE)) == 3
     assert "Is it better?" in page
 
@@ -211,16 +199,12 @@ def test_edited_recipe_files_are_another_comparison(world, tmp_path: Path):
         _session(comparison_of_recipes([file], tokens=256), output, only=[]).run()
 
 
-def test_seconds_are_those_of_all_stages(finished: Path, result):
+def test_seconds_are_those_of_the_warm_start_too(finished: Path, result):
     folder = finished / "runs" / "causal-0k-lr0.01-seed3"
-    warm, train, review = (
-        json.loads((folder / name / "training.json").read_text()) for name in ("warm_start", ".", "review")
-    )
-    run, reviewed = (result["runs"][f"causal-0k-lr0.01-seed3{suffix}"] for suffix in ("", "-reviewed"))
-    assert run["seconds"] == pytest.approx(warm["seconds"] + train["seconds"])
-    assert reviewed["seconds"] == pytest.approx(run["seconds"] + review["seconds"])
-    for row in (run, reviewed):
-        assert row["tokens_per_s"] == pytest.approx(row["tokens"] / row["seconds"])
+    warm, train = (json.loads((folder / name / "training.json").read_text()) for name in ("warm_start", "."))
+    row = result["runs"]["causal-0k-lr0.01-seed3"]
+    assert row["seconds"] == pytest.approx(warm["seconds"] + train["seconds"])
+    assert row["tokens_per_s"] == pytest.approx(row["tokens"] / row["seconds"])
 
 
 @pytest.mark.extended
@@ -242,7 +226,6 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
         ("compare.run.upcycle", stop),
         ("compare.run.train_model", train_a_step),
         ("compare.run.load_model", stop),
-        ("compare.run.review_model", stop),
     )
     for place, stopping in places:
         with monkeypatch.context() as patch:
@@ -250,9 +233,8 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
             with pytest.raises(KeyboardInterrupt):
                 _session(one, tmp_path / "out").run()
     again = _session(one, tmp_path / "out").run()["runs"]
-    for name in ("causal-0k-lr0.01-seed3", "causal-0k-lr0.01-seed3-reviewed"):
-        for key in ("tokens", "languages"):
-            assert again[name][key] == result["runs"][name][key]
+    for key in ("tokens", "languages"):
+        assert again["causal-0k-lr0.01-seed3"][key] == result["runs"]["causal-0k-lr0.01-seed3"][key]
 
 
 def test_other_folders_and_unknown_methods_are_refused(finished: Path, comparison, tmp_path: Path):

@@ -63,7 +63,7 @@ def after() -> LanguageScores:
 def training() -> TrainResult:
     audit = TrainableParameters({"experts": 700, "token routers": 50}, 3000)
     return TrainResult(
-        "train", Path("run/model"), audit, "ab" * 32, tokens=12_345, seconds=67.0, steps=8, compute_dtype="float32"
+        Path("run/model"), audit, "ab" * 32, tokens=12_345, seconds=67.0, steps=8, compute_dtype="float32"
     )
 
 

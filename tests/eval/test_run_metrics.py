@@ -1,17 +1,8 @@
-"""metrics.json of a run and of a review: its keys are frozen."""
+"""metrics.json of a run: its keys are frozen."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
-
-from multipl_moe.eval.language_scores import LanguageScores
-from multipl_moe.eval.run_metrics import review_metrics, segment_experts, shared_share
-from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.train.freezing import TrainableParameters
-from multipl_moe.train.result import TrainResult
-from tests.eval.measured import SUMMARY, only
 
 _KEYS = {"tokens", "seconds", "parameters", "languages", "against", "means", "frozen_sha256", "routing", "seed"}
 
@@ -42,30 +33,3 @@ def test_values_are_those_of_the_run(metrics):
         "files": 3,
         "bytes": 300,
     }
-
-
-def _with_routing(scores: LanguageScores, **layer: Any) -> LanguageScores:
-    return LanguageScores(scores.files, {name: {6: dict(SUMMARY), 7: SUMMARY | layer} for name in scores.files})
-
-
-def _review_metrics(recipe: Recipe, before: LanguageScores, after: LanguageScores, hybrid: Path) -> dict[str, Any]:
-    audit = TrainableParameters({"token routers": 77}, 23)
-    training = TrainResult("review", hybrid, audit, "abc", tokens=4096, seconds=2.5, steps=4, compute_dtype="float32")
-    changed = _with_routing(after, shared_share=0.95, segment_load=[0.0, 0.1])
-    return review_metrics(recipe, _with_routing(before), changed, training, against=Path("first/model"))
-
-
-def test_a_review_tells_what_a_training_run_tells_and_the_routing_before_and_after(recipe, before, after, world):
-    metrics = _review_metrics(recipe, before, after, world.hybrid)
-    assert metrics.keys() == _KEYS | {"environment"}
-    assert (metrics["tokens"], metrics["seconds"], metrics["parameters"]["trained"]) == (4096, 2.5, 77)
-    row = metrics["languages"]["python"]
-    assert row["role"] == "keep"
-    assert row["change"] == pytest.approx(0.01)
-    assert (row["shared_share_before"], row["shared_share_after"]) == pytest.approx((0.45, 0.7))
-    assert (row["segment_experts_before"], row["segment_experts_after"]) == pytest.approx((1.0, 0.55))
-
-
-def test_a_router_that_is_absent_has_no_number():
-    assert segment_experts({6: only("token")}) is None
-    assert shared_share({6: only("segment")}) is None

@@ -13,7 +13,7 @@ from multipl_moe import MultiplMoeConfig, __version__
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.model_card import CARD_FILE, CardSubject, write_card
 from multipl_moe.recipe.recipe import validate_recipe
-from multipl_moe.runs.provenance import Provenance, run_folder, run_recipe_file, stage1_record
+from multipl_moe.runs.provenance import Provenance, run_folder, run_recipe_file
 from tests.conftest import tiny_base_config, tiny_moe
 from tests.eval.measured import moved
 
@@ -169,42 +169,6 @@ def test_what_the_model_was_measured_against_is_named(run, tmp_path, against, na
     assert f"| language | role | {name} | this model |" in text
     assert f"- Better than {name}: Rust." in text
     assert f"- Worse than {name}: Python." in text
-
-
-@pytest.fixture
-def reviewed(run, tmp_path) -> Path:
-    """A run of `review` on the model of `run`; returns its model's folder."""
-    model = tmp_path / "reviewed" / "model"
-    model.mkdir(parents=True)
-    write(model / "upcycle.json", UPCYCLE)
-    write(model / "stage1.json", stage1_record(run))
-    parts = {"rust": {"share_asked": 0.25}, "python": {"share_asked": 0.75}}
-    training = TRAINING | {"stage": "review", "tokens": 49_152, "steps": 48, "seconds": 60.0}
-    write(model.parent / "training.json", training | {"data": {"languages": parts}})
-    write(model.parent / "metrics.json", METRICS | {"against": str(run)})
-    recipe = {"learn": ["rust"], "keep": ["python"], "review": {"learning_rate": 3e-4}}
-    (model.parent / "recipe.yaml").write_text(validate_recipe(recipe).to_yaml())
-    return model
-
-
-def test_a_reviewed_model_tells_of_both_stages_and_is_not_compared_with_the_base(reviewed, run, tmp_path):
-    text = card(Provenance.of(reviewed), tmp_path).text
-    review = {
-        "reviewed (routers alone trained) on": "49,152 tokens in 48 steps",
-        "learning rate of the review": "0.0003 at its peak",
-        "mixture of the review's text": "rust 25.0%, python 75.0%",
-    }
-    stage1 = {
-        "trained on": "274,432 tokens in 268 steps",
-        "learning rate": "0.002 at its peak, linear",
-        "mixture of the training text": "rust 1, python 0.15",
-    }
-    require_rows(text, review | stage1)
-    assert f"| {run.parent.name}/model | this model |" in text
-    assert "than the base" not in text
-    (reviewed / "stage1.json").unlink()
-    text = card(Provenance.of(reviewed), tmp_path).text
-    require_rows(text, review | dict.fromkeys(stage1, "not recorded"))
 
 
 def test_where_experts_and_base_came_from_is_told_without_paths(run, tmp_path):

@@ -10,9 +10,7 @@ def change(value: float, low: float, high: float) -> dict[str, Any]:
     return {"change": value, "interval": [low, high]}
 
 
-def a_run(
-    method: str, learn: float, keep: float, *, is_long: bool = True, is_reviewed: bool = False, rate: float = 1e-3
-) -> dict[str, Any]:
+def a_run(method: str, learn: float, keep: float, *, is_long: bool = True, rate: float = 1e-3) -> dict[str, Any]:
     """A run whose means and languages change by so much."""
 
     def language(role: str, value: float) -> dict[str, Any]:
@@ -21,11 +19,10 @@ def a_run(
     return {
         "method": method,
         "is_long": is_long,
-        "is_reviewed": is_reviewed,
         "learning_rate": rate,
         "seed": 0,
         "compute_dtype": "bfloat16",
-        "tokens": (250_000 if is_long else 125_000) + 50_000 * is_reviewed,
+        "tokens": 250_000 if is_long else 125_000,
         "tokens_per_s": 1234.5,
         "parameters": {"total": 262_000_000, "active": 187_600_000, "trained": 127_400_000},
         "languages": {"rust": language("learn", learn), "python": language("keep", keep)},

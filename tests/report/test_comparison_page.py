@@ -25,7 +25,6 @@ def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured
 
 
 def test_readers_are_told_in_which_dtypes_the_runs_computed(result):
-    result["runs"]["a-reviewed"] = a_run("causal", -0.11, -0.03, is_reviewed=True)
     assert "\nRuns that computed in bfloat16: 3, in float32: 1.\n" in comparison_markdown(result)
 
 
@@ -61,13 +60,6 @@ def test_runs_that_none_beats_on_both_are_named(result):
     )
     runs = {"a": a_run("causal", -0.12, -0.03), "b": a_run("dense", -0.13, 0.02), "c": a_run("dense", -0.12, -0.03)}
     assert undominated(runs, is_long=True) == ["a", "b", "c"]
-
-
-def test_a_review_beats_no_run_as_it_has_read_more(result):
-    runs = {"a": a_run("causal", -0.12, -0.03), "a-reviewed": a_run("causal", -0.13, -0.04, is_reviewed=True)}
-    assert undominated(runs, is_long=True) == ["a"]
-    page = comparison_markdown(result | {"runs": runs, "undominated": {"long": ["a"], "short": []}})
-    assert "| hybrid, reviewed | 300,000 | 0.001 | 0 |" in page
 
 
 def test_a_language_that_a_run_could_not_be_judged_in_is_left_empty(result):

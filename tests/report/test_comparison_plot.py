@@ -68,14 +68,6 @@ def test_what_has_no_room_is_in_the_second_plot_with_its_rate(result):
     assert comparison_rest_plot(_with_runs(long)) is None
 
 
-def test_reviewed_runs_are_hollow_and_not_in_the_first_plot(result):
-    runs = result["runs"] | {"a-reviewed": a_run("causal", -0.11, -0.03, is_reviewed=True)}
-    result = _with_runs(runs)
-    assert "hybrid, reviewed" not in _marks(comparison_plot(result).axes[0])
-    fills = {line.get_label(): line.get_fillstyle() for line in _rest(result).axes[0].lines}
-    assert fills["hybrid, reviewed"] == "none"
-
-
 def test_without_long_runs_the_best_rate_of_each_method_is_shown(result):
     short = {name: run for name, run in result["runs"].items() if not run["is_long"]}
     result = _with_runs(short)

@@ -4,7 +4,7 @@ import pytest
 from rich.text import Text
 
 from multipl_moe.eval.score_changes import describe_scores
-from multipl_moe.report.tables import audit_table, movement_table, result_table, routing_table, scores_table
+from multipl_moe.report.tables import audit_table, movement_table, result_table, scores_table
 from multipl_moe.train.freezing import TrainableParameters
 from tests.report.test_grid import row
 
@@ -32,17 +32,6 @@ def test_colour_tells_whether_the_interval_excludes_no_change(metrics, interval:
 
 def test_scores_of_one_model(recipe, before):
     assert row(scores_table(describe_scores(recipe, before)), "C++") == ["C++", "to learn", "2.0000", "3", "300"]
-
-
-def test_routing_shows_every_language_and_leaves_what_is_absent_empty(metrics):
-    for number, values in enumerate(metrics["languages"].values()):
-        shares = (0.45, 0.7) if number else (None, None)
-        values |= {"shared_share_before": shares[0], "shared_share_after": shares[1]}
-        values |= {"segment_experts_before": 1.0, "segment_experts_after": 0.55}
-    grid = routing_table(metrics)
-    assert len(grid.rows) == 4
-    assert row(grid, "Rust") == ["Rust", "to learn", "", "", "1.00", "0.55"]
-    assert row(grid, "Python") == ["Python", "to keep", "45.0%", "70.0%", "1.00", "0.55"]
 
 
 def test_movement_has_a_row_for_each_kind_of_text(moved):

@@ -1,4 +1,4 @@
-"""What stage 1 trains, in which dtype, and that a frozen bit cannot flip unnoticed."""
+"""What training changes, in which dtype, and that a frozen bit cannot flip unnoticed."""
 
 import pytest
 import torch

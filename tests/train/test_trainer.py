@@ -1,4 +1,4 @@
-"""Stage 1: what moves, what does not, the same weights again, and a run that is stopped and goes on."""
+"""A training run: what moves, what does not, the same weights again, and a run that is stopped and goes on."""
 
 import json
 import sys

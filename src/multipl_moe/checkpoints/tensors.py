@@ -22,7 +22,7 @@ _HEADER_ALIGNMENT = 8
 _MAX_SHARD_BYTES = 5_000_000_000
 _CODE_SUFFIX = ".py"
 _WEIGHT_SUFFIXES = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".onnx_data"}
-_OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "stage1.json", "README.md"}
+_OWN_FILES = {"config.json", "recipe.yaml", "environment.json", "expert_use.json", "README.md"}
 
 
 class CheckpointReader:

@@ -19,10 +19,10 @@ _EXIT_USER_ERROR = 2
 _EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue
 _EXIT_INTERRUPTED = 130
 _VERBS_OF_SEVERAL_PROCESSES = {"train"}
-_VERBS_TO_REQUEUE = {"compare", "demo", "review", "train"}
+_VERBS_TO_REQUEUE = {"compare", "demo", "train"}
 _AFTER_INTERRUPT = {
     **dict.fromkeys(("compare", "corpus", "demo"), "the same command goes on where it stopped"),
-    **dict.fromkeys(("train", "review"), "the same command with --resume goes on from the last checkpoint"),
+    "train": "the same command with --resume goes on from the last checkpoint",
     "eval": "if its folder is there, the same command with --resume goes on",
     "language": "what it wrote stays, and the same command tries it",
     "generate": "the text ends here",

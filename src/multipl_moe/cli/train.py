@@ -1,7 +1,7 @@
 """`multipl-moe train`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,8 +20,13 @@ from multipl_moe.cli.options import (
     recipe_from_flags,
     refuse_where,
 )
-from multipl_moe.cli.training import show_trained, trained
 from multipl_moe.system.launch import is_main
+
+if TYPE_CHECKING:
+    from multipl_moe.data.training_data import MixtureSummary
+    from multipl_moe.recipe.recipe import Recipe
+    from multipl_moe.train.freezing import TrainableParameters
+    from multipl_moe.train.result import TrainResult
 
 
 def train(
@@ -42,7 +47,7 @@ def train(
     learning_rate: LearningRate = None,
     seed: Seed = None,
 ) -> None:
-    """Stage 1: train experts and routers on the new languages; every other parameter stays as it is, bit for bit.
+    """Train experts and routers on the new languages; every other parameter stays as it is, bit for bit.
 
     With `--set train.method=lora` (or dense, dense-ffn) a dense base learns instead: a folder, hub id, GGUF file or
     smollm2-135m.
@@ -73,12 +78,12 @@ def train(
 
         from multipl_moe.system.allocator import keep_freed_memory
         from multipl_moe.train.processes import leave
-        from multipl_moe.train.trainer import train_model
 
         keep_freed_memory()
-        result = trained(train_model, chosen, start, corpus, output)
+        result = _trained(chosen, start, corpus, output)
         leave()
-    show_trained(result)
+    console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
+    console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
 
 
 def _no_hybrid(model: Path) -> str:
@@ -86,3 +91,35 @@ def _no_hybrid(model: Path) -> str:
         f"model: {model} is not a folder; train.method experts needs a hybrid, which `multipl-moe upcycle` makes of a "
         "dense base; to train a dense base itself: --set train.method=lora"
     )
+
+
+def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":
+    """Train with a bar and with tables of what trains and of what is read."""
+    from multipl_moe.report.corpus_tables import mixture_table
+    from multipl_moe.report.tables import audit_table
+    from multipl_moe.runs.folder import open_run
+    from multipl_moe.train.callbacks import INTERRUPT_NOTE
+    from multipl_moe.train.progress import TrainingProgress
+    from multipl_moe.train.setup import tokens_per_step
+    from multipl_moe.train.trainer import train_model
+
+    def begin(audit: "TrainableParameters") -> None:
+        open_run(output, recipe)
+        console.print(audit_table(audit))
+
+    def show(summary: "MixtureSummary") -> None:
+        console.print(mixture_table(summary, recipe.language_table))
+        for line in summary.warnings:
+            console.print(line, highlight=False)
+
+    with TrainingProgress(output, tokens_per_step(recipe.train), console) as progress:
+        return train_model(
+            recipe,
+            model,
+            corpus,
+            output,
+            callbacks=[progress],
+            on_audit=begin,
+            on_data=show,
+            on_interrupt=lambda: console.print(INTERRUPT_NOTE),
+        )

@@ -20,8 +20,7 @@ class RunPlan:
         name: of the run.
         method: key of its method.
         dtype: of its matrix products.
-        parts: its trainings: the one that makes its model, then warm start and review, if it has them. A review is
-            planned as if it trained what that one does, which is more.
+        parts: its trainings: the one that makes its model, then the warm start if it has one.
     """
 
     name: str
@@ -56,9 +55,6 @@ def _plan_run(run: Run, runtime_bytes: int, known: dict[str, TrainingPlan]) -> R
     parts = [plan]
     if run.warm_start is not None:  # the model that it makes is not scored
         parts.append(replace(_plan(warm_recipe(run.recipe, run.warm_start), runtime_bytes, known), scored_tokens=0))
-    if run.review:
-        reviewed = run.recipe.with_settings("train", tokens=run.recipe.review.tokens)
-        parts.append(_plan(reviewed, runtime_bytes, known))
     return RunPlan(run.name, run.method, TrainingSetup.of(run.recipe).dtype, parts)
 
 

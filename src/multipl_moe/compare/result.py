@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.compare.run import METRICS_FILE, both_stages, count_solved, read_base_scores, read_scores
+from multipl_moe.compare.run import METRICS_FILE, count_solved, read_base_scores, read_scores
 from multipl_moe.compare.schema import Claim, Comparison, common_recipe
 from multipl_moe.eval.movement.panel import KINDS
 from multipl_moe.eval.score_changes import compare_scores
@@ -21,12 +21,9 @@ def comparison_result(comparison: Comparison, finished: Mapping[str, Path], base
     all_metrics = {name: read_json(folder / METRICS_FILE) for name, folder in finished.items()}
     runs: dict[str, dict[str, Any]] = {}
     for name, metrics in all_metrics.items():
-        runs[name] = _row(metrics, is_reviewed=False)
+        runs[name] = _row(metrics)
         if "programs" in metrics:
             runs[name]["programs"] = metrics["programs"]["languages"]
-        if "review" in metrics:  # without programs, which are those of the model before
-            review = metrics["review"]
-            runs[f"{name}-reviewed"] = _row(metrics | review | both_stages(metrics, review), is_reviewed=True)
     judged = [metrics["programs"] for metrics in all_metrics.values() if "programs" in metrics]
     base_programs = base_folder / "programs" / METRICS_FILE
     return {
@@ -46,14 +43,11 @@ def comparison_result(comparison: Comparison, finished: Mapping[str, Path], base
 
 
 def undominated(runs: Mapping[str, dict[str, Any]], *, is_long: bool) -> list[str]:
-    """Names of the long (or short) runs than which no other is better both on the languages to learn and to keep.
-
-    Reviewed ones, which have read more tokens, are left out.
-    """
+    """Names of the long (or short) runs than which no other is better both on the languages to learn and to keep."""
     points = {
         name: tuple(run["means"][role]["change"] for role in ("learn", "keep") if role in run["means"])
         for name, run in runs.items()
-        if run["is_long"] == is_long and not run["is_reviewed"]
+        if run["is_long"] == is_long
     }
 
     def is_better(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
@@ -62,8 +56,8 @@ def undominated(runs: Mapping[str, dict[str, Any]], *, is_long: bool) -> list[st
     return [name for name, point in points.items() if not any(is_better(other, point) for other in points.values())]
 
 
-def _row(metrics: dict[str, Any], *, is_reviewed: bool) -> dict[str, Any]:
-    row = {key: metrics[key] for key in _OF_A_RUN} | {"is_reviewed": is_reviewed}
+def _row(metrics: dict[str, Any]) -> dict[str, Any]:
+    row = {key: metrics[key] for key in _OF_A_RUN}
     row |= {key: metrics.get(key) for key in ("processor_s", "peak_bytes")}  # earlier versions did not record them
     if "moved" in metrics:  # runs of earlier versions have none
         kinds = {kind: values for kind, values in metrics["moved"].items() if kind in KINDS}
@@ -99,7 +93,7 @@ def _compared_run(
 ) -> str | None:
     rate = comparison.methods[method].learning_rate
     for name, run in runs.items():
-        if (run["method"], run["seed"], run["is_long"]) != (method, seed, is_long) or run["is_reviewed"]:
+        if (run["method"], run["seed"], run["is_long"]) != (method, seed, is_long):
             continue
         if is_long or run["learning_rate"] == rate:
             return name

@@ -28,7 +28,6 @@ from multipl_moe.runs.folder import open_run, read_json, write_json, write_text
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
-from multipl_moe.train.review import review_model
 from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
@@ -50,7 +49,7 @@ def require_same_settings(run: Run, folder: Path) -> None:
 
 
 class RunFolder:
-    """Carries out one run in its folder: warm start, upcycling, training, review, scores, programs.
+    """Carries out one run in its folder: warm start, upcycling, training, scores, programs.
 
     Args:
         run: what to do.
@@ -69,28 +68,24 @@ class RunFolder:
         """Do what is missing; without `keep_model` the weights are removed once everything is measured."""
         recipe = self._enter()
         start = self.base if not recipe.train.trains_hybrid else self._upcycle(recipe)
-        training = self._train(train_model, recipe, start, self.folder)
+        training = self._train(recipe, start, self.folder)
         metrics = {
             "method": self.run.method,
             "is_long": self.run.is_long,
             "learning_rate": recipe.train.learning_rate,
             "seed": recipe.seed,
             "compute_dtype": training.compute_dtype,
-            **self._measure(recipe, training, self.folder),
+            **self._measure(recipe, training),
         }
         if self.run.warm_start is not None:
             warm = read_json(self.folder / "warm_start" / "training.json")
-            metrics |= both_stages(warm, metrics)
-        if self.run.review:
-            folder = self.folder / "review"
-            reviewed = self._train(review_model, recipe, self.folder / "model", folder)
-            metrics["review"] = self._measure(recipe, reviewed, folder)
+            metrics |= _both_trainings(warm, metrics)
         if programs and (self.base_folder / "programs" / METRICS_FILE).is_file():
             metrics["programs"] = self._judge(recipe)
         metrics["environment"] = read_json(self.folder / "environment.json")
         write_json(self.folder / METRICS_FILE, metrics)
         if not keep_model:
-            for name in ("hybrid", "model", "warm_start", "review/model"):
+            for name in ("hybrid", "model", "warm_start"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _enter(self) -> Recipe:
@@ -109,18 +104,18 @@ class RunFolder:
         if self.run.warm_start is not None:
             warm = warm_recipe(recipe, self.run.warm_start)
             open_run(self.folder / "warm_start", warm)
-            self._train(train_model, warm, self.base, self.folder / "warm_start")
+            self._train(warm, self.base, self.folder / "warm_start")
         upcycle(recipe, hybrid, corpus=self.corpus)
         return hybrid
 
-    def _train(self, train: Any, recipe: Recipe, start: Path, output: Path) -> TrainResult:
-        """Stage 1 (`train_model`) or stage 2 (`review_model`), unless it is done."""
+    def _train(self, recipe: Recipe, start: Path, output: Path) -> TrainResult:
+        """Train, unless it is done."""
         if (done := output / "training.json").is_file():
             return TrainResult.from_json(read_json(done))
         if not output.is_dir():
             open_run(output, recipe)
         with TrainingProgress(output, tokens_per_step(recipe.train), self.console) as progress:
-            return train(
+            return train_model(
                 recipe,
                 start,
                 self.corpus,
@@ -129,9 +124,9 @@ class RunFolder:
                 on_interrupt=lambda: self.console.print(INTERRUPT_NOTE),
             )
 
-    def _measure(self, recipe: Recipe, training: TrainResult, folder: Path) -> dict[str, Any]:
-        """What a stage cost and did: scores of the model in its folder against the base's."""
-        base = read_base_scores(self.base_folder)
+    def _measure(self, recipe: Recipe, training: TrainResult) -> dict[str, Any]:
+        """What training cost and did: scores of its model against the base's."""
+        folder, base = self.folder, read_base_scores(self.base_folder)
         if not (folder / SCORES_FILE).is_file():
             model, tokenizer = load_model(folder / "model"), AutoTokenizer.from_pretrained(folder / "model")
             scores = score_languages(model, tokenizer, self.corpus, recipe)
@@ -206,7 +201,7 @@ def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
     return counts
 
 
-def both_stages(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+def _both_trainings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """Tokens and cost of two trainings, one after the other; what one of them did not record is None."""
     tokens, seconds = (first[key] + second[key] for key in ("tokens", "seconds"))
     joined: dict[str, Any] = {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}

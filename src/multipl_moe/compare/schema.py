@@ -19,13 +19,13 @@ _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
     *("replay", "weights", "mixture_temperature", "language_tokens", "max_epochs", "on_max_epochs"),
 )
 _SAME_THROUGHOUT = ("tokens", "curve_tokens", "programs")
-_SAME_IN_A_METHOD = ("warm_start", "review")
+_SAME_IN_A_METHOD = ("warm_start",)
 _Rate = Annotated[float, Field(gt=0)]
 _MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # part of a folder's name
 
 
 class WarmStart(Section):
-    """Stage 0: a dense copy of the feed-forward blocks is tuned, and the experts start from it (Branch-Train-MiX)."""
+    """First a dense copy of the feed-forward blocks is tuned; the experts start from it (Branch-Train-MiX)."""
 
     tokens: int = Field(gt=0, description="Part of the run's tokens that the dense copy sees.")
     learning_rate: _Rate
@@ -46,9 +46,6 @@ class ComparedMethod(Section):
     )
     long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
     warm_start: WarmStart | None = None
-    review: bool = Field(
-        default=False, description="Whether long runs are reviewed afterwards (stage 2), as points of their own."
-    )
 
 
 class Claim(Section):
@@ -119,7 +116,6 @@ class Run:
         method: key of the method.
         recipe: everything that decides it but the warm start.
         is_long: whether it has all tokens; the others are points of a curve.
-        review: whether stage 2 follows, and its result is measured too.
     """
 
     name: str
@@ -127,7 +123,6 @@ class Run:
     recipe: Recipe
     warm_start: WarmStart | None
     is_long: bool
-    review: bool
 
 
 def load_comparison(path: Path) -> Comparison:
@@ -239,7 +234,7 @@ def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, see
     changes = {"train.tokens": tokens - skipped, "train.skip_tokens": skipped, "train.learning_rate": rate}
     recipe = _recipe(comparison, name, changes | {"seed": seed})
     label = f"{name}-{tokens // 1000}k-lr{recipe.train.learning_rate:g}-seed{seed}{'' if is_long else '-curve'}"
-    return Run(label, name, recipe, warm_start, is_long, review=method.review and is_long)
+    return Run(label, name, recipe, warm_start, is_long)
 
 
 def _recipe(comparison: Comparison, name: str, changes: dict[str, Any] | None = None) -> Recipe:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.loading import load_model, ready_for_evaluation, require_positions
 from multipl_moe.corpus.documents import read_documents
@@ -45,19 +45,6 @@ class LanguageScores:
         return cls(files, routing)
 
 
-def require_scorable(config: PreTrainedConfig, corpus: Path, recipe: Recipe) -> None:
-    """Check, before anything is trained, that `score_languages` will be able to score the model.
-
-    Raises:
-        ConfigError: windows are longer than the model can read.
-        CorpusError: the corpus holds out no files of a language.
-    """
-    longest = min(recipe.eval.window_tokens, recipe.eval.tokens_per_file)
-    require_positions(config, longest, "eval.window_tokens")
-    for language in recipe.languages:
-        read_documents(corpus, "validation", language, 1)
-
-
 def score_languages(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -71,9 +58,13 @@ def score_languages(
     language when it is done.
 
     Raises:
-        ConfigError, CorpusError: see `require_scorable`.
+        ConfigError: windows are longer than the model can read.
+        CorpusError: the corpus holds out no files of a language; told before any is scored.
     """
-    require_scorable(model.config, corpus, recipe)
+    longest = min(recipe.eval.window_tokens, recipe.eval.tokens_per_file)
+    require_positions(model.config, longest, "eval.window_tokens")
+    for language in recipe.languages:
+        read_documents(corpus, "validation", language, 1)
     ready_for_evaluation(model)
     files: dict[str, list[FileScore]] = {}
     routing: dict[str, Routing] = {}

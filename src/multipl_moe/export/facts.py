@@ -9,7 +9,7 @@ from transformers import PreTrainedConfig
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.recipe.recipe import Recipe, validate_recipe
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.decontamination import CHECKED, PARTLY_CHECKED, statuses
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.system.device import dtype_name
@@ -85,28 +85,12 @@ def _training(provenance: Provenance) -> list[tuple[str, str]]:
     training, recipe = provenance.training or {}, provenance.recipe
     digest = training.get("frozen_sha256")
     frozen = f"unchanged bit for bit (SHA-256 of all: {digest})" if digest else NOT_RECORDED
-    stage1, review = (training, recipe), []
-    if training.get("stage") == "review":
-        record = provenance.stage1 or {}
-        values = record.get("recipe")
-        stage1 = record.get("training", {}), validate_recipe(values) if values else None
-        review = _review(training, recipe)
     return [
-        ("trained on", _tokens(stage1[0])),
-        ("learning rate", _learning_rate(stage1[1]) if stage1[1] else NOT_RECORDED),
-        ("mixture of the training text", _mixture(stage1[1]) if stage1[1] else NOT_RECORDED),
-        *review,
+        ("trained on", _tokens(training)),
+        ("learning rate", _learning_rate(recipe) if recipe else NOT_RECORDED),
+        ("mixture of the training text", _mixture(recipe) if recipe else NOT_RECORDED),
         ("decontaminated against", _checked_benchmarks(training)),
         ("frozen parameters", frozen),
-    ]
-
-
-def _review(training: dict[str, Any], recipe: Recipe | None) -> list[tuple[str, str]]:
-    shares = {name: part["share_asked"] for name, part in training["data"]["languages"].items()}
-    return [
-        ("reviewed (routers alone trained) on", _tokens(training)),
-        ("learning rate of the review", f"{recipe.review.learning_rate:g} at its peak" if recipe else NOT_RECORDED),
-        ("mixture of the review's text", ", ".join(f"{name} {share:.1%}" for name, share in shares.items())),
     ]
 
 

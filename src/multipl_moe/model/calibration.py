@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.decoder import MultiplMoeModel, require_hybrid
+from multipl_moe.model.decoder import require_hybrid
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
@@ -40,13 +40,15 @@ def calibrate_routing(model: nn.Module, batches: Iterable[Mapping[str, Tensor]],
     if not batches:
         raise ConfigError("batches: there is none; give inputs of the model, text of all languages that it is for")
     for number in range(passes):
-        for index, seen in observe_inputs(decoder, batches, as_in_training=number == 0).items():
-            if not seen.num_tokens:
+        seen = {index: _RouterInputs() for index in decoder.hybrid_layers}
+        observe_batches(decoder, seen, batches, as_in_training=number == 0)
+        for index, inputs in seen.items():
+            if not inputs.num_tokens:
                 raise ConfigError("batches: they hold padding alone; give text of all languages that the model is for")
-            _store(decoder.hybrid_layers[index], seen)
+            _store(decoder.hybrid_layers[index], inputs)
 
 
-class RouterInputs:
+class _RouterInputs:
     """A `RoutingObserver` that keeps the token logits and the segment gates of one layer."""
 
     def __init__(self) -> None:
@@ -75,18 +77,9 @@ class RouterInputs:
         return torch.cat(self._gates)
 
 
-def observe_inputs(
-    decoder: MultiplMoeModel, batches: Iterable[Mapping[str, Tensor]], *, as_in_training: bool
-) -> dict[int, RouterInputs]:
-    """What the routers of each layer say to a text; the model is in evaluation mode meanwhile."""
-    seen = {index: RouterInputs() for index in decoder.hybrid_layers}
-    observe_batches(decoder, seen, batches, as_in_training=as_in_training)
-    return seen
-
-
-def _store(layer: HybridMoe, seen: RouterInputs) -> None:
+def _store(layer: HybridMoe, inputs: _RouterInputs) -> None:
     if layer.moe.has_thresholds:
-        layer.segment_threshold.copy_(quantile_threshold(seen.gates, layer.moe.segment_capacity))
+        layer.segment_threshold.copy_(quantile_threshold(inputs.gates, layer.moe.segment_capacity))
     if layer.token_bias is not None:
-        layer.token_bias.copy_(balancing_bias(seen.logits, layer.token_bias, layer.moe))
+        layer.token_bias.copy_(balancing_bias(inputs.logits, layer.token_bias, layer.moe))
     layer.forget_noted()

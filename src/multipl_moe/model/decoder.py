@@ -228,8 +228,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             **kwargs,
         )
         tokens = [layer.tokens for layer in routing.routed.values() if layer.tokens is not None]
-        needs_loss = self.training and self.routes_as_in_training is not False
-        aux_loss = mean_load_balancing_loss(tokens, self._moe, routing.ranks) if needs_loss else None
+        aux_loss = mean_load_balancing_loss(tokens, self._moe, routing.ranks) if self.training else None
         self._tell(routing)
         wants_logits = self.config.output_router_logits if output_router_logits is None else output_router_logits
         return MultiplMoeModelOutput(

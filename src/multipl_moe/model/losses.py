@@ -35,7 +35,7 @@ def count_assignments(chosen: Tensor) -> Tensor:
     return torch.cat([chosen.sum(dim=0), chosen.any(dim=1).sum()[None]])  # every token has some, padding none
 
 
-def balanced_experts(moe: MoeConfig) -> slice:
+def _balanced_experts(moe: MoeConfig) -> slice:
     """Which experts of a token router the load-balancing loss is about (design 2): the routed ones, or all."""
     return slice(None) if moe.router_aux_loss_scope == "all" else slice(0, moe.num_routed_experts)
 
@@ -44,7 +44,7 @@ def mean_load_balancing_loss(layers: Sequence[TokenRouting], moe: MoeConfig, ran
     """Mean of the layers' losses over the data-parallel batch, with one communication; None without token routers."""
     if not layers:
         return None
-    experts = balanced_experts(moe)
+    experts = _balanced_experts(moe)
     chosen = [layer.chosen[:, experts] for layer in layers]
     device = chosen[0].device
     counts = ranks.mean(torch.stack([count_assignments(part).to(device) for part in chosen]))

@@ -1,4 +1,4 @@
-"""Parameter counts of a hybrid model: in all, active per token, and trained in stage 1."""
+"""Parameter counts of a hybrid model: in all, active per token, and trained."""
 
 from dataclasses import asdict, dataclass
 
@@ -21,7 +21,7 @@ class ParameterCounts:
         active: those that the mean token uses: all but the experts it does not visit (segment experts count with
             `segment_capacity`, their mean number per token). Behind a domain gate that of text to learn; on all other
             text it is the base's.
-        trained: those that stage 1 trains, rows of new tokens included.
+        trained: those that training changes, rows of new tokens included.
     """
 
     total: int
@@ -34,7 +34,7 @@ class ParameterCounts:
 
 
 def trained_names(model: nn.Module) -> set[str]:
-    """Names of the parameters that stage 1 trains: experts, routers and start vectors of the hybrid layers."""
+    """Names of the parameters that training changes: experts, routers and start vectors of the hybrid layers."""
     prefixes = tuple(f".mlp.{part}" for part in _TRAINED_PARTS)
     return {name for name, _ in model.named_parameters() if any(prefix in name for prefix in prefixes)}
 

@@ -21,7 +21,7 @@ from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
 from multipl_moe.recipe.moe import MoeSection, UpcycleSection
 from multipl_moe.recipe.section import Section, describe_problem, with_british_keys
-from multipl_moe.recipe.training import ReviewSection, TrainSection
+from multipl_moe.recipe.training import TrainSection
 
 
 class _YamlLoader(yaml.SafeLoader):
@@ -75,7 +75,6 @@ class Recipe(Section):
     upcycle: UpcycleSection = Field(default_factory=lambda: UpcycleSection())
     corpus: CorpusSection = Field(default_factory=lambda: CorpusSection())
     train: TrainSection = Field(default_factory=lambda: TrainSection())
-    review: ReviewSection = Field(default_factory=lambda: ReviewSection())
     eval: EvalSection = Field(default_factory=lambda: EvalSection())
     codegen: CodegenSection = Field(default_factory=lambda: CodegenSection())
     programs: ProgramsSection = Field(default_factory=lambda: ProgramsSection())

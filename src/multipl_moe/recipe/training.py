@@ -1,4 +1,4 @@
-"""Both stages of training: the sections `train` and `review`."""
+"""Training: the section `train`."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ _MIXTURES = ("weights", "mixture_temperature", "language_tokens")
 
 
 class TrainSection(Section):
-    """Stage 1: new experts and routers learn the new languages; or, for comparison, the dense base does."""
+    """New experts and routers learn the new languages; or, for comparison, the dense base does."""
 
     method: Literal["experts", "dense", "dense-ffn", "lora"] = Field(
         default="experts",
@@ -21,7 +21,7 @@ class TrainSection(Section):
     lora_rank: int = Field(default=16, ge=1, description="Rank of the LoRA adapters (method lora).")
     tokens: int = Field(default=300_000, gt=0, description="Number of tokens to train on, padding included.")
     skip_tokens: int = Field(
-        default=0, ge=0, description="Number of tokens to skip in the mixture, as an earlier stage has trained on them."
+        default=0, ge=0, description="Number of tokens to skip in the mixture, as an earlier run has trained on them."
     )
     sequence_tokens: int = Field(default=512, ge=2, description="Length of a packed training sequence, in tokens.")
     packing: Literal["windows", "best_fit"] = Field(
@@ -166,23 +166,3 @@ class TrainSection(Section):
     def trains_hybrid(self) -> bool:
         """Whether the method starts from a hybrid checkpoint; otherwise from the dense base itself."""
         return self.method == "experts"
-
-
-class ReviewSection(Section):
-    """Stage 2: only routers train, so that languages to keep go to the frozen expert. Batches are as in `train`."""
-
-    tokens: int = Field(default=50_000, gt=0, description="Number of tokens to train on in stage 2, padding included.")
-    learning_rate: float = Field(
-        default=1e-3, gt=0, description="Peak learning rate of stage 2, reached after warm-up."
-    )
-    coefficient: float = Field(default=0.1, ge=0, description="Weight of the routing loss beside the next-token loss.")
-    replay: float = Field(
-        default=1.0, gt=0, description="Mixture weight in stage 2 of each language to keep, beside 1 for each to learn."
-    )
-    keep_load: float = Field(
-        default=0.1,
-        gt=0,
-        le=1,
-        description="Maximum share of the segments of languages to keep that a segment expert may take after "
-        "stage 2, ties apart; 1: no bound.",
-    )

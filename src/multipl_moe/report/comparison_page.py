@@ -123,5 +123,5 @@ def _run_name(result: dict[str, Any], run: dict[str, Any]) -> str:
 
 
 def _dtypes(result: dict[str, Any]) -> str:
-    counts = Counter(run["compute_dtype"] for run in result["runs"].values() if not run["is_reviewed"])
+    counts = Counter(run["compute_dtype"] for run in result["runs"].values())
     return f"Runs that computed in {', in '.join(f'{dtype}: {count}' for dtype, count in counts.most_common())}."

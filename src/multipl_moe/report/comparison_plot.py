@@ -50,7 +50,7 @@ def comparison_plot(result: dict[str, Any], width: float = 8) -> Figure:
 
 
 def comparison_rest_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
-    """The runs that `comparison_plot` leaves out, in panels of eight, hollow where reviewed; None without such."""
+    """The runs that `comparison_plot` leaves out, in panels of eight; None without such."""
     panels = _rest(result)
     return _figure(panels, width) if panels else None
 
@@ -73,8 +73,7 @@ def _chosen(result: dict[str, Any]) -> list[_Mark]:
     marks = _marks(result, is_long=True) or _marks(result, is_long=False)
     of_methods: dict[str, _Mark] = {}
     for mark in sorted(marks, key=lambda mark: (not mark.is_best, mark.point()[1])):
-        if not mark.run["is_reviewed"]:
-            of_methods.setdefault(mark.run["method"], mark)
+        of_methods.setdefault(mark.run["method"], mark)
     in_order = [of_methods[method] for method in result["methods"] if method in of_methods]
     return sorted(in_order, key=lambda mark: not mark.is_best)[:MOST_MARKS]
 
@@ -89,9 +88,8 @@ def _marks(result: dict[str, Any], *, is_long: bool) -> list[_Mark]:
         rates = {run["learning_rate"] for run in runs.values()}
         for name, run in sorted(runs.items(), key=lambda item: item[1]["learning_rate"]):
             rate = f", {run['learning_rate']:g}" if len(rates) > 1 else ""
-            label = f"{title}{rate}{', reviewed' if run['is_reviewed'] else ''}"
             if len(run["means"]) == 2:
-                marks.append(_Mark(run, label, name in best))
+                marks.append(_Mark(run, f"{title}{rate}", name in best))
     return marks
 
 
@@ -123,8 +121,7 @@ def _draw(axes: Axes, mark: _Mark) -> None:
     colour = BETTER if mark.is_best else BLUE
     axes.plot(mark.bounds("keep"), [y, y], color=colour, linewidth=0.8, alpha=0.6)
     axes.plot([x, x], mark.bounds("learn"), color=colour, linewidth=0.8, alpha=0.6)
-    fill = "none" if mark.run["is_reviewed"] else "full"
-    axes.plot([x], [y], color=colour, marker="o", markersize=8, fillstyle=fill, label=mark.label)
+    axes.plot([x], [y], color=colour, marker="o", markersize=8, label=mark.label)
 
 
 def _label(axes: Axes, marks: Sequence[_Mark], texts: Sequence[list[str]], height: float) -> None:

@@ -71,7 +71,7 @@ def solved_table(result: dict[str, Any]) -> Grid:
     rows = [["base", "", *_passed(base, base)]]
     for run in result["runs"].values():
         if "programs" in run:
-            rows.append([result["methods"][run["method"]], str(run["seed"]), *_passed(run["programs"], base)])
+            rows.append([run_title(result, run), str(run["seed"]), *_passed(run["programs"], base)])
     notes = [f"{note[0].upper()}{note[1:]}." for note in status_notes(result.get("decontamination", {}))]
     return Grid("Programs that pass their tests", header, rows, notes=notes)
 
@@ -104,8 +104,8 @@ def _verdict(means: dict[str, Any]) -> str:
 
 
 def run_title(result: dict[str, Any], run: dict[str, Any]) -> str:
-    """The method's title, and whether the run is a review."""
-    return result["methods"][run["method"]] + (", reviewed" if run["is_reviewed"] else "")
+    """The title of the run's method."""
+    return result["methods"][run["method"]]
 
 
 def _change(change: dict[str, Any] | None) -> Text:

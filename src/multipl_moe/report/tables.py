@@ -47,26 +47,6 @@ def scores_table(metrics: dict[str, Any]) -> Grid:
     return Grid(_BITS_PER_BYTE, ["language", "role", "bits per byte", "files", "bytes"], rows, num_labels=2)
 
 
-def routing_table(metrics: dict[str, Any]) -> Grid:
-    """The share on the frozen expert and the segment experts of each language, before and after a review."""
-
-    def both(row: dict[str, Any], key: str, form: str) -> list[str]:
-        values = [row[f"{key}_{when}"] for when in ("before", "after")]
-        return ["" if value is None else format(value, form) for value in values]
-
-    rows = [
-        [
-            language_title(name, row),
-            _ROLE_TITLES[row["role"]],
-            *both(row, "shared_share", ".1%"),
-            *both(row, "segment_experts", ".2f"),
-        ]
-        for name, row in metrics["languages"].items()
-    ]
-    header = ["language", "role", "frozen expert before", "after", "segment experts before", "after"]
-    return Grid("Routing on held-out files", header, rows, num_labels=2)
-
-
 def audit_table(audit: TrainableParameters) -> Grid:
     """What trains and what stays frozen."""
     rows = [[group, f"{count:,}"] for group, count in audit.trained.items()]

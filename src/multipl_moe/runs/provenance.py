@@ -8,7 +8,6 @@ from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import read_json, write_json
 
-STAGE1_FILE = "stage1.json"
 _UPCYCLE_FILE = "upcycle.json"
 _RECIPE_FILE = "recipe.yaml"
 _DEMO_HYBRID = "hybrid"  # where the demo leaves the hybrid that it trained from
@@ -23,7 +22,6 @@ class Provenance:
         upcycle: content of upcycle.json.
         training: content of the run's training.json.
         recipe: of that run.
-        stage1: what `stage1_record` told of a reviewed model's training before.
         metrics: content of its metrics.json, or of a file that `eval` wrote.
         is_trained: False for what `upcycle` wrote, None where it cannot be told.
     """
@@ -31,7 +29,6 @@ class Provenance:
     upcycle: dict[str, Any] | None
     training: dict[str, Any] | None
     recipe: Recipe | None
-    stage1: dict[str, Any] | None
     metrics: dict[str, Any] | None
     is_trained: bool | None
 
@@ -52,7 +49,6 @@ class Provenance:
             upcycle,
             training=_read(run / "training.json") if run is not None else None,
             recipe=load_recipe(recipe) if (recipe := run_recipe_file(model)) is not None else None,
-            stage1=_read(model / STAGE1_FILE),
             metrics=_read_metrics(result) if result is not None else None,
             is_trained=True if run is not None else False if is_fresh else None,
         )
@@ -96,15 +92,6 @@ def run_recipe_file(model: Path) -> Path | None:
     """The recipe of the run that trained a model."""
     run = run_folder(model)
     return run / _RECIPE_FILE if run is not None and (run / _RECIPE_FILE).is_file() else None
-
-
-def stage1_record(model: Path) -> dict[str, Any] | None:
-    """The training.json and the recipe of the run that trained a model, to be kept with what a review makes of it."""
-    if (run := run_folder(model)) is None:
-        return None
-    recipe = run_recipe_file(model)
-    values = load_recipe(recipe).to_values() if recipe is not None else None
-    return {"training": _read(run / "training.json"), "recipe": values}
 
 
 def _read(file: Path) -> dict[str, Any] | None:

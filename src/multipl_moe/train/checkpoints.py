@@ -109,6 +109,5 @@ def full_disk_explained(folder: Path) -> Iterator[None]:
         last = last_checkpoint(folder)
         ready = f"{last} is whole" if last is not None else "there is no checkpoint yet"
         raise OutputError(
-            f"output: the disk of {folder} is full; {ready}: free some space and go on "
-            "(`train` and `review` with --resume)"
+            f"output: the disk of {folder} is full; {ready}: free some space and go on (`train` with --resume)"
         ) from error

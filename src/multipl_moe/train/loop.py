@@ -33,7 +33,6 @@ def fit(
     held_out: HeldOut | None = None,
     frozen: Mapping[str, str] | None = None,
     order_sha256: str | None = None,
-    make_trainer: Callable[..., OrderedTrainer] = OrderedTrainer,
 ) -> OrderedTrainer:
     """Train the parameters that require gradients, from the last whole checkpoint if there is one.
 
@@ -50,7 +49,6 @@ def fit(
         held_out: text to measure the loss on, every `train.eval_every_steps`.
         frozen: hash of each parameter that does not learn; a checkpoint is only gone on from with the same ones.
         order_sha256: of the dataset, likewise.
-        make_trainer: takes the arguments of `OrderedTrainer`; another one has another loss.
 
     Raises:
         ConfigError: the processes would not be used as torchrun started them.
@@ -60,7 +58,7 @@ def fit(
         TrainingError: a bad step that the recipe does not skip.
     """
     interrupt = StopOnInterrupt(on_interrupt)
-    trainer = make_trainer(
+    trainer = OrderedTrainer(
         setup=setup,
         model=_arranged(model, setup),
         train_dataset=dataset,

@@ -76,7 +76,7 @@ def measure_speed(dtype: torch.dtype, *, num_rows: int, hidden_size: int, interm
 
 
 def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> float:
-    """Tokens per second of a few real steps of stage 1, on a copy of the model that is dropped."""
+    """Tokens per second of a few real steps, on a copy of the model that is dropped."""
     setup, model = TrainingSetup.of(recipe), load_hybrid(model_folder)
     move_to_best_device(model)
     setup.use_attention(model)

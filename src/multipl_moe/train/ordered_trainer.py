@@ -1,4 +1,4 @@
-"""The Trainer of all stages: the order of its data, bad steps, logs by language, and checkpoints."""
+"""The Trainer: the order of its data, bad steps, logs by language, and checkpoints."""
 
 from collections.abc import Sized
 from contextlib import nullcontext
@@ -153,7 +153,7 @@ class OrderedTrainer(Trainer):
         skipped = f", and the {in_a_row} steps before it were skipped" if in_a_row else ""
         return TrainingError(
             f"step {step}: {problem}{skipped}; its batch: {file}; {good}: start anew with a lower train.learning_rate, "
-            "or go on with train.on_bad_step=skip (of `train` and `review` with --resume)"
+            "or go on with train.on_bad_step=skip (of `train` with --resume)"
         )
 
     # Logs

@@ -18,7 +18,6 @@ class TrainResult:
     """What a training run did.
 
     Attributes:
-        stage: `train` or `review`.
         audit: what trained and what did not.
         frozen_sha256: hash over all frozen parameters, equal before and after.
         tokens: tokens trained on, places of sequences that hold padding included.
@@ -31,7 +30,6 @@ class TrainResult:
         decontamination: for which benchmarks the text was checked; see `runs.decontamination`.
     """
 
-    stage: str
     model_folder: Path
     audit: TrainableParameters
     frozen_sha256: str

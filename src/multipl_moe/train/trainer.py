@@ -3,9 +3,8 @@
 import gc
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
@@ -32,39 +31,11 @@ from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 from multipl_moe.train.loop import fit
 from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
 from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_learn
-from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.result import TrainResult, training_record
 from multipl_moe.train.setup import TrainingSetup, require_optimizer, require_processes
 from multipl_moe.train.sharding import full_weights, is_sharded
 from multipl_moe.train.trackers import require_trackers, tracking
-
-
-class Finish(Protocol):
-    """Makes a trained model ready for use and saves it. Text that this needs is read before training, so that a corpus
-    that lacks it is refused then."""
-
-    def save(self, model: PreTrainedModel, folder: Path, /) -> None:
-        """Write the model into a folder."""
-
-
-@dataclass(frozen=True)
-class TrainingStage:
-    """What sets a stage of training apart.
-
-    Attributes:
-        name: `train` or `review`.
-        prepare: freezes what does not learn; tells what does.
-        finish: given the recipe, the folder of the model that training starts from and the corpus.
-        make_trainer: see `fit`.
-        settings: the recipe that the stage trains by, of that of its run.
-    """
-
-    name: str
-    prepare: Callable[[PreTrainedModel, Recipe], TrainableParameters]
-    finish: Callable[[Recipe, Path, Path], Finish]
-    make_trainer: Callable[..., OrderedTrainer] = OrderedTrainer
-    settings: Callable[[Recipe], Recipe] = lambda recipe: recipe
 
 
 class Hooks(TypedDict, total=False):
@@ -80,21 +51,14 @@ class Hooks(TypedDict, total=False):
     on_interrupt: Callable[[], object]
 
 
-def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]) -> TrainResult:
-    """Train a model as `train.method` says: stage 1 of a hybrid, or the dense base. See `run_stage`."""
-    return run_stage(TrainingStage("train", prepare, _CalibrateAndMerge), recipe, model_folder, corpus, output, **hooks)
-
-
 @preemptible()
-def run_stage(
-    stage: TrainingStage, recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]
-) -> TrainResult:
-    """Train, prove what stayed frozen, finish; goes on from the last checkpoint in `output` if there is one.
+def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]) -> TrainResult:
+    """Train a model as `train.method` says, and prove what stayed frozen.
 
+    Goes on from the last checkpoint in `output` if there is one.
     In every process that torchrun started it must be called alike; the main one writes, and all return when it has.
 
     Args:
-        stage: what to do.
         recipe: of the run.
         model_folder: what to start from: a hybrid checkpoint for the method `experts`, else a dense model.
         corpus: folder that `build_corpus` wrote.
@@ -107,14 +71,13 @@ def run_stage(
         UserError: recipe, model, corpus and machine do not go together, `output` holds a trained model, its disk has no
             room, or a step was bad.
     """
-    recorded, recipe = recipe, stage.settings(recipe)
     start = _enter(recipe, model_folder, output)
     is_new = not (output / "recipe.yaml").is_file()
-    recorded = recipe_of_hybrid(recorded, start) if is_new else recorded
+    recorded = recipe_of_hybrid(recipe, start) if is_new else recipe
     setup = TrainingSetup.of(recipe)  # not before the processes have their devices
     set_seed(recipe.seed)
-    dataset, held_out, finish, model = _load(stage, recipe, setup, start, corpus)
-    dtype, parameters = model.dtype, stage.prepare(model, recipe)
+    dataset, held_out, finish, model = _load(recipe, setup, start, corpus)
+    dtype, parameters = model.dtype, prepare(model, recipe)
     if is_main():
         hooks.get("on_audit", _ignore)(parameters)
         hooks.get("on_data", _ignore)(dataset.summary)
@@ -123,12 +86,11 @@ def run_stage(
     require_checkpoint_space(setup, model, output / "checkpoints", model.num_parameters() * dtype.itemsize)
     if is_main() and is_new:
         open_run(output, recorded)
-    num_skipped, best_step, cost = _fit(stage, setup, model, dataset, held_out, frozen, output, hooks)
+    num_skipped, best_step, cost = _fit(setup, model, dataset, held_out, frozen, output, hooks)
     trained = _whole(model, setup, start, dtype) if is_sharded(model) else _held_in(dtype, model)
     del model  # where it is sharded, its parts make room for the whole
     gc.collect()
     result = TrainResult(
-        stage.name,
         output / "model",
         parameters,
         frozen_sha256=hash_of(frozen) if trained is None else verify_frozen(trained, frozen),
@@ -167,21 +129,20 @@ def _enter(recipe: Recipe, model_folder: Path, output: Path) -> Path:
 
 
 def _load(
-    stage: TrainingStage, recipe: Recipe, setup: TrainingSetup, start: Path, corpus: Path
-) -> tuple[TrainingData, HeldOut | None, Finish, PreTrainedModel]:
+    recipe: Recipe, setup: TrainingSetup, start: Path, corpus: Path
+) -> tuple[TrainingData, HeldOut | None, "_CalibrateAndMerge", PreTrainedModel]:
     """Everything that is read, also what is needed at the end: what is missing is told now."""
     dataset = training_data(recipe, corpus, setup.num_sequences)
     model = load_for_training(recipe.train, start)
     require_positions(model.config, recipe.train.sequence_tokens, "train.sequence_tokens")
     require_same_tokenizer(start, corpus)
-    finish = stage.finish(recipe, start, corpus)
+    finish = _CalibrateAndMerge(recipe, start, corpus)
     held_out = HeldOut.read(recipe, corpus, start) if recipe.train.eval_every_steps is not None else None
     setup.use_attention(model)
     return dataset, held_out, finish, model
 
 
 def _fit(
-    stage: TrainingStage,
     setup: TrainingSetup,
     model: PreTrainedModel,
     dataset: TrainingData,
@@ -203,7 +164,6 @@ def _fit(
             held_out=held_out,
             frozen=frozen,
             order_sha256=dataset.summary.order_sha256,
-            make_trainer=stage.make_trainer,
         )
     return trainer.guard.num_skipped, trainer.best_step, clock.cost
 
@@ -240,7 +200,9 @@ def _held_in(dtype: torch.dtype, model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def _write(result: TrainResult, model: PreTrainedModel, finish: Finish, start: Path, output: Path) -> None:
+def _write(
+    result: TrainResult, model: PreTrainedModel, finish: "_CalibrateAndMerge", start: Path, output: Path
+) -> None:
     """The trained model, then the note that it is whole; what only an unfinished run needs goes last."""
     checkpoints = output / "checkpoints"
     fold_new_rows(model)
@@ -254,7 +216,10 @@ def _write(result: TrainResult, model: PreTrainedModel, finish: Finish, start: P
 
 
 class _CalibrateAndMerge:
-    """Thresholds set on training text, use of experts noted, adapters merged."""
+    """Makes a trained model ready for use and saves it: thresholds set, use of experts noted, adapters merged.
+
+    Text that this needs is read before training, so that a corpus that lacks it is refused then.
+    """
 
     def __init__(self, recipe: Recipe, model_folder: Path, corpus: Path) -> None:
         self._calibration, self._expert_use = [], {}
