@@ -12,7 +12,6 @@ from tests.fixtures import tree
 from .conftest import SHORT, TWO
 
 _TRAIN = shlex.join([*TWO, *SHORT])
-_REVIEW = shlex.join([*TWO, *SHORT[:4]])
 _SAME, _RESUME, _LONG = " ", "--resume", "takes too long here"
 _WRITING = {  # and what the same command needs to go on; empty where nothing is to be left
     "corpus out --source {sources} --base {base} --learn rust --keep python": _SAME,
@@ -20,7 +19,6 @@ _WRITING = {  # and what the same command needs to go on; empty where nothing is
     "upcycle out --base {base} --layers last:1": "",
     "train {hybrid} {corpus} out " + _TRAIN: _RESUME,
     "train {base} {corpus} out --set train.method=dense " + _TRAIN: _RESUME,
-    "review {hybrid} {corpus} out --set review.tokens=128 " + _REVIEW: _RESUME,
     "eval out --metric bpb --model {hybrid} --corpus {corpus} --learn rust --keep python": "",
     "eval out --metric moved --model {hybrid} --corpus {corpus} --against {base} --learn rust --keep python": "",
     "eval out --model {base} --languages python --max-new-tokens 2": _RESUME,

@@ -45,9 +45,9 @@ def test_newest_checkpoint_is_the_last_and_leftovers_go(tmp_path: Path):
     _folders(tmp_path, 5, 10)
     (tmp_path / ".checkpoint-105.partial").mkdir()
     (tmp_path / ".checkpoint-105.partial" / "optimizer.pt").write_text("half")
-    (tmp_path / "clock.json").write_text("{}")
+    (tmp_path / "cost.json").write_text("{}")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
-    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-5", "checkpoint-10", "clock.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-5", "checkpoint-10", "cost.json"}
     assert last_checkpoint(tmp_path / "none") is None
 
 
@@ -198,7 +198,7 @@ def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(
         patch.setattr(owner, part, full)
         with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space and go on"):
             train(world, tmp_path)
-    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint-5", "clock.json"}
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint-5", "cost.json"}
     resumed = train(world, tmp_path)
     assert changed(resumed.model_folder, run.result.model_folder) == set()
 

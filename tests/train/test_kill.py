@@ -113,7 +113,7 @@ def test_kill_in_a_save_leaves_the_checkpoint_before_it(world: World, tmp_path: 
     assert {path.name for path in (broken.output / "checkpoints").iterdir()} == {
         "checkpoint-2",
         ".checkpoint-4.partial",
-        "clock.json",
+        "cost.json",
     }
     assert_same_run(_finish(broken), _finish(whole))
 
