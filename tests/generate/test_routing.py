@@ -42,6 +42,18 @@ def test_tokens_that_no_segment_expert_took_have_none():
     assert route_text(model, tokens, 2)[1].expert_of_token == [None] * 12
 
 
+@pytest.mark.parametrize("preset", ["gated", "single"])
+def test_where_a_domain_gate_is_shut_no_expert_is_shown(preset):
+    gate = {} if preset == "gated" else {"domain_gate": ["one", "other"]}
+    model, tokens = tiny_hybrid(preset, **gate), random_tokens(1, 23)[0]
+    model.model.domain_gate.start = 0.0
+    model.model.domain_gate.thresholds.fill_(-1e9)
+    for routed in route_text(model, tokens, 2):
+        assert routed.expert_of_token[:4] == [None] * 4
+        assert routed.kind == "segment" or None not in routed.expert_of_token[4:]
+    assert route_text(model, tokens, 2)[-1].expert_of_token != [None] * 23
+
+
 @pytest.mark.parametrize(("preset", "kinds"), [("token-only", ["token"]), ("segment-only", ["segment"])])
 def test_a_preset_shows_the_experts_that_it_has(preset, kinds):
     assert [routed.kind for routed in route_text(tiny_hybrid(preset), random_tokens(1, 9)[0], 1)] == kinds

@@ -1,5 +1,6 @@
 """Showing a text coloured by the experts that its tokens go through."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,16 +49,21 @@ def hybrid_layer(model: MultiplMoeForCausalLM, layer: int | None) -> int:
 def route_text(model: MultiplMoeForCausalLM, tokens: Tensor, layer: int) -> list[RoutedText]:
     """For each kind of expert, the one with the largest weight for each of a text's (T,) tokens, in one hybrid layer.
 
-    The model is in evaluation mode.
+    Where a domain gate is shut there is none. The model is in evaluation mode.
     """
     seen: list[FusedWeights] = []
+    open_share: list[Tensor] = []
 
     def observe(block, plan, token_routing, segment_routing) -> None:
-        seen.append(fuse_weights(block.moe, plan, token_routing, segment_routing))
+        weights = fuse_weights(block.moe, plan, token_routing, segment_routing)
+        seen.append(weights.behind_gate(open_share[0][plan.segment_of_token]) if open_share else weights)
 
-    with observe_with(model, {layer: observe}):
-        model.model(input_ids=tokens[None])
     moe = model.config.moe_config
+    with observe_with(model, {layer: observe}), ExitStack() as hooks:
+        if moe.domain_gate:
+            gate = model.model.domain_gate
+            hooks.callback(gate.register_forward_hook(lambda gate, args, p_V: open_share.append(p_V)).remove)
+        model.model(input_ids=tokens[None])
     num_routed = moe.num_token_experts - 1
     kinds = {"token": slice(0, num_routed), "segment": slice(num_routed, None)}
     return [

@@ -33,16 +33,16 @@ def comparison_runs_table(result: dict[str, Any]) -> Grid:
 
 
 def runs_table(result: dict[str, Any], title: str, *, is_long: bool) -> Grid:
-    """Every run of one length: rate, seed, changes, how far it moved, parameters and speed."""
+    """Every run of one length: rate, seed, changes, how far it moved, parameters, and what training cost."""
     rows = []
     for run in result["runs"].values():
         if run["is_long"] == is_long:
             counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
             changes = [_change(run["means"].get(role)) for role in ROLE_TITLES]
             settings = [f"{run['learning_rate']:g}", str(run["seed"])]
-            speed = f"{run['tokens_per_s']:,.0f}"
-            rows.append([run_title(result, run), *settings, *changes, _moved(run), *counts, speed])
-    counted = ["parameters", "active", "trained", "tokens/s"]
+            cost = [f"{run['tokens_per_s']:,.0f}", *_cost(run)]
+            rows.append([run_title(result, run), *settings, *changes, _moved(run), *counts, *cost])
+    counted = ["parameters", "active", "trained", "tokens/s", "processor time, min", "peak memory, GB"]
     return Grid(title, ["method", "rate", "seed", "learn", "keep", "moved", *counted], rows)
 
 
@@ -101,6 +101,12 @@ def _verdict(means: dict[str, Any]) -> str:
             low, high = means[role]["interval"]
             words.append(f"{'better' if high < 0 else 'worse' if low > 0 else 'no clear difference'} on {title}")
     return ", ".join(words)
+
+
+def _cost(run: dict[str, Any]) -> list[str]:
+    """Minutes of processor time and peak memory of training; runs of earlier versions did not record them."""
+    seconds, peak = run.get("processor_s"), run.get("peak_bytes")
+    return ["" if seconds is None else f"{seconds / 60:,.0f}", "" if peak is None else f"{peak / 1e9:.1f}"]
 
 
 def run_title(result: dict[str, Any], run: dict[str, Any]) -> str:

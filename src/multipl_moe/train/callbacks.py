@@ -94,12 +94,12 @@ class TrainingCost:
     Attributes:
         seconds: of time.
         processor_s: seconds of processor time of this process, all threads together.
-        peak_bytes: see `system.peak_memory`.
+        peak_bytes: see `system.peak_memory`; None where it cannot be told.
     """
 
     seconds: float = 0.0
     processor_s: float = 0.0
-    peak_bytes: int = 0
+    peak_bytes: int | None = None
 
 
 class TrainingClock(TrainerCallback):
@@ -121,7 +121,7 @@ class TrainingClock(TrainerCallback):
         self.cost = TrainingCost(
             self._before.seconds + time.perf_counter() - self._begin[0],
             self._before.processor_s + time.process_time() - self._begin[1],
-            max(self._before.peak_bytes, peak_bytes() or 0),
+            max((peak for peak in (self._before.peak_bytes, peak_bytes()) if peak is not None), default=None),
         )
 
     def on_save(self, args, state, control, **kwargs):
