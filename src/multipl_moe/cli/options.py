@@ -91,10 +91,10 @@ def entered_run(
     Raises:
         OutputError: it exists, is finished, was begun with another recipe, cannot be written, or is in use.
     """
-    _require_run_to_enter(output, output.exists(), resume, last_file, is_same)
-    if not is_main():
+    if not is_main():  # the main process checks for all, and may have made the folder by now
         yield
         return
+    _require_run_to_enter(output, output.exists(), resume, last_file, is_same)
     with held_folder(output):
         _require_run_to_enter(output, not is_unused(output), resume, last_file, is_same)  # as others may have left it
         if resume and not any(any(output.glob(pattern)) for pattern in progress):
