@@ -1,6 +1,8 @@
 """Checkpoints: whole or not at all, only what training changes, the last and the best kept, a full disk explained."""
 
 import errno
+import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
-from multipl_moe.errors import OutputError
+from multipl_moe.errors import DiskError, OutputError
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
+from multipl_moe.system.staging import staged_folder
 from multipl_moe.train import ordered_trainer
 from multipl_moe.train.checkpoints import (
     checkpoint_path,
@@ -196,7 +199,7 @@ def test_full_disk_in_a_save_leaves_the_checkpoint_before_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, part, full)
-        with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space and go on"):
+        with pytest.raises(OutputError, match="checkpoint-5 is whole: free some space or mend the disk, and go on"):
             train(world, tmp_path)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"checkpoint-5", "cost.json"}
     resumed = train(world, tmp_path)
@@ -224,6 +227,17 @@ def _raise(error: Exception) -> Callable[[Path], None]:
 def test_a_disk_that_is_really_full_is_told_from_other_failures(tmp_path: Path, write: Any):
     with pytest.raises(OutputError, match="there is no checkpoint yet"), full_disk_explained(tmp_path):
         write(Path("/dev/full"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EFBIG])
+def test_what_the_disk_refuses_is_told_in_its_own_words(tmp_path: Path, number: int):
+    _folders(tmp_path, 5)
+    words = re.escape(f"cannot be written ({os.strerror(number)}); {tmp_path / 'checkpoint-5'} is whole")
+    for error in (OSError(number, "of the disk"), SafetensorError(f"I/O error (os error {number})")):
+        with pytest.raises(DiskError, match=words), full_disk_explained(tmp_path):
+            raise error
+        with pytest.raises(DiskError, match=words), full_disk_explained(tmp_path), staged_folder(tmp_path / "model"):
+            raise error
 
 
 def test_other_failures_stay_what_they_are(tmp_path: Path):

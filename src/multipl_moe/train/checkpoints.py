@@ -4,6 +4,7 @@ A checkpoint holds what training changes: trained weights and buffers, optimiser
 Frozen weights are those of the model that the run started from.
 """
 
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from multipl_moe.errors import DiskError, OutputError
-from multipl_moe.system.disk_errors import disk_errors_explained
+from multipl_moe.system.disk_errors import disk_errno
 from multipl_moe.system.staging import require_space
 from multipl_moe.train.setup import TrainingSetup
 
@@ -97,17 +98,19 @@ def require_checkpoint_space(setup: TrainingSetup, model: nn.Module, folder: Pat
 
 @contextmanager
 def full_disk_explained(folder: Path) -> Iterator[None]:
-    """Turn a write that failed for want of space into one line that names the checkpoint to go on from.
+    """Turn a write that the disk refused into one line that names the checkpoint to go on from.
 
     Raises:
-        OutputError: the disk under `folder`, that of the checkpoints, is full.
+        DiskError: the disk under `folder`, that of the checkpoints, is full or takes no more for another reason.
     """
     try:
-        with disk_errors_explained(folder):
-            yield
-    except DiskError as error:
+        yield
+    except Exception as error:  # of the libraries that write, each has its own
+        if (number := disk_errno(error)) is None:
+            raise
         last = last_checkpoint(folder)
         ready = f"{last} is whole" if last is not None else "there is no checkpoint yet"
-        raise OutputError(
-            f"output: the disk of {folder} is full; {ready}: free some space and go on (`train` with --resume)"
+        raise DiskError(
+            f"output: {folder} cannot be written ({os.strerror(number)}); {ready}: free some space or mend the disk, "
+            "and go on (`train` with --resume)"
         ) from error
