@@ -37,6 +37,10 @@ class OutputError(UserError):
     """The output cannot be written: it exists, or the disk has no room for it."""
 
 
+class HeldError(OutputError):
+    """Another process is making the output."""
+
+
 class DiskError(OutputError):
     """The disk takes no more of an output that was begun: it is full or read-only; what is whole stays."""
 

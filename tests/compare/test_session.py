@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from multipl_moe.compare import run as run_module
+from multipl_moe.compare import session as session_module
 from multipl_moe.compare.run import read_base_scores, read_scores
 from multipl_moe.compare.schema import (
     Comparison,
@@ -24,8 +25,9 @@ from multipl_moe.compare.schema import (
     planned_runs,
 )
 from multipl_moe.compare.session import ComparisonSession
-from multipl_moe.errors import ConfigError, CorpusError, OutputError, TrainingError, UserError
+from multipl_moe.errors import ConfigError, CorpusError, HeldError, OutputError, TrainingError, UserError
 from multipl_moe.eval.score_changes import compare_scores
+from multipl_moe.system.staging import held_folder
 from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt
@@ -173,6 +175,61 @@ def test_results_of_finished_runs_are_there_when_a_later_one_is_stopped(comparis
         _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
     assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 1
     assert (tmp_path / "out" / "comparison.md").is_file()
+
+
+def test_runs_that_another_process_is_at_or_has_finished_meanwhile_are_left_to_it(
+    finished: Path, comparison, tmp_path: Path, monkeypatch
+):
+    out = shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("model"))
+    ours, done, held = [f"dense-ffn-0k-lr{end}" for end in ("0.001-seed3-curve", "0.01-seed3-curve", "0.001-seed3")]
+    runs = [run.name for run in planned_runs(comparison) if run.method == "dense-ffn"]
+    assert set(runs) == {ours, done, held}
+    for name in runs:
+        (out / "runs" / name / "metrics.json").unlink()
+    scored = []
+
+    def compare_beside(*args):
+        scored.append(args)
+        for name in runs:
+            if name != held and not (out / "runs" / name / ".lock").exists():
+                shutil.copy(finished / "runs" / name / "metrics.json", out / "runs" / name)
+        return compare_scores(*args)
+
+    monkeypatch.setattr(run_module, "compare_scores", compare_beside)
+    told = io.StringIO()
+    with held_folder(out / "runs" / held):
+        result = ComparisonSession(comparison, out, Console(file=told, width=200), only=["dense-ffn"]).run()
+    assert len(scored) == 1
+    assert held not in result["runs"]
+    assert {ours, done} <= result["runs"].keys()
+    assert f"{held} is being made by another process" in told.getvalue().replace("\n", " ")
+
+
+def test_the_base_is_looked_at_again_once_it_is_held_and_held_until_its_programs_are_judged(
+    finished: Path, comparison, tmp_path: Path, monkeypatch
+):
+    judging = comparison.model_copy(update={"programs": True})
+    out = shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("model"))
+    (out / "comparison.yaml").write_text(judging.to_yaml())
+    (out / "base" / "scores.json").unlink()
+    (out / "runs" / "slow-0k-lr0.001-seed3-curve" / "metrics.json").unlink()
+    judged = []
+
+    def score_first(folder):
+        if folder == out / "base":
+            shutil.copy(finished / "base" / "scores.json", folder)
+        return held_folder(folder)
+
+    def judge(*args, **kwargs):
+        with pytest.raises(HeldError), held_folder(out / "base"):
+            pytest.fail("entered")
+        judged.append(args)
+
+    monkeypatch.setattr(session_module, "held_folder", score_first)
+    monkeypatch.setattr(session_module, "score_languages", None)
+    monkeypatch.setattr(session_module, "judge_local_model", judge)
+    _session(judging, out, only=["slow"]).run()
+    assert len(judged) == 1
 
 
 def test_scores_of_other_held_out_files_are_refused_before_anything_is_trained(

@@ -6,6 +6,7 @@ and comparison.md, with their pictures.
 
 import hashlib
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from multipl_moe.compare.run import METRICS_FILE, SCORES_FILE, RunFolder, requir
 from multipl_moe.compare.schema import Comparison, Run, common_recipe, load_comparison, planned_runs
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
-from multipl_moe.errors import ConfigError, OutputError, UserError
+from multipl_moe.errors import ConfigError, HeldError, OutputError, UserError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import score_languages
 from multipl_moe.eval.local_programs import judge_local_model
@@ -36,7 +37,8 @@ class ComparisonSession:
     """Carries out a comparison in the folder `output`, to create or to go on in.
 
     Of its methods those named in `only` are run now; another process may run others in the same folder, once the base
-    is scored. With `keep_models` the trained weights stay after they were measured.
+    is measured, and those that it is at are left to it. With `keep_models` the trained weights stay after they were
+    measured.
     """
 
     def __init__(
@@ -68,11 +70,8 @@ class ComparisonSession:
         """
         runs = planned_runs(self.comparison)
         self._enter(runs)
-        missing = [
-            run
-            for run in runs
-            if (self.only is None or run.method in self.only) and not (self._folder(run) / METRICS_FILE).is_file()
-        ]
+        asked = [run for run in runs if self.only is None or run.method in self.only]
+        missing = [run for run in asked if not self._is_finished(run)]
         failures = []
         if missing:
             base = self._prepare()
@@ -80,7 +79,10 @@ class ComparisonSession:
                 self.console.print(f"[bold]{number} of {len(missing)}: {run.name}[/bold]")
                 try:
                     with held_folder(self._folder(run)):
-                        self._finish(run, base)
+                        if not self._is_finished(run):  # as another process may have done since
+                            self._finish(run, base)
+                except HeldError as error:
+                    self._tell(f"left out: {error}")
                 except UserError as error:
                     failures.append(f"{run.name}: {error}")
                     self._tell(str(error))
@@ -118,19 +120,23 @@ class ComparisonSession:
     def _measure_base(self, base: Path) -> None:
         folder, corpus = self.output / "base", self.output / "corpus"
         file, held_out = folder / SCORES_FILE, _held_out_sha256(corpus, self.recipe)
-        if not file.is_file():
-            self.console.print("[bold]base[/bold]")
-            with held_folder(folder):
+        programs = folder / "programs"
+        measured = [file, programs / METRICS_FILE] if self.comparison.programs else [file]
+        with ExitStack() as stack:
+            if not all(each.is_file() for each in measured):
+                stack.enter_context(held_folder(folder))
+            if not file.is_file():
+                self.console.print("[bold]base[/bold]")
                 scores = score_languages(load_dense(base), AutoTokenizer.from_pretrained(base), corpus, self.recipe)
                 write_json(file, scores.to_json() | {"held_out_sha256": held_out})
-        elif read_json(file).get("held_out_sha256") != held_out:
-            raise OutputError(
-                f"output: {file} was measured on other held-out files than those of {corpus} (built from other "
-                "versions of the sources?); start in a new folder, as scores could not be compared"
-            )
-        if self.comparison.programs and not (folder / "programs" / METRICS_FILE).is_file():
-            options = EvalOptions(on_verdict=write_programs_report)
-            judge_local_model(self.recipe, base, "base", folder / "programs", options=options)
+            elif read_json(file).get("held_out_sha256") != held_out:
+                raise OutputError(
+                    f"output: {file} was measured on other held-out files than those of {corpus} (built from other "
+                    "versions of the sources?); start in a new folder, as scores could not be compared"
+                )
+            if not measured[-1].is_file():
+                options = EvalOptions(on_verdict=write_programs_report)
+                judge_local_model(self.recipe, base, "base", programs, options=options)
 
     def _finish(self, run: Run, base: Path) -> None:
         folder = RunFolder(
@@ -146,9 +152,11 @@ class ComparisonSession:
     def _folder(self, run: Run) -> Path:
         return self.output / "runs" / run.name
 
+    def _is_finished(self, run: Run) -> bool:
+        return (self._folder(run) / METRICS_FILE).is_file()
+
     def _write_result(self, runs: list[Run]) -> dict[str, Any]:
-        folders = {run.name: self._folder(run) for run in runs}
-        finished = {name: folder for name, folder in folders.items() if (folder / METRICS_FILE).is_file()}
+        finished = {run.name: self._folder(run) for run in runs if self._is_finished(run)}
         result = comparison_result(self.comparison, finished, self.output / "base")
         write_json(self.output / "comparison.json", result)
         write_comparison(self.output, result)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from multipl_moe.errors import DiskError, OutputError, TasksUnfinishedError, UserError
+from multipl_moe.errors import DiskError, HeldError, OutputError, TasksUnfinishedError, UserError
 from multipl_moe.system.disk_errors import disk_errors_explained, write_errors_explained
 from multipl_moe.system.file_lock import file_lock
 
@@ -44,7 +44,8 @@ def held_folder(folder: Path, output: Path | None = None) -> Iterator[None]:
         output: what messages name instead.
 
     Raises:
-        OutputError: it cannot be created or written, or another process holds it.
+        HeldError: another process holds it.
+        OutputError: it cannot be created or written.
     """
     output = output or folder
     made = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -63,7 +64,8 @@ def held_file(file: Path) -> Iterator[None]:
     """Hold the name of a file that is to be written, in a folder that exists, for this process alone.
 
     Raises:
-        OutputError: the file exists, its folder cannot be written, or another process makes it.
+        HeldError: another process makes it.
+        OutputError: the file exists, or its folder cannot be written.
     """
     with _held(file.with_name(f".{file.name}{_LOCK}"), file):
         refuse_existing(file)
@@ -151,9 +153,7 @@ def _held(lock: Path, output: Path) -> Iterator[None]:
             try:
                 stack.enter_context(file_lock(lock, wait=False, remove=True))
             except (BlockingIOError, FileNotFoundError):  # the latter where the other's end came in between
-                raise OutputError(
-                    f"output: {output} is being made by another process; wait for it or stop it"
-                ) from None
+                raise HeldError(f"output: {output} is being made by another process; wait for it or stop it") from None
         yield
 
 
