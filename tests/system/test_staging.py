@@ -1,11 +1,14 @@
 """Outputs are written whole or not at all."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import stat
 import time
 from collections import namedtuple
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -171,6 +174,45 @@ def test_files_may_be_read_by_whom_the_umask_lets(tmp_path, umask, mode):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "out" / "model.safetensors").stat().st_mode) == mode
+
+
+def test_an_output_whose_permissions_cannot_be_set_is_there_all_the_same(tmp_path, monkeypatch):
+    asked = []
+
+    def refuse(path, mode):
+        asked.append(path.name)
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with staged_folder(tmp_path / "out") as staging:
+        for name, mode in {"closed": 0o600, "open": 0o644, "other": 0o600}.items():
+            (staging / name).touch()
+            (staging / name).chmod(mode)
+        monkeypatch.setattr(Path, "chmod", refuse)
+    assert names_in(tmp_path / "out") == ["closed", "open", "other"]
+    assert sorted(asked) == ["closed", "other"]  # only what differs
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path, monkeypatch, number):
+    def refuse(descriptor, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with staged_folder(tmp_path / "out") as staging:
+        (staging / "file").touch()
+        with held_folder(staging):  # nobody is kept out, and the first to leave takes the file of the lock along
+            pass
+    assert names_in(tmp_path) == ["out"]
+    assert names_in(tmp_path / "out") == ["file"]
+
+
+def test_a_lock_that_fails_for_another_reason_is_told(tmp_path, monkeypatch):
+    def refuse(descriptor, operation):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OutputError, match="Input/output error"), held_file(tmp_path / "page"):
+        pytest.fail("entered")
 
 
 def test_a_name_is_held_for_one_who_writes_a_file(tmp_path):

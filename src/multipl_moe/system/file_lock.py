@@ -1,5 +1,6 @@
 """The one kind of file lock: it keeps other processes and threads out, and ends with the process, however that ends."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -7,11 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _held: set[int] = set()
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 @contextmanager
 def file_lock(file: Path, *, wait: bool, remove: bool = False) -> Iterator[None]:
     """Hold the lock of a file, which is made where it is missing. Forks do not hold it with their parent.
+
+    Where the file system has no locks, as some of clusters, nobody is kept out.
 
     Args:
         file: in a folder that exists.
@@ -39,7 +43,11 @@ def _locked(file: Path, wait: bool) -> int:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         _held.add(descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
             if _is_named(file, descriptor):
                 return descriptor
         except BaseException:

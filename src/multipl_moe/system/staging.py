@@ -143,7 +143,7 @@ def _put(staging: Path, output: Path) -> None:
     except OSError:
         refuse_existing(output)  # somebody made it by hand
         raise
-    (output / _LOCK).unlink()
+    (output / _LOCK).unlink(missing_ok=True)  # without locks another process may have removed it
 
 
 @contextmanager
@@ -166,13 +166,15 @@ def create_folder(folder: Path, output: Path) -> None:
 
 
 def _let_others_read(folder: Path) -> None:
-    """Files as the umask has them: safetensors keeps those that it writes to their owner."""
+    """Files as the umask has them, where the disk lets: safetensors keeps those that it writes to their owner."""
     umask = os.umask(0o022)
     os.umask(umask)
     for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            mode = path.stat().st_mode
-            path.chmod(mode | (0o044 & ~umask))
+        with suppress(OSError):  # what was made is whole all the same
+            if path.is_file() and not path.is_symlink():
+                mode = path.stat().st_mode
+                if (wanted := mode | (0o044 & ~umask)) != mode:
+                    path.chmod(wanted)
 
 
 def empty_folder(folder: Path) -> None:
