@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufCo
 
 from multipl_moe.errors import BaseModelError, OutputError
 from multipl_moe.export.gguf import write_gguf
+from multipl_moe.system.staging import held_file
 from tests.conftest import randomise, tiny_base_config
 from tests.fixtures import save_tokenizer, tree
 from tests.train.tiny import SUFFIXES, source_text
@@ -321,3 +322,13 @@ def test_an_existing_file_is_refused_untouched(tmp_path):
     with pytest.raises(OutputError, match="exists"):
         written(dense)
     assert tree(tmp_path) == before
+
+
+def test_a_file_that_another_process_makes_is_refused_and_its_beginning_left_alone(tmp_path):
+    dense, file = save_dense(tmp_path / "dense"), tmp_path / "model.gguf"
+    with held_file(file):
+        (tmp_path / ".model.gguf.partial").write_text("theirs")
+        before = tree(tmp_path)
+        with pytest.raises(OutputError, match=r"model\.gguf is being made by another process"):
+            write_gguf(dense, file)
+        assert tree(tmp_path) == before

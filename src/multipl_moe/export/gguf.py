@@ -26,7 +26,7 @@ from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
-from multipl_moe.system.staging import refuse_existing, require_space
+from multipl_moe.system.staging import create_folder, held_file, refuse_existing, require_space
 
 _SPARE_BYTES = 16_000_000
 _ROPE_FREQUENCIES = "rope_freqs.weight"
@@ -90,7 +90,7 @@ def write_gguf(dense: Path, file: Path) -> None:
 
     Args:
         dense: folder in Hugging Face format, with its tokenizer.
-        file: to create; one that exists or does not fit on the disk raises OutputError.
+        file: to create; one that exists, does not fit on the disk or is being made elsewhere raises OutputError.
 
     Raises:
         BaseModelError: the architecture, one of its settings, or the tokenizer cannot be written.
@@ -105,22 +105,23 @@ def write_gguf(dense: Path, file: Path) -> None:
         if not (key == "lm_head.weight" and config.tie_word_embeddings)
     ]
     require_space(file.parent, sum(tensor.num_bytes for tensor in tensors) + _SPARE_BYTES)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        writer = GGUFWriter(partial, MODEL_ARCH_NAMES[architecture.arch])
+    create_folder(file.parent, file)
+    with held_file(file):
+        partial = file.with_name(f".{file.name}.partial")
         try:
-            writer.add_type(GGUFType.MODEL)
-            writer.add_name(file.stem)
-            writer.add_file_type(_FORMATS[max(tensors, key=lambda tensor: tensor.num_bytes).dtype][1])
-            writer.add_quantization_version(GGML_QUANT_VERSION)
-            _add_metadata(writer, dense, config, architecture)
-            _write_tensors(writer, tensors, reader, config, architecture)
+            writer = GGUFWriter(partial, MODEL_ARCH_NAMES[architecture.arch])
+            try:
+                writer.add_type(GGUFType.MODEL)
+                writer.add_name(file.stem)
+                writer.add_file_type(_FORMATS[max(tensors, key=lambda tensor: tensor.num_bytes).dtype][1])
+                writer.add_quantization_version(GGML_QUANT_VERSION)
+                _add_metadata(writer, dense, config, architecture)
+                _write_tensors(writer, tensors, reader, config, architecture)
+            finally:
+                writer.close()
+            partial.replace(file)
         finally:
-            writer.close()
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
 def require_writable(dense: Path) -> None:
