@@ -19,6 +19,7 @@ from multipl_moe.demo.plan import (
 )
 from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.errors import ConfigError
+from multipl_moe.eval.outcome import Outcome
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.train.setup import TrainingSetup
 
@@ -142,6 +143,12 @@ def test_a_plan_is_read_back_as_it_was_written():
 
 
 def test_why_nothing_was_learnt_names_what_to_change():
-    assert "1,024 tokens are too few" in why_no_gain(_of(1024), "worse")
-    assert "lower it" in why_no_gain(_RECIPE, "worse")
-    assert "train on more" in why_no_gain(_RECIPE, "unclear")
+    cases: list[tuple[Recipe, Outcome, str]] = [
+        (_of(1024), "worse", "1,024 tokens are too few"),
+        (_RECIPE, "worse", "lower it"),
+        (_RECIPE, "unclear", "train on more"),
+    ]
+    for recipe, outcome, advice in cases:
+        told = why_no_gain(recipe, outcome)
+        assert advice in told
+        assert "--output" in told, "the folder of this run is refused"

@@ -218,11 +218,10 @@ def test_another_recipe_in_the_same_folder_is_refused(finished, world: World, ch
 
 def test_other_tokens_or_other_minutes_are_another_run(finished, world: World):
     folder, _, _ = finished
-    other = with_train(world.recipe, tokens=999)
-    with pytest.raises(OutputError, match="another recipe"):
-        _run(other, folder)
-    with pytest.raises(OutputError, match="a run with --minutes None"):
-        _run(other, folder, minutes=5)
+    with pytest.raises(OutputError, match=r"another recipe.*--output"):
+        _run(with_train(world.recipe, tokens=999), folder)
+    with pytest.raises(OutputError, match=r"a run without --minutes; .*--output"):
+        _run(world.recipe, folder, minutes=5)
 
 
 def test_an_empty_folder_is_taken_and_another_recipe_in_an_unfinished_run_is_refused(
@@ -292,6 +291,26 @@ def test_too_few_minutes_are_refused_before_anything_is_scored_and_what_is_done_
     assert _plan(folder).tokens <= 50_000
 
 
+@pytest.mark.usefixtures("slow")
+@pytest.mark.parametrize("minutes", [None, 60])
+def test_other_tokens_or_minutes_are_planned_anew_until_something_is_scored(
+    begun, world: World, monkeypatch: pytest.MonkeyPatch, minutes: float | None
+):
+    folder, recipe = begun("measure_throughput"), _long(world.recipe)
+    fewer = with_train(recipe, tokens=30_720)
+    with monkeypatch.context() as patch:
+        _run_to(patch, "score_languages", recipe, folder)
+        _run_to(patch, "measure_throughput", fewer, folder, minutes=minutes)
+    assert not (folder / "plan.json").exists()
+    assert load_recipe(folder / "recipe.yaml") == fewer
+    with monkeypatch.context() as patch:
+        _run_to(patch, "score_languages", fewer, folder, minutes=minutes)
+    assert (_plan(folder).tokens, _plan(folder).minutes) == (30_720, minutes)
+    (folder / "scores_before.json").write_text("{}")
+    with pytest.raises(OutputError, match="another recipe"):
+        _run(recipe, folder, minutes=minutes)
+
+
 def test_too_few_steps_are_refused_at_once(world: World, tmp_path: Path):
     with pytest.raises(ConfigError, match=r"train\.tokens: 256 are fewer than 10 steps"):
         _run(with_train(world.recipe, tokens=256), tmp_path / "run")
@@ -328,7 +347,8 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
     before = json.loads((folder / "scores_before.json").read_text())
     (folder / "scores_after.json").write_text(json.dumps(after | {"files": before["files"]}))
     metrics, told = _run(world.recipe, folder)
-    begin = "No gain was shown: 1,536 tokens are too few; train on 30,720 or more (--tokens, TOKENS=). Nothing learnt: "
+    begin = "No gain was shown: 1,536 tokens are too few; train on 30,720 or more (--tokens, TOKENS=) "
+    begin += "in another folder (--output, OUTPUT=). Nothing learnt: "
     assert metrics["sentence"].startswith(begin)
     assert next(iter(json.loads((folder / "metrics.json").read_text()))) == "sentence"
     assert f"\n{begin}" in told

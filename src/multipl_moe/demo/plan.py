@@ -146,15 +146,19 @@ def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
 
 
 def why_no_gain(recipe: Recipe, outcome: Outcome) -> str:
-    """What most likely kept the languages to learn from being learnt, and what to change."""
-    train = recipe.train
+    """What most likely kept the languages to learn from being learnt, and what to change in a run of its own."""
+    train, elsewhere = recipe.train, "in another folder (--output, OUTPUT=)"
+    tokens = f"{train.tokens:,} tokens"
     if train.tokens < FEWEST_TOKENS:
-        return f"{train.tokens:,} tokens are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=)"
+        return (
+            f"{train.tokens:,} tokens are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=) {elsewhere}"
+        )
+    rate, set_rate = f"{train.learning_rate:g}", "(--set train.learning_rate=...)"
     if outcome == "worse":
-        return f"the learning rate, {train.learning_rate:g}, may be too high; lower it (--set train.learning_rate=...)"
+        return f"the learning rate, {rate}, may be too high; lower it {set_rate} {elsewhere}"
     return (
-        f"{train.tokens:,} tokens may be too few, or a learning rate of {train.learning_rate:g} too low; train on more "
-        "(--tokens, TOKENS=), or raise the rate (--set train.learning_rate=...)"
+        f"{tokens} may be too few, or a learning rate of {rate} too low; train on more "
+        f"(--tokens, TOKENS=), or raise the rate {set_rate}, {elsewhere}"
     )
 
 

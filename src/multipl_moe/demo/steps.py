@@ -45,6 +45,7 @@ from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import start_lines, upcycle
 
 _PLAN_FILE = "plan.json"
+_ELSEWHERE = "choose another folder (--output, OUTPUT= of make)"
 
 
 class Demo:
@@ -94,25 +95,28 @@ class Demo:
     def _enter(self) -> None:
         """Create the run folder, or check that the existing one is of this recipe.
 
-        Until there is a plan tokens and minutes may change, as a plan that was refused asks for.
+        Until something is scored tokens and minutes may change, as a plan that was told or refused asks for.
         """
-        file = self.output / "recipe.yaml"
-        if file.is_file():
-            if (self.output / _PLAN_FILE).is_file():
-                found, minutes = validate_recipe(self._read(_PLAN_FILE)["asked"]), self._plan().minutes
-                if minutes != self.minutes:
-                    raise OutputError(
-                        f"output: {self.output} holds a run with --minutes {minutes}; choose another folder, or the "
-                        "same minutes"
-                    )
-            else:
-                found = load_recipe(file).with_settings("train", tokens=self.recipe.train.tokens)
-            if found != self.recipe:
-                raise OutputError(f"output: {self.output} holds a run of another recipe; choose another folder")
-        elif not is_unused(self.output):
-            raise OutputError(f"output: {self.output} exists and is no run of the demo; choose another folder")
-        else:
+        file, plan = self.output / "recipe.yaml", self.output / _PLAN_FILE
+        if not file.is_file():
+            if not is_unused(self.output):
+                raise OutputError(f"output: {self.output} exists and is no run of the demo; {_ELSEWHERE}")
             open_run(self.output, self.recipe)
+            return
+        found, minutes = load_recipe(file), self.minutes
+        if plan.is_file():
+            found, minutes = validate_recipe(self._read(_PLAN_FILE)["asked"]), self._plan().minutes
+        is_same = (found, minutes) == (self.recipe, self.minutes)
+        if not is_same and not (self.output / "scores_before.json").exists():
+            found, minutes = found.with_settings("train", tokens=self.recipe.train.tokens), self.minutes
+        if found != self.recipe:
+            raise OutputError(f"output: {self.output} holds a run of another recipe; {_ELSEWHERE}")
+        if minutes != self.minutes:
+            held = "without --minutes" if minutes is None else f"with --minutes {minutes:g}"
+            raise OutputError(f"output: {self.output} holds a run {held}; give the same, or {_ELSEWHERE}")
+        if not is_same:
+            open_run(self.output, self.recipe)
+            plan.unlink(missing_ok=True)
 
     def _step(self, title: str, result: str, work: Callable[[], object]) -> None:
         """Do what makes the step's result, unless that is there, and tell how long it took."""
