@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +97,18 @@ def test_programs_are_a_taste_and_calibration_is_in_proportion(
     assert plan.work.get("programs of base and hybrid", 0) / speed <= max(plan.total_s / 10, 30) * (1 + 1e-9)
     assert 0 <= plan.problems_per_language <= problems
     assert plan.calibration_tokens <= min(plan.tokens / 6, recipe.train.calibration_tokens)
+
+
+def test_languages_without_problems_take_no_programs_from_the_others():
+    few = _of(**{"programs.languages": None, "learn": ["rust"], "keep": ["python"]})
+    more = few.model_copy(update={"keep": ["python", "english"]})
+    work = [plan_demo(recipe, tokens_per_s=390, used_s=115).work for recipe in (few, more)]
+    assert work[0]["programs of base and hybrid"] == work[1]["programs of base and hybrid"]
+
+
+def test_a_demo_of_an_own_language_judges_most_of_its_problems():
+    recipe = load_recipe(Path(__file__).parents[2] / "recipes" / "own-language.yaml")
+    assert plan_demo(recipe, tokens_per_s=390, used_s=115).problems_per_language >= 5
 
 
 @given(done=st.floats(0, 1), speed=_speeds, slowed=st.floats(0.1, 1))

@@ -13,6 +13,7 @@ from typing import Any
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.outcome import Outcome
 from multipl_moe.model.router_health import has_choice
+from multipl_moe.problems.benchmarks import is_in_any_of
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.setup import tokens_per_step
 
@@ -150,9 +151,7 @@ def why_no_gain(recipe: Recipe, outcome: Outcome) -> str:
     train, elsewhere = recipe.train, "in another folder (--output, OUTPUT=)"
     tokens = f"{train.tokens:,} tokens"
     if train.tokens < FEWEST_TOKENS:
-        return (
-            f"{train.tokens:,} tokens are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=) {elsewhere}"
-        )
+        return f"{tokens} are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=) {elsewhere}"
     rate, set_rate = f"{train.learning_rate:g}", "(--set train.learning_rate=...)"
     if outcome == "worse":
         return f"the learning rate, {rate}, may be too high; lower it {set_rate} {elsewhere}"
@@ -205,9 +204,11 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
 
 def _programs_work(recipe: Recipe, problems_per_language: int) -> float:
     chosen, codegen = recipe.programs, recipe.codegen
-    languages = len(chosen.languages or recipe.languages)
-    samples = problems_per_language * languages * len(chosen.benchmarks) * codegen.num_samples
-    return 2 * (_LOADING + _TOOLCHAIN * languages + samples * (_PROGRAM + _PROGRAM_TOKEN * codegen.max_new_tokens))
+    languages = chosen.languages or recipe.languages
+    judged = [name for spec in chosen.benchmarks for name in languages if is_in_any_of(spec.partition(":")[0], [name])]
+    samples = problems_per_language * len(judged) * codegen.num_samples
+    program = _PROGRAM + _PROGRAM_TOKEN * codegen.max_new_tokens
+    return 2 * (_LOADING + _TOOLCHAIN * len(set(judged)) + samples * program)
 
 
 def _most_steps(recipe: Recipe, steps: range, tokens_per_s: float, used_s: float, seconds: float) -> int:
