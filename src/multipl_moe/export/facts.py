@@ -52,7 +52,9 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
     if moe.num_token_experts > 1:
         tokens = f"{moe.num_token_experts} a layer, of which a token uses {moe.token_top_k}; {frozen}, {always}"
         rows.append(("token-level experts", tokens))
-    if moe.num_segment_experts:
+    if moe.takes_its_place:
+        rows.append(("segment-level experts", "one a layer, in the frozen block's place; no router"))
+    elif moe.routes_segments:
         segments = (
             f"{moe.num_segment_experts} a layer, {moe.segment_capacity:g} per segment on the mean; a segment is "
             f"{moe.segment_stride} tokens, routed by a window of {moe.segment_window}: {place}"
