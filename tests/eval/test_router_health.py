@@ -17,7 +17,7 @@ from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.moe_config import PRESETS
-from multipl_moe.model.router_health import RouterHealth, has_choice
+from multipl_moe.model.router_health import RouterHealth
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.train.tiny import World
 
@@ -181,4 +181,4 @@ def test_routers_with_one_expert_have_nothing_to_judge(world: World, tokenizer):
     health = _health(MultiplMoeForCausalLM(config), tokenizer, world)
     assert health.load_ratios == {}
     assert health.is_healthy
-    assert [name for name in PRESETS if not has_choice(PRESETS[name])] == ["single"]
+    assert [name for name in PRESETS if not PRESETS[name].has_choice] == ["single"]

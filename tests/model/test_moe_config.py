@@ -74,6 +74,21 @@ def test_what_is_causal_and_how_gates_are_scaled(moe: MoeConfig, is_causal: bool
     assert (moe.is_causal, moe.segment_gate_factor) == (is_causal, gate_scale)
 
 
+@pytest.mark.parametrize(
+    ("values", "has_choice"),
+    [
+        ({"num_token_experts": 3, "num_segment_experts": 0}, True),
+        ({"num_token_experts": 2, "num_segment_experts": 1}, False),
+        ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 2}, True),
+        ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 1, "segment_capacity": 0.5}, False),
+    ],
+)
+def test_routers_have_a_choice_where_experts_of_a_kind_share_the_work(values: dict[str, Any], has_choice: bool):
+    moe = MoeConfig(**values)
+    assert moe.has_choice == has_choice
+    assert not moe.takes_its_place, "the frozen block has a part in all of them, and so a router"
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_dict_round_trip_keeps_every_value(preset: str):
     moe = MoeConfig.from_preset(preset, layers=[0, 3], router_aux_loss_coef=1)  # a whole number is a number

@@ -12,7 +12,6 @@ from typing import Any
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.outcome import Outcome
-from multipl_moe.model.router_health import has_choice
 from multipl_moe.problems.benchmarks import is_in_any_of
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.setup import tokens_per_step
@@ -197,7 +196,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
         TRAINING: tokens,
         "calibration": _FORWARD * (calibrated + _EXPERT_USE_TOKENS * languages),
         "bits per byte of the hybrid": scoring,
-        "router health": 0.75 * _FORWARD * calibration if has_choice(moe) else 0.0,
+        "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
         "movement": 2 * (_LOADING + _FORWARD_FLOAT32 * moved) if measured.moved_share else 0.0,
     }
 

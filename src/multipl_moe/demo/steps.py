@@ -27,7 +27,6 @@ from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.run_metrics import run_metrics
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.model.parameters import count_parameters
-from multipl_moe.model.router_health import has_choice
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import write_report
 from multipl_moe.report.programs import write_programs_report
@@ -220,7 +219,7 @@ class Demo:
         model, tokenizer = load_hybrid(folder), AutoTokenizer.from_pretrained(folder)
         scores = score_languages(model, tokenizer, corpus, self.recipe, self._tell)
         values = scores.to_json() | {"parameters": count_parameters(model.config).to_json()}
-        if has_choice(model.config.moe_config):
+        if model.config.moe_config.has_choice:
             values["router_health"] = router_health(model, tokenizer, corpus, self.recipe).to_json()
         if self.recipe.eval.moved_share:
             values["moved"] = movement_of(self.recipe, self.recipe.base, model, tokenizer, corpus)

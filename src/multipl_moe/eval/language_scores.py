@@ -70,7 +70,7 @@ def score_languages(
     routing: dict[str, Routing] = {}
     for language in recipe.languages:
         texts = read_documents(corpus, "validation", language, recipe.eval.files_per_language)
-        if isinstance(model, MultiplMoeForCausalLM) and model.config.moe_config.has_routers:
+        if isinstance(model, MultiplMoeForCausalLM) and not model.config.moe_config.takes_its_place:
             with observe_routing(model) as statistics:
                 files[language] = score_files(model, tokenizer, texts, recipe.eval)
             routing[language] = {index: layer.summary() for index, layer in statistics.items()}

@@ -154,9 +154,13 @@ class MoeConfig:
         return self.num_segment_experts > 0 and not self.takes_its_place
 
     @property
-    def has_routers(self) -> bool:
-        """Whether there is a router of either kind."""
-        return self.num_token_experts > 1 or self.routes_segments
+    def has_choice(self) -> bool:
+        """Whether a router has several experts to choose from, so that there is a balance to judge.
+
+        The last token expert is the shared one. A lone segment expert's gate is 1 for every segment, so that none
+        is told from another, whatever the capacity.
+        """
+        return self.num_token_experts > 2 or self.num_segment_experts > 1
 
     @property
     def has_thresholds(self) -> bool:
@@ -175,7 +179,7 @@ class MoeConfig:
 
     @property
     def takes_its_place(self) -> bool:
-        """Whether one expert takes the place of the frozen block, wherever it works (preset `single`)."""
+        """Whether one expert takes the place of the frozen block, wherever it works (`single`); it needs no router."""
         alone = (self.num_token_experts, self.num_segment_experts, self.segment_capacity) == (1, 1, 1.0)
         return alone and (self.token_weight, self.segment_weight, self.segment_gate_factor) == (0.0, 1.0, 1.0)
 

@@ -75,11 +75,6 @@ def load_ratios(summary: Mapping[str, Any], moe: MoeConfig) -> dict[str, list[fl
     return ratios
 
 
-def has_choice(moe: MoeConfig) -> bool:
-    """Whether a router has several experts to choose from, so that there is a balance to judge (not with `single`)."""
-    return moe.num_token_experts > 2 or moe.num_segment_experts > 1  # the last token expert is the shared one
-
-
 def extreme_ratios(layers: Iterable[Mapping[str, Any]], moe: MoeConfig) -> dict[str, list[float]]:
     """By kind of router, the least and the largest `load_ratios` of several layers."""
     found: dict[str, list[float]] = {}
