@@ -3,8 +3,8 @@
 
     .venv/bin/python scripts/write_pictures.py
 
-docs/images/demo.png is made from demo.json, and comparison.png and comparison-rest.png in docs/results from
-comparison.json. Run it whenever the numbers or the plots change.
+docs/images/demo.png is made from demo.json, and comparison.png and comparison-rest.png in docs/results and docs/replay
+from their comparison.json. Run it whenever the numbers or the plots change.
 """
 
 from pathlib import Path
@@ -19,13 +19,13 @@ _DPI = 150
 
 def write_pictures(docs: Path) -> None:
     """Write the pictures into a folder laid out as docs/, which holds the numbers."""
-    images, results = docs / "images", docs / "results"
+    images = docs / "images"
     gain_plot(read_json(images / "demo.json")).savefig(images / "demo.png", dpi=_DPI)
-    result = read_json(results / "comparison.json")
-    comparison_plot(result).savefig(results / "comparison.png", dpi=_DPI)
-    rest = comparison_rest_plot(result)
-    if rest is not None:
-        rest.savefig(results / "comparison-rest.png", dpi=_DPI)
+    for folder in (docs / "results", docs / "replay"):
+        result = read_json(folder / "comparison.json")
+        comparison_plot(result).savefig(folder / "comparison.png", dpi=_DPI)
+        if (rest := comparison_rest_plot(result)) is not None:
+            rest.savefig(folder / "comparison-rest.png", dpi=_DPI)
 
 
 if __name__ == "__main__":

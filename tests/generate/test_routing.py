@@ -44,8 +44,7 @@ def test_tokens_that_no_segment_expert_took_have_none():
 
 @pytest.mark.parametrize("preset", ["gated", "single"])
 def test_where_a_domain_gate_is_shut_no_expert_is_shown(preset):
-    gate = {} if preset == "gated" else {"domain_gate": ["one", "other"]}
-    model, tokens = tiny_hybrid(preset, **gate), random_tokens(1, 23)[0]
+    model, tokens = tiny_hybrid(preset, domain_gate=["one", "other"]), random_tokens(1, 23)[0]
     model.model.domain_gate.start = 0.0
     model.model.domain_gate.thresholds.fill_(-1e9)
     for routed in route_text(model, tokens, 2):

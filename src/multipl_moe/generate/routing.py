@@ -8,7 +8,7 @@ import torch
 from rich.table import Table
 from rich.text import Text
 from tokenizers.decoders import DecodeStream
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.errors import ConfigError
@@ -58,11 +58,13 @@ def route_text(model: MultiplMoeForCausalLM, tokens: Tensor, layer: int) -> list
         weights = fuse_weights(block.moe, plan, token_routing, segment_routing)
         seen.append(weights.behind_gate(open_share[0][plan.segment_of_token]) if open_share else weights)
 
+    def note_gate(gate: nn.Module, args: Any, p_V: Any) -> None:
+        open_share.append(p_V)
+
     moe = model.config.moe_config
     with observe_with(model, {layer: observe}), ExitStack() as hooks:
         if moe.domain_gate:
-            gate = model.model.domain_gate
-            hooks.callback(gate.register_forward_hook(lambda gate, args, p_V: open_share.append(p_V)).remove)
+            hooks.callback(model.model.domain_gate.register_forward_hook(note_gate).remove)
         model.model(input_ids=tokens[None])
     num_routed = moe.num_token_experts - 1
     kinds = {"token": slice(0, num_routed), "segment": slice(num_routed, None)}
