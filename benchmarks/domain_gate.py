@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 from harness import Target, interleave, median_ratio, options_parser, print_table, record
 from matplotlib.figure import Figure
@@ -34,8 +33,6 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.start_tokens import start_tokens
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.system.device import fastest_attention
-
-matplotlib.use("Agg")
 
 _STARTS, _BOUNDS = (0.0, 0.25, 0.5, 0.75, 1.0), (0.2, 0.5, 0.9)
 _MOVED_SHARE = 0.2

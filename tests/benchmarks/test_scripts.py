@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import tiny_base_config
-from tests.train.tiny import World, tiny_world
+from tests.train.tiny import World, tiny_recipe, tiny_world
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _TINY = {
@@ -121,6 +122,20 @@ def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, w
     assert stored["results"]["models"]["tiny"]["is_causal"]
     assert all(target["met"] for target in stored["targets"])
     assert (tmp_path / "result.png").is_file()
+
+
+@pytest.mark.extended
+def test_domain_gate_measures_its_frontier_and_what_it_lets_through(measured, world, tmp_path):
+    recipe = tiny_recipe(world.base, world.sources, moe={"domain_gate": True})
+    upcycle(recipe, tmp_path / "run" / "model", corpus=world.corpus)
+    (tmp_path / "run" / "recipe.yaml").write_text(recipe.to_yaml())
+    arguments = str(tmp_path / "run"), "--corpus", str(world.corpus), "--plot", str(tmp_path / "frontier.png")
+    results = measured("domain_gate", *arguments, _STARTS=(0.0, 0.5), _BOUNDS=(0.9,), _NEW_TOKENS=3)["results"]
+    assert [point["start"] for point in results["frontier"]] == [0.0, 0.5, 0.5, None]
+    assert all(point["keep"]["change"] == pytest.approx(0, abs=1e-6) for point in results["frontier"])  # not trained
+    assert results["exact"].keys() == {"python", "english"}
+    assert results["p"]["rust"]["p"] > 0.5 > results["p"]["python"]["p"]
+    assert (tmp_path / "frontier.png").is_file()
 
 
 @pytest.mark.extended

@@ -23,7 +23,7 @@ def test_export_merges_with_the_recipe_of_the_run_and_prints_the_cost(run, hybri
     assert outcome.code == 0, outcome.err
     outcome = run("export", "run/model", "out", "--merge", "--corpus", corpus)
     assert outcome.code == 0, outcome.err
-    assert "Bits per byte of the hybrid (before) and of the merged model (after)" in outcome.out
+    assert "Bits per byte of the hybrid (before) and of the merged model (after)" in " ".join(outcome.out.split())
     assert all(title in outcome.out for title in ("Rust", "Python"))
     assert 'from_pretrained("out")' in outcome.out
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.model_type == "llama"
