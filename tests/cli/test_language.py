@@ -21,7 +21,7 @@ def test_a_language_is_begun_and_then_tried(run, bubblewrap, tmp_path):
     begun = run("language", "mine", "--kind", "file", "--extensions", ".mine,.mn")
     assert begun.code == 1, begun.err
     assert {"mine.yaml", "mine.jsonl"} <= {path.name for path in tmp_path.iterdir()}
-    assert "no such folder" in begun.out
+    assert "no such folder" in " ".join(begun.out.split())
     for name in ("ours", "theirs"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.mn").write_text("echo\n")

@@ -215,7 +215,9 @@ def test_without_fill_in_the_middle_the_base_s_tokenizer_is_used_as_it_is(corpus
 
 
 def test_a_base_without_the_tokens_is_refused_before_anything_is_read(tokenizer_folder, tmp_path):
-    recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "missing")}, fim={"rate": 0.5})
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "a.rs").write_text("fn main() {}\n" * 40)
+    recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "sources")}, fim={"rate": 0.5})
     with pytest.raises(ConfigError, match=r"corpus\.fim\.tokens: the tokenizer of tiny has no tokens"):
         build_corpus(recipe, tokenizer_folder, tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["sources"]

@@ -27,7 +27,7 @@ def test_keys_are_frozen():
     comparison = verdict["comparison"]
     assert set(comparison) == {"languages", "means", "unpaired"}
     for row in comparison["languages"].values():
-        assert set(row) == {"role", "benchmarks"}
+        assert set(row) == {"title", "role", "benchmarks"}
         assert all(set(cell) == _CELL | {"mcnemar_p"} for cell in row["benchmarks"].values())
     assert all(set(row) == _CELL | {"languages"} for row in comparison["means"].values())
     assert json.loads(json.dumps(verdict)) == verdict
