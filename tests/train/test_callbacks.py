@@ -3,14 +3,16 @@
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from transformers import TrainerCallback, TrainerControl
 
 from multipl_moe.errors import Preempted
+from multipl_moe.runs.folder import read_json
 from multipl_moe.train import callbacks
-from multipl_moe.train.callbacks import StopOnInterrupt
+from multipl_moe.train.callbacks import StopOnInterrupt, TrainingClock, TrainingCost
 from tests.train.conftest import train
 from tests.train.tiny import World
 
@@ -23,6 +25,24 @@ def test_second_ctrl_c_stops_at_once():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(("resumed_at", "before"), [(10, TrainingCost(5.0, 8.0, 700)), (0, TrainingCost())])
+def test_a_resumed_run_goes_on_from_what_its_checkpoint_had_cost(tmp_path, monkeypatch, resumed_at, before):
+    state, peaks = SimpleNamespace(global_step=10), iter([700, 600])
+    clock: Any = TrainingClock(tmp_path)
+    monkeypatch.setattr(callbacks, "peak_bytes", lambda: next(peaks))
+    monkeypatch.setattr(callbacks.time, "perf_counter", iter([100.0, 105.0, 200.0, 203.0]).__next__)
+    monkeypatch.setattr(callbacks.time, "process_time", iter([40.0, 48.0, 10.0, 14.0]).__next__)
+    clock.on_train_begin(None, SimpleNamespace(global_step=0), None)
+    clock.on_step_end(None, state, None)
+    clock.on_save(None, state, None)
+    assert read_json(tmp_path / "cost.json") == {"10": {"seconds": 5.0, "processor_s": 8.0, "peak_bytes": 700}}
+    later: Any = TrainingClock(tmp_path)
+    later.on_train_begin(None, SimpleNamespace(global_step=resumed_at), None)
+    later.on_step_end(None, state, None)
+    peak = max(600, before.peak_bytes or 0)
+    assert later.cost == TrainingCost(before.seconds + 3.0, before.processor_s + 4.0, peak)
 
 
 def test_the_handler_of_ctrl_c_is_given_back_after_a_failure_too():
