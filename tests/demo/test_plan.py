@@ -27,7 +27,7 @@ from multipl_moe.train.setup import TrainingSetup
 _STEP = 1024
 _RECIPE = load_recipe(None, DEMO_RECIPE)
 _STEPS = {
-    *("bits per byte of the base", "training", "calibration", "bits per byte of the hybrid"),
+    *("upcycle", "bits per byte of the base", "training", "calibration", "bits per byte of the hybrid"),
     *("router health", "movement", "programs of base and hybrid"),
 }
 # From float32 alone on a busy machine to a small GPU; what came before takes the longer the slower a machine is.
@@ -102,13 +102,13 @@ def test_programs_are_a_taste_and_calibration_is_in_proportion(
 def test_languages_without_problems_take_no_programs_from_the_others():
     few = _of(**{"programs.languages": None, "learn": ["rust"], "keep": ["python"]})
     more = few.model_copy(update={"keep": ["python", "english"]})
-    work = [plan_demo(recipe, tokens_per_s=390, used_s=115).work for recipe in (few, more)]
+    work = [plan_demo(recipe, tokens_per_s=390, used_s=30).work for recipe in (few, more)]
     assert work[0]["programs of base and hybrid"] == work[1]["programs of base and hybrid"]
 
 
 def test_a_demo_of_an_own_language_judges_most_of_its_problems():
     recipe = load_recipe(Path(__file__).parents[2] / "recipes" / "own-language.yaml")
-    assert plan_demo(recipe, tokens_per_s=390, used_s=115).problems_per_language >= 5
+    assert plan_demo(recipe, tokens_per_s=390, used_s=30).problems_per_language >= 5
 
 
 @given(done=st.floats(0, 1), speed=_speeds, slowed=st.floats(0.1, 1))
@@ -118,27 +118,27 @@ def test_what_is_left_follows_the_speed_of_the_moment(done: float, speed: float,
     left = plan.left_s(tokens_done, speed)
     assert plan.left_s(tokens_done, slowed * speed) == pytest.approx(left / slowed)
     assert left >= (plan.tokens - tokens_done) / speed
-    before = plan.work["bits per byte of the base"]
+    before = plan.work["upcycle"] + plan.work["bits per byte of the base"]
     assert plan.left_s(0, speed) == pytest.approx(plan.total_s - plan.used_s - before / speed)
     assert plan.left_s(plan.tokens, speed) > 0, "what follows training takes time too"
 
 
 @pytest.mark.parametrize(
-    ("speed", "used_s"), [(390, 115), (136, 200), (72, 600)], ids=["bfloat16", "float32 alone", "busy"]
+    ("speed", "used_s"), [(390, 30), (136, 40), (72, 150)], ids=["bfloat16", "float32 alone", "busy"]
 )
 def test_most_of_the_time_is_spent_on_training(speed: float, used_s: float):
     plan = plan_demo(_RECIPE, tokens_per_s=speed, used_s=used_s)
-    assert plan.work["training"] / sum(plan.work.values()) > 0.65
+    assert plan.work["training"] / sum(plan.work.values()) > 0.6
     assert plan.work["training"] / speed > plan.total_s / 2
 
 
 def test_a_slow_machine_is_told_what_takes_less():
-    plan = plan_demo(_RECIPE, tokens_per_s=130, used_s=200)
+    plan = plan_demo(_RECIPE, tokens_per_s=130, used_s=40)
     first, second, *_ = describe_plan(_RECIPE, plan)
     assert f"about {math.ceil(plan.total_s / 60)} minutes" in first
-    assert second.startswith("--tokens 55000 (TOKENS=55000 of make) needs about 15 minutes")
+    assert second.startswith("--tokens 65000 (TOKENS=65000 of make) needs about 15 minutes")
     assert not any(
-        "TOKENS=" in line for line in describe_plan(_RECIPE, plan_demo(_RECIPE, tokens_per_s=390, used_s=115))
+        "TOKENS=" in line for line in describe_plan(_RECIPE, plan_demo(_RECIPE, tokens_per_s=390, used_s=30))
     )
 
 

@@ -24,8 +24,8 @@ from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 # The function of each step, as the demo calls it, and the step's title.
 _STEPS = {
     "build_corpus": "corpus",
-    "upcycle": "upcycle",
     "measure_throughput": "speed of training",
+    "upcycle": "upcycle",
     "score_languages": "bits per byte of the base",
     "train_model": "training",
     "router_health": "bits per byte of the hybrid",
@@ -35,8 +35,8 @@ _STEPS = {
 _FIRST = {"recipe.yaml", "environment.json"}
 _MADE = {
     "build_corpus": {"corpus"},
-    "upcycle": {"hybrid"},
     "measure_throughput": {"plan.json"},
+    "upcycle": {"hybrid"},
     "score_languages": {"scores_before.json"},
     "train_model": {"metrics.jsonl", "model", "training.json"},
     "router_health": {"scores_after.json", "programs_before", "programs_after"},
@@ -48,6 +48,14 @@ _OUTPUTS = _FIRST.union(*_MADE.values())
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return tiny_world(tmp_path_factory)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def an_idle_machine():
+    """Runs of any moment compute alike, to the bit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "leave_busy_processors", lambda: None)
+        yield
 
 
 def _run(recipe: Recipe, output: Path, minutes: float | None = None) -> tuple[dict[str, Any], str]:
@@ -261,6 +269,15 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _long(recipe: Recipe) -> Recipe:
     return with_train(recipe, tokens=100_352)
+
+
+def test_a_busy_machine_is_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    told = io.StringIO()
+    monkeypatch.setattr(module, "leave_busy_processors", lambda: "one thread here")
+    monkeypatch.setattr(module, "build_corpus", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Demo(world.recipe, tmp_path / "run", None, Console(file=told)).run()
+    assert "one thread here" in told.getvalue()
 
 
 @pytest.mark.usefixtures("slow")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.model.parameters import trained_names
-from multipl_moe.train import machine
-from multipl_moe.train.machine import MachineSpeed, measure_speed, measure_throughput, seconds_of
+from multipl_moe.train.machine import MachineSpeed, leave_busy_processors, measure_speed, measure_throughput, seconds_of
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import tree
 from tests.train.tiny import World, tiny_recipe
@@ -19,7 +19,7 @@ def test_speed_is_positive_and_nothing_is_left_behind(world: World, tmp_path: Pa
     monkeypatch.chdir(tmp_path)
     before = tree(world.hybrid), tree(world.corpus)
     state = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # pyright: ignore
-    assert 1 < measure_throughput(world.recipe, world.hybrid, world.corpus) < 1e9
+    assert 1 < measure_throughput(world.recipe, load_hybrid(world.hybrid), world.corpus) < 1e9
     assert (tree(world.hybrid), tree(world.corpus)) == before
     assert list(tmp_path.iterdir()) == []
     assert torch.equal(torch.get_rng_state(), state[0])
@@ -32,21 +32,32 @@ def test_speed_is_tokens_of_a_forward_pass_by_the_median_time(world: World, monk
     durations = [50.0, 1.0, 9.0, 3.0]
     ticks = [time for index, length in enumerate(durations) for time in (100.0 * index, 100.0 * index + length)]
     monkeypatch.setattr("time.perf_counter", lambda: ticks.pop(0))
-    assert measure_throughput(world.recipe, world.hybrid, world.corpus) == 4 * 32 / 3
+    assert measure_throughput(world.recipe, load_hybrid(world.hybrid), world.corpus) == 4 * 32 / 3
     assert ticks == []
 
 
-def test_steps_are_those_of_training_and_weights_do_not_move(world: World, monkeypatch: pytest.MonkeyPatch):
-    models = []
-    load = machine.load_hybrid
-    monkeypatch.setattr(machine, "load_hybrid", lambda folder: models.append(load(folder)) or models[-1])
-    measure_throughput(world.recipe, world.hybrid, world.corpus)
-    (model,) = models
-    original = load(world.hybrid)
+def test_steps_are_those_of_training_and_weights_do_not_move(world: World):
+    model, original = load_hybrid(world.hybrid), load_hybrid(world.hybrid)
+    measure_throughput(world.recipe, model, world.corpus)
     assert model.training
     for (name, parameter), start in zip(model.named_parameters(), original.parameters(), strict=True):
         assert torch.equal(parameter, start), name
     assert {name for name, parameter in model.named_parameters() if parameter.requires_grad} == trained_names(model)
+
+
+@pytest.mark.parametrize(
+    ("share", "threads", "left"),
+    [(0.0, 4, 4), (0.2, 4, 4), (0.5, 8, 8), (0.5, 4, 4), (0.75, 8, 4), (1.0, 8, 1), (0.99, 2, 1), (1.0, 1, 1)],
+)
+def test_threads_leave_busy_processors_alone(monkeypatch: pytest.MonkeyPatch, share: float, threads: int, left: int):
+    count = [threads]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: count.__setitem__(0, number))
+    monkeypatch.setattr("psutil.cpu_count", lambda: 16)
+    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 100 * share)
+    told = leave_busy_processors()
+    assert count == [left]
+    assert (told is None) == (left == threads)
 
 
 @pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
@@ -55,7 +66,7 @@ def test_bfloat16_checkpoints_are_measured_in_either_dtype(world: World, tmp_pat
         world.base, world.sources, upcycle={"dtype": "bfloat16"}, train={"compute_dtype": compute_dtype}
     )
     upcycle(recipe, tmp_path / "hybrid")
-    assert measure_throughput(recipe, tmp_path / "hybrid", world.corpus) > 0
+    assert measure_throughput(recipe, load_hybrid(tmp_path / "hybrid"), world.corpus) > 0
 
 
 @pytest.mark.parametrize("has_gpu", [False, True])

@@ -12,6 +12,7 @@ from typing import Any
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.outcome import Outcome
+from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.problems.benchmarks import is_in_any_of
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.setup import tokens_per_step
@@ -25,7 +26,10 @@ _SHORT_MINUTES, _SHORT_TOKENS = 15, 5_000
 # In tokens of training:
 _FORWARD = 0.32  # a token that is read
 _FORWARD_FLOAT32 = 0.4  # the same, where movement is measured
+_FORWARD_GATE = 0.05  # a token that the layers below the domain gate read
 _LOADING = 2_500  # a model
+_GATE_TOKENS, _GATE_OTHER = 20_480, 34_000  # read to fit the domain gate, of each language and of other files
+_ROUTER_TOKENS = 8_192  # read to place routers
 _EXPERT_USE_TOKENS = 2_048  # read of each language
 _ANSWERS, _OTHER_TEXT = 10_000, 14_000  # tokens of the base's answers and of other files, with a `moved_share` of 1
 _TOOLCHAIN = 1_000  # one tried, and its caches made
@@ -192,6 +196,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
     calibrated = calibration if moe.stores_routing else 0
     moved = measured.moved_share * (_ANSWERS + _OTHER_TEXT) + kept
     return {
+        "upcycle": _upcycle_work(moe, languages),
         "bits per byte of the base": scoring,
         TRAINING: tokens,
         "calibration": _FORWARD * (calibrated + _EXPERT_USE_TOKENS * languages),
@@ -199,6 +204,13 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
         "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
         "movement": 2 * (_LOADING + _FORWARD_FLOAT32 * moved) if measured.moved_share else 0.0,
     }
+
+
+def _upcycle_work(moe: MoeConfig, num_languages: int) -> float:
+    """To write the hybrid, to compare it with its base, and to have the base read what places routers and gate."""
+    gate = _GATE_TOKENS * num_languages + _GATE_OTHER if moe.domain_gate else 0
+    routers = 0 if moe.takes_its_place else _ROUTER_TOKENS
+    return 2 * _LOADING + _FORWARD * routers + _FORWARD_GATE * gate
 
 
 def _programs_work(recipe: Recipe, problems_per_language: int) -> float:

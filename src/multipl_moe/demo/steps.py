@@ -36,12 +36,12 @@ from multipl_moe.runs.folder import open_run, read_json, write_json
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.system.staging import is_unused
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
-from multipl_moe.train.machine import measure_throughput
+from multipl_moe.train.machine import leave_busy_processors, measure_throughput
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
-from multipl_moe.upcycle.convert import start_lines, upcycle
+from multipl_moe.upcycle.convert import random_hybrid, start_lines, upcycle
 
 _PLAN_FILE = "plan.json"
 _ELSEWHERE = "choose another folder (--output, OUTPUT= of make)"
@@ -79,10 +79,12 @@ class Demo:
         require_steps(self.recipe)
         base = resolve_base(self.recipe.base)
         self._enter()
+        if (busy := leave_busy_processors()) is not None:
+            self._tell(busy)
         self._step("corpus", "corpus", lambda: build_corpus(self.recipe, base, self.output / "corpus", self._tell))
-        self._step("upcycle", "hybrid", self._upcycle)
         self._step("speed of training", _PLAN_FILE, self._make_plan)
         plan = self._plan()
+        self._step("upcycle", "hybrid", self._upcycle)
         self.recipe = plan.applied_to(self.recipe)
         open_run(self.output, self.recipe)
         self._step("bits per byte of the base", "scores_before.json", lambda: self._score_base(base))
@@ -194,7 +196,7 @@ class Demo:
     def _make_plan(self) -> None:
         """Measure how fast this machine trains, before anything is spent on it, and tell how long all of it takes."""
         begin = time.perf_counter()
-        rate = measure_throughput(self.recipe, self.output / "hybrid", self.output / "corpus")
+        rate = measure_throughput(self.recipe, random_hybrid(self.recipe), self.output / "corpus")
         used = self.seconds_used + time.perf_counter() - begin
         plan = plan_demo(self.recipe, tokens_per_s=rate, used_s=used, minutes=self.minutes)
         for line in describe_plan(self.recipe, plan):

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import torch
 
-from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.data.training_data import training_data
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.device import move_to_best_device
 from multipl_moe.train.methods import prepare
@@ -20,7 +20,7 @@ from multipl_moe.train.setup import TrainingSetup
 
 _WARM_UP_CALLS, _REPEATS = 3, 7
 _WARM_UP_STEPS, _TIMED_STEPS = 1, 3
-_BUSY_SHARE = 0.25  # of all processors, over the last minute; starting this program takes part of it
+_BUSY_SHARE = 0.25  # of all processors
 _STREAMED_ELEMENTS = 2**24  # more than caches hold, as the activations of a step
 
 
@@ -40,13 +40,33 @@ def usable_bytes() -> int:
 
 def busy_note() -> str | None:
     """A sentence where other programs have this machine compute, so that what is measured now is too slow."""
-    load, num_processors = psutil.getloadavg()[0], psutil.cpu_count() or 1
-    if load <= _BUSY_SHARE * num_processors:
+    if (share := others_share()) <= _BUSY_SHARE:
         return None
     return (
-        f"this machine is busy (load {load:.1f} on {num_processors} processors): the times are those of now; plan "
+        f"this machine is busy (other programs use {share:.0%} of its processors): the times are those of now; plan "
         "again when it has nothing else to do"
     )
+
+
+def others_share(seconds: float = 1.0) -> float:
+    """Which part of all processors' time, 0 to 1, other programs use during so many seconds; this one sleeps."""
+    return psutil.cpu_percent(seconds) / 100
+
+
+def leave_busy_processors() -> str | None:
+    """Let PyTorch use only as many threads as processors are free, one at least; a sentence where that are fewer.
+
+    Threads of one matrix product wait for each other: beside programs that use all processors, two train at a tenth of
+    the speed of one. On a GPU nothing changes.
+    """
+    if torch.cuda.is_available() or (share := others_share()) <= _BUSY_SHARE:
+        return None
+    free = max(int((1 - share) * (psutil.cpu_count() or 1)), 1)
+    if free >= torch.get_num_threads():
+        return None
+    torch.set_num_threads(free)
+    threads = "one thread" if free == 1 else f"{free} threads"
+    return f"other programs use {share:.0%} of this machine's processors: {threads} here, as more would wait for them"
 
 
 @dataclass(frozen=True)
@@ -75,9 +95,9 @@ def measure_speed(dtype: torch.dtype, *, num_rows: int, hidden_size: int, interm
     )
 
 
-def measure_throughput(recipe: Recipe, model_folder: Path, corpus: Path) -> float:
-    """Tokens per second of a few real steps, on a copy of the model that is dropped."""
-    setup, model = TrainingSetup.of(recipe), load_hybrid(model_folder)
+def measure_throughput(recipe: Recipe, model: MultiplMoeForCausalLM, corpus: Path) -> float:
+    """Tokens per second of a few real steps on a hybrid, which is of no use afterwards."""
+    setup = TrainingSetup.of(recipe)
     move_to_best_device(model)
     setup.use_attention(model)
     prepare(model, recipe)

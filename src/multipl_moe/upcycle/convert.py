@@ -21,6 +21,7 @@ from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import FimVocabulary
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
 from multipl_moe.recipe.moe import resolve_layers
 from multipl_moe.recipe.recipe import Recipe
@@ -113,6 +114,18 @@ def upcycle(
     return UpcycleReport(
         output, parameters, verification, why_unverified, plan.router_start, why_random, plan.gate_start
     )
+
+
+def random_hybrid(recipe: Recipe) -> MultiplMoeForCausalLM:
+    """What `upcycle` would make of the recipe's base, with random weights: there at once, and as fast as the real one.
+
+    Raises:
+        BaseModelError, ConfigError: as `upcycle`.
+    """
+    base_folder = resolve_base(recipe.base)
+    config, plan = _plan(recipe, base_folder, wanted_vocabulary(recipe, base_folder))
+    with torch.random.fork_rng():
+        return MultiplMoeForCausalLM(config).to(plan.dtype)
 
 
 def start_lines(report: UpcycleReport) -> list[str]:
