@@ -17,18 +17,17 @@ from typing import Any
 import torch
 from harness import Target, interleave, median_ratio, options_parser, print_table, record
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_evaluation
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.data.package_files import package_files
-from multipl_moe.eval.bits_per_byte import encode, score_files
+from multipl_moe.eval.bits_per_byte import encode
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.movement.panel import OTHER_KINDS, movement_of
 from multipl_moe.eval.score_changes import compare_scores
-from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.start_tokens import start_tokens
 from multipl_moe.system.allocator import keep_freed_memory
@@ -39,18 +38,6 @@ _MOVED_SHARE = 0.2
 _READ_TOKENS, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 64, 40, 4
 _MOST_P_OF_UNSEEN, _MIN_EXACT, _MIN_DECODE = 0.02, 0.98, 0.95
 _PROMPT_TOKENS, _NEW_TOKENS = 256, 64
-
-
-class Told(nn.Module):
-    """The model as one that was told whether its text is of a language to learn."""
-
-    def __init__(self, model: MultiplMoeForCausalLM, open_share: float) -> None:
-        super().__init__()
-        self.model, self.open_share = model, open_share
-
-    def forward(self, **inputs: Any) -> Any:
-        """The model's output."""
-        return self.model(open_share=self.open_share, **inputs)
 
 
 class Setting:
@@ -98,25 +85,14 @@ def frontier(setting: Setting) -> list[dict[str, Any]]:
             moved = movement_of(setting.recipe, setting.recipe.base, setting.model, setting.tokenizer, setting.corpus)
         kinds = {kind: moved[kind]["nats_per_token"] for kind in ("answers", "kept", "other") if kind in moved}
         rows.append({"start": start, "bound": bound, "moved": kinds, **_means(setting.recipe, scores, after)})
-    told = LanguageScores(_scores_when_told(setting), {})
+    told = score_languages(
+        setting.model, setting.tokenizer, setting.corpus, setting.recipe.with_settings("eval", tell_language=True)
+    )
     return [*rows, {"start": None, "bound": None, "moved": {}, **_means(setting.recipe, scores, told)}]
 
 
 def _means(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> dict[str, Any]:
     return compare_scores(recipe, before, after)["means"]
-
-
-def _scores_when_told(setting: Setting) -> dict[str, Any]:
-    recipe, learnt = setting.recipe, setting.model.config.moe["domain_gate"]
-    return {
-        name: score_files(
-            Told(setting.model, float(name in learnt)),
-            setting.tokenizer,
-            read_documents(setting.corpus, "validation", name, recipe.eval.files_per_language),
-            recipe.eval,
-        )
-        for name in recipe.languages
-    }
 
 
 @torch.no_grad()

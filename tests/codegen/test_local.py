@@ -1,6 +1,8 @@
 """A model's completions are those that it would write for each prompt alone."""
 
 import copy
+import dataclasses
+import functools
 
 import pytest
 import torch
@@ -76,6 +78,23 @@ def test_completions_do_not_depend_on_the_batch(tokenizer, tmp_path, model, valu
     assert whole == samples(tokenizer, tmp_path / "single", posed, model, batch_sequences=1, **values)
     last = samples(tokenizer, tmp_path / "last", posed[-1:], model, **values)
     assert last.items() <= whole.items()
+
+
+def test_a_gate_that_is_told_each_problems_language_opens_or_shuts_row_by_row(tokenizer, tmp_path):
+    posed = [dataclasses.replace(p, language=("one", "python")[i % 2]) for i, p in enumerate(problems())]
+    told = samples(tokenizer, tmp_path / "told", posed, ("gated", "llama"), max_new_tokens=20, tell_language=True)
+    model = tiny_model("gated")
+    for one in posed:
+        share = torch.full((), float(one.language == "one"))
+        known = functools.partial(model, open_share=share)
+        assert told[one.key, 0].text == alone(known, tokenizer, one, 20)
+    free = samples(tokenizer, tmp_path / "free", posed, ("gated", "llama"), max_new_tokens=20)
+    assert free != told
+    dense = [
+        samples(tokenizer, tmp_path / f"{tell}", posed, (None, "llama"), max_new_tokens=20, tell_language=tell)
+        for tell in (False, True)
+    ]
+    assert dense[0] == dense[1], "nothing to tell it"
 
 
 def test_samples_of_a_problem_differ_and_follow_from_the_seed(tokenizer, tmp_path):

@@ -7,13 +7,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.model.statistics import observe_routing
-from tests.train.tiny import World
+from multipl_moe.upcycle.convert import upcycle
+from tests.train.tiny import World, tiny_recipe
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,22 @@ def test_model_is_scored_in_evaluation_mode_and_left_unobserved(world: World, to
     assert all(layer.observer is None for layer in model.hybrid_layers.values())
     start = load_hybrid(world.hybrid).state_dict()
     assert all(torch.equal(tensor, start[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_told_gate_is_open_for_languages_to_learn_and_shut_for_all_others(world: World, tokenizer, tmp_path):
+    recipe = tiny_recipe(world.base, world.sources, moe={"domain_gate": True}, eval={"tell_language": True})
+    upcycle(recipe, tmp_path / "gated", corpus=world.corpus)
+    model = load_hybrid(tmp_path / "gated")
+    for name, parameter in model.named_parameters():
+        if ".experts." in name:
+            parameter.data += 0.1
+    told = score_languages(model, tokenizer, world.corpus, recipe).files
+    base = score_languages(load_dense(world.base), tokenizer, world.corpus, recipe).files
+    for name in recipe.languages:
+        texts = read_documents(world.corpus, "validation", name, recipe.eval.files_per_language)
+        assert told[name] == score_files(model, tokenizer, texts, recipe.eval, float(name in recipe.learn))
+        differ = [abs(one.bits - two.bits) for one, two in zip(told[name], base[name], strict=True)]
+        assert (max(differ) < 1e-2) == (name in recipe.keep)
 
 
 def test_scores_survive_json(hybrid_scores):

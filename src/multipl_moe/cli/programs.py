@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multipl_moe.cli.app import console, progress_bar
+from multipl_moe.errors import ConfigError
 
 if TYPE_CHECKING:
     from multipl_moe.codegen.completer import Completer
@@ -33,6 +34,8 @@ def completions_of(
     from multipl_moe.codegen.local import LocalCompleter
     from multipl_moe.problems.extract import completion_of_answer
 
+    if recipe.codegen.tell_language and sources["--model"] is None:
+        raise ConfigError("codegen.tell_language: it tells the domain gate of a --model; leave it off")
     extract = completion_of_answer if chat else None
     if (file := sources["--completions"]) is not None:
         return str(file), lambda problems, folder, on_progress: import_samples(

@@ -17,7 +17,7 @@ from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.text import COLDEST, load_tokenizer
+from multipl_moe.generate.text import COLDEST, load_tokenizer, open_share_of
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.system.device import fastest_attention
@@ -105,7 +105,10 @@ class LocalCompleter:
         room = self._room(prompt, settings.max_new_tokens)
         if room < 1:
             return None
-        return Row(prompt, problem.stop, room, request.seed, self.tokenizer, self.ends)
+        row = Row(prompt, problem.stop, room, request.seed, self.tokenizer, self.ends)
+        if settings.tell_language:
+            row.open_share = open_share_of(self.model.config, problem.language)
+        return row
 
     def _room(self, prompt: list[int], max_new_tokens: int) -> int:
         """Tokens that may follow a prompt; 0 or fewer where it fills the model's positions."""
@@ -118,6 +121,8 @@ class LocalCompleter:
         cache = None
         while True:
             draws = settings.temperature >= COLDEST
+            shares = [row.open_share for row in rows if row.open_share is not None]
+            told = {"open_share": torch.tensor(shares, device=tokens.device)} if shares else {}
             processors = [RowDraws(rows, settings.temperature, settings.top_p)] if draws else []
             output = self.model.generate(
                 tokens,
@@ -128,6 +133,7 @@ class LocalCompleter:
                 logits_processor=processors,
                 stopping_criteria=[RowEnds(rows)],
                 return_dict_in_generate=True,
+                **told,
             )
             going_on = [index for index, row in enumerate(rows) if row.finish is None]
             if not going_on:

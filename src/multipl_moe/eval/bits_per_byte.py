@@ -38,14 +38,18 @@ def bits_per_byte(scores: list[FileScore]) -> float:
 
 @torch.no_grad()
 def score_files(
-    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, files: list[TextFile], settings: EvalSection
+    model: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    files: list[TextFile],
+    settings: EvalSection,
+    open_share: float | None = None,
 ) -> list[FileScore]:
     """Score each file, cut at `settings.tokens_per_file`; every token but the first is scored exactly once.
 
     The first is the one that the tokenizer begins texts with, where it does: then all of the file's own are scored.
     Longer files than `settings.window_tokens` are read in windows that overlap by half, so that each scored token has
     at least half a window before it. Files without a token to score are left out. The model is in evaluation mode, and
-    its tokenizer gives character offsets.
+    its tokenizer gives character offsets. `open_share` is for a hybrid that is told what files are (`scored_logits`).
     """
     start = start_tokens(tokenizer)
     num_before = max(len(start), 1)
@@ -57,7 +61,7 @@ def score_files(
     ]
     nats = [0.0] * len(files)
     for batch in batches(windows, settings.batch_tokens):
-        for window, value in zip(batch, _score_batch(model, batch), strict=True):
+        for window, value in zip(batch, _score_batch(model, batch, open_share), strict=True):
             nats[window.text] += value
     return [
         FileScore(file.path, value / math.log(2), num_bytes, len(tokens) - num_before)
@@ -79,11 +83,11 @@ def encode(tokenizer: PreTrainedTokenizerBase, start: list[int], text: str, max_
     return tokens, len(text[begin : offsets[-1][1]].encode())
 
 
-def _score_batch(model: torch.nn.Module, batch: list[Window]) -> list[float]:
+def _score_batch(model: torch.nn.Module, batch: list[Window], open_share: float | None) -> list[float]:
     """Nats of the scored tokens of each window."""
     return [
         F.cross_entropy(
             logits.float(), torch.tensor(window.tokens[window.first_scored :], device=logits.device), reduction="sum"
         ).item()
-        for window, logits in zip(batch, scored_logits(model, batch), strict=True)
+        for window, logits in zip(batch, scored_logits(model, batch, open_share), strict=True)
     ]

@@ -10,6 +10,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from multipl_moe.checkpoints.loading import load_model, ready_for_evaluation, require_positions
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, score_files
+from multipl_moe.generate.text import open_share_of
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.recipe import Recipe
@@ -70,12 +71,13 @@ def score_languages(
     routing: dict[str, Routing] = {}
     for language in recipe.languages:
         texts = read_documents(corpus, "validation", language, recipe.eval.files_per_language)
+        told = open_share_of(model.config, language) if recipe.eval.tell_language else None
         if isinstance(model, MultiplMoeForCausalLM) and not model.config.moe_config.takes_its_place:
             with observe_routing(model) as statistics:
-                files[language] = score_files(model, tokenizer, texts, recipe.eval)
+                files[language] = score_files(model, tokenizer, texts, recipe.eval, told)
             routing[language] = {index: layer.summary() for index, layer in statistics.items()}
         else:
-            files[language] = score_files(model, tokenizer, texts, recipe.eval)
+            files[language] = score_files(model, tokenizer, texts, recipe.eval, told)
         on_language(language)
     return LanguageScores(files, routing)
 

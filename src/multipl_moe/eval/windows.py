@@ -57,11 +57,15 @@ def batches(windows: Sequence[Window], batch_tokens: int) -> Iterator[list[Windo
         yield batch
 
 
-def scored_logits(model: torch.nn.Module, batch: Sequence[Window]) -> list[Tensor]:
-    """For each window, padded on the right to one length, the (N, V) logits that foresee its N scored tokens."""
+def scored_logits(model: torch.nn.Module, batch: Sequence[Window], open_share: float | None = None) -> list[Tensor]:
+    """For each window, padded on the right to one length, the (N, V) logits that foresee its N scored tokens.
+
+    `open_share` opens (1) or shuts (0) a hybrid's domain gate; None leaves that to the gate.
+    """
     device = next(model.parameters()).device
     texts = [torch.tensor(window.tokens, device=device) for window in batch]
     mask = pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
     input_ids = pad_sequence(texts, batch_first=True)
-    logits = model(input_ids=input_ids, attention_mask=None if mask.all() else mask, use_cache=False).logits
+    told = {} if open_share is None else {"open_share": open_share}
+    logits = model(input_ids=input_ids, attention_mask=None if mask.all() else mask, use_cache=False, **told).logits
     return [logits[row, window.first_scored - 1 : len(window.tokens) - 1] for row, window in enumerate(batch)]

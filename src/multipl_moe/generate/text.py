@@ -141,15 +141,26 @@ def told_language(config: PreTrainedConfig, language: str | None) -> dict[str, f
     """
     if language is None:
         return {}
-    gate = getattr(config, "moe", {}).get("domain_gate")
-    if not gate:
+    share = open_share_of(config, language)
+    if share is None:
         raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")
-    if language not in gate and language not in LANGUAGES:
-        known = ", ".join(gate)
+    if share == 0 and language not in LANGUAGES:
+        known = ", ".join(_learnt(config))
         raise ConfigError(
             f"language: {language!r} is not known; the gate opens for {known}, and shuts for {', '.join(LANGUAGES)}"
         )
-    return {"open_share": 1.0 if language in gate else 0.0}
+    return {"open_share": share}
+
+
+def open_share_of(config: PreTrainedConfig, language: str) -> float | None:
+    """`open_share` of `forward` and `generate` for text that is known to be of a language; None without a gate."""
+    learnt = _learnt(config)
+    return float(language in learnt) if learnt else None
+
+
+def _learnt(config: PreTrainedConfig) -> list[str]:
+    """The languages for which the domain gate opens; none without a gate."""
+    return getattr(config, "moe", {}).get("domain_gate") or []
 
 
 class CallbackStreamer(TextStreamer):

@@ -38,6 +38,12 @@ class CodegenSection(Section):
         "is slow.",
     )
 
+    tell_language: bool = Field(
+        default=False,
+        description="Tell a model with a domain gate the language of each problem, as an editor can, instead of "
+        "letting the gate find out.",
+    )
+
     @model_validator(mode="after")
     def _samples_differ(self) -> "CodegenSection":
         if self.num_samples > 1 and self.temperature == 0:

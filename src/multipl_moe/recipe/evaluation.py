@@ -22,6 +22,11 @@ class EvalSection(Section):
         description="Maximum context length in scoring, in tokens; longer files are read in overlapping windows.",
     )
     batch_tokens: int = Field(default=4096, ge=2, description="Maximum number of tokens per forward pass in scoring.")
+    tell_language: bool = Field(
+        default=False,
+        description="Tell a model with a domain gate the language of each file, as an editor can, instead of letting "
+        "the gate find out: for bits per byte.",
+    )
     moved_share: float = Field(
         default=1.0,
         ge=0,
