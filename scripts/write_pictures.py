@@ -1,12 +1,18 @@
 #!/usr/bin/env python
-"""Write the pictures of README.md and docs/results.md anew, from the stored numbers beside them.
+"""Write the pictures of README.md and the docs anew, from the stored numbers beside them.
 
-    .venv/bin/python scripts/write_pictures.py
+    .venv/bin/python scripts/write_pictures.py [--model runs/demo/model]
 
 docs/images/demo.png is made from demo.json, and comparison.png and comparison-rest.png in docs/results and docs/replay
-from their comparison.json. Run it whenever the numbers or the plots change.
+from their comparison.json. With the model of a demo, docs/images/explore.png is a photograph of `explore` in Chromium.
+Run it whenever the numbers, the plots or the page change.
 """
 
+import argparse
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
@@ -28,5 +34,30 @@ def write_pictures(docs: Path) -> None:
             rest.savefig(folder / "comparison-rest.png", dpi=_DPI)
 
 
+def photograph(model: Path, file: Path) -> None:
+    """Open `explore` in Chromium and write what it shows at first."""
+    from playwright.sync_api import sync_playwright
+
+    command = [sys.executable, "-m", "multipl_moe", "explore", str(model), "--port", "0"]
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
+        assert server.stdout is not None
+        try:
+            address = next(found[0] for line in server.stdout if (found := re.search(r"http://[\d.:]+", line)))
+            page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page(
+                viewport={"width": 1200, "height": 820}
+            )
+            page.goto(address)
+            page.locator("#shown .reading span").first.wait_for(timeout=60_000)
+            page.screenshot(path=file)
+        finally:
+            server.terminate()
+
+
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="folder of a demo's model, to photograph")
+    options = parser.parse_args()
     write_pictures(DOCS)
+    if options.model is not None:
+        photograph(options.model, DOCS / "images" / "explore.png")

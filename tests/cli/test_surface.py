@@ -25,6 +25,7 @@ SURFACE = {  # arguments and flags of each verb
     "compare": "output what --tokens --only --keep-models",
     "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed --language "
     "--show-routing --layer",
+    "explore": "model --base --host --port",
     "serve": "model --name --host --port --token",
     "export": "model output --dtype --metrics --merge --corpus --gguf --full-experts --max-shard-size --recipe --set",
 }

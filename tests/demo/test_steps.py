@@ -39,7 +39,7 @@ _MADE = {
     "upcycle": {"hybrid"},
     "score_languages": {"scores_before.json"},
     "train_model": {"metrics.jsonl", "model", "training.json"},
-    "router_health": {"scores_after.json", "programs_before", "programs_after"},
+    "router_health": {"scores_after.json", "reading.json", "programs_before", "programs_after"},
     "write_report": {"report.html", "gain.png", "metrics.json"},
 }
 _OUTPUTS = _FIRST.union(*_MADE.values())

@@ -6,7 +6,7 @@ from tokenizers import processors
 from transformers import AutoTokenizer
 
 from multipl_moe.errors import BaseModelError, ConfigError
-from multipl_moe.generate.text import TextGenerator, load_tokenizer
+from multipl_moe.generate.text import TextGenerator, load_tokenizer, told_language
 from tests.codegen.problems import tiny_model
 from tests.fixtures import NUM_TOKENS, save_tokenizer
 
@@ -60,8 +60,9 @@ def test_the_language_of_a_text_opens_the_gate_or_shuts_it(tmp_path):
     generator, plain = generator_of(tmp_path, "gated"), generator_of(tmp_path, "causal")
     prompt = generator.encode(PROMPT, chat=False)
 
-    def written(model, **known):
-        return model.generate(prompt, lambda text: None, max_new_tokens=20, **known).tolist()
+    def written(of, language=None):
+        known = told_language(of.model.config, language)
+        return of.generate(prompt, lambda text: None, max_new_tokens=20, **known).tolist()
 
     assert written(generator, language="one") == written(plain)
     shut, settings = written(generator, language="python"), {"max_new_tokens": 20, "do_sample": False}

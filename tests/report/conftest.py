@@ -1,32 +1,17 @@
 """The small measured result of tests/eval/measured.py, a small comparison, and a real browser."""
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
-from tests.conftest import skip_unless_installable
+from tests.browser import browser
 from tests.eval.measured import after, before, metrics, moved, recipe, records, training
 from tests.report.compared import compared
 
-__all__ = ["after", "before", "metrics", "moved", "recipe", "records", "training"]
+__all__ = ["after", "before", "browser", "metrics", "moved", "recipe", "records", "training"]
 
 
 @pytest.fixture
 def result() -> dict[str, Any]:
     """The content of a comparison.json."""
     return compared()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, as Debian packages it. While it lives a loop runs, beside which other tests could not begin theirs."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        skip_unless_installable("chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()

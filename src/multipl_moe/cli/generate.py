@@ -75,7 +75,7 @@ def generate(
     text = _prompt(prompt, file)
 
     from multipl_moe.checkpoints.loading import load_model
-    from multipl_moe.generate.text import TextGenerator, load_tokenizer
+    from multipl_moe.generate.text import TextGenerator, load_tokenizer, told_language
 
     generator = TextGenerator(load_model(model), load_tokenizer(model))
     shown = _what_to_show(generator, model, layer) if show_routing else None
@@ -88,7 +88,7 @@ def generate(
         top_p=top_p,
         stop=stop,
         seed=seed,
-        language=language,
+        **told_language(generator.model.config, language),
     )
     _write("\n")
     if shown is not None:

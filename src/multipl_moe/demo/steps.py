@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.base import resolve_base
-from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_evaluation
+from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.demo.outlook import Outlook
 from multipl_moe.demo.plan import DemoPlan, describe_plan, minutes_of, plan_demo, require_steps, why_no_gain
@@ -25,10 +26,12 @@ from multipl_moe.eval.movement.panel import movement_of
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, learn_outcome, outcome_sentence
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.run_metrics import run_metrics
+from multipl_moe.generate.reading import read_text
 from multipl_moe.judge.preflight import LanguageCheck
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
-from multipl_moe.report.html import write_report
+from multipl_moe.report.html import READING_FILE, write_report
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table
@@ -44,6 +47,7 @@ from multipl_moe.train.trainer import train_model
 from multipl_moe.upcycle.convert import random_hybrid, start_lines, upcycle
 
 _PLAN_FILE = "plan.json"
+_SHOWN_TOKENS = 200
 _ELSEWHERE = "choose another folder (--output, OUTPUT= of make)"
 
 
@@ -226,6 +230,19 @@ class Demo:
         if self.recipe.eval.moved_share:
             values["moved"] = movement_of(self.recipe, self.recipe.base, model, tokenizer, corpus)
         write_json(self.output / "scores_after.json", values)
+        self._read_a_text(model, tokenizer)
+
+    def _read_a_text(self, model: MultiplMoeForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+        """For the report: the first held-out file of the first language to learn, in the last hybrid layer."""
+        file = read_documents(self.output / "corpus", "validation", self.recipe.learn[0], 1)[0]
+        base = (
+            None
+            if model.config.moe_config.domain_gate
+            else ready_for_evaluation(load_dense(resolve_base(self.recipe.base)))
+        )
+        layer = max(model.hybrid_layers)
+        reading = read_text(model, tokenizer, file.text, layers=[layer], max_tokens=_SHOWN_TOKENS, base=base)
+        write_json(self.output / READING_FILE, reading.to_json())
 
     def _report(self) -> dict[str, Any]:
         before, after = self._read("scores_before.json"), self._read("scores_after.json")

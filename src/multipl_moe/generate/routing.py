@@ -1,8 +1,10 @@
 """Showing a text coloured by the experts that its tokens go through."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from rich.table import Table
@@ -13,11 +15,11 @@ from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.expert_use import ExpertUse, expert_names
-from multipl_moe.model.fusion import FusedWeights, fuse_weights
+from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_with
 
-_COLOURS = (
+EXPERT_COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4e8fd9", "#d55e00", "#cc79a7", "#a6761d",
     "#66c2a5", "#fc8d62", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#b3b3b3", "#1b9e77",
 )  # fmt: skip
@@ -45,51 +47,89 @@ def hybrid_layer(model: MultiplMoeForCausalLM, layer: int | None) -> int:
     return max(model.hybrid_layers) if layer is None else layer
 
 
+class RoutedPass(NamedTuple):
+    """What a hybrid made of a text of T tokens.
+
+    Attributes:
+        logits: (T, V).
+        weights: by layer index, (T, E) with what weight each expert enters; 0 where the domain gate is shut.
+        gate: (T,) p of the domain gate at each token; None: there is none.
+    """
+
+    logits: Tensor
+    weights: dict[int, Tensor]
+    gate: Tensor | None
+
+
 @torch.no_grad()
+def routed_pass(
+    model: MultiplMoeForCausalLM, tokens: Tensor, layers: Iterable[int], open_share: float | None = None
+) -> RoutedPass:
+    """Run a text's (T,) tokens, and see how they are routed in some hybrid layers.
+
+    The model is in evaluation mode, and nothing else uses it meanwhile. `open_share` takes the gate's place.
+    """
+    weights: dict[int, Tensor] = {}
+    p_V: list[Tensor] = []
+    gate_T: Tensor | None = None
+    is_gated = bool(model.config.moe_config.domain_gate)
+
+    def observe(block, plan, token_routing, segment_routing, *, index: int) -> None:
+        nonlocal gate_T
+        fused = fuse_weights(block.moe, plan, token_routing, segment_routing)
+        if is_gated:
+            told = open_share is not None
+            gate_T = torch.full_like(fused.shared, open_share) if told else p_V[0][plan.segment_of_token]
+            fused = fused.behind_gate(gate_T)
+        weights[index] = fused.experts
+
+    def note_gate(gate: nn.Module, args: Any, p: Any) -> None:
+        p_V.append(p)
+
+    observers = {index: partial(observe, index=index) for index in layers}
+    known = {} if open_share is None else {"open_share": open_share}
+    with observe_with(model, observers), ExitStack() as hooks:
+        if is_gated:
+            hooks.callback(model.model.domain_gate.register_forward_hook(note_gate).remove)
+        logits = model(input_ids=tokens[None], use_cache=False, **known).logits[0]
+    return RoutedPass(logits, weights, gate_T)
+
+
 def route_text(model: MultiplMoeForCausalLM, tokens: Tensor, layer: int) -> list[RoutedText]:
     """For each kind of expert, the one with the largest weight for each of a text's (T,) tokens, in one hybrid layer.
 
     Where a domain gate is shut there is none. The model is in evaluation mode.
     """
-    seen: list[FusedWeights] = []
-    open_share: list[Tensor] = []
-
-    def observe(block, plan, token_routing, segment_routing) -> None:
-        weights = fuse_weights(block.moe, plan, token_routing, segment_routing)
-        seen.append(weights.behind_gate(open_share[0][plan.segment_of_token]) if open_share else weights)
-
-    def note_gate(gate: nn.Module, args: Any, p_V: Any) -> None:
-        open_share.append(p_V)
-
-    moe = model.config.moe_config
-    with observe_with(model, {layer: observe}), ExitStack() as hooks:
-        if moe.domain_gate:
-            hooks.callback(model.model.domain_gate.register_forward_hook(note_gate).remove)
-        model.model(input_ids=tokens[None])
+    moe, weights = model.config.moe_config, routed_pass(model, tokens, [layer]).weights[layer].tolist()
     num_routed = moe.num_token_experts - 1
     kinds = {"token": slice(0, num_routed), "segment": slice(num_routed, None)}
     return [
-        RoutedText(kind, names, _strongest(seen[0].experts[:, part]))
+        RoutedText(kind, names, [strongest_of(row[part]) for row in weights])
         for kind, part in kinds.items()
         if (names := expert_names(moe)[:-1][part])
     ]
 
 
-def _strongest(weights: Tensor) -> list[int | None]:
-    best = weights.max(dim=1)
-    pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
-    return [index if weight > 0 else None for weight, index in pairs]
+def strongest_of(weights: Sequence[float]) -> int | None:
+    """The expert with the largest weight; None where all are 0."""
+    best = max(range(len(weights)), key=weights.__getitem__)
+    return best if weights[best] > 0 else None
 
 
 def colour_text(routed: RoutedText, tokenizer: PreTrainedTokenizerBase, tokens: list[int], num_prompt: int) -> Text:
     """The text, each token in the colour of its expert; what the model wrote, after `num_prompt` tokens, is bold."""
     text = Text()
+    for number, (piece, expert) in enumerate(zip(pieces(tokenizer, tokens), routed.expert_of_token, strict=True)):
+        colour = _NO_EXPERT if expert is None else EXPERT_COLOURS[expert % len(EXPERT_COLOURS)]
+        text.append(piece, style=colour if number < num_prompt else f"bold {colour}")
+    return text
+
+
+def pieces(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> list[str]:
+    """What each token adds to the text; nothing for a special one, and for one that ends within a character."""
     backend: Any = getattr(tokenizer, "backend_tokenizer")  # noqa: B009 (only fast ones have it)
     stream = DecodeStream(skip_special_tokens=True)
-    for number, (token, expert) in enumerate(zip(tokens, routed.expert_of_token, strict=True)):
-        colour = _NO_EXPERT if expert is None else _COLOURS[expert % len(_COLOURS)]
-        text.append(stream.step(backend, token) or "", style=colour if number < num_prompt else f"bold {colour}")
-    return text
+    return [stream.step(backend, token) or "" for token in tokens]
 
 
 def legend(routed: RoutedText, use: ExpertUse | None, layer: int, first_expert: int) -> Table:
@@ -109,7 +149,7 @@ def legend(routed: RoutedText, use: ExpertUse | None, layer: int, first_expert: 
     for number, name in enumerate(routed.names):
         languages = _languages(served[first_expert + number]) if served else "not measured"
         share = routed.expert_of_token.count(number) / count
-        table.add_row(Text(name, style=_COLOURS[number % len(_COLOURS)]), languages, f"{share:.0%}")
+        table.add_row(Text(name, style=EXPERT_COLOURS[number % len(EXPERT_COLOURS)]), languages, f"{share:.0%}")
     if missing := routed.expert_of_token.count(None):
         table.add_row(Text("none", style=_NO_EXPERT), "", f"{missing / count:.0%}")
     return table

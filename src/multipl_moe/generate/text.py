@@ -78,7 +78,7 @@ class TextGenerator:
         top_p: float = 1.0,
         stop: list[str] | None = None,
         seed: int = 0,
-        language: str | None = None,
+        open_share: float | None = None,
     ) -> Tensor:
         """Continue the prompt; exactly as the full forward pass routes, with the cache where the preset allows it.
 
@@ -90,17 +90,16 @@ class TextGenerator:
             top_p: share of the probability to draw from.
             stop: strings that end the text.
             seed: of the drawing.
-            language: of the text, where it is known: the domain gate is then open throughout for one that was learnt,
-                and shut throughout for any other. None: the gate decides from the text.
+            open_share: of a hybrid with a domain gate, which is then open (1) or shut (0) throughout, as
+                `told_language` says. None: the gate decides from the text.
 
         Returns:
             (T + new,) tokens of prompt and continuation.
 
         Raises:
-            ConfigError: the text would be longer than the model's positions, or a language is given for a model without
-                a domain gate.
+            ConfigError: the text would be longer than the model's positions.
         """
-        known = told_language(self.model.config, language)
+        known = {} if open_share is None else {"open_share": open_share}
         self._require_room(prompt.shape[1], max_new_tokens)
         draws = temperature >= COLDEST
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if draws else {}

@@ -5,18 +5,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
+from multipl_moe.generate.reading import Reading
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.page import page_templates, picture
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.programs import EXAMPLES_FILE
+from multipl_moe.report.reading import coloured_text, legend, views_of
 from multipl_moe.report.tables import movement_table, result_table
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, is_few, verdict_notes
 from multipl_moe.runs.folder import read_json, write_text
 
+READING_FILE = "reading.json"
+"""Of a run folder: a held-out text as hybrid and base read it."""
 _PNG_DPI = 130
 _HEAT_MAPS = {"token_load": "Routed token experts", "segment_load": "Segment experts"}
 
@@ -48,6 +53,7 @@ def write_report(
             records=records,
             heat_maps=_heat_maps(metrics),
             examples=read_json(examples) if examples.is_file() else [],
+            reading=_reading(output / READING_FILE),
             recipe=recipe_yaml,
             environment=json.dumps(metrics["environment"], indent=2),
             model_folder=model_folder,
@@ -56,6 +62,15 @@ def write_report(
         )
     )
     write_text(output / "report.html", page)
+
+
+def _reading(file: Path) -> Markup | None:
+    """A held-out text, coloured, if one was read."""
+    if not file.is_file():
+        return None
+    reading = Reading.from_json(read_json(file))
+    view, layer = views_of(reading)[0], max(reading.weights, default=None)
+    return legend(reading, view, layer, None) + coloured_text(reading, view, layer)
 
 
 def _training(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> str | None:

@@ -82,11 +82,16 @@ def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]],
 
 
 def expert_heat_map(
-    routing: dict[str, dict[int, dict[str, Any]]], key: str, titles: Mapping[str, str], width: float = 8
+    routing: dict[str, dict[int, dict[str, Any]]],
+    key: str,
+    titles: Mapping[str, str],
+    width: float = 8,
+    label: str | None = None,
 ) -> Figure | None:
     """Share of tokens (`token_load`, without the shared expert) or segments (`segment_load`) that each expert serves.
 
-    Languages by layers and experts; None where no layer has such experts. Many experts make it wider.
+    Languages by layers and experts; None where no layer has such experts. Many experts make it wider. `label` is of
+    the colours, where they show something else.
     """
     names = list(routing)
     layers = list(routing[names[0]]) if names else []
@@ -104,9 +109,9 @@ def expert_heat_map(
     axes.set_xticks(centres, [str(layer) for layer in layers])
     for index in range(1, len(layers)):
         axes.axvline(index * num_experts - 0.5, color=PAPER, linewidth=2)
-    kind = "tokens" if key == "token_load" else "segments"
+    label = label or f"share of the {'tokens' if key == 'token_load' else 'segments'}"
     axes.set_xlabel(f"layer ({num_experts} expert{'s' if num_experts > 1 else ''} each)", fontsize=FONT_SIZE)
-    figure.colorbar(image, ax=axes).set_label(f"share of the {kind}", fontsize=FONT_SIZE)
+    figure.colorbar(image, ax=axes).set_label(label, fontsize=FONT_SIZE)
     axes.tick_params(labelsize=FONT_SIZE)
     return figure
 

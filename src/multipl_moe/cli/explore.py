@@ -1,0 +1,55 @@
+"""`multipl-moe explore`."""
+
+import socket
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import require_folders
+from multipl_moe.errors import ConfigError
+
+
+def explore(
+    model: Annotated[Path, typer.Argument(help="Folder of the hybrid to look at.")],
+    base: Annotated[
+        str | None,
+        typer.Option(help="Base to compare with; needed by a model without a domain gate. [the hybrid, its gate shut]"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; whoever reaches it can use the page.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 7860,
+) -> None:
+    """Open a page on which one types code and sees what gate and experts do with it, and where the hybrid is better.
+
+    Every token is coloured by gate or expert, over a line that says whether the hybrid needs fewer bits for it than
+    the base; both complete a prompt side by side. Nothing is fetched from anywhere else. Ctrl-C stops the server.
+
+    Example: `multipl-moe explore runs/demo/model`
+    """
+    require_folders(model=model)
+    if find_spec("gradio") is None:
+        raise ConfigError("explore: some packages are missing; install them with pip install -e '.[explore]'")
+    with _listening(host, port) as listener:
+        import uvicorn
+
+        from multipl_moe.explore.explorer import Explorer
+        from multipl_moe.explore.page import build_app
+
+        app = build_app(Explorer.load(model, base), model.resolve().name)
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        console.print(f"the page is at {address}; Ctrl-C stops", highlight=False, soft_wrap=True)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
+            uvicorn.Server(config).run([listener])
+    console.print("stopped")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens, so that a taken port is known before the model is loaded."""
+    try:
+        return socket.create_server((host, port))
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"--port: {host}:{port} cannot be used ({error}); choose another --port or --host") from error

@@ -1,0 +1,113 @@
+"""A trained model as the page asks it: readings and completions, one at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+from threading import Lock, Thread
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_evaluation
+from multipl_moe.errors import ConfigError
+from multipl_moe.generate.reading import Reading, read_text
+from multipl_moe.generate.text import TextGenerator, load_tokenizer
+from multipl_moe.model.expert_use import ExpertUse
+from multipl_moe.model.modeling import MultiplMoeForCausalLM
+
+MOST_TOKENS = 400
+"""Of a text that is read; the rest is left out."""
+
+
+class Explorer:
+    """A hybrid and its base.
+
+    Args:
+        model: in evaluation mode.
+        tokenizer: of both.
+        base: the dense base; None for a model with a domain gate, which is the base where the gate is shut.
+        use: what its experts are used for, if that was measured.
+    """
+
+    def __init__(
+        self,
+        model: MultiplMoeForCausalLM,
+        tokenizer: PreTrainedTokenizerBase,
+        base: PreTrainedModel | None,
+        use: ExpertUse | None,
+    ) -> None:
+        self.model, self.tokenizer, self.use = model, tokenizer, use
+        self._base = base
+        self._lock = Lock()
+
+    @classmethod
+    def load(cls, folder: Path, base: str | None) -> "Explorer":
+        """The hybrid in a folder, and where it has no gate its base, by any name that a recipe can have.
+
+        Raises:
+            BaseModelError: one of them cannot be read.
+            ConfigError: the model has no gate, and no base is given.
+        """
+        model = ready_for_evaluation(load_hybrid(folder))
+        use = ExpertUse.load(folder)
+        if use is not None:
+            use.require_fit(folder, model.config.moe_config)
+        if base is None and not model.config.moe_config.domain_gate:
+            raise ConfigError("--base: this model has no domain gate to shut; give the base that it was made from")
+        dense = None if base is None else ready_for_evaluation(load_dense(resolve_base(base)))
+        return cls(model, load_tokenizer(folder), dense, use)
+
+    @property
+    def layers(self) -> list[int]:
+        """Indices of the hybrid layers."""
+        return list(self.model.config.moe_config.layers)
+
+    def read(self, text: str, open_share: float | None = None) -> Reading:
+        """Read a text that is not empty in all layers."""
+        with self._lock:
+            return read_text(
+                self.model,
+                self.tokenizer,
+                text,
+                layers=self.layers,
+                max_tokens=MOST_TOKENS,
+                base=self._base,
+                open_share=open_share,
+            )
+
+    def complete(
+        self, prompt: str, *, base: bool, max_new_tokens: int, open_share: float | None = None
+    ) -> Iterator[str]:
+        """The likeliest continuation, as far as it is written, again and again as it grows.
+
+        Args:
+            prompt: not empty.
+            base: whether the base writes.
+            max_new_tokens: most tokens to add.
+            open_share: takes the domain gate's place in the hybrid.
+        """
+        if base:
+            open_share = 0.0 if self._base is None else None
+        model: Any = self._base if base and self._base is not None else self.model
+        generator = TextGenerator(model, self.tokenizer)
+        written: Queue[str | Exception | None] = Queue()
+
+        def work() -> None:
+            try:
+                tokens = generator.encode(prompt, chat=False)
+                generator.generate(tokens, written.put, max_new_tokens=max_new_tokens, open_share=open_share)
+                written.put(None)
+            except Exception as error:  # told to whoever waits
+                written.put(error)
+
+        with self._lock:
+            thread = Thread(target=work, daemon=True)
+            thread.start()
+            text = ""
+            while (piece := written.get()) is not None:
+                if isinstance(piece, Exception):
+                    raise piece
+                text += piece
+                yield text
+            thread.join()

@@ -1,0 +1,172 @@
+"""The page of `multipl-moe explore`, on Gradio."""
+
+import logging
+import os
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported: nothing is told to its makers
+
+import gradio as gr
+from fastapi import FastAPI, Request, Response
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from multipl_moe.explore.explorer import MOST_TOKENS, Explorer
+from multipl_moe.languages.table import language_title
+from multipl_moe.model.expert_use import ExpertUse
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.report.page import picture
+from multipl_moe.report.plots import expert_heat_map
+from multipl_moe.report.reading import GATE, coloured_text, layer_map, legend, views_of
+
+# The browser refuses what Gradio's own page would fetch from elsewhere: fonts, and a script for frames.
+_CONTENT_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:"
+)
+_SAMPLE = """\
+use std::collections::HashMap;
+
+/// Counts how often each word occurs.
+fn count_words(text: &str) -> HashMap<String, usize> {
+    let mut counts = HashMap::new();
+    for word in text.split_whitespace() {
+        *counts.entry(word.to_lowercase()).or_insert(0) += 1;
+    }
+    counts
+}
+"""
+_GATES = {"the text": None, "open": 1.0, "shut": 0.0}
+_VIEWS = {GATE: "domain gate", "token": "token experts", "segment": "segment experts"}
+_ALL_LAYERS = "all, as a map"
+_SILENT: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+
+
+def build_app(explorer: Explorer, name: str) -> FastAPI:
+    """The server's app: the page at /, and nothing that is fetched from elsewhere."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.middleware("http")
+    async def stay_here(request: Request, call_next: Any) -> Response:
+        response = await call_next(request)
+        response.headers["Content-Security-Policy"] = _CONTENT_POLICY
+        return response
+
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    css = resources.files("multipl_moe.report").joinpath("templates/reading.css").read_text()
+    return gr.mount_gradio_app(
+        app, _build_page(explorer, name), path="", theme=theme, css=_COLOURS + css, footer_links=[], ssr_mode=False
+    )
+
+
+_COLOURS = """
+:root { --better: #1f7a5c; --worse: #b3261e; } .dark { --better: #54c79d; --worse: #ff8f85; }
+.scroll { overflow-x: auto; } .narrow { display: none; }
+@media (max-width: 44rem) { .wide { display: none; } .narrow { display: block; } }
+.written textarea { font-family: ui-monospace, monospace; }
+"""
+
+
+def _build_page(explorer: Explorer, name: str) -> gr.Blocks:
+    moe = explorer.model.config.moe_config
+    first = explorer.read(_SAMPLE)
+    views = {_VIEWS[view]: view for view in views_of(first)}
+    layers = [(str(layer), layer) for layer in explorer.layers] + [(_ALL_LAYERS, -1)]
+    with gr.Blocks(title=f"{name}: what it does with a text", analytics_enabled=False) as page:
+        gr.Markdown(f"# {name}\nWhere experts read a text, and where the hybrid predicts it better than its base.")
+        with gr.Tab("Read"):
+            with gr.Row():
+                view = gr.Radio(list(views.items()), value=next(iter(views.values())), label="Colour by")
+                layer = gr.Dropdown(layers, value=explorer.layers[-1], label="Layer", visible=views_of(first) != [GATE])
+                gate = gr.Radio(list(_GATES), value="the text", label="The gate follows", visible=bool(moe.domain_gate))
+            with gr.Row():
+                text = gr.Textbox(
+                    _SAMPLE, lines=14, max_lines=30, label=f"Text (the first {MOST_TOKENS} tokens)", elem_id="text"
+                )
+                with gr.Column():
+                    shown = gr.HTML(elem_id="shown")
+            controls = [text, view, layer, gate]
+
+            def show(text: str, view: str, layer: int, gate: str) -> str:
+                return _shown(explorer, text, view, layer, gate)
+
+            for control in controls:
+                control.change(show, controls, shown, **_SILENT)
+            page.load(show, controls, shown, **_SILENT)
+        with gr.Tab("Complete"):
+            prompt = gr.Textbox("fn main() {\n    let args", lines=5, label="Prompt", elem_id="prompt")
+            with gr.Row():
+                length = gr.Slider(8, 256, value=64, step=8, label="New tokens, at most")
+                write = gr.Button("Complete", variant="primary")
+            with gr.Row():
+                boxes = [
+                    gr.Textbox(label=who, lines=12, elem_id=who, elem_classes="written", interactive=False)
+                    for who in ("base", "hybrid")
+                ]
+
+            def complete(prompt: str, length: int) -> Iterator[tuple[str, str]]:
+                yield from _completions(explorer, prompt, length)
+
+            write.click(complete, [prompt, length], boxes, api_visibility="private")
+        with gr.Tab("Experts"):
+            gr.HTML(_escaped(_use_maps(explorer.use, moe)), elem_id="use")
+    return page
+
+
+def _shown(explorer: Explorer, text: str, view: str, layer: int, gate: str) -> str:
+    if not text.strip():
+        return ""
+    reading = explorer.read(text, _GATES[gate])
+    if view != GATE and layer < 0:
+        return _escaped(layer_map(reading, view) + legend(reading, view, explorer.layers[-1], None))
+    chosen = max(layer, explorer.layers[0])
+    return _escaped(legend(reading, view, chosen, explorer.use) + coloured_text(reading, view, chosen))
+
+
+def _completions(explorer: Explorer, prompt: str, length: int) -> Iterator[tuple[str, str]]:
+    """What base and hybrid have written so far, one after the other."""
+    if not prompt:
+        yield "", ""
+        return
+    base = hybrid = ""
+    for base in explorer.complete(prompt, base=True, max_new_tokens=length):
+        yield prompt + base, ""
+    for hybrid in explorer.complete(prompt, base=False, max_new_tokens=length):
+        yield prompt + base, prompt + hybrid
+    yield prompt + base, prompt + hybrid
+
+
+def _use_maps(use: ExpertUse | None, moe: MoeConfig) -> Markup:
+    """Which experts of which layer work in which language."""
+    if use is None:
+        return Markup("<p>What the experts are used for was not measured: this model was not trained by `train`.</p>")
+    num_token = moe.num_token_experts - 1
+    titles = {language: language_title(language) for language in use.languages}
+    maps = []
+    for key, title, places in (
+        ("token_load", "Token experts", slice(0, num_token)),
+        ("segment_load", "Segment experts", slice(num_token, -1)),
+    ):
+        # `token_load` is that of all experts, the shared one last
+        rest = [0.0] if key == "token_load" else []
+        routing = {
+            language: {layer: {key: [*weights[places], *rest]} for layer, weights in layers.items()}
+            for language, layers in use.languages.items()
+        }
+
+        def draw(width: float, key: str = key, routing: Any = routing) -> Figure:
+            figure = expert_heat_map(routing, key, titles, width, "mean weight")
+            assert figure is not None
+            return figure
+
+        if expert_heat_map(routing, key, titles) is not None:
+            maps.append(Markup("<h3>{}</h3>{}").format(title, picture(key, title, draw)))
+    return Markup("").join(maps)
+
+
+def _escaped(html: Markup) -> str:
+    """HTML in which Gradio finds no template of its own."""
+    return str(html).replace("$", "&#36;").replace("{{", "&#123;&#123;")

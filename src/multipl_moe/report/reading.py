@@ -1,0 +1,150 @@
+"""A text that was read by a hybrid, as a part of a page: coloured by gate or expert, with the bits that it takes."""
+
+from itertools import groupby
+
+from markupsafe import Markup
+
+from multipl_moe.generate.reading import Reading
+from multipl_moe.generate.routing import EXPERT_COLOURS, strongest_of
+from multipl_moe.languages.table import language_title
+from multipl_moe.model.expert_use import ExpertUse
+
+GATE = "gate"
+_MOST_BITS = 3.0  # of a difference; more is drawn alike
+_CELL, _ROW, _LABEL = 9, 14, 34  # pixels of the map
+
+
+def coloured_text(reading: Reading, view: str, layer: int | None = None) -> Markup:
+    """The text, each token on the colour of what it went through, over a line that says where the hybrid is better.
+
+    Args:
+        reading: what is shown.
+        view: `gate`, or the kind of expert, "token" or "segment", whose strongest one colours a token.
+        layer: one of the reading's, for experts.
+    """
+    colours = _gate_colours(reading) if view == GATE else _expert_colours(reading, view, layer)
+    spans = [
+        Markup('<span style="--c:{};--w:{:.0f}%;--h:{};--d:{:.0f}%" title="{}">{}</span>').format(
+            colour, 100 * weight, *_heat(reading, place), _hover(reading, place, layer), piece
+        )
+        for place, (piece, (colour, weight)) in enumerate(zip(reading.pieces, colours, strict=True))
+        if piece
+    ]
+    return Markup('<pre class="reading">{}</pre>').format(Markup("").join(spans))
+
+
+def legend(reading: Reading, view: str, layer: int | None, use: ExpertUse | None) -> Markup:
+    """What the colours mean, and how many bits the text takes."""
+    hybrid, base = reading.bits_per_byte
+    chips = [] if view == GATE else _expert_chips(reading, view, layer, use)
+    said = f"{hybrid:.3f} bits per byte"
+    if base is not None:
+        said += f", the base {base:.3f} ({100 * (hybrid / base - 1):+.1f}%). Line: bits of a token, "
+    parts = [Markup("{}").format(said)]
+    if base is not None:
+        parts.append(Markup('<b class="good">fewer</b> or <b class="bad">more</b> than the base needs.'))
+    if view == GATE:
+        parts.insert(0, Markup('<span class="chip" style="--c:{}">gate open: experts work</span> ').format(_OPEN))
+    return Markup('<p class="legend">{} {}</p>').format(Markup(" ").join(chips), Markup("").join(parts))
+
+
+def layer_map(reading: Reading, kind: str) -> Markup:
+    """All layers of the reading, one a row, the last on top: the strongest expert of each token."""
+    layers = sorted(reading.weights, reverse=True)
+    width, height = _LABEL + _CELL * len(reading.pieces), _ROW * len(layers)
+    parts = []
+    for row, layer in enumerate(layers):
+        y, place = row * _ROW, 0
+        parts.append(Markup('<text x="0" y="{}">{}</text>').format(y + _ROW - 3, layer))
+        for expert, run in groupby(_strongest(reading, kind, layer)):
+            count = len(list(run))
+            if expert is not None:
+                parts.append(
+                    Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="{}"/>').format(
+                        _LABEL + _CELL * place, y, _CELL * count, _ROW - 1, _colour(expert)
+                    )
+                )
+            place += count
+    return Markup(
+        '<div class="scroll"><svg class="map" role="img" aria-label="{} expert of each token, by layer" width="{}" '
+        'height="{}">{}</svg></div>'
+    ).format(kind, width, height, Markup("").join(parts))
+
+
+def views_of(reading: Reading) -> list[str]:
+    """What a reading can be coloured by: the gate, if there is one, and kinds of experts that differ."""
+    gate = [] if reading.gate is None else [GATE]
+    return [*gate, *(kind for kind in ("token", "segment") if len(_names(reading, kind)) > len(gate))]
+
+
+_OPEN = EXPERT_COLOURS[2]
+
+
+def _gate_colours(reading: Reading) -> list[tuple[str, float]]:
+    assert reading.gate is not None
+    return [(_OPEN, 0.6 * p) for p in reading.gate]
+
+
+def _expert_colours(reading: Reading, kind: str, layer: int | None) -> list[tuple[str, float]]:
+    """Of each token, the colour of its strongest expert, and how much of it is to be seen."""
+    assert layer is not None
+    first = _places(reading, kind).start
+    colours = []
+    for expert, weights in zip(_strongest(reading, kind, layer), reading.weights[layer], strict=True):
+        colours.append((_OPEN, 0.0) if expert is None else (_colour(expert), 0.2 + 0.6 * weights[first + expert]))
+    return colours
+
+
+def _expert_chips(reading: Reading, kind: str, layer: int | None, use: ExpertUse | None) -> list[Markup]:
+    assert layer is not None
+    chosen, first = _strongest(reading, kind, layer), _places(reading, kind).start
+    served = use.languages_served(layer) if use is not None else None
+    chips = []
+    for number, name in enumerate(_names(reading, kind)):
+        text = f"{name}: {chosen.count(number) / len(chosen):.0%} of the text"
+        if served is not None and (shares := served[first + number]):
+            language, share = next(iter(shares.items()))
+            text += f", mainly {language_title(language)} ({share:.0%})"
+        chips.append(Markup('<span class="chip" style="--c:{}">{}</span>').format(_colour(number), text))
+    return chips
+
+
+def _heat(reading: Reading, place: int) -> tuple[str, float]:
+    """Colour and strength of the line under a token."""
+    bits = reading.bits[place]
+    base = None if reading.base_bits is None else reading.base_bits[place]
+    if bits is None or base is None:
+        return "transparent", 0.0
+    return ("var(--better)" if bits < base else "var(--worse)"), 100 * min(abs(bits - base) / _MOST_BITS, 1.0)
+
+
+def _hover(reading: Reading, place: int, layer: int | None) -> str:
+    said = []
+    if reading.gate is not None:
+        said.append(f"gate {reading.gate[place]:.2f}")
+    if layer is not None and len(reading.experts) > 1:
+        weights = sorted(zip(reading.weights[layer][place], reading.experts, strict=True), reverse=True)
+        said += [f"{name} {weight:.2f}" for weight, name in weights if weight > 0]
+    if (bits := reading.bits[place]) is not None:
+        base = reading.base_bits[place] if reading.base_bits is not None else None
+        said.append(f"{bits:.1f} bits" + ("" if base is None else f" (base {base:.1f})"))
+    return ", ".join(said)
+
+
+def _strongest(reading: Reading, kind: str, layer: int) -> list[int | None]:
+    places = _places(reading, kind)
+    return [strongest_of(weights[places]) for weights in reading.weights[layer]]
+
+
+def _places(reading: Reading, kind: str) -> slice:
+    """Where the experts of a kind stand among all."""
+    found = [place for place, name in enumerate(reading.experts) if name.startswith(kind)]
+    return slice(found[0], found[-1] + 1) if found else slice(0, 0)
+
+
+def _names(reading: Reading, kind: str) -> list[str]:
+    return reading.experts[_places(reading, kind)]
+
+
+def _colour(expert: int) -> str:
+    return EXPERT_COLOURS[expert % len(EXPERT_COLOURS)]

@@ -1,0 +1,5 @@
+"""A real browser."""
+
+from tests.browser import browser
+
+__all__ = ["browser"]

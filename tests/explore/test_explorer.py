@@ -1,0 +1,67 @@
+"""What the page asks a model is what the model says, of itself and of its base."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.explore.explorer import MOST_TOKENS, Explorer
+from multipl_moe.generate.text import TextGenerator
+from tests.codegen.problems import tiny_model
+from tests.fixtures import save_tokenizer
+
+PROMPT = "let x ="
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save_tokenizer(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def written(model, tokenizer, **known) -> str:
+    generator, parts = TextGenerator(model, tokenizer), []
+    generator.generate(generator.encode(PROMPT, chat=False), parts.append, max_new_tokens=12, **known)
+    return "".join(parts)
+
+
+def test_hybrid_and_base_each_complete_a_prompt_as_it_grows(tokenizer):
+    model, dense = tiny_model("gated"), tiny_model(None)
+    for base, known, expected in (
+        (None, {"base": True}, written(model, tokenizer, open_share=0.0)),
+        (None, {"base": False}, written(model, tokenizer)),
+        (None, {"base": False, "open_share": 1.0}, written(model, tokenizer, open_share=1.0)),
+        (dense, {"base": True}, written(dense, tokenizer)),
+    ):
+        grown = list(Explorer(model, tokenizer, base, None).complete(PROMPT, max_new_tokens=12, **known))
+        assert grown[-1] == expected
+        assert all(later.startswith(earlier) for earlier, later in pairwise(grown))
+
+
+def test_a_prompt_that_cannot_be_read_is_an_error_and_the_next_one_is_answered(tokenizer):
+    explorer = Explorer(tiny_model("gated"), tokenizer, None, None)
+    with pytest.raises(ConfigError, match="more than"):
+        list(explorer.complete("x" * 300, base=False, max_new_tokens=8))
+    assert list(explorer.complete(PROMPT, base=False, max_new_tokens=8))
+
+
+def test_a_text_is_read_in_all_hybrid_layers_and_cut(tokenizer):
+    model = tiny_model("gated", max_position_embeddings=2 * MOST_TOKENS)
+    reading = Explorer(model, tokenizer, None, None).read("a" * 2 * MOST_TOKENS, 1.0)
+    assert (len(reading.pieces), list(reading.weights)) == (MOST_TOKENS, [1, 2])
+
+
+def test_a_model_without_a_gate_needs_its_base(tokenizer, tmp_path: Path):
+    tiny_model("causal").save_pretrained(tmp_path / "hybrid")
+    tiny_model(None).save_pretrained(tmp_path / "base")
+    for folder in ("hybrid", "base"):
+        tokenizer.save_pretrained(tmp_path / folder)
+    with pytest.raises(ConfigError, match="--base: this model has no domain gate"):
+        Explorer.load(tmp_path / "hybrid", None)
+    reading = Explorer.load(tmp_path / "hybrid", str(tmp_path / "base")).read(PROMPT)
+    assert reading.base_bits is not None
+    assert torch.isfinite(torch.tensor(reading.base_bits[1:])).all()

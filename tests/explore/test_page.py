@@ -1,0 +1,99 @@
+"""The page in a real browser: typed text is coloured, both models write, and nothing is fetched from elsewhere."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect
+from transformers import AutoTokenizer
+
+from multipl_moe.explore.explorer import Explorer
+from multipl_moe.explore.page import build_app
+from multipl_moe.model.expert_use import ExpertUse
+from tests.codegen.problems import tiny_model
+from tests.conftest import randomise_gate
+from tests.fixtures import save_tokenizer
+
+TYPED = "let a = 1; // ${1 + 1} {{value}} <script>window.bad = 1</script>"
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        thread.join(0.05)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    """Of a page of a gated hybrid with token and segment experts."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save_tokenizer(folder)
+    model = tiny_model("gated", max_position_embeddings=1024)
+    randomise_gate(model)
+    use = ExpertUse({name: {1: [0.1] * 7, 2: [0.1] * 7} for name in ("rust", "go")})
+    with serving(build_app(Explorer(model, AutoTokenizer.from_pretrained(folder), None, use), "tiny")) as url:
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, opened; what it asks of others fails the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    opened = context.new_page()
+    sent: list[str] = []
+    opened.on("requestfinished", lambda request: sent.append(request.url))
+    opened.on("requestfailed", lambda request: sent.append(request.url) if request.failure != "csp" else None)
+    opened.goto(address)
+    expect(opened.locator("#shown .reading span").first).to_be_visible(timeout=30_000)
+    yield opened
+    context.close()
+    assert [url for url in sent if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_typed_text_is_coloured_and_is_no_markup(page: Page):
+    page.locator("#text textarea").fill(TYPED)
+    expect(page.locator("#shown .reading")).to_have_text(TYPED, timeout=10_000)
+    assert page.evaluate("window.bad") is None
+    backgrounds = page.locator("#shown .reading span").evaluate_all(
+        "spans => spans.map(span => getComputedStyle(span).backgroundColor)"
+    )
+    assert len(set(backgrounds)) > 1
+    assert "bits (base" in (page.locator("#shown .reading span").last.get_attribute("title") or "")
+
+
+def test_experts_and_their_map_can_be_chosen(page: Page):
+    expect(page.locator("#shown")).to_contain_text("gate open")
+    page.get_by_label("segment experts").check()
+    expect(page.locator("#shown .legend")).to_contain_text("segment expert 2", timeout=10_000)
+    page.get_by_label("Layer").click()
+    page.get_by_role("option", name="all, as a map").click()
+    expect(page.locator("#shown svg.map text")).to_have_text(["2", "1"], timeout=10_000)
+
+
+def test_base_and_hybrid_write_side_by_side(page: Page):
+    page.get_by_role("tab", name="Complete").click()
+    page.locator("#prompt textarea").fill("fn main")
+    page.get_by_role("button", name="Complete").click()
+    for who in ("base", "hybrid"):
+        expect(page.locator(f"#{who} textarea")).to_have_value(re.compile(r"fn main[\s\S]*"), timeout=20_000)
+
+
+def test_the_use_of_experts_is_drawn_and_nothing_is_wider_than_a_telephone(page: Page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    for tab in ("Read", "Complete", "Experts"):
+        page.get_by_role("tab", name=tab).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+    expect(page.locator("#use svg").last).to_be_visible()
