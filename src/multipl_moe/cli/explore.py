@@ -38,7 +38,7 @@ def explore(
         from multipl_moe.explore.explorer import Explorer
         from multipl_moe.explore.page import build_app
 
-        app = build_app(Explorer.load(model, base), model.resolve().name)
+        app = build_app(Explorer.load(model, base), "/".join(model.resolve().parts[-2:]))
         address = f"http://{host}:{listener.getsockname()[1]}"
         console.print(f"the page is at {address}; Ctrl-C stops", highlight=False, soft_wrap=True)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)

@@ -49,7 +49,8 @@ class Explorer:
             BaseModelError: one of them cannot be read.
             ConfigError: the model has no gate, and no base is given.
         """
-        model = ready_for_evaluation(load_hybrid(folder))
+        model = load_hybrid(folder)
+        ready_for_evaluation(model)
         use = ExpertUse.load(folder)
         if use is not None:
             use.require_fit(folder, model.config.moe_config)

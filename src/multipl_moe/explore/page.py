@@ -9,6 +9,7 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported: nothing is told to its makers
 
 import gradio as gr
+import gradio.themes
 from fastapi import FastAPI, Request, Response
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -55,7 +56,7 @@ def build_app(explorer: Explorer, name: str) -> FastAPI:
         response.headers["Content-Security-Policy"] = _CONTENT_POLICY
         return response
 
-    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     css = resources.files("multipl_moe.report").joinpath("templates/reading.css").read_text()
     return gr.mount_gradio_app(
         app, _build_page(explorer, name), path="", theme=theme, css=_COLOURS + css, footer_links=[], ssr_mode=False

@@ -51,7 +51,8 @@ class Reading:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Reading":
         """Read `to_json`'s dict."""
-        return cls(**values | {"weights": {int(layer): rows for layer, rows in values["weights"].items()}})
+        weights = {int(layer): rows for layer, rows in values["weights"].items()}
+        return cls(**{**values, "weights": weights})
 
 
 @torch.no_grad()
@@ -109,4 +110,5 @@ def _bits(logits_TV: Tensor, tokens: Tensor, num_before: int) -> list[float | No
     """Bits of each token of the text; without tokens that begin it, the first has nothing before it."""
     first = max(num_before, 1)
     nats = torch.nn.functional.cross_entropy(logits_TV[first - 1 : -1].float(), tokens[first:], reduction="none")
-    return [None] * (first - num_before) + (nats / math.log(2)).tolist()
+    unscored: list[float | None] = [None] * (first - num_before)
+    return unscored + (nats / math.log(2)).tolist()

@@ -78,8 +78,8 @@ def routed_pass(
         nonlocal gate_T
         fused = fuse_weights(block.moe, plan, token_routing, segment_routing)
         if is_gated:
-            told = open_share is not None
-            gate_T = torch.full_like(fused.shared, open_share) if told else p_V[0][plan.segment_of_token]
+            told = None if open_share is None else torch.full_like(fused.shared, open_share)
+            gate_T = p_V[0][plan.segment_of_token] if told is None else told
             fused = fused.behind_gate(gate_T)
         weights[index] = fused.experts
 
