@@ -1,9 +1,13 @@
 """`export`: what it writes, prints and refuses."""
 
+import re
 import shutil
 
 import torch
 from transformers import AutoModelForCausalLM
+
+from tests.export.natives import NATIVE_CASES, save_native_source
+from tests.export.test_gguf import save_dense
 
 from .conftest import SHORT, SMALL, TWO
 
@@ -38,6 +42,28 @@ def test_export_writes_low_rank_experts_out_as_full_ones(run, base, tmp_path):
     assert outcome.code == 0, outcome.err
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "lora").config.moe["expert_type"] == "lora"
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.moe["expert_type"] == "full"
+
+
+def test_export_writes_a_native_model_and_tells_how_near_it_is(run, tmp_path):
+    save_native_source(tmp_path / "hybrid", NATIVE_CASES[0])
+    outcome = run("export", "hybrid", "out", "--native")
+    assert outcome.code == 0, outcome.err
+    (told,) = re.findall(
+        r"^ernie4_5_moe, equal to the hybrid: largest difference of a logit (\S+)$", outcome.out, re.MULTILINE
+    )
+    assert 0 < float(told) <= 1e-4
+    assert 'from_pretrained("out")' in outcome.out
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.model_type == "ernie4_5_moe"
+
+
+def test_export_writes_quantised_gguf_of_the_asked_kinds(run, tmp_path):
+    save_dense(tmp_path / "dense")
+    outcome = run("export", "dense", "out", "--gguf", "--quantise", "Q4_K_M, Q8_0")
+    assert outcome.code == 0, outcome.err
+    assert "for llama.cpp: out/out-F32.gguf, out/out-Q8_0.gguf, out/out-Q4_K_M.gguf" in outcome.out
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "ollama create out -f Modelfile" in card
+    assert "llama-server -m out/out-Q4_K_M.gguf" in card
 
 
 def test_export_refuses_a_broken_model(refused, hybrid, tmp_path):

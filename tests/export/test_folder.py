@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export import folder as module
-from multipl_moe.export import gguf
+from multipl_moe.export import gguf_architectures, gguf_files
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.model.expert_use import ExpertUse, expert_names
 from multipl_moe.system.staging import shutil as staging_shutil
@@ -83,18 +83,21 @@ def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_pa
     assert not {"expert_use.json", "modeling.py", "LICENSE-multipl-moe"} & names
 
 
-def test_gguf_is_named_after_the_dtype(world, trained, tmp_path, monkeypatch):
-    def write(dense: Path, file: Path) -> None:
+def test_gguf_is_named_after_model_and_dtype(world, trained, tmp_path, monkeypatch):
+    def write(dense: Path, file: Path, name: str) -> None:
+        assert name == "out"
         assert (dense / "model.safetensors").is_file()
         assert (dense / "tokenizer.json").is_file()
+        assert (dense / "README.md").is_file()
         file.write_bytes(b"GGUF")
 
-    monkeypatch.setattr(module, "write_gguf", write)
+    monkeypatch.setattr(gguf_files, "write_gguf", write)
     settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True, dtype=torch.float16)
     report = export_model(trained, tmp_path / "out", settings)
-    assert report.gguf == tmp_path / "out" / "model-float16.gguf"
-    assert (tmp_path / "out" / "model-float16.gguf").read_bytes() == b"GGUF"
-    assert "`model-float16.gguf`" in (tmp_path / "out" / "README.md").read_text()
+    assert report.gguf == (tmp_path / "out" / "out-F16.gguf",)
+    assert (tmp_path / "out" / "out-F16.gguf").read_bytes() == b"GGUF"
+    assert "`out-F16.gguf`" in (tmp_path / "out" / "README.md").read_text()
+    assert (tmp_path / "out" / "Modelfile").read_text() == "FROM ./out-F16.gguf\n"
 
 
 def test_steps_and_bytes_are_told(world, trained, tmp_path):
@@ -124,7 +127,7 @@ def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch, gguf):
     base, asked = save_base(tmp_path / "base"), []
     monkeypatch.setattr(module, "require_space", lambda folder, num_bytes: asked.append(num_bytes))
     monkeypatch.setattr(module, "require_writable", lambda dense: None)
-    monkeypatch.setattr(module, "write_gguf", lambda dense, file: None)
+    monkeypatch.setattr(gguf_files, "write_gguf", lambda dense, file, name: None)
     export_model(base, tmp_path / "out", ExportSettings(gguf=gguf))
     weights = sum(value.nbytes for value in load_file(base / "model.safetensors").values())
     assert asked == [weights * (2 if gguf else 1) + 64_000_000]
@@ -138,7 +141,7 @@ def test_a_disk_that_is_too_small_is_found_first(tmp_path, monkeypatch, gguf):
 
 def test_what_cannot_be_made_of_a_model_is_refused(world, hybrid, tmp_path):
     base = save_base(tmp_path / "base")
-    with pytest.raises(ConfigError, match=r"--gguf: no program reads a hybrid as GGUF; merge it as well"):
+    with pytest.raises(ConfigError, match=r"--gguf: no program reads a hybrid as GGUF; add --native"):
         export_model(hybrid, tmp_path / "out", ExportSettings(gguf=True))
     with pytest.raises(ConfigError, match=r"--merge: the model is no hybrid \(llama\); leave it out"):
         export_model(base, tmp_path / "out", ExportSettings(corpus=world.corpus))
@@ -160,7 +163,7 @@ def test_what_gguf_cannot_hold_is_refused_before_it_is_merged(world, trained, tm
 
     monkeypatch.setattr(module, "merge_to_dense", merge)
     if what == "architecture":
-        monkeypatch.delitem(gguf._ARCHITECTURES, "llama")
+        monkeypatch.delitem(gguf_architectures._ARCHITECTURES, "llama")
     else:
         save_tokenizer(trained)  # it has no merges
     message = {"architecture": "GGUF for llama: it is not among", "tokenizer": "GGUF: the tokenizer cannot be written"}

@@ -191,6 +191,32 @@ def test_metadata_hold_what_llama_cpp_asks_for(tmp_path):
     assert {key: found.get(key) for key in expected} == expected
 
 
+def test_the_model_card_goes_along(tmp_path):
+    dense = save_dense(tmp_path / "dense")
+    data = {
+        "license": "apache-2.0",
+        "base_model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "language": ["code", "en"],
+        "tags": ["code", "rust"],
+    }
+    (dense / "README.md").write_text(f"---\n{json.dumps(data)}\n---\n# text\n")
+    write_gguf(dense, tmp_path / "model.gguf", "Mine")
+    num_parameters = sum(parameter.numel() for parameter in AutoModelForCausalLM.from_pretrained(dense).parameters())
+    found = fields(tmp_path / "model.gguf")
+    expected = {
+        "general.name": "Mine",
+        "general.size_label": f"{num_parameters / 1e3:.0f}K",
+        "general.license": "apache-2.0",
+        "general.base_model.count": 1,
+        "general.base_model.0.name": "SmolLM2-135M-Instruct",
+        "general.base_model.0.organization": "HuggingFaceTB",
+        "general.base_model.0.repo_url": "https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
+        "general.languages": ["code", "en"],
+        "general.tags": ["code", "rust"],
+    }
+    assert {key: found.get(key) for key in expected} == expected
+
+
 def test_a_begin_token_around_every_text_is_noted(tmp_path):
     dense = save_dense(tmp_path / "dense")
     around = processors.TemplateProcessing(single=f"{END} $A", special_tokens=[(END, 0)])

@@ -211,19 +211,30 @@ def test_the_result_in_words_is_told_where_it_was_recorded(run, tmp_path, cost, 
 
 
 def test_a_merged_model_tells_what_merging_cost(run, tmp_path):
-    found = card(Provenance.of(run), tmp_path, merge_cost=COST, gguf="model-bfloat16.gguf")
+    found = card(Provenance.of(run), tmp_path, merge_cost=COST, gguf=("model-BF16.gguf",))
     for part in (
         "| Rust | to learn | 0.9416 | 1.0110 | +7.4% | +6.0% to +8.0% |",
         "| Rust | to learn | 1.0704 | 0.9416 |",
         "These are the hybrid's, before merging.",
         "- The hybrid is worse than the base: Python.",
         "12,345 parameters",
-        "`model-bfloat16.gguf`",
+        "`model-BF16.gguf`",
     ):
         assert part in found.text
     assert not re.search("trust_remote_code|LICENSE-multipl-moe", found.text)
     assert "merge" in found.data.get("tags")
     assert "mixture-of-experts" not in found.data.get("tags")
+
+
+def test_a_native_model_tells_its_architecture_and_needs_no_code(run, tmp_path):
+    values = {"preset": "token-only", "native": "ernie4_5_moe", "difference": 1.23e-6}
+    found = card(Provenance.of(run), tmp_path, gguf=("m-BF16.gguf", "m-Q8_0.gguf"), **values)
+    for part in ("`ernie4_5_moe`", "at most 1.2e-06 in float32", "| Rust | to learn | 1.0704 | 0.9416 |"):
+        assert part in found.text
+    for command in ("vllm serve first", "--model-path first", "llama-server -m first/m-Q8_0.gguf", "ollama run first"):
+        assert command in found.text
+    assert not re.search("trust_remote_code|LICENSE-multipl-moe|no static", found.text)
+    assert "mixture-of-experts" in found.data.get("tags")
 
 
 @pytest.mark.parametrize(("cost", "who"), [(None, "It"), (COST, "The hybrid, before merging,")])

@@ -47,10 +47,10 @@ class CheckpointReader:
                     self.shapes[key] = tuple(stored.get_shape())
                     self._dtype_names[key] = stored.get_dtype()
 
-    def read(self, key: str) -> Tensor:
-        """A copy of one tensor."""
+    def read(self, key: str, index: int | None = None) -> Tensor:
+        """A copy of one tensor, or of one of those that are stacked in it."""
         with self._open(self.files[key]) as reader:
-            return reader.get_tensor(key).clone()
+            return (reader.get_tensor(key) if index is None else reader.get_slice(key)[index]).clone()
 
     def dtype(self, key: str) -> torch.dtype:
         """The dtype of one tensor; raises BaseModelError for those that this package does not write."""

@@ -25,6 +25,10 @@ def export(
         Path | None,
         typer.Option(help="File with the results for the model card: metrics.json, or what eval wrote. [the run's]"),
     ] = None,
+    native: Annotated[
+        bool,
+        typer.Option("--native", help="Write the architecture of transformers that holds the hybrid exactly."),
+    ] = False,
     merge: Annotated[
         bool, typer.Option("--merge", help="Merge the experts into a dense model of the base's architecture.")
     ] = False,
@@ -35,15 +39,19 @@ def export(
         bool, typer.Option("--full-experts", help="Write low-rank experts out as full ones; --dtype float32 is exact.")
     ] = False,
     gguf: Annotated[
-        bool, typer.Option("--gguf", help="Write the dense model as GGUF too; a hybrid needs --merge.")
+        bool, typer.Option("--gguf", help="Write the model as GGUF too; a hybrid needs --native or --merge.")
     ] = False,
+    quantise: Annotated[
+        str | None,
+        typer.Option(help="Quantised GGUF files to write too: any of Q8_0,Q6_K,Q4_K_M, comma-separated; needs --gguf."),
+    ] = None,
     max_shard_size: Annotated[
         str | None, typer.Option(help="Maximum size of a weights file, such as 500MB. [5GB]")
     ] = None,
     recipe: RecipeFile = None,
     settings: Settings = None,
 ) -> None:
-    """Export a model for others, with a model card: to load with transformers alone, dense (--merge), or as GGUF.
+    """Export a model for others, with a model card: with its code, without (--native), dense (--merge), or as GGUF.
 
     With --merge a recipe says in which languages to measure; left out, the recipe of the model's run does.
 
@@ -57,6 +65,7 @@ def export(
     import torch
 
     from multipl_moe.export.folder import ExportSettings, export_model
+    from multipl_moe.export.llama_cpp import QUANTISED
 
     chosen = ExportSettings(
         dtype=None if dtype is None else getattr(torch, dtype),
@@ -65,7 +74,9 @@ def export(
         corpus=corpus,
         recipe=measured_by,
         gguf=gguf,
+        quantise=_kinds(quantise, tuple(QUANTISED)),
         full_experts=full_experts,
+        native=native,
     )
     with progress_bar() as (on_step, on_progress):
         report = export_model(model, output, chosen, on_step, on_progress)
@@ -93,6 +104,14 @@ def _max_shard_bytes(
     return max_shard_bytes
 
 
+def _kinds(text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The kinds of `--quantise`, best first, each once; raises ConfigError for one that is not `known`."""
+    asked = {kind.strip() for kind in text.split(",")} if text is not None else set()
+    unknown = sorted(asked - set(known))
+    refuse_where((unknown, f"--quantise: {', '.join(map(repr, unknown))} is not one of {', '.join(known)}"))
+    return tuple(kind for kind in known if kind in asked)
+
+
 def _parse_bytes(text: str) -> int:
     """The bytes that a text such as 500MB names; 0 where it names none."""
     from pydantic import ByteSize, TypeAdapter, ValidationError
@@ -116,8 +135,10 @@ def _tell(report: "ExportReport") -> None:
         "load it: from transformers import AutoModelForCausalLM",
         f'         AutoModelForCausalLM.from_pretrained("{report.output}"{trust})',
     ]
-    if report.gguf is not None:
-        lines.append(f"for llama.cpp: {report.gguf}")
+    if report.native is not None:
+        lines.insert(1, f"{report.native}, equal to the hybrid: largest difference of a logit {report.difference:.1e}")
+    if report.gguf:
+        lines.append(f"for llama.cpp: {', '.join(map(str, report.gguf))}")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import TensorPlan, copy_companions, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.full_experts import plan_full_experts, with_full_experts
-from multipl_moe.export.gguf import require_writable, write_gguf
+from multipl_moe.export.gguf import require_writable
+from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.export.model_card import CardSubject, write_card
+from multipl_moe.export.native import native_architecture, native_config, require_no_bias
+from multipl_moe.export.native_weights import plan_native, require_equal
 from multipl_moe.export.standalone import auto_map, write_code
 from multipl_moe.export.weights import main_dtype, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -24,7 +28,6 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.provenance import Provenance
-from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
 
 _SPARE_BYTES = 64_000_000
@@ -41,8 +44,10 @@ class ExportSettings:
         metrics: file with the measured result, instead of metrics.json of the run.
         corpus: fold the experts into a dense model, and measure on this corpus what that costs; None: do not.
         recipe: languages, eval and seed of that measurement.
-        gguf: write the dense model as GGUF too.
+        gguf: write the dense or native model as GGUF too.
+        quantise: quantised GGUF files beside it, of the kinds in `llama_cpp.QUANTISED`.
         full_experts: write low-rank experts out as full ones.
+        native: write the architecture of transformers that holds the hybrid exactly, instead of the hybrid's own.
     """
 
     dtype: torch.dtype | None = None
@@ -51,14 +56,22 @@ class ExportSettings:
     corpus: Path | None = None
     recipe: Recipe | None = None
     gguf: bool = False
+    quantise: tuple[str, ...] = ()
     full_experts: bool = False
+    native: bool = False
+
+    @property
+    def merges(self) -> bool:
+        """Whether the experts are folded into a dense model."""
+        return self.corpus is not None
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written: the folder, dtype of its weights, and size; what merging cost and the GGUF file, if asked for.
+    """What was written: the folder, dtype of its weights, and size; what merging cost and the GGUF files, if asked for.
 
-    Loading the model takes `trust_remote_code=True` where it `needs_remote_code`.
+    Loading the model takes `trust_remote_code=True` where it `needs_remote_code`. A native model has its architecture's
+    name in `native`, and in `difference` the largest difference of a logit from the hybrid's, in float32.
     """
 
     output: Path
@@ -67,7 +80,9 @@ class ExportReport:
     num_bytes: int
     needs_remote_code: bool
     merge_cost: dict[str, Any] | None
-    gguf: Path | None
+    gguf: tuple[Path, ...]
+    native: str | None
+    difference: float | None
 
 
 def export_model(
@@ -93,41 +108,89 @@ def export_model(
     config = load_config(model)
     _require_possible(config, settings)
     provenance = Provenance.of(model, settings.metrics)
-    plans, dense = plan_cast(model, settings.dtype), config
-    if isinstance(config, MultiplMoeConfig):
-        _require_fit(model, config, plans)
-        if settings.full_experts:
-            plans, config = plan_full_experts(model, config, settings.dtype), with_full_experts(config)
-        dense = config.base_config
-    dtype = settings.dtype or main_dtype(plans)
-    num_dense = _num_parameters(dense)
-    require_space(output, _num_bytes(plans, num_dense * dtype.itemsize, settings) + _SPARE_BYTES)
-    gguf = f"model-{dtype_name(dtype)}.gguf" if settings.gguf else None
-    cost = None
+    planned, name = _plan(model, config, settings), output.absolute().name
+    gguf = GgufFiles(name, planned.dtype, settings.quantise) if settings.gguf else None
+    require_space(output, planned.num_bytes(settings) + _SPARE_BYTES)
+    cost = difference = None
     with staged_folder(output) as staging:
         on_step("weights")
         copy_companions(model, staging)
-        _write_generation_config(staging, dense)
+        _write_config(model, staging, planned)
         if gguf is not None:  # found out now, and not once the model is merged and measured
-            dense.save_pretrained(staging)
             require_writable(staging)
-        if settings.corpus is not None:
+        if settings.merges:
             cost = _write_merged(model, staging, settings, on_step)
         else:
-            _write_as_it_is(model, staging, config, dtype)
-            write_checkpoint(plans, staging, on_progress, settings.max_shard_bytes)
-        if gguf is not None:
-            on_step("GGUF")
-            write_gguf(staging, staging / gguf)
+            write_checkpoint(planned.tensors, staging, on_progress, settings.max_shard_bytes)
+        if settings.native:
+            on_step("comparing with the hybrid")
+            difference = require_equal(model, staging, planned.dtype)
         provenance.save(staging)
-        write_card(staging, CardSubject(output.absolute().name, config, dtype, num_dense, cost, gguf), provenance)
+        native = planned.written.model_type if settings.native else None
+        names = tuple(gguf.names) if gguf is not None else ()
+        subject = CardSubject(
+            name, planned.config, planned.dtype, planned.num_parameters, cost, names, native, difference
+        )
+        write_card(staging, subject, provenance)
+        if gguf is not None:
+            gguf.write(staging, on_step)
     sizes = [file.stat().st_size for file in output.iterdir()]
-    is_standalone = isinstance(config, MultiplMoeConfig) and cost is None
-    return ExportReport(output, dtype, len(sizes), sum(sizes), is_standalone, cost, output / gguf if gguf else None)
+    files = tuple(output / name for name in names)
+    is_standalone = subject.kind == "hybrid"
+    return ExportReport(output, planned.dtype, len(sizes), sum(sizes), is_standalone, cost, files, native, difference)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """What will be written.
+
+    Attributes:
+        config: of the model that the card tells of: the hybrid's, wherever there is one.
+        written: the configuration that goes into the folder.
+        tensors: of it, but for a merged model.
+        dtype: of the weights.
+    """
+
+    config: PreTrainedConfig
+    written: PreTrainedConfig
+    tensors: list[TensorPlan]
+    dtype: torch.dtype
+
+    @cached_property
+    def num_parameters(self) -> int:
+        """Parameters of what is written, tied ones once."""
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(self.written)
+        model.tie_weights()
+        return sum(parameter.numel() for parameter in model.parameters())
+
+    def num_bytes(self, settings: ExportSettings) -> int:
+        """Bytes of weights in all files, where quantised ones take 3/5 of the others at most."""
+        whole = self.num_parameters * self.dtype.itemsize
+        weights = whole if settings.merges else sum(tensor.num_bytes for tensor in self.tensors)
+        return weights + whole * settings.gguf + whole * len(settings.quantise) * 3 // 5
+
+
+def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _Planned:
+    tensors = plan_cast(model, settings.dtype)
+    dtype = settings.dtype or main_dtype(tensors)
+    if not isinstance(config, MultiplMoeConfig):
+        return _Planned(config, config, tensors, dtype)
+    _require_fit(model, config, tensors)
+    if settings.merges:
+        return _Planned(config, config.base_config, tensors, dtype)
+    if settings.native:
+        home = native_architecture(config)
+        require_no_bias(model, config)
+        native = native_config(config, home)
+        return _Planned(config, native, plan_native(model, config, home, native, dtype), dtype)
+    if settings.full_experts:
+        tensors, config = plan_full_experts(model, config, settings.dtype), with_full_experts(config)
+    return _Planned(config, config, tensors, dtype)
 
 
 def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> None:
-    is_hybrid, merges = isinstance(config, MultiplMoeConfig), settings.corpus is not None
+    is_hybrid, merges = isinstance(config, MultiplMoeConfig), settings.merges
     if merges and not is_hybrid:
         raise ConfigError(f"--merge: the model is no hybrid ({config.model_type}); leave it out")
     is_low_rank = isinstance(config, MultiplMoeConfig) and config.moe_config.expert_type == "lora"
@@ -135,8 +198,17 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
         raise ConfigError("--full-experts: the model has no low-rank experts (moe.expert_type lora); leave it out")
     if settings.full_experts and merges:
         raise ConfigError("--full-experts: --merge folds the experts as they are; leave one of them out")
-    if settings.gguf and is_hybrid and not merges:
-        raise ConfigError("--gguf: no program reads a hybrid as GGUF; merge it as well: --merge --corpus FOLDER")
+    if settings.native and not is_hybrid:
+        raise ConfigError(f"--native: the model is no hybrid ({config.model_type}) but native already; leave it out")
+    if settings.native and (merges or settings.full_experts):
+        other = "--merge" if merges else "--full-experts"
+        raise ConfigError(f"--native: it writes another model than {other}; leave one of them out")
+    if settings.gguf and is_hybrid and not merges and not settings.native:
+        raise ConfigError(
+            "--gguf: no program reads a hybrid as GGUF; add --native, or merge it as well: --merge --corpus FOLDER"
+        )
+    if settings.quantise and not settings.gguf:
+        raise ConfigError("--quantise: only GGUF files are quantised; add --gguf")
 
 
 def _require_fit(model: Path, config: MultiplMoeConfig, plans: list[TensorPlan]) -> None:
@@ -151,30 +223,19 @@ def _require_fit(model: Path, config: MultiplMoeConfig, plans: list[TensorPlan])
         raise BaseModelError(f"model: {model}: {len(wrong)} tensors do not fit config.json, first {wrong[0]}")
 
 
-def _num_parameters(config: PreTrainedConfig) -> int:
-    """Parameters of a dense model, tied ones once."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    model.tie_weights()
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _num_bytes(plans: list[TensorPlan], num_dense_bytes: int, settings: ExportSettings) -> int:
-    weights = num_dense_bytes if settings.corpus is not None else sum(plan.num_bytes for plan in plans)
-    return weights + (num_dense_bytes if settings.gguf else 0)
-
-
-def _write_as_it_is(model: Path, staging: Path, config: PreTrainedConfig, dtype: torch.dtype) -> None:
-    """config.json, and for a hybrid its code and the measured use of its experts."""
-    config.dtype = dtype
-    if isinstance(config, MultiplMoeConfig):
-        config.base_config.dtype = dtype
-        config.base_config._name_or_path = ""  # a path of this machine
-        config.auto_map = auto_map()
+def _write_config(model: Path, staging: Path, planned: _Planned) -> None:
+    """config.json and generation_config.json, and for a hybrid its code and the measured use of its experts."""
+    written = planned.written
+    base = written.base_config if isinstance(written, MultiplMoeConfig) else written
+    _write_generation_config(staging, base)
+    written.dtype = base.dtype = planned.dtype
+    if isinstance(written, MultiplMoeConfig):
+        base._name_or_path = ""  # a path of this machine
+        written.auto_map = auto_map()
         write_code(staging)
         if (use := model / EXPERT_USE_FILE).is_file():
             shutil.copy2(use, staging / EXPERT_USE_FILE)
-    config.save_pretrained(staging)
+    written.save_pretrained(staging)
 
 
 def _write_merged(

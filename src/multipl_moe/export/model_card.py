@@ -33,7 +33,9 @@ class CardSubject:
         config: of the hybrid where the model was merged.
         dtype, num_parameters: of the exported weights.
         merge_cost: what `merge_cost` measured, if the model is a merged one.
-        gguf: name of the GGUF file, if there is one.
+        gguf: names of the GGUF files, if there are any.
+        native: the architecture of a native mixture of experts.
+        difference: largest difference of its logits from the hybrid's.
     """
 
     name: str
@@ -41,13 +43,17 @@ class CardSubject:
     dtype: torch.dtype
     num_parameters: int
     merge_cost: dict[str, Any] | None = None
-    gguf: str | None = None
+    gguf: tuple[str, ...] = ()
+    native: str | None = None
+    difference: float | None = None
 
     @property
     def kind(self) -> str:
-        """`hybrid`, `merged` or `dense`."""
+        """`hybrid`, `native`, `merged` or `dense`."""
         if self.merge_cost is not None:
             return "merged"
+        if self.native is not None:
+            return "native"
         return "hybrid" if isinstance(self.config, MultiplMoeConfig) else "dense"
 
 
@@ -122,7 +128,7 @@ def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData
     """The card's metadata, in the hub's own terms."""
     names = list((provenance.metrics or {}).get("languages", {}))
     is_text = [name for name in names if name in LANGUAGES and not LANGUAGES[name].is_code]
-    tags = ["code", "multipl-moe", *(["mixture-of-experts"] if subject.kind == "hybrid" else ["merge"])]
+    tags = ["code", "multipl-moe", "mixture-of-experts" if subject.kind in ("hybrid", "native") else "merge"]
     return ModelCardData(
         license=(provenance.base_licence or "unknown").lower(),
         base_model=provenance.base_hub_id,

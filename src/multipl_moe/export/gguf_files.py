@@ -1,0 +1,49 @@
+"""The GGUF files of an export, unquantised and quantised, and what Ollama needs beside them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from multipl_moe.export.gguf import FORMAT_NAMES, write_gguf
+from multipl_moe.export.llama_cpp import load_llama_cpp, quantise
+
+MODELFILE = "Modelfile"
+
+
+@dataclass(frozen=True)
+class GgufFiles:
+    """GGUF files of one model, named as hubs and Ollama expect: MODEL-TYPE.gguf.
+
+    Attributes:
+        model: its name.
+        dtype: of the exported weights.
+        kinds: of quantised files, best first.
+
+    Raises:
+        ConfigError: quantised ones are wanted, and llama.cpp is not installed.
+    """
+
+    model: str
+    dtype: torch.dtype
+    kinds: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kinds:
+            load_llama_cpp()
+
+    @property
+    def names(self) -> list[str]:
+        """File names, the unquantised one first."""
+        return [f"{self.model}-{kind}.gguf" for kind in (FORMAT_NAMES[self.dtype], *self.kinds)]
+
+    def write(self, folder: Path, on_step: Callable[[str], None] = lambda title: None) -> None:
+        """Write them, and a Modelfile for the last, into a model's folder with its card; raises as `write_gguf`."""
+        on_step("GGUF")
+        whole, *quantised = (folder / name for name in self.names)
+        write_gguf(folder, whole, self.model)
+        for kind, file in zip(self.kinds, quantised, strict=True):
+            on_step(f"GGUF {kind}")
+            quantise(whole, file, kind)
+        (folder / MODELFILE).write_text(f"FROM ./{self.names[-1]}\n", encoding="utf-8")

@@ -1,0 +1,211 @@
+"""A hybrid as a mixture of experts that transformers and every engine have: which architecture holds it exactly."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.errors import ConfigError
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.moe_config import MoeConfig
+
+Layers = Literal["all", "spaced", "any"]
+
+
+@dataclass(frozen=True)
+class NativeArchitecture:
+    """A mixture of experts among transformers' own, and where it keeps what a hybrid has.
+
+    All of them choose by softmax(x W^T) and divide the chosen scores by their sum, as design 2 does.
+
+    Attributes:
+        model_type: its name in transformers.
+        layers: which layers can have experts: `all` and no others, evenly `spaced` ones, or `any`.
+        names: of an expert's gate, up and down matrix; {} is its number.
+        router: of the router's matrix.
+        selection_bias: of a bias on the scores by which experts are chosen, which can put one into every choice.
+        settings: of the configuration, in all its models.
+        counts: configuration keys of experts, of those that a token uses, and of their intermediate size.
+        extra_keys: of the base's configuration, which the architecture reads though its own does not name them.
+    """
+
+    model_type: str
+    layers: Layers
+    names: tuple[str, str, str] = ("experts.{}.gate_proj", "experts.{}.up_proj", "experts.{}.down_proj")
+    block: str = "mlp"
+    router: str = "gate"
+    selection_bias: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    counts: tuple[str, str, str] = ("num_experts", "num_experts_per_tok", "moe_intermediate_size")
+    extra_keys: tuple[str, ...] = ("head_dim",)
+
+
+ERNIE = NativeArchitecture(
+    "ernie4_5_moe",
+    "spaced",
+    selection_bias="moe_statics.e_score_correction_bias",
+    settings={"moe_num_shared_experts": 0},
+    counts=("moe_num_experts", "moe_k", "moe_intermediate_size"),
+)
+MIXTRAL = NativeArchitecture(
+    "mixtral",
+    "all",
+    names=("experts.{}.w1", "experts.{}.w3", "experts.{}.w2"),
+    block="block_sparse_moe",
+    counts=("num_local_experts", "num_experts_per_tok", "intermediate_size"),
+)
+QWEN3_MOE = NativeArchitecture("qwen3_moe", "any", settings={"norm_topk_prob": True, "decoder_sparse_step": 1})
+FLEX_OLMO = NativeArchitecture(
+    "flex_olmo",
+    "all",
+    settings={"norm_topk_prob": True},
+    counts=("num_experts", "num_experts_per_tok", "intermediate_size"),
+)
+GRANITE_MOE = NativeArchitecture(
+    "granitemoe",
+    "all",
+    names=("input_linear", "input_linear", "output_linear"),
+    block="block_sparse_moe",
+    router="router.layer",
+    counts=("num_local_experts", "num_experts_per_tok", "intermediate_size"),
+)
+
+# By the base's family, the first that fits is taken.
+_HOMES: dict[str, tuple[NativeArchitecture, ...]] = {
+    "llama": (MIXTRAL, ERNIE),
+    "mistral": (MIXTRAL, ERNIE),
+    "qwen2": (ERNIE,),
+    "qwen3": (QWEN3_MOE,),
+    "olmo2": (FLEX_OLMO,),
+    "granite": (GRANITE_MOE,),
+}
+_HOMELESS = {
+    "gemma2": "no mixture of experts has its norms before and after attention and block",
+    "gemma3_text": "no mixture of experts has its norms before and after attention and block",
+    "phi3": "its matrices for queries, keys and values, and for gate and up, are one each, as in no such architecture",
+    "starcoder2": "no mixture of experts has its blocks of two matrices with biases",
+}
+
+
+def native_architecture(config: MultiplMoeConfig) -> NativeArchitecture:
+    """The architecture that holds a hybrid exactly, by what its configuration says.
+
+    Raises:
+        ConfigError: there is none; the line says why.
+    """
+    base, moe = config.base_config, config.moe_config
+    if reason := _no_such_layer(moe) or _HOMELESS.get(base.model_type) or _unusual_base(base):
+        raise _none(reason)
+    reasons = []
+    for home in _HOMES.get(base.model_type, ()):
+        reason = _no_room(home, base, moe)
+        if reason is None:
+            return home
+        reasons.append(f"{home.model_type}: {reason}")
+    raise _none("; ".join(reasons) or f"no architecture is known for {base.model_type}")
+
+
+def require_no_bias(model: Path, config: MultiplMoeConfig) -> None:
+    """Refuse a hybrid whose experts are chosen by biases that alter the choice.
+
+    No architecture has a bias on the logits: those that have one add it to scores, which gives another order.
+    """
+    moe = config.moe_config
+    if not moe.has_token_bias or moe.token_top_k == moe.num_token_experts:
+        return
+    reader = CheckpointReader(model, "model")
+    for name in reader.shapes:
+        if name.endswith("mlp.token_bias"):
+            bias = reader.read(name).float()
+            is_even = bool((bias == bias[0]).all())
+            if not (is_even and (moe.shared_expert_selection == "always" or bias[0] == 0)):
+                raise _none(
+                    "it picks experts by logits with a bias (moe.token_bias_rate), which no architecture has; "
+                    "train with moe.token_bias_rate=0 and moe.router_aux_loss_coef=0.01"
+                )
+
+
+def native_config(config: MultiplMoeConfig, home: NativeArchitecture) -> PreTrainedConfig:
+    """The configuration of the hybrid in its architecture, without a dtype."""
+    base, moe = config.base_config, config.moe_config
+    known = AutoConfig.for_model(home.model_type).to_dict().keys() | set(home.extra_keys)
+    values = {key: value for key, value in base.to_dict().items() if key in known}
+    for key in ("model_type", "architectures", "dtype", "transformers_version", "_name_or_path"):
+        values.pop(key, None)
+    num_experts, top_k, size = home.counts
+    values |= {num_experts: moe.num_token_experts, top_k: moe.token_top_k, size: base.intermediate_size}
+    values |= home.settings | _layer_settings(home, base, moe)
+    if home is ERNIE:
+        values["use_bias"] = _has_attention_bias(base)
+    architecture = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[home.model_type]
+    return AutoConfig.for_model(home.model_type, **values, architectures=[architecture])
+
+
+def _no_such_layer(moe: MoeConfig) -> str | None:
+    """Why no architecture has the layer, whatever the base."""
+    if moe.domain_gate:
+        merge = "; --merge folds it into a dense model" if moe.takes_its_place else ""
+        return f"no architecture has a domain gate{merge}"
+    if moe.takes_its_place:
+        return "with one expert in the frozen block's place it is a dense model: --merge writes exactly that"
+    if moe.num_segment_experts:
+        return f"no architecture has segment-level experts (preset {moe.preset})"
+    if moe.expert_type == "lora":
+        return "its experts are low-rank; write them out first (export --full-experts), and export that"
+    if moe.fusion == "fixed" and moe.token_weight != 1:
+        return f"no architecture has a fixed fusion with weight {moe.token_weight:g}"
+    return None
+
+
+def _unusual_base(base: Any) -> str | None:
+    """Why the base's settings keep it out of every architecture that its family has."""
+    if getattr(base, "mlp_bias", False):
+        return "no architecture's experts have biases (mlp_bias)"
+    if base.hidden_act != "silu":
+        return f"engines compute experts with silu alone, not {base.hidden_act}"
+    if base.model_type in ("qwen2", "qwen3") and base.use_sliding_window:
+        return "no architecture has its mix of sliding and full attention"
+    return None
+
+
+def _no_room(home: NativeArchitecture, base: Any, moe: MoeConfig) -> str | None:
+    """Why one architecture cannot hold a hybrid whose kind of layer it has."""
+    if moe.shared_expert_selection == "always" and home.selection_bias is None:
+        return f"no expert of it is in every token's choice (preset {moe.preset})"
+    if home.layers == "all" and len(moe.layers) < base.num_hidden_layers:
+        return "all its layers have experts"
+    if home.layers == "spaced" and _spacing(moe.layers) is None:
+        return "its layers with experts lie next to each other, or every Nth is one, from the Nth on"
+    if home is ERNIE and getattr(base, "sliding_window", None) is not None:
+        return "it has no sliding window"
+    if home is MIXTRAL and _has_attention_bias(base):
+        return "its attention has no biases"
+    return None
+
+
+def _spacing(layers: list[int]) -> int | None:
+    """N where the layers are those of a range whose number, from 1, N divides; None where there is no such N."""
+    steps = {after - before for before, after in pairwise(layers)} or {1}
+    step = min(steps)
+    return step if len(steps) == 1 and (layers[0] + 1) % step == 0 else None
+
+
+def _layer_settings(home: NativeArchitecture, base: Any, moe: MoeConfig) -> dict[str, Any]:
+    if home.layers == "spaced":
+        ends = {"moe_layer_start_index": moe.layers[0], "moe_layer_end_index": moe.layers[-1]}
+        return ends | {"moe_layer_interval": _spacing(moe.layers)}
+    if home.layers == "any":
+        return {"mlp_only_layers": sorted(set(range(base.num_hidden_layers)) - set(moe.layers))}
+    return {}
+
+
+def _has_attention_bias(base: Any) -> bool:
+    return base.model_type == "qwen2" or bool(getattr(base, "attention_bias", False))
+
+
+def _none(reason: str) -> ConfigError:
+    return ConfigError(f"--native: {reason}")

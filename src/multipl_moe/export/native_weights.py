@@ -1,0 +1,176 @@
+"""The weights of a hybrid in the hub's layout of a native mixture of experts, and the proof that both are one model."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
+from multipl_moe.errors import BaseModelError
+from multipl_moe.export.native import ERNIE, NativeArchitecture
+from multipl_moe.export.weights import cast_finite, plan_cast
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.families import family_of
+
+TOLERANCE = 1e-4
+_PROBE_SHAPE = (2, 48)
+_MOST_PROBES = 3
+# Of scores by softmax, which are below 1: a bias that puts an expert before all without it.
+_ALWAYS = 10.0
+_MOE_KEY = re.compile(r"layers\.\d+\.mlp\.(shared_expert|experts|token_router|token_bias)\b")
+_ATTENTION_KEY = re.compile(r"\.self_attn\.(?P<part>[qk])_proj\.")
+
+
+def plan_native(
+    source: Path, config: MultiplMoeConfig, home: NativeArchitecture, native: PreTrainedConfig, dtype: torch.dtype
+) -> list[TensorPlan]:
+    """Every tensor of the native model, one expert of a layer in memory at a time.
+
+    Args:
+        source: folder of the hybrid.
+        config: its configuration.
+        home, native: the architecture, and the configuration in it.
+        dtype: of all weights.
+    """
+    layers = _Layers(source, config, home, dtype)
+    plans = []
+    for plan in plan_cast(source, dtype):
+        if _MOE_KEY.search(plan.name):
+            continue
+        turned = _ATTENTION_KEY.search(plan.name) if home is ERNIE else None
+        if turned:
+            num_heads = native.num_attention_heads if turned["part"] == "q" else native.num_key_value_heads
+            plan = replace(plan, pieces=partial(_turned, plan, num_heads))
+        plans.append(plan)
+    for index in config.moe_config.layers:
+        plans.extend(layers.plans(index))
+    if home is ERNIE and native.use_bias:
+        plans.extend(_zero_biases({plan.name: plan for plan in plans}, native.vocab_size))
+    return plans
+
+
+def require_equal(hybrid: Path, native: Path, dtype: torch.dtype) -> float:
+    """Compare the logits of both in float32 on random tokens, with the hybrid's weights rounded to `dtype`.
+
+    Where two experts' scores are equal but for rounding, the models may choose differently, though they are the same.
+    So a probe that shows a difference is followed by another; a defect shows in all.
+
+    Returns:
+        The largest absolute difference of a logit, in the first probe where it is within `TOLERANCE`.
+
+    Raises:
+        BaseModelError: none is.
+    """
+    difference = float("inf")
+    for seed in range(_MOST_PROBES):
+        model = load_hybrid(hybrid, dtype=torch.float32)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(parameter.to(dtype))
+        probe = torch.randint(model.config.vocab_size, _PROBE_SHAPE, generator=torch.Generator().manual_seed(seed))
+        expected = _logits(model, probe)
+        del model
+        difference = min(difference, (_logits(load_dense(native).float(), probe) - expected).abs().max().item())
+        if difference <= TOLERANCE:
+            return difference
+    raise BaseModelError(
+        f"--native: what was written differs from the hybrid by up to {difference:.2g} in a logit, more than "
+        f"{TOLERANCE:g}; export it with its own code (without --native), and please tell the authors"
+    )
+
+
+@torch.no_grad()
+def _logits(model: PreTrainedModel, tokens: Tensor) -> Tensor:
+    return model.eval()(input_ids=tokens, use_cache=False).logits
+
+
+class _Layers:
+    """The tensors of hybrid layers, by their names in the architecture; the frozen block is the last expert."""
+
+    def __init__(self, source: Path, config: MultiplMoeConfig, home: NativeArchitecture, dtype: torch.dtype) -> None:
+        self.reader, self.home, self.dtype = CheckpointReader(source, "model"), home, dtype
+        self.moe, self.family = config.moe_config, family_of(config.base_config)
+        self.hidden, self.intermediate = config.base_config.hidden_size, config.base_config.intermediate_size
+        self.prefixes = {
+            int(match[2]): match[1]
+            for name in self.reader.shapes
+            if (match := re.match(r"(.*layers\.(\d+)\.)mlp\.token_router\.weight$", name))
+        }
+
+    def plans(self, index: int) -> list[TensorPlan]:
+        """Every tensor of one layer's experts and router."""
+        source, home = f"{self.prefixes[index]}mlp.", self.home
+        target, num_experts = f"{self.prefixes[index]}{home.block}.", self.moe.num_token_experts
+        router = partial(self._read, f"{source}token_router.weight")
+        plans = [self._plan(f"{target}{home.router}.weight", (num_experts, self.hidden), router)]
+        if home.selection_bias is not None:
+            bias = torch.zeros(1, num_experts)
+            bias[0, -1] = _ALWAYS if self.moe.shared_expert_selection == "always" else 0.0
+            plans.append(TensorPlan(f"{target}{home.selection_bias}", (1, num_experts), torch.float32, lambda: [bias]))
+        gate, up, down = home.names
+        up_shape, down_shape = (self.intermediate, self.hidden), (self.hidden, self.intermediate)
+        if gate == up:  # all experts of a layer in one tensor
+            upper, lower = (num_experts, 2 * self.intermediate, self.hidden), (num_experts, *down_shape)
+            plans.append(self._plan(f"{target}{up}.weight", upper, partial(self._stacked, source, "gate_up_proj")))
+            plans.append(self._plan(f"{target}{down}.weight", lower, partial(self._stacked, source, "down_proj")))
+            return plans
+        for expert in range(num_experts):
+            for part, name in enumerate((gate, up)):
+                pieces = partial(self._upper, source, expert, part)
+                plans.append(self._plan(f"{target}{name.format(expert)}.weight", up_shape, pieces))
+            pieces = partial(self._expert, source, "down_proj", expert)
+            plans.append(self._plan(f"{target}{down.format(expert)}.weight", down_shape, pieces))
+        return plans
+
+    def _plan(self, name: str, shape: tuple[int, ...], pieces: partial[Iterable[Tensor]]) -> TensorPlan:
+        return TensorPlan(name, shape, self.dtype, lambda: (cast_finite(name, piece, self.dtype) for piece in pieces()))
+
+    def _read(self, key: str) -> list[Tensor]:
+        return [self.reader.read(key)]
+
+    def _upper(self, source: str, expert: int, part: int) -> list[Tensor]:
+        """The gate (0) or the up matrix (1) of an expert."""
+        if expert == self.moe.num_routed_experts:
+            return self._read(f"{source}shared_expert.{self.family.up[part]}.weight")
+        return [self.reader.read(f"{source}experts.gate_up_proj", expert).chunk(2)[part]]
+
+    def _expert(self, source: str, name: str, expert: int) -> list[Tensor]:
+        """A whole stacked matrix of an expert."""
+        if expert < self.moe.num_routed_experts:
+            return [self.reader.read(f"{source}experts.{name}", expert)]
+        parts = (self.family.down,) if name == "down_proj" else self.family.up
+        return [self.reader.read(f"{source}shared_expert.{part}.weight") for part in parts]
+
+    def _stacked(self, source: str, name: str) -> Iterator[Tensor]:
+        for expert in range(self.moe.num_token_experts):
+            yield from self._expert(source, name, expert)
+
+
+def rows_in_neighbouring_order(values: Tensor, num_heads: int) -> Tensor:
+    """Rows of q or k so that the two that rotary embedding turns together, half a head apart, become neighbours."""
+    return values.unflatten(0, (num_heads, 2, -1)).transpose(1, 2).reshape(values.shape)
+
+
+def _turned(plan: TensorPlan, num_heads: int) -> list[Tensor]:
+    return [rows_in_neighbouring_order(torch.cat(list(plan.pieces())), num_heads)]
+
+
+def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[TensorPlan]:
+    """Biases of 0, where the architecture wants them of all linear maps outside experts and the base has none."""
+    wanted = {"lm_head.bias": vocab_size}
+    for name, plan in plans.items():
+        if re.search(r"layers\.\d+\.(self_attn\.\w+|mlp\.(gate|up|down)_proj)\.weight$", name):
+            wanted[name.removesuffix("weight") + "bias"] = plan.shape[0]
+    dtype = next(iter(plans.values())).dtype
+    for name in wanted.keys() - plans.keys():
+        yield TensorPlan(name, (wanted[name],), dtype, partial(_zeros, wanted[name]))
+
+
+def _zeros(num: int) -> list[Tensor]:
+    return [torch.zeros(num)]

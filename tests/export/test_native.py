@@ -1,0 +1,181 @@
+"""Native exports: transformers alone computes the hybrid's logits; where no architecture can, the reason is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.export import native_weights
+from multipl_moe.export.folder import ExportSettings, export_model
+from multipl_moe.export.native import native_architecture, native_config
+from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_moe
+
+from .conftest import load_alone
+from .natives import NATIVE_CASES, NativeCase, save_native_source
+
+TOKENS = random_tokens(2, 40)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("native")
+
+
+@pytest.fixture(scope="module")
+def alone(root: Path) -> dict[str, Any]:
+    """Every case exported, and what each export computes where this package cannot be imported."""
+    for case in NATIVE_CASES:
+        save_native_source(root / "hybrids" / case.name, case)
+        report = export_model(root / "hybrids" / case.name, root / case.name, ExportSettings(native=True))
+        assert (report.native, report.needs_remote_code) == (case.architecture, False)
+        assert report.difference is not None
+        assert 0 < report.difference <= 1e-4
+    return load_alone(root, [root / case.name for case in NATIVE_CASES], TOKENS)
+
+
+@pytest.mark.parametrize("case", NATIVE_CASES, ids=lambda case: case.name)
+def test_transformers_alone_computes_what_the_hybrid_does(root, alone, case):
+    found = alone[case.name]
+    assert not found["code"]
+    assert not list((root / case.name).glob("*.py"))
+    config = json.loads((root / case.name / "config.json").read_text())
+    assert (config["model_type"], "auto_map" in config) == (case.architecture, False)
+    hybrid = load_hybrid(root / "hybrids" / case.name).eval()
+    with torch.no_grad():
+        expected = hybrid(input_ids=TOKENS).logits
+    assert expected.abs().max() > 0.5
+    torch.testing.assert_close(found["loaded"]["logits"], expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(found["reloaded"]["logits"], expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", NATIVE_CASES, ids=lambda case: case.name)
+def test_weights_have_the_names_that_transformers_itself_writes(root, alone, case):
+    ours, theirs = (
+        load_file(folder / "model.safetensors") for folder in (root / case.name, root / "copies" / case.name)
+    )
+    assert {name: value.shape for name, value in ours.items()} == {name: value.shape for name, value in theirs.items()}
+    assert all(torch.equal(value, theirs[name].to(value.dtype)) for name, value in ours.items())
+
+
+def test_the_frozen_block_is_an_expert_to_the_bit(root, alone):
+    case = next(case for case in NATIVE_CASES if case.preset == "token-only" and case.family == "llama")
+    before = load_file(root / "hybrids" / case.name / "model.safetensors")
+    after = load_file(root / case.name / "model.safetensors")
+    for part in ("gate_proj", "up_proj", "down_proj"):
+        frozen = before[f"model.layers.1.mlp.shared_expert.{part}.weight"]
+        assert torch.equal(after[f"model.layers.1.mlp.experts.3.{part}.weight"], frozen)
+
+
+def test_the_result_takes_the_wanted_dtype_and_files(tmp_path):
+    case = NATIVE_CASES[0]
+    hybrid = save_native_source(tmp_path / "hybrid", case)
+    settings = ExportSettings(native=True, dtype=torch.bfloat16, max_shard_bytes=20_000)
+    report = export_model(hybrid, tmp_path / "out", settings)
+    assert (report.dtype, report.num_files > 3) == (torch.bfloat16, True)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert model.dtype == torch.bfloat16
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "`ernie4_5_moe`" in card
+    assert "trust_remote_code" not in card
+    assert "vllm serve out" in card
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        (NativeCase("llama", "causal"), r"no architecture has segment-level experts \(preset causal\)"),
+        (NativeCase("llama", "token-only", moe={"domain_gate": ["rust"]}), "no architecture has a domain gate$"),
+        (
+            NativeCase("llama", "single", moe={"domain_gate": ["rust"]}),
+            "no architecture has a domain gate; --merge folds it into a dense model",
+        ),
+        (NativeCase("llama", "single"), "it is a dense model: --merge writes exactly that"),
+        (NativeCase("llama", "token-only", moe={"expert_type": "lora"}), "low-rank; write them out first"),
+        (
+            NativeCase("llama", "token-only", moe={"fusion": "fixed", "token_weight": 0.7}),
+            "no architecture has a fixed fusion with weight 0.7",
+        ),
+        (NativeCase("llama", "token-only", base={"mlp_bias": True}), r"experts have biases \(mlp_bias\)"),
+        (NativeCase("llama", "token-only", base={"hidden_act": "gelu"}), "silu alone, not gelu"),
+        (NativeCase("llama", "token-only", layers=(0, 2)), "or every Nth is one, from the Nth on"),
+        (NativeCase("mistral", "token-only", base={"sliding_window": 8}), "it has no sliding window"),
+        (NativeCase("qwen3", "token-only"), "qwen3_moe: no expert of it is in every token's choice"),
+        (NativeCase("granite", "moe-lpr"), "granitemoe: all its layers have experts"),
+        *(
+            (NativeCase(family, "moe-lpr", layers=(0, 1, 2)), "no mixture of experts has its")
+            for family in ("gemma2", "gemma3_text", "starcoder2")
+        ),
+        (NativeCase("phi3", "moe-lpr", layers=(0, 1, 2)), "are one each"),
+    ],
+    ids=lambda value: value.name if isinstance(value, NativeCase) else "",
+)
+def test_what_no_architecture_holds_is_refused_with_the_reason(case, reason):
+    with pytest.raises(ConfigError, match=rf"^--native: .*{reason}"):
+        native_architecture(case.config())
+
+
+@pytest.mark.parametrize(
+    ("preset", "bias", "is_refused"),
+    [
+        ("token-only", [0.3, 0.0, -0.1], True),
+        ("token-only", [0.3, 0.3, 0.3], False),
+        ("moe-lpr", [0.3, 0.3, 0.3], True),
+        ("moe-lpr", [0.0, 0.0, 0.0], False),
+    ],
+)
+def test_a_bias_on_logits_is_refused_where_it_alters_a_choice(tmp_path, preset, bias, is_refused):
+    case = NativeCase("llama", preset, moe={"token_bias_rate": 0.5})
+    model: Any = case.model()
+    for layer in model.hybrid_layers.values():
+        layer.token_bias.copy_(torch.tensor(bias))
+    model.save_pretrained(tmp_path / "hybrid")
+    if is_refused:
+        with pytest.raises(ConfigError, match=r"logits with a bias .* train with moe\.token_bias_rate=0"):
+            export_model(tmp_path / "hybrid", tmp_path / "out", ExportSettings(native=True))
+        assert not (tmp_path / "out").exists()
+    else:
+        assert export_model(tmp_path / "hybrid", tmp_path / "out", ExportSettings(native=True)).native
+
+
+def test_an_export_that_is_not_the_hybrid_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    hybrid = save_native_source(tmp_path / "hybrid", NATIVE_CASES[0])
+    monkeypatch.setattr(native_weights, "_ALWAYS", 0.0)  # the frozen block is then no longer in every choice
+    with pytest.raises(BaseModelError, match=r"--native: what was written differs from the hybrid by up to"):
+        export_model(hybrid, tmp_path / "out", ExportSettings(native=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["hybrid"]
+
+
+@given(layers=st.sets(st.integers(0, 11), min_size=1).map(sorted))
+def test_layers_of_an_evenly_spaced_architecture_are_the_hybrid_s(layers):
+    base = tiny_base_config("llama", mlp_bias=False, num_hidden_layers=12)
+    config = MultiplMoeConfig(text_config=base, moe=tiny_moe("token-only", layers=layers).to_dict())
+    try:
+        native: Any = native_config(config, native_architecture(config))
+    except ConfigError:
+        assert all(layers != list(range(n - 1, 12, n)) for n in range(1, 13))
+        return
+    first, last, step = native.moe_layer_start_index, native.moe_layer_end_index, native.moe_layer_interval
+    assert [index for index in range(12) if (index + 1) % step == 0 and first <= index <= last] == layers
+
+
+def test_a_random_hybrid_is_what_the_cases_are_made_of():
+    """Else equal logits would say little: each layer's experts matter."""
+    model: Any = NATIVE_CASES[0].model()
+    assert isinstance(model, MultiplMoeForCausalLM)
+    with torch.no_grad():
+        before = model(input_ids=TOKENS).logits
+        for layer in model.hybrid_layers.values():
+            randomise(layer.token_router, seed=1)
+        assert (model(input_ids=TOKENS).logits - before).abs().max() > 0.1
