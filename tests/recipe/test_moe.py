@@ -94,5 +94,5 @@ def test_layers_outside_the_base_are_refused_with_its_range(spec, problem):
     "spec", ["", "none", "last", "last:", "last:two", "last:-1", "first:2", ",", "ALL", "last:1.5"]
 )
 def test_nonsense_is_refused_with_what_is_known(spec):
-    with pytest.raises(ConfigError, match=r"is not all, upper, last:N, every:N or a list of indices"):
+    with pytest.raises(ConfigError, match=r"is not all, last:N, every:N or a list of indices"):
         resolve_layers(spec, 7)

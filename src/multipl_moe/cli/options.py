@@ -35,7 +35,7 @@ Preset = Annotated[
 ]
 Layers = Annotated[
     str | None,
-    typer.Option(help="Decoder layers to make hybrid: all, upper, last:N, every:N or indices like 3,7,11. [all]"),
+    typer.Option(help="Decoder layers to make hybrid: all, last:N, every:N or indices like 3,7,11. [all]"),
 ]
 Seed = Annotated[int | None, typer.Option(help="Random seed for sampling, shuffling and initialisation. [0]")]
 Unsafe = Annotated[

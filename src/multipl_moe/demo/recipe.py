@@ -9,7 +9,6 @@ from multipl_moe.recipe.recipe import Recipe, validate_recipe
 
 DEMO_RECIPE: dict[str, Any] = {
     "moe.preset": "single",
-    "moe.layers": "upper",
     "moe.domain_gate": True,
     "corpus.max_bytes_per_language": 2_500_000,
     "corpus.validation_share": 0.2,
@@ -17,7 +16,7 @@ DEMO_RECIPE: dict[str, Any] = {
     "train.sequence_tokens": 256,
     "train.packing": "windows",
     "train.batch_sequences": 4,
-    "train.learning_rate": 1e-3,
+    "train.learning_rate": 5e-4,
     "train.replay": 0.0,
     "train.calibration_tokens": 8_192,
     "train.calibration_sequence_tokens": 256,

@@ -23,8 +23,7 @@ class MoeSection(_MoeOverrides):
     preset: str = Field(default="causal", description=f"Preset of the hybrid layer: {', '.join(PRESETS)}.")
     layers: str | list[int] = Field(
         default="all",
-        description="Decoder layers to make hybrid: all, upper (all but the lowest quarter), last:N, every:N or "
-        "indices, as [3, 7] or 3,7.",
+        description="Decoder layers to make hybrid: all, last:N, every:N or indices, as [3, 7] or 3,7.",
     )
 
     domain_gate: bool = Field(
@@ -75,7 +74,7 @@ class UpcycleSection(Section):
 def resolve_layers(spec: str | list[int], num_layers: int) -> list[int]:
     """Layer indices, ascending, that `spec` means for a base of `num_layers` decoder layers.
 
-    `every:N` takes each N-th layer counted from the last one, `upper` all but the lowest quarter.
+    `every:N` takes each N-th layer counted from the last one.
 
     Raises:
         ConfigError: the specification cannot be read or leaves the range.
@@ -90,11 +89,9 @@ def resolve_layers(spec: str | list[int], num_layers: int) -> list[int]:
         return sorted(set(spec))
     if spec == "all":
         return list(range(num_layers))
-    if spec == "upper":
-        return list(range(num_layers // 4, num_layers))
     kind, _, count = spec.partition(":")
     if kind not in ("last", "every") or not count.isdecimal():
-        raise ConfigError(f"moe.layers: {spec!r} is not all, upper, last:N, every:N or a list of indices")
+        raise ConfigError(f"moe.layers: {spec!r} is not all, last:N, every:N or a list of indices")
     if not 1 <= int(count) <= num_layers:
         raise ConfigError(f"moe.layers: {spec!r} outside the base's {num_layers} layers; use {kind}:1..{num_layers}")
     if kind == "last":
