@@ -42,6 +42,7 @@ def test_completions_made_elsewhere_are_judged(run, bubblewrap, own, tmp_path):
     (tmp_path / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     outcome = run("eval", "out", "--completions", "made.jsonl", "--benchmark", own)
     assert outcome.code == 0, outcome.err
+    assert "of 2 answers 0 were cut by a stop string, and 0 came out empty" in outcome.out
     results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert [result["outcome"] for result in results] == ["passed", "wrong_answer"]
 

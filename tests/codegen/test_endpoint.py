@@ -4,17 +4,18 @@ import contextlib
 import http.server
 import json
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.codegen.completer import Completion, Finish, request_of
-from multipl_moe.codegen.endpoint import EndpointCompleter
+from multipl_moe.codegen.endpoint import EndpointCompleter, chat_prompt
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.problems.problem import cut_at_stop
+from multipl_moe.problems.problem import Problem, cut_at_stop
 from tests.codegen.problems import problem, settings
 from tests.serve.conftest import engine_of, save_model, served
 
@@ -211,3 +212,10 @@ def test_identity_names_server_model_and_interface():
     assert plain.identity != EndpointCompleter("http://a/v1", "m", extract=lambda p, a: a).identity
     assert plain.identity == EndpointCompleter("http://a/v1", "m", token="other").identity
     assert plain.name == "m at http://a/v1"
+
+
+def test_a_chat_is_asked_for_a_whole_file_where_the_answer_is_one():
+    posed = Problem("own", "sum", "rust", "// Print the sum.\n\n", "[]", "stdin", ())
+    assert "whole file" in chat_prompt(posed)
+    assert "```rust\n// Print the sum.\n```" in chat_prompt(posed)
+    assert "whole function" in chat_prompt(replace(posed, form="starter"))

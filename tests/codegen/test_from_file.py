@@ -1,11 +1,12 @@
 """Completions made elsewhere are taken over as they are named; what does not fit is refused and named."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from multipl_moe.codegen.completer import Completion, Finish
-from multipl_moe.codegen.from_file import import_samples
+from multipl_moe.codegen.from_file import import_samples, what_was_cut
 from multipl_moe.codegen.samples import read_samples
 from multipl_moe.errors import ConfigError, OutputError
 from tests.codegen.problems import problem
@@ -57,6 +58,41 @@ def test_an_id_of_several_languages_needs_its_language_or_its_key(tmp_path):
         imported(tmp_path, [*RUST, *GO], [{"id": "p/0", "completion": ""}])
 
 
+def test_a_language_may_have_the_code_of_its_source(tmp_path):
+    codes = ["rs", "Rust", ".rs"]
+    records = [{"name": p.id, "language": code, "completion": code} for code, p in zip(codes, RUST, strict=True)]
+    records += [{"name": p.id, "language": "go_test.go", "completion": "go"} for p in GO]
+    samples = imported(tmp_path, [*RUST, *GO], records)
+    assert [sample.text for sample in samples.values()] == ["rs", "Rust", ".rs", "go", "go", "go"]
+
+
+def test_the_name_that_a_problem_has_in_all_languages_names_it_too(tmp_path):
+    posed = [replace(p, cluster=f"MBPP/{number}") for number, p in enumerate(RUST)]
+    samples = imported(tmp_path, posed, [{"task_id": f"Mbpp/{number}", "completion": "x"} for number in range(3)])
+    assert len(samples) == 3
+
+
+def test_a_problem_of_another_language_is_told_by_that(tmp_path):
+    records = [{"id": "p/0", "language": "js", "completion": ""}]
+    with pytest.raises(ConfigError, match=r"unknown problems: p/0 in js \(known in rust\)"):
+        imported(tmp_path, RUST, records)
+
+
+def test_lists_of_lists_are_of_the_problems_in_their_order(tmp_path):
+    file = tmp_path / "generations.json"
+    file.write_text(json.dumps([[p.prompt + f"  {number}\n}}\nfn more() {{"] for number, p in enumerate(RUST)]))
+    samples = import_samples(RUST, file, tmp_path / "run")
+    assert [sample.text for sample in samples.values()] == ["  0", "  1", "  2"]
+    for posed in ([*RUST, *GO], RUST[:2]):
+        with pytest.raises(ConfigError, match=r"holds 3 lists of answers.* choose the benchmark and the one language"):
+            import_samples(posed, file, tmp_path / "other")
+
+
+def test_a_sentence_tells_what_was_cut_and_what_is_empty():
+    samples = [Completion("a", Finish.stop), Completion(" \n", Finish.stop), Completion("b", Finish.end)]
+    assert what_was_cut(samples) == "of 3 answers 2 were cut by a stop string, and 1 came out empty"
+
+
 def test_unknown_problems_are_counted_and_their_nearest_named(tmp_path):
     records = [{"id": p.id, "completion": ""} for p in RUST] + [{"id": f"q/{n}", "completion": ""} for n in range(5)]
     with pytest.raises(ConfigError, match=r"names 5 unknown problems: q/0 \(nearest: p/0\), q/1 .* and 2 more"):
@@ -79,35 +115,6 @@ def test_missing_completions_are_named(tmp_path):
     records = [{"id": p.id, "completions": ["a", "b"][: 2 - (p is RUST[1])]} for p in RUST]
     with pytest.raises(ConfigError, match=r"of 1 problems: tiny/rust/p/1 \(1 of 2\)"):
         imported(tmp_path, RUST, records)
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("nonsense", "line 2 is no JSON object"),
-        ("[1]", "line 2 is no JSON object"),
-        ('{"completion": ""}', "line 2 names no problem"),
-        ('{"id": "p/0"}', "line 2 holds no text"),
-        ('{"id": "p/0", "completion": 3}', "line 2 holds no text"),
-        ('{"id": "p/0", "completions": ["a", null]}', "line 2 holds no text"),
-    ],
-)
-def test_lines_that_cannot_be_used_are_named(tmp_path, line, message):
-    file = tmp_path / "made.jsonl"
-    file.write_text(f"\n{line}\n")
-    with pytest.raises(ConfigError, match=message):
-        import_samples(RUST, file, tmp_path / "run")
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"none\.jsonl cannot be read"):
-        import_samples(RUST, tmp_path / "none.jsonl", tmp_path / "run")
-
-
-def test_chat_answers_go_through_the_extraction(tmp_path):
-    records = [{"id": p.id, "solution": "Sure! " + p.prompt} for p in RUST]
-    samples = imported(tmp_path, RUST, records, extract=lambda posed, answer: f"{posed.id} {len(answer)}")
-    assert samples[RUST[1].key, 0].text == f"p/1 {len(RUST[1].prompt) + 6}"
 
 
 def test_half_surrogates_become_writable(tmp_path):

@@ -1,5 +1,6 @@
 import gzip
 import json
+from typing import Any
 
 import pytest
 
@@ -69,42 +70,47 @@ def test_a_whole_function_in_a_chat_answer_passes(name, samples, judged):
     assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
 
 
+def effective(problem: Problem, completion: str) -> Any:
+    """The function that a program of prompt and completion holds in Python."""
+    names: dict[str, Any] = {}
+    exec(problem.prompt + completion, names)
+    return names["twice"]
+
+
 def test_an_unfinished_block_and_plain_code_are_read_too(samples):
     problem = samples["starter-python"]
     code = "def twice(n):\n    return 2 * n"
     for text in (f"Here:\n```python\n{code}", code):
-        assert completion_of_answer(problem, text) == "    return 2 * n\n"
+        assert effective(problem, completion_of_answer(problem, text))(4) == 8
 
 
 def test_of_several_blocks_the_one_with_the_function_counts(samples):
-    text = "```bash\npip install x\n```\n```python\ndef twice(n):\n    return 2 * n\n```\n"
-    assert completion_of_answer(samples["starter-python"], text) == "    return 2 * n\n"
+    text = "```bash\npip install x\n```\n```python\nprint(twice(2))\n```\n"
+    text += "```python\ndef twice(n):\n    return 2 * n\n```\n"
+    assert effective(samples["starter-python"], completion_of_answer(samples["starter-python"], text))(4) == 8
 
 
-@pytest.mark.parametrize(
-    ("code", "body"),
-    [
-        ("def twice(n): return 2 * n", "    return 2 * n\n"),
-        ('def twice(n): "é"; m = n; return m + n', "    m = n; return m + n\n"),
-        ("def twice(n): return (n +\n  n)", "    return (n +\n      n)\n"),
-    ],
-)
-def test_a_body_in_the_line_of_the_signature_is_the_body(code, body, samples):
-    assert completion_of_answer(samples["starter-python"], code) == body
+def test_of_several_definitions_in_python_the_last_counts(samples):
+    code = 'def twice(n):\n    """Twice n."""\n\n\ndef twice(number):\n    return 2 * number\n'
+    problem = samples["human_eval-python"]
+    assert effective(problem, completion_of_answer(problem, code))(number=4) == 8
 
 
-def test_helpers_keep_their_decorators(samples, judged):
+def test_helpers_keep_their_decorators_and_settings_their_place(samples):
     code = (
-        "from functools import lru_cache\n\n@lru_cache(\n    maxsize=None,\n)\ndef fold(n):\n    return n\n\n"
-        "def twice(n):\n    return fold(n) + n + 0 * fold.cache_info().currsize\n"
+        "from __future__ import annotations\nimport sys\nfrom functools import lru_cache\n"
+        "sys.setrecursionlimit(1234)\n\n@lru_cache(\n    maxsize=None,\n)\ndef fold(n):\n    return n\n\n"
+        "def twice(n):\n    return fold(n) + n + 0 * fold.cache_info().currsize\n\nprint(1 / 0)\n"
     )
-    judgement = judged(samples["starter-python"], completion_of_answer(samples["starter-python"], code))
-    assert judgement.outcome == Outcome.passed, judgement.output
+    completion = completion_of_answer(samples["starter-python"], code)
+    assert "setrecursionlimit" in completion
+    assert effective(samples["starter-python"], completion.replace("sys.setrecursionlimit(1234)", ""))(4) == 8
 
 
 @pytest.mark.parametrize("tail", ["-" * 100_000 + "1", "1" + " + 1" * 20_000])
 def test_what_the_parser_cannot_hold_is_code_that_does_not_parse(tail, samples):
-    assert completion_of_answer(samples["starter-python"], f"def twice(n):\n    return {tail}") == f"    return {tail}"
+    code = f"def twice(n):\n    return {tail}"
+    assert completion_of_answer(samples["starter-python"], code).endswith(code)
     assert completion_of_answer(samples["mbpp-python"], f"x = {tail}") == f"x = {tail}"
 
 
@@ -112,11 +118,6 @@ def test_a_name_with_a_mark_is_found_in_its_block():
     posed = Problem("x", "1", "ruby", "def even?(n)\n", "", "starter", ())
     text = "```\ngem install x\n```\n```ruby\ndef even?(n)\n  n % 2 == 0\nend\n```\n"
     assert completion_of_answer(posed, text) == "  n % 2 == 0"
-
-
-def test_code_that_does_not_parse_still_gives_what_follows_the_signature(samples):
-    text = "```python\ndef twice(n):\n    return (2 * n\n```"
-    assert completion_of_answer(samples["starter-python"], text) == "    return (2 * n\n"
 
 
 @pytest.mark.third_party

@@ -1,6 +1,6 @@
 """What the verbs that judge programs share: where completions come from, progress, and the verdict in the terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +9,11 @@ from multipl_moe.cli.app import console, progress_bar
 from multipl_moe.errors import ConfigError
 
 if TYPE_CHECKING:
-    from multipl_moe.codegen.completer import Completer
+    from multipl_moe.codegen.completer import Completer, Completion, SampleKey
     from multipl_moe.codegen.generation import Complete
     from multipl_moe.eval.eval_set import EvalOptions, EvalSet
     from multipl_moe.judge.preflight import LanguageCheck
+    from multipl_moe.problems.problem import Problem
     from multipl_moe.recipe.recipe import Recipe
 
 
@@ -29,18 +30,22 @@ def completions_of(
         eval_set: a file may hold completions of its problems that are not scored here.
     """
     from multipl_moe.codegen.endpoint import EndpointCompleter
-    from multipl_moe.codegen.from_file import import_samples
+    from multipl_moe.codegen.from_file import import_samples, what_was_cut
     from multipl_moe.codegen.generation import completed_by
     from multipl_moe.codegen.local import LocalCompleter
     from multipl_moe.problems.extract import completion_of_answer
 
     if recipe.codegen.tell_language and sources["--model"] is None:
         raise ConfigError("codegen.tell_language: it tells the domain gate of a --model; leave it off")
-    extract = completion_of_answer if chat else None
     if (file := sources["--completions"]) is not None:
-        return str(file), lambda problems, folder, on_progress: import_samples(
-            problems, file, folder, extract, ignored=eval_set.unscored
-        )
+
+        def imported(problems: "Sequence[Problem]", folder: Path, _: object) -> "Mapping[SampleKey, Completion]":
+            samples = import_samples(problems, file, folder, chat=chat, ignored=eval_set.unscored)
+            console.print(f"{file}: {what_was_cut(samples.values())}", highlight=False, markup=False, soft_wrap=True)
+            return samples
+
+        return str(file), imported
+    extract = completion_of_answer if chat else None
     if (url := sources["--endpoint"]) is not None:
         assert endpoint_model is not None
         completer: Completer = EndpointCompleter(url, endpoint_model, extract=extract)

@@ -1,66 +1,64 @@
-"""Completions that were made elsewhere: JSON lines that name a problem and hold one completion or several."""
+"""Completions that were made elsewhere, taken over as they were published."""
 
 import difflib
-import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.codegen.generation import digests_of, require_distinct
+from multipl_moe.codegen.published import Answers, read_answers
 from multipl_moe.codegen.samples import Origin, SamplesFile
 from multipl_moe.errors import ConfigError
+from multipl_moe.problems.extract import after_prompt, completion_of_answer, is_whole_answer
+from multipl_moe.problems.language_codes import language_of
 from multipl_moe.problems.problem import Problem, cut_at_stop
 
-_ID_FIELDS = ("key", "task_id", "name", "id", "problem_id")
-_TEXT_FIELDS = ("completion", "completions", "generation", "generations", "solution", "solutions")
 _NUM_NAMED = 3
 
 
 def import_samples(
     problems: Sequence[Problem],
-    file: Path,
+    path: Path,
     folder: Path,
-    extract: Callable[[Problem, str], str] | None = None,
+    *,
+    chat: bool = False,
     ignored: Sequence[Problem] = (),
 ) -> dict[SampleKey, Completion]:
-    """Take the completions in `file` over into a folder's samples.jsonl.
+    """Take published answers over into a folder's samples.jsonl.
 
-    A line names its problem by key (benchmark/language/id) or by id, where the id alone could be in several languages
-    with "language" beside it. A problem may have several lines; its completions count up as they come. Each is cut at
-    the problem's first stop string; one that begins with the whole prompt loses it.
+    An answer names its problem by key (benchmark/language/id), by id, or by the name that it has in all languages
+    ("HumanEval/0"), where that could be in several languages with "language" beside it, in any of its usual spellings.
+    A problem may have several entries; its answers count up as they come. One that is a whole function or program, in a
+    fenced block or not, is taken as `completion_of_answer` says; any other continues the prompt, which it may repeat,
+    and is cut at the problem's first stop string.
 
     Args:
-        problems: what the completions are for.
-        file: JSON lines with a problem (`_ID_FIELDS`) and its text, one or a list (`_TEXT_FIELDS`).
+        problems: what the answers are for.
+        path: file or folder, see `read_answers`.
         folder: created if need be.
-        extract: for chat answers, `completion_of_answer`: the completion that an answer means.
-        ignored: problems of which lines are passed over, such as those of a language that is not scored here.
+        chat: take all of them for answers of a chat.
+        ignored: problems of which answers are passed over, such as those of a language that is not scored here.
 
     Returns:
         The samples, in the order of the problems; as many for each.
 
     Raises:
-        ConfigError: the file cannot be read; lines name no problem or hold no text; problems have no completion, or
+        ConfigError: the file cannot be read; answers name no problem or hold no text; problems have no answer, or
             fewer than others.
         OutputError: the folder cannot be written, or its samples were made another way.
     """
     require_distinct(problems)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"completions: {file} cannot be read ({error.strerror})") from None
-    texts = _texts_of(problems, ignored, file, content)
-    num_samples = _require_all(problems, file, texts)
+    answers, digest = read_answers(path)
+    texts = _texts_of(problems, ignored, path, answers)
+    num_samples = _require_all(problems, path, texts)
     samples = {
-        (problem.key, sample): _completion(problem, text, extract)
+        (problem.key, sample): _completion(problem, text, chat, is_whole)
         for problem in problems
-        for sample, text in enumerate(texts[problem.key])
+        for sample, (text, is_whole) in enumerate(texts[problem.key])
     }
     origin = Origin(
-        name=str(file),
-        model={"file_sha256": hashlib.sha256(content).hexdigest(), "chat": extract is not None},
+        name=str(path),
+        model={"file_sha256": digest, "chat": chat},
         settings={"num_samples": num_samples},
         problems=digests_of(problems),
     )
@@ -69,72 +67,79 @@ def import_samples(
     return samples
 
 
+def what_was_cut(samples: Iterable[Completion]) -> str:
+    """A sentence on how many completions a stop string has cut, and how many are empty."""
+    samples = list(samples)
+    cut = sum(sample.finish == Finish.stop for sample in samples)
+    empty = sum(not sample.text.strip() for sample in samples)
+    return f"of {len(samples)} answers {cut} were cut by a stop string, and {empty} came out empty"
+
+
 def _texts_of(
-    problems: Sequence[Problem], ignored: Sequence[Problem], file: Path, content: bytes
-) -> dict[str, list[str]]:
-    """The texts of each problem, by key."""
+    problems: Sequence[Problem], ignored: Sequence[Problem], path: Path, answers: Sequence[Answers]
+) -> dict[str, list[tuple[str, bool]]]:
+    """The texts of each problem, by key, and whether they are whole programs."""
     names, ignored_names = _names(problems), _names(ignored)
-    texts: dict[str, list[str]] = {problem.key: [] for problem in problems}
-    unknown: list[str] = []
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"completions: {file}, line {number}"
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise ConfigError(f"{where} is no JSON object; give one object a line")
-        name = next((str(record[field]) for field in _ID_FIELDS if field in record), None)
-        if name is None:
-            raise ConfigError(f"{where} names no problem; give it one of {', '.join(_ID_FIELDS)}")
-        named = _meant(name, record, names)
+    texts: dict[str, list[tuple[str, bool]]] = {problem.key: [] for problem in problems}
+    unknown: list[Answers] = []
+    if answers and isinstance(answers[0].name, int):
+        _require_one_order(problems, path, answers)
+    for answer in answers:
+        by_number = isinstance(answer.name, int)
+        named = [problems[int(answer.name)]] if by_number else _meant(str(answer.name), answer.language, names)
         if len(named) > 1:
             raise ConfigError(
-                f"{where}: {name} is in several sets or languages; name it as {named[0].key}, or give its language"
+                f"{answer.where}: {answer.name} is in several sets or languages; name it as {named[0].key}, or give "
+                "its language"
             )
         if named:
-            texts[named[0].key] += _texts(where, record)
-        elif not _meant(name, record, ignored_names):
-            unknown.append(name)
+            texts[named[0].key] += [(text, answer.are_whole) for text in answer.texts]
+        elif not _meant(str(answer.name), answer.language, ignored_names):
+            unknown.append(answer)
     if unknown:
-        raise ConfigError(_describe_unknown(file, unknown, list(names)))
+        raise ConfigError(_describe_unknown(path, unknown, names))
     return texts
 
 
-def _meant(name: str, record: dict[str, Any], names: dict[str, list[Problem]]) -> list[Problem]:
-    """The problems that a line may name."""
-    return [
+def _require_one_order(problems: Sequence[Problem], path: Path, answers: Sequence[Answers]) -> None:
+    """Raise ConfigError where it is not clear whose answers the lists of a list are."""
+    sets = {f"{problem.benchmark} in {problem.language}" for problem in problems}
+    if len(sets) > 1 or len(answers) != len(problems):
+        raise ConfigError(
+            f"completions: {path} holds {len(answers)} lists of answers, in the order of a benchmark, for "
+            f"{len(problems)} problems of {', '.join(sorted(sets))}; choose the benchmark and the one language that it "
+            "was made for, and all their problems"
+        )
+
+
+def _meant(name: str, language: str | None, names: dict[str, list[Problem]]) -> list[Problem]:
+    """The problems that an answer may name; one whose own name it is goes before those that share it."""
+    spoken = None if language is None else language_of(language)
+    found = [
         problem
-        for problem in names.get(name, [])
-        if problem.key == name or record.get("language", problem.language) == problem.language
+        for problem in names.get(name.casefold(), [])
+        if problem.key == name or language is None or spoken == problem.language
     ]
+    return [problem for problem in found if name in (problem.key, problem.id)] or found
 
 
 def _names(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
-    """The problems that each name may mean: keys and ids."""
+    """The problems that each name may mean: keys, ids, and what the same problem is called in all languages."""
     names: dict[str, list[Problem]] = {}
     for problem in problems:
-        names.setdefault(problem.id, []).append(problem)
-        if problem.key != problem.id:
-            names.setdefault(problem.key, []).append(problem)
+        for name in {problem.key.casefold(), problem.id.casefold(), problem.cluster.casefold()} - {""}:
+            names.setdefault(name, []).append(problem)
     return names
 
 
-def _texts(where: str, record: dict[str, Any]) -> list[str]:
-    """The completions of a line, which can be written to files: halves of surrogate pairs are replaced."""
-    values = next((record[field] for field in _TEXT_FIELDS if field in record), None)
-    values = [values] if isinstance(values, str) else values
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ConfigError(f"{where} holds no text; give it one of {', '.join(_TEXT_FIELDS)}")
-    return [value.encode(errors="replace").decode() for value in values]
-
-
-def _describe_unknown(file: Path, unknown: list[str], known: list[str]) -> str:
-    distinct = list(dict.fromkeys(unknown))
+def _describe_unknown(file: Path, unknown: Sequence[Answers], names: dict[str, list[Problem]]) -> str:
+    distinct = list(dict.fromkeys((str(answer.name), answer.language) for answer in unknown))
+    known = list(dict.fromkeys(problem.id for found in names.values() for problem in found))
     named = []
-    for name in distinct[:_NUM_NAMED]:
+    for name, language in distinct[:_NUM_NAMED]:
+        if found := names.get(name.casefold()):
+            named.append(f"{name} in {language} (known in {', '.join(dict.fromkeys(p.language for p in found))})")
+            continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
         named.append(f"{name} (nearest: {near[0]})" if near else name)
     return (
@@ -143,7 +148,7 @@ def _describe_unknown(file: Path, unknown: list[str], known: list[str]) -> str:
     )
 
 
-def _require_all(problems: Sequence[Problem], file: Path, texts: dict[str, list[str]]) -> int:
+def _require_all(problems: Sequence[Problem], file: Path, texts: dict[str, list[tuple[str, bool]]]) -> int:
     """The number of samples of every problem; raises ConfigError when it is not the same for all."""
     num_samples = max(1, *(len(texts[problem.key]) for problem in problems))
     short = [problem.key for problem in problems if len(texts[problem.key]) < num_samples]
@@ -161,10 +166,9 @@ def _listed(named: list[str], count: int) -> str:
     return ", ".join(named) + (f" and {count - len(named)} more" if count > len(named) else "")
 
 
-def _completion(problem: Problem, text: str, extract: Callable[[Problem, str], str] | None) -> Completion:
-    if extract is not None:
-        return Completion(extract(problem, text), Finish.end)
-    if text.startswith(problem.prompt):
-        text = text[len(problem.prompt) :]
-    cut = cut_at_stop(text, problem.stop)
-    return Completion(cut, Finish.stop if len(cut) < len(text) else Finish.end)
+def _completion(problem: Problem, text: str, chat: bool, is_whole: bool) -> Completion:
+    if chat or is_whole_answer(problem, text, is_program=is_whole):
+        return Completion(completion_of_answer(problem, text), Finish.end)
+    rest = after_prompt(problem, text)
+    cut = cut_at_stop(rest, problem.stop)
+    return Completion(cut, Finish.stop if len(cut) < len(rest) else Finish.end)

@@ -1,9 +1,10 @@
-"""The code of a chat answer, as a completion of the problem's prompt.
+"""The code of an answer that holds the whole function, as a completion of the problem's prompt.
 
-An answer repeats the prompt, writes the whole function, helpers around it and often a main of its own. What comes out
-is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not cut
-at stop strings, which are made for models that simply go on. The signature stays the prompt's: an answer that renames
-its arguments fails, and so does one that needs what cannot stand after a function (a C++ class) or an import that
+Such an answer repeats the prompt, writes the whole function, helpers around it and often a main of its own. What comes
+out is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not
+cut at stop strings, which are made for models that simply go on. In Python it is the whole module: of several
+definitions the last counts, as Python means it. Elsewhere the signature stays the prompt's: an answer that renames its
+arguments fails, and so does one that needs what cannot stand after a function (a C++ class) or an import that
 MultiPL-E's Go, which has no room for any, does not bring.
 """
 
@@ -12,15 +13,23 @@ import re
 import textwrap
 
 from multipl_moe.languages.source_text import BRACES, body_end, function_name, masked, without_comments
+from multipl_moe.problems.language_codes import language_of
 from multipl_moe.problems.problem import Problem
 
-_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_MARKED_FENCE = re.compile(r"^[ \t]*```[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
 _DEFINITION = {
-    "go": r"\bfunc\s+{name}\s*\([^{{}}]*\{{",
-    "rust": r"\bfn\s+{name}\b[^{{}};]*\{{",
-    "java": r"[\w>\]]\s+{name}\s*\([^{{}};]*\{{",
-    "cpp": r"[\w>&*]\s*\b{name}\s*\([^{{}};]*\{{",
+    "go": r"\bfunc\s+{name}\s*\([^{{}}]{{0,2000}}\{{",
+    "rust": r"\bfn\s+{name}\b[^{{}};]{{0,2000}}\{{",
+    "java": r"[\w>\]]\s+{name}\s*\([^{{}};]{{0,2000}}\{{",
+    "cpp": r"[\w>&*]\s*\b{name}\s*\([^{{}};]{{0,2000}}\{{",
 }
+_PLAIN_DEFINITION = {
+    "python": r"^[ \t]*(?:async[ \t]+)?def[ \t]+{name}\b",
+    "ruby": r"^[ \t]*def[ \t]+(?:self\.)?{name}(?!\w)",
+    **_DEFINITION,
+}
+_ANY_MENTION = r"(?<!\w){name}(?!\w)"
 # What an answer may hold beside the function that the tests, or the prompt, bring themselves.
 _OWN_MAIN = {
     "go": r"\bfunc\s+(?:main|Test\w*|Example\w*)\s*\([^{}]*\{",
@@ -33,68 +42,111 @@ _HEAD = {
     "go": r"^package[^\n]*\n|^import\s*(?:\([^)]*\)|\"[^\"]*\")[^\n]*\n",
     "cpp": r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n",
 }
+_SETTING_UP = {"setrecursionlimit", "set_int_max_str_digits", "filterwarnings", "seed"}
 # What the parser raises: the last two for what is nested, or merely repeated, thousands of times.
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def completion_of_answer(problem: Problem, answer: str) -> str:
-    """The completion that a chat answer means.
+    """The completion that an answer with the whole function means.
 
     Args:
         problem: what was asked.
         answer: text with code in a fenced block, an unfinished block, or nothing but code.
     """
-    name = function_name(problem.prompt, problem.language)
-    code = _code(answer, name)
+    if problem.asks_for_file:
+        return after_prompt(problem, _file(answer, problem.language))
+    name = _name(problem)
+    code = _code(answer, name, problem.language)
     if problem.form == "mbpp":
         return _without_calls(code)
     if name is None:
-        return code
+        return after_prompt(problem, code)
     if problem.language == "python":
-        return _python_body(code, name, problem.prompt)
+        return _python_module(code, name, problem)
+    if _defines(rest := after_prompt(problem, code), name, problem.language):
+        code = rest  # the prompt, and the function once more
     if problem.language == "ruby":
         return _ruby_body(code, name, problem)
     if problem.language in BRACES:
         return _brace_body(code, name, problem)
-    return code.removeprefix(problem.prompt)
+    return after_prompt(problem, code)
 
 
-def _code(answer: str, name: str | None) -> str:
-    """The fenced block that holds the function, or the first; the answer itself where nothing is fenced."""
-    blocks = _FENCE.findall(answer)
-    holding = [block for block in blocks if name and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", block)]
-    return (holding or blocks or [answer])[0]
+def is_whole_answer(problem: Problem, text: str, *, is_program: bool = False) -> bool:
+    """Whether a text is an answer for `completion_of_answer` and not what simply goes on after the prompt.
+
+    So is one whose first line stands at the margin and that holds the function, in a fenced block or after the prompt
+    too; one that goes on and defines the function once more later is none.
+
+    Args:
+        problem: what was asked.
+        text: what was published.
+        is_program: whether its source says that it is a whole program. Then it is enough that it holds the function.
+    """
+    name = _name(problem)
+    rest = text if is_program else after_prompt(problem, text)
+    first_line = next((line for line in rest.splitlines() if line.strip()), "")
+    if not is_program and first_line[:1] in (" ", "\t"):
+        return False
+    if is_program and (name is None or problem.form == "mbpp"):
+        return True
+    if first_line.startswith("```"):
+        return True
+    if name is None or problem.form == "mbpp":
+        return any(language_of(mark) == problem.language for mark, _ in _MARKED_FENCE.findall(rest))
+    return any(_defines(code, name, problem.language) for code in (_blocks(rest) or [rest]))
 
 
-def _python_body(code: str, name: str, prompt: str) -> str:
-    """The body with imports and helpers moved into it, so that everything is indented like a plain completion."""
-    indent = re.match(r"[ \t]*", prompt.rstrip().rsplit("\n", 1)[-1])
-    margin = (indent[0] if indent else "") or "    "
-    try:
-        module = ast.parse(code)
-    except _UNPARSED:
-        return re.split(rf"^[ \t]*def\s+{name}\b[^\n]*\n", code, maxsplit=1, flags=re.MULTILINE)[-1]
-    definition = next((n for n in module.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
-    if definition is None:
+def after_prompt(problem: Problem, text: str) -> str:
+    """The text without the prompt that it may begin with; white space around that does not count."""
+    if text.startswith(problem.prompt):
+        return text[len(problem.prompt) :]
+    bare, begun = problem.prompt.strip(), text.lstrip()
+    return begun[len(bare) :] if bare and begun.startswith(bare) else text
+
+
+def _name(problem: Problem) -> str | None:
+    if problem.asks_for_file:
+        return None
+    return function_name(problem.prompt, problem.language) or problem.entry_point
+
+
+def _defines(code: str, name: str, language: str) -> bool:
+    pattern = _PLAIN_DEFINITION.get(language, _ANY_MENTION).format(name=re.escape(name))
+    return re.search(pattern, masked(code, language), re.MULTILINE) is not None
+
+
+def _code(answer: str, name: str | None, language: str) -> str:
+    """The fenced block that defines the function, or the first that names it, or the first; else the answer itself."""
+    blocks = _blocks(answer)
+    defining = [block for block in blocks if name and _defines(block, name, language)]
+    naming = [block for block in blocks if name and re.search(_ANY_MENTION.format(name=re.escape(name)), block)]
+    return (defining or naming or blocks or [answer])[0]
+
+
+def _blocks(answer: str) -> list[str]:
+    return [block for _, block in _MARKED_FENCE.findall(answer)]
+
+
+def _file(answer: str, language: str) -> str:
+    """The whole file in an answer: its longest block, or all of them where a program may have several files."""
+    blocks = _MARKED_FENCE.findall(answer)
+    own = [block for mark, block in blocks if language_of(mark) == language] or _blocks(answer)
+    if not own:
+        return answer
+    return "\n".join(own) if language in _SEVERAL_FILES else max(own, key=len)
+
+
+def _python_module(code: str, name: str, problem: Problem) -> str:
+    """The module after a function that does nothing, as the prompt leaves one open; mere bodies as they are."""
+    if not _defines(code, name, "python"):
         return code
-    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
-    helpers = [node for node in module.body if isinstance(node, kept) and node is not definition]
-    body = definition.body[1:] if ast.get_docstring(definition, clean=False) is not None else definition.body
-    lines = code.splitlines()
-    # A module that has only a docstring for a body does nothing; its completion must still parse.
-    inner = _source(lines, body[0], definition.end_lineno) if body else "pass"
-    parts = [_source(lines, node, node.end_lineno) for node in helpers] + [textwrap.dedent(inner)]
-    return textwrap.indent("\n".join(parts) + "\n", margin)
-
-
-def _source(lines: list[str], first: ast.stmt, end: int | None) -> str:
-    """The lines from a statement's decorators on; of its first line not what stands before it, as `def f(): ` may."""
-    begin = min([first.lineno, *(node.lineno for node in getattr(first, "decorator_list", []))])
-    kept = lines[begin - 1 : end]
-    before = lines[first.lineno - 1].encode()[: first.col_offset].decode()
-    if before.strip():
-        kept[0] = kept[0][len(before) :]
-    return "\n".join(kept)
+    indent = re.match(r"[ \t]*", problem.prompt.rstrip().rsplit("\n", 1)[-1])
+    start = "" if problem.prompt.endswith("\n") else "\n"
+    margin = (indent[0] if indent else "") or "    "
+    code = re.sub(r"^from __future__ [^\n]*\n", "", _without_calls(code), flags=re.MULTILINE)
+    return f"{start}{margin}pass\n\n\n{code}"
 
 
 def _without_calls(code: str) -> str:
@@ -105,13 +157,18 @@ def _without_calls(code: str) -> str:
         return code
     lines = code.splitlines()
     for node in reversed(module.body):
-        called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and not _sets_up(node.value)
         main = isinstance(node, ast.If) and any(
             isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)
         )
         if called or main or isinstance(node, ast.Assert):
             del lines[node.lineno - 1 : node.end_lineno]
     return "\n".join(lines) + "\n"
+
+
+def _sets_up(call: ast.Call) -> bool:
+    """Whether a call changes what later code may do, as `sys.setrecursionlimit`, and tries nothing."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr in _SETTING_UP
 
 
 def _ruby_body(code: str, name: str, problem: Problem) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+_WHOLE_FILES = ("stdin", "framework")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -35,9 +37,19 @@ class Problem:
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
+    def asks_for_file(self) -> bool:
+        """Whether a completion is a whole file, of which the prompt is only a comment that says what it must do."""
+        return self.form in _WHOLE_FILES
+
+    @property
     def key(self) -> str:
         """Name that is unique across all sets and languages."""
         return f"{self.benchmark}/{self.language}/{self.id}"
+
+
+def commented(text: str, comment: str) -> str:
+    """The text as line comments."""
+    return "".join(f"{comment} {line}".rstrip() + "\n" for line in text.strip().splitlines())
 
 
 def cut_at_stop(completion: str, stop: Iterable[str]) -> str:

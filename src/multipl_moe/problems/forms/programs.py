@@ -99,8 +99,12 @@ def humaneval_x_program(problem: Problem, completion: str, nonce: Nonce) -> Prog
 
 
 def _x_python(problem: Problem, completion: str, nonce: Nonce) -> Program:
-    """The modules that every program may use; a completion ends at its first line that is not indented."""
-    body = re.split(r"\n(?=\S)", completion, maxsplit=1)[0]
+    """The modules that every program may use; a completion ends at its first line that is not indented.
+
+    Not one that defines the function itself, after the one that the prompt opens.
+    """
+    is_module = re.search(rf"^def[ \t]+{problem.entry_point}\b", completion, re.MULTILINE)
+    body = completion if is_module else re.split(r"\n(?=\S)", completion, maxsplit=1)[0]
     setup = f"import {_PYTHON_MODULES}\nfrom typing import *\n"
     wants: tuple[str, ...] = ()
     if re.search(r"\b(?:np|numpy)\b", problem.prompt + body + problem.tests):
