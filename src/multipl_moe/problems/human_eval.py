@@ -5,7 +5,7 @@ from pathlib import Path
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.rows import field, files_of, read_rows
+from multipl_moe.problems.rows import files_of, read_rows, text, text_if_any
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 
@@ -19,14 +19,14 @@ def read_human_eval(path: Path | None = None) -> list[Problem]:
     return [
         Problem(
             benchmark="humaneval",
-            id=field(row, "task_id", where),
+            id=text(row, "task_id", where),
             language="python",
-            prompt=field(row, "prompt", where),
-            tests=field(row, "test", where),
+            prompt=text(row, "prompt", where),
+            tests=text(row, "test", where),
             form="human_eval",
             stop=STOP,
-            reference=row.get("canonical_solution"),
-            entry_point=field(row, "entry_point", where),
+            reference=text_if_any(row, "canonical_solution", where),
+            entry_point=text(row, "entry_point", where),
             cluster=row["task_id"],
         )
         for where, row in read_rows(files_of(path or _installed_file()))

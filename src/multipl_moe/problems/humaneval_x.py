@@ -9,10 +9,11 @@ from multipl_moe.languages.source_text import BRACES, function_name
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.human_eval import STOP
 from multipl_moe.problems.problem import Problem, cut_at_stop
-from multipl_moe.problems.rows import field, files_of, read_rows
+from multipl_moe.problems.rows import files_of, read_rows, text
 
 _REPOSITORY = "zai-org/humaneval-x"
 _OF_PREFIX = {"Python": "python", "CPP": "cpp", "Java": "java", "Go": "go", "Rust": "rust"}
+_EXTRA = {"go": ("import", "test_setup")}
 # Where the solution needs more than one function, or writes the body at the left margin.
 _LONG_STOP = {
     "cpp": ("\nint main", "\n#undef"),
@@ -36,28 +37,28 @@ def read_humaneval_x(path: Path | None = None) -> list[Problem]:
 
 def _problem(row: dict[str, Any], where: str) -> Problem | None:
     """The problem of a row; None for one of JavaScript, which has no form here."""
-    task = str(field(row, "task_id", where))
+    task = text(row, "task_id", where)
     prefix, _, number = task.partition("/")
     if prefix == "JavaScript":
         return None
     if prefix not in _OF_PREFIX:
         raise ConfigError(f"{where}: no form for '{task}'; known are {', '.join(_OF_PREFIX)}")
     language = _OF_PREFIX[prefix]
-    prompt, reference = str(field(row, "prompt", where)), str(field(row, "canonical_solution", where))
+    prompt, reference = text(row, "prompt", where), text(row, "canonical_solution", where)
     if language == "rust":
-        prompt = field(row, "declaration", where) + prompt
+        prompt = text(row, "declaration", where) + prompt
     return Problem(
         benchmark="humaneval-x",
         id=task,
         language=language,
         prompt=prompt,
-        tests=str(field(row, "test", where)),
+        tests=text(row, "test", where),
         form="humaneval_x",
         stop=_stop(language, reference),
         reference=reference,
         entry_point=function_name(prompt, language),
         cluster=f"HumanEval/{number}",
-        extra={name: row[name] for name in ("import", "test_setup") if name in row},
+        extra={name: text(row, name, where) for name in _EXTRA.get(language, ())},
     )
 
 

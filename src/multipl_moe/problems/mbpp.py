@@ -11,7 +11,7 @@ from typing import Any
 from multipl_moe.errors import ConfigError
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.rows import field, files_of, read_rows
+from multipl_moe.problems.rows import files_of, read_rows, text, text_if_any, texts
 
 STOP = ("\nassert", '\n"""', "\nprint", "\nif __name__", "\n```")
 _TEST_IDS = range(11, 511)
@@ -35,22 +35,23 @@ def read_mbpp(path: Path | None = None, *, sanitized: bool = False) -> list[Prob
 
 
 def _task(row: dict[str, Any], where: str) -> int:
-    task = field(row, "task_id", where)
+    task = row.get("task_id")
     if not isinstance(task, int):
         raise ConfigError(f"{where}: task_id {task!r} is not a number; is it a file of this benchmark?")
     return task
 
 
 def _problem(row: dict[str, Any], benchmark: str, where: str) -> Problem:
-    text = row.get("prompt") or field(row, "text", where)
-    tests = list(field(row, "test_list", where))
-    setup = "\n".join(row.get("test_imports") or []) or row.get("test_setup_code") or ""
-    code = row.get("code")
+    task = text_if_any(row, "prompt", where) or text(row, "text", where)
+    tests = texts(row, "test_list", where)
+    setup = "\n".join(texts(row, "test_imports", where, may_be_empty=True))
+    setup = setup or text_if_any(row, "test_setup_code", where) or ""
+    code = text_if_any(row, "code", where)
     return Problem(
         benchmark=benchmark,
         id=str(row["task_id"]),
         language="python",
-        prompt='"""\n' + "\n".join([text.strip(), *tests]) + '\n"""\n',
+        prompt='"""\n' + "\n".join([task.strip(), *tests]) + '\n"""\n',
         tests="\n".join(tests) + "\n",
         form="mbpp",
         stop=STOP,

@@ -10,7 +10,7 @@ from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.human_eval import STOP
 from multipl_moe.problems.problem import Problem, cut_at_stop
-from multipl_moe.problems.rows import field, files_of, read_rows
+from multipl_moe.problems.rows import files_of, read_rows, text, text_if_any
 
 _REPOSITORY = "mxeval/mbxp"
 _FILES = (
@@ -36,22 +36,22 @@ def read_mbxp(path: Path | None = None) -> list[Problem]:
 
 def _problem(row: dict[str, Any], where: str) -> Problem | None:
     """The problem of a row; None for one in a language that has no form here."""
-    task, language = str(field(row, "task_id", where)), str(field(row, "language", where))
+    task, language = text(row, "task_id", where), text(row, "language", where)
     if language not in _LANGUAGES:
         return None
     stop = STOP if language == "python" else HARNESSES[language].stop
-    reference = row.get("canonical_solution")
+    reference = text_if_any(row, "canonical_solution", where)
     if reference is not None and language == "ruby":
         reference = cut_at_stop(reference, stop)
     return Problem(
         benchmark="mbxp",
         id=task,
         language=language,
-        prompt=field(row, "prompt", where),
-        tests=field(row, "test", where),
+        prompt=text(row, "prompt", where),
+        tests=text(row, "test", where),
         form="mbxp",
         stop=stop,
         reference=reference,
-        entry_point=field(row, "entry_point", where),
+        entry_point=text(row, "entry_point", where),
         cluster=f"{'HumanEval' if task.startswith('HumanEval') else 'MBPP'}/{task.rsplit('/', 1)[-1]}",
     )

@@ -9,13 +9,16 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.languages.source_text import function_name
 from multipl_moe.problems.hub import hub_file
 from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.rows import field, files_of, read_rows
+from multipl_moe.problems.rows import files_of, read_rows, text, texts
 
 LANGUAGES = {"cpp": "cpp", "java": "java", "go": "go", "rust": "rs", "ruby": "rb"}
 _REPOSITORY = "nuprl/MultiPL-E"
+# What the programs are put together by: in Java of the prompt, else of the tests.
+_NEEDED = {"java": r"^class (\w+)", "ruby": r"class (\w+) < Test::Unit::TestCase", "cpp": r"\n"}
 _OF_NAME = {"go_test.go": "go", **{short: language for language, short in LANGUAGES.items()}}
 
 
@@ -48,19 +51,24 @@ def _problem(
     row: dict[str, Any], benchmark: str, where: str, languages: Collection[str] | None, official_stops: bool
 ) -> Problem | None:
     """The problem of a row; None for one in a language that has no form here, or is not asked for."""
-    language, name = _OF_NAME.get(str(field(row, "language", where))), str(field(row, "name", where))
+    language, name = _OF_NAME.get(text(row, "language", where)), text(row, "name", where)
     if language is None or (languages is not None and language not in languages):
         return None
-    stop = tuple(text for text in field(row, "stop_tokens", where) if official_stops or text != "\n\n")
+    stop = tuple(stop for stop in texts(row, "stop_tokens", where) if official_stops or stop != "\n\n")
+    prompt, tests = text(row, "prompt", where), text(row, "tests", where)
+    if language in _NEEDED and not re.search(_NEEDED[language], prompt if language == "java" else tests, re.MULTILINE):
+        raise ConfigError(
+            f"{where}: a problem of MultiPL-E in {language} holds `{_NEEDED[language]}`; this one does not"
+        )
     cluster = re.match(r"(HumanEval|mbpp)_(\d+)", name)
     return Problem(
         benchmark=benchmark,
         id=name,
         language=language,
-        prompt=field(row, "prompt", where),
-        tests=field(row, "tests", where),
+        prompt=prompt,
+        tests=tests,
         form="multipl_e",
         stop=stop,
-        entry_point=function_name(row["prompt"], language),
+        entry_point=function_name(prompt, language),
         cluster=f"{'MBPP' if cluster[1] == 'mbpp' else cluster[1]}/{cluster[2]}" if cluster else name,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from multipl_moe.errors import ConfigError
 
+_SHOWN_CHARACTERS = 60
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 
 
@@ -43,11 +44,38 @@ def files_of(path: Path) -> list[Path]:
     return files
 
 
-def field(row: dict[str, Any], name: str, where: str) -> Any:
-    """A field that the row must have; raises ConfigError where it has not."""
-    if row.get(name) is None:
+def text(row: dict[str, Any], name: str, where: str) -> str:
+    """A text that the row must have; raises ConfigError where it has not."""
+    value = row.get(name)
+    if value is None:
         raise ConfigError(f"{where} has no field '{name}'; is it a file of this benchmark?")
-    return row[name]
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: '{name}' is {_shown(value)} and no text; is it a file of this benchmark?")
+    return value
+
+
+def text_if_any(row: dict[str, Any], name: str, where: str) -> str | None:
+    """A text that the row may have."""
+    return None if row.get(name) is None else text(row, name, where)
+
+
+def texts(row: dict[str, Any], name: str, where: str, *, may_be_empty: bool = False) -> list[str]:
+    """A list of texts that the row must have, with one at least unless it may be empty."""
+    values = row.get(name)
+    if values is None and may_be_empty:
+        return []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ConfigError(
+            f"{where}: '{name}' is {_shown(values)} and no list of texts; is it a file of this benchmark?"
+        )
+    if not values and not may_be_empty:
+        raise ConfigError(f"{where}: '{name}' is empty; leave the problem out, or give it what belongs there")
+    return values
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) < _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "..."
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
@@ -78,5 +106,5 @@ def _table(file: Path) -> list[dict[str, Any]]:
 def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as fault:
+    except (json.JSONDecodeError, RecursionError) as fault:
         raise ConfigError(f"{where} is not JSON: {fault}") from fault
