@@ -1,5 +1,6 @@
 import gzip
 import json
+import time
 from typing import Any
 
 import pytest
@@ -118,6 +119,25 @@ def test_a_name_with_a_mark_is_found_in_its_block():
     posed = Problem("x", "1", "ruby", "def even?(n)\n", "", "starter", ())
     text = "```\ngem install x\n```\n```ruby\ndef even?(n)\n  n % 2 == 0\nend\n```\n"
     assert completion_of_answer(posed, text) == "  n % 2 == 0"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("rust", "fn twice(n: i64) -> i64 {\n    2 * n\n}\n" + "fn main() {}\n" * 40_000),
+        ("rust", "fn twice(n: i64) -> i64 {\n    2 * n\n}\n" + "fn main() " * 40_000),
+        ("cpp", "int twice(" * 60_000),
+        ("ruby", "def twice(n)\n" * 40_000),
+        ("python", "```" + " " * 400_000 + "`\n"),
+        ("python", "```\n" * 100_000),
+        ("go", "func twice(" * 60_000),
+    ],
+)
+def test_no_answer_takes_long_to_read(language, text, samples):
+    """Not even one made for it: what is quadratic takes minutes or hours here."""
+    begun = time.process_time()
+    completion_of_answer(samples[f"starter-{language}"], text)
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.third_party

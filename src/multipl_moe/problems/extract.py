@@ -16,7 +16,7 @@ from multipl_moe.languages.source_text import BRACES, body_end, function_name, m
 from multipl_moe.problems.language_codes import language_of
 from multipl_moe.problems.problem import Problem
 
-_MARKED_FENCE = re.compile(r"^[ \t]*```[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_MARKED_FENCE = re.compile(r"^[ \t]*+```[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
 _DEFINITION = {
     "go": r"\bfunc\s+{name}\s*\([^{{}}]{{0,2000}}\{{",
@@ -32,10 +32,10 @@ _PLAIN_DEFINITION = {
 _ANY_MENTION = r"(?<!\w){name}(?!\w)"
 # What an answer may hold beside the function that the tests, or the prompt, bring themselves.
 _OWN_MAIN = {
-    "go": r"\bfunc\s+(?:main|Test\w*|Example\w*)\s*\([^{}]*\{",
-    "rust": r"(?:#\[cfg\(test\)\]\s*mod\s+\w+|\bfn\s+main\s*\(\))[^{};]*\{",
-    "java": r"\bpublic\s+static\s+void\s+main\s*\([^{};]*\{",
-    "cpp": r"\bint\s+main\s*\([^{};]*\{",
+    "go": r"\bfunc\s+(?:main|Test\w*|Example\w*)\s*\([^{}]{0,2000}\{",
+    "rust": r"(?:#\[cfg\(test\)\]\s*mod\s+\w+|\bfn\s+main\s*\(\))[^{};]{0,2000}\{",
+    "java": r"\bpublic\s+static\s+void\s+main\s*\([^{};]{0,2000}\{",
+    "cpp": r"\bint\s+main\s*\([^{};]{0,2000}\{",
 }
 # What stands at the head of a file and not in a function.
 _HEAD = {
@@ -173,11 +173,12 @@ def _sets_up(call: ast.Call) -> bool:
 
 def _ruby_body(code: str, name: str, problem: Problem) -> str:
     """From the line after the signature to the `end` in the margin; what stands before moves into the body."""
-    found = re.search(rf"^def\s+(?:self\.)?{re.escape(name)}(?!\w)[^\n]*\n(.*?)^end\b", code, re.DOTALL | re.MULTILINE)
-    if not found:
+    found = re.search(rf"^def\s+(?:self\.)?{re.escape(name)}(?!\w)[^\n]*\n", code, re.MULTILINE)
+    end = re.compile(r"^end\b", re.MULTILINE).search(code, found.end()) if found else None
+    if not found or not end:
         return code
     before = re.sub(r"^#[^\n]*\n", "", code[: found.start()], flags=re.MULTILINE).strip()
-    body = (textwrap.indent(before, "  ") + "\n" if before else "") + found[1].rstrip()
+    body = (textwrap.indent(before, "  ") + "\n" if before else "") + code[found.end() : end.start()].rstrip()
     start = "" if problem.prompt.endswith("\n") else "\n"
     return start + body + ("\nend\n" if problem.form == "multipl_e" else "")
 
@@ -231,7 +232,15 @@ def _declared(code: str, body: str, helpers: str) -> tuple[str, str]:
 
 
 def _without_main(code: str, language: str) -> str:
-    while found := re.search(_OWN_MAIN[language], masked(code, language)):
-        end = body_end(code[found.end() :], language)
-        code = code[: found.start()] + (code[found.end() + end :] if end is not None else "")
-    return code
+    """The code without mains and tests of its own, read once from begin to end however many there are."""
+    mask, kept, position = masked(code, language), [], 0
+    pattern = re.compile(_OWN_MAIN[language])
+    while found := pattern.search(mask, position):
+        kept.append(code[position : found.start()])
+        depth, position = 1, len(code)
+        for brace in re.compile(r"[{}]").finditer(mask, found.end()):
+            depth += 1 if brace[0] == "{" else -1
+            if depth == 0:
+                position = brace.end()
+                break
+    return "".join([*kept, code[position:]])
