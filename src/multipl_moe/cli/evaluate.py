@@ -48,7 +48,8 @@ _Benchmark = Annotated[
     list[str] | None,
     typer.Option(
         help="Benchmark to evaluate on (pass only): starter, humaneval, mbpp, mbpp-sanitized, multipl-e-humaneval, "
-        "multipl-e-mbpp, humaneval-x, mbxp; NAME:PATH for a local copy; PATH.jsonl for your own set; "
+        "multipl-e-mbpp, humaneval-x, mbxp, autocodebench, exercism; NAME:PATH for a local copy; PATH.jsonl for your "
+        "own set, with tests in a language or with inputs and outputs for every language; "
         "may be repeated. [starter]"
     ),
 ]
@@ -69,11 +70,15 @@ _Endpoint = Annotated[
 ]
 _EndpointModel = Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server (pass only).")]
 _Chat = Annotated[
-    bool, typer.Option("--chat", help="Ask the endpoint by chat, or take --completions for chat answers (pass only).")
+    bool,
+    typer.Option("--chat", help="Ask the endpoint by chat, or take all --completions for chat answers (pass only)."),
 ]
 _Completions = Annotated[
     Path | None,
-    typer.Option(help="JSON-lines file of completions made elsewhere, to evaluate instead of --model (pass only)."),
+    typer.Option(
+        help="Completions made elsewhere, to evaluate instead of --model: a file or folder as EvalPlus, the bigcode "
+        "harness, MultiPL-E, HumanEval-X or mxeval publish them (pass only)."
+    ),
 ]
 _Reference = Annotated[
     bool,

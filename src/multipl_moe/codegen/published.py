@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.problems.autocodebench import question_id
 
 ID_FIELDS = ("key", "task_id", "name", "id", "problem_id")
 TEXT_FIELDS = (
@@ -46,6 +47,7 @@ def read_answers(path: Path) -> tuple[list[Answers], str]:
     Known are JSON lines and JSON lists of objects with a problem (`ID_FIELDS`) and its text, one or a list
     (`TEXT_FIELDS`), as EvalPlus, HumanEval-X and mxeval write them; a JSON list of lists of texts, in the order of the
     benchmark, as the bigcode harness writes it; and MultiPL-E's objects, whose results hold whole programs.
+    AutoCodeBench's have a question instead of a name.
 
     Raises:
         ConfigError: it cannot be read, or a part of it names no problem or holds no text.
@@ -130,6 +132,8 @@ def _parsed(text: bytes) -> Any:
 
 def _answers(where: str, record: dict[str, Any]) -> Answers:
     name = next((str(record[field]) for field in ID_FIELDS if record.get(field) is not None), None)
+    if name is None and isinstance(record.get("question"), str):
+        name = question_id(record["question"])
     if name is None:
         raise ConfigError(f"{where} names no problem; give it one of {', '.join(ID_FIELDS)}")
     field = next((field for field in TEXT_FIELDS if field in record), None)

@@ -87,6 +87,7 @@ def _digest(problem: Problem, completion: str) -> str:
     """Equal for samples that make the same program, but for the nonce."""
     program = program_of(problem, completion, _NO_NONCE)
     parts = [program.language, program.source, *program.options, "", *program.wants]
+    parts += [text for pair in program.cases + program.files for text in pair]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -9,11 +9,12 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+from multipl_moe.judge.cases import run_cases
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.sandbox import Finished, Sandbox
 from multipl_moe.judge.toolbox import Commands, Toolbox
 from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.languages.toolchain import Limits
+from multipl_moe.languages.toolchain import Limits, Toolchain
 
 _SHOWN_BYTES = 4096
 _OUT_OF_MEMORY = re.compile(
@@ -57,15 +58,29 @@ def judge(
                 doubtful = outcome == Outcome.harness_error or _compiler_was_killed(compiled)
                 doubtful = doubtful or _is_doubtful(compiled, compile_limits)
                 return _judgement(outcome, "compile", compiled, None, doubtful=doubtful)
-        finished = sandbox.run(
-            _in(sandbox.seen_as(folder), commands.run),
-            limits=limits,
-            folder=folder,
-            stdin=b"" if commands.compile else _encoded(program),
-            read_only_binds=commands.binds(commands.run),
-            environment=toolchain.environment,
-        )
-        outcome = _outcome_of_run(finished, program.nonce, toolchain.failed_assertion)
+
+        def run(stdin: bytes) -> Finished:
+            return sandbox.run(
+                _in(sandbox.seen_as(folder), commands.run),
+                limits=limits,
+                folder=folder,
+                writable=bool(program.files),
+                stdin=stdin,
+                read_only_binds=commands.binds(commands.run),
+                environment=toolchain.environment,
+            )
+
+        if program.files:
+            _write(program.files, folder)
+            finished = run(b"")
+            outcome = _outcome_of_tests(finished, toolchain)
+        elif program.cases:
+            if not commands.compile:
+                (folder / "program").write_bytes(_encoded(program))
+            outcome, finished = run_cases(program.cases, run, _failure_of_run)
+        else:
+            finished = run(b"" if commands.compile else _encoded(program))
+            outcome = _outcome_of_run(finished, program.nonce, toolchain.failed_assertion)
         ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
         if ended_badly and commands.check and not _parses(program, commands, commands.check, sandbox):
             return _judgement(Outcome.compile_error, "compile", finished, None)
@@ -132,6 +147,33 @@ def _outcome_of_run(finished: Finished, nonce: Nonce, failed_assertion: str) -> 
         return Outcome.memory_limit
     said = (finished.stdout + b"\n" + finished.stderr).decode(errors="replace")
     return Outcome.wrong_answer if re.search(failed_assertion, said, re.MULTILINE) else Outcome.runtime_error
+
+
+def _outcome_of_tests(finished: Finished, toolchain: Toolchain) -> Outcome:
+    """What the end of a test command means: to pass it must end well and tell that tests ran."""
+    said = (finished.stdout[-_SHOWN_BYTES:] + b"\n" + finished.stderr[-_SHOWN_BYTES:]).decode(errors="replace")
+    failure = _failure_of_run(finished)
+    if failure == Outcome.runtime_error and toolchain.failed_assertion:
+        return Outcome.wrong_answer if re.search(toolchain.failed_assertion, said, re.MULTILINE) else failure
+    if failure is not None:
+        return failure
+    return Outcome.passed if re.search(toolchain.test_passed, said, re.MULTILINE) else Outcome.tests_not_completed
+
+
+def _write(files: tuple[tuple[str, str], ...], folder: Path) -> None:
+    for name, text in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _failure_of_run(finished: Finished) -> Outcome | None:
+    """What the end of a program that answers means; None where it ended well."""
+    if finished.stopped_by:
+        return _STOPPED[finished.stopped_by]
+    if finished.exit_code == 0:
+        return None
+    out_of_memory = _ran_out_of_memory(finished) or _was_killed(finished)
+    return Outcome.memory_limit if out_of_memory else Outcome.runtime_error
 
 
 def _ran_out_of_memory(finished: Finished) -> bool:

@@ -71,6 +71,8 @@ def _first_surprise(language: str, wants: tuple[str, ...], sandbox: Sandbox, too
         if lack := toolbox.lack_of(language, name, sandbox):
             return lack
     reference = toolchain.reference
+    if reference is None:
+        return None
     expected = {
         reference.right: Outcome.passed,
         reference.wrong: Outcome.wrong_answer,

@@ -205,9 +205,9 @@ class Toolbox:
         values["source"] = source = _expand((toolchain.source or "",), values)[0]
         return Commands(
             toolchain,
-            compile=_expand(toolchain.compile, values) if toolchain.compile else None,
+            compile=_expand(toolchain.compile, values) if toolchain.compile and not program.files else None,
             check=_expand(toolchain.check, values) if toolchain.check else None,
-            run=_expand(toolchain.run, values),
+            run=_expand(_run_command(program, toolchain), values),
             source=source or None,
             folders=installed.binds,
             caches=tuple(folders.values()),
@@ -259,7 +259,8 @@ def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installe
     """The first candidates that work in the sandbox."""
     candidates = {name: _existing(patterns) for name, patterns in toolchain.executables.items()}
     present = {name: paths[0] for name, paths in candidates.items() if paths}
-    needed = _placeholders(toolchain.compile, toolchain.run, toolchain.check) & candidates.keys()
+    commands = (toolchain.compile, toolchain.run, toolchain.check, toolchain.script, toolchain.test)
+    needed = _placeholders(*commands) & candidates.keys()
     first = next(iter(candidates))
     for path in candidates[first] if needed <= present.keys() else []:
         executables = {**present, first: path}
@@ -270,6 +271,13 @@ def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installe
             return replace(installed, version=version)
     packages = " ".join(toolchain.packages)
     raise ConfigError(f"{language}: toolchain not found; install it (Debian: apt install {packages})")
+
+
+def _run_command(program: Program, toolchain: Toolchain) -> _Command:
+    """What runs a program: tests in files and standard input have commands of their own."""
+    if program.files:
+        return toolchain.test or ()
+    return (program.cases and toolchain.script) or toolchain.run
 
 
 def _path_of(extra: Extra) -> str | None:

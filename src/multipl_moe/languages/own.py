@@ -112,17 +112,39 @@ class OwnLanguage(BaseModel):
 
     @model_validator(mode="after")
     def _is_whole(self) -> "OwnLanguage":
-        if (self.toolchain is None) != (self.harness is None):
-            raise ValueError("toolchain and harness go together: programs are judged with both, or not at all")
+        if self.toolchain is None and self.harness is not None:
+            raise ValueError("harness: needs a toolchain, to judge programs with both")
+        if self.toolchain is not None:
+            _require_use(self.toolchain, with_harness=self.harness is not None)
         if self.shared_extensions and not (self.content_pattern or self.content_labels or self.interpreters):
             raise ValueError("shared_extensions: needs content_pattern, content_labels or interpreters")
         return self
+
+    @property
+    def bare_harness(self) -> Harness:
+        """The harness of a language of which only programs that read standard input are judged."""
+        extension, comment = (*self.extensions, "")[0], self.line_comment or "#"
+        return Harness(guard="", ending="", stop=(), closing="", broken="", comment=comment, extension=extension)
 
     def entry(self, name: str) -> Language:
         """Its entry in a table of languages."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Language)}
         values["title"] = self.title or name
         return Language(**values)
+
+
+def _require_use(toolchain: Toolchain, *, with_harness: bool) -> None:
+    """Raise ValueError where a toolchain lacks what its programs are judged by."""
+    needed = ("run", "failed_assertion", "reference") if with_harness else ("script",)
+    lacking = [key for key in needed if not getattr(toolchain, key)]
+    if lacking and (with_harness or not (toolchain.answers_input or toolchain.test)):
+        raise ValueError(
+            f"toolchain: lacks {', '.join(lacking)}; with script, or compile and run, it judges programs that read "
+            "standard input, with test the exercises of a track, with harness, run, failed_assertion and reference "
+            "tests in its language"
+        )
+    if toolchain.test and not toolchain.test_passed:
+        raise ValueError("toolchain: lacks test_passed, a regular expression of the line that says that tests passed")
 
 
 def language_table(own: Mapping[str, OwnLanguage]) -> dict[str, Language]:
@@ -155,7 +177,7 @@ def add_languages(languages: Mapping[str, OwnLanguage]) -> None:
     for name, language in languages.items():
         if language.toolchain is not None:
             _add(TOOLCHAINS, name, language.toolchain)
-            _add(HARNESSES, name, language.harness)
+            _add(HARNESSES, name, language.harness or language.bare_harness)
 
 
 def _add(table: MutableMapping[str, Any], name: str, entry: Any) -> None:

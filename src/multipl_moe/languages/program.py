@@ -39,6 +39,8 @@ class Program:
         nonce: what it must print when its tests are done.
         options: more arguments of the compiler, such as "-std=c++17".
         wants: names of extras of the toolchain that it needs, such as "javatuples".
+        files: path and text of each file that `Toolchain.test` finds in the folder; it then prints no nonce.
+        cases: what it must print for each standard input, where it is judged by that; it then prints no nonce.
     """
 
     language: str
@@ -46,3 +48,5 @@ class Program:
     nonce: Nonce
     options: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
+    cases: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()

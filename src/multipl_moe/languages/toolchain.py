@@ -129,10 +129,13 @@ class Toolchain:
         version: command that prints the version, one line of which counts.
         run: command of a program; an interpreter reads the program from its standard input, so that no file with the
             tests lies beside a running program.
+        script: for an interpreter, command of a program in the file `{folder}/program`, whose standard input is free.
+        test: command that runs the tests of an exercise, whose files lie in `{folder}` as in its track.
+        test_passed: pattern, searched line by line in the output of `test`: it tells that tests ran and all passed.
         packages: Debian packages that bring the toolchain.
         failed_assertion: pattern, searched line by line in the output of a program that ended badly: it tells that a
             test failed, and not the program.
-        reference: a program to try the toolchain with.
+        reference: a program to try the toolchain with; None where it only runs programs that read standard input.
         compile: command that makes the program in the current folder; None for an interpreter.
         check: for an interpreter, a command that reads a program from standard input and fails if it does not parse.
         source: name of the source file, or None where the compiler reads standard input: a program whose language can
@@ -148,10 +151,13 @@ class Toolchain:
 
     executables: Mapping[str, tuple[str, ...]]
     version: tuple[str, ...]
-    run: tuple[str, ...]
-    packages: tuple[str, ...]
-    failed_assertion: str
-    reference: Reference
+    run: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    failed_assertion: str = ""
+    reference: Reference | None = None
+    script: tuple[str, ...] | None = None
+    test: tuple[str, ...] | None = None
+    test_passed: str = ""
     compile: tuple[str, ...] | None = None
     check: tuple[str, ...] | None = None
     source: str | None = None
@@ -163,3 +169,8 @@ class Toolchain:
     caches: Mapping[str, Cache] = field(default_factory=dict[str, Cache])
     warm: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     preamble: Callable[[str], str] | None = None
+
+    @property
+    def answers_input(self) -> bool:
+        """Whether its programs can read a standard input of their own."""
+        return bool(self.script or (self.compile and self.run))

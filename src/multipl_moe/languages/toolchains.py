@@ -39,6 +39,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         version=("{python}", "--version"),
         check=("{python}", "-c", "import sys; compile(sys.stdin.buffer.read(), '<stdin>', 'exec')"),
         run=("{python}", "-s", "-B", "-"),
+        script=("{python}", "-s", "-B", "{folder}/program"),
         packages=("python3",),
         failed_assertion=r"^AssertionError\b",
         environment={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OPENBLAS_NUM_THREADS": "1"},
@@ -220,7 +221,9 @@ TOOLCHAINS: dict[str, Toolchain] = {
         version=("{ruby}", "--version"),
         check=("{ruby}", "-c", "-"),
         run=("{ruby}", "-"),
+        script=("{ruby}", "{folder}/program"),
         packages=("ruby", "ruby-test-unit"),
+        extras={"minitest": Extra(("ruby-minitest",), probe=("{ruby}", "-e", "require 'minitest'"))},
         failed_assertion=r"^Failure: |AssertionFailedError",
         reference=Reference(
             "require 'test/unit/assertions'\ninclude Test::Unit::Assertions\n\ndef twice(x)\n  BODY\nend\n\n"

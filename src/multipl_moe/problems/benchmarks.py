@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.problems.autocodebench import read_autocodebench
+from multipl_moe.problems.exercism import read_exercism
 from multipl_moe.problems.human_eval import read_human_eval
 from multipl_moe.problems.humaneval_x import read_humaneval_x
 from multipl_moe.problems.mbpp import read_mbpp
@@ -26,6 +28,8 @@ BENCHMARKS: Mapping[str, Callable[[Path | None, Collection[str] | None, bool], l
     "multipl-e-mbpp": partial(read_multipl_e, "mbpp"),
     "humaneval-x": lambda path, *_: read_humaneval_x(path),
     "mbxp": lambda path, *_: read_mbxp(path),
+    "autocodebench": lambda path, languages, _official: read_autocodebench(path, languages),
+    "exercism": lambda path, languages, _official: read_exercism(path, languages),
 }
 
 _TRANSLATED = ("java", "cpp", "rust", "go", "ruby")
@@ -38,6 +42,8 @@ _LANGUAGES = {
     "multipl-e-mbpp": _TRANSLATED,
     "humaneval-x": ("python", "java", "cpp", "go", "rust"),
     "mbxp": ("python", "java", "cpp", "go", "ruby"),
+    "autocodebench": ("python", *_TRANSLATED),
+    "exercism": ("python", *_TRANSLATED),
 }
 
 
@@ -67,7 +73,7 @@ def read_benchmark(
             remedy = "" if name == "starter" else f" or '{name}:PATH'"
             raise ConfigError(f"benchmark '{spec}': write '{name}'{remedy}")
         problems = BENCHMARKS[name](Path(path) if colon else None, languages, official_stops)
-    elif spec.endswith((".jsonl", ".jsonl.gz")):
+    elif spec.endswith((".jsonl", ".jsonl.gz")) and (not colon or Path(spec).exists()):
         problems = read_own(Path(spec))
     else:
         nearest = get_close_matches(name, BENCHMARKS, n=1)

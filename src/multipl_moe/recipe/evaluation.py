@@ -44,8 +44,8 @@ class ProgramsSection(Section):
     benchmarks: list[str] = Field(
         default_factory=lambda: ["starter"],
         min_length=1,
-        description="Benchmarks to evaluate on: a name, NAME:PATH for a local copy, or PATH.jsonl for a set of "
-        "your own.",
+        description="Benchmarks to evaluate on: a name (docs/evaluation.md), NAME:PATH for a local copy, "
+        "or PATH.jsonl for a set of your own.",
     )
     languages: list[str] | None = Field(
         default=None, min_length=1, description="Languages to evaluate programs in; default: all of each benchmark."

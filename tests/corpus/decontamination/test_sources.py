@@ -12,7 +12,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.problems.benchmarks import BENCHMARKS
 from multipl_moe.recipe.recipe import validate_recipe
 
-NEED_THE_HUB = ["mbpp", "mbpp-sanitized", "multipl-e-mbpp", "mbxp"]
+NEED_THE_HUB = ["mbpp", "mbpp-sanitized", "multipl-e-mbpp", "mbxp", "autocodebench", "exercism"]
 OWN = {
     "id": "join",
     "language": "python",

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.problems.forms.answering import stdin_program
+from multipl_moe.problems.forms.framework import framework_program
 from multipl_moe.problems.forms.parts import broken_reference, tests_run
 from multipl_moe.problems.forms.programs import (
     human_eval_program,
@@ -23,6 +25,8 @@ FORMS: Mapping[str, Callable[[Problem, str, Nonce], Program]] = {
     "humaneval_x": humaneval_x_program,
     "mbxp": mbxp_program,
     "starter": starter_program,
+    "stdin": stdin_program,
+    "framework": framework_program,
 }
 
 

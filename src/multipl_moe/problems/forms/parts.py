@@ -1,5 +1,6 @@
 """Parts of programs: a completion closed again, a reference broken on purpose, tests made callable and counted."""
 
+import json
 import re
 
 from multipl_moe.languages.harnesses import HARNESSES
@@ -8,9 +9,9 @@ from multipl_moe.problems.problem import Problem
 
 _CPP_MAIN = re.compile(r"\bint\s+main\s*\([^)]*\)\s*\{")
 _ASSERTION = {
-    "python": r"\bassert\b",
-    "java": r"\bassert\b|\bthrow\b",
-    "cpp": r"\bassert\s*\(|\bthrow\b",
+    "python": r"\bassert\w*",
+    "java": r"\bassert\w*|\bthrow\b",
+    "cpp": r"\bassert\s*\(|\bthrow\b|\b(?:REQUIRE|CHECK)\w*\(",
     "rust": r"\bassert(?:_eq|_ne)?!|\bpanic!",
     "go": r"\bt\.(?:Fatal|Error|Fail)|\bassert\.\w+\(|\bactual:|\bdeepCompare\(|\bpanic\(",
     "ruby": r"\bassert\w*|\braise\b",
@@ -37,12 +38,14 @@ def closed_class(problem: Problem, completion: str) -> str:
 
 
 def broken_reference(problem: Problem) -> str | None:
-    """The reference with the body of its function replaced by one that fails when it runs, or None without reference.
+    """The reference with the body of its function replaced by one that fails when it runs.
+
+    None without a reference, or where that is a whole file.
 
     Signature and helper functions stay, so that it compiles wherever the reference does. If it passes, the tests of
     its problem do not test.
     """
-    if problem.reference is None:
+    if problem.reference is None or problem.asks_for_file:
         return None
     body = HARNESSES[problem.language].broken
     if problem.form == "mbpp":
@@ -71,10 +74,18 @@ def callable_go_tests(tests: str) -> str:
     return re.sub(r"\bfunc\s+Test\w*\s*\(", "func harnessTests(", tests, count=1)
 
 
+def cases_of(problem: Problem) -> tuple[tuple[str, str], ...]:
+    """The inputs and outputs that are the tests of a problem of the form "stdin"."""
+    return tuple((given, expected) for given, expected in json.loads(problem.tests))
+
+
 def tests_run(problem: Problem) -> int:
     """Assertions that stand in the test code outside comments; 0 means that the tests test nothing: all pass them.
 
-    In a language that the table above does not know every line of the tests counts.
+    In a language that the table above does not know every line of the tests counts; of cases with a standard input
+    those that ask for some output.
     """
+    if problem.form == "stdin":
+        return sum(bool(expected.strip()) for _, expected in cases_of(problem))
     code = bare_code(problem.tests, problem.language)
     return len(re.findall(_ASSERTION.get(problem.language, r"\S[^\n]*"), code))

@@ -1,0 +1,135 @@
+"""Programs that read standard input and print, in every language with a toolchain."""
+
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge.outcome import Judgement, Outcome
+from multipl_moe.judge.preflight import preflight
+from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.own import add_languages
+from multipl_moe.languages.program import Nonce
+from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_moe.problems import forms
+from multipl_moe.problems.benchmarks import read_benchmark
+from multipl_moe.problems.extract import completion_of_answer
+from multipl_moe.problems.forms import broken_reference, program_of
+from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe.recipe import validate_recipe
+from tests.problems.samples import write_rows
+
+SUM = {
+    "id": "sum",
+    "question": "Print the sum of the numbers on the line.",
+    "tests": [{"input": "1 2\n", "output": "3\n"}, {"input": "4 -7 5\n", "output": "2"}],
+}
+PROGRAMS = {
+    "python": "print(sum(map(int, input().split())))\n",
+    "java": "import java.util.*;\n\npublic class Main {\n    public static void main(String[] args) {\n"
+    "        Scanner in = new Scanner(System.in);\n        long sum = 0;\n"
+    "        while (in.hasNextLong()) sum += in.nextLong();\n        System.out.println(sum);\n    }\n}\n",
+    "cpp": "#include <iostream>\n\nint main() {\n    long sum = 0;\n"
+    "    for (long n; std::cin >> n;) sum += n;\n    std::cout << sum << std::endl;\n}\n",
+    "rust": "use std::io;\n\nfn main() {\n    let mut line = String::new();\n"
+    "    io::stdin().read_line(&mut line).unwrap();\n"
+    "    let sum: i64 = line.split_whitespace().map(|word| word.parse::<i64>().unwrap()).sum();\n"
+    '    println!("{}", sum);\n}\n',
+    "go": 'package main\n\nimport "fmt"\n\nfunc main() {\n\tsum, n := 0, 0\n'
+    "\tfor {\n\t\tif _, err := fmt.Scan(&n); err != nil {\n\t\t\tbreak\n\t\t}\n\t\tsum += n\n\t}\n"
+    "\tfmt.Println(sum)\n}\n",
+    "ruby": "puts gets.split.sum(&:to_i)\n",
+}
+SPOILT = {
+    "python": ("print(sum", "print(1 + sum"),
+    "java": ("sum = 0", "sum = 1"),
+    "cpp": ("sum = 0", "sum = 1"),
+    "rust": ('"{}", sum', '"{}", sum + 1'),
+    "go": (":= 0, 0", ":= 1, 0"),
+    "ruby": ("(&:to_i)", "(&:to_i) + 1"),
+}
+ELIXIR = 'IO.gets("") |> String.split() |> Enum.map(&String.to_integer/1) |> Enum.sum() |> IO.puts()\n'
+
+
+@pytest.fixture(scope="module")
+def posed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Problem]:
+    """The problem in each language."""
+    row = {**SUM, "reference": PROGRAMS}
+    file = write_rows(tmp_path_factory.mktemp("own") / "own.jsonl", [row])
+    return {problem.language: problem for problem in read_benchmark(str(file))}
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_a_program_that_answers_passes_and_one_that_does_not_fails(
+    language: str, posed: dict[str, Problem], judged: Callable[[Problem, str], Judgement]
+):
+    problem = posed[language]
+    assert problem.reference is not None
+    assert judged(problem, problem.reference).outcome == Outcome.passed
+    answer = f"Here:\n\n```{language}\n{problem.reference}```\n\nIt adds.\n"
+    assert completion_of_answer(problem, answer) == problem.reference
+    judgement = judged(problem, problem.reference.replace(*SPOILT[language]))
+    assert judgement.outcome == Outcome.wrong_answer
+    assert "case 1 of 2" in judgement.output
+
+
+@pytest.mark.parametrize(
+    ("program", "outcome"),
+    [
+        ("print(3)\n", Outcome.wrong_answer),
+        ("print(sum(map(int, input().split())))\nraise SystemExit(1)\n", Outcome.runtime_error),
+        ("print(sum(map(int, input().split()\n", Outcome.compile_error),
+        ("print('x' * 5_000_000)\n", Outcome.output_limit),
+        ("import os\nos._exit(0)\n", Outcome.wrong_answer),
+    ],
+)
+def test_what_a_program_does_is_told(
+    program: str, outcome: Outcome, posed: dict[str, Problem], judged: Callable[[Problem, str], Judgement]
+):
+    assert judged(posed["python"], program).outcome == outcome
+
+
+def test_nothing_to_find_out_stands_in_the_program(posed: dict[str, Problem]):
+    for language, problem in posed.items():
+        program = program_of(problem, PROGRAMS[language], Nonce.draw())
+        assert "-7" not in program.source
+        assert program.cases == (("1 2\n", "3\n"), ("4 -7 5\n", "2"))
+        assert str(program.nonce.first) not in program.source
+        assert (
+            problem.prompt.splitlines()[0] == f"{HARNESSES[language].comment} Print the sum of the numbers on the line."
+        )
+
+
+def test_cases_without_output_prove_nothing_and_a_whole_file_is_not_broken(posed: dict[str, Problem]):
+    assert forms.tests_run(posed["python"]) == 2
+    assert broken_reference(posed["python"]) is None
+    hollow = Problem("own", "a", "python", "", json.dumps([["1", "\n"]]), "stdin", ())
+    assert forms.tests_run(hollow) == 0
+
+
+def test_a_language_of_ones_own_takes_three_lines(tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
+    add_languages(validate_recipe(yaml.safe_load(documented())).own_languages)
+    try:
+        (problem,) = read_benchmark(str(write_rows(tmp_path / "own.jsonl", [SUM])), languages=["elixir"])
+        assert problem.prompt.startswith("# Print the sum")
+        assert judged(problem, ELIXIR).outcome == Outcome.passed
+        assert judged(problem, ELIXIR.replace("Enum.sum()", "Enum.max()")).outcome == Outcome.wrong_answer
+        assert judged(problem, "IO.puts(").outcome == Outcome.runtime_error
+        assert preflight(["elixir"])["elixir"].problem is None
+        tests = {"id": "a", "language": "elixir", "prompt": "x", "tests": "assert true"}
+        with pytest.raises(ConfigError, match="line 1: tests: elixir has no harness"):
+            read_benchmark(str(write_rows(tmp_path / "other.jsonl", [tests])))
+    finally:
+        HARNESSES.pop("elixir")
+        TOOLCHAINS.pop("elixir")
+
+
+def documented() -> str:
+    """The recipe of docs/evaluation.md."""
+    lines = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text().splitlines()
+    begin = lines.index("    own_languages:")
+    return textwrap.dedent("\n".join(lines[begin : begin + 3]))
