@@ -12,6 +12,7 @@ import pytest
 
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import tiny_base_config
+from tests.export.test_gguf import save_dense
 from tests.train.tiny import World, tiny_recipe, tiny_world
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -89,6 +90,27 @@ def test_decode_measures_every_batch_in_both_precisions(measured):
     assert {precision: set(cases) for precision, cases in results.items()} == dict.fromkeys(
         ("float32", "bfloat16"), cases | {"prefill, batch 1, 9 tokens"}
     )
+
+
+@pytest.mark.extended
+def test_serving_measures_every_way_and_writes_its_tables(measured, tmp_path):
+    base = save_dense(tmp_path / "base")
+    page = tmp_path / "page.md"
+    begins = [
+        f"<!-- {name}: written by benchmarks/serving.py -->\n<!-- end of {name} -->" for name in ("homes", "ways")
+    ]
+    page.write_text("\n".join(["before", *begins, "after"]))
+    small = {"_TEXT_TOKENS": 60, "_NEW_TOKENS": 4, "DEMO_RECIPE": {"base": str(base)} | _TINY}
+    rows = measured("serving", "--page", str(page), **small)["results"]["rows"]
+    assert len(rows) == 4 * 5
+    assert {row["way"] for row in rows if row["model"] == "tiny qwen3"} == {
+        *("`qwen3_moe`", "GGUF BF16", "GGUF Q8_0", "GGUF Q6_K", "GGUF Q4_K_M")
+    }
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter")
+    assert "| `phi3` | its matrices" in text
+    assert text.count("\n| tiny llama |") == 10
 
 
 @pytest.mark.extended

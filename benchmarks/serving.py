@@ -1,0 +1,205 @@
+"""Native exports in transformers and in llama.cpp: how far they are from the hybrid, how large, and how fast.
+
+    python benchmarks/serving.py [--quick] [--threads N] [--output FILE.json] [--page docs/serving.md]
+
+Hybrids of the presets that have an architecture of their own, on tiny random bases of several families and on
+SmolLM2-135M (whose tokenizer all have), with routers and experts made unlike each other, not trained: differences and
+speed hardly depend on that. Files are compared by the perplexity of a text of Python. Target: llama.cpp decodes a
+hybrid of SmolLM2 at 0.8 or more of the speed that active parameters predict from its base, both in bfloat16.
+
+Writes its two tables into the page, between the comments that name this script.
+"""
+
+import inspect
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from harness import Target, Timing, interleave, median_ratio, options_parser, print_table, record
+from llama_cpp_reader import LlamaCppModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.demo.recipe import DEMO_RECIPE
+from multipl_moe.errors import ConfigError
+from multipl_moe.export.folder import ExportReport, ExportSettings, export_model
+from multipl_moe.export.llama_cpp import QUANTISED
+from multipl_moe.export.native import native_architecture
+from multipl_moe.model.families import FAMILIES
+from multipl_moe.model.parameters import count_parameters
+from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.upcycle.convert import upcycle
+
+_PAGE = Path(__file__).parents[1] / "docs" / "serving.md"
+_PRESETS = ("token-only", "moe-lpr")
+_MEASURED = (("llama", "token-only"), ("llama", "moe-lpr"), ("qwen2", "token-only"), ("qwen3", "moe-lpr"))
+_HIDDEN, _NUM_LAYERS = 256, 4
+_LAYERS = "last:8"
+_TEXT_TOKENS = 400
+_NEW_TOKENS = 24
+_MIN_SHARE_OF_PREDICTED = 0.8
+# Without a bias on logits, which no architecture has.
+_SETTINGS = {"token_bias_rate": 0.0}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to serve one model: the difference from the hybrid, as logits or as perplexity, size and speed."""
+
+    model: str
+    preset: str
+    way: str
+    difference: str
+    num_bytes: int
+    decode: Timing
+
+    @property
+    def cells(self) -> list[str]:
+        speed = _NEW_TOKENS / self.decode.median_s
+        return [self.model, self.preset, self.way, self.difference, f"{self.num_bytes / 1e6:,.0f} MB", f"{speed:,.0f}"]
+
+
+def homes() -> list[list[str]]:
+    """Of every family and preset, with experts in all layers, the architecture or the reason why there is none."""
+    rows = []
+    for family in FAMILIES:
+        row = [f"`{family}`"]
+        for preset in _PRESETS:
+            try:
+                row.append(f"`{native_architecture(tiny_config(family, preset)).model_type}`")
+            except ConfigError as error:
+                row.append(str(error).removeprefix("--native: "))
+        rows.append(row)
+    return rows
+
+
+def tiny_config(family: str, preset: str, vocab_size: int = 256) -> MultiplMoeConfig:
+    """A hybrid of a few small layers, all of them with experts."""
+    sizes = {"hidden_size": _HIDDEN, "intermediate_size": 2 * _HIDDEN, "num_hidden_layers": _NUM_LAYERS}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": _HIDDEN // 4, "sliding_window": None}
+    base = AutoConfig.for_model(family, vocab_size=vocab_size, pad_token_id=0, eos_token_id=0, **sizes, **heads)
+    moe = MoeConfig.from_preset(preset, layers=list(range(_NUM_LAYERS)), **_SETTINGS)
+    return MultiplMoeConfig(text_config=base, moe=moe.to_dict())
+
+
+def save_tiny(folder: Path, family: str, preset: str, tokenizer: Any) -> None:
+    """A random model of `tiny_config`, of unit gain, with a tokenizer."""
+    model = MultiplMoeForCausalLM(tiny_config(family, preset, len(tokenizer)))
+    _unlike(model, 1.0)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def save_upcycled(folder: Path, preset: str) -> None:
+    """A hybrid of the demo's base with experts and routers that differ."""
+    settings = {"upcycle.verify": False, "moe.preset": preset, "moe.layers": _LAYERS, "moe.domain_gate": False}
+    upcycle(load_recipe(None, DEMO_RECIPE | settings | {"moe.token_bias_rate": 0.0}), folder)
+    model = load_hybrid(folder)
+    _unlike(model, 0.1)
+    model.save_pretrained(folder)
+
+
+@torch.no_grad()
+def _unlike(model: MultiplMoeForCausalLM, share: float) -> None:
+    """Move weights towards random ones of unit gain, routers all the way; with a share below 1, only experts."""
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in model.named_parameters():
+        if "norm" not in name and (share == 1 or "experts." in name or "router" in name):
+            noise = torch.randn(parameter.shape, generator=generator) / parameter.shape[-1] ** 0.5
+            parameter.lerp_(noise.to(parameter.dtype), 1.0 if "router" in name else share)
+
+
+def measure(name: str, preset: str, hybrid: Path, out: Path, repeats: int) -> tuple[list[Row], ExportReport]:
+    """Every way to serve one hybrid, timed in turn."""
+    report = export_model(hybrid, out, ExportSettings(native=True, gguf=True, quantise=tuple(QUANTISED)))
+    native: Any = AutoModelForCausalLM.from_pretrained(out).eval()
+    native.generation_config.eos_token_id = None
+    text = inspect.getsource(json.decoder)
+    tokens = AutoTokenizer.from_pretrained(out).encode(text)[:_TEXT_TOKENS]
+    with torch.no_grad():
+        loss = native.float()(input_ids=torch.tensor([tokens]), labels=torch.tensor([tokens])).loss.item()
+    native.to(report.dtype)
+    prompt = torch.tensor([tokens[:16]])
+    num_bytes = sum(file.stat().st_size for file in out.glob("*.safetensors"))
+    settings = {"max_new_tokens": _NEW_TOKENS, "do_sample": False, "pad_token_id": 0}
+    steps: dict[str, Any] = {"native": lambda: native.generate(prompt, attention_mask=prompt > -1, **settings)}
+    readers = {file: LlamaCppModel(file, _TEXT_TOKENS + 64) for file in report.gguf}
+    for file, reader in readers.items():
+        steps[file.name] = lambda reader=reader: reader.greedy(tokens[:16], _NEW_TOKENS)
+    timings = interleave(steps, repeats=repeats)
+    ways = [Row(name, preset, f"`{report.native}`", f"{report.difference:.1e}", num_bytes, timings["native"])]
+    for file, reader in readers.items():
+        change = reader.perplexity(tokens) / torch.tensor(loss).exp().item() - 1
+        kind = file.stem.rpartition("-")[2]
+        ways.append(Row(name, preset, f"GGUF {kind}", f"{change:+.2%}", file.stat().st_size, timings[file.name]))
+        reader.__exit__()
+    return ways, report
+
+
+def base_and_hybrid(base: Path, hybrid: Path, gguf: Path, out: Path, repeats: int) -> dict[str, float]:
+    """Speed of the hybrid in llama.cpp as a share of its base's, measured in turn, and by active parameters."""
+    (dense,) = export_model(base, out, ExportSettings(gguf=True)).gguf
+    with LlamaCppModel(dense) as one, LlamaCppModel(gguf) as other:
+        prompt = list(range(1, 17))
+        steps = {"base": lambda: one.greedy(prompt, _NEW_TOKENS), "hybrid": lambda: other.greedy(prompt, _NEW_TOKENS)}
+        timings = interleave(steps, repeats=repeats)
+    counts = count_parameters(load_hybrid(hybrid).config)
+    num_base = sum(parameter.numel() for parameter in AutoModelForCausalLM.from_pretrained(base).parameters())
+    return {"measured": median_ratio(timings["base"], timings["hybrid"]), "predicted": num_base / counts.active}
+
+
+def write_page(page: Path, homes: list[list[str]], rows: list[Row]) -> None:
+    """Put the two tables between the page's comments."""
+    for name, columns, cells in (
+        ("homes", ["family", *_PRESETS], homes),
+        ("ways", list(_COLUMNS), [row.cells for row in rows]),
+    ):
+        begin, end = f"<!-- {name}: written by benchmarks/serving.py -->", f"<!-- end of {name} -->"
+        text = page.read_text(encoding="utf-8")
+        head, rest = text.split(begin)
+        lines = ["| " + " | ".join(cells) + " |" for cells in (columns, ["---"] * len(columns), *cells)]
+        page.write_text("\n".join([head + begin, *lines, end]) + rest.split(end)[1], encoding="utf-8")
+
+
+_COLUMNS = ("model", "preset", "way", "logits, or perplexity", "size", "tokens/s")
+
+
+def main() -> None:
+    parser = options_parser(__doc__, quick="two repeats and no SmolLM2")
+    parser.add_argument("--threads", type=int, default=1, help="PyTorch threads; llama.cpp gets one")
+    parser.add_argument("--page", type=Path, help=f"page whose tables are written anew, such as {_PAGE.name}")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    repeats = 2 if options.quick else 5
+    base = resolve_base(load_recipe(None, DEMO_RECIPE).base)
+    tokenizer, rows, speed = AutoTokenizer.from_pretrained(base), [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        for family, preset in _MEASURED:
+            save_tiny(work / "hybrid" / family / preset, family, preset, tokenizer)
+            name = f"tiny {family}"
+            found, _ = measure(name, preset, work / "hybrid" / family / preset, work / family / preset, repeats)
+            rows += found
+        for preset in () if options.quick else _PRESETS:
+            save_upcycled(work / preset, preset)
+            found, report = measure("SmolLM2-135M", preset, work / preset, work / f"{preset}-native", repeats)
+            rows += found
+            speed[preset] = base_and_hybrid(base, work / preset, report.gguf[0], work / f"{preset}-base", repeats)
+    print_table("Ways to serve", list(_COLUMNS), [row.cells for row in rows])
+    if options.page is not None:
+        write_page(options.page, homes(), rows)
+    targets = [
+        Target(f"{preset}: speed in llama.cpp over predicted", s["measured"] / s["predicted"], _MIN_SHARE_OF_PREDICTED)
+        for preset, s in speed.items()
+    ]
+    results = {"rows": [asdict(row) for row in rows], "speed": speed}
+    record("serving", results, targets, repeats=repeats, options=options)
+
+
+if __name__ == "__main__":
+    main()
