@@ -4,6 +4,7 @@ Models are tiny and random, but wide enough for K-quants (256 columns); tokenize
 of SmolLM2, Qwen and Llama 3 do.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,21 @@ from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.llama_cpp_reader import LlamaCppModel
-from multipl_moe.errors import BaseModelError, OutputError
+from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
-from multipl_moe.export.llama_cpp import QUANTISED, quantise
+from multipl_moe.export.llama_cpp import QUANTISED, load_llama_cpp, quantise
 from tests.train.tiny import SUFFIXES, source_text
 
 from .natives import NativeCase
-from .test_gguf import LLAMA3_SPLIT, QWEN2_SPLIT, digits_then_bytes, save_fast, split_by, trained_tokenizer
+from .test_gguf import (
+    LLAMA3_SPLIT,
+    QWEN2_SPLIT,
+    digits_then_bytes,
+    save_dense,
+    save_fast,
+    split_by,
+    trained_tokenizer,
+)
 
 WIDE = {"hidden_size": 256, "intermediate_size": 256, "head_dim": 64, "bos_token_id": 0, "eos_token_id": 0}
 ALL = (0, 1, 2)
@@ -138,6 +147,16 @@ def test_layers_that_llama_cpp_cannot_have_are_refused_before_anything_is_writte
         with pytest.raises(BaseModelError, match=r"^GGUF for (ernie4_5_moe|qwen3_moe|flex_olmo): "):
             export_model(hybrid, tmp_path / "out", ExportSettings(native=True, gguf=True))
         assert not (tmp_path / "out").exists()
+
+
+def test_without_llama_cpp_quantised_files_are_refused_before_anything_is_written(tmp_path, monkeypatch):
+    dense = save_dense(tmp_path / "dense")
+    monkeypatch.setitem(sys.modules, "llama_cpp_py_sync._cffi_bindings", None)
+    load_llama_cpp.cache_clear()
+    with pytest.raises(ConfigError, match=r"^llama\.cpp: .* pip install 'multipl-moe\[llamacpp\]'$"):
+        export_model(dense, tmp_path / "out", ExportSettings(gguf=True, quantise=("Q8_0",)))
+    assert not (tmp_path / "out").exists()
+    assert export_model(dense, tmp_path / "out", ExportSettings(gguf=True)).gguf
 
 
 def test_what_llama_cpp_cannot_quantise_leaves_nothing(tmp_path):

@@ -1,7 +1,7 @@
 """The weights of a hybrid in the hub's layout of a native mixture of experts, and the proof that both are one model."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -128,7 +128,7 @@ class _Layers:
             plans.append(self._plan(f"{target}{down.format(expert)}.weight", down_shape, pieces))
         return plans
 
-    def _plan(self, name: str, shape: tuple[int, ...], pieces: partial[Iterable[Tensor]]) -> TensorPlan:
+    def _plan(self, name: str, shape: tuple[int, ...], pieces: Callable[[], Iterable[Tensor]]) -> TensorPlan:
         return TensorPlan(name, shape, self.dtype, lambda: (cast_finite(name, piece, self.dtype) for piece in pieces()))
 
     def _read(self, key: str) -> list[Tensor]:
