@@ -89,7 +89,7 @@ def tiny_config(family: str, preset: str, vocab_size: int = 256) -> MultiplMoeCo
 
 def save_tiny(folder: Path, family: str, preset: str, tokenizer: Any) -> None:
     """A random model of `tiny_config`, of unit gain, with a tokenizer."""
-    model = MultiplMoeForCausalLM(tiny_config(family, preset, len(tokenizer)))
+    model: Any = MultiplMoeForCausalLM(tiny_config(family, preset, len(tokenizer)))
     _unlike(model, 1.0)
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

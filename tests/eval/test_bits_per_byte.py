@@ -18,7 +18,7 @@ from tests.train.tiny import World
 
 
 def _settings(**values: int) -> EvalSection:
-    return EvalSection(**({"tokens_per_file": 96, "window_tokens": 64, "batch_tokens": 256} | values))
+    return EvalSection.model_validate({"tokens_per_file": 96, "window_tokens": 64, "batch_tokens": 256} | values)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from multipl_moe.judge.outcome import Outcome
 from multipl_moe.judge.sandbox import Finished
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.languages.toolchain import Reference
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 RAISES = {
@@ -55,9 +56,16 @@ HOGS_MEMORY = {
 }
 
 
+def reference(language: str) -> Reference:
+    """A known language's, which there always is."""
+    found = TOOLCHAINS[language].reference
+    assert found is not None
+    return found
+
+
 BODIES = {
-    "right": {name: toolchain.reference.right for name, toolchain in TOOLCHAINS.items()},
-    "wrong": {name: toolchain.reference.wrong for name, toolchain in TOOLCHAINS.items()},
+    "right": {name: reference(name).right for name in TOOLCHAINS},
+    "wrong": {name: reference(name).wrong for name in TOOLCHAINS},
     "raises": RAISES,
     "does not parse": DOES_NOT_PARSE,
     "prints success": PRINTS_SUCCESS,
@@ -82,8 +90,8 @@ SAYS = {"right": "nonce ", "prints success": "PASS"}
 def test_what_a_program_does_decides_its_outcome(language, kind, sandbox, toolbox):
     nonce = Nonce.draw()
     toolchain = TOOLCHAINS[language]
-    source = toolchain.reference.source(BODIES[kind][language], nonce)
-    program = Program(language, source, nonce, wants=toolchain.reference.wants)
+    source = reference(language).source(BODIES[kind][language], nonce)
+    program = Program(language, source, nonce, wants=reference(language).wants)
     judgement = judge(program, sandbox, toolbox, replace(toolchain.run_limits, **LIMITS.get(kind, {})))
     stage = "compile" if kind == "does not parse" else "run"
     assert (judgement.outcome, judgement.stage) == (OUTCOMES[kind], stage), judgement.output
@@ -148,7 +156,7 @@ def test_running_program_cannot_read_its_source(language, sandbox, toolbox):
     """Nothing below the folders that a program sees holds the numbers of its nonce, but a binary."""
     nonce = Nonce.draw()
     toolchain = TOOLCHAINS[language]
-    program = Program(language, toolchain.reference.source(toolchain.reference.right, nonce), nonce)
+    program = Program(language, reference(language).source(reference(language).right, nonce), nonce)
     commands = toolbox.commands(program, sandbox)
     spy = replace(toolchain, run=("grep", "-rIl", str(nonce.first), "{folder}", "/scratch", "/tmp"), check=None)
     assert commands.run != spy.run

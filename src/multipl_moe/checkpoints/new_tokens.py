@@ -54,10 +54,10 @@ class ExtendedReader(CheckpointReader):
         for key in self._ends:
             self.shapes[key] = (num_rows, *self.shapes[key][1:])
 
-    def read(self, key: str) -> Tensor:
+    def read(self, key: str, index: int | None = None) -> Tensor:
         """A tensor, with the new rows where it has any."""
-        weight = super().read(key)
-        if key not in self._ends:
+        weight = super().read(key, index)
+        if key not in self._ends or index is not None:
             return weight
         mean = weight[: self._new_ids[0]].mean(dim=0, dtype=torch.float32)
         generator = expert_generator(self._seed, 0, 0, key)

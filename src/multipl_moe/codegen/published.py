@@ -149,8 +149,8 @@ def _programs(record: dict[str, Any]) -> Any:
     prompt, tests, results = (record.get(name) for name in ("prompt", "tests", "results"))
     if not (isinstance(prompt, str) and isinstance(tests, str) and isinstance(results, list)):
         return None
-    programs = [result.get("program") if isinstance(result, dict) else None for result in results]
-    if not all(isinstance(program, str) and program.startswith(prompt) for program in programs):
+    programs = [str(result.get("program")) for result in results if isinstance(result, dict)]
+    if len(programs) < len(results) or not all(program.startswith(prompt) for program in programs):
         return None
     return [program[len(prompt) :].removesuffix(tests).removesuffix("\n") for program in programs]
 

@@ -277,7 +277,7 @@ def _run_command(program: Program, toolchain: Toolchain) -> _Command:
     """What runs a program: tests in files and standard input have commands of their own."""
     if program.files:
         return toolchain.test or ()
-    return (program.cases and toolchain.script) or toolchain.run
+    return toolchain.script if program.cases and toolchain.script else toolchain.run
 
 
 def _path_of(extra: Extra) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -125,7 +126,8 @@ def random_hybrid(recipe: Recipe) -> MultiplMoeForCausalLM:
     base_folder = resolve_base(recipe.base)
     config, plan = _plan(recipe, base_folder, wanted_vocabulary(recipe, base_folder))
     with torch.random.fork_rng():
-        return MultiplMoeForCausalLM(config).to(plan.dtype)
+        model: Any = MultiplMoeForCausalLM(config)
+    return model.to(plan.dtype)
 
 
 def start_lines(report: UpcycleReport) -> list[str]:
