@@ -1,6 +1,9 @@
-"""The nonce cannot be foreseen and fits the integers of every language."""
+"""The nonce cannot be foreseen and fits the integers of every language; what it names and asks with is as new."""
 
-from multipl_moe.languages.program import Nonce
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multipl_moe.languages.program import Nonce, own_words, with_drawn_names
 
 
 def test_the_text_is_the_exclusive_or_of_the_two_numbers():
@@ -12,3 +15,21 @@ def test_numbers_are_random_and_fit_a_signed_64_bit_integer():
     assert len(set(numbers)) == 40
     assert 2**58 < max(numbers) < 2**63
     assert min(numbers) >= 0
+
+
+def test_names_and_numbers_of_controls_are_new_each_time_and_tell_nothing_of_the_nonce():
+    nonces = [Nonce.draw() for _ in range(20)]
+    assert len({nonce.name for nonce in nonces}) == 20
+    assert len({number for nonce in nonces for number in nonce.numbers(2)}) > 30
+    assert Nonce(12, 10).numbers(2) == Nonce(12, 10).numbers(2)
+    for nonce in nonces:
+        one, two = nonce.numbers(2)
+        assert one != two
+        assert not {str(one), str(two), nonce.name} & {str(nonce.first), str(nonce.second)}
+
+
+@given(st.text(), st.sampled_from(["harness_tests()", "Harness", "a harness", "arness", ""]), st.text())
+def test_what_others_wrote_comes_out_as_it_was_and_the_harness_is_called_otherwise(before, word, after):
+    theirs = before + word + after
+    program = with_drawn_names(f"{own_words(theirs)}\0harness_tests();", Nonce(1, 2))
+    assert program == f"{theirs}\0harness{Nonce(1, 2).name}_tests();"

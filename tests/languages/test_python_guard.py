@@ -1,6 +1,6 @@
 import pytest
 
-from multipl_moe.languages.python_guard import SNAPSHOT, with_snapshot
+from multipl_moe.languages.python_guard import opening
 
 
 @pytest.mark.parametrize(
@@ -12,9 +12,9 @@ from multipl_moe.languages.python_guard import SNAPSHOT, with_snapshot
         ("import x\n", "class A:\n    def f(self):\n"),
     ],
 )
-def test_the_snapshot_stands_before_the_open_function(head, rest):
-    assert with_snapshot(head + rest) == head + SNAPSHOT + rest
+def test_the_opening_ends_before_the_open_function(head, rest):
+    assert opening(head + rest) == head
 
 
-def test_a_prompt_that_opens_no_function_stays_as_it_is():
-    assert with_snapshot("# Write f.\n") == "# Write f.\n"
+def test_a_prompt_that_opens_no_function_is_all_opening():
+    assert opening("import math\n# Write f.\n") == "import math\n# Write f.\n"

@@ -196,7 +196,7 @@ _BODIES = {
     "ruby": ("  2 * n", "  n", "  exit!(0)", '  STDOUT.puts("{}"); STDOUT.flush'),
 }
 # Where a completion cannot import os: running no tests ends the program well, too. MBXP's prompts bring neither package
-# that this takes, but the nonce does, under names of its own.
+# that this takes, but the nonce does, under names that nobody can foresee: there it does not compile.
 _GO_LEAVING = "    {}testing.Main(func(x, y string) (bool, error) {{ return true, nil }}, nil, nil, nil)\n    return 0"
 
 

@@ -321,6 +321,9 @@ def _binds(executables: Iterable[str]) -> tuple[Path, ...]:
 
 
 def _main_class(patterns: tuple[str, ...], source: str) -> str:
-    """Name of the class that is run: the first group of the first pattern that matches."""
-    matches = (re.search(pattern, source, re.MULTILINE) for pattern in patterns)
-    return next((match[1] for match in matches if match), "Main")
+    """Name of the class that is run: the first group of where the first pattern that matches does so last.
+
+    The harness stands at the end of a program; what stands before it may have such words in a comment.
+    """
+    matches = ([*re.finditer(pattern, source, re.MULTILINE)][-1:] for pattern in patterns)
+    return next((found[0][1] for found in matches if found), "Main")

@@ -13,7 +13,6 @@ In the templates `$first` and `$second` are the numbers of the nonce, `$tests` t
 from dataclasses import dataclass
 from string import Template
 
-from multipl_moe.languages import python_guard
 from multipl_moe.languages.program import Nonce
 
 
@@ -26,8 +25,7 @@ class Harness:
         ending: goes to the end of the program: runs `$tests`, checks the controls, prints the nonce.
         stop: strings that end a completion of the starter set and of sets in its form.
         closing: what those completions lack, because the stop string that ended them is left out.
-        tests: the tests in the starter form: `$tests` as written, `$quoted` as a Python literal, `$watched` a named
-            argument that replaces the function under test by a watched one.
+        tests: the tests in the starter form: `$tests` as written.
         call: what runs them, `$tests` of the ending; `$class_name` is the prompt's first class.
         broken: body that fails whenever it runs and compiles whatever the function returns.
         comment: mark of a line comment.
@@ -49,51 +47,24 @@ class Harness:
     wants: tuple[str, ...] = ()
 
 
-def ending(language: str, nonce: Nonce, tests: str) -> str:
+def ending(language: str, nonce: Nonce, tests: str, controls: str = "true") -> str:
     """The ending of a program: runs the tests, checks the controls, prints the nonce.
 
     Args:
         language: key of `HARNESSES`.
         nonce: what proves that the tests are done.
         tests: code that runs the tests; empty where they run by standing there.
+        controls: for C++, what must be true after them.
     """
-    return Template(HARNESSES[language].ending).substitute(first=nonce.first, second=nonce.second, tests=tests)
+    one, two = nonce.numbers(2)
+    values = {"first": nonce.first, "second": nonce.second, "tests": tests, "one": one, "two": two}
+    return Template(HARNESSES[language].ending).substitute(values, controls=controls)
 
 
-_PYTHON_TESTS = """
-harness_names = harness_builtins.dict(harness_builtins.globals()$watched)
-harness_builtins.exec(harness_builtins.compile($quoted, "<tests>", "exec"), harness_names)
-"""
-
-_KEYWORDS = (
-    "if else for while return true false bool int long float double char void auto const throw static_cast std main "
-    "assert __assert_fail"
-)
-_CPP_GUARD = (
-    "\n"
-    + "".join(f"#undef {word}\n" for word in [*_KEYWORDS.split(), "NDEBUG"])
-    + "#include <cassert>\n#include <cstdio>\n#include <iostream>\n"
-)
-# The control is a process of its own that must end by the abort of a failed assertion: signal 6. It says nothing and,
-# not being dumpable (option 4), leaves no core. Headers would bring names that the program may have used for its own.
 _CPP_ENDING = r"""
-extern "C" int harness_fork() __asm__("fork");
-extern "C" int harness_wait(int, int*, int) __asm__("waitpid");
-extern "C" int harness_option(int, ...) __asm__("prctl");
-extern "C" int harness_close(int) __asm__("close");
-extern "C" void harness_exit(int) __asm__("_exit");
-
 int main() {
     $tests
-    int harness_status = 0;
-    const int harness_child = harness_fork();
-    if (harness_child == 0) {
-        harness_option(4, 0L);
-        harness_close(2);
-        assert(1 > 2);
-        harness_exit(0);
-    }
-    if (harness_wait(harness_child, &harness_status, 0) != harness_child || (harness_status & 127) != 6) return 0;
+    if (harness_failed || !($controls)) return 0;
     volatile unsigned long long harness_first = ${first}ULL, harness_second = ${second}ULL;
     std::cout.flush();
     std::printf("\nnonce %llu\n", harness_first ^ harness_second);
@@ -106,17 +77,9 @@ _JAVA_ENDING = r"""
 public class HarnessMain {
     public static void main(String[] arguments) throws Throwable {
         $tests
-        boolean bites = false;
-        try {
-            assert false;
-        } catch (java.lang.AssertionError error) {
-            bites = true;
-        }
         long[] numbers = {${first}L, ${second}L};
-        if (bites) {
-            java.lang.System.out.println("\nnonce " + (numbers[0] ^ numbers[1]));
-            java.lang.System.out.flush();
-        }
+        java.lang.System.out.println("\nnonce " + (numbers[0] ^ numbers[1]));
+        java.lang.System.out.flush();
     }
 }
 """
@@ -125,8 +88,12 @@ _RUST_ENDING = r"""
 fn main() {
     $tests
     ::std::panic::set_hook(::std::boxed::Box::new(|_| {}));
-    let bites = ::std::panic::catch_unwind(|| assert_eq!(1, 2)).is_err()
-        && ::std::panic::catch_unwind(|| assert!(1 > 2)).is_err();
+    let (one, two) = unsafe { (::std::ptr::read_volatile(&${one}i64), ::std::ptr::read_volatile(&${two}i64)) };
+    let bites = ::std::panic::catch_unwind(|| assert_eq!(one, two)).is_err()
+        && ::std::panic::catch_unwind(|| assert_ne!(one, one)).is_err()
+        && ::std::panic::catch_unwind(|| assert!(one == two)).is_err()
+        && ::std::panic::catch_unwind(|| assert_eq!(one.to_string(), two.to_string())).is_err()
+        && ::std::panic::catch_unwind(|| assert_eq!(::std::vec![one], ::std::vec![two])).is_err();
     let numbers = [${first}u64, ${second}u64];
     if bites {
         ::std::println!("\nnonce {}", numbers[0] ^ numbers[1]);
@@ -134,32 +101,36 @@ fn main() {
 }
 """
 
-GO_IMPORTS = 'import (\n\tharnessfmt "fmt"\n\tharnesstesting "testing"\n)\n'
-# TestMain comes last of all: the testing package itself prints a line when the tests have passed.
+GO_IMPORTS = 'import (\n\tharnessflag "flag"\n\tharnessfmt "fmt"\n\tharnesstesting "testing"\n)\n'
+# TestMain comes last of all: the testing package itself prints a line when the tests have passed. A completion may have
+# set which tests and subtests are run: that is undone, and a subtest must run.
 _GO_ENDING = r"""
-// Compiles only while panic is the language's own: after any other function a return would be missing.
-func harnessPanic() int {
-	panic("control")
-}
-
 var harnessDone = false
 var harnessNumbers = [2]uint64{$first, $second}
 
 func TestHarness(t *harnesstesting.T) {
 	$tests
-	harnessDone = !t.Failed() && 1 != 2 && !false
+	one, two := harnessfmt.Sprint($one), harnessfmt.Sprint($two)
+	ran := false
+	t.Run("test num  0", func(*harnesstesting.T) { ran = true })
+	harnessDone = ran && !t.Failed() && one != two && one == harnessfmt.Sprint($one)
 }
 
 func TestMain(m *harnesstesting.M) {
+	harnessflag.Parse()
+	for _, name := range []string{"test.run", "test.skip"} {
+		harnessflag.Set(name, "")
+	}
 	if m.Run() == 0 && harnessDone {
 		harnessfmt.Printf("\nnonce %d\n", harnessNumbers[0]^harnessNumbers[1])
 	}
 }
 """
 
+# For tests that share a process with the completion, as those of frameworks do; else see `ruby_guard`.
 _RUBY_ENDING = r"""
 $tests
-harness_pairs = [[1, 2], [1.5, 2.5], ["a", "b"], [:a, :b], [true, false], [nil, 0], [[1], [2]], [{1 => 1}, {1 => 2}]]
+harness_pairs = [[$one, $two], ["$one", "$two"], [:"$one", :"$two"], [true, false], [nil, $one], [[$one], [$two]]]
 if harness_pairs.all? { |left, right| left != right && !(left == right) }
   harness_numbers = [$first, $second]
   STDOUT.print("\nnonce ", harness_numbers[0] ^ harness_numbers[1], "\n")
@@ -195,14 +166,13 @@ exit(0) unless harness_run(HarnessControl).failure_count == 4
 
 HARNESSES: dict[str, Harness] = {
     "python": Harness(
-        guard=python_guard.GUARD,
-        ending=python_guard.ENDING,
+        guard="",
+        ending="",
         stop=("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\nassert"),
         closing="\n",
         broken="    raise RuntimeError('broken on purpose')",
         comment="#",
         extension=".py",
-        tests=_PYTHON_TESTS,
     ),
     "java": Harness(
         guard="",
@@ -213,10 +183,10 @@ HARNESSES: dict[str, Harness] = {
         comment="//",
         extension=".java",
         tests="$tests\n}\n",
-        call="$class_name.tests();",
+        call="$class_name.tests(); if (!$class_name.harness_control()) return;",
     ),
     "cpp": Harness(
-        guard=_CPP_GUARD,
+        guard="",
         ending=_CPP_ENDING,
         stop=("\n}",),
         closing="\n}\n",
@@ -256,6 +226,5 @@ HARNESSES: dict[str, Harness] = {
         comment="#",
         extension=".rb",
         tests=_RUBY_TESTS,
-        call=Template(RUBY_CASES).safe_substitute(test_case="HarnessTests"),
     ),
 }

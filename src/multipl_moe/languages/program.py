@@ -2,8 +2,13 @@
 
 import secrets
 from dataclasses import dataclass
+from hashlib import sha256
+from random import Random
 
 _NONCE_BITS = 62
+_CONTROL_DIGITS = 6
+# In what is not the harness's, "arness" is written with this in its middle for a while: another word, but still a word.
+_MARK = "0m4rk0"
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,16 @@ class Nonce:
     def text(self) -> str:
         """The line that the program must print last, and once."""
         return f"nonce {self.first ^ self.second}"
+
+    @property
+    def name(self) -> str:
+        """A word of lower-case letters and digits that tells of the nonce nothing; names of the harness hold it."""
+        return sha256(f"{self.first} {self.second}".encode()).hexdigest()[:12]
+
+    def numbers(self, count: int) -> list[int]:
+        """Different numbers of six digits for the controls of a program, which tell of the nonce nothing."""
+        span = range(10 ** (_CONTROL_DIGITS - 1), 10**_CONTROL_DIGITS)
+        return Random(f"controls {self.name}").sample(span, count)
 
     @classmethod
     def draw(cls) -> "Nonce":
@@ -50,3 +65,18 @@ class Program:
     wants: tuple[str, ...] = ()
     cases: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+
+
+def own_words(text: str) -> str:
+    """A text of others, in which names such as the harness's are not yet the harness's; see `with_drawn_names`."""
+    return text.replace("arness", f"ar{_MARK}ness")
+
+
+def with_drawn_names(source: str, nonce: Nonce) -> str:
+    """A program whose harness has names that nobody can foresee: `harness_tests` is `harness0f3_tests`.
+
+    Args:
+        source: what others wrote has gone through `own_words`, and comes out as it was.
+        nonce: of the program.
+    """
+    return source.replace("arness", f"arness{nonce.name}").replace(f"ar{_MARK}ness", "arness")

@@ -140,7 +140,7 @@ class Toolchain:
         check: for an interpreter, a command that reads a program from standard input and fails if it does not parse.
         source: name of the source file, or None where the compiler reads standard input: a program whose language can
             include files while it is compiled could else keep the text of its own tests.
-        main: patterns whose first group is the name of the main class; the first that matches counts.
+        main: patterns whose first group is the name of the main class: the last match of the first that matches.
         environment: variables, besides those of the sandbox.
         compile_limits, run_limits: of the two stages.
         extras: by name.

@@ -37,7 +37,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
     "python": Toolchain(
         executables={"python": ("/usr/bin/python3", "/usr/local/bin/python3", "~/.pyenv/versions/*/bin/python3")},
         version=("{python}", "--version"),
-        check=("{python}", "-c", "import sys; compile(sys.stdin.buffer.read(), '<stdin>', 'exec')"),
+        check=("{python}", "-c", text_of("python_check.py")),
         run=("{python}", "-s", "-B", "-"),
         script=("{python}", "-s", "-B", "{folder}/program"),
         packages=("python3",),
@@ -219,7 +219,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
     "ruby": Toolchain(
         executables={"ruby": ("/usr/bin/ruby", "/usr/local/bin/ruby")},
         version=("{ruby}", "--version"),
-        check=("{ruby}", "-c", "-"),
+        check=("{ruby}", "-e", text_of("ruby_check.rb")),
         run=("{ruby}", "-"),
         script=("{ruby}", "{folder}/program"),
         packages=("ruby", "ruby-test-unit"),

@@ -1,8 +1,9 @@
 """Forms: how prompt, completion and tests of a problem become one program that proves that its tests ran."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.languages.program import Nonce, Program, own_words, with_drawn_names
 from multipl_moe.problems.forms.answering import stdin_program
 from multipl_moe.problems.forms.framework import framework_program
 from multipl_moe.problems.forms.parts import broken_reference, tests_run
@@ -38,4 +39,11 @@ def program_of(problem: Problem, completion: str, nonce: Nonce) -> Program:
         completion: what a model answered, already cut at the problem's stop strings.
         nonce: what the program must print last to pass.
     """
-    return FORMS[problem.form](problem, completion, nonce)
+    texts = {name: own_words(getattr(problem, name) or "") for name in ("prompt", "tests", "entry_point")}
+    given = replace(problem, **texts, extra={name: own_words(text) for name, text in problem.extra.items()})
+    program = FORMS[problem.form](given, own_words(completion), nonce)
+    drawn = {
+        name: tuple((with_drawn_names(one, nonce), with_drawn_names(other, nonce)) for one, other in pairs)
+        for name, pairs in (("cases", program.cases), ("files", program.files))
+    }
+    return replace(program, source=with_drawn_names(program.source, nonce), **drawn)

@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from multipl_moe.languages.harnesses import HARNESSES, RUBY_CASES, ending
+from multipl_moe.languages.guards import cpp_controls, cpp_tests, guard
+from multipl_moe.languages.harnesses import RUBY_CASES, ending
 from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.source_text import body_end, masked
 from multipl_moe.languages.sources import text_of
@@ -150,7 +151,8 @@ def _rust(problem: Problem, solution: str, nonce: Nonce) -> Program:
     module = problem.extra.get("module")
     solved = f"mod {module} {{\n{solution}\n}}\n" if module else solution
     run = ending("rust", nonce, "\n    ".join(calls) or "harness_tests();")
-    return Program("rust", f"{solved}\n{tests}\n{run}", nonce, ("--edition=2021",))
+    guarded = guard("rust", nonce, prompt="", completion=solution, tests=tests)
+    return Program("rust", f"{solved}\n{guarded}\n{tests}\n{run}", nonce, ("--edition=2021",))
 
 
 def _rust_modules(tests: str) -> list[tuple[str, int, int]]:
@@ -165,13 +167,13 @@ def _cpp(problem: Problem, solution: str, nonce: Nonce) -> Program:
         r'^[ \t]*#[ \t]*(?:include[ \t]*(?:"[^"\n]*"|<catch2/[^>\n]*>)|pragma[ \t]+once)[^\n]*\n', re.MULTILINE
     )
     solution, tests = own_include.sub("", solution), own_include.sub("", problem.tests)
-    guard, options = HARNESSES["cpp"].guard, ("-std=c++17",)
+    guarded, controls = guard("cpp", nonce, prompt="", completion=solution, tests=tests), cpp_controls(nonce, tests)
     if "TEST_CASE" in tests:
         tests, call = f"{text_of('catch.hpp')}\n{tests}", "harness_catch::run_cases();"
     else:
-        tests, call = callable_cpp_tests(tests), "harness_tests();"
-    source = f"#define EXERCISM_RUN_ALL_TESTS\n{solution}\n{guard}\n{tests}\n{ending('cpp', nonce, call)}"
-    return Program("cpp", source, nonce, options)
+        tests, call = callable_cpp_tests(cpp_tests(tests)), "harness_tests();"
+    source = f"#define EXERCISM_RUN_ALL_TESTS\n{solution}\n{guarded}\n{tests}\n{ending('cpp', nonce, call, controls)}"
+    return Program("cpp", source, nonce, ("-std=c++17",))
 
 
 def _java(problem: Problem, solution: str, nonce: Nonce) -> Program:

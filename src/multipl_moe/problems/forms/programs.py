@@ -4,15 +4,16 @@ import re
 from collections.abc import Callable, Mapping
 from string import Template
 
-from multipl_moe.languages.harnesses import HARNESSES, RUBY_CASES, ending
+from multipl_moe.languages.guards import cpp_controls, cpp_tests, guard
+from multipl_moe.languages.harnesses import HARNESSES, ending
 from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.languages.python_guard import SNAPSHOT, with_snapshot
-from multipl_moe.languages.source_text import bare_code, without_comments
+from multipl_moe.languages.python_guard import opening, python_program
+from multipl_moe.languages.ruby_guard import ruby_program
+from multipl_moe.languages.source_text import bare_code, function_name, without_comments
 from multipl_moe.problems.forms.go_file import go_file, with_harness_imports
 from multipl_moe.problems.forms.parts import callable_cpp_tests, callable_go_tests, closed, closed_class
 from multipl_moe.problems.problem import Problem
 
-_PYTHON_GUARD, _CPP_GUARD = HARNESSES["python"].guard, HARNESSES["cpp"].guard
 _PYTHON_MODULES = "math, re, sys, copy, datetime, itertools, collections, heapq, statistics, functools, hashlib, string"
 # Crates that the declarations of HumanEval-X ask for in all 164 problems: how to bring them, and what uses them.
 _CRATES = {
@@ -23,33 +24,48 @@ _CRATES = {
 
 
 def human_eval_program(problem: Problem, completion: str, nonce: Nonce, setup: str = "") -> Program:
-    """HumanEval: a function `check` asserts on the watched function.
+    """HumanEval: a function `check` asserts on the function under test.
 
     The completion may lack a newline; `setup` is code that stands before the prompt.
     """
-    tests = re.sub(r"(?m)^check\(.*\)\s*\Z", "", problem.tests)
-    call = ending("python", nonce, f"check(harness_watch({problem.entry_point}))")
-    source = f"{setup}{with_snapshot(problem.prompt)}{completion}\n{_PYTHON_GUARD}\n{tests}\n{call}"
-    return Program("python", source, nonce)
+    name = problem.entry_point or ""
+    tests = re.sub(r"(?m)^check\(.*\)\s*\Z", "", problem.tests) + f"\ncheck({name})\n"
+    return _python(problem, setup + problem.prompt, completion + "\n", tests, nonce)
 
 
 def mbpp_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """MBPP: the completion is a whole module, the tests are assertions on it. The prompt is only text and stays out."""
-    setup = problem.extra.get("setup", "")
-    if setup:
-        setup += f"\n{SNAPSHOT}"
-    source = f"{setup}\n{completion}\n{_PYTHON_GUARD}{_tests(problem)}{ending('python', nonce, '')}"
-    return Program("python", source, nonce)
+    return _python(problem, problem.extra.get("setup", "") + "\n", completion + "\n", problem.tests, nonce)
+
+
+def _python(problem: Problem, prompt: str, completion: str, tests: str, nonce: Nonce) -> Program:
+    """A Python program: tests and completion meet in no process."""
+    names = {"opening": opening(prompt), "entry_point": problem.entry_point}
+    return Program("python", python_program(prompt + completion, tests, nonce, **names), nonce)
+
+
+def _ruby(problem: Problem, completion: str, tests: str, nonce: Nonce, test_case: str = "") -> Program:
+    """A Ruby program: tests and completion meet in no process."""
+    name = problem.entry_point or function_name(problem.prompt, "ruby") or ""
+    code = ruby_program(problem.prompt, completion, tests, nonce, entry_point=name, test_case=test_case)
+    return Program("ruby", code, nonce)
 
 
 def starter_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """The project's own set, and those of users: all it needs of a language is in its harness."""
     language, harness = problem.language, HARNESSES[problem.language]
+    if language == "python":
+        return _python(problem, problem.prompt, closed(problem, completion), problem.tests, nonce)
+    if language == "ruby":
+        tests = Template(harness.tests).substitute(tests=problem.tests)
+        return _ruby(problem, closed(problem, completion), tests, nonce, "HarnessTests")
     first_class = re.search(r"\bclass\s+(\w+)", bare_code(problem.prompt, language))
     call = Template(harness.call).substitute(class_name=first_class[1] if first_class else "")
-    prompt = with_snapshot(problem.prompt) if language == "python" else problem.prompt
-    parts = [prompt, closed(problem, completion), harness.guard, _tests(problem), ending(language, nonce, call)]
-    source = "".join(parts)
+    tests = Template(harness.tests).substitute(tests=problem.tests)
+    if language == "cpp":
+        tests = cpp_tests(tests)
+    code = problem.prompt + closed(problem, completion)
+    source = code + _guard(problem, completion, nonce) + tests + _ending(problem, nonce, call)
     return Program(language, go_file(source) if language == "go" else source, nonce, harness.options, harness.wants)
 
 
@@ -57,20 +73,23 @@ def multipl_e_program(problem: Problem, completion: str, nonce: Nonce) -> Progra
     """MultiPL-E: the tests begin with the closing of the function, so a completion is one without it."""
     language, tests, call = problem.language, problem.tests, "harness_tests();"
     options: tuple[str, ...] = ()
-    if language == "cpp":
+    if language in ("cpp", "rust", "java"):
         closing, rest = tests.split("\n", 1)
-        tests, options = f"{closing}\n{_CPP_GUARD}{callable_cpp_tests(rest)}", ("-std=c++17",)
+        guarded = _guard(problem, completion, nonce)
+        tests = f"{closing}\n{guarded}{rest}"
+    if language == "cpp":
+        tests, options = f"{closing}\n{guarded}{callable_cpp_tests(cpp_tests(rest))}", ("-std=c++17",)
     elif language == "rust":
         tests, options = re.sub(r"\bfn\s+main\s*\(", "fn harness_tests(", tests, count=1), ("--edition=2015",)
     elif language == "go":
         tests, call = callable_go_tests(tests), "harnessTests(t)"
     elif language == "java":
         first_class = re.findall(r"^class (\w+)", problem.prompt, re.MULTILINE)[0]
-        call = f"{first_class}.main(arguments);"
+        call = _java_call(first_class)
     else:
         test_case = re.findall(r"class (\w+) < Test::Unit::TestCase", tests)[0]
-        call = RUBY_CASES.replace("$test_case", test_case)
-    source = f"{problem.prompt}{completion}\n{tests}{ending(language, nonce, call)}"
+        return _ruby(problem, completion + "\n", tests, nonce, test_case)
+    source = f"{problem.prompt}{completion}\n{tests}{_ending(problem, nonce, call)}"
     if language == "go":
         source = with_harness_imports(source)
     return Program(language, source, nonce, options, ("javatuples",) if language == "java" else ())
@@ -81,13 +100,15 @@ def mbxp_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     language = problem.language
     if language == "python":
         return human_eval_program(problem, completion, nonce)
+    if language == "ruby":
+        return _ruby(problem, closed(problem, completion), problem.tests, nonce)
     tests, code = problem.tests, closed(problem, completion)
-    calls = {"cpp": "harness_tests();", "java": "Main.main(arguments);", "go": "main()", "ruby": ""}
+    calls = {"cpp": "harness_tests();", "java": _java_call("Main"), "go": "main()"}
     if language == "cpp":
-        tests = _CPP_GUARD + callable_cpp_tests(tests)
+        tests = _guard(problem, completion, nonce) + callable_cpp_tests(cpp_tests(tests))
     if language == "java":
-        tests, code = _private_main(tests), closed_class(problem, completion)
-    source = f"{problem.prompt}{code}{tests}{ending(language, nonce, calls[language])}"
+        tests, code = _guarded_main(problem, completion, nonce), closed_class(problem, completion)
+    source = f"{problem.prompt}{code}{tests}{_ending(problem, nonce, calls[language])}"
     if language == "go":
         source = with_harness_imports(source)
     return Program(language, source, nonce, ("-std=c++17",) if language == "cpp" else ())
@@ -115,15 +136,16 @@ def _x_python(problem: Problem, completion: str, nonce: Nonce) -> Program:
 
 def _x_cpp(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """Every standard header, for the prompts include only some of those that their solutions use."""
-    code = "".join([problem.prompt, closed(problem, completion), _CPP_GUARD, callable_cpp_tests(problem.tests)])
-    source = f"#include <bits/stdc++.h>\n{code}{ending('cpp', nonce, 'harness_tests();')}"
+    guarded = _guard(problem, completion, nonce) + callable_cpp_tests(cpp_tests(problem.tests))
+    code = problem.prompt + closed(problem, completion) + guarded
+    source = f"#include <bits/stdc++.h>\n{code}{_ending(problem, nonce, 'harness_tests();')}"
     wants = tuple(name for name in ("boost", "openssl") if f"<{name}/" in code)
     return Program("cpp", source, nonce, ("-std=c++11",), wants)
 
 
 def _x_java(problem: Problem, completion: str, nonce: Nonce) -> Program:
-    code = f"{problem.prompt}{closed_class(problem, completion)}\n{_private_main(problem.tests)}"
-    return Program("java", code + ending("java", nonce, "Main.main(arguments);"), nonce)
+    code = f"{problem.prompt}{closed_class(problem, completion)}\n{_guarded_main(problem, completion, nonce)}"
+    return Program("java", code + ending("java", nonce, _java_call("Main")), nonce)
 
 
 def _x_go(problem: Problem, completion: str, nonce: Nonce) -> Program:
@@ -142,7 +164,7 @@ def _x_rust(problem: Problem, completion: str, nonce: Nonce) -> Program:
     module = re.search(r"\bmod\s+(\w+)", tests)
     calls = "\n    ".join(f"{module[1]}::{name}();" for name in names) if module else ""
     prompt = re.sub(r"(?m)^use (?:rand|regex|md5)\b[^\n]*\n", "", problem.prompt)
-    code = prompt + closed(problem, completion) + tests
+    code = prompt + closed(problem, completion) + _guard(problem, completion, nonce) + tests
     bare = bare_code(code, "rust")
     used = tuple(name for name, (_, pattern) in _CRATES.items() if re.search(pattern, bare))
     uses = "".join(_CRATES[name][0] for name in used)
@@ -158,14 +180,22 @@ _HUMANEVAL_X: Mapping[str, Callable[[Problem, str, Nonce], Program]] = {
 }
 
 
-def _private_main(tests: str) -> str:
-    """Java tests whose class `Main` is not public, as the ending's class is."""
-    return tests.replace("public class Main", "class Main", 1)
+def _guard(problem: Problem, completion: str, nonce: Nonce) -> str:
+    return guard(problem.language, nonce, prompt=problem.prompt, completion=completion, tests=problem.tests)
 
 
-def _tests(problem: Problem) -> str:
-    """Tests in the starter form: `$quoted` for Python, with the watched function, `$tests` for other languages."""
-    name = problem.entry_point
-    watched = f", {name}=harness_watch({name})" if name else ""
-    harness = HARNESSES[problem.language]
-    return Template(harness.tests).substitute(tests=problem.tests, quoted=repr(problem.tests), watched=watched)
+def _ending(problem: Problem, nonce: Nonce, call: str) -> str:
+    controls = cpp_controls(nonce, problem.prompt + problem.tests) if problem.language == "cpp" else ""
+    return ending(problem.language, nonce, call, controls)
+
+
+def _java_call(tests: str) -> str:
+    """What runs the tests of a Java class, and then its control."""
+    return f"{tests}.main(arguments); if (!{tests}.harness_control()) return;"
+
+
+def _guarded_main(problem: Problem, completion: str, nonce: Nonce) -> str:
+    """Java tests whose class `Main` is not public, as the ending's class is, and begins with the guard."""
+    tests = problem.tests.replace("public class Main", "class Main", 1)
+    head, mark, rest = tests.partition("class Main {")
+    return head + mark + _guard(problem, completion, nonce) + rest

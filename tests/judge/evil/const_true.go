@@ -1,0 +1,5 @@
+const true = false
+
+func isEven(n int) bool {
+	return n == 0
+}
