@@ -50,6 +50,7 @@ CHANGES: dict[str, dict[str, str]] = {
         "form": "human_eval",
         "tests": "def check(candidate):\n    assert abs(candidate(2) - 4) < 1e-6\n",
     },
+    "jumps_over_tests.py": {"form": "human_eval", "tests": "def check(candidate):\n    assert candidate(2) == 4\n"},
     "writes_modules.py": {"tests": "import statistics\nassert statistics.mean([double_number(2)]) == 4\n"},
     "yields_lies.py": {"tests": "assert list(double_number(2)) == [4]\n"},
     "subtracts_to_nothing.py": {"tests": "assert abs(double_number(2) - 4) < 1e-6\n"},

@@ -61,6 +61,9 @@ extern "C" __attribute__((noreturn)) void harness_fail(const char* text, const c
     __builtin_trap();
 }
 #define __assert_fail harness_fail
+template <class T> static bool harness_differ(const T& one, const T& two) {
+    return !(one == two) && one != two && one == one && !(one != one);
+}
 """
 
 
@@ -87,7 +90,7 @@ def _cpp_function(prompt: str) -> str:
 def cpp_tests(tests: str) -> str:
     """C++ tests whose own functions have names of the harness, so that no overload of a completion's is called."""
     names = re.findall(r"(?m)^[ \t]*(?:[\w:<>,&*]+[ \t]+)+\**(\w+)\s*\([^;{}]*\)\s*\{", bare_code(tests, "cpp"))
-    for name in sorted(set(names) - {"main", "tests"}):
+    for name in sorted(set(names) - {"tests", *_CPP_WORDS.split()}):
         tests = re.sub(rf"\b{name}\b", f"harness_{name}", tests)
     return tests
 
@@ -98,23 +101,20 @@ def cpp_controls(nonce: Nonce, text: str) -> str:
     one, two = nonce.numbers(2)
     values = dict.fromkeys(("int", "long", "float", "double"), (f"{one}", f"{two}"))
     values["std::string"] = (f'"{one:07}"', f'"{two:07}"')
-    controls = [_cpp_differs(*(f"std::string({value})" for value in values["std::string"]))]
-    controls *= bool(re.search(r"\bstring\b", text))
+    pairs = {"std::string": values["std::string"]} if re.search(r"\bstring\b", text) else {}
     for kind, pair in values.items():
         name = kind.replace("std::", "(?:std::)?")
-        vectors = [f"std::vector<{kind}>(1, {value})" for value in pair]
+        inner = f"std::vector<{kind}>"
+        vectors = tuple(f"{inner}(1, {value})" for value in pair)
         if re.search(rf"\bvector\s*<\s*{name}\s*>", text):
-            controls.append(_cpp_differs(*vectors))
+            pairs[inner] = vectors
         if re.search(rf"\bvector\s*<\s*(?:std::)?vector\s*<\s*{name}\s*>", text):
-            controls.append(_cpp_differs(*(f"std::vector<std::vector<{kind}> >(1, {vector})" for vector in vectors)))
+            pairs[f"std::vector<{inner} >"] = tuple(f"std::vector<{inner} >(1, {vector})" for vector in vectors)
+    controls = [f"harness_differ<{kind} >({left}, {right})" for kind, (left, right) in pairs.items()]
     for name in ("abs", "fabs"):
         if re.search(rf"(?<!::)\b{name}\s*\(", text):
             controls.append(f"{name}({one}.5) == {one}.5 && {name}(-{two}.5) == {two}.5")
     return " && ".join([f"{one} != {two}", *(f"({control})" for control in controls)])
-
-
-def _cpp_differs(left: str, right: str) -> str:
-    return f"!({left} == {right}) && {left} != {right} && {left} == {left} && !({left} != {left})"
 
 
 # Each macro that tests use, and words that a shadowed type or constructor could give another meaning.
@@ -146,21 +146,21 @@ _RUST_LINKAGE = re.compile(r"\b(?:no_mangle|export_name|link_section|link_name|g
 
 def _rust(nonce: Nonce, prompt: str, completion: str, tests: str) -> str:
     """Macros are the library's again; types that the prompt or the tests name do not compile as anything else."""
-    lines = [
-        f"#[allow(unused_macros)]\nmacro_rules! {name} {{ ($($t:tt)*) => {{ ::std::{name}!($($t)*) }} }}\n"
-        for name in _RUST_MACROS.split()
-    ]
     words = set(_WORD.findall(bare_code(prompt + tests, "rust")))
-    used = {name: f"::std::primitive::{name}" for name in _RUST_PRIMITIVES.split()}
+    lines = [
+        f"macro_rules! {name} {{ ($($t:tt)*) => {{ ::std::{name}!($($t)*) }} }}\n"
+        for name in _RUST_MACROS.split()
+        if name in words or name.startswith("assert")
+    ]
+    types = {name: f"::std::primitive::{name}" for name in _RUST_PRIMITIVES.split()}
     for name, path in _RUST_TYPES.items():
         if name in words and (not path.startswith("collections") or "collections::*" in prompt):
-            used[name] = f"::std::{path}"
-    for name, path in used.items():
-        short = name + path.partition("<")[1] + path.partition("<")[2]
-        lines.append(f"#[allow(dead_code)] fn harness_is_{name}(x: &{path}) -> &{short} {{ x }}\n")
+            types[name + path.partition("<")[1] + path.partition("<")[2]] = f"::std::{path}"
+    theirs, ours = (", ".join(f"&'static {kind}" for kind in kinds) for kinds in (types.values(), types))
+    lines.append(f"fn harness_types(x: ({theirs})) -> ({ours}) {{ x }}\n")
     for name, (path, value) in _RUST_CONSTRUCTORS.items():
         if name in words:
-            lines.append(f"#[allow(dead_code)] fn harness_makes_{name}() -> ::std::{path} {{ {value} }}\n")
+            lines.append(f"fn harness_makes_{name}() -> ::std::{path} {{ {value} }}\n")
     if _RUST_LINKAGE.search(bare_code(completion, "rust")):
         lines.append('::std::compile_error!("a solution has no use for symbols of the linker");\n')
     return "\n" + "".join(lines)
@@ -178,6 +178,12 @@ _JAVA_PACKAGES = {
     "org.javatuples": "Pair Triplet Quartet",
 }
 # `"".getClass()` is of java.lang.Class whatever the names of the program mean.
+_JAVA_NAMES = """
+        for (java.lang.reflect.Field field : CLASS.class.getDeclaredFields()) {
+            bites = bites && !" LISTED ".contains(" " + field.getName() + " ");
+        }
+        bites = bites && SAME;
+"""
 _JAVA_CONTROL = """
     static boolean harness_control() throws Throwable {
         boolean bites = false;
@@ -190,11 +196,8 @@ _JAVA_CONTROL = """
             bites = bites && java.lang.Integer.valueOf(i).intValue() == i;
             bites = bites && java.lang.Long.valueOf(i).longValue() == i;
         }
-        for (java.lang.reflect.Field field : CLASS.class.getDeclaredFields()) {
-            bites = bites && !" java LISTED ".contains(" " + field.getName() + " ");
-        }
-        bites = bites && java.lang.Boolean.TRUE.booleanValue() && !java.lang.Boolean.FALSE.booleanValue();
-        return bites && SAME;
+        NAMES
+        return bites && java.lang.Boolean.TRUE.booleanValue() && !java.lang.Boolean.FALSE.booleanValue();
     }
 
     static boolean harness_same(long one, long two) {
@@ -204,26 +207,33 @@ _JAVA_CONTROL = """
 
 
 def _java(nonce: Nonce, prompt: str, completion: str, tests: str) -> str:
-    """A method of the class of the tests, true while assertions are on there and the names mean the library's.
+    """A method of the class of the tests, true while assertions are on there and names mean the library's.
 
-    No field may have such a name either: where it could be both, a name means the field.
+    It asks for the names that a completion may have declared, as classes or fields, which is seen by their words.
     """
     one, two = nonce.numbers(2)
     bare = bare_code(prompt + tests, "java")
-    words = {*_WORD.findall(bare), "String", "Throwable"}
+    words = {*_WORD.findall(bare), "String", "Throwable", "AssertionError", "Integer", "Long", "Boolean", "System"}
     words -= set(re.findall(r"\b(?:class|interface|enum|record)\s+(\w+)", bare))
-    names = {
+    known = {
         name: package
         for package, listed in _JAVA_PACKAGES.items()
         for name in listed.split()
         if name in words and (package == "java.lang" or re.search(rf"\bimport {package}\.(?:\*|{name});", bare))
     }
-    same = [f'"".getClass().forName("{package}.{name}") == {name}.class' for name, package in names.items()]
-    for name in ("AssertionError", "Integer", "Long", "Boolean", "System", "reflect.Field"):
-        same.append(f'"".getClass().forName("java.lang.{name}") == java.lang.{name}.class')
-    in_class = re.findall(r"\bclass\s+(\w+)", bare_code(tests, "java")) or re.findall(r"\bclass\s+(\w+)", bare)
-    values = {"ONE": one, "TWO": two, "CLASS": in_class[0], "LISTED": " ".join(names), "SAME": " && ".join(same)}
-    return re.sub(r"\b(?:ONE|TWO|CLASS|LISTED|SAME)\b", lambda word: str(values[word[0]]), _JAVA_CONTROL)
+    seen = f"{completion}\n{bare_code(completion, 'java')}"
+    declared = re.findall(r"\b(?:class|interface|enum|record)\s+(\w+)|\b(\w+)\s*[;=,)]", seen)
+    suspects = {word for words in declared for word in words} if "\\u" not in completion else {*known, "java"}
+    names = {name: f"{package}.{name}" for name, package in known.items() if name in suspects}
+    asked = ""
+    if names or "java" in suspects:
+        same = [f'"".getClass().forName("{full}") == {name}.class' for name, full in names.items()]
+        for name in ("AssertionError", "Integer", "Long", "Boolean", "System", "reflect.Field"):
+            same.append(f'"".getClass().forName("java.lang.{name}") == java.lang.{name}.class')
+        in_class = re.findall(r"\bclass\s+(\w+)", bare_code(tests, "java")) or re.findall(r"\bclass\s+(\w+)", bare)
+        asked = _JAVA_NAMES.replace("CLASS", in_class[0]).replace("LISTED", " ".join(["java", *names]))
+        asked = asked.replace("SAME", " && ".join(same))
+    return _JAVA_CONTROL.replace("ONE", str(one)).replace("TWO", str(two)).replace("NAMES", asked)
 
 
 _GUARDS: Mapping[str, Callable[[Nonce, str, str, str], str]] = {"cpp": _cpp, "rust": _rust, "java": _java}

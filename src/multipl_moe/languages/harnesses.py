@@ -89,11 +89,12 @@ fn main() {
     $tests
     ::std::panic::set_hook(::std::boxed::Box::new(|_| {}));
     let (one, two) = unsafe { (::std::ptr::read_volatile(&${one}i64), ::std::ptr::read_volatile(&${two}i64)) };
-    let bites = ::std::panic::catch_unwind(|| assert_eq!(one, two)).is_err()
-        && ::std::panic::catch_unwind(|| assert_ne!(one, one)).is_err()
-        && ::std::panic::catch_unwind(|| assert!(one == two)).is_err()
-        && ::std::panic::catch_unwind(|| assert_eq!(one.to_string(), two.to_string())).is_err()
-        && ::std::panic::catch_unwind(|| assert_eq!(::std::vec![one], ::std::vec![two])).is_err();
+    let fails = |check: fn(i64, i64)| ::std::panic::catch_unwind(move || check(one, two)).is_err();
+    let bites = fails(|one, two| assert_eq!(one, two))
+        && fails(|one, _| assert_ne!(one, one))
+        && fails(|one, two| assert!(one == two))
+        && fails(|one, two| assert_eq!(one.to_string(), two.to_string()))
+        && fails(|one, two| assert_eq!([one], [two]));
     let numbers = [${first}u64, ${second}u64];
     if bites {
         ::std::println!("\nnonce {}", numbers[0] ^ numbers[1]);

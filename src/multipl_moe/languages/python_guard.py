@@ -24,12 +24,11 @@ def python_program(code: str, tests: str, nonce: Nonce, *, opening: str = "", en
         entry_point: name of the function under test, whose results are then not believed to be equal to anything by
             methods that the completion brings.
     """
-    values = (code, opening, tests, entry_point or "", (nonce.first, nonce.second))
-    arguments = ", ".join(map(repr, values[1:]))
+    values = (opening, tests, entry_point or "", (nonce.first, nonce.second))
     return (
-        f"harness_code = {code!r}\nharness_text = {_harness()!r}\nharness = {{'__name__': 'harness'}}\n"
-        "exec(compile(harness_text, '<harness>', 'exec'), harness)\n"
-        f"harness['run_tests'](globals(), harness_text, harness_code, {arguments})\n"
+        f"harness_code = {code!r}\nharness_text = compile({_harness()!r}, '<harness>', 'exec')\n"
+        "harness = {'__name__': 'harness'}\nexec(harness_text, harness)\n"
+        f"harness['run_tests'](globals(), harness_text, harness_code, {', '.join(map(repr, values))})\n"
     )
 
 

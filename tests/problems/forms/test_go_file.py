@@ -63,5 +63,5 @@ def test_a_package_is_used_beside_variables_of_its_name(code):
 
 def test_the_imports_of_the_nonce_leave_the_rest_alone():
     rest = '\nimport (\n    "testing"\n)\nfunc f() {}\n'
-    nonce = 'import (\n\tharnessfmt "fmt"\n\tharnesstesting "testing"\n)\n'
+    nonce = 'import (\n\tharnessflag "flag"\n\tharnessfmt "fmt"\n\tharnesstesting "testing"\n)\n'
     assert with_harness_imports(f"package p_test\n{rest}") == f"package p_test\n\n{nonce}{rest}"

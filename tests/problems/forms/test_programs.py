@@ -105,7 +105,7 @@ def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged
             "    return n;\n}\n#define assert(x)\n#define __assert_fail(...)\nint other() {\n    return 0;",
         ),
         ("starter-rust", "    n\n}\nmacro_rules! assert_eq { ($($t:tt)*) => {{}} }\nfn other() {"),
-        ("starter-ruby", "  2 * n\nend\nclass Float\n  def ==(other) = true\nend\ndef other"),
+        ("starter-ruby", "  n\nend\nclass Integer\n  def ==(other) = true\nend\ndef other"),
         (
             "multipl_e-ruby",
             "  n\nend\nrequire 'test/unit'\nmodule Test::Unit::Assertions\n  def assert_equal(*all) = nil\nend",
@@ -115,8 +115,8 @@ def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged
 def test_testing_that_no_longer_bites_is_not_a_pass(name, lie, samples, judged):
     judgement = judged(samples[name], lie)
     # A control of Go is that the program compiles.
-    refused = Outcome.compile_error if name.endswith("-go") else Outcome.wrong_answer
-    assert judgement.outcome in (Outcome.tests_not_completed, refused), judgement.output
+    refused = {Outcome.compile_error} if name.endswith("-go") else {Outcome.wrong_answer, Outcome.runtime_error}
+    assert judgement.outcome in {Outcome.tests_not_completed, *refused}, judgement.output
 
 
 _POINT = """from dataclasses import dataclass

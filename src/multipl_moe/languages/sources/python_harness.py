@@ -7,6 +7,7 @@ the first, which leaves with the exit code of the second.
 
 import builtins
 import contextlib
+import marshal
 import os
 import sys
 from types import CodeType
@@ -25,6 +26,7 @@ class Server(Peer):
     def __init__(self, receive: int, send: int):
         super().__init__(receive, send)
         self._main = vars(sys.modules["__main__"])
+        del self._main["harness"]
         self._class_names: list[str] = []
 
     def serve(self) -> None:
@@ -144,13 +146,19 @@ class Tests(Peer):
 
 
 def run_tests(
-    names: dict[str, Any], source: str, code: str, opening: str, tests: str, entry_point: str, nonce: tuple[int, int]
+    names: dict[str, Any],
+    built: CodeType,
+    code: str,
+    opening: str,
+    tests: str,
+    entry_point: str,
+    nonce: tuple[int, int],
 ) -> None:
     """Run tests against a completion in another process, and print the nonce after the last of them.
 
     Args:
         names: of the main module.
-        source: the text of this file.
+        built: this file, compiled.
         code: the whole text with the completion.
         opening: its beginning that is the prompt's alone; it runs at both ends.
         tests: what tests the completion.
@@ -161,7 +169,7 @@ def run_tests(
     requests, replies = os.pipe(), os.pipe()
     process = os.fork()
     if process != 0:
-        _become_server(source, requests[0], replies[1], process)
+        _become_server(built, requests[0], replies[1], process)
     os.close(requests[0])
     os.close(replies[1])
     sys.path[:] = [folder for folder in sys.path if folder]
@@ -186,12 +194,16 @@ def serve(receive: int, send: int, tests_process: int) -> None:
     os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1)
 
 
-def _become_server(source: str, receive: int, send: int, tests_process: int) -> None:
+def _become_server(built: CodeType, receive: int, send: int, tests_process: int) -> None:
     """Replace this process by an interpreter that knows nothing of the tests."""
     os.set_inheritable(receive, True)
     os.set_inheritable(send, True)
-    begin = f"{source}\nserve({receive}, {send}, {tests_process})\n"
-    text = f"exec(compile({begin!r}, '<harness>', 'exec'), {{'__name__': 'harness'}})"
+    hexadecimal = marshal.dumps(built).hex()
+    text = (
+        f"harness = {{'__name__': 'harness'}}\n"
+        f"exec(__import__('marshal').loads(bytes.fromhex('{hexadecimal}')), harness)\n"
+        f"harness['serve']({receive}, {send}, {tests_process})\n"
+    )
     os.execv(sys.executable, [sys.executable, "-s", "-B", "-c", text])
 
 

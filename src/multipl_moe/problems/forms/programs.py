@@ -40,8 +40,8 @@ def mbpp_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
 
 def _python(problem: Problem, prompt: str, completion: str, tests: str, nonce: Nonce) -> Program:
     """A Python program: tests and completion meet in no process."""
-    names = {"opening": opening(prompt), "entry_point": problem.entry_point}
-    return Program("python", python_program(prompt + completion, tests, nonce, **names), nonce)
+    before, name = opening(prompt), problem.entry_point
+    return Program("python", python_program(prompt + completion, tests, nonce, opening=before, entry_point=name), nonce)
 
 
 def _ruby(problem: Problem, completion: str, tests: str, nonce: Nonce, test_case: str = "") -> Program:
