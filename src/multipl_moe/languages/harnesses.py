@@ -1,13 +1,14 @@
 """What is put around the tests of each language so that they prove that they ran to their end: one table entry each.
 
 A program passes only if the last line that it prints is the nonce (`languages.program`). The ending runs after the last
-test. Before it prints it checks that the testing machinery still bites: a control assertion that must fail, with the
-macros and classes as the completion left them. If the control does not fail, nothing is printed. The nonce's text is
-computed while the program runs; it stands neither in the source nor among the strings of a binary. A program that digs
-the two numbers out of its own memory, or whose results compare by operators of its own (C++, Java, Ruby), is beyond
-this.
+test. Before it prints it checks that the testing machinery still bites: a control assertion that must fail, with random
+values and with what the completion left of macros and classes (`languages.guards` stands between completion and tests).
+If the control does not fail, nothing is printed. The nonce's text is computed while the program runs; it stands neither
+in the source nor among the strings of a binary. In Python and Ruby tests and completion run in two processes instead:
+`languages.python_guard`, `languages.ruby_guard`. docs/evaluation.md says what stays possible.
 
-In the templates `$first` and `$second` are the numbers of the nonce, `$tests` the tests or the call that runs them.
+In the templates `$first` and `$second` are the numbers of the nonce, `$tests` the tests or the call that runs them,
+`$one` and `$two` two random numbers for a control.
 """
 
 from dataclasses import dataclass
@@ -149,9 +150,9 @@ end
 RUBY_CASES = r"""
 Test::Unit::AutoRunner.need_auto_run = false
 class HarnessControl < Test::Unit::TestCase
-  def test_numbers = assert_equal(1, 2)
-  def test_strings = assert_equal("a", "b")
-  def test_arrays = assert_equal([1], [2])
+  def test_numbers = assert_equal(ONE, TWO)
+  def test_strings = assert_equal("ONE", "TWO")
+  def test_arrays = assert_equal([ONE], [TWO])
   def test_truth = assert(false)
 end
 require 'test/unit/ui/console/testrunner'

@@ -21,10 +21,10 @@ from multipl_moe.problems.problem import Problem
 _PYTHON = """
 import sys as harness_sys, types as harness_types, unittest as harness_unittest
 
-def harness_run(sources, first, second, sys=harness_sys, types=harness_types, unittest=harness_unittest):
+def harness_run(sources, first, second, one, two, sys=harness_sys, types=harness_types, unittest=harness_unittest):
     class Control(unittest.TestCase):
         def test_numbers(self):
-            self.assertEqual(1, 2)
+            self.assertEqual(one, two)
 
         def test_truth(self):
             self.assertTrue(False)
@@ -62,7 +62,7 @@ def harness_run(solution, tests, first, second, output=harness_sys.__stdout__, p
 _RUBY_BEGINNING = "require 'minitest'\nrequire 'minitest/mock'\nMinitest.seed = 1\n"
 _RUBY_ENDING = """
 class HarnessControl < Minitest::Test
-  def test_numbers = assert_equal(1, 2)
+  def test_numbers = assert_equal(ONE, TWO)
   def test_truth = assert(false)
   def test_raising = assert_raises(ArgumentError) { 1 }
 end
@@ -110,19 +110,22 @@ def _python(problem: Problem, solution: str, nonce: Nonce) -> Program:
     name, numbers = problem.extra.get("module"), f"{nonce.first}, {nonce.second}"
     if name and re.search(r"\bTestCase\b", problem.tests):
         sources = f"[({name!r}, harness_solution_code), ({name + '_test'!r}, {problem.tests!r})]"
-        return Program("python", f"{_PYTHON}{code}harness_run({sources}, {numbers})\n", nonce)
+        one, two = nonce.numbers(2)
+        return Program("python", f"{_PYTHON}{code}harness_run({sources}, {numbers}, {one}, {two})\n", nonce)
     call = f"harness_run(harness_solution_code, {problem.tests!r}, {numbers})\n"
     return Program("python", f"{_PYTHON_PLAIN}{code}{call}", nonce)
 
 
 def _ruby(problem: Problem, solution: str, nonce: Nonce) -> Program:
     tests = _RUBY_LEFT_OUT.sub("", problem.tests)
+    one, two = map(str, nonce.numbers(2))
     if cases := re.search(r"^class (\w+) < Test::Unit::TestCase", tests, re.MULTILINE):
-        call = RUBY_CASES.replace("$test_case", cases[1])
+        call = RUBY_CASES.replace("$test_case", cases[1]).replace("ONE", one).replace("TWO", two)
         return Program("ruby", f"{solution}\n{tests}\n{ending('ruby', nonce, call)}", nonce)
     if not re.search(r"<\s*Minitest::Test\b", tests):
         return Program("ruby", f"{solution}\n{tests}\n{ending('ruby', nonce, '')}", nonce)
-    source = f"{_RUBY_BEGINNING}{solution}\n{tests}\n{ending('ruby', nonce, _RUBY_ENDING)}"
+    call = _RUBY_ENDING.replace("ONE", one).replace("TWO", two)
+    source = f"{_RUBY_BEGINNING}{solution}\n{tests}\n{ending('ruby', nonce, call)}"
     return Program("ruby", source, nonce, wants=("minitest",))
 
 
