@@ -45,7 +45,11 @@ _CPP_CONSTANTS = {
     "LLONG_MAX": "9223372036854775807LL",
     "LLONG_MIN": "(-9223372036854775807LL - 1)",
 }
-_CPP_OPERATORS = ("and", "and_eq", "bitand", "bitor", "compl", "not", "not_eq", "or", "or_eq", "xor", "xor_eq")
+# Words that no macro can be named after.
+_CPP_OPERATORS = (
+    *("and", "and_eq", "bitand", "bitor", "compl", "not", "not_eq", "or", "or_eq", "xor", "xor_eq"),
+    *("defined", "__VA_ARGS__", "__VA_OPT__", "__has_include"),
+)
 # Words that may be macros of the library: M_PI, DBL_MAX, EOF.
 _CPP_LIBRARY = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+|EOF")
 # What fails says so and is remembered, whatever becomes of the abort; the library's __assert_fail may be replaced.
