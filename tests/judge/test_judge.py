@@ -1,5 +1,6 @@
 """Each language: what a program does decides its outcome, and nothing that it prints or returns."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -149,6 +150,25 @@ def test_output_is_cut_and_binary_output_is_shown(sandbox, toolbox):
     assert judgement.outcome == Outcome.runtime_error
     assert judgement.output.endswith("x\\0\N{REPLACEMENT CHARACTER}")
     assert len(judgement.output) <= 4097
+
+
+@pytest.mark.parametrize("language", list(TOOLCHAINS))
+@pytest.mark.parametrize("exit_code", [0, 1])
+@pytest.mark.parametrize(
+    "part",
+    [b"\n", b" ", b"\0", b"\xff", b"\r", b"Assertion ", b"assertion ", b"--- FAIL", b"\n--- FAIL", b"\npanic:",
+     b"nonce ", b"memory allocation of 1", b"Cannot ", b"Killed signal"],
+)  # fmt: skip
+def test_no_output_holds_the_judge_up(part, exit_code, language, sandbox, toolbox, monkeypatch):
+    program = Program(language, "", Nonce.draw())
+    toolbox.commands(program, sandbox)
+    printed = part * (2**18 // len(part))
+    codes = [0, exit_code] if TOOLCHAINS[language].compile else [exit_code, 0]
+    ends = iter([Finished(code, None, printed, printed, 1.0, 0, None) for code in codes])
+    monkeypatch.setattr(sandbox, "run", lambda *words, **options: next(ends))
+    started = time.thread_time()
+    judge(program, sandbox, toolbox)
+    assert time.thread_time() - started < 3
 
 
 @pytest.mark.parametrize("language", list(TOOLCHAINS))

@@ -163,3 +163,11 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
     values["own_languages"]["elixir"]["harness"]["comment"] = "//"
     with pytest.raises(ConfigError, match=r"own_languages\.elixir: there is a language of that name already"):
         add_languages(validate_recipe(values).own_languages)
+
+
+@pytest.mark.parametrize("key", ["failed_assertion", "crashed"])
+def test_a_pattern_that_is_none_is_named(key):
+    values = yaml.safe_load(EXAMPLE.read_text())
+    values["own_languages"]["elixir"]["toolchain"][key] = "("
+    with pytest.raises(ConfigError, match=f"{key}: no regular expression"):
+        validate_recipe(values)

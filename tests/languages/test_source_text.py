@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,39 @@ def test_the_end_of_a_body_is_after_its_own_brace(completion, left):
 
 def test_an_open_body_has_no_end():
     assert body_end("  return 1;\n", "java") is None
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "bare"),
+    [
+        ("cpp", "{ /* } ", "{  "),
+        ("cpp", '{ R"x(} )y" ', "{  "),
+        ("java", '{ """ } ', "{  "),
+        ("python", "x = ''' y \\", "x =  "),
+        ("ruby", "x\n=begin\ny\n", "x\n "),
+        ("ruby", 'x = /\\"/; y = 1 # "', 'x = /\\"/; y = 1  '),
+        ("java", '{ "x } \n', '{ "x } \n'),
+    ],
+)
+def test_what_does_not_end_goes_to_the_end_and_a_lone_quotation_mark_is_none(language, code, bare):
+    assert bare_code(code, language) == bare
+
+
+@pytest.mark.parametrize("language", ["python", "ruby", "cpp", "rust", "java", "go"])
+@pytest.mark.parametrize(
+    "part",
+    ['R"(', 'r#"', 'r"', 'r#', "/*", '\\"', "\\'", '"', "'", '\n"', '"""\\"', "'''", "`", "\n=begin", "//", "#", "a(",
+     "a ", "{", "\n", "def ", "\n\t", "fn "],
+)  # fmt: skip
+def test_hostile_text_is_read_in_proportion_to_its_length(language, part):
+    code = part * (60_000 // len(part))
+    started = time.thread_time()
+    for text in (code, code + "\\", "x" + code):
+        bare_code(text, language)
+        without_comments(text, language)
+        body_end(text, language)
+        function_name(text, language)
+    assert time.thread_time() - started < 2
 
 
 @pytest.fixture(params=["small_bench", pytest.param("bench", marks=pytest.mark.third_party)])

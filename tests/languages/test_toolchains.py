@@ -1,5 +1,7 @@
 """The beginning of a C++ program that may be compiled ahead."""
 
+import time
+
 import pytest
 
 from multipl_moe.languages.toolchains import leading_includes
@@ -25,3 +27,10 @@ from multipl_moe.languages.toolchains import leading_includes
 )
 def test_only_system_headers_at_the_very_beginning(source, expected):
     assert leading_includes(source) == "".join(f"#include <{name}>\n" for name in expected)
+
+
+@pytest.mark.parametrize("part", ["/**/", "/* ", "\n", " \n", "//", "// \n", "#include <map>\n", "#include"])
+def test_hostile_beginnings_are_read_in_proportion_to_their_length(part):
+    started = time.thread_time()
+    leading_includes(part * (100_000 // len(part)))
+    assert time.thread_time() - started < 2

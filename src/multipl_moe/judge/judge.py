@@ -17,6 +17,10 @@ from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.toolchain import Limits, Toolchain
 
 _SHOWN_BYTES = 4096
+# A program chooses what it prints: only so much of it is searched, and patterns only see so much at once.
+_SEARCHED_BYTES = 64 * 2**10
+_LINE_CHARACTERS = 16 * 2**10
+_NONCE_BYTES = 64
 _OUT_OF_MEMORY = re.compile(
     r"OutOfMemoryError|\bMemoryError\b|NoMemoryError|std::bad_alloc|[Cc]annot allocate memory|memory exhausted"
     r"|runtime: out of memory|memory allocation of \d+ bytes failed|out of memory allocating|insufficient memory"
@@ -80,7 +84,7 @@ def judge(
             outcome, finished = run_cases(program.cases, run, _failure_of_run)
         else:
             finished = run(b"" if commands.compile else _encoded(program))
-            outcome = _outcome_of_run(finished, program.nonce, toolchain.failed_assertion)
+            outcome = _outcome_of_run(finished, program.nonce, toolchain)
         ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
         if ended_badly and commands.check and not _parses(program, commands, commands.check, sandbox):
             return _judgement(Outcome.compile_error, "compile", finished, None)
@@ -134,30 +138,40 @@ def _outcome_of_compilation(finished: Finished) -> Outcome | None:
     return Outcome.memory_limit if out_of_memory else Outcome.compile_error
 
 
-def _outcome_of_run(finished: Finished, nonce: Nonce, failed_assertion: str) -> Outcome:
+def _outcome_of_run(finished: Finished, nonce: Nonce, toolchain: Toolchain) -> Outcome:
     """What the end of a program means; to pass it must end well, and its last line must be the nonce, printed once."""
     if finished.stopped_by:
         return _STOPPED[finished.stopped_by]
     if finished.exit_code == 0:
         expected = nonce.text.encode()
-        is_last = finished.stdout.rstrip().splitlines()[-1:] == [expected]
+        is_last = finished.stdout.rstrip()[-_NONCE_BYTES:].splitlines()[-1:] == [expected]
         is_complete = is_last and finished.stdout.count(expected) == 1
         return Outcome.passed if is_complete else Outcome.tests_not_completed
     if _ran_out_of_memory(finished) or _was_killed(finished):
         return Outcome.memory_limit
-    said = (finished.stdout + b"\n" + finished.stderr).decode(errors="replace")
-    return Outcome.wrong_answer if re.search(failed_assertion, said, re.MULTILINE) else Outcome.runtime_error
+    is_crash = toolchain.crashed is not None and _says(finished, toolchain.crashed)
+    is_wrong = not is_crash and _says(finished, toolchain.failed_assertion)
+    return Outcome.wrong_answer if is_wrong else Outcome.runtime_error
+
+
+def _says(finished: Finished, pattern: str) -> bool:
+    """Whether a line of the end of either output matches; blank lines do not count."""
+    lines = _end_of(finished.stdout).split("\n") + _end_of(finished.stderr).split("\n")
+    return any(re.search(pattern, line[:_LINE_CHARACTERS]) for line in lines if line)
+
+
+def _end_of(output: bytes) -> str:
+    return output[-_SEARCHED_BYTES:].decode(errors="replace")
 
 
 def _outcome_of_tests(finished: Finished, toolchain: Toolchain) -> Outcome:
     """What the end of a test command means: to pass it must end well and tell that tests ran."""
-    said = (finished.stdout[-_SHOWN_BYTES:] + b"\n" + finished.stderr[-_SHOWN_BYTES:]).decode(errors="replace")
     failure = _failure_of_run(finished)
     if failure == Outcome.runtime_error and toolchain.failed_assertion:
-        return Outcome.wrong_answer if re.search(toolchain.failed_assertion, said, re.MULTILINE) else failure
+        return Outcome.wrong_answer if _says(finished, toolchain.failed_assertion) else failure
     if failure is not None:
         return failure
-    return Outcome.passed if re.search(toolchain.test_passed, said, re.MULTILINE) else Outcome.tests_not_completed
+    return Outcome.passed if _says(finished, toolchain.test_passed) else Outcome.tests_not_completed
 
 
 def _write(files: tuple[tuple[str, str], ...], folder: Path) -> None:
@@ -178,7 +192,7 @@ def _failure_of_run(finished: Finished) -> Outcome | None:
 
 def _ran_out_of_memory(finished: Finished) -> bool:
     """Whether the program, or its compiler, met a limit of memory before the judge saw it."""
-    return _OUT_OF_MEMORY.search(finished.stderr.decode(errors="replace")) is not None
+    return _OUT_OF_MEMORY.search(_end_of(finished.stderr)) is not None
 
 
 def _was_killed(finished: Finished) -> bool:
@@ -192,7 +206,7 @@ def _was_killed(finished: Finished) -> bool:
 
 def _compiler_was_killed(finished: Finished) -> bool:
     """Whether this happened to a compiler, or to a part of one, of which the compiler tells."""
-    return _was_killed(finished) or _KILLED_PART.search(finished.stderr.decode(errors="replace")) is not None
+    return _was_killed(finished) or _KILLED_PART.search(_end_of(finished.stderr)) is not None
 
 
 def _is_doubtful(finished: Finished, limits: Limits) -> bool:

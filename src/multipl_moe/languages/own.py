@@ -110,6 +110,16 @@ class OwnLanguage(BaseModel):
             raise ValueError(f"no regular expression ({error})") from None
         return value
 
+    @field_validator("toolchain")
+    @classmethod
+    def _has_patterns(cls, value: Toolchain | None) -> Toolchain | None:
+        for name in ("failed_assertion", "crashed") if value else ():
+            try:
+                re.compile(getattr(value, name) or "")
+            except re.error as error:
+                raise ValueError(f"{name}: no regular expression ({error})") from None
+        return value
+
     @model_validator(mode="after")
     def _is_whole(self) -> "OwnLanguage":
         if self.toolchain is None and self.harness is not None:

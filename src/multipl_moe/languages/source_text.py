@@ -3,29 +3,39 @@
 import re
 from functools import cache
 
-_SLASHES = r"//[^\n]*|/\*.*?\*/"
-_STRING = r'"(?:\\.|[^"\\\n])*"'
+# Every pattern takes time in proportion to the text, whatever it holds. A comment or literal that does not end goes to
+# the end of the text, so that nobody looks for its end twice; and a quotation mark after a backslash opens nothing, so
+# that of the marks of a line only one can look in vain.
+_LINE_COMMENT = r"//[^\n]*+"
+_SLASHES = _LINE_COMMENT + r"|/\*.*?\*/"
+_SLASHES_TO_THE_END = _LINE_COMMENT + r"|/\*(?:.*?\*/|.*)"
+_STRING = r'(?<!\\)"(?:\\.|[^"\\\n])*+"'
+_SINGLE_STRING = r"(?<!\\)'(?:\\.|[^'\\\n])*+'"
 _CHARACTER = r"'(?:\\[^'\n]{1,10}|\\'|[^'\\\n])'"
-_PYTHON_STRING = r'"""(?:\\.|[^\\])*?"""|\'\'\'(?:\\.|[^\\])*?\'\'\'|' + _STRING + r"|'(?:\\.|[^'\\\n])*'"
+_TRIPLE_STRING = r'"""(?:\\.|[^"\\]|"(?!""))*+(?:"""|\\?\Z)'
+_PYTHON_STRING = "|".join([_TRIPLE_STRING, _TRIPLE_STRING.replace('"', "'"), _STRING, _SINGLE_STRING])
 
 # What is read as comments and as literals; a quoted character is one character, so that Rust's lifetimes are none.
-_COMMENTS = {"python": r"#[^\n]*", "ruby": r"#(?!\{)[^\n]*|^=begin\b.*?^=end\b[^\n]*"}
+_COMMENTS = {
+    "python": r"#[^\n]*+",
+    "ruby": r"#(?!\{)[^\n]*+|^=begin\b(?:.*?^=end\b[^\n]*+|.*)",
+    **dict.fromkeys(("cpp", "rust", "java", "go"), _SLASHES_TO_THE_END),
+}
 _LITERALS = {
     "python": _PYTHON_STRING,
-    "ruby": _STRING + r"|'(?:\\.|[^'\\\n])*'",
-    "cpp": r'R"(?P<mark>[^()\s]*)\(.*?\)(?P=mark)"|' + _STRING + "|" + _CHARACTER,
-    "rust": r'\bb?r(?P<mark>#*)".*?"(?P=mark)|"(?:\\.|[^"\\])*"|' + _CHARACTER,
-    "java": r'"""(?:\\.|[^\\])*?"""|' + _STRING + "|" + _CHARACTER,
+    "ruby": _STRING + "|" + _SINGLE_STRING,
+    "cpp": r'R"(?P<mark>[^()\s\\]{0,16})\((?:.*?\)(?P=mark)"|.*)|' + _STRING + "|" + _CHARACTER,
+    "rust": r'\bb?r(?P<mark>#*+)"(?:.*?"(?P=mark)|.*)|(?<!\\)"(?:\\.|[^"\\])*+"|' + _CHARACTER,
+    "java": _TRIPLE_STRING + "|" + _STRING + "|" + _CHARACTER,
     "go": r"`[^`]*`|" + _STRING + "|" + _CHARACTER,
 }
 _SIGNATURE = {
-    "python": r"^[ \t]*def\s+(\w+)",
-    "ruby": r"^[ \t]*def\s+(?:self\.)?(\w+[?!]?)",
+    "python": r"^[ \t]*+def\s+(\w+)",
+    "ruby": r"^[ \t]*+def\s+(?:self\.)?(\w+[?!]?)",
     "go": r"^func\s+(\w+)",
     "rust": r"\bfn\s+(\w+)",
-    "java": r"(\w+)\s*\([^{};]*\{",
-    "cpp": r"(\w+)\s*\([^{};]*\{",
 }
+_CALL = re.compile(r"\b(\w++)\s*+\(")
 # Languages whose functions end with a brace.
 BRACES = frozenset({"cpp", "go", "java", "rust"})
 _FLAGS = re.DOTALL | re.MULTILINE
@@ -81,8 +91,12 @@ def body_end(completion: str, language: str) -> int | None:
 
 def function_name(prompt: str, language: str) -> str | None:
     """Name of the last function of a prompt, the one that is to be completed; None if there is none."""
-    pattern = _SIGNATURE.get(language, r"(\w+)\s*\(")
-    names = re.findall(pattern, bare_code(prompt, language), re.MULTILINE)
+    code = bare_code(prompt, language)
+    if language in ("cpp", "java"):
+        found = (_CALL.search(re.split("[;}]", text)[-1]) for text in code.split("{")[:-1])
+        names = [match[1] for match in found if match]
+    else:
+        names = re.findall(_SIGNATURE.get(language, _CALL.pattern), code, re.MULTILINE)
     return names[-1] if names else None
 
 

@@ -13,7 +13,6 @@ from multipl_moe.languages.program import Nonce
 
 _MIB = 2**20
 _STACK_BYTES = 8 * _MIB
-_OPEN_FILES = 1024
 _ADDRESS_ROOM = 4
 
 
@@ -23,12 +22,14 @@ class Limits:
 
     Attributes:
         wall_s: seconds from start to end, by the wall clock.
-        memory_bytes: of all processes together; the watcher ends them when they hold more.
+        memory_bytes: of all processes together, with files in memory and sockets; the watcher ends them when they hold
+            more.
         processes: processes and threads at one time.
         file_bytes: size of one file.
         scratch_bytes: size of each folder in memory that can be written (/scratch, /tmp, /dev/shm), and of all files
             in a writable host folder.
         output_bytes: standard output and standard error together.
+        open_files: descriptors of each process.
     """
 
     wall_s: float
@@ -37,6 +38,7 @@ class Limits:
     file_bytes: int = 64 * _MIB
     scratch_bytes: int = 128 * _MIB
     output_bytes: int = _MIB
+    open_files: int = 256
 
     def prlimit_arguments(self, *, own_user: bool = True) -> list[str]:
         """Arguments of `prlimit` for what the kernel enforces on each process by itself.
@@ -52,7 +54,7 @@ class Limits:
         arguments = [
             f"--data={_ADDRESS_ROOM * self.memory_bytes}",
             f"--fsize={self.file_bytes}",
-            f"--nofile={_OPEN_FILES}",
+            f"--nofile={self.open_files}",
             f"--stack={_STACK_BYTES}",
             "--core=0",
         ]
@@ -133,8 +135,9 @@ class Toolchain:
         test: command that runs the tests of an exercise, whose files lie in `{folder}` as in its track.
         test_passed: pattern, searched line by line in the output of `test`: it tells that tests ran and all passed.
         packages: Debian packages that bring the toolchain.
-        failed_assertion: pattern, searched line by line in the output of a program that ended badly: it tells that a
-            test failed, and not the program.
+        failed_assertion: pattern, searched in the last lines of what a program printed that ended badly: it tells that
+            a test failed, and not the program.
+        crashed: pattern, searched there too: it tells that the program failed, though it says that a test did.
         reference: a program to try the toolchain with; None where it only runs programs that read standard input.
         compile: command that makes the program in the current folder; None for an interpreter.
         check: for an interpreter, a command that reads a program from standard input and fails if it does not parse.
@@ -158,6 +161,7 @@ class Toolchain:
     script: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
     test_passed: str = ""
+    crashed: str | None = None
     compile: tuple[str, ...] | None = None
     check: tuple[str, ...] | None = None
     source: str | None = None

@@ -12,7 +12,7 @@ _JAVAC = (
     *("-d", "{folder}"),
 )
 
-_BLANK = r"(?:\s|//[^\n]*\n|/\*.*?\*/)*"
+_BLANK = r"(?:\s++|//[^\n]*+\n|/\*(?>.*?\*/))*+"
 _HEADER = r"<([A-Za-z][\w+.-]*(?:/[\w+-][\w+.-]*)*)>"
 _INCLUDE = re.compile(_BLANK + r"#[ \t]*include[ \t]*" + _HEADER + r"[ \t]*(?=\n|//|/\*)", re.DOTALL)
 _ALL_STANDARD_HEADERS = "bits/stdc++.h"
@@ -179,7 +179,8 @@ TOOLCHAINS: dict[str, Toolchain] = {
         compile=("{cache:packages}/gotest", "compile", "{cache:packages}", "{folder}/main"),
         run=("{folder}/main",),
         packages=("golang-go",),
-        failed_assertion=r"\A(?![\s\S]*^panic: )[\s\S]*^\s*--- FAIL: ",
+        failed_assertion=r"^\s*--- FAIL: ",
+        crashed=r"^panic: ",
         environment={
             "GO111MODULE": "off",
             "GOPATH": "/usr/share/gocode",

@@ -12,14 +12,15 @@ _KNOWN = (
     "slices sort strconv strings testing time unicode unicode/utf8"
 )
 _PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
-_IMPORT = re.compile(r"^import\s*(?:\([^)]*\)|(?:\w+\s+)?\"[^\"]+\")[^\n]*\n?", re.MULTILINE)
+_IMPORT = re.compile(r"^import\s*+(?:\([^()]*+\)|(?:\w+\s+)?\"[^\"]+\")[^\n]*\n?", re.MULTILINE)
 # Where a name begins to mean a variable: after a signature, and after a declaration, whose right side may still use the
-# package (`time := time.Now()`).
-_HIDDEN = (
-    r"\bfunc\b[^\n]*?[(,]\s*{name}\b(?!\s*\.)[^{{\n]*|"
-    r"(?<![\w.]){name}\s*(?:,[\w\s,]*)?:=[^;\n]*|"
-    r"\b(?:var|const)\s+(?:\w+\s*,\s*)*{name}\b[^;\n]*"
-)
+# package (`time := time.Now()`). A line with a signature, with the one after it in its second group, and what stands
+# before `:=`, are each looked through once, so that no completion takes long.
+_SIGNATURE = re.compile(r"\bfunc\b([^\n]*+)(?=(\s*+[^\n]*+))")
+_ASSIGNMENT = re.compile(r"(?<![\w\s,])[\w\s,]*+:=[^;\n]*+")
+_PARAMETER = r"[(,]\s*+{name}\b(?!\s*\.)[^{{\n]*"
+_ASSIGNED = r"(?<![\w.]){name}\s*+(?:,|:=)"
+_VARIABLE = r"\b(?:var|const)\s+(?:\w+\s*,\s*)*{name}\b[^;\n]*"
 _USE = r"(?<![\w.]){name}\."
 _PATH = re.compile(r"^(?:import\s*\(?)?\s*(?:([\w.]+)\s+)?\"([^\"]+)\"", re.MULTILINE)
 
@@ -53,11 +54,28 @@ def _uses_package(code: str, name: str) -> bool:
     if re.search(rf"^(?:var|const|type|func)\s+{name}\b", code, re.MULTILINE):
         return False
     for part in re.split(r"^(?=func\b)", code, flags=re.MULTILINE):
-        hidden = re.search(_HIDDEN.format(name=name), part)
-        end = hidden.end() if hidden else len(part)
-        if any(use.start() < end for use in re.finditer(_USE.format(name=name), part)):
+        use = re.search(_USE.format(name=name), part)
+        if use and use.start() < _hidden_after(part, name):
             return True
     return False
+
+
+def _hidden_after(code: str, name: str) -> int:
+    """Where a name has come to mean a variable; the end of the code if it does not."""
+    found: list[tuple[int, int]] = []
+    parameter, assigned = (re.compile(pattern.format(name=name)) for pattern in (_PARAMETER, _ASSIGNED))
+    for line in _SIGNATURE.finditer(code):
+        match = parameter.search(code, line.start(1), line.end(2))
+        if match and match.start() < line.end(1):
+            found.append((line.start(), match.end()))
+            break
+    for run in _ASSIGNMENT.finditer(code):
+        if match := assigned.search(code, run.start(), run.end()):
+            found.append((match.start(), run.end()))
+            break
+    if match := re.search(_VARIABLE.format(name=name), code):
+        found.append(match.span())
+    return min(found)[1] if found else len(code)
 
 
 def with_harness_imports(source: str) -> str:
