@@ -208,3 +208,11 @@ def test_a_quick_run_stores_nothing_unless_it_is_told_where(monkeypatch, tmp_pat
     assert harness.record("one", {}, [], repeats=1, options=parser.parse_args(["--quick"])) is None
     assert list(tmp_path.iterdir()) == []
     assert harness.record("one", {}, [], repeats=1, options=parser.parse_args([])) == tmp_path / "one.json"
+
+
+def test_intervals_keep_their_word_at_few_tasks(measured):
+    result = measured("intervals")
+    for setting in result["results"]["settings"]:
+        assert max(setting["said_of_one_model"], setting["said_of_two_equal_models"]) < 0.1  # 0.065, and chance
+        assert min(setting["rate_covered"], setting["difference_covered"]) > 0.9
+        assert setting["narrowest"] > 0.001

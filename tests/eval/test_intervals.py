@@ -1,105 +1,150 @@
-"""Intervals of rates: published values, coverage, clusters, and the edges where all tasks score alike."""
+"""Intervals: published values, what must hold of all of them, and what few tasks and clusters prove."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from multipl_moe.eval.intervals import (
-    Estimate,
-    TaskScores,
-    bootstrap_means,
-    estimate_difference,
-    estimate_mean_rate,
-    estimate_rate,
-    mean_of_languages,
-    wilson,
-)
+from multipl_moe.eval.clusters import TaskScores
+from multipl_moe.eval.intervals import Estimate, estimate_difference, estimate_rate
 
 
 def _scores(*values: float, prefix: str = "task") -> TaskScores:
     return TaskScores(values, [f"{prefix}/{index}" for index in range(len(values))])
 
 
+def _width(estimate: Estimate) -> float:
+    return estimate.high - estimate.low
+
+
+@st.composite
+def _languages(draw: st.DrawFn, values: list[float]) -> list[list[TaskScores]]:
+    """One to three languages with one or two sets, of tasks that have one to seven clusters."""
+
+    def some_set(prefix: int) -> TaskScores:
+        clusters = draw(st.lists(st.integers(0, 6), min_size=1, max_size=9))
+        drawn = draw(st.lists(st.sampled_from(values), min_size=len(clusters), max_size=len(clusters)))
+        return TaskScores(drawn, [f"{prefix}/{cluster}" for cluster in clusters])
+
+    return [[some_set(name) for name in range(draw(st.integers(1, 2)))] for _ in range(draw(st.integers(1, 3)))]
+
+
 @pytest.mark.parametrize(
     ("passed", "tasks", "low", "high"),
     [
-        # Newcombe 1998, table I, method 3
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
+        # Newcombe 1998, table I, method 5
+        (81, 263, 0.2527, 0.3676),
+        (15, 148, 0.0578, 0.1617),
+        (0, 20, 0.0, 0.1684),
+        (1, 29, 0.0009, 0.1776),
     ],
 )
-def test_wilson_has_the_published_values(passed: int, tasks: int, low: float, high: float):
-    interval = wilson(passed, tasks)
+def test_greedy_tasks_get_the_published_interval_of_clopper_and_pearson(
+    passed: int, tasks: int, low: float, high: float
+):
+    interval = estimate_rate([[_scores(*[1.0] * passed, *[0.0] * (tasks - passed))]])
     assert interval.value == passed / tasks
     assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
-def test_wilson_mirrors_and_stays_between_0_and_1():
-    for passed in range(26):
-        one, other = wilson(passed, 25), wilson(25 - passed, 25)
-        assert one.low == pytest.approx(1 - other.high)
-        assert 0 <= one.low <= one.value <= one.high <= 1
-    assert (wilson(0, 25).low, wilson(25, 25).high) == (0, 1)
+@given(_languages([0, 0.1, 0.5, 1]))
+def test_a_rate_is_in_its_interval_which_has_a_width_and_mirrors(languages: list[list[TaskScores]]):
+    interval = estimate_rate(languages)
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert _width(interval) > 0.05
+    failures = [[TaskScores([1 - v for v in one.values], one.clusters) for one in sets] for sets in languages]
+    mirrored = estimate_rate(failures)
+    assert (mirrored.low, mirrored.high) == (
+        pytest.approx(1 - interval.high, abs=1e-6),
+        pytest.approx(1 - interval.low, abs=1e-6),
+    )
 
 
-def test_greedy_tasks_get_wilsons_interval():
-    assert estimate_rate(_scores(1, 0, 0, 1, 0), samples=100, seed=0) == wilson(2, 5)
+@given(_languages([-1, -0.1, 0, 0.5, 1]))
+def test_a_difference_is_in_its_interval_which_has_a_width_and_mirrors(languages: list[list[TaskScores]]):
+    interval = estimate_difference(languages)
+    assert -1 <= interval.low <= interval.value <= interval.high <= 1
+    assert _width(interval) > 0.05
+    back = estimate_difference(
+        [[TaskScores([-v for v in one.values], one.clusters) for one in sets] for sets in languages]
+    )
+    assert back == Estimate(-interval.value, -interval.high, -interval.low)
+
+
+def test_a_difference_is_told_from_0_where_students_paired_test_tells_it():
+    rng = np.random.default_rng(0)
+    told = []
+    for _ in range(400):
+        tasks = int(rng.integers(6, 40))
+        rows = rng.binomial(1, 0.6, (tasks, 3)) * rng.choice([-1, 1, 1], (tasks, 3))
+        interval = estimate_difference([[_scores(*column.tolist())] for column in rows.T])
+        p_value = stats.ttest_1samp(rows.mean(axis=1), 0).pvalue
+        told.append(bool(p_value < 0.05))
+        assert told[-1] == (not interval.low <= 0 <= interval.high)
+    assert 100 < sum(told) < 300
+
+
+def test_of_greedy_tasks_that_is_mcnemars_test():
+    # Without correction for few tasks it would need |gained - lost| > 1.96 * sqrt(gained + lost).
+    for gained, lost in ((12, 0), (18, 5), (30, 12)):
+        assert estimate_difference([[_scores(*[1] * gained, *[-1] * lost, *[0] * 120)]]).low > 0
+    for gained, lost in ((3, 0), (14, 6), (30, 18)):
+        assert estimate_difference([[_scores(*[1] * gained, *[-1] * lost, *[0] * 120)]]).low < 0
 
 
 def test_several_samples_make_the_task_the_unit_and_not_the_sample():
     # 40 tasks, half of them always pass: a hundred samples of each prove no more than one does.
-    shares = [1.0] * 19 + [0.99] + [0.0] * 20
-    interval = estimate_rate(_scores(*shares), samples=2000, seed=0)
-    of_tasks, of_samples = wilson(20, 40), wilson(2000, 4000)
-    assert interval.high - interval.low == pytest.approx(of_tasks.high - of_tasks.low, rel=0.15)
-    assert interval.high - interval.low > 5 * (of_samples.high - of_samples.low)
+    sampled = estimate_rate([[_scores(*[1.0] * 19, 0.99, *[0.0] * 20)]])
+    greedy = estimate_rate([[_scores(*[1.0] * 20, *[0.0] * 20)]])
+    assert _width(sampled) == pytest.approx(_width(greedy), rel=0.02)
 
 
-def test_tasks_of_one_cluster_are_drawn_together():
-    # Two tasks in each cluster that always agree hold the information of one.
-    values = [1.0, 1.0, 0.0, 0.0] * 20
-    pairs = TaskScores(values, [f"pair/{index // 2}" for index in range(80)])
-    interval = estimate_rate(pairs, samples=3000, seed=0)
-    of_clusters = wilson(20, 40)
-    assert interval.high - interval.low == pytest.approx(of_clusters.high - of_clusters.low, rel=0.1)
+def test_samples_narrow_what_tasks_do_not_tell_apart():
+    even = estimate_rate([[_scores(*[0.4, 0.5, 0.6] * 10)]])
+    assert _width(even) < 0.5 * _width(estimate_rate([[_scores(*[1, 0] * 15)]]))
 
 
-def test_the_same_problems_in_several_languages_do_not_narrow_the_mean():
-    scores = _scores(*[1, 0] * 30)
-    one = estimate_mean_rate([[scores]] * 2, samples=2000, seed=0)
-    same = estimate_mean_rate([[scores]] * 6, samples=2000, seed=0)
+def test_tasks_of_one_cluster_count_once():
+    pairs = TaskScores([1.0, 1.0, 0.0, 0.0] * 20, [f"pair/{index // 2}" for index in range(80)])
+    once = estimate_rate([[_scores(*[1, 0] * 20)]])
+    interval = estimate_rate([[pairs]])
+    assert (interval.low, interval.high) == (pytest.approx(once.low), pytest.approx(once.high))
+
+
+def test_the_same_problems_in_several_languages_prove_no_more_than_in_one():
+    scores, changes = _scores(*[1, 0] * 30), _scores(*[1] * 12, *[-1] * 3, *[0] * 30)
     others = [[TaskScores(scores.values, [f"{n}/{name}" for name in scores.clusters])] for n in range(6)]
-    other = estimate_mean_rate(others, samples=2000, seed=0)
-    assert (same.low, same.high) == (pytest.approx(one.low), pytest.approx(one.high))
-    assert one.high - one.low == pytest.approx(wilson(30, 60).high - wilson(30, 60).low, rel=0.1)
-    assert other.high - other.low == pytest.approx((one.high - one.low) / 6**0.5, rel=0.15)
+    for estimate, values in ((estimate_rate, scores), (estimate_difference, changes)):
+        one, six = estimate([[values]]), estimate([[values]] * 6)
+        assert (six.low, six.high) == (pytest.approx(one.low), pytest.approx(one.high))
+    assert _width(estimate_rate(others)) == pytest.approx(_width(estimate_rate([[scores]])) / 6**0.5, rel=0.1)
 
 
-def test_the_mean_over_one_set_is_its_rate():
-    greedy, sampled = _scores(1, 0, 0), _scores(0.5, 1, 0)
-    for scores in (greedy, sampled):
-        rate = estimate_rate(scores, samples=100, seed=0)
-        assert estimate_mean_rate([[scores]], samples=100, seed=0) == rate
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_tasks_that_all_pass_or_fail_prove_no_certainty(value: float):
+    sampled = TaskScores([value] * 20, [f"task/{index // 2}" for index in range(20)])
+    greedy = estimate_rate([[_scores(*[value] * 10)]])
+    interval = estimate_rate([[sampled], [sampled]])
+    assert (interval.low, interval.high) == (pytest.approx(greedy.low), pytest.approx(greedy.high))
 
 
-def test_languages_weigh_alike_and_so_do_the_sets_of_a_language():
-    ten, two = _scores(*[1.0] * 10), _scores(0.0, 0.0, prefix="other")
-    assert mean_of_languages([[ten], [two]]) == 0.5
-    assert mean_of_languages([[ten, two], [two]]) == 0.25
+@pytest.mark.parametrize(("tasks", "reach"), [(5, 0.61), (31, 0.12), (164, 0.023)])
+def test_models_that_do_alike_may_still_differ(tasks: int, reach: float):
+    interval = estimate_difference([[_scores(*[0.0] * tasks)]] * 3)
+    assert (interval.value, interval.high) == (0, pytest.approx(reach, abs=0.005))
+    assert interval.low == -interval.high
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, 0.5])
-def test_tasks_that_all_score_alike_prove_no_certainty(value: float):
-    scores = TaskScores([value] * 20, [f"task/{index // 2}" for index in range(20)])
-    assert estimate_rate(scores, samples=200, seed=0) == wilson(value * 10, 10)
-    assert estimate_mean_rate([[scores], [scores]], samples=200, seed=0) == wilson(value * 10, 10)
+def test_all_gained_is_told_from_nothing_from_four_tasks_on_and_never_certain():
+    lows = [estimate_difference([[_scores(*[1.0] * tasks)]]).low for tasks in (1, 2, 3, 4, 5, 20)]
+    assert lows == sorted(lows)
+    assert [low > 0 for low in lows] == [False, False, False, True, True, True]
+    assert max(lows) < 0.95
 
 
-def test_a_set_that_a_draw_misses_keeps_its_mean():
-    draws = bootstrap_means([[TaskScores([0.75], ["lonely"])], [_scores(*[0.25] * 8)]], samples=500, seed=0)
-    assert draws == pytest.approx(np.full(500, 0.5))
-
-
-def test_difference_of_equal_models_is_exactly_nothing():
-    assert estimate_difference([[_scores(*[0.0] * 30)]], samples=300, seed=0) == Estimate(0, 0, 0)
+def test_a_small_set_beside_a_large_one_does_not_borrow_its_certainty():
+    few, many = _scores(1, 0, 0, 1, 0, prefix="own"), _scores(*[1, 0] * 80)
+    alone = estimate_rate([[few]])
+    both = estimate_rate([[few, many]])
+    assert both.high - both.value > 0.5 * (alone.high - alone.value)

@@ -11,7 +11,6 @@ SETTINGS = VerdictSettings(
     roles={"rust": "learn", "go": "learn", "python": "keep"},
     not_scored={"go": "go: not found; [install] it"},
     flags={"starter/rust/7": "hollow"},
-    bootstrap_samples=200,
 )
 
 

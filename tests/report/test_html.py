@@ -76,7 +76,7 @@ def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, rec
         answered = answers(folder, asked, [completion], "w" * 8)
         for name in ("samples", "results", "details"):
             append_to_journal(tmp_path / f"programs_{folder}" / f"{name}.jsonl", getattr(answered, name))
-    settings = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"}, bootstrap_samples=200)
+    settings = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"})
     verdict = judge_against(asked, answered.results, answered.results, settings)
     verdict |= {"model": "after", "decontamination": {}}
     write_json(tmp_path / "programs_before" / "metrics.json", {"model": "base"})
@@ -91,7 +91,7 @@ def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, rec
 
 def test_few_problems_have_counts_and_no_plot(tmp_path: Path, metrics, records):
     asked = problems("rust", 2)
-    settings = VerdictSettings(roles={"rust": "learn"}, bootstrap_samples=200)
+    settings = VerdictSettings(roles={"rust": "learn"})
     metrics["programs"] = judge_against(asked, results(asked, "ww"), results(asked, "pw"), settings)
     page = _write(tmp_path, metrics, records)
     assert ">1 of 2</td>" in page

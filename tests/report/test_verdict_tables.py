@@ -51,7 +51,7 @@ def test_comparison_tells_both_rates_the_change_and_what_it_is_worth():
 
 def test_of_few_tasks_the_counts_alone_are_told():
     asked = problems("rust", 2) + problems("go", 3)
-    settings = VerdictSettings(roles={"rust": "learn", "go": "learn"}, bootstrap_samples=200)
+    settings = VerdictSettings(roles={"rust": "learn", "go": "learn"})
     verdict = judge_against(asked, results(asked, "wwwww"), results(asked, "pwppw"), settings)
     grid = comparison_table(verdict["comparison"])
     assert row(grid, "Rust")[3:] == ["2", "0 of 2", "1 of 2", "", "", "too few"]
@@ -72,9 +72,7 @@ def test_each_k_has_a_column():
 
 def test_eighty_columns_hold_every_word():
     asked = problems("javascript", 12, "mbpp-sanitized") + problems("typescript", 1, "multipl-e-mbpp")
-    verdict = judge_against(
-        asked, results(asked, "w" * 13), results(asked, "p" * 13), VerdictSettings(bootstrap_samples=200)
-    )
+    verdict = judge_against(asked, results(asked, "w" * 13), results(asked, "p" * 13), VerdictSettings())
     for grid in (comparison_table(verdict["comparison"]), verdict_table(verdict)):
         text = printed(grid, width=80)
         words = "javascript typescript mbpp-sanitized multipl-e-mbpp 100.0% benchmark interval"

@@ -1,15 +1,16 @@
-"""Measured means with 95% intervals: the one bootstrap, and Wilson's interval where a task passes or not."""
+"""Measured means with 95% intervals: a bootstrap for texts, and for programs what holds at few tasks."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
+from scipy import special
 
-_LOW, _HIGH = 2.5, 97.5
-_Z = NormalDist().inv_cdf(_HIGH / 100)
+from multipl_moe.eval.clusters import ClusteredMean, TaskScores, independent_means, mean_of_languages
+
+_LOW, _HIGH = 0.025, 0.975
+_UNSEEN = 0.1  # tasks
+_TINY = 1e-300  # instead of 0, where the result is not used or has no end
 
 
 @dataclass(frozen=True)
@@ -23,25 +24,7 @@ class Estimate:
     @classmethod
     def of_draws(cls, value: float, draws: np.ndarray) -> "Estimate":
         """The interval that holds the middle 95% of (samples,) values of resampled data."""
-        return cls(value, *np.percentile(draws, [_LOW, _HIGH]).tolist())
-
-
-@dataclass(frozen=True)
-class TaskScores:
-    """One number for each task of a set, such as the share of its samples that passed.
-
-    Attributes:
-        values: the numbers.
-        clusters: for each task the cluster that it belongs to; the same problem in several languages shares one.
-    """
-
-    values: Sequence[float]
-    clusters: Sequence[str]
-
-    @property
-    def mean(self) -> float:
-        """Mean over the tasks."""
-        return float(np.mean(self.values))
+        return cls(value, *np.quantile(draws, [_LOW, _HIGH]).tolist())
 
 
 def resample(num_units: int, samples: int, generator: np.random.Generator) -> np.ndarray:
@@ -49,82 +32,94 @@ def resample(num_units: int, samples: int, generator: np.random.Generator) -> np
     return generator.integers(num_units, size=(samples, num_units))
 
 
-def wilson(passed: float, tasks: int) -> Estimate:
-    """Wilson's score interval (1927) of a binomial rate: it has a width even where all or none passed."""
-    rate, square = passed / tasks, _Z**2 / tasks
-    centre = (rate + square / 2) / (1 + square)
-    margin = _Z / (1 + square) * math.sqrt(rate * (1 - rate) / tasks + square / (4 * tasks))
-    return Estimate(rate, max(min(centre - margin, rate), 0.0), min(max(centre + margin, rate), 1.0))
+def estimate_rate(languages: Sequence[Sequence[TaskScores]]) -> Estimate:
+    """Mean over languages of the mean over a language's sets, of values between 0 and 1."""
+    return Estimate(mean_of_languages(languages), *map(float, rate_ends(independent_means(languages))))
 
 
-def estimate_rate(scores: TaskScores, *, samples: int, seed: int) -> Estimate:
-    """Mean of one set of tasks, whose values lie between 0 and 1.
+def estimate_difference(languages: Sequence[Sequence[TaskScores]]) -> Estimate:
+    """Mean of paired differences, after - before of each task, between -1 and 1."""
+    means = independent_means(languages)
+    value = mean_of_languages(languages) if any(mean.value for mean in means) else 0.0
+    return Estimate(value, *map(float, difference_ends(means)))
 
-    Independent tasks that pass or not, as with one sample each, are a binomial; anything else is resampled by cluster.
+
+def rate_ends(means: Sequence[ClusteredMean]) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the interval of a rate that is the sum of these independent parts."""
+    ends = [_rate_ends(mean) for mean in means]
+    rate = _sum(means)
+    low = rate - _combined(means, [mean.value - low for mean, (low, _) in zip(means, ends, strict=True)])
+    high = rate + _combined(means, [high - mean.value for mean, (_, high) in zip(means, ends, strict=True)])
+    return np.maximum(low, 0), np.minimum(high, 1)
+
+
+def difference_ends(means: Sequence[ClusteredMean]) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the interval of a difference that is the sum of these independent parts.
+
+    Whether it holds 0 is Student's paired test over clusters (of greedy samples McNemar's, but for the correction for
+    few tasks). The ends that do not decide this are those of a test whose variance is at least what a difference of
+    that size needs, as in Wilson's interval of a rate and Tango's of a difference (1998): tasks of which few have
+    changed yet do not show how much the next one might.
     """
-    binomial = all(value in (0.0, 1.0) for value in scores.values)
-    if binomial and len(set(scores.clusters)) == len(scores.clusters):
-        return wilson(sum(scores.values), len(scores.values))
-    return _resampled_rate([[scores]], samples, seed)
+    return -_upper_end(means, -1), _upper_end(means, 1)
 
 
-def estimate_mean_rate(languages: Sequence[Sequence[TaskScores]], *, samples: int, seed: int) -> Estimate:
-    """Mean over languages of the mean over a language's sets, of values between 0 and 1; of one set, its rate."""
-    if len(languages) == 1 and len(languages[0]) == 1:
-        return estimate_rate(languages[0][0], samples=samples, seed=seed)
-    return _resampled_rate(languages, samples, seed)
+def _sum(means: Sequence[ClusteredMean]) -> np.ndarray:
+    return np.sum([mean.weight * mean.value for mean in means], axis=0)
 
 
-def estimate_difference(languages: Sequence[Sequence[TaskScores]], *, samples: int, seed: int) -> Estimate:
-    """Mean of paired differences, after - before of each task, resampled by cluster (Miller 2024, arXiv 2411.00640)."""
-    return Estimate.of_draws(mean_of_languages(languages), bootstrap_means(languages, samples=samples, seed=seed))
+def _combined(means: Sequence[ClusteredMean], reaches: Sequence[np.ndarray]) -> np.ndarray:
+    """How far the interval of a sum reaches, given how far those of its independent parts do (Zou and Donner 2008)."""
+    return np.sqrt(np.sum([(mean.weight * reach) ** 2 for mean, reach in zip(means, reaches, strict=True)], axis=0))
 
 
-def mean_of_languages(languages: Sequence[Sequence[TaskScores]]) -> float:
-    """Languages weigh alike, and so do the sets of a language, however many tasks they have."""
-    return float(np.mean([np.mean([scores.mean for scores in sets]) for sets in languages]))
+def _rate_ends(mean: ClusteredMean) -> tuple[np.ndarray, np.ndarray]:
+    """Ends by Korn and Graubard 1998: Clopper and Pearson's for as many tasks as would make a mean as sure as this one.
 
-
-def bootstrap_means(languages: Sequence[Sequence[TaskScores]], *, samples: int, seed: int) -> np.ndarray:
-    """(samples,) values of `mean_of_languages`, given the sets of each, with whole clusters resampled.
-
-    A problem that is hard in one language is hard in others; drawing it in all languages at once keeps that.
+    They are at least the clusters, each of which then passes or fails as a whole: the most that tasks can differ. One
+    greedy sample a task is just that. They are at most what clusters that pass, or fail, as the fewer do, could show:
+    tasks that score alike by chance prove little.
     """
-    position = {name: index for index, name in enumerate(_clusters(languages))}
-    counts = _cluster_counts(len(position), samples, seed)
-    means = [np.mean([_weighted_means(scores, counts, position) for scores in sets], axis=0) for sets in languages]
-    return np.mean(means, axis=0)
+    rate, least = mean.value, mean.num_clusters
+    most = least * (1 + least * np.minimum(rate, 1 - rate))
+    as_sure = rate * (1 - rate) / np.maximum(mean.variance, _TINY) * (special.ndtri(_HIGH) / _student(mean)) ** 2
+    tasks = np.clip(as_sure, least, most)
+    passed, failed = rate * tasks, (1 - rate) * tasks
+    low = np.where(passed > 0, special.betaincinv(np.maximum(passed, _TINY), failed + 1, _LOW), 0)
+    high = np.where(failed > 0, special.betaincinv(passed + 1, np.maximum(failed, _TINY), _HIGH), 1)
+    return np.minimum(low, rate), np.maximum(high, rate)
 
 
-def _resampled_rate(languages: Sequence[Sequence[TaskScores]], samples: int, seed: int) -> Estimate:
-    """The mean with its bootstrap interval.
+def _upper_end(means: Sequence[ClusteredMean], sign: int) -> np.ndarray:
+    """The upper end of a difference; with -1 for `sign` that of its negative."""
+    value = sign * _sum(means)
+    tested = value + _combined(means, [_tested_reach(mean) for mean in means])
+    widened = value + _combined(means, [_widened_reach(mean, sign * mean.value) for mean in means])
+    return np.minimum(np.where(tested < 0, tested, widened), 1)
 
-    Where all tasks score alike, resampling sees no spread although few tasks prove little: the interval is then
-    Wilson's with the clusters as tasks, the widest that so many numbers between 0 and 1 can have.
+
+def _tested_reach(mean: ClusteredMean) -> np.ndarray:
+    """Half the width of Student's interval, which is no surer than if one of the clusters that changed had not."""
+    num_changed = np.count_nonzero(mean.shares, axis=-1)
+    least = np.square(mean.shares).sum(axis=-1) / np.maximum(num_changed, 1)
+    return np.minimum(_student(mean) * np.sqrt(np.maximum(mean.variance, least)), 2)
+
+
+def _widened_reach(mean: ClusteredMean, value: np.ndarray) -> np.ndarray:
+    """How far from `value` differences x reach that (x - value)^2 <= t^2 V(x) holds for.
+
+    Changes d that were seen have the usual size s = sum of d^2 / sum of |d|. A difference x made of such alone, the
+    least that varies, has the variance V(x) = (x s - x^2) / clusters. An unseen tenth of a task that changed as a whole
+    counts into s.
     """
-    estimate = estimate_difference(languages, samples=samples, seed=seed)
-    if estimate.high - estimate.low < 1e-12:
-        clusters = len(_clusters(languages))
-        return wilson(estimate.value * clusters, clusters)
-    return estimate
+    sizes_G = np.abs(mean.shares) * mean.num_clusters
+    size = (np.square(sizes_G).sum(axis=-1) + _UNSEEN) / (sizes_G.sum(axis=-1) + _UNSEEN)
+    ratio = _student(mean) ** 2 / mean.num_clusters
+    half = value + ratio * size / 2
+    root = half**2 - (1 + ratio) * value**2
+    end = np.where((half > 0) & (root >= 0), (half + np.sqrt(np.maximum(root, 0))) / (1 + ratio), value)
+    return np.maximum(_tested_reach(mean), end - value)
 
 
-@lru_cache(maxsize=4)
-def _cluster_counts(num_clusters: int, samples: int, seed: int) -> np.ndarray:
-    """(samples, num_clusters) how often each cluster is drawn; a verdict asks for the same draws many times."""
-    drawn = resample(num_clusters, samples, np.random.default_rng(seed))
-    places = drawn + num_clusters * np.arange(samples)[:, None]
-    counts = np.bincount(places.ravel(), minlength=samples * num_clusters)
-    return counts.reshape(samples, num_clusters).astype(np.float64)
-
-
-def _clusters(languages: Sequence[Sequence[TaskScores]]) -> list[str]:
-    return sorted({name for sets in languages for scores in sets for name in scores.clusters})
-
-
-def _weighted_means(scores: TaskScores, counts: np.ndarray, position: dict[str, int]) -> np.ndarray:
-    """(samples,) means of a set's tasks; a draw without any of its tasks says nothing new and keeps the mean."""
-    weights = counts[:, [position[name] for name in scores.clusters]]
-    totals = weights.sum(axis=1)
-    sums = weights @ np.asarray(scores.values, dtype=float)
-    return np.where(totals > 0, sums / np.maximum(totals, 1), scores.mean)
+def _student(mean: ClusteredMean) -> float:
+    return float(special.stdtrit(mean.degrees, _HIGH))

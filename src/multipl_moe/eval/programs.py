@@ -63,8 +63,6 @@ def evaluate_programs(
         pass_at=None if recipe.programs.pass_at is None else tuple(recipe.programs.pass_at),
         not_scored=eval_set.not_scored,
         flags=eval_set.flags,
-        bootstrap_samples=recipe.eval.bootstrap_samples,
-        seed=recipe.seed,
     )
     if before is None:
         verdict = build_verdict(eval_set.problems, results, settings)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.eval.intervals import Estimate, TaskScores, estimate_mean_rate, estimate_rate
+from multipl_moe.eval.clusters import TaskScores
+from multipl_moe.eval.intervals import Estimate, estimate_rate
 from multipl_moe.eval.pass_at_k import pass_at_k
 from multipl_moe.eval.tally import Result, TaskTally, tally_results
 from multipl_moe.judge.outcome import Outcome
@@ -36,8 +37,6 @@ class VerdictSettings:
     pass_at: tuple[int, ...] | None = None
     not_scored: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, str] = field(default_factory=dict)
-    bootstrap_samples: int = 2000
-    seed: int = 0
 
 
 def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settings: VerdictSettings) -> dict[str, Any]:
@@ -52,9 +51,9 @@ def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settin
     known = {problem.key for problem in problems}
     return {
         "pass_at": list(ks),
-        "languages": describe_cells(cells, settings, lambda tasks: _describe(tasks, ks, settings)),
+        "languages": describe_cells(cells, settings, lambda tasks: _describe(tasks, ks)),
         "means": {
-            role: {"languages": names, "pass_at_k": _means([cells[name] for name in names], ks, settings)}
+            role: {"languages": names, "pass_at_k": _means([cells[name] for name in names], ks)}
             for role, names in mean_groups(cells, settings.roles).items()
         },
         "not_scored": dict(settings.not_scored) | _without_counted_sample(tallies),
@@ -128,34 +127,31 @@ def _chosen_ks(tallies: Sequence[TaskTally], asked: tuple[int, ...] | None) -> t
     return tuple(sorted({1, *asked}))
 
 
-def _describe(tasks: Sequence[TaskTally], ks: Sequence[int], settings: VerdictSettings) -> dict[str, Any]:
+def _describe(tasks: Sequence[TaskTally], ks: Sequence[int]) -> dict[str, Any]:
     built = TaskScores([task.num_built / task.num_samples for task in tasks], [task.cluster for task in tasks])
     outcomes = {str(outcome): sum(task.outcomes[outcome] for task in tasks) for outcome in Outcome}
     scores = {k: task_scores(tasks, k) for k in ks}
-    rates = {k: _rate(values, settings) for k, values in scores.items() if values.values}
+    rates = {k: _rate([[values]]) for k, values in scores.items() if values.values}
     return {
         "tasks": len(tasks),
         "samples": sum(task.num_samples for task in tasks),
         "pass_at_k": {str(k): rate | {"tasks": len(scores[k].values)} for k, rate in rates.items()},
-        "parses_or_compiles": _rate(built, settings),
+        "parses_or_compiles": _rate([[built]]),
         "passes": rates[1],
         "outcomes": outcomes,
     }
 
 
-def _rate(scores: TaskScores, settings: VerdictSettings) -> dict[str, Any]:
-    return estimate_json(estimate_rate(scores, samples=settings.bootstrap_samples, seed=settings.seed))
+def _rate(languages: Sequence[Sequence[TaskScores]]) -> dict[str, Any]:
+    return estimate_json(estimate_rate(languages))
 
 
-def _means(
-    languages: Sequence[dict[str, list[TaskTally]]], ks: Sequence[int], settings: VerdictSettings
-) -> dict[str, Any]:
+def _means(languages: Sequence[dict[str, list[TaskTally]]], ks: Sequence[int]) -> dict[str, Any]:
     means = {}
     for k in ks:
         scores = [[task_scores(tasks, k) for tasks in benchmarks.values()] for benchmarks in languages]
         if all(cell.values for cells in scores for cell in cells):
-            estimate = estimate_mean_rate(scores, samples=settings.bootstrap_samples, seed=settings.seed)
-            means[str(k)] = estimate_json(estimate)
+            means[str(k)] = _rate(scores)
     return means
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.eval.intervals import TaskScores, mean_of_languages
-from multipl_moe.eval.paired import PairedDifference, compare_means, compare_tasks
+from multipl_moe.eval.clusters import TaskScores, mean_of_languages
+from multipl_moe.eval.paired import PairedDifference, compare_tasks
 from multipl_moe.eval.tally import Result, TaskTally
 from multipl_moe.eval.verdict import (
     VerdictSettings,
@@ -56,9 +56,9 @@ def compare_verdicts(
         for language, benchmarks in group_cells(shared).items()
     }
     return {
-        "languages": describe_cells(pairs, settings, lambda pair: _compare_cell(pair, settings)),
+        "languages": describe_cells(pairs, settings, _compare_cell),
         "means": {
-            role: {"languages": names} | _compare_means([list(pairs[name].values()) for name in names], settings)
+            role: {"languages": names} | _compare_means([list(pairs[name].values()) for name in names])
             for role, names in mean_groups(pairs, settings.roles).items()
         },
         "unpaired": [tally.problem.key for tally in new if tally.problem.key not in counted],
@@ -69,22 +69,17 @@ def _pair(tasks: Sequence[TaskTally], old: dict[str, TaskTally]) -> _Pair:
     return task_scores([old[task.problem.key] for task in tasks]), task_scores(tasks)
 
 
-def _compare_cell(pair: _Pair, settings: VerdictSettings) -> dict[str, Any]:
-    before, after = pair
-    change = compare_tasks(before, after, samples=settings.bootstrap_samples, seed=settings.seed)
-    described = _describe(change, before.mean, after.mean, f"{change.num_tasks} tasks")
-    return described | {"mcnemar_p": change.mcnemar_p}
+def _compare_cell(pair: _Pair) -> dict[str, Any]:
+    return _compare([[pair]], "")
 
 
-def _compare_means(languages: list[list[_Pair]], settings: VerdictSettings) -> dict[str, Any]:
-    change = compare_means(languages, samples=settings.bootstrap_samples, seed=settings.seed)
-    before = mean_of_languages([[pair[0] for pair in sets] for sets in languages])
-    after = mean_of_languages([[pair[1] for pair in sets] for sets in languages])
-    extent = f"{change.num_tasks} tasks in {len(languages)} language{'s' if len(languages) > 1 else ''}"
-    return _describe(change, before, after, extent)
+def _compare_means(languages: list[list[_Pair]]) -> dict[str, Any]:
+    return _compare(languages, f" in {len(languages)} language{'s' if len(languages) > 1 else ''}")
 
 
-def _describe(change: PairedDifference, before: float, after: float, extent: str) -> dict[str, Any]:
+def _compare(languages: list[list[_Pair]], where: str) -> dict[str, Any]:
+    change = compare_tasks(languages)
+    before, after = (mean_of_languages([[pair[side] for pair in sets] for sets in languages]) for side in (0, 1))
     return {
         "tasks": change.num_tasks,
         "before": before,
@@ -93,9 +88,8 @@ def _describe(change: PairedDifference, before: float, after: float, extent: str
         "interval": [change.difference.low, change.difference.high],
         "gained": change.gained,
         "lost": change.lost,
-        "noise_below": change.noise_below,
         "is_noise": change.is_noise,
-        "sentence": _sentence(change, before, after, extent),
+        "sentence": _sentence(change, before, after, f"{change.num_tasks} tasks{where}"),
     }
 
 
@@ -104,8 +98,5 @@ def _sentence(change: PairedDifference, before: float, after: float, extent: str
     what = f"{100 * change.difference.value:+.1f} points ({100 * before:.1f}% to {100 * after:.1f}%)"
     if not change.is_noise:
         return f"{what} is more than noise: {change.gained} tasks gained and {change.lost} lost, of {extent}"
-    if change.noise_below > 1:
-        return f"{what} says nothing: at {extent} any difference may be chance"
-    return (
-        f"{what} is within noise: at {extent} a difference under {100 * change.noise_below:.1f} points is mostly noise"
-    )
+    low, high = 100 * change.difference.low, 100 * change.difference.high
+    return f"{what} is within noise: of {extent}, anything from {low:+.1f} to {high:+.1f} may be true"

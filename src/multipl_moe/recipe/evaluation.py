@@ -34,7 +34,7 @@ class EvalSection(Section):
         description="Share of the texts on which is measured how far a model moved from its base; 0 leaves it out.",
     )
     bootstrap_samples: int = Field(
-        default=2000, ge=100, description="Number of bootstrap resamples behind a confidence interval."
+        default=2000, ge=100, description="Number of bootstrap resamples behind a confidence interval over texts."
     )
 
 
