@@ -11,7 +11,6 @@ from multipl_moe.judge.outcome import Outcome
 from multipl_moe.judge.sandbox import Finished
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.languages.toolchain import Reference
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 RAISES = {
@@ -57,16 +56,9 @@ HOGS_MEMORY = {
 }
 
 
-def reference(language: str) -> Reference:
-    """A known language's, which there always is."""
-    found = TOOLCHAINS[language].reference
-    assert found is not None
-    return found
-
-
 BODIES = {
-    "right": {name: reference(name).right for name in TOOLCHAINS},
-    "wrong": {name: reference(name).wrong for name in TOOLCHAINS},
+    "right": {name: toolchain.reference.right for name, toolchain in TOOLCHAINS.items()},
+    "wrong": {name: toolchain.reference.wrong for name, toolchain in TOOLCHAINS.items()},
     "raises": RAISES,
     "does not parse": DOES_NOT_PARSE,
     "prints success": PRINTS_SUCCESS,
@@ -91,8 +83,8 @@ SAYS = {"right": "nonce ", "prints success": "PASS"}
 def test_what_a_program_does_decides_its_outcome(language, kind, sandbox, toolbox):
     nonce = Nonce.draw()
     toolchain = TOOLCHAINS[language]
-    source = reference(language).source(BODIES[kind][language], nonce)
-    program = Program(language, source, nonce, wants=reference(language).wants)
+    source = toolchain.reference.source(BODIES[kind][language], nonce)
+    program = Program(language, source, nonce, wants=toolchain.reference.wants)
     judgement = judge(program, sandbox, toolbox, replace(toolchain.run_limits, **LIMITS.get(kind, {})))
     stage = "compile" if kind == "does not parse" else "run"
     assert (judgement.outcome, judgement.stage) == (OUTCOMES[kind], stage), judgement.output
@@ -176,7 +168,7 @@ def test_running_program_cannot_read_its_source(language, sandbox, toolbox):
     """Nothing below the folders that a program sees holds the numbers of its nonce, but a binary."""
     nonce = Nonce.draw()
     toolchain = TOOLCHAINS[language]
-    program = Program(language, reference(language).source(reference(language).right, nonce), nonce)
+    program = Program(language, toolchain.reference.source(toolchain.reference.right, nonce), nonce)
     commands = toolbox.commands(program, sandbox)
     spy = replace(toolchain, run=("grep", "-rIl", str(nonce.first), "{folder}", "/scratch", "/tmp"), check=None)
     assert commands.run != spy.run

@@ -71,7 +71,7 @@ def _first_surprise(language: str, wants: tuple[str, ...], sandbox: Sandbox, too
         if lack := toolbox.lack_of(language, name, sandbox):
             return lack
     reference = toolchain.reference
-    if reference is None:
+    if not reference.text:
         return None
     expected = {
         reference.right: Outcome.passed,

@@ -145,8 +145,11 @@ class OwnLanguage(BaseModel):
 
 def _require_use(toolchain: Toolchain, *, with_harness: bool) -> None:
     """Raise ValueError where a toolchain lacks what its programs are judged by."""
-    needed = ("run", "failed_assertion", "reference") if with_harness else ("script",)
-    lacking = [key for key in needed if not getattr(toolchain, key)]
+    needed: dict[str, object] = {"script": toolchain.script}
+    if with_harness:
+        reference = toolchain.reference.text
+        needed = {"run": toolchain.run, "failed_assertion": toolchain.failed_assertion, "reference": reference}
+    lacking = [key for key, value in needed.items() if not value]
     if lacking and (with_harness or not (toolchain.answers_input or toolchain.test)):
         raise ValueError(
             f"toolchain: lacks {', '.join(lacking)}; with script, or compile and run, it judges programs that read "

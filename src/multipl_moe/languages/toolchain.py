@@ -122,6 +122,9 @@ class Reference:
         return text.replace("FIRST", str(nonce.first)).replace("SECOND", str(nonce.second))
 
 
+_NO_REFERENCE = Reference("", "", "", "")
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """One language's toolchain.
@@ -138,7 +141,7 @@ class Toolchain:
         failed_assertion: pattern, searched in the last lines of what a program printed that ended badly: it tells that
             a test failed, and not the program.
         crashed: pattern, searched there too: it tells that the program failed, though it says that a test did.
-        reference: a program to try the toolchain with; None where it only runs programs that read standard input.
+        reference: a program to try the toolchain with; its text is empty where only `script` or `test` is used.
         compile: command that makes the program in the current folder; None for an interpreter.
         check: for an interpreter, a command that reads a program from standard input and fails if it does not parse.
         source: name of the source file, or None where the compiler reads standard input: a program whose language can
@@ -157,7 +160,7 @@ class Toolchain:
     run: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     failed_assertion: str = ""
-    reference: Reference | None = None
+    reference: Reference = _NO_REFERENCE
     script: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
     test_passed: str = ""

@@ -107,7 +107,7 @@ class OwnProblem(BaseModel):
             raise ValueError(
                 f"language: give own_languages.{self.language}.toolchain.script, which leaves its input free"
             )
-        if isinstance(self.tests, str) and TOOLCHAINS[str(self.language)].reference is None:
+        if isinstance(self.tests, str) and not TOOLCHAINS[str(self.language)].reference.text:
             raise ValueError(f"tests: {self.language} has no harness, so only cases of input and output can be judged")
         return self
 
