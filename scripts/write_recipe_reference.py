@@ -69,7 +69,7 @@ def _told_of_moe() -> dict[str, str]:
     """What the docstring of `MoeConfig` tells of each setting that a recipe can change."""
     attributes = inspect.getdoc(MoeConfig) or ""
     told = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE)
-    return {key: re.sub(r"\s+", " ", text) for key, text in told if key not in ("preset", "layers")}
+    return {key: re.sub(r"\s+", " ", text) for key, text in told if key not in ("preset", "layers", "domain_gate")}
 
 
 def _default_of_presets(key: str) -> str:

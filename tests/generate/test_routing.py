@@ -6,7 +6,7 @@ from rich.console import Console
 from transformers import AutoTokenizer
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.routing import colour_text, hybrid_layer, legend, route_text
+from multipl_moe.generate.routing import colour_gate, colour_text, hybrid_layer, legend, route_text
 from multipl_moe.model.expert_use import ExpertUse
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.fixtures import save_tokenizer
@@ -71,6 +71,16 @@ def test_the_coloured_text_is_the_text_with_a_colour_for_each_token(tmp_path):
     assert not any("bold" in style for style in styles[:4])
     assert all("bold" in style for style in styles[4:])
     assert len(set(styles[4:])) == len(set(routed.expert_of_token[4:]))
+
+
+def test_the_gate_is_told_and_dims_what_the_base_reads_alone(tmp_path):
+    save_tokenizer(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    text = colour_gate(torch.tensor([0.0, 0.5, 0.9, 1.0]), tokenizer, tokenizer("abcd")["input_ids"])
+    assert text.plain.startswith("domain gate: open for 75% of the tokens")
+    assert text.plain.endswith("abcd")
+    shut, half, *bright = [str(span.style) for span in text.spans]
+    assert (shut, len({half, *bright})) == ("dim", 2)
 
 
 def test_the_legend_names_the_languages_that_an_expert_serves_most():

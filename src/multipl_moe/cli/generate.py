@@ -143,8 +143,13 @@ def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -
 def _show_routing(
     generator: "TextGenerator", tokens: "Tensor", num_prompt: int, layer: int, use: "ExpertUse | None"
 ) -> None:
-    from multipl_moe.generate.routing import colour_text, legend, route_text
+    from multipl_moe.generate.routing import colour_gate, colour_text, legend, route_text, routed_pass
 
+    if (gate := routed_pass(generator.model, tokens, [layer]).gate) is not None:
+        console.print()
+        console.print(colour_gate(gate, generator.tokenizer, tokens.tolist()), soft_wrap=True)
+    if gate is not None and generator.model.config.moe_config.takes_its_place:
+        return
     first = 0
     for routed in route_text(generator.model, tokens, layer):
         console.print()

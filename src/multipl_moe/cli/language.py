@@ -105,4 +105,8 @@ def _try(name: str, file: Path, unsafe: bool) -> None:
     if not all(part.is_there for part in parts):
         console.print(f"edit {file} and call again: multipl-moe language {name} --output {file}", soft_wrap=True)
         raise typer.Exit(1)
-    console.print("nothing is missing; the commands that follow are at the head of the recipe", highlight=False)
+    console.print(
+        "nothing is missing that can be tried; is the toolchain that of your language, are the problems yours? The "
+        "commands that follow are at the head of the recipe",
+        highlight=False,
+    )

@@ -21,6 +21,7 @@ FEWEST_TOKENS = 30_720  # below, a gain may well not show
 _FEWEST_STEPS = 10  # below, the learning rate has no time to rise
 _CALIBRATION_SHARE = 1 / 6  # of the tokens of training, at most
 _PROGRAMS_SHARE, _PROGRAMS_SECONDS = 0.1, 30  # of the whole time, or so long where that is more
+_OWN_PROGRAMS_SHARE = 0.5  # where a recipe brings problems, which are then what it is about
 _SHORT_MINUTES, _SHORT_TOKENS = 15, 5_000
 
 # In tokens of training:
@@ -51,6 +52,7 @@ class DemoPlan:
         used_s: seconds before.
         minutes: for the whole demo, as asked for; None: as long as it takes.
         work: what each step is worth, in tokens of training, in order.
+        programs_share: of the whole time, that programs may take.
     """
 
     tokens: int
@@ -60,6 +62,7 @@ class DemoPlan:
     used_s: float
     minutes: float | None
     work: dict[str, float]
+    programs_share: float
 
     @property
     def total_s(self) -> float:
@@ -69,7 +72,7 @@ class DemoPlan:
     @property
     def programs_s(self) -> float:
         """Seconds that all programs may take."""
-        return max(_PROGRAMS_SHARE * self.total_s, _PROGRAMS_SECONDS)
+        return max(self.programs_share * self.total_s, _PROGRAMS_SECONDS)
 
     def left_s(self, tokens_done: int, tokens_per_s: float) -> float:
         """Seconds from a moment in training to the end of the demo, at the speed of that moment."""
@@ -144,7 +147,8 @@ def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
         lines.append(f"{plan.minutes:g} minutes do not suffice for all {recipe.train.tokens:,}: it shows less")
     if plan.problems_per_language == 0:
         lines.append(
-            "programs are left out, as they would take more than a tenth of the time; `multipl-moe eval` judges them"
+            f"programs are left out, as they would take more than {plan.programs_share:.0%} of the time; "
+            "`multipl-moe eval OUTPUT --recipe RUN/recipe.yaml --model RUN/model` judges them"
         )
     return lines
 
@@ -178,13 +182,14 @@ def _plan(recipe: Recipe, tokens: int, tokens_per_s: float, used_s: float, minut
     calibration = max(min(recipe.train.calibration_tokens, int(_CALIBRATION_SHARE * tokens)), 1)
     work = _work(recipe, tokens, calibration)
     others = used_s * tokens_per_s + sum(work.values())
-    most = max(others * _PROGRAMS_SHARE / (1 - _PROGRAMS_SHARE), _PROGRAMS_SECONDS * tokens_per_s)
+    share = _PROGRAMS_SHARE if recipe.programs.benchmarks == ["starter"] else _OWN_PROGRAMS_SHARE
+    most = max(others * share / (1 - share), _PROGRAMS_SECONDS * tokens_per_s)
     problems = recipe.programs.problems_per_language or _MOST_PROBLEMS
     while problems and _programs_work(recipe, problems) > most:
         problems -= 1
     if problems:
         work["programs of base and hybrid"] = _programs_work(recipe, problems)
-    return DemoPlan(tokens, calibration, problems, tokens_per_s, used_s, minutes, work)
+    return DemoPlan(tokens, calibration, problems, tokens_per_s, used_s, minutes, work, share)
 
 
 def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:

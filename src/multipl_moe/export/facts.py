@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig
 
+from multipl_moe.languages.table import language_title
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import count_parameters
@@ -62,6 +63,11 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
         rows.append(("segment-level experts", segments))
     if moe.expert_type == "lora":
         rows.append(("each expert", f"a difference of rank {moe.expert_rank} from the frozen block"))
+    if moe.domain_gate:
+        learnt = ", ".join(map(language_title, moe.domain_gate))
+        rows.append(
+            ("domain gate", f"experts work where the text so far is of {learnt}; elsewhere the model is its base")
+        )
     weights = f"{moe.token_weight:g} token-level, {moe.segment_weight:g} segment-level"
     return [*rows, ("fusion", f"{moe.fusion}, {weights}")]
 

@@ -23,7 +23,7 @@ EXPERT_COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4e8fd9", "#d55e00", "#cc79a7", "#a6761d",
     "#66c2a5", "#fc8d62", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#b3b3b3", "#1b9e77",
 )  # fmt: skip
-_NO_EXPERT = "dim"
+_NO_EXPERT, _HALF_OPEN, _OPEN = "dim", "#66c2a5", "bold #009e73"
 _MIN_SHARE = 0.1
 
 
@@ -122,6 +122,15 @@ def colour_text(routed: RoutedText, tokenizer: PreTrainedTokenizerBase, tokens: 
     for number, (piece, expert) in enumerate(zip(pieces(tokenizer, tokens), routed.expert_of_token, strict=True)):
         colour = _NO_EXPERT if expert is None else EXPERT_COLOURS[expert % len(EXPERT_COLOURS)]
         text.append(piece, style=colour if number < num_prompt else f"bold {colour}")
+    return text
+
+
+def colour_gate(gate: Tensor, tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> Text:
+    """The text, bright where the domain gate (T,) is open, and what that means."""
+    share = (gate > 0).float().mean().item()
+    text = Text(f"domain gate: open for {share:.0%} of the tokens (coloured); elsewhere the model is its base\n\n")
+    for piece, p in zip(pieces(tokenizer, tokens), gate.tolist(), strict=True):
+        text.append(piece, style=_NO_EXPERT if p == 0 else _OPEN if p > 0.5 else _HALF_OPEN)
     return text
 
 

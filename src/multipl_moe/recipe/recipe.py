@@ -89,7 +89,7 @@ class Recipe(Section):
         budgets = self.corpus.max_bytes_per_language
         others = [*(self.programs.languages or ()), *(budgets if isinstance(budgets, dict) else ())]
         if unknown := sorted({*self.learn, *self.keep, *mixture, *of_sources, *others} - known):
-            there_are = f"known: {', '.join(sorted(known))}; {how_to_add(unknown[0])}"
+            there_are = f"known: {', '.join(sorted(known))}; {how_to_add(unknown[0])}, or give the --recipe that has it"
             problems.append(f"unknown languages {', '.join(unknown)}; {there_are}")
         for key in ("weights", "language_tokens"):
             chosen = getattr(self.train, key)
