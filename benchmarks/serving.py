@@ -163,7 +163,7 @@ def write_page(page: Path, homes: list[list[str]], rows: list[Row]) -> None:
         text = page.read_text(encoding="utf-8")
         head, rest = text.split(begin)
         lines = ["| " + " | ".join(cells) + " |" for cells in (columns, ["---"] * len(columns), *cells)]
-        page.write_text("\n".join([head + begin, *lines, end]) + rest.split(end)[1], encoding="utf-8")
+        page.write_text("\n".join([head + begin, "", *lines, "", end]) + rest.split(end)[1], encoding="utf-8")
 
 
 _COLUMNS = ("model", "preset", "way", "logits, or perplexity", "size", "tokens/s")
