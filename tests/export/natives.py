@@ -48,7 +48,7 @@ NATIVE_CASES = [
     NativeCase("mistral", "token-only", "ernie4_5_moe", (2,), {"sliding_window": None}, {"token_top_k": 3}),
     NativeCase("mistral", "moe-lpr", "mixtral", (0, 1, 2), {"sliding_window": 16}),
     NativeCase("qwen2", "token-only", "ernie4_5_moe", base={"tie_word_embeddings": True}),
-    NativeCase("qwen2", "moe-lpr", "ernie4_5_moe"),
+    NativeCase("qwen2", "moe-lpr", "qwen2_moe", (0, 2)),
     NativeCase("qwen3", "moe-lpr", "qwen3_moe", (0, 2)),
     NativeCase("olmo2", "moe-lpr", "flex_olmo", (0, 1, 2)),
     NativeCase("granite", "moe-lpr", "granitemoe", (0, 1, 2)),

@@ -126,6 +126,15 @@ def test_what_no_architecture_holds_is_refused_with_the_reason(case, reason):
         native_architecture(case.config())
 
 
+def test_what_llama_cpp_computes_otherwise_gives_way_to_what_it_does_not():
+    config = NativeCase("qwen2", "moe-lpr").config()
+    assert native_architecture(config).model_type == "qwen2_moe"
+    assert native_architecture(config, in_llama_cpp=True).model_type == "ernie4_5_moe"
+    config = NativeCase("olmo2", "moe-lpr", layers=(0, 1, 2)).config()
+    with pytest.raises(ConfigError, match=r"^--native: flex_olmo: llama\.cpp does not compute it$"):
+        native_architecture(config, in_llama_cpp=True)
+
+
 @pytest.mark.parametrize(
     ("preset", "bias", "is_refused"),
     [

@@ -180,7 +180,7 @@ def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _P
     if settings.merges:
         return _Planned(config, config.base_config, tensors, dtype)
     if settings.native:
-        home = native_architecture(config)
+        home = native_architecture(config, settings.gguf)
         require_no_bias(model, config)
         native = native_config(config, home)
         return _Planned(config, native, plan_native(model, config, home, native, dtype), dtype)

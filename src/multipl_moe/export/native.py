@@ -31,6 +31,8 @@ class NativeArchitecture:
         settings: of the configuration, in all its models.
         counts: configuration keys of experts, of those that a token uses, and of their intermediate size.
         extra_keys: of the base's configuration, which the architecture reads though its own does not name them.
+        shared_size: intermediate size of a shared expert that it cannot do without, and that is written as 0.
+        is_in_llama_cpp: whether llama.cpp computes it as transformers does.
     """
 
     model_type: str
@@ -42,6 +44,8 @@ class NativeArchitecture:
     settings: dict[str, Any] = field(default_factory=dict)
     counts: tuple[str, str, str] = ("num_experts", "num_experts_per_tok", "moe_intermediate_size")
     extra_keys: tuple[str, ...] = ("head_dim",)
+    shared_size: int = 0
+    is_in_llama_cpp: bool = True
 
 
 ERNIE = NativeArchitecture(
@@ -59,11 +63,14 @@ MIXTRAL = NativeArchitecture(
     counts=("num_local_experts", "num_experts_per_tok", "intermediate_size"),
 )
 QWEN3_MOE = NativeArchitecture("qwen3_moe", "any", settings={"norm_topk_prob": True, "decoder_sparse_step": 1})
+# llama.cpp's does not divide the chosen scores by their sum. The size of the shared expert fits kernels and devices.
+QWEN2_MOE = NativeArchitecture("qwen2_moe", "any", settings=QWEN3_MOE.settings, shared_size=128, is_in_llama_cpp=False)
 FLEX_OLMO = NativeArchitecture(
     "flex_olmo",
     "all",
     settings={"norm_topk_prob": True},
     counts=("num_experts", "num_experts_per_tok", "intermediate_size"),
+    is_in_llama_cpp=False,
 )
 GRANITE_MOE = NativeArchitecture(
     "granitemoe",
@@ -78,7 +85,7 @@ GRANITE_MOE = NativeArchitecture(
 _HOMES: dict[str, tuple[NativeArchitecture, ...]] = {
     "llama": (MIXTRAL, ERNIE),
     "mistral": (MIXTRAL, ERNIE),
-    "qwen2": (ERNIE,),
+    "qwen2": (QWEN2_MOE, ERNIE),
     "qwen3": (QWEN3_MOE,),
     "olmo2": (FLEX_OLMO,),
     "granite": (GRANITE_MOE,),
@@ -91,8 +98,12 @@ _HOMELESS = {
 }
 
 
-def native_architecture(config: MultiplMoeConfig) -> NativeArchitecture:
+def native_architecture(config: MultiplMoeConfig, in_llama_cpp: bool = False) -> NativeArchitecture:
     """The architecture that holds a hybrid exactly, by what its configuration says.
+
+    Args:
+        config: of the hybrid.
+        in_llama_cpp: whether llama.cpp must compute it too.
 
     Raises:
         ConfigError: there is none; the line says why.
@@ -103,6 +114,8 @@ def native_architecture(config: MultiplMoeConfig) -> NativeArchitecture:
     reasons = []
     for home in _HOMES.get(base.model_type, ()):
         reason = _no_room(home, base, moe)
+        if in_llama_cpp and not home.is_in_llama_cpp:
+            reason = "llama.cpp does not compute it"
         if reason is None:
             return home
         reasons.append(f"{home.model_type}: {reason}")
@@ -139,6 +152,8 @@ def native_config(config: MultiplMoeConfig, home: NativeArchitecture) -> PreTrai
     num_experts, top_k, size = home.counts
     values |= {num_experts: moe.num_token_experts, top_k: moe.token_top_k, size: base.intermediate_size}
     values |= home.settings | _layer_settings(home, base, moe)
+    if home.shared_size:
+        values["shared_expert_intermediate_size"] = home.shared_size
     if home is ERNIE:
         values["use_bias"] = _has_attention_bias(base)
     architecture = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[home.model_type]

@@ -113,6 +113,8 @@ class _Layers:
             bias = torch.zeros(1, num_experts)
             bias[0, -1] = _ALWAYS if self.moe.shared_expert_selection == "always" else 0.0
             plans.append(TensorPlan(f"{target}{home.selection_bias}", (1, num_experts), torch.float32, lambda: [bias]))
+        if home.shared_size:
+            plans.extend(self._no_shared_expert(target, home.shared_size))
         gate, up, down = home.names
         up_shape, down_shape = (self.intermediate, self.hidden), (self.hidden, self.intermediate)
         if gate == up:  # all experts of a layer in one tensor
@@ -127,6 +129,12 @@ class _Layers:
             pieces = partial(self._expert, source, "down_proj", expert)
             plans.append(self._plan(f"{target}{down.format(expert)}.weight", down_shape, pieces))
         return plans
+
+    def _no_shared_expert(self, target: str, size: int) -> Iterator[TensorPlan]:
+        shapes = {f"shared_expert.{name}_proj": (size, self.hidden) for name in ("gate", "up")}
+        shapes |= {"shared_expert.down_proj": (self.hidden, size), "shared_expert_gate": (1, self.hidden)}
+        for name, shape in shapes.items():
+            yield self._plan(f"{target}{name}.weight", shape, partial(_zeros, *shape))
 
     def _plan(self, name: str, shape: tuple[int, ...], pieces: Callable[[], Iterable[Tensor]]) -> TensorPlan:
         return TensorPlan(name, shape, self.dtype, lambda: (cast_finite(name, piece, self.dtype) for piece in pieces()))
@@ -172,5 +180,5 @@ def _zero_biases(plans: dict[str, TensorPlan], vocab_size: int) -> Iterator[Tens
         yield TensorPlan(name, (wanted[name],), dtype, partial(_zeros, wanted[name]))
 
 
-def _zeros(num: int) -> list[Tensor]:
-    return [torch.zeros(num)]
+def _zeros(*shape: int) -> list[Tensor]:
+    return [torch.zeros(shape)]
