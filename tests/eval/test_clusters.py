@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_moe.eval.clusters import TaskScores, independent_means, mean_of_languages
@@ -24,6 +24,7 @@ def _languages(draw: st.DrawFn) -> list[list[TaskScores]]:
     return [[some_set(name) for name in range(draw(st.integers(1, 2)))] for _ in range(draw(st.integers(1, 3)))]
 
 
+@settings(max_examples=60, deadline=None)
 @given(_languages())
 def test_parts_add_up_to_the_mean_and_share_no_cluster(languages: list[list[TaskScores]]):
     parts = independent_means(languages)
@@ -38,6 +39,7 @@ def test_parts_add_up_to_the_mean_and_share_no_cluster(languages: list[list[Task
         assert 0 < part.degrees <= max(len(part.shares) - 1, 1)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=2, max_size=12))
 def test_of_the_same_problems_in_each_language_it_is_the_textbooks_mean(rows: list[list[float]]):
     languages = [[_scores(*column)] for column in zip(*rows, strict=True)]

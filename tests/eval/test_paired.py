@@ -1,7 +1,7 @@
 """Paired comparison: counts, and one word with its interval."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multipl_moe.eval.clusters import TaskScores
@@ -20,6 +20,7 @@ def test_gains_and_losses_are_counted_over_all_tasks():
     assert not change.is_noise
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0, 0.5, 1]), st.sampled_from([0, 0.5, 1])), min_size=1, max_size=30))
 def test_it_is_noise_exactly_where_the_interval_holds_0(pairs: list[tuple[float, float]]):
     before, after = (_scores(list(side)) for side in zip(*pairs, strict=True))
