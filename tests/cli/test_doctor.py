@@ -18,8 +18,11 @@ def test_a_language_that_works_is_ready(run, bubblewrap):
     assert "Python 3" in outcome.out
     assert "ready" in outcome.out
     assert "torch" in outcome.out
+    for guard in ("network", "system calls", "memory", "users"):
+        assert guard in outcome.out
 
 
+@pytest.mark.usefixtures("bubblewrap")
 def test_a_language_that_does_not_is_told_with_the_remedy(run, monkeypatch):
     check = LanguageCheck("", 0.0, "ruby: not found (Debian: apt install ruby)")
     monkeypatch.setattr("multipl_moe.judge.preflight.preflight", lambda languages, unsafe: {"ruby": check})

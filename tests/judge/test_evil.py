@@ -114,6 +114,10 @@ ATTACKS = {
     "endless_constant.cpp": Outcome.compile_timeout,
     "endless_constant.rs": Outcome.compile_timeout,
     "includes_zeros.cpp": Outcome.memory_limit,
+    "hides_memory.py": Outcome.passed,
+    "fills_folders.py": Outcome.memory_limit,
+    "blank_lines.go": Outcome.runtime_error,
+    "assertion_words.cpp": Outcome.runtime_error,
 }
 # What only its own outcome is to gain from, or that takes nothing from anybody.
 CHEATS = {
@@ -137,6 +141,8 @@ CHEATS = {
     "redefines_macros.rs": Outcome.wrong_answer,
     "turns_assertions_off.java": Outcome.wrong_answer,
     "lies_about_equality.py": Outcome.wrong_answer,
+    "leaves_keys.py": Outcome.passed,
+    "traces_others.py": Outcome.passed,
     "opens_socket.py": Outcome.runtime_error,
     "binary_output.py": Outcome.passed,
     "nul_output.py": Outcome.wrong_answer,

@@ -109,6 +109,12 @@ def test_memory_of_all_processes_together_is_limited(any_sandbox, text):
     assert done.peak_bytes > SHORT.memory_bytes
 
 
+def test_a_program_has_few_descriptors(any_sandbox):
+    text = "import os\nn = 0\ntry:\n while True: os.dup(0); n += 1\nexcept OSError: print(n)"
+    limits = replace(SHORT, open_files=40)
+    assert 30 < int(any_sandbox.run(python(text), limits=limits).stdout) < 40
+
+
 def test_memory_that_processes_share_counts_once(any_sandbox):
     text = (
         "import os, time\nb = bytearray(b'x') * 2**27\n"

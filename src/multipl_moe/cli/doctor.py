@@ -35,7 +35,7 @@ def doctor(
         Path | None, typer.Option(help="Model that is to be trained, with --plan. [what `upcycle` would make]")
     ] = None,
 ) -> None:
-    """Check this machine: versions, memory, and for each language whether its programs can be judged.
+    """Check this machine: versions, memory, guards, and for each language whether its programs can be judged.
 
     Each toolchain judges a right program, a wrong one and one that leaves before its tests, in the sandbox. The exit
     code is 1 where a language cannot be judged, or a run planned with --plan does not fit into memory.
@@ -46,10 +46,12 @@ def doctor(
         return _plan(plan, model)
     if model is not None:
         raise ConfigError("--model: only with --plan RECIPE.yaml, which says how it is to be trained")
+    from multipl_moe.judge.guards import guards_of
     from multipl_moe.judge.preflight import preflight
+    from multipl_moe.judge.sandbox import Sandbox
     from multipl_moe.languages.own import how_to_add
     from multipl_moe.languages.toolchains import TOOLCHAINS
-    from multipl_moe.report.doctor import environment_table, languages_table
+    from multipl_moe.report.doctor import environment_table, guards_table, languages_table
     from multipl_moe.system.versions import environment
 
     chosen = split_names(languages) or list(TOOLCHAINS)
@@ -57,6 +59,8 @@ def doctor(
         known = f"known: {', '.join(TOOLCHAINS)}; {how_to_add(unknown[0])}"
         raise ConfigError(f"--languages: {', '.join(unknown)} not known; {known}")
     console.print(environment_table(environment()))
+    with Sandbox(unsafe=unsafe_no_sandbox) as sandbox:
+        console.print(guards_table(guards_of(sandbox)))
     with console.status("trying the toolchains"):
         checks = preflight(chosen, unsafe=unsafe_no_sandbox)
     console.print(languages_table(checks))

@@ -22,6 +22,9 @@ _SYSTEM = (
     "/etc/ssl",
 )
 _JAVA_SETTINGS = "java-*"
+FOLDERS_IN_MEMORY = (SCRATCH, "/tmp", "/dev/shm")
+# Mapped as shared memory, /dev/zero is memory that nobody counts. /dev/full reads as zeros too, and cannot be mapped.
+_DEVICES = ("--dev", "/dev", "--dev-bind", "/dev/full", "/dev/zero")
 _ISOLATION = (
     *("--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"),
     *("--hostname", "sandbox", "--new-session", "--die-with-parent", "--as-pid-1"),
@@ -93,20 +96,22 @@ def bind_arguments(
     return arguments
 
 
-def bubblewrap_arguments(binds: Sequence[str], *, scratch_bytes: int, status: int) -> list[str]:
+def bubblewrap_arguments(binds: Sequence[str], *, scratch_bytes: int, status: int, seccomp: Sequence[int]) -> list[str]:
     """bubblewrap and all its arguments; the command goes after them.
 
     Args:
         binds: from `bind_arguments`.
         scratch_bytes: size of each writable folder in memory.
         status: descriptor on which bubblewrap reports, in JSON, how the command ended.
+        seccomp: descriptors from which it reads a filter of system calls each.
     """
     size = ("--size", str(scratch_bytes), "--tmpfs")
     return [
         *("bwrap", *_ISOLATION, "--json-status-fd", str(status)),
+        *(word for file in seccomp for word in ("--add-seccomp-fd", str(file))),
         *_system(),
-        *("--proc", "/proc", "--dev", "/dev"),
-        *(*size, SCRATCH, *size, "/tmp", *size, "/dev/shm"),
+        *("--proc", "/proc", *_DEVICES),
+        *(word for folder in FOLDERS_IN_MEMORY for word in (*size, folder)),
         *binds,
         *("--remount-ro", "/dev", "--remount-ro", "/"),
         *("--chdir", SCRATCH, "--"),

@@ -1,4 +1,4 @@
-"""The processes of one command: started, their memory and processor time read from /proc, and all of them ended."""
+"""The processes of one command: started, their processor time read from /proc, and all of them ended."""
 
 import os
 import signal
@@ -13,8 +13,6 @@ from multipl_moe.errors import MultiplMoeError
 from multipl_moe.judge.worker_uid import WorkerUid
 
 _WAIT_S = 10.0
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_KIB = 2**10
 _NS_PER_S = 10**9
 
 
@@ -52,17 +50,6 @@ def descendants(process_id: int) -> list[int]:
     for parent in found:
         found += _children(parent)
     return found
-
-
-def memory_bytes(process_ids: Iterable[int], enough: int) -> int:
-    """Memory held by processes together.
-
-    Resident pages are cheap to count but those that processes share are counted for each. Only when that sum exceeds
-    `enough` are shared pages divided among their holders (proportional set size).
-    """
-    process_ids = list(process_ids)
-    resident = sum(map(_resident_bytes, process_ids))
-    return resident if resident <= enough else sum(map(_proportional_bytes, process_ids))
 
 
 def processor_s(process_ids: Iterable[int]) -> tuple[float, float]:
@@ -138,20 +125,3 @@ def _scheduled_ns(thread: Path) -> tuple[int, int]:
     except (OSError, ValueError):
         return 0, 0
     return int(had), int(waited)
-
-
-def _resident_bytes(process_id: int) -> int:
-    try:
-        return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * _PAGE_BYTES
-    except OSError:
-        return 0
-
-
-def _proportional_bytes(process_id: int) -> int:
-    try:
-        lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
-    except PermissionError:
-        return _resident_bytes(process_id)
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) * _KIB for line in lines if line.startswith("Pss:"))

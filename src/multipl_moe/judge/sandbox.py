@@ -13,12 +13,23 @@ import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.bubblewrap import INSIDE, SCRATCH, BindMounts, bind_arguments, bubblewrap_arguments
+from multipl_moe.judge.bubblewrap import (
+    FOLDERS_IN_MEMORY,
+    INSIDE,
+    SCRATCH,
+    BindMounts,
+    bind_arguments,
+    bubblewrap_arguments,
+)
+from multipl_moe.judge.keyring import join_new_session_keyring
+from multipl_moe.judge.memory_group import MemoryGroup
 from multipl_moe.judge.processes import SandboxError, end_bubblewrap, end_unprotected, start
 from multipl_moe.judge.supervise import Finished, supervise
+from multipl_moe.judge.system_calls import column, system_call_filter
 from multipl_moe.judge.worker_uid import WorkerUid
 from multipl_moe.languages.toolchain import Limits
 
@@ -38,11 +49,16 @@ class Sandbox:
         unsafe: do without bubblewrap. Limits hold, but that of processes only for root; and the command sees this
             machine's files and network.
 
+    Attributes:
+        is_filtered: whether programs in bubblewrap are under the filter of system calls; the same for all sandboxes.
+        group: the control group that bounds their memory besides the watcher, if there is one.
+
     Raises:
         ConfigError: bubblewrap is missing or does not work here, or all user ids of workers are taken.
     """
 
     _has_worked = False
+    is_filtered = column() is not None
 
     def __init__(self, *, unsafe: bool = False):
         self.unsafe = unsafe
@@ -52,6 +68,7 @@ class Sandbox:
                 "install it (Debian: apt install bubblewrap) or run them unprotected with --unsafe-no-sandbox"
             )
         self._worker = WorkerUid()
+        self.group = None if self.uid is None else MemoryGroup.make(f"multipl-moe-{self.uid}")
         if not unsafe and not Sandbox._has_worked:
             self._try_out()
 
@@ -62,7 +79,9 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Give the worker's user id back."""
+        """Give back what the worker has to itself."""
+        if self.group:
+            self.group.close()
         self._worker.close()
 
     @property
@@ -118,37 +137,100 @@ class Sandbox:
         if folder and writable:
             self._worker.own(folder)
         written = folder if writable else None
+        if self.unsafe or not Sandbox.is_filtered:
+            join_new_session_keyring()
+        kills = self._bound_memory(limits)
         if self.unsafe:
-            return self._run_unprotected(command, limits, written, stdin, environment or {})
-        with BindMounts(self.uid is not None) as mounts, os.fdopen(os.memfd_create("status"), "r+b") as status:
+            return self._seen_by_group(self._run_unprotected(command, limits, written, stdin, environment or {}), kills)
+        with BindMounts(self.uid is not None) as mounts:
             binds = bind_arguments(mounts, folder=folder, writable=writable, read_only=read_only_binds, overlay=overlay)
-            sandbox = bubblewrap_arguments(binds, scratch_bytes=limits.scratch_bytes, status=status.fileno())
-            first = ["prlimit", *limits.prlimit_arguments(), "--", "sh", "-c", _FIRST_PROCESS, "sh"]
-            process = start(
-                [*mounts.arguments(), *self._worker.become(), *sandbox, *first, *command],
-                environment=_environment(SCRATCH, environment or {}),
-                folder=Path("/"),
-                descriptors=(status.fileno(),),
+            finished, has_run = self._run_in_bubblewrap(
+                command, limits, written, stdin, environment or {}, mounts=mounts, binds=binds
             )
-            finished = supervise(
-                process, stdin=stdin, limits=limits, written=written, kill=lambda: end_bubblewrap(process)
-            )
-            status.seek(0)
-            if finished.stopped_by is None and not _has_run(status.read()):
-                raise SandboxError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
+        finished = self._seen_by_group(finished, kills)
+        if finished.stopped_by is None and not has_run:
+            raise SandboxError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
         return _with_signal(finished)
 
     def _try_out(self) -> None:
-        """Raise ConfigError where bubblewrap is forbidden, as in many containers; done once a process."""
-        try:
-            self.run(["true"], limits=_TRIAL)
-        except SandboxError as error:
+        """Raise ConfigError where bubblewrap is forbidden, as in many containers; done once a process.
+
+        The filter of system calls is left out only where it works without it and, once more, not with it.
+        """
+        error = self._failure()
+        if error and Sandbox.is_filtered:
+            Sandbox.is_filtered = False
+            error = self._failure()
+            if error is None:
+                Sandbox.is_filtered = True
+                Sandbox.is_filtered = self._failure() is None
+        if error:
             self.close()
             raise ConfigError(
                 f"{' '.join(str(error).split())}: bubblewrap does not work here; allow this user to make user "
                 "namespaces (containers: --privileged) or run programs unprotected with --unsafe-no-sandbox"
             ) from error
         Sandbox._has_worked = True
+
+    def _failure(self) -> SandboxError | None:
+        """Why the sandbox does not work, as it is set up now."""
+        try:
+            self.run(["true"], limits=_TRIAL)
+        except SandboxError as error:
+            return error
+        return None
+
+    def _bound_memory(self, limits: Limits) -> int:
+        """Let the worker's control group bound what comes next; returns how many processes it has ended till now."""
+        if self.group is None:
+            return 0
+        self.group.limit(limits.memory_bytes)
+        return self.group.kills()
+
+    def _joining(self) -> Sequence[str]:
+        return self.group.words() if self.group else []
+
+    def _seen_by_group(self, finished: Finished, kills: int) -> Finished:
+        """The end of a command, which is one for want of memory where the control group ended a part of it."""
+        if self.group is None or finished.stopped_by or self.group.kills() == kills:
+            return finished
+        return replace(finished, exit_code=None, signal=None, stopped_by="memory")
+
+    def _run_in_bubblewrap(
+        self,
+        command: Sequence[str],
+        limits: Limits,
+        written: Path | None,
+        stdin: bytes,
+        environment: Mapping[str, str],
+        *,
+        mounts: BindMounts,
+        binds: Sequence[str],
+    ) -> tuple[Finished, bool]:
+        """How a command ended, and whether it has run at all."""
+        status = mounts.enter_context(_in_memory(b""))
+        files = [status, *([mounts.enter_context(_in_memory(system_call_filter()))] if Sandbox.is_filtered else [])]
+        descriptors = [file.fileno() for file in files]
+        sandbox = bubblewrap_arguments(
+            binds, scratch_bytes=limits.scratch_bytes, status=descriptors[0], seccomp=descriptors[1:]
+        )
+        first = ["prlimit", *limits.prlimit_arguments(), "--", "sh", "-c", _FIRST_PROCESS, "sh"]
+        process = start(
+            [*self._joining(), *mounts.arguments(), *self._worker.become(), *sandbox, *first, *command],
+            environment=_environment(SCRATCH, environment),
+            folder=Path("/"),
+            descriptors=tuple(descriptors),
+        )
+        finished = supervise(
+            process,
+            stdin=stdin,
+            limits=limits,
+            written=written,
+            kill=lambda: end_bubblewrap(process),
+            folders=FOLDERS_IN_MEMORY,
+        )
+        status.seek(0)
+        return finished, _has_run(status.read())
 
     def _run_unprotected(
         self,
@@ -161,7 +243,7 @@ class Sandbox:
         own = limits.prlimit_arguments(own_user=self.uid is not None)
         with self.new_folder() as scratch:
             process = start(
-                [*self._worker.become(), "prlimit", *own, "--", *command],
+                [*self._joining(), *self._worker.become(), "prlimit", *own, "--", *command],
                 environment=_environment(str(scratch), environment),
                 folder=scratch,
             )
@@ -170,6 +252,14 @@ class Sandbox:
                 end_unprotected(process, self._worker)
 
             return supervise(process, stdin=stdin, limits=limits, written=written, kill=kill)
+
+
+def _in_memory(content: bytes) -> FileIO:
+    """A nameless file, for bubblewrap to read or write by its descriptor."""
+    file = FileIO(os.memfd_create("multipl-moe"), "r+")
+    file.write(content)
+    file.seek(0)
+    return file
 
 
 def _environment(scratch: str, more: Mapping[str, str]) -> dict[str, str]:

@@ -3,14 +3,15 @@
 import os
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 from typing import IO, Literal
 
-from multipl_moe.judge.processes import descendants, memory_bytes, processor_s
+from multipl_moe.judge.memory import memory_bytes, sandbox_bytes
+from multipl_moe.judge.processes import descendants, processor_s
 from multipl_moe.languages.toolchain import Limits
 
 _FIRST_LOOK_S = 0.01
@@ -47,7 +48,13 @@ class Finished:
 
 
 def supervise(
-    process: Popen[bytes], *, stdin: bytes, limits: Limits, written: Path | None, kill: Callable[[], None]
+    process: Popen[bytes],
+    *,
+    stdin: bytes,
+    limits: Limits,
+    written: Path | None,
+    kill: Callable[[], None],
+    folders: Sequence[str] = (),
 ) -> Finished:
     """Serve a process until it ends, and end it when it exceeds a limit.
 
@@ -57,6 +64,7 @@ def supervise(
         limits: wall time, memory and output; the others are the sandbox's work.
         written: a host folder in which it may write; more than `scratch_bytes` there counts as output.
         kill: ends the process and all below it, returns when none is left; also called when all went well.
+        folders: those in memory of the sandbox that the process makes around its child; none if it makes none.
     """
     started = time.monotonic()
     pipes = _Pipes(process, stdin, limits.output_bytes)
@@ -67,7 +75,7 @@ def supervise(
         while not pipes.ended and stopped_by is None:
             now = time.monotonic()
             if now >= look:
-                peak_bytes = max(peak_bytes, memory_bytes(descendants(process.pid), limits.memory_bytes))
+                peak_bytes = max(peak_bytes, _held_bytes(descendants(process.pid), limits, folders))
                 written_bytes = _written_bytes(written) if written else 0
                 look = time.monotonic() + _LOOK_S
             if peak_bytes > limits.memory_bytes:
@@ -176,6 +184,12 @@ class _Pipes:
         self._num_bytes += len(chunk)
         self._collected[pipe] += chunk[:room]
         return True
+
+
+def _held_bytes(process_ids: Sequence[int], limits: Limits, folders: Sequence[str]) -> int:
+    """Memory of processes and of the sandbox in which all but the first are."""
+    apart = sandbox_bytes(process_ids[1], folders, limits.scratch_bytes) if folders and process_ids[1:] else 0
+    return apart + memory_bytes(process_ids, limits.memory_bytes - apart)
 
 
 def _written_bytes(folder: Path) -> int:

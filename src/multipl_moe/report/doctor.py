@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from multipl_moe.judge.guards import Guard
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.grid import Grid
@@ -48,6 +49,12 @@ def languages_table(checks: Mapping[str, LanguageCheck]) -> Grid:
         rows.append([language_title(name), check.version or "not found", verdict, f"{check.seconds:.1f}"])
     header = ["language", "toolchain", "verdict", "seconds"]
     return Grid("Languages whose programs can be judged", header, rows, num_labels=3)
+
+
+def guards_table(guards: Sequence[Guard]) -> Grid:
+    """What bounds strangers' programs here, and where it could do more."""
+    rows = [[guard.what, Text(guard.state, "green" if guard.is_full else "yellow")] for guard in guards]
+    return Grid("What bounds programs that are judged", ["", "guard"], rows, num_labels=2)
 
 
 def language_parts_table(title: str, parts: "Sequence[LanguagePart]") -> Grid:
