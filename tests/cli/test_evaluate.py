@@ -129,6 +129,27 @@ def test_input_at_fault_leaves_no_folder(refused, bubblewrap, base, own, argumen
     assert message in refused("eval", "out", *given, "--benchmark", own)
 
 
+def test_too_few_completions_leave_no_folder(refused, run, bubblewrap, own, tmp_path):
+    lines = [{"id": name, "completion": "    return 2 * n\n"} for name in ("double", "again")]
+    (tmp_path / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    words = ["eval", "out", "--completions", "made.jsonl", "--benchmark", own]
+    assert "pass@5 needs at least 5 samples" in refused(*words, "--pass-at", "5")
+    assert run(*words).code == 0
+
+
+def test_limits_are_the_recipes_and_both_models_have_the_same(run, bubblewrap, own, tmp_path):
+    lines = [{"id": name, "completion": "    print('x' * 5000)\n    return 2 * n\n"} for name in ("double", "again")]
+    (tmp_path / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    words = ["--completions", "made.jsonl", "--benchmark", own]
+    assert run("eval", "out", *words, "--set", "programs.output_bytes=2000").code == 0
+    results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert {result["outcome"] for result in results} == {"output_limit"}
+    outcome = run("eval", "after", *words, "--against", "out")
+    assert outcome.code == 2
+    assert "ran with output_bytes 2000, these would with the usual limits" in outcome.err
+    assert not (tmp_path / "after").exists()
+
+
 def test_without_bubblewrap_programs_are_not_run(refused, monkeypatch):
     monkeypatch.setattr("multipl_moe.judge.sandbox.Sandbox.available", lambda *_: False)
     message = refused("eval", "out", "--model", "any", "--languages", "python")

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
+from multipl_moe.errors import HeldError
 from multipl_moe.eval import judging
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import DETAILS_FILE, RESULTS_FILE, judge_samples, read_details, read_results
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe.evaluation import ProgramsSection
+from multipl_moe.system.file_lock import file_lock
 
 BODIES = {
     "right": ("    return 2 * n", "passed"),
@@ -114,3 +117,20 @@ def test_killed_and_started_again_gives_the_same_results(whole, tmp_path, num_li
         torn.write(b'{"key": "mine/python/ri')
     judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())
     assert (tmp_path / RESULTS_FILE).read_bytes() == (whole / RESULTS_FILE).read_bytes()
+
+
+def test_a_folder_in_which_somebody_judges_is_refused_and_its_details_stay_as_they_are(whole, tmp_path):
+    (tmp_path / DETAILS_FILE).write_bytes((whole / DETAILS_FILE).read_bytes())
+    with file_lock(tmp_path / DETAILS_FILE, wait=False), pytest.raises(HeldError, match="being judged by another"):
+        judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())
+    assert (tmp_path / DETAILS_FILE).read_bytes() == (whole / DETAILS_FILE).read_bytes()
+    assert len(judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())) == len(samples())
+
+
+def test_other_limits_are_judged_anew(whole, tmp_path, bubblewrap):
+    (tmp_path / DETAILS_FILE).write_bytes((whole / DETAILS_FILE).read_bytes())
+    other = ProgramsSection(memory_bytes=2**29)
+    results = judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions(), programs=other)
+    assert results == read_results(whole)
+    judged = [len((folder / DETAILS_FILE).read_text().splitlines()) for folder in (whole, tmp_path)]
+    assert judged[1] == 2 * judged[0]

@@ -98,6 +98,17 @@ def test_the_remedy_names_the_key_that_is_wrong(changes, reference, remedy, bubb
     assert remedy in str(check.problem)
 
 
+@pytest.mark.parametrize("said", ["", "\n\n", "\n  word 1.0\nmore\n"])
+def test_a_toolchain_that_answers_everything_with_success_is_named(said, bubblewrap, tmp_path):
+    fake = tmp_path / "ruby"
+    fake.write_text(f"#!/bin/sh\nprintf '%s' '{said}'\n")
+    fake.chmod(0o755)
+    ruby = replace(TOOLCHAINS["ruby"], executables={"ruby": (str(fake),)})
+    check = preflight(["ruby"], toolbox=Toolbox({"ruby": ruby}))["ruby"]
+    assert check.version == ("word 1.0" if "word" in said else "tells no version")
+    assert "a program that should end in passed ended in tests_not_completed" in str(check.problem)
+
+
 def test_sandbox_is_asked_for_once_and_refusal_is_a_user_error(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match="--unsafe-no-sandbox"):

@@ -11,9 +11,8 @@ from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.languages.toolchain import Limits
 
-LIMITS = Limits(wall_s=1, memory_bytes=2**28)
+LIMITS = {"wall_s": 1, "memory_bytes": 2**28}
 PROGRAMS = {
     "passes": ("print('nonce', FIRST ^ SECOND)", Outcome.passed),
     "fails": ("assert False", Outcome.wrong_answer),
@@ -87,6 +86,19 @@ def test_number_of_workers_changes_no_outcome(bubblewrap):
     alone, together = (sorted(outcomes(tasks, workers=workers, limits=LIMITS)) for workers in (1, 2))
     assert alone == together
     assert dict(alone) == {name: outcome for name, (_, outcome) in PROGRAMS.items()}
+
+
+@pytest.mark.parametrize(
+    ("limits", "outcome"),
+    [({}, Outcome.passed), ({"output_bytes": 2000}, Outcome.output_limit), ({"wall_s": 0.2}, Outcome.timeout)],
+)
+def test_a_limit_that_is_given_takes_the_place_of_the_toolchains(limits, outcome, bubblewrap):
+    def make() -> Program:
+        nonce = Nonce.draw()
+        text = f"import time\nprint('x' * 3000)\ntime.sleep(0.5)\nprint('nonce', {nonce.first} ^ {nonce.second})\n"
+        return Program("python", text, nonce)
+
+    assert outcomes([Task("noisy", make)], workers=1, limits=limits) == [("noisy", outcome)]
 
 
 @pytest.mark.parametrize("workers", [1, 3])

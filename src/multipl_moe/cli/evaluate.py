@@ -136,7 +136,7 @@ def evaluate(
     elif metric == "pass":
         _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
         entered = entered_run(output, resume, "metrics.json", chosen.same_verdict, "samples.jsonl")
-        with entered, _removed_if_refused(output):
+        with entered, _removed_if_refused(output, are_made=completions is None):
             metrics = _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
         from multipl_moe.cli.programs import show_verdict
 
@@ -236,14 +236,17 @@ def _check_programs(
 
 
 @contextmanager
-def _removed_if_refused(output: Path) -> Iterator[None]:
-    """Leave nothing behind where the input turned out to be at fault before any sample was made."""
+def _removed_if_refused(output: Path, *, are_made: bool) -> Iterator[None]:
+    """Leave nothing behind where the input turned out to be at fault before anything was made that costs time.
+
+    Samples do, if they are made and not read from a file; so do judgements.
+    """
+    costly = [output / "details.jsonl", *([output / "samples.jsonl"] if are_made else [])]
     is_new = is_unused(output)
     try:
         yield
     except UserError:
-        samples = output / "samples.jsonl"
-        if is_new and not (samples.is_file() and samples.stat().st_size):
+        if is_new and not any(file.is_file() and file.stat().st_size for file in costly):
             empty_folder(output)
         raise
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.codegen.completer import Completion, SampleKey
+from multipl_moe.errors import HeldError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.scoring import Task, judge_all
 from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe.evaluation import ProgramsSection
 from multipl_moe.runs.journal import append_to_journal, read_journal, write_journal
+from multipl_moe.system.file_lock import file_lock
 
 RESULTS_FILE = "results.jsonl"
 DETAILS_FILE = "details.jsonl"
@@ -27,19 +30,35 @@ def judge_samples(
     folder: Path,
     options: EvalOptions,
     *,
-    workers: int | None = None,
+    programs: ProgramsSection | None = None,
 ) -> list[dict[str, Any]]:
     """Judge every sample, of these problems, and write results.jsonl into the folder of the evaluation.
 
     details.jsonl grows as judgements come, so a run that was killed goes on with what it has. results.jsonl holds
     neither times nor output, in the order of `samples`: it is the same however often the run was interrupted. What the
-    judge itself failed on is judged again. `workers` are as in `judge_all`.
+    judge itself failed on is judged again. Of `programs` the number of workers and the limits are used.
 
     Raises:
+        HeldError: another process, or another call, judges in this folder.
         ConfigError: the sandbox cannot be used here.
     """
+    try:
+        with file_lock(folder / DETAILS_FILE, wait=False):
+            return _judge_samples(problems, samples, folder, options, programs or ProgramsSection())
+    except BlockingIOError:
+        raise HeldError(f"output: {folder} is being judged by another process; wait for it or stop it") from None
+
+
+def _judge_samples(
+    problems: Sequence[Problem],
+    samples: Mapping[SampleKey, Completion],
+    folder: Path,
+    options: EvalOptions,
+    programs: ProgramsSection,
+) -> list[dict[str, Any]]:
     by_key = {problem.key: problem for problem in problems}
-    digests = {key: _digest(by_key[key[0]], sample.text) for key, sample in samples.items()}
+    limits = programs.limits
+    digests = {key: _digest(by_key[key[0]], sample.text, limits) for key, sample in samples.items()}
     done = {
         key: line
         for key, line in read_details(folder).items()
@@ -58,7 +77,14 @@ def judge_samples(
         options.on_progress(len(done), len(samples))
 
     tasks = _tasks(waiting, by_key, samples)
-    judge_all(tasks, on_result=take, workers=workers, unsafe=options.unsafe, toolbox=options.toolbox)
+    judge_all(
+        tasks,
+        on_result=take,
+        workers=programs.workers,
+        unsafe=options.unsafe,
+        toolbox=options.toolbox,
+        limits=limits,
+    )
     results = [{name: done[key][name] for name in _RESULT_NAMES} for key in samples]
     write_journal(folder / RESULTS_FILE, results)
     return results
@@ -83,10 +109,11 @@ def _tasks(
         yield Task(digest, lambda problem=problem, text=text: program_of(problem, text, Nonce.draw()))
 
 
-def _digest(problem: Problem, completion: str) -> str:
-    """Equal for samples that make the same program, but for the nonce."""
+def _digest(problem: Problem, completion: str, limits: Mapping[str, Any]) -> str:
+    """Equal for samples that make the same program, but for the nonce, under the same limits."""
     program = program_of(problem, completion, _NO_NONCE)
-    parts = [program.language, program.source, *program.options, "", *program.wants]
+    bounds = [f"{name}={value}" for name, value in limits.items()]
+    parts = [program.language, program.source, *program.options, "", *program.wants, *bounds]
     parts += [text for pair in program.cases + program.files for text in pair]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

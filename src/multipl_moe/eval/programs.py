@@ -18,7 +18,7 @@ from multipl_moe.eval.pass_at_k import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.problems.problem import Problem
-from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.versions import environment
 
@@ -50,13 +50,15 @@ def evaluate_programs(
         UserError: the model cannot write, or `against` lacks results.
     """
     before = None if against is None else _results_of(against, eval_set.scored)
+    if against is not None:
+        _require_same_limits(recipe, against)
     options.on_step("writing programs")
     samples = complete(eval_set.scored, output, options.on_progress)
     require_samples(recipe.programs.pass_at, len(samples) // len(eval_set.scored))
     if against is not None:
         _require_same_problems(output, against)
     options.on_step("running programs")
-    results = judge_samples(eval_set.scored, samples, output, options, workers=recipe.programs.workers)
+    results = judge_samples(eval_set.scored, samples, output, options, programs=recipe.programs)
     settings = VerdictSettings(
         roles=recipe.languages,
         titles={name: entry.title for name, entry in recipe.language_table.items()},
@@ -108,3 +110,17 @@ def _require_same_problems(output: Path, against: Path) -> None:
             f"--against: {against} was evaluated on other problems or stop strings of {', '.join(changed)}; "
             "evaluate both models on the same ones"
         )
+
+
+def _require_same_limits(recipe: Recipe, against: Path) -> None:
+    """Raise ConfigError where programs of the model before had other limits, if its folder says which."""
+    file = against / "recipe.yaml"
+    if file.is_file() and (then := load_recipe(file).programs.limits) != recipe.programs.limits:
+        raise ConfigError(
+            f"--against: the programs in {against} ran with {_told(then)}, these would with "
+            f"{_told(recipe.programs.limits)}; evaluate both models with the same limits"
+        )
+
+
+def _told(limits: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in limits.items()) or "the usual limits"

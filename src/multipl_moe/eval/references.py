@@ -48,5 +48,5 @@ def _hollow_problems(recipe: Recipe, eval_set: EvalSet, folder: Path, options: E
     if not breakable:
         return {}
     samples = generate_samples(breakable, KnownCompleter("broken reference", texts), _GREEDY, folder)
-    results = judge_samples(breakable, samples, folder, options, workers=recipe.programs.workers)
+    results = judge_samples(breakable, samples, folder, options, programs=recipe.programs)
     return {result["key"]: _HOLLOW for result in results if result["outcome"] == Outcome.passed}

@@ -1,19 +1,19 @@
 """Judging many programs at once, with outcomes that do not depend on how many are judged at once."""
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.program import Program
-from multipl_moe.languages.toolchain import Limits
 
 _QUEUED_PER_WORKER = 2
 
@@ -39,7 +39,7 @@ def judge_all(
     workers: int | None = None,
     unsafe: bool = False,
     toolbox: Toolbox | None = None,
-    limits: Limits | None = None,
+    limits: Mapping[str, Any] | None = None,
 ) -> None:
     """Judge all tasks; programs with the same key are judged once.
 
@@ -54,13 +54,13 @@ def judge_all(
         workers: programs at a time; None: one for each processor that this process may use.
         unsafe: do without bubblewrap.
         toolbox: found toolchains, to be used again by a later call.
-        limits: of the run stage, instead of those of the toolchains.
+        limits: of the run stage by name, instead of those of the toolchains.
 
     Raises:
         ConfigError: the sandbox cannot be used here.
     """
     workers = workers or len(os.sched_getaffinity(0))
-    with _workers(workers, unsafe, toolbox or Toolbox(), limits) as submit:
+    with _workers(workers, unsafe, toolbox or Toolbox(), limits or {}) as submit:
         _Scoring(submit, on_result, _QUEUED_PER_WORKER * workers).score(tasks)
 
 
@@ -114,7 +114,7 @@ class _Scoring:
 
 @contextmanager
 def _workers(
-    number: int, unsafe: bool, toolbox: Toolbox, limits: Limits | None
+    number: int, unsafe: bool, toolbox: Toolbox, limits: Mapping[str, Any]
 ) -> Generator[Callable[[Task], Future[Judgement]]]:
     """What judges a task in the next thread that is free; each has a sandbox.
 
@@ -125,7 +125,11 @@ def _workers(
     def judge_task(task: Task) -> Judgement:
         sandbox = sandboxes.get()
         try:
-            return judge(task.make_program(), sandbox, toolbox, limits)
+            program = task.make_program()
+            changed = None
+            if limits:
+                changed = replace(toolbox.installed(program.language, sandbox).toolchain.run_limits, **limits)
+            return judge(program, sandbox, toolbox, changed)
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
             return Judgement(Outcome.harness_error, "compile", said, 0.0, 0.0, 0, doubtful=True)

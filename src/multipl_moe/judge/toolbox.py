@@ -24,6 +24,7 @@ _PLACEHOLDER = re.compile(r"\{([\w:]+)\}")
 _PREAMBLE = "{preamble}"
 _SYSTEM = (Path("/usr"), Path("/bin"), Path("/lib"))
 _SHOWN_CHARACTERS = 300
+_READ_BYTES = 4096
 
 _Command = tuple[str, ...]
 _Values = Mapping[str, str | tuple[str, ...]]
@@ -87,7 +88,8 @@ class Installed:
                 environment=self.toolchain.environment,
             )
             if finished.exit_code != 0:
-                said = (finished.stdout + finished.stderr).decode(errors="replace").strip()[-_SHOWN_CHARACTERS:]
+                said = (finished.stdout + finished.stderr).rstrip()[-_READ_BYTES:]
+                said = said.decode(errors="replace").strip()[-_SHOWN_CHARACTERS:]
                 extras = [package for extra in self.toolchain.extras.values() for package in extra.packages]
                 packages = " ".join(dict.fromkeys([*self.toolchain.packages, *extras]))
                 raise ConfigError(
@@ -267,8 +269,8 @@ def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installe
         installed = Installed(language, toolchain, executables, "", _binds(executables.values()))
         finished = installed.run(toolchain.version, sandbox)
         if finished.exit_code == 0:
-            version = (finished.stdout + finished.stderr).decode(errors="replace").splitlines()[0].strip()
-            return replace(installed, version=version)
+            lines = (finished.stdout + finished.stderr)[:_READ_BYTES].decode(errors="replace").split("\n")
+            return replace(installed, version=next(filter(None, map(str.strip, lines)), "tells no version"))
     packages = " ".join(toolchain.packages)
     raise ConfigError(f"{language}: toolchain not found; install it (Debian: apt install {packages})")
 

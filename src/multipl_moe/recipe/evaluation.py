@@ -1,6 +1,6 @@
 """What is measured: the sections `eval` and `programs`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -63,7 +63,23 @@ class ProgramsSection(Section):
     workers: int | None = Field(
         default=None, ge=1, description="Number of programs to run at a time; default: one per processor."
     )
+    wall_s: float | None = Field(
+        default=None, gt=0, description="Seconds that a program may run; default: its toolchain's, 10."
+    )
+    memory_bytes: int | None = Field(
+        default=None,
+        ge=2**26,
+        description="Memory that a running program and all that it starts may hold; default: its toolchain's, 1 GiB.",
+    )
+    output_bytes: int | None = Field(
+        default=None, ge=2**10, description="Bytes that a program may print; default: its toolchain's, 1 MiB."
+    )
     official_stops: bool = Field(
         default=False,
         description="Use a benchmark's own stop strings even where they are known to spoil right answers.",
     )
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Limits of running programs that are set here, by their names in `Limits`."""
+        return self.model_dump(include={"wall_s", "memory_bytes", "output_bytes"}, exclude_none=True)
