@@ -25,7 +25,7 @@ _WRITING = {  # and what the same command needs to go on; empty where nothing is
     "eval out --reference --languages python": "",
     "export {hybrid} out": "",
     "export {base} out --gguf": "",
-    "export {hybrid} out --merge --corpus {corpus} --set learn=[rust] --set keep=[python]": "",
+    "export {hybrid} out --merge --anyway --corpus {corpus} --set learn=[rust] --set keep=[python]": "",
     "compare out recipe.yaml --tokens 64": _LONG,
     "demo --output out --recipe recipe.yaml": _LONG,
 }

@@ -25,7 +25,7 @@ def test_export_makes_a_folder_for_others_and_tells_how_to_load_it(run, hybrid, 
 def test_export_merges_with_the_recipe_of_the_run_and_prints_the_cost(run, hybrid, corpus, tmp_path):
     outcome = run("train", hybrid, corpus, "run", *TWO, *SHORT)
     assert outcome.code == 0, outcome.err
-    outcome = run("export", "run/model", "out", "--merge", "--corpus", corpus)
+    outcome = run("export", "run/model", "out", "--merge", "--anyway", "--corpus", corpus)
     assert outcome.code == 0, outcome.err
     assert "Bits per byte of the hybrid (before) and of the merged model (after)" in " ".join(outcome.out.split())
     assert all(title in outcome.out for title in ("Rust", "Python"))

@@ -27,7 +27,7 @@ SURFACE = {  # arguments and flags of each verb
     "--show-routing --layer",
     "explore": "model --base --host --port",
     "serve": "model --name --host --port --token",
-    "export": "model output --dtype --metrics --native --merge --corpus --full-experts --gguf --quantise "
+    "export": "model output --dtype --metrics --native --merge --corpus --anyway --full-experts --gguf --quantise "
     "--max-shard-size --recipe --set",
 }
 NAMES = {verb: set(names.split()) for verb, names in SURFACE.items()}

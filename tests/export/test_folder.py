@@ -66,7 +66,7 @@ def test_a_dense_model_is_exported_without_code(tmp_path):
 
 
 def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_path):
-    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe)
+    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, anyway=True)
     report = export_model(trained, tmp_path / "out", settings)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert model.config.model_type == "llama"
@@ -83,6 +83,12 @@ def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_pa
     assert not {"expert_use.json", "modeling.py", "LICENSE-multipl-moe"} & names
 
 
+def test_a_merged_model_that_is_no_better_than_its_base_is_refused_and_nothing_is_left(world, trained, tmp_path):
+    with pytest.raises(ConfigError, match=r"--merge: the merged model is not better .*dense-ffn.*--anyway"):
+        export_model(trained, tmp_path / "out", ExportSettings(corpus=world.corpus, recipe=world.recipe))
+    assert not (tmp_path / "out").exists()
+
+
 def test_gguf_is_named_after_model_and_dtype(world, trained, tmp_path, monkeypatch):
     def write(dense: Path, file: Path, name: str) -> None:
         assert name == "out"
@@ -92,7 +98,7 @@ def test_gguf_is_named_after_model_and_dtype(world, trained, tmp_path, monkeypat
         file.write_bytes(b"GGUF")
 
     monkeypatch.setattr(gguf_files, "write_gguf", write)
-    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True, dtype=torch.float16)
+    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, gguf=True, dtype=torch.float16, anyway=True)
     report = export_model(trained, tmp_path / "out", settings)
     assert report.gguf == (tmp_path / "out" / "out-F16.gguf",)
     assert (tmp_path / "out" / "out-F16.gguf").read_bytes() == b"GGUF"
@@ -102,9 +108,9 @@ def test_gguf_is_named_after_model_and_dtype(world, trained, tmp_path, monkeypat
 
 def test_steps_and_bytes_are_told(world, trained, tmp_path):
     steps: list[str] = []
-    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe)
+    settings = ExportSettings(corpus=world.corpus, recipe=world.recipe, anyway=True)
     export_model(trained, tmp_path / "merged", settings, steps.append)
-    assert steps == ["weights", "merging", "bits per byte of the hybrid and of the merged model"]
+    assert steps == ["weights", "merging", "bits per byte of base, hybrid and merged model"]
     told: list[tuple[int, int]] = []
     export_model(trained, tmp_path / "out", ExportSettings(), steps.append, lambda *values: told.append(values))
     assert told[-1][0] == told[-1][1] > 0

@@ -215,10 +215,26 @@ def test_copies_cost_nothing_and_other_experts_something(tmp_path, tmp_path_fact
         dense = merged(tmp_path / name, tmp_path / f"{name}_dense")
         for file in ("tokenizer.json", "tokenizer_config.json"):
             (dense / file).write_bytes((world.base / file).read_bytes())
-        costs[name] = merge_cost(world.recipe, tmp_path / name, dense, world.corpus)
-    assert costs["copies"].keys() == {"languages", "means"}
+        costs[name] = merge_cost(world.recipe, str(world.base), tmp_path / name, dense, world.corpus)
+    assert costs["copies"].keys() == {"languages", "means", "from_base"}
     rust = costs["copies"]["languages"]["rust"]
-    assert rust.keys() == {"title", "role", "bpb_hybrid", "bpb_merged", "change", "interval", "files", "bytes"}
+    assert rust.keys() == {
+        "title",
+        "role",
+        "bpb_base",
+        "bpb_hybrid",
+        "bpb_merged",
+        "change",
+        "interval",
+        "files",
+        "bytes",
+    }
     assert rust["bpb_merged"] == pytest.approx(rust["bpb_hybrid"], rel=1e-5)
     assert abs(costs["copies"]["means"]["learn"]["change"]) < 1e-5
     assert abs(costs["other"]["languages"]["rust"]["change"]) > 1e-3
+    assert rust["bpb_base"] == pytest.approx(rust["bpb_merged"], rel=1e-5), "copies are the base"
+    for cost in costs.values():
+        row, gain = cost["languages"]["rust"], cost["from_base"]
+        assert gain["sentence"].startswith("Learnt") == gain["has_gain"]
+        assert (row["bpb_merged"] < row["bpb_base"]) or not gain["has_gain"]
+    assert not costs["copies"]["from_base"]["has_gain"]

@@ -53,6 +53,7 @@ COST = {
         "rust": {"role": "learn", "bpb_hybrid": 0.9416, "bpb_merged": 1.011, "change": 0.0737, "interval": [0.06, 0.08]}
     },
     "means": {},
+    "from_base": {"sentence": "Not learnt: Rust needs 1.0% more.", "has_gain": False, "means": {}},
 }
 RECIPE = {
     "learn": ["rust"],
@@ -203,7 +204,7 @@ def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_o
 
 @pytest.mark.parametrize(("cost", "who"), [(None, "**"), (COST, "**The hybrid, before merging: ")])
 def test_the_result_in_words_is_told_where_it_was_recorded(run, tmp_path, cost, who):
-    assert "Measured against" not in card(Provenance.of(run), tmp_path, merge_cost=cost).text
+    assert "Measured against the base." not in card(Provenance.of(run), tmp_path, merge_cost=cost).text
     write(tmp_path / "metrics.json", METRICS | {"sentence": "Learnt: Rust."})
     assert (
         f"{who}Learnt: Rust.** Measured against the base." in card(Provenance.of(run), tmp_path, merge_cost=cost).text
@@ -216,7 +217,7 @@ def test_a_merged_model_tells_what_merging_cost(run, tmp_path):
         "| Rust | to learn | 0.9416 | 1.0110 | +7.4% | +6.0% to +8.0% |",
         "| Rust | to learn | 1.0704 | 0.9416 |",
         "These are the hybrid's, before merging.",
-        "- The hybrid is worse than the base: Python.",
+        "**Not learnt: Rust needs 1.0% more.** Measured against the base that the hybrid was made from.",
         "12,345 parameters",
         "`model-BF16.gguf`",
     ):

@@ -48,6 +48,9 @@ def export(
     max_shard_size: Annotated[
         str | None, typer.Option(help="Maximum size of a weights file, such as 500MB. [5GB]")
     ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Write a merged model even if it is not better than the base.")
+    ] = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
 ) -> None:
@@ -77,6 +80,7 @@ def export(
         quantise=_kinds(quantise, tuple(QUANTISED)),
         full_experts=full_experts,
         native=native,
+        anyway=anyway,
     )
     with progress_bar() as (on_step, on_progress):
         report = export_model(model, output, chosen, on_step, on_progress)
@@ -128,6 +132,7 @@ def _tell(report: "ExportReport") -> None:
     if report.merge_cost is not None:
         table = result_table(_as_before_and_after(report.merge_cost))
         console.print(replace(table, title="Bits per byte of the hybrid (before) and of the merged model (after)"))
+        console.print(f"Merged, against the base: {report.merge_cost['from_base']['sentence']}", highlight=False)
     trust = ", trust_remote_code=True" if report.needs_remote_code else ""
     lines = [
         f"{report.output}: {report.num_files} files, {report.num_bytes / 1e9:.2f} GB, "

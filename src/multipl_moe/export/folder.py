@@ -48,6 +48,7 @@ class ExportSettings:
         quantise: quantised GGUF files beside it, of the kinds in `llama_cpp.QUANTISED`.
         full_experts: write low-rank experts out as full ones.
         native: write the architecture of transformers that holds the hybrid exactly, instead of the hybrid's own.
+        anyway: write a merged model even if it is not better than its base.
     """
 
     dtype: torch.dtype | None = None
@@ -59,6 +60,7 @@ class ExportSettings:
     quantise: tuple[str, ...] = ()
     full_experts: bool = False
     native: bool = False
+    anyway: bool = False
 
     @property
     def merges(self) -> bool:
@@ -119,7 +121,7 @@ def export_model(
         if gguf is not None:  # found out now, and not once the model is merged and measured
             require_writable(staging)
         if settings.merges:
-            cost = _write_merged(model, staging, settings, on_step)
+            cost = _write_merged(model, staging, settings, provenance, on_step)
         else:
             write_checkpoint(planned.tensors, staging, on_progress, settings.max_shard_bytes)
         if settings.native:
@@ -239,14 +241,25 @@ def _write_config(model: Path, staging: Path, planned: _Planned) -> None:
 
 
 def _write_merged(
-    model: Path, staging: Path, settings: ExportSettings, on_step: Callable[[str], None]
+    model: Path, staging: Path, settings: ExportSettings, provenance: Provenance, on_step: Callable[[str], None]
 ) -> dict[str, Any]:
-    """The dense model, and merge.json with the weight of each expert and what merging costs, which is returned."""
+    """The dense model, and merge.json with the weight of each expert and what merging costs, which is returned.
+
+    Raises:
+        ConfigError: it is not better than the base on the languages to learn.
+    """
     assert settings.corpus is not None
+    recipe = settings.recipe or Recipe()
     on_step("merging")
     weights = merge_to_dense(model, staging, settings.dtype)
-    on_step("bits per byte of the hybrid and of the merged model")
-    cost = merge_cost(settings.recipe or Recipe(), model, staging, settings.corpus)
+    on_step("bits per byte of base, hybrid and merged model")
+    base = (provenance.upcycle or {}).get("base") or recipe.base
+    cost = merge_cost(recipe, base, model, staging, settings.corpus)
+    if not (settings.anyway or cost["from_base"]["has_gain"]):
+        raise ConfigError(
+            f"--merge: the merged model is not better than its base ({cost['from_base']['sentence']}); export the "
+            "hybrid, train with train.method dense-ffn for a dense model, or write it --anyway"
+        )
     write_json(staging / "merge.json", weights | {"cost": cost})
     return cost
 

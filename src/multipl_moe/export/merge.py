@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
 from multipl_moe.errors import BaseModelError
-from multipl_moe.eval.models import evaluate_models
+from multipl_moe.eval.language_scores import score_folder
+from multipl_moe.eval.outcome import has_gain, outcome_sentence
+from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.export.weights import cast_finite, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names
@@ -68,19 +71,30 @@ def merge_to_dense(model: Path, staging: Path, dtype: torch.dtype | None = None)
     return {"languages": list(use.languages), "layers": layers}
 
 
-def merge_cost(recipe: Recipe, hybrid: Path, dense: Path, corpus: Path) -> dict[str, Any]:
-    """What merging costs: bits per byte of both models (folders with tokenizers) on the corpus' held-out files.
+def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Path) -> dict[str, Any]:
+    """What merging costs, and what of the gain stays: bits per byte of all three models on the corpus' held-out files.
 
-    JSON-ready: `languages` with bpb_hybrid, bpb_merged, and the relative change with its 95% interval; `means` of the
-    change over the languages to learn and to keep. Of the recipe languages, eval and seed are used.
+    Args:
+        recipe: languages, eval and seed are used.
+        base: what the hybrid was made from, by any name that a recipe can have.
+        hybrid, dense: folders, with tokenizers.
+        corpus: folder that `build_corpus` wrote.
+
+    Returns:
+        JSON-ready: `languages` with bpb_base, bpb_hybrid, bpb_merged, and the relative change from hybrid to merged
+        with its 95% interval; `means` of that change over the languages to learn and to keep; `from_base`: the same
+        means of the change from the base, whether it `has_gain`, and the result in words (`sentence`).
     """
-    result = evaluate_models(recipe, dense, corpus, against=str(hybrid))
+    scores = [score_folder(recipe, folder, corpus) for folder in (resolve_base(base), hybrid, dense)]
+    cost, gain = (compare_scores(recipe, before, scores[2]) for before in scores[:2][::-1])
     names = {"bpb_before": "bpb_hybrid", "bpb_after": "bpb_merged"}
     languages = {
-        language: {names.get(key, key): value for key, value in scores.items()}
-        for language, scores in result["languages"].items()
+        language: {"bpb_base": gain["languages"][language]["bpb_before"]}
+        | {names.get(key, key): value for key, value in row.items()}
+        for language, row in cost["languages"].items()
     }
-    return {"languages": languages, "means": result["means"]}
+    from_base = {"sentence": outcome_sentence(recipe, gain), "has_gain": has_gain(recipe, gain), "means": gain["means"]}
+    return {"languages": languages, "means": cost["means"], "from_base": from_base}
 
 
 class _Merge:

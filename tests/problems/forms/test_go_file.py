@@ -22,6 +22,11 @@ def test_common_packages_need_no_declaration_and_words_in_comments_and_strings_a
     assert '"math"' not in head
 
 
+def test_one_line_imports_a_package_too():
+    source = 'package p\n\nimport "flag"\n\nfunc f() { flag.Parse() }\n'
+    assert '"flag"' in imported(go_file(source))
+
+
 def test_an_alias_counts_by_its_name():
     source = 'package p\nimport str "strings"\nfunc f() { str.ToUpper("") }\n'
     assert 'str "strings"' in imported(go_file(source))
