@@ -100,7 +100,8 @@ def test_the_remedy_names_the_key_that_is_wrong(changes, reference, remedy, bubb
 
 @pytest.mark.parametrize("said", ["", "\n\n", "\n  word 1.0\nmore\n"])
 def test_a_toolchain_that_answers_everything_with_success_is_named(said, bubblewrap, tmp_path):
-    fake = tmp_path / "ruby"
+    fake = tmp_path / "tool" / "bin" / "ruby"
+    fake.parent.mkdir(parents=True)
     fake.write_text(f"#!/bin/sh\nprintf '%s' '{said}'\n")
     fake.chmod(0o755)
     ruby = replace(TOOLCHAINS["ruby"], executables={"ruby": (str(fake),)})
