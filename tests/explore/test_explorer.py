@@ -49,6 +49,25 @@ def test_a_prompt_that_cannot_be_read_is_an_error_and_the_next_one_is_answered(t
     assert list(explorer.complete(PROMPT, base=False, max_new_tokens=8))
 
 
+def test_who_leaves_stops_the_writing_before_anything_else_uses_the_model(tokenizer, monkeypatch):
+    explorer, running = Explorer(tiny_model("gated"), tokenizer, None, None), []
+    generate = TextGenerator.generate
+
+    def noted(*args, **kwargs):
+        running.append(True)
+        try:
+            return generate(*args, **kwargs)
+        finally:
+            running.clear()
+
+    monkeypatch.setattr(TextGenerator, "generate", noted)
+    writing = explorer.complete(PROMPT, base=True, max_new_tokens=100)
+    next(writing)
+    writing.close()
+    assert running == []
+    assert explorer.read(PROMPT).pieces
+
+
 def test_a_text_is_read_in_all_hybrid_layers_and_cut(tokenizer):
     model = tiny_model("gated", max_position_embeddings=2 * MOST_TOKENS)
     reading = Explorer(model, tokenizer, None, None).read("a" * 2 * MOST_TOKENS, 1.0)

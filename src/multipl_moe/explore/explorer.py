@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -93,11 +93,17 @@ class Explorer:
         model: Any = self._base if base and self._base is not None else self.model
         generator = TextGenerator(model, self.tokenizer)
         written: Queue[str | Exception | None] = Queue()
+        is_left = Event()
+
+        def take(piece: str) -> None:
+            if is_left.is_set():
+                raise InterruptedError
+            written.put(piece)
 
         def work() -> None:
             try:
                 tokens = generator.encode(prompt, chat=False)
-                generator.generate(tokens, written.put, max_new_tokens=max_new_tokens, open_share=open_share)
+                generator.generate(tokens, take, max_new_tokens=max_new_tokens, open_share=open_share)
                 written.put(None)
             except Exception as error:  # told to whoever waits
                 written.put(error)
@@ -106,9 +112,12 @@ class Explorer:
             thread = Thread(target=work, daemon=True)
             thread.start()
             text = ""
-            while (piece := written.get()) is not None:
-                if isinstance(piece, Exception):
-                    raise piece
-                text += piece
-                yield text
-            thread.join()
+            try:
+                while (piece := written.get()) is not None:
+                    if isinstance(piece, Exception):
+                        raise piece
+                    text += piece
+                    yield text
+            finally:  # also where whoever asked has left: nothing else may use the model until it has stopped
+                is_left.set()
+                thread.join()

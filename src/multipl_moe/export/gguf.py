@@ -184,7 +184,7 @@ def _metadata(model: Path, name: str, config: PreTrainedConfig, tensors: list[_G
     metadata.size_label = size_label(total, total - stacked, stacked // max(num_experts, 1), num_experts)
     if card is not None:
         metadata.license, metadata.languages, metadata.tags = card.license, card.language, card.tags
-        if base := card.base_model:
+        if base := card.base_model[0] if isinstance(card.base_model, list) else card.base_model:
             owner, _, short = base.rpartition("/")
             where = {"organization": owner, "repo_url": f"https://huggingface.co/{base}"} if owner else {}
             metadata.base_models = [{"name": short} | where]

@@ -61,7 +61,7 @@ def leave_busy_processors() -> str | None:
     """
     if torch.cuda.is_available() or (share := others_share()) <= _BUSY_SHARE:
         return None
-    free = max(int((1 - share) * (psutil.cpu_count() or 1)), 1)
+    free = max(round((1 - share) * (psutil.cpu_count() or 1)), 1)
     if free >= torch.get_num_threads():
         return None
     torch.set_num_threads(free)
