@@ -1,7 +1,7 @@
 """Memory that one command holds, read from /proc: that of its processes, and that of what belongs to none of them."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,12 +26,16 @@ def memory_bytes(process_ids: Iterable[int], enough: int) -> int:
     tables = sum(values.get("VmPTE", 0) for values in own)
     if resident * _KIB <= enough or tables * _KIB > enough:
         return resident * _KIB
-    total = 0
-    for process_id, values in zip(process_ids, own, strict=True):
-        shared_once = _kilobytes(process_id, "smaps_rollup")
-        mapped = sum(shared_once.get(name, 0) for name in _SHARED_ONCE)
-        total += (mapped or sum(values.get(name, 0) for name in _OWN[:-1])) + values.get("VmPTE", 0)
-    return total * _KIB
+    return sum(map(_counted_once, process_ids, own)) * _KIB
+
+
+def _counted_once(process_id: int, own: Mapping[str, int]) -> int:
+    """Kilobytes of a process, with its part of what it shares; nothing where it has ended since."""
+    try:
+        shares = _kilobytes(process_id, "smaps_rollup")
+    except PermissionError:
+        return sum(own.get(name, 0) for name in _OWN)
+    return sum(shares.get(name, 0) for name in _SHARED_ONCE) + (own.get("VmPTE", 0) if shares else 0)
 
 
 def sandbox_bytes(process_id: int, folders: Sequence[str], folder_bytes: int) -> int:
@@ -51,9 +55,11 @@ def sandbox_bytes(process_id: int, folders: Sequence[str], folder_bytes: int) ->
 
 
 def _kilobytes(process_id: int, file: str) -> dict[str, int]:
-    """Values in kB of a file of a process; none where it may not be read, or the process is gone."""
+    """Values in kB of a file of a process, none where it is gone; raises PermissionError where it may not be read."""
     try:
         lines = Path(f"/proc/{process_id}/{file}").read_text().splitlines()
+    except PermissionError:
+        raise
     except OSError:
         return {}
     return {words[0].rstrip(":"): int(words[1]) for words in map(str.split, lines) if words[-1] == "kB"}
