@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def test_who_leaves_stops_the_writing_before_anything_else_uses_the_model(tokeni
             running.clear()
 
     monkeypatch.setattr(TextGenerator, "generate", noted)
-    writing = explorer.complete(PROMPT, base=True, max_new_tokens=100)
+    writing: Any = explorer.complete(PROMPT, base=True, max_new_tokens=100)
     next(writing)
     writing.close()
     assert running == []

@@ -270,7 +270,8 @@ def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installe
         finished = installed.run(toolchain.version, sandbox)
         if finished.exit_code == 0:
             lines = (finished.stdout + finished.stderr)[:_READ_BYTES].decode(errors="replace").split("\n")
-            return replace(installed, version=next(filter(None, map(str.strip, lines)), "tells no version"))
+            told = [line.strip() for line in lines if line.strip()]
+            return replace(installed, version=told[0] if told else "tells no version")
     packages = " ".join(toolchain.packages)
     raise ConfigError(f"{language}: toolchain not found; install it (Debian: apt install {packages})")
 

@@ -103,17 +103,18 @@ def cpp_controls(nonce: Nonce, text: str) -> str:
     """An expression that is true while values differ and are equal as they should, of the types that a text names."""
     text = re.sub(r"(?m)^[ \t]*#[^\n]*", "", bare_code(text, "cpp"))
     one, two = nonce.numbers(2)
-    values = dict.fromkeys(("int", "long", "float", "double"), (f"{one}", f"{two}"))
+    values: dict[str, tuple[str, str]] = dict.fromkeys(("int", "long", "float", "double"), (f"{one}", f"{two}"))
     values["std::string"] = (f'"{one:07}"', f'"{two:07}"')
     pairs = {"std::string": values["std::string"]} if re.search(r"\bstring\b", text) else {}
     for kind, pair in values.items():
         name = kind.replace("std::", "(?:std::)?")
         inner = f"std::vector<{kind}>"
-        vectors = tuple(f"{inner}(1, {value})" for value in pair)
+        vectors = f"{inner}(1, {pair[0]})", f"{inner}(1, {pair[1]})"
         if re.search(rf"\bvector\s*<\s*{name}\s*>", text):
             pairs[inner] = vectors
         if re.search(rf"\bvector\s*<\s*(?:std::)?vector\s*<\s*{name}\s*>", text):
-            pairs[f"std::vector<{inner} >"] = tuple(f"std::vector<{inner} >(1, {vector})" for vector in vectors)
+            outer = f"std::vector<{inner} >"
+            pairs[outer] = f"{outer}(1, {vectors[0]})", f"{outer}(1, {vectors[1]})"
     controls = [f"harness_differ<{kind} >({left}, {right})" for kind, (left, right) in pairs.items()]
     for name in ("abs", "fabs"):
         if re.search(rf"(?<!::)\b{name}\s*\(", text):

@@ -75,18 +75,17 @@ def multipl_e_program(problem: Problem, completion: str, nonce: Nonce) -> Progra
     options: tuple[str, ...] = ()
     if language in ("cpp", "rust", "java"):
         closing, rest = tests.split("\n", 1)
-        guarded = _guard(problem, completion, nonce)
-        tests = f"{closing}\n{guarded}{rest}"
-    if language == "cpp":
-        tests, options = f"{closing}\n{guarded}{callable_cpp_tests(cpp_tests(rest))}", ("-std=c++17",)
-    elif language == "rust":
+        if language == "cpp":
+            rest, options = callable_cpp_tests(cpp_tests(rest)), ("-std=c++17",)
+        tests = f"{closing}\n{_guard(problem, completion, nonce)}{rest}"
+    if language == "rust":
         tests, options = re.sub(r"\bfn\s+main\s*\(", "fn harness_tests(", tests, count=1), ("--edition=2015",)
     elif language == "go":
         tests, call = callable_go_tests(tests), "harnessTests(t)"
     elif language == "java":
         first_class = re.findall(r"^class (\w+)", problem.prompt, re.MULTILINE)[0]
         call = _java_call(first_class)
-    else:
+    elif language == "ruby":
         test_case = re.findall(r"class (\w+) < Test::Unit::TestCase", tests)[0]
         return _ruby(problem, completion + "\n", tests, nonce, test_case)
     source = f"{problem.prompt}{completion}\n{tests}{_ending(problem, nonce, call)}"
