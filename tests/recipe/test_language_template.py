@@ -49,6 +49,17 @@ def tables():
         table.pop("mine", None)
 
 
+def test_all_languages_to_keep_have_text_and_a_budget(tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(language_recipe("mine", "file", file, keep=["go", "ruby", "english"]))
+    recipe = load_recipe(file)
+    assert recipe.keep == ["go", "ruby", "english"]
+    assert [one.language for one in recipe.corpus.sources if one.kind == "toolchains"] == recipe.keep
+    budgets = recipe.corpus.max_bytes_per_language
+    assert isinstance(budgets, dict)
+    assert list(budgets) == ["mine", *recipe.keep]
+
+
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_a_template_judges_its_first_problem_and_lets_no_cheat_pass(bubblewrap, tmp_path: Path, kind: Kind):
     recipe = _written(tmp_path, kind)

@@ -68,6 +68,8 @@ def language(
 
 
 def _write(name: str, file: Path, kind: str, extensions: list[str], sources: list[str], held_out: list[str]) -> None:
+    from multipl_moe.corpus.read.candidates import has_library
+    from multipl_moe.languages.table import LANGUAGES
     from multipl_moe.recipe.language_template import first_problem, language_recipe, problems_beside
     from multipl_moe.recipe.recipe import parse_value, validate_recipe
     from multipl_moe.runs.folder import write_text
@@ -77,7 +79,8 @@ def _write(name: str, file: Path, kind: str, extensions: list[str], sources: lis
     chosen = cast("Kind", kind)
     entries = [source_named(text) for text in sources]
     entries += [source_named(text) | {"held_out": True} for text in held_out]
-    text = language_recipe(name, chosen, file, extensions=extensions, sources=entries)
+    keep = [known for known, language in LANGUAGES.items() if has_library(language)]
+    text = language_recipe(name, chosen, file, extensions=extensions, sources=entries, keep=keep)
     validate_recipe(parse_value(text), origin=str(file))
     if not file.parent.is_dir():
         raise OutputError(f"output: {file.parent} is not a folder; create it")

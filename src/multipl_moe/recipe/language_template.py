@@ -10,13 +10,20 @@ import yaml
 from multipl_moe.recipe import templates
 
 Kind = Literal["stdin", "file", "compiled", "vm"]
+_KEPT_BYTES = 2_500_000
 _PLACEHOLDER = "{kind: git, path: /path/to/repository, licence: LicenseRef-Company}    # your files"
 
 
 def language_recipe(
-    name: str, kind: Kind, file: Path, *, extensions: Sequence[str] = (), sources: Sequence[Mapping[str, Any]] = ()
+    name: str,
+    kind: Kind,
+    file: Path,
+    *,
+    extensions: Sequence[str] = (),
+    sources: Sequence[Mapping[str, Any]] = (),
+    keep: Sequence[str] = ("python", "english"),
 ) -> str:
-    """The YAML of a recipe that learns one language, judges it and keeps Python and English.
+    """The YAML of a recipe that learns one language, judges it and keeps others.
 
     Args:
         name: key of the language.
@@ -25,6 +32,8 @@ def language_recipe(
         file: where the recipe will lie; its problems are expected beside it, in a .jsonl file of the same name.
         extensions: endings of its files, with the dot; default: its name.
         sources: entries of `corpus.sources` with its text; default: a place to fill in.
+        keep: known languages, whose text comes from installed toolchains. The domain gate tells the language from
+            these, and may open on others like it.
     """
     shown = extensions or [f".{name}"]
     lines = [yaml.safe_dump(dict(one), default_flow_style=True, sort_keys=False, width=1000).strip() for one in sources]
@@ -38,6 +47,9 @@ def language_recipe(
         extensions=", ".join(shown),
         extension=shown[0],
         sources="\n".join(f"    - {line}" for line in lines or [_PLACEHOLDER]),
+        keep=", ".join(keep),
+        kept_sources="\n".join(f"    - {{kind: toolchains, language: {one}}}" for one in keep),
+        budgets=", ".join([f"{name}: null", *(f"{one}: {_KEPT_BYTES}" for one in keep)]),
     )
 
 
