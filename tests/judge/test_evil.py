@@ -181,6 +181,7 @@ CHEATS = {
     "links_by_name.go": Outcome.compile_error,
     "spares_the_control.rb": Outcome.wrong_answer,
     "spares_the_pairs.rb": Outcome.wrong_answer,
+    "breaks_names.rb": Outcome.passed,
     "prepends_equality.rb": Outcome.wrong_answer,
     "patches_results.rb": Outcome.wrong_answer,
     "searches_objects.rb": Outcome.wrong_answer,

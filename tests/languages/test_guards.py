@@ -17,10 +17,11 @@ def of(language: str, prompt: str = "", completion: str = "", tests: str = "") -
 
 
 def test_macros_are_undefined_by_the_words_of_the_tests_but_for_those_of_the_prompt_and_the_library():
-    tests = "int main() { assert(same(twice(1), SIZE) and M_PI > 3 && INT_MAX > 0 && A); } // comment"
-    undefined = re.findall(r"^#undef (\w+)$", of("cpp", "#define SIZE 2\n", tests=tests), re.MULTILINE)
-    assert {"same", "twice", "assert", "A", "INT_MAX"} <= set(undefined)
-    assert not {"SIZE", "M_PI", "and", "comment", "defined"} & set(undefined)
+    tests = "int main() { assert(same(twice(1), SIZE) and M_PI > 3 && DBL_MAX > 0 && A && TWO_A && TWO_B); } // comment"
+    own = "#define /* so */ TWO_A 1\n%: def\\\nine TWO_B 2\n"
+    undefined = re.findall(r"^#undef (\w+)$", of("cpp", "#define SIZE 2\n", own, tests), re.MULTILINE)
+    assert {"same", "twice", "assert", "A", "M_PI", "TWO_A", "TWO_B"} <= set(undefined)
+    assert not {"SIZE", "DBL_MAX", "and", "comment", "defined"} & set(undefined)
     assert len(undefined) == len(set(undefined))
 
 

@@ -1,9 +1,11 @@
 """The nonce cannot be foreseen and fits the integers of every language; what it names and asks with is as new."""
 
+import ast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multipl_moe.languages.program import Nonce, own_words, with_drawn_names
+from multipl_moe.languages.program import Nonce, own_words, python_literal, with_drawn_names
 
 
 def test_the_text_is_the_exclusive_or_of_the_two_numbers():
@@ -33,3 +35,10 @@ def test_what_others_wrote_comes_out_as_it_was_and_the_harness_is_called_otherwi
     theirs = before + word + after
     program = with_drawn_names(f"{own_words(theirs)}\0harness_tests();", Nonce(1, 2))
     assert program == f"{theirs}\0harness{Nonce(1, 2).name}_tests();"
+
+
+@given(st.text(), st.sampled_from(["\x1arness", "\udc8arness", "\nrness", "harness", "\\arness"]), st.text())
+def test_no_escape_of_what_others_wrote_is_a_name_of_the_harness(before, word, after):
+    theirs = before + word + after
+    literal = with_drawn_names(python_literal(own_words(theirs)), Nonce(1, 2))
+    assert ast.literal_eval(literal) == theirs

@@ -109,6 +109,7 @@ def test_an_exercise_without_an_example_has_no_reference(tmp_path: Path):
         ("python", "import unittest\nunittest.TestCase.run = lambda self, result=None: result.startTest(self)\n"),
         ("ruby", "require 'minitest'\nclass Minitest::Test\n  def assert_equal(*) = true\nend\n"),
         ("cpp", "#define REQUIRE(...) (void)0\n#define __assert_fail(...) throw 1\n"),
+        ("cpp", "#define run() name\n"),
     ],
 )
 def test_a_solution_that_changes_its_framework_does_not_pass(
@@ -117,6 +118,17 @@ def test_a_solution_that_changes_its_framework_does_not_pass(
     problem = exercise(tmp_path, language)
     assert problem.reference is not None
     assert judged(problem, trick + problem.reference.replace(*TRACKS[language].wrong)).outcome != Outcome.passed
+
+
+@pytest.mark.parametrize(
+    "trick",
+    ["#undef EXERCISM_RUN_ALL_TESTS\n", "#define REQUIRE_THROWS_AS(...) (void)0\n#define REQUIRE_THROWS_WITH(...)\n"],
+)
+def test_a_cpp_solution_leaves_out_no_test(trick: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
+    problem = exercise(tmp_path, "cpp")
+    assert problem.reference is not None
+    assert judged(problem, trick + problem.reference).outcome == Outcome.passed
+    assert judged(problem, trick + problem.reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
 
 
 ELIXIR = {

@@ -1,5 +1,6 @@
 """Programs that answer: for each standard input a run of its own, whose output is compared outside of the program."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
@@ -8,6 +9,7 @@ from multipl_moe.judge.outcome import Outcome
 from multipl_moe.judge.sandbox import Finished
 
 _SHOWN_CHARACTERS = 400
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def run_cases(
@@ -39,7 +41,7 @@ def run_cases(
 
 def same_output(printed: str, expected: str) -> bool:
     """Whether two outputs have the same lines: white space at their ends, empty lines at the end, and how a number is
-    written ("2.50" and "2.5") do not count."""
+    written where the expected one has a point or an exponent ("2.50" and "2.5") do not count."""
     lines, wanted = _lines(printed), _lines(expected)
     return len(lines) == len(wanted) and all(
         line == want or _are_equal_numbers(line.split(), want.split()) for line, want in zip(lines, wanted, strict=True)
@@ -51,10 +53,14 @@ def _lines(text: str) -> list[str]:
 
 
 def _are_equal_numbers(words: list[str], wanted: list[str]) -> bool:
-    if len(words) != len(wanted):
+    return len(words) == len(wanted) and all(map(_is_equal_number, words, wanted))
+
+
+def _is_equal_number(word: str, want: str) -> bool:
+    if not (_NUMBER.fullmatch(word) and _NUMBER.fullmatch(want)):
         return False
     try:
-        return all(Decimal(word) == Decimal(want) for word, want in zip(words, wanted, strict=True))
+        return word == want or (not want.lstrip("+-").isdigit() and Decimal(word) == Decimal(want))
     except InvalidOperation:
         return False
 

@@ -37,6 +37,8 @@ _CPP_WORDS = (
 # Constants that are macros: their words cannot be freed of a macro, but given their values again.
 _CPP_CONSTANTS = {
     "NULL": "__null",
+    "EOF": "(-1)",
+    "M_PI": "3.14159265358979323846",
     "INT_MAX": "2147483647",
     "INT_MIN": "(-2147483647 - 1)",
     "UINT_MAX": "4294967295U",
@@ -48,10 +50,12 @@ _CPP_CONSTANTS = {
 # Words that no macro can be named after.
 _CPP_OPERATORS = (
     *("and", "and_eq", "bitand", "bitor", "compl", "not", "not_eq", "or", "or_eq", "xor", "xor_eq"),
-    *("defined", "__VA_ARGS__", "__VA_OPT__", "__has_include"),
+    *("defined", "__VA_ARGS__", "__VA_OPT__", "__has_include", "__LINE__", "__FILE__"),
 )
-# Words that may be macros of the library: M_PI, DBL_MAX, EOF.
-_CPP_LIBRARY = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+|EOF")
+# Words that may be macros of the library, such as DBL_MAX: they are freed only of what the completion makes of them.
+_CPP_LIBRARY = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
+_CPP_SPLICE = re.compile(r"(?:\\|\?\?/)[ \t\r]*\n")
+_CPP_DEFINED = re.compile(r"\bdefine\b(?:\s|/\*.*?\*/)*(\w+)", re.DOTALL)
 # What fails says so and is remembered, whatever becomes of the abort; the library's __assert_fail may be replaced.
 _CPP_FAILURE = r"""
 #include <cassert>
@@ -75,7 +79,8 @@ def _cpp(nonce: Nonce, prompt: str, completion: str, tests: str) -> str:
     """Macros whose names the tests use are undefined, but for those of the prompt."""
     kept = {*re.findall(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", prompt, re.MULTILINE), *_CPP_OPERATORS}
     words = dict.fromkeys([*_CPP_WORDS.split(), *_WORD.findall(bare_code(tests, "cpp"))])
-    freed = [word for word in words if word in _CPP_CONSTANTS or not _CPP_LIBRARY.fullmatch(word)]
+    own = {*_CPP_CONSTANTS, *_CPP_DEFINED.findall(_CPP_SPLICE.sub("", completion))}
+    freed = [word for word in words if word in own or not _CPP_LIBRARY.fullmatch(word)]
     lines = [f"#undef {word}\n" for word in freed if word not in kept]
     lines += [f"#define {word} {value}\n" for word, value in _CPP_CONSTANTS.items() if word in words]
     return "\n" + "".join(lines) + _CPP_FAILURE + _cpp_function(prompt)

@@ -80,3 +80,8 @@ def with_drawn_names(source: str, nonce: Nonce) -> str:
         nonce: of the program.
     """
     return source.replace("arness", f"arness{nonce.name}").replace(f"ar{_MARK}ness", "arness")
+
+
+def python_literal(text: str) -> str:
+    """A text as Python writes it, in which no escape makes a name such as the harness's: "\\x1a" before "rness"."""
+    return repr(text).replace("arness", "a\\x72ness")

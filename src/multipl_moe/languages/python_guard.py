@@ -4,7 +4,7 @@ import ast
 import re
 from functools import cache
 
-from multipl_moe.languages.program import Nonce
+from multipl_moe.languages.program import Nonce, python_literal
 from multipl_moe.languages.source_text import masked
 from multipl_moe.languages.sources import text_of
 
@@ -24,11 +24,11 @@ def python_program(code: str, tests: str, nonce: Nonce, *, opening: str = "", en
         entry_point: name of the function under test, whose results are then not believed to be equal to anything by
             methods that the completion brings.
     """
-    values = (opening, tests, entry_point or "", (nonce.first, nonce.second))
+    texts = ", ".join(map(python_literal, (opening, tests, entry_point or "")))
     return (
-        f"harness_code = {code!r}\nharness_text = compile({_harness()!r}, '<harness>', 'exec')\n"
+        f"harness_code = {python_literal(code)}\nharness_text = compile({_harness()!r}, '<harness>', 'exec')\n"
         "harness = {'__name__': 'harness'}\nexec(harness_text, harness)\n"
-        f"harness['run_tests'](globals(), harness_text, harness_code, {', '.join(map(repr, values))})\n"
+        f"harness['run_tests'](globals(), harness_text, harness_code, {texts}, ({nonce.first}, {nonce.second}))\n"
     )
 
 

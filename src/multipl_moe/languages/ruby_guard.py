@@ -61,6 +61,6 @@ def ruby_program(
 
 
 def _quoted(text: str) -> str:
-    """The inside of a Ruby literal in double quotes."""
+    """The inside of a Ruby literal in double quotes; no escape ends in the "a" of a name of the harness."""
     encoded = text.encode(errors="surrogateescape")
-    return _SPECIAL.sub(lambda byte: b"\\x%02x" % byte[0][0], encoded).decode()
+    return _SPECIAL.sub(lambda byte: b"\\x%02X" % byte[0][0], encoded).decode()

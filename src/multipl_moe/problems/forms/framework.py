@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from multipl_moe.languages.guards import cpp_controls, cpp_tests, guard
 from multipl_moe.languages.harnesses import RUBY_CASES, ending
-from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.languages.program import Nonce, Program, python_literal
 from multipl_moe.languages.source_text import body_end, masked
 from multipl_moe.languages.sources import text_of
 from multipl_moe.languages.toolchains import TOOLCHAINS
@@ -81,6 +81,7 @@ _RUBY_LEFT_OUT = re.compile(
 _RUST_TEST = re.compile(
     r"#\[test\]((?:\s*#\[[^\]]*\])*)\s*(?:pub\s+)?fn\s+(\w+)\s*\(\s*\)\s*(->\s*Result)?", re.MULTILINE
 )
+_ALL_TESTS = "#undef EXERCISM_RUN_ALL_TESTS\n#define EXERCISM_RUN_ALL_TESTS\n"
 _JAVA_KIND = re.compile(
     r"^public\s+(?=(?:abstract\s+|final\s+|sealed\s+|non-sealed\s+)*(?:class|interface|enum|record|@interface)\b)",
     re.MULTILINE,
@@ -106,13 +107,14 @@ def framework_program(problem: Problem, completion: str, nonce: Nonce) -> Progra
 
 def _python(problem: Problem, solution: str, nonce: Nonce) -> Program:
     # By this name a check of the syntax finds what is the answer's.
-    code = f"harness_solution_code = {solution!r}\n"
+    code = f"harness_solution_code = {python_literal(solution)}\n"
+    tests = python_literal(problem.tests)
     name, numbers = problem.extra.get("module"), f"{nonce.first}, {nonce.second}"
     if name and re.search(r"\bTestCase\b", problem.tests):
-        sources = f"[({name!r}, harness_solution_code), ({name + '_test'!r}, {problem.tests!r})]"
+        sources = f"[({name!r}, harness_solution_code), ({name + '_test'!r}, {tests})]"
         one, two = nonce.numbers(2)
         return Program("python", f"{_PYTHON}{code}harness_run({sources}, {numbers}, {one}, {two})\n", nonce)
-    call = f"harness_run(harness_solution_code, {problem.tests!r}, {numbers})\n"
+    call = f"harness_run(harness_solution_code, {tests}, {numbers})\n"
     return Program("python", f"{_PYTHON_PLAIN}{code}{call}", nonce)
 
 
@@ -170,12 +172,14 @@ def _cpp(problem: Problem, solution: str, nonce: Nonce) -> Program:
         r'^[ \t]*#[ \t]*(?:include[ \t]*(?:"[^"\n]*"|<catch2/[^>\n]*>)|pragma[ \t]+once)[^\n]*\n', re.MULTILINE
     )
     solution, tests = own_include.sub("", solution), own_include.sub("", problem.tests)
-    guarded, controls = guard("cpp", nonce, prompt="", completion=solution, tests=tests), cpp_controls(nonce, tests)
+    controls = cpp_controls(nonce, tests)
     if "TEST_CASE" in tests:
         tests, call = f"{text_of('catch.hpp')}\n{tests}", "harness_catch::run_cases();"
     else:
         tests, call = callable_cpp_tests(cpp_tests(tests)), "harness_tests();"
-    source = f"#define EXERCISM_RUN_ALL_TESTS\n{solution}\n{guarded}\n{tests}\n{ending('cpp', nonce, call, controls)}"
+    guarded = guard("cpp", nonce, prompt="", completion=solution, tests=tests)
+    run = ending("cpp", nonce, call, controls)
+    source = f"{solution}\n{guarded}\n{_ALL_TESTS}{tests}\n{run}"
     return Program("cpp", source, nonce, ("-std=c++17",))
 
 
