@@ -82,6 +82,17 @@ def test_arguments_decide_where_a_call_is_needed(machine):
 
 
 @pytest.mark.parametrize("machine", _ARCHITECTURES)
+def test_where_processes_are_refused_threads_are_not(machine):
+    program, here = system_call_filter(machine, forks=False), _ARCHITECTURES[machine]
+    clone = _CALLS[machine]["clone"]
+    assert answer(program, clone, here, 0x3D0F00) == _ALLOWED
+    assert answer(program, clone, here, 17) == answer(program, clone, here, 0x4111) == error(EPERM)
+    assert answer(program, clone, here, 0x10010000) == error(EPERM)
+    for number in (57, 58):
+        assert answer(program, number, here) == (error(EPERM) if machine == "x86_64" else _ALLOWED)
+
+
+@pytest.mark.parametrize("machine", _ARCHITECTURES)
 def test_calls_of_another_architecture_are_refused(machine):
     program = system_call_filter(machine)
     assert answer(program, 3, 0x40000003) == error(ENOSYS)

@@ -72,6 +72,7 @@ def judge(
                 stdin=stdin,
                 read_only_binds=commands.binds(commands.run),
                 environment=toolchain.environment,
+                forks=toolchain.forks,
             )
 
         if program.files:

@@ -116,6 +116,7 @@ class Sandbox:
         read_only_binds: Sequence[Path] = (),
         environment: Mapping[str, str] | None = None,
         overlay: Path | None = None,
+        forks: bool = True,
     ) -> Finished:
         """Run a command to its end; nothing of it is left running when this returns.
 
@@ -130,6 +131,9 @@ class Sandbox:
             environment: variables besides PATH, HOME, TMPDIR and LANG.
             overlay: a host folder, seen under its own name, in which it may write although nothing is changed (without
                 bubblewrap it is changed).
+            forks: whether it may make processes (threads always; processes too where there is no filter of system
+                calls). If not, it is itself the first process inside, so signals that it sends to itself and does not
+                handle are lost: `abort` ends it by another.
 
         Raises:
             SandboxError: the sandbox did not work; the command may not have run.
@@ -145,7 +149,7 @@ class Sandbox:
         with BindMounts(self.uid is not None) as mounts:
             binds = bind_arguments(mounts, folder=folder, writable=writable, read_only=read_only_binds, overlay=overlay)
             finished, has_run = self._run_in_bubblewrap(
-                command, limits, written, stdin, environment or {}, mounts=mounts, binds=binds
+                command, limits, written, stdin, environment or {}, mounts=mounts, binds=binds, forks=forks
             )
         finished = self._seen_by_group(finished, kills)
         if finished.stopped_by is None and not has_run:
@@ -206,15 +210,19 @@ class Sandbox:
         *,
         mounts: BindMounts,
         binds: Sequence[str],
+        forks: bool,
     ) -> tuple[Finished, bool]:
         """How a command ended, and whether it has run at all."""
         status = mounts.enter_context(_in_memory(b""))
-        files = [status, *([mounts.enter_context(_in_memory(system_call_filter()))] if Sandbox.is_filtered else [])]
+        files = [status]
+        if Sandbox.is_filtered:
+            files.append(mounts.enter_context(_in_memory(system_call_filter(forks=forks))))
         descriptors = [file.fileno() for file in files]
         sandbox = bubblewrap_arguments(
             binds, scratch_bytes=limits.scratch_bytes, status=descriptors[0], seccomp=descriptors[1:]
         )
-        first = ["prlimit", *limits.prlimit_arguments(), "--", "sh", "-c", _FIRST_PROCESS, "sh"]
+        waits = ["sh", "-c", _FIRST_PROCESS, "sh"] if forks else []
+        first = ["prlimit", *limits.prlimit_arguments(), "--", *waits]
         process = start(
             [*self._joining(), *mounts.arguments(), *self._worker.become(), *sandbox, *first, *command],
             environment=_environment(SCRATCH, environment),

@@ -69,6 +69,8 @@ REFUSED = {
     "syslog": (103, 116),
 }
 _CLONE, _MMAP, _SETSOCKOPT = (56, 220), (9, 222), (54, 208)
+_FORKS = ((57, 58), ())  # fork and vfork, which aarch64 does not have
+_THREAD = 0x0001_0000  # CLONE_THREAD
 _SOCKETS = ((41, 198), (53, 199))  # socket, socketpair
 _NEW_NAMESPACES = 0x7E02_0000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _SHARED_ANONYMOUS = 0x21  # MAP_SHARED | MAP_ANONYMOUS: pages that stay when nobody has them mapped any more
@@ -102,8 +104,12 @@ def column(machine: str | None = None) -> int | None:
     return found.column if found else None
 
 
-def system_call_filter(machine: str | None = None) -> bytes:
+def system_call_filter(machine: str | None = None, *, forks: bool = True) -> bytes:
     """The filter: an array of `struct sock_filter`.
+
+    Args:
+        machine: for which, as `os.uname` names it, by default this one.
+        forks: whether new processes may be made; threads always may. Without, EPERM is the answer.
 
     System calls of another architecture and those of `REFUSED` are answered with ENOSYS, new namespaces and shared
     anonymous memory with EPERM, and families of sockets that namespaces do not hold back with EAFNOSUPPORT. Sizes of
@@ -114,6 +120,10 @@ def system_call_filter(machine: str | None = None) -> bytes:
     program.append((_LOAD, 0, 0, _NUMBER_AT))
     program += [(_IF_AT_LEAST, 0, 1, _X32), _refuse(ENOSYS)]
     flags = [(_LOAD, 0, 0, _ARGUMENT_AT[0]), (_IF_ANY_BIT, 0, 1, _NEW_NAMESPACES), _refuse(EPERM)]
+    if not forks:
+        flags += [(_IF_ANY_BIT, 1, 0, _THREAD), _refuse(EPERM)]
+        for number in _FORKS[here.column]:
+            program += _where(number, [_refuse(EPERM)])
     program += _where(_CLONE[here.column], flags)
     shared = [
         *((_LOAD, 0, 0, _ARGUMENT_AT[3]), (_AND, 0, 0, _SHARED_ANONYMOUS)),

@@ -152,6 +152,7 @@ class Toolchain:
         extras: by name.
         caches: by name; those with `{preamble}` in a file are made for each beginning of programs that comes often.
         warm: by name of a cache, the arguments that use it.
+        forks: whether a running program may make processes. One that may, and holds its own tests, can try answers.
         preamble: gives the beginning of a source text that can be compiled once for all programs that share it.
     """
 
@@ -175,6 +176,7 @@ class Toolchain:
     extras: Mapping[str, Extra] = field(default_factory=dict[str, Extra])
     caches: Mapping[str, Cache] = field(default_factory=dict[str, Cache])
     warm: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    forks: bool = True
     preamble: Callable[[str], str] | None = None
 
     @property

@@ -93,6 +93,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
             *("-o", "{folder}/main", "{extras}"),
         ),
         run=("{folder}/main",),
+        forks=False,
         packages=("g++",),
         failed_assertion=r"Assertion .* failed",
         extras={
@@ -137,6 +138,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
             *("-o", "{folder}/main", "{extras}", "-"),
         ),
         run=("{folder}/main",),
+        forks=False,
         packages=("rustc",),
         failed_assertion=r"assertion .*failed",
         extras={

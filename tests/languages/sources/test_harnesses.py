@@ -77,6 +77,14 @@ def test_objects_of_the_prompts_classes_go_both_ways():
     assert run([sys.executable, "-s", "-B", "-"], source, nonce)
 
 
+def test_a_module_among_the_arguments_stays_as_the_tests_have_it():
+    tests = "import statistics\nmean = statistics.mean\nassert f([statistics, 2]) == 4 and statistics.mean([3]) == 3\n"
+    nonce = Nonce.draw()
+    for trick in ("n.append(1); n.pop()", "n[0].mean = print", "n[0] = __import__('math')", "n.append(7)"):
+        source = python_program(f"def f(n):\n    {trick}\n    return 4\n", tests, nonce, entry_point="f")
+        assert run([sys.executable, "-s", "-B", "-"], source, nonce)
+
+
 @pytest.mark.parametrize("name", RUBY)
 def test_a_ruby_answer_meets_its_tests(name):
     body, tests = RUBY[name]

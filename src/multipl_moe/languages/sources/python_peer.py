@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from multipl_moe.languages.sources.python_values import OPERATIONS, Remote, Values
+from multipl_moe.languages.sources.python_values import OPERATIONS, Values
 
 
 class ToldError(Exception):
@@ -69,7 +69,7 @@ class Peer(Values):
         if "raise" in message:
             raise self._unpacked_error(message["raise"])
         if "changed" in message:
-            _change(list(arguments), self.unpacked(message["changed"]), set())
+            self._change(list(arguments), self.unpacked(message["changed"]), set())
         return arguments[message["same"]] if "same" in message else self.unpacked(message["value"])
 
     def told(self, error: BaseException) -> str:
@@ -95,31 +95,33 @@ class Peer(Values):
         error.__cause__ = ToldError(f"\n{packed['text']}")
         return error
 
+    def _change(self, old: Any, new: Any, seen: set[int]) -> None:
+        """Make lists, sets, dictionaries and objects what the other end made of its copies of them."""
+        if type(old) is not type(new) or id(old) in seen:
+            return
+        seen.add(id(old))
+        if isinstance(old, list | tuple):
+            for before, after in zip(old, new, strict=False):
+                self._change(before, after, seen)
+        if isinstance(old, list):
+            old[:] = [self._stays(before, after) for before, after in zip(old, new, strict=False)] + new[len(old) :]
+        elif isinstance(old, set):
+            old.clear()
+            old.update(new)
+        elif isinstance(old, dict):
+            for key in old.keys() & new.keys():
+                self._change(old[key], new[key], seen)
+            kept = {key: self._stays(old[key], value) if key in old else value for key, value in new.items()}
+            old.clear()
+            old.update(kept)
+        elif self._is_copied(old):
+            self._change(vars(old), vars(new), seen)
 
-def _change(old: Any, new: Any, seen: set[int]) -> None:
-    """Make lists, sets, dictionaries and objects what the other end made of its copies of them."""
-    if type(old) is not type(new) or id(old) in seen:
-        return
-    seen.add(id(old))
-    if isinstance(old, list | tuple):
-        for before, after in zip(old, new, strict=False):
-            _change(before, after, seen)
-    if isinstance(old, list):
-        old[:] = [_kept(before, after) for before, after in zip(old, new, strict=False)] + new[len(old) :]
-    elif isinstance(old, set):
-        old.clear()
-        old.update(new)
-    elif isinstance(old, dict):
-        for key in old.keys() & new.keys():
-            _change(old[key], new[key], seen)
-        kept = {key: _kept(old[key], value) if key in old else value for key, value in new.items()}
-        old.clear()
-        old.update(kept)
-    elif hasattr(old, "__dict__") and type(old) is not Remote:
-        _change(vars(old), vars(new), seen)
+    def _stays(self, before: Any, after: Any) -> Any:
+        """The object that was there, where it was changed in place; else the new one."""
+        is_container = isinstance(before, list | set | dict) or self._is_copied(before)
+        return before if is_container and type(before) is type(after) else after
 
-
-def _kept(before: Any, after: Any) -> Any:
-    """The object that was there, where it was changed in place; else the new one."""
-    is_container = isinstance(before, list | set | dict) or (hasattr(before, "__dict__") and type(before) is not Remote)
-    return before if is_container and type(before) is type(after) else after
+    def _is_copied(self, thing: Any) -> bool:
+        """Whether the other end had a copy of an object: of one whose class both know, never of a module."""
+        return hasattr(thing, "__dict__") and self.is_known(type(thing))

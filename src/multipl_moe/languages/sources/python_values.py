@@ -177,7 +177,7 @@ class Values:
 
     def _pack_object(self, value: Any, kind: type) -> Any:
         """An object of a class that both ends know, or a number for one that only this end knows."""
-        if self._class_named(kind.__module__, kind.__qualname__) is kind:
+        if self.is_known(kind):
             made = _making(value)
             if made is not None:
                 is_called, parts = made
@@ -189,6 +189,10 @@ class Values:
             self._numbers[id(value)] = len(self._given)
             self._given.append(value)
         return {"mine": self._numbers[id(value)], "about": f"{kind.__module__}.{kind.__qualname__}"}
+
+    def is_known(self, kind: type) -> bool:
+        """Whether instances of a class are made of data at the other end."""
+        return self._class_named(kind.__module__, kind.__qualname__) is kind
 
     def _class_named(self, module: str, name: str) -> type | None:
         """A class that may be made of data: of the main module, or of those whose instances are values."""
