@@ -102,6 +102,23 @@ def test_an_exercise_without_an_example_has_no_reference(tmp_path: Path):
     assert [problem.reference for problem in read_exercism(tmp_path)] == [None]
 
 
+_SIX_IS_FIVE = """class Numbers {
+    static int change() {
+        try {
+            java.lang.reflect.Field one = Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe");
+            one.setAccessible(true);
+            sun.misc.Unsafe unsafe = (sun.misc.Unsafe) one.get(null);
+            long offset = unsafe.objectFieldOffset(Long.class.getDeclaredField("value"));
+            unsafe.putLong(Long.valueOf(6), offset, 5L);
+        } catch (ReflectiveOperationException error) {
+            throw new RuntimeException(error);
+        }
+        return 0;
+    }
+}
+"""
+
+
 @pytest.mark.parametrize(
     ("language", "trick"),
     [
@@ -129,6 +146,15 @@ def test_a_cpp_solution_leaves_out_no_test(trick: str, tmp_path: Path, judged: C
     assert problem.reference is not None
     assert judged(problem, trick + problem.reference).outcome == Outcome.passed
     assert judged(problem, trick + problem.reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
+
+
+def test_a_java_solution_that_changes_what_numbers_are_does_not_pass(
+    tmp_path: Path, judged: Callable[[Problem, str], Judgement]
+):
+    problem = exercise(tmp_path, "java")
+    assert problem.reference is not None
+    wrong = problem.reference.replace(".sum();", ".sum() + 1 + Numbers.change();")
+    assert judged(problem, wrong + _SIX_IS_FIVE).outcome == Outcome.tests_not_completed
 
 
 ELIXIR = {

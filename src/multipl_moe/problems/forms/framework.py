@@ -86,6 +86,7 @@ _JAVA_KIND = re.compile(
     r"^public\s+(?=(?:abstract\s+|final\s+|sealed\s+|non-sealed\s+)*(?:class|interface|enum|record|@interface)\b)",
     re.MULTILINE,
 )
+_JAVA_CLASS = re.compile(r"^(?:public\s+)?(?:final\s+)?class\s+(\w+)[^\n{]*(\{)", re.MULTILINE)
 _JAVA_ANNOTATION = r"@\w+(?:\([^()\n]*\))?\s*"
 _JAVA_METHOD = re.compile(
     rf"((?:{_JAVA_ANNOTATION})+)(?:(?:public|protected|private|static|final)\s+)*void\s+(\w+)\s*\(\s*\)"
@@ -188,18 +189,32 @@ def _java(problem: Problem, solution: str, nonce: Nonce) -> Program:
     text = f"{solution}\n{problem.tests}"
     imports = re.findall(r"^import\s[^;\n]*;", text, re.MULTILINE)
     known = [line for line in imports if not re.search(r"\b(?:org\.junit|junit|org\.assertj)\b", line)]
-    tests, calls = _java_tests(problem.tests)
+    tests, calls = _java_tests(_guarded_java(problem.tests, solution, nonce))
     body = re.sub(r"^(?:import|package)\s[^;\n]*;[^\n]*\n", "", f"{solution}\n{tests}\n", flags=re.MULTILINE)
     body = _JAVA_KIND.sub("", body)
-    source = "\n".join([*dict.fromkeys(known), body, text_of("HarnessAssertions.java"), ending("java", nonce, calls)])
+    stand_in, one, two = text_of("HarnessAssertions.java"), *nonce.numbers(2)
+    for kind in _JAVA_CLASS.findall(masked(problem.tests, "java"))[:1]:
+        fails = f"HarnessAssertions.thrownBy(() -> HarnessAssertions.assertEquals({one}, {two})) != null"
+        calls += f"\n        if (!({kind[0]}.harness_control() && {fails})) return;"
+    source = "\n".join([*dict.fromkeys(known), body, stand_in, ending("java", nonce, calls)])
     return Program("java", source, nonce)
+
+
+def _guarded_java(tests: str, solution: str, nonce: Nonce) -> str:
+    """Tests whose first class has the guard, which asks for the short names of the stand-in as well."""
+    kind = _JAVA_CLASS.search(masked(tests, "java"))
+    if kind is None:
+        return tests
+    words = re.sub(r"\bjava\.[\w.]+", "", text_of("HarnessAssertions.java"))
+    control = guard("java", nonce, prompt="", completion=solution, tests=f"{tests}\n{words}")
+    return tests[: kind.end()] + control + tests[kind.end() :]
 
 
 def _java_tests(tests: str) -> tuple[str, str]:
     """The tests without their framework, and what runs them: each on an object of its own."""
     calls: list[str] = []
     code = masked(tests, "java")
-    classes = list(re.finditer(r"^(?:public\s+)?(?:final\s+)?class\s+(\w+)[^\n{]*(\{)", code, re.MULTILINE))
+    classes = list(_JAVA_CLASS.finditer(code))
     for number, kind in enumerate(classes):
         end = classes[number + 1].start() if number + 1 < len(classes) else len(tests)
         methods = [(method[1], method[2]) for method in _JAVA_METHOD.finditer(code, kind.end(), end)]
