@@ -82,6 +82,18 @@ def test_its_solution_passes_and_a_spoilt_one_fails(
     assert forms.tests_run(problem) > 0
 
 
+@pytest.mark.parametrize("name", ["exec", "compile"])
+def test_a_solution_that_replaces_what_runs_the_tests_does_not_pass(
+    name: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
+):
+    (problem,) = posed(tmp_path, row("python"))
+    assert problem.reference is not None
+    trick = f"import builtins\nbuiltins.{name} = lambda *values, **named: builtins.eval('None')\n"
+    wrong = problem.reference.replace("2 * n", "3 * n") + trick
+    assert judged(problem, wrong).outcome == Outcome.wrong_answer
+    assert judged(problem, problem.reference + trick).outcome == Outcome.passed
+
+
 def test_languages_that_are_not_judged_are_passed_over(tmp_path: Path):
     problems = posed(tmp_path, row("python"), {**row("go"), "language": "csharp"}, row("rust"))
     assert [problem.language for problem in problems] == ["python", "rust"]

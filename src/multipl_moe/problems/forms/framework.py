@@ -21,7 +21,10 @@ from multipl_moe.problems.problem import Problem
 _PYTHON = """
 import sys as harness_sys, types as harness_types, unittest as harness_unittest
 
-def harness_run(sources, first, second, one, two, sys=harness_sys, types=harness_types, unittest=harness_unittest):
+def harness_run(
+    sources, first, second, one, two, sys=harness_sys, types=harness_types, unittest=harness_unittest,
+    compile=compile, exec=exec, len=len, print=print,
+):
     class Control(unittest.TestCase):
         def test_numbers(self):
             self.assertEqual(one, two)
@@ -53,10 +56,19 @@ def harness_run(sources, first, second, one, two, sys=harness_sys, types=harness
 _PYTHON_PLAIN = """
 import sys as harness_sys
 
-def harness_run(solution, tests, first, second, output=harness_sys.__stdout__, print=print):
+def harness_run(
+    solution, tests, first, second, one, two, output=harness_sys.__stdout__,
+    compile=compile, exec=exec, print=print, AssertionError=AssertionError,
+):
     names = {"__name__": "__main__"}
     exec(compile(solution, "solution.py", "exec"), names)
     exec(compile(tests, "tests.py", "exec"), names)
+    for pair in ((one, two), (f"'{one}'", f"'{two}'"), (f"[{one}]", f"[{two}]")):
+        try:
+            exec(compile(f"assert {pair[0]} == {pair[1]}", "tests.py", "exec"), names)
+        except AssertionError:
+            continue
+        return
     print("\\nnonce", first ^ second, file=output, flush=True)
 """
 _RUBY_BEGINNING = "require 'minitest'\nrequire 'minitest/mock'\nMinitest.seed = 1\n"
@@ -110,11 +122,10 @@ def _python(problem: Problem, solution: str, nonce: Nonce) -> Program:
     # By this name a check of the syntax finds what is the answer's.
     code = f"harness_solution_code = {python_literal(solution)}\n"
     tests = python_literal(problem.tests)
-    name, numbers = problem.extra.get("module"), f"{nonce.first}, {nonce.second}"
+    name, numbers = problem.extra.get("module"), ", ".join(map(str, (nonce.first, nonce.second, *nonce.numbers(2))))
     if name and re.search(r"\bTestCase\b", problem.tests):
         sources = f"[({name!r}, harness_solution_code), ({name + '_test'!r}, {tests})]"
-        one, two = nonce.numbers(2)
-        return Program("python", f"{_PYTHON}{code}harness_run({sources}, {numbers}, {one}, {two})\n", nonce)
+        return Program("python", f"{_PYTHON}{code}harness_run({sources}, {numbers})\n", nonce)
     call = f"harness_run(harness_solution_code, {tests}, {numbers})\n"
     return Program("python", f"{_PYTHON_PLAIN}{code}{call}", nonce)
 
