@@ -39,7 +39,9 @@ def photograph(model: Path, file: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     command = [sys.executable, "-m", "multipl_moe", "explore", str(model), "--port", "0"]
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        sys.exit("no Chromium here: apt install chromium, as `make test` does")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
         assert server.stdout is not None
         try:
