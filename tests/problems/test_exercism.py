@@ -160,7 +160,17 @@ def test_a_java_solution_that_changes_what_numbers_are_does_not_pass(
 ELIXIR = {
     "executables": {"elixir": ["/usr/bin/elixir"]},
     "version": ["{elixir}", "--short-version"],
-    "test": ["{elixir}", "-e", "ExUnit.start()", "-r", "{folder}/lib/*.ex", "-r", "{folder}/test/*_test.exs"],
+    "test": [
+        "{elixir}",
+        "--erl",
+        "+S 1:1 +SDio 1",
+        "-e",
+        "ExUnit.start()",
+        "-r",
+        "{folder}/lib/*.ex",
+        "-r",
+        "{folder}/test/*_test.exs",
+    ],
     "test_passed": r"^\d+ tests?, 0 failures|^Result: \d+ passed$",
     "failed_assertion": r"^\d+ tests?, [1-9]\d* failures?|^Result: .*failed",
     "environment": {"LC_ALL": "C.UTF-8"},

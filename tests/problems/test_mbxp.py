@@ -6,7 +6,7 @@ from tests.problems.samples import MBXP, write_rows
 
 def test_nothing_stands_between_prompt_and_completion(tmp_path):
     (problem,) = read_mbxp(write_rows(tmp_path / "a.jsonl", [MBXP["ruby"]]))
-    assert r"def twice(n) = 2 * n\x0a" in program_of(problem, " = 2 * n", Nonce(1, 2)).source
+    assert r"def twice(n) = 2 * n\x0A" in program_of(problem, " = 2 * n", Nonce(1, 2)).source
 
 
 def test_both_of_mxevals_sets_are_clustered_and_languages_without_a_form_are_passed_over(tmp_path):

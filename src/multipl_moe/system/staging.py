@@ -160,7 +160,12 @@ def _held(lock: Path, output: Path) -> Iterator[None]:
 def create_folder(folder: Path, output: Path) -> None:
     """Create a folder, where there is none; raises OutputError, which names `output`, where that cannot be."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            if folder.exists():
+                raise
+            folder.mkdir(parents=True, exist_ok=True)  # another process removed it in between
     except OSError as error:
         raise OutputError(f"output: {output} cannot be created ({error.strerror}); choose another folder") from error
 
