@@ -77,4 +77,4 @@ def test_solutions_pass_broken_ones_do_not_and_the_hollow_problem_is_flagged(bub
     for language, values in metrics["languages"].items():
         assert values["benchmarks"]["humaneval-x"]["tasks"] > 12, language
     assert metrics["flags"].keys() == HOLLOW
-    assert broken_outcomes(tmp_path) == {"runtime_error": len(chosen) - 2, "passed": 2}
+    assert broken_outcomes(tmp_path) == {"runtime_error": len(chosen) - len(HOLLOW), "passed": len(HOLLOW)}
