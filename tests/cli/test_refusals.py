@@ -91,6 +91,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "{hybrid} out --metrics none.json": "--metrics: none.json is not a file",
         "{hybrid} out --metrics wrong.json": "wrong.json holds no record",
         "{hybrid} out --merge": "--merge: needs --corpus FOLDER",
+        "{hybrid} out --anyway": "--anyway: it lets --merge write",
         "{hybrid} out --corpus .": "--corpus: only --merge measures on it",
         "{hybrid} out --merge --corpus nothing": "corpus: nothing is not a folder",
         "{hybrid} out --gguf": "--gguf: no program reads a hybrid as GGUF; add --native",

@@ -6,22 +6,18 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoTokenizer
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.explore.explorer import MOST_TOKENS, Explorer
 from multipl_moe.generate.text import TextGenerator
-from tests.codegen.problems import tiny_model
-from tests.fixtures import save_tokenizer
+from tests.codegen.problems import byte_tokenizer, tiny_model
 
 PROMPT = "let x ="
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tokenizer")
-    save_tokenizer(folder)
-    return AutoTokenizer.from_pretrained(folder)
+    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def written(model, tokenizer, **known) -> str:

@@ -5,20 +5,16 @@ import math
 
 import pytest
 import torch
-from transformers import AutoTokenizer
 
 from multipl_moe.generate.reading import Reading, read_text
-from tests.codegen.problems import tiny_model
-from tests.fixtures import save_tokenizer
+from tests.codegen.problems import byte_tokenizer, tiny_model
 
 TEXT = "fn naïve(x: u8) -> '→'"
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tokenizer")
-    save_tokenizer(folder)
-    return AutoTokenizer.from_pretrained(folder)
+    return byte_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def bits_of(model, tokenizer, text, **known):

@@ -14,6 +14,27 @@ if TYPE_CHECKING:
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
+_Native = Annotated[
+    bool,
+    typer.Option("--native", help="Write the architecture of transformers that holds the hybrid exactly."),
+]
+_Merge = Annotated[
+    bool, typer.Option("--merge", help="Merge the experts into a dense model of the base's architecture.")
+]
+_Corpus = Annotated[
+    Path | None, typer.Option(help="Corpus folder on which to measure what merging costs; needed with --merge.")
+]
+_Gguf = Annotated[bool, typer.Option("--gguf", help="Write the model as GGUF too; a hybrid needs --native or --merge.")]
+_Quantise = Annotated[
+    str | None,
+    typer.Option(help="Quantised GGUF files to write too: any of Q8_0,Q6_K,Q4_K_M, comma-separated; needs --gguf."),
+]
+_Anyway = Annotated[bool, typer.Option("--anyway", help="Write a merged model even if it is not better than the base.")]
+_Metrics = Annotated[
+    Path | None,
+    typer.Option(help="File with the results for the model card: metrics.json, or what eval wrote. [the run's]"),
+]
+
 
 def export(
     model: Annotated[Path, typer.Argument(help="Folder of the model to export, hybrid or dense.")],
@@ -21,36 +42,19 @@ def export(
     dtype: Annotated[
         str | None, typer.Option(help="Data type of the exported weights: float32, bfloat16 or float16. [as they are]")
     ] = None,
-    metrics: Annotated[
-        Path | None,
-        typer.Option(help="File with the results for the model card: metrics.json, or what eval wrote. [the run's]"),
-    ] = None,
-    native: Annotated[
-        bool,
-        typer.Option("--native", help="Write the architecture of transformers that holds the hybrid exactly."),
-    ] = False,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Merge the experts into a dense model of the base's architecture.")
-    ] = False,
-    corpus: Annotated[
-        Path | None, typer.Option(help="Corpus folder on which to measure what merging costs; needed with --merge.")
-    ] = None,
+    metrics: _Metrics = None,
+    native: _Native = False,
+    merge: _Merge = False,
+    corpus: _Corpus = None,
     full_experts: Annotated[
         bool, typer.Option("--full-experts", help="Write low-rank experts out as full ones; --dtype float32 is exact.")
     ] = False,
-    gguf: Annotated[
-        bool, typer.Option("--gguf", help="Write the model as GGUF too; a hybrid needs --native or --merge.")
-    ] = False,
-    quantise: Annotated[
-        str | None,
-        typer.Option(help="Quantised GGUF files to write too: any of Q8_0,Q6_K,Q4_K_M, comma-separated; needs --gguf."),
-    ] = None,
+    gguf: _Gguf = False,
+    quantise: _Quantise = None,
     max_shard_size: Annotated[
         str | None, typer.Option(help="Maximum size of a weights file, such as 500MB. [5GB]")
     ] = None,
-    anyway: Annotated[
-        bool, typer.Option("--anyway", help="Write a merged model even if it is not better than the base.")
-    ] = False,
+    anyway: _Anyway = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
 ) -> None:
@@ -62,6 +66,7 @@ def export(
     """
     from multipl_moe.runs.provenance import run_recipe_file
 
+    refuse_where((anyway and not merge, "--anyway: it lets --merge write what is no gain; add that or leave it out"))
     measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
     max_shard_bytes = _max_shard_bytes(model, dtype, metrics, merge, corpus, max_shard_size)
 
