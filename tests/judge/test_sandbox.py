@@ -18,6 +18,7 @@ from multipl_moe.judge import sandbox as sandbox_module
 from multipl_moe.judge import supervise as supervise_module
 from multipl_moe.judge import worker_uid
 from multipl_moe.judge.sandbox import Sandbox, SandboxError
+from multipl_moe.judge.system_calls import column
 from tests.judge.conftest import SHORT, left_behind, python
 
 _MIB = 2**20
@@ -370,3 +371,4 @@ def test_where_bubblewrap_is_forbidden_it_refuses_and_says_what_to_do(monkeypatc
     with pytest.raises(ConfigError, match=r"bwrap: .*does not work here.*--unsafe-no-sandbox") as refused:
         Sandbox()
     assert "\n" not in str(refused.value)
+    assert Sandbox.is_filtered == (column() is not None)  # nothing was found out about the filter

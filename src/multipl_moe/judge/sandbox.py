@@ -165,8 +165,8 @@ class Sandbox:
         if error and Sandbox.is_filtered:
             Sandbox.is_filtered = False
             error = self._failure()
+            Sandbox.is_filtered = True
             if error is None:
-                Sandbox.is_filtered = True
                 Sandbox.is_filtered = self._failure() is None
         if error:
             self.close()
