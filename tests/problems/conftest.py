@@ -23,6 +23,17 @@ def samples(tmp_path_factory) -> dict[str, Problem]:
 @pytest.fixture(scope="session")
 def judged(bubblewrap) -> Iterator[Callable[[Problem, str], Judgement]]:
     """Judges a completion of a problem."""
-    toolbox = Toolbox()
     with Sandbox() as sandbox:
-        yield lambda problem, completion: judge(program_of(problem, completion, Nonce.draw()), sandbox, toolbox)
+        yield _judging(sandbox)
+
+
+@pytest.fixture
+def judged_own(bubblewrap) -> Iterator[Callable[[Problem, str], Judgement]]:
+    """The same for languages that a test adds: it knows none of another test's by the same name."""
+    with Sandbox() as sandbox:
+        yield _judging(sandbox)
+
+
+def _judging(sandbox: Sandbox) -> Callable[[Problem, str], Judgement]:
+    toolbox = Toolbox()
+    return lambda problem, completion: judge(program_of(problem, completion, Nonce.draw()), sandbox, toolbox)

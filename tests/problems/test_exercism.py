@@ -178,7 +178,7 @@ ELIXIR = {
 
 
 def test_a_track_of_ones_own_language_is_judged_by_its_test_command(
-    tmp_path: Path, judged: Callable[[Problem, str], Judgement]
+    tmp_path: Path, judged_own: Callable[[Problem, str], Judgement]
 ):
     names = {"solution": ["lib/parcel.ex"], "test": ["test/parcel_test.exs"], "example": [".meta/example.ex"]}
     texts = {
@@ -198,10 +198,13 @@ def test_a_track_of_ones_own_language_is_judged_by_its_test_command(
     try:
         (problem,) = read_exercism(tmp_path)
         assert problem.reference is not None
-        judgement = judged(problem, problem.reference)
+        judgement = judged_own(problem, problem.reference)
         assert judgement.outcome == Outcome.passed, judgement.output
-        assert judged(problem, problem.reference.replace("sum", "max")).outcome == Outcome.wrong_answer
-        assert judged(problem, problem.reference.replace("Enum.sum(parts)", "System.halt(0)")).outcome != Outcome.passed
+        assert judged_own(problem, problem.reference.replace("sum", "max")).outcome == Outcome.wrong_answer
+        assert (
+            judged_own(problem, problem.reference.replace("Enum.sum(parts)", "System.halt(0)")).outcome
+            != Outcome.passed
+        )
     finally:
         HARNESSES.pop("elixir")
         TOOLCHAINS.pop("elixir")

@@ -111,14 +111,14 @@ def test_cases_without_output_prove_nothing_and_a_whole_file_is_not_broken(posed
     assert forms.tests_run(hollow) == 0
 
 
-def test_a_language_of_ones_own_takes_three_lines(tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
+def test_a_language_of_ones_own_takes_three_lines(tmp_path: Path, judged_own: Callable[[Problem, str], Judgement]):
     add_languages(validate_recipe(yaml.safe_load(documented())).own_languages)
     try:
         (problem,) = read_benchmark(str(write_rows(tmp_path / "own.jsonl", [SUM])), languages=["elixir"])
         assert problem.prompt.startswith("# Print the sum")
-        assert judged(problem, ELIXIR).outcome == Outcome.passed
-        assert judged(problem, ELIXIR.replace("Enum.sum()", "Enum.max()")).outcome == Outcome.wrong_answer
-        assert judged(problem, "IO.puts(").outcome == Outcome.runtime_error
+        assert judged_own(problem, ELIXIR).outcome == Outcome.passed
+        assert judged_own(problem, ELIXIR.replace("Enum.sum()", "Enum.max()")).outcome == Outcome.wrong_answer
+        assert judged_own(problem, "IO.puts(").outcome == Outcome.runtime_error
         assert preflight(["elixir"])["elixir"].problem is None
         tests = {"id": "a", "language": "elixir", "prompt": "x", "tests": "assert true"}
         with pytest.raises(ConfigError, match="line 1: tests: elixir has no harness"):
