@@ -1,11 +1,14 @@
 """Native exports in transformers and in llama.cpp: how far they are from the hybrid, how large, and how fast.
 
-    python benchmarks/serving.py [--quick] [--threads N] [--output FILE.json] [--page docs/serving.md]
+    python benchmarks/serving.py [--quick] [--trained RUN] [--threads N] [--output FILE.json] [--page docs/serving.md]
 
 Hybrids of the presets that have an architecture of their own, on tiny random bases of several families and on
 SmolLM2-135M (whose tokenizer all have), with routers and experts made unlike each other, not trained: differences and
 speed hardly depend on that. Files are compared by the perplexity of a text of Python. Target: llama.cpp decodes a
 hybrid of SmolLM2 at 0.8 or more of the speed that active parameters predict from its base, both in bfloat16.
+
+With --trained, the model of a demo's folder is merged into a dense one too, which is measured against its base.
+Target: its smallest file is at most 0.4 of the hybrid in bfloat16.
 
 Writes its two tables into the page, between the comments that name this script.
 """
@@ -43,6 +46,7 @@ _LAYERS = "last:8"
 _TEXT_TOKENS = 400
 _NEW_TOKENS = 24
 _MIN_SHARE_OF_PREDICTED = 0.8
+_MAX_SHARE_OF_SIZE = 0.4
 # Without a bias on logits, which no architecture has.
 _SETTINGS = {"token_bias_rate": 0.0}
 
@@ -115,8 +119,31 @@ def _unlike(model: MultiplMoeForCausalLM, share: float) -> None:
 
 
 def measure(name: str, preset: str, hybrid: Path, out: Path, repeats: int) -> tuple[list[Row], ExportReport]:
-    """Every way to serve one hybrid, timed in turn."""
+    """Every way to serve one hybrid as a native model, timed in turn."""
     report = export_model(hybrid, out, ExportSettings(native=True, gguf=True, quantise=tuple(QUANTISED)))
+    return _timed_ways(name, preset, f"`{report.native}`", f"{report.difference:.1e}", report, repeats), report
+
+
+def measure_merged(run: Path, out: Path, repeats: int) -> tuple[list[Row], dict[str, Any]]:
+    """Every way to serve the model of a run as the dense model that it is with its gate open."""
+    model, recipe = run / "model", load_recipe(run / "recipe.yaml")
+    settings = ExportSettings(
+        torch.bfloat16, corpus=run / "corpus", recipe=recipe, gguf=True, quantise=tuple(QUANTISED), anyway=True
+    )
+    report = export_model(model, out, settings)
+    assert report.merge_cost is not None
+    means = report.merge_cost["from_base"]["means"]
+    changes = ", ".join(f"{role} {means[role]['change']:+.1%}" for role in ("learn", "keep"))
+    hybrid_bytes = 2 * count_parameters(load_hybrid(model).config).total
+    (smallest,) = (file for file in report.gguf if "Q4_K_M" in file.name)
+    sizes = {"hybrid_bytes": hybrid_bytes, "q4_share": smallest.stat().st_size / hybrid_bytes}
+    preset = recipe.moe.preset
+    return _timed_ways("SmolLM2-135M, trained", preset, "`--merge`", changes, report, repeats), means | sizes
+
+
+def _timed_ways(name: str, preset: str, way: str, difference: str, report: ExportReport, repeats: int) -> list[Row]:
+    """What was exported in transformers, and its GGUF files in llama.cpp."""
+    out = report.output
     native: Any = AutoModelForCausalLM.from_pretrained(out).eval()
     native.generation_config.eos_token_id = None
     text = inspect.getsource(json.decoder)
@@ -132,13 +159,13 @@ def measure(name: str, preset: str, hybrid: Path, out: Path, repeats: int) -> tu
     for file, reader in readers.items():
         steps[file.name] = lambda reader=reader: reader.greedy(tokens[:16], _NEW_TOKENS)
     timings = interleave(steps, repeats=repeats)
-    ways = [Row(name, preset, f"`{report.native}`", f"{report.difference:.1e}", num_bytes, timings["native"])]
+    ways = [Row(name, preset, way, difference, num_bytes, timings["native"])]
     for file, reader in readers.items():
         change = reader.perplexity(tokens) / torch.tensor(loss).exp().item() - 1
         kind = file.stem.rpartition("-")[2]
         ways.append(Row(name, preset, f"GGUF {kind}", f"{change:+.2%}", file.stat().st_size, timings[file.name]))
         reader.__exit__()
-    return ways, report
+    return ways
 
 
 def base_and_hybrid(base: Path, hybrid: Path, gguf: Path, out: Path, repeats: int) -> dict[str, float]:
@@ -172,12 +199,13 @@ _COLUMNS = ("model", "preset", "way", "logits, or perplexity", "size", "tokens/s
 def main() -> None:
     parser = options_parser(__doc__, quick="two repeats and no SmolLM2")
     parser.add_argument("--threads", type=int, default=1, help="PyTorch threads; llama.cpp gets one")
+    parser.add_argument("--trained", type=Path, metavar="RUN", help="folder of a demo, whose model is merged")
     parser.add_argument("--page", type=Path, help=f"page whose tables are written anew, such as {_PAGE.name}")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     repeats = 2 if options.quick else 5
     base = resolve_base(load_recipe(None, DEMO_RECIPE).base)
-    tokenizer, rows, speed = AutoTokenizer.from_pretrained(base), [], {}
+    tokenizer, rows, speed, merged = AutoTokenizer.from_pretrained(base), [], {}, {}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         for family, preset in _MEASURED:
@@ -190,6 +218,9 @@ def main() -> None:
             found, report = measure("SmolLM2-135M", preset, work / preset, work / f"{preset}-native", repeats)
             rows += found
             speed[preset] = base_and_hybrid(base, work / preset, report.gguf[0], work / f"{preset}-base", repeats)
+        if options.trained is not None:
+            found, merged = measure_merged(options.trained, work / "merged", repeats)
+            rows += found
     print_table("Ways to serve", list(_COLUMNS), [row.cells for row in rows])
     if options.page is not None:
         write_page(options.page, homes(), rows)
@@ -197,7 +228,11 @@ def main() -> None:
         Target(f"{preset}: speed in llama.cpp over predicted", s["measured"] / s["predicted"], _MIN_SHARE_OF_PREDICTED)
         for preset, s in speed.items()
     ]
-    results = {"rows": [asdict(row) for row in rows], "speed": speed}
+    if merged:
+        targets.append(
+            Target("Q4_K_M over the hybrid in bfloat16", merged["q4_share"], _MAX_SHARE_OF_SIZE, at_least=False)
+        )
+    results = {"rows": [asdict(row) for row in rows], "speed": speed, "merged": merged}
     record("serving", results, targets, repeats=repeats, options=options)
 
 
