@@ -1,4 +1,4 @@
-"""Decoding and prefill of the demo's hybrid against its base, with the key-value cache, at batch 1, 8 and 32.
+"""Decoding and prefill of a hybrid of the demo's base against it, with the key-value cache, at batch 1, 8 and 32.
 
     python benchmarks/decode.py [--quick] [--threads N] [--output FILE.json]
 
@@ -14,13 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness import Target, in_fresh_process, interleave, median_ratio, options_parser, print_table, record
+from harness import (
+    HYBRID_RECIPE,
+    Target,
+    in_fresh_process,
+    interleave,
+    median_ratio,
+    options_parser,
+    print_table,
+    record,
+)
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
-from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -50,8 +58,8 @@ class TouchedExperts:
 
 
 def models(dtype: torch.dtype) -> dict[str, PreTrainedModel]:
-    """The demo's base, and the hybrid made of it with thresholds for random tokens."""
-    recipe = load_recipe(None, DEMO_RECIPE | {"upcycle.verify": False})
+    """The base, and the hybrid made of it with thresholds for random tokens."""
+    recipe = load_recipe(None, HYBRID_RECIPE)
     with tempfile.TemporaryDirectory() as work:
         upcycle(recipe, Path(work) / "hybrid")
         hybrid = load_hybrid(Path(work) / "hybrid", dtype)

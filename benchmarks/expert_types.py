@@ -1,4 +1,4 @@
-"""Low-rank experts of rank 16 against full ones on the demo's model: trained parameters, peak memory, speed of a step.
+"""Low-rank experts of rank 16 against full ones on the demo's base: trained parameters, peak memory, speed of a step.
 
     OMP_NUM_THREADS=2 python benchmarks/expert_types.py [--quick] [--output FILE.json]
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from harness import (
+    HYBRID_RECIPE,
     Target,
     in_fresh_process,
     interleave,
@@ -26,7 +27,6 @@ from random_tokens import RandomTokens
 from train_step import training_step
 
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
@@ -42,10 +42,8 @@ _STEPS = 3
 
 
 def recipe_for(expert_type: str) -> Recipe:
-    """The demo's recipe with one type of experts, for a few steps."""
-    recipe = load_recipe(
-        None, DEMO_RECIPE | {"moe.expert_type": expert_type, "moe.expert_rank": _RANK, "upcycle.verify": False}
-    )
+    """The recipe with one type of experts, for a few steps."""
+    recipe = load_recipe(None, HYBRID_RECIPE | {"moe.expert_type": expert_type, "moe.expert_rank": _RANK})
     train = recipe.train.model_copy(update={"tokens": _STEPS * tokens_per_step(recipe.train)})
     return recipe.model_copy(update={"train": train})
 

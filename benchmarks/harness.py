@@ -22,10 +22,22 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.runs.folder import write_json
 from multipl_moe.system.versions import environment
 
 RESULTS = Path(__file__).parent / "results"
+
+# The demo's base and settings with the hybrid layer, without a gate, so that no corpus is needed.
+HYBRID_RECIPE: dict[str, Any] = DEMO_RECIPE | {
+    "moe.preset": "causal",
+    "moe.domain_gate": False,
+    "moe.layers": "last:8",
+    "moe.num_token_experts": 4,
+    "moe.num_segment_experts": 3,
+    "moe.segment_capacity": 2.0,
+    "upcycle.verify": False,
+}
 
 _WARM_UP_CALLS = 2
 

@@ -2,9 +2,9 @@
 
     python benchmarks/plan.py [--quick] [--output FILE.json]
 
-Each configuration of the demo's model is planned in one fresh process and trained for a few steps in another, through
-the Trainer, from a checkpoint on disk, on random tokens. Peak memory is the high-water mark of the process's resident
-memory. Target: within 15% for each.
+Each configuration of a hybrid of the demo's base is planned in one fresh process and trained for a few steps in
+another, through the Trainer, from a checkpoint on disk, on random tokens. Peak memory is the high-water mark of the
+process's resident memory. Target: within 15% for each.
 """
 
 import statistics
@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import Target, in_fresh_process, options_parser, peak_resident_bytes, print_table, record
+from harness import HYBRID_RECIPE, Target, in_fresh_process, options_parser, peak_resident_bytes, print_table, record
 from random_tokens import RandomTokens
 from transformers import TrainerCallback
 
 from multipl_moe.checkpoints.base import resolve_base
-from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.train.freezing import frozen_hashes
@@ -32,11 +31,19 @@ from multipl_moe.upcycle.convert import upcycle
 _MAX_ERROR = 0.15
 _STEPS = 3
 _WIDE = {"train.sequence_tokens": 512, "train.batch_sequences": 2}
+_ONE_EXPERT = {
+    "moe.preset": "single",
+    "moe.layers": "all",
+    "moe.num_token_experts": 1,
+    "moe.num_segment_experts": 1,
+    "moe.segment_capacity": 1.0,
+}
 _CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "demo, 4 x 256": {},
-    "demo, 4 x 256, checkpointing": {"train.gradient_checkpointing": True},
-    "demo, 2 x 512": _WIDE,
-    "demo, 2 x 512, checkpointing": _WIDE | {"train.gradient_checkpointing": True},
+    "one expert in each layer": _ONE_EXPERT,
+    "hybrid, 4 x 256": {},
+    "hybrid, 4 x 256, checkpointing": {"train.gradient_checkpointing": True},
+    "hybrid, 2 x 512": _WIDE,
+    "hybrid, 2 x 512, checkpointing": _WIDE | {"train.gradient_checkpointing": True},
     "last:4": {"moe.layers": "last:4"},
     "last:4, float32": {"moe.layers": "last:4", "train.compute_dtype": "float32"},
     "last:4, 16 x 256": {"moe.layers": "last:4", "train.batch_sequences": 16},
@@ -60,7 +67,7 @@ class StepClock(TrainerCallback):
 
 
 def recipe_with(changes: dict[str, Any]) -> Recipe:
-    recipe = load_recipe(None, DEMO_RECIPE | {"upcycle.verify": False} | changes)
+    recipe = load_recipe(None, HYBRID_RECIPE | changes)
     tokens = _STEPS * tokens_per_step(recipe.train)
     return recipe.model_copy(update={"train": recipe.train.model_copy(update={"tokens": tokens})})
 

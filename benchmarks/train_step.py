@@ -1,4 +1,4 @@
-"""A training step of the demo's model against the same step with dense feed-forward blocks of the same active FLOPs.
+"""A training step of a hybrid of the demo's base against one with dense feed-forward blocks of the same active FLOPs.
 
     python benchmarks/train_step.py [--quick] [--output FILE.json]
 
@@ -21,13 +21,21 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from harness import Target, in_fresh_process, interleave, median_ratio, options_parser, print_table, record
+from harness import (
+    HYBRID_RECIPE,
+    Target,
+    in_fresh_process,
+    interleave,
+    median_ratio,
+    options_parser,
+    print_table,
+    record,
+)
 from random_tokens import RandomTokens
 from torch import Tensor, nn
 from transformers import AutoModel, TrainerCallback
 
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.model import hybrid as hybrid_layer
 from multipl_moe.model import segment_moe
 from multipl_moe.model.calibration import calibrate_routing
@@ -191,7 +199,7 @@ def save_seconds(model: MultiplMoeForCausalLM, recipe: Recipe, inputs: Tensor) -
 def measure(repeats: int) -> dict[str, Any]:
     """Timings of all steps and of what is added to them, in this process."""
     keep_freed_memory()
-    recipe = load_recipe(None, DEMO_RECIPE | {"upcycle.verify": False})
+    recipe = load_recipe(None, HYBRID_RECIPE)
     with tempfile.TemporaryDirectory() as work:
         upcycle(recipe, Path(work) / "hybrid")
         hybrid = load_hybrid(Path(work) / "hybrid")

@@ -44,8 +44,9 @@ def measured(world, monkeypatch, tmp_path):
         step()
         return 1  # this process may have been larger before, and then a step raises its peak by nothing
 
+    harness = importlib.import_module("harness")
     everywhere = {
-        "DEMO_RECIPE": {"base": str(world.base)} | _TINY,
+        "HYBRID_RECIPE": harness.HYBRID_RECIPE | {"base": str(world.base)} | _TINY,
         "in_fresh_process": lambda function, *values: function(*values),
         "keep_freed_memory": lambda: None,
         "peak_memory_bytes": peak_of_no_fresh_process,
