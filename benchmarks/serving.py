@@ -222,8 +222,6 @@ def main() -> None:
             found, merged = measure_merged(options.trained, work / "merged", repeats)
             rows += found
     print_table("Ways to serve", list(_COLUMNS), [row.cells for row in rows])
-    if options.page is not None:
-        write_page(options.page, homes(), rows)
     targets = [
         Target(f"{preset}: speed in llama.cpp over predicted", s["measured"] / s["predicted"], _MIN_SHARE_OF_PREDICTED)
         for preset, s in speed.items()
@@ -234,6 +232,8 @@ def main() -> None:
         )
     results = {"rows": [asdict(row) for row in rows], "speed": speed, "merged": merged}
     record("serving", results, targets, repeats=repeats, options=options)
+    if options.page is not None:
+        write_page(options.page, homes(), rows)
 
 
 if __name__ == "__main__":
