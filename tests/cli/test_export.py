@@ -33,7 +33,7 @@ def test_export_merges_with_the_recipe_of_the_run_and_prints_the_cost(run, hybri
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.model_type == "llama"
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| trained on | 128 tokens" in card
-    assert "| learning rate | 0.001" in card
+    assert "| learning rate | 0.0005" in card
 
 
 def test_export_writes_low_rank_experts_out_as_full_ones(run, base, tmp_path):

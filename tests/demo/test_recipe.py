@@ -61,5 +61,9 @@ def test_programs_of_a_language_that_is_left_out_are_not_asked_for(monkeypatch: 
     assert _without_missing_languages(recipe)[0].programs.languages is None
 
 
+def test_a_run_of_ones_own_has_the_learning_rate_that_the_demo_was_measured_with():
+    assert Recipe().train.learning_rate == _RECIPE.train.learning_rate
+
+
 def test_the_file_of_the_demo_says_what_the_demo_does():
     assert load_recipe(Path(__file__).parents[2] / "recipes" / "demo.yaml") == _RECIPE

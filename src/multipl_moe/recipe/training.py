@@ -33,7 +33,12 @@ class TrainSection(Section):
     accumulation_steps: int = Field(
         default=1, ge=1, description="Number of forward passes per optimiser step (gradient accumulation)."
     )
-    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate, reached after warm-up.")
+    learning_rate: float = Field(
+        default=5e-4,
+        gt=0,
+        description="Peak learning rate, reached after warm-up; the default suits one expert a layer (moe.preset "
+        "single), hybrids and LoRA took 0.002 to 0.004 (docs/results.md).",
+    )
     warmup_share: float = Field(
         default=0.05, ge=0, lt=1, description="Share of the training steps spent on learning-rate warm-up."
     )
