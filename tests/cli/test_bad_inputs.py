@@ -150,7 +150,7 @@ def test_a_corpus_that_lacks_a_part_is_refused(refused, places, tmp_path, broken
 
 
 def test_resume_says_where_there_is_nothing_to_resume(run, places, tmp_path, monkeypatch):
-    monkeypatch.setattr("multipl_moe.train.trainer.train_model", _interrupt)
+    monkeypatch.setattr("multipl_moe.train.trainer.train_in_held_folder", _interrupt)
     outcome = run("train", places["hybrid"], places["corpus"], "out", "--resume", *TWO)
     assert outcome.code == 130
     assert "--resume: out holds nothing to go on from; this is the start" in outcome.out

@@ -28,7 +28,7 @@ from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, HeldError, OutputError, TrainingError, UserError
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.system.staging import held_folder
-from multipl_moe.train.trainer import train_model
+from multipl_moe.train.trainer import train_in_held_folder, train_model
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt
 from tests.train.tiny import tensors, with_train
@@ -133,7 +133,7 @@ def test_page_has_a_row_for_each_run_and_the_plot(finished: Path):
 
 
 def test_finished_comparison_is_read_from_its_results_alone(finished: Path, comparison, monkeypatch, tmp_path: Path):
-    monkeypatch.setattr(run_module, "train_model", None)
+    monkeypatch.setattr(run_module, "train_in_held_folder", None)
     shutil.copytree(finished, tmp_path / "read", ignore=shutil.ignore_patterns("corpus", "model", "*.md", "*.png"))
     (tmp_path / "read" / "comparison.json").unlink()
     _session(comparison, tmp_path / "read").run()
@@ -156,9 +156,9 @@ def test_a_run_that_fails_does_not_stop_the_others(comparison, tmp_path: Path, m
     def fail(recipe, *args, **kwargs):
         if recipe.train.method == "dense-ffn" and recipe.train.learning_rate == 1e-2:
             raise CorpusError("step 3: the loss is not a number")
-        return train_model(recipe, *args, **kwargs)
+        return train_in_held_folder(recipe, *args, **kwargs)
 
-    monkeypatch.setattr(run_module, "train_model", fail)
+    monkeypatch.setattr(run_module, "train_in_held_folder", fail)
     with pytest.raises(UserError, match=r"dense-ffn-0k-lr0\.01-seed3-curve: step 3"):
         _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
     assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 2
@@ -168,9 +168,9 @@ def test_results_of_finished_runs_are_there_when_a_later_one_is_stopped(comparis
     def stop_the_second(recipe, *args, **kwargs):
         if (tmp_path / "out" / "comparison.json").is_file():
             raise KeyboardInterrupt
-        return train_model(recipe, *args, **kwargs)
+        return train_in_held_folder(recipe, *args, **kwargs)
 
-    monkeypatch.setattr(run_module, "train_model", stop_the_second)
+    monkeypatch.setattr(run_module, "train_in_held_folder", stop_the_second)
     with pytest.raises(KeyboardInterrupt):
         _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
     assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 1
@@ -235,7 +235,7 @@ def test_the_base_is_looked_at_again_once_it_is_held_and_held_until_its_programs
 def test_scores_of_other_held_out_files_are_refused_before_anything_is_trained(
     finished: Path, comparison, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(run_module, "train_model", None)
+    monkeypatch.setattr(run_module, "train_in_held_folder", None)
     out = shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("slow-*"))
     file = out / "corpus" / "documents" / "validation" / "go.jsonl.gz"
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b" := ", b"  = ")))
@@ -274,14 +274,14 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
         raise KeyboardInterrupt
 
     def train_a_step(recipe, *args, callbacks, **kwargs):
-        return train_model(recipe, *args, callbacks=[*callbacks, Interrupt(0)], **kwargs)
+        return train_in_held_folder(recipe, *args, callbacks=[*callbacks, Interrupt(0)], **kwargs)
 
     shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("causal-*"))
     places = (
         ("runs.folder.environment", stop),  # while the run's folder is made
-        ("compare.run.train_model", train_a_step),  # in the warm start
+        ("compare.run.train_in_held_folder", train_a_step),  # in the warm start
         ("compare.run.upcycle", stop),
-        ("compare.run.train_model", train_a_step),
+        ("compare.run.train_in_held_folder", train_a_step),
         ("compare.run.load_model", stop),
     )
     for place, stopping in places:
@@ -337,9 +337,9 @@ def test_how_runs_are_guarded_may_change_on_the_way(comparison, tmp_path: Path, 
     def stopped(recipe, *args, **kwargs):
         if recipe.train.on_bad_step == "stop":
             raise TrainingError("step 2: the loss is not a number")
-        return train_model(recipe, *args, **kwargs)
+        return train_in_held_folder(recipe, *args, **kwargs)
 
-    monkeypatch.setattr(run_module, "train_model", stopped)
+    monkeypatch.setattr(run_module, "train_in_held_folder", stopped)
     with pytest.raises(UserError, match=r"slow-0k-lr0\.001-seed3-curve: step 2"):
         _session(comparison, tmp_path / "out", only=["slow"]).run()
     recipe = comparison.recipe | {"train": comparison.recipe["train"] | {"on_bad_step": "skip"}}

@@ -27,7 +27,7 @@ _STEPS = {
     "measure_throughput": "speed of training",
     "upcycle": "upcycle",
     "score_languages": "bits per byte of the base",
-    "train_model": "training",
+    "train_in_held_folder": "training",
     "router_health": "bits per byte of the hybrid",
     "write_report": None,
 }
@@ -38,7 +38,7 @@ _MADE = {
     "measure_throughput": {"plan.json"},
     "upcycle": {"hybrid"},
     "score_languages": {"scores_before.json"},
-    "train_model": {"metrics.jsonl", "model", "training.json"},
+    "train_in_held_folder": {"metrics.jsonl", "model", "training.json"},
     "router_health": {"scores_after.json", "reading.json", "programs_before", "programs_after"},
     "write_report": {"report.html", "gain.png", "metrics.json"},
 }
@@ -164,7 +164,7 @@ def _never(*args: Any, **kwargs: Any) -> Any:
     "function",
     [
         name
-        if name in ("measure_throughput", "train_model", "write_report")
+        if name in ("measure_throughput", "train_in_held_folder", "write_report")
         else pytest.param(name, marks=pytest.mark.extended)
         for name in _STEPS
     ],
@@ -203,7 +203,7 @@ def _assert_same_result(metrics: dict[str, Any], folder: Path, finished: tuple[P
 def test_demo_interrupted_between_saving_the_model_and_noting_it_goes_on(
     finished, begun, world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    folder = begun("train_model")
+    folder = begun("train_in_held_folder")
     with monkeypatch.context() as patch:
         patch.setattr("multipl_moe.train.trainer.write_json", _interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -284,12 +284,12 @@ def test_a_busy_machine_is_told(world: World, tmp_path: Path, monkeypatch: pytes
 def test_minutes_shorten_training_which_an_interrupted_demo_keeps(begun, world: World, monkeypatch: pytest.MonkeyPatch):
     folder, recipe = begun("measure_throughput"), _long(world.recipe)
     with monkeypatch.context() as patch:
-        _run_to(patch, "train_model", recipe, folder, minutes=60)
+        _run_to(patch, "train_in_held_folder", recipe, folder, minutes=60)
     plan = _plan(folder)
     assert 30_720 <= plan.tokens < 20 * 60 * 60
     assert load_recipe(folder / "recipe.yaml") == plan.applied_to(recipe)
     monkeypatch.setattr(module, "measure_throughput", _never)
-    _run_to(monkeypatch, "train_model", recipe, folder, minutes=60)
+    _run_to(monkeypatch, "train_in_held_folder", recipe, folder, minutes=60)
     assert _plan(folder) == plan
 
 
@@ -304,7 +304,7 @@ def test_too_few_minutes_are_refused_before_anything_is_scored_and_what_is_done_
     assert {path.name for path in folder.iterdir()} == names
     with monkeypatch.context() as patch:
         patch.setattr(module, "build_corpus", _never)
-        _run_to(patch, "train_model", with_train(recipe, tokens=50_000), folder, minutes=60)
+        _run_to(patch, "train_in_held_folder", with_train(recipe, tokens=50_000), folder, minutes=60)
     assert _plan(folder).tokens <= 50_000
 
 

@@ -13,11 +13,12 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.cli.app import main
 from multipl_moe.corpus import CorpusManifest
-from multipl_moe.errors import CorpusError, OutputError
+from multipl_moe.errors import CorpusError, HeldError, OutputError
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.parameters import trained_names
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.decontamination import record_of_model
+from multipl_moe.system.staging import held_folder
 from multipl_moe.train.freezing import frozen_hashes, verify_frozen
 from multipl_moe.train.methods import prepare
 from multipl_moe.train.result import TrainResult
@@ -128,6 +129,13 @@ def test_another_seed_ends_with_other_weights(run: Run, world: World, tmp_path: 
     name = "model.layers.2.mlp.experts.down_proj"
     assert not torch.equal(ours[name], theirs[name])
     assert other.frozen_sha256 == run.result.frozen_sha256
+
+
+def test_a_folder_that_another_process_is_at_is_left_alone(world: World, tmp_path: Path):
+    with held_folder(tmp_path / "run"):
+        with pytest.raises(HeldError, match="run is being made by another process"):
+            train_model(world.recipe, world.hybrid, world.corpus, tmp_path / "run")
+        assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
 # A batch of one row routes with the stored thresholds, a larger one with those of its other rows.

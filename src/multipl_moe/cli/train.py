@@ -101,7 +101,7 @@ def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "Trai
     from multipl_moe.train.callbacks import INTERRUPT_NOTE
     from multipl_moe.train.progress import TrainingProgress
     from multipl_moe.train.setup import tokens_per_step
-    from multipl_moe.train.trainer import train_model
+    from multipl_moe.train.trainer import train_in_held_folder
 
     def begin(audit: "TrainableParameters") -> None:
         open_run(output, recipe)
@@ -113,7 +113,7 @@ def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "Trai
             console.print(line, highlight=False)
 
     with TrainingProgress(output, tokens_per_step(recipe.train), console) as progress:
-        return train_model(
+        return train_in_held_folder(
             recipe,
             model,
             corpus,

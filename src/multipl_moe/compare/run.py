@@ -29,7 +29,7 @@ from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
-from multipl_moe.train.trainer import train_model
+from multipl_moe.train.trainer import train_in_held_folder
 from multipl_moe.upcycle.convert import upcycle
 
 METRICS_FILE = "metrics.json"
@@ -115,7 +115,7 @@ class RunFolder:
         if not output.is_dir():
             open_run(output, recipe)
         with TrainingProgress(output, tokens_per_step(recipe.train), self.console) as progress:
-            return train_model(
+            return train_in_held_folder(
                 recipe,
                 start,
                 self.corpus,

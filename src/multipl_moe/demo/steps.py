@@ -43,7 +43,7 @@ from multipl_moe.train.machine import leave_busy_processors, measure_throughput
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
-from multipl_moe.train.trainer import train_model
+from multipl_moe.train.trainer import train_in_held_folder
 from multipl_moe.upcycle.convert import random_hybrid, start_lines, upcycle
 
 _PLAN_FILE = "plan.json"
@@ -209,7 +209,7 @@ class Demo:
 
     def _train(self, plan: DemoPlan) -> None:
         with TrainingProgress(self.output, tokens_per_step(self.recipe.train), self.console) as progress:
-            result = train_model(
+            result = train_in_held_folder(
                 self.recipe,
                 self.output / "hybrid",
                 self.output / "corpus",

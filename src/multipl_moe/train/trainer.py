@@ -3,6 +3,7 @@
 import gc
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -22,7 +23,7 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import open_run, write_json
 from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main, preemptible
-from multipl_moe.system.staging import refuse_existing, staged_folder
+from multipl_moe.system.staging import held_folder, refuse_existing, staged_folder
 from multipl_moe.train.callbacks import TrainingClock, TrainingCost
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
 from multipl_moe.train.freezing import TrainableParameters, frozen_hashes, hash_of, verify_frozen
@@ -51,7 +52,6 @@ class Hooks(TypedDict, total=False):
     on_interrupt: Callable[[], object]
 
 
-@preemptible()
 def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]) -> TrainResult:
     """Train a model as `train.method` says, and prove what stayed frozen.
 
@@ -68,9 +68,19 @@ def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, 
     Raises:
         KeyboardInterrupt, Preempted: stopped by Ctrl-C or SIGTERM, after saving a checkpoint.
         FrozenParameterError: a frozen parameter changed.
+        HeldError: another process, or this one elsewhere, is at `output`.
         UserError: recipe, model, corpus and machine do not go together, `output` holds a trained model, its disk has no
             room, or a step was bad.
     """
+    with held_folder(output) if is_main() else nullcontext():
+        return train_in_held_folder(recipe, model_folder, corpus, output, **hooks)
+
+
+@preemptible()
+def train_in_held_folder(
+    recipe: Recipe, model_folder: Path, corpus: Path, output: Path, **hooks: Unpack[Hooks]
+) -> TrainResult:
+    """What `train_model` does, for callers that hold `output` for longer, as the commands do."""
     start = _enter(recipe, model_folder, output)
     is_new = not (output / "recipe.yaml").is_file()
     recorded = recipe_of_hybrid(recipe, start) if is_new else recipe
