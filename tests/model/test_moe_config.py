@@ -80,7 +80,7 @@ def test_what_is_causal_and_how_gates_are_scaled(moe: MoeConfig, is_causal: bool
         ({"num_token_experts": 3, "num_segment_experts": 0}, True),
         ({"num_token_experts": 2, "num_segment_experts": 1}, False),
         ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 2}, True),
-        ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 1, "segment_capacity": 0.5}, False),
+        ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 1}, False),
     ],
 )
 def test_routers_have_a_choice_where_experts_of_a_kind_share_the_work(values: dict[str, Any], has_choice: bool):
@@ -130,6 +130,7 @@ def test_all_problems_are_reported_at_once():
         ({"segment_capacity": 6.0, "segment_max_experts": 2}, r"more than segment_max_experts \(2\) lets any have"),
         ({"segment_max_experts": 0}, r"moe\.segment_max_experts: 0 must be at least 1"),
         ({"segment_capacity": 7.0}, r"moe\.segment_capacity: 7\.0"),
+        ({"num_segment_experts": 1, "segment_capacity": 0.5}, r"moe\.segment_capacity: 0\.5 with one segment expert"),
         ({"token_weight": -0.1}, "must not be negative"),
         ({"token_weight": 0.0}, "normalized fusion"),
         ({"router_aux_loss_coef": -1.0}, r"moe\.router_aux_loss_coef: -1\.0"),

@@ -46,7 +46,7 @@ class MoeConfig:
         segment_gate_scale: Scale of segment gates: `window` divides them by W, segment_window (as the paper's authors
             released it), `unit` does not.
         segment_capacity: Mean number of segment experts per segment (> 0, at most num_segment_experts and
-            segment_max_experts).
+            segment_max_experts; 1 where there is one).
         segment_max_experts: Maximum number of segment experts per segment (>= 1).
         fusion: How outputs of the token-level and segment-level MoE are summed: `fixed`, a y_tok + b y_seg;
             `normalized` divides that by the sum of the weights used. (a is token_weight, b segment_weight.)
@@ -158,7 +158,7 @@ class MoeConfig:
         """Whether a router has several experts to choose from, so that there is a balance to judge.
 
         The last token expert is the shared one. A lone segment expert's gate is 1 for every segment, so that none
-        is told from another, whatever the capacity.
+        is told from another.
         """
         return self.num_token_experts > 2 or self.num_segment_experts > 1
 
@@ -180,7 +180,7 @@ class MoeConfig:
     @property
     def takes_its_place(self) -> bool:
         """Whether one expert takes the place of the frozen block, wherever it works (`single`); it needs no router."""
-        alone = (self.num_token_experts, self.num_segment_experts, self.segment_capacity) == (1, 1, 1.0)
+        alone = self.num_token_experts == self.num_segment_experts == 1
         return alone and (self.token_weight, self.segment_weight, self.segment_gate_factor) == (0.0, 1.0, 1.0)
 
     @property
@@ -222,6 +222,11 @@ class MoeConfig:
             yield f"segment_max_experts: {self.segment_max_experts} must be at least 1"
         if not 0 < self.segment_capacity <= max(self.num_segment_experts, 1):
             yield f"segment_capacity: {self.segment_capacity} must be above 0 and at most num_segment_experts"
+        elif self.num_segment_experts == 1 and self.segment_capacity < 1:
+            yield (
+                f"segment_capacity: {self.segment_capacity} with one segment expert, whose gate is 1 for all segments, "
+                "so that it takes all; use 1.0, or more experts"
+            )
         elif self.num_segment_experts and self.segment_capacity > self.segment_max_experts >= 1:
             yield (
                 f"segment_capacity: {self.segment_capacity} experts a segment on the mean are more than "
