@@ -6,7 +6,7 @@ from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.report.grid import Grid
 from multipl_moe.report.verdict_plots import verdict_plot
-from multipl_moe.report.verdict_tables import comparison_table, verdict_notes, verdict_table
+from multipl_moe.report.verdict_tables import comparison_table, mean_sentences, verdict_notes, verdict_table
 from tests.eval.judged import problems, results
 from tests.report.judged import judged
 from tests.report.test_grid import printed, row
@@ -110,5 +110,7 @@ def test_a_language_of_ones_own_is_shown_by_its_title():
 
 def test_a_mean_over_the_only_role_is_not_said_twice():
     asked = problems("rust", 4)
-    grid = verdict_table(build_verdict(asked, results(asked, "ppww"), VerdictSettings(roles={"rust": "learn"})))
-    assert _labels(grid) == [("Rust", "to learn", "starter"), ("mean", "to learn", ""), None]
+    settings = VerdictSettings(roles={"rust": "learn"})
+    verdict = judge_against(asked, results(asked, "ppww"), results(asked, "pppw"), settings)
+    assert _labels(verdict_table(verdict)) == [("Rust", "to learn", "starter"), ("mean", "to learn", ""), None]
+    assert [said.split(":")[0] for said in mean_sentences(verdict["comparison"])] == ["to learn"]

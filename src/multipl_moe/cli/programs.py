@@ -72,13 +72,13 @@ def options_shown(unsafe: bool) -> Iterator["EvalOptions"]:
 
 def show_verdict(metrics: dict[str, Any], output: Path) -> None:
     """The tables, what they do not show, and where to read the programs."""
-    from multipl_moe.report.verdict_tables import comparison_table, verdict_table
+    from multipl_moe.report.verdict_tables import comparison_table, mean_sentences, verdict_table
 
     console.print(verdict_table(metrics))
     if "comparison" in metrics:
         console.print(comparison_table(metrics["comparison"]))
-        for mean in metrics["comparison"]["means"].values():
-            console.print(mean["sentence"], highlight=False, markup=False)
+        for sentence in mean_sentences(metrics["comparison"]):
+            console.print(sentence, highlight=False, markup=False)
     console.print(f"every program and its outcome: {output / 'problems.html'}", highlight=False, soft_wrap=True)
 
 

@@ -86,6 +86,12 @@ def comparison_table(comparison: dict[str, Any]) -> Grid:
     return Grid("pass@1 before and after (higher is better)", header, rows, num_labels=3, notes=notes)
 
 
+def mean_sentences(comparison: dict[str, Any]) -> list[str]:
+    """What each mean of the table is worth, in words."""
+    means = comparison["means"]
+    return [f"{_ROLE_TITLES[role]}: {means[role]['sentence']}" for _, _, role in _groups(comparison) if role]
+
+
 def verdict_notes(verdict: dict[str, Any]) -> list[str]:
     """What a reader of the table must know: what was not scored, what was left out, whether the training text was
     decontaminated, and which tests prove nothing."""
