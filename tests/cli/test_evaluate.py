@@ -57,7 +57,9 @@ def test_references_are_checked_and_an_interrupted_check_goes_on(run, bubblewrap
     assert outcome.code == 130
     assert "the same command with --resume goes on" in outcome.err
     assert "go on with --resume" in run("eval", "out", "--reference", "--benchmark", own).err
-    assert "holds a run of another recipe" in run("eval", "out", "--reference", "--resume").err
+    refused = run("eval", "out", "--reference", "--resume").err
+    assert 'holds a run of another recipe (programs.benchmarks: ["/' in refused
+    assert 'there, ["starter"] here)' in refused
     outcome = run("eval", "out", "--reference", "--benchmark", own, "--resume", "--workers", "1")
     assert outcome.code == 0, outcome.err
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["flags"] == {}

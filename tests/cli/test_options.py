@@ -13,7 +13,7 @@ def test_other_processes_of_a_run_enter_the_folder_that_its_main_process_holds(t
     with held_folder(tmp_path / "out"):
         for rank in ("1", "0"):
             monkeypatch.setenv("RANK", rank)
-            entered = entered_run(tmp_path / "out", False, "training.json", lambda recipe: True)
+            entered = entered_run(tmp_path / "out", False, "training.json", lambda recipe: "")
             if rank == "1":
                 with entered:
                     assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]

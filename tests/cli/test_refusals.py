@@ -49,7 +49,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"{{hybrid}} {{corpus}} mine --resume {_TWO}": "mine holds no run",
         f"{{hybrid}} {{corpus}} text.csv --resume {_TWO}": "text.csv is a file; choose a folder",
         f"{{hybrid}} {{corpus}} done --resume {_TWO}": "done holds a finished run",
-        f"{{hybrid}} {{corpus}} begun --resume {_TWO}": "begun holds a run of another recipe",
+        f"{{hybrid}} {{corpus}} begun --resume {_TWO}": "begun holds a run of another recipe (base: ",
     },
     "eval out": {
         "--metric rouge": "--metric: 'rouge' is not known; use pass, bpb or moved",

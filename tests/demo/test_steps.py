@@ -219,14 +219,14 @@ def test_demo_interrupted_between_saving_the_model_and_noting_it_goes_on(
 def test_another_recipe_in_the_same_folder_is_refused(finished, world: World, change: dict[str, Any]):
     folder, _, _ = finished
     before = _contents(folder)
-    with pytest.raises(OutputError, match="a run of another recipe; choose another folder"):
+    with pytest.raises(OutputError, match=r"a run of another recipe \(.*\); choose another folder"):
         _run(world.recipe.model_copy(update=change), folder)
     assert _contents(folder) == before
 
 
 def test_other_tokens_or_other_minutes_are_another_run(finished, world: World):
     folder, _, _ = finished
-    with pytest.raises(OutputError, match=r"another recipe.*--output"):
+    with pytest.raises(OutputError, match=r"another recipe \(train\.tokens: \d+ there, 999 here\).*--output"):
         _run(with_train(world.recipe, tokens=999), folder)
     with pytest.raises(OutputError, match=r"a run without --minutes; .*--output"):
         _run(world.recipe, folder, minutes=5)

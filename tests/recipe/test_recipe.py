@@ -223,9 +223,22 @@ def test_a_null_that_is_meant_is_set():
 def test_a_recipe_goes_on_from_one_that_differs_in_how_it_is_saved_and_guarded_alone():
     recipe = Recipe()
     other = {"keep_checkpoints": 5, "on_bad_step": "skip", "save_every_steps": 7, "spike_factor": 3.0}
-    assert recipe.same_training(validate_recipe({"train": other | {"trackers": ["wandb"]}}))
-    for values in ({"seed": 1}, {"train": {"learning_rate": 0.5}}, {"train": {"eval_every_steps": 3}}):
-        assert not recipe.same_training(validate_recipe(values))
+    assert recipe.training_changes(validate_recipe({"train": other | {"trackers": ["wandb"]}})) == ""
+    for values, told in (
+        ({"seed": 1}, "seed: 1 there, 0 here"),
+        ({"train": other | {"learning_rate": 0.5}}, "train.learning_rate: 0.5 there, 0.0005 here"),
+        ({"train": {"eval_every_steps": 3}}, "train.eval_every_steps: 3 there, null here"),
+    ):
+        assert recipe.training_changes(validate_recipe(values)) == told
+
+
+def test_of_many_settings_that_differ_the_first_are_told_and_long_values_are_cut():
+    sources = [{"kind": "folder", "path": f"folder-{number}"} for number in range(9)]
+    values = {"seed": 2, "learn": ["go"], "corpus": {"sources": sources}, "train": {"tokens": 9, "replay": 1.0}}
+    told = Recipe().changes_from(validate_recipe(values))
+    assert told.startswith('seed: 2 there, 0 here; learn: ["go"] there, ["rust", "go", "ruby"] here; corpus.sources: [')
+    assert told.endswith("; and 2 more")
+    assert len(told) < 400
 
 
 def test_where_tasks_run_does_not_decide_the_corpus_but_parts_do():

@@ -135,7 +135,7 @@ def evaluate(
         _predictions(metric, chosen, sources, corpus, output, against)
     elif metric == "pass":
         _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
-        entered = entered_run(output, resume, "metrics.json", chosen.same_verdict, "samples.jsonl")
+        entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, "samples.jsonl")
         with entered, _removed_if_refused(output, are_made=completions is None):
             metrics = _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
         from multipl_moe.cli.programs import show_verdict

@@ -77,7 +77,7 @@ def recipe_from_flags(
 
 @contextmanager
 def entered_run(
-    output: Path, resume: bool, last_file: str, is_same: "Callable[[Recipe], bool]", *progress: str
+    output: Path, resume: bool, last_file: str, differs: "Callable[[Recipe], str]", *progress: str
 ) -> Iterator[None]:
     """Enter a run folder that may be used, and keep other processes out; it is removed again where it stays empty.
 
@@ -85,7 +85,7 @@ def entered_run(
         output: the folder.
         resume: whether an existing one may be gone on in.
         last_file: what a finished run has.
-        is_same: whether a run of another recipe can be gone on with.
+        differs: tells what keeps a run of another recipe from being gone on with, if anything does.
         progress: patterns of what there is to resume; it is told where there is nothing.
 
     Raises:
@@ -94,16 +94,16 @@ def entered_run(
     if not is_main():  # the main process checks for all, and may have made the folder by now
         yield
         return
-    _require_run_to_enter(output, output.exists(), resume, last_file, is_same)
+    _require_run_to_enter(output, output.exists(), resume, last_file, differs)
     with held_folder(output):
-        _require_run_to_enter(output, not is_unused(output), resume, last_file, is_same)  # as others may have left it
+        _require_run_to_enter(output, not is_unused(output), resume, last_file, differs)  # as others may have left it
         if resume and not any(any(output.glob(pattern)) for pattern in progress):
             console.print(f"--resume: {output} holds nothing to go on from; this is the start", soft_wrap=True)
         yield
 
 
 def _require_run_to_enter(
-    output: Path, is_there: bool, resume: bool, last_file: str, is_same: "Callable[[Recipe], bool]"
+    output: Path, is_there: bool, resume: bool, last_file: str, differs: "Callable[[Recipe], str]"
 ) -> None:
     from multipl_moe.recipe.recipe import load_recipe
 
@@ -115,8 +115,8 @@ def _require_run_to_enter(
         raise OutputError(f"output: {output} holds a finished run; choose another folder")
     begun = output / "recipe.yaml"
     if begun.exists():
-        if not is_same(load_recipe(begun)):
-            raise OutputError(f"output: {output} holds a run of another recipe; go on with its own, {begun}")
+        if how := differs(load_recipe(begun)):
+            raise OutputError(f"output: {output} holds a run of another recipe ({how}); go on with its own, {begun}")
     elif is_there and any(not _precedes_the_recipe(path.name) for path in output.iterdir()):
         raise OutputError(f"output: {output} holds no run; choose another folder")
 

@@ -73,7 +73,7 @@ def train(
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
     console.quiet = not is_main()
-    with entered_run(output, resume, "training.json", chosen.same_training, "checkpoints/checkpoint-*"):
+    with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
         start = model if of_hybrid else resolve_base(str(model))
 
         from multipl_moe.system.allocator import keep_freed_memory

@@ -44,8 +44,8 @@ def require_same_settings(run: Run, folder: Path) -> None:
     stored = load_recipe(file)
     if run.warm_start is not None:  # then experts start from what the folder itself held
         stored = _starting_from(stored, None)
-    if not run.recipe.same_training(stored):
-        raise OutputError(f"output: {folder} holds a run of other settings; choose another folder")
+    if changes := run.recipe.training_changes(stored):
+        raise OutputError(f"output: {folder} holds a run of other settings ({changes}); choose another folder")
 
 
 class RunFolder:

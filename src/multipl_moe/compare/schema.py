@@ -88,7 +88,7 @@ class Comparison(Section):
     def goes_on_from(self, earlier: "Comparison") -> bool:
         """Whether the runs of an earlier comparison are part of this one.
 
-        Methods, rates and seeds may come and go, and how runs are saved, watched and guarded (`Recipe.same_training`).
+        Methods, rates and seeds may come and go, and what `Recipe.training_changes` does not look at.
         """
         both = self.methods.keys() & earlier.methods.keys()
         return (
@@ -99,7 +99,7 @@ class Comparison(Section):
                 for name in both
                 for key in _SAME_IN_A_METHOD
             )
-            and all(_recipe(self, name).same_training(_recipe(earlier, name)) for name in both)
+            and not any(_recipe(self, name).training_changes(_recipe(earlier, name)) for name in both)
         )
 
     def to_yaml(self) -> str:

@@ -114,8 +114,8 @@ class Demo:
         is_same = (found, minutes) == (self.recipe, self.minutes)
         if not is_same and not (self.output / "scores_before.json").exists():
             found, minutes = found.with_settings("train", tokens=self.recipe.train.tokens), self.minutes
-        if found != self.recipe:
-            raise OutputError(f"output: {self.output} holds a run of another recipe; {_ELSEWHERE}")
+        if changes := self.recipe.changes_from(found):
+            raise OutputError(f"output: {self.output} holds a run of another recipe ({changes}); {_ELSEWHERE}")
         if minutes != self.minutes:
             held = "without --minutes" if minutes is None else f"with --minutes {minutes:g}"
             raise OutputError(f"output: {self.output} holds a run {held}; give the same, or {_ELSEWHERE}")

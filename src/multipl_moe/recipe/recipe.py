@@ -5,6 +5,7 @@ never changes a value; the resolved recipe is saved beside each output.
 """
 
 import copy
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -43,9 +44,8 @@ _YamlLoader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
 )
 
 
-_FREE_ON_RESUME: dict[str, Any] = dict.fromkeys(
-    ("keep_checkpoints", "on_bad_step", "save_every_steps", "spike_factor", "trackers")
-)
+_FREE_ON_RESUME = ("keep_checkpoints", "on_bad_step", "save_every_steps", "spike_factor", "trackers")
+_TOLD_CHANGES, _TOLD_CHARACTERS = 3, 60
 
 
 class Recipe(Section):
@@ -131,9 +131,19 @@ class Recipe(Section):
         replayed = self.keep if self.train.replay > 0 else []
         return dict.fromkeys(self.learn, 1.0) | dict.fromkeys(replayed, self.train.replay)
 
-    def same_training(self, other: "Recipe") -> bool:
-        """Whether a run of the other recipe can go on with this one: all but how it is saved, watched and guarded."""
-        return self.with_settings("train", **_FREE_ON_RESUME) == other.with_settings("train", **_FREE_ON_RESUME)
+    def changes_from(self, other: "Recipe") -> str:
+        """The first settings that differ, with both values; empty where none does."""
+        here, there = _flat(self.to_values()), _flat(other.to_values())
+        changed = [key for key in here | there if here.get(key) != there.get(key)]
+        told = [f"{key}: {_short(there.get(key))} there, {_short(here.get(key))} here" for key in changed]
+        more = len(told) - _TOLD_CHANGES
+        return "; ".join(told[:_TOLD_CHANGES]) + (f"; and {more} more" if more > 0 else "")
+
+    def training_changes(self, other: "Recipe") -> str:
+        """`changes_from`, of what decides whether a run of the other recipe can go on with this one: all but how it is
+        saved, watched and guarded."""
+        free = {key: getattr(self.train, key) for key in _FREE_ON_RESUME}
+        return self.changes_from(other.with_settings("train", **free))
 
     def same_corpus(self, other: "Recipe") -> bool:
         """Whether a corpus build of the other recipe can go on with this one: all but where its tasks run."""
@@ -143,9 +153,9 @@ class Recipe(Section):
         )
         return mine == theirs
 
-    def same_verdict(self, other: "Recipe") -> bool:
-        """Whether an evaluation of programs would find the same with the other recipe: all but how many run at once."""
-        return self.with_settings("programs", workers=None) == other.with_settings("programs", workers=None)
+    def verdict_changes(self, other: "Recipe") -> str:
+        """`changes_from`, of what an evaluation of programs finds: all but how many run at once."""
+        return self.changes_from(other.with_settings("programs", workers=self.programs.workers))
 
     def with_settings(self, section: str, **changes: Any) -> "Recipe":
         """A copy with other settings in a section, which are not checked."""
@@ -215,6 +225,20 @@ def _low_rank_problems(recipe: Recipe) -> list[str]:
         for key, value in set_values.items()
         if value
     ]
+
+
+def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return flat
+
+
+def _short(value: Any) -> str:
+    """A value as a recipe would hold it, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _TOLD_CHARACTERS else f"{text[:_TOLD_CHARACTERS]}..."
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
