@@ -185,6 +185,15 @@ def test_where_experts_and_base_came_from_is_told_without_paths(run, tmp_path):
     assert "secret" not in str(found) + (tmp_path / "upcycle.json").read_text()
 
 
+def test_licences_of_the_training_text_are_told_or_that_they_are_not_recorded(run, tmp_path):
+    assert "its sources, which are not recorded here." in card(Provenance.of(run), tmp_path).text
+    counts = {"unknown": 3, "MIT": 1204} | {f"BSD-{number}": 1 for number in range(5)}
+    write(tmp_path / "training.json", TRAINING | {"licences": {"rust": counts}})
+    text = card(Provenance.of(run), tmp_path).text
+    assert "- Rust: MIT (1,204), not known (3), BSD-0 (1), BSD-1 (1), BSD-2 (1), 2 more\n" in text
+    assert "not recorded here" not in text
+
+
 @pytest.mark.parametrize(("preset", "warns"), [("causal", False), ("paper", True)])
 def test_only_a_preset_that_is_not_causal_is_warned_of(run, tmp_path, preset, warns):
     text = card(Provenance.of(run), tmp_path, preset=preset).text

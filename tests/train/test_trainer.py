@@ -52,6 +52,8 @@ def test_result_tells_what_was_done(run: Run, world: World):
     assert result.model_folder == run.folder / "model"
     assert result.seconds > 0
     assert result.audit == prepare(load_hybrid(world.hybrid), Recipe())
+    assert result.corpus == str(world.corpus.resolve())
+    assert result.licences["rust"] == CorpusManifest.load(world.corpus).languages["rust"].licences
     assert TrainResult.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 

@@ -17,10 +17,12 @@ from multipl_moe.export.facts import facts_of
 from multipl_moe.languages.table import LANGUAGES, language_title
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.runs.provenance import Provenance
+from multipl_moe.spdx import UNKNOWN
 
 CARD_FILE = "README.md"
 _ROLES = {"learn": "to learn", "keep": "to keep"}
-_NOT_MEASURED = "not measured"
+_NOT_MEASURED, _NOT_KNOWN = "not measured", "not known"
+_TOLD_LICENCES = 5
 _NEEDED = re.compile(r"(torch|transformers)\b")
 
 
@@ -79,6 +81,7 @@ def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> No
         moved_columns=MOVEMENT_COLUMNS,
         moved=movement_rows(metrics["moved"]) if metrics and "moved" in metrics else None,
         cost=measured_rows(cost, "bpb_hybrid", "bpb_merged") if cost else None,
+        licences=licence_rows(provenance),
         needed=_needed(),
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
@@ -122,6 +125,17 @@ def outcome(metrics: dict[str, Any]) -> dict[str, list[str]]:
             low, high = row["interval"]
             sorted_out["better" if high < 0 else "worse" if low > 0 else "unclear"].append(language_title(name, row))
     return sorted_out
+
+
+def licence_rows(provenance: Provenance) -> list[tuple[str, str]]:
+    """Each language of the training text, and the licences of most of its files with their number."""
+    rows = []
+    for name, counts in (provenance.training or {}).get("licences", {}).items():
+        most = sorted(counts.items(), key=lambda item: -item[1])
+        told = [f"{_NOT_KNOWN if licence == UNKNOWN else licence} ({count:,})" for licence, count in most]
+        more = [f"{len(told) - _TOLD_LICENCES} more"] if len(told) > _TOLD_LICENCES else []
+        rows.append((language_title(name), ", ".join(told[:_TOLD_LICENCES] + more)))
+    return rows
 
 
 def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData:

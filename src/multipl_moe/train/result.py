@@ -28,6 +28,8 @@ class TrainResult:
         best_step: the step whose weights these are, where `train.keep_best` chose.
         data: `MixtureSummary.to_json` of what was read.
         decontamination: for which benchmarks the text was checked; see `runs.decontamination`.
+        corpus: its folder.
+        licences: number of its files by SPDX expression, of each language that was read.
     """
 
     model_folder: Path
@@ -43,6 +45,8 @@ class TrainResult:
     decontamination: dict[str, Any] | None = None
     processor_s: float | None = None
     peak_bytes: int | None = None
+    corpus: str | None = None
+    licences: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""

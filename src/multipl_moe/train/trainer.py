@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_se
 from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.checkpoints.new_tokens import dense_start
 from multipl_moe.checkpoints.tensors import copy_companions
+from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.calibration_data import calibration_batches, expert_use_batches, require_same_tokenizer
 from multipl_moe.data.training_data import MixtureSummary, TrainingData, training_data
 from multipl_moe.model.calibration import calibrate_routing
@@ -100,6 +101,7 @@ def train_in_held_folder(
     trained = _whole(model, setup, start, dtype) if is_sharded(model) else _held_in(dtype, model)
     del model  # where it is sharded, its parts make room for the whole
     gc.collect()
+    counts = CorpusManifest.load(corpus).languages
     result = TrainResult(
         output / "model",
         parameters,
@@ -114,6 +116,8 @@ def train_in_held_folder(
         decontamination=training_record(start, corpus),
         processor_s=cost.processor_s,
         peak_bytes=cost.peak_bytes,
+        corpus=str(corpus.resolve()),
+        licences={name: counts[name].licences for name in dataset.summary.languages},
     )
     if trained is not None and is_main():
         _write(result, trained, finish, start, output)
