@@ -30,7 +30,7 @@ def test_keys_are_frozen():
         "replaced", "fim", "normalised_files",
     ]  # fmt: skip
     assert [field.name for field in fields(BenchmarkCheck)] == [
-        "status", "problems", "problems_searchable", "problems_total",
+        "status", "problems", "problems_searchable", "problems_total", "too_short",
     ]  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def test_how_it_was_made_is_told_with_its_scores_its_licence_and_how_to_load_it(
         "trained on": "274,432 tokens in 268 steps (411 s)",
         "learning rate": "0.002 at its peak, linear",
         "mixture of the training text": "rust 1, python 0.15, english 0.15",
-        "decontaminated against": "| humaneval (not all of its problems), starter |",
+        "decontaminated against": "| starter, humaneval (9 of 164) |",
         "frozen parameters": "ab" * 32,
         "weights": "bfloat16",
         "Rust": "| Rust | to learn | 1.0704 | 0.9416 | -12.0% | -14.5% to -9.7% |",

@@ -181,11 +181,11 @@ def test_what_was_checked_in_part_and_files_with_other_spellings_are_told(inspec
     assert 'id="partly-checked"' not in text
     assert 'id="normalised"' not in text
     manifest = inspection.manifest
-    checks = manifest.decontamination | {"mine": BenchmarkCheck("checked", {}, 1, 1200)}
+    checks = manifest.decontamination | {"mine": BenchmarkCheck("checked", {}, 1199, 1200, ["tiny"])}
     languages = {name: replace(row, normalised_files=3) for name, row in manifest.languages.items()}
     changed = replace(inspection, manifest=replace(manifest, decontamination=checks, languages=languages))
     write_corpus_page(tmp_path / "inspect.html", changed)
     page = (tmp_path / "inspect.html").read_text(encoding="utf-8")
-    assert ["mine", "1 of 1,200", "0", ""] in Page(page).tables["contamination"]
-    assert "Only partly checked for problems of mine:" in page
+    assert ["mine", "1,199 of 1,200", "0", ""] in Page(page).tables["contamination"]
+    assert "Only partly checked for problems of mine (1,199 of 1,200, too short: tiny):" in page
     assert "of 6 training files the tokens stand for another spelling" in page

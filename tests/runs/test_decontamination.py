@@ -28,6 +28,15 @@ def test_readers_are_told_each_status_that_occurs():
     assert status_notes({}) == []
 
 
+def test_of_a_benchmark_that_was_partly_checked_the_problems_left_out_are_named_as_far_as_is_known():
+    check = {"status": CHECKED, "problems": {}, "problems_searchable": 9, "problems_total": 14}
+    record = {"mine": check | {"too_short": list("abcde")}, "mbpp": check}
+    told = statuses(record, record)
+    assert told["mine"] == "partly checked (9 of 14, too short: a, b, c, 2 more)"
+    (note,) = status_notes(told)
+    assert note.endswith("against: mbpp (9 of 14), mine (9 of 14, too short: a, b, c, 2 more)")
+
+
 def test_a_check_that_recorded_no_counts_is_not_called_partial():
     assert status_of({"status": CHECKED, "problems_searchable": None, "problems_total": None}) == CHECKED
     assert status_of({"status": CHECKED, "problems_searchable": 3, "problems_total": 4}) == PARTLY_CHECKED

@@ -11,7 +11,7 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.runs.decontamination import CHECKED, PARTLY_CHECKED, statuses
+from multipl_moe.runs.decontamination import CHECKED, PARTLY_CHECKED, named_with, statuses
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.system.device import dtype_name
 
@@ -112,8 +112,7 @@ def _checked_benchmarks(training: dict[str, Any]) -> str:
     record = training.get("decontamination")
     if record is None:
         return NOT_RECORDED
-    notes = {CHECKED: "", PARTLY_CHECKED: " (not all of its problems)"}
-    named = [name + notes[status] for name, status in statuses(record, record).items() if status in notes]
+    named = [name for status in (CHECKED, PARTLY_CHECKED) for name in named_with(statuses(record, record), status)]
     return ", ".join(named) or "no benchmark"
 
 

@@ -46,12 +46,10 @@ def corpus_summary(inspection: Inspection) -> Grid:
         size = f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}", f"{row.train_bytes / row.train_tokens:.2f}"
         counts = f"{row.validation_files:,}", f"{sum(row.dropped.values()):,}"
         rows.append([inspection.titles[name], f"{row.train_files:,}", *size, *counts])
-    checks = inspection.manifest.decontamination
-    partly = [
-        f"{name} ({checks[name].problems_searchable:,} of {checks[name].problems_total:,})"
-        for name in inspection.partly_checked
-    ]
-    told = {"partly checked for problems of": partly, "not checked for problems of": list(inspection.unchecked)}
+    told = {
+        "partly checked for problems of": inspection.partly_checked,
+        "not checked for problems of": list(inspection.unchecked),
+    }
     notes = [f"{note} {', '.join(names)}" for note, names in told.items() if names]
     return Grid("Corpus", ["language", "files", "MB", "tokens", "B/token", "held out", "left out"], rows, notes=notes)
 

@@ -107,16 +107,16 @@ def test_benchmarks_to_be_evaluated_on_are_checked_too_with_their_local_copies(t
     assert [match.problem for match in found.index.find(text, "python")] == ["join"]
 
 
-def test_the_manifest_counts_the_problems_that_could_not_be_looked_for(tmp_path):
+def test_the_manifest_counts_and_names_the_problems_that_could_not_be_looked_for(tmp_path):
     own, mbpp = tmp_path / "own.jsonl", tmp_path / "mbpp.jsonl"
     short = {"id": "short", "language": "python", "prompt": "def f(x):\n", "tests": "assert f(1)\n"}
     own.write_text(json.dumps(short) + "\n")
     mbpp.write_text(json.dumps(MBPP_ROW) + "\n")
     checks = prepared([str(own), f"mbpp:{mbpp}"]).checks({})
-    assert checks["own"] == BenchmarkCheck("checked", {}, 0, 1)
+    assert checks["own"] == BenchmarkCheck("checked", {}, 0, 1, ["short"])
     assert checks["mbpp"] == BenchmarkCheck("checked", {}, 1, 500)  # the copy holds one of them
     own.write_text(json.dumps(OWN) + "\n" + json.dumps(short) + "\n")
-    assert prepared([str(own)]).checks({})["own"] == BenchmarkCheck("checked", {}, 1, 2)
+    assert prepared([str(own)]).checks({})["own"] == BenchmarkCheck("checked", {}, 1, 2, ["short"])
 
 
 def test_the_digest_tells_what_is_looked_for_and_what_is_said_of_it(tmp_path, monkeypatch):

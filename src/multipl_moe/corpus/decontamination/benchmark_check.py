@@ -1,6 +1,6 @@
 """What the search for one benchmark's problems in a corpus found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import ConfigDict
@@ -16,6 +16,7 @@ class BenchmarkCheck:
         problems_searchable: number of problems that were looked for; None in manifests that did not record it, and
             where there were none to be had. In several languages a problem may have one name, and then counts once.
         problems_total: number of problems that the benchmark has, as far as is known.
+        too_short: names of problems that were read, but are too short to be told from other text.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
@@ -24,3 +25,4 @@ class BenchmarkCheck:
     problems: dict[str, int]
     problems_searchable: int | None = None
     problems_total: int | None = None
+    too_short: list[str] = field(default_factory=list)

@@ -5,7 +5,6 @@ benchmark that the user names: a build without a network must neither fail nor w
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -31,13 +30,13 @@ class Decontamination:
 
     Attributes:
         index: problems that are looked for.
-        checked: by name of their benchmarks, how many problems those have.
+        checked: by name of their benchmarks, names of the problems that were read.
         unavailable: names of benchmarks whose problems cannot be had here, and why.
         read: languages that training will read by the recipe.
     """
 
     index: BenchmarkIndex
-    checked: dict[str, int]
+    checked: dict[str, set[str]]
     unavailable: dict[str, str]
     read: Collection[str]
 
@@ -55,7 +54,8 @@ class Decontamination:
     @property
     def sha256(self) -> str:
         """Of all that decides which files are left out and what the manifest says of it."""
-        digest = hashlib.sha256(repr((self.checked, sorted(self.unavailable))).encode())
+        read = {name: sorted(problems) for name, problems in self.checked.items()}
+        digest = hashlib.sha256(repr((read, sorted(self.unavailable))).encode())
         for part in self.index.parts:
             digest.update(repr((part.benchmark, part.problem, part.kind, part.num_ngrams)).encode())
             digest.update(part.sketch.tobytes())
@@ -67,11 +67,13 @@ class Decontamination:
         Args:
             counts: the pipeline's statistics by label.
         """
-        searchable = Counter(name for name, _ in {(part.benchmark, part.problem) for part in self.index.parts})
-        checked = {
-            name: BenchmarkCheck("checked", _files_by_problem(name, counts), searchable[name], total)
-            for name, total in self.checked.items()
-        }
+        searchable = {(part.benchmark, part.problem) for part in self.index.parts}
+        checked = {}
+        for name, problems in self.checked.items():
+            too_short = sorted(problem for problem in problems if (name, problem) not in searchable)
+            total = max(len(problems), KNOWN_SIZES.get(name, 0))
+            found = _files_by_problem(name, counts)
+            checked[name] = BenchmarkCheck("checked", found, len(problems) - len(too_short), total, too_short)
         return checked | {name: BenchmarkCheck("unavailable", {}) for name in self.unavailable}
 
 
@@ -101,8 +103,7 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
         found.setdefault(benchmark, []).extend(parts)
         problems.setdefault(benchmark, set()).update(names)
     index = BenchmarkIndex(part for parts in found.values() for part in parts)
-    sizes = {name: max(len(names), KNOWN_SIZES.get(name, 0)) for name, names in problems.items()}
-    return Decontamination(index, sizes, {name: why for name, why in missing.items() if name not in found}, read)
+    return Decontamination(index, problems, {name: why for name, why in missing.items() if name not in found}, read)
 
 
 def _parts(spec: str, *, may_download: bool) -> tuple[str, list[Part], set[str]]:

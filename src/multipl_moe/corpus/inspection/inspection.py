@@ -13,7 +13,7 @@ from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.errors import CorpusError
 from multipl_moe.problems.benchmarks import BENCHMARKS, is_in_any_of
 from multipl_moe.recipe.recipe import Recipe, load_recipe
-from multipl_moe.runs.decontamination import PARTLY_CHECKED, status_of
+from multipl_moe.runs.decontamination import looked_for
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Inspection:
 
     @property
     def partly_checked(self) -> list[str]:
-        """Benchmarks of whose problems not all could be looked for."""
-        checks = self.manifest.decontamination
-        return [name for name, check in checks.items() if status_of(asdict(check)) == PARTLY_CHECKED]
+        """Benchmarks of whose problems not all could be looked for, each with how many were and which not."""
+        checks = {name: asdict(check) for name, check in self.manifest.decontamination.items()}
+        return [f"{name}{told}" for name, check in checks.items() if (told := looked_for(check))]
 
 
 def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: int = 40, dropped: int = 3) -> Inspection:
