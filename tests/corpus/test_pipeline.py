@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Literal
@@ -226,6 +227,23 @@ def test_a_tokenizer_that_is_missing_or_without_end_of_text_is_refused(corpus_re
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
     with pytest.raises(BaseModelError, match="eos_token"):
         build_corpus(corpus_recipe, tmp_path, tmp_path / "out")
+
+
+def test_a_source_that_is_held_out_and_only_copies_others_is_refused_as_such(tokenizer_folder, tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    write_files(ours, ".rs", 12)
+    write_files(ours, ".py", 6, first_seed=20)
+    theirs.mkdir()
+    for file in ours.glob("*.rs"):
+        places = [draw_order(3, f"{tmp_path.name}/{folder.name}/{file.name}") for folder in (ours, theirs)]
+        if places == sorted(places):  # the first of two copies is the one to stay
+            (theirs / file.name).write_bytes(file.read_bytes())
+    num_copies = len(list(theirs.iterdir()))
+    sources = [{"kind": "folder", "path": str(folder), "held_out": folder == theirs} for folder in (ours, theirs)]
+    with pytest.raises(CorpusError, match="nothing of rust is left to hold out") as refused:
+        build_corpus(recipe_of(*sources), tokenizer_folder, tmp_path / "out")
+    copy = r"[^ ]*/theirs/(file_\d+\.rs) of [^ ]*/ours/\1"
+    assert re.search(rf"the {num_copies} files that .* are duplicates of others, such as {copy};", str(refused.value))
 
 
 def test_a_whole_source_can_be_held_out(tokenizer_folder, tmp_path):

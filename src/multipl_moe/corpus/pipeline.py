@@ -157,6 +157,7 @@ class _Build:
         for language in self.recipe.languages:  # which nothing was read of, so they are only counted
             dropped[f"over_budget/{language}"] = counts[f"dropped/over_budget/{language}"]
         languages = {language: self._counted(language, counts, dropped) for language in self.recipe.languages}
+        self._require_more_than_copies([name for name, row in languages.items() if not row.validation_files])
         _require_files(languages, counts)
         return CorpusManifest(
             FORMAT_VERSION,
@@ -240,6 +241,20 @@ class _Build:
     def _require_found(self, counts: Counter[str]) -> None:
         if missing := [language for language in self.recipe.languages if not counts[f"found/{language}"]]:
             raise CorpusError(no_files(missing, self.recipe.corpus.sources, self.recipe.language_table))
+
+    def _require_more_than_copies(self, languages: list[str]) -> None:
+        """Refuse held_out sources all of whose files, in one of these languages, are duplicates of others."""
+        removed = WithoutRemoved(self.work / "removed")
+        for language in languages:
+            pool = PoolReader(self.work / "pool", self.order, by_language=True)
+            files = pool.run(rank=list(self.recipe.languages).index(language))
+            copies = [file for file in files if file.metadata.get("held_out") and removed.filter(file) is not True]
+            if copies:
+                path, kept = (copies[0].metadata[key] for key in ("path", "detail"))
+                raise CorpusError(
+                    f"corpus.sources: nothing of {language} is left to hold out: the {len(copies)} files that held_out "
+                    f"sources have of it are duplicates of others, such as {path} of {kept}; hold out another source"
+                )
 
     def _counted(self, language: str, counts: Counter[str], dropped: Counter[str]) -> LanguageCounts:
         return LanguageCounts(
