@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import AutoTokenizer
 
 from multipl_moe.explore.explorer import Explorer
 from multipl_moe.explore.page import build_app
+from multipl_moe.explore.samples import samples_of
 from multipl_moe.model.expert_use import ExpertUse
 from tests.codegen.problems import tiny_model
 from tests.conftest import randomise_gate
@@ -44,7 +46,9 @@ def address(tmp_path_factory) -> Iterator[str]:
     model = tiny_model("gated", max_position_embeddings=1024)
     randomise_gate(model)
     use = ExpertUse({name: {1: [0.1] * 7, 2: [0.1] * 7} for name in ("rust", "go")})
-    with serving(build_app(Explorer(model, AutoTokenizer.from_pretrained(folder), None, use), "tiny")) as url:
+    explorer = Explorer(model, AutoTokenizer.from_pretrained(folder), None, use)
+    samples = samples_of(folder, replace(model.config.moe_config, domain_gate=["rust"]), use)
+    with serving(build_app(explorer, samples, "tiny")) as url:
         yield url
 
 
@@ -72,6 +76,15 @@ def test_typed_text_is_coloured_and_is_no_markup(page: Page):
     )
     assert len(set(backgrounds)) > 1
     assert "bits (base" in (page.locator("#shown .reading span").last.get_attribute("title") or "")
+
+
+def test_a_text_of_another_language_can_be_chosen(page: Page):
+    expect(page.locator("#text textarea")).to_have_value(re.compile("fn top_words"))
+    page.get_by_label("Go", exact=True).check()
+    expect(page.locator("#text textarea")).to_have_value(re.compile("func topWords"), timeout=10_000)
+    expect(page.locator("#shown .reading")).to_contain_text("package main", timeout=10_000)
+    page.get_by_role("tab", name="Complete").click()
+    expect(page.locator("#prompt textarea")).to_have_value(re.compile("func topWords.*[{]\\s*$"))
 
 
 def test_experts_and_their_map_can_be_chosen(page: Page):

@@ -37,8 +37,11 @@ def explore(
 
         from multipl_moe.explore.explorer import Explorer
         from multipl_moe.explore.page import build_app
+        from multipl_moe.explore.samples import samples_of
 
-        app = build_app(Explorer.load(model, base), "/".join(model.resolve().parts[-2:]))
+        explorer = Explorer.load(model, base)
+        samples = samples_of(model, explorer.model.config.moe_config, explorer.use)
+        app = build_app(explorer, samples, "/".join(model.resolve().parts[-2:]))
         address = f"http://{host}:{listener.getsockname()[1]}"
         console.print(f"the page is at {address}; Ctrl-C stops", highlight=False, soft_wrap=True)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)

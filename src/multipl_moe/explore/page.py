@@ -15,6 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from multipl_moe.explore.explorer import MOST_TOKENS, Explorer
+from multipl_moe.explore.samples import Sample
 from multipl_moe.languages.table import language_title
 from multipl_moe.model.expert_use import ExpertUse
 from multipl_moe.model.moe_config import MoeConfig
@@ -27,26 +28,20 @@ _CONTENT_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:"
 )
-_SAMPLE = """\
-use std::collections::HashMap;
-
-/// Counts how often each word occurs.
-fn count_words(text: &str) -> HashMap<String, usize> {
-    let mut counts = HashMap::new();
-    for word in text.split_whitespace() {
-        *counts.entry(word.to_lowercase()).or_insert(0) += 1;
-    }
-    counts
-}
-"""
 _GATES = {"the text": None, "open": 1.0, "shut": 0.0}
 _VIEWS = {GATE: "domain gate", "token": "token experts", "segment": "segment experts"}
 _ALL_LAYERS = "all, as a map"
 _SILENT: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
 
 
-def build_app(explorer: Explorer, name: str) -> FastAPI:
-    """The server's app: the page at /, and nothing that is fetched from elsewhere."""
+def build_app(explorer: Explorer, samples: dict[str, Sample], name: str) -> FastAPI:
+    """The server's app: the page at /, and nothing that is fetched from elsewhere.
+
+    Args:
+        explorer: is asked.
+        samples: one at least, by their titles; the page begins with the first.
+        name: of the model.
+    """
     logging.getLogger("httpx").setLevel(logging.WARNING)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -59,7 +54,13 @@ def build_app(explorer: Explorer, name: str) -> FastAPI:
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     css = resources.files("multipl_moe.report").joinpath("templates/reading.css").read_text()
     return gr.mount_gradio_app(
-        app, _build_page(explorer, name), path="", theme=theme, css=_COLOURS + css, footer_links=[], ssr_mode=False
+        app,
+        _build_page(explorer, samples, name),
+        path="",
+        theme=theme,
+        css=_COLOURS + css,
+        footer_links=[],
+        ssr_mode=False,
     )
 
 
@@ -71,13 +72,15 @@ _COLOURS = """
 """
 
 
-def _build_page(explorer: Explorer, name: str) -> gr.Blocks:
+def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr.Blocks:
     moe = explorer.model.config.moe_config
-    first = explorer.read(_SAMPLE)
+    begin = next(iter(samples))
+    first = explorer.read(samples[begin].text)
     views = {_VIEWS[view]: view for view in views_of(first)}
     layers = [(str(layer), layer) for layer in explorer.layers] + [(_ALL_LAYERS, -1)]
     with gr.Blocks(title=f"{name}: what it does with a text", analytics_enabled=False) as page:
         gr.Markdown(f"# {name}\nWhere experts read a text, and where the hybrid predicts it better than its base.")
+        sample = gr.Radio(list(samples), value=begin, label="Begin with a text in")
         with gr.Tab("Read"):
             with gr.Row():
                 view = gr.Radio(list(views.items()), value=next(iter(views.values())), label="Colour by")
@@ -85,7 +88,11 @@ def _build_page(explorer: Explorer, name: str) -> gr.Blocks:
                 gate = gr.Radio(list(_GATES), value="the text", label="The gate follows", visible=bool(moe.domain_gate))
             with gr.Row():
                 text = gr.Textbox(
-                    _SAMPLE, lines=14, max_lines=30, label=f"Text (the first {MOST_TOKENS} tokens)", elem_id="text"
+                    samples[begin].text,
+                    lines=14,
+                    max_lines=30,
+                    label=f"Text (the first {MOST_TOKENS} tokens)",
+                    elem_id="text",
                 )
                 with gr.Column():
                     shown = gr.HTML(elem_id="shown")
@@ -98,7 +105,7 @@ def _build_page(explorer: Explorer, name: str) -> gr.Blocks:
                 control.change(show, controls, shown, **_SILENT)
             page.load(show, controls, shown, **_SILENT)
         with gr.Tab("Complete"):
-            prompt = gr.Textbox("fn main() {\n    let args", lines=5, label="Prompt", elem_id="prompt")
+            prompt = gr.Textbox(samples[begin].prompt, lines=5, label="Prompt", elem_id="prompt")
             with gr.Row():
                 length = gr.Slider(8, 256, value=64, step=8, label="New tokens, at most")
                 write = gr.Button("Complete", variant="primary")
@@ -112,6 +119,11 @@ def _build_page(explorer: Explorer, name: str) -> gr.Blocks:
                 yield from _completions(explorer, prompt, length)
 
             write.click(complete, [prompt, length], boxes, api_visibility="private")
+
+        def begin_with(title: str) -> Sample:
+            return samples[title]
+
+        sample.change(begin_with, sample, [text, prompt], **_SILENT)
         with gr.Tab("Experts"):
             gr.HTML(_escaped(_use_maps(explorer.use, moe)), elem_id="use")
     return page
