@@ -26,7 +26,7 @@ SURFACE = {  # arguments and flags of each verb
     "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed --language "
     "--show-routing --layer",
     "explore": "model --base --host --port",
-    "serve": "model --name --host --port --token",
+    "serve": "model --name --host --port --token --engine",
     "export": "model output --dtype --metrics --native --merge --corpus --anyway --full-experts --gguf --quantise "
     "--max-shard-size --recipe --set",
 }

@@ -17,7 +17,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.problems.problem import Problem, cut_at_stop
 from tests.codegen.problems import problem, settings
-from tests.serve.conftest import engine_of, save_model, served
+from tests.serve.conftest import load_served, save_model, served
 
 POSED = [problem(number, prompt) for number, prompt in enumerate(["fn main() {", "def f():\n    ", "x"])]
 
@@ -75,7 +75,7 @@ def refusal(message, status=400, **error):
 def test_our_own_server_gives_what_its_model_writes_here(tmp_path):
     folder = save_model(tmp_path / "model")
     suppressed = load_model(folder).generation_config.suppress_tokens
-    with served(engine_of(folder)) as url:
+    with served(*load_served(folder)) as url:
         made = EndpointCompleter(url, "tiny").complete(requests_of(POSED), settings())
         stop = next(character for character in made[0].text[4:] if character not in made[0].text[:4])
         stopped = [problem(0, POSED[0].prompt, stop=(stop,))]

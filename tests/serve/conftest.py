@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+import uvicorn
 from openai import OpenAI
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.serve.generation import Engine
-from multipl_moe.serve.server import Server, listen, url_of
+from multipl_moe.serve.app import build_app
 from tests.conftest import randomise, randomise_gate, tiny_base_config, tiny_moe
 from tests.fixtures import NUM_TOKENS, save_tokenizer
 
@@ -25,14 +26,13 @@ NAME = "tiny"
 JSON = {"Content-Type": "application/json"}
 MAX_POSITIONS = 4096
 CHAT_TEMPLATE = (
-    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
-    "<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<answer>{% endif %}"
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<answer>{% endif %}"
 )
 
 
-def save_model(folder: Path, preset: str | None = "causal", family: str = "llama") -> Path:
+def save_model(folder: Path, preset: str | None = "causal") -> Path:
     """A random model, dense without a preset, that writes printable ASCII and never ends by itself."""
-    base = tiny_base_config(family, vocab_size=NUM_TOKENS, eos_token_id=256, max_position_embeddings=MAX_POSITIONS)
+    base = tiny_base_config("llama", vocab_size=NUM_TOKENS, eos_token_id=256, max_position_embeddings=MAX_POSITIONS)
     if preset is None:
         model: Any = AutoModelForCausalLM.from_config(base)
     else:
@@ -48,22 +48,23 @@ def save_model(folder: Path, preset: str | None = "causal", family: str = "llama
     return folder
 
 
-def engine_of(folder: Path) -> Engine:
-    """An engine on the model in `folder`, with a chat template."""
-    tokenizer = load_tokenizer(folder)
-    tokenizer.chat_template = CHAT_TEMPLATE
-    return Engine(NAME, load_model(folder), tokenizer)
+def load_served(folder: Path, chat_template: str | None = CHAT_TEMPLATE) -> tuple[Any, Any]:
+    """Model and tokenizer in `folder`."""
+    tokenizer: Any = load_tokenizer(folder)
+    tokenizer.chat_template = chat_template
+    return load_model(folder), tokenizer
 
 
 @contextlib.contextmanager
-def served(engine: Engine, token: str | None = None) -> Iterator[str]:
+def served(model: Any, tokenizer: Any, token: str | None = None) -> Iterator[str]:
     """Base URL of a server that lives as long as the block."""
-    with listen("127.0.0.1", 0, token) as listener:
-        server = Server(engine, token)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        app = build_app(NAME, model, tokenizer, token=token)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            yield url_of(listener)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         finally:
             server.should_exit = True
             thread.join(timeout=20)
@@ -110,13 +111,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine(folder) -> Engine:
-    return engine_of(folder)
+def held(folder) -> tuple[Any, Any]:
+    """Model and tokenizer."""
+    return load_served(folder)
 
 
 @pytest.fixture(scope="module")
-def url(engine) -> Iterator[str]:
-    with served(engine) as address:
+def url(held) -> Iterator[str]:
+    with served(*held) as address:
         yield address
 
 

@@ -1,45 +1,47 @@
-"""The HTTP interface as OpenAI's own client sees it, and what it refuses."""
+"""transformers' server on one model, as OpenAI's own client sees it, and who may ask it."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from openai import APIStatusError, NotFoundError
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openai import APIStatusError, AuthenticationError, BadRequestError
 
 from multipl_moe.fim_tokens import FimTokens
+from tests.fixtures import NUM_TOKENS
 
-from .conftest import (
-    CHAT_TEMPLATE,
-    MAX_POSITIONS,
-    NAME,
-    client_of,
-    connect,
-    engine_of,
-    greedy,
-    save_model,
-    send,
-    served,
-)
+from .conftest import JSON, MAX_POSITIONS, NAME, client_of, connect, greedy, load_served, save_model, send, served
 
 PROMPT = "fn main() {"
 MESSAGES: Any = [{"role": "user", "content": "Hello"}]
-SYSTEM: Any = [{"role": "system", "content": "hi"}]
-CHATML_TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
+COMPLETION, CHAT = "/v1/completions", "/v1/chat/completions"
+LONG = 3000
 
 
-def test_a_completion_is_what_the_model_writes_alone(engine, client):
-    expected = greedy(engine.model, engine.tokenizer, PROMPT, 12)
+@pytest.fixture
+def write(client):
+    def write(stream=False, **asked):
+        asked = {"model": NAME, "prompt": PROMPT, "max_tokens": 16, "temperature": 0} | asked
+        answer = client.completions.create(**asked, stream=stream)
+        return "".join(event.choices[0].text for event in answer) if stream else answer.choices[0].text
+
+    return write
+
+
+def test_a_completion_is_what_the_model_writes_alone(held, client):
+    expected = greedy(*held, PROMPT, 12)
     answer = client.completions.create(model=NAME, prompt=PROMPT, max_tokens=12, temperature=0)
     assert answer.choices[0].text == expected
     assert answer.choices[0].finish_reason == "length"
     assert (answer.model, answer.usage.prompt_tokens, answer.usage.completion_tokens) == (NAME, len(PROMPT), 12)
 
 
-def test_a_streamed_completion_comes_in_pieces_that_make_up_the_same_text(engine, client):
-    expected = greedy(engine.model, engine.tokenizer, PROMPT, 12)
+def test_a_streamed_completion_comes_in_pieces_that_make_up_the_same_text(held, client):
+    expected = greedy(*held, PROMPT, 12)
     events = list(client.completions.create(model=NAME, prompt=PROMPT, max_tokens=12, temperature=0, stream=True))
     pieces = [event.choices[0].text for event in events]
     assert "".join(pieces) == expected
@@ -48,245 +50,325 @@ def test_a_streamed_completion_comes_in_pieces_that_make_up_the_same_text(engine
     assert events[-1].usage.completion_tokens == 12
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_may_be_token_ids(held, write, stream):
+    tokens = held[1](PROMPT)["input_ids"]
+    assert write(prompt=tokens, stream=stream) == write(prompt=[tokens], stream=stream) == write()
+
+
 @pytest.mark.parametrize("prompt", [PROMPT, ""])
 def test_with_a_suffix_what_stands_between_is_written_streamed_or_not(tmp_path, prompt):
-    engine = engine_of(save_model(tmp_path / "model"))
-    fim = FimTokens(*(engine.tokenizer(sign)["input_ids"][0] for sign in "<|>"))
-    engine.model.config.get_text_config().fim_token_ids = list(fim)
-    expected = greedy(engine.model, engine.tokenizer, f"<{prompt}>}}|", 12)
+    model, tokenizer = load_served(save_model(tmp_path / "model"))
+    fim = FimTokens(*(tokenizer(sign)["input_ids"][0] for sign in "<|>"))
+    model.config.get_text_config().fim_token_ids = list(fim)
+    expected = greedy(model, tokenizer, f"<{prompt}>}}|", 12)
     asked: Any = {"model": NAME, "prompt": prompt, "suffix": "}", "max_tokens": 12, "temperature": 0}
-    with served(engine) as url, client_of(url) as client:
+    with served(model, tokenizer) as url, client_of(url) as client:
         answer = client.completions.create(**asked)
         events = list(client.completions.create(**asked, stream=True))
     assert answer.choices[0].text == "".join(event.choices[0].text for event in events) == expected
-    assert expected != greedy(engine.model, engine.tokenizer, prompt or "<", 12)
+    assert expected != greedy(model, tokenizer, prompt or "<", 12)
     assert [told.usage and told.usage.prompt_tokens for told in (answer, events[-1])] == [len(prompt) + 4] * 2
 
 
-def test_a_chat_is_put_into_the_template_streamed_or_not(engine, client):
-    expected = greedy(engine.model, engine.tokenizer, "<user>Hello<answer>", 12)
+def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path, write):
+    model, tokenizer = load_served(save_model(tmp_path, "gated"))
+    with served(model, tokenizer) as url, client_of(url) as client:
+
+        def ask(language, **asked):
+            asked = {"model": NAME, "prompt": PROMPT, "max_tokens": 16, "temperature": 0} | asked
+            return client.completions.create(**asked, extra_body={"language": language}).choices[0]
+
+        learnt, other = (greedy(model, tokenizer, PROMPT, 16, open_share=share) for share in (1.0, 0.0))
+        assert ask("one").text == learnt != other == ask("python").text
+        scored = {"max_tokens": 0, "echo": True, "logprobs": 1}
+        one, python = (ask(language, **scored).logprobs.token_logprobs for language in ("one", "python"))
+        assert one != python
+        with pytest.raises(BadRequestError, match="'pyhton' is not known; the gate opens for one, other"):
+            ask("pyhton")
+    with pytest.raises(BadRequestError, match="this model has no domain gate"):
+        write(extra_body={"language": "one"})
+
+
+def test_a_chat_is_put_into_the_template_streamed_or_not(held, client):
+    expected = greedy(*held, "<user>Hello<answer>", 12)
     asked = {"model": NAME, "messages": MESSAGES, "max_completion_tokens": 12, "temperature": 0}
     answer = client.chat.completions.create(**asked)
     assert answer.choices[0].message.content == expected
     assert answer.choices[0].message.role == "assistant"
-    parts: Any = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
-    assert client.chat.completions.create(**asked | {"messages": parts}).choices[0].message.content == expected
-    events = list(client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
-    assert events[0].choices[0].delta.role == "assistant"
+    events = list(client.chat.completions.create(**asked, stream=True))
     assert "".join(event.choices[0].delta.content or "" for event in events) == expected
     assert events[-1].choices[0].finish_reason == "length"
     assert events[-1].usage.total_tokens == len("<user>Hello<answer>") + 12
 
 
-def test_a_request_that_names_no_model_gets_the_served_one_and_a_stream_ends_with_a_mark(url):
-    body = {"prompt": PROMPT, "max_tokens": 2, "stream": True}
-    status, text = send(url, "POST", COMPLETION, body)
-    assert status == 200
-    assert f'"model":"{NAME}"' in text.replace(" ", "")
-    assert text.endswith("data: [DONE]\n\n")
+def test_without_a_chat_template_there_is_no_chat(folder):
+    with served(*load_served(folder, None)) as url:
+        assert send(url, "POST", CHAT, {"messages": MESSAGES})[0] == 404
+        assert send(url, "GET", "/health") == (200, '{"status":"ok"}')
+
+
+@pytest.mark.parametrize("preset", [None, "paper"], ids=["dense", "paper"])
+def test_a_dense_model_and_one_without_a_cache_are_served_too(tmp_path, preset):
+    model, tokenizer = load_served(save_model(tmp_path / "model", preset))
+    expected = greedy(model, tokenizer, PROMPT, 9)
+    with served(model, tokenizer) as url, client_of(url) as client:
+        answer = client.completions.create(model=NAME, prompt=PROMPT, max_tokens=9, temperature=0)
+    assert answer.choices[0].text == expected
+
+
+def test_temperature_seed_and_top_p_are_those_of_the_request(write):
+    drawn = write(temperature=1, seed=1)
+    assert drawn == write(temperature=1, seed=1, stream=True)
+    assert len({drawn, write(temperature=1, seed=2), write()}) == 3
+    assert write(temperature=2, top_p=1e-6, seed=1) == write() == write(temperature=0, seed=7)
+
+
+def test_an_answer_ends_before_a_stop_string_and_a_stream_with_it(write):
+    whole = write()
+    stop = whole[6:9]
+    before = whole[: whole.index(stop)]
+    assert write(stop=stop) == write(stop=[stop, whole[7:9], "none"]) == before
+    assert write(stop=stop, stream=True) == before + stop
+    assert write(stop=["\n", "<|endoftext|>"]) == write(stop=[]) == whole
+
+
+def test_a_chat_ends_with_its_stop_string(held, client):
+    whole = greedy(*held, "<user>Hello<answer>", 12)
+    stop = whole[3:6]
+    answer = client.chat.completions.create(model=NAME, messages=MESSAGES, max_tokens=12, temperature=0, stop=stop)
+    assert answer.choices[0].message.content == whole[: whole.index(stop)] + stop
+
+
+def test_prompt_and_answer_fit_the_positions(client, write):
+    answer = client.completions.create(model=NAME, prompt="x" * (MAX_POSITIONS - 5))
+    assert answer.usage.completion_tokens == 5
+    with pytest.raises(BadRequestError, match=f"a maximum context length of {MAX_POSITIONS}"):
+        write(prompt="x" * MAX_POSITIONS)
+
+
+def test_a_request_that_names_no_model_gets_the_served_one(url):
+    status, text = send(url, "POST", COMPLETION, {"prompt": PROMPT, "max_tokens": 2})
+    assert (status, json.loads(text)["model"]) == (200, NAME)
 
 
 def test_the_model_is_listed_under_its_name_and_health_is_told(url, client):
-    assert [model.id for model in client.models.list()] == [NAME]
-    assert client.models.retrieve(NAME).id == NAME
+    (model,) = client.models.list()
+    assert (model.id, model.status) == (NAME, {"value": "loaded"})
     assert send(url, "GET", "/health") == (200, '{"status":"ok"}')
 
 
 @pytest.mark.parametrize("name", ["gpt-4", "", "../tiny", "/etc", "openai-community/gpt2", "tiny@main", "tiny:w.gguf"])
-def test_another_model_is_not_found_and_nothing_is_loaded(client, monkeypatch, name):
+def test_another_model_is_refused_and_nothing_is_loaded(client, monkeypatch, name):
     def refuse(*args, **kwargs):
         raise AssertionError("looked for a model")
 
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", refuse)
-    with pytest.raises(NotFoundError, match="is not served here; this server has 'tiny'") as caught:
-        client.completions.create(model=name, prompt=PROMPT)
-    assert caught.value.code == "model_not_found"
-    with pytest.raises(NotFoundError):
+    for scored in ({}, {"echo": True, "logprobs": 1, "max_tokens": 1}):
+        with pytest.raises(BadRequestError, match="'tiny'"):
+            client.completions.create(model=name, prompt=PROMPT, **scored)
+    with pytest.raises(BadRequestError, match="'tiny'"):
         client.chat.completions.create(model=name, messages=MESSAGES)
-
-
-def test_what_a_request_leaves_out_is_limited_by_the_room_there_is(client):
-    prompt = "x" * (MAX_POSITIONS - 5)
-    answer = client.completions.create(model=NAME, prompt=prompt)
-    assert answer.usage.completion_tokens == 5
-
-
-COMPLETION, CHAT = "/v1/completions", "/v1/chat/completions"
-MALFORMED = [
-    (COMPLETION, b"", "Invalid JSON"),
-    (COMPLETION, b"{", "Invalid JSON"),
-    (COMPLETION, b"\xff\xfe", "Invalid JSON"),
-    (COMPLETION, b"[" * 10_000, "Invalid JSON"),
-    (COMPLETION, b'{"prompt": "\\ud800"}', "Invalid JSON"),
-    (COMPLETION, b'{"prompt": "x", "temperature": NaN}', "temperature"),
-    (COMPLETION, [], "object"),
-    (COMPLETION, None, "Invalid JSON"),
-    (COMPLETION, {}, "prompt: Field required"),
-    (COMPLETION, {"prompt": ""}, "prompt: "),
-    (COMPLETION, {"prompt": ["a", "b"]}, "prompt: "),
-    (COMPLETION, {"prompt": [1, 2]}, "prompt: "),
-    (COMPLETION, {"prompt": "x", "model": 3}, "model: "),
-    (COMPLETION, {"prompt": "x", "suffix": 3}, "suffix: "),
-    (COMPLETION, {"prompt": "x", "suffix": "y"}, "suffix: this model's tokenizer has no tokens for fill in the middle"),
-    (COMPLETION, {"prompt": "x", "echo": True}, "echo: "),
-    (COMPLETION, {"prompt": "x", "logprobs": 1}, "logprobs: "),
-    (COMPLETION, {"prompt": "x", "best_of": 2}, "best_of: "),
-    (COMPLETION, {"prompt": "x", "generation_config": "{}"}, "generation_config: unknown"),
-    (COMPLETION, {"prompt": "x", "max_token": 4}, "max_token: unknown, or not supported"),
-    (COMPLETION, {"prompt": "x" * MAX_POSITIONS}, f"more than the {MAX_POSITIONS}"),
-    (COMPLETION, {"prompt": "x", "max_tokens": MAX_POSITIONS, "stream": True}, f"more than the {MAX_POSITIONS}"),
-    (COMPLETION, {"prompt": "x", "max_tokens": 10**30}, f"more than the {MAX_POSITIONS}"),
-    (CHAT, {}, "messages: Field required"),
-    (CHAT, {"messages": []}, "messages: "),
-    (CHAT, {"messages": "hi"}, "messages: "),
-    (CHAT, {"messages": [{"content": "hi"}]}, "messages.0.role: "),
-    (CHAT, {"messages": [{"role": "robot", "content": "hi"}]}, "messages.0.role: "),
-    (CHAT, {"messages": [{"role": "user"}]}, "messages.0.content: "),
-    (CHAT, {"messages": [{"role": "user", "content": "hi", "name": "x"}]}, "messages.0.name: unknown"),
-    (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
-    (CHAT, {"messages": SYSTEM}, "the chat template refuses these messages: no system"),
-    (CHAT, {"messages": SYSTEM, "stream": True}, "the chat template refuses these messages: no system"),
-    (CHAT, {"messages": MESSAGES, "chat_template_kwargs": {}}, "chat_template_kwargs: unknown"),
-    (CHAT, {"messages": MESSAGES, "tools": []}, "tools: unknown"),
-    (CHAT, {"messages": MESSAGES, "max_completion_tokens": 0}, "max_completion_tokens: "),
-] + [
-    (path, base | {field: value}, f"{field}")
-    for path, base in ((COMPLETION, {"prompt": "x"}), (CHAT, {"messages": MESSAGES}))
-    for field, value in [
-        ("stream", "yes"),
-        ("max_tokens", -1),
-        ("max_tokens", 0),
-        ("max_tokens", "5"),
-        ("max_tokens", 1.5),
-        ("max_tokens", True),
-        ("temperature", -0.1),
-        ("temperature", 2.1),
-        ("temperature", "hot"),
-        ("top_p", 0),
-        ("top_p", 1.1),
-        ("n", 2),
-        ("seed", 2**64),
-        ("stop", [""]),
-        ("stop", 3),
-        ("stop", ["x"] * 99),
-        ("frequency_penalty", 1),
-        ("presence_penalty", -1),
-        ("stream_options", {"x": 1}),
-    ]
-]
-
-
-@pytest.mark.parametrize(("path", "body", "message"), MALFORMED)
-def test_a_malformed_request_is_refused_in_words(url, path, body, message):
-    status, text = send(url, "POST", path, body)
-    error = json.loads(text)["error"]
-    assert status == 400, text
-    assert message in error["message"]
-    assert error["type"] == "invalid_request_error"
-    assert set(error) == {"message", "type", "param", "code"}
-
-
-def test_the_client_understands_what_is_wrong(client):
-    with pytest.raises(APIStatusError, match="temperature: Input should be less than or equal to 2") as caught:
-        client.completions.create(model=NAME, prompt=PROMPT, temperature=3)
-    assert caught.value.param == "temperature"
-    with pytest.raises(APIStatusError) as caught:
-        client.completions.create(model=NAME, prompt=PROMPT, max_tokens=MAX_POSITIONS)
-    assert caught.value.code == "context_length_exceeded"
-
-
-def test_a_body_that_no_prompt_can_need_is_not_read(url):
-    status, text = send(url, "POST", COMPLETION, b"x" * (MAX_POSITIONS * 32 + 1))
-    assert status == 413
-    assert "shorten it" in json.loads(text)["error"]["message"]
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/load_model"),
-        ("POST", "/reset"),
-        ("POST", "/v1/responses"),
-        ("POST", "/v1/systemone"),
-        ("POST", "/v1/audio/transcriptions"),
-        ("GET", "/docs"),
-        ("GET", "/redoc"),
-        ("GET", "/openapi.json"),
-        ("GET", "/"),
-        ("GET", "/v1/models/other"),
+        *(("POST", f"/{path}") for path in ("load_model", "reset")),
+        *(("POST", f"/v1/{path}") for path in ("responses", "systemone", "audio/transcriptions")),
+        *(("GET", path) for path in ("/docs", "/redoc", "/openapi.json", "/")),
     ],
 )
-def test_nothing_else_is_there(url, method, path):
-    status, text = send(url, method, path, {"model": "gpt2"})
-    assert status == 404
-    assert json.loads(text)["error"]["type"] == "invalid_request_error"
+def test_transformers_other_paths_are_not_there(url, method, path):
+    assert send(url, method, path, {"model": "gpt2"})[0] == 404
 
 
-def test_another_method_is_refused(url):
-    assert [send(url, "GET", path)[0] for path in (COMPLETION, CHAT)] == [405, 405]
-    assert send(url, "DELETE", "/v1/models/tiny")[0] == 405
+REFUSED = [
+    ({"prompt": "x", "max_token": 4}, 422, "max_token"),
+    ({"prompt": "x", "top_k": 4}, 422, "top_k"),
+    ({"prompt": "x", "n": 2}, 400, "one answer to one prompt"),
+    ({"prompt": "x", "best_of": 2}, 400, "best_of"),
+    ({"prompt": "x", "logprobs": 1}, 400, "logprobs"),
+    ({"prompt": "x", "presence_penalty": 0.5}, 400, "presence_penalty"),
+    ({"prompt": ["a", "b"]}, 400, "one prompt"),
+    ({}, 400, "the ids of tokens that this model has"),
+    ({"prompt": ""}, 400, "it is empty"),
+    ({"prompt": []}, 400, "0 tokens"),
+    ({"prompt": {"a": 1}}, 400, "the ids of tokens that this model has"),
+    ({"prompt": [1, NUM_TOKENS]}, 400, "the ids of tokens that this model has"),
+    ({"prompt": [-1]}, 400, "the ids of tokens that this model has"),
+    ({"prompt": [[1, "a"]]}, 400, "the ids of tokens that this model has"),
+    ({"prompt": [1], "suffix": "y"}, 400, "suffix"),
+    ({"prompt": "x", "suffix": "y"}, 400, "no tokens for fill in the middle"),
+    ({"prompt": "x", "echo": True}, 400, "logprobs from 1 to 5"),
+    ({"prompt": "x", "echo": True, "logprobs": 6, "max_tokens": 1}, 400, "logprobs from 1 to 5"),
+    ({"prompt": "x", "echo": True, "logprobs": 1, "max_tokens": 2}, 400, "max_tokens 0 or 1"),
+    ([], 422, "dict"),
+    (b"{", 422, "JSON decode error"),
+]
 
 
-def test_a_client_that_leaves_before_its_request_is_complete_harms_nobody(url, client):
+@pytest.mark.parametrize(("body", "status", "message"), REFUSED)
+def test_what_is_not_honoured_is_refused_in_words(url, body, status, message):
+    told, text = send(url, "POST", COMPLETION, body)
+    assert (told, message in text) == (status, True), text
+
+
+def test_neutral_values_are_taken(write):
+    assert (
+        write(n=1, best_of=1, presence_penalty=0, frequency_penalty=0, user="me", logprobs=None, echo=False) == write()
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    prompts=st.lists(st.lists(st.integers(0, NUM_TOKENS - 1), min_size=1, max_size=40), min_size=1, max_size=3),
+    num_top=st.integers(1, 5),
+    num_new=st.integers(0, 1),
+)
+def test_scores_are_the_models_log_probabilities(held, client, prompts, num_top, num_new):
+    answer = client.completions.create(
+        model=NAME, prompt=prompts, echo=True, logprobs=num_top, max_tokens=num_new, temperature=0
+    )
+    for index, (tokens, choice) in enumerate(zip(prompts, answer.choices, strict=True)):
+        with torch.no_grad():
+            expected = held[0](torch.tensor([tokens])).logits[0].log_softmax(-1)
+        whole = [*tokens, *expected[-1:].argmax(-1).tolist()[:num_new]]
+        scores = choice.logprobs
+        assert (choice.index, choice.text) == (index, held[1].decode(whole))
+        assert len(scores.tokens) == len(scores.token_logprobs) == len(scores.top_logprobs) == len(whole)
+        assert scores.token_logprobs[0] is scores.top_logprobs[0] is None
+        for place, token in enumerate(whole[1:]):
+            assert scores.token_logprobs[place + 1] == pytest.approx(expected[place, token].item(), abs=1e-4)
+            best = scores.top_logprobs[place + 1]
+            assert max(best.values()) == pytest.approx(expected[place].max().item(), abs=1e-4)
+            assert 1 <= len(best) <= num_top
+
+
+def test_a_text_is_scored_as_its_tokens_are(held, client):
+    asked: Any = {"model": NAME, "echo": True, "logprobs": 1, "max_tokens": 1}
+    by_text, by_tokens = (
+        client.completions.create(prompt=prompt, **asked).choices[0]
+        for prompt in (PROMPT, held[1](PROMPT)["input_ids"])
+    )
+    assert by_text == by_tokens
+
+
+@pytest.mark.extended
+def test_200_requests_from_8_connections_get_the_answers_that_they_would_get_alone(held, url):
+    prompts = [f"let x{number} = {'y' * (number % 7)}{number * number}" for number in range(25)]
+    expected = {prompt: greedy(*held, prompt, 4) for prompt in prompts}
+    assert len(set(expected.values())) > 5
+
+    def ask(number):
+        connection, answers = connect(url), []
+        for prompt in prompts[number:] + prompts[:number]:
+            body = {"prompt": prompt, "max_tokens": 4, "temperature": 0}
+            connection.request("POST", COMPLETION, json.dumps(body), JSON)
+            answers.append((prompt, json.load(connection.getresponse())["choices"][0]["text"]))
+        connection.close()
+        return answers
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer for connection in pool.map(ask, range(8)) for answer in connection]
+    assert len(answers) == 200
+    assert all(text == expected[prompt] for prompt, text in answers)
+
+
+@pytest.mark.parametrize("path", [COMPLETION, CHAT])
+def test_a_client_that_goes_away_ends_its_stream(held, url, write, path):
+    passes, expected = [], write()
+    hook = held[0].register_forward_hook(lambda module, args, output: passes.append(1))
     connection = connect(url)
-    connection.putrequest("POST", COMPLETION)
-    connection.putheader("Content-Length", "1000")
-    connection.putheader("Content-Type", "application/json")
-    connection.endheaders()
-    connection.send(b'{"prompt')
+    prompt = {"prompt": PROMPT} if path == COMPLETION else {"messages": MESSAGES}
+    connection.request("POST", path, json.dumps(prompt | {"max_tokens": LONG, "stream": True}), JSON)
+    deadline = time.monotonic() + 20
+    while len(passes) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    connection.getresponse().close()
     connection.close()
-    assert client.completions.create(model=NAME, prompt=PROMPT, max_tokens=1).choices
+    assert write() == expected
+    hook.remove()
+    assert len(passes) < LONG / 2
 
 
-def test_without_a_chat_template_a_chat_is_refused(engine, url, client, monkeypatch):
-    monkeypatch.setattr(engine.tokenizer, "chat_template", None)
-    with pytest.raises(APIStatusError, match="no chat template; use /v1/completions") as caught:
-        client.chat.completions.create(model=NAME, messages=MESSAGES)
-    assert caught.value.status_code == 400
+def test_a_failure_is_told_without_its_traceback_and_the_server_goes_on(held, write, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("a secret of the machine")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(held[0], "generate", fail)
+        with pytest.raises(APIStatusError) as caught:
+            write()
+    assert caught.value.status_code == 500
+    assert "secret" not in caught.value.response.text
+    assert write()
 
 
-@pytest.mark.parametrize("preset", [None, "paper"], ids=["dense", "paper"])
-def test_a_dense_model_and_one_without_a_cache_are_served_too(tmp_path, preset):
-    engine = engine_of(save_model(tmp_path / "model", preset))
-    expected = greedy(engine.model, engine.tokenizer, PROMPT, 9)
-    with served(engine) as url, client_of(url) as client:
-        answer = client.completions.create(model=NAME, prompt=PROMPT, max_tokens=9, temperature=0)
-        events = client.completions.create(model=NAME, prompt=PROMPT, max_tokens=9, temperature=0, stream=True)
-        assert "".join(event.choices[0].text for event in events) == expected
-    assert answer.choices[0].text == expected
+@pytest.fixture(scope="module")
+def guarded(held):
+    with served(*held, token="s3cret") as url:
+        yield url
 
 
-@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
-@pytest.mark.parametrize("template", [CHAT_TEMPLATE, CHATML_TEMPLATE], ids=["plain", "chatml"])
-def test_a_chat_with_a_family_that_transformers_would_parse_is_what_the_model_writes(tmp_path, family, template):
-    engine = engine_of(save_model(tmp_path / "model", None, family))
-    engine.tokenizer.chat_template = template
-    prompt = engine.tokenizer.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True)
-    whole = greedy(engine.model, engine.tokenizer, prompt, 12)
-    asked = {"model": NAME, "messages": MESSAGES, "max_tokens": 12, "temperature": 0}
-    with served(engine) as url, client_of(url) as client:
-        for stop, expected in ((None, whole), (whole[6:9], whole[: whole.index(whole[6:9])])):
-            answer = client.chat.completions.create(**asked, stop=stop)
-            events = client.chat.completions.create(**asked, stop=stop, stream=True)
-            assert answer.choices[0].message.content == expected
-            assert "".join(event.choices[0].delta.content or "" for event in events) == expected
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        *(
+            (method, path, sent)
+            for method, path in [("GET", "/v1/models"), ("POST", COMPLETION), ("POST", CHAT), ("GET", "/nothing")]
+            for sent in (None, "Bearer s3cre")
+        ),
+        *(("GET", path, None) for path in ("//health", "/health/", "/v1/../health")),
+        *(
+            ("GET", "/v1/models", sent)
+            for sent in ("", "Bearer", "Bearer ", "Bearer s3cret!", "Basic s3cret", "s3cret", "Bearer \xe9")
+        ),
+    ],
+)
+def test_a_request_without_the_token_is_refused(guarded, method, path, sent):
+    headers = {} if sent is None else {"Authorization": sent}
+    status, text = send(guarded, method, path, {"prompt": "x"}, **headers)
+    assert (status, "give the server's token" in text) == (401, True)
 
 
-@pytest.mark.parametrize("written", ["Use the tag `<tool_call>`", "<think>why</think>because"])
-def test_text_that_looks_like_a_tool_call_or_reasoning_is_text(tmp_path, monkeypatch, written):
-    engine = engine_of(save_model(tmp_path / "model", None, "qwen2"))
-    engine.tokenizer.chat_template = CHATML_TEMPLATE
+def test_the_client_with_the_token_is_served_and_health_is_open(guarded):
+    with client_of(guarded, "s3cret") as client:
+        assert client.models.list().data[0].id == NAME
+        assert client.completions.create(model=NAME, prompt="x", max_tokens=1).choices
+    with client_of(guarded, "wrong") as client, pytest.raises(AuthenticationError, match="give the server's token"):
+        client.models.list()
+    assert send(guarded, "GET", "/health")[0] == 200
+    assert send(guarded, "GET", "/v1/models", Authorization="bearer s3cret", Host="models.example")[0] == 200
 
-    def write(input_ids, *, streamer, **settings):
-        streamer.put(input_ids)
-        for token in engine.tokenizer(written, return_tensors="pt")["input_ids"][0]:
-            streamer.put(token[None])
-        streamer.end()
 
-    monkeypatch.setattr(engine.model, "generate", write)
-    with served(engine) as url, client_of(url) as client:
-        answer = client.chat.completions.create(model=NAME, messages=MESSAGES)
-        events = client.chat.completions.create(model=NAME, messages=MESSAGES, stream=True)
-        assert answer.choices[0].message.content == written
-        assert answer.choices[0].finish_reason == "stop"
-        assert "".join(event.choices[0].delta.content or "" for event in events) == written
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *((host, 200) for host in ("localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000")),
+        *((host, 400) for host in ("attacker.example", "localhost.attacker.example:8000", "10.0.0.1", "[", "")),
+        ("127.0.0.1.attacker.example", 400),
+    ],
+)
+def test_without_a_token_a_page_cannot_reach_the_server_by_a_name_of_its_own(url, host, status):
+    assert send(url, "GET", "/v1/models", Host=host)[0] == status
+    if status == 400:
+        assert send(url, "POST", COMPLETION, {"prompt": "x", "max_tokens": 1}, Host=host)[0] == status
+
+
+@pytest.mark.parametrize("path", [COMPLETION, CHAT])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "text/plain; json"])
+def test_a_form_of_a_page_is_refused_as_it_is_no_json(url, path, kind):
+    assert send(url, "POST", path, {"prompt": "x", "messages": MESSAGES}, **{"Content-Type": kind})[0] == 422
+
+
+def test_no_page_is_let_in_by_its_browser(url):
+    connection = connect(url)
+    for method, path in (("OPTIONS", COMPLETION), ("OPTIONS", "/v1/models"), ("GET", "/v1/models")):
+        asked = {"Origin": "http://a.example", "Access-Control-Request-Method": "POST"}
+        connection.request(method, path, headers=asked)
+        response = connection.getresponse()
+        response.read()
+        assert response.getheader("Access-Control-Allow-Origin") is None
+    connection.close()

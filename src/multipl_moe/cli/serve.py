@@ -1,5 +1,14 @@
 """`multipl-moe serve`."""
 
+import ipaddress
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +16,11 @@ import typer
 
 from multipl_moe.cli.app import console
 from multipl_moe.cli.options import require_folders
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import BaseModelError, ConfigError
+
+_ENGINES = ("vllm", "llama-server", "transformers")  # the first that can serves
+_TOKEN_OF = {"vllm": "VLLM_API_KEY", "llama-server": "LLAMA_API_KEY"}  # a command line is no place for a token
+_STOP_S = 5
 
 
 def serve(
@@ -23,8 +36,15 @@ def serve(
             envvar="MULTIPL_MOE_TOKEN", help="Bearer token that clients must send; safer in the environment variable."
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Program that serves: vllm, llama-server, or transformers, which alone knows hybrids. [the first that "
+            "is installed and can]"
+        ),
+    ] = None,
 ) -> None:
-    """Serve a model over OpenAI's HTTP interface: completions, chat, models.
+    """Serve a model over OpenAI's HTTP interface, by transformers' own server or by an engine that is installed.
 
     One answer is generated at a time; others wait. Traffic is not encrypted: beyond this machine put a proxy with TLS
     in front. Ctrl-C stops the server.
@@ -32,19 +52,103 @@ def serve(
     Example: `multipl-moe serve runs/demo/model --port 8000`
     """
     require_folders(model=model)
+    engine, name = _engine_for(model, engine), name or model.resolve().name
+    with _listening(host, port, token) as listener:
+        if engine == "transformers":
+            _serve(model, name, host, token, listener)
+            console.print("stopped")
+            return
+        port = listener.getsockname()[1]
+    address = ["--host", host, "--port", str(port)]
+    if engine == "vllm":
+        command = ["vllm", "serve", str(model), "--served-model-name", name, *address]
+    else:
+        command = ["llama-server", "--model", str(_gguf_of(model)), "--alias", name, *address]
+    console.print(f"running {shlex.join(command)}", highlight=False, soft_wrap=True)
+    sys.stdout.flush()
+    os.execvpe(command[0], command, os.environ | ({} if token is None else {_TOKEN_OF[engine]: token}))
 
+
+def _engine_for(model: Path, wanted: str | None) -> str:
+    """The program that serves a model: the one that is wanted, if it can, or the first that can."""
+    if wanted is None:
+        return next(engine for engine in _ENGINES if _hindrance(engine, model) is None)
+    if wanted not in _ENGINES:
+        raise ConfigError(f"--engine: {wanted!r} is none; choose one of {', '.join(_ENGINES)}")
+    if (hindrance := _hindrance(wanted, model)) is not None:
+        raise ConfigError(f"--engine: {wanted} cannot serve {model}: {hindrance}")
+    return wanted
+
+
+def _hindrance(engine: str, model: Path) -> str | None:
+    if engine == "transformers":
+        return None
+    if engine == "vllm" and _model_type(model) in (None, "multipl_moe"):
+        return "it knows no hybrid layer; export the model with --native or --merge"
+    if engine == "llama-server" and _gguf_of(model) is None:
+        return "the folder has no .gguf file; export the model with --gguf"
+    return None if shutil.which(engine) else "it is not installed"
+
+
+def _model_type(model: Path) -> str | None:
+    with suppress(OSError, ValueError, AttributeError):
+        return json.loads((model / "config.json").read_text(encoding="utf-8")).get("model_type")
+    return None
+
+
+def _gguf_of(model: Path) -> Path | None:
+    """The largest GGUF file in a folder, which is the one that is not quantised."""
+    return max(model.glob("*.gguf"), key=lambda file: file.stat().st_size, default=None)
+
+
+def _serve(model: Path, name: str, host: str, token: str | None, listener: socket.socket) -> None:
+    """Run transformers' server until Ctrl-C."""
     from transformers.utils.import_utils import is_serve_available
 
     if not is_serve_available():
         raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'")
 
+    import uvicorn
+    from fastapi import HTTPException
+
     from multipl_moe.checkpoints.loading import load_model
     from multipl_moe.generate.text import load_tokenizer
-    from multipl_moe.serve.generation import Engine
-    from multipl_moe.serve.server import Server, listen, url_of
+    from multipl_moe.serve.app import build_app
 
-    with listen(host, port, token) as listener:
-        engine = Engine(name or model.resolve().name, load_model(model), load_tokenizer(model))
-        console.print(f"serving {engine.name} at {url_of(listener)}; Ctrl-C stops", highlight=False, soft_wrap=True)
-        Server(engine, token).run([listener])
-    console.print("stopped")
+    loaded, tokenizer = load_model(model), load_tokenizer(model)
+    if not tokenizer.is_fast:
+        raise BaseModelError(f"model: {model} has no fast tokenizer (tokenizer.json); convert its tokenizer first")
+    app = build_app(name, loaded, tokenizer, token=token, host=host)
+    address = f"[{host}]" if listener.family == socket.AF_INET6 else host
+    url = f"http://{address}:{listener.getsockname()[1]}/v1"
+    console.print(f"serving {name} at {url}; Ctrl-C stops", highlight=False, soft_wrap=True)
+
+    def refuse(*args: object) -> None:
+        raise HTTPException(503, "the server is stopping")
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            loaded.register_forward_pre_hook(refuse)  # answers under way end at the next token
+            await super().shutdown(sockets)
+
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
+        Server(config).run([listener])
+
+
+def _listening(host: str, port: int, token: str | None) -> socket.socket:
+    """A socket that listens already, so that a taken port is known before the model is loaded."""
+    if token is not None and not re.fullmatch("[!-~]+", token):
+        raise ConfigError("--token: it must have visible ASCII characters and no spaces")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"--host: {host!r} is no address ({error}); give a name or an IP address") from error
+    if token is None and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+        raise ConfigError(
+            f"--token: needed on {host}, which other machines can reach; give one or set MULTIPL_MOE_TOKEN"
+        )
+    try:
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        raise ConfigError(f"--port: {host}:{port} cannot be used ({error}); choose another --port or --host") from error

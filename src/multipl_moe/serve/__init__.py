@@ -1,1 +1,1 @@
-"""One model behind OpenAI's HTTP interface, on the handlers of transformers' own server."""
+"""transformers' own server on one model: its application and handlers, without the paths that load other models."""

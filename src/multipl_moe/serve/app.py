@@ -1,197 +1,149 @@
-"""The HTTP interface: which paths there are and what they answer."""
+"""What `transformers serve` starts, for one model that is loaded already, with completions that can more."""
 
-import asyncio
-import json
+import copy
+import hmac
 import time
-import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
-from jinja2 import TemplateError
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
-from transformers import BatchEncoding, PreTrainedConfig
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from transformers import BatchEncoding
 from transformers.cli.serving.chat_completion import ChatCompletionHandler
 from transformers.cli.serving.completion import CompletionHandler
-from transformers.cli.serving.model_manager import ModelManager
-from transformers.cli.serving.utils import Modality
+from transformers.cli.serving.model_manager import ModelManager, TimedModel
+from transformers.cli.serving.server import build_server
+from transformers.cli.serving.utils import GenerationState
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.text import TextGenerator
-from multipl_moe.serve.errors import HANDLERS, RequestError, client_is_gone, error_body
-from multipl_moe.serve.generation import Answer, Engine, OneAnswer
-from multipl_moe.serve.guard import Guard
-from multipl_moe.serve.schema import ChatRequest, CompletionRequest, GenerationRequest, parse_request
+from multipl_moe.generate.text import TextGenerator, told_language
 
-_LEAST_BODY_BYTES = 2**16
-_MOST_BODY_BYTES = 2**22
-_BODY_BYTES_PER_TOKEN = 32  # several times what a token has in any text that fits
+_NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0, "logprobs": None}  # other values transformers drops in silence
 
 
-def build_app(engine: Engine, token: str | None) -> Starlette:
-    """The application: completions, chat, models and health; all but /health ask for the token, if there is one.
+def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host: str = "localhost") -> FastAPI:
+    """transformers' application, without its paths that load models by name, unload them or want other kinds.
 
-    The routes are listed here and not taken from transformers' `build_server`: that one also loads models by name,
-    unloads them and transcribes speech, and may gain more.
+    Args:
+        name: id of the model for clients.
+        model, tokenizer: from now on it draws, but at a temperature of 0; without a chat template there is no chat.
+        token: what every request but for /health must carry. Without one only `host` and this machine's own names are
+            answered: a page of another site, whose name was pointed at this machine, brings that name.
     """
-    paths = _Paths(engine)
-    return Starlette(
-        routes=[
-            Route("/health", paths.health),
-            Route("/v1/models", paths.models),
-            Route("/v1/models/{model:path}", paths.model),
-            Route("/v1/completions", paths.completions, methods=["POST"]),
-            Route("/v1/chat/completions", paths.chat, methods=["POST"]),
-        ],
-        middleware=[Middleware(Guard, token=token)],
-        exception_handlers=HANDLERS,
-    )
+    if not model.generation_config.do_sample:  # transformers' handlers change that for no temperature
+        model.generation_config.update(do_sample=True, top_k=0)
+    held, state, none = _OneModel(name, model, tokenizer), GenerationState(), cast(Any, None)
+    app = build_server(held, ChatCompletionHandler(held, state), _Completions(held, state), none, none, none, state)
+    paths = {"/health", "/v1/models", "/v1/completions", *(["/v1/chat/completions"] if tokenizer.chat_template else [])}
+    app.add_exception_handler(HTTPException, cast(Any, _refusal))
+    app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in paths]
+    if token is None:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", host])
+        return app
+
+    @app.middleware("http")
+    async def ask_for_token(request: Request, go_on: Any) -> Any:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        is_right = scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+        if not is_right and request.scope["path"] != "/health":
+            return await _refusal(request, HTTPException(401, "give the server's token as API key"))
+        return await go_on(request)
+
+    return app
 
 
-class _Paths:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        fitting = _MOST_BODY_BYTES if engine.max_positions is None else engine.max_positions * _BODY_BYTES_PER_TOKEN
-        self._most_bytes = min(max(fitting, _LEAST_BODY_BYTES), _MOST_BODY_BYTES)
-        self._card = {"id": engine.name, "object": "model", "created": int(time.time()), "owned_by": "multipl-moe"}
+async def _refusal(request: Request, error: HTTPException) -> JSONResponse:
+    return JSONResponse({"error": {"message": error.detail}}, error.status_code)  # as OpenAI's clients read it
 
-    async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
 
-    async def models(self, request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [self._card]})
+class _OneModel(ModelManager):
+    """transformers' source of models, which here holds one and loads none, whatever a request names."""
 
-    async def model(self, request: Request) -> Response:
-        self._require_served(request.path_params["model"])
-        return JSONResponse(self._card)
+    def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
+        super().__init__()
+        self.force_model, self.model, self.tokenizer = name, model, tokenizer
+        self.process_model_name = lambda model_id: model_id  # it has no revision
+        self.loaded_models[name] = TimedModel(model, -1, tokenizer)  # so that it is listed as loaded
+        sizes = model.config.get_text_config()
+        self.token_ids, self.longest = range(sizes.vocab_size), getattr(sizes, "max_position_embeddings", 2**31)
 
-    async def completions(self, request: Request) -> Response:
-        asked = parse_request(CompletionRequest, await _read_body(request, self._most_bytes))
-        tokenizer = self._engine.tokenizer
-        if asked.suffix is not None:
-            tokenizer = _GapTokenizer(self._engine, asked.suffix)
-        return await self._answer(request, asked, CompletionHandler, {"prompt": asked.prompt}, "cmpl", tokenizer)
+    def load_model_and_processor(self, *args: Any, **options: Any) -> Any:
+        return self.model, self.tokenizer
 
-    async def chat(self, request: Request) -> Response:
-        asked = parse_request(ChatRequest, await _read_body(request, self._most_bytes))
-        if not self._engine.tokenizer.chat_template:
-            raise RequestError(400, "this model has no chat template; use /v1/completions")
-        messages = [message.model_dump(exclude_none=True) for message in asked.messages]
-        body = {"messages": messages}
-        return await self._answer(request, asked, ChatCompletionHandler, body, "chatcmpl", self._engine.tokenizer)
 
-    async def _answer(
-        self,
-        request: Request,
-        asked: GenerationRequest,
-        handler_class: type[CompletionHandler] | type[ChatCompletionHandler],
-        body: dict[str, Any],
-        prefix: str,
-        tokenizer: Any,
-    ) -> Response:
-        """Let transformers' handler answer; it cancels streams whose clients go away, the rest is cancelled here."""
-        self._require_served(asked.model)
-        answer = Answer(self._engine, asked)
-        handler = handler_class(_Served(self._engine, tokenizer), OneAnswer(answer))
-        work = handler.handle_request(body | {"stream": bool(asked.stream)}, f"{prefix}-{uuid.uuid4().hex}")
+class _Encoded(BatchEncoding):
+    """A prompt whose tokens are known, in the tokenizer's place."""
+
+    def __call__(self, *args: Any, **options: Any) -> "_Encoded":
+        return self
+
+
+class _Completions(CompletionHandler):
+    """transformers' handler, with gaps before a `suffix`, a told `language`, token ids, and prompts that are scored."""
+
+    model_manager: _OneModel
+
+    async def handle_request(self, body: dict, request_id: str) -> Any:
+        suffix, language, echo, given = (body.pop(key, None) for key in ("suffix", "language", "echo", "prompt"))
+        is_list = isinstance(given, list) and not all(isinstance(token, int) for token in given)
         try:
-            response = await _unless_gone(request, work)
-        except TemplateError as error:
-            raise RequestError(400, f"the chat template refuses these messages: {error}", param="messages") from error
-        finally:
-            if not asked.stream:
-                answer.cancel()
-        if not isinstance(response, StreamingResponse):
-            return response
-        return StreamingResponse(_events(response.body_iterator, answer), media_type=response.media_type)
-
-    def _require_served(self, name: str | None) -> None:
-        if name not in (None, self._engine.name):
-            message = f"model {name!r} is not served here; this server has {self._engine.name!r}"
-            raise RequestError(404, message, param="model", code="model_not_found")
-
-
-class _Served(ModelManager):
-    """transformers' source of models, which here holds one, of text alone, and can load no other."""
-
-    def __init__(self, engine: Engine, tokenizer: Any) -> None:
-        self.force_model = engine.name
-        self._engine, self._tokenizer = engine, tokenizer
-
-    @staticmethod
-    def process_model_name(model_id: str) -> str:
-        return model_id
-
-    @staticmethod
-    def get_model_modality(model: Any, processor: Any = None) -> Modality:
-        return Modality.LLM
-
-    def load_model_and_processor(self, *args: Any, **kwargs: Any) -> Any:
-        return _Unparsed(self._engine.model), self._tokenizer
-
-
-class _GapTokenizer:
-    """In the tokenizer's place where a request has a suffix, for which transformers' handler does not ask the model."""
-
-    def __init__(self, engine: Engine, suffix: str) -> None:
-        self._generator = TextGenerator(engine.model, engine.tokenizer)
-        self._suffix = suffix
-
-    def __call__(self, prompt: str, return_tensors: str) -> BatchEncoding:
-        try:
-            tokens = self._generator.encode_gap(prompt, self._suffix)
+            prompts = [self._encode(prompt, suffix, language) for prompt in (given if is_list else [given])]
+            if echo:
+                return await self._score(body, prompts, request_id)
+            if len(prompts) != 1 or any(body.get(key) not in (None, only) for key, only in _NEUTRAL.items()):
+                raise ConfigError(f"a request gets one answer to one prompt, and no {', '.join(_NEUTRAL)}")
+            return await self._write(body, prompts[0], request_id)
         except ConfigError as error:
-            raise RequestError(400, str(error), param="suffix") from error
-        return BatchEncoding({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)})
+            raise HTTPException(400, str(error)) from error
+
+    def _encode(self, prompt: Any, suffix: str | None, language: str | None) -> _Encoded:
+        held = self.model_manager
+        generator, told = TextGenerator(held.model, held.tokenizer), told_language(held.model.config, language)
+        if isinstance(prompt, str):
+            tokens = generator.encode(prompt, chat=False) if suffix is None else generator.encode_gap(prompt, suffix)
+        elif isinstance(prompt, list) and suffix is None and all(token in held.token_ids for token in prompt):
+            tokens = torch.tensor([prompt], dtype=torch.long, device=held.model.device)
+        else:
+            raise ConfigError("prompt: give a text, or without a suffix the ids of tokens that this model has")
+        if not 0 < tokens.shape[1] < held.longest:
+            raise ConfigError(f"prompt: it has {tokens.shape[1]} tokens, of a maximum context length of {held.longest}")
+        return _Encoded({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)} | told)
+
+    async def _write(self, body: dict, prompt: Any, request_id: str) -> Any:
+        one, tokenizer = copy.copy(self.model_manager), copy.copy(self.model_manager.tokenizer)
+        one.tokenizer, tokenizer.tokenizer, prompt._tokenizer = tokenizer, prompt, tokenizer.backend_tokenizer
+        stop, room = body.get("stop") or [], one.longest - prompt["input_ids"].shape[1]
+        stops, decode = [stop] if isinstance(stop, str) else stop, tokenizer.decode
+        if stops:  # which transformers leaves in the text
+            tokenizer.decode = lambda *a, **b: min((decode(*a, **b).partition(stop)[0] for stop in stops), key=len)
+        asked = {"prompt": "", "stop": stops or None, "max_tokens": min(body.get("max_tokens") or 1024, room)}
+        return await CompletionHandler(one, self.generation_state).handle_request(body | asked, request_id)
+
+    async def _score(self, body: dict, prompts: list[_Encoded], request_id: str) -> JSONResponse:
+        """The log-probability of every token but the first, and of the likeliest in its place."""
+        held, num_top, num_new = self.model_manager, body.get("logprobs"), body.get("max_tokens")
+        if num_top not in range(1, 6) or num_new not in (0, 1) or body.get("model") not in (None, held.force_model):
+            raise ConfigError(f"echo: it goes with logprobs from 1 to 5, max_tokens 0 or 1, and {held.force_model!r}")
+        thread: Any = self.generation_state.get_manager(held.process_model_name(held.force_model))
+        score = partial(thread.async_submit, _scored, held.model, held.tokenizer)
+        choices = [await score(prompt, num_top, num_new) | {"index": index} for index, prompt in enumerate(prompts)]
+        head = {"id": request_id, "object": "text_completion", "created": int(time.time()), "model": held.force_model}
+        return JSONResponse(head | {"choices": choices})
 
 
-class _Unparsed:
-    """What transformers' handlers need of a model, without its type.
-
-    By the type, or by the tokenizer's response template, they would take an answer apart into reasoning and tool calls.
-    No tools are served here, and what the parser makes of the tokens is not the text that was asked for: it has the
-    stop string, and maybe the prompt.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self.config = PreTrainedConfig()
-        self.device, self.generation_config = model.device, model.generation_config
-
-
-async def _events(chunks: AsyncIterable[Any], answer: Answer) -> AsyncIterator[str]:
-    async for chunk in chunks:
-        if answer.failure is not None:
-            yield f"data: {json.dumps(error_body(answer.failure))}\n\n"
-            return
-        yield chunk
-    yield "data: [DONE]\n\n"
-
-
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
-    """The response, or an empty one as soon as the client has gone away."""
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_departure(request))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else client_is_gone()
-    finally:
-        task.cancel()
-        gone.cancel()
-
-
-async def _departure(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _read_body(request: Request, most_bytes: int) -> bytes:
-    """The body; one that no prompt can need is refused unread, as splitting it into tokens would hold up everybody."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            raise RequestError(413, f"the request has more than {most_bytes} bytes; shorten it")
-    return bytes(body)
+@torch.inference_mode()
+def _scored(model: Any, tokenizer: Any, prompt: Any, num_top: int, num_new: int) -> dict[str, Any]:
+    """A prompt and the likeliest token after it, if one is wanted: a choice but for its index."""
+    scores_TV = model(**prompt, use_cache=False).logits[0].float().log_softmax(-1)
+    tokens_T = torch.cat([prompt["input_ids"][0], scores_TV[-1:].argmax(-1)[:num_new]])
+    scores_TV = scores_TV[: len(tokens_T) - 1]
+    values, tokens = (best.flip(1).tolist() for best in scores_TV.topk(num_top))  # of two alike names the better counts
+    tops = [dict(zip(map(tokenizer.decode, t), v, strict=True)) for t, v in zip(tokens, values, strict=True)]
+    logprobs = {
+        "tokens": list(map(tokenizer.decode, tokens_T.tolist())),
+        "token_logprobs": [None, *scores_TV.gather(1, tokens_T[1:, None])[:, 0].tolist()],
+        "top_logprobs": [None, *tops],
+    }
+    return {"text": tokenizer.decode(tokens_T), "finish_reason": "length", "logprobs": logprobs}
