@@ -214,6 +214,10 @@ def test_what_is_not_honoured_is_refused_in_words(url, body, status, message):
     assert (told, message in text) == (status, True), text
 
 
+def test_a_body_that_no_prompt_needs_is_not_read(url):
+    assert send(url, "POST", COMPLETION, b"x" * (2**22 + 1))[0] == 413
+
+
 def test_neutral_values_are_taken(write):
     assert (
         write(n=1, best_of=1, presence_penalty=0, frequency_penalty=0, user="me", logprobs=None, echo=False) == write()

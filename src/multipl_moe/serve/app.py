@@ -27,8 +27,7 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
     """transformers' application, without its paths that load models by name, unload them or want other kinds.
 
     Args:
-        name: id of the model for clients.
-        model, tokenizer: from now on it draws, but at a temperature of 0; without a chat template there is no chat.
+        name, model, tokenizer: the model draws from now on, but at a temperature of 0; no chat without a chat template.
         token: what every request but for /health must carry. Without one only `host` and this machine's own names are
             answered: a page of another site, whose name was pointed at this machine, brings that name.
     """
@@ -39,17 +38,17 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
     paths = {"/health", "/v1/models", "/v1/completions", *(["/v1/chat/completions"] if tokenizer.chat_template else [])}
     app.add_exception_handler(HTTPException, cast(Any, _refusal))
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in paths]
-    if token is None:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", host])
-        return app
+    app.max_body_size = 2**22  # bytes; it is split into tokens while all others wait
+    hosts = ["localhost", "127.0.0.1", "[::1]", host] if token is None else ["*"]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
 
     @app.middleware("http")
     async def ask_for_token(request: Request, go_on: Any) -> Any:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        is_right = scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
-        if not is_right and request.scope["path"] != "/health":
-            return await _refusal(request, HTTPException(401, "give the server's token as API key"))
-        return await go_on(request)
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        sent, right = f"{scheme.lower()} {key}".encode(), f"bearer {token}".encode()
+        if token is None or hmac.compare_digest(sent, right) or request.scope["path"] == "/health":
+            return await go_on(request)
+        return await _refusal(request, HTTPException(401, "give the server's token as API key"))
 
     return app
 
