@@ -27,7 +27,13 @@ import sys
 from pathlib import Path
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.upcycle.convert import upcycle
-recipe = load_recipe(None, {{"base": sys.argv[1], "moe.layers": "last:4", "upcycle.verify": False}})
+recipe = load_recipe(None, {{
+    "base": sys.argv[1],
+    "moe.preset": "causal",
+    "moe.domain_gate": False,
+    "moe.layers": "last:4",
+    "upcycle.verify": False,
+}})
 upcycle(recipe, Path(sys.argv[2]))
 {_PEAK}
 """

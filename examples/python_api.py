@@ -71,6 +71,8 @@ recipe = load_recipe(
         "corpus.sources": [{"kind": "folder", "path": str(sources)}],
         "corpus.near_duplicates": False,
         "corpus.validation_share": 0.3,
+        "moe.preset": "causal",
+        "moe.domain_gate": False,  # a few kilobytes of made-up text are too little to fit one to
         "moe.layers": "last:2",
         "moe.num_token_experts": 3,
         "moe.num_segment_experts": 2,

@@ -13,7 +13,9 @@ from tests.conftest import randomise, tiny_base_config
 from tests.corpus.conftest import write_files
 from tests.fixtures import NUM_TOKENS, save_tokenizer, tree
 
-SMALL = ["--set", "moe.num_token_experts=3", "--set", "moe.num_segment_experts=2"]
+UNGATED = ["--set", "moe.domain_gate=false"]
+SMALL = ["--set", "moe.preset=causal", *UNGATED]
+SMALL += ["--set", "moe.num_token_experts=3", "--set", "moe.num_segment_experts=2"]
 SMALL += ["--set", "moe.segment_window=8", "--set", "moe.segment_stride=4"]
 SHORT = ["--set", "train.sequence_tokens=32", "--set", "train.batch_sequences=2", "--tokens", "128"]
 SHORT += ["--set", "train.calibration_tokens=128", "--set", "train.compute_dtype=float32"]
@@ -86,7 +88,8 @@ def sources(tmp_path_factory) -> Path:
 def hybrid(base) -> Path:
     from multipl_moe.upcycle.convert import upcycle
 
-    moe = {"num_token_experts": 3, "num_segment_experts": 2, "segment_window": 8, "segment_stride": 4}
+    moe = {"preset": "causal", "domain_gate": False, "num_token_experts": 3, "num_segment_experts": 2}
+    moe |= {"segment_window": 8, "segment_stride": 4}
     recipe = load_recipe(overrides={"base": str(base), **{f"moe.{key}": value for key, value in moe.items()}})
     return upcycle(recipe, base.parent / "hybrid").output
 

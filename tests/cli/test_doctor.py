@@ -127,7 +127,8 @@ def test_what_cannot_be_planned_is_refused(refused, base, hybrid, tmp_path):
 
 
 def write_recipe(file: Path, base: Path, layers: str = "all", **train: str) -> None:
-    values = {"base": str(base), "moe": {"layers": layers}, "train": {"sequence_tokens": 32, **train}}
+    moe = {"preset": "causal", "domain_gate": False, "layers": layers}
+    values = {"base": str(base), "moe": moe, "train": {"sequence_tokens": 32, **train}}
     file.write_text(yaml.safe_dump(values))
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from multipl_moe.model.expert_use import ExpertUse
 
+from .conftest import SMALL
+
 ARGUMENTS = ["--max-new-tokens", "12"]
 PROMPT = "fn main() {"
 
@@ -45,8 +47,7 @@ def test_a_dense_model_writes_too_and_a_stop_string_ends_the_text(run, base):
 
 def test_a_gap_is_filled_where_the_tokenizer_has_the_tokens(run, base, tmp_path):
     values = {"tokens": ["<fim_prefix>", "<fim_middle>", "<fim_suffix>"], "rate": 0.5}
-    settings = [f"--set=corpus.fim={json.dumps(values)}", "--set=moe.segment_window=8", "--set=moe.segment_stride=4"]
-    assert run("upcycle", "filling", "--base", base, *settings).code == 0
+    assert run("upcycle", "filling", "--base", base, f"--set=corpus.fim={json.dumps(values)}", *SMALL).code == 0
     outcome = run("generate", "filling", PROMPT, "--suffix", "}", *ARGUMENTS)
     assert (outcome.code, outcome.err) == (0, "")
     assert "<fim" not in outcome.out

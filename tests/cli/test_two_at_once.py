@@ -8,7 +8,7 @@ import pytest
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.recipe.recipe import load_recipe
 
-from .conftest import SHORT, TWO
+from .conftest import SHORT, TWO, UNGATED
 
 
 def _start(*arguments: object) -> subprocess.Popen[str]:
@@ -18,7 +18,7 @@ def _start(*arguments: object) -> subprocess.Popen[str]:
 
 def test_two_real_processes_never_mix_their_outputs(base, tmp_path):
     layers = ("last:1", "last:2")
-    processes = [_start("upcycle", tmp_path / "out", "--base", base, "--layers", each) for each in layers]
+    processes = [_start("upcycle", tmp_path / "out", "--base", base, "--layers", each, *UNGATED) for each in layers]
     told = [process.communicate(timeout=300)[1].splitlines() for process in processes]
     codes = [process.returncode for process in processes]
     assert sorted(codes) == [0, 2], told

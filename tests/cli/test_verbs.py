@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from multipl_moe.corpus import CorpusManifest
 from multipl_moe.recipe.recipe import load_recipe
 
-from .conftest import SHORT, SMALL, TWO
+from .conftest import SHORT, SMALL, TWO, UNGATED
 
 
 def test_upcycle_makes_a_checkpoint_and_tells_the_difference(run, base, tmp_path):
@@ -27,13 +27,14 @@ def test_upcycle_makes_a_checkpoint_and_tells_the_difference(run, base, tmp_path
 
 
 def test_upcycle_says_of_paper_that_it_does_not_start_at_the_base(run, base):
-    outcome = run("upcycle", "out", "--base", base, "--preset", "paper", "--layers", "last:1")
+    outcome = run("upcycle", "out", "--base", base, "--preset", "paper", "--layers", "last:1", *UNGATED)
     assert outcome.code == 0, outcome.err
     assert "(not meant to be 0 with these settings)" in " ".join(outcome.out.split())
 
 
 def test_a_recipe_file_and_flags_on_top_of_it_decide(run, base, tmp_path):
-    (tmp_path / "r.yaml").write_text(f"base: {base}\nseed: 1\nmoe: {{layers: 'last:1'}}\nupcycle: {{verify: true}}\n")
+    moe = "{layers: 'last:1', domain_gate: false}"
+    (tmp_path / "r.yaml").write_text(f"base: {base}\nseed: 1\nmoe: {moe}\nupcycle: {{verify: true}}\n")
     outcome = run("upcycle", "out", "--recipe", "r.yaml", "--seed", "2", "--set", "upcycle.verify=false")
     assert outcome.code == 0, outcome.err
     assert "largest difference" not in outcome.out

@@ -39,10 +39,9 @@ def write_files(folder: Path, suffix: str, num_files: int, first_seed: int = 0) 
 def recipe_of(
     *sources: dict, learn: tuple[str, ...] = ("rust",), keep: tuple[str, ...] = ("python",), **corpus
 ) -> Recipe:
-    """A recipe with these sources; further arguments go to its section `corpus`."""
-    return validate_recipe(
-        {"learn": list(learn), "keep": list(keep), "seed": 3, "corpus": {"sources": list(sources), **corpus}}
-    )
+    """A recipe with these sources, of all of which training reads; further arguments go to its section `corpus`."""
+    values = {"learn": list(learn), "keep": list(keep), "seed": 3, "train": {"replay": 0.1}}
+    return validate_recipe(values | {"corpus": {"sources": list(sources), **corpus}})
 
 
 def on_executor(recipe: Recipe, **executor: Any) -> Recipe:

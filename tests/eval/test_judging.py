@@ -113,6 +113,8 @@ def test_killed_and_started_again_gives_the_same_results(whole, tmp_path, num_li
             pass
         os.kill(process.pid, signal.SIGKILL)
     assert not (tmp_path / RESULTS_FILE).exists()
+    with file_lock(tmp_path / DETAILS_FILE, wait=True):  # which a process that was just being started may still hold
+        pass
     with (tmp_path / DETAILS_FILE).open("ab") as torn:
         torn.write(b'{"key": "mine/python/ri')
     judge_samples(PROBLEMS, samples(), tmp_path, EvalOptions())

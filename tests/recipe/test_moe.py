@@ -13,9 +13,9 @@ from tests.recipe.refusals import problems_of
     [
         ({"segment_window": 50}, "moe.segment_window: 50 ", "multiple of segment_stride (16); use 48"),
         ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, segment-only, moe-lpr"),
-        ({"token_top_k": 9}, "moe.token_top_k: 9 ", "between 1 and num_token_experts (6)"),
+        ({"preset": "causal", "token_top_k": 9}, "moe.token_top_k: 9 ", "between 1 and num_token_experts (6)"),
         ({"segment_max_experts": 0}, "moe.segment_max_experts: 0 ", "at least 1"),
-        ({"token_weight": 0.0}, "moe.token_weight: 0 ", "raise it"),
+        ({"preset": "causal", "token_weight": 0.0}, "moe.token_weight: 0 ", "raise it"),
         ({"preset": "paper", "segment_stride": 48}, "moe.segment_window: 64 ", "use 48"),
     ],
 )

@@ -26,8 +26,9 @@ def test_the_defaults_are_valid_and_those_documented():
     assert recipe.languages == dict.fromkeys(("rust", "go", "ruby"), "learn") | dict.fromkeys(
         ("python", "java", "cpp", "english"), "keep"
     )
-    assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1} | dict.fromkeys(recipe.keep, 0.1)
-    assert recipe.moe.resolve([0, 1], []).preset == "causal"
+    assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1}
+    moe = recipe.moe.resolve([0, 1], recipe.learn)
+    assert (moe.preset, moe.domain_gate) == ("single", ["rust", "go", "ruby"])
 
 
 def test_a_recipe_survives_yaml(tmp_path):

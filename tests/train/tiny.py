@@ -62,6 +62,8 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
         "learn": ["rust", "go"],
         "keep": ["python", "english"],
         "moe": {
+            "preset": "causal",
+            "domain_gate": False,
             "layers": "last:2",
             "num_token_experts": 4,
             "num_segment_experts": 3,

@@ -31,7 +31,7 @@ Base = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, segment-only, moe-lpr, single. [causal]"),
+    typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, segment-only, moe-lpr, single. [single]"),
 ]
 Layers = Annotated[
     str | None,

@@ -18,16 +18,16 @@ _MoeOverrides = create_model("_MoeOverrides", __base__=Section, **_MOE_OVERRIDES
 
 
 class MoeSection(_MoeOverrides):
-    """Settings of the hybrid layer: a preset, and each setting of `MoeConfig` that should differ from it."""
+    """Settings of the hybrid layer: a preset, and each that should differ from it (defaults: of `causal` first)."""
 
-    preset: str = Field(default="causal", description=f"Preset of the hybrid layer: {', '.join(PRESETS)}.")
+    preset: str = Field(default="single", description=f"Preset of the hybrid layer: {', '.join(PRESETS)}.")
     layers: str | list[int] = Field(
         default="all",
         description="Decoder layers to make hybrid: all, last:N, every:N or indices, as [3, 7] or 3,7.",
     )
 
     domain_gate: bool = Field(
-        default=False,
+        default=True,
         description="Let experts work only where the text so far is of a language to learn; elsewhere the base's "
         "blocks work. `upcycle` fits the gate to the corpus.",
     )

@@ -53,10 +53,10 @@ class TrainSection(Section):
         default=1.0, gt=0, description="Maximum gradient norm; larger gradients are scaled down to it."
     )
     replay: float = Field(
-        default=0.1,
+        default=0.0,
         ge=0,
         description="Mixture weight of each language to keep, in tokens, beside 1 for each to learn; 0 reads none "
-        "of their text.",
+        "of their text, which a model without a domain gate needs (0.1, say).",
     )
     weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         default=None,

@@ -34,7 +34,7 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
             f"learn: the domain gate of {folder} opens for {', '.join(own.domain_gate)}, and would stay shut for "
             f"{', '.join(unknown)}; upcycle anew for them"
         )
-    if recipe.moe.domain_gate and not own.domain_gate:
+    if "domain_gate" in recipe.moe.model_fields_set and recipe.moe.domain_gate and not own.domain_gate:
         problems.append(f"moe.domain_gate: {folder} has none; leave it out, or upcycle anew")
     if problems:
         raise ConfigError(problems)

@@ -44,7 +44,7 @@ def hub(monkeypatch, tmp_path):
 
 
 def prepared(decontaminate=None, benchmarks=None, **recipe):
-    values = {"corpus": {"decontaminate": decontaminate or "all"}, **recipe}
+    values = {"corpus": {"decontaminate": decontaminate or "all"}, "train": {"replay": 0.1}, **recipe}
     if benchmarks:
         values["programs"] = {"benchmarks": benchmarks}
     return prepare_decontamination(validate_recipe(values))
