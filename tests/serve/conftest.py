@@ -13,7 +13,7 @@ import pytest
 import torch
 import uvicorn
 from openai import OpenAI
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.checkpoints.loading import load_model
@@ -76,15 +76,14 @@ def client_of(url: str, token: str = "none") -> OpenAI:
     return OpenAI(base_url=url, api_key=token, max_retries=0, timeout=30)
 
 
-def greedy(
-    model: PreTrainedModel, tokenizer: Any, text: str, num_new: int, open_share: float | None = None, **special: Any
-) -> str:
-    """What the model writes after `text` when it alone runs, without the server."""
+def greedy(held: tuple[Any, Any], text: str, num_new: int, open_share: float | None = None, **special: Any) -> str:
+    """What a model, with its tokenizer, writes after `text` when it alone runs, without the server."""
+    model, tokenizer = held
     prompt = tokenizer(text, return_tensors="pt", **special)["input_ids"]
     mask = torch.ones_like(prompt)
     known = {} if open_share is None else {"open_share": open_share}
     options: dict[str, Any] = {"max_new_tokens": num_new, "do_sample": False, **known}
-    written = model.generate(prompt, attention_mask=mask, **options)  # pyright: ignore
+    written = model.generate(prompt, attention_mask=mask, **options)
     return tokenizer.decode(written[0, prompt.shape[1] :], skip_special_tokens=True)
 
 

@@ -33,7 +33,7 @@ def write(client):
 
 
 def test_a_completion_is_what_the_model_writes_alone(held, client):
-    expected = greedy(*held, PROMPT, 12)
+    expected = greedy(held, PROMPT, 12)
     answer = client.completions.create(model=NAME, prompt=PROMPT, max_tokens=12, temperature=0)
     assert answer.choices[0].text == expected
     assert answer.choices[0].finish_reason == "length"
@@ -41,7 +41,7 @@ def test_a_completion_is_what_the_model_writes_alone(held, client):
 
 
 def test_a_streamed_completion_comes_in_pieces_that_make_up_the_same_text(held, client):
-    expected = greedy(*held, PROMPT, 12)
+    expected = greedy(held, PROMPT, 12)
     events = list(client.completions.create(model=NAME, prompt=PROMPT, max_tokens=12, temperature=0, stream=True))
     pieces = [event.choices[0].text for event in events]
     assert "".join(pieces) == expected
@@ -61,13 +61,13 @@ def test_with_a_suffix_what_stands_between_is_written_streamed_or_not(tmp_path, 
     model, tokenizer = load_served(save_model(tmp_path / "model"))
     fim = FimTokens(*(tokenizer(sign)["input_ids"][0] for sign in "<|>"))
     model.config.get_text_config().fim_token_ids = list(fim)
-    expected = greedy(model, tokenizer, f"<{prompt}>}}|", 12)
+    expected = greedy((model, tokenizer), f"<{prompt}>}}|", 12)
     asked: Any = {"model": NAME, "prompt": prompt, "suffix": "}", "max_tokens": 12, "temperature": 0}
     with served(model, tokenizer) as url, client_of(url) as client:
         answer = client.completions.create(**asked)
         events = list(client.completions.create(**asked, stream=True))
     assert answer.choices[0].text == "".join(event.choices[0].text for event in events) == expected
-    assert expected != greedy(model, tokenizer, prompt or "<", 12)
+    assert expected != greedy((model, tokenizer), prompt or "<", 12)
     assert [told.usage and told.usage.prompt_tokens for told in (answer, events[-1])] == [len(prompt) + 4] * 2
 
 
@@ -79,7 +79,7 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path, write):
             asked = {"model": NAME, "prompt": PROMPT, "max_tokens": 16, "temperature": 0} | asked
             return client.completions.create(**asked, extra_body={"language": language}).choices[0]
 
-        learnt, other = (greedy(model, tokenizer, PROMPT, 16, open_share=share) for share in (1.0, 0.0))
+        learnt, other = (greedy((model, tokenizer), PROMPT, 16, open_share=share) for share in (1.0, 0.0))
         assert ask("one").text == learnt != other == ask("python").text
         scored = {"max_tokens": 0, "echo": True, "logprobs": 1}
         one, python = (ask(language, **scored).logprobs.token_logprobs for language in ("one", "python"))
@@ -91,7 +91,7 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path, write):
 
 
 def test_a_chat_is_put_into_the_template_streamed_or_not(held, client):
-    expected = greedy(*held, "<user>Hello<answer>", 12)
+    expected = greedy(held, "<user>Hello<answer>", 12)
     asked = {"model": NAME, "messages": MESSAGES, "max_completion_tokens": 12, "temperature": 0}
     answer = client.chat.completions.create(**asked)
     assert answer.choices[0].message.content == expected
@@ -111,7 +111,7 @@ def test_without_a_chat_template_there_is_no_chat(folder):
 @pytest.mark.parametrize("preset", [None, "paper"], ids=["dense", "paper"])
 def test_a_dense_model_and_one_without_a_cache_are_served_too(tmp_path, preset):
     model, tokenizer = load_served(save_model(tmp_path / "model", preset))
-    expected = greedy(model, tokenizer, PROMPT, 9)
+    expected = greedy((model, tokenizer), PROMPT, 9)
     with served(model, tokenizer) as url, client_of(url) as client:
         answer = client.completions.create(model=NAME, prompt=PROMPT, max_tokens=9, temperature=0)
     assert answer.choices[0].text == expected
@@ -134,7 +134,7 @@ def test_an_answer_ends_before_a_stop_string_and_a_stream_with_it(write):
 
 
 def test_a_chat_ends_with_its_stop_string(held, client):
-    whole = greedy(*held, "<user>Hello<answer>", 12)
+    whole = greedy(held, "<user>Hello<answer>", 12)
     stop = whole[3:6]
     answer = client.chat.completions.create(model=NAME, messages=MESSAGES, max_tokens=12, temperature=0, stop=stop)
     assert answer.choices[0].message.content == whole[: whole.index(stop)] + stop
@@ -261,7 +261,7 @@ def test_a_text_is_scored_as_its_tokens_are(held, client):
 @pytest.mark.extended
 def test_200_requests_from_8_connections_get_the_answers_that_they_would_get_alone(held, url):
     prompts = [f"let x{number} = {'y' * (number % 7)}{number * number}" for number in range(25)]
-    expected = {prompt: greedy(*held, prompt, 4) for prompt in prompts}
+    expected = {prompt: greedy(held, prompt, 4) for prompt in prompts}
     assert len(set(expected.values())) > 5
 
     def ask(number):

@@ -231,7 +231,8 @@ def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
     """Values by dotted key."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+        is_nested = isinstance(value, dict)
+        flat |= _flat(cast("dict[str, Any]", value), f"{above}{key}.") if is_nested else {above + key: value}
     return flat
 
 
