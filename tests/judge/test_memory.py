@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from multipl_moe.judge.memory import memory_bytes, sandbox_bytes
 from multipl_moe.judge.processes import descendants
 
@@ -35,6 +37,18 @@ def test_a_process_that_is_gone_holds_nothing():
         process.wait()
     assert memory_bytes([process.pid], 0) == 0
     assert sandbox_bytes(process.pid, ["/tmp"], 2**20) == 0
+
+
+@pytest.mark.parametrize("name", [b"x kB", b"9 kB", b"\xff", b"\rVmPTE: x kB"])
+def test_a_process_may_have_any_name(name):
+    text = f"import time\nopen('/proc/self/comm', 'wb').write({name!r})\nprint(flush=True)\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            process.stdout.readline()
+            assert 2**20 < memory_bytes([process.pid], 2**40) < 2**27
+        finally:
+            process.kill()
 
 
 def test_all_processes_of_the_tree_are_found_and_shared_memory_counts_once_when_it_matters():

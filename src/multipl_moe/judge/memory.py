@@ -1,6 +1,7 @@
 """Memory that one command holds, read from /proc: that of its processes, and that of what belongs to none of them."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ _BUFFERS = Path("/proc/sys/net/core")
 _OVERHEAD = 2  # of queued bytes: the kernel's records of them
 _OWN = ("RssAnon", "RssFile", "RssShmem", "VmSwap", "VmPTE")
 _SHARED_ONCE = ("Pss", "SwapPss")
+_VALUE = re.compile(rb"^(\w+):[ \t]+(\d+) kB$", re.MULTILINE)
 
 
 def memory_bytes(process_ids: Iterable[int], enough: int) -> int:
@@ -55,14 +57,17 @@ def sandbox_bytes(process_id: int, folders: Sequence[str], folder_bytes: int) ->
 
 
 def _kilobytes(process_id: int, file: str) -> dict[str, int]:
-    """Values in kB of a file of a process, none where it is gone; raises PermissionError where it may not be read."""
+    """Values in kB of a file of a process, none where it is gone; raises PermissionError where it may not be read.
+
+    The name of a process stands there too. It need be no text, and may look like a value.
+    """
     try:
-        lines = Path(f"/proc/{process_id}/{file}").read_text().splitlines()
+        text = Path(f"/proc/{process_id}/{file}").read_bytes()
     except PermissionError:
         raise
     except OSError:
         return {}
-    return {words[0].rstrip(":"): int(words[1]) for words in map(str.split, lines) if words[-1] == "kB"}
+    return {name.decode(): int(number) for name, number in _VALUE.findall(text)}
 
 
 def _files_bytes(folder: str, size: int) -> int:
