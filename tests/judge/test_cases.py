@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,14 @@ def finished(stdout: str, exit_code: int = 0) -> Finished:
 )
 def test_outputs_are_compared_by_lines_and_numbers_by_value(printed, expected, is_same):
     assert same_output(printed, expected) is is_same
+
+
+@pytest.mark.parametrize("part", ["1", "1.", ".1", "-1", "1e", "1 ", "1\n", "\n"])
+def test_hostile_output_is_compared_in_proportion_to_its_length(part):
+    started = time.thread_time()
+    for expected in ("3", "3.0", part * (2**20 // len(part))):
+        same_output(part * (2**20 // len(part)) + "x", expected)
+    assert time.thread_time() - started < 5
 
 
 @given(st.text())

@@ -1,6 +1,7 @@
 """What stands between completion and tests; whether it holds is seen by tests/judge/evil."""
 
 import re
+import time
 
 import pytest
 
@@ -23,6 +24,13 @@ def test_macros_are_undefined_by_the_words_of_the_tests_but_for_those_of_the_pro
     assert {"same", "twice", "assert", "A", "M_PI", "TWO_A", "TWO_B"} <= set(undefined)
     assert not {"SIZE", "DBL_MAX", "and", "comment", "defined"} & set(undefined)
     assert len(undefined) == len(set(undefined))
+
+
+@pytest.mark.parametrize("part", ["define", "define/*", "define ", "define/**/", "/**/", "/*", "\\\n", "\\ "])
+def test_hostile_macros_are_read_in_proportion_to_their_length(part):
+    started = time.thread_time()
+    of("cpp", "", "#define" + part * (60_000 // len(part)) + "#", "A_B")
+    assert time.thread_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,10 @@ def test_a_name_with_a_mark_is_found_in_its_block():
         ("python", "```" + " " * 400_000 + "`\n"),
         ("python", "```\n" * 100_000),
         ("go", "func twice(" * 60_000),
+        ("go", "import (\n" * 40_000 + "func twice(n int) int {\n\treturn 2 * n\n}\n"),
+        ("java", "class a\n" * 40_000 + "int twice(int n) {\n    return 2 * n;\n}\n"),
+        ("cpp", "int twice(int n) {\n    return 2 * n;\n}\n" + "int f()\n" * 40_000),
+        ("cpp", "int twice(int n) {\n    return 2 * n;\n}\n" + "a" * 400_000),
     ],
 )
 def test_no_answer_takes_long_to_read(language, text, samples):

@@ -9,7 +9,8 @@ from multipl_moe.judge.outcome import Outcome
 from multipl_moe.judge.sandbox import Finished
 
 _SHOWN_CHARACTERS = 400
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Digits are taken once: a program may print a line of nothing else.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 
 
 def run_cases(

@@ -55,7 +55,8 @@ _CPP_OPERATORS = (
 # Words that may be macros of the library, such as DBL_MAX: they are freed only of what the completion makes of them.
 _CPP_LIBRARY = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
 _CPP_SPLICE = re.compile(r"(?:\\|\?\?/)[ \t\r]*\n")
-_CPP_DEFINED = re.compile(r"\bdefine\b(?:\s|/\*.*?\*/)*(\w+)", re.DOTALL)
+_CPP_DEFINED = re.compile(r"\bdefine\s+(\w+)")
+_CPP_COMMENTED = re.compile(r"\bdefine\s*/\*")  # what such a line defines may be any word
 # What fails says so and is remembered, whatever becomes of the abort; the library's __assert_fail may be replaced.
 _CPP_FAILURE = r"""
 #include <cassert>
@@ -79,7 +80,8 @@ def _cpp(nonce: Nonce, prompt: str, completion: str, tests: str) -> str:
     """Macros whose names the tests use are undefined, but for those of the prompt."""
     kept = {*re.findall(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", prompt, re.MULTILINE), *_CPP_OPERATORS}
     words = dict.fromkeys([*_CPP_WORDS.split(), *_WORD.findall(bare_code(tests, "cpp"))])
-    own = {*_CPP_CONSTANTS, *_CPP_DEFINED.findall(_CPP_SPLICE.sub("", completion))}
+    spliced = _CPP_SPLICE.sub("", completion)
+    own = {*_CPP_CONSTANTS, *(_WORD if _CPP_COMMENTED.search(spliced) else _CPP_DEFINED).findall(spliced)}
     freed = [word for word in words if word in own or not _CPP_LIBRARY.fullmatch(word)]
     lines = [f"#undef {word}\n" for word in freed if word not in kept]
     lines += [f"#define {word} {value}\n" for word, value in _CPP_CONSTANTS.items() if word in words]

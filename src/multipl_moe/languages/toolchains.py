@@ -95,7 +95,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         run=("{folder}/main",),
         forks=False,
         packages=("g++",),
-        failed_assertion=r"Assertion .* failed",
+        failed_assertion=r"^(?>.*?Assertion ).* failed",
         extras={
             "openssl": Extra(("libssl-dev",), path="/usr/include/openssl/md5.h", arguments=("-lcrypto", "-lssl")),
             "boost": Extra(("libboost-dev",), path="/usr/include/boost/any.hpp"),
@@ -140,7 +140,7 @@ TOOLCHAINS: dict[str, Toolchain] = {
         run=("{folder}/main",),
         forks=False,
         packages=("rustc",),
-        failed_assertion=r"assertion .*failed",
+        failed_assertion=r"^(?>.*?assertion ).*failed",
         extras={
             name: Extra(
                 ("cargo", "librust-regex-dev", "librust-md5-dev"),

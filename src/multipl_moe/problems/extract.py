@@ -39,7 +39,7 @@ _OWN_MAIN = {
 }
 # What stands at the head of a file and not in a function.
 _HEAD = {
-    "go": r"^package[^\n]*\n|^import\s*(?:\([^)]*\)|\"[^\"]*\")[^\n]*\n",
+    "go": r"^package[^\n]*\n|^import\s*+(?:\([^()]*+\)|\"[^\"]*+\")[^\n]*\n",
     "cpp": r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n",
 }
 _SETTING_UP = {"setrecursionlimit", "set_int_max_str_digits", "filterwarnings", "seed"}
@@ -215,7 +215,8 @@ def _helpers(before: str, problem: Problem) -> str:
     # The last line is the beginning of the definition itself: "bool", "pub", "public static int".
     before = without_comments(before[: before.rfind("\n") + 1], language)
     if language == "java":
-        before = re.split(r"\bclass\s+\w+[^{]*\{", before, maxsplit=1)[-1]
+        opening = re.search(r"\bclass\s+\w+", before)
+        before = before[before.find("{", opening.end()) + 1 :] if opening else before
     before = re.sub(_HEAD.get(language, r"\Z\A"), "", before, flags=re.MULTILINE)
     lines = (line.rstrip() for line in before.splitlines())
     return "\n".join(line for line in lines if line.strip() == "}" or line.strip() not in problem.prompt).strip("\n")
@@ -223,7 +224,7 @@ def _helpers(before: str, problem: Problem) -> str:
 
 def _declared(code: str, body: str, helpers: str) -> tuple[str, str]:
     """Body and helpers of C++, where what stands after a function must be declared before its use: in its body."""
-    headers = re.findall(r"^(\w[\w:<>,&* ]*?\w+\([^{};]*\))\s*\{", helpers, re.MULTILINE)
+    headers = re.findall(r"^(\w[\w:<>,&* ]*\w\([^{};]{0,2000}\))\s*+\{", helpers, re.MULTILINE)
     lines = [f"    {header};" for header in headers]
     if re.search(r"^using namespace std;", code, re.MULTILINE):
         lines.insert(0, "    using namespace std;")

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from multipl_moe.problems.forms.go_file import go_file, with_harness_imports
@@ -64,6 +66,12 @@ def test_a_variable_named_like_a_package_is_no_use_of_it(code):
 )
 def test_a_package_is_used_beside_variables_of_its_name(code):
     assert '"bytes"' in imported(go_file(code))
+
+
+def test_hostile_imports_are_read_in_proportion_to_their_length():
+    started = time.thread_time()
+    go_file(f"package main\n\nimport (\n{' ' * 60_000}\n)\n")
+    assert time.thread_time() - started < 2
 
 
 def test_the_imports_of_the_nonce_leave_the_rest_alone():

@@ -22,7 +22,7 @@ _PARAMETER = r"[(,]\s*+{name}\b(?!\s*\.)[^{{\n]*"
 _ASSIGNED = r"(?<![\w.]){name}\s*+(?:,|:=)"
 _VARIABLE = r"\b(?:var|const)\s+(?:\w+\s*,\s*)*{name}\b[^;\n]*"
 _USE = r"(?<![\w.]){name}\."
-_PATH = re.compile(r"^[ \t]*(?:import\b[ \t]*\(?)?[ \t]*(?:([\w.]+)[ \t]+)?\"([^\"]+)\"", re.MULTILINE)
+_PATH = re.compile(r"^[ \t]*+(?:import\b[ \t]*+\(?)?[ \t]*+(?:([\w.]+)[ \t]+)?\"([^\"]+)\"", re.MULTILINE)
 
 
 def go_file(source: str, imports: str = "") -> str:
