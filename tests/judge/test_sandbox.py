@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import tempfile
 import time
 import zlib
 from dataclasses import replace
@@ -173,6 +174,16 @@ def test_an_error_in_the_judge_leaves_no_process(any_sandbox, monkeypatch):
     assert left_behind(any_sandbox) == []
 
 
+def test_a_program_that_cannot_be_watched_does_not_run_on(any_sandbox, monkeypatch):
+    def refuse(process_id: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(supervise_module.os, "pidfd_open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        any_sandbox.run(["sleep", "60"], limits=SHORT)
+    assert left_behind(any_sandbox) == []
+
+
 def test_no_zombie_and_no_descriptor_is_left_after_many_runs(sandbox):
     def held() -> tuple[int, int]:
         statuses = [process.info["status"] for process in psutil.process_iter(["status"])]
@@ -299,12 +310,24 @@ def test_a_writable_folder_hands_files_to_the_next_run(any_sandbox):
     assert not folder.exists()
 
 
-def test_a_writable_folder_is_small(any_sandbox):
-    text = "for n in range(200): open(f'{n}', 'wb').write(bytes(2**20))\nimport time; time.sleep(60)"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for n in range(200): open(f'{n}', 'wb').write(bytes(2**20))",
+        "for n in range(9000): open(f'{n}', 'wb').close()",
+        "for n in range(9000): os.mkdir(f'{n}')",
+        "for n in range(3000): os.mkdir('a'); os.chdir('a')",
+    ],
+    ids=["much", "many files", "many folders", "a deep folder"],
+)
+def test_a_writable_folder_is_small(text, any_sandbox, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/shm")  # a disk may take seconds to make so many
+    text = f"{text}\nimport time; time.sleep(60)"
     with any_sandbox.new_folder() as folder:
         program = python(f"import os; os.chdir('{any_sandbox.seen_as(folder)}')\n{text}")
         done = any_sandbox.run(program, limits=SHORT, folder=folder, writable=True)
     assert done.stopped_by == "output"
+    assert not folder.exists()
 
 
 def test_links_out_of_a_writable_folder_lead_nowhere(sandbox, tmp_path):

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -101,9 +102,15 @@ class Sandbox:
     @contextmanager
     def new_folder(self) -> Generator[Path]:
         """A fresh host folder that this sandbox's user can read and write, removed in the end."""
-        with tempfile.TemporaryDirectory(prefix="multipl-moe-", ignore_cleanup_errors=True) as name:
-            self._worker.own(name)
-            yield Path(name)
+        folder = tempfile.TemporaryDirectory(prefix="multipl-moe-", ignore_cleanup_errors=True)
+        try:
+            self._worker.own(folder.name)
+            yield Path(folder.name)
+        finally:
+            try:
+                folder.cleanup()
+            except RecursionError:  # before Python 3.13, of folders a thousand deep
+                subprocess.run(["rm", "-rf", "--", folder.name], check=False)
 
     def run(
         self,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from pathlib import Path
 from subprocess import Popen
 from typing import IO, Literal
@@ -17,6 +18,7 @@ from multipl_moe.languages.toolchain import Limits
 _FIRST_LOOK_S = 0.01
 _LOOK_S = 0.04
 _CHUNK_BYTES = 64 * 2**10
+_FILE_BYTES = 4 * 2**10
 
 StoppedBy = Literal["wall", "memory", "output"]
 
@@ -67,7 +69,11 @@ def supervise(
         folders: those in memory of the sandbox that the process makes around its child; none if it makes none.
     """
     started = time.monotonic()
-    pipes = _Pipes(process, stdin, limits.output_bytes)
+    try:
+        pipes = _Pipes(process, stdin, limits.output_bytes)
+    except BaseException:
+        kill()
+        raise
     look = started + _FIRST_LOOK_S
     peak_bytes, written_bytes, stopped_by = 0, 0, None
     cpu_s = starved_s = 0.0
@@ -76,7 +82,7 @@ def supervise(
             now = time.monotonic()
             if now >= look:
                 peak_bytes = max(peak_bytes, _held_bytes(descendants(process.pid), limits, folders))
-                written_bytes = _written_bytes(written) if written else 0
+                written_bytes = _written_bytes(written, limits.scratch_bytes) if written else 0
                 look = time.monotonic() + _LOOK_S
             if peak_bytes > limits.memory_bytes:
                 stopped_by = "memory"
@@ -192,11 +198,21 @@ def _held_bytes(process_ids: Sequence[int], limits: Limits, folders: Sequence[st
     return apart + memory_bytes(process_ids, limits.memory_bytes - apart)
 
 
-def _written_bytes(folder: Path) -> int:
-    """Bytes of the files in a folder, links not followed."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += (Path(parent) / name).lstat().st_size
+def _written_bytes(folder: Path, enough: int) -> int:
+    """Bytes that the files in a folder take, links not followed; when they are more than `enough`, the rest may wait.
+
+    An empty file takes some as well: else there could be any number of them, which are all looked at every time. What
+    lies too deep for a path takes more than enough.
+    """
+    total, folders = 0, [str(folder)]
+    while folders and total <= enough:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                try:
+                    total += max(entry.stat(follow_symlinks=False).st_size, _FILE_BYTES)
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                except OSError as error:
+                    if error.errno == ENAMETOOLONG:
+                        return enough + 1
     return total
