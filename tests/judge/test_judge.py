@@ -1,5 +1,6 @@
 """Each language: what a program does decides its outcome, and nothing that it prints or returns."""
 
+import os
 import time
 from dataclasses import replace
 
@@ -126,6 +127,15 @@ def test_compiler_of_which_somebody_killed_a_part_is_in_doubt_and_then_out_of_me
     killed = replace(TOOLCHAINS["python"], compile=("sh", "-c", command))
     judgement = judge(Program("python", "", Nonce.draw()), sandbox, Toolbox({"python": killed}))
     assert (judgement.outcome, judgement.stage, judgement.doubtful) == (Outcome.memory_limit, "compile", True)
+
+
+def test_a_script_can_be_read_whatever_the_umask_is(sandbox, toolbox):
+    umask = os.umask(0o077)
+    try:
+        program = Program("python", "print(int(input()) + 1)", Nonce.draw(), cases=(("1\n", "2\n"),))
+        assert judge(program, sandbox, toolbox).outcome == Outcome.passed
+    finally:
+        os.umask(umask)
 
 
 @pytest.mark.parametrize("more", ["print('late')", "print(f'nonce {FIRST ^ SECOND}')"])

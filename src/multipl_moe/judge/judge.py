@@ -21,6 +21,7 @@ _SHOWN_BYTES = 4096
 _SEARCHED_BYTES = 64 * 2**10
 _LINE_CHARACTERS = 16 * 2**10
 _NONCE_BYTES = 64
+_READABLE_BY_ALL = 0o644  # whatever the umask is: the sandbox's user is another where the judge runs as root
 _OUT_OF_MEMORY = re.compile(
     r"OutOfMemoryError|\bMemoryError\b|NoMemoryError|std::bad_alloc|[Cc]annot allocate memory|memory exhausted"
     r"|runtime: out of memory|memory allocation of \d+ bytes failed|out of memory allocating|insufficient memory"
@@ -81,7 +82,9 @@ def judge(
             outcome = _outcome_of_tests(finished, toolchain)
         elif program.cases:
             if not commands.compile:
-                (folder / "program").write_bytes(_encoded(program))
+                script = folder / "program"
+                script.write_bytes(_encoded(program))
+                script.chmod(_READABLE_BY_ALL)
             outcome, finished = run_cases(program.cases, run, _failure_of_run)
         else:
             finished = run(b"" if commands.compile else _encoded(program))
@@ -156,9 +159,9 @@ def _outcome_of_run(finished: Finished, nonce: Nonce, toolchain: Toolchain) -> O
 
 
 def _says(finished: Finished, pattern: str) -> bool:
-    """Whether a line of the end of either output matches; blank lines do not count."""
-    lines = _end_of(finished.stdout).split("\n") + _end_of(finished.stderr).split("\n")
-    return any(re.search(pattern, line[:_LINE_CHARACTERS]) for line in lines if line)
+    """Whether a line of the end of either output matches; blank lines do not count, and none is read twice."""
+    lines = {*_end_of(finished.stdout).split("\n"), *_end_of(finished.stderr).split("\n")} - {""}
+    return any(re.search(pattern, line[:_LINE_CHARACTERS]) for line in lines)
 
 
 def _end_of(output: bytes) -> str:
@@ -246,5 +249,6 @@ def _in(folder: str, command: tuple[str, ...]) -> list[str]:
 
 def _tail(finished: Finished) -> str:
     """The end of the output; bytes that are no text are shown as what they are."""
-    output = finished.stdout + (b"\n" if finished.stdout and finished.stderr else b"") + finished.stderr
+    between = b"\n" if finished.stdout and finished.stderr else b""
+    output = finished.stdout[-_SHOWN_BYTES:] + between + finished.stderr[-_SHOWN_BYTES:]
     return output[-_SHOWN_BYTES:].decode(errors="replace").replace("\0", "\\0")
