@@ -183,6 +183,15 @@ def test_scoring_passes_reference_solutions_in_both_ways(measured, tmp_path, mon
         assert counts == dict.fromkeys(counts, 2)
 
 
+@pytest.mark.extended
+def test_scoring_compares_with_another_checkout(measured, small_bench):
+    folder = str(small_bench / "humaneval-x")
+    results = measured("scoring", "--data", folder, "--against", str(_FOLDER.parent), _ROUNDS=1)["results"]
+    assert results["python"]["passed"] == {"this": 1, "other": 1}
+    assert results["all"]["passed"] == {"this": 5, "other": 5}
+    assert results["all"]["processor_s"]["this"]["repeats"] == 1
+
+
 def test_scoring_without_a_folder_says_where_to_get_it(measured, monkeypatch, capsys):
     monkeypatch.delenv("MULTIPL_MOE_BENCH", raising=False)
     with pytest.raises(SystemExit, match="2"):
