@@ -192,6 +192,13 @@ def test_scoring_compares_with_another_checkout(measured, small_bench):
     assert results["all"]["processor_s"]["this"]["repeats"] == 1
 
 
+@pytest.mark.extended
+def test_neighbours_compares_with_an_ordinary_one(measured):
+    results = measured("neighbours")["results"]
+    assert results["a right program"]["ratio"] == 1
+    assert {"blank lines", "digits", "byte by byte"} < set(results)
+
+
 def test_scoring_without_a_folder_says_where_to_get_it(measured, monkeypatch, capsys):
     monkeypatch.delenv("MULTIPL_MOE_BENCH", raising=False)
     with pytest.raises(SystemExit, match="2"):

@@ -165,7 +165,7 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
         add_languages(validate_recipe(values).own_languages)
 
 
-@pytest.mark.parametrize("key", ["failed_assertion", "crashed"])
+@pytest.mark.parametrize("key", ["failed_assertion", "crashed", "test_passed"])
 def test_a_pattern_that_is_none_is_named(key):
     values = yaml.safe_load(EXAMPLE.read_text())
     values["own_languages"]["elixir"]["toolchain"][key] = "("

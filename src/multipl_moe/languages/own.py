@@ -113,7 +113,7 @@ class OwnLanguage(BaseModel):
     @field_validator("toolchain")
     @classmethod
     def _has_patterns(cls, value: Toolchain | None) -> Toolchain | None:
-        for name in ("failed_assertion", "crashed") if value else ():
+        for name in ("failed_assertion", "crashed", "test_passed") if value else ():
             try:
                 re.compile(getattr(value, name) or "")
             except re.error as error:
