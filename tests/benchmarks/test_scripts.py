@@ -185,10 +185,9 @@ def test_scoring_passes_reference_solutions_in_both_ways(measured, tmp_path, mon
 
 @pytest.mark.extended
 def test_scoring_compares_with_another_checkout(measured, small_bench):
-    folder = str(small_bench / "humaneval-x")
+    folder = str(small_bench / "humaneval-x/python.jsonl.gz")
     results = measured("scoring", "--data", folder, "--against", str(_FOLDER.parent), _ROUNDS=1)["results"]
-    assert results["python"]["passed"] == {"this": 1, "other": 1}
-    assert results["all"]["passed"] == {"this": 5, "other": 5}
+    assert results["python"]["passed"] == results["all"]["passed"] == {"this": 1, "other": 1}
     assert results["all"]["processor_s"]["this"]["repeats"] == 1
 
 

@@ -11,6 +11,7 @@ MultiPL-E's Go, which has no room for any, does not bring.
 import ast
 import re
 import textwrap
+import warnings
 
 from multipl_moe.languages.source_text import BRACES, body_end, function_name, masked, without_comments
 from multipl_moe.problems.language_codes import language_of
@@ -152,7 +153,8 @@ def _python_module(code: str, name: str, problem: Problem) -> str:
 def _without_calls(code: str) -> str:
     """A Python module without the statements that only try it: assertions, calls and `if __name__` blocks."""
     try:
-        module = ast.parse(code)
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # of others' code: "\d", 1if
+            module = ast.parse(code)
     except _UNPARSED:
         return code
     lines = code.splitlines()
