@@ -168,10 +168,11 @@ def _lack_to_measure(base_folder: Path) -> str:
 def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> GateStart | None:
     if not plan.moe.domain_gate:
         return None
+    without = "go without it: --set moe.domain_gate=false"
     if corpus is None:
-        raise ConfigError("moe.domain_gate: it is fitted to text of a corpus; give --corpus, or switch it off")
+        raise ConfigError(f"moe.domain_gate: it is fitted to text of a corpus; give --corpus, or {without}")
     if lack := _lack_to_measure(base_folder):
-        raise ConfigError(f"moe.domain_gate: the base reads text for it, and {lack}; switch it off")
+        raise ConfigError(f"moe.domain_gate: the base reads text for it, and {lack}; {without}")
     return fit_domain_gate(base_folder, corpus, recipe, plan.moe)
 
 
