@@ -17,6 +17,8 @@ from tests.train.tiny import World, tiny_recipe, tiny_world
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _TINY = {
+    "moe.preset": "causal",
+    "moe.domain_gate": False,
     "moe.layers": "last:2",
     "moe.num_token_experts": 4,
     "moe.num_segment_experts": 3,

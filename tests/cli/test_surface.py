@@ -27,8 +27,8 @@ SURFACE = {  # arguments and flags of each verb
     "--show-routing --layer",
     "explore": "model --base --host --port",
     "serve": "model --name --host --port --token --engine",
-    "export": "model output --dtype --metrics --native --merge --corpus --anyway --full-experts --gguf --quantise "
-    "--max-shard-size --recipe --set",
+    "export": "model output --dtype --metrics --native --merge --merge-for --corpus --anyway --full-experts --gguf "
+    "--quantise --max-shard-size --recipe --set",
 }
 NAMES = {verb: set(names.split()) for verb, names in SURFACE.items()}
 COMMANDS = typer.main.get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]

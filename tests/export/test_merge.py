@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid
-from multipl_moe.errors import BaseModelError, OutputError
+from multipl_moe.errors import BaseModelError, ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
 from multipl_moe.export.merge import merge_cost, merge_to_dense
 from multipl_moe.model.expert_use import ExpertUse, expert_names, measure_expert_use
@@ -119,6 +119,24 @@ def test_each_matrix_is_the_weighted_mean_over_the_experts(tmp_path, family, par
     untouched = [name for name in before if ".mlp." not in name or ".layers.0." in name]
     assert len(untouched) > 10
     assert all(torch.equal(before[name], found[name]) for name in untouched)
+
+
+def test_the_languages_to_merge_for_alone_decide_how_much_of_each_expert_there_is(tmp_path):
+    hybrid, _ = save_hybrid(tmp_path / "hybrid")
+    use = ExpertUse.load(hybrid)
+    assert use is not None
+    ExpertUse({"rust": use.languages["rust"]}).save(hybrid)
+    merged(hybrid, tmp_path / "alone")
+    use.save(hybrid)
+    (tmp_path / "dense").mkdir()
+    report = merge_to_dense(hybrid, tmp_path / "dense", languages=["rust"])
+    assert report["languages"] == ["rust"]
+    alone, found = weights_in(tmp_path / "alone"), weights_in(tmp_path / "dense")
+    assert all(torch.equal(value, found[name]) for name, value in alone.items())
+    of_both = weights_in(merged(hybrid, tmp_path / "both"))
+    assert any(not torch.equal(value, found[name]) for name, value in of_both.items())
+    with pytest.raises(ConfigError, match="--merge-for: ruby not measured; measured: rust, go"):
+        merge_to_dense(hybrid, tmp_path / "dense", languages=["rust", "ruby"])
 
 
 def test_a_domain_gate_has_no_place_in_a_dense_model(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.cli.options import RecipeFile, Settings, recipe_from_flags, refuse_where
+from multipl_moe.cli.options import RecipeFile, Settings, recipe_from_flags, refuse_where, split_names
 
 if TYPE_CHECKING:
     from multipl_moe.export.folder import ExportReport
@@ -23,6 +23,10 @@ _Merge = Annotated[
 ]
 _Corpus = Annotated[
     Path | None, typer.Option(help="Corpus folder on which to measure what merging costs; needed with --merge.")
+]
+_MergeFor = Annotated[
+    str | None,
+    typer.Option(help="With --merge, languages whose use of the experts decides, comma-separated. [all measured]"),
 ]
 _Gguf = Annotated[bool, typer.Option("--gguf", help="Write the model as GGUF too; a hybrid needs --native or --merge.")]
 _Quantise = Annotated[
@@ -45,6 +49,7 @@ def export(
     metrics: _Metrics = None,
     native: _Native = False,
     merge: _Merge = False,
+    merge_for: _MergeFor = None,
     corpus: _Corpus = None,
     full_experts: Annotated[
         bool, typer.Option("--full-experts", help="Write low-rank experts out as full ones; --dtype float32 is exact.")
@@ -66,7 +71,10 @@ def export(
     """
     from multipl_moe.runs.provenance import run_recipe_file
 
-    refuse_where((anyway and not merge, "--anyway: it lets --merge write what is no gain; add that or leave it out"))
+    refuse_where(
+        (anyway and not merge, "--anyway: it lets --merge write what is no gain; add that or leave it out"),
+        (merge_for is not None and not merge, "--merge-for: it tells --merge for what; add that or leave it out"),
+    )
     measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
     max_shard_bytes = _max_shard_bytes(model, dtype, metrics, merge, corpus, max_shard_size)
 
@@ -85,6 +93,7 @@ def export(
         quantise=_kinds(quantise, tuple(QUANTISED)),
         full_experts=full_experts,
         native=native,
+        merge_for=tuple(split_names(merge_for) or ()),
         anyway=anyway,
     )
     with progress_bar() as (on_step, on_progress):

@@ -48,6 +48,7 @@ class ExportSettings:
         quantise: quantised GGUF files beside it, of the kinds in `llama_cpp.QUANTISED`.
         full_experts: write low-rank experts out as full ones.
         native: write the architecture of transformers that holds the hybrid exactly, instead of the hybrid's own.
+        merge_for: languages whose use of the experts decides what a merged model is made of; none: all measured.
         anyway: write a merged model even if it is not better than its base.
     """
 
@@ -60,6 +61,7 @@ class ExportSettings:
     quantise: tuple[str, ...] = ()
     full_experts: bool = False
     native: bool = False
+    merge_for: tuple[str, ...] = ()
     anyway: bool = False
 
     @property
@@ -251,7 +253,7 @@ def _write_merged(
     assert settings.corpus is not None
     recipe = settings.recipe or Recipe()
     on_step("merging")
-    weights = merge_to_dense(model, staging, settings.dtype)
+    weights = merge_to_dense(model, staging, settings.dtype, settings.merge_for)
     on_step("bits per byte of base, hybrid and merged model")
     base = (provenance.upcycle or {}).get("base") or recipe.base
     cost = merge_cost(recipe, base, model, staging, settings.corpus)

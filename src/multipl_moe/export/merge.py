@@ -1,7 +1,7 @@
 """Folding a hybrid into a dense model of the base's own architecture, for programs that know no hybrid layer."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, write_checkpoint
-from multipl_moe.errors import BaseModelError
+from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.eval.language_scores import score_folder
 from multipl_moe.eval.outcome import has_gain, outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores
@@ -28,10 +28,12 @@ _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_ex
 _TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gate\.")
 
 
-def merge_to_dense(model: Path, staging: Path, dtype: torch.dtype | None = None) -> dict[str, Any]:
+def merge_to_dense(
+    model: Path, staging: Path, dtype: torch.dtype | None = None, languages: Sequence[str] = ()
+) -> dict[str, Any]:
     """Write a dense model (config.json and safetensors) whose feed-forward blocks are means of a hybrid's experts.
 
-    With m_e the mean weight of expert e on all languages measured, each counting alike, and M the sum of the m_e, the
+    With m_e the mean weight of expert e on the languages, each counting alike, and M the sum of the m_e, the
     shared expert's included, each matrix (and bias) of a hybrid layer becomes
 
         W = W_shared + sum over trained experts of m_e / M * (W_e - W_shared)
@@ -48,12 +50,14 @@ def merge_to_dense(model: Path, staging: Path, dtype: torch.dtype | None = None)
         model: folder of a trained hybrid.
         staging: existing folder to write into; the tokenizer and other companions are the caller's.
         dtype: of the result; None keeps the checkpoint's.
+        languages: whose use of the experts decides; by default all that were measured.
 
     Returns:
-        JSON-ready: `languages` measured, and by `layers` the mean weight of each expert by its name.
+        JSON-ready: the `languages`, and by `layers` the mean weight of each expert by its name.
 
     Raises:
         BaseModelError: the model was never trained.
+        ConfigError: the use of its experts was not measured in one of the languages.
         OutputError: a value is too large for `dtype`.
     """
     config, use = load_config(model), ExpertUse.load(model)
@@ -61,14 +65,16 @@ def merge_to_dense(model: Path, staging: Path, dtype: torch.dtype | None = None)
     if use is None:
         raise BaseModelError(f"model: {model} has no {EXPERT_USE_FILE}, which `train` writes; train the hybrid first")
     use.require_fit(model, config.moe_config)
-    base, mean = config.base_config, use.mean()
+    if unknown := [name for name in languages if name not in use.languages]:
+        raise ConfigError(f"--merge-for: {', '.join(unknown)} not measured; measured: {', '.join(use.languages)}")
+    base, mean = config.base_config, use.mean(languages)
     write_checkpoint(_Merge(model, config, mean).tensors(dtype), staging)
     base.architectures = [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[base.model_type]]
     base.dtype = dtype or config.dtype
     base.save_pretrained(staging)
     names = expert_names(config.moe_config)
     layers = {index: dict(zip(names, weights.tolist(), strict=True)) for index, weights in mean.items()}
-    return {"languages": list(use.languages), "layers": layers}
+    return {"languages": list(languages or use.languages), "layers": layers}
 
 
 def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How much each expert of each hybrid layer contributes in each language: measured, and kept beside the weights."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +31,9 @@ class ExpertUse:
 
     languages: dict[str, dict[int, list[float]]]
 
-    def mean(self) -> dict[int, Tensor]:
-        """By layer, the mean over the languages, each counting alike; float64."""
-        by_language = list(self.languages.values())
+    def mean(self, languages: Collection[str] = ()) -> dict[int, Tensor]:
+        """By layer, the mean over languages, by default all that were measured, each counting alike; float64."""
+        by_language = [layers for name, layers in self.languages.items() if name in languages or not languages]
         return {
             index: torch.tensor([layers[index] for layers in by_language], dtype=torch.float64).mean(dim=0)
             for index in by_language[0]
