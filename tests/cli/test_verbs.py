@@ -59,6 +59,7 @@ def test_corpus_collects_the_files_of_a_folder(run, base, sources, tmp_path):
 def test_train_and_eval_go_on_from_there(run, base, hybrid, corpus, tmp_path):
     outcome = run("train", hybrid, corpus, "run", *TWO, *SHORT)
     assert outcome.code == 0, outcome.err
+    assert "the model will forget some of them" in " ".join(outcome.out.split())
     assert "no frozen parameter changed" in outcome.out
     assert "packed by best fit into sequences of" in " ".join(outcome.out.split())
     assert load_recipe(tmp_path / "run" / "recipe.yaml").train.tokens == 128

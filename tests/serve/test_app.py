@@ -9,10 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openai import APIStatusError, AuthenticationError, BadRequestError
+from openai import APIStatusError, AuthenticationError, BadRequestError, UnprocessableEntityError
+from transformers import AutoModelForCausalLM
 
 from multipl_moe.fim_tokens import FimTokens
-from tests.fixtures import NUM_TOKENS
+from multipl_moe.serve import app
+from tests.conftest import tiny_base_config
+from tests.fixtures import NUM_TOKENS, save_stripping_tokenizer
 
 from .conftest import JSON, MAX_POSITIONS, NAME, client_of, connect, greedy, load_served, save_model, send, served
 
@@ -88,6 +91,46 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path, write):
             ask("pyhton")
     with pytest.raises(BadRequestError, match="this model has no domain gate"):
         write(extra_body={"language": "one"})
+
+
+def test_the_first_space_of_an_answer_is_kept_where_the_tokenizer_leaves_out_that_of_a_text(tmp_path):
+    vocabulary = save_stripping_tokenizer(tmp_path, ["x", "\u2581x"])
+    model = AutoModelForCausalLM.from_config(tiny_base_config("llama", vocab_size=len(vocabulary), eos_token_id=1))
+    model.generation_config.suppress_tokens = [
+        token for token in range(len(vocabulary)) if token != vocabulary["\u2581x"]
+    ]
+    model.save_pretrained(tmp_path)
+    asked: Any = {"model": NAME, "prompt": [vocabulary["x"]], "max_tokens": 3, "temperature": 0}
+    with served(*load_served(tmp_path)) as url, client_of(url) as client:
+        assert client.completions.create(**asked).choices[0].text == " x x x"
+
+
+_SCORED = {"echo": True, "logprobs": 1, "max_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"max_tokens": 0}, "no tokens leave no answer"),
+        ({"stop": ["a", ""]}, "an empty stop string"),
+        ({"prompt": [[1.0]]}, "the ids of tokens"),
+        ({"prompt": []}, "it has 0 tokens"),
+        (_SCORED | {"n": 3}, "one answer"),
+        (_SCORED | {"stream": True}, "one answer"),
+    ],
+)
+def test_what_would_not_be_answered_as_asked_is_refused(client, asked, reason):
+    with pytest.raises(BadRequestError, match=reason):
+        client.completions.create(**({"model": NAME, "prompt": PROMPT} | asked))
+
+
+def test_scoring_refuses_unknown_fields_and_more_than_fits(held, client, monkeypatch):
+    with pytest.raises(UnprocessableEntityError, match="surprise"):
+        client.completions.create(model=NAME, prompt=PROMPT, **_SCORED, extra_body={"surprise": 1})
+    monkeypatch.setattr(app, "_MOST_SCORES", 5 * held[0].config.get_text_config().vocab_size)
+    assert client.completions.create(model=NAME, prompt=PROMPT[:5], **_SCORED).choices
+    with pytest.raises(BadRequestError, match="at most 5 tokens"):
+        client.completions.create(model=NAME, prompt=PROMPT[:6], **_SCORED)
 
 
 def test_a_chat_is_put_into_the_template_streamed_or_not(held, client):

@@ -74,6 +74,7 @@ def export(
     refuse_where(
         (anyway and not merge, "--anyway: it lets --merge write what is no gain; add that or leave it out"),
         (merge_for is not None and not merge, "--merge-for: it tells --merge for what; add that or leave it out"),
+        (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
     )
     measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
     max_shard_bytes = _max_shard_bytes(model, dtype, metrics, merge, corpus, max_shard_size)

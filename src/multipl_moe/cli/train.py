@@ -50,13 +50,13 @@ def train(
     """Train experts and routers on the new languages; every other parameter stays as it is, bit for bit.
 
     With `--set train.method=lora` (or dense, dense-ffn) a dense base learns instead: a folder, hub id, GGUF file or
-    smollm2-135m.
+    smollm2-135m. Without a domain gate add `--set train.replay=0.1`, or the model forgets languages to keep.
 
     On several GPUs or machines: `torchrun --nproc-per-node 8 -m multipl_moe train ...` (docs/scaling.md).
 
     Ctrl-C and SIGTERM save a checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.
 
-    Example: `multipl-moe train runs/hybrid corpora/mine runs/first --learn rust --keep python --learning-rate 2e-3`
+    Example: `multipl-moe train runs/hybrid corpora/mine runs/first --learn rust --keep python`
     """
     flags: dict[str, Any] = {"learn": learn, "keep": keep, "seed": seed}
     flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
@@ -73,6 +73,12 @@ def train(
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
     console.quiet = not is_main()
+    if (
+        chosen.keep
+        and not chosen.mixture_weights.keys() & set(chosen.keep)
+        and not (of_hybrid and chosen.moe.domain_gate)
+    ):
+        console.print(_FORGETS, highlight=False)
     with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
         start = model if of_hybrid else resolve_base(str(model))
 
@@ -84,6 +90,12 @@ def train(
         leave()
     console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
+
+
+_FORGETS = (
+    "no domain gate, and no text of languages to keep is read: the model will forget some of them; "
+    "--set train.replay=0.1 reads a little"
+)
 
 
 def _no_hybrid(model: Path) -> str:

@@ -18,9 +18,12 @@ from transformers.cli.serving.server import build_server
 from transformers.cli.serving.utils import GenerationState
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.generate.context import decoding_context
+from multipl_moe.generate.log_probabilities import scored_prompt
 from multipl_moe.generate.text import TextGenerator, told_language
 
-_NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0, "logprobs": None}  # other values transformers drops in silence
+_NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0}  # other values transformers drops in silence
+_MOST_SCORES = 2**29  # of tokens of a prompt times those of the vocabulary, which are all held at once
 
 
 def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host: str = "localhost") -> FastAPI:
@@ -86,14 +89,14 @@ class _Completions(CompletionHandler):
 
     async def handle_request(self, body: dict, request_id: str) -> Any:
         suffix, language, echo, given = (body.pop(key, None) for key in ("suffix", "language", "echo", "prompt"))
+        self._validate_request(body)
         is_list = isinstance(given, list) and not all(isinstance(token, int) for token in given)
+        neutral = _NEUTRAL | ({"stream": False} if echo else {"logprobs": None})
         try:
             prompts = [self._encode(prompt, suffix, language) for prompt in (given if is_list else [given])]
-            if echo:
-                return await self._score(body, prompts, request_id)
-            if len(prompts) != 1 or any(body.get(key) not in (None, only) for key, only in _NEUTRAL.items()):
-                raise ConfigError(f"a request gets one answer to one prompt, and no {', '.join(_NEUTRAL)}")
-            return await self._write(body, prompts[0], request_id)
+            if (not echo and len(prompts) != 1) or any(body.get(key) not in (None, neutral[key]) for key in neutral):
+                raise ConfigError(f"a request gets one answer to one prompt, and no {', '.join(neutral)}")
+            return await (self._score(body, prompts, request_id) if echo else self._write(body, prompts[0], request_id))
         except ConfigError as error:
             raise HTTPException(400, str(error)) from error
 
@@ -102,7 +105,9 @@ class _Completions(CompletionHandler):
         generator, told = TextGenerator(held.model, held.tokenizer), told_language(held.model.config, language)
         if isinstance(prompt, str):
             tokens = generator.encode(prompt, chat=False) if suffix is None else generator.encode_gap(prompt, suffix)
-        elif isinstance(prompt, list) and suffix is None and all(token in held.token_ids for token in prompt):
+        elif (
+            suffix is None and isinstance(prompt, list) and all(type(i) is int and i in held.token_ids for i in prompt)
+        ):
             tokens = torch.tensor([prompt], dtype=torch.long, device=held.model.device)
         else:
             raise ConfigError("prompt: give a text, or without a suffix the ids of tokens that this model has")
@@ -113,11 +118,18 @@ class _Completions(CompletionHandler):
     async def _write(self, body: dict, prompt: Any, request_id: str) -> Any:
         one, tokenizer = copy.copy(self.model_manager), copy.copy(self.model_manager.tokenizer)
         one.tokenizer, tokenizer.tokenizer, prompt._tokenizer = tokenizer, prompt, tokenizer.backend_tokenizer
-        stop, room = body.get("stop") or [], one.longest - prompt["input_ids"].shape[1]
+        stop, num_new, ids = body.get("stop") or [], body.get("max_tokens", 1024), prompt["input_ids"][0].tolist()
         stops, decode = [stop] if isinstance(stop, str) else stop, tokenizer.decode
-        if stops:  # which transformers leaves in the text
-            tokenizer.decode = lambda *a, **b: min((decode(*a, **b).partition(stop)[0] for stop in stops), key=len)
-        asked = {"prompt": "", "stop": stops or None, "max_tokens": min(body.get("max_tokens") or 1024, room)}
+        if "" in stops or num_new == 0:
+            raise ConfigError("stop, max_tokens: an empty stop string or no tokens leave no answer; leave them out")
+        context = decoding_context(self.model_manager.tokenizer, ids)  # or some leave out the answer's first space
+
+        def decode_answer(new: Any, **options: Any) -> str:
+            text = decode([*context, *map(int, new)], **options)[len(decode(context, **options)) :]
+            return min((text.partition(stop)[0] for stop in stops), key=len, default=text)  # transformers leaves it in
+
+        tokenizer.decode = decode_answer
+        asked = {"prompt": "", "stop": stops or None, "max_tokens": min(num_new or 1024, one.longest - len(ids))}
         return await CompletionHandler(one, self.generation_state).handle_request(body | asked, request_id)
 
     async def _score(self, body: dict, prompts: list[_Encoded], request_id: str) -> JSONResponse:
@@ -125,24 +137,10 @@ class _Completions(CompletionHandler):
         held, num_top, num_new = self.model_manager, body.get("logprobs"), body.get("max_tokens")
         if num_top not in range(1, 6) or num_new not in (0, 1) or body.get("model") not in (None, held.force_model):
             raise ConfigError(f"echo: it goes with logprobs from 1 to 5, max_tokens 0 or 1, and {held.force_model!r}")
+        if (most := _MOST_SCORES // len(held.token_ids)) < max(prompt["input_ids"].shape[1] for prompt in prompts):
+            raise ConfigError(f"prompt: at most {most} tokens of this model can be scored at once")
         thread: Any = self.generation_state.get_manager(held.process_model_name(held.force_model))
-        score = partial(thread.async_submit, _scored, held.model, held.tokenizer)
+        score = partial(thread.async_submit, scored_prompt, held.model, held.tokenizer)
         choices = [await score(prompt, num_top, num_new) | {"index": index} for index, prompt in enumerate(prompts)]
         head = {"id": request_id, "object": "text_completion", "created": int(time.time()), "model": held.force_model}
         return JSONResponse(head | {"choices": choices})
-
-
-@torch.inference_mode()
-def _scored(model: Any, tokenizer: Any, prompt: Any, num_top: int, num_new: int) -> dict[str, Any]:
-    """A prompt and the likeliest token after it, if one is wanted: a choice but for its index."""
-    scores_TV = model(**prompt, use_cache=False).logits[0].float().log_softmax(-1)
-    tokens_T = torch.cat([prompt["input_ids"][0], scores_TV[-1:].argmax(-1)[:num_new]])
-    scores_TV = scores_TV[: len(tokens_T) - 1]
-    values, tokens = (best.flip(1).tolist() for best in scores_TV.topk(num_top))  # of two alike names the better counts
-    tops = [dict(zip(map(tokenizer.decode, t), v, strict=True)) for t, v in zip(tokens, values, strict=True)]
-    logprobs = {
-        "tokens": list(map(tokenizer.decode, tokens_T.tolist())),
-        "token_logprobs": [None, *scores_TV.gather(1, tokens_T[1:, None])[:, 0].tolist()],
-        "top_logprobs": [None, *tops],
-    }
-    return {"text": tokenizer.decode(tokens_T), "finish_reason": "length", "logprobs": logprobs}

@@ -168,7 +168,7 @@ def _lack_to_measure(base_folder: Path) -> str:
 def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> GateStart | None:
     if not plan.moe.domain_gate:
         return None
-    without = "go without it: --set moe.domain_gate=false"
+    without = "go without it: --set moe.domain_gate=false, and train.replay=0.1 in training"
     if corpus is None:
         raise ConfigError(f"moe.domain_gate: it is fitted to text of a corpus; give --corpus, or {without}")
     if lack := _lack_to_measure(base_folder):

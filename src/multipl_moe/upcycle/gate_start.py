@@ -100,7 +100,8 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
         if found < _FEWEST * _CALIBRATES:
             raise CorpusError(
                 f"{corpus}: {found} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate is fitted to "
-                f"{_FEWEST * _CALIBRATES} or more; give it more text, or go without: --set moe.domain_gate=false"
+                f"{_FEWEST * _CALIBRATES} or more; give it more text, or go without: --set moe.domain_gate=false, and "
+                "train.replay=0.1 in training"
             )
     _fit(gate, samples, moe.domain_gate)
     tensors = {name: value.clone() for name, value in gate.named_buffers()}
