@@ -9,11 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openai import APIStatusError, AuthenticationError, BadRequestError, UnprocessableEntityError
+from openai import APIStatusError, AuthenticationError, BadRequestError
 from transformers import AutoModelForCausalLM
 
 from multipl_moe.fim_tokens import FimTokens
-from multipl_moe.serve import app
 from tests.conftest import tiny_base_config
 from tests.fixtures import NUM_TOKENS, save_stripping_tokenizer
 
@@ -103,34 +102,6 @@ def test_the_first_space_of_an_answer_is_kept_where_the_tokenizer_leaves_out_tha
     asked: Any = {"model": NAME, "prompt": [vocabulary["x"]], "max_tokens": 3, "temperature": 0}
     with served(*load_served(tmp_path)) as url, client_of(url) as client:
         assert client.completions.create(**asked).choices[0].text == " x x x"
-
-
-_SCORED = {"echo": True, "logprobs": 1, "max_tokens": 0}
-
-
-@pytest.mark.parametrize(
-    ("asked", "reason"),
-    [
-        ({"max_tokens": 0}, "no tokens leave no answer"),
-        ({"stop": ["a", ""]}, "an empty stop string"),
-        ({"prompt": [[1.0]]}, "the ids of tokens"),
-        ({"prompt": []}, "it has 0 tokens"),
-        (_SCORED | {"n": 3}, "one answer"),
-        (_SCORED | {"stream": True}, "one answer"),
-    ],
-)
-def test_what_would_not_be_answered_as_asked_is_refused(client, asked, reason):
-    with pytest.raises(BadRequestError, match=reason):
-        client.completions.create(**({"model": NAME, "prompt": PROMPT} | asked))
-
-
-def test_scoring_refuses_unknown_fields_and_more_than_fits(held, client, monkeypatch):
-    with pytest.raises(UnprocessableEntityError, match="surprise"):
-        client.completions.create(model=NAME, prompt=PROMPT, **_SCORED, extra_body={"surprise": 1})
-    monkeypatch.setattr(app, "_MOST_SCORES", 5 * held[0].config.get_text_config().vocab_size)
-    assert client.completions.create(model=NAME, prompt=PROMPT[:5], **_SCORED).choices
-    with pytest.raises(BadRequestError, match="at most 5 tokens"):
-        client.completions.create(model=NAME, prompt=PROMPT[:6], **_SCORED)
 
 
 def test_a_chat_is_put_into_the_template_streamed_or_not(held, client):

@@ -73,11 +73,7 @@ def train(
     if of_hybrid:
         chosen = recipe_of_hybrid(chosen, model)
     console.quiet = not is_main()
-    if (
-        chosen.keep
-        and not chosen.mixture_weights.keys() & set(chosen.keep)
-        and not (of_hybrid and chosen.moe.domain_gate)
-    ):
+    if _forgets(chosen):
         console.print(_FORGETS, highlight=False)
     with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
         start = model if of_hybrid else resolve_base(str(model))
@@ -96,6 +92,12 @@ _FORGETS = (
     "no domain gate, and no text of languages to keep is read: the model will forget some of them; "
     "--set train.replay=0.1 reads a little"
 )
+
+
+def _forgets(recipe: "Recipe") -> bool:
+    """Whether neither a gate nor old text keeps what the model knows of languages to keep."""
+    has_gate = recipe.train.trains_hybrid and recipe.moe.domain_gate
+    return bool(recipe.keep) and not has_gate and recipe.mixture_weights.keys().isdisjoint(recipe.keep)
 
 
 def _no_hybrid(model: Path) -> str:

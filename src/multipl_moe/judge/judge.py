@@ -82,9 +82,8 @@ def judge(
             outcome = _outcome_of_tests(finished, toolchain)
         elif program.cases:
             if not commands.compile:
-                script = folder / "program"
-                script.write_bytes(_encoded(program))
-                script.chmod(_READABLE_BY_ALL)
+                _write((("program", program.source),), folder)
+                (folder / "program").chmod(_READABLE_BY_ALL)
             outcome, finished = run_cases(program.cases, run, _failure_of_run)
         else:
             finished = run(b"" if commands.compile else _encoded(program))

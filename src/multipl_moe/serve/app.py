@@ -23,7 +23,7 @@ from multipl_moe.generate.log_probabilities import scored_prompt
 from multipl_moe.generate.text import TextGenerator, told_language
 
 _NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0}  # other values transformers drops in silence
-_MOST_SCORES = 2**29  # of tokens of a prompt times those of the vocabulary, which are all held at once
+MOST_SCORES = 2**29  # of tokens of a prompt times those of the vocabulary, which are all held at once
 
 
 def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host: str = "localhost") -> FastAPI:
@@ -137,7 +137,7 @@ class _Completions(CompletionHandler):
         held, num_top, num_new = self.model_manager, body.get("logprobs"), body.get("max_tokens")
         if num_top not in range(1, 6) or num_new not in (0, 1) or body.get("model") not in (None, held.force_model):
             raise ConfigError(f"echo: it goes with logprobs from 1 to 5, max_tokens 0 or 1, and {held.force_model!r}")
-        if (most := _MOST_SCORES // len(held.token_ids)) < max(prompt["input_ids"].shape[1] for prompt in prompts):
+        if (most := MOST_SCORES // len(held.token_ids)) < max(prompt["input_ids"].shape[1] for prompt in prompts):
             raise ConfigError(f"prompt: at most {most} tokens of this model can be scored at once")
         thread: Any = self.generation_state.get_manager(held.process_model_name(held.force_model))
         score = partial(thread.async_submit, scored_prompt, held.model, held.tokenizer)
