@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from multipl_moe.compare.schema import common_recipe, comparison_of_recipes, load_comparison, planned_runs
+from multipl_moe.compare.schema import Comparison, common_recipe, comparison_of_recipes, load_comparison, planned_runs
 from multipl_moe.errors import ConfigError
 from tests.train.tiny import World
 
@@ -34,6 +34,16 @@ def test_short_runs_at_the_methods_own_rates_come_first_then_long_ones_then_curv
         "dense-ffn-0k-lr0.001-seed3",
         "dense-ffn-0k-lr0.01-seed3-curve",
         "causal-0k-lr0.01-seed4",
+    ]
+
+
+def test_without_long_runs_the_other_seeds_repeat_the_short_run_at_the_methods_own_rate(comparison: Comparison):
+    curve = {"learning_rate": 1e-3, "learning_rates": [1e-3, 1e-2], "seeds": [3, 4], "long": False}
+    methods = {"dense-ffn": comparison.methods["dense-ffn"].model_copy(update=curve)}
+    assert [run.name for run in planned_runs(comparison.model_copy(update={"methods": methods}))] == [
+        "dense-ffn-0k-lr0.001-seed3-curve",
+        "dense-ffn-0k-lr0.01-seed3-curve",
+        "dense-ffn-0k-lr0.001-seed4-curve",
     ]
 
 

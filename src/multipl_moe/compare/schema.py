@@ -42,7 +42,9 @@ class ComparedMethod(Section):
     )
     learning_rate: _Rate | None = Field(default=None, description="Rate of the long runs; default: the recipe's.")
     seeds: list[int] = Field(
-        default_factory=list, description="Seeds of the long runs; a curve has the first. Default: the recipe's."
+        default_factory=list,
+        description="Seeds of the long runs, or where there are none of the short run at `learning_rate`; a curve has "
+        "the first. Default: the recipe's.",
     )
     long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
     warm_start: WarmStart | None = None
@@ -217,13 +219,16 @@ def planned_runs(comparison: Comparison) -> list[Run]:
     """
     own_rates, first_seeds, curves, others = [], [], [], []
     for name, method in comparison.methods.items():
+        first, *further = method.seeds
         for seed in method.seeds if method.long else ():
             long_run = _run(comparison, name, comparison.tokens, method.learning_rate, seed, is_long=True)
-            (first_seeds if seed == method.seeds[0] else others).append(long_run)
+            (first_seeds if seed == first else others).append(long_run)
         for rate in method.learning_rates:
             assert comparison.curve_tokens is not None
-            run = _run(comparison, name, comparison.curve_tokens, rate, method.seeds[0], is_long=False)
-            (own_rates if rate == method.learning_rate else curves).append(run)
+            is_own = rate == method.learning_rate
+            for seed in [first, *(further if is_own and not method.long else ())]:
+                run = _run(comparison, name, comparison.curve_tokens, rate, seed, is_long=False)
+                (others if seed != first else own_rates if is_own else curves).append(run)
     return own_rates + first_seeds + curves + others
 
 

@@ -35,20 +35,19 @@ def comparison_runs_table(result: dict[str, Any]) -> Grid:
 def runs_table(result: dict[str, Any], title: str, *, is_long: bool) -> Grid:
     """Every run of one length: rate, seed, changes, how far it moved, parameters, and what training cost."""
     rows = []
-    for run in result["runs"].values():
-        if run["is_long"] == is_long:
-            counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
-            changes = [_change(run["means"].get(role)) for role in ROLE_TITLES]
-            settings = [f"{run['learning_rate']:g}", str(run["seed"])]
-            cost = [f"{run['tokens_per_s']:,.0f}", *_cost(run)]
-            rows.append([run_title(result, run), *settings, *changes, _moved(run), *counts, *cost])
+    for run in (run for run in _by_method(result) if run["is_long"] == is_long):
+        counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
+        changes = [_change(run["means"].get(role)) for role in ROLE_TITLES]
+        settings = [f"{run['learning_rate']:g}", str(run["seed"])]
+        cost = [f"{run['tokens_per_s']:,.0f}", *_cost(run)]
+        rows.append([run_title(result, run), *settings, *changes, _moved(run), *counts, *cost])
     counted = ["parameters", "active", "trained", "tokens/s", "processor time, min", "peak memory, GB"]
     return Grid(title, ["method", "rate", "seed", "learn", "keep", "moved", *counted], rows)
 
 
 def scores_by_language_table(result: dict[str, Any]) -> Grid:
     """Change of bits per byte of every run in every language."""
-    runs = sorted(result["runs"].values(), key=lambda run: not run["is_long"])
+    runs = _by_method(result)
     first = runs[0]["languages"] if runs else {}
     header = ["method", "tokens", "rate", "seed", *(language_title(name, row) for name, row in first.items())]
     rows = [["base, bits per byte", "", "", "", *(f"{row['bpb_before']:.3f}" for row in first.values())]]
@@ -107,6 +106,15 @@ def _cost(run: dict[str, Any]) -> list[str]:
     """Minutes of processor time and peak memory of training; runs of earlier versions did not record them."""
     seconds, peak = run.get("processor_s"), run.get("peak_bytes")
     return ["" if seconds is None else f"{seconds / 60:,.0f}", "" if peak is None else f"{peak / 1e9:.1f}"]
+
+
+def _by_method(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs, long ones first, then by method as in its file, rate and seed."""
+    methods = list(result["methods"])
+    return sorted(
+        result["runs"].values(),
+        key=lambda run: (not run["is_long"], methods.index(run["method"]), run["learning_rate"], run["seed"]),
+    )
 
 
 def run_title(result: dict[str, Any], run: dict[str, Any]) -> str:
