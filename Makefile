@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # A file's tests stay in one process, so that what they share is made once; tests/selection.py puts long files first.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
-.PHONY: demo test test-all lint docs toolchains test-tools clean
+.PHONY: demo test test-all lint toolchains test-tools clean
 
 demo: $(VENV)/.installed toolchains
 	-$(BIN)/multipl-moe doctor
@@ -29,9 +29,6 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-docs: $(VENV)/.installed-docs
-	$(BIN)/mkdocs build --strict
-
 toolchains:
 	@scripts/install_toolchains.sh
 
@@ -47,9 +44,5 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
-$(VENV)/.installed-docs: $(VENV)/.installed
-	$(BIN)/pip install --quiet --editable '.[docs]'
-	touch $@
-
 clean:
-	rm -rf $(VENV) site .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

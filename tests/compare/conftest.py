@@ -16,7 +16,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def values(world: World) -> dict[str, Any]:
-    """The file: a hybrid with two seeds, and warm start, a dense one with a curve, one with a curve alone.
+    """The file: a hybrid with two seeds, a dense one with a curve, one with a curve alone.
 
     The dense ones have the recipe's seed, and the slow one the recipe's rate.
     """
@@ -30,7 +30,6 @@ def values(world: World) -> dict[str, Any]:
             "causal": {
                 "title": "hybrid",
                 "seeds": [3, 4],
-                "warm_start": {"tokens": 128, "learning_rate": 1e-3},
             },
             "dense-ffn": {
                 "title": "feed-forward",

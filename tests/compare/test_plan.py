@@ -8,7 +8,6 @@ import torch
 import yaml
 
 from multipl_moe.compare.plan import RunPlan, plan_comparison
-from multipl_moe.compare.run import warm_recipe
 from multipl_moe.compare.schema import load_comparison, planned_runs
 from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.plan import plan_training, starting_config
@@ -32,7 +31,6 @@ def _planned(world: World, folder: Path) -> tuple[list[Any], list[RunPlan]]:
             "learning_rate": 1e-3,
             "seeds": [0, 1],
         },
-        "warm": {"title": "warm", "warm_start": {"tokens": 64, "learning_rate": 1e-3}},
         "dense": {"title": "dense", "set": {"train.method": "dense"}},
     }
     values = {"tokens": 1280, "curve_tokens": 256, "recipe": common, "methods": methods}
@@ -41,17 +39,11 @@ def _planned(world: World, folder: Path) -> tuple[list[Any], list[RunPlan]]:
     return planned_runs(comparison), plan_comparison(comparison, runtime_bytes=1000)
 
 
-def test_every_run_is_planned_with_all_its_parts(world: World, tmp_path: Path):
+def test_every_run_is_planned_from_its_recipe(world: World, tmp_path: Path):
     runs, plans = _planned(world, tmp_path)
     assert [plan.name for plan in plans] == [run.name for run in runs]
     for run, plan in zip(runs, plans, strict=True):
-        assert plan.parts[0] == plan_training(run.recipe, starting_config(run.recipe), runtime_bytes=1000)
+        assert plan.plan == plan_training(run.recipe, starting_config(run.recipe), runtime_bytes=1000)
         assert plan.dtype == torch.float32
-        assert len(plan.parts) == 1 + (run.warm_start is not None)
-        assert plan.seconds(_SPEED) == sum(part.total_seconds(_SPEED) for part in plan.parts)
-        assert plan.peak_bytes == max(part.memory.total_bytes for part in plan.parts)
-        if run.warm_start is not None:
-            warm = warm_recipe(run.recipe, run.warm_start)
-            expected = plan_training(warm, starting_config(warm), runtime_bytes=1000)
-            assert (plan.parts[1].step, plan.parts[1].steps) == (expected.step, expected.steps)
-            assert plan.parts[1].scored_tokens == 0
+        assert plan.seconds(_SPEED) == plan.plan.total_seconds(_SPEED)
+        assert plan.peak_bytes == plan.plan.memory.total_bytes

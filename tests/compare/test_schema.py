@@ -47,12 +47,8 @@ def test_without_long_runs_the_other_seeds_repeat_the_short_run_at_the_methods_o
     ]
 
 
-def test_all_runs_see_as_many_tokens_those_of_a_warm_start_included(comparison):
-    for run in planned_runs(comparison):
-        warm = 128 if run.method == "causal" else 0
-        assert run.recipe.train.skip_tokens == warm
-        assert run.recipe.train.tokens + warm == (512 if run.is_long else 256)
-        assert (run.warm_start is None) == (warm == 0)
+def test_runs_of_one_length_see_as_many_tokens(comparison: Comparison):
+    assert all(run.recipe.train.tokens == (512 if run.is_long else 256) for run in planned_runs(comparison))
 
 
 def test_settings_of_one_method_do_not_reach_another(comparison, world: World):
@@ -115,13 +111,8 @@ def test_methods_that_would_see_other_tokens_or_another_order_are_refused(values
         ({"tokens": 0}, "tokens: 0: must be above 0"),
         ({"claims": [{"question": "?", "of": "causal", "against": "gpt"}]}, "claims: gpt: no such method"),
         ({"methods": {"slow": {"learning_rates": []}}}, "methods.slow: give it learning_rates, as it has no long runs"),
-        ({"curve_tokens": 128}, "methods.causal.warm_start.tokens: leaves nothing of 128 tokens"),
         ({"methods": {"slow": {"learning_rates": [1e-3, 1.0000001e-3]}}}, "slow-0k-lr0.001-seed3-curve: planned twice"),
         ({"methods": {"causal": {"seeds": [3, 3]}}}, "causal-0k-lr0.01-seed3: planned twice"),
-        (
-            {"methods": {"causal": {"set": {"upcycle.experts_from": "tuned"}}}},
-            "methods.causal: warm_start and upcycle.experts_from exclude each other",
-        ),
         ({"recipe": {"seeed": 1}}, "methods.causal: recipe: seeed: unknown key; did you mean 'seed'?"),
         ({"methods": {"dense-ffn": {"set": {"eval.window_tokens": 32}}}}, "methods.dense-ffn: eval must be the same"),
         (

@@ -18,7 +18,6 @@ from multipl_moe.compare.run import read_base_scores, read_scores
 from multipl_moe.compare.schema import (
     Comparison,
     Run,
-    WarmStart,
     common_recipe,
     comparison_of_recipes,
     load_comparison,
@@ -29,7 +28,6 @@ from multipl_moe.errors import ConfigError, CorpusError, HeldError, OutputError,
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.system.staging import held_folder
 from multipl_moe.train.trainer import train_in_held_folder, train_model
-from multipl_moe.upcycle.convert import upcycle
 from tests.train.conftest import Interrupt
 from tests.train.tiny import tensors, with_train
 
@@ -81,21 +79,6 @@ def test_runs_are_those_that_the_commands_would_make(finished: Path, comparison,
     again = train_model(run.recipe, world.base, finished / "corpus", tmp_path)
     ours, theirs = tensors(finished / "runs" / run.name / "model"), tensors(again.model_folder)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-
-
-def test_warm_start_tunes_a_dense_copy_and_the_experts_start_from_it(finished: Path, comparison, world, tmp_path: Path):
-    run = _planned(comparison, "causal-0k-lr0.01-seed3")
-    folder = finished / "runs" / run.name
-    warm = with_train(run.recipe, method="dense-ffn", tokens=128, skip_tokens=0, learning_rate=1e-3)
-    tuned = train_model(warm, world.base, finished / "corpus", tmp_path / "warm").model_folder
-    values = run.recipe.upcycle.model_copy(update={"experts_from": tuned})
-    upcycle(run.recipe.model_copy(update={"upcycle": values}), tmp_path / "hybrid", corpus=finished / "corpus")
-    ours, theirs = tensors(folder / "hybrid"), tensors(tmp_path / "hybrid")
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    trained, base = tensors(folder / "model"), tensors(world.base)
-    for layer in (1, 2):
-        shared = trained[f"model.layers.{layer}.mlp.shared_expert.down_proj.weight"]
-        assert torch.equal(shared, base[f"model.layers.{layer}.mlp.down_proj.weight"])
 
 
 def test_questions_are_answered_seed_by_seed_where_both_methods_have_one(result):
@@ -256,14 +239,6 @@ def test_edited_recipe_files_are_another_comparison(world, tmp_path: Path):
         _session(comparison_of_recipes([file], tokens=256), output, only=[]).run()
 
 
-def test_seconds_are_those_of_the_warm_start_too(finished: Path, result):
-    folder = finished / "runs" / "causal-0k-lr0.01-seed3"
-    warm, train = (json.loads((folder / name / "training.json").read_text()) for name in ("warm_start", "."))
-    row = result["runs"]["causal-0k-lr0.01-seed3"]
-    assert row["seconds"] == pytest.approx(warm["seconds"] + train["seconds"])
-    assert row["tokens_per_s"] == pytest.approx(row["tokens"] / row["seconds"])
-
-
 @pytest.mark.extended
 def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
     finished: Path, comparison, result, tmp_path: Path, monkeypatch
@@ -279,7 +254,6 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
     shutil.copytree(finished, tmp_path / "out", ignore=shutil.ignore_patterns("causal-*"))
     places = (
         ("runs.folder.environment", stop),  # while the run's folder is made
-        ("compare.run.train_in_held_folder", train_a_step),  # in the warm start
         ("compare.run.upcycle", stop),
         ("compare.run.train_in_held_folder", train_a_step),
         ("compare.run.load_model", stop),
@@ -321,13 +295,10 @@ def test_methods_and_rates_can_be_added_later(finished: Path, comparison, tmp_pa
     assert load_comparison(tmp_path / "out" / "comparison.yaml") == grown
 
 
-@pytest.mark.parametrize(
-    "changes", [{"set": {"train.method": "dense"}}, {"warm_start": WarmStart(tokens=64, learning_rate=1e-3)}]
-)
-def test_a_method_whose_runs_would_be_others_is_refused(changes, finished: Path, comparison):
+def test_a_method_whose_runs_would_be_others_is_refused(finished: Path, comparison):
     before = (finished / "comparison.yaml").read_bytes()
     with pytest.raises(OutputError, match="holds another comparison"):
-        _session(_with_method(comparison, "dense-ffn", **changes), finished).run()
+        _session(_with_method(comparison, "dense-ffn", set={"train.method": "dense"}), finished).run()
     assert (finished / "comparison.yaml").read_bytes() == before
 
 

@@ -1,10 +1,9 @@
 """What the runs of a comparison will need, each planned from its recipe and the base's configuration alone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
-from multipl_moe.compare.run import warm_recipe
 from multipl_moe.compare.schema import Comparison, Run, planned_runs
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.machine import MachineSpeed
@@ -20,22 +19,22 @@ class RunPlan:
         name: of the run.
         method: key of its method.
         dtype: of its matrix products.
-        parts: its trainings: the one that makes its model, then the warm start if it has one.
+        plan: of its training and scoring.
     """
 
     name: str
     method: str
     dtype: torch.dtype
-    parts: list[TrainingPlan]
+    plan: TrainingPlan
 
     @property
     def peak_bytes(self) -> int:
-        """Most memory of any part."""
-        return max(part.memory.total_bytes for part in self.parts)
+        """Most memory that it holds."""
+        return self.plan.memory.total_bytes
 
     def seconds(self, speed: MachineSpeed) -> float:
-        """Estimated time of all parts."""
-        return sum(part.total_seconds(speed) for part in self.parts)
+        """Estimated time."""
+        return self.plan.total_seconds(speed)
 
 
 def plan_comparison(comparison: Comparison, *, runtime_bytes: int) -> list[RunPlan]:
@@ -52,10 +51,7 @@ def plan_comparison(comparison: Comparison, *, runtime_bytes: int) -> list[RunPl
 def _plan_run(run: Run, runtime_bytes: int, known: dict[str, TrainingPlan]) -> RunPlan:
     require_optimizer(run.recipe.train.optimizer)
     plan = _plan(run.recipe, runtime_bytes, known)
-    parts = [plan]
-    if run.warm_start is not None:  # the model that it makes is not scored
-        parts.append(replace(_plan(warm_recipe(run.recipe, run.warm_start), runtime_bytes, known), scored_tokens=0))
-    return RunPlan(run.name, run.method, TrainingSetup.of(run.recipe).dtype, parts)
+    return RunPlan(run.name, run.method, TrainingSetup.of(run.recipe).dtype, plan)
 
 
 def _plan(recipe: Recipe, runtime_bytes: int, known: dict[str, TrainingPlan]) -> TrainingPlan:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.compare.schema import Run, WarmStart
+from multipl_moe.compare.schema import Run
 from multipl_moe.errors import OutputError
 from multipl_moe.eval.bits_per_byte import FileScore
 from multipl_moe.eval.eval_set import EvalOptions
@@ -42,14 +41,12 @@ def require_same_settings(run: Run, folder: Path) -> None:
     if not file.is_file():
         return
     stored = load_recipe(file)
-    if run.warm_start is not None:  # then experts start from what the folder itself held
-        stored = _starting_from(stored, None)
     if changes := run.recipe.training_changes(stored):
         raise OutputError(f"output: {folder} holds a run of other settings ({changes}); choose another folder")
 
 
 class RunFolder:
-    """Carries out one run in its folder: warm start, upcycling, training, scores, programs.
+    """Carries out one run in its folder: upcycling, training, scores, programs.
 
     Args:
         run: what to do.
@@ -77,22 +74,17 @@ class RunFolder:
             "compute_dtype": training.compute_dtype,
             **self._measure(recipe, training),
         }
-        if self.run.warm_start is not None:
-            warm = read_json(self.folder / "warm_start" / "training.json")
-            metrics |= _both_trainings(warm, metrics)
         if programs and (self.base_folder / "programs" / METRICS_FILE).is_file():
             metrics["programs"] = self._judge(recipe)
         metrics["environment"] = read_json(self.folder / "environment.json")
         write_json(self.folder / METRICS_FILE, metrics)
         if not keep_model:
-            for name in ("hybrid", "model", "warm_start"):
+            for name in ("hybrid", "model"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _enter(self) -> Recipe:
         require_same_settings(self.run, self.folder)
         recipe = self.run.recipe
-        if self.run.warm_start is not None:
-            recipe = _starting_from(recipe, (self.folder / "warm_start" / "model").absolute())
         if not (self.folder / "recipe.yaml").is_file():
             open_run(self.folder, recipe)
         return recipe
@@ -101,10 +93,6 @@ class RunFolder:
         hybrid = self.folder / "hybrid"
         if (self.folder / "training.json").is_file() or hybrid.is_dir():
             return hybrid
-        if self.run.warm_start is not None:
-            warm = warm_recipe(recipe, self.run.warm_start)
-            open_run(self.folder / "warm_start", warm)
-            self._train(warm, self.base, self.folder / "warm_start")
         upcycle(recipe, hybrid, corpus=self.corpus)
         return hybrid
 
@@ -199,31 +187,6 @@ def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
         title = language_title(language, entry)
         counts[language] = {"title": title, "role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks}
     return counts
-
-
-def _both_trainings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Tokens and cost of two trainings, one after the other; what one of them did not record is None."""
-    tokens, seconds = (first[key] + second[key] for key in ("tokens", "seconds"))
-    joined: dict[str, Any] = {"tokens": tokens, "seconds": seconds, "tokens_per_s": tokens / seconds}
-    for key, join in {"processor_s": sum, "peak_bytes": max}.items():
-        values = [part[key] for part in (first, second) if part.get(key) is not None]
-        joined[key] = join(values) if len(values) == 2 else None
-    return joined
-
-
-def _starting_from(recipe: Recipe, experts_from: Path | None) -> Recipe:
-    return recipe.model_copy(update={"upcycle": recipe.upcycle.model_copy(update={"experts_from": experts_from})})
-
-
-def warm_recipe(recipe: Recipe, warm_start: WarmStart) -> Recipe:
-    """The recipe of a run's warm start: feed-forward blocks of the dense base are tuned."""
-    changes = {
-        "method": "dense-ffn",
-        "tokens": warm_start.tokens,
-        "skip_tokens": 0,
-        "learning_rate": warm_start.learning_rate,
-    }
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update=changes)})
 
 
 def _parameters(model: Any) -> dict[str, int]:

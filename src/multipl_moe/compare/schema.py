@@ -19,16 +19,8 @@ _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
     *("replay", "weights", "mixture_temperature", "language_tokens", "max_epochs", "on_max_epochs"),
 )
 _SAME_THROUGHOUT = ("tokens", "curve_tokens", "programs")
-_SAME_IN_A_METHOD = ("warm_start",)
 _Rate = Annotated[float, Field(gt=0)]
 _MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # part of a folder's name
-
-
-class WarmStart(Section):
-    """First a dense copy of the feed-forward blocks is tuned; the experts start from it (Branch-Train-MiX)."""
-
-    tokens: int = Field(gt=0, description="Part of the run's tokens that the dense copy sees.")
-    learning_rate: _Rate
 
 
 class ComparedMethod(Section):
@@ -47,7 +39,6 @@ class ComparedMethod(Section):
         "the first. Default: the recipe's.",
     )
     long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
-    warm_start: WarmStart | None = None
 
 
 class Claim(Section):
@@ -66,7 +57,7 @@ class Comparison(Section):
 
     title: str = "Comparison"
     recipe: dict[str, Any] = Field(default_factory=dict, description="What all methods share, as in a recipe.")
-    tokens: int = Field(gt=0, description="Tokens of each long run, the warm start's included.")
+    tokens: int = Field(gt=0, description="Tokens of each long run.")
     curve_tokens: int | None = Field(default=None, gt=0, description="Tokens of each short run of a curve.")
     programs: bool = Field(default=True, description="Whether the long runs' models write programs that are judged.")
     methods: dict[_MethodName, ComparedMethod] = Field(min_length=1)
@@ -79,12 +70,9 @@ class Comparison(Section):
             raise ValueError(f"claims: {', '.join(unknown)}: no such method; there are {', '.join(self.methods)}")
         if self.curve_tokens is None and any(method.learning_rates for method in self.methods.values()):
             raise ValueError("curve_tokens: needed where a method has learning_rates")
-        shortest = min(self.tokens, self.curve_tokens or self.tokens)
         for name, method in self.methods.items():
             if not method.long and not method.learning_rates:
                 raise ValueError(f"methods.{name}: give it learning_rates, as it has no long runs")
-            if method.warm_start is not None and method.warm_start.tokens >= shortest:
-                raise ValueError(f"methods.{name}.warm_start.tokens: leaves nothing of {shortest:,} tokens to train on")
         return self
 
     def goes_on_from(self, earlier: "Comparison") -> bool:
@@ -96,11 +84,6 @@ class Comparison(Section):
         return (
             _shared(common_recipe(self)) == _shared(common_recipe(earlier))
             and all(getattr(self, key) == getattr(earlier, key) for key in _SAME_THROUGHOUT)
-            and all(
-                getattr(self.methods[name], key) == getattr(earlier.methods[name], key)
-                for name in both
-                for key in _SAME_IN_A_METHOD
-            )
             and not any(_recipe(self, name).training_changes(_recipe(earlier, name)) for name in both)
         )
 
@@ -116,14 +99,13 @@ class Run:
     Attributes:
         name: of its folder.
         method: key of the method.
-        recipe: everything that decides it but the warm start.
+        recipe: everything that decides it.
         is_long: whether it has all tokens; the others are points of a curve.
     """
 
     name: str
     method: str
     recipe: Recipe
-    warm_start: WarmStart | None
     is_long: bool
 
 
@@ -194,9 +176,6 @@ def _comparable_recipes(comparison: Comparison, origin: str) -> dict[str, Recipe
             problems += [f"{origin}: methods.{name}: {problem}" for problem in error.problems]
     if problems:
         raise ConfigError(problems)
-    for name, method in comparison.methods.items():
-        if method.warm_start is not None and recipes[name].upcycle.experts_from is not None:
-            problems.append(f"{origin}: methods.{name}: warm_start and upcycle.experts_from exclude each other")
     first, *others = recipes
     for name in others:
         for key, value in _shared(recipes[name]).items():
@@ -233,13 +212,10 @@ def planned_runs(comparison: Comparison) -> list[Run]:
 
 
 def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, seed: int, *, is_long: bool) -> Run:
-    method = comparison.methods[name]
-    warm_start = method.warm_start
-    skipped = 0 if warm_start is None else warm_start.tokens
-    changes = {"train.tokens": tokens - skipped, "train.skip_tokens": skipped, "train.learning_rate": rate}
-    recipe = _recipe(comparison, name, changes | {"seed": seed})
+    changes = {"train.tokens": tokens, "train.learning_rate": rate, "seed": seed}
+    recipe = _recipe(comparison, name, changes)
     label = f"{name}-{tokens // 1000}k-lr{recipe.train.learning_rate:g}-seed{seed}{'' if is_long else '-curve'}"
-    return Run(label, name, recipe, warm_start, is_long)
+    return Run(label, name, recipe, is_long)
 
 
 def _recipe(comparison: Comparison, name: str, changes: dict[str, Any] | None = None) -> Recipe:
