@@ -97,7 +97,7 @@ def test_bits_per_byte_leave_a_folder_of_their_own(run, base, hybrid, corpus, tm
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     languages = {name: values["role"] for name, values in metrics["languages"].items()}
     assert languages == {"rust": "learn", "python": "keep"}
-    assert metrics["sentence"] == "Nothing learnt: Rust needs as many bits per byte as before. Kept: Python as before."
+    assert metrics["sentence"].startswith("Unclear whether anything was learnt: Rust needs 0.0% more bits per byte")
     told = " ".join(outcome.out.split())
     assert told.index(metrics["sentence"]) < told.index("Bits per byte: how many bits the model needs")
 

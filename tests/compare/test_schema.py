@@ -111,6 +111,7 @@ def test_methods_that_would_see_other_tokens_or_another_order_are_refused(values
         ({"tokens": 0}, "tokens: 0: must be above 0"),
         ({"claims": [{"question": "?", "of": "causal", "against": "gpt"}]}, "claims: gpt: no such method"),
         ({"methods": {"slow": {"learning_rates": []}}}, "methods.slow: give it learning_rates, as it has no long runs"),
+        ({"methods": {"slow": {"learning_rate": 5e-3}}}, "methods.slow.learning_rate: 0.005 must be one of its learn"),
         ({"methods": {"slow": {"learning_rates": [1e-3, 1.0000001e-3]}}}, "slow-0k-lr0.001-seed3-curve: planned twice"),
         ({"methods": {"causal": {"seeds": [3, 3]}}}, "causal-0k-lr0.01-seed3: planned twice"),
         ({"recipe": {"seeed": 1}}, "methods.causal: recipe: seeed: unknown key; did you mean 'seed'?"),

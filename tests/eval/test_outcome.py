@@ -20,7 +20,8 @@ def _row(value: float, low: float, high: float) -> dict[str, Any]:
 
 
 def _metrics(learn: dict[str, Any], keep: dict[str, Any], **languages: Any) -> dict[str, Any]:
-    rows = {name: _row(0, -0.1, 0.1) | {"title": _RECIPE.language_table[name].title} for name in _RECIPE.languages}
+    titles = {name: _RECIPE.language_table[name].title for name in _RECIPE.languages}
+    rows = {name: _row(0, -0.1, 0.1) | {"title": title, "files": 8} for name, title in titles.items()}
     for name, row in languages.items():
         rows[name] |= row
     return {"languages": rows, "means": {"learn": learn, "keep": keep}}
@@ -77,6 +78,12 @@ def test_a_language_that_became_worse_is_named_though_the_mean_did_not():
     assert sentence.endswith("Worse: C++ by 3.0% (2.0 to 4.1) and English text by 5.0% (4.0 to 6.0).")
     sentence = outcome_sentence(_RECIPE, _metrics(_row(-0.2, -0.3, -0.1), _row(0.02, 0.01, 0.03), **worse))
     assert sentence.endswith("Worse: English text by 5.0% (4.0 to 6.0).")  # C++ is in the mean that became worse
+
+
+def test_a_language_of_one_held_out_file_is_told():
+    one = {"rust": _row(-0.2, -1.2, 0.8) | {"files": 1}}
+    sentence = outcome_sentence(_RECIPE, _metrics(_row(-0.2, -0.3, -0.1), _row(0.0, -0.002, 0.002), **one))
+    assert sentence.endswith("One held-out file of Rust proves nothing: add files, or raise corpus.validation_share.")
 
 
 def test_roles_of_one_language_and_without_any(before, after):

@@ -1,6 +1,6 @@
 """Measured means with 95% intervals: a bootstrap for texts, and for programs what holds at few tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +27,26 @@ class Estimate:
         return cls(value, *np.quantile(draws, [_LOW, _HIGH]).tolist())
 
 
-def resample(num_units: int, samples: int, generator: np.random.Generator) -> np.ndarray:
-    """(samples, num_units) indices: in each row as many units as there are, drawn with replacement."""
-    return generator.integers(num_units, size=(samples, num_units))
+def resampled(
+    ratio: Callable[[np.ndarray], np.ndarray], num_units: int, samples: int, generator: np.random.Generator
+) -> np.ndarray:
+    """(samples,) values of resampled units, spread about that of all of them as few units ask for.
+
+    A plain bootstrap is too sure of few: of 5 files its 95% interval holds the true value 84 times in 100, of 2 files
+    52 times. So the draws lie wider by sqrt(n / (n - 1)) and by Student's quantile over the normal one, as in the
+    expanded percentile interval (Hesterberg 2015, "What Teachers Should Know About the Bootstrap"). One unit does not
+    say how units differ, so its draws lie 1 below and above its value: 100% of a relative change.
+
+    Args:
+        ratio: value of chosen units, from (samples, num_units) indices to (samples,).
+        num_units: files or texts, drawn with replacement.
+    """
+    value = ratio(np.arange(num_units)[None])
+    if num_units == 1:
+        return value + generator.choice([-1.0, 1.0], samples)
+    degrees = num_units - 1
+    width = np.sqrt(num_units / degrees) * special.stdtrit(degrees, _HIGH) / special.ndtri(_HIGH)
+    return value + width * (ratio(generator.integers(num_units, size=(samples, num_units))) - value)
 
 
 def estimate_rate(languages: Sequence[Sequence[TaskScores]]) -> Estimate:

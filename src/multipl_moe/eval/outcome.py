@@ -45,7 +45,8 @@ def has_gain(recipe: Recipe, metrics: dict[str, Any]) -> bool:
 
 
 def outcome_sentence(recipe: Recipe, metrics: dict[str, Any]) -> str:
-    """The result in words: of the means of both roles, and of each language that became worse while its role did not.
+    """The result in words: of the means of both roles, of each language that became worse while its role did
+    not, and of each of which one file alone is held out.
 
     Args:
         recipe: languages are used.
@@ -62,6 +63,10 @@ def outcome_sentence(recipe: Recipe, metrics: dict[str, Any]) -> str:
     if worse := [row for row in rows.values() if outcome_of(row["interval"]) == "worse"]:
         changes = [f"{row['title']} by {_percent(row['change'])} ({_span(*row['interval'])})" for row in worse]
         parts.append(f"Worse: {_listed(changes)}.")
+    if few := [row["title"] for row in metrics["languages"].values() if row["files"] == 1]:
+        parts.append(
+            f"One held-out file of {_listed(few)} proves nothing: add files, or raise corpus.validation_share."
+        )
     return " ".join(parts)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from multipl_moe.eval.bits_per_byte import FileScore, bits_per_byte
-from multipl_moe.eval.intervals import Estimate, resample
+from multipl_moe.eval.intervals import Estimate, resampled
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.recipe.recipe import Recipe
 
@@ -56,8 +56,7 @@ def _resampled_changes(
     """(samples,) relative changes of bits per byte of resampled files."""
     if [score.path for score in before] != [score.path for score in after]:
         raise ValueError("the two sides of a paired comparison must hold the same files in the same order")
-    chosen = resample(len(before), samples, generator)
-    return _rates(after, chosen) / _rates(before, chosen) - 1
+    return resampled(lambda chosen: _rates(after, chosen) / _rates(before, chosen) - 1, len(before), samples, generator)
 
 
 def _rates(scores: list[FileScore], chosen: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     experts = sum(size for name, size in sizes.items() if ".mlp.experts." in name)
     moe = config.moe_config
     active = total - experts + round(experts * num_visited_experts(moe) / moe.num_trained_experts)
-    if moe.takes_its_place:
+    if moe.takes_its_place and moe.expert_type == "full":  # a low-rank expert works with the frozen weights
         active -= sum(size for name, size in sizes.items() if ".mlp.shared_expert." in name)
     num_new = len(getattr(config.base_config, NEW_KEY, ())) * (1 if config.tie_word_embeddings else 2)
     trained = sum(sizes[name] for name in names) + num_new * config.base_config.hidden_size

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from multipl_moe.eval.intervals import Estimate, resample
+from multipl_moe.eval.intervals import Estimate, resampled
 from multipl_moe.eval.windows import batches, scored_logits, windows_of
 
 _CHUNK_TOKENS = 64  # whose probabilities are there at once, in float32
@@ -97,8 +97,13 @@ def summarise_movement(movements: Sequence[TextMovement], *, samples: int, seed:
     """
     totals = np.array([[text.nats, text.num_changed, text.num_tokens] for text in movements])
     nats, changed, tokens = totals.sum(axis=0).tolist()
-    drawn = totals[resample(len(totals), samples, np.random.default_rng(seed))].sum(axis=1)
-    estimate = Estimate.of_draws(nats / tokens, drawn[:, 0] / drawn[:, 2])
+
+    def rates(chosen: np.ndarray) -> np.ndarray:
+        drawn = totals[chosen].sum(axis=1)
+        return drawn[:, 0] / drawn[:, 2]
+
+    draws = resampled(rates, len(totals), samples, np.random.default_rng(seed))
+    estimate = Estimate.of_draws(nats / tokens, np.maximum(draws, 0))
     return {
         "nats_per_token": estimate.value,
         "interval": [estimate.low, estimate.high],
