@@ -62,8 +62,9 @@ def test_capacity_makes_the_fair_share():
     assert collapse_signs(layers, tiny_moe(segment_capacity=2.0)) == {}
 
 
-def test_thresholds_matter_only_where_they_select():
-    assert _signs(tiny_moe("paper"), threshold_drift=[1.0, 1.0, 1.0]) == {}
+@pytest.mark.parametrize("preset", ["causal", "paper"])
+def test_stored_thresholds_are_no_sign(preset: str):
+    assert _signs(tiny_moe(preset), threshold_drift=[1.0, 1.0, 1.0]) == {}
 
 
 def test_the_worst_layer_is_named():
