@@ -5,6 +5,9 @@ from typing import get_args
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, modeling_utils
+from transformers.modeling_flash_attention_utils import FLASH_ATTENTION_COMPATIBILITY_MATRIX
+from transformers.models.llama.modeling_llama import LlamaPreTrainedModel
 from transformers.training_args import OptimizerNames
 
 from multipl_moe.errors import ConfigError
@@ -13,7 +16,7 @@ from multipl_moe.recipe.training import TrainSection
 from multipl_moe.train import setup as module
 from multipl_moe.train.setup import OPTIMIZERS, TrainingSetup, require_optimizer
 from multipl_moe.train.trainer import train_model
-from tests.conftest import tiny_hybrid
+from tests.conftest import tiny_base_config, tiny_hybrid
 from tests.train.tiny import World, with_train
 
 
@@ -46,6 +49,23 @@ def test_attention_is_one_that_the_base_has():
     assert (gemma.config._attn_implementation, llama.config._attn_implementation) == ("eager", "sdpa")
     with pytest.raises(ConfigError, match=r"train\.attention: this base has no sdpa attention; use eager"):
         sdpa.use_attention(gemma)
+
+
+@pytest.mark.parametrize("kind", ["hybrid", "dense"])
+def test_an_attention_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch, kind: str):
+    model = tiny_hybrid() if kind == "hybrid" else AutoModelForCausalLM.from_config(tiny_base_config())
+    flash, flex = (
+        TrainingSetup.of(load_recipe(overrides={"train.attention": name}))
+        for name in ("flash_attention_2", "flex_attention")
+    )
+    monkeypatch.setitem(FLASH_ATTENTION_COMPATIBILITY_MATRIX[2], "general_availability_check", lambda: False)
+    monkeypatch.setitem(FLASH_ATTENTION_COMPATIBILITY_MATRIX[2], "pkg_availability_check", lambda: False)
+    monkeypatch.setattr(modeling_utils, "is_kernels_available", lambda: False)  # which would ask the hub
+    with pytest.raises(ConfigError, match=r"^train\.attention: flash_attention_2 .* here \(.*package.*\); use auto$"):
+        flash.use_attention(model)
+    monkeypatch.setattr(LlamaPreTrainedModel, "_supports_flex_attn", False)
+    with pytest.raises(ConfigError, match=r"^train\.attention: flex_attention cannot .* here \([^.]*\); use auto$"):
+        flex.use_attention(model)
 
 
 @pytest.mark.parametrize(

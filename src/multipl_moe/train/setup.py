@@ -69,12 +69,16 @@ class TrainingSetup:
         """Let a model train with the recipe's attention, or the fastest that it has here.
 
         Raises:
-            ConfigError: the recipe asks for one that the model lacks.
+            ConfigError: the recipe asks for one that the model or this machine lacks.
         """
         attention = self.train.attention
         if attention == "sdpa" and not has_sdpa(model):
             raise ConfigError("train.attention: this base has no sdpa attention; use eager, or auto")
-        model.set_attn_implementation(fastest_attention(model, self.dtype) if attention == "auto" else attention)
+        try:
+            model.set_attn_implementation(fastest_attention(model, self.dtype) if attention == "auto" else attention)
+        except (ImportError, ValueError) as error:
+            why = str(error).partition(". ")[0].rstrip(".")
+            raise ConfigError(f"train.attention: {attention} cannot be used here ({why}); use auto") from None
 
     def unify_dtype(self, model: PreTrainedModel) -> None:
         """Hold all weights in float32 where nothing casts them: it holds bfloat16 and float16 exactly."""
