@@ -1,5 +1,7 @@
 """What a run on a hybrid records of it, and that a recipe cannot ask for another one."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,16 +15,20 @@ from tests.train.tiny import World, tiny_recipe
 
 
 def test_the_recorded_recipe_makes_the_same_hybrid_again(world: World, tmp_path: Path):
-    made = tiny_recipe(world.base, world.sources, moe={"preset": "moe-lpr"}, upcycle={"reinit": 0.25})
+    start = {"reinit": 0.25, "dtype": "bfloat16"}
+    made = tiny_recipe(world.base, world.sources, moe={"preset": "moe-lpr"}, upcycle=start)
     upcycle(made, tmp_path / "hybrid")
     recorded = recipe_of_hybrid(validate_recipe({"learn": ["rust"], "keep": ["python"]}), tmp_path / "hybrid")
     (tmp_path / "recipe.yaml").write_text(recorded.to_yaml())
     again = load_recipe(tmp_path / "recipe.yaml")
     assert (again.learn, again.keep) == (["rust"], ["python"])
-    assert (again.base, again.upcycle.reinit) == (str(world.base), 0.25)
+    assert (again.base, again.upcycle.reinit, again.upcycle.dtype) == (str(world.base), 0.25, "bfloat16")
     own = load_config(tmp_path / "hybrid")
     assert again.moe.resolve([1, 2], []).to_dict() == own.moe_config.to_dict()
     assert again.moe.layers == [1, 2]
+    assert recipe_of_hybrid(again, tmp_path / "hybrid") == again, "a run's own recipe, in which every key is set"
+    (tmp_path / "made.yaml").write_text(made.to_yaml())
+    assert recipe_of_hybrid(load_recipe(tmp_path / "made.yaml"), tmp_path / "hybrid").upcycle == again.upcycle
 
 
 def test_the_recipe_that_made_the_hybrid_and_parts_of_it_are_taken(world: World):
@@ -40,14 +46,36 @@ def test_settings_that_the_hybrid_has_not_are_all_told(world: World):
     assert second.startswith("moe.preset: token-only, but ")
 
 
-def test_a_language_that_the_domain_gate_does_not_know_is_refused(world: World, tmp_path: Path):
+def test_a_start_that_the_hybrid_has_not_is_told(world: World, tmp_path: Path):
+    hybrid = shutil.copytree(world.hybrid, tmp_path / "hybrid")
+    record = json.loads((hybrid / "upcycle.json").read_text())
+    (hybrid / "upcycle.json").write_text(json.dumps(record | {"experts_from": "tuned", "noise": 0.5}))
+    same = {"noise": 0.5, "experts_from": "runs/tuned", "dtype": "auto"}
+    assert recipe_of_hybrid(validate_recipe({"upcycle": same}), hybrid).upcycle.dtype == "float32"
+    other = {"noise": 0.0, "reinit": 0.5, "experts_from": "other", "dtype": "bfloat16", "verify": False}
+    with pytest.raises(ConfigError) as refused:
+        recipe_of_hybrid(validate_recipe({"upcycle": other}), hybrid)
+    told = [problem.partition("; ")[0] for problem in refused.value.problems]
+    assert told == [
+        f"upcycle.dtype: bfloat16, but {hybrid} has float32",
+        f"upcycle.experts_from: other, but {hybrid} has tuned",
+        f"upcycle.noise: 0.0, but {hybrid} has 0.5",
+        f"upcycle.reinit: 0.5, but {hybrid} has 0.0",
+    ]
+
+
+def test_a_recipe_that_contradicts_the_domain_gate_is_refused(world: World, tmp_path: Path):
     gated = tiny_recipe(world.base, world.sources, moe={"domain_gate": True})
     upcycle(gated, tmp_path / "gated", corpus=world.corpus)
     again = gated.model_copy(update={"learn": ["go", "rust"]})
     assert recipe_of_hybrid(again, tmp_path / "gated").moe.domain_gate
     with pytest.raises(ConfigError, match=r"opens for rust, go, and would stay shut for ruby"):
         recipe_of_hybrid(gated.model_copy(update={"learn": ["rust", "ruby"]}), tmp_path / "gated")
-    with pytest.raises(ConfigError, match=r"domain_gate: .* has none"):
+    with pytest.raises(ConfigError, match=r"^keep: .*opens for go, "):
+        recipe_of_hybrid(gated.model_copy(update={"learn": ["rust"], "keep": ["python", "go"]}), tmp_path / "gated")
+    with pytest.raises(ConfigError, match=r"^moe\.domain_gate: False, but .*gated has True; leave it out"):
+        recipe_of_hybrid(gated.with_settings("moe", domain_gate=False), tmp_path / "gated")
+    with pytest.raises(ConfigError, match=r"^moe\.domain_gate: True, but .*hybrid has False; leave it out"):
         recipe_of_hybrid(gated, world.hybrid)
 
 

@@ -1,6 +1,7 @@
 """The recipe of a run that starts from a hybrid: base, layer and start of the experts are that hybrid's."""
 
 from pathlib import Path
+from typing import Any
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import ConfigError
@@ -8,6 +9,7 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.recipe.moe import MoeSection, resolve_layers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import read_json
+from multipl_moe.system.device import dtype_name
 
 
 def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
@@ -17,32 +19,65 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
 
     Raises:
         BaseModelError: the folder holds no model.
-        ConfigError: the recipe names other settings than the hybrid has; all of them are told.
+        ConfigError: the recipe names other settings of layer or start than the hybrid has, or its domain gate opens for
+            other languages; all of them are told.
     """
     config = load_config(folder)
     if not isinstance(config, MultiplMoeConfig):
         return recipe
-    own = config.moe_config
-    asked = recipe.moe.resolve(resolve_layers(recipe.moe.layers, config.base_config.num_hidden_layers), recipe.learn)
-    problems = [
-        f"moe.{key}: {getattr(asked, key)}, but {folder} has {getattr(own, key)}; leave it out, or upcycle anew"
-        for key in sorted(recipe.moe.model_fields_set)
-        if getattr(asked, key) != getattr(own, key) and key != "domain_gate"
-    ]
-    if own.domain_gate and (unknown := [name for name in recipe.learn if name not in own.domain_gate]):
-        problems.append(
-            f"learn: the domain gate of {folder} opens for {', '.join(own.domain_gate)}, and would stay shut for "
-            f"{', '.join(unknown)}; upcycle anew for them"
-        )
-    if "domain_gate" in recipe.moe.model_fields_set and recipe.moe.domain_gate and not own.domain_gate:
-        problems.append(f"moe.domain_gate: {folder} has none; leave it out, or upcycle anew")
-    if problems:
-        raise ConfigError(problems)
-    changes: dict[str, object] = {"moe": MoeSection.of_hybrid(own)}
     file = folder / "upcycle.json"
-    if file.is_file():
-        record = read_json(file)
-        start = {key: record[key] for key in ("noise", "reinit") if key in record}
-        start["experts_from"] = Path(record["experts_from"]) if record.get("experts_from") else None
+    record = read_json(file) if file.is_file() else None
+    start = {} if record is None else _start(record, config)
+    if problems := [*_other_settings(recipe, config, start, folder), *_other_languages(recipe, config, folder)]:
+        raise ConfigError(problems)
+    changes: dict[str, object] = {"moe": MoeSection.of_hybrid(config.moe_config)}
+    if record is not None:
         changes |= {"base": record.get("base") or recipe.base, "upcycle": recipe.upcycle.model_copy(update=start)}
     return recipe.model_copy(update=changes)
+
+
+def _start(record: dict[str, Any], config: MultiplMoeConfig) -> dict[str, Any]:
+    """What `upcycle` was told of the experts, and the data type that it wrote."""
+    start = {key: record[key] for key in ("noise", "reinit") if key in record}
+    experts_from = Path(record["experts_from"]) if record.get("experts_from") else None
+    return start | {"experts_from": experts_from, "dtype": dtype_name(config.dtype)}
+
+
+def _other_settings(recipe: Recipe, config: MultiplMoeConfig, start: dict[str, Any], folder: Path) -> list[str]:
+    """What is wrong with the settings that the recipe itself names: those that the hybrid was made with differ."""
+    moe, own = recipe.moe, config.moe_config
+    asked = moe.resolve(resolve_layers(moe.layers, config.base_config.num_hidden_layers), recipe.learn).to_dict()
+    asked["domain_gate"] = moe.domain_gate
+    has = own.to_dict() | {"domain_gate": bool(own.domain_gate)}
+    pairs = {f"moe.{key}": (asked[key], has[key]) for key in sorted(moe.model_fields_set)}
+    named = sorted(recipe.upcycle.model_fields_set & start.keys())
+    pairs |= {f"upcycle.{key}": (getattr(recipe.upcycle, key), start[key]) for key in named}
+    return [
+        f"{key}: {wanted}, but {folder} has {made}; leave it out, or upcycle anew"
+        for key, (wanted, made) in pairs.items()
+        if _differ(wanted, made)
+    ]
+
+
+def _differ(asked: Any, has: Any) -> bool:
+    """Whether two settings differ; `auto` fits all, and of a folder the name counts: `export` hands on no more."""
+    if isinstance(asked, Path) and isinstance(has, Path):
+        return asked.name != has.name
+    return asked not in ("auto", has)
+
+
+def _other_languages(recipe: Recipe, config: MultiplMoeConfig, folder: Path) -> list[str]:
+    """What is wrong with the languages behind a domain gate: it opens for those to learn, and for none to keep."""
+    if not (opens_for := config.moe_config.domain_gate):
+        return []
+    gate, problems = f"the domain gate of {folder} opens for", []
+    if unknown := [name for name in recipe.learn if name not in opens_for]:
+        problems.append(
+            f"learn: {gate} {', '.join(opens_for)}, and would stay shut for {', '.join(unknown)}; upcycle anew for them"
+        )
+    if forgotten := [name for name in recipe.keep if name in opens_for]:
+        problems.append(
+            f"keep: {gate} {', '.join(forgotten)}, so experts would change what the model knows of it; learn it too, "
+            "or upcycle anew"
+        )
+    return problems
