@@ -120,6 +120,24 @@ def test_skipped_step_changes_nothing_and_is_counted(world: World, tmp_path: Pat
     assert (record["skipped_steps"], record["steps"]) == (1, 12)
 
 
+def test_lines_tell_of_the_kept_steps_alone(world: World, tmp_path: Path):
+    values = {"tokens": 8 * 128, "on_bad_step": "skip", "spike_factor": 2.0}
+    poisons = lambda: [Poison({3}, _NAN, module="model.embed_tokens"), Poison({7}, 30.0)]  # noqa: E731
+    kept = train_told(world, tmp_path / "each", *poisons(), **values, log_every_steps=1)
+    lines = train_told(world, tmp_path / "four", *poisons(), **values, log_every_steps=4)
+    assert [line["step"] for line in kept] == [1, 2, 4, 5, 6, 8]
+    assert [line["skipped_steps"] for line in lines] == [1, 2]
+    for line, steps in zip(lines, (kept[:3], kept[3:]), strict=True):
+        assert line["loss"] == pytest.approx(statistics.fmean(step["loss"] for step in steps))
+        assert line["grad_norm"] == steps[-1]["grad_norm"]
+        for index, routers in line["routers"].items():
+            for key in ("token_entropy", "shared_share", "token_load"):
+                means = torch.tensor([step["routers"][index][key] for step in steps]).mean(dim=0)
+                assert routers[key] == pytest.approx(means.tolist(), abs=1e-5), key
+    for text in (tmp_path / "four" / "metrics.jsonl").read_text().splitlines():
+        json.loads(text, parse_constant=pytest.fail)  # NaN and Infinity are no JSON
+
+
 @pytest.mark.extended
 def test_run_with_skipped_steps_goes_on_to_the_same_weights_and_count(world: World, tmp_path: Path):
     values = {"on_bad_step": "skip", "spike_factor": 2.0}

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from multipl_moe.model.decoder import hybrid_layers_of
+from multipl_moe.model.statistics import LayerStatistics
 from multipl_moe.recipe.training import TrainSection
 
 _WINDOW_STEPS = 50
@@ -73,17 +74,21 @@ class BadStepGuard:
 
 
 class StepRecord:
-    """What a step has read and moved so far: inputs and loss of each pass, and what its routers would follow."""
+    """What a step has read and moved so far: inputs and loss of each pass, what its routers would follow and show."""
 
     def __init__(self, model: nn.Module) -> None:
         self.batches: list[dict[str, Tensor]] = []
         self.losses: list[Tensor] = []
         self._layers = hybrid_layers_of(model).values()
+        observers = [layer.observer for layer in self._layers]
+        self._forget_observed = [seen.mark() for seen in observers if isinstance(seen, LayerStatistics)]
 
     def forget_routing(self) -> None:
-        """Let what routers choose by follow nothing of it: it may be no numbers."""
+        """Let what routers choose by, and router health, follow nothing of it: it may be no numbers."""
         for layer in self._layers:
             layer.forget_noted()
+        for forget in self._forget_observed:
+            forget()
 
     def save(self, file: Path) -> None:
         """Write the rows of all batches, one after another."""

@@ -3,6 +3,7 @@
 from collections.abc import Sized
 from contextlib import nullcontext
 from pathlib import Path
+from statistics import fmean
 from typing import Any, cast
 
 import torch
@@ -77,6 +78,7 @@ class OrderedTrainer(Trainer):
             "compute_dtype": dtype_name(setup.dtype),
         }
         self._record: StepRecord | None = None
+        self._kept: list[dict[str, float]] = []  # loss and gradient norm of the good steps since the last log
         self._is_sharded = is_sharded(model)
         # Trainer's own name for it: the model reduces its gradients itself, so it is not wrapped again.
         self.is_distributed_loading_by_transformers = self._is_sharded
@@ -128,9 +130,11 @@ class OrderedTrainer(Trainer):
         record, self._record = self._record, None
         assert record is not None
         loss = cast(Tensor, self.accelerator.reduce(torch.stack(record.losses).sum(), "mean"))
-        problem = self.guard.judge(loss.item(), float(cast(Tensor, norm)))
+        values = {"loss": loss.item(), "grad_norm": float(cast(Tensor, norm))}
+        problem = self.guard.judge(**values)
         if problem is None:
             self.language_losses.keep()
+            self._kept.append(values)
         elif self.guard.skip():
             self._drop_step(model, record)
         else:
@@ -159,8 +163,15 @@ class OrderedTrainer(Trainer):
     # Logs
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
-        """As in Trainer; with the loss goes that of each language, and how many steps were skipped so far."""
+        """As in Trainer; with the loss goes that of each language, and how many steps were skipped so far.
+
+        Loss and gradient norm are those of the steps that were kept; where none was, there are none.
+        """
         if "loss" in logs:
+            del logs["loss"], logs["grad_norm"]  # Trainer's, which skipped steps are in
+            if kept := self._kept:
+                logs |= {"loss": fmean(step["loss"] for step in kept), "grad_norm": kept[-1]["grad_norm"]}
+            self._kept = []
             sums = self.accelerator.reduce(self.language_losses.take().to(self.args.device), "sum")
             means = self.language_losses.means(cast(Tensor, sums))
             logs |= {f"{LOSS_PREFIX}{name}": mean for name, mean in means.items()}

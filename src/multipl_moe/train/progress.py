@@ -71,7 +71,7 @@ class TrainingProgress(RouterWatch):
         self._progress.update(self._task, completed=state.global_step)
 
     def on_log(self, args, state, control, logs: dict[str, Any] | None = None, **kwargs):
-        """Write one line of metrics and start the routers' statistics anew."""
+        """Write one line of metrics, unless every step since the last one was skipped, and observe the routers anew."""
         if logs is None or "loss" not in logs:
             return
         now, (since, step) = time.perf_counter(), self._mark
