@@ -38,17 +38,17 @@ def test_counts_are_those_of_the_model_and_only_experts_and_routers_train(preset
     }
     assert trained_names(model) == trained
     assert counts.trained == sum(sizes[name] for name in trained)
+    # An expert of rank 4 is 4 * (32 + 2 * 48) + 4 * (48 + 32) numbers; of 3 routed experts a token visits one, of 3
+    # segment experts one on the mean.
+    moe = model.config.moe_config
+    idle = 2 * (preset != "segment-only") + 2 * (preset not in ("token-only", "moe-lpr"))
+    assert counts.active == counts.total - len(moe.layers) * idle * 4 * (32 + 2 * 48 + 48 + 32)
 
 
 def test_in_the_frozen_blocks_place_a_low_rank_expert_works_with_its_weights_and_a_full_one_without():
     low_rank, full = (count_parameters(tiny_hybrid("single", **moe).config) for moe in (LORA, {}))
     assert low_rank.active == low_rank.total
     assert full.active == full.total - full.trained  # as many as the frozen block has
-    # An expert of rank 4 is 4 * (32 + 2 * 48) + 4 * (48 + 32) numbers; of 3 routed experts a token visits one, of 3
-    # segment experts one on the mean.
-    moe = model.config.moe_config
-    idle = 2 * (preset != "segment-only") + 2 * (preset not in ("token-only", "moe-lpr"))
-    assert counts.active == counts.total - len(moe.layers) * idle * 4 * (32 + 2 * 48 + 48 + 32)
 
 
 def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair():

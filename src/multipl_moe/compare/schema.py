@@ -155,9 +155,10 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
     for name, method in comparison.methods.items():
         rate = method.learning_rate or recipes[name].train.learning_rate
         if not method.long and rate not in method.learning_rates:
-            raise ConfigError(
-                f"{origin}: methods.{name}.learning_rate: {rate:g} must be one of its learning_rates, as it has no long runs"
+            problem = (
+                f"methods.{name}.learning_rate: {rate:g} must be one of its learning_rates, as it has no long runs"
             )
+            raise ConfigError(f"{origin}: {problem}")
         seeds = method.seeds or [recipes[name].seed]
         resolved = {"recipe": None, "set": recipes[name].to_values()} if method.recipe is not None else {}
         methods[name] = method.model_copy(update={"learning_rate": rate, "seeds": seeds, **resolved})
