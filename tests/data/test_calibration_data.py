@@ -9,7 +9,7 @@ import pytest
 
 from multipl_moe.corpus import CorpusManifest, build_corpus
 from multipl_moe.corpus.documents import read_documents
-from multipl_moe.data.calibration_data import calibration_batches, require_same_tokenizer
+from multipl_moe.data.calibration_data import calibration_batches, expert_use_batches, require_same_tokenizer
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.train.trainer import train_model
@@ -61,6 +61,11 @@ def test_calibration_batches_have_at_least_two_rows_of_each_language(world: Worl
     recipe = with_train(world.recipe, batch_sequences=batch_sequences, calibration_tokens=1)
     shapes = [batch["input_ids"].shape for batch in calibration_batches(recipe, world.corpus, tokenizer)]
     assert shapes == [(8, 32)]
+
+
+def test_use_of_experts_is_told_from_every_language_but_behind_a_gate_from_those_that_it_opens_for(world: World):
+    assert list(expert_use_batches(world.recipe, world.corpus, [])) == list(world.recipe.languages)
+    assert list(expert_use_batches(world.recipe, world.corpus, world.recipe.learn)) == world.recipe.learn
 
 
 def test_language_with_less_text_than_a_sequence_does_not_block_training(world: World, tmp_path: Path):

@@ -1,7 +1,7 @@
 """Text of a corpus that calibration and the routers' statistics read, and whether its tokens fit the model."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +35,18 @@ def calibration_batches(
         yield padded(rows[begin : begin + _CALIBRATION_ROWS])
 
 
-def expert_use_batches(recipe: Recipe, corpus: Path) -> dict[str, list[dict[str, torch.Tensor]]]:
+def expert_use_batches(recipe: Recipe, corpus: Path, gate: Sequence[str]) -> dict[str, list[dict[str, torch.Tensor]]]:
     """A batch of training text of each language, from which to tell what its experts do.
+
+    Behind a domain gate they work for the languages of `gate` alone.
 
     A language with less text than one sequence gets shorter ones.
     """
     seed = recipe.seed + _EXPERT_USE_SEED_OFFSET
     batches = {}
     for name in _languages_with_tokens(recipe, corpus):
+        if gate and name not in gate:
+            continue
         longest = int(np.diff(TokenFiles(corpus / "tokens" / "train" / name).file_ends, prepend=0).max())
         sequence_tokens = min(recipe.train.calibration_sequence_tokens, longest)
         rows = max(_EXPERT_USE_TOKENS // sequence_tokens, 1)

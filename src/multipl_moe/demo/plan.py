@@ -204,7 +204,8 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
         "upcycle": _upcycle_work(moe, languages),
         "bits per byte of the base": scoring,
         TRAINING: tokens,
-        "calibration": _FORWARD * (calibrated + _EXPERT_USE_TOKENS * languages),
+        "calibration": _FORWARD
+        * (calibrated + _EXPERT_USE_TOKENS * (len(recipe.learn) if moe.domain_gate else languages)),
         "bits per byte of the hybrid": scoring,
         "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
         "movement": 2 * (_LOADING + _FORWARD_FLOAT32 * moved) if measured.moved_share else 0.0,

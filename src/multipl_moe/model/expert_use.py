@@ -25,6 +25,8 @@ EXPERT_USE_FILE = "expert_use.json"
 class ExpertUse:
     """Mean fused weight of each expert: token experts first, then segment experts, the shared expert last.
 
+    Behind a domain gate it is what they weigh where the gate is open, in the languages that it opens for.
+
     Attributes:
         languages: by language, by layer index, a weight per expert; with `normalized` fusion those of a layer sum to 1.
     """

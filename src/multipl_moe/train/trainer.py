@@ -240,7 +240,7 @@ class _CalibrateAndMerge:
         config = load_config(model_folder)
         if isinstance(config, MultiplMoeConfig):
             require_positions(config, recipe.train.calibration_sequence_tokens, "train.calibration_sequence_tokens")
-            self._expert_use = expert_use_batches(recipe, corpus)
+            self._expert_use = expert_use_batches(recipe, corpus, config.moe_config.domain_gate)
             if config.moe_config.stores_routing:
                 tokenizer = AutoTokenizer.from_pretrained(model_folder)
                 role = "learn" if config.moe_config.domain_gate else None  # elsewhere no router is asked
