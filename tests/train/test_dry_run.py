@@ -61,6 +61,17 @@ def test_a_dry_run_of_a_hybrid_holds_and_moves_what_the_real_step_does_but_for_u
     assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.1)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_one_expert_in_the_frozen_blocks_place_is_dry_run_without_that_block(world: World, tmp_path: Path, dtype: str):
+    moe = {"preset": "single", "num_token_experts": None, "num_segment_experts": None}
+    recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": dtype, "attention": "eager"})
+    upcycle(recipe, tmp_path / "hybrid")
+    planned, real = _plan(recipe, tmp_path / "hybrid").step, _real_step(recipe, tmp_path / "hybrid")
+    assert planned.flops == real.flops
+    assert planned.activation_bytes == pytest.approx(real.peak_bytes, rel=0.02)
+    assert planned.moved_bytes == pytest.approx(real.moved_bytes, rel=0.02)
+
+
 def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that_of_the_experts_visited(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
