@@ -12,7 +12,7 @@ from multipl_moe.model.parameters import trained_names
 from multipl_moe.train.machine import MachineSpeed, leave_busy_processors, measure_speed, measure_throughput, seconds_of
 from multipl_moe.upcycle.convert import upcycle
 from tests.fixtures import tree
-from tests.train.tiny import World, tiny_recipe
+from tests.train.tiny import World, tiny_recipe, with_train
 
 
 def test_speed_is_positive_and_nothing_is_left_behind(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -43,6 +43,20 @@ def test_steps_are_those_of_training_and_weights_do_not_move(world: World):
     for (name, parameter), start in zip(model.named_parameters(), original.parameters(), strict=True):
         assert torch.equal(parameter, start), name
     assert {name for name, parameter in model.named_parameters() if parameter.requires_grad} == trained_names(model)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("new_token_ids", [None, [20, 40]])
+def test_layers_are_computed_again_and_logits_left_out_as_in_training(
+    world: World, checkpointing: bool, new_token_ids: list[int] | None
+):
+    model, logits, passes = load_hybrid(world.hybrid), [], []
+    model.config.base_config.new_token_ids = new_token_ids
+    model.register_forward_hook(lambda module, args, output: logits.append(output.logits))
+    model.hybrid_layers[2].register_forward_pre_hook(lambda module, args: passes.append(1))
+    measure_throughput(with_train(world.recipe, gradient_checkpointing=checkpointing), model, world.corpus)
+    assert len(passes) == (2 if checkpointing else 1) * len(logits) > 0
+    assert all((made is not None) == (new_token_ids is not None) for made in logits)
 
 
 @pytest.mark.parametrize(

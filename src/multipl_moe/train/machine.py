@@ -16,7 +16,8 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.device import move_to_best_device
 from multipl_moe.train.methods import prepare
-from multipl_moe.train.setup import TrainingSetup
+from multipl_moe.train.new_rows import skips_logits
+from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
 
 _WARM_UP_CALLS, _REPEATS = 3, 7
 _WARM_UP_STEPS, _TIMED_STEPS = 1, 3
@@ -102,6 +103,8 @@ def measure_throughput(recipe: Recipe, model: MultiplMoeForCausalLM, corpus: Pat
     setup.use_attention(model)
     prepare(model, recipe)
     setup.unify_dtype(model)
+    if setup.train.gradient_checkpointing:
+        enable_checkpointing(model)
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, fused=True)
@@ -110,7 +113,7 @@ def measure_throughput(recipe: Recipe, model: MultiplMoeForCausalLM, corpus: Pat
 
     def train_on(batch: dict[str, torch.Tensor]) -> None:
         with torch.autocast(model.device.type, setup.dtype, enabled=setup.dtype != torch.float32):
-            loss = model(**batch).loss
+            loss = model(**batch, skip_logits=skips_logits(model)).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -46,6 +46,11 @@ def is_new_rows(name: str) -> bool:
     return name.endswith(f".{NEW_ROWS}")
 
 
+def skips_logits(model: nn.Module) -> bool:
+    """Whether a hybrid that is prepared for training learns without logits; rows of new tokens add to them."""
+    return not any(is_new_rows(name) for name, _ in model.named_parameters())
+
+
 @torch.no_grad()
 def fold_new_rows(model: PreTrainedModel) -> None:
     """Put what the new rows learnt into the matrices, which are then plain again; models without such rows stay."""

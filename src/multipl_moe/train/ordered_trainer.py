@@ -27,7 +27,7 @@ from multipl_moe.train.checkpoints import (
 )
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
-from multipl_moe.train.new_rows import is_new_rows
+from multipl_moe.train.new_rows import skips_logits
 from multipl_moe.train.progress import LOSS_PREFIX, SKIPPED_KEY
 from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.sharding import is_sharded, load_sharded, save_sharded
@@ -114,11 +114,11 @@ class OrderedTrainer(Trainer):
     def _arguments(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """What the model is told beside the batch: a hybrid, to make no logits; a dense one, where documents begin.
 
-        Rows of new tokens add to the logits, so a model with some needs them. A hybrid tells attention by itself.
+        A hybrid tells attention by itself.
         """
         model = cast(PreTrainedModel, self.model)
         if decoder_of(model) is not None:
-            return {"skip_logits": not any(is_new_rows(name) for name, _ in model.named_parameters())}
+            return {"skip_logits": skips_logits(model)}
         if takes_document_bounds(model.config._attn_implementation):
             return attention_arguments(inputs["position_ids"].to(self.args.device))
         return {}
