@@ -1,7 +1,7 @@
 """The samples of a run on disk: the journal `samples.jsonl`, and `codegen.json`, which says how they were made."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.errors import OutputError
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.runs.journal import append_to_journal, mend_journal, read_journal
+from multipl_moe.system.disk_errors import write_errors_explained
 from multipl_moe.system.file_lock import file_lock
 
 SAMPLES_FILE = "samples.jsonl"
@@ -51,7 +52,7 @@ class SamplesFile:
         self.samples: dict[SampleKey, Completion] = {}
 
     def __enter__(self) -> "SamplesFile":
-        with _writing(self._folder), ExitStack() as stack:
+        with write_errors_explained(self._folder), ExitStack() as stack:
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 stack.enter_context(file_lock(self._file, wait=False))
@@ -66,7 +67,7 @@ class SamplesFile:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with self._held, _writing(self._folder):
+        with self._held, write_errors_explained(self._folder):
             mend_journal(self._file)
 
     def append(self, completions: Iterable[tuple[SampleKey, Completion]]) -> None:
@@ -76,7 +77,7 @@ class SamplesFile:
             {"key": key, "sample": sample, "completion": completion.text, "finish": completion.finish}
             for (key, sample), completion in new.items()
         ]
-        with _writing(self._folder):
+        with write_errors_explained(self._folder):
             append_to_journal(self._file, lines)
         self.samples.update(new)
 
@@ -101,14 +102,6 @@ def read_samples(folder: Path) -> dict[SampleKey, Completion]:
             raise OutputError(f"output: {file}, line {number} repeats a sample; remove it, or choose another folder")
         samples[key] = completion
     return samples
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"output: {folder} cannot be written ({error.strerror}); choose another folder") from error
 
 
 def _settle_origin(folder: Path, origin: Origin, *, is_new: bool) -> None:

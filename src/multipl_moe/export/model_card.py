@@ -13,6 +13,7 @@ from transformers import PreTrainedConfig
 
 from multipl_moe import __version__
 from multipl_moe.eval.movement.panel import MOVEMENT_COLUMNS, movement_rows
+from multipl_moe.eval.outcome import outcome_of
 from multipl_moe.export.facts import facts_of
 from multipl_moe.languages.table import LANGUAGES, language_title
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -118,12 +119,11 @@ def compared_with(provenance: Provenance) -> str:
 
 
 def outcome(metrics: dict[str, Any]) -> dict[str, list[str]]:
-    """Languages by what the 95% interval of their change says: `better`, `worse`, `unclear`."""
-    sorted_out: dict[str, list[str]] = {"better": [], "worse": [], "unclear": []}
+    """Languages by what the 95% interval of their change says, as `outcome_of` does."""
+    sorted_out: dict[str, list[str]] = {"better": [], "worse": [], "unclear": [], "same": []}
     for name, row in metrics["languages"].items():
         if "interval" in row:
-            low, high = row["interval"]
-            sorted_out["better" if high < 0 else "worse" if low > 0 else "unclear"].append(language_title(name, row))
+            sorted_out[outcome_of(row["interval"])].append(language_title(name, row))
     return sorted_out
 
 

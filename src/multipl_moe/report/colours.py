@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from multipl_moe.eval.outcome import outcome_of
+
 BETTER, WORSE, UNSURE = "#1f7a5c", "#b3261e", "#7b8794"
 BLUE, ORANGE, PURPLE, GOLD = "#3b6ea5", "#b64f14", "#6b4e9b", "#8f6a00"
 PALE, PAPER = "#c3ccd6", "#ffffff"
@@ -22,8 +24,7 @@ CSS_VARIABLES = {
 
 def colour_of_bits(change: dict[str, Any]) -> str:
     """Whether a change of bits per byte, as it stands in metrics.json, is a gain, a loss, or neither for sure."""
-    low, high = change["interval"]
-    return BETTER if high < 0 else WORSE if low > 0 else UNSURE
+    return {"better": BETTER, "worse": WORSE}.get(outcome_of(change["interval"]), UNSURE)
 
 
 def colour_of_programs(change: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
+from multipl_moe.eval.outcome import outcome_of
 from multipl_moe.languages.table import language_title
 from multipl_moe.report.grid import Grid
 from multipl_moe.runs.decontamination import status_notes
@@ -94,12 +95,9 @@ def claims_table(result: dict[str, Any]) -> Grid:
 
 
 def _verdict(means: dict[str, Any]) -> str:
-    words = []
-    for role, title in ROLE_TITLES.items():
-        if role in means:
-            low, high = means[role]["interval"]
-            words.append(f"{'better' if high < 0 else 'worse' if low > 0 else 'no clear difference'} on {title}")
-    return ", ".join(words)
+    words = {"better": "better", "worse": "worse", "unclear": "no clear difference", "same": "the same"}
+    told = {title: outcome_of(means[role]["interval"]) for role, title in ROLE_TITLES.items() if role in means}
+    return ", ".join(f"{words[outcome]} on {title}" for title, outcome in told.items())
 
 
 def _cost(run: dict[str, Any]) -> list[str]:
