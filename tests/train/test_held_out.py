@@ -81,6 +81,11 @@ def test_training_is_the_same_with_and_without_it(world: World, run: Run, tmp_pa
     assert seen.metrics[-1]["eval_loss"] < seen.metrics[0]["eval_loss"]
 
 
+def test_it_is_measured_after_the_last_step_too(world: World, tmp_path: Path):
+    train_told(world, tmp_path, _Metrics(), tokens=3 * 128, eval_every_steps=2, eval_tokens=128)
+    assert [record["step"] for record in read_journal(tmp_path / "held_out.jsonl")] == [2, 3]
+
+
 def test_language_that_holds_out_nothing_is_refused(world: World, tmp_path: Path):
     corpus = shutil.copytree(world.corpus, tmp_path / "corpus")
     manifest = json.loads((corpus / "manifest.json").read_text())

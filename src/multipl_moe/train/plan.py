@@ -108,8 +108,8 @@ class TrainingPlan:
     def with_length(self, recipe: Recipe) -> "TrainingPlan":
         """The plan of a recipe that differs from this one's in nothing but seed, rate, and how long it trains."""
         train, steps = recipe.train, TrainingSetup.of(recipe).steps
-        measured = 0 if train.eval_every_steps is None else steps // train.eval_every_steps * train.eval_tokens
-        return replace(self, steps=steps, tokens=train.tokens, held_out_tokens=measured)
+        measurements = 0 if train.eval_every_steps is None else -(-steps // train.eval_every_steps)  # and at the end
+        return replace(self, steps=steps, tokens=train.tokens, held_out_tokens=measurements * train.eval_tokens)
 
 
 def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: int) -> TrainingPlan:
