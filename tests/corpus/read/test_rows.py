@@ -74,6 +74,7 @@ def test_broken_rows_are_counted_not_fatal(tmp_path):
     ("name", "content", "message"),
     [
         ("rows.jsonl", b'{"body": "x"}\n', r"no column named text or content or code \(columns: body\); set text_key"),
+        ("rows.jsonl", b'{"\\ud800": "x"}\n', r"no column named .* \(columns: \?\); set text_key"),
         ("rows.jsonl", b'{"text": "x"}\n', "neither path nor language; set the source's language"),
         ("other.csv", b"", "no file that ends in"),
     ],

@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import json
+import os
 import tarfile
 import tracemalloc
 import zipfile
@@ -89,6 +90,24 @@ def test_files_that_cannot_be_used_are_counted_by_reason(tmp_path):
     reasons = ("binary", "encoding", "too_large", "too_small", "unreadable")
     assert [stats[f"dropped/{reason}/rust"] for reason in reasons] == [1, 1, 1, 1, 2]
     assert (len(documents), stats["found/rust"]) == (2, 8)
+
+
+def test_names_and_licences_that_are_no_utf8_are_read_under_names_that_are(tmp_path):
+    root = tmp_path / os.fsdecode(b"\xe9")
+    archive, lines = root / os.fsdecode(b"\xe9.zip"), root / os.fsdecode(b"\xe9.jsonl")
+    write_files(root, ".rs", 1)
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("a.rs", program(2))
+    row = {"text": program(3), "path": "\ud800.rs", "licence": ["\ud800", "MIT"]}
+    lines.write_text(json.dumps(row) + "\n")
+    sources = [{"kind": kind, "path": str(path)} for kind, path in (("archive", archive), ("jsonl", lines))]
+    documents, _ = read(folder(root), *sources)
+    told = {document.id.encode().decode(): document.metadata["licence"] for document in documents}
+    assert told == {
+        f"{tmp_path.name}/�/file_0.rs": "unknown",
+        "�/�.zip/a.rs": "unknown",
+        "�/�.jsonl#0/?.rs": "? AND MIT",
+    }
 
 
 @pytest.mark.parametrize("is_stripped", [True, False])

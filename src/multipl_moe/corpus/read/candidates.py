@@ -86,7 +86,7 @@ def two_parts(parts: Sequence[str]) -> str:
 
     What takes a document's path apart relies on the number of parts that its source has in it.
     """
-    return "/".join(("_", "_", *parts)[-2:])
+    return printable("/".join(("_", "_", *parts)[-2:]))
 
 
 def printable(path: str) -> str:

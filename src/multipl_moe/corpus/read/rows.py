@@ -71,8 +71,8 @@ class _RowReader:
             self._check_columns(name, row, text_key, label or name_inside)
         text = row.get(text_key) if text_key is not None else None
         opener = partial(_open_text, text) if isinstance(text, str) else unreadable
-        place = f"{name}#{number}{name_inside}"
-        licence = _licence(_first(row, _LICENCE_COLUMNS)) or self._source.licence or "unknown"
+        place = _encodable(f"{name}#{number}{name_inside}")
+        licence = _encodable(_licence(_first(row, _LICENCE_COLUMNS))) or self._source.licence or "unknown"
         for _, needs_content in self._claims(place if name_inside else "", label):
             yield Candidate(self._language, self._source.kind, place, licence, opener, needs_content=needs_content)
 
@@ -91,7 +91,7 @@ class _RowReader:
     def _check_columns(self, name: str, row: Mapping[str, Any], text_key: str | None, clue: Any) -> None:
         if text_key not in row:
             wanted = repr(text_key) if text_key else "named " + " or ".join(_TEXT_COLUMNS)
-            columns = ", ".join(map(str, row))
+            columns = _encodable(", ".join(map(str, row)))
             raise CorpusError(f"corpus.sources: {name}: no column {wanted} (columns: {columns}); set text_key")
         if not (self._source.language or clue):
             raise CorpusError(f"corpus.sources: {name}: rows have neither path nor language; set the source's language")
@@ -100,6 +100,11 @@ class _RowReader:
 def _open_text(text: str) -> io.BytesIO:
     """Lone surrogates, which JSON can spell, come out as bytes that are no UTF-8 and are counted as such."""
     return io.BytesIO(text.encode("utf-8", "surrogatepass"))
+
+
+def _encodable(text: str) -> str:
+    """A row's text with `?` for lone surrogates: who writes down, hashes or prints it needs UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _first(row: Mapping[str, Any], columns: tuple[str, ...]) -> Any:
