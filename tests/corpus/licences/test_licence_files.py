@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import shutil
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -232,6 +233,27 @@ def test_the_nearest_licence_files_hold_in_a_repository_as_of_its_revision(tmp_p
     assert licences("git", tmp_path)["a.rs"] == "MIT"
     assert licences("git", tmp_path)["d.rs"] == "GPL-3.0-or-later"
     assert licences("git", tmp_path, revision="v1") == LICENCES
+
+
+def test_in_a_folder_that_cannot_be_looked_into_the_licence_is_unknown(tmp_path, monkeypatch):
+    paths = ("file/a.rs", "link/b.rs", "locked/c.rs", "open/d.rs")
+    write_tree(tmp_path, {"LICENSE": MIT, "locked/LICENSE": GPL, **dict.fromkeys(paths, "")})
+    commit(tmp_path, "v1")
+    for name in ("file", "link"):
+        shutil.rmtree(tmp_path / name)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("link")
+    is_file = Path.is_file
+
+    def refuse(path: Path) -> bool:
+        """As Python 3.11 does in a folder that may be listed, but not entered; permissions do not stop root."""
+        if path.parent.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    found = licences("git", tmp_path)
+    assert found == {"a.rs": "unknown", "b.rs": "unknown", "c.rs": "unknown", "d.rs": "MIT"}
 
 
 @pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".zip"])

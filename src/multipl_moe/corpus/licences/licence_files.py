@@ -66,6 +66,8 @@ def nearest_on_disk(root: Path) -> Callable[[str], str]:
             names = [path.name for path in (root / folder).iterdir() if is_licence_name(path.name) and path.is_file()]
         except FileNotFoundError:  # git tracks files in it that the work tree lacks
             return None
+        except OSError:  # what the licence is cannot be seen
+            return UNKNOWN
         return _licence_of_folder(names, lambda name: (root / folder / name).open("rb"))
 
     return nearest_licence(licence_in)
