@@ -129,12 +129,17 @@ def test_the_digest_tells_what_is_looked_for_and_what_is_said_of_it(tmp_path, mo
     assert prepared([str(own)]).sha256 == digests[3]
 
 
-def test_a_copy_that_the_evaluation_names_but_is_not_here_does_not_stop_the_corpus(tmp_path):
-    found = prepared(["starter"], [f"mbxp:{tmp_path}/nowhere.jsonl"])
-    assert (list(found.checked), list(found.unavailable)) == (["starter"], ["mbxp"])
-
-
 @pytest.mark.parametrize("spec", ["humanevl", "mbpp:/no/such/file.jsonl", "/no/such/set.jsonl", "starter:here"])
 def test_a_name_or_path_that_is_wrong_in_the_recipe_is_refused(spec):
     with pytest.raises(ConfigError, match=r"corpus\.decontaminate: "):
         prepared([spec])
+    with pytest.raises(ConfigError, match=r"programs\.benchmarks: "):
+        prepared(["starter"], [spec])
+
+
+def test_a_broken_file_of_own_problems_is_refused_not_left_out(tmp_path):
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps(OWN) + "\n{broken\n")
+    with pytest.raises(ConfigError, match=r"programs\.benchmarks: .*own\.jsonl, line 2 is not JSON"):
+        prepared(["starter"], [str(own)])
+    assert prepared("none", [str(own)]).unavailable == {}

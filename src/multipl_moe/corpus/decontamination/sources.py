@@ -81,7 +81,7 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
     """Gather the problems of the benchmarks that the recipe names, those that are to be evaluated on among them.
 
     Raises:
-        ConfigError: `corpus.decontaminate` names what is no benchmark, or a path that holds none.
+        ConfigError: the recipe names what is no benchmark, or a path that holds none.
     """
     wanted, read = recipe.corpus.decontaminate, recipe.mixture_weights.keys()
     if wanted == "none":
@@ -96,8 +96,9 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
         try:
             benchmark, parts, names = _parts(spec, may_download=spec in named)
         except ConfigError as error:
-            if spec in named and (has_path or name not in BENCHMARKS):
-                raise ConfigError(f"corpus.decontaminate: {error}") from None
+            if has_path or name not in BENCHMARKS:
+                key = "corpus.decontaminate" if spec in named else "programs.benchmarks"
+                raise ConfigError(f"{key}: {error}") from None
             missing[name] = str(error)
             continue
         found.setdefault(benchmark, []).extend(parts)
