@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_origin
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -21,7 +21,7 @@ from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
 from multipl_moe.recipe.moe import MoeSection, UpcycleSection
-from multipl_moe.recipe.section import Section, describe_problem, with_british_keys
+from multipl_moe.recipe.section import Section, describe_problem, section_in, with_british_keys
 from multipl_moe.recipe.training import TrainSection
 
 
@@ -178,7 +178,8 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
 
     Args:
         path: YAML file; None starts from the defaults.
-        overrides: dotted keys ("train.learning_rate") and their values; None values are ignored, `NULL` is a null.
+        overrides: dotted keys ("train.learning_rate") and their values, of a section those of its keys that change;
+            None values are ignored, `NULL` is a null.
 
     Raises:
         ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
@@ -258,14 +259,35 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
-    *sections, _ = key.split(".")
-    for name in reversed(key.split(".")):
+    sections = key.split(".")
+    for name in reversed(sections):
         value = {name: value}
-    change = with_british_keys(value, Recipe)
-    for section in sections:
-        ((name, change),) = change.items()
-        inner = values.setdefault(name, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(f"{key}: {section} must be a mapping of keys to values")
-        values = cast(dict[str, Any], inner)
-    values |= change
+    _put_on_top(values, with_british_keys(value, Recipe), Recipe, key, len(sections) - 1)
+
+
+def _put_on_top(values: dict[str, Any], change: dict[str, Any], annotation: Any, key: str, num_above: int) -> None:
+    """Set what a change names: of a section its keys alone, of any other mapping the whole.
+
+    Args:
+        values: what is changed, of the type `annotation`.
+        change: values by name; the first `num_above` levels of names are those that `key` has before its last dot.
+    """
+    for name, new in change.items():
+        inner = _annotation_in(annotation, name)
+        old = values.setdefault(name, {}) if num_above or section_in(inner) else None
+        if num_above and not isinstance(old, dict):
+            raise ConfigError(f"{key}: {name} must be a mapping of keys to values")
+        if isinstance(old, dict) and isinstance(new, dict):
+            inside, changed = cast(dict[str, Any], old), cast(dict[str, Any], new)
+            _put_on_top(inside, changed, inner, key, max(num_above - 1, 0))
+        else:
+            values[name] = new
+
+
+def _annotation_in(annotation: Any, name: str) -> Any:
+    """Type of what stands under a name in a value of a type; None where that is no section, or not known."""
+    section = section_in(annotation)
+    if section is None or get_origin(annotation) is dict:
+        return section
+    field = section.model_fields.get(name)
+    return field and field.annotation
