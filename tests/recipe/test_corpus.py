@@ -2,6 +2,7 @@
 
 import pytest
 
+from multipl_moe.recipe.recipe import validate_recipe
 from tests.recipe.refusals import problems_of
 
 
@@ -34,3 +35,21 @@ def test_licences_that_spdx_does_not_know_are_refused_with_the_nearest():
 def test_a_source_other_than_the_toolchains_needs_a_path(kind):
     (problem,) = problems_of({"corpus": {"sources": [{"kind": kind}]}})
     assert problem == f"recipe: corpus.sources.0: path: needed for kind {kind}"
+
+
+def test_a_key_of_a_source_that_its_kind_does_not_have_is_refused():
+    for key, value, kinds in (
+        ("revision", "v1", {"git", "hub"}),
+        ("subset", "small", {"hub"}),
+        ("split", "validation", {"hub"}),
+        ("text_key", "body", {"jsonl", "parquet", "hub"}),
+        ("path", "some/where", {"folder", "git", "archive", "jsonl", "parquet", "hub"}),
+    ):
+        for kind in ("toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"):
+            source = {"kind": kind, key: value} | ({} if kind == "toolchains" else {"path": "some/where"})
+            if kind in kinds:
+                recipe = validate_recipe({"corpus": {"sources": [source]}})
+                assert validate_recipe(recipe.to_values()) == recipe
+            else:
+                (problem,) = problems_of({"corpus": {"sources": [source]}})
+                assert problem.startswith(f"recipe: corpus.sources.0: {key}: ")

@@ -75,7 +75,7 @@ def build_corpus(
         CorpusError: a source cannot be used, or languages are left with too few files; all of them are named.
         BaseModelError: the tokenizer cannot be used.
     """
-    require_sources(recipe.corpus.sources)
+    require_sources(recipe.corpus.sources, recipe.languages)
     bounds = document_bounds(tokenizer_folder)
     vocabulary = fim_vocabulary(recipe.corpus.fim.tokens, tokenizer_folder) if recipe.corpus.fim.rate else None
     tokenizer_file = tokenizer_folder / "tokenizer.json"

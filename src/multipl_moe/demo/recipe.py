@@ -41,6 +41,7 @@ def without_missing_languages(recipe: Recipe, console: Console) -> Recipe:
         console.print(f"{name}: no toolchain with sources here (apt install {packages}); going on without it")
     roles = {role: [name for name in getattr(recipe, role) if name not in missing] for role in ("learn", "keep")}
     values: dict[str, Any] = recipe.to_values() | roles
+    values["corpus"]["sources"] = [one for one in values["corpus"]["sources"] if one.get("language") not in missing]
     if recipe.programs.languages is not None:
         values["programs"]["languages"] = [name for name in recipe.programs.languages if name not in missing] or None
     if recipe.train.weights is not None:

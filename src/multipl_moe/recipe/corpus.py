@@ -8,6 +8,12 @@ from pydantic import Field, field_validator, model_validator
 from multipl_moe.recipe.section import Section
 
 _USUAL_BYTES = 4_000_000
+_KINDS_WITH = {
+    "revision": ("git", "hub"),
+    "subset": ("hub",),
+    "split": ("hub",),
+    "text_key": ("jsonl", "parquet", "hub"),
+}
 
 
 class SourceSection(Section):
@@ -50,10 +56,10 @@ class SourceSection(Section):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "SourceSection":
-        if self.kind != "toolchains" and self.path is None:
-            raise ValueError(f"path: needed for kind {self.kind}")
-        for key, kinds in {"revision": ("git", "hub"), "subset": ("hub",)}.items():
-            if getattr(self, key) is not None and self.kind not in kinds:
+        if (self.path is None) != (self.kind == "toolchains"):
+            raise ValueError(f"path: {'needed' if self.path is None else 'not'} for kind {self.kind}")
+        for key, kinds in _KINDS_WITH.items():
+            if getattr(self, key) != type(self).model_fields[key].default and self.kind not in kinds:
                 raise ValueError(f"{key}: only for kind {' or '.join(kinds)}, not {self.kind}")
         return self
 

@@ -1,6 +1,6 @@
 """All sources looked at before a build: what nothing can be read from is named with its key and the reason."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,19 @@ _FIRST_OF: dict[str, Callable[[Path], Iterator[Any]]] = {
 _PREFIX = "corpus.sources: "
 
 
-def require_sources(sources: Sequence[SourceSection]) -> None:
+def require_sources(sources: Sequence[SourceSection], languages: Collection[str]) -> None:
     """Check that every source on this machine has something to read; the hub and toolchains are not asked.
 
-    Of several files of a source one may be broken, but not all.
+    Of several files of a source one may be broken, but not all. A source's language has to be one of `languages`.
 
     Raises:
         CorpusError: with what is wrong with each of them.
     """
     problems = []
     for number, source in enumerate(sources):
+        if source.language not in (None, *languages):
+            remedy = "add it there, or leave the source out"
+            problems.append(f"corpus.sources.{number}.language: {source.language} is not in learn or keep; {remedy}")
         if source.kind in ("toolchains", "hub"):
             continue
         try:
