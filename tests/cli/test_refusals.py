@@ -30,6 +30,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--recipe none.yaml": "none.yaml: cannot read the recipe",
     },
     "corpus out --base {base}": {
+        "--source ''": "--source: it is empty",
         "--source none": "--source: none is no folder",
         "--source text.csv": "--source: text.csv is no folder",
         "--source {sources} --learn cobol": "unknown languages cobol",

@@ -68,6 +68,8 @@ def source_named(text: str) -> dict[str, Any]:
     from multipl_moe.corpus.read.archives import ARCHIVE_ENDINGS
     from multipl_moe.corpus.read.row_files import ROW_ENDINGS
 
+    if not text:
+        raise ConfigError("--source: it is empty; name a folder (. is the current one), archive or file of rows")
     path = Path(text)
     if text == "toolchains":
         return {"kind": "toolchains"}
