@@ -186,6 +186,17 @@ def test_running_program_cannot_read_its_source(language, sandbox, toolbox):
     assert (judgement.outcome, judgement.output) == (Outcome.runtime_error, "")
 
 
+@pytest.mark.parametrize("source", ["{main}", "../{main}", "{main}/../../victim", "..", "{python}"])
+def test_no_source_file_lies_outside_of_the_folder_of_its_run(source, sandbox, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    toolchain = replace(TOOLCHAINS["python"], compile=("true",), source=source, main=(r"^class (\S+)",))
+    program = Program("python", f"class {victim}\n", Nonce.draw())
+    with pytest.raises(ConfigError, match="no name of a file; mend source, or main"):
+        judge(program, sandbox, Toolbox({"python": toolchain}))
+    assert victim.read_text() == "mine"
+
+
 def test_unknown_language_and_unknown_extra_are_user_errors(sandbox, toolbox):
     with pytest.raises(ConfigError, match=r"'lua' has no toolchain; known are python"):
         judge(Program("lua", "", Nonce.draw()), sandbox, toolbox)

@@ -165,6 +165,31 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
         add_languages(validate_recipe(values).own_languages)
 
 
+OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_source_file_with_a_path_is_refused(name):
+    values = example()
+    values["own_languages"]["elixir"]["toolchain"]["source"] = name
+    with pytest.raises(ConfigError, match=r"elixir\.toolchain: source: .* must be the name of a file, without folders"):
+        validate_recipe(values)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [*(("name", name) for name in OUTSIDE), ("files", "../victim"), ("files", "/tmp/victim"), ("files", "src/../../y")],
+)
+def test_a_cache_that_leads_out_of_its_folder_is_refused(key, name):
+    values = example()
+    cache = {"name": "lib", "commands": [], "files": {"src/lib.rs": ""}}
+    values["own_languages"]["elixir"]["toolchain"]["caches"] = {"lib": cache}
+    assert validate_recipe(values).own_languages["elixir"].toolchain
+    cache[key] = name if key == "name" else {name: ""}
+    with pytest.raises(ConfigError, match=r"elixir\.toolchain: caches\.lib: name and files must lead to no other"):
+        validate_recipe(values)
+
+
 @pytest.mark.parametrize("key", ["failed_assertion", "crashed", "test_passed"])
 def test_a_pattern_that_is_none_is_named(key):
     values = yaml.safe_load(EXAMPLE.read_text())

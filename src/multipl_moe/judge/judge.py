@@ -9,12 +9,13 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.judge.cases import run_cases
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.sandbox import Finished, Sandbox
 from multipl_moe.judge.toolbox import Commands, Toolbox
 from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.languages.toolchain import Limits, Toolchain
+from multipl_moe.languages.toolchain import Limits, Toolchain, is_file_name
 
 _SHOWN_BYTES = 4096
 # A program chooses what it prints: only so much of it is searched, and patterns only see so much at once.
@@ -48,7 +49,7 @@ def judge(
         limits, compile_limits: of the two stages, instead of those of the toolchain.
 
     Raises:
-        UserError: the toolchain is missing, or what it needs cannot be made.
+        UserError: the toolchain is missing, what it needs cannot be made, or its source file would have a path.
         SandboxError: the sandbox does not work.
     """
     commands = toolbox.commands(program, sandbox)
@@ -97,7 +98,15 @@ def judge(
 def _compile(
     program: Program, commands: Commands, command: tuple[str, ...], folder: Path, sandbox: Sandbox, limits: Limits
 ) -> Finished:
-    """Run the compiler; the source is gone afterwards."""
+    """Run the compiler; the source is gone afterwards.
+
+    Its name may come from the program, and it is written outside of the sandbox: it must not lead out of the folder.
+    """
+    if commands.source and not is_file_name(commands.source):
+        raise ConfigError(
+            f"{program.language}: the source file would be {commands.source!r}, which is no name of a file; mend "
+            "source, or main, of the toolchain"
+        )
     source = folder / commands.source if commands.source else None
     if source:
         source.write_bytes(_encoded(program))

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.harnesses import HARNESSES, Harness
 from multipl_moe.languages.table import LANGUAGES, Language
-from multipl_moe.languages.toolchain import Toolchain
+from multipl_moe.languages.toolchain import Toolchain, is_file_name
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
 
@@ -118,6 +118,18 @@ class OwnLanguage(BaseModel):
                 re.compile(getattr(value, name) or "")
             except re.error as error:
                 raise ValueError(f"{name}: no regular expression ({error})") from None
+        return value
+
+    @field_validator("toolchain")
+    @classmethod
+    def _writes_into_its_folders(cls, value: Toolchain | None) -> Toolchain | None:
+        """The judge itself writes these files, outside of the sandbox."""
+        if value and value.source is not None and not is_file_name(value.source):
+            raise ValueError(f"source: {value.source!r} must be the name of a file, without folders")
+        for key, cache in value.caches.items() if value else ():
+            names = [cache.name, *(part for name in cache.files for part in name.split("/"))]
+            if not all(map(is_file_name, names)):
+                raise ValueError(f"caches.{key}: name and files must lead to no other folder")
         return value
 
     @model_validator(mode="after")

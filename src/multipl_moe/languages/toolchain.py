@@ -16,6 +16,11 @@ _STACK_BYTES = 8 * _MIB
 _ADDRESS_ROOM = 4
 
 
+def is_file_name(text: str) -> bool:
+    """Whether a text names a file of a folder, whatever the folder is: no path leads out of it."""
+    return text not in ("", ".", "..") and not {"/", "\0"} & set(text)
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits of one command and of all processes that it starts.
@@ -144,8 +149,8 @@ class Toolchain:
         reference: a program to try the toolchain with; its text is empty where only `script` or `test` is used.
         compile: command that makes the program in the current folder; None for an interpreter.
         check: for an interpreter, a command that reads a program from standard input and fails if it does not parse.
-        source: name of the source file, or None where the compiler reads standard input: a program whose language can
-            include files while it is compiled could else keep the text of its own tests.
+        source: name of the source file, without folders, or None where the compiler reads standard input: a program
+            whose language can include files while it is compiled could else keep the text of its own tests.
         main: patterns whose first group is the name of the main class: the last match of the first that matches.
         environment: variables, besides those of the sandbox.
         compile_limits, run_limits: of the two stages.
