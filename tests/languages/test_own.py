@@ -18,7 +18,10 @@ from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.export.model_card import measured_rows
 from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.own import add_languages
+from multipl_moe.languages.program import Nonce
 from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_moe.problems.forms.programs import starter_program
+from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.corpus_tables import corpus_table
 from multipl_moe.report.plots import gain_plot
@@ -163,6 +166,36 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
     values["own_languages"]["elixir"]["harness"]["comment"] = "//"
     with pytest.raises(ConfigError, match=r"own_languages\.elixir: there is a language of that name already"):
         add_languages(validate_recipe(values).own_languages)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "told"),
+    [
+        ("ending", "$tests\nmy $foo = 1;", r"ending: \$foo is nothing to fill in .*\$two"),
+        ("ending", "cost $", r"ending: a \$ without a name"),
+        ("ending", "$controls", r"ending: \$controls is nothing"),
+        ("call", "run($tests)", r"call: \$tests is nothing to fill in \(there are \$class_name\)"),
+        ("tests", "echo ${HOME}", r"tests: \$HOME is nothing to fill in"),
+    ],
+)
+def test_a_dollar_sign_that_stands_for_nothing_is_told(key, text, told):
+    values = example()
+    values["own_languages"]["elixir"]["harness"][key] = text
+    with pytest.raises(ConfigError, match=rf"elixir\.harness: {told}.*; write \$\$ for a dollar sign"):
+        validate_recipe(values)
+
+
+def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
+    values = example()
+    values["own_languages"]["elixir"]["harness"] |= {
+        "tests": "a $$foo\n$tests",
+        "call": "b $$foo ${class_name}\n",
+        "ending": "$tests c $$foo $first $second $one $two",
+    }
+    add_languages(validate_recipe(values).own_languages)
+    problem = Problem("own", "1", "elixir", "class Sample\n", "rest\n", form="starter", stop=())
+    source = starter_program(problem, "", Nonce.draw()).source
+    assert all(line in source for line in ("a $foo\nrest", "b $foo Sample\n c $foo"))
 
 
 OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]

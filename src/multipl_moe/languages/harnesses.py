@@ -8,13 +8,16 @@ in the source nor among the strings of a binary. In Python and Ruby tests and co
 `languages.python_guard`, `languages.ruby_guard`. docs/evaluation.md says what stays possible.
 
 In the templates `$first` and `$second` are the numbers of the nonce, `$tests` the tests or the call that runs them,
-`$one` and `$two` two random numbers for a control.
+`$one` and `$two` two random numbers for a control, `$$` a dollar sign.
 """
 
 from dataclasses import dataclass
 from string import Template
 
 from multipl_moe.languages.program import Nonce
+
+# What a language of a recipe's may fill in; `$controls` is C++'s alone.
+PLACEHOLDERS = {"ending": ("first", "second", "tests", "one", "two"), "tests": ("tests",), "call": ("class_name",)}
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import fields
+from string import Template
 from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.harnesses import HARNESSES, Harness
+from multipl_moe.languages.harnesses import HARNESSES, PLACEHOLDERS, Harness
 from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.languages.toolchain import Toolchain, is_file_name
 from multipl_moe.languages.toolchains import TOOLCHAINS
@@ -130,6 +131,20 @@ class OwnLanguage(BaseModel):
             names = [cache.name, *(part for name in cache.files for part in name.split("/"))]
             if not all(map(is_file_name, names)):
                 raise ValueError(f"caches.{key}: name and files must lead to no other folder")
+        return value
+
+    @field_validator("harness")
+    @classmethod
+    def _can_be_filled_in(cls, value: Harness | None) -> Harness | None:
+        for key, known in PLACEHOLDERS.items() if value else ():
+            template = Template(getattr(value, key))
+            unknown = [f"${name}" for name in template.get_identifiers() if name not in known]
+            if unknown or not template.is_valid():
+                there_are = ", ".join(f"${name}" for name in known)
+                what = ", ".join(unknown) or "a $ without a name"
+                raise ValueError(
+                    f"{key}: {what} is nothing to fill in (there are {there_are}); write $$ for a dollar sign"
+                )
         return value
 
     @model_validator(mode="after")
