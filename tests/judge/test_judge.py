@@ -186,7 +186,7 @@ def test_running_program_cannot_read_its_source(language, sandbox, toolbox):
     assert (judgement.outcome, judgement.output) == (Outcome.runtime_error, "")
 
 
-@pytest.mark.parametrize("source", ["{main}", "../{main}", "{main}/../../victim", "..", "{python}"])
+@pytest.mark.parametrize("source", ["{main}", "../{main}", "{main}/../../victim", ".."])
 def test_no_source_file_lies_outside_of_the_folder_of_its_run(source, sandbox, tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("mine")
