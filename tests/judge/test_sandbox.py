@@ -252,6 +252,20 @@ def test_the_environment_is_clean(any_sandbox, monkeypatch):
     assert names["LANG"] == "C.UTF-8"
 
 
+def test_no_variable_of_a_command_chooses_what_makes_the_sandbox(any_sandbox, tmp_path):
+    for name in ("bwrap", "setpriv", "prlimit", "unshare", "mount", "sh", "env"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n/usr/bin/touch {tmp_path}/ran-{name}\n")
+        (tmp_path / name).chmod(0o755)
+    variables = {"PATH": str(tmp_path), "BAD": "a=b", "-u": "x"}
+    done = any_sandbox.run(
+        python("import os; print(os.environ['PATH'], os.environ['BAD'], os.environ['-u'])"),
+        limits=SHORT,
+        environment=variables,
+    )
+    assert (done.exit_code, done.stdout.decode().split()) == (0, list(variables.values()))
+    assert not list(tmp_path.glob("ran-*"))
+
+
 def test_no_descriptor_of_the_judge_is_open_inside(any_sandbox):
     done = any_sandbox.run(["ls", "/proc/self/fd"], limits=SHORT)
     assert done.stdout.split() == [b"0", b"1", b"2", b"3"]

@@ -231,8 +231,16 @@ class Sandbox:
         waits = ["sh", "-c", _FIRST_PROCESS, "sh"] if forks else []
         first = ["prlimit", *limits.prlimit_arguments(), "--", *waits]
         process = start(
-            [*self._joining(), *mounts.arguments(), *self._worker.become(), *sandbox, *first, *command],
-            environment=_environment(SCRATCH, environment),
+            [
+                *self._joining(),
+                *mounts.arguments(),
+                *self._worker.become(),
+                *sandbox,
+                *first,
+                *_within(environment),
+                *command,
+            ],
+            environment=_environment(SCRATCH),
             folder=Path("/"),
             descriptors=tuple(descriptors),
         )
@@ -258,8 +266,8 @@ class Sandbox:
         own = limits.prlimit_arguments(own_user=self.uid is not None)
         with self.new_folder() as scratch:
             process = start(
-                [*self._joining(), *self._worker.become(), "prlimit", *own, "--", *command],
-                environment=_environment(str(scratch), environment),
+                [*self._joining(), *self._worker.become(), "prlimit", *own, "--", *_within(environment), *command],
+                environment=_environment(str(scratch)),
                 folder=scratch,
             )
 
@@ -277,8 +285,13 @@ def _in_memory(content: bytes) -> FileIO:
     return file
 
 
-def _environment(scratch: str, more: Mapping[str, str]) -> dict[str, str]:
-    return {"PATH": _PATH, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8", **more}
+def _environment(scratch: str) -> dict[str, str]:
+    return {"PATH": _PATH, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
+
+
+def _within(environment: Mapping[str, str]) -> list[str]:
+    """What sets a command's variables, last of all: PATH or LD_PRELOAD must not choose what makes the sandbox."""
+    return ["env", "--", *(f"{name}={value}" for name, value in environment.items())] if environment else []
 
 
 def _has_run(status: bytes) -> bool:
