@@ -27,3 +27,16 @@ def test_tokens_and_minutes_reach_the_demo(run, base, sources, monkeypatch):
     assert run("demo", *folder, "--tokens", "61440", "--minutes", "20").code == 0
     assert run("demo", *folder).code == 0
     assert [(demo.recipe.train.tokens, demo.minutes) for demo in made] == [(61_440, 20), (100_352, None)]
+
+
+def test_a_slip_is_mended_in_the_same_folder(run, base, sources, monkeypatch):
+    def stop(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("multipl_moe.demo.steps.measure_throughput", stop)
+    common = ["demo", "--output", "out", "--set", f"base={base}", "--set", "learn=[rust]", "--set", "keep=[python]"]
+    outcome = run(*common, "--set", "corpus.sources=[{kind: folder, path: nowhere}]")
+    assert (outcome.code, "nowhere" in outcome.err) == (2, True)
+    mended = [*common, "--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]"]
+    assert run(*mended).code == 130, "the corpus is built"
+    assert "another recipe" in run(*mended, "--seed", "4").err

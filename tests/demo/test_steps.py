@@ -237,6 +237,7 @@ def test_an_empty_folder_is_taken_and_another_recipe_in_an_unfinished_run_is_ref
 ):
     _run_to(monkeypatch, "build_corpus", world.recipe, tmp_path)
     assert (tmp_path / "recipe.yaml").is_file()
+    (tmp_path / ".corpus.partial").mkdir()
     with pytest.raises(OutputError, match="another recipe"):
         _run(with_train(world.recipe, learning_rate=0.5), tmp_path)
 

@@ -35,7 +35,7 @@ from multipl_moe.report.html import READING_FILE, write_report
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table
-from multipl_moe.runs.folder import open_run, read_json, write_json
+from multipl_moe.runs.folder import RECORD_FILES, open_run, read_json, write_json
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.system.staging import is_unused
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
@@ -103,11 +103,11 @@ class Demo:
         Until something is scored tokens and minutes may change, as a plan that was told or refused asks for.
         """
         file, plan = self.output / "recipe.yaml", self.output / _PLAN_FILE
-        if not file.is_file():
-            if not is_unused(self.output):
-                raise OutputError(f"output: {self.output} exists and is no run of the demo; {_ELSEWHERE}")
+        if is_unused(self.output, but=RECORD_FILES):  # a record alone is of a run that did not get to its first step
             open_run(self.output, self.recipe)
             return
+        if not file.is_file():
+            raise OutputError(f"output: {self.output} exists and is no run of the demo; {_ELSEWHERE}")
         found, minutes = load_recipe(file), self.minutes
         if plan.is_file():
             found, minutes = validate_recipe(self._read(_PLAN_FILE)["asked"]), self._plan().minutes

@@ -11,6 +11,9 @@ from multipl_moe.system.disk_errors import write_errors_explained
 from multipl_moe.system.staging import create_folder
 from multipl_moe.system.versions import environment
 
+RECORD_FILES = ("environment.json", "recipe.yaml")
+"""What `record_run` writes."""
+
 
 def open_run(output: Path, recipe: Recipe) -> None:
     """Create a run folder, or enter an existing one, and record the recipe and the environment."""
@@ -20,8 +23,9 @@ def open_run(output: Path, recipe: Recipe) -> None:
 
 def record_run(output: Path, recipe: Recipe) -> None:
     """Write the environment into a folder and then, as the sign of a run, the resolved recipe with its seed."""
-    write_json(output / "environment.json", environment())
-    write_text(output / "recipe.yaml", recipe.to_yaml())
+    environment_file, recipe_file = RECORD_FILES
+    write_json(output / environment_file, environment())
+    write_text(output / recipe_file, recipe.to_yaml())
 
 
 def write_json(file: Path, values: Any) -> None:

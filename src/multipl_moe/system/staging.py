@@ -5,7 +5,7 @@ Of several processes that would write one output, one does: it holds a lock in t
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -72,9 +72,9 @@ def held_file(file: Path) -> Iterator[None]:
         yield
 
 
-def is_unused(folder: Path) -> bool:
-    """Whether a path holds nothing yet but, maybe, the lock of who is about to write there."""
-    return not folder.exists() or (folder.is_dir() and all(path.name == _LOCK for path in folder.iterdir()))
+def is_unused(folder: Path, but: Collection[str] = ()) -> bool:
+    """Whether a path holds nothing yet but, maybe, the lock of who is about to write there, and these names."""
+    return not folder.exists() or (folder.is_dir() and all(path.name in (_LOCK, *but) for path in folder.iterdir()))
 
 
 @contextmanager
