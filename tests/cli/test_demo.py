@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from multipl_moe.judge.preflight import LanguageCheck
+
 
 def _metrics(learn: list[float]) -> dict[str, Any]:
     rows = {name: {"title": name, "change": 0.0, "interval": [0.0, 0.0]} for name in ("rust", "python")}
@@ -27,6 +29,18 @@ def test_tokens_and_minutes_reach_the_demo(run, base, sources, monkeypatch):
     assert run("demo", *folder, "--tokens", "61440", "--minutes", "20").code == 0
     assert run("demo", *folder).code == 0
     assert [(demo.recipe.train.tokens, demo.minutes) for demo in made] == [(61_440, 20), (100_352, None)]
+
+
+def test_what_toolchains_and_errors_say_is_told_as_it_is(run, base, sources, monkeypatch):
+    said = "cannot load [/usr/lib/x.so]; pip install -e '.[benchmarks]'"
+
+    def tell(demo: Any) -> dict[str, Any]:
+        demo._options.on_checks({"rust": LanguageCheck("1.0", 0.1, said)})
+        return _metrics([-0.2, -0.1])
+
+    monkeypatch.setattr("multipl_moe.demo.steps.Demo.run", tell)
+    outcome = run("demo", "--set", f"base={base}", "--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]")
+    assert (outcome.code, f"rust: programs are not scored: {said}" in outcome.out) == (0, True), outcome.out
 
 
 def test_a_slip_is_mended_in_the_same_folder(run, base, sources, monkeypatch):

@@ -21,6 +21,10 @@ def test_a_page_is_written_here_and_the_table_told(run, corpus, tmp_path):
     assert tree(corpus) == before
 
 
+def test_brackets_in_a_name_are_printed_as_they_are(run, corpus):
+    assert "page: v[red]x.html" in run("inspect", corpus, "--output", "v[red]x.html").out
+
+
 def test_flags_choose_what_there_is_to_read_and_where_the_page_goes(run, corpus, tmp_path):
     pages = {}
     for name, flags in {

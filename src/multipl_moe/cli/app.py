@@ -36,8 +36,8 @@ app = typer.Typer(
     help="Teach an existing code LLM new programming languages without making it forget the ones it knows.\n\n"
     "A dense model becomes a hybrid mixture of experts; only the new parameters learn. Start with `multipl-moe demo`.",
 )
-console = Console()
-_errors = Console(stderr=True)
+console = Console(markup=False)  # paths, titles and errors of others are printed as they are
+_errors = Console(stderr=True, markup=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -103,7 +103,7 @@ def progress_bar(title: str = "") -> Iterator[tuple[Callable[[str], None], Calla
 def _refuse(*problems: str) -> int:
     for problem in problems:
         line = " ".join(problem.split())  # transformers' messages, which some of ours quote, have several lines
-        _errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+        _errors.print(f"error: {line}", style="red", highlight=False, soft_wrap=True)
     return _EXIT_USER_ERROR
 
 

@@ -57,7 +57,7 @@ def corpus(
         )
     console.print(corpus_table(manifest, chosen.language_table))
     if note := over_budget_note(manifest, chosen):
-        console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(note, style="yellow", highlight=False, soft_wrap=True)
     packing = packing_by_language(output, chosen.train.sequence_tokens)
     console.print(packing_table(packing, chosen.language_table))
     console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)

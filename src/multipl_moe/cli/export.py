@@ -160,7 +160,7 @@ def _tell(report: "ExportReport") -> None:
     if report.gguf:
         lines.append(f"for llama.cpp: {', '.join(map(str, report.gguf))}")
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _as_before_and_after(cost: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def completions_of(
 
         def imported(problems: "Sequence[Problem]", folder: Path, _: object) -> "Mapping[SampleKey, Completion]":
             samples = import_samples(problems, file, folder, chat=chat, ignored=eval_set.unscored)
-            console.print(f"{file}: {what_was_cut(samples.values())}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{file}: {what_was_cut(samples.values())}", highlight=False, soft_wrap=True)
             return samples
 
         return str(file), imported
@@ -78,11 +78,11 @@ def show_verdict(metrics: dict[str, Any], output: Path) -> None:
     if "comparison" in metrics:
         console.print(comparison_table(metrics["comparison"]))
         for sentence in mean_sentences(metrics["comparison"]):
-            console.print(sentence, highlight=False, markup=False)
+            console.print(sentence, highlight=False)
     console.print(f"every program and its outcome: {output / 'problems.html'}", highlight=False, soft_wrap=True)
 
 
 def _tell_unfit(checks: Mapping[str, "LanguageCheck"]) -> None:
     for language, check in checks.items():
         if check.problem is not None:
-            console.print(f"{language} is not scored: {check.problem}", style="yellow", highlight=False, markup=False)
+            console.print(f"{language} is not scored: {check.problem}", style="yellow", highlight=False)

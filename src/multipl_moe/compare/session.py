@@ -76,7 +76,7 @@ class ComparisonSession:
         if missing:
             base = self._prepare()
             for number, run in enumerate(missing, start=1):
-                self.console.print(f"[bold]{number} of {len(missing)}: {run.name}[/bold]")
+                self.console.print(f"{number} of {len(missing)}: {run.name}", style="bold")
                 try:
                     with held_folder(self._folder(run)):
                         if not self._is_finished(run):  # as another process may have done since
@@ -112,7 +112,7 @@ class ComparisonSession:
         """Make what all runs share; returns the base's folder."""
         base = resolve_base(self.recipe.base)
         if not (self.output / "corpus").is_dir():
-            self.console.print("[bold]corpus[/bold]")
+            self.console.print("corpus", style="bold")
             build_corpus(self.recipe, base, self.output / "corpus", self._tell)
         self._measure_base(base)
         return base
@@ -126,7 +126,7 @@ class ComparisonSession:
             if not all(each.is_file() for each in measured):
                 stack.enter_context(held_folder(folder))
             if not file.is_file():
-                self.console.print("[bold]base[/bold]")
+                self.console.print("base", style="bold")
                 scores = score_languages(load_dense(base), AutoTokenizer.from_pretrained(base), corpus, self.recipe)
                 write_json(file, scores.to_json() | {"held_out_sha256": held_out})
             elif read_json(file).get("held_out_sha256") != held_out:
@@ -163,7 +163,7 @@ class ComparisonSession:
         return result
 
     def _tell(self, message: str) -> None:
-        self.console.print(f"  {message}", highlight=False, markup=False)
+        self.console.print(f"  {message}", highlight=False)
 
 
 def _held_out_sha256(corpus: Path, recipe: Recipe) -> str:

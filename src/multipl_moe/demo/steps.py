@@ -126,10 +126,10 @@ class Demo:
     def _step(self, title: str, result: str, work: Callable[[], object]) -> None:
         """Do what makes the step's result, unless that is there, and tell how long it took."""
         if (self.output / result).exists():
-            self.console.print(f"[dim]{title}: done before[/dim]")
+            self.console.print(f"{title}: done before", style="dim")
             return
         begin = time.perf_counter()
-        self.console.print(f"[bold]{title}[/bold]")
+        self.console.print(title, style="bold")
         work()
         seconds = time.perf_counter() - begin
         self.seconds_used += seconds
@@ -170,7 +170,7 @@ class Demo:
     def _judge_both(self, plan: DemoPlan, base: Path) -> None:
         """A taste of the programs that base and hybrid write, as far as it takes a small part of the time."""
         if plan.problems_per_language == 0:
-            self.console.print("[dim]programs: left out, as they would take too long[/dim]")
+            self.console.print("programs: left out, as they would take too long", style="dim")
             return
         before, after = self.output / "programs_before", self.output / "model"
         self._step("programs of the base", "programs_before/metrics.json", lambda: self._judge_programs(base))

@@ -113,7 +113,7 @@ class TrainingProgress(RouterWatch):
         if self._decoder is not None:
             for kind, line in collapse_signs(layers, self._decoder.config.moe_config).items():
                 if kind not in self._warned:
-                    self._console.print(f"warning: {line}", style="yellow", markup=False, soft_wrap=True)
+                    self._console.print(f"warning: {line}", style="yellow", soft_wrap=True)
                     self._warned.add(kind)
 
     def _keep_until(self, step: int) -> None:
