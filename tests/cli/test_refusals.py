@@ -58,7 +58,10 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--metric moved": ("--model: needed for moved", "--corpus: needed for moved", "--against: needed for moved"),
         "--metric moved --model m --against b --corpus c --endpoint http://127.0.0.1:9/v1": "only for --metric pass",
         "--metric moved --model m --against b --corpus c --set eval.moved_share=0": "eval.moved_share: 0 leaves",
-        "--metric bpb --model m --corpus c --reference": "only for --metric pass",
+        "--metric bpb --model m --corpus c --reference": "--reference: only for --metric pass",
+        "--metric bpb --model m --corpus c --languages rust --temperature 0 --resume": (
+            "--languages, --temperature, --resume: only for --metric pass; leave that out (--learn and --keep choose"
+        ),
         "--metric bpb --model m --corpus none": "corpus: none is not a folder",
         "": "give one of --model, --endpoint, --completions, --reference; what is to be evaluated?",
         "--model m --reference": "not --model and --reference",

@@ -1,6 +1,6 @@
 """`multipl-moe eval`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,8 +91,15 @@ _Workers = Annotated[
 ]
 _Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted evaluation (pass only).")]
 
+_OF_PROGRAMS = (
+    *("benchmark", "languages", "num_samples", "temperature", "max_new_tokens", "pass_at", "endpoint"),
+    *("endpoint_model", "chat", "completions", "reference", "workers", "unsafe_no_sandbox", "resume"),
+)
+"""Parameters of `evaluate` that only --metric pass has a use for."""
+
 
 def evaluate(
+    context: typer.Context,
     output: _Output,
     model: _Model = None,
     metric: _Metric = "pass",
@@ -132,7 +139,7 @@ def evaluate(
     chosen = recipe_from_flags(recipe, settings, flags | {"codegen.max_new_tokens": max_new_tokens})
     sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
     if metric in ("bpb", "moved"):
-        _predictions(metric, chosen, sources, corpus, output, against)
+        _predictions(metric, chosen, model, _given(context, _OF_PROGRAMS), corpus, output, against)
     elif metric == "pass":
         _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
         entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, "samples.jsonl")
@@ -145,6 +152,12 @@ def evaluate(
         raise ConfigError(f"--metric: {metric!r} is not known; use pass, bpb or moved")
 
 
+def _given(context: typer.Context, names: Sequence[str]) -> list[str]:
+    """Flags of those parameters that the command line sets."""
+    sources = {f"--{name.replace('_', '-')}": context.get_parameter_source(name) for name in names}
+    return [flag for flag, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+
+
 def _numbers(flag: str, text: str | None) -> list[int] | None:
     names = split_names(text)
     if names is not None and not all(name.isdecimal() for name in names):
@@ -155,21 +168,23 @@ def _numbers(flag: str, text: str | None) -> list[int] | None:
 def _predictions(
     metric: str,
     recipe: "Recipe",
-    sources: Mapping[str, Any],
+    model: str | None,
+    unfit: list[str],
     corpus: Path | None,
     output: Path,
     against: str | None,
 ) -> None:
-    """Bits per byte, or how far a model moved."""
-    model, *others = sources.values()
+    """Bits per byte, or how far a model moved; `unfit` are flags that were given and say nothing here."""
     is_moved = metric == "moved"
+    instead = " (--learn and --keep choose languages)" if "--languages" in unfit else ""
     refuse_where(
         (not model, f"--model: needed for {metric}, which reads the model's probabilities"),
         (corpus is None, f"--corpus: needed for {metric}, a folder that `multipl-moe corpus` wrote"),
         (is_moved and against is None, "--against: needed for moved, the base that the model moved from"),
-        (any(others), "--endpoint, --completions, --reference: only for --metric pass; leave them out"),
+        (unfit, f"{', '.join(unfit)}: only for --metric pass; leave that out{instead}"),
         (is_moved and recipe.eval.moved_share == 0, "eval.moved_share: 0 leaves no text to read; raise it"),
     )
+    assert model is not None
     assert corpus is not None
 
     from multipl_moe.checkpoints.base import resolve_base
@@ -180,7 +195,7 @@ def _predictions(
     refuse_existing(output)
     require_folders(corpus=corpus)
     keep_freed_memory()
-    folder = resolve_base(str(model))
+    folder = resolve_base(model)
     with staged_folder(output) as staging:  # before the work: an output that cannot be written is refused at once
         record_run(staging, recipe)
         with console.status("scoring"):
