@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from multipl_moe.demo import recipe as module
+from multipl_moe.corpus.read import candidates
 from multipl_moe.demo.recipe import DEMO_RECIPE, without_missing_languages
 from multipl_moe.errors import ConfigError
 from multipl_moe.languages.table import LANGUAGES
@@ -22,7 +22,7 @@ def _without_missing_languages(recipe: Recipe = _RECIPE) -> tuple[Recipe, list[s
 
 
 def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: language.title not in ("Go", "Java"))
+    monkeypatch.setattr(candidates, "has_library", lambda language: language.title not in ("Go", "Java"))
     recipe, lines = _without_missing_languages()
     assert (recipe.learn, recipe.keep) == (["rust", "ruby"], ["python", "cpp", "english"])
     assert recipe.train == _RECIPE.train
@@ -32,24 +32,24 @@ def test_language_without_a_toolchain_is_left_out_with_one_line(monkeypatch: pyt
 
 
 def test_complete_machine_changes_and_tells_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: True)
+    monkeypatch.setattr(candidates, "has_library", lambda language: True)
     assert _without_missing_languages() == (_RECIPE, [])
 
 
 def test_own_sources_may_hold_any_language(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: False)
+    monkeypatch.setattr(candidates, "has_library", lambda language: False)
     recipe = validate_recipe({"corpus": {"sources": [{"kind": "folder", "path": "sources"}]}})
     assert _without_missing_languages(recipe) == (recipe, [])
 
 
 def test_machine_without_any_language_to_learn_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: language.title == "Python")
+    monkeypatch.setattr(candidates, "has_library", lambda language: language.title == "Python")
     with pytest.raises(ConfigError, match="learn"):
         _without_missing_languages()
 
 
 def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: language.title != "Go")
+    monkeypatch.setattr(candidates, "has_library", lambda language: language.title != "Go")
     recipe = validate_recipe({"train": {"weights": {"rust": 2.0, "go": 1.0, "ruby": 1.0, "python": 0.5}}})
     assert _without_missing_languages(recipe)[0].mixture_weights == {"rust": 2.0, "ruby": 1.0, "python": 0.5}
 
@@ -62,7 +62,7 @@ def test_sources_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.M
 
 
 def test_programs_of_a_language_that_is_left_out_are_not_asked_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: language.title != "Go")
+    monkeypatch.setattr(candidates, "has_library", lambda language: language.title != "Go")
     assert _without_missing_languages()[0].programs.languages == ["rust", "ruby"]
     recipe = validate_recipe({"programs": {"languages": ["go"]}})
     assert _without_missing_languages(recipe)[0].programs.languages is None

@@ -33,16 +33,16 @@ def demo(
 
     Example: `multipl-moe demo --tokens 60000`
     """
-    flags = {"seed": seed, "train.tokens": tokens}
-    recipe_from_flags(recipe, settings, flags)  # refused at once, if at all
-
     from multipl_moe.demo.recipe import DEMO_RECIPE, without_missing_languages
+
+    flags = {"seed": seed, "train.tokens": tokens}
+    chosen = recipe_from_flags(recipe, settings, flags, defaults=DEMO_RECIPE)  # refused at once, if at all
+
     from multipl_moe.demo.steps import Demo
     from multipl_moe.eval.outcome import has_gain
     from multipl_moe.system.allocator import keep_freed_memory
 
     keep_freed_memory()
-    chosen = recipe_from_flags(recipe, settings, flags, defaults=DEMO_RECIPE)
     chosen = without_missing_languages(chosen, console)
     with held_folder(output):
         metrics = Demo(chosen, output, minutes, console).run()

@@ -4,7 +4,6 @@ from typing import Any
 
 from rich.console import Console
 
-from multipl_moe.corpus.read.candidates import has_library
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 
 DEMO_RECIPE: dict[str, Any] = {
@@ -33,6 +32,8 @@ DEMO_RECIPE: dict[str, Any] = {
 
 def without_missing_languages(recipe: Recipe, console: Console) -> Recipe:
     """The recipe less the languages that no source on this machine has, each named with what would bring it."""
+    from multipl_moe.corpus.read.candidates import has_library  # takes seconds, and the recipe is refused before
+
     if any(source.kind != "toolchains" for source in recipe.corpus.sources):
         return recipe
     missing = [name for name in recipe.languages if not has_library(recipe.language_table[name])]
