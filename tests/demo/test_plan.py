@@ -1,5 +1,6 @@
 """What a demo plans on machines of every speed: never too little to show something, and never in silence."""
 
+import json
 import math
 import re
 from pathlib import Path
@@ -95,20 +96,58 @@ def test_programs_are_a_taste_and_calibration_is_in_proportion(
     recipe = _of(tokens, **{"programs.problems_per_language": problems, "codegen.max_new_tokens": new_tokens})
     plan = plan_demo(recipe, tokens_per_s=speed, used_s=used_s)
     assert plan.work.get("programs of base and hybrid", 0) / speed <= max(plan.total_s / 10, 30) * (1 + 1e-9)
-    assert 0 <= plan.problems_per_language <= problems
+    assert plan.problems_per_language in range(problems + 1)
     assert plan.calibration_tokens <= min(plan.tokens / 6, recipe.train.calibration_tokens)
 
 
-def test_languages_without_problems_take_no_programs_from_the_others():
-    few = _of(**{"programs.languages": None, "learn": ["rust"], "keep": ["python"]})
-    more = few.model_copy(update={"keep": ["python", "english"]})
-    work = [plan_demo(recipe, tokens_per_s=390, used_s=30).work for recipe in (few, more)]
-    assert work[0]["programs of base and hybrid"] == work[1]["programs of base and hybrid"]
+def _of_own_problems(file: Path, asked: int | None = None) -> Recipe:
+    """A recipe of 40 problems in Rust and one in Go."""
+    rows = [{"id": str(number), "language": "rust", "prompt": "fn f() {", "tests": "f()"} for number in range(40)]
+    rows.append(rows[0] | {"language": "go"})
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"programs.benchmarks": [str(file)], "programs.languages": None}
+    return _of(**settings, **{"programs.problems_per_language": asked})
 
 
-def test_a_demo_of_an_own_language_judges_most_of_its_problems():
-    recipe = load_recipe(Path(__file__).parents[2] / "recipes" / "own-language.yaml")
-    assert plan_demo(recipe, tokens_per_s=390, used_s=30).problems_per_language >= 7
+def test_all_problems_of_one_s_own_are_judged_where_there_is_time(tmp_path: Path):
+    recipe = _of_own_problems(tmp_path / "mine.jsonl")
+    plan = plan_demo(recipe, tokens_per_s=390, used_s=30)
+    assert plan.applied_to(recipe).programs.problems_per_language is None
+    assert not any("programs" in line for line in describe_plan(recipe, plan))
+
+
+@pytest.mark.parametrize("asked", [None, 38])
+def test_fewer_problems_than_asked_for_are_told_with_what_judges_all(tmp_path: Path, asked: int | None):
+    recipe = _of_own_problems(tmp_path / "mine.jsonl", asked).with_settings("codegen", max_new_tokens=2_000)
+    plan = plan_demo(recipe, tokens_per_s=390, used_s=30)
+    fewer = plan.problems_per_language
+    assert fewer is not None
+    assert 0 < fewer < 38
+    assert plan.applied_to(recipe).programs.problems_per_language == fewer
+    *_, told = describe_plan(recipe, plan)
+    assert f"the first {fewer} problems" in told
+    assert f"--set programs.problems_per_language={'null' if asked is None else 38}`" in told
+
+
+def test_each_problem_counts_once_in_the_languages_that_have_it(tmp_path: Path):
+    def seconds(asked: int, languages: list[str] | None) -> float:
+        recipe = _of_own_problems(tmp_path / "mine.jsonl", asked).with_settings("programs", languages=languages)
+        return plan_demo(recipe, tokens_per_s=390, used_s=30).total_s
+
+    of_go = [seconds(asked, None) - seconds(asked, ["rust"]) for asked in (1, 5)]
+    assert of_go[0] == pytest.approx(of_go[1]), "Go has one problem, however many are asked for"
+
+
+def test_a_benchmark_that_is_not_here_does_not_keep_a_demo_from_being_planned():
+    plan = plan_demo(_of(**{"programs.benchmarks": ["none.jsonl"]}), tokens_per_s=390, used_s=30)
+    assert plan.problems_per_language == 3, "where they are to be judged, why not is told"
+
+
+def test_a_demo_of_an_own_language_judges_most_of_its_problems(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    recipe = load_recipe(Path("recipes/own-language.yaml"))
+    judged = plan_demo(recipe, tokens_per_s=390, used_s=30).problems_per_language
+    assert judged is None or judged >= 7
 
 
 @given(done=st.floats(0, 1), speed=_speeds, slowed=st.floats(0.1, 1))

@@ -7,13 +7,16 @@ they do everything slower or faster alike.
 
 import math
 from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.eval.eval_set import read_problems
 from multipl_moe.eval.outcome import Outcome
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.problems.benchmarks import is_in_any_of
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.setup import tokens_per_step
 
@@ -35,9 +38,9 @@ _EXPERT_USE_TOKENS = 2_048  # read of each language
 _ANSWERS, _OTHER_TEXT = 10_000, 14_000  # tokens of the base's answers and of other files, with a `moved_share` of 1
 _TOOLCHAIN = 1_000  # one tried, and its caches made
 _PROGRAM, _PROGRAM_TOKEN = 250, 2.5  # one compiled and run, and each token written
-_MOST_PROBLEMS = 31  # where the recipe does not say how many: those of the starter set
 
 TRAINING = "training"
+_JUDGE = "multipl-moe eval OUTPUT --recipe RUN/recipe.yaml --model RUN/model"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class DemoPlan:
     Attributes:
         tokens: to train on.
         calibration_tokens: to calibrate on, in proportion.
-        problems_per_language: programs that base and hybrid write; 0: they take too long.
+        problems_per_language: of which base and hybrid write programs: as many as the recipe says (None: all), fewer
+            where these take too long; 0: even one does.
         tokens_per_s: measured speed of training.
         used_s: seconds before.
         minutes: for the whole demo, as asked for; None: as long as it takes.
@@ -57,7 +61,7 @@ class DemoPlan:
 
     tokens: int
     calibration_tokens: int
-    problems_per_language: int
+    problems_per_language: int | None
     tokens_per_s: float
     used_s: float
     minutes: float | None
@@ -115,19 +119,20 @@ def plan_demo(recipe: Recipe, *, tokens_per_s: float, used_s: float, minutes: fl
         ConfigError: the minutes do not suffice for that, or for `_FEWEST_STEPS` steps.
     """
     wanted, per_step = recipe.train.tokens, tokens_per_step(recipe.train)
-    plan = _plan(recipe, wanted, tokens_per_s, used_s, minutes)
+    plan_for = partial(_plan, recipe, _num_problems(recipe), tokens_per_s, used_s, minutes)
+    plan = plan_for(wanted)
     if minutes is None or plan.total_s <= 60 * minutes:
         return plan
     fewest = min(math.ceil(max(FEWEST_TOKENS / per_step, _FEWEST_STEPS)) * per_step, wanted)
-    shortest = _plan(recipe, fewest, tokens_per_s, used_s, minutes)
+    shortest = plan_for(fewest)
     if shortest.total_s > 60 * minutes:
         raise ConfigError(
             f"--minutes: at {tokens_per_s:,.0f} tokens/s the demo takes {minutes_of(shortest.total_s)} for the fewest "
             f"tokens that can show something, {fewest:,}; give it as many (--minutes, or MINUTES= of make), or say how "
             "many tokens, however long they take (--tokens, TOKENS=); what is done so far stays"
         )
-    steps = _most_steps(recipe, range(wanted // per_step + 1), tokens_per_s, used_s, 60 * minutes)
-    return _plan(recipe, max(steps * per_step, fewest), tokens_per_s, used_s, minutes)
+    steps = _most_steps(plan_for, per_step, wanted // per_step, 60 * minutes)
+    return plan_for(max(steps * per_step, fewest))
 
 
 def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
@@ -148,7 +153,13 @@ def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
     if plan.problems_per_language == 0:
         lines.append(
             f"programs are left out, as they would take more than {plan.programs_share:.0%} of the time; "
-            "`multipl-moe eval OUTPUT --recipe RUN/recipe.yaml --model RUN/model` judges them"
+            f"`{_JUDGE}` judges them"
+        )
+    elif plan.problems_per_language != (asked := recipe.programs.problems_per_language):
+        lines.append(
+            f"programs are judged for the first {plan.problems_per_language} problems of each benchmark and language, "
+            f"as more would take more than {plan.programs_share:.0%} of the time; `{_JUDGE} --set "
+            f"programs.problems_per_language={'null' if asked is None else asked}` judges all that were asked for"
         )
     return lines
 
@@ -178,18 +189,33 @@ def _minutes(seconds: float) -> int:
     return max(math.ceil(seconds / 60), 1)
 
 
-def _plan(recipe: Recipe, tokens: int, tokens_per_s: float, used_s: float, minutes: float | None) -> DemoPlan:
+def _num_problems(recipe: Recipe) -> Counter[tuple[str, str]]:
+    """How many problems the recipe asks for, by benchmark and language; none where a benchmark cannot be read."""
+    try:
+        return Counter((problem.benchmark, problem.language) for problem in read_problems(recipe))
+    except ConfigError:  # told where programs are to be run
+        return Counter()
+
+
+def _plan(
+    recipe: Recipe,
+    num_problems: Counter[tuple[str, str]],
+    tokens_per_s: float,
+    used_s: float,
+    minutes: float | None,
+    tokens: int,
+) -> DemoPlan:
     calibration = max(min(recipe.train.calibration_tokens, int(_CALIBRATION_SHARE * tokens)), 1)
     work = _work(recipe, tokens, calibration)
     others = used_s * tokens_per_s + sum(work.values())
     share = _PROGRAMS_SHARE if recipe.programs.benchmarks == ["starter"] else _OWN_PROGRAMS_SHARE
-    most = max(others * share / (1 - share), _PROGRAMS_SECONDS * tokens_per_s)
-    problems = recipe.programs.problems_per_language or _MOST_PROBLEMS
-    while problems and _programs_work(recipe, problems) > most:
-        problems -= 1
+    allowed = max(others * share / (1 - share), _PROGRAMS_SECONDS * tokens_per_s)
+    programs_work, most = partial(_programs_work, recipe, num_problems), max(num_problems.values(), default=0)
+    problems = bisect_right(range(1, most + 1), allowed, key=programs_work)
     if problems:
-        work["programs of base and hybrid"] = _programs_work(recipe, problems)
-    return DemoPlan(tokens, calibration, problems, tokens_per_s, used_s, minutes, work, share)
+        work["programs of base and hybrid"] = programs_work(problems)
+    judged = recipe.programs.problems_per_language if problems == most else problems
+    return DemoPlan(tokens, calibration, judged, tokens_per_s, used_s, minutes, work, share)
 
 
 def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
@@ -219,23 +245,18 @@ def _upcycle_work(moe: MoeConfig, num_languages: int) -> float:
     return 2 * _LOADING + _FORWARD * routers + _FORWARD_GATE * gate
 
 
-def _programs_work(recipe: Recipe, problems_per_language: int) -> float:
-    chosen, codegen = recipe.programs, recipe.codegen
-    languages = chosen.languages or recipe.languages
-    judged = [name for spec in chosen.benchmarks for name in languages if is_in_any_of(spec.partition(":")[0], [name])]
-    samples = problems_per_language * len(judged) * codegen.num_samples
-    program = _PROGRAM + _PROGRAM_TOKEN * codegen.max_new_tokens
-    return 2 * (_LOADING + _TOOLCHAIN * len(set(judged)) + samples * program)
+def _programs_work(recipe: Recipe, num_problems: Counter[tuple[str, str]], problems_per_language: int) -> float:
+    samples = sum(min(problems_per_language, number) for number in num_problems.values()) * recipe.codegen.num_samples
+    toolchains = len({language for _, language in num_problems})
+    return 2 * (
+        _LOADING + _TOOLCHAIN * toolchains + samples * (_PROGRAM + _PROGRAM_TOKEN * recipe.codegen.max_new_tokens)
+    )
 
 
-def _most_steps(recipe: Recipe, steps: range, tokens_per_s: float, used_s: float, seconds: float) -> int:
-    """The most of these steps that the demo has time for, or the first."""
-    per_step = tokens_per_step(recipe.train)
-
-    def total_s(count: int) -> float:
-        return _plan(recipe, count * per_step, tokens_per_s, used_s, None).total_s
-
-    return steps[max(bisect_right(steps, seconds, key=total_s) - 1, 0)]
+def _most_steps(plan_for: Callable[[int], DemoPlan], tokens_per_step: int, steps: int, seconds: float) -> int:
+    """The most steps, of so many, that the demo has time for."""
+    fitting = bisect_right(range(steps + 1), seconds, key=lambda count: plan_for(count * tokens_per_step).total_s)
+    return max(fitting - 1, 0)
 
 
 def _shorter(recipe: Recipe, plan: DemoPlan) -> DemoPlan | None:
@@ -243,7 +264,6 @@ def _shorter(recipe: Recipe, plan: DemoPlan) -> DemoPlan | None:
     if plan.total_s <= 60 * _SHORT_MINUTES or plan.tokens <= FEWEST_TOKENS:
         return None
     per_step = tokens_per_step(recipe.train)
-    steps = range(plan.tokens // per_step + 1)
-    fitting = per_step * _most_steps(recipe, steps, plan.tokens_per_s, plan.used_s, 60 * _SHORT_MINUTES)
-    tokens = max(fitting // _SHORT_TOKENS * _SHORT_TOKENS, FEWEST_TOKENS)
-    return _plan(recipe, tokens, plan.tokens_per_s, plan.used_s, None)
+    plan_for = partial(_plan, recipe, _num_problems(recipe), plan.tokens_per_s, plan.used_s, None)
+    fitting = per_step * _most_steps(plan_for, per_step, plan.tokens // per_step, 60 * _SHORT_MINUTES)
+    return plan_for(max(fitting // _SHORT_TOKENS * _SHORT_TOKENS, FEWEST_TOKENS))
