@@ -55,7 +55,7 @@ def test_weights_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.M
 
 
 def test_sources_of_a_language_that_is_left_out_go_with_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "has_library", lambda language: language.title != "Go")
+    monkeypatch.setattr(candidates, "has_library", lambda language: language.title != "Go")
     sources = [{"kind": "toolchains", "language": name} for name in ("go", "rust")] + [{"kind": "toolchains"}]
     recipe = validate_recipe({"corpus": {"sources": sources}})
     assert [source.language for source in _without_missing_languages(recipe)[0].corpus.sources] == ["rust", None]
