@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ _used = st.floats(0, 3000)
 _tokens = st.integers(10 * _STEP, 2_000_000)
 
 
-def _of(tokens: int = _RECIPE.train.tokens, **settings: Any) -> Recipe:
-    return load_recipe(None, DEMO_RECIPE | {"train.tokens": tokens} | settings)
+def _of(tokens: int = _RECIPE.train.tokens, settings: Mapping[str, Any] | None = None) -> Recipe:
+    return load_recipe(None, DEMO_RECIPE | {"train.tokens": tokens} | dict(settings or {}))
 
 
 @given(tokens=_tokens, speed=_speeds, used_s=_used, minutes=st.none() | st.floats(1, 600))
@@ -93,7 +94,7 @@ def test_the_estimate_grows_with_the_tokens_and_covers_every_step(few: int, more
 def test_programs_are_a_taste_and_calibration_is_in_proportion(
     tokens: int, speed: float, used_s: float, problems: int, new_tokens: int
 ):
-    recipe = _of(tokens, **{"programs.problems_per_language": problems, "codegen.max_new_tokens": new_tokens})
+    recipe = _of(tokens, {"programs.problems_per_language": problems, "codegen.max_new_tokens": new_tokens})
     plan = plan_demo(recipe, tokens_per_s=speed, used_s=used_s)
     assert plan.work.get("programs of base and hybrid", 0) / speed <= max(plan.total_s / 10, 30) * (1 + 1e-9)
     assert plan.problems_per_language in range(problems + 1)
@@ -106,7 +107,7 @@ def _of_own_problems(file: Path, asked: int | None = None) -> Recipe:
     rows.append(rows[0] | {"language": "go"})
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = {"programs.benchmarks": [str(file)], "programs.languages": None}
-    return _of(**settings, **{"programs.problems_per_language": asked})
+    return _of(settings=settings | {"programs.problems_per_language": asked})
 
 
 def test_all_problems_of_one_s_own_are_judged_where_there_is_time(tmp_path: Path):
@@ -139,7 +140,7 @@ def test_each_problem_counts_once_in_the_languages_that_have_it(tmp_path: Path):
 
 
 def test_a_benchmark_that_is_not_here_does_not_keep_a_demo_from_being_planned():
-    plan = plan_demo(_of(**{"programs.benchmarks": ["none.jsonl"]}), tokens_per_s=390, used_s=30)
+    plan = plan_demo(_of(settings={"programs.benchmarks": ["none.jsonl"]}), tokens_per_s=390, used_s=30)
     assert plan.problems_per_language == 3, "where they are to be judged, why not is told"
 
 
@@ -182,11 +183,11 @@ def test_a_slow_machine_is_told_what_takes_less():
 
 
 def test_large_batches_have_a_floor_in_steps():
-    recipe = _of(5_000_000, **{"train.batch_sequences": 256})
+    recipe = _of(5_000_000, {"train.batch_sequences": 256})
     with pytest.raises(ConfigError, match="655,360"):
         plan_demo(recipe, tokens_per_s=300, used_s=0, minutes=5)
     with pytest.raises(ConfigError, match=r"train\.tokens: 100,352 are fewer than 10 steps"):
-        require_steps(_of(**{"train.batch_sequences": 256}))
+        require_steps(_of(settings={"train.batch_sequences": 256}))
 
 
 def test_a_plan_is_read_back_as_it_was_written():

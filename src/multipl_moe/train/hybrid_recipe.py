@@ -1,7 +1,9 @@
 """The recipe of a run that starts from a hybrid: base, layer and start of the experts are that hybrid's."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import torch
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import ConfigError
@@ -40,7 +42,7 @@ def _start(record: dict[str, Any], config: MultiplMoeConfig) -> dict[str, Any]:
     """What `upcycle` was told of the experts, and the data type that it wrote."""
     start = {key: record[key] for key in ("noise", "reinit") if key in record}
     experts_from = Path(record["experts_from"]) if record.get("experts_from") else None
-    return start | {"experts_from": experts_from, "dtype": dtype_name(config.dtype)}
+    return start | {"experts_from": experts_from, "dtype": dtype_name(cast(torch.dtype, config.dtype))}
 
 
 def _other_settings(recipe: Recipe, config: MultiplMoeConfig, start: dict[str, Any], folder: Path) -> list[str]:
