@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from multipl_moe.errors import ConfigError
 from multipl_moe.judge.judge import judge
 from multipl_moe.judge.outcome import Outcome
-from multipl_moe.judge.sandbox import SandboxError
+from multipl_moe.judge.sandbox import Finished, SandboxError
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.toolchain import Cache, Extra
@@ -71,6 +73,23 @@ def test_program_that_wants_what_is_not_here_is_run_without_it(kind, sandbox, ca
         outcomes.append(judge(Program("python", source, nonce, wants=("library",)), sandbox, toolbox).outcome)
     assert outcomes == [Outcome.passed, Outcome.runtime_error]
     assert "python3-library" in str(toolbox.lack_of("python", "library", sandbox))
+
+
+@pytest.mark.parametrize("pattern", ["", "~nobody-here/bin/x", "/usr/**x", "/nowhere/*/python3"])
+def test_an_executable_that_is_no_path_is_one_that_is_not_there(pattern, sandbox):
+    toolbox = python_toolbox(executables={"python": (pattern,)})
+    with pytest.raises(ConfigError, match="toolchain not found"):
+        toolbox.installed("python", sandbox)
+
+
+def test_of_executables_the_last_by_name_that_exists_is_taken(sandbox, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for version in ("1", "2", "3"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "python").symlink_to("/usr/bin/python3" if version < "3" else "/nowhere/python3")
+    monkeypatch.setattr(sandbox, "run", lambda *words, **options: Finished(0, None, b"1", b"", 1.0, 0, None))
+    installed = python_toolbox(executables={"python": ("~/*/python",)}).installed("python", sandbox)
+    assert installed.executables == {"python": str(Path("/usr/bin/python3").resolve())}
 
 
 def test_search_for_an_extra_that_is_killed_says_nothing(sandbox):

@@ -198,6 +198,29 @@ def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
     assert all(line in source for line in ("a $foo\nrest", "b $foo Sample\n c $foo"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"main": ["("]}, r"main: no regular expression"),
+        ({"main": [r"class \w+"]}, r"main: .* needs a group"),
+        ({"executables": {}}, r"executables: must not be empty"),
+        ({"version": []}, r"version: must not be empty"),
+        ({"environment": {"A=B": "x"}}, r"environment: 'A=B' is no variable"),
+        ({"environment": {"": "x"}}, r"environment: '' is no variable"),
+        ({"environment": {"A": "\0"}}, r"environment: 'A' is no variable"),
+        ({"run_limits": {"wall_s": -5, "memory_bytes": 2**30}}, r"run_limits\.wall_s: -5\.0: must be above 0"),
+        ({"run_limits": {"wall_s": float("nan"), "memory_bytes": 2**30}}, r"run_limits\.wall_s: nan: must be above 0"),
+        ({"compile_limits": {"wall_s": float("inf"), "memory_bytes": 1}}, r"compile_limits\.wall_s: inf: must be"),
+        ({"compile_limits": {"wall_s": 1, "memory_bytes": 0}}, r"compile_limits\.memory_bytes: 0: must be above 0"),
+    ],
+)
+def test_a_toolchain_that_cannot_be_run_is_told(changes, told):
+    values = example()
+    values["own_languages"]["elixir"]["toolchain"] |= changes
+    with pytest.raises(ConfigError, match=rf"elixir\.toolchain: {told}"):
+        validate_recipe(values)
+
+
 OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
 
 

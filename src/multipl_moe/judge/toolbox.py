@@ -1,5 +1,7 @@
 """The toolchains of this machine, found by running them in the sandbox, and the exact commands for one program."""
 
+import glob
+import os
 import re
 import threading
 from collections import Counter, defaultdict
@@ -312,9 +314,9 @@ def _existing(patterns: tuple[str, ...]) -> list[str]:
 
 
 def _matches(pattern: str) -> list[str]:
-    """Paths that match a pattern, in order of names."""
-    path = Path(pattern).expanduser()
-    return sorted(map(str, Path(path.anchor).glob(str(path.relative_to(path.anchor)))))
+    """Existing paths that match a pattern, in order of names."""
+    found = glob.glob(os.path.expanduser(pattern))  # noqa: PTH111, PTH207 (Path raises where a pattern is none)
+    return sorted(filter(os.path.exists, found))
 
 
 def _binds(executables: Iterable[str]) -> tuple[Path, ...]:

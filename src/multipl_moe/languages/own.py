@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from string import Template
 from typing import Annotated, Any, cast
 
@@ -36,6 +36,7 @@ def valid_name(text: str) -> str:
 
 _Word = Annotated[str, AfterValidator(_word)]
 _Ending = Annotated[str, AfterValidator(_ending)]
+_ENDLESS = 2**60  # some multiples of limits must be numbers of 64 bits
 _TAKEN = "own_languages.{name}: there is a language of that name already; use another"
 Name = Annotated[str, AfterValidator(valid_name)]
 
@@ -113,24 +114,11 @@ class OwnLanguage(BaseModel):
 
     @field_validator("toolchain")
     @classmethod
-    def _has_patterns(cls, value: Toolchain | None) -> Toolchain | None:
-        for name in ("failed_assertion", "crashed", "test_passed") if value else ():
-            try:
-                re.compile(getattr(value, name) or "")
-            except re.error as error:
-                raise ValueError(f"{name}: no regular expression ({error})") from None
-        return value
-
-    @field_validator("toolchain")
-    @classmethod
-    def _writes_into_its_folders(cls, value: Toolchain | None) -> Toolchain | None:
-        """The judge itself writes these files, outside of the sandbox."""
-        if value and value.source is not None and not is_file_name(value.source):
-            raise ValueError(f"source: {value.source!r} must be the name of a file, without folders")
-        for key, cache in value.caches.items() if value else ():
-            names = [cache.name, *(part for name in cache.files for part in name.split("/"))]
-            if not all(map(is_file_name, names)):
-                raise ValueError(f"caches.{key}: name and files must lead to no other folder")
+    def _can_be_run(cls, value: Toolchain | None) -> Toolchain | None:
+        if value is not None:
+            _require_patterns(value)
+            _require_own_folders(value)
+            _require_runnable(value)
         return value
 
     @field_validator("harness")
@@ -168,6 +156,42 @@ class OwnLanguage(BaseModel):
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Language)}
         values["title"] = self.title or name
         return Language(**values)
+
+
+def _require_patterns(toolchain: Toolchain) -> None:
+    """Raise ValueError where a regular expression is none, or one for the main class has no group."""
+    patterns = [(key, getattr(toolchain, key) or "") for key in ("failed_assertion", "crashed", "test_passed")]
+    for key, pattern in [*patterns, *(("main", pattern) for pattern in toolchain.main)]:
+        try:
+            has_group = re.compile(pattern).groups > 0
+        except re.error as error:
+            raise ValueError(f"{key}: no regular expression ({error})") from None
+        if key == "main" and not has_group:
+            raise ValueError(f"main: {pattern!r} needs a group that holds the name of the class, as (\\w+)")
+
+
+def _require_own_folders(toolchain: Toolchain) -> None:
+    """Raise ValueError where a file that the judge itself writes, outside of the sandbox, would lie elsewhere."""
+    if toolchain.source is not None and not is_file_name(toolchain.source):
+        raise ValueError(f"source: {toolchain.source!r} must be the name of a file, without folders")
+    for key, cache in toolchain.caches.items():
+        names = [cache.name, *(part for name in cache.files for part in name.split("/"))]
+        if not all(map(is_file_name, names)):
+            raise ValueError(f"caches.{key}: name and files must lead to no other folder")
+
+
+def _require_runnable(toolchain: Toolchain) -> None:
+    """Raise ValueError where commands cannot be started as they are to be."""
+    for key in ("executables", "version"):
+        if not getattr(toolchain, key):
+            raise ValueError(f"{key}: must not be empty")
+    for name, text in toolchain.environment.items():
+        if not re.fullmatch(r"[^=\0]+", name) or "\0" in text:
+            raise ValueError(f"environment: {name!r} is no variable; a name has no =, and is not empty")
+    for key in ("compile_limits", "run_limits"):
+        for name, number in asdict(getattr(toolchain, key)).items():
+            if not 0 < number < _ENDLESS:
+                raise ValueError(f"{key}.{name}: {number}: must be above 0 and below 2**60")
 
 
 def _require_use(toolchain: Toolchain, *, with_harness: bool) -> None:

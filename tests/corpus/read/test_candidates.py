@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.corpus.read.candidates import Candidate, find_files
+from multipl_moe.corpus.read.candidates import Candidate, find_files, has_library
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.errors import CorpusError
@@ -106,6 +106,12 @@ def test_a_folder_of_a_toolchain_that_cannot_be_listed_counts_with_its_language(
         "found/rust": 1,
         "dropped/unreadable/rust": 1,
     }
+
+
+def test_what_a_library_pattern_does_not_know_stands_for_itself(tmp_path):
+    write_files(tmp_path / "{foo}", ".rs", 1)
+    for pattern, found in ((f"{tmp_path}/{{foo}}", True), (f"{tmp_path}/{{", False), ("{lib}", True)):
+        assert has_library(replace(LANGUAGES["rust"], library=(pattern,))) == found
 
 
 def test_a_revision_and_a_bare_repository_are_read_without_what_is_not_committed(tmp_path):

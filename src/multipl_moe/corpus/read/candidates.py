@@ -188,7 +188,7 @@ def _library_roots(entry: Language) -> list[Path]:
     """Existing folders and archives of a toolchain; a folder reached through several links counts once."""
     roots: dict[Path, None] = {}
     for pattern in entry.library:
-        expanded = os.path.expanduser(pattern.format(lib=sysconfig.get_path("stdlib")))  # noqa: PTH111
+        expanded = os.path.expanduser(pattern.replace("{lib}", sysconfig.get_path("stdlib")))  # noqa: PTH111
         matches = [Path(match).resolve() for match in sorted(glob.glob(expanded))]  # noqa: PTH207
         if pattern.endswith(".zip"):
             matches = [path for path in matches if path.is_file() and zipfile.is_zipfile(path)][:1]
