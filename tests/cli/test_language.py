@@ -45,6 +45,8 @@ def test_what_cannot_be_begun_is_refused(refused, tmp_path):
     assert "a name has lower-case letters" in refused("language", "C#")
     assert "known: stdin, file, compiled, vm" in refused("language", "mine", "--kind", "scripts")
     assert "'mine': " in refused("language", "mine", "--extensions", "mine")
+    for name in ("x.jsonl", "x", ".yaml"):
+        assert f"output: {name} must end in .yaml" in refused("language", "mine", "--output", name)
     assert "nowhere is not a folder" in refused("language", "mine", "--output", "nowhere/mine.yaml")
     (tmp_path / "mine.yaml").write_text("learn: [rust]\n")
     assert "edit it, or leave out --kind to try it" in refused("language", "mine", "--kind", "vm")

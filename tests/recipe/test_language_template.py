@@ -6,14 +6,17 @@ from typing import get_args
 
 import pytest
 import yaml
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.references import check_references, prepare_reference_set
 from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.own import add_languages
+from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.language_template import Kind, first_problem, language_recipe, problems_beside
-from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.recipe.recipe import Recipe, load_recipe, parse_value, validate_recipe
 
 ROOT = Path(__file__).parents[2]
 _SHOWN = Path("recipes/own-language.yaml")
@@ -88,6 +91,31 @@ def test_a_template_is_a_whole_recipe_with_the_name_given(tmp_path: Path, kind: 
     assert recipe.corpus.max_bytes_of("mine") is None
     assert "<<" not in (tmp_path / "mine.yaml").read_text()
     assert max(map(len, (tmp_path / "mine.yaml").read_text().splitlines())) <= 120 + len(str(tmp_path))
+
+
+@given(
+    name=st.sampled_from(["no", "on", "true", "null", "off"]) | st.from_regex(r"[a-z][a-z0-9_-]*", fullmatch=True),
+    extensions=st.lists(st.from_regex(r"\.[^\s/]+", fullmatch=True), min_size=1, max_size=3),
+    stem=st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters="/"), min_size=1),
+    revision=st.sampled_from(["12e4567", "1_0", "0x1f", "~", "2026-11-27"]) | st.text(st.characters(codec="utf-8")),
+)
+@settings(max_examples=40, deadline=None)
+@example(name="no", extensions=[".5", ".a]", ".5e3"], stem="a,b", revision="12e4567")
+def test_what_is_filled_in_comes_back_whatever_yaml_makes_of_it(name, extensions, stem, revision):
+    assume(name not in LANGUAGES and revision)
+    sources = [{"kind": "git", "path": stem, "revision": revision}]
+    text = language_recipe(name, "vm", Path(f"x{stem}.yaml"), extensions=extensions, sources=sources)
+    recipe = validate_recipe(parse_value(text))
+    assert recipe.learn == recipe.programs.languages == [name]
+    own = recipe.own_languages[name]
+    assert own.extensions == tuple(extension.lower() for extension in extensions)
+    assert own.harness is not None
+    assert own.harness.extension == extensions[0]
+    assert (own.title or "").lower() == name.replace("_", " ").replace("-", " ")
+    assert (str(recipe.corpus.sources[0].path), recipe.corpus.sources[0].revision) == (str(Path(stem)), revision)
+    assert recipe.programs.benchmarks == [f"x{stem}.jsonl"]
+    assert recipe.corpus.max_bytes_of(name) is None
+    assert validate_recipe(parse_value(recipe.to_yaml())) == recipe
 
 
 def test_what_is_shown_is_what_the_command_writes():

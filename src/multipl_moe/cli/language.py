@@ -74,6 +74,8 @@ def _write(name: str, file: Path, kind: str, extensions: list[str], sources: lis
     from multipl_moe.recipe.recipe import parse_value, validate_recipe
     from multipl_moe.runs.folder import write_text
 
+    if file.suffix not in (".yaml", ".yml"):
+        raise OutputError(f"output: {file} must end in .yaml; its problems will lie beside it, in a .jsonl")
     if kind not in _KINDS:
         raise ConfigError(f"--kind: {kind} not known; known: {', '.join(_KINDS)}")
     chosen = cast("Kind", kind)

@@ -1,13 +1,13 @@
 """A commented recipe for a language of one's own, from a template for its kind."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from multipl_moe.recipe import templates
+from multipl_moe.recipe.recipe import flow_yaml
 
 Kind = Literal["stdin", "file", "compiled", "vm"]
 _KEPT_BYTES = 2_500_000
@@ -36,20 +36,23 @@ def language_recipe(
             these, and may open on others like it.
     """
     shown = extensions or [f".{name}"]
-    lines = [yaml.safe_dump(dict(one), default_flow_style=True, sort_keys=False, width=1000).strip() for one in sources]
+    lines = [flow_yaml(dict(one)) for one in sources]
+    title = name.replace("_", " ").replace("-", " ").title()
     text = _template("recipe.yaml").replace("<<toolchain>>\n", _template(f"{kind}.yaml"))
     return _filled(
         text,
         name=name,
-        title=name.replace("_", " ").replace("-", " ").title(),
-        file=str(file),
-        problems=str(problems_beside(file)),
-        extensions=", ".join(shown),
-        extension=shown[0],
+        key=flow_yaml(name),
+        shown=title,
+        title=flow_yaml(title),
+        file=shlex.quote(str(file)),
+        problems=flow_yaml(str(problems_beside(file))),
+        extensions=flow_yaml(list(shown)),
+        extension=flow_yaml(shown[0]),
         sources="\n".join(f"    - {line}" for line in lines or [_PLACEHOLDER]),
         keep=", ".join(keep),
         kept_sources="\n".join(f"    - {{kind: toolchains, language: {one}}}" for one in keep),
-        budgets=", ".join([f"{name}: null", *(f"{one}: {_KEPT_BYTES}" for one in keep)]),
+        budgets=", ".join([f"{flow_yaml(name)}: null", *(f"{one}: {_KEPT_BYTES}" for one in keep)]),
     )
 
 

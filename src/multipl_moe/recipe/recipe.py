@@ -39,13 +39,19 @@ class _YamlLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_YamlLoader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+class _YamlDumper(yaml.SafeDumper):
+    """Writes what `_YamlLoader` reads back: the text "12e4", such as a revision, is quoted."""
+
+
+for _kind in (_YamlLoader, _YamlDumper):
+    _kind.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
 
 
 _FREE_ON_RESUME = ("keep_checkpoints", "on_bad_step", "save_every_steps", "spike_factor", "trackers")
 _TOLD_CHANGES, _TOLD_CHARACTERS = 3, 60
+_ENDLESS = 2**30
 
 
 class Recipe(Section):
@@ -163,7 +169,7 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
-        return yaml.safe_dump(self.to_values(), sort_keys=False)
+        return yaml.dump(self.to_values(), Dumper=_YamlDumper, sort_keys=False)
 
     def to_values(self) -> dict[str, Any]:
         """The whole recipe as a JSON-ready dict, without the settings that are null by default."""
@@ -197,6 +203,12 @@ def parse_value(text: str) -> Any:
         return yaml.load(text, _YamlLoader)
     except (yaml.YAMLError, ValueError):  # ValueError: what looks like a date and is none
         return text
+
+
+def flow_yaml(value: Any) -> str:
+    """A value in one line of YAML, as it may stand within others; `parse_value` reads it back."""
+    line = yaml.dump([value], Dumper=_YamlDumper, default_flow_style=True, sort_keys=False, width=_ENDLESS)
+    return line.strip()[1:-1]
 
 
 def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
