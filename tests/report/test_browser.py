@@ -63,7 +63,7 @@ def pages(tmp_path: Path, metrics: dict[str, Any], records: list[dict[str, Any]]
     write_json(tmp_path / "programs_after" / "examples.json", [example])
     held_out = [{"step": step, "tokens": 1000 * step, "loss": 4.0} for step in (10, 15)]
     metrics |= {"programs": judged(), "moved": moved}
-    write_report(tmp_path, metrics, records, held_out, f"base: {_LONG}\n", Path("runs/demo/model"))
+    write_report(tmp_path, metrics, records, held_out, validate_recipe({"base": _LONG}), Path("runs/demo/model"))
     asked = problems("rust", 3) + problems("go", 3, _LONG)
     models = [answers(f"runs/{name}/{_LONG}", asked, ["pass"], "wpcpww") for name in ("one", "two")]
     write_problems_page(tmp_path / "problems.html", asked, models, notes=[_LONG])

@@ -9,6 +9,7 @@ import pytest
 from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.eval.verdict import VerdictSettings
 from multipl_moe.eval.verdict_against import judge_against
+from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.report.html import write_report
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.folder import write_json
@@ -21,15 +22,15 @@ from tests.report.test_problems_page import answers
 
 
 def _write(folder: Path, metrics: dict[str, Any], records: list[dict[str, Any]], **values: Any) -> str:
-    arguments = {"recipe_yaml": "seed: 4711\n", "model_folder": Path("runs/mine/model")} | values
+    arguments = {"recipe": load_recipe(), "model_folder": Path("runs/mine/model")} | values
     write_report(folder, metrics, records, [], **arguments)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def page(tmp_path: Path, metrics, records, recipe) -> str:
-    page = _write(tmp_path, metrics, records, recipe_yaml=recipe.to_yaml())
-    assert _write(tmp_path, metrics, records, recipe_yaml=recipe.to_yaml()) == page, "equal results give equal bytes"
+    page = _write(tmp_path, metrics, records, recipe=recipe)
+    assert _write(tmp_path, metrics, records, recipe=recipe) == page, "equal results give equal bytes"
     assert (tmp_path / "gain.png").read_bytes().startswith(b"\x89PNG")
     return page
 
@@ -55,6 +56,9 @@ def test_the_programs_of_two_models_have_a_table_with_colours(tmp_path: Path, me
     assert '<td class="good">+60.0</td>' in page
     assert '<td class="text mean">mean</td>' in page
     assert "tests that prove nothing, scored all the same: starter/rust/7" in page
+    assert "for the same problems, greedily;" in page
+    drawn = _write(tmp_path, metrics, records, recipe=load_recipe(None, {"codegen.temperature": 0.8}))
+    assert "for the same problems, drawn at temperature 0.8;" in drawn
 
 
 def test_how_far_the_model_moved_is_told_where_it_was_measured(tmp_path: Path, metrics, records, moved, page):
@@ -121,7 +125,9 @@ def test_routers_that_were_not_judged_have_no_verdict(tmp_path: Path, metrics, r
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b"])
 def test_markup_in_file_names_recipe_and_environment_is_escaped(tmp_path: Path, metrics, records, evil: str):
     metrics["environment"]["machine"]["processor"] = evil
-    page = _write(tmp_path, metrics, records, recipe_yaml=f"base: {evil}\n", model_folder=Path("runs") / evil)
+    page = _write(
+        tmp_path, metrics, records, recipe=load_recipe(None, {"base": evil}), model_folder=Path("runs") / evil
+    )
     assert evil not in page
     assert page.count("<script") == 0
     assert_loads_nothing(page)

@@ -260,7 +260,7 @@ class Demo:
         metrics |= {key: after[key] for key in ("router_health", "moved") if key in after}
         if (programs := self.output / "programs_after" / "metrics.json").is_file():
             metrics["programs"] = read_json(programs)
-        write_report(self.output, metrics, records, held_out, self.recipe.to_yaml(), self.output / "model")
+        write_report(self.output, metrics, records, held_out, self.recipe, self.output / "model")
         write_json(self.output / "metrics.json", metrics)
         return metrics
 

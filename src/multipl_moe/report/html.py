@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.generate.reading import Reading
 from multipl_moe.languages.table import language_title
+from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.page import page_templates, picture
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.programs import EXAMPLES_FILE
@@ -31,7 +32,7 @@ def write_report(
     metrics: dict[str, Any],
     records: list[dict[str, Any]],
     held_out: list[dict[str, Any]],
-    recipe_yaml: str,
+    recipe: Recipe,
     model_folder: Path,
 ) -> None:
     """Write report.html, and the gain plot also as gain.png, into a run folder.
@@ -54,7 +55,8 @@ def write_report(
             heat_maps=_heat_maps(metrics),
             examples=read_json(examples) if examples.is_file() else [],
             reading=_reading(output / READING_FILE),
-            recipe=recipe_yaml,
+            recipe=recipe.to_yaml(),
+            temperature=recipe.codegen.temperature,
             environment=json.dumps(metrics["environment"], indent=2),
             model_folder=model_folder,
             moved=movement_table(metrics["moved"]) if "moved" in metrics else None,
