@@ -37,6 +37,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--source {sources} --learn ,": "learn: []",
         f"--source empty {_TWO}": "corpus.sources.0: empty: the folder holds no file",
     },
+    f"corpus {250 * 'x'}": {"--base {base}": "x.partial: File name too long; choose a shorter one"},
     "train": {
         "none nothing out": ("model: none is not a folder", "corpus: nothing is not a folder"),
         f"smollm2-135m {{corpus}} out {_TWO}": "train.method experts needs a hybrid, which `multipl-moe upcycle` makes",
@@ -136,6 +137,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "none": "corpus: none is not a folder",
         "{corpus} --output mine": "mine exists",
         "{corpus} --output none/page.html": "none is not a folder",
+        300 * "x": "xx: File name too long; choose a shorter one",
     },
     "demo --set 'corpus.sources=[{{kind: folder, path: {sources}}}]'": {
         "--minutes 0": "'--minutes'",

@@ -51,8 +51,10 @@ def test_an_error_that_follows_from_a_full_disk_is_one_too():
     assert disk_errno(caught.value) == errno.ENOSPC
 
 
-def test_permissions_are_named_with_the_file_and_defects_are_not_told():
+def test_permissions_and_long_names_are_told_with_the_file_and_defects_are_not():
     denied = PermissionError(errno.EACCES, "Permission denied", "/etc/shadow")
     assert what_was_denied(denied) == "/etc/shadow: Permission denied; change its permissions or choose another place"
+    long = OSError(errno.ENAMETOOLONG, "File name too long", "x")
+    assert what_was_denied(long) == "x: File name too long; choose a shorter one"
     assert what_was_denied(KeyError("x")) is None
     assert what_was_denied(FileNotFoundError(errno.ENOENT, "missing", "x")) is None

@@ -50,10 +50,12 @@ def write_errors_explained(output: Path) -> Iterator[None]:
 
 
 def what_was_denied(error: Exception) -> str | None:
-    """The line on an error that disk or permissions caused, wherever it came from; None for any other, a defect."""
+    """The line on an error of disk, permissions or a name too long, wherever it came from; None for others, defects."""
     file = getattr(error, "filename", None)
     if number := disk_errno(error):
         return f"{file or 'output'}: cannot be written ({os.strerror(number)}); {_FREE_SOME}"
     if isinstance(error, PermissionError) and file is not None:
         return f"{file}: {error.strerror}; change its permissions or choose another place"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG and file is not None:
+        return f"{file}: {error.strerror}; choose a shorter one"
     return None
