@@ -1,5 +1,6 @@
 """`demo`: its exit code says whether a gain was shown."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,14 +55,33 @@ def test_what_toolchains_and_errors_say_is_told_as_it_is(run, base, sources, mon
     assert f"rust: programs are not scored: {said}" in " ".join(outcome.out.split())
 
 
-def test_a_slip_is_mended_in_the_same_folder(run, base, sources, monkeypatch):
+@pytest.fixture
+def until_planned(run, base, sources, monkeypatch):
+    """Starts a demo that is interrupted once the corpus is built; takes where the source is to be, and other flags."""
+
     def stop(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("multipl_moe.demo.steps.measure_throughput", stop)
-    common = ["demo", "--output", "out", "--set", f"base={base}", "--set", "learn=[rust]", "--set", "keep=[python]"]
-    outcome = run(*common, "--set", "corpus.sources=[{kind: folder, path: nowhere}]")
+    def until_planned(*flags: str, source: Path = sources) -> Any:
+        monkeypatch.setattr("multipl_moe.demo.steps.measure_throughput", stop)
+        settings = f"base={base}", "learn=[rust]", "keep=[python]", f"corpus.sources=[{{kind: folder, path: {source}}}]"
+        return run("demo", "--output", "out", *(word for each in settings for word in ("--set", each)), *flags)
+
+    return until_planned
+
+
+def test_a_slip_is_mended_in_the_same_folder(until_planned):
+    outcome = until_planned(source=Path("nowhere"))
     assert (outcome.code, "nowhere" in outcome.err) == (2, True)
-    mended = [*common, "--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]"]
-    assert run(*mended).code == 130, "the corpus is built"
-    assert "another recipe" in run(*mended, "--seed", "4").err
+    assert until_planned().code == 130, "the corpus is built"
+    assert "another recipe" in until_planned("--seed", "4").err
+
+
+def test_a_damaged_result_is_one_line_and_the_demo_goes_on_once_it_is_removed(until_planned, tmp_path):
+    assert until_planned().code == 130
+    metrics = tmp_path / "out" / "metrics.json"
+    metrics.write_bytes(b'{"sentence": "\xff')
+    outcome = until_planned()
+    assert (outcome.code, "out/metrics.json is damaged; remove it and start again" in outcome.err) == (2, True)
+    metrics.unlink()
+    assert until_planned().code == 130

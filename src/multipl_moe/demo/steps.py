@@ -136,7 +136,11 @@ class Demo:
         self._tell(f"{seconds:.0f} s")
 
     def _read(self, name: str) -> Any:
-        return read_json(self.output / name)
+        file = self.output / name
+        try:
+            return read_json(file)
+        except ValueError as error:  # of JSON or of UTF-8
+            raise OutputError(f"output: {file} is damaged; remove it and start again, or {_ELSEWHERE}") from error
 
     def _plan(self) -> DemoPlan:
         return DemoPlan(**self._read(_PLAN_FILE)["plan"])
@@ -174,7 +178,8 @@ class Demo:
             return
         before, after = self.output / "programs_before", self.output / "model"
         self._step("programs of the base", "programs_before/metrics.json", lambda: self._judge_programs(base))
-        if (file := before / "seconds.json").is_file() and (seconds := read_json(file)) > plan.programs_s:
+        took = "programs_before/seconds.json"
+        if (self.output / took).is_file() and (seconds := self._read(took)) > plan.programs_s:
             self._tell(f"those of the hybrid are left out, as the base's took {minutes_of(seconds)}")
             return
         self._step(
@@ -258,8 +263,8 @@ class Demo:
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
         metrics = {"sentence": self._sentence(metrics)} | metrics
         metrics |= {key: after[key] for key in ("router_health", "moved") if key in after}
-        if (programs := self.output / "programs_after" / "metrics.json").is_file():
-            metrics["programs"] = read_json(programs)
+        if (self.output / (programs := "programs_after/metrics.json")).is_file():
+            metrics["programs"] = self._read(programs)
         write_report(self.output, metrics, records, held_out, self.recipe, self.output / "model")
         write_json(self.output / "metrics.json", metrics)
         return metrics
