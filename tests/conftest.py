@@ -16,6 +16,8 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.judge.sandbox import Sandbox
+from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.toolchains import TOOLCHAINS
 from tests.problems.samples import write_bench
 
 pytest_plugins = ["tests.selection"]
@@ -72,6 +74,16 @@ def _answers_apart(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def tables():
+    """The tables of this process, afterwards without the languages that a recipe added."""
+    before = [(table, set(table)) for table in (TOOLCHAINS, HARNESSES)]
+    yield
+    for table, names in before:
+        for name in table.keys() - names:
+            del table[name]
 
 
 def tiny_base_config(family: str = "llama", **overrides: Any) -> PreTrainedConfig:

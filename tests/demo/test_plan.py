@@ -144,6 +144,7 @@ def test_a_benchmark_that_is_not_here_does_not_keep_a_demo_from_being_planned():
     assert plan.problems_per_language == 3, "where they are to be judged, why not is told"
 
 
+@pytest.mark.usefixtures("tables")
 def test_a_demo_of_an_own_language_judges_most_of_its_problems(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(Path(__file__).parents[2])
     recipe = load_recipe(Path("recipes/own-language.yaml"))

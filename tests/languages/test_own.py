@@ -16,10 +16,8 @@ from multipl_moe.eval.language_scores import score_languages
 from multipl_moe.eval.references import check_references, prepare_reference_set
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.export.model_card import measured_rows
-from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.own import add_languages
 from multipl_moe.languages.program import Nonce
-from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.problems.forms.programs import starter_program
 from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
@@ -119,14 +117,6 @@ def test_natural_languages_of_ones_own_do_not_count_in_means():
 def test_what_is_wrong_with_an_entry_is_told(own, message):
     with pytest.raises(ConfigError, match=message):
         validate_recipe({"own_languages": own})
-
-
-@pytest.fixture
-def tables():
-    """The tables of this process, without the example's language afterwards."""
-    yield
-    for table in (TOOLCHAINS, HARNESSES):
-        table.pop("elixir", None)
 
 
 def example() -> dict:
