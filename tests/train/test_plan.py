@@ -139,7 +139,7 @@ def test_time_is_work_over_speed():
     step = StepCost(activation_bytes=0, flops=600, moved_bytes=40)
     plan = TrainingPlan(ParameterCounts(9, 9, 4), 0, MemoryPlan(0, 0, 0, 0, 0, 0, 0, 0), step, steps=10, tokens=1)
     speed = MachineSpeed(flops_per_s=300, bytes_per_s=20)
-    assert plan.step_seconds(speed) == 1.6 * (600 / 300 + (40 + 4 * 10 * 4) / 20)
+    assert plan.step_seconds(speed) == 600 / 300 + (40 + 4 * 10 * 4) / 20
     assert plan.seconds(speed) == 10 * plan.step_seconds(speed)
 
 

@@ -32,11 +32,6 @@ _UPDATE_BYTES = 4 * 10
 _FRAGMENTATION = 0.07  # 3 to 18% in benchmarks/plan.py, where the same run differs by 10% from time to time
 
 
-# A step takes longer than its parts at the speeds that a large product and a long vector reach: 1.4 to 2.1 times as
-# long in the ten configurations of benchmarks/plan.py.
-_OVER_PARTS = 1.6
-
-
 @dataclass(frozen=True)
 class MemoryPlan:
     """Most bytes of each part; together they are the peak, `total_bytes`.
@@ -95,7 +90,7 @@ class TrainingPlan:
     def step_seconds(self, speed: MachineSpeed) -> float:
         """Estimated time of an optimiser step."""
         moved_bytes = self.step.moved_bytes + _UPDATE_BYTES * self.parameters.trained
-        return _OVER_PARTS * (self.step.flops / speed.flops_per_s + moved_bytes / speed.bytes_per_s)
+        return self.step.flops / speed.flops_per_s + moved_bytes / speed.bytes_per_s
 
     def seconds(self, speed: MachineSpeed) -> float:
         """Estimated time of the training loop."""
