@@ -1,12 +1,16 @@
-"""Paths that the sandbox's user could not reach are bound for it, and for nobody else."""
+"""Paths that the sandbox's user could not reach are bound for it alone; without bubblewrap nothing is run unasked."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from multipl_moe.errors import ConfigError
+from multipl_moe.judge import sandbox as sandbox_module
 from multipl_moe.judge.bubblewrap import BindMounts, all_may_enter
-from tests.judge.conftest import root_only
+from multipl_moe.judge.sandbox import Sandbox
+from multipl_moe.judge.system_calls import column
+from tests.judge.conftest import SHORT, python, root_only
 
 
 @pytest.fixture
@@ -49,3 +53,22 @@ def test_another_user_reads_what_is_bound_and_the_mount_leaves_no_trace(hidden):
         assert list(Path(folder).iterdir()) == []
     assert not Path(folder).parent.exists()
     assert (hidden / "file").read_text() == "text"
+
+
+def test_without_bubblewrap_it_refuses_and_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(sandbox_module.shutil, "which", lambda name: None)
+    with pytest.raises(ConfigError, match=r"apt install bubblewrap.*--unsafe-no-sandbox") as refused:
+        Sandbox()
+    assert "\n" not in str(refused.value)
+    with Sandbox(unsafe=True) as sandbox:
+        assert sandbox.run(python("print(1)"), limits=SHORT).stdout == b"1\n"
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_where_bubblewrap_is_forbidden_it_refuses_and_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(Sandbox, "_has_worked", False)
+    monkeypatch.setattr(sandbox_module, "bubblewrap_arguments", lambda binds, **more: ["bwrap", "--no-such-option"])
+    with pytest.raises(ConfigError, match=r"bwrap: .*does not work here.*--unsafe-no-sandbox") as refused:
+        Sandbox()
+    assert "\n" not in str(refused.value)
+    assert Sandbox.is_filtered == (column() is not None)  # nothing was found out about the filter
