@@ -92,6 +92,18 @@ def test_of_executables_the_last_by_name_that_exists_is_taken(sandbox, tmp_path,
     assert installed.executables == {"python": str(Path("/usr/bin/python3").resolve())}
 
 
+def test_programs_see_the_folder_of_a_toolchain_and_never_the_home_that_it_lies_in(sandbox, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sandbox, "run", lambda *words, **options: Finished(0, None, b"1", b"", 1.0, 0, None))
+    shown = {"home/x/bin/python": "home/x", "home/x/python": "home/x", "x/python": "x", "home/bin/python": "home/bin"}
+    for executable, folder in {**shown, "home/python": "home/python", "python": "python"}.items():
+        path = tmp_path / executable
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        installed = python_toolbox(executables={"python": (str(path),)}).installed("python", sandbox)
+        assert installed.binds == (tmp_path / folder,)
+
+
 def test_search_for_an_extra_that_is_killed_says_nothing(sandbox):
     extra = Extra(("python3-library",), probe=("sh", "-c", "kill -KILL $$"))
     toolbox = python_toolbox(extras={"library": extra})

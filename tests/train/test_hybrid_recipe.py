@@ -38,10 +38,11 @@ def test_the_recipe_that_made_the_hybrid_and_parts_of_it_are_taken(world: World)
 
 
 def test_settings_that_the_hybrid_has_not_are_all_told(world: World):
-    other = validate_recipe({"moe": {"preset": "token-only", "layers": "all"}})
+    other = validate_recipe({"base": "org/other", "moe": {"preset": "token-only", "layers": "all"}})
     with pytest.raises(ConfigError) as refused:
         recipe_of_hybrid(other, world.hybrid)
-    first, second = refused.value.problems
+    base, first, second = refused.value.problems
+    assert base.startswith(f"base: org/other, but {world.hybrid} has {world.base}; leave it out")
     assert first.startswith(f"moe.layers: [0, 1, 2], but {world.hybrid} has [1, 2]; leave it out")
     assert second.startswith("moe.preset: token-only, but ")
 

@@ -69,9 +69,10 @@ def recipe_from_flags(
         key, separator, value = setting.partition("=")
         if not separator or not key:
             raise ConfigError(f"--set: {setting!r} is not KEY=VALUE")
+        overrides.pop(key, None)  # so that it goes last: a later setting wins, of a key or of its section
         overrides[key] = NULL if (parsed := parse_value(value)) is None else parsed
     if file is None:
-        overrides = (defaults or {}) | overrides
+        overrides = {key: value for key, value in (defaults or {}).items() if key not in overrides} | overrides
     return load_recipe(file, overrides)
 
 

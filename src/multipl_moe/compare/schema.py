@@ -6,11 +6,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe.recipe import NULL, Recipe, load_recipe, read_yaml
+from multipl_moe.recipe.recipe import NULL, Recipe, block_yaml, load_recipe, read_yaml
 from multipl_moe.recipe.section import Section, describe_problem
 
 _SHARED = ("base", "seed", "learn", "keep", "own_languages", "corpus", "eval", "codegen", "programs")
@@ -89,7 +88,7 @@ class Comparison(Section):
 
     def to_yaml(self) -> str:
         """The whole comparison as YAML that `load_comparison` reads back."""
-        return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        return block_yaml(self.model_dump(mode="json", exclude_none=True))
 
 
 @dataclass(frozen=True)

@@ -320,9 +320,17 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _binds(executables: Iterable[str]) -> tuple[Path, ...]:
-    """The folders of toolchains that are not part of the system: bin, lib and the rest lie in one folder."""
+    """What programs must see of toolchains that are not part of the system."""
     paths = [Path(path) for path in executables]
-    return tuple(path.parent.parent for path in paths if not any(path.is_relative_to(system) for system in _SYSTEM))
+    return tuple(_home_of(path) for path in paths if not any(path.is_relative_to(system) for system in _SYSTEM))
+
+
+def _home_of(executable: Path) -> Path:
+    """The folder of a toolchain, lib and the rest beside its bin; never a user's whole home, nor what that lies in."""
+    folder = executable.parent
+    user = Path.home().resolve()
+    candidates = [folder.parent, folder] if folder.name == "bin" else [folder]
+    return next((candidate for candidate in candidates if not user.is_relative_to(candidate)), executable)
 
 
 def _main_class(patterns: tuple[str, ...], source: str) -> str:

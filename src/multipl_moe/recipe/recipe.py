@@ -169,7 +169,7 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
-        return yaml.dump(self.to_values(), Dumper=_YamlDumper, sort_keys=False)
+        return block_yaml(self.to_values())
 
     def to_values(self) -> dict[str, Any]:
         """The whole recipe as a JSON-ready dict, without the settings that are null by default."""
@@ -203,6 +203,11 @@ def parse_value(text: str) -> Any:
         return yaml.load(text, _YamlLoader)
     except (yaml.YAMLError, ValueError):  # ValueError: what looks like a date and is none
         return text
+
+
+def block_yaml(values: dict[str, Any]) -> str:
+    """A mapping as YAML of a line a key, in its own order; `read_yaml` reads it back."""
+    return yaml.dump(values, Dumper=_YamlDumper, sort_keys=False)
 
 
 def flow_yaml(value: Any) -> str:

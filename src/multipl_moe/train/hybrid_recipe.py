@@ -30,11 +30,12 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
     file = folder / "upcycle.json"
     record = read_json(file) if file.is_file() else None
     start = {} if record is None else _start(record, config)
-    if problems := [*_other_settings(recipe, config, start, folder), *_other_languages(recipe, config, folder)]:
+    base = (record or {}).get("base") or recipe.base
+    if problems := [*_other_settings(recipe, config, base, start, folder), *_other_languages(recipe, config, folder)]:
         raise ConfigError(problems)
     changes: dict[str, object] = {"moe": MoeSection.of_hybrid(config.moe_config)}
     if record is not None:
-        changes |= {"base": record.get("base") or recipe.base, "upcycle": recipe.upcycle.model_copy(update=start)}
+        changes |= {"base": base, "upcycle": recipe.upcycle.model_copy(update=start)}
     return recipe.model_copy(update=changes)
 
 
@@ -45,13 +46,18 @@ def _start(record: dict[str, Any], config: MultiplMoeConfig) -> dict[str, Any]:
     return start | {"experts_from": experts_from, "dtype": dtype_name(cast(torch.dtype, config.dtype))}
 
 
-def _other_settings(recipe: Recipe, config: MultiplMoeConfig, start: dict[str, Any], folder: Path) -> list[str]:
+def _other_settings(
+    recipe: Recipe, config: MultiplMoeConfig, base: str, start: dict[str, Any], folder: Path
+) -> list[str]:
     """What is wrong with the settings that the recipe itself names: those that the hybrid was made with differ."""
     moe, own = recipe.moe, config.moe_config
     asked = moe.resolve(resolve_layers(moe.layers, config.base_config.num_hidden_layers), recipe.learn).to_dict()
     asked["domain_gate"] = moe.domain_gate
     has = own.to_dict() | {"domain_gate": bool(own.domain_gate)}
-    pairs = {f"moe.{key}": (asked[key], has[key]) for key in sorted(moe.model_fields_set)}
+    pairs: dict[str, tuple[Any, Any]] = {}
+    if "base" in recipe.model_fields_set:
+        pairs["base"] = (Path(recipe.base), Path(base))
+    pairs |= {f"moe.{key}": (asked[key], has[key]) for key in sorted(moe.model_fields_set)}
     named = sorted(recipe.upcycle.model_fields_set & start.keys())
     pairs |= {f"upcycle.{key}": (getattr(recipe.upcycle, key), start[key]) for key in named}
     return [
