@@ -91,7 +91,7 @@ def test_a_density_is_a_normal_distribution_with_the_texts_own_largest_variances
 
 
 @pytest.mark.parametrize(
-    ("apart", "learn_shut", "others_open"), [(9.0, 0.05, 0.0), (3.5, 0.12, 0.01), (1.0, 0.25, 0.37)]
+    ("apart", "learn_shut", "others_open"), [(9.0, 0.05, 0.0), (3.5, 0.22, 0.003), (1.0, 0.25, 0.37)]
 )
 def test_a_threshold_lets_next_to_no_other_text_in_unless_too_much_would_be_shut_out(
     apart: float, learn_shut: float, others_open: float

@@ -42,8 +42,8 @@ class DomainGate(Float32Buffers):
     to learn, and all other text as one kind, is a normal distribution of low rank over mean states (probabilistic PCA,
     Tipping and Bishop 1999). What is scored is by how much the likeliest language is likelier than other text: a ratio
     of densities, unlike a classifier, is small also for text that is like nothing it was fitted to (Ren et al.,
-    arXiv 2106.09022). A document's first segment, before which there is nothing to read, gets `start`; below `bound` p
-    is 0.
+    arXiv 2106.09022). A posterior below `bound` counts as 0. A document's first segment, before which there is nothing
+    to read, gets `start`.
 
     Attributes:
         center, scale: (H,) mean states are read less `center` and divided by `scale`.
@@ -74,8 +74,8 @@ class DomainGate(Float32Buffers):
         sums_VH = sums_before(torch.cat([x_NH, x_NH.new_ones(len(x_NH), 1)], dim=1), plan, state)
         count_V = sums_VH[:, -1]
         p_V = self.posterior(sums_VH[:, :-1] / count_V.clamp(min=1)[:, None], count_V)
-        p_V = torch.where(count_V > 0, p_V, self.start)
-        return torch.where(p_V < self.bound, 0.0, p_V)
+        p_V = torch.where(p_V < self.bound, 0.0, p_V)
+        return torch.where(count_V > 0, p_V, self.start)
 
     def posterior(self, mean_VH: Tensor, count_V: Tensor) -> Tensor:
         """(V,) p given mean states of `count_V` tokens each, neither start nor bound regarded."""

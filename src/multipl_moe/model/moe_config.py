@@ -67,7 +67,7 @@ class MoeConfig:
             work for all text.
         domain_gate_start: Posterior of a document's first segment, before anything of it was read (0..1; 0: the base
             bit for bit until the text shows otherwise).
-        domain_gate_bound: Posterior below which no expert works (0..1).
+        domain_gate_bound: Posterior below which no expert works (0..1); it does not bound `domain_gate_start`.
         layers: Indices of the decoder layers that are hybrid, ascending.
     """
 
@@ -94,7 +94,7 @@ class MoeConfig:
     expert_rank: int = 16
     domain_gate: list[str] = field(default_factory=list)
     domain_gate_start: float = 0.5
-    domain_gate_bound: float = 0.05
+    domain_gate_bound: float = 0.5
     layers: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:

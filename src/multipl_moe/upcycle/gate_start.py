@@ -43,8 +43,8 @@ _TOKENS, _CHARACTERS, _ROWS = BIN_TOKENS * NUM_BINS, 2048, 16
 _LEARN_DIRECTIONS = 24
 _CALIBRATES = 5  # each fifth text sets thresholds instead of densities; odd, as each second one is from within a file
 _FEWEST = 2
-_CLOSED_SHARE, _MOST_CLOSED, _OPEN_SHARE = 0.05, 0.25, 0.01
-_LOGIT_OF_MEDIAN = 6.0
+_CLOSED_SHARE, _MOST_CLOSED, _OPEN_SHARE = 0.05, 0.25, 0.003
+_LOGIT_OF_MEDIAN = 12.0
 
 
 @dataclass
@@ -195,8 +195,8 @@ def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
 def place_threshold(learn: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """The score at which p is a half, and how fast p rises, from scores of text to learn and of other text.
 
-    A twentieth of the text to learn lies below; more, but a quarter at most, where else more than a hundredth of the
-    other text would lie above, as after a few tokens.
+    A twentieth of the text to learn lies below; more, but a quarter at most, where else any of the other text but a few
+    in a thousand would lie above, as after a few tokens.
     """
     low, most, middle = torch.quantile(learn, torch.tensor([_CLOSED_SHARE, _MOST_CLOSED, 0.5]))
     threshold = low if len(others) == 0 else torch.quantile(others, 1 - _OPEN_SHARE).clamp(low, most)
