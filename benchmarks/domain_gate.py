@@ -33,7 +33,7 @@ from multipl_moe.start_tokens import start_tokens
 from multipl_moe.system.allocator import keep_freed_memory
 from multipl_moe.system.device import fastest_attention
 
-_STARTS, _BOUNDS = (0.0, 0.25, 0.5, 0.75, 1.0), (0.2, 0.5, 0.9)
+_STARTS, _BOUNDS = (0.0, 0.25, 0.5, 0.75, 1.0), (0.05, 0.8, 0.95)
 _FRONTIER_FILES, _MOVED_SHARE = 8, 0.1  # a point of the frontier takes minutes
 _SAME_PLACE = 0.3  # points so near have one label
 _READ_TOKENS, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 64, 40, 4
