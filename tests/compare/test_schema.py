@@ -37,11 +37,13 @@ def test_short_runs_at_the_methods_own_rates_come_first_then_long_ones_then_curv
     ]
 
 
-def test_without_long_runs_the_other_seeds_repeat_the_short_run_at_the_methods_own_rate(comparison: Comparison):
-    curve = {"learning_rate": 1e-3, "learning_rates": [1e-3, 1e-2], "seeds": [3, 4], "long": False}
+@pytest.mark.parametrize("long", [False, True])
+def test_other_seeds_repeat_the_short_run_at_a_methods_own_rate(comparison: Comparison, long: bool):
+    curve = {"learning_rate": 1e-3, "learning_rates": [1e-3, 1e-2], "seeds": [3, 4], "long": long}
     methods = {"dense-ffn": comparison.methods["dense-ffn"].model_copy(update=curve)}
     assert [run.name for run in planned_runs(comparison.model_copy(update={"methods": methods}))] == [
         "dense-ffn-0k-lr0.001-seed3-curve",
+        *(["dense-ffn-0k-lr0.001-seed3"] if long else []),
         "dense-ffn-0k-lr0.01-seed3-curve",
         "dense-ffn-0k-lr0.001-seed4-curve",
     ]

@@ -34,8 +34,8 @@ class ComparedMethod(Section):
     learning_rate: _Rate | None = Field(default=None, description="Rate of the long runs; default: the recipe's.")
     seeds: list[int] = Field(
         default_factory=list,
-        description="Seeds of the long runs, or where there are none of the short run at `learning_rate`; a curve has "
-        "the first. Default: the recipe's.",
+        description="Seeds; all but the first repeat the short run at `learning_rate`, or the long run of a method "
+        "without such a short one. Default: the recipe's.",
     )
     long: bool = Field(default=True, description="Whether it has long runs, or a curve alone.")
 
@@ -203,19 +203,19 @@ def planned_runs(comparison: Comparison) -> list[Run]:
     own_rates, first_seeds, curves, others = [], [], [], []
     for name, method in comparison.methods.items():
         first, *further = method.seeds
-        for seed in method.seeds if method.long else ():
-            long_run = _run(comparison, name, comparison.tokens, method.learning_rate, seed, is_long=True)
-            (first_seeds if seed == first else others).append(long_run)
+        own_rate = method.learning_rate
+        if method.long:
+            first_seeds.append(_run(comparison, name, own_rate, first, is_long=True))
         for rate in method.learning_rates:
-            assert comparison.curve_tokens is not None
-            is_own = rate == method.learning_rate
-            for seed in [first, *(further if is_own and not method.long else ())]:
-                run = _run(comparison, name, comparison.curve_tokens, rate, seed, is_long=False)
-                (others if seed != first else own_rates if is_own else curves).append(run)
+            (own_rates if rate == own_rate else curves).append(_run(comparison, name, rate, first, is_long=False))
+        is_long = own_rate not in method.learning_rates
+        others += [_run(comparison, name, own_rate, seed, is_long=is_long) for seed in further]
     return own_rates + first_seeds + curves + others
 
 
-def _run(comparison: Comparison, name: str, tokens: int, rate: float | None, seed: int, *, is_long: bool) -> Run:
+def _run(comparison: Comparison, name: str, rate: float | None, seed: int, *, is_long: bool) -> Run:
+    tokens = comparison.tokens if is_long else comparison.curve_tokens
+    assert tokens is not None
     changes = {"train.tokens": tokens, "train.learning_rate": rate, "seed": seed}
     recipe = _recipe(comparison, name, changes)
     label = f"{name}-{tokens // 1000}k-lr{recipe.train.learning_rate:g}-seed{seed}{'' if is_long else '-curve'}"
