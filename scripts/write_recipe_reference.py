@@ -27,9 +27,9 @@ _HEAD = """# Every key of a recipe
 <!-- written by scripts/write_recipe_reference.py -->
 
 A recipe is a YAML file, for `--recipe`; `--set SECTION.KEY=VALUE` changes one key. Every key has a default, so a recipe
-holds only what should differ; unknown keys are refused with the nearest name. `license` is read as `licence` in every
-key. The recipe that a run used, resolved, is `recipe.yaml` in its folder; `train` takes `base`, `moe`,
-`upcycle` from the hybrid, and refuses recipes that name others. Commented examples are in [recipes/](../recipes).
+holds only what should differ; unknown keys are refused with the nearest name. The recipe that a run used, resolved,
+is `recipe.yaml` in its folder; `train` takes `base`, `moe`, `upcycle` from the hybrid, and refuses recipes that name
+others. Commented examples are in [recipes/](../recipes).
 """
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 # A bound in the docstring of `MoeConfig`, which checks its settings itself: in brackets, alone or beside something.

@@ -21,7 +21,7 @@ from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
 from multipl_moe.recipe.moe import MoeSection, UpcycleSection
-from multipl_moe.recipe.section import Section, describe_problem, section_in, with_british_keys
+from multipl_moe.recipe.section import Section, describe_problem, section_in
 from multipl_moe.recipe.training import TrainSection
 
 
@@ -190,7 +190,7 @@ def load_recipe(path: Path | None = None, overrides: dict[str, Any] | None = Non
     Raises:
         ConfigError: the file cannot be read, or any key or value is wrong; all problems in one message.
     """
-    values: dict[str, Any] = with_british_keys(read_yaml(path), Recipe) if path is not None else {}
+    values: dict[str, Any] = read_yaml(path) if path is not None else {}
     for key, value in (overrides or {}).items():
         if value is not None:
             _set_dotted(values, key, None if value is NULL else copy.deepcopy(value))
@@ -219,7 +219,7 @@ def flow_yaml(value: Any) -> str:
 def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     """Build a `Recipe`, turning every validation problem into one line that names key, value and remedy."""
     try:
-        recipe = Recipe.model_validate(with_british_keys(values, Recipe))
+        recipe = Recipe.model_validate(values)
     except ValidationError as error:
         raise ConfigError([f"{origin}: {describe_problem(problem, Recipe)}" for problem in error.errors()]) from None
     problems = _low_rank_problems(recipe)
@@ -276,27 +276,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
-    sections = key.split(".")
-    for name in reversed(sections):
-        value = {name: value}
-    _put_on_top(values, with_british_keys(value, Recipe), Recipe, key, len(sections) - 1)
+    *above, last = key.split(".")
+    annotation: Any = Recipe
+    for name in above:
+        inside = values.setdefault(name, {})
+        if not isinstance(inside, dict):
+            raise ConfigError(f"{key}: {name} must be a mapping of keys to values")
+        values, annotation = cast(dict[str, Any], inside), _annotation_in(annotation, name)
+    _put_on_top(values, {last: value}, annotation)
 
 
-def _put_on_top(values: dict[str, Any], change: dict[str, Any], annotation: Any, key: str, num_above: int) -> None:
-    """Set what a change names: of a section its keys alone, of any other mapping the whole.
-
-    Args:
-        values: what is changed, of the type `annotation`.
-        change: values by name; the first `num_above` levels of names are those that `key` has before its last dot.
-    """
+def _put_on_top(values: dict[str, Any], change: dict[str, Any], annotation: Any) -> None:
+    """Set what a change names in values of the type `annotation`: of a section its keys alone, of any other mapping the
+    whole."""
     for name, new in change.items():
         inner = _annotation_in(annotation, name)
-        old = values.setdefault(name, {}) if num_above or section_in(inner) else None
-        if num_above and not isinstance(old, dict):
-            raise ConfigError(f"{key}: {name} must be a mapping of keys to values")
+        old = values.setdefault(name, {}) if section_in(inner) else None
         if isinstance(old, dict) and isinstance(new, dict):
-            inside, changed = cast(dict[str, Any], old), cast(dict[str, Any], new)
-            _put_on_top(inside, changed, inner, key, max(num_above - 1, 0))
+            _put_on_top(cast(dict[str, Any], old), cast(dict[str, Any], new), inner)
         else:
             values[name] = new
 

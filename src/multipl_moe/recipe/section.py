@@ -1,10 +1,10 @@
-"""What all parts of a recipe have in common: strictness, two spellings of a word, and how problems are told."""
+"""What all parts of a recipe have in common: strictness, and how problems are told."""
 
 import difflib
 import inspect
 import re
 from collections.abc import Sequence
-from typing import Any, cast, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import ErrorDetails
@@ -54,30 +54,6 @@ def section_in(annotation: Any) -> type[BaseModel] | None:
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := section_in(part))), None)
-
-
-def with_british_keys(values: Any, annotation: Any) -> Any:
-    """What was read for a key, with "licence" in keys that came with "license" where the schema has only the former.
-
-    Args:
-        values: as YAML holds them, not yet validated.
-        annotation: a section, or a type that holds sections.
-    """
-    section = section_in(annotation)
-    if section is None or not isinstance(values, dict | list):
-        return values
-    if isinstance(values, list):
-        return [with_british_keys(entry, section) for entry in cast(list[Any], values)]
-    named = cast(dict[Any, Any], values)
-    if get_origin(annotation) is dict:
-        return {name: with_british_keys(entry, section) for name, entry in named.items()}
-    spelt: dict[Any, Any] = {}
-    for key, value in named.items():
-        british = str(key).replace("license", "licence")
-        key = british if british in section.model_fields.keys() - named.keys() else key
-        field = section.model_fields.get(key)
-        spelt[key] = value if field is None else with_british_keys(value, field.annotation)
-    return spelt
 
 
 def describe_problem(problem: ErrorDetails, schema: type[BaseModel]) -> str:
