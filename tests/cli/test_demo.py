@@ -32,16 +32,6 @@ def test_tokens_and_minutes_reach_the_demo(run, base, sources, monkeypatch):
     assert [(demo.recipe.train.tokens, demo.minutes) for demo in made] == [(61_440, 20), (100_352, None)]
 
 
-def test_settings_need_fit_the_demo_s_own_defaults_alone(run, base, sources, monkeypatch):
-    made: list[Any] = []
-    monkeypatch.setattr("multipl_moe.demo.steps.Demo.run", lambda demo: made.append(demo) or _metrics([-0.2, -0.1]))
-    folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}"]
-    tokens = {"rust": 50_176, "go": 25_088, "ruby": 25_088}
-    outcome = run("demo", *folder, "--set", f"train.language_tokens={tokens}")
-    assert outcome.code == 0, outcome.err
-    assert made[0].recipe.train.language_tokens == tokens
-
-
 def test_what_toolchains_and_errors_say_is_told_as_it_is(run, base, sources, monkeypatch):
     said = "cannot load [/usr/lib/x.so]; pip install -e '.[benchmarks]'"
 

@@ -93,7 +93,6 @@ def test_a_comparison_comes_back_from_its_own_yaml(comparison, tmp_path: Path):
         ("train.replay", 0.5),
         ("train.weights", {"rust": 1, "go": 2}),
         ("train.mixture_temperature", 2.0),
-        ("train.language_tokens", {"rust": 768, "go": 768}),
         ("train.max_epochs", 9.0),
         ("train.on_max_epochs", "cap"),
     ],

@@ -1,4 +1,4 @@
-"""What a run reads: weights as shares of tokens, budgets, temperature, bounds on passes, and the order's hash."""
+"""What a run reads: weights as shares of tokens, temperature, bounds on passes, and the order's hash."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,6 @@ def _counted(data: TrainingData) -> dict[str, tuple[int, int]]:
 _ASKED: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
     "roles": ({}, {"rust": 1, "go": 1, "python": 0.5}),
     "weights": ({"weights": {"rust": 3.0, "go": 1.0}}, {"rust": 3, "go": 1}),
-    "budgets": ({"language_tokens": {"rust": 48_000, "go": 16_000}}, {"rust": 48, "go": 16}),
     "temperature 1": ({"mixture_temperature": 1.0}, {"rust": 2 * 0.8, "go": 2 * 0.2, "python": 0.5}),
     "temperature 2": ({"mixture_temperature": 2.0}, {"rust": 2 * 2 / 3, "go": 2 / 3, "python": 0.5}),
     "without replay": ({"mixture_temperature": 2.0, "replay": 0.0}, {"rust": 2, "go": 1}),
@@ -141,6 +140,11 @@ def test_a_language_without_tokens_is_refused(corpus: Path):
     recipe = validate_recipe({"learn": ["rust", "ruby"], "keep": [], "train": {"sequence_tokens": 64}})
     with pytest.raises(CorpusError, match="ruby has no tokens"):
         training_data(recipe, corpus, 10)
+
+
+def test_of_weights_only_ratios_count(corpus: Path):
+    weights, budgets = {"rust": 3.0, "go": 1.0}, {"rust": 48_000.0, "go": 16_000.0}
+    assert _data(corpus, weights=weights).summary == _data(corpus, weights=budgets).summary
 
 
 def test_the_hash_tells_other_orders_and_other_corpora(corpus: Path):

@@ -15,7 +15,7 @@ from multipl_moe.recipe.section import Section, describe_problem
 _SHARED = ("base", "seed", "learn", "keep", "own_languages", "corpus", "eval", "codegen", "programs")
 _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
     *("sequence_tokens", "packing", "batch_sequences", "accumulation_steps"),
-    *("replay", "weights", "mixture_temperature", "language_tokens", "max_epochs", "on_max_epochs"),
+    *("replay", "weights", "mixture_temperature", "max_epochs", "on_max_epochs"),
 )
 _SAME_THROUGHOUT = ("tokens", "curve_tokens", "programs")
 _Rate = Annotated[float, Field(gt=0)]

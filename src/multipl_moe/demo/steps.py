@@ -78,8 +78,6 @@ class Demo:
                 f"train.method: {self.recipe.train.method} trains the dense base, and the demo makes a hybrid of it; "
                 "use `compare`, which measures every method, or `corpus` and `train`"
             )
-        if self.minutes is not None and self.recipe.train.language_tokens is not None:
-            raise ConfigError("train.language_tokens: the demo fits its tokens to --minutes; give train.weights")
         require_steps(self.recipe)
         base = resolve_base(self.recipe.base)
         self._enter()

@@ -91,16 +91,14 @@ class Recipe(Section):
             raise ValueError("; ".join(problems))
         known, roles = set(self.language_table), {*self.learn, *self.keep}
         of_sources = [source.language for source in self.corpus.sources if source.language is not None]
-        mixture = self.train.weights or self.train.language_tokens or {}
+        weights = self.train.weights
         budgets = self.corpus.max_bytes_per_language
         others = [*(self.programs.languages or ()), *(budgets if isinstance(budgets, dict) else ())]
-        if unknown := sorted({*self.learn, *self.keep, *mixture, *of_sources, *others} - known):
+        if unknown := sorted({*self.learn, *self.keep, *(weights or ()), *of_sources, *others} - known):
             there_are = f"known: {', '.join(sorted(known))}; {how_to_add(unknown[0])}, or give the --recipe that has it"
             problems.append(f"unknown languages {', '.join(unknown)}; {there_are}")
-        for key in ("weights", "language_tokens"):
-            chosen = getattr(self.train, key)
-            if chosen is not None and not set(self.learn) <= set(chosen) <= roles:
-                problems.append(f"train.{key}: needs every language to learn, and only languages to learn or to keep")
+        if weights is not None and not set(self.learn) <= set(weights) <= roles:
+            problems.append("train.weights: needs every language to learn, and only languages to learn or to keep")
         for key, names in {"learn": self.learn, "keep": self.keep}.items():
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 problems.append(f"{key}: {', '.join(twice)} given twice")
@@ -132,8 +130,6 @@ class Recipe(Section):
         which needs to know how much text there is."""
         if self.train.weights is not None:
             return self.train.weights
-        if self.train.language_tokens is not None:
-            return {name: float(tokens) for name, tokens in self.train.language_tokens.items()}
         replayed = self.keep if self.train.replay > 0 else []
         return dict.fromkeys(self.learn, 1.0) | dict.fromkeys(replayed, self.train.replay)
 

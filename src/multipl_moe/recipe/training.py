@@ -6,8 +6,6 @@ from pydantic import Field, model_validator
 
 from multipl_moe.recipe.section import Section
 
-_MIXTURES = ("weights", "mixture_temperature", "language_tokens")
-
 
 class TrainSection(Section):
     """New experts and routers learn the new languages; or, for comparison, the dense base does."""
@@ -61,7 +59,7 @@ class TrainSection(Section):
     weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         default=None,
         description="Mixture weight of each language by name, in tokens, instead of 1 for those to learn and "
-        "replay for those to keep.",
+        "replay for those to keep; only their ratios count, so they may be numbers of tokens.",
     )
     mixture_temperature: float | None = Field(
         default=None,
@@ -69,11 +67,6 @@ class TrainSection(Section):
         description="Temperature of the mixture: languages to learn, and those to keep, are weighted in "
         "proportion to bytes ** (1 / temperature), with means 1 and replay; 1: as much as there is of "
         "each. Default: all alike.",
-    )
-    language_tokens: dict[str, Annotated[int, Field(gt=0)]] | None = Field(
-        default=None,
-        description="Number of training tokens of each language by name, instead of mixture weights; they must "
-        "add up to tokens and skip_tokens.",
     )
     max_epochs: float | None = Field(
         default=None, gt=0, description="Maximum number of epochs over a language's text; default: no limit."
@@ -154,17 +147,10 @@ class TrainSection(Section):
 
     @model_validator(mode="after")
     def _mixture_is_clear(self) -> "TrainSection":
-        given = [name for name in _MIXTURES if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"{', '.join(given)}: each of them decides the mixture; give one")
+        if self.weights is not None and self.mixture_temperature is not None:
+            raise ValueError("weights, mixture_temperature: each of them decides the mixture; give one")
         if self.on_max_epochs == "cap" and self.max_epochs is None:
             raise ValueError("on_max_epochs: cap needs max_epochs, which says where")
-        total = sum((self.language_tokens or {}).values())
-        if self.language_tokens is not None and total != self.tokens + self.skip_tokens:
-            raise ValueError(
-                f"language_tokens: they add up to {total:,}, but tokens and skip_tokens to "
-                f"{self.tokens + self.skip_tokens:,}; make them equal"
-            )
         return self
 
     @property
