@@ -41,14 +41,10 @@ def test_the_same_problem_in_five_languages_is_one_cluster(name, number, functio
     assert {problem.cluster for problem in same} == {f"HumanEval/{number}"}
 
 
-@pytest.mark.parametrize(
-    ("official", "stop"),
-    [(False, ("\nclass", "\ndef", "\n#")), (True, ("\nclass", "\ndef", "\n#", "\n\n"))],
-)
 @pytest.mark.parametrize("name", [_SMALL, pytest.param(_REAL, marks=pytest.mark.third_party)])
-def test_ruby_is_cut_at_empty_lines_only_if_asked(name, official, stop, request):
-    problems = read_multipl_e("humaneval", folder_of(name, request), official_stops=official)
-    assert {problem.stop for problem in problems if problem.language == "ruby"} == {stop}
+def test_ruby_is_cut_nowhere_at_empty_lines(name, request):
+    problems = read_multipl_e("humaneval", folder_of(name, request))
+    assert {problem.stop for problem in problems if problem.language == "ruby"} == {("\nclass", "\ndef", "\n#")}
     assert all(problem.stop for problem in problems)
 
 

@@ -97,7 +97,7 @@ def read_problems(recipe: Recipe) -> list[Problem]:
     problems: dict[str, Problem] = {}
     for spec in chosen.benchmarks:
         seen: Counter[str] = Counter()
-        for problem in read_benchmark(spec, chosen.languages, official_stops=chosen.official_stops):
+        for problem in read_benchmark(spec, chosen.languages):
             seen[problem.language] += 1
             if chosen.problems_per_language is not None and seen[problem.language] > chosen.problems_per_language:
                 continue

@@ -18,18 +18,18 @@ from multipl_moe.problems.own import read_own
 from multipl_moe.problems.problem import Problem
 from multipl_moe.problems.starter_set import read_starter
 
-# Readers of a local copy, or of where the benchmark usually comes from; of some languages; with official stop strings.
-BENCHMARKS: Mapping[str, Callable[[Path | None, Collection[str] | None, bool], list[Problem]]] = {
-    "starter": lambda _path, languages, _official: read_starter(languages),
-    "humaneval": lambda path, *_: read_human_eval(path),
-    "mbpp": lambda path, *_: read_mbpp(path),
-    "mbpp-sanitized": lambda path, *_: read_mbpp(path, sanitized=True),
+# Readers of a local copy, or of where the benchmark usually comes from; of some languages.
+BENCHMARKS: Mapping[str, Callable[[Path | None, Collection[str] | None], list[Problem]]] = {
+    "starter": lambda _, languages: read_starter(languages),
+    "humaneval": lambda path, _: read_human_eval(path),
+    "mbpp": lambda path, _: read_mbpp(path),
+    "mbpp-sanitized": lambda path, _: read_mbpp(path, sanitized=True),
     "multipl-e-humaneval": partial(read_multipl_e, "humaneval"),
     "multipl-e-mbpp": partial(read_multipl_e, "mbpp"),
-    "humaneval-x": lambda path, *_: read_humaneval_x(path),
-    "mbxp": lambda path, *_: read_mbxp(path),
-    "autocodebench": lambda path, languages, _official: read_autocodebench(path, languages),
-    "exercism": lambda path, languages, _official: read_exercism(path, languages),
+    "humaneval-x": lambda path, _: read_humaneval_x(path),
+    "mbxp": lambda path, _: read_mbxp(path),
+    "autocodebench": read_autocodebench,
+    "exercism": read_exercism,
 }
 
 _TRANSLATED = ("java", "cpp", "rust", "go", "ruby")
@@ -52,16 +52,13 @@ def is_in_any_of(name: str, languages: Collection[str]) -> bool:
     return name not in _LANGUAGES or any(language in _LANGUAGES[name] for language in languages)
 
 
-def read_benchmark(
-    spec: str, languages: Collection[str] | None = None, *, official_stops: bool = False
-) -> list[Problem]:
+def read_benchmark(spec: str, languages: Collection[str] | None = None) -> list[Problem]:
     """The problems that a user names.
 
     Args:
         spec: a name of the table; `NAME:PATH` for a local copy of it (a file, or a folder with one file a language);
             or the path of a user's own set, `PATH.jsonl` or `PATH.jsonl.gz`.
         languages: only these; all if None.
-        official_stops: the benchmark's own stop strings even where they are known to spoil right answers.
 
     Raises:
         ConfigError: an unknown name, a path that is not there, a file in another format, a key used twice, or no
@@ -72,7 +69,7 @@ def read_benchmark(
         if colon and (name == "starter" or not path):
             remedy = "" if name == "starter" else f" or '{name}:PATH'"
             raise ConfigError(f"benchmark '{spec}': write '{name}'{remedy}")
-        problems = BENCHMARKS[name](Path(path) if colon else None, languages, official_stops)
+        problems = BENCHMARKS[name](Path(path) if colon else None, languages)
     elif spec.endswith((".jsonl", ".jsonl.gz")) and (not colon or Path(spec).exists()):
         problems = read_own(Path(spec))
     else:

@@ -1,7 +1,7 @@
 """MultiPL-E (Cassano et al. 2023): HumanEval and MBPP translated; from the hub or from local files.
 
 Ruby's official stop strings hold an empty line, which cuts most right answers short (of 159 known bodies 132 pass uncut
-and 80 cut); it is left out unless `official_stops` asks for it.
+and 80 cut); it is left out.
 """
 
 import re
@@ -22,16 +22,13 @@ _NEEDED = {"java": r"^class (\w+)", "ruby": r"class (\w+) < Test::Unit::TestCase
 _OF_NAME = {"go_test.go": "go", **{short: language for language, short in LANGUAGES.items()}}
 
 
-def read_multipl_e(
-    source: str, path: Path | None = None, languages: Collection[str] | None = None, official_stops: bool = False
-) -> list[Problem]:
+def read_multipl_e(source: str, path: Path | None = None, languages: Collection[str] | None = None) -> list[Problem]:
     """The problems of one of the two translated benchmarks; those in languages that have no form here are left out.
 
     Args:
         source: "humaneval" or "mbpp".
         path: a file, or a folder of files, in MultiPL-E's format; None for the hub's.
         languages: only these (the hub's files are read one a language); all if None.
-        official_stops: cut Ruby at empty lines, as the benchmark does.
 
     Raises:
         ConfigError: nothing there, or no MultiPL-E.
@@ -43,18 +40,16 @@ def read_multipl_e(
         files = [hub_file(_REPOSITORY, f"{name}/test-00000-of-00001.parquet", benchmark) for name in names]
     else:
         files = files_of(path)
-    problems = [_problem(row, benchmark, where, languages, official_stops) for where, row in read_rows(files)]
+    problems = [_problem(row, benchmark, where, languages) for where, row in read_rows(files)]
     return [problem for problem in problems if problem is not None and problem.id.lower().startswith(source)]
 
 
-def _problem(
-    row: dict[str, Any], benchmark: str, where: str, languages: Collection[str] | None, official_stops: bool
-) -> Problem | None:
+def _problem(row: dict[str, Any], benchmark: str, where: str, languages: Collection[str] | None) -> Problem | None:
     """The problem of a row; None for one in a language that has no form here, or is not asked for."""
     language, name = _OF_NAME.get(text(row, "language", where)), text(row, "name", where)
     if language is None or (languages is not None and language not in languages):
         return None
-    stop = tuple(stop for stop in texts(row, "stop_tokens", where) if official_stops or stop != "\n\n")
+    stop = tuple(stop for stop in texts(row, "stop_tokens", where) if stop != "\n\n")
     prompt, tests = text(row, "prompt", where), text(row, "tests", where)
     if language in _NEEDED and not re.search(_NEEDED[language], prompt if language == "java" else tests, re.MULTILINE):
         raise ConfigError(

@@ -74,10 +74,6 @@ class ProgramsSection(Section):
     output_bytes: int | None = Field(
         default=None, ge=2**10, description="Bytes that a program may print; default: its toolchain's, 1 MiB."
     )
-    official_stops: bool = Field(
-        default=False,
-        description="Use a benchmark's own stop strings even where they are known to spoil right answers.",
-    )
 
     @property
     def limits(self) -> dict[str, Any]:
