@@ -75,17 +75,20 @@ def test_sums_of_chunks_are_those_of_the_whole(sizes: list[int]):
 
 
 def _gate(hidden: int = 5) -> DomainGate:
-    gate, generator = DomainGate(2, hidden, start=0.1, bound=0.2), torch.Generator().manual_seed(3)
+    gate, generator = DomainGate(2, hidden, 9, start=0.1, bound=0.2), torch.Generator().manual_seed(3)
     for name, buffer in gate.named_buffers():
+        if name == "token_scores":
+            buffer.copy_(torch.linspace(-6, 2, len(buffer)))
+            continue
         drawn = torch.rand(buffer.shape, generator=generator)
         buffer.copy_(drawn * (0.02 if name == "directions" else 1) + (0.5 if name in ("scale", "widths") else 0))
     return gate
 
 
 def test_what_it_says_is_what_the_densities_say():
-    gate, x = _gate(), 3 * torch.randn(1, 50, 5)
+    gate, x, tokens = _gate(), 3 * torch.randn(1, 50, 5), torch.randint(0, 9, (1, 50))
     plan = _plan(torch.arange(50)[None], None)
-    said = gate(x[0], plan)
+    said = gate(gate.reads(x, tokens)[0], plan)
     for segment, p in enumerate(said.tolist()):
         num_tokens = segment * _STRIDE
         if not num_tokens:
@@ -99,11 +102,32 @@ def test_what_it_says_is_what_the_densities_say():
             square = float(gate.precisions[kind]) * sum(a * a for a in away) - along
             densities.append(float(gate.constants[kind]) - square / 2)
         place = min(max(round(num_tokens / 16), 1), NUM_BINS) - 1
-        score = max(densities[:2]) - densities[2]
+        of_tokens = [float(gate.token_scores[token]) for token in tokens[0, :num_tokens]]
+        score = max(densities[:2]) - densities[2] + sum(of_tokens) / num_tokens
         expected = 1 / (1 + math.exp(-(score - float(gate.thresholds[place])) / float(gate.widths[place])))
         assert p == pytest.approx(expected if expected >= 0.2 else 0.0, abs=1e-4)
     assert (said == 0).any()
     assert ((said > 0) & (said != said[0])).any()
+
+
+def test_without_token_ids_and_for_tokens_that_are_new_states_alone_count():
+    gate, x = _gate(), torch.randn(2, 7, 5)
+    gate.resize(11)
+    for tokens in (None, torch.full((2, 7), 10)):
+        assert torch.equal(gate.reads(x, tokens), torch.cat([x, torch.zeros(2, 7, 1)], dim=2))
+    gate.resize(3)
+    assert torch.equal(gate.token_scores, _gate().token_scores[:3])
+
+
+@torch.no_grad()
+def test_a_model_whose_vocabulary_grows_says_what_it_said(tmp_path: Path):
+    model, tokens = tiny_hybrid("gated"), random_tokens(2, 29)
+    before = model(tokens).logits
+    model.resize_token_embeddings(before.shape[-1] + 3)
+    model.save_pretrained(tmp_path)
+    for other in (model, AutoModelForCausalLM.from_pretrained(tmp_path).eval()):
+        torch.testing.assert_close(other(tokens).logits[..., :-3], before, rtol=0, atol=1e-5)
+        assert not torch.allclose(other(inputs_embeds=other.model.embed_tokens(tokens)).logits[..., :-3], before)
 
 
 def _layer(preset: str, **overrides: Any) -> Any:

@@ -1,5 +1,6 @@
 """The domain gate as upcycling fits it: open for what is to be learnt, shut for all else."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -70,12 +71,12 @@ def test_the_same_text_gives_the_same_gate(gated: Path, world: World, tmp_path: 
 
 @pytest.mark.parametrize("num_directions", [1, 3, 6])
 def test_a_density_is_a_normal_distribution_with_the_texts_own_largest_variances(num_directions: int):
-    gate, hidden = DomainGate(1, 7, 0.5, 0.05), 7
+    gate, hidden = DomainGate(1, 7, 5, 0.5, 0.05), 7
     z = torch.randn(400, hidden) @ torch.randn(hidden, hidden) + torch.randn(hidden)
     gate_start.fit_density(gate, 0, z, num_directions)
     gate_start.fit_density(gate, 1, torch.randn(400, hidden), 2)
     gate.center.zero_()
-    found = gate.scores(z[:9])
+    found = gate.scores(torch.nn.functional.pad(z[:9], (0, 1)))
 
     def log_density(values: torch.Tensor, samples: torch.Tensor, directions: int) -> torch.Tensor:
         variances, vectors = torch.linalg.eigh(torch.cov(samples.t(), correction=0))
@@ -91,7 +92,7 @@ def test_a_density_is_a_normal_distribution_with_the_texts_own_largest_variances
 
 
 @pytest.mark.parametrize(
-    ("apart", "learn_shut", "others_open"), [(9.0, 0.05, 0.0), (3.5, 0.22, 0.003), (1.0, 0.25, 0.37)]
+    ("apart", "learn_shut", "others_open"), [(9.0, 0.02, 0.0), (3.5, 0.22, 0.003), (1.0, 0.25, 0.37)]
 )
 def test_a_threshold_lets_next_to_no_other_text_in_unless_too_much_would_be_shut_out(
     apart: float, learn_shut: float, others_open: float
@@ -102,7 +103,19 @@ def test_a_threshold_lets_next_to_no_other_text_in_unless_too_much_would_be_shut
     assert (learn < threshold).float().mean() == pytest.approx(learn_shut, abs=0.2 * learn_shut)
     assert (others > threshold).float().mean() == pytest.approx(others_open, rel=0.1, abs=0.002)
     assert torch.sigmoid((learn.median() - threshold) / width) > 0.99
-    assert gate_start.place_threshold(learn, others[:0])[0] == learn.quantile(0.05)
+    assert gate_start.place_threshold(learn, others[:0])[0] == learn.quantile(0.02)
+
+
+def test_a_tokens_score_is_how_much_likelier_it_is_in_text_to_learn_whose_languages_count_alike():
+    learn, others = torch.tensor([[8.0, 0, 0, 0, 992], [0, 4.0, 0, 0, 96]]), torch.tensor([0, 0, 30.0, 0, 970])
+    found, shares = gate_start.token_scores(learn, others), [0.004, 0.02, 0.0, 0.0, 0.976]
+    expected = []
+    for share, count in zip(shares, others.tolist(), strict=True):
+        of_learn, of_others = (share * 1100 + 0.5) / 1102.5, (count + 0.5) / 1002.5
+        expected.append(max(min(math.log(of_learn / of_others), 3.0), -3.0))
+    assert found.tolist() == pytest.approx(expected, abs=1e-5)
+    assert expected[1] == 3.0
+    assert expected[2] == -3.0
 
 
 def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:

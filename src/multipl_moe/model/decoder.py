@@ -69,6 +69,14 @@ class MultiplMoePreTrainedModel(PreTrainedModel):
         require_hybrid(self).base_decoder.set_attn_implementation(*args, **kwargs)
         super().set_attn_implementation(*args, **kwargs)
 
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """As in transformers; the domain gate follows."""
+        embeddings = super().resize_token_embeddings(*args, **kwargs)
+        decoder = require_hybrid(self)
+        if decoder._moe.domain_gate:
+            decoder.domain_gate.resize(embeddings.num_embeddings)
+        return embeddings
+
 
 @dataclass
 class MultiplMoeModelOutput(MoeModelOutputWithPast):
@@ -140,9 +148,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         return super().train(mode)
 
     def _add_gate(self, moe: MoeConfig, base: Any) -> None:
-        self.domain_gate = DomainGate(
-            len(moe.domain_gate), base.hidden_size, moe.domain_gate_start, moe.domain_gate_bound
-        )
+        sizes = (len(moe.domain_gate), base.hidden_size, base.vocab_size)
+        self.domain_gate = DomainGate(*sizes, moe.domain_gate_start, moe.domain_gate_bound)
         index = gate_layer(moe.layers, base.num_hidden_layers)
         if index not in moe.layers:
             carry_routing(self.layers[index])
@@ -155,15 +162,13 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         routing = given[0] if given else waiting_pass(leave=index in self._moe.layers)
         if routing.as_in_training or (routing.open_V is not None and routing.cache is None):
             return
-        plan = routing.plan_on(x_BTH.device)
-        x_NH = x_BTH.reshape(-1, x_BTH.shape[-1])
+        read_NK = self.domain_gate.reads(x_BTH, routing.token_ids).flatten(0, 1)
+        plan = routing.plan_on(read_NK.device)  # which may be another device than that of the layer it reads
         if plan.is_real is not None:
-            x_NH = x_NH.masked_fill(~plan.is_real[:, None], 0)
+            read_NK = read_NK.masked_fill(~plan.is_real[:, None], 0)
         elif plan.real_tokens is not None:
-            x_NH = x_NH.index_select(0, plan.real_tokens)
-        device = self.domain_gate.center.device  # which may be another than that of the layer it reads
-        state = routing.prefix_state(index, self.domain_gate.empty_state)
-        open_V = self.domain_gate(x_NH.to(device), routing.plan_on(device), state)
+            read_NK = read_NK.index_select(0, plan.real_tokens)
+        open_V = self.domain_gate(read_NK, plan, routing.prefix_state(index, self.domain_gate.empty_state))
         routing.open_V = open_V if routing.open_V is None else routing.open_V
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -195,7 +200,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """Hidden states after the last norm.
 
         Args:
-            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them.
+            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them; the domain gate then goes by states alone.
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
             position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
@@ -217,6 +222,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if cache is None and takes_document_bounds(self.config._attn_implementation):
             kwargs |= attention_arguments(position_ids)
         routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed, open_share=open_share)
+        routing.token_ids = input_ids
         outputs = self.base_decoder(
             input_ids=input_ids,
             attention_mask=attention_mask,

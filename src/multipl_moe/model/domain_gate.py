@@ -6,13 +6,14 @@ text is of a kind to learn. p is the same for all layers and for all tokens of a
 start, the model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is
 the base.
 
-Shapes: B rows, N real tokens, V segments, H hidden, C kinds of text, Q directions of a kind.
+Shapes: B rows, T tokens a row, N real tokens, V segments, H hidden, C kinds of text, Q directions of a kind.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.segments import SegmentPlan
@@ -23,11 +24,11 @@ BIN_TOKENS, NUM_BINS = 16, 8
 
 @dataclass
 class PrefixState:
-    """What the gate keeps of the tokens that went before: sums of their states, and their number in the last column.
+    """What the gate keeps of the tokens that went before: sums of what it reads of them, and their number at the end.
 
     Attributes:
-        complete: (B, H + 1) over all segments before the one in which the next token lies.
-        partial: (B, H + 1) over the tokens of that segment so far.
+        complete: (B, H + 2) over all segments before the one in which the next token lies.
+        partial: (B, H + 2) over the tokens of that segment so far.
     """
 
     complete: Tensor
@@ -35,20 +36,22 @@ class PrefixState:
 
 
 class DomainGate(Float32Buffers):
-    """A posterior for each segment, from the mean state of its document's tokens before it.
+    """A posterior for each segment, from the states and the frequencies of its document's tokens before it.
 
     States are the inputs of the feed-forward block of a layer before which nothing is trained (`gate_layer`), so they
     are the base's own, and the gate can be fitted before any training (`multipl_moe.upcycle.gate_start`). Each language
     to learn, and all other text as one kind, is a normal distribution of low rank over mean states (probabilistic PCA,
     Tipping and Bishop 1999). What is scored is by how much the likeliest language is likelier than other text: a ratio
     of densities, unlike a classifier, is small also for text that is like nothing it was fitted to (Ren et al.,
-    arXiv 2106.09022). A posterior below `bound` counts as 0. A document's first segment, before which there is nothing
-    to read, gets `start`.
+    arXiv 2106.09022). A mean of states hides which words a text has, so by how much likelier its tokens are in text to
+    learn (a ratio of unigram models) counts as much. A posterior below `bound` counts as 0. A document's first segment,
+    before which there is nothing to read, gets `start`.
 
     Attributes:
         center, scale: (H,) mean states are read less `center` and divided by `scale`.
         means, directions, precisions, constants: (C, H), (C, Q, H), (C,), (C,): a kind's log density at z is
             constant - (precision |z - mean|^2 - |directions (z - mean)|^2) / 2. Other text is the last kind.
+        token_scores: (vocabulary,) what the mean over tokens adds to the score.
         thresholds, widths: (8,) scores at which p is 1/2 after 16, 32, ..., 128 or more tokens, and how fast it rises.
     """
 
@@ -58,46 +61,60 @@ class DomainGate(Float32Buffers):
     directions: Tensor
     precisions: Tensor
     constants: Tensor
+    token_scores: Tensor
     thresholds: Tensor
     widths: Tensor
 
-    def __init__(self, num_learn: int, hidden: int, start: float, bound: float) -> None:
+    def __init__(self, num_learn: int, hidden: int, vocabulary: int, start: float, bound: float) -> None:
         super().__init__()
         self.start, self.bound = start, bound
-        for name, shape in gate_shapes(num_learn, hidden).items():
+        for name, shape in gate_shapes(num_learn, hidden, vocabulary).items():
             self.register_buffer(name, torch.ones(shape, dtype=torch.float32))
 
+    def resize(self, vocabulary: int) -> None:
+        """Follow the size of the vocabulary: new tokens tell nothing."""
+        self.token_scores = F.pad(self.token_scores[:vocabulary], (0, max(vocabulary - len(self.token_scores), 0)))
+
+    def reads(self, x_BTH: Tensor, token_ids_BT: Tensor | None) -> Tensor:
+        """(B, T, H + 1), float32: what is read of each token, its state and its score, 0 without token ids."""
+        x_BTH = x_BTH.to(self.center)
+        if token_ids_BT is None:
+            return F.pad(x_BTH, (0, 1))
+        return torch.cat([x_BTH, F.embedding(token_ids_BT.to(x_BTH.device), self.token_scores[:, None])], dim=-1)
+
     @torch.no_grad()
-    def forward(self, x_NH: Tensor, plan: SegmentPlan, state: PrefixState | None = None) -> Tensor:
-        """(V,) p of each segment, float32; `state`, of a plan with a continuation, is brought up to date."""
-        x_NH = x_NH.float()
-        sums_VH = sums_before(torch.cat([x_NH, x_NH.new_ones(len(x_NH), 1)], dim=1), plan, state)
-        count_V = sums_VH[:, -1]
-        p_V = self.posterior(sums_VH[:, :-1] / count_V.clamp(min=1)[:, None], count_V)
+    def forward(self, read_NK: Tensor, plan: SegmentPlan, state: PrefixState | None = None) -> Tensor:
+        """(V,) p of each segment, float32, of what was read of the real tokens, (N, H + 1).
+
+        `state`, of a plan with a continuation, is brought up to date.
+        """
+        sums_VK = sums_before(F.pad(read_NK, (0, 1), value=1.0), plan, state)
+        count_V = sums_VK[:, -1]
+        p_V = self.posterior(sums_VK[:, :-1] / count_V.clamp(min=1)[:, None], count_V)
         p_V = torch.where(p_V < self.bound, 0.0, p_V)
         return torch.where(count_V > 0, p_V, self.start)
 
-    def posterior(self, mean_VH: Tensor, count_V: Tensor) -> Tensor:
-        """(V,) p given mean states of `count_V` tokens each, neither start nor bound regarded."""
+    def posterior(self, mean_VK: Tensor, count_V: Tensor) -> Tensor:
+        """(V,) p given means of what was read of `count_V` tokens each, neither start nor bound regarded."""
         place_V = (count_V / BIN_TOKENS).round().long().clamp(1, NUM_BINS) - 1
-        scores_V = self.scores(mean_VH)
+        scores_V = self.scores(mean_VK)
         return torch.sigmoid((scores_V - self.thresholds[place_V]) / self.widths[place_V])
 
-    def scores(self, mean_VH: Tensor) -> Tensor:
-        """(V,) log density of the likeliest language to learn, less that of other text."""
-        with torch.autocast(mean_VH.device.type, enabled=False):
-            z_VCH = ((mean_VH - self.center) / self.scale)[:, None] - self.means
+    def scores(self, mean_VK: Tensor) -> Tensor:
+        """(V,) log density of the likeliest language to learn, less that of other text, and the tokens' mean score."""
+        with torch.autocast(mean_VK.device.type, enabled=False):
+            z_VCH = ((mean_VK[:, :-1] - self.center) / self.scale)[:, None] - self.means
             along_VC = torch.einsum("vch,cqh->vcq", z_VCH, self.directions).square().sum(dim=-1)
             densities_VC = self.constants - (self.precisions * z_VCH.square().sum(dim=-1) - along_VC) / 2
-        return densities_VC[:, :-1].amax(dim=1) - densities_VC[:, -1]
+        return densities_VC[:, :-1].amax(dim=1) - densities_VC[:, -1] + mean_VK[:, -1]
 
     def empty_state(self, num_rows: int) -> PrefixState:
         """The state of `num_rows` rows before any token."""
-        nothing = self.center.new_zeros(num_rows, len(self.center) + 1)
+        nothing = self.center.new_zeros(num_rows, len(self.center) + 2)
         return PrefixState(nothing, nothing)
 
 
-def gate_shapes(num_learn: int, hidden: int) -> dict[str, tuple[int, ...]]:
+def gate_shapes(num_learn: int, hidden: int, vocabulary: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of what a gate is made of, as in a checkpoint."""
     kinds = num_learn + 1
     return {
@@ -107,6 +124,7 @@ def gate_shapes(num_learn: int, hidden: int) -> dict[str, tuple[int, ...]]:
         "directions": (kinds, NUM_DIRECTIONS, hidden),
         "precisions": (kinds,),
         "constants": (kinds,),
+        "token_scores": (vocabulary,),
         "thresholds": (NUM_BINS,),
         "widths": (NUM_BINS,),
     }

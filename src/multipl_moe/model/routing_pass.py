@@ -49,6 +49,7 @@ class RoutingPass:
         cache: what was kept of the tokens before.
         ranks, segment_counts: the processes that hold the other rows, and how many segments each has.
         routed: by layer index, what was decided; filled as the pass goes on.
+        token_ids: (B, T), None where embeddings came in their place.
         open_V: what the domain gate says of each segment (`DomainGate`); None: experts work for all text.
     """
 
@@ -65,6 +66,7 @@ class RoutingPass:
         self.as_in_training, self.needs_gradients = as_in_training, needs_gradients
         self.ranks, self.segment_counts = ranks, segment_counts
         self.routed: dict[int, LayerRouting] = {}
+        self.token_ids: Tensor | None = None
         self.open_V: Tensor | None = None
         self._is_shut: bool | None = None
         self._batch_gates: dict[int, Tensor] = {}

@@ -3,7 +3,8 @@
 Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds that installed packages
 bring. So is, as a density falls off, what is like none of it.
 
-Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, C kinds, Q directions.
+Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, K = H + 1 (a mean state, and a mean token
+score), C kinds, Q directions.
 """
 
 from collections.abc import Sequence
@@ -37,14 +38,19 @@ GATE_BACKGROUND = {
     "Fortran": (".f", ".f90"),
     "SVG": (".svg",),
     "text": (".txt",),
+    "man pages": (".1", ".3", ".5", ".7", ".8"),
+    "settings": (".cfg", ".ini", ".mplstyle"),
+    "Meson": (".build",),
+    "Windows scripts": (".bat", ".cmd"),
 }
 _TEXTS, _BACKGROUND_TEXTS, _MOST_OF_A_PACKAGE = 160, 24, 8  # a language, and a kind of other text
 _TOKENS, _CHARACTERS, _ROWS = BIN_TOKENS * NUM_BINS, 2048, 16
 _LEARN_DIRECTIONS = 24
 _CALIBRATES = 5  # each fifth text sets thresholds instead of densities; odd, as each second one is from within a file
 _FEWEST = 2
-_CLOSED_SHARE, _MOST_CLOSED, _OPEN_SHARE = 0.05, 0.25, 0.003
+_CLOSED_SHARE, _MOST_CLOSED, _OPEN_SHARE = 0.02, 0.25, 0.003
 _LOGIT_OF_MEDIAN = 12.0
+_MOST_OF_A_TOKEN, _UNSEEN = 3.0, 0.5
 
 
 @dataclass
@@ -70,7 +76,7 @@ class GateStart:
 
 @dataclass(frozen=True)
 class _Samples:
-    """Of S beginnings of texts: mean states (S, H), kinds, numbers of tokens (S,), whether they set thresholds (S,)."""
+    """Of S beginnings of texts: means (S, K), kinds, numbers of tokens (S,), whether they set thresholds (S,)."""
 
     means: Tensor
     kinds: list[str]
@@ -93,8 +99,12 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     tokenizer = AutoTokenizer.from_pretrained(base_folder)
     texts = _texts(corpus, recipe)
     model = ready_for_evaluation(load_dense(base_folder))
-    samples = _read(model, tokenizer, texts, gate_layer(moe.layers, model.config.num_hidden_layers))
-    gate = DomainGate(len(moe.domain_gate), model.config.hidden_size, moe.domain_gate_start, moe.domain_gate_bound)
+    rows = _rows(tokenizer, texts)
+    sizes = (len(moe.domain_gate), model.config.hidden_size, model.config.vocab_size)
+    gate = DomainGate(*sizes, moe.domain_gate_start, moe.domain_gate_bound)
+    counts_CT = _token_counts(rows, moe.domain_gate, model.config.vocab_size)
+    gate.token_scores.copy_(token_scores(counts_CT[:-1], counts_CT[-1]))
+    samples = _read(model, rows, gate_layer(moe.layers, model.config.num_hidden_layers), gate)
     for kind in moe.domain_gate:
         found = int((samples.of([kind]) & (samples.tokens == BIN_TOKENS)).sum())
         if found < _FEWEST * _CALIBRATES:
@@ -127,27 +137,64 @@ def _middle(text: str) -> str:
     return text[begin:] if len(text) - begin >= _CHARACTERS else text
 
 
-def _read(model: nn.Module, tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]], layer: int) -> _Samples:
-    """Mean states of all beginnings of the texts at the layer; the layers above it are not run."""
+@dataclass(frozen=True)
+class _Row:
+    """The tokens of a text's beginning, its kind, and whether it sets thresholds."""
+
+    kind: str
+    tokens: list[int]
+    calibrates: bool
+
+
+def _rows(tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]]) -> list[_Row]:
+    """Beginnings of the texts that are long enough, the shortest first."""
     start = start_tokens(tokenizer)
-    rows: list[tuple[str, int, list[int]]] = []
+    rows: list[_Row] = []
     for kind, found in texts.items():
         cut = [text[:_CHARACTERS] for text in found]
         encoded = tokenizer(cut, add_special_tokens=False)["input_ids"] if cut else []
         long = [row for tokens in encoded if len(row := [*start, *tokens][:_TOKENS]) >= BIN_TOKENS]
-        rows += [(kind, number, row) for number, row in enumerate(long)]
-    rows.sort(key=lambda row: len(row[2]))
+        rows += [_Row(kind, row, number % _CALIBRATES == 0) for number, row in enumerate(long)]
+    return sorted(rows, key=lambda row: len(row.tokens))
+
+
+def _token_counts(rows: list[_Row], learn: list[str], vocabulary: int) -> Tensor:
+    """(C, vocabulary): how often the texts that set no thresholds have each token; other text is the last kind."""
+    counts_CT = torch.zeros(len(learn) + 1, vocabulary)
+    for row in rows:
+        if not row.calibrates:
+            kind = learn.index(row.kind) if row.kind in learn else -1
+            counts_CT[kind] += torch.bincount(torch.tensor(row.tokens), minlength=vocabulary)
+    return counts_CT
+
+
+def token_scores(learn_LT: Tensor, others_T: Tensor) -> Tensor:
+    """(vocabulary,): log of how much likelier each token is in text to learn, whose languages count alike.
+
+    Half a token is added to each count (Krichevsky and Trofimov 1981), and none tells more than a ratio of 20.
+    """
+    shares_LT = learn_LT / learn_LT.sum(dim=1, keepdim=True).clamp(min=1)
+    of_learn_T, of_others_T = (
+        (counts_T + _UNSEEN).log() - (counts_T + _UNSEEN).sum().log()
+        for counts_T in (shares_LT.mean(dim=0) * learn_LT.sum(), others_T)
+    )
+    return (of_learn_T - of_others_T).clamp(-_MOST_OF_A_TOKEN, _MOST_OF_A_TOKEN)
+
+
+def _read(model: nn.Module, rows: list[_Row], layer: int, gate: DomainGate) -> _Samples:
+    """Means of what the gate reads of all beginnings at the layer; the layers above it are not run."""
     means, kinds, tokens, calibrates = [], [], [], []
     for begin in range(0, len(rows), _ROWS):
         batch = rows[begin : begin + _ROWS]
-        states = _states(model, padded([row for _, _, row in batch]), layer)
-        for (kind, number, row), state_TH in zip(batch, states, strict=True):
-            lengths = range(BIN_TOKENS, len(row) + 1, BIN_TOKENS)
-            sums_TH = state_TH.float().cumsum(dim=0)
-            means += [sums_TH[length - 1] / length for length in lengths]
-            kinds += [kind] * len(lengths)
+        inputs = padded([row.tokens for row in batch])
+        read_BTK = gate.reads(_states(model, inputs, layer), inputs["input_ids"])
+        for row, read_TK in zip(batch, read_BTK, strict=True):
+            lengths = range(BIN_TOKENS, len(row.tokens) + 1, BIN_TOKENS)
+            sums_TK = read_TK.cumsum(dim=0)
+            means += [sums_TK[length - 1] / length for length in lengths]
+            kinds += [row.kind] * len(lengths)
             tokens += lengths
-            calibrates += [number % _CALIBRATES == 0] * len(lengths)
+            calibrates += [row.calibrates] * len(lengths)
     return _Samples(torch.stack(means).cpu(), kinds, torch.tensor(tokens), torch.tensor(calibrates))
 
 
@@ -176,13 +223,15 @@ def _states(model: Any, batch: dict[str, Tensor], layer: int) -> Tensor:
 def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
     """Set all of the gate's tensors."""
     fits_S = ~samples.calibrates
-    gate.center.copy_(samples.means[fits_S].mean(dim=0))
-    gate.scale.copy_(samples.means[fits_S].std(dim=0).clamp(min=1e-6))
-    z_SH = (samples.means - gate.center) / gate.scale
+    states_SH = samples.means[:, :-1]
+    gate.center.copy_(states_SH[fits_S].mean(dim=0))
+    gate.scale.copy_(states_SH[fits_S].std(dim=0).clamp(min=1e-6))
+    z_SH = (states_SH - gate.center) / gate.scale
     is_learn_S = samples.of(learn)
     groups = [(samples.of([kind]), _LEARN_DIRECTIONS) for kind in learn] + [(~is_learn_S, NUM_DIRECTIONS)]
     for index, (chosen_S, num_directions) in enumerate(groups):
         fit_density(gate, index, z_SH[chosen_S & fits_S], num_directions)
+    _weigh_tokens(gate, samples, is_learn_S)
     for place in range(NUM_BINS):
         chosen_S = samples.calibrates & (samples.tokens == (place + 1) * BIN_TOKENS)
         scores_L, scores_O = (gate.scores(samples.means[chosen_S & is_S]) for is_S in (is_learn_S, ~is_learn_S))
@@ -192,10 +241,22 @@ def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
         gate.thresholds[place], gate.widths[place] = place_threshold(scores_L, scores_O)
 
 
+def _weigh_tokens(gate: DomainGate, samples: _Samples, is_learn_S: Tensor) -> None:
+    """Let token scores count as much as densities: medians of text to learn and of other text are as far apart."""
+    of_tokens_S = samples.means[:, -1].clone()
+    apart = []
+    for scores_S in (gate.scores(samples.means) - of_tokens_S, of_tokens_S):
+        medians = [scores_S[samples.calibrates & is_S].median() for is_S in (is_learn_S, ~is_learn_S)]
+        apart.append((medians[0] - medians[1]).nan_to_num(0.0))
+    weight = apart[0] / apart[1] if min(apart) > 0 else torch.tensor(0.0)
+    gate.token_scores *= weight
+    samples.means[:, -1] *= weight
+
+
 def place_threshold(learn: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """The score at which p is a half, and how fast p rises, from scores of text to learn and of other text.
 
-    A twentieth of the text to learn lies below; more, but a quarter at most, where else any of the other text but a few
+    A fiftieth of the text to learn lies below; more, but a quarter at most, where else any of the other text but a few
     in a thousand would lie above, as after a few tokens.
     """
     low, most, middle = torch.quantile(learn, torch.tensor([_CLOSED_SHARE, _MOST_CLOSED, 0.5]))
