@@ -78,7 +78,7 @@ def _gate(hidden: int = 5) -> DomainGate:
     gate, generator = DomainGate(2, hidden, 9, start=0.1, bound=0.2), torch.Generator().manual_seed(3)
     for name, buffer in gate.named_buffers():
         if name == "token_scores":
-            buffer.copy_(torch.linspace(-6, 2, len(buffer)))
+            buffer.copy_(torch.linspace(-2.5, 1.5, len(buffer)))
             continue
         drawn = torch.rand(buffer.shape, generator=generator)
         buffer.copy_(drawn * (0.02 if name == "directions" else 1) + (0.5 if name in ("scale", "widths") else 0))
