@@ -38,6 +38,7 @@ _FRONTIER_FILES, _MOVED_SHARE = 8, 0.1  # a point of the frontier takes minutes
 _SAME_PLACE = 0.3  # points so near have one label
 _READ_TOKENS, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 64, 40, 4
 _MOST_P_OF_UNSEEN, _MIN_EXACT, _MIN_DECODE = 0.02, 0.98, 0.95
+_EXACT_FILES = 100
 _PROMPT_TOKENS, _NEW_TOKENS = 256, 64
 
 
@@ -46,7 +47,7 @@ class Setting:
 
     def __init__(self, run: Path, corpus: Path, quick: bool) -> None:
         recipe = load_recipe(run / "recipe.yaml")
-        self.num_files = 2 if quick else recipe.eval.files_per_language
+        self.num_files, self.num_exact = (2, 2) if quick else (recipe.eval.files_per_language, _EXACT_FILES)
         files = min(self.num_files, _FRONTIER_FILES)
         self.recipe = recipe.with_settings(
             "eval", files_per_language=files, moved_share=0.02 if quick else _MOVED_SHARE
@@ -68,9 +69,9 @@ class Setting:
         finally:
             self.gate.start, self.gate.bound = before
 
-    def texts(self, language: str, max_tokens: int) -> list[list[int]]:
+    def texts(self, language: str, max_tokens: int, num_files: int | None = None) -> list[list[int]]:
         """Tokens of the held-out files of a language."""
-        files = read_documents(self.corpus, "validation", language, self.num_files)
+        files = read_documents(self.corpus, "validation", language, num_files or self.num_files)
         start = start_tokens(self.tokenizer)
         return [encode(self.tokenizer, start, file.text, max_tokens)[0] for file in files]
 
@@ -134,7 +135,8 @@ def exact_files(setting: Setting) -> dict[str, list[int]]:
     counts = {}
     with setting.gate_at(0.0, setting.gate.bound):
         for name in setting.recipe.keep:
-            texts = [torch.tensor([tokens]) for tokens in setting.texts(name, setting.recipe.eval.tokens_per_file)]
+            found = setting.texts(name, setting.recipe.eval.tokens_per_file, setting.num_exact)
+            texts = [torch.tensor([tokens]) for tokens in found]
             same = [torch.equal(setting.model(text).logits, setting.base(text).logits) for text in texts]
             counts[name] = [sum(same), len(same)]
     return counts
