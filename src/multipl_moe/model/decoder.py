@@ -200,7 +200,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """Hidden states after the last norm.
 
         Args:
-            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them; the domain gate then goes by states alone.
+            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them; the domain gate then opens less, as it
+                knows states alone.
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
             position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
