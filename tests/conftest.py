@@ -155,6 +155,7 @@ def randomise_gate(model: Any, seed: int = 0) -> None:
         value.copy_(torch.randn(value.shape, generator=generator) * (0.1 if name == "directions" else 1))
     gate.widths.copy_(torch.rand(gate.widths.shape, generator=generator) + 1)
     gate.thresholds.copy_(-torch.rand(gate.widths.shape, generator=generator))
+    gate.token_scores.copy_(torch.randn(gate.token_scores.shape, generator=generator))
 
 
 def random_tokens(num_rows: int, num_tokens: int, seed: int = 0) -> Tensor:

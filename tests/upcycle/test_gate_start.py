@@ -9,6 +9,7 @@ from torch.distributions import MultivariateNormal
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.model.domain_gate import DomainGate
@@ -107,15 +108,29 @@ def test_a_threshold_lets_next_to_no_other_text_in_unless_too_much_would_be_shut
 
 
 def test_a_tokens_score_is_how_much_likelier_it_is_in_text_to_learn_whose_languages_count_alike():
-    learn, others = torch.tensor([[8.0, 0, 0, 0, 992], [0, 4.0, 0, 0, 96]]), torch.tensor([0, 0, 30.0, 0, 970])
-    found, shares = gate_start.token_scores(learn, others), [0.004, 0.02, 0.0, 0.0, 0.976]
+    learn = torch.tensor([[8.0, 0, 0, 0, 0, 992], [0, 4.0, 0, 0, 0, 96]])
+    others = torch.tensor([0, 0, 600.0, 0, 0, 19400])
     expected = []
-    for share, count in zip(shares, others.tolist(), strict=True):
-        of_learn, of_others = (share * 1100 + 0.5) / 1102.5, (count + 0.5) / 1002.5
-        expected.append(max(min(math.log(of_learn / of_others), 3.0), -3.0))
-    assert found.tolist() == pytest.approx(expected, abs=1e-5)
-    assert expected[1] == 3.0
-    assert expected[2] == -3.0
+    for of_learn, of_others in ((0.004, 0), (0.02, 0), (0, 0.03), (0, 0), (0, 0), (0.976, 0.97)):
+        expected.append(math.log((1100 * of_learn + 0.5) / (1100 * of_others + 0.5)))
+    found = gate_start.token_scores(learn, others).tolist()
+    assert found == pytest.approx([*expected[:1], 3, -3, *expected[3:]], abs=1e-5)
+    assert expected[1] > 3
+    assert expected[2] < -3
+    assert expected[3] == 0
+
+
+def test_a_hybrid_with_new_tokens_has_a_gate_of_its_own_vocabulary(world: World, tmp_path: Path):
+    recipe = tiny_recipe(
+        world.base,
+        world.sources,
+        moe={"domain_gate": True},
+        corpus={"fim": {"rate": 0.5, "tokens": ["<a>", "<b>", "<c>"]}},
+    )
+    build_corpus(recipe, world.base, tmp_path / "corpus")
+    upcycle(recipe, tmp_path / "hybrid", corpus=tmp_path / "corpus")
+    model = load_hybrid(tmp_path / "hybrid")
+    assert len(model.model.domain_gate.token_scores) == model.config.vocab_size
 
 
 def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:

@@ -173,7 +173,7 @@ def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Pa
         raise ConfigError(f"moe.domain_gate: it is fitted to text of a corpus; give --corpus, or {without}")
     if lack := _lack_to_measure(base_folder):
         raise ConfigError(f"moe.domain_gate: the base reads text for it, and {lack}; {without}")
-    return fit_domain_gate(base_folder, corpus, recipe, plan.moe)
+    return fit_domain_gate(base_folder, corpus, recipe, plan.moe, plan.config.vocab_size)
 
 
 def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -> tuple[MultiplMoeConfig, UpcyclePlan]:

@@ -88,10 +88,11 @@ class _Samples:
 
 
 @torch.no_grad()
-def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeConfig) -> GateStart:
+def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeConfig, vocabulary: int) -> GateStart:
     """Read some texts of each language of a corpus, and of other kinds, with the base's first layers, and fit the gate.
 
-    Thresholds are those of texts that no density was fitted to.
+    Thresholds are those of texts that nothing else was fitted to. The hybrid has `vocabulary` tokens: more than the
+    base where some are new.
 
     Raises:
         UserError: base or corpus cannot be read, or the corpus holds too little text of a language.
@@ -114,6 +115,7 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
                 "train.replay=0.1 in training"
             )
     _fit(gate, samples, moe.domain_gate)
+    gate.resize(vocabulary)
     tensors = {name: value.clone() for name, value in gate.named_buffers()}
     counts = {kind: len(found) for kind, found in texts.items()}
     return GateStart(moe.domain_gate, counts, _mean_p(gate, samples, list(texts)), tensors)
@@ -171,14 +173,13 @@ def _token_counts(rows: list[_Row], learn: list[str], vocabulary: int) -> Tensor
 def token_scores(learn_LT: Tensor, others_T: Tensor) -> Tensor:
     """(vocabulary,): log of how much likelier each token is in text to learn, whose languages count alike.
 
-    Half a token is added to each count (Krichevsky and Trofimov 1981), and none tells more than a ratio of 20.
+    Half a token is added to each count (Krichevsky and Trofimov 1981), so one that neither has tells nothing; and none
+    tells more than a ratio of 20.
     """
-    shares_LT = learn_LT / learn_LT.sum(dim=1, keepdim=True).clamp(min=1)
-    of_learn_T, of_others_T = (
-        (counts_T + _UNSEEN).log() - (counts_T + _UNSEEN).sum().log()
-        for counts_T in (shares_LT.mean(dim=0) * learn_LT.sum(), others_T)
-    )
-    return (of_learn_T - of_others_T).clamp(-_MOST_OF_A_TOKEN, _MOST_OF_A_TOKEN)
+    total = min(learn_LT.sum(), others_T.sum())  # one for both, or tokens that neither has would speak for the shorter
+    learn_T = (learn_LT / learn_LT.sum(dim=1, keepdim=True).clamp(min=1)).mean(dim=0) * total
+    others_T = others_T / others_T.sum().clamp(min=1) * total
+    return ((learn_T + _UNSEEN) / (others_T + _UNSEEN)).log().clamp(-_MOST_OF_A_TOKEN, _MOST_OF_A_TOKEN)
 
 
 def _read(model: nn.Module, rows: list[_Row], layer: int, gate: DomainGate) -> _Samples:
