@@ -81,30 +81,32 @@ def test_runs_are_those_that_the_commands_would_make(finished: Path, comparison,
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_questions_are_answered_seed_by_seed_where_both_methods_have_one(result):
-    claim, _ = result["claims"]
-    assert (claim["tokens"], set(claim["seeds"])) == (512, {"3"})
-    low, high = claim["seeds"]["3"]["learn"]["interval"]
-    assert low <= claim["seeds"]["3"]["learn"]["change"] <= high
+def test_questions_are_answered_for_each_seed_that_both_methods_have(result):
+    answer, _ = result["answers"]
+    assert (answer["tokens"], answer["seed"]) == (512, 3)
+    low, high = answer["means"]["learn"]["interval"]
+    assert low <= answer["means"]["learn"]["change"] <= high
 
 
-def test_until_both_methods_have_a_long_run_their_short_ones_are_compared(finished: Path, comparison, tmp_path: Path):
-    shutil.copytree(finished, tmp_path / "part", ignore=shutil.ignore_patterns("corpus", "model"))
-    for run in planned_runs(comparison):
-        if run.method == "causal" or (run.is_long and run.method == "dense-ffn"):
-            shutil.rmtree(tmp_path / "part" / "runs" / run.name)
-    unanswered, answered = _session(comparison, tmp_path / "part", only=["slow"]).run()["claims"]
-    assert (unanswered["tokens"], unanswered["seeds"]) == (None, {})
-    assert (answered["tokens"], set(answered["seeds"])) == (256, {"3"})
+def test_runs_of_every_length_that_both_methods_have_are_compared(finished: Path, comparison, tmp_path: Path):
+    def answered(without: list[str]) -> list[tuple[str, int]]:
+        out = shutil.copytree(finished, tmp_path / str(len(without)))
+        for name in without:
+            shutil.rmtree(out / "runs" / name)
+        answers = _session(_with_method(comparison, "slow", long=True), out, only=["slow"]).run()["answers"]
+        return [(answer["of"], answer["tokens"]) for answer in answers]
+
+    assert answered([]) == [("causal", 512), ("slow", 512), ("slow", 256)]
+    assert answered(["causal-0k-lr0.01-seed3", "dense-ffn-0k-lr0.001-seed3"]) == [("slow", 256)]
 
 
 def test_a_method_without_long_runs_is_compared_on_the_curve_at_the_rates_of_both(finished: Path, comparison, result):
-    _, claim = result["claims"]
-    assert (claim["tokens"], set(claim["seeds"])) == (256, {"3"})
+    _, answer = result["answers"]
+    assert (answer["tokens"], answer["seed"]) == (256, 3)
     folders = [finished / "runs" / f"{name}-0k-lr0.001-seed3-curve" for name in ("slow", "dense-ffn")]
     base = read_base_scores(finished / "base")
     ours, theirs = (read_scores(folder, base) for folder in folders)
-    assert claim["seeds"]["3"] == compare_scores(common_recipe(comparison), theirs, ours)["means"]
+    assert answer["means"] == compare_scores(common_recipe(comparison), theirs, ours)["means"]
 
 
 def test_page_has_a_row_for_each_run_and_the_plot(finished: Path):

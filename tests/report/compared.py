@@ -53,5 +53,7 @@ def compared() -> dict[str, Any]:
         "base": {"programs": runs["a"]["programs"]},
         "runs": runs,
         "undominated": {"long": undominated(runs, is_long=True), "short": undominated(runs, is_long=False)},
-        "claims": [{"question": "Better?", "of": "causal", "against": "dense", "tokens": 4096, "seeds": {"0": means}}],
+        "answers": [
+            {"question": "Better?", "of": "causal", "against": "dense", "tokens": 4096, "seed": 0, "means": means}
+        ],
     }

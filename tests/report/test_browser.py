@@ -75,7 +75,7 @@ def pages(tmp_path: Path, metrics: dict[str, Any], records: list[dict[str, Any]]
     write_corpus_page(tmp_path / "inspect.html", inspection)
     methods = {str(number): f"{number} dense, feed-forward blocks of the same layers" for number in range(12)}
     runs = {name: a_run(name, -0.2 + 0.01 * int(name), 0.01 * int(name)) for name in methods}
-    result = {"methods": methods, "runs": runs, "undominated": {"long": ["0"], "short": []}, "claims": []}
+    result = {"methods": methods, "runs": runs, "undominated": {"long": ["0"], "short": []}, "answers": []}
     write_comparison(tmp_path, compared() | result)
     return tmp_path
 

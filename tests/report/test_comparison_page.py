@@ -41,7 +41,7 @@ def test_programs_are_counted_and_questions_answered_in_words(result):
     assert "| hybrid | 0 | 3 | 1 | 4 |" in page
     assert "| Better? | hybrid against dense, all weights | 4,096 | 0 | " in page
     assert "| better on languages to learn, no clear difference on languages to keep |" in page
-    result["claims"][0]["seeds"]["0"]["keep"] = change(0.02, 0.01, 0.03)
+    result["answers"][0]["means"]["keep"] = change(0.02, 0.01, 0.03)
     assert "worse on languages to keep" in comparison_markdown(result)
 
 
@@ -83,7 +83,7 @@ def test_few_parameters_are_counted_in_thousands(result):
 
 def test_page_of_a_comparison_without_runs_can_be_written(result):
     page = comparison_markdown(
-        result | {"runs": {}, "undominated": {"long": [], "short": []}, "claims": [], "base": None}
+        result | {"runs": {}, "undominated": {"long": [], "short": []}, "answers": [], "base": None}
     )
     assert "none yet" in page
     assert "## Each method" not in page
@@ -100,7 +100,7 @@ def test_the_page_says_what_is_best_before_all_else(result):
 
 
 def test_a_page_without_runs_can_be_written(result):
-    page = comparison_html(result | {"runs": {}, "undominated": {"long": [], "short": []}, "claims": [], "base": None})
+    page = comparison_html(result | {"runs": {}, "undominated": {"long": [], "short": []}, "answers": [], "base": None})
     assert_loads_nothing(page)
     assert "<h1>No run is finished yet</h1>" in page
 

@@ -1,6 +1,6 @@
 """What a comparison found: a row for each run, and an answer to each question, as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ def comparison_result(comparison: Comparison, finished: Mapping[str, Path], base
             "long": undominated(runs, is_long=True),
             "short": undominated(runs, is_long=False),
         },
-        "claims": [_answer(comparison, claim, runs, finished, base_folder) for claim in comparison.claims],
+        "answers": [
+            answer for claim in comparison.claims for answer in _answers(comparison, claim, runs, finished, base_folder)
+        ],
     }
 
 
@@ -65,27 +67,24 @@ def _row(metrics: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _answer(
+def _answers(
     comparison: Comparison,
     claim: Claim,
     runs: Mapping[str, dict[str, Any]],
     finished: Mapping[str, Path],
     base_folder: Path,
-) -> dict[str, Any]:
-    """How the bits per byte of one method's runs differ from another's, seed by seed; see `Claim`."""
-    recipe, seeds = common_recipe(comparison), comparison.methods[claim.of].seeds
+) -> Iterator[dict[str, Any]]:
+    """How the bits per byte of one method's runs differ from another's, for each length and seed that both have."""
+    recipe = common_recipe(comparison)
     for tokens, is_long in ((comparison.tokens, True), (comparison.curve_tokens, False)):
-        pairs = {}
-        for seed in seeds:
+        for seed in comparison.methods[claim.of].seeds:
             both = (claim.of, claim.against)
             names = [_compared_run(comparison, runs, method, seed, is_long=is_long) for method in both]
             if None not in names:
                 base = read_base_scores(base_folder)
                 ours, theirs = (read_scores(finished[str(name)], base) for name in names)
-                pairs[str(seed)] = compare_scores(recipe, theirs, ours)["means"]
-        if pairs:
-            return claim.model_dump() | {"tokens": tokens, "seeds": pairs}
-    return claim.model_dump() | {"tokens": None, "seeds": {}}
+                means = compare_scores(recipe, theirs, ours)["means"]
+                yield claim.model_dump() | {"tokens": tokens, "seed": seed, "means": means}
 
 
 def _compared_run(

@@ -31,7 +31,9 @@ class ComparedMethod(Section):
     learning_rates: list[_Rate] = Field(
         default_factory=list, description="Rates of the short runs that make its curve; default: none."
     )
-    learning_rate: _Rate | None = Field(default=None, description="Rate of the long runs; default: the recipe's.")
+    learning_rate: _Rate | None = Field(
+        default=None, description="Rate of the long runs, and of other seeds; default: the recipe's."
+    )
     seeds: list[int] = Field(
         default_factory=list,
         description="Seeds; all but the first repeat the short run at `learning_rate`, or the long run of a method "
@@ -43,7 +45,7 @@ class ComparedMethod(Section):
 class Claim(Section):
     """A question that two methods answer: how the first one's bits per byte differ from the second one's.
 
-    Compared are their long runs of equal seeds, or, until both have one, the short runs at the `learning_rate` of each.
+    Compared are their runs at the `learning_rate` of each, of the same length and seed.
     """
 
     question: str

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, initialization
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import MoeModelOutputWithPast
 from transformers.utils.deprecation import deprecate_kwarg
@@ -176,6 +176,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         self.base_decoder._init_weights(module)
         if isinstance(module, HybridMoe):
             module.reset_buffers()
+        if isinstance(module, DomainGate):  # of a checkpoint from before it read tokens
+            initialization.zeros_(module.token_scores)
 
     @property
     def hybrid_layers(self) -> dict[int, HybridMoe]:
@@ -200,8 +202,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """Hidden states after the last norm.
 
         Args:
-            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them; the domain gate then opens less, as it
-                knows states alone.
+            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them; without tokens the domain gate tells kinds of
+                text apart less well.
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
             position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.

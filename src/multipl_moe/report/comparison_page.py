@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot, has_rest
 from multipl_moe.report.comparison_tables import (
-    claims_table,
+    answers_table,
     run_title,
     runs_table,
     scores_by_language_table,
@@ -98,7 +98,7 @@ def _tables(result: dict[str, Any]) -> list[Grid]:
     tables = [table for table in tables if table.rows] + [scores_by_language_table(result)]
     if result["base"] is not None:
         tables.append(solved_table(result))
-    return [*tables, claims_table(result)] if result["claims"] else tables
+    return [*tables, answers_table(result)] if result["answers"] else tables
 
 
 _WHAT = (

@@ -83,14 +83,14 @@ def _passed(programs: dict[str, Any], names: dict[str, Any]) -> list[str]:
     return [*(str(counts.get(name, "")) for name in names), in_all]
 
 
-def claims_table(result: dict[str, Any]) -> Grid:
+def answers_table(result: dict[str, Any]) -> Grid:
     """The questions of the comparison and their answers, in numbers and in words."""
     rows = []
-    for claim in result["claims"]:
-        pair = f"{result['methods'][claim['of']]} against {result['methods'][claim['against']]}"
-        for seed, means in claim["seeds"].items():
-            changes = [_change(means.get(role)) for role in ROLE_TITLES]
-            rows.append([claim["question"], pair, f"{claim['tokens']:,}", seed, *changes, _verdict(means)])
+    for answer in result["answers"]:
+        pair = f"{result['methods'][answer['of']]} against {result['methods'][answer['against']]}"
+        means, place = answer["means"], [f"{answer['tokens']:,}", str(answer["seed"])]
+        changes = [_change(means.get(role)) for role in ROLE_TITLES]
+        rows.append([answer["question"], pair, *place, *changes, _verdict(means)])
     return Grid("Questions", ["question", "bits per byte of", "tokens", "seed", "learn", "keep", "in words"], rows)
 
 
