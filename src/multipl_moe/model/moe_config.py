@@ -94,7 +94,7 @@ class MoeConfig:
     expert_rank: int = 16
     domain_gate: list[str] = field(default_factory=list)
     domain_gate_start: float = 0.5
-    domain_gate_bound: float = 0.5
+    domain_gate_bound: float = 0.05
     layers: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
