@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
@@ -128,6 +129,22 @@ def test_a_model_whose_vocabulary_grows_says_what_it_said(tmp_path: Path):
     for other in (model, AutoModelForCausalLM.from_pretrained(tmp_path).eval()):
         torch.testing.assert_close(other(tokens).logits[..., :-3], before, rtol=0, atol=1e-5)
         assert not torch.allclose(other(inputs_embeds=other.model.embed_tokens(tokens)).logits[..., :-3], before)
+
+
+@torch.no_grad()
+def test_a_gate_from_before_it_read_tokens_goes_by_states(tmp_path: Path):
+    model, tokens = tiny_hybrid("gated"), random_tokens(2, 29)
+    model.model.domain_gate.token_scores.zero_()
+    expected = model(tokens).logits
+    model.save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file(
+        {name: value for name, value in tensors.items() if "token_scores" not in name},
+        tmp_path / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(loaded(tokens).logits, expected, rtol=0, atol=1e-5)
 
 
 def _layer(preset: str, **overrides: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, initialization
+from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import MoeModelOutputWithPast
 from transformers.utils.deprecation import deprecate_kwarg
@@ -172,12 +172,10 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         routing.open_V = open_V if routing.open_V is None else routing.open_V
 
     def _init_weights(self, module: nn.Module) -> None:
-        """The base's own: some, as Gemma's, set buffers here that no file holds; and those of hybrid layers."""
+        """The base's own: some, as Gemma's, set buffers that no file holds; and those of hybrid layers and the gate."""
         self.base_decoder._init_weights(module)
-        if isinstance(module, HybridMoe):
+        if isinstance(module, HybridMoe | DomainGate):
             module.reset_buffers()
-        if isinstance(module, DomainGate):  # of a checkpoint from before it read tokens
-            initialization.zeros_(module.token_scores)
 
     @property
     def hybrid_layers(self) -> dict[int, HybridMoe]:
@@ -202,8 +200,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """Hidden states after the last norm.
 
         Args:
-            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them; without tokens the domain gate tells kinds
-                of text apart less well.
+            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them, which tell the domain gate less.
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
             position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import initialization
 
 from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.segments import SegmentPlan
@@ -70,6 +71,11 @@ class DomainGate(Float32Buffers):
         self.start, self.bound = start, bound
         for name, shape in gate_shapes(num_learn, hidden, vocabulary).items():
             self.register_buffer(name, torch.ones(shape, dtype=torch.float32))
+
+    @torch.no_grad()
+    def reset_buffers(self) -> None:
+        """Tokens tell nothing, where no file had their scores: as in gates from before they read tokens."""
+        initialization.zeros_(self.token_scores)
 
     def resize(self, vocabulary: int) -> None:
         """Follow the size of the vocabulary: new tokens tell nothing."""
