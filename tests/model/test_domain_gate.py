@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model import hybrid as hybrid_module
-from multipl_moe.model.domain_gate import NUM_BINS, DomainGate, PrefixState, sums_before
+from multipl_moe.model.domain_gate import NUM_BINS, DomainGate, sums_before
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
@@ -59,20 +59,27 @@ def test_sums_are_over_the_documents_tokens_before_each_segment(rows: list[tuple
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("windows", [_WINDOW, None])
 @pytest.mark.parametrize("sizes", [[1], [3, 5, 2], [4], [19, 1], [7, 13]], ids=str)
-def test_sums_of_chunks_are_those_of_the_whole(sizes: list[int]):
-    values = torch.randn(2, 40, 3)
-    whole = sums_before(values.flatten(0, 1), _plan(torch.arange(40).expand(2, -1), None), None)
-    by_token = whole[_plan(torch.arange(40).expand(2, -1), None).segment_of_token].view(2, 40, 3)
-    state, begin = PrefixState(torch.zeros(2, 3), torch.zeros(2, 3)), 0
+def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(sizes: list[int], windows: int | None):
+    gate, reads = _gate(), 3 * torch.randn(3, 40, 6)
+    positions = torch.arange(40) - torch.tensor([[0], [3], [22]])  # rows with padding before them, to other segments
+    mask = positions >= 0
+    plan = _plan(positions, mask)
+    whole = gate(reads.flatten(0, 1)[plan.real_tokens], plan)[plan.segment_of_token]
+    assert (whole == 0).any()
+    assert len(whole.unique()) > 5
+    state, begin, said = gate.empty_state(3), 0, torch.zeros(3, 40)
     for size in [*sizes, *[1] * 40]:
         chunk = slice(begin, min(begin + size, 40))
-        plan = _plan(torch.arange(40).expand(2, -1)[:, chunk], None, cached=True)
-        found = sums_before(values[:, chunk].flatten(0, 1), plan, state)[plan.segment_of_token]
-        torch.testing.assert_close(found.view(2, -1, 3), by_token[:, chunk], rtol=0, atol=1e-4)
+        real = mask[:, chunk]
+        settings = {"window": windows, "stride": _STRIDE, "lookahead": False, "cached": True}
+        plan = plan_segments(positions[:, chunk], real, **settings)
+        said[:, chunk][real] = gate(reads[:, chunk][real], plan, state)[plan.segment_of_token]
         begin = chunk.stop
         if begin == 40:
             break
+    torch.testing.assert_close(said[mask], whole, rtol=0, atol=1e-4)
 
 
 def _gate(hidden: int = 5) -> DomainGate:

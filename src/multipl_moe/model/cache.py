@@ -59,7 +59,7 @@ class SegmentCacheLayer(DynamicLayer):
         if (state := self.segment_state) is not None:
             self.segment_state = SegmentState(function(state.blocks), function(state.partial))
         if (prefix := self.prefix_state) is not None:
-            self.prefix_state = PrefixState(function(prefix.complete), function(prefix.partial))
+            self.prefix_state = PrefixState(*(function(part) for part in vars(prefix).values()))
 
 
 class SlidingSegmentCacheLayer(SegmentCacheLayer, DynamicSlidingWindowLayer):

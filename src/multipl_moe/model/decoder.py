@@ -263,7 +263,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         plan = plan_segments(
             position_ids,
             real_tokens,
-            window=moe.segment_window,
+            window=moe.segment_window if moe.routes_segments else None,
             stride=moe.segment_stride,
             lookahead=moe.segment_lookahead,
             cached=cache is not None,

@@ -30,10 +30,12 @@ class PrefixState:
     Attributes:
         complete: (B, H + 2) over all segments before the one in which the next token lies.
         partial: (B, H + 2) over the tokens of that segment so far.
+        last_p: (B,) p of the last token's segment, which holds until another begins.
     """
 
     complete: Tensor
     partial: Tensor
+    last_p: Tensor
 
 
 class DomainGate(Float32Buffers):
@@ -95,10 +97,17 @@ class DomainGate(Float32Buffers):
         `state`, of a plan with a continuation, is brought up to date.
         """
         sums_VK = sums_before(F.pad(read_NK, (0, 1), value=1.0), plan, state)
+        joint = plan.continuation
+        if state is not None and joint is not None and not joint.begins_segment:
+            return state.last_p[plan.row_of_segment]
         count_V = sums_VK[:, -1]
         p_V = self.posterior(sums_VK[:, :-1] / count_V.clamp(min=1)[:, None], count_V)
         p_V = torch.where(p_V < self.bound, 0.0, p_V)
-        return torch.where(count_V > 0, p_V, self.start)
+        p_V = torch.where(count_V > 0, p_V, self.start)
+        if state is not None and joint is not None:
+            has_tokens = joint.last_segments < plan.num_segments
+            state.last_p = torch.where(has_tokens, F.pad(p_V, (0, 1))[joint.last_segments], state.last_p)
+        return p_V
 
     def posterior(self, mean_VK: Tensor, count_V: Tensor) -> Tensor:
         """(V,) p given means of what was read of `count_V` tokens each, neither start nor bound regarded."""
@@ -117,7 +126,7 @@ class DomainGate(Float32Buffers):
     def empty_state(self, num_rows: int) -> PrefixState:
         """The state of `num_rows` rows before any token."""
         nothing = self.center.new_zeros(num_rows, len(self.center) + 2)
-        return PrefixState(nothing, nothing)
+        return PrefixState(nothing, nothing, self.center.new_full((num_rows,), self.start))
 
 
 def gate_shapes(num_learn: int, hidden: int, vocabulary: int) -> dict[str, tuple[int, ...]]:

@@ -39,12 +39,14 @@ class Continuation:
         last_segments: (B,) the last segment of each row.
         is_complete: (B,) whether it has all its tokens.
         next_windows: (B, W/S) the window of the segment in which the row's next token lies, as in `SegmentPlan`.
+        begins_segment: whether a segment begins in the chunk; True where only values could tell.
     """
 
     merged_segments: Tensor
     last_segments: Tensor
     is_complete: Tensor
-    next_windows: Tensor
+    next_windows: Tensor | None
+    begins_segment: bool
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class SegmentPlan:
         real_tokens: (N,) indices of the real tokens in the flattened batch, or None when N is all of it.
         segment_of_token: (N,) index of each real token's segment, ascending.
         window_segments: (V, W/S) segments in the window of each segment; V stands for "none", and with a continuation
-            V + 1 + b * W/S + k for block k of row b's state.
+            V + 1 + b * W/S + k for block k of row b's state. None where nothing is pooled.
         row_of_segment: (V,) batch row of each segment; B for an empty place.
         first_segments: (V,) the first segment in this batch of each segment's document.
         num_rows: B.
@@ -67,7 +69,7 @@ class SegmentPlan:
 
     real_tokens: Tensor | None
     segment_of_token: Tensor
-    window_segments: Tensor
+    window_segments: Tensor | None
     row_of_segment: Tensor
     first_segments: Tensor
     num_rows: int
@@ -99,7 +101,7 @@ def plan_segments(
     position_ids: Tensor,
     attention_mask: Tensor | None,
     *,
-    window: int,
+    window: int | None,
     stride: int,
     lookahead: bool,
     cached: bool = False,
@@ -110,7 +112,7 @@ def plan_segments(
     Args:
         position_ids: (B, T) position of each token in its document.
         attention_mask: (B, T), nonzero for real tokens; None means that all are real.
-        window, stride: W and S; W is a multiple of S.
+        window, stride: W and S; W is a multiple of S. None: no windows, for a model that routes no segments.
         lookahead: whether a window begins with its own segment, or ends before it.
         cached: whether the batch continues from, and leaves, segment states; not with lookahead.
         num_places: V of a plan with fixed shapes, from `places_for`; None: shapes follow the values.
@@ -138,17 +140,19 @@ def plan_segments(
     document_of_segment = _at(first_token, starts_document.cumsum(0), positions.shape[0] + 1)
     row_of_segment = _at(first_token, rows, num_rows)
     first_segments = torch.searchsorted(document_of_segment, document_of_segment)
-    windows = _windows(document_of_segment, window // stride, lookahead)
+    windows = None if window is None else _windows(document_of_segment, window // stride, lookahead)
     continuation = None
+    fixed = num_places is not None
     if cached:
         if num_places is None and starts_document.sum() > len(torch.unique_consecutive(rows)):
             raise ValueError(
                 "a row with several packed documents cannot be cached; give each document a row of its own"
             )
-        windows = _reach_back(windows, _at(first_token, positions, 0), document_of_segment, row_of_segment)
+        if windows is not None:
+            windows = _reach_back(windows, _at(first_token, positions, 0), document_of_segment, row_of_segment)
         ends = _ends_of_rows(rows, is_real, num_rows)
-        continuation = _continuation(positions, segment_of_token, windows, ends, stride)
-    fixed = num_places is not None
+        begins = fixed or bool((positions % stride == 0).any())
+        continuation = _continuation(positions, segment_of_token, windows, ends, stride, len(row_of_segment), begins)
     return SegmentPlan(
         real_tokens, segment_of_token, windows, row_of_segment, first_segments, num_rows, is_real, fixed, continuation
     )
@@ -177,6 +181,7 @@ def pool_windows(x: Tensor, plan: SegmentPlan, start: Tensor, state: SegmentStat
         start: (H,) what a window without tokens yields; learned.
         state: of a plan with a continuation; brought up to date.
     """
+    assert plan.window_segments is not None
     num_segments, hidden = plan.num_segments, x.shape[1]
     index = plan.segment_of_token[:, None].expand(-1, hidden)
     nothing = x.new_full((num_segments + 1, hidden), float("-inf"))
@@ -192,6 +197,7 @@ def _join_state(maxima: Tensor, plan: SegmentPlan, state: SegmentState) -> Tenso
     """Maxima of the chunk's segments, whole ones, followed by those of the state, which is then brought up to date."""
     joint = plan.continuation
     assert joint is not None
+    assert joint.next_windows is not None
     is_merged = (joint.merged_segments < plan.num_segments)[:, None]
     merged = torch.maximum(maxima[joint.merged_segments], state.partial).where(is_merged, float("-inf"))
     maxima = maxima.index_copy(0, joint.merged_segments, merged)
@@ -230,21 +236,33 @@ def _ends_of_rows(rows: Tensor, is_real: Tensor | None, num_rows: int) -> tuple[
 
 
 def _continuation(
-    positions: Tensor, segment_of_token: Tensor, windows: Tensor, ends: tuple[Tensor, Tensor], stride: int
+    positions: Tensor,
+    segment_of_token: Tensor,
+    windows: Tensor | None,
+    ends: tuple[Tensor, Tensor],
+    stride: int,
+    num_segments: int,
+    begins_segment: bool,
 ) -> Continuation:
-    num_segments, num_blocks = windows.shape
     first, last = (_at(end, segment_of_token, num_segments) for end in ends)
     first_position, last_position = (_at(end, positions, 0) for end in ends)
     is_complete = (last_position + 1) % stride == 0
-    own = F.pad(windows, (0, 0, 0, 1))[last]
-    following = torch.where(is_complete[:, None], torch.cat([own[:, 1:], last[:, None]], dim=1), own)
-    in_state = num_segments + 1 + torch.arange(last.shape[0] * num_blocks, device=last.device).view(-1, num_blocks)
     return Continuation(
         merged_segments=torch.where(first_position % stride != 0, first, num_segments),
         last_segments=last,
         is_complete=is_complete,
-        next_windows=torch.where((last < num_segments)[:, None], following, in_state),
+        next_windows=None if windows is None else _next_windows(windows, last, is_complete),
+        begins_segment=begins_segment,
     )
+
+
+def _next_windows(windows: Tensor, last: Tensor, is_complete: Tensor) -> Tensor:
+    """(B, W/S) what the next token's window will be of, given each row's last segment and whether it is complete."""
+    num_segments, num_blocks = windows.shape
+    own = F.pad(windows, (0, 0, 0, 1))[last]
+    following = torch.where(is_complete[:, None], torch.cat([own[:, 1:], last[:, None]], dim=1), own)
+    in_state = num_segments + 1 + torch.arange(last.shape[0] * num_blocks, device=last.device).view(-1, num_blocks)
+    return torch.where((last < num_segments)[:, None], following, in_state)
 
 
 def _at(tokens: Tensor, values_N: Tensor, nothing: int) -> Tensor:
