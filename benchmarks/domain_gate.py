@@ -1,12 +1,12 @@
-"""What a domain gate lets through: the frontier of its two settings, kinds of text never seen, exactness, decoding.
+"""What a domain gate lets through: the frontier of its two settings, kinds of text never seen, exactness.
 
     python benchmarks/domain_gate.py RUN [--corpus FOLDER] [--plot FILE.png] [--quick] [--output FILE.json]
 
 RUN is the folder of a finished run behind a gate, as that of `make demo`, with recipe.yaml, model/ and corpus/.
 Nothing is trained. For several values of `domain_gate_start` and `domain_gate_bound` it measures what is learnt, kept
 (bits per byte) and moved. Targets: p on kinds of text that nothing was fitted to is at most 0.02 after 64 tokens; in
-the strict form (start 0, bound 0.5) 98% of files to keep have the base's logits to the bit; decoding such a file runs
-at 0.95 of the base's speed.
+the strict form (start 0, bound 0.5) 98% of files to keep have the base's logits to the bit. How fast it decodes:
+gated_decode.py.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness import Target, interleave, median_ratio, options_parser, print_table, record
+from harness import Target, options_parser, print_table, record
 from matplotlib.figure import Figure
 from torch import Tensor
 from transformers import AutoTokenizer
@@ -32,15 +32,13 @@ from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.start_tokens import start_tokens
 from multipl_moe.system.allocator import keep_freed_memory
-from multipl_moe.system.device import fastest_attention
 
 _STARTS, _BOUNDS = (0.0, 0.25, 0.5, 0.75, 1.0), (0.2, 0.5, 0.9)
 _FRONTIER_FILES, _MOVED_SHARE = 8, 0.1  # a point of the frontier takes minutes
 _SAME_PLACE = 0.3  # points so near have one label
 _READ_TOKENS, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 64, 40, 4
-_MOST_P_OF_UNSEEN, _MIN_EXACT, _MIN_DECODE = 0.02, 0.98, 0.95
+_MOST_P_OF_UNSEEN, _MIN_EXACT = 0.02, 0.98
 _STRICT_BOUND, _EXACT_FILES = 0.5, 100
-_PROMPT_TOKENS, _NEW_TOKENS = 256, 64
 
 
 class Setting:
@@ -143,27 +141,6 @@ def exact_files(setting: Setting) -> dict[str, list[int]]:
     return counts
 
 
-@torch.no_grad()
-def decoding(setting: Setting, repeats: int, dtype: torch.dtype) -> dict[str, Any]:
-    """Times of decoding after a file of the first language to keep that is long enough, batch 1."""
-    texts = [tokens for name in setting.recipe.keep for tokens in setting.texts(name, _PROMPT_TOKENS)]
-    prompt = torch.tensor([max(texts, key=len)])
-    pair = {"base": setting.base.to(dtype), "gated": setting.model.to(dtype)}
-    for model in pair.values():
-        model.set_attn_implementation(fastest_attention(model, dtype))
-        model.generation_config.eos_token_id = None
-
-    def steps(num_new: int) -> dict[str, Any]:
-        options: dict[str, Any] = {"do_sample": False, "pad_token_id": 0, "attention_mask": torch.ones_like(prompt)}
-        return {
-            name: lambda model=model: model.generate(prompt, max_new_tokens=num_new, **options)
-            for name, model in pair.items()
-        }
-
-    timings = interleave(steps(_NEW_TOKENS), repeats=repeats)
-    return {"share_of_base": median_ratio(timings["base"], timings["gated"]), "timings": timings}
-
-
 def plot(points: list[dict[str, Any]], file: Path) -> None:
     """The frontier: learn against keep, and against movement on files to keep."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -212,11 +189,9 @@ def main() -> None:
     options: argparse.Namespace = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-    repeats = 1 if options.quick else 5
     setting = Setting(options.run, options.corpus or options.run / "corpus", options.quick)
     kinds, exact = unseen_kinds(setting), exact_files(setting)
     points = frontier(setting)
-    speed = {str(dtype)[6:]: decoding(setting, repeats, dtype) for dtype in (torch.float32, torch.bfloat16)}
 
     rows = [[kind, f"{row['p']:.3f}", f"{row['texts']}"] for kind, row in kinds.items()]
     print_table(f"p after {_READ_TOKENS} tokens", ["text", "mean p", "texts"], rows)
@@ -225,11 +200,7 @@ def main() -> None:
         plot(points, options.plot)
     unseen = [row["p"] for kind, row in kinds.items() if kind not in setting.recipe.languages]
     same, files = (sum(counts) for counts in zip(*exact.values(), strict=True))
-    targets = [
-        Target(f"decoding, {name}, share of the base's speed", part["share_of_base"], _MIN_DECODE)
-        for name, part in speed.items()
-    ]
-    targets.append(Target("files to keep exact, start 0, bound 0.5", same / files, _MIN_EXACT))
+    targets = [Target("files to keep exact, start 0, bound 0.5", same / files, _MIN_EXACT)]
     if unseen:
         mean = sum(unseen) / len(unseen)
         targets.append(Target("mean p of unseen kinds", mean, _MOST_P_OF_UNSEEN, at_least=False))
@@ -238,9 +209,8 @@ def main() -> None:
         "p": kinds,
         "exact": exact,
         "frontier": points,
-        "decoding": speed,
     }
-    record("domain_gate", results, targets, repeats=repeats, options=options)
+    record("domain_gate", results, targets, repeats=1, options=options)
 
 
 def _row(point: dict[str, Any]) -> list[str]:

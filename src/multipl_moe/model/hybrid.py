@@ -238,7 +238,8 @@ class HybridMoe(Float32Buffers):
 
     def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:
         """The frozen expert's weighted output; where it has not always a part, it runs for the tokens that need it."""
-        if not self.moe.takes_its_place and (tokens is None or self.moe.shared_expert_selection == "always"):
+        always = not self.moe.takes_its_place and (tokens is None or self.moe.shared_expert_selection == "always")
+        if always or bool(shared_N.all()):
             y_NH = self.shared_expert(x_NH)
             return y_NH * shared_N[:, None].to(y_NH.dtype)
         takers = shared_N.nonzero().squeeze(1)
