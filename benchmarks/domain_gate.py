@@ -1,12 +1,10 @@
-"""What a domain gate lets through: the frontier of its two settings, kinds of text never seen, exactness.
+"""The frontier of a domain gate: what is learnt, kept and moved for several values of its two settings.
 
     python benchmarks/domain_gate.py RUN [--corpus FOLDER] [--plot FILE.png] [--quick] [--output FILE.json]
 
 RUN is the folder of a finished run behind a gate, as that of `make demo`, with recipe.yaml, model/ and corpus/.
-Nothing is trained. For several values of `domain_gate_start` and `domain_gate_bound` it measures what is learnt, kept
-(bits per byte) and moved. Targets: p on kinds of text that nothing was fitted to is at most 0.02 after 64 tokens; in
-the strict form (start 0, bound 0.5) 98% of files to keep have the base's logits to the bit. How fast it decodes:
-gated_decode.py.
+Nothing is trained. For several values of `domain_gate_start` and `domain_gate_bound`, and for a model that is told the
+language, it measures bits per byte and movement. What stays shut, and how fast that is: gate_shut.py.
 """
 
 import argparse
@@ -16,18 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness import Target, options_parser, print_table, record
+from harness import options_parser, print_table, record
 from matplotlib.figure import Figure
-from torch import Tensor
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_evaluation
 from multipl_moe.corpus.documents import read_documents
-from multipl_moe.data.package_files import package_files
 from multipl_moe.eval.bits_per_byte import encode
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
-from multipl_moe.eval.movement.panel import OTHER_KINDS, movement_of
+from multipl_moe.eval.movement.panel import movement_of
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.start_tokens import start_tokens
@@ -36,9 +32,6 @@ from multipl_moe.system.allocator import keep_freed_memory
 _STARTS, _BOUNDS = (0.0, 0.25, 0.5, 0.75, 1.0), (0.2, 0.5, 0.9)
 _FRONTIER_FILES, _MOVED_SHARE = 8, 0.1  # a point of the frontier takes minutes
 _SAME_PLACE = 0.3  # points so near have one label
-_READ_TOKENS, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 64, 40, 4
-_MOST_P_OF_UNSEEN, _MIN_EXACT = 0.02, 0.98
-_STRICT_BOUND, _EXACT_FILES = 0.5, 100
 
 
 class Setting:
@@ -46,7 +39,7 @@ class Setting:
 
     def __init__(self, run: Path, corpus: Path, quick: bool) -> None:
         recipe = load_recipe(run / "recipe.yaml")
-        self.num_files, self.num_exact = (2, 2) if quick else (recipe.eval.files_per_language, _EXACT_FILES)
+        self.quick, self.num_files = quick, 2 if quick else recipe.eval.files_per_language
         files = min(self.num_files, _FRONTIER_FILES)
         self.recipe = recipe.with_settings(
             "eval", files_per_language=files, moved_share=0.02 if quick else _MOVED_SHARE
@@ -98,49 +91,6 @@ def _means(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> dic
     return compare_scores(recipe, before, after)["means"]
 
 
-@torch.no_grad()
-def open_shares(setting: Setting, texts: list[list[int]]) -> list[float]:
-    """Of each text that is long enough, p after `_READ_TOKENS` tokens."""
-    seen: list[Tensor] = []
-    hook = setting.gate.register_forward_hook(lambda gate, args, p_V: seen.append(p_V))
-    stride = setting.model.config.moe["segment_stride"]
-    try:
-        for tokens in texts:
-            if len(tokens) > _READ_TOKENS:
-                setting.model(torch.tensor([tokens[: _READ_TOKENS + 1]]))
-    finally:
-        hook.remove()
-    return [p_V[_READ_TOKENS // stride].item() for p_V in seen]
-
-
-def unseen_kinds(setting: Setting) -> dict[str, dict[str, float]]:
-    """By kind of file that installed packages bring, and by language: mean p, and how many texts."""
-    found = package_files(
-        OTHER_KINDS, setting.recipe.endings, most_files=_MOST_OF_A_KIND, most_of_one=_MOST_OF_A_PACKAGE
-    )
-    start = start_tokens(setting.tokenizer)
-    texts = {
-        kind: [encode(setting.tokenizer, start, file.text, _READ_TOKENS + 1)[0] for file in files]
-        for kind, files in found.items()
-    }
-    texts |= {name: setting.texts(name, _READ_TOKENS + 1) for name in setting.recipe.languages}
-    shares = {kind: open_shares(setting, tokens) for kind, tokens in texts.items()}
-    return {kind: {"p": sum(p) / len(p), "texts": len(p)} for kind, p in shares.items() if p}
-
-
-@torch.no_grad()
-def exact_files(setting: Setting) -> dict[str, list[int]]:
-    """In the strict form: of each language to keep, the files whose logits are the base's to the bit, and all."""
-    counts = {}
-    with setting.gate_at(0.0, _STRICT_BOUND):
-        for name in setting.recipe.keep:
-            found = setting.texts(name, setting.recipe.eval.tokens_per_file, setting.num_exact)
-            texts = [torch.tensor([tokens]) for tokens in found]
-            same = [torch.equal(setting.model(text).logits, setting.base(text).logits) for text in texts]
-            counts[name] = [sum(same), len(same)]
-    return counts
-
-
 def plot(points: list[dict[str, Any]], file: Path) -> None:
     """The frontier: learn against keep, and against movement on files to keep."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -190,27 +140,16 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     setting = Setting(options.run, options.corpus or options.run / "corpus", options.quick)
-    kinds, exact = unseen_kinds(setting), exact_files(setting)
     points = frontier(setting)
 
-    rows = [[kind, f"{row['p']:.3f}", f"{row['texts']}"] for kind, row in kinds.items()]
-    print_table(f"p after {_READ_TOKENS} tokens", ["text", "mean p", "texts"], rows)
     print_table("Frontier", ["start", "bound", "learn", "keep", "moved"], [_row(point) for point in points])
     if options.plot:
         plot(points, options.plot)
-    unseen = [row["p"] for kind, row in kinds.items() if kind not in setting.recipe.languages]
-    same, files = (sum(counts) for counts in zip(*exact.values(), strict=True))
-    targets = [Target("files to keep exact, start 0, bound 0.5", same / files, _MIN_EXACT)]
-    if unseen:
-        mean = sum(unseen) / len(unseen)
-        targets.append(Target("mean p of unseen kinds", mean, _MOST_P_OF_UNSEEN, at_least=False))
     results = {
         "run": {"tokens": setting.recipe.train.tokens, "moe": setting.model.config.moe},
-        "p": kinds,
-        "exact": exact,
         "frontier": points,
     }
-    record("domain_gate", results, targets, repeats=1, options=options)
+    record("domain_gate", results, [], repeats=1, options=options)
 
 
 def _row(point: dict[str, Any]) -> list[str]:

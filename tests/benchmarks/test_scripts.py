@@ -150,20 +150,24 @@ def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, w
 
 
 @pytest.mark.extended
-def test_domain_gate_measures_its_frontier_what_it_lets_through_and_how_fast_it_decodes(measured, world, tmp_path):
+def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world, tmp_path):
     recipe = tiny_recipe(world.base, world.sources, moe={"domain_gate": True})
     upcycle(recipe, tmp_path / "run" / "model", corpus=world.corpus)
     (tmp_path / "run" / "recipe.yaml").write_text(recipe.to_yaml())
-    arguments = str(tmp_path / "run"), "--corpus", str(world.corpus), "--plot", str(tmp_path / "frontier.png")
-    results = measured("domain_gate", *arguments, _STARTS=(0.0, 0.5), _BOUNDS=(0.9,))["results"]
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "syntax.vim").write_text("syntax keyword vimTodo contained TODO FIXME XXX\n" * 20)
+    arguments = str(tmp_path / "run"), "--corpus", str(world.corpus)
+    plot = str(tmp_path / "frontier.png")
+    results = measured("domain_gate", *arguments, "--plot", plot, _STARTS=(0.0, 0.5), _BOUNDS=(0.9,))["results"]
     assert [point["start"] for point in results["frontier"]] == [0.0, 0.5, 0.5, None]
     assert all(point["keep"]["change"] == pytest.approx(0, abs=1e-6) for point in results["frontier"])  # not trained
+    assert (tmp_path / "frontier.png").is_file()
+    results = measured("gate_shut", *arguments, "--folder", str(tmp_path / "more"), _NEW_TOKENS=3)["results"]
     assert results["exact"].keys() == {"python", "english"}
     assert results["p"]["rust"]["p"] > 0.5 > results["p"]["python"]["p"]
-    assert (tmp_path / "frontier.png").is_file()
-    speeds = measured("gated_decode", *arguments[:3], _NEW_TOKENS=3)["results"]
-    assert speeds.keys() == {"float32", "bfloat16"}
-    assert all(part["share_of_base"].keys() == {"prompt", "after it", "all"} for part in speeds.values())
+    assert results["p"]["Vim"]["texts"] == 1
+    assert results["decoding"].keys() == {"float32", "bfloat16"}
+    assert all(part["share_of_base"].keys() == {"prompt", "after it", "all"} for part in results["decoding"].values())
 
 
 @pytest.mark.extended

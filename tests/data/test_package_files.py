@@ -1,13 +1,15 @@
 """Files of installed distributions: which are taken, in which order, and what is passed over."""
 
+import os
 from collections.abc import Iterable
 from importlib.metadata import Distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from multipl_moe.corpus.documents import TextFile
-from multipl_moe.data.package_files import package_files
+from multipl_moe.data.package_files import folder_files, package_files
 
 LONG = "some text, " * 30
 _KINDS = {"JSON": (".json",), "CSS": (".css",), "Markdown": (".md", ".rst"), "HTML": (".html",)}
@@ -75,3 +77,23 @@ def test_what_is_installed_here_has_files_and_always_the_same():
     found = _found([".py"])
     assert found["Markdown"]
     assert found == _found([".py"])
+
+
+def test_files_of_folders_are_the_first_of_each_of_the_kinds_named_or_of_one_a_ending(tmp_path: Path):
+    for path in ("b/1.css", "b/2.css", "b/3.css", "a/deep/1.css", "a/1.md", "a/1.rst", "a/none", "a/1.py", "c/1.css"):
+        (tmp_path / "text" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "text" / path).write_text(path + LONG)
+    (tmp_path / "text" / "a" / "link.css").symlink_to(tmp_path / "text" / "b" / "1.css")
+    os.mkfifo(tmp_path / "text" / "a" / "pipe.css")
+
+    def names(**settings: Any) -> dict[str, list[str]]:
+        found = folder_files([tmp_path / "text"], [".py"], most_files=4, **settings)
+        return {
+            kind: [Path(file.path).relative_to(tmp_path / "text").as_posix() for file in files]
+            for kind, files in found.items()
+        }
+
+    css = ["a/deep/1.css", "b/1.css", "c/1.css", "b/2.css"]
+    assert names() == {".css": css, ".md": ["a/1.md"], ".rst": ["a/1.rst"]}
+    assert names(kinds=_KINDS) == {"CSS": css, "Markdown": ["a/1.md", "a/1.rst"]}
+    assert folder_files([tmp_path / "text" / "b", tmp_path / "text" / "c"], [".css"], most_files=4) == {}

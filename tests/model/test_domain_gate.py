@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model import hybrid as hybrid_module
-from multipl_moe.model.domain_gate import NUM_BINS, DomainGate, sums_before
+from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, NUM_BINS, DomainGate, sums_before
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
@@ -284,7 +284,8 @@ def test_a_gated_layer_that_is_given_a_pass_takes_it():
     routing = RoutingPass(plan)
     found = layer(x, routing)
     assert routing.open_V is not None
-    open_BT1 = routing.open_V[plan.segment_of_token].view(2, 11, 1)
+    open_BT1 = routing.open_V[plan.segment_of_token].view(2, 11, 1).clone()
+    open_BT1[:, 0] *= FIRST_TOKEN_SHARE
     block = plain.shared_expert(x)
     expected = block + open_BT1 * (plain(x, RoutingPass(plan)) - block)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)

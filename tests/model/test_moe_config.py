@@ -32,6 +32,7 @@ _DESIGN: dict[str, dict[str, Any]] = {
     "single": {
         **_BEFORE,
         **_THRESHOLDS,
+        "segment_stride": 8,
         "num_token_experts": 1,
         "num_segment_experts": 1,
         "segment_max_experts": 1,

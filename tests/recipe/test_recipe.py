@@ -59,7 +59,7 @@ def test_a_recipe_survives_yaml(tmp_path):
         ("lern", "did you mean 'learn'?"),
         ("moe.token_topk", "did you mean 'token_top_k'?"),
         ("upcycle.re_init", "did you mean 'reinit'?"),
-        ("upcycle.xyz", "known keys: noise, reinit, experts_from, dtype, verify"),
+        ("upcycle.xyz", "known keys: noise, reinit, experts_from, other_text, dtype, verify"),
         ("train.learningrate", "did you mean 'learning_rate'?"),
     ],
 )

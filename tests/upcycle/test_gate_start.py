@@ -57,6 +57,28 @@ def test_it_is_shut_for_text_like_nothing_that_it_was_fitted_to(gated: Path):
     assert max(_said(gated, strange)[12:]) < 0.1
 
 
+def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World, tmp_path: Path):
+    def like_rust(seed: int) -> str:
+        english = source_text("english", seed).splitlines()[0]
+        lines = source_text("rust", seed).splitlines()
+        return "\n".join(line if number % 5 else english for number, line in enumerate(lines))
+
+    (tmp_path / "other").mkdir()
+    for seed in range(20):
+        (tmp_path / "other" / f"{seed}.pl").write_text(like_rust(seed))
+    recipe = _recipe(world).with_settings("upcycle", other_text=[tmp_path / "other"])
+    upcycle(recipe, tmp_path / "told", corpus=world.corpus)
+    assert read_json(tmp_path / "told" / "upcycle.json")["gate_start"]["texts"][".pl"] == 20
+
+    def late(folder: Path) -> float:
+        said = [p for seed in range(900, 906) for p in _said(folder, like_rust(seed))[12:]]
+        return sum(said) / len(said)
+
+    assert late(tmp_path / "told") < 0.1 < late(gated)
+    with pytest.raises(ConfigError, match=r"upcycle\.other_text: .*nowhere is no folder"):
+        upcycle(_recipe(world).with_settings("upcycle", other_text=[Path("nowhere")]), tmp_path / "no", corpus=world.corpus)
+
+
 def test_the_record_tells_what_was_read_and_what_the_gate_says(gated: Path, world: World):
     record, config = read_json(gated / "upcycle.json")["gate_start"], read_json(gated / "config.json")
     assert config["moe"]["domain_gate"] == ["rust", "go"]

@@ -1,5 +1,7 @@
-"""Text that no corpus needs to bring: files of the packages that are installed here, by kind."""
+"""Text that no corpus needs to bring: files of the packages that are installed here, and of folders, by kind."""
 
+import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -29,16 +31,56 @@ def package_files(
         most_of_one: of a kind in one distribution.
         installed: where files are looked for; by default all distributions that Python finds.
     """
-    kind_of = {ending: kind for kind, endings in kinds.items() for ending in endings if ending not in left_out}
-    found: dict[str, list[TextFile]] = {kind: [] for kind in kinds}
-    for name, files in _files_by_distribution(distributions() if installed is None else installed, kind_of):
-        taken = dict.fromkeys(kinds, 0)
-        for path, file in files:
-            kind = kind_of[file.suffix]
-            if taken[kind] < most_of_one and len(found[kind]) < most_files and (text := _beginning(file)) is not None:
-                found[kind].append(TextFile(f"{name}/{path}", text, "unknown"))
+    kind_of = _kinds_by_ending(kinds, left_out)
+    by_name = _files_by_distribution(distributions() if installed is None else installed, kind_of)
+    groups = [[(kind_of[file.suffix], f"{name}/{path}", file) for path, file in files] for name, files in by_name]
+    found = _first_texts(groups, most_files, most_of_one)
+    return {kind: found[kind] for kind in kinds if kind in found}
+
+
+def folder_files(
+    folders: Iterable[Path],
+    left_out: Collection[str],
+    *,
+    kinds: Mapping[str, Collection[str]] | None = None,
+    most_files: int,
+) -> dict[str, list[TextFile]]:
+    """Files below some folders, as `package_files`: of each kind the first of every folder, then the second ones.
+
+    Links are not followed. Without `kinds`, files of one ending are of one kind, which is named by it, and files
+    without an ending are passed over.
+    """
+    kind_of = None if kinds is None else _kinds_by_ending(kinds, left_out)
+    ranked: list[tuple[int, str, Path]] = []
+    for folder in folders:
+        for place, _, names in os.walk(folder):
+            before = Counter[str]()
+            for file in (Path(place, name) for name in sorted(names)):
+                kind = file.suffix if kind_of is None else kind_of.get(file.suffix, "")
+                if kind and kind not in left_out and not file.is_symlink():
+                    ranked.append((before[kind], kind, file))
+                    before[kind] += 1
+    files = [(kind, str(file), file) for _, kind, file in sorted(ranked)]
+    return _first_texts([files], most_files, most_files)
+
+
+def _kinds_by_ending(kinds: Mapping[str, Collection[str]], left_out: Collection[str]) -> dict[str, str]:
+    return {ending: kind for kind, endings in kinds.items() for ending in endings if ending not in left_out}
+
+
+def _first_texts(
+    groups: Iterable[Iterable[tuple[str, str, Path]]], most_files: int, most_of_one: int
+) -> dict[str, list[TextFile]]:
+    """By kind, `most_files` texts, `most_of_one` of a group of files with their kinds and names."""
+    found: dict[str, list[TextFile]] = {}
+    for files in groups:
+        taken = Counter[str]()
+        for kind, name, file in files:
+            texts = found.setdefault(kind, [])
+            if taken[kind] < most_of_one and len(texts) < most_files and (text := _beginning(file)) is not None:
+                texts.append(TextFile(name, text, "unknown"))
                 taken[kind] += 1
-    return {kind: files for kind, files in found.items() if files}
+    return {kind: texts for kind, texts in found.items() if texts}
 
 
 def _files_by_distribution(
@@ -62,6 +104,8 @@ def _files_by_distribution(
 
 def _beginning(file: Path) -> str | None:
     """The first characters of a text file; None where it is none, or holds little."""
+    if not file.is_file():  # a pipe would never end
+        return None
     try:
         with file.open(encoding="utf-8") as stream:
             text = stream.read(_MAX_CHARACTERS)

@@ -20,7 +20,7 @@ from multipl_moe.model.cache import add_segment_state, require_dynamic
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.documents import PADDING_POSITION, attention_arguments, takes_document_bounds
-from multipl_moe.model.domain_gate import DomainGate, gate_layer
+from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, gate_layer
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS, FLOAT32_MODULE
 from multipl_moe.model.hybrid import HybridMoe
@@ -169,7 +169,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         elif plan.real_tokens is not None:
             read_NK = read_NK.index_select(0, plan.real_tokens)
         open_V = self.domain_gate(read_NK, plan, routing.prefix_state(index, self.domain_gate.empty_state))
-        routing.open_V = open_V if routing.open_V is None else routing.open_V
+        if routing.open_V is None:
+            routing.open_V, routing.first_share = open_V, FIRST_TOKEN_SHARE
 
     def _init_weights(self, module: nn.Module) -> None:
         """The base's own: some, as Gemma's, set buffers that no file holds; and those of hybrid layers and the gate."""

@@ -21,6 +21,7 @@ from multipl_moe.model.segments import SegmentPlan
 
 NUM_DIRECTIONS = 64
 BIN_TOKENS, NUM_BINS = 16, 8
+FIRST_TOKEN_SHARE = 2 / 3
 
 
 @dataclass
@@ -48,7 +49,8 @@ class DomainGate(Float32Buffers):
     of densities, unlike a classifier, is small also for text that is like nothing it was fitted to (Ren et al.,
     arXiv 2106.09022). A mean of states hides which words a text has, so by how much likelier its tokens are in text to
     learn (a ratio of unigram models) counts as much. A posterior below `bound` counts as 0. A document's first segment,
-    before which there is nothing to read, gets `start`.
+    before which there is nothing to read, gets `start`, and its first token two thirds of that: all later tokens attend
+    to it more than to others (an attention sink, Xiao et al., arXiv 2309.17453), so a change there moves all of them.
 
     Attributes:
         center, scale: (H,) mean states are read less `center` and divided by `scale`.

@@ -66,7 +66,8 @@ class MoeConfig:
         domain_gate: Languages for whose text experts work, the model being the base elsewhere (design 5); none: experts
             work for all text.
         domain_gate_start: Posterior of a document's first segment, before anything of it was read (0..1; 0: the base
-            bit for bit until the text shows otherwise).
+            bit for bit until the text shows otherwise); two thirds of it count for its first token, to which all others
+            attend.
         domain_gate_bound: Posterior below which no expert works (0..1); it does not bound `domain_gate_start`.
         layers: Indices of the decoder layers that are hybrid, ascending.
     """
@@ -93,7 +94,7 @@ class MoeConfig:
     expert_type: ExpertType = "full"
     expert_rank: int = 16
     domain_gate: list[str] = field(default_factory=list)
-    domain_gate_start: float = 0.5
+    domain_gate_start: float = 0.75
     domain_gate_bound: float = 0.05
     layers: list[int] = field(default_factory=list)
 
@@ -296,6 +297,7 @@ PRESETS: dict[str, MoeConfig] = {
     "single": replace(
         _CAUSAL,
         preset="single",
+        segment_stride=8,
         num_token_experts=1,
         token_top_k=1,
         num_segment_experts=1,

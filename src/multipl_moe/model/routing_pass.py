@@ -51,6 +51,7 @@ class RoutingPass:
         routed: by layer index, what was decided; filled as the pass goes on.
         token_ids: (B, T), None where embeddings came in their place.
         open_V: what the domain gate says of each segment (`DomainGate`); None: experts work for all text.
+        first_share: by which that is multiplied for a document's first token.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class RoutingPass:
         self.routed: dict[int, LayerRouting] = {}
         self.token_ids: Tensor | None = None
         self.open_V: Tensor | None = None
+        self.first_share = 1.0
         self._is_shut: bool | None = None
         self._batch_gates: dict[int, Tensor] = {}
         self._plans: dict[torch.device, SegmentPlan] = {}
@@ -82,7 +84,10 @@ class RoutingPass:
 
     def open_tokens(self, plan: SegmentPlan) -> Tensor | None:
         """(N,) what the domain gate says of each token, on the plan's device; None: experts work for all text."""
-        return None if self.open_V is None else self.open_V.to(plan.segment_of_token.device)[plan.segment_of_token]
+        if self.open_V is None:
+            return None
+        open_N = self.open_V.to(plan.segment_of_token.device)[plan.segment_of_token]
+        return open_N if self.first_share == 1 else torch.where(plan.is_first, self.first_share * open_N, open_N)
 
     def is_shut(self) -> bool:
         """Whether the domain gate is shut for all text; it is asked once a pass, for which the host waits."""

@@ -56,6 +56,7 @@ class SegmentPlan:
     Attributes:
         real_tokens: (N,) indices of the real tokens in the flattened batch, or None when N is all of it.
         segment_of_token: (N,) index of each real token's segment, ascending.
+        is_first: (N,) bool, whether a token is its document's first.
         window_segments: (V, W/S) segments in the window of each segment; V stands for "none", and with a continuation
             V + 1 + b * W/S + k for block k of row b's state. None where nothing is pooled.
         row_of_segment: (V,) batch row of each segment; B for an empty place.
@@ -69,6 +70,7 @@ class SegmentPlan:
 
     real_tokens: Tensor | None
     segment_of_token: Tensor
+    is_first: Tensor
     window_segments: Tensor | None
     row_of_segment: Tensor
     first_segments: Tensor
@@ -154,7 +156,16 @@ def plan_segments(
         begins = fixed or bool((positions % stride == 0).any())
         continuation = _continuation(positions, segment_of_token, windows, ends, stride, len(row_of_segment), begins)
     return SegmentPlan(
-        real_tokens, segment_of_token, windows, row_of_segment, first_segments, num_rows, is_real, fixed, continuation
+        real_tokens=real_tokens,
+        segment_of_token=segment_of_token,
+        is_first=positions == 0,
+        window_segments=windows,
+        row_of_segment=row_of_segment,
+        first_segments=first_segments,
+        num_rows=num_rows,
+        is_real=is_real,
+        has_fixed_shapes=fixed,
+        continuation=continuation,
     )
 
 

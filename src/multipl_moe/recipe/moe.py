@@ -1,7 +1,7 @@
 """The hybrid layer, and how it is made: the sections `moe` and `upcycle`."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
@@ -64,6 +64,12 @@ class UpcycleSection(Section):
         strict=False,
         description="Dense model fine-tuned from the base, whose feed-forward blocks initialise the experts; the "
         "shared expert stays the base's (Branch-Train-MiX).",
+    )
+    other_text: list[Annotated[Path, Field(strict=False)]] = Field(
+        default=[],
+        description="Folders with text for which the domain gate is to stay shut, beside what installed packages "
+        "bring: say, a relative of a language to learn, as /usr/share/perl is for Ruby. Of each ending 24 files are "
+        "read, of up to 40 endings, those of the recipe's languages left out.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="Data type of the hybrid's weights; auto: as in the base."

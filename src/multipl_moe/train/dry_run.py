@@ -215,6 +215,7 @@ def _evenly_cut(x_BTH: Tensor, moe: MoeConfig) -> SegmentPlan:
     return SegmentPlan(
         real_tokens=None,
         segment_of_token=x_BTH.new_zeros(num_rows * row_tokens, dtype=torch.long),
+        is_first=x_BTH.new_zeros(num_rows * row_tokens, dtype=torch.bool),
         window_segments=x_BTH.new_zeros(num_segments, num_blocks, dtype=torch.long),
         row_of_segment=x_BTH.new_zeros(num_segments, dtype=torch.long),
         first_segments=x_BTH.new_zeros(num_segments, dtype=torch.long),

@@ -1,13 +1,13 @@
 """The domain gate fitted to a corpus: what tells text to learn from all other text, in the base's own states.
 
 Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds that installed packages
-bring. So is, as a density falls off, what is like none of it.
+and the folders `upcycle.other_text` bring. So is, as a density falls off, what is like none of it.
 
 Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, K = H + 1 (a mean state, and a mean token
 score), C kinds, Q directions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
-from multipl_moe.corpus.documents import read_documents
-from multipl_moe.data.package_files import package_files
+from multipl_moe.corpus.documents import TextFile, read_documents
+from multipl_moe.data.package_files import folder_files, package_files
 from multipl_moe.data.spread_windows import padded
-from multipl_moe.errors import CorpusError
+from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.model.domain_gate import BIN_TOKENS, NUM_BINS, NUM_DIRECTIONS, DomainGate, gate_layer
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
@@ -44,6 +44,7 @@ GATE_BACKGROUND = {
     "Windows scripts": (".bat", ".cmd"),
 }
 _TEXTS, _BACKGROUND_TEXTS, _MOST_OF_A_PACKAGE = 160, 24, 8  # a language, and a kind of other text
+_MOST_ENDINGS = 40
 _TOKENS, _CHARACTERS, _ROWS = BIN_TOKENS * NUM_BINS, 2048, 16
 _LEARN_DIRECTIONS = 24
 _CALIBRATES = 5  # each fifth text sets thresholds instead of densities; odd, as each second one is from within a file
@@ -130,7 +131,17 @@ def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
     others = package_files(
         GATE_BACKGROUND, recipe.endings, most_files=_BACKGROUND_TEXTS, most_of_one=_MOST_OF_A_PACKAGE
     )
+    others |= _others_in(recipe.upcycle.other_text, recipe.endings)
     return texts | {kind: [file.text for file in files] for kind, files in others.items()}
+
+
+def _others_in(folders: list[Path], left_out: Collection[str]) -> dict[str, list[TextFile]]:
+    """Texts by ending, of the endings with most."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"upcycle.other_text: {folder} is no folder; name one that there is")
+    found = folder_files(folders, left_out, most_files=_BACKGROUND_TEXTS)
+    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:_MOST_ENDINGS])
 
 
 def _middle(text: str) -> str:
