@@ -2,9 +2,10 @@
 
     python benchmarks/gate_shut.py RUN [--corpus FOLDER] [--folder FOLDER ...] [--quick] [--output FILE.json]
 
-RUN is the folder of a finished run behind a gate, as that of `make demo`. Targets: p on other kinds of text is at most
+RUN is the folder of a finished run behind a gate that was fitted without `upcycle.other_text`, as that of `make demo`.
+Targets: p on other kinds of text is at most
 0.02 after 64 tokens; in the strict form (start 0, bound 0.5) 98% of files to keep have the base's logits to the bit;
-the tokens after a prompt to keep come at 0.95 of the base's speed. The prompt is timed by itself: the gate is half open
+the tokens after a prompt to keep come at 0.95 of the base's speed. The prompt is timed by itself: the gate is open
 for its first segment, as nothing was read yet, so there the experts' weights are read beside the base's.
 """
 

@@ -151,7 +151,7 @@ def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, w
 
 @pytest.mark.extended
 def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world, tmp_path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"domain_gate": True})
+    recipe = tiny_recipe(world.base, world.sources, moe={"domain_gate": True, "domain_gate_start": 0.5})
     upcycle(recipe, tmp_path / "run" / "model", corpus=world.corpus)
     (tmp_path / "run" / "recipe.yaml").write_text(recipe.to_yaml())
     (tmp_path / "more").mkdir()

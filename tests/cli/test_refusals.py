@@ -23,7 +23,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--set seed=many": "seed: 'many'",
         "--set learn=[cobol]": "unknown languages cobol",
         "--set learn=[english]": "languages both to learn and to keep: english",
-        "--set moe.segment_window=50": "moe.segment_window: 50 must be a multiple of segment_stride (16); use 48",
+        "--set moe.segment_window=50": "moe.segment_window: 50 must be a multiple of segment_stride (8); use 48",
         "--seed -1": "seed: -1",
         "--seed many": "Invalid value for '--seed'",
         "--zzz": "No such option: --zzz; see `multipl-moe upcycle --help`",

@@ -83,11 +83,11 @@ def test_files_of_folders_are_the_first_of_each_of_the_kinds_named_or_of_one_a_e
     for path in ("b/1.css", "b/2.css", "b/3.css", "a/deep/1.css", "a/1.md", "a/1.rst", "a/none", "a/1.py", "c/1.css"):
         (tmp_path / "text" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "text" / path).write_text(path + LONG)
-    (tmp_path / "text" / "a" / "link.css").symlink_to(tmp_path / "text" / "b" / "1.css")
+    (tmp_path / "text" / "a" / "link").symlink_to(tmp_path / "text" / "b")
     os.mkfifo(tmp_path / "text" / "a" / "pipe.css")
 
     def names(**settings: Any) -> dict[str, list[str]]:
-        found = folder_files([tmp_path / "text"], [".py"], most_files=4, **settings)
+        found = folder_files(settings.pop("folders", [tmp_path / "text"]), [".py"], most_files=4, **settings)
         return {
             kind: [Path(file.path).relative_to(tmp_path / "text").as_posix() for file in files]
             for kind, files in found.items()
@@ -96,4 +96,7 @@ def test_files_of_folders_are_the_first_of_each_of_the_kinds_named_or_of_one_a_e
     css = ["a/deep/1.css", "b/1.css", "c/1.css", "b/2.css"]
     assert names() == {".css": css, ".md": ["a/1.md"], ".rst": ["a/1.rst"]}
     assert names(kinds=_KINDS) == {"CSS": css, "Markdown": ["a/1.md", "a/1.rst"]}
+    assert names(kinds={"CSS": (".css",)}) == names(
+        folders=[tmp_path / "text", tmp_path / "text" / "b"], kinds={"CSS": (".css",)}
+    )
     assert folder_files([tmp_path / "text" / "b", tmp_path / "text" / "c"], [".css"], most_files=4) == {}

@@ -234,6 +234,49 @@ def test_in_training_the_gate_is_open():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("preset", ["single", "token-only", "gated"])
+def test_decoding_gives_what_the_full_pass_gives_and_asks_the_gate_once_a_segment(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+):
+    model, tokens = tiny_hybrid(preset, domain_gate=["one", "other"]), random_tokens(2, 25)
+    mask = torch.ones_like(tokens)
+    mask[1, :3] = 0
+    expected, cache, asked = model(tokens, attention_mask=mask).logits, None, 0
+    posterior = DomainGate.posterior
+
+    def counted(gate: DomainGate, *args: Tensor) -> Tensor:
+        nonlocal asked
+        asked += 1
+        return posterior(gate, *args)
+
+    monkeypatch.setattr(DomainGate, "posterior", counted)
+    for end in (5, *range(6, 26)):
+        begin = 0 if end == 5 else end - 1
+        output = model(tokens[:, begin:end], attention_mask=mask[:, :end], cache=cache, use_cache=True)
+        cache, real = output.cache, mask[:, begin:end] == 1
+        torch.testing.assert_close(output.logits[real], expected[:, begin:end][real], rtol=0, atol=1e-4)
+    assert asked == 1 + 10, (
+        "the prompt, and where a segment of 4 tokens begins: at 8, 12, ... 24 in one row, 3 later in the other"
+    )
+
+
+@torch.no_grad()
+def test_a_documents_first_token_opens_less_wherever_it_lies_unless_the_kind_is_known():
+    model = tiny_hybrid("single", domain_gate=["one", "other"], domain_gate_start=0.9)
+    layer, seen = model.model.layers[1].mlp, []
+    mix = layer._mix
+    layer._mix = lambda x, plan, routing: seen.append(routing.open_tokens(plan)) or mix(x, plan, routing)
+    packed, mask = torch.tensor([[0, 1, 2, 0, 0, 1, 2]]), torch.tensor([[0, 0, 1, 1, 1, 1, 1]])
+    model(random_tokens(1, 7), position_ids=packed)
+    model(random_tokens(1, 7), attention_mask=mask)
+    model(random_tokens(1, 7), open_share=1.0)
+    first, rest = pytest.approx(0.6), pytest.approx(0.9)
+    assert seen[0].tolist() == [first, rest, rest, first, first, rest, rest]
+    assert seen[1].tolist()[:4] == [first, rest, rest, rest]
+    assert seen[2].tolist() == [1.0] * 7
+
+
+@torch.no_grad()
 def test_packed_documents_are_read_as_each_by_itself():
     model = tiny_hybrid("gated")
     lengths = [13, 1, 22]

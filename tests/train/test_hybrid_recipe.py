@@ -50,10 +50,20 @@ def test_settings_that_the_hybrid_has_not_are_all_told(world: World):
 def test_a_start_that_the_hybrid_has_not_is_told(world: World, tmp_path: Path):
     hybrid = shutil.copytree(world.hybrid, tmp_path / "hybrid")
     record = json.loads((hybrid / "upcycle.json").read_text())
-    (hybrid / "upcycle.json").write_text(json.dumps(record | {"experts_from": "tuned", "noise": 0.5}))
-    same = {"noise": 0.5, "experts_from": "runs/tuned", "dtype": "auto"}
+    (hybrid / "upcycle.json").write_text(
+        json.dumps(record | {"experts_from": "tuned", "noise": 0.5, "other_text": ["a/perl"]})
+    )
+    same = {"noise": 0.5, "experts_from": "runs/tuned", "dtype": "auto", "other_text": ["b/perl"]}
     assert recipe_of_hybrid(validate_recipe({"upcycle": same}), hybrid).upcycle.dtype == "float32"
-    other = {"noise": 0.0, "reinit": 0.5, "experts_from": "other", "dtype": "bfloat16", "verify": False}
+    assert recipe_of_hybrid(validate_recipe({}), hybrid).upcycle.other_text == [Path("a/perl")]
+    other = {
+        "noise": 0.0,
+        "reinit": 0.5,
+        "experts_from": "other",
+        "dtype": "bfloat16",
+        "verify": False,
+        "other_text": [],
+    }
     with pytest.raises(ConfigError) as refused:
         recipe_of_hybrid(validate_recipe({"upcycle": other}), hybrid)
     told = [problem.partition("; ")[0] for problem in refused.value.problems]
@@ -61,6 +71,7 @@ def test_a_start_that_the_hybrid_has_not_is_told(world: World, tmp_path: Path):
         f"upcycle.dtype: bfloat16, but {hybrid} has float32",
         f"upcycle.experts_from: other, but {hybrid} has tuned",
         f"upcycle.noise: 0.0, but {hybrid} has 0.5",
+        f"upcycle.other_text: [], but {hybrid} has {[Path('a/perl')]}",
         f"upcycle.reinit: 0.5, but {hybrid} has 0.0",
     ]
 

@@ -252,6 +252,7 @@ def test_what_was_done_is_recorded_beside_the_weights(tmp_path, base):
         "reinit": 0.0,
         "new_tokens": [],
         "experts_from": None,
+        "other_text": [],
         "parameters": report.parameters.to_json(),
         "verification": {"max_difference": report.verification.max_difference, "must_be_exact": False},
         "router_start": None,

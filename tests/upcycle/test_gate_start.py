@@ -75,8 +75,15 @@ def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World
         return sum(said) / len(said)
 
     assert late(tmp_path / "told") < 0.1 < late(gated)
-    with pytest.raises(ConfigError, match=r"upcycle\.other_text: .*nowhere is no folder"):
-        upcycle(_recipe(world).with_settings("upcycle", other_text=[Path("nowhere")]), tmp_path / "no", corpus=world.corpus)
+    (tmp_path / "empty").mkdir()
+    for folders, problems in {
+        ("nowhere", "neither"): ["nowhere is not a folder", "neither is not a folder"],
+        ("empty", "other"): ["empty holds no text but in languages of the recipe"],
+    }.items():
+        recipe = _recipe(world).with_settings("upcycle", other_text=[tmp_path / folder for folder in folders])
+        with pytest.raises(ConfigError) as refused:
+            upcycle(recipe, tmp_path / "no", corpus=world.corpus)
+        assert [problem.split("; ")[0].rpartition("/")[2] for problem in refused.value.problems] == problems
 
 
 def test_the_record_tells_what_was_read_and_what_the_gate_says(gated: Path, world: World):

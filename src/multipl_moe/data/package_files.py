@@ -47,17 +47,21 @@ def folder_files(
 ) -> dict[str, list[TextFile]]:
     """Files below some folders, as `package_files`: of each kind the first of every folder, then the second ones.
 
-    Links are not followed. Without `kinds`, files of one ending are of one kind, which is named by it, and files
-    without an ending are passed over.
+    Links to folders are not followed. Without `kinds`, files of one ending are of one kind, which is named by it, and
+    files without an ending are passed over.
     """
     kind_of = None if kinds is None else _kinds_by_ending(kinds, left_out)
     ranked: list[tuple[int, str, Path]] = []
+    seen = set[str]()
     for folder in folders:
         for place, _, names in os.walk(folder):
+            if (real := os.path.realpath(place)) in seen:
+                continue
+            seen.add(real)
             before = Counter[str]()
             for file in (Path(place, name) for name in sorted(names)):
                 kind = file.suffix if kind_of is None else kind_of.get(file.suffix, "")
-                if kind and kind not in left_out and not file.is_symlink():
+                if kind and kind not in left_out:
                     ranked.append((before[kind], kind, file))
                     before[kind] += 1
     files = [(kind, str(file), file) for _, kind, file in sorted(ranked)]
@@ -104,9 +108,9 @@ def _files_by_distribution(
 
 def _beginning(file: Path) -> str | None:
     """The first characters of a text file; None where it is none, or holds little."""
-    if not file.is_file():  # a pipe would never end
-        return None
     try:
+        if not file.is_file():  # a pipe would never end
+            return None
         with file.open(encoding="utf-8") as stream:
             text = stream.read(_MAX_CHARACTERS)
     except (OSError, UnicodeDecodeError):

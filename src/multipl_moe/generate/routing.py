@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE
 from multipl_moe.model.expert_use import ExpertUse, expert_names
 from multipl_moe.model.fusion import fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
+from multipl_moe.model.routing_pass import open_of_tokens
 from multipl_moe.model.statistics import observe_with
 
 EXPERT_COLOURS = (
@@ -79,7 +81,7 @@ def routed_pass(
         fused = fuse_weights(block.moe, plan, token_routing, segment_routing)
         if is_gated:
             told = None if open_share is None else torch.full_like(fused.shared, open_share)
-            gate_T = p_V[0][plan.segment_of_token] if told is None else told
+            gate_T = open_of_tokens(p_V[0], plan, FIRST_TOKEN_SHARE) if told is None else told
             fused = fused.behind_gate(gate_T)
         weights[index] = fused.experts
 

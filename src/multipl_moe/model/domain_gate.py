@@ -57,7 +57,8 @@ class DomainGate(Float32Buffers):
         means, directions, precisions, constants: (C, H), (C, Q, H), (C,), (C,): a kind's log density at z is
             constant - (precision |z - mean|^2 - |directions (z - mean)|^2) / 2. Other text is the last kind.
         token_scores: (vocabulary,) what the mean over tokens adds to the score.
-        thresholds, widths: (8,) scores at which p is 1/2 after 16, 32, ..., 128 or more tokens, and how fast it rises.
+        thresholds, widths: (8,) scores at which p is 1/2 after 16, 32, ..., 128 or more tokens, and how fast it rises;
+            after other numbers of tokens those of the nearest count.
     """
 
     center: Tensor

@@ -84,10 +84,7 @@ class RoutingPass:
 
     def open_tokens(self, plan: SegmentPlan) -> Tensor | None:
         """(N,) what the domain gate says of each token, on the plan's device; None: experts work for all text."""
-        if self.open_V is None:
-            return None
-        open_N = self.open_V.to(plan.segment_of_token.device)[plan.segment_of_token]
-        return open_N if self.first_share == 1 else torch.where(plan.is_first, self.first_share * open_N, open_N)
+        return None if self.open_V is None else open_of_tokens(self.open_V, plan, self.first_share)
 
     def is_shut(self) -> bool:
         """Whether the domain gate is shut for all text; it is asked once a pass, for which the host waits."""
@@ -122,6 +119,12 @@ class RoutingPass:
         """Raise ValueError where gradients will be asked for and this layer is computed without."""
         if self.needs_gradients and not torch.is_grad_enabled():
             raise ValueError(_REENTRANT)
+
+
+def open_of_tokens(open_V: Tensor, plan: SegmentPlan, first_share: float) -> Tensor:
+    """(N,) p of each token, given that of each segment; a document's first token gets `first_share` of it."""
+    open_N = open_V.to(plan.segment_of_token.device)[plan.segment_of_token]
+    return open_N if first_share == 1 else torch.where(plan.is_first, first_share * open_N, open_N)
 
 
 def waiting_pass(*, leave: bool = False) -> RoutingPass:

@@ -56,7 +56,7 @@ class SegmentPlan:
     Attributes:
         real_tokens: (N,) indices of the real tokens in the flattened batch, or None when N is all of it.
         segment_of_token: (N,) index of each real token's segment, ascending.
-        is_first: (N,) bool, whether a token is its document's first.
+        is_first: (N,) bool, whether a token is at position 0 of its document.
         window_segments: (V, W/S) segments in the window of each segment; V stands for "none", and with a continuation
             V + 1 + b * W/S + k for block k of row b's state. None where nothing is pooled.
         row_of_segment: (V,) batch row of each segment; B for an empty place.

@@ -68,8 +68,8 @@ class UpcycleSection(Section):
     other_text: list[Annotated[Path, Field(strict=False)]] = Field(
         default=[],
         description="Folders with text for which the domain gate is to stay shut, beside what installed packages "
-        "bring: say, a relative of a language to learn, as /usr/share/perl is for Ruby. Of each ending 24 files are "
-        "read, of up to 40 endings, those of the recipe's languages left out.",
+        "bring: say, a relative of a language to learn, as /usr/share/perl is for Ruby. Up to 24 files are read "
+        "of each ending, of up to 40 endings, those of the recipe's languages left out.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="Data type of the hybrid's weights; auto: as in the base."

@@ -43,6 +43,8 @@ def _start(record: dict[str, Any], config: MultiplMoeConfig) -> dict[str, Any]:
     """What `upcycle` was told of the experts, and the data type that it wrote."""
     start = {key: record[key] for key in ("noise", "reinit") if key in record}
     experts_from = Path(record["experts_from"]) if record.get("experts_from") else None
+    if "other_text" in record:
+        start["other_text"] = [Path(folder) for folder in record["other_text"]]
     return start | {"experts_from": experts_from, "dtype": dtype_name(cast(torch.dtype, config.dtype))}
 
 
@@ -71,6 +73,8 @@ def _differ(asked: Any, has: Any) -> bool:
     """Whether two settings differ; `auto` fits all, and of a folder the name counts: `export` hands on no more."""
     if isinstance(asked, Path) and isinstance(has, Path):
         return asked.name != has.name
+    if isinstance(asked, list) and isinstance(has, list) and all(isinstance(one, Path) for one in [*asked, *has]):
+        return [one.name for one in asked] != [one.name for one in has]
     return asked not in ("auto", has)
 
 

@@ -106,6 +106,7 @@ def upcycle(
             "reinit": recipe.upcycle.reinit,
             "new_tokens": [] if vocabulary is None else list(vocabulary.new_tokens),
             "experts_from": None if recipe.upcycle.experts_from is None else str(recipe.upcycle.experts_from),
+            "other_text": [str(folder) for folder in recipe.upcycle.other_text],
             "parameters": parameters.to_json(),
             "verification": asdict(verification) if verification else None,
             "router_start": None if plan.router_start is None else plan.router_start.to_json(),
@@ -189,6 +190,8 @@ def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -
     config = MultiplMoeConfig(text_config=base_config, moe=moe.to_dict())
     config.dtype = dtype
     config.architectures = ["MultiplMoeForCausalLM"]
+    if missing := [folder for folder in settings.other_text if not folder.is_dir()]:
+        raise ConfigError([f"upcycle.other_text: {folder} is not a folder; name one that is" for folder in missing])
     plan = UpcyclePlan(
         open_base(base_folder, base_config, vocabulary, recipe.seed),
         base_config,

@@ -137,9 +137,13 @@ def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
 
 def _others_in(folders: list[Path], left_out: Collection[str]) -> dict[str, list[TextFile]]:
     """Texts by ending, of the endings with most."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise ConfigError(f"upcycle.other_text: {folder} is no folder; name one that there is")
+    if empty := [folder for folder in folders if not folder_files([folder], left_out, most_files=1)]:
+        raise ConfigError(
+            [
+                f"upcycle.other_text: {folder} holds no text but in languages of the recipe; leave it out"
+                for folder in empty
+            ]
+        )
     found = folder_files(folders, left_out, most_files=_BACKGROUND_TEXTS)
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:_MOST_ENDINGS])
 

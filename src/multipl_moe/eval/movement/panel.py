@@ -29,7 +29,7 @@ KINDS = {
 MOVEMENT_COLUMNS = ("kind of text", "tokens", "nats a token", "95% interval", "first choices changed")
 _SHARE_OF_MEMORY = 0.5  # the rest is for what computing needs
 _OTHER_TOKENS = 128
-OTHER_KINDS = {  # of which the domain gate has seen none: see `GATE_BACKGROUND`
+OTHER_KINDS = {  # of which a domain gate has seen none, but for `upcycle.other_text`: see `GATE_BACKGROUND`
     "Markdown": (".md",),
     "reStructuredText": (".rst",),
     "CSS": (".css",),
