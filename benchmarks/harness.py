@@ -169,14 +169,12 @@ def record(
     Returns:
         The file; None with `--quick` and no `--output`, where nothing is stored.
     """
-    print_table(
-        "Targets",
-        ["target", "measured", "bound", "met"],
-        [
-            [t.name, f"{t.measured:.3g}", f"{'>=' if t.at_least else '<='} {t.bound:g}", "yes" if t.met else "NO"]
-            for t in targets
-        ],
-    )
+    rows = [
+        [t.name, f"{t.measured:.3g}", f"{'>=' if t.at_least else '<='} {t.bound:g}", "yes" if t.met else "NO"]
+        for t in targets
+    ]
+    if rows:
+        print_table("Targets", ["target", "measured", "bound", "met"], rows)
     if options.quick and options.output is None:
         return None
     ran = environment()
