@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from multipl_moe.model.documents import starts_of_documents
 
+_ONE_DOCUMENT = "a row with several packed documents cannot be cached; give each document a row of its own"
+
 
 @dataclass
 class SegmentState:
@@ -119,17 +121,8 @@ def plan_segments(
         cached: whether the batch continues from, and leaves, segment states; not with lookahead.
         num_places: V of a plan with fixed shapes, from `places_for`; None: shapes follow the values.
     """
-    num_rows, row_tokens = position_ids.shape
-    positions = position_ids.reshape(-1)
-    rows = torch.arange(num_rows, device=positions.device)[:, None].expand(-1, row_tokens).reshape(-1)
-    is_real = None if attention_mask is None else attention_mask.reshape(-1) != 0
-    real_tokens = None
-    if num_places is None and is_real is not None:
-        if not is_real.all():
-            real_tokens = is_real.nonzero().squeeze(1)
-            positions, rows = positions[real_tokens], rows[real_tokens]
-        is_real = None
-
+    num_rows, fixed = position_ids.shape[0], num_places is not None
+    positions, rows, real_tokens, is_real = _tokens(position_ids, attention_mask, with_padding=fixed)
     starts_document = starts_of_documents(positions, rows, is_real)
     starts_segment = starts_document | (positions % stride == 0)
     if is_real is not None:
@@ -144,12 +137,9 @@ def plan_segments(
     first_segments = torch.searchsorted(document_of_segment, document_of_segment)
     windows = None if window is None else _windows(document_of_segment, window // stride, lookahead)
     continuation = None
-    fixed = num_places is not None
     if cached:
-        if num_places is None and starts_document.sum() > len(torch.unique_consecutive(rows)):
-            raise ValueError(
-                "a row with several packed documents cannot be cached; give each document a row of its own"
-            )
+        if not fixed and starts_document.sum() > len(torch.unique_consecutive(rows)):
+            raise ValueError(_ONE_DOCUMENT)
         if windows is not None:
             windows = _reach_back(windows, _at(first_token, positions, 0), document_of_segment, row_of_segment)
         ends = _ends_of_rows(rows, is_real, num_rows)
@@ -167,6 +157,20 @@ def plan_segments(
         has_fixed_shapes=fixed,
         continuation=continuation,
     )
+
+
+def _tokens(
+    position_ids: Tensor, attention_mask: Tensor | None, *, with_padding: bool
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Positions and rows of the N tokens; `real_tokens` and `is_real` as in `SegmentPlan`."""
+    num_rows, row_tokens = position_ids.shape
+    positions = position_ids.reshape(-1)
+    rows = torch.arange(num_rows, device=positions.device)[:, None].expand(-1, row_tokens).reshape(-1)
+    is_real = None if attention_mask is None else attention_mask.reshape(-1) != 0
+    if with_padding or is_real is None or is_real.all():
+        return positions, rows, None, is_real if with_padding else None
+    real_tokens = is_real.nonzero().squeeze(1)
+    return positions[real_tokens], rows[real_tokens], real_tokens, None
 
 
 def _in_places(
