@@ -62,7 +62,7 @@ def test_sums_are_over_the_documents_tokens_before_each_segment(rows: list[tuple
 @pytest.mark.parametrize("windows", [_WINDOW, None])
 @pytest.mark.parametrize("sizes", [[1], [3, 5, 2], [4], [19, 1], [7, 13]], ids=str)
 def test_what_it_says_of_chunks_is_what_it_says_of_the_whole(sizes: list[int], windows: int | None):
-    gate, reads = _gate(), 3 * torch.randn(3, 40, 6)
+    gate, reads = _gate(), 3 * torch.randn(3, 40, 7)
     positions = torch.arange(40) - torch.tensor([[0], [3], [22]])  # rows with padding before them, to other segments
     mask = positions >= 0
     plan = _plan(positions, mask)
@@ -86,7 +86,7 @@ def _gate(hidden: int = 5) -> DomainGate:
     gate, generator = DomainGate(2, hidden, 9, start=0.1, bound=0.2), torch.Generator().manual_seed(3)
     for name, buffer in gate.named_buffers():
         if name == "token_scores":
-            buffer.copy_(torch.linspace(-2.5, 1.5, len(buffer)))
+            buffer.copy_(torch.linspace(-2.5, 1.5, buffer.numel()).view_as(buffer).flip(0))
             continue
         drawn = torch.rand(buffer.shape, generator=generator)
         buffer.copy_(drawn * (0.02 if name == "directions" else 1) + (0.5 if name in ("scale", "widths") else 0))
@@ -110,8 +110,11 @@ def test_what_it_says_is_what_the_densities_say():
             square = float(gate.precisions[kind]) * sum(a * a for a in away) - along
             densities.append(float(gate.constants[kind]) - square / 2)
         place = min(max(round(num_tokens / 16), 1), NUM_BINS) - 1
-        of_tokens = [float(gate.token_scores[token]) for token in tokens[0, :num_tokens]]
-        score = max(densities[:2]) - densities[2] + sum(of_tokens) / num_tokens
+        scores = []
+        for language in range(2):
+            of_tokens = [float(gate.token_scores[token, language]) for token in tokens[0, :num_tokens]]
+            scores.append(densities[language] - densities[2] + sum(of_tokens) / num_tokens)
+        score = max(scores)
         expected = 1 / (1 + math.exp(-(score - float(gate.thresholds[place])) / float(gate.widths[place])))
         assert p == pytest.approx(expected if expected >= 0.2 else 0.0, abs=1e-4)
     assert (said == 0).any()
@@ -122,7 +125,7 @@ def test_without_token_ids_and_for_tokens_that_are_new_states_alone_count():
     gate, x = _gate(), torch.randn(2, 7, 5)
     gate.resize(11)
     for tokens in (None, torch.full((2, 7), 10)):
-        assert torch.equal(gate.reads(x, tokens), torch.cat([x, torch.zeros(2, 7, 1)], dim=2))
+        assert torch.equal(gate.reads(x, tokens), torch.cat([x, torch.zeros(2, 7, 2)], dim=2))
     gate.resize(3)
     assert torch.equal(gate.token_scores, _gate().token_scores[:3])
 

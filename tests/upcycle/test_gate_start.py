@@ -136,17 +136,22 @@ def test_a_threshold_lets_next_to_no_other_text_in_unless_too_much_would_be_shut
     assert gate_start.place_threshold(learn, others[:0])[0] == learn.quantile(0.02)
 
 
-def test_a_tokens_score_is_how_much_likelier_it_is_in_text_to_learn_whose_languages_count_alike():
+def test_a_tokens_score_is_how_much_likelier_it_is_in_text_of_a_language_than_in_other_text():
     learn = torch.tensor([[8.0, 0, 0, 0, 0, 992], [0, 4.0, 0, 0, 0, 96]])
     others = torch.tensor([0, 0, 600.0, 0, 0, 19400])
-    expected = []
-    for of_learn, of_others in ((0.004, 0), (0.02, 0), (0, 0.03), (0, 0), (0, 0), (0.976, 0.97)):
-        expected.append(math.log((1100 * of_learn + 0.5) / (1100 * of_others + 0.5)))
-    found = gate_start.token_scores(learn, others).tolist()
-    assert found == pytest.approx([*expected[:1], 3, -3, *expected[3:]], abs=1e-5)
-    assert expected[1] > 3
-    assert expected[2] < -3
-    assert expected[3] == 0
+    found = gate_start.token_scores(learn, others)
+    assert found.shape == (6, 2)
+    for language, (total, shares) in enumerate([(1000, (0.008, 0, 0, 0, 0, 0.992)), (100, (0, 0.04, 0, 0, 0, 0.96))]):
+        for token, share in enumerate(shares):
+            expected = math.log((total * share + 0.5) / (total * (0, 0, 0.03, 0, 0, 0.97)[token] + 0.5))
+            assert found[token, language] == pytest.approx(min(max(expected, -3), 3), abs=1e-5)
+    assert found[2, 0] == -3
+    assert found[3].tolist() == [0, 0]
+
+
+def test_a_tokens_score_counts_all_of_a_text_that_is_read_not_its_beginning_alone():
+    row = gate_start._Row("rust", [1] * 200 + [2] * 300, False)
+    assert gate_start._token_counts([row], ["rust"], 4).tolist() == [[0, 200, 300, 0], [0, 0, 0, 0]]
 
 
 def test_a_hybrid_with_new_tokens_has_a_gate_of_its_own_vocabulary(world: World, tmp_path: Path):

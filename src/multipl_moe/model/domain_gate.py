@@ -6,7 +6,8 @@ text is of a kind to learn. p is the same for all layers and for all tokens of a
 start, the model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is
 the base.
 
-Shapes: B rows, T tokens a row, N real tokens, V segments, H hidden, C kinds of text, Q directions of a kind.
+Shapes: B rows, T tokens a row, N real tokens, V segments, H hidden, L languages to learn, C = L + 1 kinds of text,
+Q directions of a kind, K = H + L (of a token a state, and a score for each language).
 """
 
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ class PrefixState:
     """What the gate keeps of the tokens that went before: sums of what it reads of them, and their number at the end.
 
     Attributes:
-        complete: (B, H + 2) over all segments before the one in which the next token lies.
-        partial: (B, H + 2) over the tokens of that segment so far.
+        complete: (B, K + 1) over all segments before the one in which the next token lies.
+        partial: (B, K + 1) over the tokens of that segment so far.
         last_p: (B,) p of the last token's segment, which holds until another begins.
     """
 
@@ -47,16 +48,17 @@ class DomainGate(Float32Buffers):
     to learn, and all other text as one kind, is a normal distribution of low rank over mean states (probabilistic PCA,
     Tipping and Bishop 1999). What is scored is by how much the likeliest language is likelier than other text: a ratio
     of densities, unlike a classifier, is small also for text that is like nothing it was fitted to (Ren et al.,
-    arXiv 2106.09022). A mean of states hides which words a text has, so by how much likelier its tokens are in text to
-    learn (a ratio of unigram models) counts as much. A posterior below `bound` counts as 0. A document's first segment,
-    before which there is nothing to read, gets `start`, and its first token two thirds of that: all later tokens attend
-    to it more than to others (an attention sink, Xiao et al., arXiv 2309.17453), so a change there moves all of them.
+    arXiv 2106.09022). A mean of states hides which words a text has, so by how much likelier its tokens are in that
+    language (a ratio of unigram models) counts as much. A posterior below `bound` counts as 0. A document's first
+    segment, before which there is nothing to read, gets `start`, and its first token two thirds of that: all later
+    tokens attend to it more than to others (an attention sink, Xiao et al., arXiv 2309.17453), so a change there moves
+    all of them.
 
     Attributes:
         center, scale: (H,) mean states are read less `center` and divided by `scale`.
         means, directions, precisions, constants: (C, H), (C, Q, H), (C,), (C,): a kind's log density at z is
             constant - (precision |z - mean|^2 - |directions (z - mean)|^2) / 2. Other text is the last kind.
-        token_scores: (vocabulary,) what the mean over tokens adds to the score.
+        token_scores: (vocabulary, L) what the mean over tokens adds to each language's score.
         thresholds, widths: (8,) scores at which p is 1/2 after 16, 32, ..., 128 or more tokens, and how fast it rises;
             after other numbers of tokens those of the nearest count.
     """
@@ -84,18 +86,20 @@ class DomainGate(Float32Buffers):
 
     def resize(self, vocabulary: int) -> None:
         """Follow the size of the vocabulary: new tokens tell nothing."""
-        self.token_scores = F.pad(self.token_scores[:vocabulary], (0, max(vocabulary - len(self.token_scores), 0)))
+        self.token_scores = F.pad(
+            self.token_scores[:vocabulary], (0, 0, 0, max(vocabulary - len(self.token_scores), 0))
+        )
 
     def reads(self, x_BTH: Tensor, token_ids_BT: Tensor | None) -> Tensor:
-        """(B, T, H + 1), float32: what is read of each token, its state and its score, 0 without token ids."""
+        """(B, T, K), float32: what is read of each token, its state and its scores, 0 without token ids."""
         x_BTH = x_BTH.to(self.center)
         if token_ids_BT is None:
-            return F.pad(x_BTH, (0, 1))
-        return torch.cat([x_BTH, F.embedding(token_ids_BT.to(x_BTH.device), self.token_scores[:, None])], dim=-1)
+            return F.pad(x_BTH, (0, self.token_scores.shape[1]))
+        return torch.cat([x_BTH, F.embedding(token_ids_BT.to(x_BTH.device), self.token_scores)], dim=-1)
 
     @torch.no_grad()
     def forward(self, read_NK: Tensor, plan: SegmentPlan, state: PrefixState | None = None) -> Tensor:
-        """(V,) p of each segment, float32, of what was read of the real tokens, (N, H + 1).
+        """(V,) p of each segment, float32, of what was read of the real tokens, (N, K).
 
         `state`, of a plan with a continuation, is brought up to date.
         """
@@ -119,16 +123,21 @@ class DomainGate(Float32Buffers):
         return torch.sigmoid((scores_V - self.thresholds[place_V]) / self.widths[place_V])
 
     def scores(self, mean_VK: Tensor) -> Tensor:
-        """(V,) log density of the likeliest language to learn, less that of other text, and the tokens' mean score."""
-        with torch.autocast(mean_VK.device.type, enabled=False):
-            z_VCH = ((mean_VK[:, :-1] - self.center) / self.scale)[:, None] - self.means
+        """(V,) of the language that fits best: log density less that of other text, and the tokens' mean score."""
+        mean_VH, tokens_VL = mean_VK.split([len(self.center), self.token_scores.shape[1]], dim=1)
+        return (self.density_ratios(mean_VH) + tokens_VL).amax(dim=1)
+
+    def density_ratios(self, mean_VH: Tensor) -> Tensor:
+        """(V, L): log density of each language at a mean state, less that of other text."""
+        with torch.autocast(mean_VH.device.type, enabled=False):
+            z_VCH = ((mean_VH - self.center) / self.scale)[:, None] - self.means
             along_VC = torch.einsum("vch,cqh->vcq", z_VCH, self.directions).square().sum(dim=-1)
             densities_VC = self.constants - (self.precisions * z_VCH.square().sum(dim=-1) - along_VC) / 2
-        return densities_VC[:, :-1].amax(dim=1) - densities_VC[:, -1] + mean_VK[:, -1]
+        return densities_VC[:, :-1] - densities_VC[:, -1:]
 
     def empty_state(self, num_rows: int) -> PrefixState:
         """The state of `num_rows` rows before any token."""
-        nothing = self.center.new_zeros(num_rows, len(self.center) + 2)
+        nothing = self.center.new_zeros(num_rows, len(self.center) + self.token_scores.shape[1] + 1)
         return PrefixState(nothing, nothing, self.center.new_full((num_rows,), self.start))
 
 
@@ -142,7 +151,7 @@ def gate_shapes(num_learn: int, hidden: int, vocabulary: int) -> dict[str, tuple
         "directions": (kinds, NUM_DIRECTIONS, hidden),
         "precisions": (kinds,),
         "constants": (kinds,),
-        "token_scores": (vocabulary,),
+        "token_scores": (vocabulary, num_learn),
         "thresholds": (NUM_BINS,),
         "widths": (NUM_BINS,),
     }

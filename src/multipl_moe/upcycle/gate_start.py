@@ -3,8 +3,8 @@
 Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds that installed packages
 and the folders `upcycle.other_text` bring. So is, as a density falls off, what is like none of it.
 
-Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, K = H + 1 (a mean state, and a mean token
-score), C kinds, Q directions.
+Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, L languages to learn, K = H + L (a mean
+state, and mean token scores), C kinds, Q directions.
 """
 
 from collections.abc import Collection, Sequence
@@ -156,7 +156,7 @@ def _middle(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Row:
-    """The tokens of a text's beginning, its kind, and whether it sets thresholds."""
+    """The tokens of a text, its kind, and whether it sets thresholds."""
 
     kind: str
     tokens: list[int]
@@ -164,13 +164,13 @@ class _Row:
 
 
 def _rows(tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]]) -> list[_Row]:
-    """Beginnings of the texts that are long enough, the shortest first."""
+    """The texts that are long enough, each up to 2,048 characters, the shortest first."""
     start = start_tokens(tokenizer)
     rows: list[_Row] = []
     for kind, found in texts.items():
         cut = [text[:_CHARACTERS] for text in found]
         encoded = tokenizer(cut, add_special_tokens=False)["input_ids"] if cut else []
-        long = [row for tokens in encoded if len(row := [*start, *tokens][:_TOKENS]) >= BIN_TOKENS]
+        long = [row for tokens in encoded if len(row := [*start, *tokens]) >= BIN_TOKENS]
         rows += [_Row(kind, row, number % _CALIBRATES == 0) for number, row in enumerate(long)]
     return sorted(rows, key=lambda row: len(row.tokens))
 
@@ -186,15 +186,17 @@ def _token_counts(rows: list[_Row], learn: list[str], vocabulary: int) -> Tensor
 
 
 def token_scores(learn_LT: Tensor, others_T: Tensor) -> Tensor:
-    """(vocabulary,): log of how much likelier each token is in text to learn, whose languages count alike.
+    """(vocabulary, L): log of how much likelier each token is in text of a language than in text not to be learnt.
 
     Half a token is added to each count (Krichevsky and Trofimov 1981), so one that neither has tells nothing; and none
     tells more than a ratio of 20.
     """
-    total = min(learn_LT.sum(), others_T.sum())  # one for both, or tokens that neither has would speak for the shorter
-    learn_T = (learn_LT / learn_LT.sum(dim=1, keepdim=True).clamp(min=1)).mean(dim=0) * total
-    others_T = others_T / others_T.sum().clamp(min=1) * total
-    return ((learn_T + _UNSEEN) / (others_T + _UNSEEN)).log().clamp(-_MOST_OF_A_TOKEN, _MOST_OF_A_TOKEN)
+    # One total for both sides, or tokens that neither has would speak for the shorter one
+    total_L1 = learn_LT.sum(dim=1, keepdim=True).minimum(others_T.sum())
+    learn_LT = learn_LT / learn_LT.sum(dim=1, keepdim=True).clamp(min=1) * total_L1
+    others_LT = others_T / others_T.sum().clamp(min=1) * total_L1
+    scores_LT = ((learn_LT + _UNSEEN) / (others_LT + _UNSEEN)).log()
+    return scores_LT.clamp(-_MOST_OF_A_TOKEN, _MOST_OF_A_TOKEN).t()
 
 
 def _read(model: nn.Module, rows: list[_Row], layer: int, gate: DomainGate) -> _Samples:
@@ -202,10 +204,10 @@ def _read(model: nn.Module, rows: list[_Row], layer: int, gate: DomainGate) -> _
     means, kinds, tokens, calibrates = [], [], [], []
     for begin in range(0, len(rows), _ROWS):
         batch = rows[begin : begin + _ROWS]
-        inputs = padded([row.tokens for row in batch])
+        inputs = padded([row.tokens[:_TOKENS] for row in batch])
         read_BTK = gate.reads(_states(model, inputs, layer), inputs["input_ids"])
         for row, read_TK in zip(batch, read_BTK, strict=True):
-            lengths = range(BIN_TOKENS, len(row.tokens) + 1, BIN_TOKENS)
+            lengths = range(BIN_TOKENS, min(len(row.tokens), _TOKENS) + 1, BIN_TOKENS)
             sums_TK = read_TK.cumsum(dim=0)
             means += [sums_TK[length - 1] / length for length in lengths]
             kinds += [row.kind] * len(lengths)
@@ -239,7 +241,7 @@ def _states(model: Any, batch: dict[str, Tensor], layer: int) -> Tensor:
 def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
     """Set all of the gate's tensors."""
     fits_S = ~samples.calibrates
-    states_SH = samples.means[:, :-1]
+    states_SH = samples.means[:, : len(gate.center)]
     gate.center.copy_(states_SH[fits_S].mean(dim=0))
     gate.scale.copy_(states_SH[fits_S].std(dim=0).clamp(min=1e-6))
     z_SH = (states_SH - gate.center) / gate.scale
@@ -259,14 +261,14 @@ def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
 
 def _weigh_tokens(gate: DomainGate, samples: _Samples, is_learn_S: Tensor) -> None:
     """Let token scores count as much as densities: medians of text to learn and of other text are as far apart."""
-    of_tokens_S = samples.means[:, -1].clone()
+    states_SH, tokens_SL = samples.means.split([len(gate.center), gate.token_scores.shape[1]], dim=1)
     apart = []
-    for scores_S in (gate.scores(samples.means) - of_tokens_S, of_tokens_S):
+    for scores_S in (gate.density_ratios(states_SH).amax(dim=1), tokens_SL.amax(dim=1)):
         medians = [scores_S[samples.calibrates & is_S].median() for is_S in (is_learn_S, ~is_learn_S)]
         apart.append((medians[0] - medians[1]).nan_to_num(0.0))
     weight = apart[0] / apart[1] if min(apart) > 0 else torch.tensor(0.0)
     gate.token_scores *= weight
-    samples.means[:, -1] *= weight
+    samples.means[:, states_SH.shape[1] :] *= weight
 
 
 def place_threshold(learn: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
