@@ -63,6 +63,7 @@ def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
 def test_rows_tell_tokens_parameters_and_changes(result):
     assert len(result["runs"]) == 6
     for run in result["runs"].values():
+        assert ("load_ratios" in run) == (run["method"] == "causal")
         assert run["tokens"] == (512 if run["is_long"] else 256)
         assert set(run["means"]) == {"learn", "keep"}
         assert run["compute_dtype"] in ("float32", "bfloat16")
@@ -72,6 +73,8 @@ def test_rows_tell_tokens_parameters_and_changes(result):
         assert 0 < counts["trained"] < counts["active"] <= counts["total"]
     dense, hybrid = (result["runs"][f"{name}-seed3"] for name in ("dense-ffn-0k-lr0.001", "causal-0k-lr0.01"))
     assert dense["parameters"]["total"] == dense["parameters"]["active"] < hybrid["parameters"]["active"]
+    for low, high in hybrid["load_ratios"].values():
+        assert 0 <= low <= 1 <= high
 
 
 def test_runs_are_those_that_the_commands_would_make(finished: Path, comparison, world, tmp_path: Path):

@@ -24,6 +24,15 @@ def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured
     assert [cells[place] for cells in runs] == ["0.031 [0.025, 0.037]", "", ""]
 
 
+def test_loads_of_experts_are_a_column_where_routers_of_a_run_have_a_choice(result):
+    runs = result["runs"]
+    assert "loads" not in comparison_markdown(result)
+    next(run for run in runs.values() if run["is_long"])["load_ratios"] = {"token": [0.731, 1.248], "segment": [0.5, 2]}
+    text = comparison_markdown(result)
+    assert text.count("| token 0.73 to 1.25, segment 0.50 to 2.00 |") == 1
+    assert text.count("loads of experts") == 1
+
+
 def test_readers_are_told_in_which_dtypes_the_runs_computed(result):
     assert "\nRuns that computed in bfloat16: 3, in float32: 1.\n" in comparison_markdown(result)
 

@@ -17,6 +17,7 @@ from multipl_moe.eval.judging import RESULTS_FILE
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.movement.panel import movement_of
+from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.languages.table import language_title
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -120,7 +121,8 @@ class RunFolder:
             scores = score_languages(model, tokenizer, self.corpus, recipe)
             is_asked = recipe.eval.moved_share > 0
             moved = movement_of(recipe, str(self.base), model, tokenizer, self.corpus) if is_asked else None
-            write_scores(folder, scores, parameters=_parameters(model), moved=moved)
+            loads = self._loads(model, tokenizer)
+            write_scores(folder, scores, parameters=_parameters(model), moved=moved, loads=loads)
         stored = read_json(folder / SCORES_FILE)
         return {
             "tokens": training.tokens,
@@ -132,8 +134,14 @@ class RunFolder:
             "frozen_sha256": training.frozen_sha256,
             "against": recipe.base,
             **compare_scores(recipe, base, read_scores(folder, base)),
-            **{key: stored[key] for key in ("moved",) if key in stored},
+            **{key: stored[key] for key in ("moved", "load_ratios") if key in stored},
         }
+
+    def _loads(self, model: Any, tokenizer: Any) -> dict[str, list[float]]:
+        """The least and the largest load of an expert, by kind of router; none where no router has a choice."""
+        if not isinstance(model, MultiplMoeForCausalLM) or not model.config.moe_config.has_choice:
+            return {}
+        return router_health(model, tokenizer, self.corpus, self.run.recipe).load_ratios
 
     def _judge(self, recipe: Recipe) -> dict[str, Any]:
         """Solved problems, compared with the base's where its results are at hand, as they are not in a stored form."""
@@ -157,7 +165,12 @@ def read_base_scores(folder: Path) -> LanguageScores:
 
 
 def write_scores(
-    folder: Path, scores: LanguageScores, *, parameters: dict[str, int], moved: dict[str, Any] | None
+    folder: Path,
+    scores: LanguageScores,
+    *,
+    parameters: dict[str, int],
+    moved: dict[str, Any] | None,
+    loads: dict[str, list[float]],
 ) -> None:
     """Write what a run has of its own: bits, bytes and tokens of each file, in the order of the base's."""
     rows = {
@@ -165,6 +178,7 @@ def write_scores(
         for name, files in scores.files.items()
     }
     values = {"parameters": parameters, "scores": rows} | ({} if moved is None else {"moved": moved})
+    values |= {"load_ratios": loads} if loads else {}
     write_text(folder / SCORES_FILE, json.dumps(values) + "\n")
 
 

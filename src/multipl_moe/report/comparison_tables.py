@@ -34,15 +34,18 @@ def comparison_runs_table(result: dict[str, Any]) -> Grid:
 
 
 def runs_table(result: dict[str, Any], title: str, *, is_long: bool) -> Grid:
-    """Every run of one length: rate, seed, changes, how far it moved, parameters, and what training cost."""
-    rows = []
-    for run in (run for run in _by_method(result) if run["is_long"] == is_long):
+    """Every run of one length: rate, seed, changes, how far it moved, loads, parameters, and what training cost."""
+    rows, runs = [], [run for run in _by_method(result) if run["is_long"] == is_long]
+    has_loads = any("load_ratios" in run for run in runs)
+    for run in runs:
         counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
         changes = [_change(run["means"].get(role)) for role in ROLE_TITLES]
         settings = [f"{run['learning_rate']:g}", str(run["seed"])]
         cost = [f"{run['tokens_per_s']:,.0f}", *_cost(run)]
-        rows.append([run_title(result, run), *settings, *changes, _moved(run), *counts, *cost])
+        loads = [_loads(run)] if has_loads else []
+        rows.append([run_title(result, run), *settings, *changes, _moved(run), *loads, *counts, *cost])
     counted = ["parameters", "active", "trained", "tokens/s", "processor time, min", "peak memory, GB"]
+    counted = [*(["loads of experts, fair is 1"] if has_loads else []), *counted]
     return Grid(title, ["method", "rate", "seed", "learn", "keep", "moved", *counted], rows)
 
 
@@ -104,6 +107,12 @@ def _cost(run: dict[str, Any]) -> list[str]:
     """Minutes of processor time and peak memory of training; runs of earlier versions did not record them."""
     seconds, peak = run.get("processor_s"), run.get("peak_bytes")
     return ["" if seconds is None else f"{seconds / 60:,.0f}", "" if peak is None else f"{peak / 1e9:.1f}"]
+
+
+def _loads(run: dict[str, Any]) -> str:
+    """The least and the largest load of an expert over all layers, by kind of router."""
+    ratios = run.get("load_ratios", {})
+    return ", ".join(f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in ratios.items())
 
 
 def _by_method(result: dict[str, Any]) -> list[dict[str, Any]]:
