@@ -73,8 +73,9 @@ def test_rows_tell_tokens_parameters_and_changes(result):
         assert 0 < counts["trained"] < counts["active"] <= counts["total"]
     dense, hybrid = (result["runs"][f"{name}-seed3"] for name in ("dense-ffn-0k-lr0.001", "causal-0k-lr0.01"))
     assert dense["parameters"]["total"] == dense["parameters"]["active"] < hybrid["parameters"]["active"]
-    for low, high in hybrid["load_ratios"].values():
-        assert 0 <= low <= 1 <= high
+    assert hybrid["load_ratios"].keys() == {"token", "segment"}
+    assert all(0 <= low <= high for low, high in hybrid["load_ratios"].values())
+    assert hybrid["load_ratios"]["token"][0] <= 1 <= hybrid["load_ratios"]["token"][1]
 
 
 def test_runs_are_those_that_the_commands_would_make(finished: Path, comparison, world, tmp_path: Path):

@@ -86,7 +86,7 @@ def _gate(hidden: int = 5) -> DomainGate:
     gate, generator = DomainGate(2, hidden, 9, start=0.1, bound=0.2), torch.Generator().manual_seed(3)
     for name, buffer in gate.named_buffers():
         if name == "token_scores":
-            buffer.copy_(torch.linspace(-2.5, 1.5, buffer.numel()).view_as(buffer).flip(0))
+            buffer.copy_(torch.linspace(-16, 16, len(buffer))[:, None] * torch.tensor([1.0, -1.0]))
             continue
         drawn = torch.rand(buffer.shape, generator=generator)
         buffer.copy_(drawn * (0.02 if name == "directions" else 1) + (0.5 if name in ("scale", "widths") else 0))
@@ -96,7 +96,7 @@ def _gate(hidden: int = 5) -> DomainGate:
 def test_what_it_says_is_what_the_densities_say():
     gate, x, tokens = _gate(), 3 * torch.randn(1, 50, 5), torch.randint(0, 9, (1, 50))
     plan = _plan(torch.arange(50)[None], None)
-    said = gate(gate.reads(x, tokens)[0], plan)
+    said, best = gate(gate.reads(x, tokens)[0], plan), set[int]()
     for segment, p in enumerate(said.tolist()):
         num_tokens = segment * _STRIDE
         if not num_tokens:
@@ -115,10 +115,12 @@ def test_what_it_says_is_what_the_densities_say():
             of_tokens = [float(gate.token_scores[token, language]) for token in tokens[0, :num_tokens]]
             scores.append(densities[language] - densities[2] + sum(of_tokens) / num_tokens)
         score = max(scores)
+        best |= {scores.index(score)} if p > 0 else set()
         expected = 1 / (1 + math.exp(-(score - float(gate.thresholds[place])) / float(gate.widths[place])))
         assert p == pytest.approx(expected if expected >= 0.2 else 0.0, abs=1e-4)
     assert (said == 0).any()
     assert ((said > 0) & (said != said[0])).any()
+    assert best == {0, 1}
 
 
 def test_without_token_ids_and_for_tokens_that_are_new_states_alone_count():

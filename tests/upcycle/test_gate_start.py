@@ -137,16 +137,41 @@ def test_a_threshold_lets_next_to_no_other_text_in_unless_too_much_would_be_shut
 
 
 def test_a_tokens_score_is_how_much_likelier_it_is_in_text_of_a_language_than_in_other_text():
-    learn = torch.tensor([[8.0, 0, 0, 0, 0, 992], [0, 4.0, 0, 0, 0, 96]])
+    learn = torch.tensor([[40.0, 0, 0, 0, 0, 960], [0, 1600.0, 0, 0, 0, 38400]])
     others = torch.tensor([0, 0, 600.0, 0, 0, 19400])
     found = gate_start.token_scores(learn, others)
     assert found.shape == (6, 2)
-    for language, (total, shares) in enumerate([(1000, (0.008, 0, 0, 0, 0, 0.992)), (100, (0, 0.04, 0, 0, 0, 0.96))]):
+    for language, (total, shares) in enumerate([(1000, (0.04, 0, 0, 0, 0, 0.96)), (20000, (0, 0.04, 0, 0, 0, 0.96))]):
         for token, share in enumerate(shares):
             expected = math.log((total * share + 0.5) / (total * (0, 0, 0.03, 0, 0, 0.97)[token] + 0.5))
             assert found[token, language] == pytest.approx(min(max(expected, -3), 3), abs=1e-5)
+    assert found[0, 0] == found[1, 1] == 3
     assert found[2, 0] == -3
     assert found[3].tolist() == [0, 0]
+
+
+def test_states_and_tokens_put_text_to_learn_and_other_text_as_far_apart():
+    gate, is_learn = DomainGate(2, 5, 4, 0.5, 0.05), torch.arange(40) < 20
+    for kind in range(3):
+        gate_start.fit_density(gate, kind, torch.randn(60, 5) + 3 * kind, 2)
+    gate.center.zero_()
+    means = torch.cat([torch.randn(40, 5) + 6 * ~is_learn[:, None], torch.randn(40, 2) + is_learn[:, None]], dim=1)
+    before, token_scores = means.clone(), gate.token_scores.clone()
+    samples = gate_start._Samples(means, ["a"] * 40, torch.full((40,), 16), torch.ones(40, dtype=torch.bool))
+    gate_start._weigh_tokens(gate, samples, is_learn)
+
+    def apart(scores: torch.Tensor) -> float:
+        return float(scores[is_learn].median() - scores[~is_learn].median())
+
+    assert apart(samples.means[:, 5:].amax(dim=1)) == pytest.approx(
+        apart(gate.density_ratios(means[:, :5]).amax(dim=1)), rel=1e-4
+    )
+    weight = samples.means[0, 5] / before[0, 5]
+    assert weight > 0
+    assert weight != pytest.approx(1)
+    torch.testing.assert_close(samples.means[:, 5:], before[:, 5:] * weight)
+    torch.testing.assert_close(gate.token_scores, token_scores * weight)
+    assert torch.equal(samples.means[:, :5], before[:, :5])
 
 
 def test_a_tokens_score_counts_all_of_a_text_that_is_read_not_its_beginning_alone():

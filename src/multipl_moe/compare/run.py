@@ -119,9 +119,9 @@ class RunFolder:
         if not (folder / SCORES_FILE).is_file():
             model, tokenizer = load_model(folder / "model"), AutoTokenizer.from_pretrained(folder / "model")
             scores = score_languages(model, tokenizer, self.corpus, recipe)
+            loads = self._loads(model, tokenizer)  # before movement, which casts the model to float32
             is_asked = recipe.eval.moved_share > 0
             moved = movement_of(recipe, str(self.base), model, tokenizer, self.corpus) if is_asked else None
-            loads = self._loads(model, tokenizer)
             write_scores(folder, scores, parameters=_parameters(model), moved=moved, loads=loads)
         stored = read_json(folder / SCORES_FILE)
         return {
@@ -141,7 +141,7 @@ class RunFolder:
         """The least and the largest load of an expert, by kind of router; none where no router has a choice."""
         if not isinstance(model, MultiplMoeForCausalLM) or not model.config.moe_config.has_choice:
             return {}
-        return router_health(model, tokenizer, self.corpus, self.run.recipe).load_ratios
+        return router_health(model, tokenizer, self.corpus, self.run.recipe, in_training=False).load_ratios
 
     def _judge(self, recipe: Recipe) -> dict[str, Any]:
         """Solved problems, compared with the base's where its results are at hand, as they are not in a stored form."""

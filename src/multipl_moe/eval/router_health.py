@@ -15,9 +15,14 @@ _MIN_WINDOWS_PER_LANGUAGE = 4
 
 
 def router_health(
-    model: MultiplMoeForCausalLM, tokenizer: PreTrainedTokenizerBase, corpus: Path, recipe: Recipe
+    model: MultiplMoeForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    corpus: Path,
+    recipe: Recipe,
+    *,
+    in_training: bool = True,
 ) -> RouterHealth:
-    """Route the same held-out text, all languages mixed in each batch, in evaluation and as in training.
+    """Route the same held-out text, all languages mixed in each batch, in evaluation and `in_training` as there.
 
     It is half as much in all as the text that calibration read, and spread like it over all files. Behind a domain gate
     no router is asked on text to keep, so that is left out.
@@ -31,6 +36,7 @@ def router_health(
     count = max(recipe.train.calibration_tokens // (2 * size * len(languages)), _MIN_WINDOWS_PER_LANGUAGE)
     turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
     evaluation, training = [row for turn in turns for row in turn], [row for turn in turns[::2] for row in turn]
+    training = training if in_training else []
     rows = recipe.train.batch_sequences
     return measure_router_health(
         model,
