@@ -61,9 +61,8 @@ def undominated(runs: Mapping[str, dict[str, Any]], *, is_long: bool) -> list[st
 def _row(metrics: dict[str, Any]) -> dict[str, Any]:
     row = {key: metrics[key] for key in _OF_A_RUN}
     row |= {key: metrics.get(key) for key in ("processor_s", "peak_bytes")}  # earlier versions did not record them
-    row |= {
-        key: metrics[key] for key in ("load_ratios",) if key in metrics
-    }  # where routers have a choice; earlier versions have none
+    if "load_ratios" in metrics:  # runs whose routers have no choice, and those of earlier versions, have none
+        row["load_ratios"] = metrics["load_ratios"]
     if "moved" in metrics:  # runs of earlier versions have none
         kinds = {kind: values for kind, values in metrics["moved"].items() if kind in KINDS}
         row["moved"] = {kind: {k: v for k, v in values.items() if k != "parts"} for kind, values in kinds.items()}
