@@ -35,7 +35,7 @@ class TrainSection(Section):
         default=5e-4,
         gt=0,
         description="Peak learning rate, reached after warm-up; the default suits one expert a layer (moe.preset "
-        "single), hybrids and LoRA took 0.002 to 0.004 (docs/results.md).",
+        "single), hybrids and LoRA took 0.002 to 0.004, low-rank experts 0.008 (docs/results.md).",
     )
     warmup_share: float = Field(
         default=0.05, ge=0, lt=1, description="Share of the training steps spent on learning-rate warm-up."
