@@ -172,7 +172,7 @@ def write_scores(
     moved: dict[str, Any] | None,
     loads: dict[str, list[float]],
 ) -> None:
-    """Write what a run has of its own: bits, bytes and tokens of each file, in the order of the base's; and the rest."""
+    """Write what a run has of its own: bits, bytes and tokens of each file, as the base's are ordered, and more."""
     rows = {
         name: [[score.bits, score.num_bytes, score.num_tokens] for score in files]
         for name, files in scores.files.items()
