@@ -3,8 +3,8 @@
 
     .venv/bin/python scripts/write_pictures.py [--model runs/demo/model]
 
-docs/images/demo.png is made from demo.json, and comparison.png and comparison-rest.png in docs/results and docs/replay
-from their comparison.json. With the model of a demo, docs/images/explore.png is a photograph of `explore` in Chromium.
+docs/images/demo.png is made from demo.json, and the pictures in docs/results and docs/replay from their
+comparison.json. With the model of a demo, docs/images/explore.png is a photograph of `explore` in Chromium.
 Run it whenever the numbers, the plots or the page change.
 """
 
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
+from multipl_moe.report.comparison_page import write_comparison_pictures
 from multipl_moe.report.plots import gain_plot
 from multipl_moe.runs.folder import read_json
 
@@ -28,10 +28,7 @@ def write_pictures(docs: Path) -> None:
     images = docs / "images"
     gain_plot(read_json(images / "demo.json")).savefig(images / "demo.png", dpi=_DPI)
     for folder in (docs / "results", docs / "replay"):
-        result = read_json(folder / "comparison.json")
-        comparison_plot(result).savefig(folder / "comparison.png", dpi=_DPI)
-        if (rest := comparison_rest_plot(result)) is not None:
-            rest.savefig(folder / "comparison-rest.png", dpi=_DPI)
+        write_comparison_pictures(folder, read_json(folder / "comparison.json"))
 
 
 def photograph(model: Path, file: Path) -> None:

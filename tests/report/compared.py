@@ -26,6 +26,7 @@ def a_run(method: str, learn: float, keep: float, *, is_long: bool = True, rate:
         "tokens_per_s": 1234.5,
         "processor_s": 1200.0,
         "peak_bytes": 4_500_000_000,
+        "environment": {"machine": {"processor": "Xeon"}},
         "parameters": {"total": 262_000_000, "active": 187_600_000, "trained": 127_400_000},
         "languages": {"rust": language("learn", learn), "python": language("keep", keep)},
         "means": {"learn": change(learn, learn - 0.01, learn + 0.01), "keep": change(keep, keep - 0.01, keep + 0.01)},

@@ -14,8 +14,6 @@ def test_every_picture_is_written_from_stored_numbers(tmp_path: Path):
         shutil.copy(_ROOT / "docs" / name, tmp_path / name)
     runpy.run_path(str(_ROOT / "scripts" / "write_pictures.py"))["write_pictures"](tmp_path)
     pictures = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
-    compared = {
-        f"{folder}/{name}.png" for folder in ("results", "replay") for name in ("comparison", "comparison-rest")
-    }
-    assert pictures == {"images/demo.png"} | compared
+    compared = {f"{folder}/comparison{kind}.png" for folder in ("results", "replay") for kind in ("", "-rest")}
+    assert pictures == {"images/demo.png", "results/comparison-cost.png"} | compared
     assert all((_ROOT / "docs" / name).is_file() for name in pictures)

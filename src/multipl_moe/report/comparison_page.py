@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
+from multipl_moe.report.comparison_cost_plot import cost_plot, has_cost
 from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot, has_rest
 from multipl_moe.report.comparison_tables import (
     answers_table,
@@ -26,16 +27,18 @@ _PNG_DPI = 150
 
 
 def write_comparison(output: Path, result: dict[str, Any]) -> None:
-    """Write comparison.md, comparison.html and comparison.png into a folder, from the content of comparison.json.
-
-    Runs that the plot has no room for are in comparison-rest.png.
-    """
-    comparison_plot(result).savefig(output / "comparison.png", dpi=_PNG_DPI)
-    rest = comparison_rest_plot(result)
-    if rest is not None:
-        rest.savefig(output / "comparison-rest.png", dpi=_PNG_DPI)
+    """Write comparison.md, comparison.html and their pictures into a folder, from the content of comparison.json."""
+    write_comparison_pictures(output, result)
     write_text(output / "comparison.md", comparison_markdown(result))
     write_text(output / "comparison.html", comparison_html(result))
+
+
+def write_comparison_pictures(output: Path, result: dict[str, Any]) -> None:
+    """Write comparison.png, and comparison-rest.png and comparison-cost.png where there is something to show."""
+    figures = {"": comparison_plot(result), "-rest": comparison_rest_plot(result), "-cost": cost_plot(result)}
+    for name, figure in figures.items():
+        if figure is not None:
+            figure.savefig(output / f"comparison{name}.png", dpi=_PNG_DPI)
 
 
 def comparison_markdown(result: dict[str, Any]) -> str:
@@ -50,6 +53,8 @@ def comparison_markdown(result: dict[str, Any]) -> str:
     if result["runs"]:
         parts.append(_dtypes(result))
     parts += [table.to_markdown() for table in _tables(result)]
+    if has_cost(result):
+        parts.append(f"## {_COST}\n\n{_COST_NOTE}\n\n![{_COST}](comparison-cost.png)")
     if has_rest(result):
         parts.append("## Other runs\n\n![the other runs](comparison-rest.png)")
     return "\n\n".join(parts) + "\n"
@@ -57,10 +62,10 @@ def comparison_markdown(result: dict[str, Any]) -> str:
 
 def comparison_html(result: dict[str, Any]) -> str:
     """comparison.html: what is best, the plot, the table, and the rest folded away; it loads nothing."""
-    draw_rest: Callable[[float], Figure] = partial(_rest, result)
     pictures: dict[str, Markup | None] = {
         "plot": picture("plot", "Change on languages to learn and to keep", partial(comparison_plot, result)),
-        "rest": picture("rest", "The same of the other runs", draw_rest) if has_rest(result) else None,
+        "rest": _picture("rest", "The same of the other runs", comparison_rest_plot, result, has_rest),
+        "cost": _picture("cost", _COST, cost_plot, result, has_cost),
     }
     first, *others = _tables(result)
     return (
@@ -78,15 +83,28 @@ def comparison_html(result: dict[str, Any]) -> str:
             first=first,
             others=others,
             dtypes=_dtypes(result) if result["runs"] else None,
+            cost_note=_COST_NOTE,
+            cost_title=_COST,
             **pictures,
         )
     )
 
 
-def _rest(result: dict[str, Any], width: float) -> Figure:
-    figure = comparison_rest_plot(result, width)
-    assert figure is not None
-    return figure
+def _picture(
+    name: str,
+    label: str,
+    draw: Callable[[dict[str, Any], float], Figure | None],
+    result: dict[str, Any],
+    has: Callable[[dict[str, Any]], bool],
+) -> Markup | None:
+    """A picture of those that not every comparison has."""
+
+    def figure(width: float) -> Figure:
+        drawn = draw(result, width)
+        assert drawn is not None
+        return drawn
+
+    return picture(name, label, figure) if has(result) else None
 
 
 def _tables(result: dict[str, Any]) -> list[Grid]:
@@ -101,6 +119,11 @@ def _tables(result: dict[str, Any]) -> list[Grid]:
     return [*tables, answers_table(result)] if result["answers"] else tables
 
 
+_COST = "Learnt at equal tokens and at equal time"
+_COST_NOTE = (
+    "Of each method the run of each length that learns most; the eight methods that learn most. All ran on the same "
+    "kind of processor."
+)
 _WHAT = (
     "Change of bits per byte on held-out files, in per cent of the base's: less is better in both columns. Means "
     "are over programming languages; English stands by itself. Moved: nats a token (KL divergence) from the base, "

@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, MaxNLocator
 
-from multipl_moe.report.colours import BETTER, BLUE, UNSURE
-from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, plain_label, strip
+from multipl_moe.report.colours import BETTER, BLUE
+from multipl_moe.report.names_beside import NAME_COLUMNS, height_of_names, write_names
+from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, strip
 
 MOST_MARKS = 8
 """In a panel, so that each can have its name beside it."""
 _LINEAR_PER_CENT = 10  # one run that forgets much must not squeeze all others
 _TICKS = (-50, -20, -10, -8, -6, -4, -2, 0, 2, 4, 6, 8, 10, 20, 50, 100)
-_LINE = FONT_SIZE * 1.25 / 72  # inches of a line of a label
-_LEFT, _BELOW, _ABOVE, _GAP = 0.62, 0.55, 0.32, 0.12  # inches around the axes; the last between labels
+_LEFT, _BELOW, _ABOVE = 0.62, 0.55, 0.32  # inches around the axes
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def _marks(result: dict[str, Any], *, is_long: bool) -> list[_Mark]:
 
 def _figure(panels: list[list[_Mark]], width: float) -> Figure:
     """A panel below the other, all on the same scales, as high as their labels need."""
-    columns = 34 if width >= WIDE_ENOUGH else 17
+    columns = NAME_COLUMNS if width >= WIDE_ENOUGH else NAME_COLUMNS // 2
     labels = [[wrap(mark.label, columns) for mark in marks] for marks in panels]
-    heights = [max(2.8, sum(len(lines) * _LINE + _GAP for lines in texts)) for texts in labels]
+    heights = [max(2.8, height_of_names(texts)) for texts in labels]
     total = sum(heights) + len(heights) * (_BELOW + _ABOVE)
     figure = Figure(figsize=(width, total))
     axes_width = (width - _LEFT) * (0.62 if width >= WIDE_ENOUGH else 0.54)
@@ -110,7 +110,7 @@ def _figure(panels: list[list[_Mark]], width: float) -> Figure:
         _scale(axes, marks_of_all, width)
         for mark in marks:
             _draw(axes, mark)
-        _label(axes, marks, texts, height)
+        write_names(axes, [mark.point() for mark in marks], texts, height)
         if marks:
             axes.set_title(f"{marks[0].run['tokens']:,} tokens", loc="left", fontsize=10, fontweight="bold")
     return figure
@@ -122,45 +122,6 @@ def _draw(axes: Axes, mark: _Mark) -> None:
     axes.plot(mark.bounds("keep"), [y, y], color=colour, linewidth=0.8, alpha=0.6)
     axes.plot([x, x], mark.bounds("learn"), color=colour, linewidth=0.8, alpha=0.6)
     axes.plot([x], [y], color=colour, marker="o", markersize=8, label=mark.label)
-
-
-def _label(axes: Axes, marks: Sequence[_Mark], texts: Sequence[list[str]], height: float) -> None:
-    """Names to the right of the axes in the order of the marks, moved apart, with a line to each mark."""
-    order = sorted(range(len(marks)), key=lambda place: marks[place].point()[1])  # from the top: the y axis is inverted
-    halves = [(len(texts[place]) * _LINE + _GAP) / 2 / height for place in order]
-    wanted = [axes.transAxes.inverted().transform(axes.transData.transform(marks[p].point()))[1] for p in order]
-    line: dict[str, Any] = {
-        "arrowstyle": "-",
-        "color": UNSURE,
-        "linewidth": 0.7,
-        "relpos": (0, 0.5),
-        "shrinkA": 1,
-        "shrinkB": 5,
-    }
-    for place, y in zip(order, _apart(wanted, halves), strict=True):
-        axes.annotate(
-            plain_label("\n".join(texts[place])),
-            marks[place].point(),
-            xytext=(1.05, y),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=FONT_SIZE,
-            arrowprops=line,
-        )
-
-
-def _apart(wanted: Sequence[float], halves: Sequence[float]) -> list[float]:
-    """Places between 1 and 0, from the top, as near to those wanted as they can be `halves` apart on either side."""
-    places: list[float] = []
-    ceiling = 1.0
-    for want, half in zip(wanted, halves, strict=True):
-        places.append(min(want, ceiling - half))
-        ceiling = places[-1] - half
-    floor = 0.0
-    for index in reversed(range(len(places))):
-        places[index] = max(places[index], floor + halves[index])
-        floor = places[index] + halves[index]
-    return places
 
 
 def _scale(axes: Axes, marks: Sequence[_Mark], width: float) -> None:
