@@ -1,8 +1,13 @@
-"""Keeping freed memory in the process, which CPU training needs to be fast, and no more kernels than it needs."""
+"""Keeping freed memory in the process, which CPU training needs to be fast, and no more kernels than it needs.
+
+Between two trainings it can be given back.
+"""
 
 import ctypes
+import gc
 import os
 import sys
+from typing import Any
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _TRIM_THRESHOLD_BYTES = 2**31 - 1
@@ -24,11 +29,19 @@ def keep_freed_memory() -> None:
     """
     for cache in _KERNEL_CACHES:
         os.environ.setdefault(cache, str(KERNELS_KEPT))
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return
-    mallopt(_M_MMAP_MAX, 0)
-    mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
-    mallopt(_M_TOP_PAD, _TOP_PAD_BYTES)
+    if (mallopt := _of_glibc("mallopt")) is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
+        mallopt(_M_TOP_PAD, _TOP_PAD_BYTES)
+
+
+def give_back_freed_memory() -> None:
+    """Give the kernel all pages that nothing is on, so that what follows is not charged for what went before."""
+    gc.collect()
+    if (trim := _of_glibc("malloc_trim")) is not None:
+        trim(0)
+
+
+def _of_glibc(name: str) -> Any:
+    """A function of glibc; None where there is no glibc."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

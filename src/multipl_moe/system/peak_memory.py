@@ -5,12 +5,18 @@ from pathlib import Path
 
 import torch
 
+from multipl_moe.system.allocator import give_back_freed_memory
+
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # proc(5)
 
 
 def begin_peak() -> None:
-    """Count anew, where the system lets a process do so: else the peak is that of all before too."""
+    """Count anew, where the system lets a process do so: else the peak is that of all before too.
+
+    What was freed before goes back to the system first: `keep_freed_memory` would have it counted again.
+    """
+    give_back_freed_memory()
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError):
