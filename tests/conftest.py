@@ -23,7 +23,7 @@ from tests.problems.samples import write_bench
 pytest_plugins = ["tests.selection"]
 
 VOCABULARY = 61
-CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr", "gated"]
+CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr", "gated", "gated-single"]
 
 _FAMILY_KEYS: dict[str, dict[str, Any]] = {
     "llama": {"mlp_bias": True},
@@ -106,10 +106,11 @@ def tiny_base_config(family: str = "llama", **overrides: Any) -> PreTrainedConfi
 def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
     """A preset cut down to four token experts, three segment experts and short windows, in layers 1 and 2.
 
-    `gated` is `causal` behind a domain gate for two languages.
+    `gated` is `causal` behind a domain gate for two languages, `gated-single` is `single`.
     """
-    if preset == "gated":
-        return tiny_moe("causal", **({"domain_gate": ["one", "other"], "domain_gate_start": 0.6} | overrides))
+    if preset in ("gated", "gated-single"):
+        behind = "causal" if preset == "gated" else "single"
+        return tiny_moe(behind, **({"domain_gate": ["one", "other"], "domain_gate_start": 0.6} | overrides))
     values: dict[str, Any] = {"layers": [1, 2], "segment_window": 8, "segment_stride": 8 if preset == "paper" else 4}
     if preset not in ("segment-only", "single"):
         values["num_token_experts"] = 4

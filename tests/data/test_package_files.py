@@ -59,6 +59,18 @@ def test_other_kinds_and_languages_of_the_recipe_are_left_out(site):
     assert set(_found([".md", ".rst"], installed)) == {"CSS"}
 
 
+def test_a_file_is_of_a_language_whatever_the_case_of_its_ending_and_however_many_it_has(site):
+    names = ["a.JSON", "a.blade.json", "a.json"]
+    installed = [_install(site, "one", dict.fromkeys(names, LONG))]
+    assert _paths(_found([".blade.json"], installed)) == {"JSON": ["one/a.json"]}
+    found = folder_files([site], [".json"], most_files=8)
+    assert not found
+    assert _paths(folder_files([site], [".blade.json"], most_files=8)) == {
+        ".JSON": [str(site / "a.JSON")],
+        ".json": [str(site / "a.json")],
+    }
+
+
 def test_what_is_short_binary_missing_or_metadata_is_passed_over_and_long_files_are_cut(site):
     info = {"a-1.0.dist-info/licence.html": LONG}
     installed = [

@@ -11,7 +11,7 @@ from transformers import DynamicCache
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
-from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_moe
+from tests.conftest import random_tokens, randomise, randomise_gate, tiny_base_config, tiny_moe
 
 _PACKED = torch.tensor([[*range(6), *range(7)], [*range(13)]])
 _MASK = torch.tensor([[0] * 3 + [1] * 10, [1] * 13])
@@ -31,6 +31,8 @@ def _model(preset: str = "causal", dtype: torch.dtype = torch.float32, **moe: An
     base, settings = tiny_base_config(num_hidden_layers=1), tiny_moe(preset, layers=[0], **moe)
     model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=settings.to_dict()))
     randomise(model)
+    if settings.domain_gate:
+        randomise_gate(model)
     module: Any = model
     return module.to(dtype).eval()
 
@@ -55,6 +57,8 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
         ),
         pytest.param("causal", "lora", torch.float32, "eager", {"position_ids": _PACKED}, marks=pytest.mark.extended),
         ("paper", "lora", torch.bfloat16, "eager", {"position_ids": _PACKED}),
+        ("gated", "full", torch.float32, "eager", {"attention_mask": _MASK}),
+        pytest.param("gated-single", "full", torch.float32, "eager", {}, marks=pytest.mark.extended),
         pytest.param("moe-lpr", "full", torch.float32, "eager", {"attention_mask": _MASK}, marks=pytest.mark.extended),
     ],
 )

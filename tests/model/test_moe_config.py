@@ -11,6 +11,7 @@ _ROUTED = {"num_token_experts": 6, "token_top_k": 2}
 _FUSED = {"token_weight": 0.7, "segment_weight": 0.3}
 _THRESHOLDS = {"segment_selection": "threshold", "segment_gate_scale": "unit", "fusion": "normalized"}
 _SEGMENTS = {"num_segment_experts": 6, "segment_capacity": 1.0, "segment_max_experts": 4}
+_SINGLE = PRESETS["single"].to_dict()
 _BEFORE = {"segment_window": 64, "segment_stride": 16, "segment_lookahead": False}
 
 _DESIGN: dict[str, dict[str, Any]] = {
@@ -133,7 +134,12 @@ def test_all_problems_are_reported_at_once():
         ({"segment_capacity": 7.0}, r"moe\.segment_capacity: 7\.0"),
         ({"num_segment_experts": 1, "segment_capacity": 0.5}, r"moe\.segment_capacity: 0\.5 with one segment expert"),
         ({"token_weight": -0.1}, "must not be negative"),
-        ({"token_weight": 0.0}, "normalized fusion"),
+        ({"token_weight": 0.0}, "without an output"),
+        (_SINGLE | {"num_segment_experts": 4}, "begin with another preset than single"),
+        (_SINGLE | {"num_token_experts": 4, "token_top_k": 2}, "begin with another preset than single"),
+        (_SINGLE | {"segment_gate_scale": "window"}, "begin with another preset than single"),
+        ({"domain_gate_start": 1.1}, r"moe\.domain_gate_start: 1\.1 must be between 0 and 1"),
+        ({"domain_gate_bound": -0.1}, r"moe\.domain_gate_bound: -0\.1 must be between 0 and 1"),
         ({"router_aux_loss_coef": -1.0}, r"moe\.router_aux_loss_coef: -1\.0"),
         ({"layers": [1, 1]}, r"moe\.layers: \[1, 1\]"),
         ({"layers": [-1]}, r"moe\.layers: \[-1\]"),

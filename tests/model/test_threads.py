@@ -46,7 +46,13 @@ def _written(model: Any, number: int) -> Tensor:
 
 @pytest.mark.parametrize(
     ("preset", "function", "num_calls"),
-    [("causal", _logits, 200), ("paper", _logits, 200), ("causal", _loss, 50), ("causal", _written, 50)],
+    [
+        ("causal", _logits, 200),
+        ("paper", _logits, 200),
+        ("causal", _loss, 50),
+        ("causal", _written, 50),
+        ("gated", _written, 50),
+    ],
 )
 def test_calls_of_two_threads_give_what_they_give_alone(preset: str, function: Any, num_calls: int):
     model, numbers = tiny_hybrid(preset), range(num_calls)

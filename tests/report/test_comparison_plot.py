@@ -23,6 +23,12 @@ def _marks(axes: Axes) -> dict[str, tuple[float, float]]:
     return {str(line.get_label()): line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"}  # pyright: ignore
 
 
+def _plot(result) -> Figure:
+    figure = comparison_plot(result)
+    assert figure is not None
+    return figure
+
+
 def _rest(result) -> Figure:
     figure = comparison_rest_plot(result)
     assert figure is not None
@@ -30,7 +36,7 @@ def _rest(result) -> Figure:
 
 
 def test_each_method_has_a_mark_where_its_means_are_and_its_name_beside_it(result):
-    (axes,) = comparison_plot(result).axes
+    (axes,) = _plot(result).axes
     marks = _marks(axes)
     assert marks["hybrid"] == pytest.approx((-3, -12))
     assert marks["dense, all weights"] == pytest.approx((2, -11))
@@ -39,21 +45,21 @@ def test_each_method_has_a_mark_where_its_means_are_and_its_name_beside_it(resul
 
 
 def test_intervals_are_drawn(result):
-    (axes,) = comparison_plot(result).axes
+    (axes,) = _plot(result).axes
     spans = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() != "o"]  # pyright: ignore
     assert [pytest.approx([-4, -12]), pytest.approx([-2, -12])] in spans
     assert [pytest.approx([-3, -13]), pytest.approx([-3, -11])] in spans
 
 
 def test_both_axes_point_to_the_better_side(result):
-    (axes,) = comparison_plot(result).axes
+    (axes,) = _plot(result).axes
     better, worse = axes.transData.transform([(-3, -12), (2, -11)])
     assert all(better > worse)
     assert all(label.endswith("better →") for label in (axes.get_xlabel(), axes.get_ylabel()))
 
 
 def test_a_method_that_none_beats_is_told_by_its_colour(result):
-    (axes,) = comparison_plot(result).axes
+    (axes,) = _plot(result).axes
     colours = {line.get_label(): line.get_color() for line in axes.lines if line.get_marker() == "o"}
     assert colours["hybrid"] != colours["dense, all weights"]
 
@@ -72,13 +78,13 @@ def test_without_long_runs_the_best_rate_of_each_method_is_shown(result):
     short = {name: run for name, run in result["runs"].items() if not run["is_long"]}
     result = _with_runs(short)
     assert result["undominated"]["short"] == ["c", "d"]
-    assert list(_marks(comparison_plot(result).axes[0])) == ["dense, all weights, 0.001"]
+    assert list(_marks(_plot(result).axes[0])) == ["dense, all weights, 0.001"]
     assert list(_marks(_rest(result).axes[0])) == ["dense, all weights, 0.0003"]
 
 
 def test_a_run_that_forgets_much_does_not_squeeze_the_others(result):
     result["runs"]["b"]["means"]["keep"] = change(0.40, 0.39, 0.41)
-    (axes,) = comparison_plot(result).axes
+    (axes,) = _plot(result).axes
 
     def place(x: float) -> float:
         return -float(axes.transData.transform((x, -10))[0])
@@ -87,8 +93,17 @@ def test_a_run_that_forgets_much_does_not_squeeze_the_others(result):
     assert place(2) - place(1) == pytest.approx(place(9) - place(8))
 
 
-def test_nothing_finished_is_still_a_figure():
-    comparison_plot(_with_runs({})).draw_without_rendering()
+def test_without_a_run_of_both_kinds_of_language_there_is_no_plot(result):
+    assert comparison_plot(_with_runs({})) is None
+    for run in result["runs"].values():
+        del run["means"]["keep"]
+    assert comparison_plot(result) is None
+
+
+def test_runs_of_several_seeds_are_told_apart(result):
+    result["runs"]["e"] = a_run("dense", -0.09, 0.01, is_long=False) | {"seed": 1}
+    seeds = [label for label in _marks(_rest(result).axes[0]) if label.startswith("dense, all weights, 0.001")]
+    assert sorted(seeds) == ["dense, all weights, 0.001, seed 0", "dense, all weights, 0.001, seed 1"]
 
 
 @settings(deadline=None, max_examples=30)

@@ -12,11 +12,14 @@ from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.languages.own import valid_name
 from multipl_moe.model.domain_gate import DomainGate
+from multipl_moe.model.parameters import ParameterCounts
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import read_json
 from multipl_moe.upcycle import gate_start
-from multipl_moe.upcycle.convert import start_lines, upcycle
+from multipl_moe.upcycle.convert import UpcycleReport, start_lines, upcycle
+from multipl_moe.upcycle.gate_start import GateStart
 from tests.train.tiny import World, source_text, tiny_recipe, tiny_world
 
 
@@ -202,6 +205,30 @@ def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:
 def test_without_text_there_is_no_gate(world: World, tmp_path: Path):
     with pytest.raises(ConfigError, match=r"moe\.domain_gate.*--corpus"):
         upcycle(_recipe(world), tmp_path / "hybrid")
+
+
+@pytest.mark.parametrize("kind", gate_start.GATE_BACKGROUND)
+def test_no_language_can_have_the_name_of_a_kind_of_other_text(kind: str):
+    with pytest.raises(ValueError, match="a name has lower-case letters"):
+        valid_name(kind)
+
+
+def test_without_any_other_text_there_is_nothing_to_tell_from(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gate_start, "package_files", lambda *args, **settings: {})
+    monkeypatch.setattr(
+        gate_start, "read_documents", lambda *args: read_documents(*args) if args[2] in ("rust", "go") else []
+    )
+    with pytest.raises(CorpusError, match=r"no other text here to tell rust, go from.*upcycle\.other_text"):
+        upcycle(_recipe(world), tmp_path / "hybrid", corpus=world.corpus)
+
+
+def test_a_language_without_text_of_64_tokens_is_told():
+    fitted = GateStart(learn=["rust", "go"], mean_p={"go": 0.9})
+    report = UpcycleReport(Path("hybrid"), ParameterCounts(1, 1, 1), None, gate_start=fitted)
+    *_, unknown = start_lines(report)
+    assert unknown == "warning: how far the domain gate opens for rust is not known: no text of 64 tokens"
 
 
 def test_too_little_text_is_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

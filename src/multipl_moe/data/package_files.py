@@ -7,6 +7,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from multipl_moe.corpus.documents import TextFile
+from multipl_moe.languages.table import endings_of
 
 _MIN_CHARACTERS, _MAX_CHARACTERS = 200, 4096
 
@@ -19,21 +20,24 @@ def package_files(
     most_of_one: int,
     installed: Iterable[Distribution] | None = None,
 ) -> dict[str, list[TextFile]]:
-    """Files of each kind, in a fixed order, from as many distributions as there are; kinds without any are left out.
+    """Files of each kind, the first distributions in alphabetical order first; kinds without any are left out.
 
     Of a file only the first 4,096 characters are read; shorter ones than 200 are passed over, as is what is no UTF-8,
     and the folders of metadata, which hold licences.
 
     Args:
         kinds: by name, the endings of their files, as `.json`.
-        left_out: endings that are passed over, those of the recipe's languages.
+        left_out: endings in lower case that are passed over, those of the recipe's languages.
         most_files: of a kind.
         most_of_one: of a kind in one distribution.
         installed: where files are looked for; by default all distributions that Python finds.
     """
-    kind_of = _kinds_by_ending(kinds, left_out)
+    kind_of = _kinds_by_ending(kinds)
     by_name = _files_by_distribution(distributions() if installed is None else installed, kind_of)
-    groups = [[(kind_of[file.suffix], f"{name}/{path}", file) for path, file in files] for name, files in by_name]
+    groups = [
+        [(kind_of[file.suffix], f"{name}/{path}", file) for path, file in files if not _is_in(left_out, file)]
+        for name, files in by_name
+    ]
     found = _first_texts(groups, most_files, most_of_one)
     return {kind: found[kind] for kind in kinds if kind in found}
 
@@ -50,7 +54,7 @@ def folder_files(
     Links to folders are not followed. Without `kinds`, files of one ending are of one kind, which is named by it, and
     files without an ending are passed over.
     """
-    kind_of = None if kinds is None else _kinds_by_ending(kinds, left_out)
+    kind_of = None if kinds is None else _kinds_by_ending(kinds)
     ranked: list[tuple[int, str, Path]] = []
     seen = set[str]()
     for folder in folders:
@@ -61,15 +65,20 @@ def folder_files(
             before = Counter[str]()
             for file in (Path(place, name) for name in sorted(names)):
                 kind = file.suffix if kind_of is None else kind_of.get(file.suffix, "")
-                if kind and kind not in left_out:
+                if kind and not _is_in(left_out, file):
                     ranked.append((before[kind], kind, file))
                     before[kind] += 1
     files = [(kind, str(file), file) for _, kind, file in sorted(ranked)]
     return _first_texts([files], most_files, most_files)
 
 
-def _kinds_by_ending(kinds: Mapping[str, Collection[str]], left_out: Collection[str]) -> dict[str, str]:
-    return {ending: kind for kind, endings in kinds.items() for ending in endings if ending not in left_out}
+def _kinds_by_ending(kinds: Mapping[str, Collection[str]]) -> dict[str, str]:
+    return {ending: kind for kind, endings in kinds.items() for ending in endings}
+
+
+def _is_in(endings: Collection[str], file: Path) -> bool:
+    """Whether a file is of a language with these endings, as a corpus reads it."""
+    return any(ending in endings for ending in endings_of(file))
 
 
 def _first_texts(

@@ -1,7 +1,8 @@
 """The languages that the package knows: one table entry each, shared by the corpus, the evaluation and the reports."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 
@@ -128,3 +129,10 @@ def language_title(name: str, row: Mapping[str, Any] | None = None) -> str:
     if row and "title" in row:
         return row["title"]
     return LANGUAGES[name].title if name in LANGUAGES else name
+
+
+def endings_of(path: PurePath) -> Iterator[str]:
+    """Endings of a name in lower case, the longest first: of a.blade.php `.blade.php` and `.php`."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    for start in range(len(suffixes)):
+        yield "".join(suffixes[start:])

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import MoeModelOutputWithPast
@@ -207,7 +208,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
             cache: of the tokens before.
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
-            output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer.
+            output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer; none where the
+                domain gate is shut for all text, as routers are not asked.
             open_share: (B,) or one number, in place of what the domain gate says: 1 where a row is known to be of a
                 language that was learnt, 0 where it is known not to be.
             kwargs: of the base's decoder.
@@ -364,9 +366,11 @@ def router_learns(layer: HybridMoe) -> bool:
 
 def _of_segments(open_share: Tensor | float, plan: SegmentPlan) -> Tensor:
     """(V,) what was said of each row, for its segments; 0 for empty places."""
-    device = plan.row_of_segment.device
-    open_B = torch.as_tensor(open_share, dtype=torch.float32, device=device).expand(plan.num_rows)
-    return torch.cat([open_B, open_B.new_zeros(1)])[plan.row_of_segment]
+    open_B = torch.as_tensor(open_share, dtype=torch.float32, device=plan.row_of_segment.device)
+    if open_B.shape not in ((), (plan.num_rows,)):
+        given = tuple(open_B.shape)
+        raise ValueError(f"open_share: give one number, or one for each of the {plan.num_rows} rows, not {given}")
+    return F.pad(open_B.expand(plan.num_rows), (0, 1))[plan.row_of_segment]
 
 
 def _real_tokens(

@@ -92,7 +92,7 @@ class DomainGate(Float32Buffers):
 
     def reads(self, x_BTH: Tensor, token_ids_BT: Tensor | None) -> Tensor:
         """(B, T, K), float32: what is read of each token, its state and its scores, 0 without token ids."""
-        x_BTH = x_BTH.to(self.center)
+        x_BTH = x_BTH.to(self.center).nan_to_num(0.0, 0.0, 0.0)  # or one broken row's would be in all rows' sums
         if token_ids_BT is None:
             return F.pad(x_BTH, (0, self.token_scores.shape[1]))
         return torch.cat([x_BTH, F.embedding(token_ids_BT.to(x_BTH.device), self.token_scores)], dim=-1)
@@ -168,7 +168,7 @@ def gate_layer(layers: list[int], num_layers: int) -> int:
 def sums_before(values_NH: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
     """(V, H): of each segment, the sum of the values of its document's tokens before it.
 
-    Documents are summed apart, so that sums of one lose nothing to the size of those before.
+    In float64, so that sums of a document lose nothing to the size of those before, which are taken off.
     """
     num_segments = plan.num_segments
     sums_VH = values_NH.new_zeros(num_segments + 1, values_NH.shape[1])  # the last place stands for "none"
@@ -178,19 +178,13 @@ def sums_before(values_NH: Tensor, plan: SegmentPlan, state: PrefixState | None)
         assert joint is not None
         sums_VH = sums_VH.index_add(0, joint.merged_segments, state.partial)
     segments = torch.arange(num_segments, device=values_NH.device)
-    is_before_VV = (segments < segments[:, None]) & (segments >= plan.first_segments[:, None])
-    with torch.autocast(values_NH.device.type, enabled=False):
-        before_VH = is_before_VV.to(sums_VH.dtype) @ sums_VH[:-1]
+    up_to_VH = F.pad(sums_VH[:-1].double().cumsum(dim=0), (0, 0, 1, 0))[:-1]
+    before_VH = (up_to_VH - up_to_VH[plan.first_segments.minimum(segments)]).to(sums_VH.dtype)
     if state is not None and joint is not None:
-        before_VH = before_VH + _with_none(state.complete)[plan.row_of_segment]
-        last_BH, before_last_BH = sums_VH[joint.last_segments], _with_none(before_VH)[joint.last_segments]
+        before_VH = before_VH + F.pad(state.complete, (0, 0, 0, 1))[plan.row_of_segment]
+        last_BH, before_last_BH = sums_VH[joint.last_segments], F.pad(before_VH, (0, 0, 0, 1))[joint.last_segments]
         has_tokens, is_complete = (joint.last_segments < num_segments)[:, None], joint.is_complete[:, None]
         complete_BH = before_last_BH + last_BH.masked_fill(~is_complete, 0)
         state.complete = torch.where(has_tokens, complete_BH, state.complete)
         state.partial = torch.where(has_tokens, last_BH.masked_fill(is_complete, 0), state.partial)
     return before_VH
-
-
-def _with_none(values: Tensor) -> Tensor:
-    """The values, and zeros in one more row, which stands for "none"."""
-    return torch.cat([values, values.new_zeros(1, values.shape[1])])

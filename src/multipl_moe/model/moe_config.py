@@ -235,8 +235,11 @@ class MoeConfig:
             )
         if self.token_weight < 0 or self.segment_weight < 0 or self.token_weight + self.segment_weight == 0:
             yield "token_weight, segment_weight: must not be negative, and not both 0"
-        if self.fusion == "normalized" and self.token_weight == 0:
-            yield "token_weight: 0 with normalized fusion leaves a token without segment expert undefined; raise it"
+        if self.token_weight == 0 and not (self.segment_window and self.takes_its_place):
+            yield (
+                "token_weight: 0 leaves tokens that no segment expert takes without an output; only one expert in the "
+                "block's place can have it, so raise it, or begin with another preset than single"
+            )
         if self.router_aux_loss_coef < 0:
             yield f"router_aux_loss_coef: {self.router_aux_loss_coef} must not be negative"
         if self.token_bias_rate < 0:

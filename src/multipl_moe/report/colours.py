@@ -27,6 +27,11 @@ def colour_of_bits(change: dict[str, Any]) -> str:
     return {"better": BETTER, "worse": WORSE}.get(outcome_of(change["interval"]), UNSURE)
 
 
+def style_of_bits(change: dict[str, Any]) -> str:
+    """The same as a style of rich's, for the cells of tables."""
+    return {"better": "green", "worse": "red"}.get(outcome_of(change["interval"]), "yellow")
+
+
 def colour_of_programs(change: dict[str, Any]) -> str:
-    """The same of a change of pass@1, as it stands in the comparison of a verdict."""
+    """As `colour_of_bits`, of a change of pass@1, as it stands in the comparison of a verdict."""
     return UNSURE if change["is_noise"] else BETTER if change["difference"] > 0 else WORSE

@@ -19,7 +19,7 @@ _LEFT, _BELOW, _ABOVE, _BETWEEN = 0.62, 0.5, 0.15, 0.15  # inches around the axe
 def cost_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
     """Change on the languages to learn against tokens, and against minutes of processor time in training.
 
-    Of each method the run of each length that learns most, of its first seed; eight methods at most, those that learn
+    Of each method the run of each length that learns most, of its least seed; eight methods at most, those that learn
     most. All are of the processor that most runs are of, as minutes of others do not compare. None where no run has its
     processor time.
     """
@@ -86,7 +86,6 @@ def _scale(axes: Axes, ways: dict[str, list[dict[str, Any]]]) -> None:
     changes = [100 * _learnt(run) for runs in ways.values() for run in runs]
     axes.set_ylim(max(changes) + 1, min(changes) - 1)
     axes.set_xlim(left=0)
-    axes.margins(x=0.1)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     strip(axes)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.report.comparison_cost_plot import cost_plot, has_cost
-from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot, has_rest
+from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot, has_plot, has_rest
 from multipl_moe.report.comparison_tables import (
     answers_table,
     run_title,
@@ -34,7 +33,7 @@ def write_comparison(output: Path, result: dict[str, Any]) -> None:
 
 
 def write_comparison_pictures(output: Path, result: dict[str, Any]) -> None:
-    """Write comparison.png, and comparison-rest.png and comparison-cost.png where there is something to show."""
+    """Write comparison.png, comparison-rest.png and comparison-cost.png, where there is something to show."""
     figures = {"": comparison_plot(result), "-rest": comparison_rest_plot(result), "-cost": cost_plot(result)}
     for name, figure in figures.items():
         if figure is not None:
@@ -43,7 +42,7 @@ def write_comparison_pictures(output: Path, result: dict[str, Any]) -> None:
 
 def comparison_markdown(result: dict[str, Any]) -> str:
     """comparison.md: summary, plots beside it, and all tables."""
-    parts = [f"# {result['title']}", "![gain against forgetting](comparison.png)"]
+    parts = [f"# {result['title']}", *(["![gain against forgetting](comparison.png)"] if has_plot(result) else [])]
     best = [
         f"- {tokens:,} tokens: {'; '.join(_run_name(result, run) for run in runs) or 'none yet'}."
         for tokens, runs in _undominated(result)
@@ -63,7 +62,7 @@ def comparison_markdown(result: dict[str, Any]) -> str:
 def comparison_html(result: dict[str, Any]) -> str:
     """comparison.html: what is best, the plot, the table, and the rest folded away; it loads nothing."""
     pictures: dict[str, Markup | None] = {
-        "plot": picture("plot", "Change on languages to learn and to keep", partial(comparison_plot, result)),
+        "plot": _picture("plot", "Change on languages to learn and to keep", comparison_plot, result, has_plot),
         "rest": _picture("rest", "The same of the other runs", comparison_rest_plot, result, has_rest),
         "cost": _picture("cost", _COST, cost_plot, result, has_cost),
     }
@@ -121,8 +120,8 @@ def _tables(result: dict[str, Any]) -> list[Grid]:
 
 _COST = "Learnt at equal tokens and at equal time"
 _COST_NOTE = (
-    "Of each method the run of each length that learns most; the eight methods that learn most. All ran on the same "
-    "kind of processor."
+    "Of each method the run of each length that learns most, with the least seed; the eight methods that learn most. "
+    "Runs on other processors than most are left out."
 )
 _WHAT = (
     "Change of bits per byte on held-out files, in per cent of the base's: less is better in both columns. Means "

@@ -39,20 +39,27 @@ class _Mark:
         return low, high
 
 
-def comparison_plot(result: dict[str, Any], width: float = 8) -> Figure:
+def comparison_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
     """Change on the languages to keep (x) and to learn (y), in per cent of the base's bits per byte; both axes point
     to the better side, so the best stand at the top right.
 
     One run a method, of the long ones where there are some, eight at most: those that none beats on both, in green,
-    then in the order of the comparison. `comparison_rest_plot` has the others.
+    then in the order of the comparison. `comparison_rest_plot` has the others. None where no run is finished, or none
+    has both kinds of language.
     """
-    return _figure([_chosen(result)], width)
+    chosen = _chosen(result)
+    return _figure([chosen], width) if chosen else None
 
 
 def comparison_rest_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
     """The runs that `comparison_plot` leaves out, in panels of eight; None without such."""
     panels = _rest(result)
     return _figure(panels, width) if panels else None
+
+
+def has_plot(result: dict[str, Any]) -> bool:
+    """Whether there is something for `comparison_plot` to show."""
+    return bool(_chosen(result))
 
 
 def has_rest(result: dict[str, Any]) -> bool:
@@ -79,17 +86,19 @@ def _chosen(result: dict[str, Any]) -> list[_Mark]:
 
 
 def _marks(result: dict[str, Any], *, is_long: bool) -> list[_Mark]:
-    """Those of one length in the order of methods and rates; the rate is told where a method has several."""
+    """Those of one length in the order of methods and rates; rate and seed are told where a method has several."""
     best = {name for names in result["undominated"].values() for name in names}
     marks = []
     for method, title in result["methods"].items():
         own = {name: run for name, run in result["runs"].items() if run["method"] == method}
         runs = {name: run for name, run in own.items() if run["is_long"] == is_long}
         rates = {run["learning_rate"] for run in runs.values()}
+        seeds = {run["seed"] for run in runs.values()}
         for name, run in sorted(runs.items(), key=lambda item: item[1]["learning_rate"]):
             rate = f", {run['learning_rate']:g}" if len(rates) > 1 else ""
+            seed = f", seed {run['seed']}" if len(seeds) > 1 else ""
             if len(run["means"]) == 2:
-                marks.append(_Mark(run, f"{title}{rate}", name in best))
+                marks.append(_Mark(run, f"{title}{rate}{seed}", name in best))
     return marks
 
 

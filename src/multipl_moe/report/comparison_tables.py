@@ -6,6 +6,7 @@ from rich.text import Text
 
 from multipl_moe.eval.outcome import outcome_of
 from multipl_moe.languages.table import language_title
+from multipl_moe.report.colours import style_of_bits
 from multipl_moe.report.grid import Grid
 from multipl_moe.runs.decontamination import status_notes
 
@@ -133,8 +134,7 @@ def _change(change: dict[str, Any] | None) -> Text:
     if change is None:
         return Text("")
     low, high = change["interval"]
-    style = "green" if high < 0 else "red" if low > 0 else "yellow"
-    return Text(f"{100 * change['change']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]", style)
+    return Text(f"{100 * change['change']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]", style_of_bits(change))
 
 
 def _stacked(change: Text) -> Text:

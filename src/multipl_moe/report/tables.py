@@ -6,6 +6,7 @@ from rich.text import Text
 
 from multipl_moe.eval.movement.panel import MOVEMENT_COLUMNS, movement_rows
 from multipl_moe.languages.table import language_title
+from multipl_moe.report.colours import style_of_bits
 from multipl_moe.report.grid import Grid
 from multipl_moe.train.freezing import TrainableParameters
 
@@ -57,5 +58,4 @@ def audit_table(audit: TrainableParameters) -> Grid:
 
 def _change_cells(row: dict[str, Any]) -> tuple[Text, str]:
     low, high = row["interval"]
-    style = "green" if high < 0 else "red" if low > 0 else "yellow"
-    return Text(f"{row['change']:+.1%}", style), f"{low:+.1%} to {high:+.1%}"
+    return Text(f"{row['change']:+.1%}", style_of_bits(row)), f"{low:+.1%} to {high:+.1%}"

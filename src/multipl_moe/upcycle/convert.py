@@ -141,7 +141,11 @@ def start_lines(report: UpcycleReport) -> list[str]:
         others = {name: p for name, p in gate.mean_p.items() if name not in gate.learn}
         most = max(others, key=lambda name: others[name], default=None)
         rest = "" if most is None else f"; of other text most for {most}, {others[most]:.2f}"
-        lines.append(f"domain gate is open after 64 tokens for {opened}{rest} (1: always)")
+        if opened:
+            lines.append(f"domain gate is open after 64 tokens for {opened}{rest} (1: always)")
+        if unknown := [name for name in gate.learn if name not in gate.mean_p]:
+            names = ", ".join(unknown)
+            lines.append(f"warning: how far the domain gate opens for {names} is not known: no text of 64 tokens")
         if shut := [name for name in gate.learn if gate.mean_p.get(name, 1.0) < 0.5]:
             lines.append(f"warning: the domain gate hardly opens for {', '.join(shut)}; more text may help")
     return lines

@@ -7,6 +7,7 @@ Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, L 
 state, and mean token scores), C kinds, Q directions.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,20 +27,20 @@ from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
 
-GATE_BACKGROUND = {
+GATE_BACKGROUND = {  # none may be the name of a language
     "JSON": (".json",),
     "HTML": (".html", ".htm"),
     "JavaScript": (".js", ".mjs"),
     "C": (".c", ".h"),
     "TOML": (".toml",),
     "Python stubs": (".pyi",),
-    "gettext": (".po",),
+    "gettext files": (".po",),
     "CSV": (".csv",),
     "Fortran": (".f", ".f90"),
     "SVG": (".svg",),
-    "text": (".txt",),
+    "plain text": (".txt",),
     "man pages": (".1", ".3", ".5", ".7", ".8"),
-    "settings": (".cfg", ".ini", ".mplstyle"),
+    "settings files": (".cfg", ".ini", ".mplstyle"),
     "Meson": (".build",),
     "Windows scripts": (".bat", ".cmd"),
 }
@@ -60,7 +61,7 @@ class GateStart:
 
     Attributes:
         learn: the languages that it opens for.
-        texts: how many were read, by language or kind.
+        texts: how many there were, by language or kind, also shorter ones than are read.
         mean_p: p after 64 tokens, mean over the texts that densities were not fitted to, by language or kind.
         tensors: the gate's, by their names in `DomainGate`.
     """
@@ -92,29 +93,22 @@ class _Samples:
 def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeConfig, vocabulary: int) -> GateStart:
     """Read some texts of each language of a corpus, and of other kinds, with the base's first layers, and fit the gate.
 
-    Thresholds are those of texts that nothing else was fitted to. The hybrid has `vocabulary` tokens: more than the
-    base where some are new.
+    Thresholds are those of texts that nothing else was fitted to but the weight of token scores. The hybrid has
+    `vocabulary` tokens: more than the base where some are new.
 
     Raises:
         UserError: base or corpus cannot be read, or the corpus holds too little text of a language.
     """
     tokenizer = AutoTokenizer.from_pretrained(base_folder)
     texts = _texts(corpus, recipe)
-    model = ready_for_evaluation(load_dense(base_folder))
     rows = _rows(tokenizer, texts)
+    _require_enough(rows, moe.domain_gate, corpus)
+    model = ready_for_evaluation(load_dense(base_folder))
     sizes = (len(moe.domain_gate), model.config.hidden_size, model.config.vocab_size)
     gate = DomainGate(*sizes, moe.domain_gate_start, moe.domain_gate_bound)
     counts_CT = _token_counts(rows, moe.domain_gate, model.config.vocab_size)
     gate.token_scores.copy_(token_scores(counts_CT[:-1], counts_CT[-1]))
     samples = _read(model, rows, gate_layer(moe.layers, model.config.num_hidden_layers), gate)
-    for kind in moe.domain_gate:
-        found = int((samples.of([kind]) & (samples.tokens == BIN_TOKENS)).sum())
-        if found < _FEWEST * _CALIBRATES:
-            raise CorpusError(
-                f"{corpus}: {found} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate is fitted to "
-                f"{_FEWEST * _CALIBRATES} or more; give it more text, or go without: --set moe.domain_gate=false, and "
-                "train.replay=0.1 in training"
-            )
     _fit(gate, samples, moe.domain_gate)
     gate.resize(vocabulary)
     tensors = {name: value.clone() for name, value in gate.named_buffers()}
@@ -173,6 +167,22 @@ def _rows(tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]]) -> li
         long = [row for tokens in encoded if len(row := [*start, *tokens]) >= BIN_TOKENS]
         rows += [_Row(kind, row, number % _CALIBRATES == 0) for number, row in enumerate(long)]
     return sorted(rows, key=lambda row: len(row.tokens))
+
+
+def _require_enough(rows: list[_Row], learn: list[str], corpus: Path) -> None:
+    found = Counter(row.kind if row.kind in learn else None for row in rows)
+    for kind in learn:
+        if found[kind] < _FEWEST * _CALIBRATES:
+            raise CorpusError(
+                f"{corpus}: {found[kind]} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate is "
+                f"fitted to {_FEWEST * _CALIBRATES} or more; give it more text, or go without: "
+                "--set moe.domain_gate=false, and train.replay=0.1 in training"
+            )
+    if found[None] < _FEWEST * _CALIBRATES:
+        raise CorpusError(
+            f"{corpus}: there is no other text here to tell {', '.join(learn)} from; name folders of some in "
+            "upcycle.other_text, or languages to keep"
+        )
 
 
 def _token_counts(rows: list[_Row], learn: list[str], vocabulary: int) -> Tensor:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
-from multipl_moe.languages.table import Language
+from multipl_moe.languages.table import Language, endings_of
 
 _SHEBANG_BYTES = 256
 _VERSION = re.compile(r"[\d.]+$")
@@ -39,7 +39,7 @@ class LanguageDetector:
         path = PurePath(name.removesuffix(".gz"))
         if language := self._of_filename.get(path.name):
             return language
-        return next((self._of_extension[ending] for ending in _endings(path) if ending in self._of_extension), None)
+        return next((self._of_extension[ending] for ending in endings_of(path) if ending in self._of_extension), None)
 
     def claims(self, name: str, languages: Collection[str]) -> Iterator[tuple[str, bool]]:
         """The languages, of those asked for, that a file may be of, and for each whether its content must tell."""
@@ -66,7 +66,7 @@ class LanguageDetector:
     def _shares(self, name: str, language: str) -> bool:
         """Whether a name has an ending that the language shares with others."""
         shared = self.table[language].shared_extensions
-        return any(ending in shared for ending in _endings(PurePath(name.removesuffix(".gz"))))
+        return any(ending in shared for ending in endings_of(PurePath(name.removesuffix(".gz"))))
 
     def by_title(self, title: str) -> str | None:
         """Language that a data set names."""
@@ -75,13 +75,6 @@ class LanguageDetector:
 
 def _inverse(table: Mapping[str, Language], field: str) -> dict[str, str]:
     return {value: name for name, entry in table.items() for value in getattr(entry, field)}
-
-
-def _endings(path: PurePath) -> Iterator[str]:
-    """Endings of a name in lower case, the longest first: of a.blade.php `.blade.php` and `.php`."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    for start in range(len(suffixes)):
-        yield "".join(suffixes[start:])
 
 
 def _interpreter(content: bytes) -> str:
