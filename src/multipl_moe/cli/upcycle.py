@@ -30,7 +30,7 @@ def upcycle(
 ) -> None:
     """Turn a dense base into a hybrid mixture of experts, and verify that it starts out equal to the base.
 
-    Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers last:8 --corpus corpora/mine`
+    Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers every:4 --corpus corpora/mine`
     """
     flags = {"base": base, "moe.preset": preset, "moe.layers": layers, "seed": seed, "learn": learn, "keep": keep}
     chosen = recipe_from_flags(recipe, settings, flags)

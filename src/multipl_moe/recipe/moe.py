@@ -23,7 +23,8 @@ class MoeSection(_MoeOverrides):
     preset: str = Field(default="single", description=f"Preset of the hybrid layer: {', '.join(PRESETS)}.")
     layers: str | list[int] = Field(
         default="all",
-        description="Decoder layers to make hybrid: all, last:N, every:N or indices, as [3, 7] or 3,7.",
+        description="Decoder layers to make hybrid: all, last:N, every:N or indices, as [3, 7] or 3,7. Few of them "
+        "learn more when spread (every:4) than at the top (docs/results.md).",
     )
 
     domain_gate: bool = Field(
