@@ -139,7 +139,8 @@ def _scale(axes: Axes, marks: Sequence[_Mark], width: float) -> None:
     ys = [bound for mark in marks for bound in mark.bounds("learn")] or [0]
     axes.set_xlim(max(*xs, 0) + 1, min(*xs, 0) - 1)
     axes.set_ylim(max(ys) + 1, min(ys) - 1)
-    if max(map(abs, xs)) > _LINEAR_PER_CENT:
+    is_bent = max(map(abs, xs)) > _LINEAR_PER_CENT
+    if is_bent:
         axes.set_xscale("symlog", linthresh=_LINEAR_PER_CENT, linscale=2)
         axes.xaxis.set_major_locator(FixedLocator(_TICKS if width >= WIDE_ENOUGH else _TICKS[::2]))
         axes.xaxis.set_major_formatter(FormatStrFormatter("%d"))
@@ -147,7 +148,8 @@ def _scale(axes: Axes, marks: Sequence[_Mark], width: float) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(6 if width >= WIDE_ENOUGH else 4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
-    long = " (bits per byte; 0: as the base)" if width >= WIDE_ENOUGH else ""
+    bent = f"; beyond {_LINEAR_PER_CENT} logarithmic" if is_bent else ""
+    long = f" (0: as the base{bent})" if width >= WIDE_ENOUGH else ""
     axes.set_xlabel(f"languages to keep, %{long}  ·  better →", fontsize=FONT_SIZE)
     axes.set_ylabel("languages to learn, %  ·  better →", fontsize=FONT_SIZE)
     strip(axes)
