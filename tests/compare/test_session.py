@@ -55,7 +55,7 @@ def result(finished: Path) -> dict[str, Any]:
 
 @pytest.mark.extended
 def test_folder_holds_every_run_and_the_results(finished: Path, comparison):
-    results = {f"comparison{ending}" for ending in (".json", ".md", ".html", ".png", "-rest.png")}
+    results = {f"comparison{ending}" for ending in (".json", ".md", ".html", ".png", "-rest.png", "-cost.png")}
     assert {path.name for path in finished.iterdir()} == {"comparison.yaml", "corpus", "base", "runs"} | results
     assert {path.name for path in (finished / "runs").iterdir()} == {run.name for run in planned_runs(comparison)}
 

@@ -296,7 +296,12 @@ def test_200_requests_from_8_connections_get_the_answers_that_they_would_get_alo
 @pytest.mark.parametrize("path", [COMPLETION, CHAT])
 def test_a_client_that_goes_away_ends_its_stream(held, url, write, path):
     passes, expected = [], write()
-    hook = held[0].register_forward_hook(lambda module, args, output: passes.append(1))
+
+    def note(module, args, output) -> None:
+        passes.append(1)
+        time.sleep(0.002)  # the server and its client are threads of this process, and must have their turns
+
+    hook = held[0].register_forward_hook(note)
     connection = connect(url)
     prompt = {"prompt": PROMPT} if path == COMPLETION else {"messages": MESSAGES}
     connection.request("POST", path, json.dumps(prompt | {"max_tokens": LONG, "stream": True}), JSON)
