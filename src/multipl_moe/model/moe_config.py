@@ -237,8 +237,8 @@ class MoeConfig:
             yield "token_weight, segment_weight: must not be negative, and not both 0"
         if self.token_weight == 0 and not (self.segment_window and self.takes_its_place):
             yield (
-                "token_weight: 0 leaves tokens that no segment expert takes without an output; only one expert in the "
-                "block's place can have it, so raise it, or begin with another preset than single"
+                "token_weight: 0, as preset single has it, leaves tokens without an output unless there is one expert "
+                "alone, in the block's place; begin with another preset than single, or raise it"
             )
         if self.router_aux_loss_coef < 0:
             yield f"router_aux_loss_coef: {self.router_aux_loss_coef} must not be negative"
