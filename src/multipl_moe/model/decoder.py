@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import MoeModelOutputWithPast
@@ -21,14 +20,14 @@ from multipl_moe.model.cache import add_segment_state, require_dynamic
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.documents import PADDING_POSITION, attention_arguments, takes_document_bounds
-from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, gate_layer
+from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, gate_layer, told_of_segments
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS, FLOAT32_MODULE
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.routing_pass import RoutingPass, carry_routing, waiting_pass
-from multipl_moe.model.segments import SegmentPlan, places_for, plan_segments
+from multipl_moe.model.segments import places_for, plan_segments
 from multipl_moe.model.token_bias import routed_sums
 
 _logger = logging.getLogger(__name__)
@@ -208,8 +207,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
             cache: of the tokens before.
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
-            output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer; none where the
-                domain gate is shut for all text, as routers are not asked.
+            output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
             open_share: (B,) or one number, in place of what the domain gate says: 1 where a row is known to be of a
                 language that was learnt, 0 where it is known not to be.
             kwargs: of the base's decoder.
@@ -277,7 +275,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if as_in_training and ranks.count > 1 and moe.routes_segments:
             counts = ranks.counts(plan.num_segments, position_ids.device)
         routing = RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
-        routing.open_V = None if open_share is None else _of_segments(open_share, plan)
+        routing.open_V = None if open_share is None else told_of_segments(open_share, plan)
         return routing
 
     def _is_traced(self) -> bool:
@@ -362,15 +360,6 @@ def routing_as_in_training(model: nn.Module, wanted: bool) -> Iterator[None]:
 def router_learns(layer: HybridMoe) -> bool:
     """Whether a router of the layer trains: else what it chooses by stays as it is stored."""
     return any(parameter.requires_grad for router in layer.routers for parameter in router.parameters(recurse=False))
-
-
-def _of_segments(open_share: Tensor | float, plan: SegmentPlan) -> Tensor:
-    """(V,) what was said of each row, for its segments; 0 for empty places."""
-    open_B = torch.as_tensor(open_share, dtype=torch.float32, device=plan.row_of_segment.device)
-    if open_B.shape not in ((), (plan.num_rows,)):
-        given = tuple(open_B.shape)
-        raise ValueError(f"open_share: give one number, or one for each of the {plan.num_rows} rows, not {given}")
-    return F.pad(open_B.expand(plan.num_rows), (0, 1))[plan.row_of_segment]
 
 
 def _real_tokens(

@@ -165,6 +165,19 @@ def gate_layer(layers: list[int], num_layers: int) -> int:
     return min(layers[0], num_layers // 4)
 
 
+def told_of_segments(open_share: Tensor | float, plan: SegmentPlan) -> Tensor:
+    """(V,) what is known of all rows, or of each, in place of p, for its segments; 0 for empty places.
+
+    Raises:
+        ValueError: it is neither one number nor one for each row.
+    """
+    open_B = torch.as_tensor(open_share, dtype=torch.float32, device=plan.row_of_segment.device)
+    if open_B.shape not in ((), (plan.num_rows,)):
+        given = tuple(open_B.shape)
+        raise ValueError(f"open_share: give one number, or one for each of the {plan.num_rows} rows, not {given}")
+    return F.pad(open_B.expand(plan.num_rows), (0, 1))[plan.row_of_segment]
+
+
 def sums_before(values_NH: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
     """(V, H): of each segment, the sum of the values of its document's tokens before it.
 

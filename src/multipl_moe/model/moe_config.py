@@ -212,6 +212,32 @@ class MoeConfig:
             yield f"num_segment_experts: {self.num_segment_experts} must not be negative"
         if self.num_token_experts == 1 and self.num_segment_experts == 0:
             yield "num_segment_experts: 0 beside num_token_experts 1 leaves nothing to train; raise one of them"
+        yield from self._segment_problems()
+        if self.token_weight < 0 or self.segment_weight < 0 or self.token_weight + self.segment_weight == 0:
+            yield "token_weight, segment_weight: must not be negative, and not both 0"
+        if self.token_weight == 0 and not (self.segment_window and self.takes_its_place):
+            yield (
+                "token_weight: 0 (as preset single has it) leaves tokens without an output unless there is one expert "
+                "alone, in the block's place; begin with another preset than single, or raise it"
+            )
+        if self.router_aux_loss_coef < 0:
+            yield f"router_aux_loss_coef: {self.router_aux_loss_coef} must not be negative"
+        if self.token_bias_rate < 0:
+            yield f"token_bias_rate: {self.token_bias_rate} must not be negative"
+        if self.router_aux_loss_scope == "routed" and self.shared_expert_selection == "competes":
+            yield (
+                "router_aux_loss_scope: routed experts alone cannot be balanced where the shared expert competes for "
+                "the same places; use all"
+            )
+        if self.expert_rank < 1:
+            yield f"expert_rank: {self.expert_rank} must be at least 1"
+        for key in ("domain_gate_start", "domain_gate_bound"):
+            if not 0 <= getattr(self, key) <= 1:
+                yield f"{key}: {getattr(self, key)} must be between 0 and 1"
+        if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
+            yield f"layers: {self.layers} must be ascending layer indices, each once"
+
+    def _segment_problems(self):
         if self.segment_stride < 1:
             yield f"segment_stride: {self.segment_stride} must be at least 1"
         elif self.segment_window < self.segment_stride or self.segment_window % self.segment_stride:
@@ -233,29 +259,6 @@ class MoeConfig:
                 f"segment_capacity: {self.segment_capacity} experts a segment on the mean are more than "
                 f"segment_max_experts ({self.segment_max_experts}) lets any have; lower one or raise the other"
             )
-        if self.token_weight < 0 or self.segment_weight < 0 or self.token_weight + self.segment_weight == 0:
-            yield "token_weight, segment_weight: must not be negative, and not both 0"
-        if self.token_weight == 0 and not (self.segment_window and self.takes_its_place):
-            yield (
-                "token_weight: 0, as preset single has it, leaves tokens without an output unless there is one expert "
-                "alone, in the block's place; begin with another preset than single, or raise it"
-            )
-        if self.router_aux_loss_coef < 0:
-            yield f"router_aux_loss_coef: {self.router_aux_loss_coef} must not be negative"
-        if self.token_bias_rate < 0:
-            yield f"token_bias_rate: {self.token_bias_rate} must not be negative"
-        if self.router_aux_loss_scope == "routed" and self.shared_expert_selection == "competes":
-            yield (
-                "router_aux_loss_scope: routed experts alone cannot be balanced where the shared expert competes for "
-                "the same places; use all"
-            )
-        if self.expert_rank < 1:
-            yield f"expert_rank: {self.expert_rank} must be at least 1"
-        for key in ("domain_gate_start", "domain_gate_bound"):
-            if not 0 <= getattr(self, key) <= 1:
-                yield f"{key}: {getattr(self, key)} must be between 0 and 1"
-        if sorted(set(self.layers)) != list(self.layers) or any(layer < 0 for layer in self.layers):
-            yield f"layers: {self.layers} must be ascending layer indices, each once"
 
 
 def _types() -> dict[str, Any]:
