@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCriteria
-from transformers.generation.logits_process import TopPLogitsWarper
 
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.problems.problem import cut_at_stop
+
+_NUCLEUS_TOKENS = 256
 
 
 class Row:
@@ -134,17 +135,34 @@ class RowDraws(LogitsProcessor):
     """
 
     def __init__(self, rows: Sequence[Row], temperature: float, top_p: float) -> None:
-        self._rows, self._temperature = rows, temperature
-        self._top_p = TopPLogitsWarper(top_p) if top_p < 1 else None
+        self._rows, self._temperature, self._top_p = rows, temperature, top_p
 
     def __call__(self, input_ids: Any, scores: Any) -> Tensor:
         """(B, V) 0 for the drawn tokens and minus infinity for all others."""
         scores = scores / self._temperature
-        if self._top_p is not None:
-            scores = self._top_p(input_ids, scores)
-        bounds = scores.softmax(dim=-1).double().cumsum(dim=-1)
+        parts, tokens = self._nucleus(scores) if self._top_p < 1 else (scores.softmax(dim=-1), None)
+        bounds = parts.double().cumsum(dim=-1)
         draws = bounds.new_tensor([[row.draw] for row in self._rows]) * bounds[:, -1:]
         # The first token whose part ends above the number; should rounding leave none, the last of any probability.
         above = torch.searchsorted(bounds, draws, right=True)
         last = torch.searchsorted(bounds, bounds[:, -1:].contiguous())
-        return torch.full_like(scores, float("-inf")).scatter_(1, torch.minimum(above, last), 0.0)
+        drawn = torch.minimum(above, last)
+        drawn = drawn if tokens is None else tokens.gather(1, drawn)
+        return torch.full_like(scores, float("-inf")).scatter_(1, drawn, 0.0)
+
+    def _nucleus(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, K) probabilities of the fewest tokens that together have top_p, 0 for others, and (B, K) these tokens.
+
+        Of a large vocabulary the likeliest few nearly always suffice: to sort all of it would take most of the time.
+        """
+        total = scores.logsumexp(dim=-1, keepdim=True)
+        size = _NUCLEUS_TOKENS
+        while True:
+            best, tokens = scores.topk(min(size, scores.shape[-1]), dim=-1)
+            parts = (best - total).exp()
+            together = parts.cumsum(dim=-1)
+            if size >= scores.shape[-1] or bool((together[:, -1] >= self._top_p).all()):
+                break
+            size *= 16
+        tokens, order = tokens.sort(dim=-1)
+        return torch.where(together - parts < self._top_p, parts, 0.0).gather(1, order), tokens
