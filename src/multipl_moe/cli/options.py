@@ -27,7 +27,11 @@ Settings = Annotated[
     ),
 ]
 Base = Annotated[
-    str | None, typer.Option(help="Base model: hub id, folder, GGUF file, or smollm2-135m (from PyPI). [smollm2-135m]")
+    str | None,
+    typer.Option(
+        help="Base model: hub id, folder, GGUF file, or by name from PyPI: smollm2-135m, gemma-3-270m, "
+        "qwen2.5-coder-0.5b-instruct, qwen2.5-coder-1.5b-instruct. [smollm2-135m]"
+    ),
 ]
 Preset = Annotated[
     str | None,

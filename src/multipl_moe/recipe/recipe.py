@@ -58,7 +58,9 @@ class Recipe(Section):
     """Everything that decides a run."""
 
     base: str = Field(
-        default="smollm2-135m", description="Base model: a hub id, folder, GGUF file, or smollm2-135m (from PyPI)."
+        default="smollm2-135m",
+        description="Base model: a hub id, folder, GGUF file, or by name from PyPI: smollm2-135m, gemma-3-270m, "
+        "qwen2.5-coder-0.5b-instruct, qwen2.5-coder-1.5b-instruct.",
     )
     seed: int = Field(
         default=0, ge=0, lt=2**32, description="Random seed for sampling files, shuffling and initialisation."

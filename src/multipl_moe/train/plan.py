@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
-from multipl_moe.checkpoints.base import SMOLLM2, resolve_base
+from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.new_tokens import extend_config, wanted_vocabulary
+from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.parameters import ParameterCounts, count_parameters
@@ -225,7 +226,7 @@ def _num_bytes(model: nn.Module, *, is_trained: bool) -> int:
 def _base_folder(spec: str) -> Path | None:
     """The folder of a base that is here already, or can be told from no other kind."""
     path = Path(spec)
-    if spec == SMOLLM2 or (path.suffix == ".gguf" and not path.is_file()) or path.is_dir():
+    if spec in PACKAGED_BASES or (path.suffix == ".gguf" and not path.is_file()) or path.is_dir():
         return resolve_base(spec)
     return None
 
