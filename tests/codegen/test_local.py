@@ -106,6 +106,23 @@ def test_samples_of_a_problem_differ_and_follow_from_the_seed(tokenizer, tmp_pat
     assert len(set(texts)) == len(texts)
 
 
+@pytest.mark.parametrize("model", [("causal", "llama"), (None, "gemma2")])
+def test_samples_of_a_problem_share_one_reading_of_its_prompt(tokenizer, monkeypatch, model):
+    completer, posed = completer_of(tokenizer, *model), problem(0, "a prompt of some length")
+    read, forward = [], completer.model.forward
+
+    def count(input_ids, **values):
+        read.append(tuple(input_ids.shape))
+        return forward(input_ids, **values)
+
+    monkeypatch.setattr(completer.model, "forward", functools.wraps(forward)(count))
+    chosen = settings(temperature=0.8, num_samples=3, max_new_tokens=4)
+    made = completer.complete([request_of(posed, sample, 0) for sample in range(3)], chosen)
+    length = len(tokenizer(posed.prompt)["input_ids"])
+    assert read == [(1, length - 1), (3, 1), *[(3, 1)] * 3]
+    assert made == [completer.complete([request_of(posed, sample, 0)], chosen)[0] for sample in range(3)]
+
+
 def test_a_tiny_nucleus_is_greedy(tokenizer, tmp_path):
     greedy = samples(tokenizer, tmp_path / "greedy", problems())
     assert greedy == samples(tokenizer, tmp_path / "drawn", problems(), temperature=1.0, top_p=1e-6)

@@ -118,11 +118,10 @@ class LocalCompleter:
     def _generate(self, rows: list[Row], settings: CodegenSection) -> None:
         """Let all rows grow to their ends; every few tokens those that have ended leave the batch."""
         tokens, mask = _left_padded([row.prompt for row in rows], self.model.device)
-        cache = None
+        cache = self._read_once(rows, tokens, mask)
         while True:
             draws = settings.temperature >= COLDEST
-            shares = [row.open_share for row in rows if row.open_share is not None]
-            told = {"open_share": torch.tensor(shares, device=tokens.device)} if shares else {}
+            told = self._told(rows)
             processors = [RowDraws(rows, settings.temperature, settings.top_p)] if draws else []
             output = self.model.generate(
                 tokens,
@@ -142,6 +141,31 @@ class LocalCompleter:
             tokens = output.sequences[going_on]
             mask = torch.nn.functional.pad(mask[going_on], (0, tokens.shape[1] - mask.shape[1]), value=1)
             cache = _continued(output.cache, torch.tensor(going_on, device=tokens.device))
+
+    def _read_once(self, rows: list[Row], tokens: Tensor, mask: Tensor) -> Any:
+        """The cache of all prompts but their last tokens, of which several samples share one reading; None without any.
+
+        To read the prompts takes as long as to write the answers, where these are short.
+        """
+        first = {tuple(row.prompt): index for index, row in reversed(list(enumerate(rows)))}
+        if len(first) == len(rows) or min(map(len, first)) == 1:
+            return None
+        chosen = sorted(first.values())
+        output = self.model.generate(
+            tokens[chosen, :-1],
+            attention_mask=mask[chosen, :-1],
+            do_sample=False,
+            max_new_tokens=1,
+            return_dict_in_generate=True,
+            **self._told([rows[index] for index in chosen]),
+        )
+        place = {index: position for position, index in enumerate(chosen)}
+        return _continued(output.cache, torch.tensor([place[first[tuple(row.prompt)]] for row in rows]))
+
+    def _told(self, rows: list[Row]) -> dict[str, Tensor]:
+        """What the model is told beside the tokens: of one with a domain gate how far it is open."""
+        shares = [row.open_share for row in rows if row.open_share is not None]
+        return {"open_share": torch.tensor(shares, device=self.model.device)} if shares else {}
 
 
 def set_dtype(model: PreTrainedModel, dtype: torch.dtype) -> None:
