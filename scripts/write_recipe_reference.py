@@ -108,7 +108,7 @@ def _kind(annotation: Any) -> str:
     if origin is Annotated:
         return _kind(arguments[0])
     if origin is Literal:
-        return ", ".join(f"`{value}`" for value in arguments)
+        return ", ".join(f"`{_text(value)}`" for value in arguments)
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(_kind(one) for one in arguments if one is not NoneType))
     if origin in (list, tuple):

@@ -139,6 +139,13 @@ def test_too_few_completions_leave_no_folder(refused, run, bubblewrap, own, tmp_
     assert run(*words).code == 0
 
 
+def test_missing_completions_are_told_before_toolchains_are_tried(refused, bubblewrap, own, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.eval.eval_set.preflight", lambda *args, **options: pytest.fail("tried"))
+    (tmp_path / "made.jsonl").write_text(json.dumps({"id": "double", "completion": "    return 2 * n\n"}) + "\n")
+    message = refused("eval", "out", "--completions", "made.jsonl", "--benchmark", own)
+    assert "made.jsonl lacks completions of 1 problems: mine/python/again (0 of 1)" in message
+
+
 def test_limits_are_the_recipes_and_both_models_have_the_same(run, bubblewrap, own, tmp_path):
     lines = [{"id": name, "completion": "    print('x' * 5000)\n    return 2 * n\n"} for name in ("double", "again")]
     (tmp_path / "made.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -68,6 +68,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--model m --reference": "not --model and --reference",
         "--model m --corpus c": "--corpus: only for --metric bpb",
         "--endpoint http://127.0.0.1:9/v1": "--endpoint, --endpoint-model: both or none",
+        "--reference --set codegen.tell_language=both": "codegen.tell_language: both is about the domain gate of",
         "--reference --benchmark startr": "did you mean 'starter'?",
         "--reference --benchmark none.jsonl": "none.jsonl",
         "--reference --languages cobol": "unknown languages cobol",

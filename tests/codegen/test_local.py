@@ -88,13 +88,32 @@ def test_a_gate_that_is_told_each_problems_language_opens_or_shuts_row_by_row(to
         share = torch.full((), float(one.language == "one"))
         known = functools.partial(model, open_share=share)
         assert told[one.key, 0].text == alone(known, tokenizer, one, 20)
-    free = samples(tokenizer, tmp_path / "free", posed, ("gated", "llama"), max_new_tokens=20)
+    free = samples(tokenizer, tmp_path / "free", posed, ("gated", "llama"), max_new_tokens=20, tell_language=False)
     assert free != told
+    assert samples(tokenizer, tmp_path / "usual", posed, ("gated", "llama"), max_new_tokens=20) == told
     dense = [
         samples(tokenizer, tmp_path / f"{tell}", posed, (None, "llama"), max_new_tokens=20, tell_language=tell)
         for tell in (False, True)
     ]
     assert dense[0] == dense[1], "nothing to tell it"
+
+
+def test_a_gate_that_is_told_a_language_to_keep_gives_the_bases_own_completions(tokenizer, tmp_path):
+    gated, base = tiny_model("gated"), tiny_model(None)
+    own = {name.replace("shared_expert.", ""): tensor for name, tensor in gated.state_dict().items()}
+    assert not base.load_state_dict(own, strict=False).missing_keys
+    models = {name: LocalCompleter(name, model, tokenizer) for name, model in (("gated", gated), ("base", base))}
+    posed = [dataclasses.replace(p, language="python") for p in problems()]
+    for values in ({}, {"temperature": 0.8, "num_samples": 2}):
+        made = [
+            generate_samples(
+                posed, models[name], settings(tell_language=tell, **values), tmp_path / f"{name}{values}{tell}"
+            )
+            for name, tell in (("base", True), ("gated", True), ("gated", "both"), ("gated", False))
+        ]
+        assert made[0] == made[1] == made[2] != made[3]
+    told = [models["gated"].gate_is_told(settings(tell_language=tell)) for tell in (True, "both", False)]
+    assert (told, models["base"].gate_is_told(settings())) == ([True, True, False], None)
 
 
 def test_samples_of_a_problem_differ_and_follow_from_the_seed(tokenizer, tmp_path):

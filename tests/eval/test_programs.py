@@ -89,6 +89,36 @@ def test_a_second_model_is_compared_problem_by_problem(right, tmp_path):
     assert metrics["before"]["languages"]["python"]["benchmarks"]["starter"]["passes"]["value"] == 1.0
 
 
+def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(right, tmp_path):
+    chosen, output = recipe(), tmp_path / "out"
+    output.mkdir()
+    eval_set = prepare_eval_set(chosen, OPTIONS)
+    told, untold = (
+        write(KnownCompleter(name, {one.key: text or one.reference for one in eval_set.scored}))
+        for name, text in (("told", None), ("untold", "    return (\n"))
+    )
+    metrics = evaluate_programs(
+        chosen, eval_set, told, "gated", output, against=right, options=OPTIONS, gate_is_told=True, by_itself=untold
+    )
+    alone = metrics["gate"]["by_itself"]
+    cells = [one["languages"]["python"]["benchmarks"]["starter"] for one in (metrics, alone, alone["comparison"])]
+    assert [cell["passes"]["value"] for cell in cells[:2]] == [1.0, 0.0]
+    assert (cells[1]["failures"]["not_built"], cells[2]["lost"]) == (3, 3)
+    assert metrics["gate"]["is_told"]
+    assert set(names_in(output / "gate_by_itself")) >= {"samples.jsonl", "results.jsonl", "details.jsonl"}
+
+
+def test_answers_whose_form_is_at_fault_are_named_in_verdict_and_page(bubblewrap, tmp_path):
+    many = recipe(problems_per_language=10)
+    evaluate(many, tmp_path / "before", reference_of)
+    fenced = evaluate(many, tmp_path / "after", lambda one: f"{one.reference}```\n", against=tmp_path / "before")
+    (fault,) = fenced["form_faults"]
+    assert (fault["not_built"], fault["before"]["not_built"], fault["signs"]) == (10, 0, {"hold a code fence": 10})
+    assert "SyntaxError" in fault["error"]
+    assert fault["sentence"] in verdict_notes(fenced)
+    assert fault["key"] in (tmp_path / "after" / "problems.html").read_text().split("<noscript>")[0]
+
+
 def test_what_cannot_be_compared_is_told_before_anything_is_written(right, tmp_path):
     with pytest.raises(ConfigError, match=r"--against: .* has no result of 1 of the problems"):
         evaluate(recipe(problems_per_language=4), tmp_path / "more", reference_of, against=right)

@@ -10,7 +10,9 @@ from multipl_moe.eval.clusters import TaskScores
 from multipl_moe.eval.intervals import estimate_rate
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.judge.outcome import Outcome
-from tests.eval.judged import problems, results
+from multipl_moe.languages.toolchain import Toolchain
+from multipl_moe.languages.toolchains import TOOLCHAINS
+from tests.eval.judged import problem, problems, results
 
 _SETTINGS = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"})
 RUST, GO, PYTHON = (problems(name, 5) for name in ("rust", "go", "python"))
@@ -21,7 +23,7 @@ JUDGED = results(RUST, "pwccp") + results(GO, "hpwww") + results(PYTHON, "ppppw"
 def test_keys_are_frozen():
     verdict = build_verdict(ASKED, JUDGED, _SETTINGS)
     assert set(verdict) == {"pass_at", "languages", "means", "not_scored", "left_out", "flags"}
-    cell_keys = {"tasks", "samples", "pass_at_k", "parses_or_compiles", "passes", "outcomes"}
+    cell_keys = {"tasks", "samples", "pass_at_k", "parses_or_compiles", "passes", "outcomes", "failures"}
     for row in verdict["languages"].values():
         assert set(row) == {"title", "role", "benchmarks"}
         for cell in row["benchmarks"].values():
@@ -29,6 +31,8 @@ def test_keys_are_frozen():
             assert set(cell["pass_at_k"]["1"]) == {"value", "interval", "tasks"}
             assert set(cell["parses_or_compiles"]) == set(cell["passes"]) == {"value", "interval"}
             assert list(cell["outcomes"]) == [str(outcome) for outcome in Outcome]
+            ways = ["not_built", "runtime_error", "wrong_answer", "tests_not_completed", "limits"]
+            assert list(cell["failures"]) == ways
     for row in verdict["means"].values():
         assert set(row) == {"languages", "pass_at_k"}
         assert set(row["pass_at_k"]["1"]) == {"value", "interval"}
@@ -58,6 +62,32 @@ def test_values_are_those_of_the_results():
         "keep": (["python"], pytest.approx(0.8)),
         "all": (["rust", "go", "python"], pytest.approx((0.4 + 0.25 + 0.8) / 3)),
     }
+
+
+def test_failures_are_counted_by_how_far_the_programs_came():
+    ends = ["compile_error", "compile_timeout", "memory_limit", "harness_error", "passed", "wrong_answer"]
+    ends += ["runtime_error", "timeout", "memory_limit", "output_limit", "tests_not_completed"]
+    asked = problems("rust", len(ends))
+    judged = [
+        {"key": one.key, "sample": 0, "outcome": end, "stage": "compile" if number < 3 else "run"}
+        for number, (one, end) in enumerate(zip(asked, ends, strict=True))
+    ]
+    cell = build_verdict(asked, judged, _SETTINGS)["languages"]["rust"]["benchmarks"]["starter"]
+    assert list(cell["failures"].values()) == [3, 1, 1, 1, 3]
+    assert sum(cell["failures"].values()) + cell["outcomes"]["passed"] == cell["samples"]
+
+
+@pytest.mark.parametrize("form", ["own", "framework"])
+def test_where_no_toolchain_tells_what_parses_none_is_said_to(monkeypatch, form):
+    commands = {"run": ("x",)} if form == "own" else {"compile": ("x",), "test": ("x",)}
+    toolchain = Toolchain(executables={}, version=(), **commands)
+    monkeypatch.setitem(TOOLCHAINS, "mine", toolchain)
+    asked = [problem("mine", number, form=form) for number in range(2)]
+    cell = build_verdict(asked, results(asked, "pw"), _SETTINGS)["languages"]["mine"]["benchmarks"]["starter"]
+    assert (cell["parses_or_compiles"], cell["failures"]["not_built"]) == (None, None)
+    monkeypatch.setitem(TOOLCHAINS, "mine", replace(toolchain, check=("x",)))
+    cell = build_verdict(asked, results(asked, "pw"), _SETTINGS)["languages"]["mine"]["benchmarks"]["starter"]
+    assert (cell["parses_or_compiles"]["value"], cell["failures"]["not_built"]) == (1.0, 0)
 
 
 def test_failures_of_the_judge_never_count_against_a_model_and_are_named():

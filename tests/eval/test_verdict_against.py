@@ -28,7 +28,7 @@ def test_keys_are_frozen():
     assert set(comparison) == {"languages", "means", "unpaired"}
     for row in comparison["languages"].values():
         assert set(row) == {"title", "role", "benchmarks"}
-        assert all(set(cell) == _CELL for cell in row["benchmarks"].values())
+        assert all(set(cell) == _CELL | {"parses_or_compiles"} for cell in row["benchmarks"].values())
     assert all(set(row) == _CELL | {"languages"} for row in comparison["means"].values())
     assert json.loads(json.dumps(verdict)) == verdict
 
@@ -41,6 +41,14 @@ def test_a_large_gain_is_more_than_noise():
     assert cell["sentence"] == (
         "+60.0 points (0.0% to 60.0%) is more than noise: 12 tasks gained and 0 lost, of 20 tasks"
     )
+
+
+def test_what_parses_is_compared_too():
+    before, after = results(_RUST, "c" * 15 + "w" * 5), results(_RUST, "c" * 3 + "w" * 16 + "p")
+    cell = compare_verdicts(_RUST, before, after, _SETTINGS)["languages"]["rust"]["benchmarks"]["starter"]
+    built = cell["parses_or_compiles"]
+    assert (built["before"], built["after"], built["difference"]) == (0.25, 0.85, pytest.approx(0.6))
+    assert built["interval"][0] > 0 > cell["interval"][0]
 
 
 def test_a_small_difference_is_called_noise_in_plain_words():

@@ -248,7 +248,8 @@ def test_a_null_that_is_meant_is_set():
 def test_a_recipe_goes_on_from_one_that_differs_in_how_it_is_saved_and_guarded_alone():
     recipe = Recipe()
     other = {"keep_checkpoints": 5, "on_bad_step": "skip", "save_every_steps": 7, "spike_factor": 3.0}
-    assert recipe.training_changes(validate_recipe({"train": other | {"trackers": ["wandb"]}})) == ""
+    told = {"tell_language": False}
+    assert recipe.training_changes(validate_recipe({"train": other | {"trackers": ["wandb"]}, "codegen": told})) == ""
     for values, told in (
         ({"seed": 1}, "seed: 1 there, 0 here"),
         ({"train": other | {"learning_rate": 0.5}}, "train.learning_rate: 0.5 there, 0.0005 here"),

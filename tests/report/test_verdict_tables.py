@@ -6,7 +6,13 @@ from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.report.grid import Grid
 from multipl_moe.report.verdict_plots import verdict_plot
-from multipl_moe.report.verdict_tables import comparison_table, mean_sentences, verdict_notes, verdict_table
+from multipl_moe.report.verdict_tables import (
+    comparison_table,
+    failures_table,
+    mean_sentences,
+    verdict_notes,
+    verdict_table,
+)
 from tests.eval.judged import problems, results
 from tests.report.judged import judged
 from tests.report.test_grid import printed, row
@@ -40,7 +46,8 @@ def test_a_row_tells_rate_interval_and_what_compiles():
 def test_comparison_tells_both_rates_the_change_and_what_it_is_worth():
     grid = comparison_table(judged()["comparison"])
     tasks, before, after, change, _, words = row(grid, "Rust")[3:]
-    assert (tasks, before, after, change, words) == ("20", "10.0%", "70.0%", "+60.0", "better")
+    assert (tasks, before, after, change, words) == ("20", "10.0%\n(100%)", "70.0%\n(70%)", "+60.0", "better")
+    assert "in brackets: how many programs parse or compile" in grid.notes
     assert row(grid, "Python")[-1] == "noise"
     assert any(note.startswith("noise: ") for note in grid.notes)
     assert "1 task does not count for one of the models: left out" in grid.notes
@@ -60,6 +67,26 @@ def test_of_few_tasks_the_counts_alone_are_told():
     table = verdict_table(verdict)
     assert row(table, "Go")[3:] == ["3", "2 of 3", "", ""]
     assert row(table, "mean")[4:] == ["3 of 5", "", ""]
+
+
+def test_a_gate_by_itself_has_rows_below_those_of_the_gate_that_was_told():
+    asked, settings = problems("rust", 10), VerdictSettings(roles={"rust": "learn"})
+    told, untold = (build_verdict(asked, results(asked, line), settings) for line in ("pppppwwwww", "pwwwwwwccc"))
+    told["gate"] = {"is_told": True, "by_itself": untold}
+    grid = verdict_table(told)
+    first, second, mean, mean_by_itself, _ = grid.rows
+    assert [str(cells[4]) for cells in (first, second, mean, mean_by_itself) if cells] == ["50.0%", "10.0%"] * 2
+    assert [cells[1] for cells in (second, mean_by_itself) if cells] == ["gate by itself"] * 2
+    assert (first and first[-1], second and second[-1]) == ("100.0%", "70.0%")
+    assert "the model's domain gate was told the language of each problem (codegen.tell_language)" in grid.notes
+
+
+def test_how_programs_fail_is_told_by_count():
+    asked = problems("rust", 5) + problems("cobol", 1)
+    table = failures_table(build_verdict(asked, results(asked, "pwwcc" + "w"), VerdictSettings()))
+    assert row(table, "Rust") == ["Rust", "starter", "5", "1", "2", "0", "2", "0", "0"]
+    assert row(table, "cobol") == ["cobol", "starter", "1", "0", "-", "0", "1", "0", "0"]
+    assert printed(table, width=80).count("\n") < 12
 
 
 def test_each_k_has_a_column():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -247,6 +248,10 @@ def _check_programs(
             against is not None and sources["--reference"],
             "--against: references are compared with nothing; leave it out",
         ),
+        (
+            recipe.codegen.tell_language == "both" and not sources["--model"],
+            "codegen.tell_language: both is about the domain gate of a --model; leave it out",
+        ),
     )
     if sources["--completions"] is None:
         require_samples(recipe.programs.pass_at, recipe.codegen.num_samples)
@@ -279,6 +284,7 @@ def _programs(
 ) -> dict[str, Any]:
     """Judge programs; the content of metrics.json."""
     from multipl_moe.cli.programs import completions_of, options_shown
+    from multipl_moe.codegen.from_file import require_answers
     from multipl_moe.eval.eval_set import prepare_eval_set
     from multipl_moe.eval.programs import evaluate_programs
     from multipl_moe.eval.references import check_references, prepare_reference_set
@@ -292,17 +298,17 @@ def _programs(
             eval_set = prepare_reference_set(recipe, options)
             open_run(output, recipe)
             return check_references(recipe, eval_set, output, options)
-        eval_set = prepare_eval_set(recipe, options)
-        name, complete = completions_of(recipe, sources, endpoint_model, chat, eval_set)
+        answered = (file := sources["--completions"]) and partial(require_answers, file)
+        eval_set = prepare_eval_set(recipe, options, require=answered)
+        completions = completions_of(recipe, sources, endpoint_model, chat, eval_set)
         open_run(output, recipe)
         record = record_of_model(Path(sources["--model"])) if sources["--model"] else None
         return evaluate_programs(
             recipe,
             eval_set,
-            complete,
-            name,
-            output,
+            output=output,
             against=None if against is None else Path(against),
             options=options,
             decontamination=statuses(record, eval_set.benchmarks),
+            **completions,
         )

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.errors import ConfigError
 
 if TYPE_CHECKING:
-    from multipl_moe.codegen.completer import Completer, Completion, SampleKey
-    from multipl_moe.codegen.generation import Complete
+    from multipl_moe.codegen.completer import Completion, SampleKey
     from multipl_moe.eval.eval_set import EvalOptions, EvalSet
     from multipl_moe.judge.preflight import LanguageCheck
     from multipl_moe.problems.problem import Problem
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
 
 def completions_of(
     recipe: "Recipe", sources: Mapping[str, Any], endpoint_model: str | None, chat: bool, eval_set: "EvalSet"
-) -> tuple[str, "Complete"]:
-    """Name of a model, and what makes its completions.
+) -> dict[str, Any]:
+    """Name of a model, and what makes its completions, as arguments of `evaluate_programs`.
 
     Args:
         recipe: codegen is used.
@@ -35,8 +33,6 @@ def completions_of(
     from multipl_moe.codegen.local import LocalCompleter
     from multipl_moe.problems.extract import completion_of_answer
 
-    if recipe.codegen.tell_language and sources["--model"] is None:
-        raise ConfigError("codegen.tell_language: it tells the domain gate of a --model; leave it off")
     if (file := sources["--completions"]) is not None:
 
         def imported(problems: "Sequence[Problem]", folder: Path, _: object) -> "Mapping[SampleKey, Completion]":
@@ -44,14 +40,17 @@ def completions_of(
             console.print(f"{file}: {what_was_cut(samples.values())}", highlight=False, soft_wrap=True)
             return samples
 
-        return str(file), imported
-    extract = completion_of_answer if chat else None
+        return {"name": str(file), "complete": imported}
     if (url := sources["--endpoint"]) is not None:
         assert endpoint_model is not None
-        completer: Completer = EndpointCompleter(url, endpoint_model, extract=extract)
-    else:
-        completer = LocalCompleter.load(sources["--model"], recipe.codegen)
-    return completer.name, completed_by(completer, recipe.codegen)
+        endpoint = EndpointCompleter(url, endpoint_model, extract=completion_of_answer if chat else None)
+        return {"name": endpoint.name, "complete": completed_by(endpoint, recipe.codegen)}
+    local, untold = LocalCompleter.load(sources["--model"], recipe.codegen), None
+    is_told = local.gate_is_told(recipe.codegen)
+    if is_told and recipe.codegen.tell_language == "both":
+        untold = completed_by(local, recipe.codegen.model_copy(update={"tell_language": False}))
+    complete = completed_by(local, recipe.codegen)
+    return {"name": local.name, "complete": complete, "gate_is_told": is_told, "by_itself": untold}
 
 
 @contextmanager
@@ -72,9 +71,10 @@ def options_shown(unsafe: bool) -> Iterator["EvalOptions"]:
 
 def show_verdict(metrics: dict[str, Any], output: Path) -> None:
     """The tables, what they do not show, and where to read the programs."""
-    from multipl_moe.report.verdict_tables import comparison_table, mean_sentences, verdict_table
+    from multipl_moe.report.verdict_tables import comparison_table, failures_table, mean_sentences, verdict_table
 
     console.print(verdict_table(metrics))
+    console.print(failures_table(metrics))
     if "comparison" in metrics:
         console.print(comparison_table(metrics["comparison"]))
         for sentence in mean_sentences(metrics["comparison"]):

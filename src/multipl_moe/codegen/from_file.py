@@ -47,10 +47,7 @@ def import_samples(
             fewer than others.
         OutputError: the folder cannot be written, or its samples were made another way.
     """
-    require_distinct(problems)
-    answers, digest = read_answers(path)
-    texts = _texts_of(problems, ignored, path, answers)
-    num_samples = _require_all(problems, path, texts)
+    texts, num_samples, digest = _read(problems, path, ignored)
     samples = {
         (problem.key, sample): _completion(problem, text, chat, is_whole)
         for problem in problems
@@ -65,6 +62,21 @@ def import_samples(
     with SamplesFile(folder, origin) as output:
         output.append((key, sample) for key, sample in samples.items() if key not in output.samples)
     return samples
+
+
+def require_answers(path: Path, problems: Sequence[Problem], ignored: Sequence[Problem]) -> None:
+    """Raise the ConfigError that `import_samples` would, before anything that costs time."""
+    _read(problems, path, ignored)
+
+
+def _read(
+    problems: Sequence[Problem], path: Path, ignored: Sequence[Problem]
+) -> tuple[dict[str, list[tuple[str, bool]]], int, str]:
+    """The texts of each problem, how many each has, and a digest of the file."""
+    require_distinct(problems)
+    answers, digest = read_answers(path)
+    texts = _texts_of(problems, ignored, path, answers)
+    return texts, _require_all(problems, path, texts), digest
 
 
 def what_was_cut(samples: Iterable[Completion]) -> str:

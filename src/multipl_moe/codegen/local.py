@@ -62,6 +62,10 @@ class LocalCompleter:
             set_dtype(model, getattr(torch, settings.dtype))
         return cls(spec, model, tokenizer)
 
+    def gate_is_told(self, settings: CodegenSection) -> bool | None:
+        """Whether the model's domain gate is told the language of each problem; None: it has none."""
+        return None if open_share_of(self.model.config, "") is None else bool(settings.tell_language)
+
     @property
     def identity(self) -> dict[str, Any]:
         """A digest of configuration, vocabulary and weights, and the dtype."""

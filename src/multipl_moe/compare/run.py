@@ -192,7 +192,10 @@ def read_scores(folder: Path, base: LanguageScores) -> LanguageScores:
 
 
 def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
-    """Passed and all problems by language, each with one sample or more, over the benchmarks of a verdict."""
+    """Passed and all problems by language, each with one sample or more, over the benchmarks of a verdict.
+
+    Where a toolchain tells what parses or compiles, the share of that too.
+    """
     counts = {}
     for language, entry in verdict["languages"].items():
         cells = entry["benchmarks"].values()
@@ -200,6 +203,9 @@ def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
         passed = sum(cell["tasks"] * cell["pass_at_k"]["1"]["value"] for cell in cells)
         title = language_title(language, entry)
         counts[language] = {"title": title, "role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks}
+        if all(cell["parses_or_compiles"] is not None for cell in cells):
+            built = sum(cell["tasks"] * cell["parses_or_compiles"]["value"] for cell in cells)
+            counts[language]["parses_or_compiles"] = built / tasks
     return counts
 
 

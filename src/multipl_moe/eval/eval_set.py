@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.errors import ConfigError
+from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.judge.preflight import LanguageCheck, preflight
+from multipl_moe.judge.sandbox import Sandbox, SandboxError
 from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.own import add_languages
 from multipl_moe.languages.program import Nonce
@@ -75,13 +77,23 @@ class EvalSet:
         return replace(self, problems=kept)
 
 
-def prepare_eval_set(recipe: Recipe, options: EvalOptions, problems: list[Problem] | None = None) -> EvalSet:
+def prepare_eval_set(
+    recipe: Recipe,
+    options: EvalOptions,
+    problems: list[Problem] | None = None,
+    require: Callable[[list[Problem], list[Problem]], None] | None = None,
+) -> EvalSet:
     """Read the problems, or take those given instead of the recipe's, and try the toolchains that they need.
 
+    Before they are tried, which may take minutes, `require` gets the problems whose toolchain is here, and the others.
+
     Raises:
-        ConfigError: a benchmark cannot be read, or no language of the problems can be judged here.
+        ConfigError: a benchmark cannot be read, no language of the problems can be judged here, or what `require` says.
     """
     problems = read_problems(recipe) if problems is None else problems
+    if require is not None and (here := _languages_here({problem.language for problem in problems}, options)):
+        found = [problem for problem in problems if problem.language in here]
+        require(found, [problem for problem in problems if problem.language not in here])
     flags = {problem.key: _NO_TESTS for problem in problems if tests_run(problem) == 0}
     return EvalSet(problems, _unfit_languages(problems, options), flags)
 
@@ -105,6 +117,15 @@ def read_problems(recipe: Recipe) -> list[Problem]:
                 raise ConfigError(f"programs.benchmarks: {problem.key} comes from two of them; name each set once")
             problems[problem.key] = problem
     return list(problems.values())
+
+
+def _languages_here(languages: Collection[str], options: EvalOptions) -> set[str]:
+    found: set[str] = set()
+    with Sandbox(unsafe=options.unsafe) as sandbox:
+        for language in languages:
+            with suppress(UserError, SandboxError):  # told by the preflight
+                found.add(options.toolbox.installed(language, sandbox).language)
+    return found
 
 
 def _unfit_languages(problems: list[Problem], options: EvalOptions) -> dict[str, str]:

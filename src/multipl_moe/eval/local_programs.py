@@ -16,6 +16,8 @@ def judge_local_model(
 ) -> bool:
     """Have the model in a folder write programs and run them, into the folder `output`.
 
+    A domain gate is told each language, or not, but never both.
+
     With the folder of an earlier evaluation, `against`, the same problems are judged; if it holds no results, as where
     nothing can be judged here, nothing is done.
 
@@ -31,9 +33,17 @@ def judge_local_model(
     if against is not None:
         eval_set = eval_set.only({result["key"] for result in read_results(against)})
     output.mkdir(parents=True, exist_ok=True)
-    complete = completed_by(LocalCompleter.load(str(model), recipe.codegen), recipe.codegen)
+    completer = LocalCompleter.load(str(model), recipe.codegen)
     checks = statuses(record_of_model(model), eval_set.benchmarks)
     evaluate_programs(
-        recipe, eval_set, complete, name, output, against=against, options=options, decontamination=checks
+        recipe,
+        eval_set,
+        completed_by(completer, recipe.codegen),
+        name,
+        output,
+        against=against,
+        options=options,
+        decontamination=checks,
+        gate_is_told=completer.gate_is_told(recipe.codegen),
     )
     return True

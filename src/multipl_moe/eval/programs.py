@@ -1,10 +1,12 @@
 """Programs that work: a model completes problems, its programs are run in the sandbox, and the verdict is drawn.
 
 The folder of an evaluation holds samples.jsonl, results.jsonl, details.jsonl, what `EvalOptions.on_verdict` writes, and
-metrics.json. Every step goes on with what an interrupted run left there.
+metrics.json; `BY_ITSELF` in it the first three of a gate that was not told. Every step goes on with what an interrupted
+run left there.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from multipl_moe.codegen.generation import Complete
 from multipl_moe.codegen.samples import ORIGIN_FILE
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions, EvalSet
-from multipl_moe.eval.judging import judge_samples, read_results
+from multipl_moe.eval.form_faults import form_faults
+from multipl_moe.eval.judging import judge_samples, read_details, read_results
 from multipl_moe.eval.pass_at_k import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
@@ -21,6 +24,8 @@ from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.versions import environment
+
+BY_ITSELF = "gate_by_itself"
 
 
 def evaluate_programs(
@@ -33,6 +38,8 @@ def evaluate_programs(
     against: Path | None,
     options: EvalOptions,
     decontamination: Mapping[str, str] | None = None,
+    gate_is_told: bool | None = None,
+    by_itself: Complete | None = None,
 ) -> dict[str, Any]:
     """The verdict on a model's programs, also written to `output` with all that it rests on.
 
@@ -45,6 +52,9 @@ def evaluate_programs(
         against: folder of an earlier evaluation on the same problems, of the model before.
         options: how it is carried out.
         decontamination: by benchmark, whether the text that the model was trained on was checked for its problems.
+        gate_is_told: whether the model's domain gate was told the language of each problem; None: it has none.
+        by_itself: makes the samples once more, without telling it; they are judged in the folder `BY_ITSELF` of
+            `output`, for a second verdict.
 
     Raises:
         UserError: the model cannot write, or `against` lacks results.
@@ -52,13 +62,36 @@ def evaluate_programs(
     before = None if against is None else _results_of(against, eval_set.scored)
     if against is not None:
         _require_same_limits(recipe, against)
+    judge = partial(_judge, recipe, eval_set, against=against, before=before, options=options)
+    metrics = {"model": name, "benchmarks": recipe.programs.benchmarks, **judge(complete, output), "seed": recipe.seed}
+    if gate_is_told is not None:
+        untold = {} if by_itself is None else {"by_itself": judge(by_itself, output / BY_ITSELF)}
+        metrics["gate"] = {"is_told": gate_is_told, **untold}
+    metrics["decontamination"] = dict(decontamination or {})
+    metrics["environment"] = environment()
+    options.on_verdict(output, eval_set, metrics, against)
+    write_json(output / "metrics.json", metrics)
+    return metrics
+
+
+def _judge(
+    recipe: Recipe,
+    eval_set: EvalSet,
+    complete: Complete,
+    folder: Path,
+    *,
+    against: Path | None,
+    before: list[dict[str, Any]] | None,
+    options: EvalOptions,
+) -> dict[str, Any]:
+    """Make samples into a folder and judge them there; the verdict, with what samples and outputs say beside it."""
     options.on_step("writing programs")
-    samples = complete(eval_set.scored, output, options.on_progress)
+    samples = complete(eval_set.scored, folder, options.on_progress)
     require_samples(recipe.programs.pass_at, len(samples) // len(eval_set.scored))
     if against is not None:
-        _require_same_problems(output, against)
+        _require_same_problems(folder, against)
     options.on_step("running programs")
-    results = judge_samples(eval_set.scored, samples, output, options, programs=recipe.programs)
+    results = judge_samples(eval_set.scored, samples, folder, options, programs=recipe.programs)
     settings = VerdictSettings(
         roles=recipe.languages,
         titles={name: entry.title for name, entry in recipe.language_table.items()},
@@ -70,13 +103,10 @@ def evaluate_programs(
         verdict = build_verdict(eval_set.problems, results, settings)
     else:
         verdict = judge_against(eval_set.problems, before, results, settings)
-    metrics = {"model": name, "benchmarks": recipe.programs.benchmarks, **verdict, "seed": recipe.seed}
-    metrics["did_not_fit"] = sorted({key for (key, _), sample in samples.items() if _did_not_fit(sample)})
-    metrics["decontamination"] = dict(decontamination or {})
-    metrics["environment"] = environment()
-    options.on_verdict(output, eval_set, metrics, against)
-    write_json(output / "metrics.json", metrics)
-    return metrics
+    return verdict | {
+        "did_not_fit": sorted({key for (key, _), sample in samples.items() if _did_not_fit(sample)}),
+        "form_faults": form_faults(verdict, eval_set.scored, samples, read_details(folder)),
+    }
 
 
 def _did_not_fit(sample: Completion) -> bool:

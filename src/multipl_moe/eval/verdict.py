@@ -1,5 +1,6 @@
 """The verdict on a model: how many of its programs work, by language and benchmark, and how sure that is."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from multipl_moe.eval.pass_at_k import pass_at_k
 from multipl_moe.eval.tally import Result, TaskTally, tally_results
 from multipl_moe.judge.outcome import Outcome
 from multipl_moe.languages.table import language_title
+from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.problems.problem import Problem
 
 USUAL_PASS_AT = (1, 5, 10, 100)
@@ -127,8 +129,22 @@ def _chosen_ks(tallies: Sequence[TaskTally], asked: tuple[int, ...] | None) -> t
     return tuple(sorted({1, *asked}))
 
 
+def built_scores(tasks: Sequence[TaskTally]) -> TaskScores:
+    """Of each task the share of its samples that parse or compile."""
+    return TaskScores([task.num_built / task.num_samples for task in tasks], [task.cluster for task in tasks])
+
+
+def tells_built(problem: Problem) -> bool:
+    """Whether the toolchain of a problem tells programs that do not parse or compile from those that fail."""
+    toolchain = TOOLCHAINS.get(problem.language)
+    if toolchain is None:
+        return False
+    runs_files = toolchain.test is not None and problem.form == "framework"  # as they are, without the compiler
+    return bool(toolchain.check or (toolchain.compile and not runs_files))
+
+
 def _describe(tasks: Sequence[TaskTally], ks: Sequence[int]) -> dict[str, Any]:
-    built = TaskScores([task.num_built / task.num_samples for task in tasks], [task.cluster for task in tasks])
+    is_told = tells_built(tasks[0].problem)
     outcomes = {str(outcome): sum(task.outcomes[outcome] for task in tasks) for outcome in Outcome}
     scores = {k: task_scores(tasks, k) for k in ks}
     rates = {k: _rate([[values]]) for k, values in scores.items() if values.values}
@@ -136,9 +152,25 @@ def _describe(tasks: Sequence[TaskTally], ks: Sequence[int]) -> dict[str, Any]:
         "tasks": len(tasks),
         "samples": sum(task.num_samples for task in tasks),
         "pass_at_k": {str(k): rate | {"tasks": len(scores[k].values)} for k, rate in rates.items()},
-        "parses_or_compiles": _rate([[built]]),
+        "parses_or_compiles": _rate([[built_scores(tasks)]]) if is_told else None,
         "passes": rates[1],
         "outcomes": outcomes,
+        "failures": _failures(tasks, is_told=is_told),
+    }
+
+
+def _failures(tasks: Sequence[TaskTally], *, is_told: bool) -> dict[str, int | None]:
+    """How many samples fail in which way, from the earliest to the last; None: that is not told from `runtime_error`.
+
+    With those that pass they are all samples that count.
+    """
+    total = sum((task.outcomes for task in tasks), Counter[Outcome]())
+    built = sum(task.num_built for task in tasks)
+    ways = {str(way): total[way] for way in (Outcome.runtime_error, Outcome.wrong_answer, Outcome.tests_not_completed)}
+    return {
+        "not_built": sum(task.num_samples for task in tasks) - built if is_told else None,
+        **ways,
+        "limits": built - total[Outcome.passed] - sum(ways.values()),
     }
 
 

@@ -1,6 +1,7 @@
 """Two models judged on the same problems: what changed, by language and benchmark and as means."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from multipl_moe.errors import ConfigError
@@ -10,11 +11,13 @@ from multipl_moe.eval.tally import Result, TaskTally
 from multipl_moe.eval.verdict import (
     VerdictSettings,
     build_verdict,
+    built_scores,
     describe_cells,
     group_cells,
     mean_groups,
     tally_scored,
     task_scores,
+    tells_built,
 )
 from multipl_moe.problems.problem import Problem
 
@@ -40,7 +43,7 @@ def judge_against(
 def compare_verdicts(
     problems: Sequence[Problem], before: Sequence[Result], after: Sequence[Result], settings: VerdictSettings
 ) -> dict[str, Any]:
-    """Paired differences of pass@1 over the tasks that count for both models, JSON-ready.
+    """Paired differences of pass@1, and of what parses or compiles, over the tasks that count for both models, as JSON.
 
     Raises:
         ConfigError: as `judge_against`.
@@ -51,12 +54,13 @@ def compare_verdicts(
     if not shared:
         raise ConfigError("comparison: no problem counts for both models; judge both on the same problems")
     counted = {tally.problem.key for tally in shared}
+    cells = group_cells(shared)
     pairs = {
-        language: {name: _pair(tasks, old) for name, tasks in benchmarks.items()}
-        for language, benchmarks in group_cells(shared).items()
+        language: {name: _pair(tasks, old, task_scores) for name, tasks in benchmarks.items()}
+        for language, benchmarks in cells.items()
     }
     return {
-        "languages": describe_cells(pairs, settings, _compare_cell),
+        "languages": describe_cells(cells, settings, partial(_compare_cell, old)),
         "means": {
             role: {"languages": names} | _compare_means([list(pairs[name].values()) for name in names])
             for role, names in mean_groups(pairs, settings.roles).items()
@@ -65,12 +69,18 @@ def compare_verdicts(
     }
 
 
-def _pair(tasks: Sequence[TaskTally], old: dict[str, TaskTally]) -> _Pair:
-    return task_scores([old[task.problem.key] for task in tasks]), task_scores(tasks)
+def _pair(
+    tasks: Sequence[TaskTally], old: Mapping[str, TaskTally], score: Callable[[Sequence[TaskTally]], TaskScores]
+) -> _Pair:
+    return score([old[task.problem.key] for task in tasks]), score(tasks)
 
 
-def _compare_cell(pair: _Pair) -> dict[str, Any]:
-    return _compare([[pair]], "")
+def _compare_cell(old: Mapping[str, TaskTally], tasks: Sequence[TaskTally]) -> dict[str, Any]:
+    built = None
+    if tells_built(tasks[0].problem):
+        change = _compare([[_pair(tasks, old, built_scores)]], "")
+        built = {key: change[key] for key in ("before", "after", "difference", "interval")}
+    return _compare([[_pair(tasks, old, task_scores)]], "") | {"parses_or_compiles": built}
 
 
 def _compare_means(languages: list[list[_Pair]]) -> dict[str, Any]:

@@ -38,10 +38,10 @@ class CodegenSection(Section):
         "is slow.",
     )
 
-    tell_language: bool = Field(
-        default=False,
+    tell_language: Literal[True, False, "both"] = Field(
+        default=True,
         description="Tell a model with a domain gate the language of each problem, as an editor can, instead of "
-        "letting the gate find out.",
+        "letting the gate find out; both: `eval` samples such a model twice and shows the gate by itself as well.",
     )
 
     @model_validator(mode="after")

@@ -145,9 +145,9 @@ class Recipe(Section):
 
     def training_changes(self, other: "Recipe") -> str:
         """`changes_from`, of what decides whether a run of the other recipe can go on with this one: all but how it is
-        saved, watched and guarded."""
+        saved, watched and guarded, and how completions are made."""
         free = {key: getattr(self.train, key) for key in _FREE_ON_RESUME}
-        return self.changes_from(other.with_settings("train", **free))
+        return self.changes_from(other.with_settings("train", **free).model_copy(update={"codegen": self.codegen}))
 
     def same_corpus(self, other: "Recipe") -> bool:
         """Whether a corpus build of the other recipe can go on with this one: all but where its tasks run."""

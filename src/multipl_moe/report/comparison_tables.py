@@ -77,14 +77,22 @@ def solved_table(result: dict[str, Any]) -> Grid:
         if "programs" in run:
             rows.append([run_title(result, run), str(run["seed"]), *_passed(run["programs"], base)])
     notes = [f"{note[0].upper()}{note[1:]}." for note in status_notes(result.get("decontamination", {}))]
+    if any("parses_or_compiles" in part for part in base.values()):
+        notes.append("In brackets: how many parse or compile.")
     return Grid("Programs that pass their tests", header, rows, notes=notes)
 
 
 def _passed(programs: dict[str, Any], names: dict[str, Any]) -> list[str]:
-    """Passed programs by language and in all; empty where a language, or one of them, could not be judged."""
+    """Passed programs by language and in all, and in brackets the share that parses or compiles, where it is known.
+
+    Empty where a language, or one of them, could not be judged.
+    """
     counts = {name: round(part["pass_at_1"] * part["tasks"]) for name, part in programs.items()}
+    built = {
+        name: f" ({part['parses_or_compiles']:.0%})" for name, part in programs.items() if "parses_or_compiles" in part
+    }
     in_all = str(sum(counts[name] for name in names)) if set(names) <= set(counts) else ""
-    return [*(str(counts.get(name, "")) for name in names), in_all]
+    return [*(f"{counts.get(name, '')}{built.get(name, '')}" for name in names), in_all]
 
 
 def answers_table(result: dict[str, Any]) -> Grid:

@@ -18,7 +18,7 @@ from multipl_moe.report.programs import EXAMPLES_FILE
 from multipl_moe.report.reading import coloured_text, legend, views_of
 from multipl_moe.report.tables import movement_table, result_table
 from multipl_moe.report.verdict_plots import verdict_plot
-from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, is_few, verdict_notes
+from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, failures_table, is_few, verdict_notes
 from multipl_moe.runs.folder import read_json, write_text
 
 READING_FILE = "reading.json"
@@ -105,5 +105,6 @@ def _programs(verdict: dict[str, Any]) -> dict[str, Any]:
     return {
         "plot": picture("programs", label, partial(verdict_plot, verdict)) if not all(map(is_few, cells)) else None,
         "table": comparison_table(verdict["comparison"]),
+        "failures": failures_table(verdict),
         "notes": [*verdict_notes(verdict), SMALL_MODEL_NOTE],
     }

@@ -12,6 +12,7 @@ from multipl_moe.eval.judging import read_details, read_results
 from multipl_moe.problems.problem import Problem
 from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
 from multipl_moe.report.verdict_plots import verdict_plot
+from multipl_moe.report.verdict_tables import form_notes
 from multipl_moe.runs.decontamination import status_notes
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.runs.journal import read_journal
@@ -32,7 +33,7 @@ def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, An
     models = [_answers_in(output, metrics["model"])]
     if against is not None:
         models.insert(0, _answers_in(against, _model_name(against)))
-    notes = status_notes(metrics["decontamination"])
+    notes = form_notes(metrics) + status_notes(metrics["decontamination"])
     titles = {name: row["title"] for name, row in metrics["languages"].items()}
     page = output / "problems.html"
     write_problems_page(

@@ -20,6 +20,14 @@ _NOTES_BY_WORD = {
     "too few": f"too few: fewer than {_FEW} tasks say nothing about a difference",
 }
 _MEAN = Text("mean", "bold")
+_BY_ITSELF = "gate by itself"
+_WAYS = {
+    "not_built": "do not\nparse or\ncompile",
+    "runtime_error": "fail at\nrun time",
+    "wrong_answer": "wrong\nresult",
+    "limits": "time or\nmemory",
+    "tests_not_completed": "not\ncompleted",
+}
 _ROLE_TITLES: dict[str | None, str] = {"learn": "to learn", "keep": "to keep", None: "", ALL: "all"}
 
 
@@ -36,27 +44,39 @@ def passed_of(tasks: int, rate: float) -> str:
 def verdict_table(verdict: dict[str, Any]) -> Grid:
     """pass@k by language and benchmark with the interval of pass@1, languages to learn first, and the means by role.
 
-    Of few problems only the count of pass@1 is told.
+    Of few problems only the count of pass@1 is told. Where a domain gate was also left by itself, its row follows.
     """
     ks = [str(k) for k in verdict["pass_at"]]
+    untold = verdict.get("gate", {}).get("by_itself")
     rows = []
     for role, names, closes in _groups(verdict):
         for name in names:
             row = verdict["languages"][name]
             for benchmark, cell in row["benchmarks"].items():
-                labels = language_title(name, row), _ROLE_TITLES[role], benchmark
-                built = "" if is_few(cell) else f"{cell['parses_or_compiles']['value']:.1%}"
-                rows.append([*labels, f"{cell['tasks']:,}", *_rate_cells(cell, ks), built])
+                rows.append([language_title(name, row), _ROLE_TITLES[role], benchmark, *_score_cells(cell, ks)])
+                alone = untold and untold["languages"].get(name, {"benchmarks": {}})["benchmarks"].get(benchmark)
+                rows += [["", _BY_ITSELF, "", *_score_cells(alone, ks)]] if alone else []
         if closes:
-            mean = verdict["means"][closes]
-            cells = [(cell, cell["pass_at_k"]["1"]["value"]) for cell in _cells(verdict, mean["languages"])]
-            counted = mean | {"tasks": sum(cell["tasks"] for cell, _ in cells)}
-            rates = _rate_cells(counted, ks, sum(cell["tasks"] * value for cell, value in cells))
-            rows += [[_MEAN, _ROLE_TITLES[closes], "", "", *rates, ""], None]
+            rows.append([_MEAN, _ROLE_TITLES[closes], "", "", *_mean_cells(verdict, closes, ks), ""])
+            if untold and closes in untold["means"]:
+                rows.append(["", _BY_ITSELF, "", "", *_mean_cells(untold, closes, ks), ""])
+            rows.append(None)
     first, *others = [f"pass@{k}" for k in ks]
     header = ["language", "role", "benchmark", "tasks", first, "95% interval", *others, "parses or\ncompiles"]
     title = "Programs that pass their tests (higher is better)"
     return Grid(title, header, rows, num_labels=3, notes=verdict_notes(verdict))
+
+
+def failures_table(verdict: dict[str, Any]) -> Grid:
+    """How many programs pass, and how many fail in which way, by language and benchmark."""
+    rows = []
+    for name, row in verdict["languages"].items():
+        for benchmark, cell in row["benchmarks"].items():
+            counts = [cell["outcomes"]["passed"], *(cell["failures"][way] for way in _WAYS)]
+            told = ["-" if count is None else f"{count:,}" for count in counts]
+            rows.append([language_title(name, row), benchmark, f"{cell['samples']:,}", *told])
+    header = ["language", "benchmark", "programs", "pass", *_WAYS.values()]
+    return Grid("How programs fail", header, rows, num_labels=2)
 
 
 def comparison_table(comparison: dict[str, Any]) -> Grid:
@@ -79,6 +99,8 @@ def comparison_table(comparison: dict[str, Any]) -> Grid:
             rows += [[_MEAN, _ROLE_TITLES[closes], "", *_change_cells(mean)], None]
     words = {str(row[-1]) for row in rows if row is not None}
     notes = [note for word, note in _NOTES_BY_WORD.items() if word in words]
+    if any("(" in str(row[4]) for row in rows if row is not None):
+        notes.append("in brackets: how many programs parse or compile")
     if unpaired := comparison["unpaired"]:
         verb = "task does" if len(unpaired) == 1 else "tasks do"
         notes.append(f"{len(unpaired):,} {verb} not count for one of the models: left out")
@@ -106,10 +128,20 @@ def verdict_notes(verdict: dict[str, Any]) -> list[str]:
             f"{len(too_long):,} prompt{'s' if len(too_long) > 1 else ''} too long for the model, counted as failed "
             f"(the first is {too_long[0]})"
         )
+    notes += form_notes(verdict)
+    if "gate" in verdict:
+        told = "was told the language of each problem" if verdict["gate"]["is_told"] else "was left by itself"
+        notes.append(f"the model's domain gate {told} (codegen.tell_language)")
     notes += status_notes(verdict.get("decontamination", {}))
     if verdict["flags"]:
         notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict['flags'])}")
     return notes
+
+
+def form_notes(verdict: dict[str, Any]) -> list[str]:
+    """Where the end or the form of answers seems to be at fault, with an example, of a gate by itself as well."""
+    untold = verdict.get("gate", {}).get("by_itself", {})
+    return [fault["sentence"] for one in (verdict, untold) for fault in one.get("form_faults", [])]
 
 
 def _groups(values: dict[str, Any]) -> Iterator[tuple[str | None, list[str], str | None]]:
@@ -126,6 +158,20 @@ def _groups(values: dict[str, Any]) -> Iterator[tuple[str | None, list[str], str
 
 def _cells(values: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
     return [cell for name in names for cell in values["languages"][name]["benchmarks"].values()]
+
+
+def _score_cells(cell: dict[str, Any], ks: list[str]) -> list[str]:
+    """Tasks, rates, and what parses or compiles."""
+    built = cell["parses_or_compiles"]
+    told = "" if is_few(cell) else "-" if built is None else f"{built['value']:.1%}"
+    return [f"{cell['tasks']:,}", *_rate_cells(cell, ks), told]
+
+
+def _mean_cells(verdict: dict[str, Any], role: str, ks: list[str]) -> list[str]:
+    mean = verdict["means"][role]
+    cells = [(cell, cell["pass_at_k"]["1"]["value"]) for cell in _cells(verdict, mean["languages"])]
+    counted = mean | {"tasks": sum(cell["tasks"] for cell, _ in cells)}
+    return _rate_cells(counted, ks, sum(cell["tasks"] * value for cell, value in cells))
 
 
 def _rate_cells(cell: dict[str, Any], ks: list[str], passed: float | None = None) -> list[str]:
@@ -149,11 +195,13 @@ def _change_cells(cell: dict[str, Any]) -> list[str | Text]:
         return [f"{tasks:,}", *both, "", "", Text("too few", "yellow")]
     low, high = cell["interval"]
     better = cell["difference"] > 0
+    built = cell.get("parses_or_compiles")
+    before, after = (f"{cell[when]:.1%}" + (f"\n({built[when]:.0%})" if built else "") for when in ("before", "after"))
     word, style = ("noise", "yellow") if cell["is_noise"] else ("better", "green") if better else ("worse", "red")
     return [
         f"{tasks:,}",
-        f"{cell['before']:.1%}",
-        f"{cell['after']:.1%}",
+        before,
+        after,
         Text(f"{100 * cell['difference']:+.1f}", style),
         f"{100 * low:+.1f} to {100 * high:+.1f}",
         Text(word, style),
