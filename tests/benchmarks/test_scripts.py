@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import tiny_base_config
 from tests.export.test_gguf import save_dense
@@ -198,6 +199,17 @@ def test_scoring_compares_with_another_checkout(measured, small_bench):
     results = measured("scoring", "--data", folder, "--against", str(_FOLDER.parent), _ROUNDS=1)["results"]
     assert results["python"]["passed"] == results["all"]["passed"] == {"this": 1, "other": 1}
     assert results["all"]["processor_s"]["this"]["repeats"] == 1
+
+
+@pytest.mark.extended
+@pytest.mark.usefixtures("bubblewrap")
+def test_cases_compares_with_a_sandbox_a_case(measured, monkeypatch):
+    monkeypatch.setattr(Sandbox, "shares", True)
+    results = measured("cases")["results"]
+    assert set(results) == {"lua", "python", "cpp"}
+    assert all(
+        found["shared"]["cpu_s"]["repeats"] == found["alone"]["cpu_s"]["repeats"] == 1 for found in results.values()
+    )
 
 
 @pytest.mark.extended

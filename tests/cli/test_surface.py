@@ -21,6 +21,7 @@ SURFACE = {  # arguments and flags of each verb
     "eval": "output --model --endpoint --endpoint-model --chat --completions --reference --against --metric --corpus "
     "--benchmark --languages --num-samples --temperature --max-new-tokens --pass-at --workers --unsafe-no-sandbox "
     "--resume --learn --keep --seed --recipe --set",
+    "judge": "file output --workers --unsafe-no-sandbox --resume --recipe --set",
     "doctor": "--languages --unsafe-no-sandbox --plan --model",
     "compare": "output what --tokens --only --keep-models",
     "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed --language "

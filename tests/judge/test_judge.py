@@ -94,14 +94,24 @@ def test_what_a_program_does_decides_its_outcome(language, kind, sandbox, toolbo
 
 
 @pytest.mark.parametrize(
-    ("cpu_s", "starved_s", "doubtful"), [(0.95, 0.02, False), (0.5, 0.45, True), (1.9, 0.9, True), (0.02, 0.0, True)]
+    ("cpu_s", "starved_s", "held_up", "doubtful"),
+    [
+        (0.95, 0.02, False, False),
+        (0.02, 0.0, False, False),
+        (0.4, 0.05, False, False),
+        (0.5, 0.45, False, True),
+        (1.9, 0.9, False, True),
+        (0.02, 0.0, True, True),
+        (0.0, 0.0, False, True),
+    ],
+    ids=["computed", "slept", "did both", "starved", "starved threads", "held up", "nobody counted"],
 )
 @pytest.mark.parametrize(("language", "outcome"), [("python", Outcome.timeout), ("cpp", Outcome.compile_timeout)])
-def test_timeout_is_doubtful_unless_the_program_had_a_processor_all_the_time(
-    language, outcome, cpu_s, starved_s, doubtful, sandbox, toolbox, monkeypatch
+def test_timeout_is_doubtful_where_others_kept_the_program_waiting(
+    language, outcome, cpu_s, starved_s, held_up, doubtful, sandbox, toolbox, monkeypatch
 ):
     limits = replace(TOOLCHAINS[language].run_limits, wall_s=1)
-    stopped = Finished(None, None, b"", b"", 1.0, 0, "wall", cpu_s, starved_s)
+    stopped = Finished(None, None, b"", b"", 1.0, 0, "wall", cpu_s, starved_s, held_up)
     monkeypatch.setattr(sandbox, "run", lambda *words, **options: stopped)
     judgement = judge(Program(language, "", Nonce.draw()), sandbox, toolbox, limits, limits)
     assert (judgement.outcome, judgement.doubtful) == (outcome, doubtful)

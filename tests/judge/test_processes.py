@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from multipl_moe.judge.processes import descendants, processor_s
+import pytest
+
+from multipl_moe.judge import processes
+from multipl_moe.judge.processes import descendants, processor_s, was_held_up
 
 
 def test_a_process_that_is_gone_has_no_children_and_has_had_nothing():
@@ -43,3 +46,25 @@ def test_whoever_sleeps_neither_has_a_processor_nor_waits_for_one():
         had, waited = processor_s(process_ids)
         assert 0 < had < 0.25
         assert waited < 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "is_held_up"),
+    [
+        ("pass", False),
+        ("if not os.fork():\n while time.process_time() < 0.2: pass\n os._exit(0)\nos.wait()", True),
+    ],
+    ids=["asleep", "has had a child that computed"],
+)
+def test_a_child_that_has_ended_may_have_waited_for_a_processor(text, is_held_up):
+    text = f"import os, time\n{text}\nprint(flush=True)\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-S", "-c", text], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert was_held_up([process.pid], 0.1) is is_held_up
+        process.kill()
+
+
+def test_whoever_waits_for_a_disk_is_held_up(monkeypatch):
+    monkeypatch.setattr(processes, "_status", lambda thread: ("D", 0))
+    assert was_held_up([os.getpid()], 0.1)

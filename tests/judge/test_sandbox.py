@@ -43,6 +43,11 @@ def test_input_arrives_whole_and_is_closed(any_sandbox, num_bytes):
     assert done.stdout.split() == [str(num_bytes).encode(), str(zlib.crc32(sent)).encode()]
 
 
+def test_streams_can_be_opened_by_name(any_sandbox):
+    text = "print(open('/dev/stdin').read(), flush=True); open('/dev/stdout', 'w').write('named')"
+    assert any_sandbox.run(python(text), stdin=b"given", limits=SHORT).stdout == b"given\nnamed"
+
+
 def test_input_that_nobody_reads_does_no_harm(any_sandbox):
     assert any_sandbox.run(python("print(1)"), stdin=bytes(3 * _MIB), limits=SHORT).stdout == b"1\n"
 

@@ -172,3 +172,25 @@ def test_tasks_are_read_as_they_are_needed(machine):
     judge_all(tasks(), workers=2, unsafe=True, on_result=count)
     assert num_done == 50
     assert max(ahead) <= 6
+
+
+def test_no_number_of_tasks_or_doubts_is_held(machine, monkeypatch):
+    """Many doubtful programs are settled as they come, and a program that comes again long after is judged again."""
+    monkeypatch.setattr(scoring, "_MOST_WAITING", 4)
+    monkeypatch.setattr(scoring, "_REMEMBERED", 3)
+    calls = machine(lambda name, call, running: Outcome.timeout if "slow" in name and call == 1 else Outcome.passed)
+    names = [f"slow {number}" for number in range(20)] + ["a", "a", "b", "c", "d", "e", "f", "g", "h", "i", "a"]
+    read, ahead, results = 0, [], []
+
+    def tasks():
+        nonlocal read
+        for task in fake_tasks(names):
+            read += 1
+            ahead.append(read - len(results))
+            yield task
+
+    judge_all(tasks(), workers=2, unsafe=True, on_result=lambda task, judgement: results.append(task.key))
+    assert Counter(results) == Counter(names)
+    assert max(ahead) <= 4 + 4 + 1
+    assert calls["a"] == 2
+    assert all(calls[name] == 2 for name in names[:20])

@@ -3,7 +3,15 @@
 import pytest
 
 from multipl_moe.errors import OutputError
-from multipl_moe.runs.journal import append_to_journal, mend_journal, read_journal, write_journal
+from multipl_moe.runs import journal
+from multipl_moe.runs.journal import (
+    append_to_journal,
+    journal_lines,
+    mend_journal,
+    read_journal,
+    read_line,
+    write_journal,
+)
 
 RECORDS = [{"a": 'é "\u2028\r\n'}, {"b": [1, None]}, {"c": "}"}]
 
@@ -29,6 +37,26 @@ def test_a_file_torn_at_any_byte_has_its_whole_lines_and_is_completed(tmp_path):
         assert read_journal(file) == RECORDS[:whole]
         append_to_journal(file, RECORDS[whole:])
         assert file.read_bytes() == written
+
+
+def test_a_line_is_read_where_appending_told(tmp_path):
+    file = tmp_path / "journal.jsonl"
+    starts = [append_to_journal(file, [record]) for record in [*RECORDS, {"d": "\ud800"}]]
+    file.open("ab").write(b'{"torn')
+    starts.append(append_to_journal(file, [{"e": 1}]))
+    assert [start for start, _ in journal_lines(file)] == starts
+    assert [read_line(file, start) for start in starts] == read_journal(file)
+    assert file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("num_torn", [1, 100, 300])
+def test_of_a_long_journal_only_the_end_is_read_to_cut_it(tmp_path, num_torn, monkeypatch):
+    monkeypatch.setattr(journal, "_BLOCK_BYTES", 100)
+    file = tmp_path / "journal.jsonl"
+    whole = b'{"a": 1}\n' * 50
+    file.write_bytes(whole + b"x" * num_torn)
+    mend_journal(file)
+    assert file.read_bytes() == whole
 
 
 def test_what_is_torn_can_be_cut(tmp_path):

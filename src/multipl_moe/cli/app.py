@@ -23,7 +23,7 @@ _VERBS_TO_REQUEUE = {"compare", "demo", "train"}
 _AFTER_INTERRUPT = {
     **dict.fromkeys(("compare", "corpus", "demo"), "the same command goes on where it stopped"),
     "train": "the same command with --resume goes on from the last checkpoint",
-    "eval": "if its folder is there, the same command with --resume goes on",
+    **dict.fromkeys(("eval", "judge"), "if its folder is there, the same command with --resume goes on"),
     "language": "what it wrote stays, and the same command tries it",
     "generate": "the text ends here",
 }
@@ -87,11 +87,27 @@ def main() -> None:
 
 
 @contextmanager
-def progress_bar(title: str = "") -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-    """A bar in the terminal: what begins a step of another title, and what tells how much of how much is done."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+def progress_bar(title: str = "", unit: str = "") -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """A bar in the terminal: what begins a step of another title, and what tells how much of how much is done.
 
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    With a `unit` it says how many of them are done a second.
+    """
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f} {unit}/s" if unit and task.speed else "", style="progress.data.speed")
+
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Speed(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=None)
         yield (

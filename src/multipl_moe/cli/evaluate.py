@@ -1,7 +1,6 @@
 """`multipl-moe eval`."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,11 +18,12 @@ from multipl_moe.cli.options import (
     entered_run,
     recipe_from_flags,
     refuse_where,
+    removed_if_refused,
     require_folders,
     split_names,
 )
-from multipl_moe.errors import ConfigError, UserError
-from multipl_moe.system.staging import empty_folder, is_unused, refuse_existing, staged_folder
+from multipl_moe.errors import ConfigError
+from multipl_moe.system.staging import refuse_existing, staged_folder
 
 if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
@@ -146,7 +146,9 @@ def evaluate(
     elif metric == "pass":
         _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
         entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, "samples.jsonl")
-        with entered, _removed_if_refused(output, are_made=completions is None):
+        # Samples cost time where they are made and not read from a file; judgements always do.
+        costly = ["details.jsonl"] if completions else ["details.jsonl", "samples.jsonl"]
+        with entered, removed_if_refused(output, *costly):
             metrics = _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
         from multipl_moe.cli.programs import show_verdict
 
@@ -255,22 +257,6 @@ def _check_programs(
     )
     if sources["--completions"] is None:
         require_samples(recipe.programs.pass_at, recipe.codegen.num_samples)
-
-
-@contextmanager
-def _removed_if_refused(output: Path, *, are_made: bool) -> Iterator[None]:
-    """Leave nothing behind where the input turned out to be at fault before anything was made that costs time.
-
-    Samples do, if they are made and not read from a file; so do judgements.
-    """
-    costly = [output / "details.jsonl", *([output / "samples.jsonl"] if are_made else [])]
-    is_new = is_unused(output)
-    try:
-        yield
-    except UserError:
-        if is_new and not any(file.is_file() and file.stat().st_size for file in costly):
-            empty_folder(output)
-        raise
 
 
 def _programs(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multipl_moe.cli.app import console
-from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.errors import ConfigError, OutputError, UserError
 from multipl_moe.system.launch import is_main
-from multipl_moe.system.staging import held_folder, is_unused
+from multipl_moe.system.staging import empty_folder, held_folder, is_unused
 
 if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
@@ -129,6 +129,19 @@ def _require_run_to_enter(
 def _precedes_the_recipe(name: str) -> bool:
     """Whether a run that was stopped early may have left it: the start of a dense method, and what was half written."""
     return name == "start" or name.startswith(".")
+
+
+@contextmanager
+def removed_if_refused(output: Path, *costly: str) -> Iterator[None]:
+    """Leave nothing behind where the input turned out to be at fault before a file of what costs time was begun."""
+    is_new = is_unused(output)
+    try:
+        yield
+    except UserError:
+        files = [output / name for name in costly]
+        if is_new and not any(file.is_file() and file.stat().st_size for file in files):
+            empty_folder(output)
+        raise
 
 
 def split_names(text: str | None) -> list[str] | None:

@@ -1,8 +1,7 @@
 """Judging the samples in an evaluation's folder, resumed where it ended, with results that do not depend on that."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from multipl_moe.codegen.completer import Completion, SampleKey
 from multipl_moe.errors import HeldError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.scoring import Task, judge_all
+from multipl_moe.judge.scoring import Task, judge_all, key_of
 from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.forms import program_of
 from multipl_moe.problems.problem import Problem
@@ -42,11 +41,18 @@ def judge_samples(
         HeldError: another process, or another call, judges in this folder.
         ConfigError: the sandbox cannot be used here.
     """
+    with held_journal(folder / DETAILS_FILE):
+        return _judge_samples(problems, samples, folder, options, programs or ProgramsSection())
+
+
+@contextmanager
+def held_journal(file: Path) -> Iterator[None]:
+    """Keep everyone else from judging into a file; raises HeldError where somebody does."""
     try:
-        with file_lock(folder / DETAILS_FILE, wait=False):
-            return _judge_samples(problems, samples, folder, options, programs or ProgramsSection())
+        with file_lock(file, wait=False):
+            yield
     except BlockingIOError:
-        raise HeldError(f"output: {folder} is being judged by another process; wait for it or stop it") from None
+        raise HeldError(f"output: {file.parent} is being judged by another process; wait for it or stop it") from None
 
 
 def _judge_samples(
@@ -58,7 +64,9 @@ def _judge_samples(
 ) -> list[dict[str, Any]]:
     by_key = {problem.key: problem for problem in problems}
     limits = programs.limits
-    digests = {key: _digest(by_key[key[0]], sample.text, limits) for key, sample in samples.items()}
+    digests = {
+        key: key_of(program_of(by_key[key[0]], sample.text, _NO_NONCE), limits) for key, sample in samples.items()
+    }
     done = {
         key: line
         for key, line in read_details(folder).items()
@@ -71,7 +79,8 @@ def _judge_samples(
     options.on_progress(len(done), len(samples))
 
     def take(task: Task, judgement: Judgement) -> None:
-        lines = {key: _detail(key, task.key, judgement) for key in waiting[task.key]}
+        verdict = {"program": task.key, **judgement.record()}
+        lines = {key: {"key": key[0], "sample": key[1], **verdict} for key in waiting[task.key]}
         append_to_journal(folder / DETAILS_FILE, lines.values(), sync=False)  # what is lost is judged again
         done.update(lines)
         options.on_progress(len(done), len(samples))
@@ -107,26 +116,3 @@ def _tasks(
     for digest, keys in waiting.items():
         problem, text = problems[keys[0][0]], samples[keys[0]].text
         yield Task(digest, lambda problem=problem, text=text: program_of(problem, text, Nonce.draw()))
-
-
-def _digest(problem: Problem, completion: str, limits: Mapping[str, Any]) -> str:
-    """Equal for samples that make the same program, but for the nonce, under the same limits."""
-    program = program_of(problem, completion, _NO_NONCE)
-    bounds = [f"{name}={value}" for name, value in limits.items()]
-    parts = [program.language, program.source, *program.options, "", *program.wants, *bounds]
-    parts += [text for pair in program.cases + program.files for text in pair]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _detail(key: SampleKey, digest: str, judgement: Judgement) -> dict[str, Any]:
-    return {
-        "key": key[0],
-        "sample": key[1],
-        "program": digest,
-        "outcome": str(judgement.outcome),
-        "stage": judgement.stage,
-        "output": judgement.output,
-        "compile_s": round(judgement.compile_s, 3),
-        "run_s": round(judgement.run_s, 3),
-        "peak_bytes": judgement.peak_bytes,
-    }

@@ -7,12 +7,14 @@ though the judge did not do it. These are marked as doubtful, and whoever counts
 import re
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.judge.cases import run_cases
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.sandbox import Finished, Sandbox
+from multipl_moe.judge.supervise import LOST_SHARE
 from multipl_moe.judge.toolbox import Commands, Toolbox
 from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.toolchain import Limits, Toolchain, is_file_name
@@ -29,7 +31,6 @@ _OUT_OF_MEMORY = re.compile(
 )
 _KILLED_PART = re.compile(r"Killed signal terminated program|terminated with signal 9|^signal: killed$", re.MULTILINE)
 _NOT_EXECUTABLE = {126, 127}
-_BUSY_SHARE = 0.9
 _STOPPED = {"wall": Outcome.timeout, "memory": Outcome.memory_limit, "output": Outcome.output_limit}
 
 
@@ -65,29 +66,26 @@ def judge(
                 doubtful = doubtful or _is_doubtful(compiled, compile_limits)
                 return _judgement(outcome, "compile", compiled, None, doubtful=doubtful)
 
-        def run(stdin: bytes) -> Finished:
-            return sandbox.run(
-                _in(sandbox.seen_as(folder), commands.run),
-                limits=limits,
-                folder=folder,
-                writable=bool(program.files),
-                stdin=stdin,
-                read_only_binds=commands.binds(commands.run),
-                environment=toolchain.environment,
-                forks=toolchain.forks,
-            )
-
+        run = partial(
+            sandbox.run,
+            _in(sandbox.seen_as(folder), commands.run),
+            limits=limits,
+            folder=folder,
+            read_only_binds=commands.binds(commands.run),
+            environment=toolchain.environment,
+        )
         if program.files:
             _write(program.files, folder)
-            finished = run(b"")
+            finished = run(writable=True, forks=toolchain.forks)
             outcome = _outcome_of_tests(finished, toolchain)
         elif program.cases:
             if not commands.compile:
                 _write((("program", program.source),), folder)
                 (folder / "program").chmod(_READABLE_BY_ALL)
-            outcome, finished = run_cases(program.cases, run, _failure_of_run)
+            with sandbox.runs(*run.args, **run.keywords) as run_case:
+                outcome, finished = run_cases(program.cases, run_case, _failure_of_run)
         else:
-            finished = run(b"" if commands.compile else _encoded(program))
+            finished = run(stdin=b"" if commands.compile else _encoded(program), forks=toolchain.forks)
             outcome = _outcome_of_run(finished, program.nonce, toolchain)
         ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
         if ended_badly and commands.check and not _parses(program, commands, commands.check, sandbox):
@@ -222,13 +220,13 @@ def _compiler_was_killed(finished: Finished) -> bool:
 
 
 def _is_doubtful(finished: Finished, limits: Limits) -> bool:
-    """Whether a busy machine may have caused the end: killed, or out of time without having had a processor for it.
+    """Whether a busy machine may have caused the end: killed, or out of time after others had kept it waiting.
 
-    A program that computed all the time, and hardly waited for a processor, had no less than it gets by itself. One
-    that slept may have waited for anything.
+    A program that hardly waited for a processor, and was not held up otherwise, had no less than it gets by itself,
+    whether it computed or slept. Where the kernel counts no time, nobody can tell.
     """
     if finished.stopped_by == "wall":
-        return finished.cpu_s < _BUSY_SHARE * limits.wall_s or finished.starved_s > (1 - _BUSY_SHARE) * limits.wall_s
+        return finished.held_up or finished.cpu_s == 0 or finished.starved_s > LOST_SHARE * limits.wall_s
     return _was_killed(finished)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -41,3 +42,14 @@ class Judgement:
     run_s: float
     peak_bytes: int
     doubtful: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """All but the doubt, as files of judgements hold it; seconds to three digits."""
+        return {
+            "outcome": str(self.outcome),
+            "stage": self.stage,
+            "output": self.output,
+            "compile_s": round(self.compile_s, 3),
+            "run_s": round(self.run_s, 3),
+            "peak_bytes": self.peak_bytes,
+        }

@@ -1,11 +1,14 @@
 """The processes of one command: started, their processor time read from /proc, and all of them ended."""
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -14,10 +17,21 @@ from multipl_moe.judge.worker_uid import WorkerUid
 
 _WAIT_S = 10.0
 _NS_PER_S = 10**9
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class SandboxError(MultiplMoeError):
     """The sandbox itself could not start or end a command: says nothing about the command."""
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The judge's ends of a program's standard streams, and a descriptor that can be read once it has ended."""
+
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+    end: int
 
 
 def start(
@@ -44,6 +58,14 @@ def start(
         raise SandboxError(f"{words[0]} cannot be started: {error.strerror}") from error
 
 
+def streams_of(process: subprocess.Popen[bytes]) -> Streams:
+    """What a process with three pipes is served by; its end is seen on its pid descriptor."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    return Streams(process.stdin, process.stdout, process.stderr, os.pidfd_open(process.pid))
+
+
 def descendants(process_id: int) -> list[int]:
     """A process and all below it. What runs in a pid namespace cannot leave the tree, daemons included."""
     found = [process_id]
@@ -59,6 +81,17 @@ def processor_s(process_ids: Iterable[int]) -> tuple[float, float]:
     """
     times = [_scheduled_ns(thread) for process_id in process_ids for thread in _threads(process_id)]
     return sum(had for had, _ in times) / _NS_PER_S, sum(waited for _, waited in times) / _NS_PER_S
+
+
+def was_held_up(process_ids: Iterable[int], enough_s: float) -> bool:
+    """Whether processes wait for a disk now, or have had children, ended since, with processors for `enough_s`.
+
+    Of these nobody can tell how long they wanted a processor and did not get it.
+    """
+    threads = {process_id: _threads(process_id) for process_id in process_ids}
+    of_each = [[_status(thread) for thread in found] for found in threads.values()]
+    ended_s = sum(status[0][1] for status in of_each if status) / _TICKS_PER_S
+    return ended_s >= enough_s or any(state == "D" for statuses in of_each for state, _ in statuses)
 
 
 def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
@@ -87,12 +120,22 @@ def end_unprotected(process: subprocess.Popen[bytes], worker: WorkerUid) -> None
     _wait(process)
 
 
+def wait_until_readable(descriptor: int, seconds: float) -> None:
+    """Wait until something can be read, or the time is over."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    waiting.poll(1000 * seconds)
+
+
 def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_WAIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """Reap a process that was killed; Popen's own waiting with a limit sleeps for milliseconds."""
+    if process.poll() is None:
+        end = os.pidfd_open(process.pid)
+        wait_until_readable(end, _WAIT_S)
+        os.close(end)
+        if process.poll() is None:
+            process.kill()
+    process.wait()
 
 
 def _wait_for_user(uid: int) -> None:
@@ -125,3 +168,12 @@ def _scheduled_ns(thread: Path) -> tuple[int, int]:
     except (OSError, ValueError):
         return 0, 0
     return int(had), int(waited)
+
+
+def _status(thread: Path) -> tuple[str, int]:
+    """The state of a thread, and processor time, in ticks, of the children that its process has waited for."""
+    try:
+        fields = (thread / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return fields[0], int(fields[13]) + int(fields[14])
+    except (OSError, ValueError, IndexError):
+        return "", 0

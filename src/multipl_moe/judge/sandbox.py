@@ -11,9 +11,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from io import FileIO
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from multipl_moe.judge.bubblewrap import (
 )
 from multipl_moe.judge.keyring import join_new_session_keyring
 from multipl_moe.judge.memory_group import MemoryGroup
-from multipl_moe.judge.processes import SandboxError, end_bubblewrap, end_unprotected, start
+from multipl_moe.judge.processes import SandboxError, end_bubblewrap, end_unprotected, start, streams_of
+from multipl_moe.judge.runner import COVER, RUNNER, STREAMS, Runner
 from multipl_moe.judge.supervise import Finished, supervise
 from multipl_moe.judge.system_calls import column, system_call_filter
 from multipl_moe.judge.worker_uid import WorkerUid
@@ -52,6 +54,7 @@ class Sandbox:
 
     Attributes:
         is_filtered: whether programs in bubblewrap are under the filter of system calls; the same for all sandboxes.
+        shares: whether runs of a command may share a sandbox; the same for all, and no longer once that failed.
         group: the control group that bounds their memory besides the watcher, if there is one.
 
     Raises:
@@ -59,6 +62,7 @@ class Sandbox:
     """
 
     _has_worked = False
+    shares = True
     is_filtered = column() is not None
 
     def __init__(self, *, unsafe: bool = False):
@@ -163,6 +167,72 @@ class Sandbox:
             raise SandboxError(f"sandbox: {finished.stderr.decode(errors='replace').strip()}")
         return _with_signal(finished)
 
+    @contextmanager
+    def runs(
+        self,
+        command: Sequence[str],
+        *,
+        limits: Limits,
+        folder: Path,
+        read_only_binds: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Generator[Callable[[bytes], Finished]]:
+        """What runs a command on one standard input after the other, each time as `run` would.
+
+        The runs share a sandbox, which costs as much as a short program. One that leaves a process, a file in memory or
+        a connection behind, or that a limit ends, is the last in its sandbox: the next begins in a new one. Without
+        bubblewrap, or without the filter of system calls, each run has its own.
+        """
+
+        def run_alone(stdin: bytes) -> Finished:
+            return self.run(
+                command,
+                limits=limits,
+                folder=folder,
+                stdin=stdin,
+                read_only_binds=read_only_binds,
+                environment=environment,
+            )
+
+        runner: Runner | None = None
+
+        def run(stdin: bytes) -> Finished:
+            nonlocal runner
+            if not Sandbox.shares:
+                return run_alone(stdin)
+            kills = self._bound_memory(limits)
+            try:
+                if runner is None or not runner.is_open:
+                    opened.close()
+                    runner = opened.enter_context(self._runner(command, limits, folder, read_only_binds, environment))
+            except SandboxError:
+                Sandbox.shares = False
+                return run_alone(stdin)
+            return _with_signal(self._seen_by_group(runner.run(stdin, limits), kills))
+
+        with ExitStack() as opened:
+            yield run_alone if self.unsafe or not Sandbox.is_filtered else run
+
+    @contextmanager
+    def _runner(
+        self,
+        command: Sequence[str],
+        limits: Limits,
+        folder: Path,
+        read_only: Sequence[Path],
+        environment: Mapping[str, str] | None,
+    ) -> Generator[Runner]:
+        """A sandbox for several runs."""
+        with BindMounts(self.uid is not None) as mounts, self.new_folder() as streams, _in_memory(b"") as status:
+            binds = bind_arguments(mounts, folder=folder, writable=False, read_only=read_only, overlay=None)
+            binds += ["--ro-bind", mounts.reach(streams), STREAMS, *COVER]
+            words = (*RUNNER, *_within(environment or {}), *command)
+            with self._start_bubblewrap(words, limits, mounts, binds, status, forks=True) as process:
+                try:
+                    yield Runner(process, streams, self._worker.own)
+                finally:
+                    end_bubblewrap(process)
+
     def _try_out(self) -> None:
         """Raise ConfigError where bubblewrap is forbidden, as in many containers; done once a process.
 
@@ -221,6 +291,36 @@ class Sandbox:
     ) -> tuple[Finished, bool]:
         """How a command ended, and whether it has run at all."""
         status = mounts.enter_context(_in_memory(b""))
+        waits = ("sh", "-c", _FIRST_PROCESS, "sh") if forks else ()
+        process = self._start_bubblewrap(
+            (*waits, *_within(environment), *command), limits, mounts, binds, status, forks
+        )
+
+        def finish() -> int | None:
+            end_bubblewrap(process)
+            return process.returncode
+
+        finished = supervise(
+            process.pid,
+            partial(streams_of, process),
+            stdin=stdin,
+            limits=limits,
+            written=written,
+            finish=finish,
+            folders=FOLDERS_IN_MEMORY,
+        )
+        status.seek(0)
+        return finished, _has_run(status.read())
+
+    def _start_bubblewrap(
+        self,
+        command: Sequence[str],
+        limits: Limits,
+        mounts: BindMounts,
+        binds: Sequence[str],
+        status: FileIO,
+        forks: bool,
+    ) -> subprocess.Popen[bytes]:
         files = [status]
         if Sandbox.is_filtered:
             files.append(mounts.enter_context(_in_memory(system_call_filter(forks=forks))))
@@ -228,32 +328,18 @@ class Sandbox:
         sandbox = bubblewrap_arguments(
             binds, scratch_bytes=limits.scratch_bytes, status=descriptors[0], seccomp=descriptors[1:]
         )
-        waits = ["sh", "-c", _FIRST_PROCESS, "sh"] if forks else []
-        first = ["prlimit", *limits.prlimit_arguments(), "--", *waits]
-        process = start(
-            [
-                *self._joining(),
-                *mounts.arguments(),
-                *self._worker.become(),
-                *sandbox,
-                *first,
-                *_within(environment),
-                *command,
-            ],
-            environment=_environment(SCRATCH),
-            folder=Path("/"),
-            descriptors=tuple(descriptors),
-        )
-        finished = supervise(
-            process,
-            stdin=stdin,
-            limits=limits,
-            written=written,
-            kill=lambda: end_bubblewrap(process),
-            folders=FOLDERS_IN_MEMORY,
-        )
-        status.seek(0)
-        return finished, _has_run(status.read())
+        first = ["prlimit", *limits.prlimit_arguments(), "--"]
+        words = [*self._joining(), *mounts.arguments(), *self._worker.become(), *sandbox, *first, *command]
+        process = start(words, environment=_environment(SCRATCH), folder=Path("/"), descriptors=tuple(descriptors))
+        self._own_streams(process)
+        return process
+
+    def _own_streams(self, process: subprocess.Popen[bytes]) -> None:
+        """Let a program open its streams by name, as /dev/stdin: else only who made a pipe may."""
+        if self.uid is not None:
+            for stream in (process.stdin, process.stdout, process.stderr):
+                assert stream is not None
+                os.fchown(stream.fileno(), self.uid, self.uid)
 
     def _run_unprotected(
         self,
@@ -271,10 +357,14 @@ class Sandbox:
                 folder=scratch,
             )
 
-            def kill() -> None:
-                end_unprotected(process, self._worker)
+            self._own_streams(process)
 
-            return supervise(process, stdin=stdin, limits=limits, written=written, kill=kill)
+            def finish() -> int | None:
+                end_unprotected(process, self._worker)
+                return process.returncode
+
+            streams = partial(streams_of, process)
+            return supervise(process.pid, streams, stdin=stdin, limits=limits, written=written, finish=finish)
 
 
 def _in_memory(content: bytes) -> FileIO:

@@ -1,6 +1,9 @@
 """Judging many programs at once, with outcomes that do not depend on how many are judged at once."""
 
+import hashlib
+import json
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
@@ -16,6 +19,8 @@ from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.program import Program
 
 _QUEUED_PER_WORKER = 2
+_MOST_WAITING = 256
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,19 @@ class Task:
     make_program: Callable[[], Program]
 
 
+def key_of(program: Program, limits: Mapping[str, Any]) -> str:
+    """A task's key: equal for programs that differ in nothing but the nonce, and have the same limits of the run.
+
+    Args:
+        program: made with a nonce that is the same for all.
+        limits: those that are given to `judge_all`.
+    """
+    bounds = [f"{name}={value}" for name, value in limits.items()]
+    parts = [program.language, program.source, *program.options, "", *program.wants, *bounds]
+    parts += [text for pair in program.cases + program.files for text in pair]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def judge_all(
     tasks: Iterable[Task],
     *,
@@ -41,12 +59,13 @@ def judge_all(
     toolbox: Toolbox | None = None,
     limits: Mapping[str, Any] | None = None,
 ) -> None:
-    """Judge all tasks; programs with the same key are judged once.
+    """Judge all tasks; programs with the same key are judged once, as long as no 4,096 others come between them.
 
-    A program with a doubtful outcome is judged again when all others are done, alone, and only that counts; also where
-    there is one worker, for the machine may have been busy with something else. An exception on the way is a
-    `harness_error` of its program. An interrupt waits for the programs that are running, which are bound by their
-    limits, and starts no others.
+    A program with a doubtful outcome is judged again, alone, when all others are done or 256 tasks wait for such an
+    outcome, and only that counts; also where there is one worker, for the machine may have been busy with something
+    else. So no number of tasks needs more memory than some thousands. An exception on the way is a `harness_error` of
+    its program. An interrupt waits for the programs that are running, which are bound by their limits, and starts no
+    others.
 
     Args:
         tasks: read as they are needed.
@@ -65,7 +84,7 @@ def judge_all(
 
 
 class _Scoring:
-    """Which programs are done, running and in doubt; at most `max_running` run or wait for a worker."""
+    """Which programs are done lately, running and in doubt; at most `max_running` run or wait for a worker."""
 
     def __init__(
         self,
@@ -76,8 +95,9 @@ class _Scoring:
         self._submit = submit
         self._on_result = on_result
         self._max_running = max_running
-        self._done: dict[str, Judgement] = {}
+        self._done: OrderedDict[str, Judgement] = OrderedDict()
         self._waiting: dict[str, list[Task]] = {}
+        self._num_waiting = 0
         self._running: dict[Future[Judgement], str] = {}
         self._doubtful: list[str] = []
 
@@ -85,17 +105,26 @@ class _Scoring:
         for task in tasks:
             if task.key in self._done:
                 self._on_result(task, self._done[task.key])
-            elif task.key in self._waiting:
+                continue
+            self._num_waiting += 1
+            if task.key in self._waiting:
                 self._waiting[task.key].append(task)
             else:
                 self._waiting[task.key] = [task]
                 self._running[self._submit(task)] = task.key
             while len(self._running) >= self._max_running:
                 self._collect()
+            if self._num_waiting >= _MOST_WAITING + self._max_running:
+                self._settle_all()
+        self._settle_all()
+
+    def _settle_all(self) -> None:
+        """Wait for what runs, and judge again what is in doubt."""
         while self._running:
             self._collect()
         for key in self._doubtful:
             self._settle(key, self._submit(self._waiting[key][0]).result())
+        self._doubtful.clear()
 
     def _collect(self) -> None:
         finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
@@ -108,7 +137,11 @@ class _Scoring:
 
     def _settle(self, key: str, judgement: Judgement) -> None:
         self._done[key] = judgement
-        for task in self._waiting.pop(key):
+        if len(self._done) > _REMEMBERED:
+            self._done.popitem(last=False)
+        tasks = self._waiting.pop(key)
+        self._num_waiting -= len(tasks)
+        for task in tasks:
             self._on_result(task, judgement)
 
 

@@ -8,17 +8,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from errno import ENAMETOOLONG
 from pathlib import Path
-from subprocess import Popen
 from typing import IO, Literal
 
 from multipl_moe.judge.memory import memory_bytes, sandbox_bytes
-from multipl_moe.judge.processes import descendants, processor_s
+from multipl_moe.judge.processes import Streams, descendants, processor_s, was_held_up
 from multipl_moe.languages.toolchain import Limits
 
 _FIRST_LOOK_S = 0.01
 _LOOK_S = 0.04
 _CHUNK_BYTES = 64 * 2**10
 _FILE_BYTES = 4 * 2**10
+LOST_SHARE = 0.1
+"""The part of its time that a program may lose to others before they may be to blame that it ran out of it."""
 
 StoppedBy = Literal["wall", "memory", "output"]
 
@@ -36,6 +37,8 @@ class Finished:
         stopped_by: the limit for which the judge ended it.
         cpu_s, starved_s: when the wall clock ended it, the seconds for which its processes had a processor, and those
             for which they wanted one and did not get it; else 0.
+        held_up: whether then it may have waited for something else that a busy machine is slow with: a disk, the judge,
+            or a processor for processes that have ended since.
     """
 
     exit_code: int | None
@@ -47,41 +50,44 @@ class Finished:
     stopped_by: StoppedBy | None
     cpu_s: float = 0.0
     starved_s: float = 0.0
+    held_up: bool = False
 
 
 def supervise(
-    process: Popen[bytes],
+    process_id: int,
+    streams: Callable[[], Streams],
     *,
     stdin: bytes,
     limits: Limits,
     written: Path | None,
-    kill: Callable[[], None],
+    finish: Callable[[], int | None],
     folders: Sequence[str] = (),
 ) -> Finished:
     """Serve a process until it ends, and end it when it exceeds a limit.
 
     Args:
-        process: started with three pipes.
+        process_id: of the process; all below it counts as well.
+        streams: gives what it is served by, which is closed in the end.
         stdin: its whole input, closed after the last byte.
         limits: wall time, memory and output; the others are the sandbox's work.
         written: a host folder in which it may write; more than `scratch_bytes` there counts as output.
-        kill: ends the process and all below it, returns when none is left; also called when all went well.
+        finish: ends all that is left of it, if anything is, and gives its exit code, or -N where signal N ended it.
         folders: those in memory of the sandbox that the process makes around its child; none if it makes none.
     """
     started = time.monotonic()
     try:
-        pipes = _Pipes(process, stdin, limits.output_bytes)
+        pipes = _Pipes(streams(), stdin, limits.output_bytes)
     except BaseException:
-        kill()
+        finish()
         raise
     look = started + _FIRST_LOOK_S
     peak_bytes, written_bytes, stopped_by = 0, 0, None
-    cpu_s = starved_s = 0.0
+    cpu_s, starved_s, held_up, code = 0.0, 0.0, False, None
     try:
         while not pipes.ended and stopped_by is None:
             now = time.monotonic()
             if now >= look:
-                peak_bytes = max(peak_bytes, _held_bytes(descendants(process.pid), limits, folders))
+                peak_bytes = max(peak_bytes, _held_bytes(descendants(process_id), limits, folders))
                 written_bytes = _written_bytes(written, limits.scratch_bytes) if written else 0
                 look = time.monotonic() + _LOOK_S
             if peak_bytes > limits.memory_bytes:
@@ -90,37 +96,36 @@ def supervise(
                 stopped_by = "output"
             elif now >= started + limits.wall_s:
                 stopped_by = "wall"
-                cpu_s, starved_s = processor_s(descendants(process.pid))
+                process_ids = descendants(process_id)
+                cpu_s, starved_s = processor_s(process_ids)
+                held_up = was_held_up(process_ids, LOST_SHARE * limits.wall_s) or pipes.wait(0)
             else:
                 pipes.wait(min(look, started + limits.wall_s) - now)
     finally:
-        kill()
+        code = finish()
         wall_s = time.monotonic() - started
         pipes.close()
     if stopped_by is None and pipes.overflowed:
         stopped_by = "output"
-    code = process.returncode if stopped_by is None else None
+    code = code if stopped_by is None else None
     exit_code = code if code is not None and code >= 0 else None
     signal = -code if code is not None and code < 0 else None
-    return Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by, cpu_s, starved_s)
+    return Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by, cpu_s, starved_s, held_up)
 
 
 class _Pipes:
     """Feeds a process its input and collects what it prints, up to a cap, until it has ended.
 
-    The end of the process is seen on its pid descriptor and not by the end of its output: a program may close its
-    output and go on, or leave it to a daemon.
+    The end of the process is not seen by the end of its output: a program may close its output and go on, or leave it
+    to a daemon.
     """
 
-    def __init__(self, process: Popen[bytes], stdin: bytes, max_bytes: int):
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        self._stdin = process.stdin
+    def __init__(self, streams: Streams, stdin: bytes, max_bytes: int):
+        self._stdin, self._end = streams.stdin, streams.end
         self._unsent = memoryview(stdin)
         self._max_bytes = max_bytes
         self._num_bytes = 0
-        self._collected = {process.stdout: bytearray(), process.stderr: bytearray()}
+        self._collected = {streams.stdout: bytearray(), streams.stderr: bytearray()}
         self._selector = selectors.DefaultSelector()
         for pipe in (self._stdin, *self._collected):
             os.set_blocking(pipe.fileno(), False)
@@ -130,7 +135,6 @@ class _Pipes:
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
         else:
             self._stdin.close()
-        self._end = os.pidfd_open(process.pid)
         self._selector.register(self._end, selectors.EVENT_READ)
         self.ended = False
 
@@ -145,15 +149,17 @@ class _Pipes:
         output, errors = self._collected.values()
         return bytes(output), bytes(errors)
 
-    def wait(self, timeout_s: float) -> None:
-        """Move what can be moved now; return after that, or after `timeout_s` if nothing happens."""
-        for key, _ in self._selector.select(max(timeout_s, 0)):
+    def wait(self, timeout_s: float) -> bool:
+        """Move what can be moved now, and tell whether there was anything; at most `timeout_s` go by until then."""
+        events = self._selector.select(max(timeout_s, 0))
+        for key, _ in events:
             if key.fileobj is self._stdin:
                 self._send()
             elif key.fd == self._end:
                 self.ended = True
             else:
                 self._receive(key.data)
+        return bool(events)
 
     def close(self) -> None:
         """Collect what is left in the pipes, of which nobody may hold the other end now, and close them."""

@@ -1,6 +1,9 @@
 """The names that benchmarks and files of answers have for languages: "rb", "rs", "go_test.go", "C++"."""
 
+from difflib import get_close_matches
+
 from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.own import how_to_add
 from multipl_moe.languages.table import LANGUAGES
 
 _MORE = {"go_test.go": "go", "python3": "python"}
@@ -13,6 +16,15 @@ def language_of(code: str) -> str | None:
     them, in upper case or lower.
     """
     return _codes().get(code.strip().casefold().removeprefix("."))
+
+
+def require_language(code: str) -> str:
+    """`language_of`; raises ValueError, with the nearest name, where there is none."""
+    if (language := language_of(code)) is None:
+        nearest = get_close_matches(code.casefold(), _codes(), n=1)
+        hint = f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(HARNESSES)}"
+        raise ValueError(f"no language '{code}' can be judged; {hint}; {how_to_add(code.casefold())}")
+    return language
 
 
 def _codes() -> dict[str, str]:

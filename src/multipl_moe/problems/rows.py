@@ -22,12 +22,17 @@ def read_rows(files: Iterable[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
         if not file.is_file():
             raise ConfigError(f"{file} does not exist; give a file of problems ({', '.join(SUFFIXES)})")
         try:
-            for where, row in _rows(file):
-                if not isinstance(row, dict):
-                    raise ConfigError(f"{where} is not a JSON object with the fields of a problem")
-                yield where, row
+            yield from _objects(_rows(file))
         except (OSError, EOFError, UnicodeDecodeError) as fault:
             raise ConfigError(f"{file} cannot be read: {fault}") from fault
+
+
+def read_row_lines(lines: Iterable[str], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`read_rows` of lines that come from elsewhere, such as standard input."""
+    try:
+        yield from _objects(_parsed_lines(lines, name))
+    except UnicodeDecodeError as fault:
+        raise ConfigError(f"{name} cannot be read: {fault}") from fault
 
 
 def files_of(path: Path) -> list[Path]:
@@ -82,15 +87,26 @@ def _rows(file: Path) -> Iterator[tuple[str, Any]]:
     if file.suffix not in (".json", ".parquet"):
         opened = gzip.open if file.name.endswith(".gz") else open
         with opened(file, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    where = f"{file}, line {number}"
-                    yield where, _parsed(line, where)
+            yield from _parsed_lines(lines, str(file))
         return
     rows = _table(file) if file.suffix == ".parquet" else _parsed(file.read_text(encoding="utf-8"), str(file))
     if not isinstance(rows, list):
         raise ConfigError(f"{file} is not a JSON list of problems")
     yield from ((f"{file}, row {number}", row) for number, row in enumerate(rows, start=1))
+
+
+def _parsed_lines(lines: Iterable[str], name: str) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            where = f"{name}, line {number}"
+            yield where, _parsed(line, where)
+
+
+def _objects(rows: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for where, row in rows:
+        if not isinstance(row, dict):
+            raise ConfigError(f"{where} is not a JSON object with the fields of a problem")
+        yield where, row
 
 
 def _table(file: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,16 @@ def write_text(file: Path, text: str) -> None:
     Raises:
         OutputError: the disk is full, or the folder cannot be written.
     """
+    write_lines(file, (text,))
+
+
+def write_lines(file: Path, lines: Iterable[str]) -> None:
+    """`write_text` of lines with their breaks, which are not all held in memory."""
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
         with write_errors_explained(file):
-            partial.write_text(text, encoding="utf-8")
+            with partial.open("w", encoding="utf-8") as stream:
+                stream.writelines(lines)
             partial.replace(file)
     except BaseException:
         with suppress(OSError):

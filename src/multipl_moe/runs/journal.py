@@ -2,13 +2,15 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import OutputError
-from multipl_moe.runs.folder import write_text
+from multipl_moe.runs.folder import write_lines
 from multipl_moe.system.disk_errors import disk_errors_explained
+
+_BLOCK_BYTES = 64 * 2**10
 
 
 def read_journal(file: Path) -> list[dict[str, Any]]:
@@ -17,44 +19,76 @@ def read_journal(file: Path) -> list[dict[str, Any]]:
     Raises:
         OutputError: a line is no JSON object.
     """
-    if not file.is_file():
-        return []
-    records = []
-    for number, line in enumerate(file.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise OutputError(f"output: {file}, line {number} is no JSON object; remove the line")
-        records.append(record)
-    return records
+    return [record for _, record in journal_lines(file)]
+
+
+def journal_lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The whole lines one by one, as `read_journal`, each with the place of its first byte."""
+    start = 0
+    for number, line in enumerate(file.open("rb") if file.is_file() else (), start=1):
+        if line.endswith(b"\n"):
+            yield start, _record(line, file, f"line {number}")
+        start += len(line)
+
+
+def read_line(file: Path, start: int) -> dict[str, Any]:
+    """The line whose first byte is there."""
+    with file.open("rb") as stream:
+        stream.seek(start)
+        return _record(stream.readline(), file, f"at byte {start}")
+
+
+def _record(line: bytes, file: Path, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise OutputError(f"output: {file}, {where} is no JSON object; remove the line")
+    return record
 
 
 def write_journal(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write a file of these lines, whole or not at all."""
-    write_text(file, _lines(records))
+    write_lines(file, map(_line, records))
 
 
-def append_to_journal(file: Path, records: Iterable[Mapping[str, Any]], *, sync: bool = True) -> None:
-    """Append a line for each record; with `sync` on disk when this returns, even if the power fails."""
-    lines = memoryview(_lines(records).encode())
+def append_to_journal(file: Path, records: Iterable[Mapping[str, Any]], *, sync: bool = True) -> int:
+    """Append a line for each record; with `sync` on disk when this returns, even if the power fails.
+
+    Returns:
+        The place of the first byte.
+    """
+    lines = memoryview("".join(map(_line, records)).encode())
     with disk_errors_explained(file), file.open("ab", buffering=0) as stream:
         mend_journal(file)
+        start = stream.seek(0, os.SEEK_END)
         while lines:
             lines = lines[stream.write(lines) :]
         if sync:
             os.fsync(stream.fileno())
+    return start
 
 
 def mend_journal(file: Path) -> None:
     """Cut what is not whole at the end: what a kill, Ctrl-C or a full disk left of a line."""
     with file.open("r+b") as stream:
-        stream.seek(max(stream.seek(0, os.SEEK_END) - 1, 0))
-        if stream.read(1) not in (b"", b"\n"):
-            stream.seek(0)
-            stream.truncate(stream.read().rfind(b"\n") + 1)
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(end - 1, 0))
+        if stream.read(1) in (b"", b"\n"):
+            return
+        last = -1
+        while end and last < 0:
+            end = max(end - _BLOCK_BYTES, 0)
+            stream.seek(end)
+            last = stream.read(_BLOCK_BYTES).rfind(b"\n")
+        stream.truncate(end + last + 1)
 
 
-def _lines(records: Iterable[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+def _line(record: Mapping[str, Any]) -> str:
+    line = json.dumps(record, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which is no text
+        line = json.dumps(record)
+    return line + "\n"

@@ -1,0 +1,84 @@
+"""`multipl-moe judge`."""
+
+import io
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multipl_moe.cli.app import console, progress_bar
+from multipl_moe.cli.options import (
+    RecipeFile,
+    Settings,
+    Unsafe,
+    entered_run,
+    recipe_from_flags,
+    removed_if_refused,
+)
+
+if TYPE_CHECKING:
+    from multipl_moe.eval.judged_rows import Rows
+
+_STDIN = Path("-")
+_Output = Annotated[Path, typer.Argument(help="Folder to create, for verdicts.jsonl and metrics.json.")]
+_File = Annotated[Path, typer.Argument(help="File of rows (.jsonl, .jsonl.gz), or - for standard input.")]
+_Workers = Annotated[int | None, typer.Option(min=1, help="Number of programs to run at a time. [one per processor]")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Continue where an interrupted run on the same rows ended.")]
+
+
+def judge(
+    file: _File,
+    output: _Output,
+    workers: _Workers = None,
+    unsafe_no_sandbox: Unsafe = False,
+    resume: _Resume = False,
+    recipe: RecipeFile = None,
+    settings: Settings = None,
+) -> None:
+    """Judge programs that you have: rows of JSON in, the same rows with their outcome out.
+
+    A row has `language`, `program` and `cases` (a list of `input` and `output`), or `language`, `prompt`, `completion`
+    and `tests`. OUTPUT/verdicts.jsonl holds the rows in the order in which they were judged; equal programs run once.
+
+    Example: `multipl-moe judge samples.jsonl runs/judged --workers 8`
+    """
+    from multipl_moe.eval.eval_set import EvalOptions
+    from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
+    from multipl_moe.languages.own import add_languages
+    from multipl_moe.runs.folder import open_run, write_json
+    from multipl_moe.system.versions import environment
+
+    chosen = recipe_from_flags(recipe, settings, {"programs.workers": workers})
+    add_languages(chosen.own_languages)
+    entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, VERDICTS_FILE)
+    with entered, removed_if_refused(output, VERDICTS_FILE), progress_bar(unit="programs") as (on_step, on_progress):
+        options = EvalOptions(unsafe=unsafe_no_sandbox, on_progress=on_progress)
+        rows = RowJudge(output, options, chosen.programs)
+        if file != _STDIN:
+            on_step("reading the rows and trying their toolchains")
+            rows.check(_read(file))
+        open_run(output, chosen)
+        on_step("running programs")
+        started = time.monotonic()
+        rows.judge(_read(file))
+        rate = rows.num_new / (time.monotonic() - started)
+        write_json(output / "metrics.json", {**rows.summary, "environment": environment()})
+    _show(rows.summary, rate, output / VERDICTS_FILE)
+
+
+def _read(file: Path) -> "Rows":
+    from multipl_moe.problems.rows import read_row_lines, read_rows
+
+    if file != _STDIN:
+        return read_rows([file])
+    return read_row_lines(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), "standard input")
+
+
+def _show(summary: dict[str, Any], rate: float, file: Path) -> None:
+    for language, outcomes in summary["outcomes"].items():
+        told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
+        console.print(f"{language}: {told}", highlight=False, soft_wrap=True)
+    counts = f"{summary['rows']:,} rows, {summary['programs']:,} different programs, {rate:.1f} a second"
+    console.print(f"{counts}: {file}", highlight=False, soft_wrap=True)

@@ -1,0 +1,173 @@
+"""Programs in rows of JSON, judged as they come: the same rows with their outcomes, in a journal that is gone on with.
+
+No row and no output is held longer than it takes: what is kept of each is a number of eight bytes, and of each program
+where the journal has its verdict.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.eval.judging import held_journal
+from multipl_moe.judge.outcome import Judgement, Outcome
+from multipl_moe.judge.preflight import preflight
+from multipl_moe.judge.scoring import Task, judge_all, key_of
+from multipl_moe.languages.program import Nonce, Program
+from multipl_moe.problems.language_codes import require_language
+from multipl_moe.problems.written import read_written
+from multipl_moe.recipe.evaluation import ProgramsSection
+from multipl_moe.runs.journal import append_to_journal, journal_lines, read_line, write_journal
+
+VERDICTS_FILE = "verdicts.jsonl"
+_VERDICT = ("outcome", "stage", "output", "compile_s", "run_s", "peak_bytes")
+_FAULTS_TOLD = 20
+
+Rows = Iterable[tuple[str, dict[str, Any]]]
+"""Where each row stands, for messages, and the row: what `problems.rows` reads."""
+
+
+@dataclass(frozen=True)
+class _RowTask(Task):
+    """The program of a row: which one it is, all of it, and the key of its language."""
+
+    number: int
+    row: dict[str, Any]
+    language: str
+
+
+class RowJudge:
+    """Judges rows into a folder.
+
+    Args:
+        folder: where verdicts.jsonl is, or is to be; it exists by the time of `judge`.
+        options: how it is carried out; progress is told in rows.
+        programs: workers and limits are used.
+    """
+
+    def __init__(self, folder: Path, options: EvalOptions, programs: ProgramsSection):
+        self._file, self._options, self._programs = folder / VERDICTS_FILE, options, programs
+        self._unusable: dict[tuple[str, tuple[str, ...]], str | None] = {}
+        self._judged = array("Q")  # the beginning of the key of each row's program, 0 where it is not judged
+        self._verdicts: dict[bytes, int] = {}
+        self._num_done = self._num_resumed = 0
+        self._num_rows: int | None = None
+        self._outcomes: dict[str, Counter[str]] = {}
+
+    @property
+    def num_new(self) -> int:
+        """Rows that this run has judged, without those that it found judged."""
+        return self._num_done - self._num_resumed
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Rows that are judged, different programs among them, and rows by language and outcome."""
+        outcomes = {language: dict(sorted(found.items())) for language, found in sorted(self._outcomes.items())}
+        return {"rows": self._num_done, "programs": len(self._verdicts), "outcomes": outcomes}
+
+    def check(self, rows: Rows) -> None:
+        """See that all rows can be judged, so that none is refused after hours.
+
+        Raises:
+            ConfigError: what is wrong with the first that cannot, each with its place; or there is none.
+        """
+        self._num_rows, faults = 0, []
+        for where, row in rows:
+            self._num_rows += 1
+            try:
+                self._require_usable(read_written(row, where)[1], where)
+            except ConfigError as error:
+                faults += error.problems
+            if len(faults) >= _FAULTS_TOLD:
+                break
+        if faults or not self._num_rows:
+            raise ConfigError(faults or "there is no row to judge")
+
+    def judge(self, rows: Rows) -> None:
+        """Judge the rows that the journal does not hold yet, equal programs once.
+
+        Args:
+            rows: read as they are needed.
+
+        Raises:
+            ConfigError: a row cannot be judged; what was judged before it stays.
+            OutputError: the journal holds verdicts on other rows.
+            HeldError: another process, or another call, judges in this folder.
+        """
+        with held_journal(self._file):
+            self._resume()
+            judge_all(
+                self._tasks(rows),
+                on_result=self._take,
+                workers=self._programs.workers,
+                unsafe=self._options.unsafe,
+                toolbox=self._options.toolbox,
+                limits=self._programs.limits,
+            )
+
+    def _resume(self) -> None:
+        """Learn what the journal holds; what the judge itself failed on goes, and is judged again."""
+        if any(_is_failure(line) for _, line in journal_lines(self._file)):
+            write_journal(self._file, (line for _, line in journal_lines(self._file) if not _is_failure(line)))
+        for start, line in journal_lines(self._file):
+            try:
+                self._count(line["row"], line["sha256"], require_language(line["language"]), line["outcome"], start)
+            except (KeyError, ValueError) as error:
+                raise OutputError(f"output: {self._file} holds a line that is no verdict ({error})") from error
+        self._num_resumed = self._num_done
+
+    def _tasks(self, rows: Rows) -> Iterator[_RowTask]:
+        for number, (where, row) in enumerate(rows, start=1):
+            make, program = read_written(row, where)
+            self._require_usable(program, where)
+            key = key_of(program, self._programs.limits)
+            task = _RowTask(key, lambda make=make: make(Nonce.draw()), number, row, program.language)
+            if number <= len(self._judged) and self._judged[number - 1]:
+                if self._judged[number - 1] != _beginning(key):
+                    raise OutputError(
+                        f"{where}: {self._file} holds a verdict on another row {number}; "
+                        "go on with the rows that it was begun with, or choose another folder"
+                    )
+            elif (start := self._verdicts.get(bytes.fromhex(key))) is not None:
+                self._write(task, read_line(self._file, start))
+            else:
+                yield task
+
+    def _require_usable(self, program: Program, where: str) -> None:
+        """Raise ConfigError where the toolchain of a program, with what it wants, does not work here."""
+        language, wants = asked = (program.language, program.wants)
+        if asked not in self._unusable:
+            ways: dict[str, Any] = {"unsafe": self._options.unsafe, "toolbox": self._options.toolbox}
+            self._unusable[asked] = preflight([language], wants={language: wants}, **ways)[language].problem
+            if problem := self._unusable[asked]:
+                raise ConfigError(f"{where}: cannot be judged here: {problem}")
+
+    def _take(self, task: Task, judgement: Judgement) -> None:
+        assert isinstance(task, _RowTask)
+        self._write(task, judgement.record())
+
+    def _write(self, task: _RowTask, verdict: dict[str, Any]) -> None:
+        line = {**task.row, "row": task.number, "sha256": task.key, **{name: verdict[name] for name in _VERDICT}}
+        start = append_to_journal(self._file, [line], sync=False)  # what a power failure takes is judged again
+        self._count(task.number, task.key, task.language, line["outcome"], start)
+
+    def _count(self, number: int, key: str, language: str, outcome: str, start: int) -> None:
+        self._judged.extend([0] * (number - len(self._judged)))
+        self._judged[number - 1] = _beginning(key)
+        if outcome != Outcome.harness_error:
+            self._verdicts.setdefault(bytes.fromhex(key), start)
+        self._outcomes.setdefault(language, Counter())[outcome] += 1
+        self._num_done += 1
+        self._options.on_progress(self._num_done, self._num_rows or len(self._judged))
+
+
+def _is_failure(line: dict[str, Any]) -> bool:
+    return line.get("outcome") == Outcome.harness_error
+
+
+def _beginning(key: str) -> int:
+    return int(key[:16], 16)

@@ -1,0 +1,76 @@
+"""`multipl-moe judge`: rows in, rows with outcomes out."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from multipl_moe.languages.harnesses import HARNESSES
+from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_moe.runs.journal import read_journal
+
+_SHELL = """
+own_languages:
+  posix-shell:
+    extensions: [.sh]
+    toolchain: {executables: {sh: [/bin/sh]}, version: ["{sh}", -c, "echo 1"], script: ["{sh}", "{folder}/program"]}
+"""
+_CASES = [{"input": "4\n", "output": "8\n"}]
+ROWS = [
+    {"id": "a", "language": "posix-shell", "program": "read n; echo $((2 * n))", "cases": _CASES},
+    {"id": "b", "language": ".SH", "program": "echo 7", "cases": _CASES},
+    {
+        "id": "c",
+        "language": "Python",
+        "prompt": "def double(n):\n",
+        "completion": "    return 2 * n\n",
+        "tests": "assert double(2) == 4\n",
+    },
+]
+
+
+@pytest.fixture
+def rows(tmp_path) -> Iterator[str]:
+    """The rows as text, also in rows.jsonl; a recipe with their language beside it."""
+    (tmp_path / "shell.yaml").write_text(_SHELL)
+    text = "".join(json.dumps(row) + "\n" for row in ROWS)
+    (tmp_path / "rows.jsonl").write_text(text)
+    yield text
+    for table in (TOOLCHAINS, HARNESSES):
+        table.pop("posix-shell", None)
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_rows_of_several_languages_get_their_outcomes_and_a_run_goes_on(run, refused, rows, tmp_path, monkeypatch):
+    command = ["judge", "rows.jsonl", "out", "--recipe", "shell.yaml", "--workers", "1"]
+    done = run(*command)
+    assert done.code == 0, done.err
+    told = "posix-shell: 1 passed, 1 wrong_answer\npython: 1 passed\n3 rows, 3 different programs, "
+    assert told in done.out
+    lines = read_journal(tmp_path / "out/verdicts.jsonl")
+    assert {line["id"]: line["outcome"] for line in lines} == {"a": "passed", "b": "wrong_answer", "c": "passed"}
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert (metrics["rows"], metrics["outcomes"]["posix-shell"]) == (3, {"passed": 1, "wrong_answer": 1})
+    assert "finished run" in refused(*command, "--resume")
+    (tmp_path / "out/metrics.json").unlink()
+    assert "exists" in refused(*command)
+    assert "another recipe" in refused(*command, "--resume", "--set", "programs.wall_s=3")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(rows.encode())))
+    assert run("judge", "-", *command[2:], "--resume").code == 0
+    assert read_journal(tmp_path / "out/verdicts.jsonl") == lines
+
+
+def test_bad_rows_are_refused_with_their_lines_and_nothing_is_written(refused, rows, tmp_path, monkeypatch):
+    bad = rows.replace("posix-shell", "posix-shel").replace('"completion"', '"complete"')
+    (tmp_path / "bad.jsonl").write_text(bad)
+    told = refused("judge", "bad.jsonl", "out", "--recipe", "shell.yaml", "--unsafe-no-sandbox", num_problems=2)
+    assert "bad.jsonl, line 1: language: no language 'posix-shel' can be judged; did you mean 'posix-shell'?" in told
+    assert "bad.jsonl, line 3: completion: Field required" in told
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"{}\n{\n")))
+    assert "standard input, line 1: give" in refused("judge", "-", "out", "--unsafe-no-sandbox")
+    (tmp_path / "bad.jsonl").write_text("{\n")
+    assert "bad.jsonl, line 1 is not JSON" in refused("judge", "bad.jsonl", "out")
+    assert "none.jsonl does not exist" in refused("judge", "none.jsonl", "out")
