@@ -22,7 +22,7 @@ from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.toolchain import Toolchain
 from multipl_moe.languages.toolchains import TOOLCHAINS
 
-_PROGRAMS, _ROUNDS, _INPUTS = 100, 3, (3, 50, 1000)
+_PROGRAMS, _ROUNDS, _INPUTS = 40, 3, (3, 50, 1000)
 _MIN_RATE, _MAX_RATIO = 15, 0.8
 SOURCES = {
     "lua": "local s = 0\nfor i = 1, io.read('n') do s = s + i * NUMBER end\nprint(s)\n",
