@@ -112,8 +112,10 @@ def test_timeout_is_doubtful_where_others_kept_the_program_waiting(
 ):
     limits = replace(TOOLCHAINS[language].run_limits, wall_s=1)
     stopped = Finished(None, None, b"", b"", 1.0, 0, "wall", cpu_s, starved_s, held_up)
+    program = Program(language, "", Nonce.draw())
+    toolbox.commands(program, sandbox)  # which looks for the toolchain by running it
     monkeypatch.setattr(sandbox, "run", lambda *words, **options: stopped)
-    judgement = judge(Program(language, "", Nonce.draw()), sandbox, toolbox, limits, limits)
+    judgement = judge(program, sandbox, toolbox, limits, limits)
     assert (judgement.outcome, judgement.doubtful) == (outcome, doubtful)
 
 
