@@ -34,6 +34,22 @@ def save_trained_tokenizer(folder: Path, texts: Iterable[str]) -> int:
     return tokenizer.get_vocab_size()
 
 
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{% if message.role == 'robot' %}{{ raise_exception('no robots') }}{% endif %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def save_chat_tokenizer(folder: Path) -> None:
+    """The tokenizer of `save_tokenizer` with the marks of turns and a chat template."""
+    save_tokenizer(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.save_pretrained(folder)
+
+
 def save_stripping_tokenizer(folder: Path, words: list[str]) -> dict[str, int]:
     """A tokenizer in the manner of Llama 2, whose decoder leaves out a text's first space; returns its vocabulary."""
     tokens = ["<s>", "</s>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581", *words]

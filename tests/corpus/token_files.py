@@ -13,11 +13,18 @@ def write_tokens(
     *,
     first: int = 0,
     step: int = 100,
+    prompts: list[int] | None = None,
 ) -> np.ndarray:
-    """Documents of these lengths, whose tokens tell document and place: step * document + place."""
+    """Documents of these lengths, whose tokens tell document and place: step * document + place.
+
+    With the lengths of their prompts they are answers.
+    """
     folder.mkdir(exist_ok=True)
     parts = [step * document + np.arange(length) for document, length in enumerate(lengths, start=first)]
     tokens = np.concatenate(parts)
     tokens.astype(dtype).tofile(folder / name)
     np.cumsum(lengths).astype(np.uint64).tofile(folder / f"{name}.index")
+    if prompts is not None:
+        counts = [np.arange(length) >= prompt for length, prompt in zip(lengths, prompts, strict=True)]
+        np.concatenate(counts).tofile(folder / f"{name}.loss")
     return tokens

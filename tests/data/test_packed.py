@@ -185,3 +185,36 @@ def test_too_few_tokens_for_a_window_are_refused_but_padded_by_best_fit(tmp_path
     with pytest.raises(CorpusError, match="3 tokens are less than one sequence of 4"):
         PackedTokens(tmp_path, 4)
     assert PackedTokens(tmp_path, 4, "best_fit")[0]["position_ids"].tolist() == [0, 1, 2, -2]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.integers(2, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1))), min_size=1), st.data()
+)
+def test_answers_are_whole_or_left_out_and_only_completions_are_targets(tmp_path_factory, answers, data):
+    folder, size = tmp_path_factory.mktemp("answers"), data.draw(st.integers(2, 12))
+    lengths, prompts = map(list, zip(*answers, strict=True))
+    write_tokens(folder, lengths, np.uint32, prompts=prompts)
+    expected = [[100 * number + place for place in range(n)] for number, n in enumerate(lengths) if n <= size]
+    if not expected:
+        with pytest.raises(CorpusError, match=f"every answer is longer than a sequence of {size} tokens"):
+            PackedTokens(folder, size, "whole")
+        return
+    dataset = PackedTokens(folder, size, "whole")
+    assert sorted(_pieces(dataset)) == expected
+    targets = [label for item in _items(dataset) for label in item["labels"].tolist() if label != -100]
+    assert sorted(targets) == [token for row in expected for token in row if token % 100 >= prompts[token // 100]]
+    counts = dataset.counts
+    assert (counts.lost_tokens, counts.cut_documents) == (
+        sum(n for n in lengths if n > size),
+        sum(n > size for n in lengths),
+    )
+    assert counts.padding_tokens == len(dataset) * size - sum(map(len, expected))
+    assert dataset.num_tokens(np.arange(len(dataset))).sum() == sum(map(len, expected))
+
+
+def test_broken_marks_of_what_counts_are_refused(tmp_path):
+    write_tokens(tmp_path, [3, 4], prompts=[1, 1])
+    (tmp_path / "00000.ds.loss").write_bytes(b"\1" * 6)
+    with pytest.raises(CorpusError, match=r"00000\.ds\.loss: is not of the 7 tokens beside it"):
+        PackedTokens(tmp_path, 4)

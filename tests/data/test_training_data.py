@@ -154,3 +154,38 @@ def test_the_hash_tells_other_orders_and_other_corpora(corpus: Path):
     write_tokens(corpus / "tokens" / "train" / "go", [63, 65, *_LENGTHS["go"][2:]])
     others.append(_data(corpus))
     assert len({first, *(data.summary.order_sha256 for data in others)}) == 5
+
+
+def _answers(corpus: Path, language: str, lengths: list[int]) -> None:
+    write_tokens(corpus / "tokens" / "train" / f"{language}.answers", lengths, prompts=[5] * len(lengths))
+
+
+@pytest.mark.parametrize(
+    ("train", "weights"),
+    [
+        ({}, {"rust": 1, "rust.answers": 1, "go": 1, "python": 0.5}),
+        ({"answers": 0.25}, {"rust": 1, "rust.answers": 0.25, "go": 1, "python": 0.5}),
+        ({"answers": 0}, {"rust": 1, "go": 1, "python": 0.5}),
+        ({"answers": "alone"}, {"rust.answers": 1, "go": 1, "python": 0.5}),
+        ({"answers": 2, "weights": {"rust": 3.0, "go": 1.0}}, {"rust": 3, "rust.answers": 6, "go": 1}),
+        ({"answers": 0.5, "mixture_temperature": 1.0, "replay": 0}, {"rust": 1.6, "rust.answers": 0.8, "go": 0.4}),
+    ],
+)
+@pytest.mark.parametrize("packing", ["windows", "best_fit"])
+def test_answers_have_their_share_and_are_never_cut(corpus: Path, train, weights: dict[str, float], packing: str):
+    _answers(corpus, "rust", [30, 20, 65, 14, 40] * 9)
+    data, total = _data(corpus, 3000, packing=packing, **train), sum(weights.values())
+    assert list(data.summary.languages) == list(weights)
+    for name, part in data.summary.languages.items():
+        assert part.share == pytest.approx(weights[name] / total, rel=0.02)
+        assert part.role == ("keep" if name == "python" else "learn")
+    told = "rust.answers: 9 of 45 are longer than a sequence and left out (train.sequence_tokens)"
+    assert data.summary.warnings == ([told] if "rust.answers" in weights else [])
+
+
+def test_a_language_without_files_is_read_as_answers_alone(corpus: Path):
+    _answers(corpus, "ruby", [30, 20])
+    recipe = validate_recipe({"learn": ["ruby"], "keep": [], "train": {"sequence_tokens": 64}})
+    assert list(training_data(recipe, corpus, 10).summary.languages) == ["ruby.answers"]
+    with pytest.raises(CorpusError, match="ruby has no tokens"):
+        training_data(recipe.with_settings("train", answers=0), corpus, 10)

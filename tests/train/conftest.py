@@ -17,7 +17,7 @@ from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
 from multipl_moe.train.trainer import train_model
-from tests.train.tiny import World, tensors, tiny_world, with_train
+from tests.train.tiny import World, answers_world, tensors, tiny_world, with_train
 
 RUN_FILES = {"model", "training.json", "recipe.yaml", "environment.json"}
 """What a finished run leaves in its folder."""
@@ -26,6 +26,11 @@ RUN_FILES = {"model", "training.json", "recipe.yaml", "environment.json"}
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return tiny_world(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def with_answers(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return answers_world(tmp_path_factory)
 
 
 @dataclass

@@ -53,6 +53,24 @@ def test_losses_equal_those_of_one_window_at_a_time(world: World, run: Run, kind
         assert losses[language] == pytest.approx(sum(nats) / len(nats), rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["hybrid", "base"])
+def test_of_held_out_answers_completions_and_their_ends_count_as_read_by_one(with_answers: World, kind: str):
+    model = load_hybrid(with_answers.hybrid) if kind == "hybrid" else load_dense(with_answers.base)
+    held_out = HeldOut.read(with_train(with_answers.recipe, eval_tokens=5000), with_answers.corpus, with_answers.base)
+    assert [*held_out.batches] == [*with_answers.recipe.languages, "rust.answers"]
+    files = read_documents(with_answers.corpus, "validation", "rust.answers")
+    assert len(files) == sum(len(batch["input_ids"]) for batch in held_out.batches["rust.answers"]) == 18
+    tokenizer, nats = load_tokenizer(with_answers.base), []
+    model.eval()
+    for file in files:
+        prompt, rest = (tokenizer(text)["input_ids"] for text in (file.text[: file.cuts[0]], file.text[file.cuts[0] :]))
+        tokens = [*prompt, *rest, tokenizer.eos_token_id]
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([tokens])).logits[0].log_softmax(-1)  # pyright: ignore[reportCallIssue]
+        nats += [-logits[place - 1, tokens[place]].item() for place in range(len(prompt), len(tokens))]
+    assert held_out.losses(model)["rust.answers"] == pytest.approx(sum(nats) / len(nats), rel=1e-4)
+
+
 class _Metrics(TrainerCallback):
     def __init__(self) -> None:
         self.metrics: list[dict[str, float]] = []

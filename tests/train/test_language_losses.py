@@ -71,16 +71,21 @@ class SlowLosses(TrainerCallback):
                 self.losses[step][name].append(-row[position, label].item())
 
 
+@pytest.mark.parametrize("kind", ["world", "with_answers"])
 @pytest.mark.parametrize(("method", "accumulation"), [("experts", 1), ("experts", 2), ("lora", 1)])
-def test_losses_by_language_equal_a_slow_reference(world: World, tmp_path: Path, method: str, accumulation: int):
+def test_losses_by_language_equal_a_slow_reference(
+    request: pytest.FixtureRequest, tmp_path: Path, method: str, accumulation: int, kind: str
+):
+    world: World = request.getfixturevalue(kind)
     values = {"weights": _WEIGHTS, "method": method, "accumulation_steps": accumulation}
     data = training_data(with_train(world.recipe, **values), world.corpus, 32 * accumulation)
-    slow = SlowLosses(WithLanguage(data, list(_WEIGHTS)), 4, accumulation)
+    assert ("rust.answers" in data.summary.languages) == (kind == "with_answers")
+    slow = SlowLosses(WithLanguage(data, list(data.summary.languages)), 4, accumulation)
     lines = train_told(world, tmp_path, slow, tokens=8 * 128 * accumulation, **values)
     assert [line["step"] for line in lines] == [2, 4, 6, 8]
     for line in lines:
         steps = [slow.losses[line["step"] - 1], slow.losses[line["step"]]]
-        tokens = {name: steps[0][name] + steps[1][name] for name in _WEIGHTS}
+        tokens = {name: steps[0][name] + steps[1][name] for name in slow.rows.languages}
         expected = {name: sum(losses) / len(losses) for name, losses in tokens.items() if losses}
         assert line["losses"] == pytest.approx(expected, abs=1e-4)
         assert len(expected) > 1

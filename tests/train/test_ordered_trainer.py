@@ -1,5 +1,6 @@
 """A run that is killed and started again reads the tokens that it would have read, in the same batches."""
 
+import copy
 import json
 import shutil
 import signal
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 from transformers import TrainerCallback
 
 from multipl_moe.data.packing import Packing
@@ -17,6 +20,9 @@ from multipl_moe.data.training_data import TrainingData, training_data
 from multipl_moe.errors import OutputError
 from multipl_moe.model.documents import attention_arguments
 from multipl_moe.train import ordered_trainer
+from multipl_moe.train.loop import fit
+from multipl_moe.train.methods import load_for_training, prepare
+from multipl_moe.train.setup import TrainingSetup
 from tests.train.conftest import Interrupt, train
 from tests.train.killable import Death, Job, exit_codes, start
 from tests.train.tiny import World, with_train
@@ -94,3 +100,52 @@ def test_attention_of_dense_models_is_told_where_documents_begin(
         expected = attention_arguments(values["position_ids"])
         assert torch.equal(values["cu_seq_lens_q"], expected["cu_seq_lens_q"])
         assert values["max_length_k"] == expected["max_length_k"]
+
+
+class _Rows(Dataset[dict[str, Tensor]]):
+    """Nine rows of 17 tokens, of which more or fewer count, in one of them none."""
+
+    def __init__(self, vocabulary: int) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.ids = torch.randint(vocabulary, (9, 17), generator=generator)
+        counts = torch.rand(9, 17, generator=generator) < torch.linspace(0, 0.9, 9)[:, None]
+        self.labels = self.ids.where(counts, -100)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return {"input_ids": self.ids[index], "position_ids": torch.arange(17), "labels": self.labels[index]}
+
+    def language_of(self, index: int) -> str:
+        return "rust"
+
+
+class _Gradients(TrainerCallback):
+    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+        named = kwargs["model"].named_parameters()
+        self.of = {name: parameter.grad.clone() for name, parameter in named if parameter.grad is not None}
+
+
+@pytest.mark.parametrize("method", ["dense", "lora"])
+@pytest.mark.parametrize(("batch", "accumulation"), [(9, 1), (3, 3), (1, 9)])
+def test_a_step_s_loss_is_the_mean_of_all_tokens_that_count(
+    world: World, tmp_path: Path, method: str, batch: int, accumulation: int
+):
+    values = {"sequence_tokens": 17, "batch_sequences": batch, "accumulation_steps": accumulation, "tokens": 9 * 17}
+    recipe = with_train(world.recipe, method=method, max_grad_norm=1e9, log_every_steps=1, **values)
+    model = load_for_training(recipe.train, world.base)
+    prepare(model, recipe)
+    setup, rows, seen = TrainingSetup.of(recipe), _Rows(model.config.vocab_size), _Gradients()
+    slow: Any = copy.deepcopy(model).double()
+    logits = torch.cat([slow(input_ids=row[None]).logits for row in rows.ids]).log_softmax(-1)
+    places = [(row, place) for row in range(9) for place in range(1, 17) if rows.labels[row, place] >= 0]
+    assert (rows.labels[0] == -100).all()
+    loss = -sum(logits[row, place - 1, rows.labels[row, place]] for row, place in places) / len(places)
+    loss.backward()
+    trainer = fit(setup, model, rows, tmp_path / "checkpoints", [seen])
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    expected = {name: parameter.grad for name, parameter in slow.named_parameters() if parameter.grad is not None}
+    assert seen.of.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(seen.of[name].double(), gradient, rtol=1e-4, atol=1e-7)

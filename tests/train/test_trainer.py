@@ -170,6 +170,20 @@ def test_run_that_is_interrupted_and_goes_on_ends_with_the_same_weights(
     assert (resumed.tokens, resumed.steps) == (whole.tokens, whole.steps)
 
 
+@pytest.mark.parametrize("answers", [0.5, "alone"])
+def test_training_on_answers_goes_on_to_the_same_weights(with_answers: World, tmp_path: Path, answers: float | str):
+    values = {"answers": answers, "eval_every_steps": 4, "eval_tokens": 640}
+    whole = train(with_answers, tmp_path / "whole", **values)
+    read = whole.data["languages"]
+    assert [*read] == (["rust.answers", "go"] if answers == "alone" else ["rust", "rust.answers", "go"])
+    assert whole.licences.keys() == read.keys()
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(with_answers, tmp_path / "broken", PowerCut(8), **values)
+    resumed = train(with_answers, tmp_path / "broken", **values)
+    assert changed(resumed.model_folder, whole.model_folder) == set()
+    assert (resumed.data, resumed.frozen_sha256) == (whole.data, whole.frozen_sha256)
+
+
 def test_a_run_from_python_goes_on_from_the_command_line(
     run: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

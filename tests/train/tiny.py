@@ -3,8 +3,9 @@
 tests/train, tests/eval, tests/report and tests/demo share it.
 """
 
+import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,26 @@ def _build(folder: Path) -> World:
     build_corpus(recipe, folder / "base", folder / "corpus")
     upcycle(recipe, folder / "hybrid")
     return World(folder / "base", folder / "sources", folder / "corpus", folder / "hybrid", recipe)
+
+
+def answers_world(factory: pytest.TempPathFactory) -> World:
+    """The world with a corpus that holds answers in Rust, too; the same one for every fixture of a session."""
+    tiny_world(factory)
+    return _build_answers(factory.getbasetemp())
+
+
+@cache
+def _build_answers(base: Path) -> World:
+    folder, world = base / "answers", _build(base / "world")
+    folder.mkdir()
+    rng = random.Random(0)
+    rows = [{"prompt": f"f{n} ", "completion": "".join(rng.choices("bdg :=é", k=3 + n % 9))} for n in range(60)]
+    (folder / "kept.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answers = {"kind": "answers", "path": str(folder / "kept.jsonl"), "language": "rust"}
+    sources = [{"kind": "folder", "path": str(world.sources)}, answers]
+    recipe = tiny_recipe(world.base, world.sources, corpus={"sources": sources})
+    build_corpus(recipe, world.base, folder / "corpus")
+    return replace(world, corpus=folder / "corpus", recipe=recipe)
 
 
 def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe:

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 from multipl_moe.errors import CorpusError
+from multipl_moe.languages.answers import answers_in
 
 Split = Literal["train", "validation"]
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A source file of a corpus: its path with the source's name, its text and its SPDX licence."""
+    """A source file of a corpus: path with the source's name, text and SPDX licence; of an answer its cuts, too."""
 
     path: str
     text: str
     licence: str
+    cuts: tuple[int, ...] = ()
 
 
 def documents_path(folder: Path, split: str, language: str) -> Path:
@@ -27,8 +29,13 @@ def documents_path(folder: Path, split: str, language: str) -> Path:
     return folder / "documents" / split / f"{language}.jsonl.gz"
 
 
+def tokens_path(folder: Path, name: str) -> Path:
+    """Where a corpus folder keeps the training tokens of a language, or of the answers in one."""
+    return folder / "tokens" / "train" / name
+
+
 def read_documents(folder: Path, split: Split, language: str, limit: int | None = None) -> list[TextFile]:
-    """The files of one split and language.
+    """The files of one split and language; of a language without files its answers.
 
     They come in the order of the draw, which is random and fixed by the seed: the first `limit` are a sample.
 
@@ -36,12 +43,16 @@ def read_documents(folder: Path, split: Split, language: str, limit: int | None 
         CorpusError: the corpus does not hold them, or the file is broken.
     """
     path = documents_path(folder, split, language)
+    path = path if path.is_file() else documents_path(folder, split, answers_in(language))
     if not path.is_file():
         held = sorted(file.name.removesuffix(".jsonl.gz") for file in path.parent.glob("*.jsonl.gz"))
         raise CorpusError(f"{folder}: no {split} documents in {language}; there are: {', '.join(held) or 'none'}")
     try:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             rows = [json.loads(line) for line in islice(lines, limit)]
-        return [TextFile(row["metadata"]["path"], row["text"], row["metadata"]["licence"]) for row in rows]
+        return [
+            TextFile(meta["path"], row["text"], meta["licence"], tuple(meta.get("cuts", ())))
+            for row, meta in ((row, row["metadata"]) for row in rows)
+        ]
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise CorpusError(f"{path}: broken ({error!r}); build the corpus again") from None

@@ -27,6 +27,7 @@ from multipl_moe.corpus.manifest import (
     CorpusManifest,
     LanguageCounts,
 )
+from multipl_moe.corpus.read.answers import AnswerTexts
 from multipl_moe.corpus.read.checks import require_sources
 from multipl_moe.corpus.read.sources import SourceReader, no_files
 from multipl_moe.corpus.run.executors import run_stages
@@ -35,6 +36,7 @@ from multipl_moe.corpus.split import HeldOutMarks, SplitByFile
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer, document_bounds
 from multipl_moe.errors import CorpusError, UserError
 from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
+from multipl_moe.languages.answers import answers_in
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import record_run, write_text
 from multipl_moe.system.staging import resumable_folder
@@ -54,16 +56,17 @@ def build_corpus(
 ) -> CorpusManifest:
     """Build a corpus folder from the recipe's sources, or go on with building it.
 
-    It holds documents/{train,validation}/LANGUAGE.jsonl.gz (text, id, metadata), tokens/train/LANGUAGE/*.ds with
-    *.ds.index (end of each document in tokens, uint64), duplicates.jsonl, dropped.jsonl.gz, manifest.json and
-    datatrove's logs, and tokenizer.json where tokens to fill in the middle were added to the base's. Apart from the
-    logs and the recorded recipe, equal sources and recipes give equal bytes, wherever the tasks run, however many at a
-    time, and however often the build was stopped and started again.
+    It holds documents/{train,validation}/NAME.jsonl.gz (text, id, metadata), tokens/train/NAME/*.ds with *.ds.index
+    (end of each document in tokens, uint64), of answers also *.ds.loss (a byte for each token, 1 if it counts); NAME is
+    a language, or its answers (`languages.answers`); duplicates.jsonl, dropped.jsonl.gz, manifest.json and datatrove's
+    logs, and tokenizer.json where tokens to fill in the middle were added to the base's. Apart from the logs and the
+    recorded recipe, equal sources and recipes give equal bytes, wherever the tasks run, however many at a time, and
+    however often the build was stopped and started again.
 
     Args:
         recipe: languages, seed and the section `corpus`.
-        tokenizer_folder: holds tokenizer.json and names an EOS token, which closes every document; the token that it
-            begins texts with, if there is one, begins them.
+        tokenizer_folder: holds tokenizer.json, for rows of messages a chat template, and names an EOS token, which
+            closes every document; the token that it begins texts with, if there is one, begins them.
         output: folder to make. What is done is kept beside it, to go on with, unless the input is at fault.
         on_progress: is told, in a sentence, what happens next.
         on_tasks: is told, now and then and maybe from another thread, how many tasks of a stage are done.
@@ -81,7 +84,8 @@ def build_corpus(
     tokenizer_file = tokenizer_folder / "tokenizer.json"
     digest = hashlib.sha256(vocabulary.tokenizer_json if vocabulary else tokenizer_file.read_bytes()).hexdigest()
     decontamination = prepare_decontamination(recipe)
-    key = f"{FORMAT_VERSION} {version('multipl-moe')} {digest} {decontamination.sha256}\n"
+    template = _template_sha256(tokenizer_folder)
+    key = f"{FORMAT_VERSION} {version('multipl-moe')} {digest} {decontamination.sha256} {template}\n"
     # fsspec remembers the folder that relative paths began in
     with resumable_folder(output.absolute(), partial(_can_go_on, recipe, key, on_progress)) as staging:
         record_run(staging, recipe)
@@ -92,11 +96,18 @@ def build_corpus(
             if vocabulary is not None and vocabulary.new_ids:
                 tokenizer_file = staging / "tokenizer.json"
                 tokenizer_file.write_bytes(vocabulary.tokenizer_json)
-            build = _Build(recipe, tokenizer_file, bounds, _fim_rule(recipe, vocabulary), decontamination, staging)
-            build.run(Listeners(on_progress, on_tasks), tokenizer_folder.resolve().name, digest).save(staging)
+            fim = _fim_rule(recipe, vocabulary)
+            build = _Build(recipe, tokenizer_folder.resolve(), tokenizer_file, bounds, fim, decontamination, staging)
+            build.run(Listeners(on_progress, on_tasks), digest).save(staging)
         shutil.rmtree(staging / "work", ignore_errors=True)
         (staging / _KEY_NAME).unlink()
     return CorpusManifest.load(output)
+
+
+def _template_sha256(tokenizer_folder: Path) -> str:
+    """Hash of the files that may hold a chat template."""
+    files = [tokenizer_folder / name for name in ("tokenizer_config.json", "chat_template.jinja")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
 
 
 def _fim_rule(recipe: Recipe, vocabulary: FimVocabulary | None) -> FimRule | None:
@@ -133,6 +144,7 @@ class _Build:
     def __init__(
         self,
         recipe: Recipe,
+        tokenizer_folder: Path,
         tokenizer_file: Path,
         bounds: DocumentBounds,
         fim: FimRule | None,
@@ -140,12 +152,14 @@ class _Build:
         staging: Path,
     ):
         self.recipe, self.staging = recipe, staging
-        self.tokenizer_file, self.bounds, self.fim = tokenizer_file, bounds, fim
+        self.tokenizer_folder, self.tokenizer_file = tokenizer_folder, tokenizer_file
+        self.bounds, self.fim = bounds, fim
         self.decontamination = decontamination
         self.work, self.logs = staging / "work", staging / "logs"
-        self.order = PoolOrder(recipe.seed, len(recipe.languages), recipe.corpus.executor.parts)
+        self.names = [*recipe.languages, *_answers(recipe)]
+        self.order = PoolOrder(recipe.seed, len(self.names), recipe.corpus.executor.parts)
 
-    def run(self, listeners: Listeners, tokenizer: str, tokenizer_sha256: str) -> CorpusManifest:
+    def run(self, listeners: Listeners, tokenizer_sha256: str) -> CorpusManifest:
         """Run all stages and gather what they dropped."""
         counts: Counter[str] = Counter()
         self.work.mkdir(parents=True, exist_ok=True)
@@ -153,16 +167,17 @@ class _Build:
             counts.update(stage.totals(self.logs))
             if stage.name == _READ:
                 self._require_found(counts)
-        dropped = gather_dropped(self.work, self.staging, self.recipe.languages, self.recipe.seed)
-        for language in self.recipe.languages:  # which nothing was read of, so they are only counted
+        names = [name for name in self.names if counts[f"found/{name}"]]
+        dropped = gather_dropped(self.work, self.staging, names, self.recipe.seed)
+        for language in names:  # which nothing was read of, so they are only counted
             dropped[f"over_budget/{language}"] = counts[f"dropped/over_budget/{language}"]
-        languages = {language: self._counted(language, counts, dropped) for language in self.recipe.languages}
+        languages = {language: self._counted(language, counts, dropped) for language in names}
         self._require_more_than_copies([name for name, row in languages.items() if not row.validation_files])
         _require_files(languages, counts)
         return CorpusManifest(
             FORMAT_VERSION,
             self.recipe.seed,
-            tokenizer,
+            self.tokenizer_folder.name,
             tokenizer_sha256,
             counts["duplicate_clusters"],
             languages,
@@ -170,7 +185,8 @@ class _Build:
         )
 
     def _stages(self) -> list[Stage]:
-        num_languages = len(self.recipe.languages)
+        # Answers to one task are alike by their prompt, and all of them are wanted: only equal ones are duplicates.
+        num_signed = self.order.tasks(len(self.recipe.languages)).start
         num_searches = min(_SEARCHES_PER_PART * self.order.num_parts, MINHASH.num_buckets)
         stages = [
             Stage(_READ, f"Reading {', '.join(self.recipe.languages)}", self.order.num_tasks, self._read),
@@ -178,13 +194,13 @@ class _Build:
         ]
         if self.recipe.corpus.near_duplicates:
             stages += [
-                Stage("3_signatures", "Signing files", self.order.num_tasks, self._sign),
+                Stage("3_signatures", "Signing files", num_signed, self._sign),
                 Stage("4_buckets", "Looking for near duplicates", num_searches, self._match),
             ]
         return [
             *stages,
             Stage("5_clusters", "Choosing which of the duplicates stay", 1, self._cluster),
-            Stage("6_write", "Splitting and tokenising", num_languages, self._write),
+            Stage("6_write", "Splitting and tokenising", len(self.names), self._write),
         ]
 
     def _read(self) -> list[PipelineStep]:
@@ -192,12 +208,13 @@ class _Build:
         return [
             SourceReader(
                 recipe.corpus,
-                recipe.languages,
+                self.names,
                 recipe.seed,
                 recipe.language_table,
                 dropped_writer(self.work, "read"),
                 self.work,
             ),
+            AnswerTexts(self.tokenizer_folder, dropped_writer(self.work, "answers")),
             *content_steps(recipe, self.work, self.decontamination.index),
             HeldOutMarks(self.work / _MARKS),
             PoolIndex(self.work / "index"),
@@ -233,13 +250,19 @@ class _Build:
         return [
             PoolReader(self.work / "pool", self.order, by_language=True),
             WithoutRemoved(self.work / "removed", dropped_writer(self.work, "duplicates")),
-            SplitByFile(self.recipe.corpus.validation_share, self.work / _MARKS, self.recipe.learn),
+            SplitByFile(
+                self.recipe.corpus.validation_share,
+                self.work / _MARKS,
+                [*self.recipe.learn, *map(answers_in, self.recipe.learn)],
+            ),
             ReproducibleWriter(self.staging / "documents", "${split}/${language}.jsonl.gz"),
             LanguageTokenizer(self.staging / "tokens" / "train", self.tokenizer_file, self.bounds, self.fim),
         ]
 
     def _require_found(self, counts: Counter[str]) -> None:
-        if missing := [language for language in self.recipe.languages if not counts[f"found/{language}"]]:
+        languages = self.recipe.languages
+        found = {name: counts[f"found/{name}"] + counts[f"found/{answers_in(name)}"] for name in languages}
+        if missing := [name for name in languages if not found[name]]:
             raise CorpusError(no_files(missing, self.recipe.corpus.sources, self.recipe.language_table))
 
     def _require_more_than_copies(self, languages: list[str]) -> None:
@@ -247,7 +270,7 @@ class _Build:
         removed = WithoutRemoved(self.work / "removed")
         for language in languages:
             pool = PoolReader(self.work / "pool", self.order, by_language=True)
-            files = pool.run(rank=list(self.recipe.languages).index(language))
+            files = pool.run(rank=self.names.index(language))
             copies = [file for file in files if file.metadata.get("held_out") and removed.filter(file) is not True]
             if copies:
                 path, kept = (copies[0].metadata[key] for key in ("path", "detail"))
@@ -269,6 +292,12 @@ class _Build:
             fim={form: counts[f"fim_{form}/{language}"] for form in FIM_FORMS},
             normalised_files=counts[f"normalised_files/{language}"],
         )
+
+
+def _answers(recipe: Recipe) -> list[str]:
+    """Names of the answers that the recipe's sources may hold."""
+    of = {source.language for source in recipe.corpus.sources if source.kind == "answers"}
+    return [answers_in(language) for language in recipe.languages if of & {language, None}]
 
 
 def _require_files(languages: dict[str, LanguageCounts], counts: Counter[str]) -> None:

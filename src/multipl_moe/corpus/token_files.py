@@ -17,7 +17,7 @@ class TokenFiles:
     ends are in memory, 8 bytes each: any order costs the same, in any number of workers.
 
     Args:
-        folder: holds *.ds and *.ds.index, as in tokens/train/LANGUAGE of a corpus.
+        folder: holds *.ds and *.ds.index, of answers also *.ds.loss, as in tokens/train/LANGUAGE of a corpus.
 
     Attributes:
         document_ends: (D,) place after each document's last token, int64, ascending.
@@ -33,6 +33,7 @@ class TokenFiles:
             raise CorpusError(f"{folder}: no tokens (*.ds); build the corpus with `multipl-moe corpus`")
         ends = [_read_document_ends(file) for file in files]
         self._tokens = [_map_tokens(file, int(ends_D[-1])) for file, ends_D in zip(files, ends, strict=True)]
+        self._counts = [_map_counts(file, len(tokens)) for file, tokens in zip(files, self._tokens, strict=True)]
         self.file_ends = np.cumsum([len(tokens) for tokens in self._tokens])
         self._file_starts = np.concatenate([[0], self.file_ends[:-1]])
         self.document_ends = np.concatenate(
@@ -53,9 +54,18 @@ class TokenFiles:
 
     def read(self, start: int, length: int) -> np.ndarray:
         """(length,) token ids from a place on, all of them in one file."""
-        file = int(np.searchsorted(self.file_ends, start, side="right"))
-        begin = start - int(self._file_starts[file])
+        file, begin = self._place(start)
         return self._tokens[file][begin : begin + length]
+
+    def counted(self, start: int, length: int) -> np.ndarray | bool:
+        """(length,) whether each of these tokens counts in the loss; of files, which are no answers, True: all do."""
+        file, begin = self._place(start)
+        counts = self._counts[file]
+        return True if counts is None else counts[begin : begin + length]
+
+    def _place(self, start: int) -> tuple[int, int]:
+        file = int(np.searchsorted(self.file_ends, start, side="right"))
+        return file, start - int(self._file_starts[file])
 
 
 def _read_document_ends(file: Path) -> np.ndarray:
@@ -64,6 +74,15 @@ def _read_document_ends(file: Path) -> np.ndarray:
     if ends.size == 0:
         raise CorpusError(f"{index}: missing or empty; build the corpus again")
     return ends
+
+
+def _map_counts(file: Path, num_tokens: int) -> np.ndarray | None:
+    counts = file.with_name(f"{file.name}.loss")
+    if not counts.is_file():
+        return None
+    if counts.stat().st_size != num_tokens:
+        raise CorpusError(f"{counts}: is not of the {num_tokens} tokens beside it; build the corpus again")
+    return np.memmap(counts, bool, mode="r")
 
 
 def _map_tokens(file: Path, num_tokens: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import numpy as np
 from datatrove.data import Document
 from datatrove.io import get_datafolder
 from datatrove.pipeline.tokens import DocumentTokenizer
@@ -14,8 +15,10 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.normalizers import Normalizer
 from transformers import AutoTokenizer
 
+from multipl_moe.corpus.answers import answer_tokens
 from multipl_moe.corpus.fim import FimCut, FimRule, arranged, cut_parts, joins_exactly
 from multipl_moe.errors import BaseModelError
+from multipl_moe.languages.answers import are_answers, parts_of
 from multipl_moe.start_tokens import start_tokens
 
 # What is tokenised at a time: tokens in the library's form take some 20 times the memory of their text.
@@ -34,9 +37,10 @@ class LanguageTokenizer(DocumentTokenizer):
 
     Documents keep their order, which the draw has made random. Text is data: a document that spells a special token
     gets the ordinary tokens of those characters, and no document is cut or padded whatever tokenizer.json says.
-    With a rule, some are rearranged to fill in the middle; where that is done piece by piece, each piece has an end of
-    its own in the index. Statistics: `fim_FORM/LANGUAGE`, documents in that form; `normalised_files/LANGUAGE`, those
-    whose tokens give another text back, as the tokenizer normalises it.
+    Of answers `answer_tokens` are written, and which of them count. With a rule, some files are rearranged to fill in
+    the middle; where that is done piece by piece, each piece has an end of its own in the index. Statistics:
+    `fim_FORM/LANGUAGE`, documents in that form; `normalised_files/LANGUAGE`, those whose tokens give another text back,
+    as the tokenizer normalises it.
 
     Args:
         output: folder of the languages' folders.
@@ -85,15 +89,18 @@ class LanguageTokenizer(DocumentTokenizer):
             assert language not in written, f"documents of {language} come in two groups"
             written.add(language)
             self.output_folder = get_datafolder(str(self.output / language))
+            self.save_loss_metadata = are_answers(language)
             super().run(documents)  # a language's files are named alike whichever task writes them
 
     def write_unshuffled(self, data: Iterable[Document], filename: str) -> TokenizedFile:
         """Write the documents' tokens and where each document, or piece of one, ends."""
-        file = TokenizedFile(self.output_folder, filename, token_size=self.token_size)
+        has_loss, size = self.save_loss_metadata, self.token_size
+        file = TokenizedFile(self.output_folder, filename, save_loss_metadata=has_loss, token_size=size)
         for batch in _batches(data):
             with self.track_time(unit="batch"):
-                for tokens in self._encode(batch):
-                    file.write(tokens, None)
+                encoded = map(self._encode_answer, batch) if has_loss else ((row, None) for row in self._encode(batch))
+                for tokens, counts in encoded:
+                    file.write(tokens, counts)
                     self.stat_update("tokens", value=len(tokens))
         file.close()
         return file
@@ -104,14 +111,31 @@ class LanguageTokenizer(DocumentTokenizer):
         texts = [cut_parts(document.text, cut, joins=cut is None or self._joins) for document, cut in pieces]
         flat = [text for parts in texts for text in parts]
         encoded = iter(self.tokenizer.encode_batch_fast(flat, add_special_tokens=False))
-        eos = cast(int, self.tokenizer.token_to_id(cast(str, self.eos_token)))
         normalised = None
         for (document, cut), parts in zip(pieces, texts, strict=True):
             tokens = [next(encoded).ids for _ in parts]
             if document is not normalised and any(map(self._is_normalised, parts, tokens)):
                 normalised = document
                 self.stat_update(f"normalised_files/{document.metadata['language']}")
-            yield [*self.start, *arranged(tokens, cut, self.fim.tokens if self.fim else None), eos]
+            yield [*self.start, *arranged(tokens, cut, self.fim.tokens if self.fim else None), self._eos]
+
+    @cached_property
+    def _eos(self) -> int:
+        return cast(int, self.tokenizer.token_to_id(cast(str, self.eos_token)))
+
+    def _encode_answer(self, document: Document) -> tuple[list[int], np.ndarray]:
+        """Tokens of an answer, and whether each counts in the loss."""
+
+        def encode(text: str, is_spelled: bool) -> list[int]:
+            self.tokenizer.encode_special_tokens = not is_spelled
+            return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+        tokens, spans = answer_tokens(parts_of(document.text, document.metadata["cuts"]), encode, self.start, self._eos)
+        self.tokenizer.encode_special_tokens = True
+        counts = np.zeros(len(tokens), bool)
+        for begin, end in spans:
+            counts[begin:end] = True
+        return tokens, counts
 
     def _is_normalised(self, text: str, tokens: list[int]) -> bool:
         """Whether the tokenizer's normaliser has changed a text in a way that its decoder does not undo."""

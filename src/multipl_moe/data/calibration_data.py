@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.data.mixture_dataset import MixtureDataset
 from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.data.training_data import mixture
 from multipl_moe.errors import BaseModelError, CorpusError
+from multipl_moe.languages.answers import answers_in, are_answers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
 
@@ -47,16 +49,22 @@ def expert_use_batches(recipe: Recipe, corpus: Path, gate: Sequence[str]) -> dic
     for name in _languages_with_tokens(recipe, corpus):
         if gate and name not in gate:
             continue
-        longest = int(np.diff(TokenFiles(corpus / "tokens" / "train" / name).file_ends, prepend=0).max())
+        held = name if tokens_path(corpus, name).is_dir() else answers_in(name)
+        longest = int(np.diff(TokenFiles(tokens_path(corpus, held)).file_ends, prepend=0).max())
         sequence_tokens = min(recipe.train.calibration_sequence_tokens, longest)
         rows = max(_EXPERT_USE_TOKENS // sequence_tokens, 1)
-        dataset = mixture(corpus, {name: 1.0}, num_sequences=rows, sequence_tokens=sequence_tokens, seed=seed)
+        dataset = mixture(corpus, {held: 1.0}, num_sequences=rows, sequence_tokens=sequence_tokens, seed=seed)
         batches[name] = [_inputs(dataset, range(rows))]
     return batches
 
 
 def _languages_with_tokens(recipe: Recipe, corpus: Path) -> list[str]:
-    return [name for name in recipe.languages if (corpus / "tokens" / "train" / name).is_dir()]
+    """Languages with training text, be it answers alone."""
+    return [
+        name
+        for name in recipe.languages
+        if any(tokens_path(corpus, held).is_dir() for held in (name, answers_in(name)))
+    ]
 
 
 def _inputs(dataset: MixtureDataset, indices: range) -> dict[str, torch.Tensor]:
@@ -84,7 +92,7 @@ def require_same_tokenizer(model_folder: Path, corpus: Path) -> None:
         )
     start = start_tokens(AutoTokenizer.from_pretrained(model_folder))
     for name in manifest.languages if start else ():
-        if TokenFiles(corpus / "tokens" / "train" / name).read(0, len(start)).tolist() != start:
+        if not are_answers(name) and TokenFiles(tokens_path(corpus, name)).read(0, len(start)).tolist() != start:
             raise CorpusError(
                 f"{corpus}: its documents in {name} lack the token that every text of {model_folder} begins with, as "
                 "older versions left it out; build the corpus again"

@@ -5,8 +5,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-Packing = Literal["windows", "best_fit"]
+Packing = Literal["windows", "best_fit", "whole"]
 PACKINGS: tuple[Packing, ...] = ("windows", "best_fit")
+"""Those that a recipe chooses among; answers are packed whole."""
 
 
 @dataclass(frozen=True)
@@ -115,30 +116,33 @@ class WindowLayout:
 class BestFitLayout:
     """Documents longer than T tokens are cut every T tokens; the pieces are packed by best-fit decreasing.
 
-    No other document is cut (Ding et al. 2024, arXiv 2404.10830), and no token lost; the places that stay free are
-    padding at a sequence's end. Within a sequence pieces keep the order that they have in the corpus.
+    No other document is cut (Ding et al. 2024, arXiv 2404.10830), and no token lost; without `cuts` the longer
+    documents are left out instead. The places that stay free are padding at a sequence's end. Within a sequence pieces
+    keep the order that they have in the corpus.
 
     Args:
         document_ends_D: (D,) place after each document's last token.
         sequence_tokens: T.
+        cuts: whether longer documents are cut: an answer without its prompt, or its end, teaches what is wrong.
     """
 
-    def __init__(self, document_ends_D: np.ndarray, sequence_tokens: int) -> None:
+    def __init__(self, document_ends_D: np.ndarray, sequence_tokens: int, cuts: bool = True) -> None:
         starts_D = np.concatenate([[0], document_ends_D[:-1]])
         lengths_D = document_ends_D - starts_D
-        starts_P, lengths_P = _cut(starts_D, lengths_D, sequence_tokens)
+        kept_D = cuts | (lengths_D <= sequence_tokens)
+        starts_P, lengths_P = _cut(starts_D[kept_D], lengths_D[kept_D], sequence_tokens)
         sequence_P = best_fit_decreasing(lengths_P, sequence_tokens)
         order_P = np.argsort(sequence_P, kind="stable")
         sequences = int(sequence_P.max(initial=-1)) + 1
         self._starts_P, self._lengths_P = starts_P[order_P], lengths_P[order_P].astype(np.int32)
         self._first_pieces = np.searchsorted(sequence_P[order_P], np.arange(sequences + 1))
-        tokens = int(lengths_D.sum())
+        tokens, packed = int(lengths_D.sum()), int(lengths_P.sum())
         self.counts = PackingCounts(
             sequence_tokens=sequence_tokens,
             tokens=tokens,
             sequences=sequences,
-            padding_tokens=sequences * sequence_tokens - tokens,
-            lost_tokens=0,
+            padding_tokens=sequences * sequence_tokens - packed,
+            lost_tokens=tokens - packed,
             documents=len(lengths_D),
             cut_documents=int((lengths_D > sequence_tokens).sum()),
         )

@@ -9,11 +9,13 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.mixture_dataset import MixtureDataset, shares_within, weights_by_size
 from multipl_moe.data.packed import PackedTokens
 from multipl_moe.data.packing import Packing, PackingCounts
 from multipl_moe.errors import ConfigError, CorpusError
+from multipl_moe.languages.answers import answers_in, are_answers, language_of
 from multipl_moe.recipe.recipe import Recipe
 
 _ROUNDING = 1e-9
@@ -21,7 +23,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class LanguageShare:
-    """A language's part of a run.
+    """A part of a run: a language, or the answers in one.
 
     Attributes:
         role: "learn" or "keep".
@@ -72,12 +74,19 @@ class MixtureSummary:
             for name, part in self.languages.items()
             if part.sequences == 0
         ]
-        return unread + [
+        left_out = [
+            f"{name}: {part.packing.cut_documents} of {part.packing.documents} are longer than a sequence and left out "
+            "(train.sequence_tokens)"
+            for name, part in self.languages.items()
+            if are_answers(name) and part.packing.cut_documents
+        ]
+        capped = [
             f"{name}: {part.epochs:.3g} passes over its text give {part.share:.1%} of the tokens, not the "
             f"{part.share_asked:.1%} asked for (train.max_epochs)"
             for name, part in self.languages.items()
             if part.capped
         ]
+        return unread + left_out + capped
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict."""
@@ -111,6 +120,7 @@ def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> TrainingD
     """The sequences that the recipe trains on, in order, from `train.skip_tokens` on.
 
     Weights are shares of tokens, padding left out: a language whose sequences hold more padding gets more of them.
+    Answers are packed whole, whatever `train.packing` is.
 
     Raises:
         ConfigError: a language would be read more often than `train.max_epochs`, or the corpus is too small for it.
@@ -118,8 +128,11 @@ def training_data(recipe: Recipe, corpus: Path, num_sequences: int) -> TrainingD
     """
     train = recipe.train
     begin = train.skip_tokens // train.sequence_tokens
-    datasets = packed_languages(corpus, list(recipe.mixture_weights), train.sequence_tokens, train.packing)
-    weights = _token_weights(recipe, corpus)
+    weights = _with_answers(_token_weights(recipe, corpus), recipe, corpus)
+    answers = list(filter(are_answers, weights))
+    files = [name for name in weights if name not in answers]
+    datasets = packed_languages(corpus, files, train.sequence_tokens, train.packing)
+    datasets |= packed_languages(corpus, answers, train.sequence_tokens, "whole")
     wanted = {name: weight / _fullness(datasets[name]) for name, weight in weights.items()}
     shares, above = _within_epochs(recipe, datasets, wanted, begin + num_sequences)
     mixed = MixtureDataset(datasets, shares, begin + num_sequences, recipe.seed)
@@ -148,7 +161,7 @@ def packed_languages(
     """
     datasets = {}
     for language in languages:
-        folder = corpus / "tokens" / "train" / language
+        folder = tokens_path(corpus, language)
         if not folder.is_dir():
             raise CorpusError(
                 f"learn, keep: {language} has no tokens in {corpus}; add it to the corpus, or name only languages that "
@@ -166,9 +179,25 @@ def _token_weights(recipe: Recipe, corpus: Path) -> dict[str, float]:
     counts = CorpusManifest.load(corpus).languages
     by_role = {}
     for role, mean in {"learn": 1.0, "keep": recipe.train.replay}.items():
-        sizes = {name: counts[name].train_bytes for name in weights if recipe.languages[name] == role}
+        sizes = {
+            name: sum(counts[held].train_bytes for held in (name, answers_in(name)) if held in counts)
+            for name in weights
+            if recipe.languages[name] == role
+        }
         by_role |= weights_by_size(sizes, temperature, mean)
     return by_role
+
+
+def _with_answers(weights: Mapping[str, float], recipe: Recipe, corpus: Path) -> dict[str, float]:
+    """The weights of languages with those of the answers that the corpus holds in them, as `train.answers` says."""
+    share, chosen = recipe.train.answers, {}
+    for name, weight in weights.items():
+        has_answers = share != 0 and tokens_path(corpus, answers_in(name)).is_dir()
+        if not has_answers or (share != "alone" and tokens_path(corpus, name).is_dir()):
+            chosen[name] = weight
+        if has_answers:
+            chosen[answers_in(name)] = weight * (1.0 if share == "alone" else share)
+    return chosen
 
 
 def _fullness(dataset: PackedTokens) -> float:
@@ -217,7 +246,7 @@ def _summary(
     tokens = {name: int(datasets[name].num_tokens(items[name]).sum()) for name in items}
     languages = {
         name: LanguageShare(
-            role=recipe.languages[name],
+            role=recipe.languages[language_of(name)],
             share_asked=weights[name] / sum(weights.values()),
             share=tokens[name] / sum(tokens.values()),
             sequences=len(items[name]),

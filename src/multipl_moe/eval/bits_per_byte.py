@@ -7,8 +7,10 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
+from multipl_moe.corpus.answers import tokenised_answer
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.eval.windows import Window, batches, scored_logits, windows_of
+from multipl_moe.languages.answers import parts_of
 from multipl_moe.recipe.evaluation import EvalSection
 from multipl_moe.start_tokens import start_tokens
 
@@ -21,7 +23,7 @@ class FileScore:
         path: the file's.
         bits: negative log2 likelihood of the scored text.
         num_bytes: UTF-8 bytes of the scored text: all of it where the tokenizer begins texts with a token of its own,
-            else all but the first token, which has nothing before it.
+            else all but the first token, which has nothing before it; of an answer its completions.
         num_tokens: scored tokens.
     """
 
@@ -48,26 +50,44 @@ def score_files(
 
     The first is the one that the tokenizer begins texts with, where it does: then all of the file's own are scored.
     Longer files than `settings.window_tokens` are read in windows that overlap by half, so that each scored token has
-    at least half a window before it. Files without a token to score are left out. The model is in evaluation mode, and
-    its tokenizer gives character offsets. `open_share` is for a hybrid that is told what files are (`scored_logits`).
+    at least half a window before it. Of answers the completions alone are scored, whole and without the token that ends
+    them, with all that is before; those that end beyond a window or the cut are left out. Files without a token to
+    score are left out. The model is in evaluation mode, and its tokenizer gives character offsets. `open_share` is for
+    a hybrid that is told what files are (`scored_logits`).
     """
     start = start_tokens(tokenizer)
-    num_before = max(len(start), 1)
-    encoded = [encode(tokenizer, start, file.text, settings.tokens_per_file) for file in files]
-    windows = [
-        window
-        for index, (tokens, _) in enumerate(encoded)
-        for window in windows_of(index, tokens, start, settings.window_tokens)
-    ]
+    read = [_read(tokenizer, start, index, file, settings) for index, file in enumerate(files)]
+    windows = [window for of_file, _, _ in read for window in of_file]
     nats = [0.0] * len(files)
     for batch in batches(windows, settings.batch_tokens):
         for window, value in zip(batch, _score_batch(model, batch, open_share), strict=True):
             nats[window.text] += value
     return [
-        FileScore(file.path, value / math.log(2), num_bytes, len(tokens) - num_before)
-        for file, value, (tokens, num_bytes) in zip(files, nats, encoded, strict=True)
+        FileScore(file.path, value / math.log(2), num_bytes, num_tokens)
+        for file, value, (_, num_bytes, num_tokens) in zip(files, nats, read, strict=True)
         if num_bytes > 0
     ]
+
+
+def _read(
+    tokenizer: PreTrainedTokenizerBase, start: list[int], index: int, file: TextFile, settings: EvalSection
+) -> tuple[list[Window], int, int]:
+    """The windows of a file, and the bytes and tokens that they score."""
+    if not file.cuts:
+        tokens, num_bytes = encode(tokenizer, start, file.text, settings.tokens_per_file)
+        windows = list(windows_of(index, tokens, start, settings.window_tokens))
+        return windows, num_bytes, len(tokens) - max(len(start), 1)
+    parts = parts_of(file.text, file.cuts)
+    tokens, spans = tokenised_answer(tokenizer, parts)
+    longest = min(settings.window_tokens, settings.tokens_per_file)
+    scored = [
+        (Window(index, tokens[: end - 1], begin), len(completion.encode()))
+        for (begin, end), completion in zip(spans, parts[1::2], strict=True)
+        if 0 < begin < end - 1 <= longest
+    ]
+    windows = [window for window, _ in scored]
+    num_tokens = sum(len(window.tokens) - window.first_scored for window in windows)
+    return windows, sum(size for _, size in scored), num_tokens
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, start: list[int], text: str, max_tokens: int) -> tuple[list[int], int]:

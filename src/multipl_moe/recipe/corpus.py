@@ -19,7 +19,7 @@ _KINDS_WITH = {
 class SourceSection(Section):
     """A source of files for the corpus."""
 
-    kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub"] = Field(
+    kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub", "answers"] = Field(
         description="Kind of source; docs/sources.md has a line for each."
     )
     path: Path | None = Field(

@@ -61,6 +61,11 @@ class TrainSection(Section):
         description="Mixture weight of each language by name, in tokens, instead of 1 for those to learn and "
         "replay for those to keep; only their ratios count, so they may be numbers of tokens.",
     )
+    answers: Annotated[float, Field(ge=0)] | Literal["alone"] = Field(
+        default=1.0,
+        description="Mixture weight of the answers in a language, in tokens, where the corpus has any, beside 1 for "
+        "its files; 0 reads no answers, alone reads nothing else of the language.",
+    )
     mixture_temperature: float | None = Field(
         default=None,
         ge=1,

@@ -6,11 +6,12 @@ from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.packing import Packing, PackingCounts
 from multipl_moe.data.training_data import MixtureSummary
+from multipl_moe.languages.answers import title_of
 from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.grid import Grid
 
-_TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit"}
+_TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit", "whole": "whole"}
 
 
 def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = LANGUAGES) -> Grid:
@@ -22,7 +23,7 @@ def corpus_table(manifest: CorpusManifest, languages: Mapping[str, Language] = L
     for name, row in manifest.languages.items():
         dropped = "\n".join(f"{reason} {count:,}" for reason, count in row.dropped.items() if count)
         cells = f"{row.train_files:,}", f"{row.train_bytes / 1e6:.1f}", f"{row.train_tokens:,}"
-        rows.append([languages[name].title, *cells, f"{row.validation_files:,}", dropped])
+        rows.append([title_of(name, languages), *cells, f"{row.validation_files:,}", dropped])
     return Grid("Corpus", ["language", "training\nfiles", "MB", "tokens", "held-out\nfiles", "left out"], rows)
 
 
@@ -63,7 +64,7 @@ def mixture_table(summary: MixtureSummary, languages: Mapping[str, Language] = L
         padding = f"{part.padding_tokens / places:.2%}" if places else ""
         lost = f"{part.packing.cut_share:.1%}", f"{part.packing.lost_share:.2%}"
         cells = part.role, *shares, f"{part.tokens:,}", f"{part.epochs:.2f}", padding, *lost
-        rows.append([languages[name].title, *cells])
+        rows.append([title_of(name, languages), *cells])
     title = f"What is read: tokens packed by {_TITLES[summary.packing]} into sequences of {summary.sequence_tokens:,}"
     header = ["language", "to", "asked\nfor", "share", "tokens", "passes", "padding", "texts\ncut", "tokens\nlost"]
     return Grid(title, header, rows, num_labels=2)
@@ -77,7 +78,7 @@ def packing_table(
     for name, by_packing in counts.items():
         for packing, one in by_packing.items():
             shares = f"{one.padding_share:.2%}", f"{one.cut_share:.1%}", f"{one.lost_share:.3%}"
-            rows.append([languages[name].title, _TITLES[packing], f"{one.sequences:,}", *shares])
+            rows.append([title_of(name, languages), _TITLES[packing], f"{one.sequences:,}", *shares])
     first = next(iter(next(iter(counts.values())).values()))
     title = f"Packing into sequences of {first.sequence_tokens:,} tokens (train.packing)"
     header = ["language", "packing", "sequences", "padding", "documents\ncut", "tokens\nlost"]

@@ -9,23 +9,30 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedModel
 
+from multipl_moe.corpus.answers import tokenised_answer
+from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.packed import IGNORED_LABEL
 from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.errors import CorpusError
+from multipl_moe.languages.answers import answers_in, parts_of
 from multipl_moe.model.statistics import observe_with
 from multipl_moe.recipe.recipe import Recipe
+
+_Answer = tuple[list[int], list[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Batches of held-out text of each language, learn and keep alike."""
+    """Batches of held-out text of each language, learn and keep alike, and of answers in them, which have labels."""
 
     batches: dict[str, list[dict[str, Tensor]]]
 
     @classmethod
     def read(cls, recipe: Recipe, corpus: Path, model_folder: Path) -> "HeldOut":
         """`train.eval_tokens` tokens in all, the same for every language, spread over its validation documents.
+
+        Of answers, which fill no windows, as many tokens at most; those longer than a sequence are left out.
 
         Raises:
             CorpusError: a language has no validation documents.
@@ -39,15 +46,18 @@ class HeldOut:
                 "corpus.validation_share"
             )
         size, rows = recipe.train.sequence_tokens, recipe.train.batch_sequences
-        count = max(recipe.train.eval_tokens // (size * len(languages)), 1)
+        answers = [name for name in map(answers_in, recipe.languages) if name in counts]
+        count = max(recipe.train.eval_tokens // (size * len([*languages, *answers])), 1)
         turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
         by_language = dict(zip(languages, map(list, zip(*turns, strict=True)), strict=True))
-        return cls(
-            {
-                name: [padded(windows[begin : begin + rows]) for begin in range(0, count, rows)]
-                for name, windows in by_language.items()
-            }
-        )
+        batches = {
+            name: [padded(windows[begin : begin + rows]) for begin in range(0, count, rows)]
+            for name, windows in by_language.items()
+        }
+        for name in answers:
+            if found := _answers(tokenizer, corpus, name, size, count):
+                batches[name] = [_labelled(found[begin : begin + rows]) for begin in range(0, len(found), rows)]
+        return cls(batches)
 
     @torch.no_grad()
     def losses(self, model: PreTrainedModel) -> dict[str, float]:
@@ -64,12 +74,31 @@ class HeldOut:
             model.train(was_training)
 
 
+def _answers(tokenizer: Any, corpus: Path, name: str, size: int, count: int) -> list[_Answer]:
+    """Held-out answers of `size` tokens at most, evenly spread over all, as many as fill about `count` such rows."""
+    files = read_documents(corpus, "validation", name)
+    found = [tokenised_answer(tokenizer, parts_of(file.text, file.cuts)) for file in files]
+    found = [answer for answer in found if len(answer[0]) <= size]
+    mean = sum(len(tokens) for tokens, _ in found) / max(len(found), 1)
+    number = min(len(found), max(int(count * size / max(mean, 1)), 1))
+    return [found[index * len(found) // number] for index in range(number)]
+
+
+def _labelled(answers: list[_Answer]) -> dict[str, Tensor]:
+    batch = padded([tokens for tokens, _ in answers])
+    labels_BT = torch.full_like(batch["input_ids"], IGNORED_LABEL)
+    for row, (_, spans) in enumerate(answers):
+        for begin, end in spans:
+            labels_BT[row, begin:end] = batch["input_ids"][row, begin:end]
+    return batch | {"labels": labels_BT}
+
+
 def _mean_loss(model: Any, batches: list[dict[str, Tensor]]) -> float:
     total, count = 0.0, 0
     for batch in batches:
         batch = {key: value.to(model.device) for key, value in batch.items()}
-        logits_BTV = model(**batch, use_cache=False).logits[:, :-1]
-        targets_BT = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, IGNORED_LABEL)[:, 1:]
+        labels_BT = batch.pop("labels", batch["input_ids"].masked_fill(batch["attention_mask"] == 0, IGNORED_LABEL))
+        logits_BTV, targets_BT = model(**batch, use_cache=False).logits[:, :-1], labels_BT[:, 1:]
         total += F.cross_entropy(
             logits_BTV.float().flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED_LABEL, reduction="sum"
         ).item()

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.languages.answers import answers_in
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.recipe.training import TrainSection
 from multipl_moe.system.device import fast_dtype, fastest_attention, has_sdpa
@@ -23,7 +24,7 @@ class TrainingSetup:
     Attributes:
         train: the recipe's section.
         seed: of everything that is drawn.
-        languages: of the mixture.
+        languages: of the mixture, and the answers that it may hold in them.
         dtype: of matrix products: bfloat16 where the hardware has it, unless the recipe decides.
         distribution: `one` process alone, or several, each with a whole model (`ddp`) or a part of it (`fsdp2`).
         tokens_per_step: of an optimiser step, over all processes.
@@ -46,7 +47,7 @@ class TrainingSetup:
         return cls(
             train,
             recipe.seed,
-            list(recipe.mixture_weights),
+            [*recipe.mixture_weights, *map(answers_in, recipe.mixture_weights)],
             dtype=fast_dtype() if train.compute_dtype == "auto" else getattr(torch, train.compute_dtype),
             distribution="one" if num_processes() == 1 else several,
             tokens_per_step=per_step,

@@ -8,6 +8,7 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from multipl_moe.corpus.clean.secret_detectors import ADDRESSES, Span, find_secrets
+from multipl_moe.languages.answers import cuts_of, parts_of
 
 # Addresses stay addresses: RFC 2606 and 5737 keep these for examples. All else becomes REDACTED_KIND, which is a name
 # in every language, so that what could be parsed still can.
@@ -35,7 +36,13 @@ class ReplaceSecrets(PipelineStep):
         """Yield every document, with its secrets replaced."""
         for document in data:
             with self.track_time():
-                document.text, counts = without_secrets(document.text)
+                replaced = [
+                    without_secrets(part) for part in parts_of(document.text, document.metadata.get("cuts", ()))
+                ]
+            parts, counts = [part for part, _ in replaced], sum((found for _, found in replaced), Counter[str]())
+            document.text = "".join(parts)
+            if "cuts" in document.metadata:
+                document.metadata["cuts"] = cuts_of(parts)
             for kind, number in counts.items():
                 self.stat_update(f"replaced/{kind}/{document.metadata['language']}", value=number)
             yield document

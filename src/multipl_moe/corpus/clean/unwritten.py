@@ -15,6 +15,7 @@ from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
+from multipl_moe.languages.answers import are_answers
 from multipl_moe.languages.table import Language
 
 Kind = Literal["vendored", "generated", "minified"]
@@ -146,6 +147,7 @@ class UnwrittenFiles(BaseFilter):
 
     That a file is generated may stand in its licence header, so this has to come before headers are left out. Of
     natural languages, which have no comments, any line may say it; a paragraph on one line does not make them minified.
+    Answers are kept: they are no files.
 
     Args:
         kind: as in `corpus.drop`.
@@ -168,6 +170,8 @@ class UnwrittenFiles(BaseFilter):
         return False, self.kind
 
     def _detail(self, doc: Document) -> str | None:
+        if are_answers(doc.metadata["language"]):
+            return None
         is_code = self.table[doc.metadata["language"]].is_code
         if self.kind == "vendored":
             return vendored_part(doc.metadata["path"])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from multipl_moe.corpus.decontamination.parts import Kind, Part
 from multipl_moe.corpus.decontamination.words import code_ngrams, text_ngrams
+from multipl_moe.languages.answers import language_of
 from multipl_moe.languages.table import LANGUAGES, Language
 
 THRESHOLDS: dict[Kind, float] = {"prompt": 0.5, "tests": 0.5, "solution": 0.7, "structure": 0.6}
@@ -112,11 +113,12 @@ class Decontaminate(BaseFilter):
 
     def filter(self, doc: Document) -> bool | tuple[bool, str]:
         """Whether to keep a document."""
-        language = doc.metadata["language"]
+        name = doc.metadata["language"]
+        language = language_of(name)
         matches = self.index.find(doc.text, language, is_code=self.table[language].is_code)
         if not matches:
             return True
-        self.stat_update(f"dropped/{REASON}/{language}")
+        self.stat_update(f"dropped/{REASON}/{name}")
         self.stat_update(*(f"{REASON}/{match.benchmark}/{match.problem}" for match in matches))
         named = ", ".join(map(str, matches[:_NAMED_IN_DETAIL]))
         more = len(matches) - _NAMED_IN_DETAIL

@@ -9,13 +9,17 @@ from typing import NamedTuple
 from multipl_moe.corpus.documents import documents_path
 from multipl_moe.corpus.inspection.rows import Reservoir, broken_is_an_error, require_told, rows_of, source_of
 from multipl_moe.corpus.manifest import CorpusManifest
+from multipl_moe.languages.answers import parts_of
 
 _SHOWN_LINE_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
 class DocumentSample:
-    """A document as one may read it: what is known of the whole text, and its first lines, overlong ones cut."""
+    """A document as one may read it: what is known of the whole text, and its first lines, overlong ones cut.
+
+    In an answer ⟦ and ⟧ stand around the text that counts in the loss.
+    """
 
     path: str
     split: str
@@ -58,6 +62,7 @@ class _Document(NamedTuple):
     licence: str
     source: str
     text: str
+    cuts: list[int]
 
 
 def _documents(folder: Path, manifest: CorpusManifest, language: str) -> Iterator[_Document]:
@@ -74,13 +79,15 @@ def _documents(folder: Path, manifest: CorpusManifest, language: str) -> Iterato
                 num_files += 1
                 num_bytes += len(text.encode())
                 source = f"{metadata['source']} {source_of(metadata['path'])}"
-                yield _Document(metadata["path"], split, metadata["licence"], source, text)
+                yield _Document(metadata["path"], split, metadata["licence"], source, text, metadata.get("cuts", []))
         require_told(file, "documents", num_files, told_files)
         require_told(file, "bytes of text", num_bytes, told_bytes)
 
 
 def _sample(document: _Document, num_lines: int) -> DocumentSample:
-    lines = document.text.removesuffix("\n").split("\n")
+    parts = parts_of(document.text, document.cuts)
+    text = "".join(f"⟦{part}⟧" if number % 2 else part for number, part in enumerate(parts))
+    lines = text.removesuffix("\n").split("\n")
     beginning = "\n".join(_shown(line) for line in lines[:num_lines])
     num_bytes = len(document.text.encode())
     return DocumentSample(document.path, document.split, document.licence, num_bytes, len(lines), beginning)

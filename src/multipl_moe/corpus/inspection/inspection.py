@@ -11,6 +11,7 @@ from multipl_moe.corpus.inspection.rows import require_told
 from multipl_moe.corpus.manifest import MANIFEST_NAME, CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.errors import CorpusError
+from multipl_moe.languages.answers import language_of, title_of
 from multipl_moe.problems.benchmarks import BENCHMARKS, is_in_any_of
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.decontamination import looked_for
@@ -45,7 +46,7 @@ class Inspection:
     @property
     def titles(self) -> dict[str, str]:
         """How people write the languages' names, in the corpus's order."""
-        return {name: self.recipe.language_table[name].title for name in self.manifest.languages}
+        return {name: title_of(name, self.recipe.language_table) for name in self.manifest.languages}
 
     @property
     def partly_checked(self) -> list[str]:
@@ -69,7 +70,7 @@ def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: in
     """
     manifest = CorpusManifest.load(folder)
     recipe = load_recipe(folder / "recipe.yaml")
-    if list(manifest.languages) != list(recipe.languages):
+    if set(map(language_of, manifest.languages)) != set(recipe.languages):
         raise CorpusError(f"{folder}: {MANIFEST_NAME} and recipe.yaml name other languages; build the corpus again")
     lengths = {name: _lengths(folder, name, row.train_tokens) for name, row in manifest.languages.items()}
     return Inspection(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from multipl_moe.languages.answers import are_answers
 from multipl_moe.languages.table import Language
 
 _LICENCE_WORDS = re.compile(r"copyright|licen[cs]e|all rights reserved|SPDX-", re.IGNORECASE)
@@ -22,7 +23,7 @@ _HEAD = 6000
 
 
 class LicenceHeaders(PipelineStep):
-    """Leaves out the licence header of each text; the licence itself stays in the metadata."""
+    """Leaves out the licence header of each file; the licence itself stays in the metadata."""
 
     name = "Licence headers"
     type = "🧹 - CLEANER"
@@ -34,8 +35,10 @@ class LicenceHeaders(PipelineStep):
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         """Yield all documents."""
         for document in data:
-            with self.track_time():
-                document.text = without_licence_header(document.text, self.table[document.metadata["language"]])
+            language = document.metadata["language"]
+            if not are_answers(language):
+                with self.track_time():
+                    document.text = without_licence_header(document.text, self.table[language])
             yield document
 
 

@@ -14,6 +14,7 @@ from multipl_moe.recipe.corpus import SourceSection
 _FIRST_OF: dict[str, Callable[[Path], Iterator[Any]]] = {
     "archive": archive_members,
     "jsonl": read_jsonl,
+    "answers": read_jsonl,
     "parquet": lambda file: read_parquet(file, frozenset()),
 }
 _PREFIX = "corpus.sources: "

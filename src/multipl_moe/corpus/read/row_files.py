@@ -29,6 +29,7 @@ ROW_ENDINGS = {
     "jsonl": tuple(f"{name}{compression}" for name in (".jsonl", ".json") for compression in ("", *COMPRESSIONS)),
     "parquet": (".parquet",),
 }
+ROW_ENDINGS["answers"] = ROW_ENDINGS["jsonl"]
 
 
 def open_decompressed(path: Path, ending: str) -> IO[bytes]:

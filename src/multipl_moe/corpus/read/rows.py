@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from multipl_moe.corpus.read.answers import COLUMNS, answer_row
 from multipl_moe.corpus.read.candidates import READ_ERRORS, Candidate, source_name, two_parts, unreadable
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.row_files import read_hub, read_jsonl, read_parquet, row_files
@@ -24,12 +25,13 @@ _COLUMNS = frozenset(
 
 
 def find_rows(source: SourceSection, language: str, detector: LanguageDetector) -> Iterator[Candidate]:
-    """All rows of a source of kind jsonl, parquet or hub that may be of the language.
+    """All rows of a source of kind jsonl, parquet, hub or answers that may be of the language.
 
     The language of a row is the source's, else that of the name in its column of paths, else what its column of
     languages says; each column goes by any of the names that well-known data sets use. A column `metadata` may hold
     these, too, so that the documents of one corpus can be a source of another. Several licences of a row all hold.
-    A file that cannot be read on, and a row that is broken, count as one that is unreadable.
+    The content of an answer is its `answer_row`. A file that cannot be read on, and a row that is broken, count as one
+    that is unreadable.
 
     Raises:
         CorpusError: no such file, no column of text, no way to tell the language, or the hub cannot be reached.
@@ -57,6 +59,7 @@ def find_rows(source: SourceSection, language: str, detector: LanguageDetector) 
 class _RowReader:
     def __init__(self, source: SourceSection, language: str, detector: LanguageDetector):
         self._source, self._language, self._detector = source, language, detector
+        self._is_of_answers = source.kind == "answers"
 
     def candidates(self, name: str, number: int, row: Any) -> Iterator[Candidate]:
         """The row, if it may be of the language."""
@@ -69,7 +72,7 @@ class _RowReader:
         text_key = self._source.text_key or next((key for key in _TEXT_COLUMNS if key in row), None)
         if number == 0:
             self._check_columns(name, row, text_key, label or name_inside)
-        text = row.get(text_key) if text_key is not None else None
+        text = answer_row(row) if self._is_of_answers else row.get(text_key) if text_key is not None else None
         opener = partial(_open_text, text) if isinstance(text, str) else unreadable
         place = _encodable(f"{name}#{number}{name_inside}")
         licence = _encodable(_licence(_first(row, _LICENCE_COLUMNS))) or self._source.licence or "unknown"
@@ -89,10 +92,12 @@ class _RowReader:
         return list(self._detector.claims(path, [self._language])) if path else []
 
     def _check_columns(self, name: str, row: Mapping[str, Any], text_key: str | None, clue: Any) -> None:
-        if text_key not in row:
+        has_text = answer_row(row) is not None if self._is_of_answers else text_key in row
+        if not has_text:
             wanted = repr(text_key) if text_key else "named " + " or ".join(_TEXT_COLUMNS)
+            wanted, remedy = (COLUMNS, "give rows of these") if self._is_of_answers else (wanted, "set text_key")
             columns = _encodable(", ".join(map(str, row)))
-            raise CorpusError(f"corpus.sources: {name}: no column {wanted} (columns: {columns}); set text_key")
+            raise CorpusError(f"corpus.sources: {name}: no column {wanted} (columns: {columns}); {remedy}")
         if not (self._source.language or clue):
             raise CorpusError(f"corpus.sources: {name}: rows have neither path nor language; set the source's language")
 

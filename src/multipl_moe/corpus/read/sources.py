@@ -18,11 +18,12 @@ from multipl_moe.corpus.read.decoding import RefusedFileError, decode
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.rows import find_rows
 from multipl_moe.corpus.read.streamed_rows import EarliestRows
+from multipl_moe.languages.answers import are_answers, language_of
 from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.recipe.corpus import CorpusSection, SourceSection
 
 # Read once and in order; each can be opened until the next is asked for.
-_STREAMED = {"jsonl": find_rows, "parquet": find_rows, "hub": find_rows, "archive": find_members}
+_STREAMED = {"answers": find_rows, "jsonl": find_rows, "parquet": find_rows, "hub": find_rows, "archive": find_members}
 
 
 class SourceReader(PipelineStep):
@@ -31,8 +32,9 @@ class SourceReader(PipelineStep):
     The files of a language, of all sources together, are put in an order that depends on nothing but the seed and
     their paths, and taken until the next would exceed the budget: a larger budget keeps the files of a smaller one.
     Of rows and members of archives, which can be read but once, those that the budget may take are held on disk;
-    without a budget all of them are. Files are dealt to `corpus.executor.parts` parts by the same hash, each
-    with its part of the budget. A task reads one part of one language; where there are fewer tasks, each reads several.
+    without a budget all of them are. Answers, under names of their own, have neither a budget nor a least size. Files
+    are dealt to `corpus.executor.parts` parts by the same hash, each with its part of the budget. A task reads one part
+    of one language; where there are fewer tasks, each reads several.
 
     A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence, and
     held_out where its whole source is.
@@ -42,7 +44,7 @@ class SourceReader(PipelineStep):
 
     Args:
         corpus: sources, budget and limits.
-        languages: names in the table, which has all languages that files may be of.
+        languages: names in the table, which has all languages that files may be of, and names of answers in them.
         seed: decides the order.
         exclusion_writer: is given the files refused, but not those over the budget, which nothing was read of.
         scratch: folder for contents that are to be drawn; None: the system's.
@@ -85,16 +87,18 @@ class SourceReader(PipelineStep):
     def _gather(self, language: str, part: int, open_until: ExitStack) -> list[Candidate]:
         """Those of a part among the files of all sources; statistics are of them alone."""
         found: list[Candidate] = []
-        file_bytes = (self.corpus.min_file_bytes, self.corpus.max_file_bytes)
+        file_bytes = (self._min_bytes(language), self.corpus.max_file_bytes)
+        asked = language_of(language)
         rows = EarliestRows(self._rank, self._budget_bytes(language), file_bytes, self._belongs, self.scratch)
-        for source in sorted(self.corpus.sources, key=lambda source: source.kind in _STREAMED):
+        sources = [source for source in self.corpus.sources if (source.kind == "answers") == are_answers(language)]
+        for source in sorted(sources, key=lambda source: source.kind in _STREAMED):
             if source.kind not in _STREAMED:
                 files = find_files(source, [language], self.detector, open_until)
-                found += [_from(source, candidate) for candidate in files if self._is_of(part, candidate)]
-            elif source.language in (None, language):
-                for candidate in _STREAMED[source.kind](source, language, self.detector):
+                found += [_from(source, candidate, language) for candidate in files if self._is_of(part, candidate)]
+            elif source.language in (None, asked):
+                for candidate in _STREAMED[source.kind](source, asked, self.detector):
                     if self._is_of(part, candidate):
-                        rows.put(_from(source, candidate))
+                        rows.put(_from(source, candidate, language))
         found += rows.rows()
         self._count(f"found/{language}", len(found) + rows.num_dropped)
         self._count(f"dropped/over_budget/{language}", rows.num_dropped)
@@ -114,11 +118,14 @@ class SourceReader(PipelineStep):
 
     def _budget_bytes(self, language: str) -> float:
         """Bytes of all files drawn in one part of a language."""
-        budget = self.corpus.max_bytes_of(language)
+        budget = None if are_answers(language) else self.corpus.max_bytes_of(language)
         return math.inf if budget is None else budget / self.corpus.executor.parts
 
+    def _min_bytes(self, language: str) -> int:
+        return 0 if are_answers(language) else self.corpus.min_file_bytes
+
     def _is_of(self, part: int, candidate: Candidate) -> bool:
-        if candidate.is_of_any and candidate.language != self.languages[0]:
+        if candidate.is_of_any and language_of(candidate.language) != self.languages[0]:
             return False
         num_parts = self.corpus.executor.parts
         return num_parts == 1 or self._rank(candidate) % num_parts == part
@@ -141,7 +148,7 @@ class SourceReader(PipelineStep):
     def _decode(self, candidate: Candidate, content: bytes) -> str:
         text = decode(content)
         rest = text
-        if self.corpus.strip_licence_headers:
+        if self.corpus.strip_licence_headers and not are_answers(candidate.language):
             rest = without_licence_header(text, self.detector.table[candidate.language])
         if not rest:
             raise RefusedFileError("too_small", content)  # a mark or a header alone takes no part of the budget
@@ -169,12 +176,12 @@ class SourceReader(PipelineStep):
             return None
         if len(content) > largest:
             raise RefusedFileError("too_large", content)
-        if len(content) < max(self.corpus.min_file_bytes, 1):
+        if len(content) < max(self._min_bytes(candidate.language), 1):
             raise RefusedFileError("too_small", content)
         return content
 
     def _belongs(self, candidate: Candidate, content: bytes) -> bool:
-        return self.detector.by_content(content, candidate.path) == candidate.language
+        return self.detector.by_content(content, candidate.path) == language_of(candidate.language)
 
     def _rank(self, candidate: Candidate) -> int:
         return draw_order(self.seed, candidate.path)
@@ -184,8 +191,8 @@ class SourceReader(PipelineStep):
             self.stat_update(label, value=number)
 
 
-def _from(source: SourceSection, candidate: Candidate) -> Candidate:
-    return replace(candidate, held_out=True) if source.held_out else candidate
+def _from(source: SourceSection, candidate: Candidate, language: str) -> Candidate:
+    return replace(candidate, language=language, held_out=source.held_out)
 
 
 def _metadata(candidate: Candidate) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""Rows of answers: `prompt` and `completion`, or `messages`, which the model's chat template writes."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+from datatrove.pipeline.writers.disk_base import DiskWriter
+from transformers import AutoTokenizer
+
+from multipl_moe.errors import CorpusError
+from multipl_moe.languages.answers import are_answers, cuts_of
+
+_KEYS = ("prompt", "completion", "messages")
+COLUMNS = "prompt and completion, or messages"
+
+
+def answer_row(row: Mapping[str, Any]) -> str | None:
+    """What a row holds of an answer, as JSON; None where it holds none."""
+    is_chat, has_text = isinstance(row.get("messages"), list), all(isinstance(row.get(key), str) for key in _KEYS[:2])
+    kept = {key: row[key] for key in (_KEYS[2:] if is_chat else _KEYS[:2])} if is_chat or has_text else None
+    return None if kept is None else json.dumps(kept, ensure_ascii=False)
+
+
+class AnswerTexts(PipelineStep):
+    """Makes the text of each answer from its row, with `cuts` in its metadata, and lets files pass.
+
+    A row that makes none is dropped as `unreadable`, and counted so: an empty prompt or completion, messages that the
+    template refuses, that it writes otherwise when more follow (so that no prompt would begin as in generation), or
+    whose roles it writes without a token that ends the assistant's turn; the detail says which.
+
+    Args:
+        tokenizer_folder: of the tokenizer with the template.
+        exclusion_writer: is given the rows that are dropped.
+    """
+
+    name = "Answers"
+    type = "✂️ - FORMAT"
+
+    def __init__(self, tokenizer_folder: Path, exclusion_writer: DiskWriter | None = None):
+        super().__init__()
+        self.tokenizer_folder, self.exclusion_writer = tokenizer_folder, exclusion_writer
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return AutoTokenizer.from_pretrained(str(self.tokenizer_folder), local_files_only=True)
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        """Yield files as they are, and answers.
+
+        Raises:
+            CorpusError: a row has messages, and the tokenizer no chat template.
+        """
+        with self.exclusion_writer or nullcontext():
+            for document in data:
+                language = document.metadata["language"]
+                if are_answers(language):
+                    try:
+                        parts = self._parts(json.loads(document.text))
+                    except _NoAnswerError as error:
+                        self.stat_update(f"dropped/unreadable/{language}")
+                        document.metadata |= {"filter_reason": "unreadable", "detail": str(error)}
+                        if self.exclusion_writer is not None:
+                            self.exclusion_writer.write(document, rank)
+                        continue
+                    document.text, document.metadata["cuts"] = "".join(parts), cuts_of(parts)
+                yield document
+
+    def _parts(self, row: dict[str, Any]) -> list[str]:
+        if "messages" in row:
+            return chat_parts(self._tokenizer, row["messages"])
+        if not row["prompt"] or not row["completion"]:
+            raise _NoAnswerError("prompt or completion is empty")
+        return [row["prompt"], row["completion"]]
+
+
+class _NoAnswerError(Exception):
+    pass
+
+
+def chat_parts(tokenizer: Any, messages: list[dict[str, Any]]) -> list[str]:
+    """The text of a chat, cut into what the assistant says and all else.
+
+    Each of its turns begins where the template puts the prompt's end if the messages before are all there are, and ends
+    before the first special token after what it says.
+    """
+    if tokenizer.chat_template is None:
+        raise CorpusError(
+            "corpus.sources: rows of messages need a chat template, which the base's tokenizer lacks; take a base that "
+            "was trained on chats, or rows of prompt and completion"
+        )
+    special = re.compile("|".join(re.escape(text) for text in sorted(_special(tokenizer), key=len, reverse=True)))
+    if not all(isinstance(message, dict) for message in messages):
+        raise _NoAnswerError("a message is no JSON object")
+    whole, parts, place = _written(tokenizer, messages, False), [], 0
+    for number, message in enumerate(messages):
+        if message.get("role") != "assistant":
+            continue
+        prompt, said = _written(tokenizer, messages[:number], True), str(message.get("content") or "").strip()
+        found = whole.find(said, len(prompt)) if whole.startswith(prompt) and len(prompt) >= place else -1
+        end = special.search(whole, found + len(said)) if said and found >= 0 else None
+        if end is None:
+            raise _NoAnswerError(f"message {number}: empty, or the chat template writes it in no way to learn from")
+        parts += [whole[place : len(prompt)], whole[len(prompt) : end.start()]]
+        place = end.start()
+    if not parts:
+        raise _NoAnswerError("no message of the assistant")
+    return [*parts, whole[place:]]
+
+
+def _special(tokenizer: Any) -> set[str]:
+    added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return added | set(tokenizer.all_special_tokens)
+
+
+def _written(tokenizer: Any, messages: list[dict[str, Any]], is_prompt: bool) -> str:
+    try:
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=is_prompt)
+    except Exception as error:  # a template raises what it likes
+        raise _NoAnswerError(f"the chat template refuses it: {error}") from None

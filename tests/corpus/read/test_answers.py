@@ -1,0 +1,86 @@
+"""Rows of answers: what a chat template makes of messages, and rows that nothing can be learnt from."""
+
+import json
+from pathlib import Path
+
+import pytest
+from datatrove.data import Document
+from transformers import AutoTokenizer
+
+from multipl_moe.corpus.dropped import dropped_writer
+from multipl_moe.corpus.read.answers import AnswerTexts, answer_row
+from multipl_moe.errors import CorpusError
+from multipl_moe.languages.answers import parts_of
+from tests.fixtures import save_chat_tokenizer, save_tokenizer
+
+CHAT = [
+    {"role": "user", "content": "double x"},
+    {"role": "assistant", "content": " return 2 * x\n"},
+    {"role": "user", "content": "and <|im_end|>"},
+    {"role": "assistant", "content": "say <|im_end|> twice"},
+]
+
+
+def texts(
+    folder: Path, work: Path, *rows: dict, language: str = "rust.answers"
+) -> tuple[list[Document], dict[str, str]]:
+    """Answers made of the rows, and details of those that were dropped."""
+    documents = [
+        Document(json.dumps(row), str(number), metadata={"language": language, "path": str(number)})
+        for number, row in enumerate(rows)
+    ]
+    step = AnswerTexts(folder, dropped_writer(work, "answers"))
+    made = list(step.run(documents))
+    lines = [line for file in work.rglob("*.jsonl") for line in file.read_text().splitlines()]
+    dropped = {row["path"]: row["detail"] for row in map(json.loads, lines)}
+    assert len(made) + len(dropped) == len(rows)
+    return made, dropped
+
+
+def test_the_assistant_s_turns_are_the_completions_of_a_chat_and_what_follows_begins_with_their_end(tmp_path):
+    save_chat_tokenizer(tmp_path / "tokenizer")
+    (document,), _ = texts(tmp_path / "tokenizer", tmp_path / "work", {"messages": CHAT})
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
+    assert document.text == tokenizer.apply_chat_template(CHAT, tokenize=False)
+    parts = parts_of(document.text, document.metadata["cuts"])
+    assert parts[1::2] == ["return 2 * x", "say <|im_end|> twice"]
+    assert all(part.startswith("<|im_end|>\n") for part in parts[2::2])
+    for number, end in ((1, 1), (3, 3)):
+        prompt = tokenizer.apply_chat_template(CHAT[:number], tokenize=False, add_generation_prompt=True)
+        assert "".join(parts[:end]) == prompt
+
+
+def test_rows_that_teach_nothing_are_dropped_with_the_reason_and_files_pass(tmp_path):
+    save_chat_tokenizer(tmp_path / "tokenizer")
+    rows = [
+        {"prompt": "f(", "completion": "x)"},
+        {"prompt": "", "completion": "x"},
+        {"prompt": "x", "completion": ""},
+        {"messages": CHAT[:1]},
+        {"messages": ["no message"]},
+        {"messages": [CHAT[0], {"role": "assistant", "content": " "}]},
+        {"messages": [{"role": "robot", "content": "x"}, CHAT[1]]},
+    ]
+    made, dropped = texts(tmp_path / "tokenizer", tmp_path / "work", *rows)
+    assert [(document.text, document.metadata["cuts"]) for document in made] == [("f(x)", [2])]
+    assert [dropped[str(number)].partition(":")[0] for number in range(1, 7)] == [
+        *["prompt or completion is empty"] * 2,
+        "no message of the assistant",
+        "a message is no JSON object",
+        "message 1",
+        "the chat template refuses it",
+    ]
+    (file,), _ = texts(tmp_path / "tokenizer", tmp_path / "none", rows[1], language="rust")
+    assert (file.text, "cuts" in file.metadata) == (json.dumps(rows[1]), False)
+
+
+def test_messages_without_a_template_are_an_error_that_says_so(tmp_path):
+    save_tokenizer(tmp_path)
+    with pytest.raises(CorpusError, match="rows of messages need a chat template"):
+        texts(tmp_path, tmp_path / "work", {"messages": CHAT})
+
+
+def test_of_a_row_only_what_makes_the_answer_stays():
+    assert answer_row({"prompt": "a", "completion": "é", "task": 1}) == '{"prompt": "a", "completion": "é"}'
+    assert answer_row({"messages": [], "prompt": "a", "completion": "b"}) == '{"messages": []}'
+    assert answer_row({"prompt": "a", "completion": None}) is None

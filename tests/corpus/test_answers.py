@@ -1,0 +1,209 @@
+"""Answers: tokens and what counts of them, and a corpus that is built of answers and files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datatrove.data import Document
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
+from multipl_moe.corpus.answers import tokenised_answer
+from multipl_moe.corpus.inspection.inspection import inspect_corpus
+from multipl_moe.corpus.token_files import TokenFiles
+from multipl_moe.corpus.tokens import LanguageTokenizer, document_bounds
+from multipl_moe.data.packed import packing_by_language
+from multipl_moe.errors import CorpusError
+from multipl_moe.languages.answers import cuts_of, parts_of
+from multipl_moe.problems.starter_set import read_starter
+from multipl_moe.recipe.recipe import Recipe
+from tests.corpus.read.test_answers import CHAT
+from tests.fixtures import save_beginning_texts, save_chat_tokenizer
+
+from .conftest import content, on_executor, program, recipe_of, write_files
+
+NAME = "rust.answers"
+SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+
+
+def written(folder: Path, output: Path, *answers: list[str]) -> tuple[list[list[int]], list[list[bool]]]:
+    """Tokens of answers of these parts, and whether each counts, as a corpus holds them."""
+    metadata = {"language": NAME, "split": "train"}
+    documents = [
+        Document("".join(parts), str(number), metadata=metadata | {"path": str(number), "cuts": cuts_of(parts)})
+        for number, parts in enumerate(answers)
+    ]
+    LanguageTokenizer(output, folder / "tokenizer.json", document_bounds(folder)).run(documents)
+    files = TokenFiles(output / NAME)
+    places = zip([0, *files.document_ends], np.diff(files.document_ends, prepend=0), strict=False)
+    rows = [(files.read(*place), files.counted(*place)) for place in map(tuple, places)]
+    return [tokens.tolist() for tokens, _ in rows], [np.asarray(counted).tolist() for _, counted in rows]
+
+
+_TEXT = st.text(min_size=1, max_size=20)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(_TEXT, _TEXT), min_size=1, max_size=5))
+@pytest.mark.parametrize("begins", [False, True])
+def test_an_answer_is_its_prompt_as_generation_reads_it_its_completion_and_the_end(
+    tokenizer_folder, tmp_path_factory, begins: bool, answers: list[tuple[str, str]]
+):
+    folder, output = tokenizer_folder, tmp_path_factory.mktemp("out")
+    if begins:
+        folder = output / "tiny"
+        save_beginning_texts(tokenizer_folder, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    rows, counted = written(folder, output / "tokens", *map(list, answers))
+    for (prompt, completion), row, counts in zip(answers, rows, counted, strict=True):
+        before = tokenizer(prompt)["input_ids"]
+        after = [*tokenizer(completion, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        assert row == before + after
+        assert counts == [False] * len(before) + [True] * len(after)
+        assert tokenised_answer(tokenizer, [prompt, completion]) == (row, [(len(before), len(row))])
+
+
+def test_in_a_chat_each_turn_of_the_assistant_counts_with_its_end_and_what_it_spells_is_text(tmp_path):
+    save_chat_tokenizer(tmp_path / "tiny")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tiny")
+    start, end = "<|im_start|>", "<|im_end|>"
+    parts = [f"{start}user\nx{end}\n{start}assistant\n", f"a{end}b", f"{end}\n{start}user\ny{end}\n", "c", f"{end}\n"]
+    (row,), (counts,) = written(tmp_path / "tiny", tmp_path / "tokens", parts)
+    runs = [
+        tokenizer.decode([token for token, one in zip(row, counts, strict=True) if one is kept])
+        for kept in (True, False)
+    ]
+    assert runs == [f"a{end}b{end}c{end}", f"{parts[0]}\n{start}user\ny{end}\n\n"]
+    end_id = tokenizer.convert_tokens_to_ids(end)
+    assert [token == end_id for token, one in zip(row, counts, strict=True) if one].count(True) == 2
+    assert tokenised_answer(tokenizer, parts)[0] == row
+
+
+def answer_rows() -> list[dict[str, str]]:
+    """Two answers to each of 20 long prompts, alike but for a word, and one short; a copy; a problem; a secret."""
+    prompts = [f"// {number}\n{program(number)}fn f() {{\n" for number in range(20)]
+    rows = [{"prompt": prompt, "completion": f"    {word}\n}}\n"} for prompt in prompts for word in ("one", "two")]
+    problem = max(read_starter(["rust"]), key=lambda problem: len(problem.reference or ""))
+    return [
+        *rows,
+        {"prompt": "f", "completion": "g"},
+        rows[0],
+        {"prompt": problem.prompt, "completion": problem.reference or ""},
+        {"prompt": f"// {SECRET} and more\n", "completion": f'let token = "{SECRET}";\n', "licence": "MIT"},
+    ]
+
+
+def write_rows(file: Path, rows: list[dict]) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Recipe:
+    folder = tmp_path_factory.mktemp("sources") / "tree"
+    write_files(folder / "rust", ".rs", 12)
+    write_files(folder / "python", ".py", 12, first_seed=100)
+    file = write_rows(folder.parent / "practice" / "kept.jsonl", answer_rows())
+    return recipe_of(
+        {"kind": "folder", "path": str(folder)},
+        {"kind": "answers", "path": str(file), "language": "rust"},
+        validation_share=0.2,
+        max_bytes_per_language=4000,
+    )
+
+
+@pytest.fixture(scope="module")
+def built(recipe, tokenizer_folder, tmp_path_factory) -> tuple[Path, CorpusManifest]:
+    output = tmp_path_factory.mktemp("built") / "corpus"
+    return output, build_corpus(recipe, tokenizer_folder, output)
+
+
+def test_every_answer_is_read_but_copies_and_problems_of_benchmarks(built):
+    folder, manifest = built
+    counts = manifest.languages[NAME]
+    assert list(manifest.languages) == ["rust", "python", NAME]
+    assert counts.train_files + counts.validation_files == 20 * 2 + 2
+    assert {reason: number for reason, number in counts.dropped.items() if number} == {
+        "exact_duplicate": 1,
+        "contaminated": 1,
+    }
+    assert counts.replaced == {"github_token": 2}
+    files = [*read_documents(folder, "train", NAME), *read_documents(folder, "validation", NAME)]
+    (redacted,) = [file for file in files if file.licence == "MIT"]
+    assert SECRET not in redacted.text
+    prompt, completion = parts_of(redacted.text, redacted.cuts)
+    assert (prompt[-10:], completion[:11]) == (" and more\n", "let token =")
+    assert manifest.languages["rust"].dropped["over_budget"] > 0
+
+
+def test_answers_to_one_prompt_are_on_one_side(built):
+    folder, manifest = built
+    sides = [
+        {parts_of(file.text, file.cuts)[0] for file in read_documents(folder, split, NAME)}
+        for split in ("train", "validation")
+    ]
+    assert not sides[0] & sides[1]
+    assert manifest.languages[NAME].validation_files in range(
+        8, 13
+    )  # the last prompt held out may bring more than its share
+
+
+def test_parts_and_order_of_tasks_change_no_answer(recipe, built, tokenizer_folder, tmp_path):
+    build_corpus(on_executor(recipe, workers=2), tokenizer_folder, tmp_path / "again")
+    assert content(tmp_path / "again") == content(built[0])
+    whole = recipe.with_settings("corpus", max_bytes_per_language=None)
+    build_corpus(whole, tokenizer_folder, tmp_path / "one")
+    build_corpus(on_executor(whole, parts=3), tokenizer_folder, tmp_path / "three")
+    assert content(tmp_path / "three") == content(tmp_path / "one")
+
+
+def test_inspection_shows_where_the_loss_is_and_packing_leaves_long_answers_out(built):
+    folder, manifest = built
+    inspection = inspect_corpus(folder, documents=100, lines=100)
+    assert inspection.titles[NAME] == "Rust, answers"
+    shown = [sample.beginning for sample in inspection.documents.samples[NAME]]
+    assert "f⟦g⟧" in shown
+    assert all(text.count("⟦") == text.count("⟧") == 1 for text in shown)
+    assert all("⟦" not in sample.beginning for sample in inspection.documents.samples["rust"])
+    (one,) = packing_by_language(folder, 64)[NAME].values()
+    assert one.cut_documents == (inspection.lengths[NAME] > 64).sum() > 0
+    assert one.lost_tokens == inspection.lengths[NAME][inspection.lengths[NAME] > 64].sum()
+    assert manifest.languages[NAME].train_tokens == one.tokens
+
+
+def test_a_language_may_have_answers_alone_chats_among_them(tmp_path):
+    save_chat_tokenizer(tmp_path / "tiny")
+    rows = [{"messages": [{"role": "system", "content": str(number)}, *CHAT]} for number in range(6)]
+    file = write_rows(tmp_path / "chats" / "chats.jsonl", [{"language": "rust"} | row for row in rows])
+    write_files(tmp_path / "in", ".py", 4)
+    recipe = recipe_of({"kind": "folder", "path": str(tmp_path / "in")}, {"kind": "answers", "path": str(file.parent)})
+    manifest = build_corpus(recipe, tmp_path / "tiny", tmp_path / "out")
+    assert list(manifest.languages) == ["python", NAME]
+    assert inspect_corpus(tmp_path / "out").manifest == manifest
+    files = read_documents(tmp_path / "out", "train", "rust")
+    assert len(files) == manifest.languages[NAME].train_files == 5
+    rows, counted = written(tmp_path / "tiny", tmp_path / "again", *(parts_of(file.text, file.cuts) for file in files))
+    tokens = TokenFiles(tmp_path / "out" / "tokens" / "train" / NAME)
+    assert tokens.read(0, tokens.num_tokens).tolist() == [token for row in rows for token in row]
+    assert np.asarray(tokens.counted(0, tokens.num_tokens)).tolist() == [one for row in counted for one in row]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": "f"}, r"no column prompt and completion, or messages \(columns: text\)"),
+        ({"prompt": "f", "completion": ""}, r"rust.answers: 0 of 1 files left \(unreadable 1\)"),
+    ],
+)
+def test_rows_that_are_no_answers_are_told(tokenizer_folder, tmp_path, row: dict[str, str], message: str):
+    write_files(tmp_path / "in", ".py", 4)
+    write_files(tmp_path / "in", ".rs", 4, first_seed=50)
+    source = {"kind": "answers", "path": str(write_rows(tmp_path / "rows.jsonl", [row])), "language": "rust"}
+    with pytest.raises(CorpusError, match=message):
+        build_corpus(
+            recipe_of({"kind": "folder", "path": str(tmp_path / "in")}, source), tokenizer_folder, tmp_path / "o"
+        )
