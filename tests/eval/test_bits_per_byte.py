@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, bits_per_byte, score_files
+from multipl_moe.languages.answers import cuts_of
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.evaluation import EvalSection
 from tests.conftest import randomise
@@ -177,3 +178,18 @@ def test_a_model_that_knows_nothing_needs_log2_of_the_vocabulary_per_token(world
     bits = math.log2(model.config.vocab_size)
     for score in score_files(model, tokenizer, files, _settings()):
         assert score.bits == pytest.approx(score.num_tokens * bits, rel=1e-5)
+
+
+def test_of_an_answer_completions_are_scored_with_all_before_them_and_no_end(model, tokenizer, started):
+    parts = ["let f = ", "go(1)", " then ", "go(é, 2);", "\n"]
+    for texts, scorer, start in ((parts[:2], tokenizer, []), (parts[:2], started, [0]), (parts, started, [])):
+        answer = TextFile("answer", "".join(texts), "MIT", tuple(cuts_of(texts)))
+        (score,) = score_files(model, scorer, [answer], _settings())
+        tokens, bits = [*start], []
+        for number, text in enumerate(texts):
+            tokens += tokenizer(text)["input_ids"]
+            if number % 2:
+                bits += _slow_bits(model, tokens, 64)[-len(tokenizer(text)["input_ids"]) :]
+        assert score.bits == pytest.approx(sum(bits), rel=2e-5)
+        assert (score.num_tokens, score.num_bytes) == (len(bits), sum(len(text.encode()) for text in texts[1::2]))
+    assert score_files(model, tokenizer, [answer], _settings(window_tokens=4)) == []

@@ -33,7 +33,7 @@ _PLAIN = {  # pydantic's own words speak of Python
     "too_short": "is empty or too short; name at least one",
     "tuple_type": "must be a list, as [a, b]",
 }
-_TOLD_BY_PYDANTIC = re.compile(r"\[.*\]$")  # parts of a location that are no key: [key], list[str]
+_TOLD_BY_PYDANTIC = re.compile(r"\[.*\]$|^constrained-")  # parts of a location that are no key: [key], list[str]
 
 
 class Section(BaseModel):
