@@ -14,6 +14,8 @@ _REFUSED = [
     ["corpus", "corpus", "--set", "corpus.sorces=1"],
     ["inspect", "corpus"],
     ["eval", "out", "--set", "eval.fils=1"],
+    ["practice", "out"],
+    ["practice", "out", "--model", "model", "--set", "practice.taks=1"],
     ["compare", "out", "plan.yaml"],
     ["generate", "model", "text"],
     ["serve", "model"],

@@ -22,6 +22,8 @@ SURFACE = {  # arguments and flags of each verb
     "--benchmark --languages --num-samples --temperature --max-new-tokens --pass-at --workers --unsafe-no-sandbox "
     "--resume --learn --keep --seed --recipe --set",
     "judge": "file output --workers --unsafe-no-sandbox --resume --recipe --set",
+    "practice": "output --model --endpoint --endpoint-model --chat --tasks --trial --rounds --workers "
+    "--unsafe-no-sandbox --learn --seed --recipe --set",
     "doctor": "--languages --unsafe-no-sandbox --plan --model",
     "compare": "output what --tokens --only --keep-models",
     "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed --language "

@@ -19,9 +19,9 @@ _EXIT_USER_ERROR = 2
 _EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue
 _EXIT_INTERRUPTED = 130
 _VERBS_OF_SEVERAL_PROCESSES = {"train"}
-_VERBS_TO_REQUEUE = {"compare", "demo", "train"}
+_VERBS_TO_REQUEUE = {"compare", "demo", "practice", "train"}
 _AFTER_INTERRUPT = {
-    **dict.fromkeys(("compare", "corpus", "demo"), "the same command goes on where it stopped"),
+    **dict.fromkeys(("compare", "corpus", "demo", "practice"), "the same command goes on where it stopped"),
     "train": "the same command with --resume goes on from the last checkpoint",
     **dict.fromkeys(("eval", "judge"), "if its folder is there, the same command with --resume goes on"),
     "language": "what it wrote stays, and the same command tries it",

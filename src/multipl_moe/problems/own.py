@@ -136,7 +136,7 @@ def read_own(file: Path) -> list[Problem]:
             faults += [f"{where}: {_told(error)}" for error in errors.errors() if not _is_of_other_kind(error, row)]
             continue
         for language in own.languages:
-            problem = _problem(own, language, name)
+            problem = problem_of(own, language, name)
             if first.setdefault(problem.key, where) != where:
                 line = first[problem.key].rsplit(", ", 1)[-1]
                 faults.append(f"{where}: id '{problem.id}' is used in {line}; give each problem its own")
@@ -163,7 +163,8 @@ def _told(error: ErrorDetails) -> str:
     return (f"{place}: " if place else "") + error["msg"].removeprefix("Value error, ")
 
 
-def _problem(own: OwnProblem, language: str, benchmark: str) -> Problem:
+def problem_of(own: OwnProblem, language: str, benchmark: str) -> Problem:
+    """The problem in one of its languages."""
     stop = HARNESSES[language].stop if own.stop is None else tuple(own.stop)
     problem = Problem(
         benchmark=benchmark,

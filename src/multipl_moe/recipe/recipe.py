@@ -21,6 +21,7 @@ from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
 from multipl_moe.recipe.moe import MoeSection, UpcycleSection
+from multipl_moe.recipe.practice import PracticeSection
 from multipl_moe.recipe.section import Section, describe_problem, section_in
 from multipl_moe.recipe.training import TrainSection
 
@@ -86,6 +87,7 @@ class Recipe(Section):
     eval: EvalSection = Field(default_factory=lambda: EvalSection())
     codegen: CodegenSection = Field(default_factory=lambda: CodegenSection())
     programs: ProgramsSection = Field(default_factory=lambda: ProgramsSection())
+    practice: PracticeSection = Field(default_factory=lambda: PracticeSection())
 
     @model_validator(mode="after")
     def _languages_fit(self) -> "Recipe":

@@ -1,0 +1,145 @@
+"""`multipl-moe practice`."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multipl_moe.cli.app import console, progress_bar
+from multipl_moe.cli.options import Learn, RecipeFile, Seed, Settings, Unsafe, recipe_from_flags, refuse_where
+from multipl_moe.system.staging import held_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from multipl_moe.codegen.completer import Completer
+    from multipl_moe.practice.rounds import RoundProgress
+    from multipl_moe.practice.tasks import TaskSet
+    from multipl_moe.recipe.recipe import Recipe
+
+_LINE_EVERY_S = 60.0
+
+
+def practice(
+    output: Annotated[Path, typer.Argument(help="Folder of the practice, to create or to continue.")],
+    model: Annotated[
+        str | None, typer.Option(help="Model that answers: folder, hub id, GGUF file or smollm2-135m.")
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Server with OpenAI's interface that answers instead of --model, http://HOST/v1.")
+    ] = None,
+    endpoint_model: Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server.")] = None,
+    chat: Annotated[bool, typer.Option("--chat", help="Ask the endpoint by chat.")] = False,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tasks, named as benchmarks are: NAME:PATH, PATH.jsonl, or functions:PATH for Python functions with "
+            "doctests or assertions; may be repeated."
+        ),
+    ] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=1, help="Number of tasks to draw at random, to try settings on. [all]")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of this model in the folder. [1]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of programs to run at a time. [one per processor]")
+    ] = None,
+    unsafe_no_sandbox: Unsafe = False,
+    recipe: RecipeFile = None,
+    settings: Settings = None,
+    learn: Learn = None,
+    seed: Seed = None,
+) -> None:
+    """Let a model answer tasks in the languages to learn, run its programs, and keep those that pass, to learn from.
+
+    OUTPUT/kept.jsonl has a row for each answer that is kept, OUTPUT/practice.json what passed. The same command goes
+    on where it stopped; with another --model, such as one that has learnt what was kept, or a larger one, it adds
+    rounds. Where too little passes it stops, says what to do, and ends with exit code 1.
+
+    Example: `multipl-moe practice runs/lua --model runs/base --tasks multipl-e:lua.jsonl.gz --learn lua --rounds 3`
+    """
+    flags: dict[str, Any] = {"learn": learn, "seed": seed, "practice.codegen.seed": seed, "programs.workers": workers}
+    flags |= {"practice.tasks": tasks or None, "practice.max_tasks": trial, "practice.rounds": rounds}
+    chosen = recipe_from_flags(recipe, settings, flags)
+    given = [flag for flag, value in {"--model": model, "--endpoint": endpoint}.items() if value]
+    refuse_where(
+        (len(given) != 1, f"give one of --model and --endpoint, not {' and '.join(given) or 'none'}"),
+        (bool(endpoint) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
+        (chat and not endpoint, "--chat: only for --endpoint; leave it out"),
+    )
+
+    from multipl_moe.eval.eval_set import EvalOptions
+    from multipl_moe.practice.journal import PracticeJournal
+    from multipl_moe.practice.rounds import practise
+    from multipl_moe.practice.summary import practice_table
+    from multipl_moe.practice.tasks import read_tasks
+    from multipl_moe.system.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    with held_folder(output):
+        PracticeJournal(output)  # refused at once, if at all
+        with progress_bar("reading tasks") as (on_step, _):
+            options = EvalOptions(unsafe=unsafe_no_sandbox, on_step=on_step)
+            task_set = read_tasks(chosen, options)
+            on_step("loading the model")
+            completer = _completer(chosen, task_set, model, endpoint, endpoint_model, chat)
+        if task_set.note:
+            console.print(task_set.note, highlight=False)
+        with _shown() as on_progress:
+            result = practise(chosen, completer, task_set, output, options, on_progress)
+    console.print(practice_table(result))
+    if result["advice"]:
+        told = "Too little passes" if result["too_few"] else "Stopped"
+        console.print(f"{told}: {result['advice']}.", style="yellow", highlight=False)
+    console.print(f"what is kept: {output / 'kept.jsonl'}", highlight=False, soft_wrap=True)
+    if result["too_few"]:
+        raise typer.Exit(1)
+
+
+def _completer(
+    recipe: "Recipe", task_set: "TaskSet", model: str | None, endpoint: str | None, name: str | None, chat: bool
+) -> "Completer":
+    """Whoever answers; a server is asked for a whole batch at once."""
+    from multipl_moe.codegen.endpoint import EndpointCompleter
+    from multipl_moe.codegen.local import LocalCompleter
+    from multipl_moe.problems.extract import completion_of_answer
+
+    settings = recipe.practice.codegen
+    if model is not None:
+        return LocalCompleter.load(model, settings)
+    assert endpoint is not None
+    assert name is not None
+
+    def extract(asked: Any, answer: str) -> str:
+        return completion_of_answer(task_set.tasks[asked.key], answer)
+
+    return EndpointCompleter(endpoint, name, extract=extract if chat else None, concurrency=settings.batch_sequences)
+
+
+@contextmanager
+def _shown() -> Iterator["Callable[[RoundProgress], None]"]:
+    """A bar with the yield; after the first batch of a round a line says how long it takes, without a terminal one a
+    minute."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    begun = next_line = 0.0
+    with Progress(*columns, console=console, transient=True) as bar:
+        shown = bar.add_task("answers", total=None)
+
+        def on_progress(state: "RoundProgress") -> None:
+            nonlocal begun, next_line
+            now, new = time.monotonic(), state.done - state.resumed
+            bar.update(shown, description=f"round {state.round}: {state}", completed=state.done, total=state.total)
+            if state.done == 0:
+                begun = next_line = now
+            elif new > 0 and now >= next_line:
+                minutes = (now - begun) / new * (state.total - state.done) / 60
+                line = f"round {state.round}: {state}; about {max(minutes, 1):,.0f} minutes more for {state.total:,}"
+                console.print(line, highlight=False)
+                next_line = float("inf") if console.is_terminal else now + _LINE_EVERY_S
+
+        yield on_progress

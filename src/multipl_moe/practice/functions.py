@@ -1,0 +1,206 @@
+"""Python functions as tasks for any language: a program that reads the arguments and prints the result.
+
+A case is a doctest or an assertion that calls the function with literals and compares the result with one. Arguments
+stand one a line: a whole number, a number, true or false, a line of text, or a list of numbers or words. A function
+with values of another kind, or of several kinds in one place, is left out.
+"""
+
+import ast
+import math
+import re
+import warnings
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from doctest import DocTestParser, Example
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_moe.problems.benchmarks import read_benchmark
+from multipl_moe.problems.own import Case, OwnProblem, problem_of
+from multipl_moe.problems.problem import Problem
+
+_OF_PYTHON = re.compile(r"\bpython (?=function|program|code)", re.IGNORECASE)
+_UNREAD = (SyntaxError, ValueError, RecursionError, MemoryError, TypeError)
+_MAX_DIGITS = 9  # of a number that is no whole one: with more, languages print different ones
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a line of text"}
+_KINDS_OF_LISTS = {int: "whole numbers", float: "numbers", str: "words"}
+
+
+def function_tasks(spec: str, languages: Collection[str]) -> tuple[list[Problem], int]:
+    """The functions as problems of standard input and output, with their source in `extra["solution"]`.
+
+    Args:
+        spec: a .py file or a folder of such files, or a benchmark in Python as `read_benchmark` takes it.
+        languages: to pose them in.
+
+    Returns:
+        The problems, and the number of documented functions of which none could be made.
+
+    Raises:
+        ConfigError: nothing is there, or no function can be posed.
+    """
+    path, posed, num_left_out = Path(spec), [], 0
+    found = _of_files(path) if path.is_dir() or path.suffix == ".py" else _of_benchmark(spec)
+    for own, solution in found:
+        if own is None:
+            num_left_out += 1
+            continue
+        for language in languages:
+            if language in TOOLCHAINS and TOOLCHAINS[language].answers_input:
+                problem = problem_of(own, language, path.name.partition(".")[0])
+                posed.append(replace(problem, cluster=own.cluster or "", extra={"solution": solution}))
+    if not posed:
+        raise ConfigError(
+            f"practice.tasks: functions:{spec} holds no documented function with doctests or assertions on plain "
+            f"values that could be posed in {', '.join(languages)}"
+        )
+    return posed, num_left_out
+
+
+def solution_of(problem: Problem) -> str:
+    """The whole of a Python problem's reference."""
+    is_whole = problem.form == "mbpp" or problem.asks_for_file
+    return ("" if is_whole else problem.prompt) + (problem.reference or "")
+
+
+def _of_benchmark(spec: str) -> Iterator[tuple[OwnProblem | None, str]]:
+    for problem in read_benchmark(spec, ("python",)):
+        if problem.reference is None or problem.asks_for_file:
+            continue
+        module = _parsed(f"{problem.prompt}{problem.reference}\n{problem.tests}")
+        for node in module.body:
+            if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point:
+                text = ast.get_docstring(node) or ast.get_docstring(module) or ""
+                own = _own_problem(problem.id, problem.cluster, text, node, module, {node.name, "candidate"})
+                yield own, solution_of(problem).strip()
+
+
+def _of_files(path: Path) -> Iterator[tuple[OwnProblem | None, str]]:
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        try:
+            source = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as fault:
+            raise ConfigError(f"practice.tasks: {file} cannot be read: {fault}") from None
+        place = file.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
+        module = _parsed(source)
+        for node in module.body:
+            if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
+                name = f"{place}/{node.name}"
+                yield _own_problem(name, name, text, node, module, {node.name}), ast.unparse(node)
+
+
+def _own_problem(
+    name: str, cluster: str, text: str, node: ast.FunctionDef, tests: ast.AST, called: Collection[str]
+) -> OwnProblem | None:
+    """The problem in words; None where there is no case, or where its values have no plain form."""
+    parts = _doctests(text)
+    cases = [case for call, want in _compared(parts, tests) if (case := _case(call, want, called))]
+    names = [argument.arg for argument in node.args.args]
+    if not names or not cases or any(len(values) != len(names) + 1 for values in cases):
+        return None
+    kinds = [kind for column in zip(*cases, strict=True) if (kind := _kind(column))]
+    words = "".join(part for part in parts if isinstance(part, str))
+    words = "\n".join(line for line in words.splitlines() if not line.startswith("assert ")).strip()
+    if len(kinds) <= len(names) or not words:
+        return None
+    told = [[*map(_line, values, kinds)] for values in cases]
+    tests_told = {"".join(given): want for *given, want in told}
+    given, want = next(iter(tests_told.items()))
+    lines = [
+        f"Line {number}: {name}, {kind}." for number, (name, kind) in enumerate(zip(names, kinds, strict=False), 1)
+    ]
+    question = [
+        _OF_PYTHON.sub("", words),
+        "",
+        *lines,
+        f"Print the result: {kinds[-1]}.",
+        "",
+        "Of the input",
+        given.rstrip(),
+    ]
+    return OwnProblem(
+        id=name,
+        cluster=cluster,
+        question="\n".join([*question, "print", want.rstrip()]),
+        tests=[Case(input=given, output=want) for given, want in tests_told.items()],
+    )
+
+
+def _doctests(text: str) -> list[str | Example]:
+    try:
+        return DocTestParser().parse(text)
+    except ValueError:
+        return []
+
+
+def _compared(parts: list[str | Example], tests: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """What doctests and assertions compare for equality."""
+    for part in parts:
+        if isinstance(part, Example):
+            for node in _parsed(f"({part.source.strip()}) == ({part.want.strip()})").body:
+                yield from _sides(node.value) if isinstance(node, ast.Expr) else ()
+    for node in ast.walk(tests):
+        if isinstance(node, ast.Assert):
+            yield from _sides(node.test)
+
+
+def _sides(test: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+        yield test.left, test.comparators[0]
+
+
+def _parsed(source: str) -> ast.Module:
+    """The module, empty where the text is none."""
+    try:
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+            return ast.parse(source)
+    except _UNREAD:
+        return ast.Module([], [])
+
+
+def _case(call: ast.AST, want: ast.AST, names: Collection[str]) -> list[Any] | None:
+    """Arguments and result of a call of the function with literals; None of anything else."""
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names) or call.keywords:
+        return None
+    try:
+        return [ast.literal_eval(value) for value in [*call.args, want]]
+    except _UNREAD:
+        return None
+
+
+def _kind(values: Collection[Any]) -> str | None:
+    """What the values in one place are, in words; None where they are of no plain kind, or of several."""
+    if not all(isinstance(value, list | tuple) for value in values):
+        return _KINDS.get(_scalar(values))
+    parts = [part for value in values for part in value]
+    if any(isinstance(part, str) and part.split() != [part] for part in parts):
+        return None
+    kind = _KINDS_OF_LISTS.get(_scalar(parts))
+    return kind and f"{kind} separated by spaces"
+
+
+def _scalar(values: Collection[Any]) -> Any:
+    """The type of all values, which a line can hold; None where there is no such type."""
+    kinds = {type(value) for value in values}
+    kind = float if kinds == {int, float} else kinds.pop() if len(kinds) == 1 else None
+    is_told = all(
+        _is_short(value)
+        if isinstance(value, float)
+        else not isinstance(value, str) or (value.isprintable() and value == value.strip())
+        for value in values
+    )
+    return kind if is_told else None
+
+
+def _is_short(value: float) -> bool:
+    return math.isfinite(value) and "e" not in repr(value) and len(repr(value)) <= _MAX_DIGITS
+
+
+def _line(value: Any, kind: str) -> str:
+    """A value as a line."""
+    values = value if isinstance(value, list | tuple) else [value]
+    if kind.startswith((_KINDS[float], _KINDS_OF_LISTS[float])):
+        values = map(float, values)
+    return " ".join(str(part).lower() if isinstance(part, bool) else str(part) for part in values) + "\n"

@@ -1,0 +1,113 @@
+"""The tasks of a practice: read, checked against the benchmarks that are evaluated on, and tried on the toolchains."""
+
+import hashlib
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from multipl_moe.corpus.decontamination.index import BenchmarkIndex
+from multipl_moe.corpus.decontamination.sources import prepare_decontamination
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.eval_set import EvalOptions, prepare_eval_set
+from multipl_moe.languages.own import add_languages
+from multipl_moe.practice.functions import function_tasks, solution_of
+from multipl_moe.problems.benchmarks import read_benchmark
+from multipl_moe.problems.problem import Problem
+from multipl_moe.recipe.recipe import Recipe
+
+_FUNCTIONS = "functions:"
+
+
+@dataclass(frozen=True)
+class TaskSet:
+    """What is practised on.
+
+    Attributes:
+        tasks: by key, in the order in which they were given.
+        solutions: in Python, by the tasks' keys, of those that have one.
+        left_out: number of tasks that were left out, by reason.
+        index: problems that no answer may hold.
+        note: what could not be checked, if anything.
+    """
+
+    tasks: dict[str, Problem]
+    solutions: dict[str, str]
+    left_out: dict[str, int]
+    index: BenchmarkIndex
+    note: str | None
+
+    @property
+    def digest(self) -> str:
+        """Of all that decides what is asked and what passes."""
+        parts = [[key, task.prompt, task.tests, task.form, *task.stop] for key, task in sorted(self.tasks.items())]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def read_tasks(recipe: Recipe, options: EvalOptions) -> TaskSet:
+    """The recipe's tasks in the languages to learn, of which the toolchains have been tried.
+
+    A Python problem with a reference is the solution of the tasks of its cluster in other languages. A task that holds
+    a part of a benchmark's problem is left out, as is one whose tests test nothing.
+
+    Raises:
+        ConfigError: tasks cannot be read, none is left, or no language of them can be judged here.
+    """
+    if not recipe.practice.tasks:
+        raise ConfigError(
+            "practice.tasks: name the tasks to practise on (--tasks), such as multipl-e:PATH or PATH.jsonl"
+        )
+    add_languages(recipe.own_languages)
+    problems, solutions, left_out = _read(recipe)
+    decontamination = prepare_decontamination(recipe)
+    clean = []
+    for problem in problems:
+        text = f"{problem.prompt}\n{problem.tests}"
+        if matches := decontamination.index.find(text, problem.language, is_code=False):
+            left_out[f"problem of {matches[0].benchmark}"] += 1
+        else:
+            clean.append(problem)
+    if not clean:
+        why = ", ".join(f"{reason} {count:,}" for reason, count in left_out.items()) or "none is there"
+        raise ConfigError(
+            f"practice.tasks: no task in {', '.join(recipe.learn)} is left ({why}); name others, or other languages "
+            "to --learn; benchmarks are named in corpus.decontaminate and programs.benchmarks"
+        )
+    eval_set = prepare_eval_set(recipe, options, clean)
+    left_out["cannot be judged here"] += len(eval_set.unscored)
+    tasks = [problem for problem in eval_set.scored if problem.key not in eval_set.flags]
+    left_out["without tests"] += len(eval_set.scored) - len(tasks)
+    if recipe.practice.max_tasks is not None and recipe.practice.max_tasks < len(tasks):
+        drawn = random.Random(recipe.seed).sample(range(len(tasks)), recipe.practice.max_tasks)
+        tasks = [tasks[place] for place in sorted(drawn)]
+    if not tasks:
+        raise ConfigError("practice.tasks: no task has tests; give some that have")
+    return TaskSet(
+        {task.key: task for task in tasks},
+        {task.key: found for task in tasks if (found := task.extra.get("solution") or solutions.get(task.cluster))},
+        {reason: count for reason, count in left_out.items() if count},
+        decontamination.index,
+        decontamination.note,
+    )
+
+
+def _read(recipe: Recipe) -> tuple[list[Problem], dict[str, str], Counter[str]]:
+    """The problems in the languages to learn, Python's solutions by cluster, and how many were left out."""
+    problems: dict[str, Problem] = {}
+    solutions: dict[str, str] = {}
+    left_out: Counter[str] = Counter()
+    for spec in dict.fromkeys(recipe.practice.tasks):
+        if spec.startswith(_FUNCTIONS):
+            found, num_left_out = function_tasks(spec.removeprefix(_FUNCTIONS), recipe.learn)
+            left_out["function without plain cases"] += num_left_out
+        else:
+            found = read_benchmark(spec, {*recipe.learn, "python"})
+        for problem in found:
+            if problem.language == "python" and problem.reference is not None:
+                solutions.setdefault(problem.cluster, solution_of(problem))
+            if problem.language not in recipe.learn:
+                continue
+            if problem.key in problems:
+                raise ConfigError(f"practice.tasks: {problem.key} comes from two of them; name each set once")
+            problems[problem.key] = problem
+    return list(problems.values()), solutions, left_out

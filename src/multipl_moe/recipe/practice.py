@@ -1,0 +1,67 @@
+"""What a model practises on, and how: the `practice` section of a recipe."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from multipl_moe.recipe.codegen import CodegenSection
+from multipl_moe.recipe.section import Section
+
+
+class PracticeCodegen(CodegenSection):
+    """How answers to tasks are sampled: the keys of `codegen`, with defaults that let the answers differ."""
+
+    num_samples: int = Field(default=4, ge=1, description="Number of answers to sample per task in a round.")
+    temperature: float = Field(default=0.8, ge=0, le=10, description="Sampling temperature of answers.")
+    top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus sampling (top p) of answers; 1: all tokens.")
+    max_new_tokens: int = Field(default=256, ge=1, description="Maximum number of tokens per answer.")
+
+
+class PracticeSection(Section):
+    """Tasks that a model practises on: answers are sampled and judged, and those that pass are kept to be learnt."""
+
+    tasks: list[str] = Field(
+        default_factory=list,
+        description="Tasks in the languages to learn, named as in programs.benchmarks. functions:PATH poses Python "
+        "functions with doctests or assertions (a .py file or a folder), functions:NAME:PATH those of a benchmark.",
+    )
+    max_tasks: int | None = Field(
+        default=None, ge=1, description="Number of tasks to draw at random, to try settings on; default: all."
+    )
+    order: Literal["given", "easiest"] = Field(
+        default="given",
+        description="Which tasks come first: easiest: those that passed more often, then those with the shortest "
+        "prompt and tests.",
+    )
+    rounds: int = Field(
+        default=1, ge=1, description="Rounds of each sampler; each samples anew what has not passed often enough."
+    )
+    keep_per_task: int = Field(default=3, ge=1, description="Maximum number of answers to keep per task.")
+    show_solution: bool = Field(
+        default=False,
+        description="Show the task's solution in Python as a comment above it, where one of `tasks` has it.",
+    )
+    examples: int = Field(
+        default=0,
+        ge=0,
+        description="Number of worked examples in the task's language to put above it: the shortest answers that are "
+        "kept, or references.",
+    )
+    repairs: int = Field(
+        default=0, ge=0, le=3, description="Times that a failing answer is asked for again, with the judge's message."
+    )
+    min_yield: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of answers that must pass; a round stops below it once 200 are judged. 0: it never stops.",
+    )
+    codegen: PracticeCodegen = Field(default_factory=lambda: PracticeCodegen())
+
+    @model_validator(mode="after")
+    def _rounds_differ(self) -> "PracticeSection":
+        if self.rounds > 1 and self.codegen.temperature == 0:
+            raise ValueError(
+                f"rounds: {self.rounds} rounds at temperature 0 are all the same; set codegen.temperature above 0"
+            )
+        return self

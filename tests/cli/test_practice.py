@@ -1,0 +1,82 @@
+"""`practice`: what it says, its exit codes, what it refuses."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from multipl_moe.cli import practice as verb
+from multipl_moe.codegen import endpoint
+from multipl_moe.codegen.local import LocalCompleter
+from multipl_moe.eval import eval_set
+from multipl_moe.practice.judging import Judge
+from tests.practice.made import RIGHT, WRONG, Answers, read_by_eye, recipe, task, task_set
+
+ROW = {"language": "ruby", "prompt": "def f(n)\n", "tests": "assert_equal(4, f(2))\n"}
+WAYS = ["--learn", "ruby", "--tasks", "own.jsonl", "--set", "corpus.decontaminate=none"]
+
+
+@pytest.fixture
+def world(monkeypatch, tmp_path):
+    """Own tasks, and a model that answers as `world.answer` says."""
+    found = SimpleNamespace(answer=lambda problem, sample: RIGHT.format(n=sample, m=2))
+    monkeypatch.setattr(Judge, "_judged", read_by_eye)
+    monkeypatch.setattr(eval_set, "_unfit_languages", lambda problems, options: {})
+    monkeypatch.setattr(LocalCompleter, "load", lambda *_: Answers(found.answer))
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps({"id": name} | ROW) + "\n" for name in "abc"))
+    return found
+
+
+def test_what_passes_is_kept_and_told(run, world, tmp_path):
+    outcome = run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2")
+    assert outcome.code == 0, outcome.err
+    words = " ".join(outcome.out.split())
+    assert "round 1: 8 of 8 pass (100.0%), 2 of 2 tasks; about 1 minutes more for 8" in words
+    assert "1 made 8 8 100.0% 100.0% 2 of 2" in words
+    assert "answers kept, to" in words
+    assert (tmp_path / "out" / "kept.jsonl").read_text().count('"verdict": "passed"') >= 2
+    assert json.loads((tmp_path / "out" / "practice.json").read_text())["tasks"] == 2
+    assert run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2").code == 0
+
+
+def test_too_little_is_told_and_ends_with_1(run, world):
+    world.answer = lambda problem, sample: WRONG.format(m=1)
+    outcome = run("practice", "out", "--model", "m", *WAYS)
+    assert outcome.code == 1
+    assert "Too little passes: let the model learn source text of the language first;" in outcome.out
+
+
+def test_bad_input_is_refused_and_leaves_nothing(refused, world, tmp_path):
+    assert "give one of --model and --endpoint" in refused("practice", "out", *WAYS)
+    assert "both or none" in refused("practice", "out", "--endpoint", "http://x/v1", *WAYS)
+    assert "--chat: only for --endpoint" in refused("practice", "out", "--model", "m", "--chat", *WAYS)
+    assert "name the tasks" in refused("practice", "out", "--model", "m")
+    assert "at temperature 0" in refused(
+        "practice",
+        "out",
+        "--model",
+        "m",
+        *WAYS,
+        "--rounds",
+        "2",
+        "--set",
+        "practice.codegen.temperature=0.0",
+        "--set",
+        "practice.codegen.num_samples=1",
+    )
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    assert "holds no practice" in refused("practice", "other", "--model", "m", *WAYS)
+
+
+def test_a_server_is_asked_for_a_batch_at_once_and_code_is_taken_out_for_the_plain_task(monkeypatch):
+    made = {}
+    monkeypatch.setattr(endpoint, "EndpointCompleter", lambda *arguments, **ways: made.update(ways))
+    asked = task("f", form="mbxp")
+    chosen = recipe(codegen__batch_sequences=50)
+    verb._completer(chosen, task_set(asked), None, "http://x/v1", "m", chat=True)
+    assert made["concurrency"] == 50
+    shown = task("f", form="mbxp", prompt="# In Python:\n# def f(n): return n\n" + asked.prompt)
+    assert "return 3" in made["extract"](shown, f"```python\n{asked.prompt}    return 3\n```")
+    verb._completer(chosen, task_set(asked), None, "http://x/v1", "m", chat=False)
+    assert made["extract"] is None

@@ -1,0 +1,118 @@
+"""Python functions become tasks for any language where every value has a plain form in a line, and else none."""
+
+import gzip
+import json
+import textwrap
+
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.practice.functions import function_tasks
+
+SOURCE = '''
+def scale(numbers, by, exact):
+    """Write a python function that scales numbers.
+
+    >>> scale([1, 2.5], 2, True)
+    [2, 5.0]
+    >>> scale([], 3, False)
+    []
+    """
+    return [n * by for n in numbers]
+
+def head(words: list[str]) -> str:
+    """The first word, or nothing.
+
+    Sound only for lists.
+    """
+    return words[0]
+
+assert head(["b", "a"]) == "b"
+assert head(["b", "a"]) != "a"
+assert head(sorted(["b", "a"])) == "a"
+assert other(["x"]) == "x"
+
+def nested(rows):
+    """Of rows.
+
+    >>> nested([[1], [2]])
+    3
+    """
+
+def long(n):
+    """A third.
+
+    >>> long(1.0)
+    0.3333333333333333
+    """
+
+def two_lines(text):
+    """Of a text.
+
+    >>> two_lines("a b ")
+    2
+    """
+
+def undocumented(n):
+    return n
+
+def broken_doctest(n):
+    """>>> broken_doctest(1)
+  1
+    """
+'''
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "lib" / "deep").mkdir(parents=True)
+    (tmp_path / "lib" / "deep" / "some.py").write_text(SOURCE)
+    (tmp_path / "lib" / "bad.py").write_text("def (")
+    return tmp_path / "lib"
+
+
+def test_functions_of_a_folder_are_posed_where_their_values_are_plain(source):
+    posed, num_left_out = function_tasks(str(source), ["ruby", "java"])
+    assert num_left_out == 4
+    assert [(task.id, task.language) for task in posed] == [
+        (name, language) for name in ("deep/some/scale", "deep/some/head") for language in ("ruby", "java")
+    ]
+    scale, head = posed[0], posed[2]
+    assert json.loads(scale.tests) == [["1.0 2.5\n2\ntrue\n", "2.0 5.0\n"], ["\n3\nfalse\n", "\n"]]
+    assert scale.prompt == textwrap.dedent("""\
+        # Write a function that scales numbers.
+        #
+        # Line 1: numbers, numbers separated by spaces.
+        # Line 2: by, a whole number.
+        # Line 3: exact, true or false.
+        # Print the result: numbers separated by spaces.
+        #
+        # Of the input
+        # 1.0 2.5
+        # 2
+        # true
+        # print
+        # 2.0 5.0
+        #
+        # The program reads standard input and prints to standard output.
+
+        """)
+    assert json.loads(head.tests) == [["b a\n", "b\n"]]
+    assert head.extra["solution"].startswith("def head(words: list[str]) -> str:")
+
+
+def test_a_benchmark_in_python_is_read_with_its_solutions_and_clusters(tmp_path):
+    row = {"task_id": "MBPP/7", "language": "python", "entry_point": "twice"}
+    row |= {"prompt": 'def twice(n):\n    """Twice n."""\n', "canonical_solution": "    return 2 * n"}
+    row |= {"test": "def check(candidate):\n    assert candidate(2) == 4\n    assert candidate(n=3) == 6\n"}
+    with gzip.open(tmp_path / "mbpp.jsonl.gz", "wt") as file:
+        file.write(json.dumps(row) + "\n")
+    ((task,), num_left_out) = function_tasks(f"mbxp:{tmp_path / 'mbpp.jsonl.gz'}", ["ruby"])
+    assert (task.key, task.cluster, num_left_out) == ("mbpp/ruby/MBPP/7", "MBPP/7", 0)
+    assert (json.loads(task.tests), task.extra["solution"][-12:]) == ([["2\n", "4\n"]], "return 2 * n")
+
+
+def test_where_none_can_be_posed_that_is_an_error(tmp_path):
+    (tmp_path / "none.py").write_text("def f(n):\n    '''Of n.'''\n")
+    with pytest.raises(ConfigError, match=r"none\.py holds no documented function"):
+        function_tasks(str(tmp_path / "none.py"), ["ruby"])

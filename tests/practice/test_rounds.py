@@ -1,0 +1,156 @@
+"""Rounds ask what has not passed often enough, stop where too little passes, and end alike however often they stop."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from multipl_moe.errors import OutputError
+from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.practice.judging import Judge
+from multipl_moe.practice.rounds import practise
+from multipl_moe.runs.journal import read_journal
+from tests.practice.made import RIGHT, WRONG, Answers, files, read_by_eye, recipe, task, task_set
+
+TASKS = [task(f"f{number}") for number in range(7)]
+
+
+@pytest.fixture(autouse=True)
+def _no_sandbox(monkeypatch):
+    monkeypatch.setattr(Judge, "_judged", read_by_eye)
+
+
+def some_pass(problem, sample):
+    number = int(problem.id[1:])
+    form = RIGHT if (number + sample) % 3 == 0 and number != 5 else WRONG
+    return form.format(n=number + 2, m=sample)
+
+
+def run(folder, answers, tasks=TASKS, **practice):
+    chosen = recipe(**({"codegen__num_samples": 3, "codegen__batch_sequences": 4} | practice))
+    return practise(chosen, answers, task_set(*tasks), folder, EvalOptions())
+
+
+def test_a_round_asks_the_tasks_that_did_not_pass_often_enough_with_new_samples(tmp_path):
+    result = run(tmp_path, Answers(some_pass), rounds=2, keep_per_task=1)
+    first, second = result["rounds"]
+    assert (first["tasks"], first["answers"], first["passed"], first["tasks_passed"]) == (7, 21, 6, 6)
+    assert (second["tasks"], second["answers"], second["passed"]) == (1, 3, 0)
+    samples = read_journal(tmp_path / "samples.jsonl")
+    of_hardest = [line for line in samples if line["task"] == TASKS[5].key]
+    assert [line["sample"] for line in of_hardest] == [0, 1, 2, 3, 4, 5]
+    assert len({line["seed"] for line in of_hardest}) == 6
+    rows = read_journal(tmp_path / "kept.jsonl")
+    assert (len(rows), result["kept"], result["yield"]) == (6, 6, 6 / 24)
+    assert rows[0] == {
+        "language": "python", "prompt": "def f0(n):\n", "completion": "    return 2 * n + 0\n", "task": TASKS[0].key,
+        "sampler": "made", "temperature": 0.8, "seed": samples[0]["seed"], "sample": 0, "repair": 0, "round": 1,
+        "verdict": "passed",
+    }  # fmt: skip
+
+
+def test_the_same_command_does_nothing_more_and_another_model_adds_a_round(tmp_path):
+    run(tmp_path, Answers(some_pass))
+    before = files(tmp_path)
+    again = Answers(some_pass)
+    run(tmp_path, again)
+    assert (again.prompts, files(tmp_path)) == ([], before)
+    result = run(tmp_path, Answers(lambda problem, sample: RIGHT.format(n=sample, m=9), "teacher"))
+    assert [told["sampler"] for told in result["rounds"]] == ["made", "teacher"]
+    assert {row["sampler"] for row in read_journal(tmp_path / "kept.jsonl")} == {"made", "teacher"}
+
+
+@pytest.mark.parametrize("repairs", [0, 1])
+@pytest.mark.parametrize("num_batches", [0, 1, 4, 7])
+def test_interrupted_and_gone_on_with_it_ends_with_the_same_files(tmp_path, num_batches, repairs):
+    ways = {"rounds": 2, "repairs": repairs, "examples": 1}
+    run(tmp_path / "whole", Answers(some_pass), **ways)
+    dying = Answers(some_pass)
+    dying.batches_left = num_batches
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", dying, **ways)
+    for name in ("samples.jsonl", "verdicts.jsonl"):  # and a kill in the middle of a line, which loses it
+        file = tmp_path / "cut" / name
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[:-7])
+    run(tmp_path / "cut", Answers(some_pass), **ways)
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    passing=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.integers(0, 3)), max_size=25),
+    keep=st.integers(1, 3),
+)
+def test_at_most_so_many_answers_of_a_task_are_kept_each_another_one_that_passed(tmp_path_factory, passing, keep):
+    table = {(f"f{number}", sample): RIGHT.format(n=shape, m=number) for number, sample, shape in passing}
+
+    def answer(problem, sample):
+        return table.get((problem.id, sample), WRONG)
+
+    folder = tmp_path_factory.mktemp("practice")
+    run(folder, Answers(answer), keep_per_task=keep, rounds=2, min_yield=0.0)
+    rows = read_journal(folder / "kept.jsonl")
+    for asked in TASKS:
+        own = [row["completion"] for row in rows if row["task"] == asked.key]
+        right = {text for (name, _), text in table.items() if name == asked.id}
+        assert len(own) == len(set(own)) <= keep
+        assert set(own) <= right
+        assert own or not {text for (name, sample), text in table.items() if name == asked.id and sample < 3}
+
+
+def test_a_failing_answer_is_asked_for_again_with_what_the_judge_said(tmp_path):
+    def mended(problem, sample):
+        return RIGHT.format(n=2, m=0) if "4 was wanted" in problem.prompt else WRONG.format(m=1)
+
+    answers = Answers(mended)
+    result = run(tmp_path, answers, TASKS[:1], repairs=2)
+    assert (result["answers"], result["passed"], result["rounds"][0]["repaired"]) == (6, 3, 3)
+    assert "# def f0(n):\n#     return n - 1\n" in answers.prompts[-1]
+    (row,) = read_journal(tmp_path / "kept.jsonl")
+    assert (row["prompt"], row["repair"]) == (TASKS[0].prompt, 1)
+
+
+def test_solution_and_examples_stand_above_the_task_and_not_in_what_is_kept(tmp_path):
+    shown = task("known", reference="    return 2 * n")
+    answers = Answers(some_pass)
+    chosen = recipe(show_solution=True, examples=1, codegen__batch_sequences=4)
+    posed = task_set(shown, TASKS[0], solutions={TASKS[0].key: "twice = lambda n: 2 * n"})
+    practise(chosen, Answers(lambda *_: WRONG.format(m=1)), task_set(shown), tmp_path / "other", EvalOptions())
+    answers._text_of = lambda problem, sample: RIGHT.format(n=2, m=sample)
+    practise(chosen, answers, posed, tmp_path / "own", EvalOptions())
+    assert answers.prompts[0] == shown.prompt  # never its own reference
+    assert answers.prompts[4] == (
+        "def known(n):\n    return 2 * n\n\n# In Python:\n# twice = lambda n: 2 * n\n\ndef f0(n):\n"
+    )
+    assert {row["prompt"] for row in read_journal(tmp_path / "own" / "kept.jsonl")} == {shown.prompt, TASKS[0].prompt}
+
+
+def test_easier_tasks_come_first(tmp_path):
+    long, short = task("long", tests="assert True\n" * 9), task("short")
+    answers = Answers(some_pass)
+    answers._text_of = lambda problem, sample: (
+        RIGHT.format(n=1, m=1) if problem.id == "long" else WRONG.format(m=sample)
+    )
+    run(tmp_path, answers, [long, short], order="easiest", codegen__num_samples=1, rounds=2)
+    assert answers.prompts == [short.prompt, long.prompt, long.prompt, short.prompt]
+
+
+def test_where_too_little_passes_it_stops_and_says_what_to_do(tmp_path):
+    many = [task(f"f{number}") for number in range(100)]
+    bad = Answers(lambda problem, sample: WRONG.format(m=sample))
+    result = run(tmp_path, bad, many, codegen__batch_sequences=50)
+    assert (result["answers"], result["stopped"], result["too_few"]) == (200, True, True)
+    assert "source" in result["advice"]
+    assert "teacher" in result["advice"]
+    assert json.loads((tmp_path / "practice.json").read_text())["yield"] == 0
+    on = run(tmp_path, bad, many, codegen__batch_sequences=50, min_yield=0.0)
+    assert (on["answers"], on["stopped"]) == (300, False)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds no practice"):
+        run(tmp_path, Answers(some_pass))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

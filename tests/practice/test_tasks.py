@@ -1,0 +1,81 @@
+"""Tasks are read in the languages to learn, with Python's solutions, without those that are evaluated on."""
+
+import json
+
+import pytest
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.practice.tasks import read_tasks
+from multipl_moe.recipe.recipe import load_recipe
+
+
+def write(file, *rows):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(file)
+
+
+def row(name, language, **fields):
+    words = f"Tells {name} of a number, by the rule that is written in the book of {name}, page nine, and no other."
+    prompt = f"# {words}\ndef {name}(n)" + (":\n" if language == "python" else "\n")
+    return {"id": name, "language": language, "prompt": prompt, "tests": f"assert_equal(4, {name}(2))\n"} | fields
+
+
+def read(*specs, learn=("ruby",), **values):
+    chosen = {"learn": list(learn), "keep": [], "practice.tasks": list(specs), "corpus.decontaminate": ["humaneval"]}
+    return read_tasks(load_recipe(None, chosen | values), EvalOptions())
+
+
+@pytest.fixture(autouse=True)
+def _toolchains_untried(monkeypatch):
+    from multipl_moe.eval import eval_set
+
+    monkeypatch.setattr(eval_set, "_unfit_languages", lambda problems, options: {})
+
+
+def test_python_references_are_the_solutions_of_their_cluster(tmp_path):
+    python = row("gain", "python", reference="    return n * n", tests="assert gain(2) == 4\n", cluster="gain")
+    own = write(tmp_path / "own.jsonl", row("gain", "ruby", cluster="gain"), row("loss", "ruby"), python)
+    found = read(own)
+    assert list(found.tasks) == ["own/ruby/gain", "own/ruby/loss"]
+    assert found.solutions == {"own/ruby/gain": python["prompt"] + python["reference"]}
+
+
+def test_what_is_evaluated_on_is_left_out_and_so_is_what_tests_nothing(tmp_path):
+    held = write(tmp_path / "held.jsonl", row("gain", "ruby"))
+    own = write(tmp_path / "own.jsonl", row("gain", "ruby"), row("loss", "ruby"), row("no", "ruby", tests="# none\n"))
+    found = read(own, **{"programs.benchmarks": [held]})
+    assert list(found.tasks) == ["own/ruby/loss"]
+    assert found.left_out == {"problem of held": 1, "without tests": 1}
+    with pytest.raises(ConfigError, match=r"no task in ruby is left \(problem of held 1\)"):
+        read(held, **{"programs.benchmarks": [held]})
+
+
+def test_a_trial_draws_the_same_tasks_each_time(tmp_path):
+    own = write(tmp_path / "own.jsonl", *(row(f"f{number}", "ruby") for number in range(20)))
+    first, again, other = (
+        read(own, **{"practice.max_tasks": 5, "seed": seed, "practice.codegen.seed": seed}) for seed in (1, 1, 2)
+    )
+    assert list(first.tasks) == list(again.tasks) != list(other.tasks)
+    assert (len(first.tasks), first.digest == again.digest) == (5, True)
+    assert list(first.tasks) == [key for key in read(own).tasks if key in first.tasks]
+
+
+def test_functions_are_posed_in_the_languages_to_learn(tmp_path):
+    (tmp_path / "some.py").write_text('def f(n):\n    """Of n.\n\n    >>> f(1)\n    2\n    """\n    return n + 1\n')
+    found = read(f"functions:{tmp_path / 'some.py'}", learn=("ruby", "go"))
+    assert list(found.tasks) == ["some/ruby/some/f", "some/go/some/f"]
+    assert all("return n + 1" in text for text in found.solutions.values())
+    assert len(found.solutions) == 2
+
+
+def test_bad_tasks_are_told(tmp_path):
+    own = write(tmp_path / "own.jsonl", row("gain", "ruby"))
+    again = write(tmp_path / "more" / "own.jsonl", row("gain", "ruby")) if (tmp_path / "more").mkdir() is None else ""
+    for specs, message in (
+        ([], "name the tasks"),
+        ([own, again], "comes from two"),
+        (["multipl"], "unknown benchmark"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read(*specs)
