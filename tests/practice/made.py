@@ -15,13 +15,13 @@ RIGHT, WRONG = "    return {n} * n + {m}\n", "    return n - {m}\n"
 
 
 def task(name: str, **fields: Any) -> Problem:
-    values = {"language": "python", "prompt": f"def {name}(n):\n", "tests": f"assert {name}(2) == 4\n"}
+    values: dict[str, Any] = {"language": "python", "prompt": f"def {name}(n):\n", "tests": f"assert {name}(2) == 4\n"}
     values |= {"form": "starter", "stop": ("\ndef",), "entry_point": name} | fields
     return Problem("mine", name, **values)
 
 
 def task_set(*tasks: Problem, **fields: Any) -> TaskSet:
-    values = {"solutions": {}, "left_out": {}, "index": BenchmarkIndex([]), "note": None}
+    values: dict[str, Any] = {"solutions": {}, "left_out": {}, "index": BenchmarkIndex([]), "note": None}
     return TaskSet(tasks={task.key: task for task in tasks}, **(values | fields))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from multipl_moe.codegen.completer import Completer
-    from multipl_moe.practice.rounds import RoundProgress
+    from multipl_moe.practice.one_round import RoundProgress
     from multipl_moe.practice.tasks import TaskSet
     from multipl_moe.recipe.recipe import Recipe
 

@@ -1,70 +1,24 @@
-"""Rounds of a practice: tasks are asked, answers judged, failing ones asked for again, and what passes is kept.
+"""Rounds of a practice, one after the other, and what is kept of all of them."""
 
-What is asked next follows from the recipe and from what was judged before, never from the clock: a practice that was
-stopped at any point and started again ends with the same files.
-"""
-
-import threading
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.codegen.completer import Completer, request_of
+from multipl_moe.codegen.completer import Completer
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.judge.outcome import Outcome
-from multipl_moe.practice.journal import NAMES, Key, PracticeJournal
-from multipl_moe.practice.judging import Judge
+from multipl_moe.practice.journal import PracticeJournal
 from multipl_moe.practice.keeping import kept_rows
-from multipl_moe.practice.prompts import asked
+from multipl_moe.practice.one_round import Round, RoundProgress
 from multipl_moe.practice.summary import REPORT_FILE, summary
 from multipl_moe.practice.tasks import TaskSet
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.practice import PracticeSection
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import open_run, write_json
 from multipl_moe.runs.journal import write_journal
 
 KEPT_FILE = "kept.jsonl"
-ENOUGH = 200
-"""Answers that must be judged before a low yield stops a round."""
-
-
-@dataclass
-class RoundProgress:
-    """How far a round is.
-
-    Attributes:
-        round: its number.
-        total: first answers that the round has.
-        resumed: of them, those that an earlier start left.
-        done: of them, those that are judged.
-        answers: all answers judged, repairs too.
-        passed: of them.
-        tasks, tasks_passed: tasks that were asked, and that passed at least once.
-    """
-
-    round: int
-    total: int
-    resumed: int
-    done: int = 0
-    answers: int = 0
-    passed: int = 0
-    tasks: set[str] = field(default_factory=set)
-    tasks_passed: set[str] = field(default_factory=set)
-
-    @property
-    def share(self) -> float:
-        """Yield: answers that pass, of those that were judged."""
-        return self.passed / max(self.answers, 1)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.passed:,} of {self.answers:,} pass ({self.share:.1%}), "
-            f"{len(self.tasks_passed):,} of {len(self.tasks):,} tasks"
-        )
 
 
 def practise(
@@ -105,7 +59,7 @@ def practise(
                     break
                 mine.append(line | {"sampler": completer.name, "maker": maker})
                 journal.add_round(mine[-1])
-            stopped = _Round(recipe, completer, task_set, journal, mine[number], options, on_progress).run()
+            stopped = Round(recipe, completer, task_set, journal, mine[number], options, on_progress).run()
             if stopped:
                 break
     finally:
@@ -156,105 +110,3 @@ def _examples(journal: PracticeJournal, task_set: TaskSet, count: int) -> dict[s
         language: sorted(dict.fromkeys(texts.values()), key=lambda text: (len(text), text))[: count + 1]
         for language, texts in found.items()
     }  # one more, for the task whose own answer is among them
-
-
-class _Round:
-    """A round at work: batches are answered in this thread while the one before is judged in another."""
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        completer: Completer,
-        task_set: TaskSet,
-        journal: PracticeJournal,
-        line: Mapping[str, Any],
-        options: EvalOptions,
-        on_progress: Callable[[RoundProgress], None],
-    ) -> None:
-        self._section, self._completer, self._task_set = recipe.practice, completer, task_set
-        self._journal, self._line, self._on_progress = journal, line, on_progress
-        self._judge = Judge(options, recipe.programs, threading.Event())
-        keys = [
-            (task, first + number, 0) for task, first in line["tasks"].items() for number in range(line["num_samples"])
-        ]
-        size = self._section.codegen.batch_sequences
-        self._batches = deque(keys[begin : begin + size] for begin in range(0, len(keys), size))
-        self._known = {
-            (key[0], journal.samples[key]["completion"]): {name: line[name] for name in line if name not in NAMES}
-            for key, line in journal.verdicts.items()
-            if self._is_judged(key)
-        }
-        self._progress = RoundProgress(line["round"], len(keys), sum(key in journal.samples for key in keys))
-
-    def run(self) -> bool:
-        """Do what is left of the round; whether it stops because too little passes."""
-        self._on_progress(self._progress)
-        pending: tuple[list[Key], Future[dict[Key, dict[str, Any]]]] | None = None
-        with ThreadPoolExecutor(1, thread_name_prefix="practice") as judging:
-            try:
-                while self._batches or pending:
-                    batch = self._batches.popleft() if self._batches else None
-                    if batch is not None:
-                        self._answer(batch)
-                    if pending is not None and self._collect(pending[0], pending[1].result()):
-                        return True
-                    pending = None if batch is None else (batch, judging.submit(self._judged, batch))
-            except BaseException:
-                self._judge.stopped.set()
-                raise
-        return False
-
-    def _answer(self, batch: list[Key]) -> None:
-        """Sample a batch of which answers are missing: whole, as a model's last bits depend on its batch."""
-        if all(key in self._journal.samples for key in batch):
-            return
-        section = self._section
-        requests = [request_of(self._asked(key), key[1], section.codegen.seed) for key in batch]
-        made = self._completer.complete(requests, section.codegen)
-        prompts = [self._task_set.tasks[key[0]].prompt for key in batch]
-        self._journal.add_samples(self._line["round"], zip(batch, prompts, requests, made, strict=True))
-
-    def _asked(self, key: Key) -> Problem:
-        task = self._task_set.tasks[key[0]]
-        texts = [text for text in self._line["examples"].get(task.language, []) if not text.startswith(task.prompt)]
-        before = (key[0], key[1], key[2] - 1)
-        failed = None
-        if key[2]:
-            failed = self._journal.samples[before]["completion"], self._journal.verdicts[before]["output"]
-        return asked(
-            task,
-            solution=self._task_set.solutions.get(task.key) if self._section.show_solution else None,
-            examples=texts[: self._section.examples],
-            failed=failed,
-        )
-
-    def _judged(self, batch: list[Key]) -> dict[Key, dict[str, Any]]:
-        """New verdicts; an answer that was given before needs no other judgement."""
-        texts = {key: self._journal.samples[key]["completion"] for key in batch if not self._is_judged(key)}
-        known = {key: self._known[key[0], text] for key, text in texts.items() if (key[0], text) in self._known}
-        answers = {key: (self._task_set.tasks[key[0]], text) for key, text in texts.items() if key not in known}
-        found = self._judge.verdicts(answers) | known
-        return {key: found[key] for key in texts if key in found}
-
-    def _is_judged(self, key: Key) -> bool:
-        return self._journal.verdicts.get(key, {"outcome": Outcome.harness_error})["outcome"] != Outcome.harness_error
-
-    def _collect(self, batch: list[Key], verdicts: dict[Key, dict[str, Any]]) -> bool:
-        """Record a batch's verdicts and put what is to be repaired next; whether too little passes."""
-        self._journal.add_verdicts(verdicts)
-        progress, again = self._progress, []
-        for key in batch:
-            outcome = self._journal.verdicts[key]["outcome"]
-            has_passed = outcome == Outcome.passed
-            progress.tasks.add(key[0])
-            progress.answers += 1
-            progress.passed += has_passed
-            progress.done += key[2] == 0
-            if has_passed:
-                progress.tasks_passed.add(key[0])
-            elif key[2] < self._section.repairs and outcome != Outcome.harness_error:
-                again.append((key[0], key[1], key[2] + 1))
-        if again:
-            self._batches.appendleft(again)
-        self._on_progress(progress)
-        return progress.answers >= ENOUGH and progress.share < self._section.min_yield
