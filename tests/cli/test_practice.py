@@ -8,9 +8,9 @@ import pytest
 from multipl_moe.cli import practice as verb
 from multipl_moe.codegen import endpoint
 from multipl_moe.codegen.local import LocalCompleter
-from multipl_moe.eval import eval_set
+from multipl_moe.practice import tasks
 from multipl_moe.practice.judging import Judge
-from tests.practice.made import RIGHT, WRONG, Answers, read_by_eye, recipe, task, task_set
+from tests.practice.made import RIGHT, WRONG, Answers, read_by_eye, recipe, task, task_set, untried
 
 ROW = {"language": "ruby", "prompt": "def f(n)\n", "tests": "assert_equal(4, f(2))\n"}
 WAYS = ["--learn", "ruby", "--tasks", "own.jsonl", "--set", "corpus.decontaminate=none"]
@@ -21,7 +21,7 @@ def world(monkeypatch, tmp_path):
     """Own tasks, and a model that answers as `world.answer` says."""
     found = SimpleNamespace(answer=lambda problem, sample: RIGHT.format(n=sample, m=2))
     monkeypatch.setattr(Judge, "_judged", read_by_eye)
-    monkeypatch.setattr(eval_set, "_unfit_languages", lambda problems, options: {})
+    monkeypatch.setattr(tasks, "prepare_eval_set", untried)
     monkeypatch.setattr(LocalCompleter, "load", lambda *_: Answers(found.answer))
     (tmp_path / "own.jsonl").write_text("".join(json.dumps({"id": name} | ROW) + "\n" for name in "abc"))
     return found

@@ -5,9 +5,11 @@ from typing import Any
 
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
+from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.practice.judging import _digest
 from multipl_moe.practice.tasks import TaskSet
+from multipl_moe.problems.forms import tests_run
 from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 
@@ -48,6 +50,11 @@ class Answers:
         self.prompts += [request.problem.prompt for request in batch]
         texts = [self._text_of(request.problem, request.sample) for request in batch]
         return [Completion(text, Finish.stop) for text in texts]
+
+
+def untried(recipe: Recipe, options: Any, problems: list[Problem]) -> EvalSet:
+    """Stands for `prepare_eval_set`: all languages can be judged."""
+    return EvalSet(problems, {}, {problem.key: "no tests" for problem in problems if tests_run(problem) == 0})
 
 
 def read_by_eye(self: Any, programs: Any) -> dict[str, Judgement]:

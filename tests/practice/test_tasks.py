@@ -6,8 +6,10 @@ import pytest
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions
+from multipl_moe.practice import tasks
 from multipl_moe.practice.tasks import read_tasks
 from multipl_moe.recipe.recipe import load_recipe
+from tests.practice.made import untried
 
 
 def write(file, *rows):
@@ -28,9 +30,7 @@ def read(*specs, learn=("ruby",), **values):
 
 @pytest.fixture(autouse=True)
 def _toolchains_untried(monkeypatch):
-    from multipl_moe.eval import eval_set
-
-    monkeypatch.setattr(eval_set, "_unfit_languages", lambda problems, options: {})
+    monkeypatch.setattr(tasks, "prepare_eval_set", untried)
 
 
 def test_python_references_are_the_solutions_of_their_cluster(tmp_path):

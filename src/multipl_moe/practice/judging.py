@@ -20,7 +20,8 @@ from multipl_moe.recipe.evaluation import ProgramsSection
 _MARGIN = re.compile(r"\n(?=\S)")
 _CLOSING = re.compile(r"[\s)}\];]*(?:end\b)?[\s)}\];]*")
 _MAX_CUTS = 8
-_CLOSED_BY_TESTS = ("cpp", "java", "rust")  # of MultiPL-E, whose tests begin with the end of the function
+# Of MultiPL-E: where tests begin with the end of the function, and where answers hold it.
+_CLOSED_BY_TESTS, _CLOSED_BY_ANSWER = ("cpp", "java", "rust"), ("go", "ruby")
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def _whole(task: Problem, text: str) -> str:
     if task.form == "multipl_e" and task.language in _CLOSED_BY_TESTS:
         closing = "\n" + task.tests.split("\n", 1)[0].rstrip() + "\n"
         return text.rstrip() + closing + ("}\n" if task.language == "java" else "")
-    if task.form in ("starter", "mbxp", "humaneval_x"):
+    is_open = task.form == "multipl_e" and task.language not in _CLOSED_BY_ANSWER
+    if is_open or task.form in ("starter", "mbxp", "humaneval_x"):
         return (closed_class if task.language == "java" else closed)(task, text.rstrip())
     return text.rstrip() + "\n"
