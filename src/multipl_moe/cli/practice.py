@@ -132,12 +132,12 @@ def _shown() -> Iterator["Callable[[RoundProgress], None]"]:
 
         def on_progress(state: "RoundProgress") -> None:
             nonlocal begun, next_line
-            now, new = time.monotonic(), state.done - state.resumed
+            now, new = time.monotonic(), state.answered
             bar.update(shown, description=f"round {state.round}: {state}", completed=state.done, total=state.total)
             if state.done == 0:
                 begun = next_line = now
             elif new > 0 and now >= next_line:
-                minutes = (now - begun) / new * (state.total - state.done) / 60
+                minutes = (now - begun) / new * (state.total - state.resumed - new) / 60
                 line = f"round {state.round}: {state}; about {max(minutes, 1):,.0f} minutes more for {state.total:,}"
                 console.print(line, highlight=False)
                 next_line = float("inf") if console.is_terminal else now + _LINE_EVERY_S

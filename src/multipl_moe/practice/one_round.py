@@ -33,6 +33,7 @@ class RoundProgress:
         round: its number.
         total: first answers that the round has.
         resumed: of them, those that an earlier start left.
+        answered: of them, those that this start made.
         done: of them, those that are judged.
         answers: all answers judged, repairs too.
         passed: of them.
@@ -42,6 +43,7 @@ class RoundProgress:
     round: int
     total: int
     resumed: int
+    answered: int = 0
     done: int = 0
     answers: int = 0
     passed: int = 0
@@ -113,6 +115,7 @@ class Round:
         section = self._section
         requests = [request_of(self._asked(key), key[1], section.codegen.seed) for key in batch]
         made = self._completer.complete(requests, section.codegen)
+        self._progress.answered += sum(key[2] == 0 and key not in self._journal.samples for key in batch)
         prompts = [self._task_set.tasks[key[0]].prompt for key in batch]
         self._journal.add_samples(self._line["round"], zip(batch, prompts, requests, made, strict=True))
 

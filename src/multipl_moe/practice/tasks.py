@@ -73,13 +73,13 @@ def read_tasks(recipe: Recipe, options: EvalOptions) -> TaskSet:
             f"practice.tasks: no task in {', '.join(recipe.learn)} is left ({why}); name others, or other languages "
             "to --learn; benchmarks are named in corpus.decontaminate and programs.benchmarks"
         )
+    if recipe.practice.max_tasks is not None and recipe.practice.max_tasks < len(clean):
+        drawn = random.Random(recipe.seed).sample(range(len(clean)), recipe.practice.max_tasks)
+        clean = [clean[place] for place in sorted(drawn)]
     eval_set = prepare_eval_set(recipe, options, clean)
-    left_out["cannot be judged here"] += len(eval_set.unscored)
+    left_out["cannot be judged here"] += len(clean) - len(eval_set.scored)
     tasks = [problem for problem in eval_set.scored if problem.key not in eval_set.flags]
     left_out["without tests"] += len(eval_set.scored) - len(tasks)
-    if recipe.practice.max_tasks is not None and recipe.practice.max_tasks < len(tasks):
-        drawn = random.Random(recipe.seed).sample(range(len(tasks)), recipe.practice.max_tasks)
-        tasks = [tasks[place] for place in sorted(drawn)]
     if not tasks:
         raise ConfigError("practice.tasks: no task has tests; give some that have")
     return TaskSet(
