@@ -90,6 +90,7 @@ def test_a_bad_recipe_is_refused_by_every_verb(refused, tmp_path, content, messa
         "train": ["model", "corpus", "out"],
         "eval": ["out"],
         "judge": ["rows.jsonl", "out"],
+        "practice": ["out", "--model", "model"],
         "export": ["model", "out"],
     }
     assert calls.keys() == {verb for verb, names in NAMES.items() if "--recipe" in names}
