@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from multipl_moe.languages.source_text import bare_code, body_end, brace_depth, function_name, without_comments
+from multipl_moe.languages.source_text import bare_code, body_end, function_name, open_blocks, without_comments
 from multipl_moe.problems.humaneval_x import read_humaneval_x
 from multipl_moe.problems.multipl_e import read_multipl_e
 
@@ -18,8 +18,8 @@ from multipl_moe.problems.multipl_e import read_multipl_e
     ],
 )
 def test_braces_in_literals_and_comments_do_not_count(language, code):
-    assert brace_depth(code, language) == 0
-    assert brace_depth("{" + code, language) == 1
+    assert open_blocks(code, language) == 0
+    assert open_blocks("{" + code, language) == 1
 
 
 def test_comments_go_and_literals_stay():

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.multipl_e import LANGUAGES
 from multipl_moe.problems.problem import Problem
+from tests.problems.translated import TRANSLATED
 
 WORDS = "OK 1 passed PASS nonce 1234567890123456789"
 
@@ -81,6 +82,10 @@ MULTIPL_E = {
         "tests": "require 'test/unit'\nclass TestHumanEval < Test::Unit::TestCase\n  def test_twice\n"
         "    candidate = method(:twice)\n    assert_equal(4, candidate.call(2))\n  end\nend\n",
         "stop_tokens": ["\nclass", "\ndef", "\n#", "\n\n"],
+    },
+    **{
+        name: {"language": one.code, "prompt": one.prompt, "tests": one.tests, "stop_tokens": one.stop}
+        for name, one in TRANSLATED.items()
     },
 }
 HUMANEVAL_X = {
@@ -180,6 +185,7 @@ STARTER = {
         'func tests(t *testing.T) {\n\tif got := twice(2); got != 4 {\n\t\tt.Fatalf("got %v", got)\n\t}\n}\n',
     ),
     "ruby": ("def twice(n)\n", "assert_equal(4, twice(2))\n"),
+    **{name: one.own for name, one in TRANSLATED.items()},
 }
 # Right, wrong, what leaves the program before its tests, and what prints a line, as bodies of the function.
 _BODIES = {
@@ -194,6 +200,7 @@ _BODIES = {
     "rust": ("    2 * n", "    n", "    std::process::exit(0)", '    println!("{}");'),
     "go": ("    return 2 * n", "    return n", "    os.Exit(0)\n    return 0", '    fmt.Println("{}")'),
     "ruby": ("  2 * n", "  n", "  exit!(0)", '  STDOUT.puts("{}"); STDOUT.flush'),
+    **{name: one.bodies for name, one in TRANSLATED.items()},
 }
 # Where a completion cannot import os: running no tests ends the program well, too. MBXP's prompts bring neither package
 # that this takes, but the nonce does, under names that nobody can foresee: there it does not compile.

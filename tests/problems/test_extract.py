@@ -9,6 +9,7 @@ from multipl_moe.judge.outcome import Outcome
 from multipl_moe.problems.extract import completion_of_answer
 from multipl_moe.problems.multipl_e import read_multipl_e
 from multipl_moe.problems.problem import Problem
+from tests.problems.translated import TRANSLATED
 
 # Whole functions, as chat models write them: with the prompt again, helpers, and tests or a main of their own.
 ANSWERS = {
@@ -29,6 +30,7 @@ ANSWERS = {
     "}\n\nint main() {\n    return twice(2) == 4 ? 0 : 1;\n}\n",
     "go": 'package main\n\nimport "fmt"\n\nfunc add(a, b int) int {\n\treturn a + b\n}\n\nfunc twice(n int) int {\n'
     "\treturn add(n, n)\n}\n\nfunc main() {\n\tfmt.Println(twice(2))\n}\n",
+    **{language: one.answer for language, one in TRANSLATED.items()},
 }
 
 
@@ -62,6 +64,7 @@ def answer(name: str) -> str:
         "multipl_e-go",
         "humaneval_x-go",
         "starter-go",
+        *(f"multipl_e-{language}" for language in TRANSLATED),
     ],
 )
 def test_a_whole_function_in_a_chat_answer_passes(name, samples, judged):

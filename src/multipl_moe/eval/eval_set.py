@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import ConfigError, UserError
+from multipl_moe.eval.valid_tests import invalid_tests, may_be_invalid
 from multipl_moe.judge.preflight import LanguageCheck, preflight
 from multipl_moe.judge.sandbox import Sandbox, SandboxError
 from multipl_moe.judge.toolbox import Toolbox
@@ -47,14 +48,16 @@ class EvalSet:
     """What a model is evaluated on.
 
     Attributes:
-        problems: all that were asked for.
+        problems: all that were asked for, but for those that are left out.
         not_scored: languages that cannot be judged here, and why.
         flags: problems whose tests prove nothing, by key, and why.
+        left_out: problems whose tests are no program, and why.
     """
 
     problems: list[Problem]
     not_scored: dict[str, str]
     flags: dict[str, str]
+    left_out: list[tuple[Problem, str]] = field(default_factory=list[tuple[Problem, str]])
 
     @property
     def scored(self) -> list[Problem]:
@@ -63,8 +66,9 @@ class EvalSet:
 
     @property
     def unscored(self) -> list[Problem]:
-        """The other ones."""
-        return [problem for problem in self.problems if problem.language in self.not_scored]
+        """The other ones, and those that are left out."""
+        others = [problem for problem in self.problems if problem.language in self.not_scored]
+        return [*others, *(problem for problem, _ in self.left_out)]
 
     @property
     def benchmarks(self) -> set[str]:
@@ -88,14 +92,34 @@ def prepare_eval_set(
     Before they are tried, which may take minutes, `require` gets the problems whose toolchain is here, and the others.
 
     Raises:
-        ConfigError: a benchmark cannot be read, no language of the problems can be judged here, or what `require` says.
+        ConfigError: a benchmark cannot be read, no language of the problems can be judged here, no problem's tests are
+            valid, or what `require` says.
     """
     problems = read_problems(recipe) if problems is None else problems
-    if require is not None and (here := _languages_here({problem.language for problem in problems}, options)):
-        found = [problem for problem in problems if problem.language in here]
-        require(found, [problem for problem in problems if problem.language not in here])
+    if require is not None:
+        here = _languages_here({problem.language for problem in problems}, options)
+        found = [one for one in problems if one.language in here and not may_be_invalid(one)]
+        if found:
+            require(found, [problem for problem in problems if problem not in found])
+    checks = _check_languages(problems, options)
+    unfit = {name: check.problem for name, check in checks.items() if check.problem is not None}
+    scored = [problem for problem in problems if problem.language not in unfit]
+    if any(map(may_be_invalid, scored)):
+        options.on_step("trying the tests")
+    said = invalid_tests(
+        scored,
+        {name: check.version for name, check in checks.items()},
+        on_progress=options.on_progress,
+        workers=recipe.programs.workers,
+        unsafe=options.unsafe,
+        toolbox=options.toolbox,
+    )
+    left_out = [(problem, said[problem.key]) for problem in problems if problem.key in said]
+    problems = [problem for problem in problems if problem.key not in said]
+    if all(problem.language in unfit for problem in problems):
+        raise ConfigError(f"programs.benchmarks: no problem's tests are valid; {left_out[0][0].key}: {left_out[0][1]}")
     flags = {problem.key: _NO_TESTS for problem in problems if tests_run(problem) == 0}
-    return EvalSet(problems, _unfit_languages(problems, options), flags)
+    return EvalSet(problems, unfit, flags, left_out)
 
 
 def read_problems(recipe: Recipe) -> list[Problem]:
@@ -128,7 +152,8 @@ def _languages_here(languages: Collection[str], options: EvalOptions) -> set[str
     return found
 
 
-def _unfit_languages(problems: list[Problem], options: EvalOptions) -> dict[str, str]:
+def _check_languages(problems: list[Problem], options: EvalOptions) -> dict[str, LanguageCheck]:
+    """What the preflight finds of the languages of the problems, at least one of which can be judged."""
     wants: dict[str, set[str]] = {}
     for problem in problems:
         program = program_of(problem, problem.reference or "", Nonce(0, 0))
@@ -139,4 +164,4 @@ def _unfit_languages(problems: list[Problem], options: EvalOptions) -> dict[str,
     if len(unfit) == len(checks):
         raise ConfigError([f"{name}: cannot be judged here: {reason}" for name, reason in unfit.items()])
     options.on_checks(checks)
-    return unfit
+    return checks

@@ -67,6 +67,7 @@ def evaluate_programs(
     if gate_is_told is not None:
         untold = {} if by_itself is None else {"by_itself": judge(by_itself, output / BY_ITSELF)}
         metrics["gate"] = {"is_told": gate_is_told, **untold}
+    metrics["problems_left_out"] = {problem.key: said for problem, said in eval_set.left_out}
     metrics["decontamination"] = dict(decontamination or {})
     metrics["environment"] = environment()
     options.on_verdict(output, eval_set, metrics, against)

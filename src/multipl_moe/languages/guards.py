@@ -8,9 +8,10 @@ whether their words mean what they should. What it asks with is drawn anew for e
 import re
 from collections.abc import Callable, Mapping
 
+from multipl_moe.languages.entries import ENTRIES
 from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.program import Nonce
-from multipl_moe.languages.source_text import bare_code
+from multipl_moe.languages.source_text import bare_code, function_name
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 
@@ -23,6 +24,8 @@ def guard(language: str, nonce: Nonce, *, prompt: str, completion: str, tests: s
         nonce: of the program.
         prompt, completion, tests: what the program is made of.
     """
+    if language in ENTRIES:
+        return ENTRIES[language].harness.guard.replace("$name", function_name(prompt, language) or "")
     if language not in _GUARDS:
         return HARNESSES[language].guard
     return _GUARDS[language](nonce, prompt, completion, tests)

@@ -11,44 +11,14 @@ In the templates `$first` and `$second` are the numbers of the nonce, `$tests` t
 `$one` and `$two` two random numbers for a control, `$$` a dollar sign.
 """
 
-from dataclasses import dataclass
 from string import Template
 
+from multipl_moe.languages.entries import ENTRIES
+from multipl_moe.languages.harness import Harness
 from multipl_moe.languages.program import Nonce
 
 # What a language of a recipe's may fill in; `$controls` is C++'s alone.
 PLACEHOLDERS = {"ending": ("first", "second", "tests", "one", "two"), "tests": ("tests",), "call": ("class_name",)}
-
-
-@dataclass(frozen=True)
-class Harness:
-    """How programs of one language are wrapped.
-
-    Attributes:
-        guard: goes between completion and tests and undoes what a completion may have redefined.
-        ending: goes to the end of the program: runs `$tests`, checks the controls, prints the nonce.
-        stop: strings that end a completion of the starter set and of sets in its form.
-        closing: what those completions lack, because the stop string that ended them is left out.
-        tests: the tests in the starter form: `$tests` as written.
-        call: what runs them, `$tests` of the ending; `$class_name` is the prompt's first class.
-        broken: body that fails whenever it runs and compiles whatever the function returns.
-        comment: mark of a line comment.
-        extension: of source files, with the dot.
-        options: arguments of the compiler for the starter form.
-        wants: extras of the toolchain for the starter form.
-    """
-
-    guard: str
-    ending: str
-    stop: tuple[str, ...]
-    closing: str
-    broken: str
-    comment: str
-    extension: str
-    tests: str = "$tests"
-    call: str = ""
-    options: tuple[str, ...] = ()
-    wants: tuple[str, ...] = ()
 
 
 def ending(language: str, nonce: Nonce, tests: str, controls: str = "true") -> str:
@@ -232,4 +202,5 @@ HARNESSES: dict[str, Harness] = {
         extension=".rb",
         tests=_RUBY_TESTS,
     ),
+    **{name: entry.harness for name, entry in ENTRIES.items()},
 }

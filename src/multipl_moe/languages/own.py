@@ -148,7 +148,7 @@ class OwnLanguage(BaseModel):
     @property
     def bare_harness(self) -> Harness:
         """The harness of a language of which only programs that read standard input are judged."""
-        extension, comment = (*self.extensions, "")[0], self.line_comment or "#"
+        extension, comment = (*self.extensions, "")[0], self.line_comment or self.block_comment or "#"
         return Harness(guard="", ending="", stop=(), closing="", broken="", comment=comment, extension=extension)
 
     def entry(self, name: str) -> Language:

@@ -3,6 +3,8 @@
 import re
 from functools import cache
 
+from multipl_moe.languages.entries import ENTRIES
+
 # Every pattern takes time in proportion to the text, whatever it holds. A comment or literal that does not end goes to
 # the end of the text, so that nobody looks for its end twice; and a quotation mark after a backslash opens nothing, so
 # that of the marks of a line only one can look in vain.
@@ -20,6 +22,7 @@ _COMMENTS = {
     "python": r"#[^\n]*+",
     "ruby": r"#(?!\{)[^\n]*+|^=begin\b(?:.*?^=end\b[^\n]*+|.*)",
     **dict.fromkeys(("cpp", "rust", "java", "go"), _SLASHES_TO_THE_END),
+    **{name: entry.comments for name, entry in ENTRIES.items()},
 }
 _LITERALS = {
     "python": _PYTHON_STRING,
@@ -28,12 +31,14 @@ _LITERALS = {
     "rust": r'\bb?r(?P<mark>#*+)"(?:.*?"(?P=mark)|.*)|(?<!\\)"(?:\\.|[^"\\])*+"|' + _CHARACTER,
     "java": _TRIPLE_STRING + "|" + _STRING + "|" + _CHARACTER,
     "go": r"`[^`]*`|" + _STRING + "|" + _CHARACTER,
+    **{name: entry.literals for name, entry in ENTRIES.items()},
 }
 _SIGNATURE = {
     "python": r"^[ \t]*+def\s+(\w+)",
     "ruby": r"^[ \t]*+def\s+(?:self\.)?(\w+[?!]?)",
     "go": r"^func\s+(\w+)",
     "rust": r"\bfn\s+(\w+)",
+    **{name: entry.definition.replace("{name}", f"({entry.word})") for name, entry in ENTRIES.items()},
 }
 _CALL = re.compile(r"\b(\w++)\s*+\(")
 # Languages whose functions end with a brace.
@@ -70,10 +75,18 @@ def masked(code: str, language: str) -> str:
     return _pattern(language).sub(lambda match: re.sub(r"[^\n]", " ", match[0]), code)
 
 
-def brace_depth(code: str, language: str) -> int:
-    """Braces that are open at the end of the code."""
+def open_blocks(code: str, language: str) -> int:
+    """Blocks that are open at the end of the code: braces, or what the language has in their place."""
     bare = bare_code(code, language)
-    return bare.count("{") - bare.count("}")
+    entry = ENTRIES.get(language)
+    opens, closes = (entry and entry.blocks) or (r"\{", r"\}")
+    return len(re.findall(opens, bare, re.MULTILINE)) - len(re.findall(closes, bare, re.MULTILINE))
+
+
+def closes_blocks(language: str) -> bool:
+    """Whether it can be seen in a text that a function lacks its end, and nothing else."""
+    entry = ENTRIES.get(language)
+    return language in BRACES if entry is None else entry.blocks is not None
 
 
 def body_end(completion: str, language: str) -> int | None:
@@ -96,7 +109,8 @@ def function_name(prompt: str, language: str) -> str | None:
         found = (_CALL.search(re.split("[;}]", text)[-1]) for text in code.split("{")[:-1])
         names = [match[1] for match in found if match]
     else:
-        names = re.findall(_SIGNATURE.get(language, _CALL.pattern), code, re.MULTILINE)
+        found = re.finditer(_SIGNATURE.get(language, _CALL.pattern), code, re.MULTILINE)
+        names = [next(filter(None, match.groups())) for match in found]
     return names[-1] if names else None
 
 

@@ -1,35 +1,11 @@
 """The languages that the package knows: one table entry each, shared by the corpus, the evaluation and the reports."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Language:
-    """One language; `languages.own.OwnLanguage` says what each field means.
-
-    In the patterns of `library`, `~` and `{lib}` (the running Python's library folder) are replaced, and all folders
-    that match are read; of archives (.zip) only the first, for several versions of one library teach little more.
-    `content_labels` are asked where neither name nor pattern tells.
-    """
-
-    title: str
-    extensions: tuple[str, ...]
-    library: tuple[str, ...] = ()
-    library_licence: str = "unknown"
-    packages: tuple[str, ...] = ()
-    line_comment: str | None = "//"
-    block_comment: tuple[str, str] | None = ("/*", "*/")
-    is_code: bool = True
-    filenames: tuple[str, ...] = ()
-    shared_extensions: tuple[str, ...] = ()
-    content_pattern: str | None = None
-    interpreters: tuple[str, ...] = ()
-    content_labels: tuple[str, ...] = ()
-    other_names: tuple[str, ...] = ()
-
+from multipl_moe.languages.entries import ENTRIES
+from multipl_moe.languages.language import Language
 
 # Of 270 headers of libstdc++ it is found in 255, where magika tells half from C; of 786 of Linux and 189 of CPython in
 # none. A header for both languages (extern "C") is one of C.
@@ -115,6 +91,7 @@ LANGUAGES: dict[str, Language] = {
         filenames=("README",),
         other_names=("english", "markdown", "restructuredtext", "text"),
     ),
+    **{name: entry.language for name, entry in ENTRIES.items()},
 }
 
 

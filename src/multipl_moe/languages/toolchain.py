@@ -146,6 +146,7 @@ class Toolchain:
         failed_assertion: pattern, searched in the last lines of what a program printed that ended badly: it tells that
             a test failed, and not the program.
         crashed: pattern, searched there too: it tells that the program failed, though it says that a test did.
+        uncompiled: pattern, searched there too: it tells that an interpreter could not parse or compile the program.
         reference: a program to try the toolchain with; its text is empty where only `script` or `test` is used.
         compile: command that makes the program in the current folder; None for an interpreter.
         check: for an interpreter, a command that reads a program from standard input and fails if it does not parse.
@@ -171,6 +172,7 @@ class Toolchain:
     test: tuple[str, ...] | None = None
     test_passed: str = ""
     crashed: str | None = None
+    uncompiled: str | None = None
     compile: tuple[str, ...] | None = None
     check: tuple[str, ...] | None = None
     source: str | None = None

@@ -2,6 +2,7 @@
 
 import re
 
+from multipl_moe.languages.entries import ENTRIES
 from multipl_moe.languages.sources import text_of
 from multipl_moe.languages.toolchain import Cache, Extra, Reference, Toolchain
 
@@ -236,4 +237,5 @@ TOOLCHAINS: dict[str, Toolchain] = {
             early="exit(0)",
         ),
     ),
+    **{name: entry.toolchain for name, entry in ENTRIES.items()},
 }

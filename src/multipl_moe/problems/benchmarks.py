@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.languages.entries import ENTRIES
 from multipl_moe.problems.autocodebench import read_autocodebench
 from multipl_moe.problems.exercism import read_exercism
 from multipl_moe.problems.human_eval import read_human_eval
@@ -33,13 +34,14 @@ BENCHMARKS: Mapping[str, Callable[[Path | None, Collection[str] | None], list[Pr
 }
 
 _TRANSLATED = ("java", "cpp", "rust", "go", "ruby")
+_ANY = "multipl-e"  # of a file alone, and no benchmark: tasks in the form of MultiPL-E, named after their file
 _LANGUAGES = {
     "starter": ("python", *_TRANSLATED),
     "humaneval": ("python",),
     "mbpp": ("python",),
     "mbpp-sanitized": ("python",),
-    "multipl-e-humaneval": _TRANSLATED,
-    "multipl-e-mbpp": _TRANSLATED,
+    "multipl-e-humaneval": (*_TRANSLATED, *ENTRIES),
+    "multipl-e-mbpp": (*_TRANSLATED, *ENTRIES),
     "humaneval-x": ("python", "java", "cpp", "go", "rust"),
     "mbxp": ("python", "java", "cpp", "go", "ruby"),
     "autocodebench": ("python", *_TRANSLATED),
@@ -57,7 +59,8 @@ def read_benchmark(spec: str, languages: Collection[str] | None = None) -> list[
 
     Args:
         spec: a name of the table; `NAME:PATH` for a local copy of it (a file, or a folder with one file a language);
-            or the path of a user's own set, `PATH.jsonl` or `PATH.jsonl.gz`.
+            or the path of a user's own set, `PATH.jsonl` or `PATH.jsonl.gz`; `multipl-e:PATH` for one in the form of
+            MultiPL-E, all rows of it.
         languages: only these; all if None.
 
     Raises:
@@ -70,10 +73,12 @@ def read_benchmark(spec: str, languages: Collection[str] | None = None) -> list[
             remedy = "" if name == "starter" else f" or '{name}:PATH'"
             raise ConfigError(f"benchmark '{spec}': write '{name}'{remedy}")
         problems = BENCHMARKS[name](Path(path) if colon else None, languages)
+    elif name == _ANY and path:
+        problems = read_multipl_e(None, Path(path), languages)
     elif spec.endswith((".jsonl", ".jsonl.gz")) and (not colon or Path(spec).exists()):
         problems = read_own(Path(spec))
     else:
-        nearest = get_close_matches(name, BENCHMARKS, n=1)
+        nearest = get_close_matches(name, [*BENCHMARKS, f"{_ANY}:PATH"], n=1)
         hint = f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(BENCHMARKS)}"
         raise ConfigError(f"unknown benchmark '{spec}'; {hint} (a set of your own is a file PATH.jsonl)")
     chosen = [problem for problem in problems if languages is None or problem.language in languages]

@@ -5,15 +5,19 @@ out is the body of the function and what it needs, without what the prompt and t
 cut at stop strings, which are made for models that simply go on. In Python it is the whole module: of several
 definitions the last counts, as Python means it. Elsewhere the signature stays the prompt's: an answer that renames its
 arguments fails, and so does one that needs what cannot stand after a function (a C++ class) or an import that
-MultiPL-E's Go, which has no room for any, does not bring.
+MultiPL-E's Go, which has no room for any, does not bring. In a language with an entry of its own the answer stands after
+a function that only fails, whose place it takes (`Entry.whole`).
 """
 
 import ast
 import re
 import textwrap
 import warnings
+from string import Template
 
+from multipl_moe.languages.entries import ENTRIES
 from multipl_moe.languages.source_text import BRACES, body_end, function_name, masked, without_comments
+from multipl_moe.problems.forms import failing_body
 from multipl_moe.problems.language_codes import language_of
 from multipl_moe.problems.problem import Problem
 
@@ -29,6 +33,7 @@ _PLAIN_DEFINITION = {
     "python": r"^[ \t]*(?:async[ \t]+)?def[ \t]+{name}\b",
     "ruby": r"^[ \t]*def[ \t]+(?:self\.)?{name}(?!\w)",
     **_DEFINITION,
+    **{language: entry.definition for language, entry in ENTRIES.items()},
 }
 _ANY_MENTION = r"(?<!\w){name}(?!\w)"
 # What an answer may hold beside the function that the tests, or the prompt, bring themselves.
@@ -71,6 +76,8 @@ def completion_of_answer(problem: Problem, answer: str) -> str:
         return _ruby_body(code, name, problem)
     if problem.language in BRACES:
         return _brace_body(code, name, problem)
+    if problem.language in ENTRIES and _defines(code, name, problem.language):
+        return _after_failing(code, name, problem)
     return after_prompt(problem, code)
 
 
@@ -183,6 +190,18 @@ def _ruby_body(code: str, name: str, problem: Problem) -> str:
     body = (textwrap.indent(before, "  ") + "\n" if before else "") + code[found.end() : end.start()].rstrip()
     start = "" if problem.prompt.endswith("\n") else "\n"
     return start + body + ("\nend\n" if problem.form == "multipl_e" else "")
+
+
+def _after_failing(code: str, name: str, problem: Problem) -> str:
+    """The answer after the prompt's function, which fails if it is still called: see `Entry.whole`."""
+    entry = ENTRIES[problem.language]
+    for pattern, replacement in entry.whole_changes:
+        code = re.sub(pattern.replace("$name", re.escape(name)), replacement.replace("$name", name), code)
+    signature = masked(problem.prompt, problem.language).rstrip().rsplit("\n", 1)[-1]
+    called = re.search(rf"(?<![\w.']){re.escape(name)}(?![\w'])", signature)
+    arguments = re.findall(entry.word, re.split("[)=]", signature[called.end() :])[0]) if called else []
+    values = {"broken": failing_body(problem), "closing": entry.harness.closing, "name": name, "code": code}
+    return Template(entry.whole).substitute(values, arguments=" ".join(arguments), listed=", ".join(arguments))
 
 
 def _brace_body(code: str, name: str, problem: Problem) -> str:

@@ -47,8 +47,15 @@ class Problem:
         return f"{self.benchmark}/{self.language}/{self.id}"
 
 
-def commented(text: str, comment: str) -> str:
-    """The text as line comments."""
+def commented(text: str, comment: str | tuple[str, str]) -> str:
+    """The text as line comments, or as one block comment that nothing in the text ends.
+
+    OCaml reads texts in its comments: where quotation marks are odd in number, each becomes two apostrophes.
+    """
+    if not isinstance(comment, str):
+        opening, closing = comment
+        text = text.replace(opening, " ".join(opening)).replace(closing, " ".join(closing)).strip()
+        return f"{opening} {text.replace(chr(34), chr(39) * 2) if text.count(chr(34)) % 2 else text} {closing}\n"
     return "".join(f"{comment} {line}".rstrip() + "\n" for line in text.strip().splitlines())
 
 

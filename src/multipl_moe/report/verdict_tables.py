@@ -132,6 +132,12 @@ def verdict_notes(verdict: dict[str, Any]) -> list[str]:
     if "gate" in verdict:
         told = "was told the language of each problem" if verdict["gate"]["is_told"] else "was left by itself"
         notes.append(f"the model's domain gate {told} (codegen.tell_language)")
+    if invalid := verdict.get("problems_left_out"):
+        shown = ", ".join(key.split("/", 1)[1] for key in invalid)
+        notes.append(
+            f"{len(invalid):,} problem{'s' if len(invalid) > 1 else ''} left out whose tests do not compile with any "
+            f"answer: {shown}"
+        )
     notes += status_notes(verdict.get("decontamination", {}))
     if verdict["flags"]:
         notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict['flags'])}")

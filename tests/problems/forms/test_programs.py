@@ -8,14 +8,15 @@ from multipl_moe.judge.outcome import Outcome
 from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.forms import FORMS, broken_reference, program_of
 from tests.problems.samples import sample
+from tests.problems.translated import TRANSLATED
 
 FORM_LANGUAGES = [
     "human_eval-python",
     "mbpp-python",
-    *(f"multipl_e-{language}" for language in ("cpp", "java", "go", "rust", "ruby")),
+    *(f"multipl_e-{language}" for language in ("cpp", "java", "go", "rust", "ruby", *TRANSLATED)),
     *(f"humaneval_x-{language}" for language in ("python", "cpp", "java", "go", "rust")),
     *(f"mbxp-{language}" for language in ("python", "cpp", "java", "go", "ruby")),
-    *(f"starter-{language}" for language in ("python", "cpp", "java", "go", "rust", "ruby")),
+    *(f"starter-{language}" for language in ("python", "cpp", "java", "go", "rust", "ruby", *TRANSLATED)),
 ]
 
 

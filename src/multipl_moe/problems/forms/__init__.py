@@ -6,7 +6,7 @@ from dataclasses import replace
 from multipl_moe.languages.program import Nonce, Program, own_words, with_drawn_names
 from multipl_moe.problems.forms.answering import stdin_program
 from multipl_moe.problems.forms.framework import framework_program
-from multipl_moe.problems.forms.parts import broken_reference, tests_run
+from multipl_moe.problems.forms.parts import broken_reference, failing_body, tests_run
 from multipl_moe.problems.forms.programs import (
     human_eval_program,
     humaneval_x_program,
@@ -17,7 +17,7 @@ from multipl_moe.problems.forms.programs import (
 )
 from multipl_moe.problems.problem import Problem
 
-__all__ = ["FORMS", "broken_reference", "program_of", "tests_run"]
+__all__ = ["FORMS", "broken_reference", "failing_body", "program_of", "tests_run"]
 
 FORMS: Mapping[str, Callable[[Problem, str, Nonce], Program]] = {
     "human_eval": human_eval_program,

@@ -4,7 +4,7 @@ import json
 import re
 
 from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.languages.source_text import BRACES, bare_code, body_end, brace_depth
+from multipl_moe.languages.source_text import BRACES, bare_code, body_end, closes_blocks, open_blocks
 from multipl_moe.problems.problem import Problem
 
 _CPP_MAIN = re.compile(r"\bint\s+main\s*\([^)]*\)\s*\{")
@@ -21,20 +21,20 @@ _ASSERTION = {
 def closed(problem: Problem, completion: str) -> str:
     """The completion with its function closed, which the stop string that ended it took away.
 
-    Where functions end with a brace, one is added only if exactly that one is missing: a completion that was cut in
-    the middle of a loop stays broken, one that is whole stays as it is. Elsewhere the closing is always missing.
+    Where functions end with a brace or the like, it is added only if exactly that one is missing: a completion that
+    was cut in the middle of a loop stays broken, one that is whole stays as it is. Elsewhere it is always missing.
     """
     language = problem.language
-    if language not in BRACES:
+    if not closes_blocks(language):
         return completion + HARNESSES[language].closing
-    missing = brace_depth(problem.prompt + completion, language) - brace_depth(problem.prompt, language)
+    missing = open_blocks(problem.prompt + completion, language) - open_blocks(problem.prompt, language)
     return completion + (HARNESSES[language].closing if missing == 0 else "\n")
 
 
 def closed_class(problem: Problem, completion: str) -> str:
     """The completion of a Java method with method and class closed."""
     code = closed(problem, completion)
-    return code + ("}\n" if brace_depth(problem.prompt + code, problem.language) == 1 else "")
+    return code + ("}\n" if open_blocks(problem.prompt + code, problem.language) == 1 else "")
 
 
 def broken_reference(problem: Problem) -> str | None:
@@ -57,6 +57,12 @@ def broken_reference(problem: Problem) -> str | None:
         # White space that starts the last line of a docstring is the body's, unless that line is the signature.
         last = problem.prompt.rstrip().rsplit("\n", 1)[-1]
         return (last[: len(last) - len(last.lstrip())] or "    ") + body.strip()
+    return failing_body(problem)
+
+
+def failing_body(problem: Problem) -> str:
+    """A completion that only fails when it runs, where a stop string or the form closes the function."""
+    body = HARNESSES[problem.language].broken
     return body if problem.prompt.endswith("\n") else "\n" + body
 
 

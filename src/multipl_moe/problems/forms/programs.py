@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from string import Template
 
 from multipl_moe.languages.guards import cpp_controls, cpp_tests, guard
@@ -64,14 +65,16 @@ def starter_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     tests = Template(harness.tests).substitute(tests=problem.tests)
     if language == "cpp":
         tests = cpp_tests(tests)
-    code = problem.prompt + closed(problem, completion)
+    code = harness.opening + problem.prompt + closed(problem, completion)
     source = code + _guard(problem, completion, nonce) + tests + _ending(problem, nonce, call)
     return Program(language, go_file(source) if language == "go" else source, nonce, harness.options, harness.wants)
 
 
 def multipl_e_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
-    """MultiPL-E: the tests begin with the closing of the function, so a completion is one without it."""
+    """MultiPL-E: in the older languages the tests begin with the closing of the function, or a completion holds it."""
     language, tests, call = problem.language, problem.tests, "harness_tests();"
+    if language not in ("cpp", "rust", "java", "go", "ruby"):
+        return starter_program(_mended(problem), completion, nonce)
     options: tuple[str, ...] = ()
     if language in ("cpp", "rust", "java"):
         closing, rest = tests.split("\n", 1)
@@ -92,6 +95,21 @@ def multipl_e_program(problem: Problem, completion: str, nonce: Nonce) -> Progra
     if language == "go":
         source = with_harness_imports(source)
     return Program(language, source, nonce, options, ("javatuples",) if language == "java" else ())
+
+
+def _mended(problem: Problem) -> Problem:
+    """A problem of MultiPL-E as the harness runs it, with what is no code of its language mended.
+
+    Some block comments of its prompts are none (a quotation mark alone), so they are left out.
+    """
+    harness, prompt = HARNESSES[problem.language], problem.prompt
+    if not isinstance(harness.comment, str):
+        prompt = without_comments(prompt, problem.language)
+    text = f"{prompt}\n\0\n{problem.tests}"
+    for pattern, replacement in harness.multipl_e:
+        text = re.sub(pattern, replacement, text)
+    prompt, _, tests = text.partition("\n\0\n")
+    return replace(problem, prompt=prompt, tests=tests.rstrip("\n") + "\n")
 
 
 def mbxp_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
