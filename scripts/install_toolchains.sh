@@ -26,6 +26,12 @@ wanted='
 /usr/share/java/javatuples.jar|libjavatuples-java
 /usr/bin/elixir|elixir
 /usr/bin/perl|perl
+/usr/bin/lua5.4|lua5.4
+/usr/bin/ocamlc|ocaml
+/usr/bin/racket|racket
+/usr/bin/Rscript|r-base-core
+/usr/bin/ghc|ghc
+/usr/bin/tclsh|tcl
 /usr/bin/gcc|gcc
 '
 [ "${1:-}" != tests ] || wanted="$wanted/usr/bin/chromium|chromium

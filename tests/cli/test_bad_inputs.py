@@ -64,7 +64,7 @@ _RECIPES = {
     "own_languages: {e: {filenames: [a b]}}": "must be a word without spaces",
     "own_languages: {e: {extensions: .ex}}": "own_languages.e.extensions: '.ex': must be a list, as [a, b]",
     "own_languages: {rust: {extensions: [.r]}}": "own_languages.rust: there is a language of that name already",
-    "learn: [elixir]": "unknown languages elixir",
+    "learn: [tcl]": "unknown languages tcl",
     "learn: rust": "learn: 'rust': must be a list, as [a, b]",
     "seed: many": "seed: 'many': must be a whole number",
     "seed: -1": "seed: -1: must be at least 0",

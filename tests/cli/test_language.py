@@ -54,5 +54,5 @@ def test_what_cannot_be_begun_is_refused(refused, tmp_path):
 
 
 def test_an_unknown_language_leads_here(refused):
-    assert "begin with `multipl-moe language elixir`" in refused("corpus", "out", "--learn", "elixir")
-    assert "begin with `multipl-moe language elixir`" in refused("doctor", "--languages", "elixir")
+    assert "begin with `multipl-moe language tcl`" in refused("corpus", "out", "--learn", "tcl")
+    assert "begin with `multipl-moe language tcl`" in refused("doctor", "--languages", "tcl")

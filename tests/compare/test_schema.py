@@ -89,7 +89,7 @@ def test_a_comparison_comes_back_from_its_own_yaml(comparison, tmp_path: Path):
     ("key", "value"),
     [
         ("seed", 4),
-        ("own_languages", {"lua": {}}),
+        ("own_languages", {"tcl": {}}),
         ("train.replay", 0.5),
         ("train.weights", {"rust": 1, "go": 2}),
         ("train.mixture_temperature", 2.0),

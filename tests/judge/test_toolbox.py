@@ -14,6 +14,7 @@ from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.program import Nonce, Program
 from multipl_moe.languages.toolchain import Cache, Extra
 from multipl_moe.languages.toolchains import TOOLCHAINS
+from tests.problems.translated import INSTALLED
 
 JAVA = {
     "public class HarnessMain {\n    public static void main(String[] a) {}\n}": "HarnessMain",
@@ -48,7 +49,7 @@ def test_java_file_is_named_after_the_class_that_runs(source, sandbox, toolbox):
     assert (commands.source, commands.run[-1]) == (f"{JAVA[source]}.java", JAVA[source])
 
 
-@pytest.mark.parametrize("language", list(TOOLCHAINS))
+@pytest.mark.parametrize("language", INSTALLED)
 def test_no_placeholder_is_left_but_the_folder(language, sandbox, toolbox):
     commands = toolbox.commands(empty_program(language, *TOOLCHAINS[language].extras), sandbox)
     words = [*(commands.compile or ()), *(commands.check or ()), *commands.run]

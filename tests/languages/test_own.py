@@ -127,24 +127,22 @@ def test_the_documented_example_judges_its_references(bubblewrap, tables, tmp_pa
     monkeypatch.chdir(ROOT)
     recipe = load_recipe(EXAMPLE)
     metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), tmp_path, EvalOptions())
-    cell = metrics["languages"]["elixir"]["benchmarks"]["own-language"]
+    cell = metrics["languages"]["tcl"]["benchmarks"]["own-language"]
     assert (cell["tasks"], cell["outcomes"]["passed"], metrics["flags"], metrics["not_scored"]) == (7, 7, {}, {})
-    assert metrics["languages"]["elixir"]["title"] == "Elixir"
+    assert metrics["languages"]["tcl"]["title"] == "Tcl"
     broken = [json.loads(line) for line in (tmp_path / "broken" / "results.jsonl").read_text().splitlines()]
     assert {line["outcome"] for line in broken} == {"runtime_error"}
 
 
 def test_what_is_wrong_with_a_toolchain_or_harness_is_told():
     values = example()
-    entry = values["own_languages"]["elixir"]
+    entry = values["own_languages"]["tcl"]
     entry["toolchain"]["runs"] = entry["toolchain"].pop("run")
-    with pytest.raises(
-        ConfigError, match=r"own_languages\.elixir\.toolchain: unknown key runs; known keys: executables"
-    ):
+    with pytest.raises(ConfigError, match=r"own_languages\.tcl\.toolchain: unknown key runs; known keys: executables"):
         validate_recipe(values)
     entry["toolchain"]["run"] = entry["toolchain"].pop("runs")
     del entry["harness"]["ending"]
-    with pytest.raises(ConfigError, match=r"own_languages\.elixir\.harness"):
+    with pytest.raises(ConfigError, match=r"own_languages\.tcl\.harness"):
         validate_recipe(values)
 
 
@@ -153,8 +151,8 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
     add_languages(recipe.own_languages)
     add_languages(recipe.own_languages)
     values = example()
-    values["own_languages"]["elixir"]["harness"]["comment"] = "//"
-    with pytest.raises(ConfigError, match=r"own_languages\.elixir: there is a language of that name already"):
+    values["own_languages"]["tcl"]["harness"]["comment"] = "//"
+    with pytest.raises(ConfigError, match=r"own_languages\.tcl: there is a language of that name already"):
         add_languages(validate_recipe(values).own_languages)
 
 
@@ -170,20 +168,20 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
 )
 def test_a_dollar_sign_that_stands_for_nothing_is_told(key, text, told):
     values = example()
-    values["own_languages"]["elixir"]["harness"][key] = text
-    with pytest.raises(ConfigError, match=rf"elixir\.harness: {told}.*; write \$\$ for a dollar sign"):
+    values["own_languages"]["tcl"]["harness"][key] = text
+    with pytest.raises(ConfigError, match=rf"tcl\.harness: {told}.*; write \$\$ for a dollar sign"):
         validate_recipe(values)
 
 
 def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
     values = example()
-    values["own_languages"]["elixir"]["harness"] |= {
+    values["own_languages"]["tcl"]["harness"] |= {
         "tests": "a $$foo\n$tests",
         "call": "b $$foo ${class_name}\n",
         "ending": "$tests c $$foo $first $second $one $two",
     }
     add_languages(validate_recipe(values).own_languages)
-    problem = Problem("own", "1", "elixir", "class Sample\n", "rest\n", form="starter", stop=())
+    problem = Problem("own", "1", "tcl", "class Sample\n", "rest\n", form="starter", stop=())
     source = starter_program(problem, "", Nonce.draw()).source
     assert all(line in source for line in ("a $foo\nrest", "b $foo Sample\n c $foo"))
 
@@ -206,8 +204,8 @@ def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
 )
 def test_a_toolchain_that_cannot_be_run_is_told(changes, told):
     values = example()
-    values["own_languages"]["elixir"]["toolchain"] |= changes
-    with pytest.raises(ConfigError, match=rf"elixir\.toolchain: {told}"):
+    values["own_languages"]["tcl"]["toolchain"] |= changes
+    with pytest.raises(ConfigError, match=rf"tcl\.toolchain: {told}"):
         validate_recipe(values)
 
 
@@ -217,8 +215,8 @@ OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_a_source_file_with_a_path_is_refused(name):
     values = example()
-    values["own_languages"]["elixir"]["toolchain"]["source"] = name
-    with pytest.raises(ConfigError, match=r"elixir\.toolchain: source: .* must be the name of a file, without folders"):
+    values["own_languages"]["tcl"]["toolchain"]["source"] = name
+    with pytest.raises(ConfigError, match=r"tcl\.toolchain: source: .* must be the name of a file, without folders"):
         validate_recipe(values)
 
 
@@ -229,16 +227,16 @@ def test_a_source_file_with_a_path_is_refused(name):
 def test_a_cache_that_leads_out_of_its_folder_is_refused(key, name):
     values = example()
     cache = {"name": "lib", "commands": [], "files": {"src/lib.rs": ""}}
-    values["own_languages"]["elixir"]["toolchain"]["caches"] = {"lib": cache}
-    assert validate_recipe(values).own_languages["elixir"].toolchain
+    values["own_languages"]["tcl"]["toolchain"]["caches"] = {"lib": cache}
+    assert validate_recipe(values).own_languages["tcl"].toolchain
     cache[key] = name if key == "name" else {name: ""}
-    with pytest.raises(ConfigError, match=r"elixir\.toolchain: caches\.lib: name and files must lead to no other"):
+    with pytest.raises(ConfigError, match=r"tcl\.toolchain: caches\.lib: name and files must lead to no other"):
         validate_recipe(values)
 
 
 @pytest.mark.parametrize("key", ["failed_assertion", "crashed", "test_passed"])
 def test_a_pattern_that_is_none_is_named(key):
     values = yaml.safe_load(EXAMPLE.read_text())
-    values["own_languages"]["elixir"]["toolchain"][key] = "("
+    values["own_languages"]["tcl"]["toolchain"][key] = "("
     with pytest.raises(ConfigError, match=f"{key}: no regular expression"):
         validate_recipe(values)

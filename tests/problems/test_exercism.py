@@ -191,7 +191,7 @@ def test_a_track_of_ones_own_language_is_judged_by_its_test_command(
     for name, text in texts.items():
         (tmp_path / "parcel" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "parcel" / name).write_text(text)
-    own = {"elixir": {"extensions": [".ex", ".exs"], "toolchain": ELIXIR}}
+    own = {"mine": {"extensions": [".ex", ".exs"], "toolchain": ELIXIR}}
     with pytest.raises(ConfigError, match=r"toolchain\.test and test_passed"):
         read_exercism(tmp_path)
     add_languages(validate_recipe({"own_languages": own}).own_languages)
@@ -206,5 +206,5 @@ def test_a_track_of_ones_own_language_is_judged_by_its_test_command(
             != Outcome.passed
         )
     finally:
-        HARNESSES.pop("elixir")
-        TOOLCHAINS.pop("elixir")
+        HARNESSES.pop("mine")
+        TOOLCHAINS.pop("mine")

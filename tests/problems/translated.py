@@ -2,6 +2,10 @@
 
 from typing import NamedTuple
 
+from multipl_moe.languages.toolchains import TOOLCHAINS
+
+INSTALLED = [language for language in TOOLCHAINS if language != "julia"]
+
 
 class Translated(NamedTuple):
     """One language's.
@@ -11,6 +15,7 @@ class Translated(NamedTuple):
         own: prompt and tests in the form of the starter set.
         bodies: right, wrong, what leaves the program before its tests, and what prints a line.
         answer: the whole function with a helper, as chat models write it.
+        lies: wrong completions that change what the tests are made of.
     """
 
     code: str
@@ -20,6 +25,7 @@ class Translated(NamedTuple):
     own: tuple[str, str]
     bodies: tuple[str, str, str, str]
     answer: str
+    lies: tuple[str, ...]
 
 
 TRANSLATED = {
@@ -32,6 +38,11 @@ TRANSLATED = {
         ("local function twice(n)\n", "assert(twice(2) == 4)\n"),
         ("  return 2 * n", "  return n", "  os.exit(0)", "  print('{}')"),
         "local function add(a, b)\n  return a + b\nend\n\nlocal function twice(n)\n  return add(n, n)\nend\n",
+        (
+            "  return n\nend\nassert = function() end\nrequire = function() return { assertEquals = assert } end\n",
+            "  return setmetatable({}, { __eq = function() return true end })\nend\n",
+            "  return n\nend\nsetmetatable(_G, { __newindex = function() end })\nerror, type = print, print\n",
+        ),
     ),
     "ocaml": Translated(
         "ml",
@@ -42,6 +53,7 @@ TRANSLATED = {
         ("let twice (n : int) : int =\n", "let () = assert (twice 2 = 4)\n"),
         ("  2 * n", "  n", "  exit 0", '  print_endline "{}";'),
         "let add a b = a + b\n\nlet rec twice (n : int) : int =\n  add n n\n",
+        ("  n\n\nlet ( = ) _ _ = true\nmodule Stdlib = struct let ( = ) _ _ = true let ( <> ) _ _ = true end\n",),
     ),
     "racket": Translated(
         "rkt",
@@ -52,6 +64,11 @@ TRANSLATED = {
         ("#lang racket\n(define (twice n)\n", "(check-equal? (twice 2) 4)\n"),
         ("  (* 2 n))", "  n)", "  (exit 0))", '  (displayln "{}")'),
         "#lang racket\n\n(define (add a b) (+ a b))\n\n(define (twice n)\n  (add n n))\n",
+        (
+            "  n)\n(define-syntax-rule (check-within . all) (void))\n(define-syntax-rule (module . all) (void))\n",
+            "  n)\n(require rackunit)\n(current-check-handler void)\n(current-check-around void)\n",
+            "  (current-check-handler void) n)\n(require rackunit)\n",
+        ),
     ),
     "r": Translated(
         "r",
@@ -62,6 +79,7 @@ TRANSLATED = {
         ("twice <- function(n) {\n", "stopifnot(twice(2) == 4)\n"),
         ("  2 * n\n}", "  n\n}", "  quit(status = 0)\n}", '  cat("{}\\n")'),
         "add <- function(a, b) {\n  a + b\n}\n\ntwice <- function(n) {\n  add(n, n)\n}\n",
+        ("  n\n}\nall.equal <- isTRUE <- function(...) TRUE\nstopifnot <- function(...) NULL\n",),
     ),
     "perl": Translated(
         "pl",
@@ -73,6 +91,12 @@ TRANSLATED = {
         ("sub twice {\n    my ($n) = @_;\n", "die 'assertion failed' if twice(2) != 4;\n"),
         ("    return 2 * $n;\n}", "    return $n;\n}", "    exit 0;\n}", "    print '{}', \"\\n\";"),
         "sub add {\n    return $_[0] + $_[1];\n}\n\nsub twice {\n    my ($n) = @_;\n    return add($n, $n);\n}\n",
+        (
+            "    return $n;\n}\nsub eq_deeply { 1 }\n*testhumaneval = sub { 1 };\n"
+            "BEGIN { *CORE::GLOBAL::die = sub { 1 }; *CORE::GLOBAL::exit = sub { 1 } }\n",
+            "    return $n;\n}\nBEGIN { my $rest = join '', <STDIN>; $rest =~ /(\\d{15,}) \\^ (\\d{15,})/;\n"
+            'print "nonce ", $1 ^ $2, "\\n"; exit 0 }\n',
+        ),
     ),
     "haskell": Translated(
         "hs",
@@ -87,6 +111,10 @@ TRANSLATED = {
         ("  2 * n", "  n", '  leave 0\nforeign import ccall "exit" leave :: Int -> Int', "  -- {}"),
         "import Data.List (sort)\n\nadd :: Int -> Int -> Int\nadd a b = a + b\n\ntwice :: Int -> Int\n"
         "twice 0 = 0\ntwice n = add n n\n\nmain :: IO ()\nmain = print (twice 2)\n",
+        (
+            "  n\n\ninstance {-# OVERLAPPING #-} Eq [Int] where _ == _ = True\n",
+            "  n\n\n(==) :: a -> b -> Bool\n_ == _ = True\n",
+        ),
     ),
     "elixir": Translated(
         "elixir",
@@ -97,5 +125,6 @@ TRANSLATED = {
         ("defmodule Solution do\n  def twice(n) do\n", "assert Solution.twice(2) == 4\n"),
         ("    2 * n", "    n", "    System.halt(0)", '    IO.puts("{}")'),
         "defmodule HumanEval do\n  defp add(a, b), do: a + b\n\n  def twice(n) do\n    add(n, n)\n  end\nend\n",
+        ("n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\nend\n",),
     ),
 }

@@ -21,13 +21,12 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe, parse_value, validate
 ROOT = Path(__file__).parents[2]
 _SHOWN = Path("recipes/own-language.yaml")
 _SOURCES = [
-    {"kind": "archive", "path": "sources/elixir-lang_1.18.3.dfsg.orig.tar.xz"},
-    {"kind": "archive", "path": "sources/elixir-earmark-parser_1.4.44.orig.tar.xz"},
-    {"kind": "archive", "path": "sources/elixir-ex-doc_0.35.1+dfsg.orig.tar.xz", "held_out": True},
+    {"kind": "folder", "path": "/usr/share/tcltk/tcllib2.0", "licence": "TCL"},
+    {"kind": "folder", "path": "/usr/share/tcltk/bwidget1.9.13", "licence": "TCL", "held_out": True},
 ]
 # In each template's example language: leaves before its tests, and defines anew what the tests use.
 _CHEATS = {
-    "stdin": ("  exit 0;\n", "  1;\n}\nsub check { 1 }\nsub other {\n"),
+    "stdin": ("  exit 0\n", "  return 1\n}\nproc check {holds} {}\nproc other {} {\n"),
     "file": ("  echo\n}\nexit 0\nother() {\n  true\n", "  echo 3\n}\ncheck() { true; }\nother() {\n  true\n"),
     "compiled": ("  __builtin_exit(0);\n", "  return 1;\n}\n#define assert(x)\nint other(void) {\n  return 1;\n"),
     "vm": (
@@ -119,7 +118,7 @@ def test_what_is_filled_in_comes_back_whatever_yaml_makes_of_it(name, extensions
 
 
 def test_what_is_shown_is_what_the_command_writes():
-    written = language_recipe("elixir", "vm", _SHOWN, extensions=[".ex", ".exs"], sources=_SOURCES)
+    written = language_recipe("tcl", "stdin", _SHOWN, extensions=[".tcl", ".tm"], sources=_SOURCES)
     assert (ROOT / _SHOWN).read_text() == written
 
 

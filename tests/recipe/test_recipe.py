@@ -146,7 +146,7 @@ def test_dotted_overrides_go_on_top_of_the_file_and_none_leaves_it(tmp_path):
 
 def test_an_override_of_a_section_changes_the_keys_that_it_names_and_of_other_mappings_the_whole(tmp_path):
     (tmp_path / "r.yaml").write_text(
-        "own_languages: {lua: {title: Lua, extensions: [.lua]}}\n"
+        "own_languages: {tcl: {title: Tcl, extensions: [.tcl]}}\n"
         "corpus: {executor: {slurm: {partition: cpu, options: {qos: low}}}}\n"
         "train: {tokens: 100, weights: {rust: 1, go: 1, ruby: 1, python: 2}}\n"
     )
@@ -154,7 +154,7 @@ def test_an_override_of_a_section_changes_the_keys_that_it_names_and_of_other_ma
         "train.sequence_tokens": 64,
         "train": {"replay": 0.1, "weights": {"rust": 2, "go": 1, "ruby": 1}},
         "corpus": {"executor": {"slurm": {"options": {"account": "me"}}}},
-        "own_languages": {"lua": {"title": "Lua 5"}, "zig": {"extensions": [".zig"]}},
+        "own_languages": {"tcl": {"title": "Tcl 9"}, "zig": {"extensions": [".zig"]}},
     }
     recipe = load_recipe(tmp_path / "r.yaml", overrides)
     assert (recipe.train.tokens, recipe.train.sequence_tokens, recipe.train.replay) == (100, 64, 0.1)
@@ -163,7 +163,7 @@ def test_an_override_of_a_section_changes_the_keys_that_it_names_and_of_other_ma
     assert slurm is not None
     assert (slurm.partition, slurm.options) == ("cpu", {"account": "me"})
     assert {name: (own.title, own.extensions) for name, own in recipe.own_languages.items()} == {
-        "lua": ("Lua 5", (".lua",)),
+        "tcl": ("Tcl 9", (".tcl",)),
         "zig": (None, (".zig",)),
     }
 

@@ -25,9 +25,9 @@ def _with_nulls(part: Any) -> Any:
 
 
 def test_every_null_survives_the_saved_recipe(tmp_path):
-    recipe = _with_nulls(validate_recipe({"own_languages": {"lua": {"title": "Lua"}}}))
+    recipe = _with_nulls(validate_recipe({"own_languages": {"tcl": {"title": "Tcl"}}}))
     assert recipe.corpus.fim.piece_characters is None
-    assert recipe.own_languages["lua"].title is None
+    assert recipe.own_languages["tcl"].title is None
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
     assert load_recipe(tmp_path / "recipe.yaml") == recipe
 

@@ -47,7 +47,7 @@ def language(
     with a right program, a wrong one and one that leaves early, reads the problems and looks for files. The exit code
     is 1 as long as something is missing.
 
-    Example: `multipl-moe language elixir --kind vm --extensions .ex,.exs --source ~/src/project --held-out ~/src/other`
+    Example: `multipl-moe language tcl --kind stdin --extensions .tcl,.tm --source ~/src/project --held-out ~/src/other`
     """
     from multipl_moe.languages.own import valid_name
     from multipl_moe.languages.table import LANGUAGES

@@ -1,7 +1,7 @@
 """Problems whose tests are no program of their language, which no completion passes: found before a model is asked.
 
-Translated benchmarks have some. They bring no reference, so their tests are tried with a body that only fails: what does
-not compile with it compiles with nothing. In the older languages all of MultiPL-E's tests are known to compile.
+Translated benchmarks have some. They bring no reference, so their tests are tried with a body that only fails: what
+does not compile with it compiles with nothing. In the older languages all of MultiPL-E's tests are known to compile.
 """
 
 import json

@@ -5,8 +5,8 @@ out is the body of the function and what it needs, without what the prompt and t
 cut at stop strings, which are made for models that simply go on. In Python it is the whole module: of several
 definitions the last counts, as Python means it. Elsewhere the signature stays the prompt's: an answer that renames its
 arguments fails, and so does one that needs what cannot stand after a function (a C++ class) or an import that
-MultiPL-E's Go, which has no room for any, does not bring. In a language with an entry of its own the answer stands after
-a function that only fails, whose place it takes (`Entry.whole`).
+MultiPL-E's Go, which has no room for any, does not bring. In a language with an entry of its own the answer stands
+after a function that only fails, whose place it takes (`Entry.whole`).
 """
 
 import ast

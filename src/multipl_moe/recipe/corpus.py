@@ -167,7 +167,7 @@ class CorpusSection(Section):
     max_bytes_per_language: int | dict[str, int | None] | None = Field(
         default=_USUAL_BYTES,
         description="Maximum bytes of source files (> 0) per language, drawn at random by the seed; null: all files. "
-        "One for all, or by language, those not named having the default: {elixir: null}.",
+        "One for all, or by language, those not named having the default: {tcl: null}.",
     )
     max_file_bytes: int = Field(
         default=100_000, gt=0, description="Maximum size of a source file, in bytes; larger files are left out."

@@ -19,7 +19,7 @@ from multipl_moe.problems import forms
 from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.problems.extract import completion_of_answer
 from multipl_moe.problems.forms import broken_reference, program_of
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, commented
 from multipl_moe.recipe.recipe import validate_recipe
 from tests.problems.samples import write_rows
 
@@ -43,6 +43,14 @@ PROGRAMS = {
     "\tfor {\n\t\tif _, err := fmt.Scan(&n); err != nil {\n\t\t\tbreak\n\t\t}\n\t\tsum += n\n\t}\n"
     "\tfmt.Println(sum)\n}\n",
     "ruby": "puts gets.split.sum(&:to_i)\n",
+    "lua": "local sum = 0\nfor word in io.read():gmatch('%S+') do sum = sum + math.tointeger(word) end\nprint(sum)\n",
+    "ocaml": "let () = read_line () |> String.split_on_char ' ' |> List.map int_of_string\n"
+    "         |> List.fold_left (+) 0 |> print_int\n",
+    "racket": "#lang racket\n(displayln (apply + (map string->number (string-split (read-line)))))\n",
+    "r": "cat(sum(scan(file('stdin'), quiet = TRUE)), '\\n', sep = '')\n",
+    "perl": "my $sum = 0;\n$sum += $_ for split ' ', <STDIN>;\nprint \"$sum\\n\";\n",
+    "haskell": "main :: IO ()\nmain = interact (\\text -> show (sum (map read (words text) :: [Int])))\n",
+    "elixir": 'IO.gets("") |> String.split() |> Enum.map(&String.to_integer/1) |> Enum.sum() |> IO.puts()\n',
 }
 SPOILT = {
     "python": ("print(sum", "print(1 + sum"),
@@ -51,8 +59,15 @@ SPOILT = {
     "rust": ('"{}", sum', '"{}", sum + 1'),
     "go": (":= 0, 0", ":= 1, 0"),
     "ruby": ("(&:to_i)", "(&:to_i) + 1"),
+    "lua": ("sum = 0", "sum = 1"),
+    "ocaml": ("(+) 0", "(+) 1"),
+    "racket": ("apply +", "apply + 1"),
+    "r": ("cat(sum(", "cat(1 + sum("),
+    "perl": ("sum = 0", "sum = 1"),
+    "haskell": ("(sum (", "(1 + sum ("),
+    "elixir": ("Enum.sum()", "Enum.max()"),
 }
-ELIXIR = 'IO.gets("") |> String.split() |> Enum.map(&String.to_integer/1) |> Enum.sum() |> IO.puts()\n'
+AWK = "{ for (i = 1; i <= NF; i++) sum += $i; print sum }\n"
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +110,14 @@ def test_what_a_program_does_is_told(
 
 def test_nothing_to_find_out_stands_in_the_program(posed: dict[str, Problem]):
     for language, problem in posed.items():
+        if language == "julia":
+            continue
         program = program_of(problem, PROGRAMS[language], Nonce.draw())
         assert "-7" not in program.source
         assert program.cases == (("1 2\n", "3\n"), ("4 -7 5\n", "2"))
         assert str(program.nonce.first) not in program.source
-        assert (
-            problem.prompt.splitlines()[0] == f"{HARNESSES[language].comment} Print the sum of the numbers on the line."
-        )
+        first_line = commented("Print the sum of the numbers on the line.", HARNESSES[language].comment)
+        assert problem.prompt.startswith(first_line.rstrip(" *)\n"))
 
 
 def test_cases_without_output_prove_nothing_and_a_whole_file_is_not_broken(posed: dict[str, Problem]):
@@ -114,18 +130,18 @@ def test_cases_without_output_prove_nothing_and_a_whole_file_is_not_broken(posed
 def test_a_language_of_ones_own_takes_three_lines(tmp_path: Path, judged_own: Callable[[Problem, str], Judgement]):
     add_languages(validate_recipe(yaml.safe_load(documented())).own_languages)
     try:
-        (problem,) = read_benchmark(str(write_rows(tmp_path / "own.jsonl", [SUM])), languages=["elixir"])
+        (problem,) = read_benchmark(str(write_rows(tmp_path / "own.jsonl", [SUM])), languages=["awk"])
         assert problem.prompt.startswith("# Print the sum")
-        assert judged_own(problem, ELIXIR).outcome == Outcome.passed
-        assert judged_own(problem, ELIXIR.replace("Enum.sum()", "Enum.max()")).outcome == Outcome.wrong_answer
-        assert judged_own(problem, "IO.puts(").outcome == Outcome.runtime_error
-        assert preflight(["elixir"])["elixir"].problem is None
-        tests = {"id": "a", "language": "elixir", "prompt": "x", "tests": "assert true"}
-        with pytest.raises(ConfigError, match="line 1: tests: elixir has no harness"):
+        assert judged_own(problem, AWK).outcome == Outcome.passed
+        assert judged_own(problem, AWK.replace("sum += $i", "sum -= $i")).outcome == Outcome.wrong_answer
+        assert judged_own(problem, "{ print (").outcome == Outcome.runtime_error
+        assert preflight(["awk"])["awk"].problem is None
+        tests = {"id": "a", "language": "awk", "prompt": "x", "tests": "assert true"}
+        with pytest.raises(ConfigError, match="line 1: tests: awk has no harness"):
             read_benchmark(str(write_rows(tmp_path / "other.jsonl", [tests])))
     finally:
-        HARNESSES.pop("elixir")
-        TOOLCHAINS.pop("elixir")
+        HARNESSES.pop("awk")
+        TOOLCHAINS.pop("awk")
 
 
 def documented() -> str:

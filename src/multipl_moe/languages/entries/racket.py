@@ -3,7 +3,7 @@
 from multipl_moe.languages.entry import Entry
 from multipl_moe.languages.harness import Harness
 from multipl_moe.languages.language import Language
-from multipl_moe.languages.toolchain import Reference, Toolchain
+from multipl_moe.languages.toolchain import Limits, Reference, Toolchain
 
 _MARK = ";; --- tests ---"
 # Each module is compiled before it runs, and what does not compile says so. The text is in no variable that a program
@@ -79,6 +79,7 @@ ENTRY = Entry(
         packages=("racket",),
         failed_assertion=r"^check failed$",
         uncompiled=r"^does not compile: ",
+        run_limits=Limits(wall_s=20, memory_bytes=1024 * 2**20),
         reference=Reference(
             f"#lang racket\n(define (twice x) BODY)\n(provide twice)\n{_TESTS.replace('NAME', 'twice')}"
             '(check-equal? (twice 21) 42)\n(printf "nonce ~a\\n" (bitwise-xor FIRST SECOND)))\n',
