@@ -36,7 +36,7 @@ def test_a_problem_that_compiles_with_no_answer_is_left_out_by_name(recipe, bubb
 
 def test_where_no_problem_is_left_the_first_says_why(recipe, bubblewrap, tmp_path):
     write_rows(tmp_path / "ml.jsonl", [BAD])
-    with pytest.raises(ConfigError, match="no problem's tests are valid; .*HumanEval_901_twice"):
+    with pytest.raises(ConfigError, match=r"no problem's tests are valid; .*HumanEval_901_twice"):
         prepare_eval_set(recipe, EvalOptions())
 
 

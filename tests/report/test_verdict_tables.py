@@ -120,9 +120,9 @@ def test_notes_tell_what_was_not_scored_left_out_and_hollow():
 
 
 def test_languages_without_a_role_have_one_mean():
-    asked = problems("rust", 10) + problems("lua", 10)
+    asked = problems("rust", 10) + problems("tcl", 10)
     grid = verdict_table(build_verdict(asked, results(asked, "p" * 10 + "w" * 10), VerdictSettings()))
-    assert _labels(grid) == [("Rust", "", "starter"), ("lua", "", "starter"), ("mean", "all", ""), None]
+    assert _labels(grid) == [("Rust", "", "starter"), ("tcl", "", "starter"), ("mean", "all", ""), None]
     assert row(grid, "mean")[4] == "50.0%"
 
 

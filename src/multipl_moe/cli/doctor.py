@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def doctor(
     languages: Annotated[
-        str | None, typer.Option(help="Languages to check, comma-separated. [all that can be judged]")
+        str | None,
+        typer.Option(help="Languages to check, comma-separated. [the starter set's and all that are installed]"),
     ] = None,
     unsafe_no_sandbox: Unsafe = False,
     plan: Annotated[
@@ -49,12 +50,15 @@ def doctor(
     from multipl_moe.judge.guards import guards_of
     from multipl_moe.judge.preflight import preflight
     from multipl_moe.judge.sandbox import Sandbox
+    from multipl_moe.judge.toolbox import is_found
+    from multipl_moe.languages.entries import ENTRIES
     from multipl_moe.languages.own import how_to_add
     from multipl_moe.languages.toolchains import TOOLCHAINS
     from multipl_moe.report.doctor import environment_table, guards_table, languages_table
     from multipl_moe.system.versions import environment
 
-    chosen = split_names(languages) or list(TOOLCHAINS)
+    absent = [name for name in ENTRIES if not is_found(TOOLCHAINS[name])]
+    chosen = split_names(languages) or [name for name in TOOLCHAINS if name not in absent]
     if unknown := [name for name in chosen if name not in TOOLCHAINS]:
         known = f"known: {', '.join(TOOLCHAINS)}; {how_to_add(unknown[0])}"
         raise ConfigError(f"--languages: {', '.join(unknown)} not known; {known}")
@@ -64,6 +68,8 @@ def doctor(
     with console.status("trying the toolchains"):
         checks = preflight(chosen, unsafe=unsafe_no_sandbox)
     console.print(languages_table(checks))
+    if absent and languages is None:
+        console.print(f"not installed: {', '.join(absent)}; --languages NAME says what is missing", soft_wrap=True)
     if any(check.problem is not None for check in checks.values()):
         raise typer.Exit(1)
 

@@ -259,6 +259,11 @@ class Toolbox:
         return folder
 
 
+def is_found(toolchain: Toolchain) -> bool:
+    """Whether its executables lie where they may, tried or not."""
+    return all(map(_existing, toolchain.executables.values()))
+
+
 def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installed:
     """The first candidates that work in the sandbox."""
     candidates = {name: _existing(patterns) for name, patterns in toolchain.executables.items()}

@@ -67,6 +67,16 @@ int printf(const char *format, ...);
         ("doc/README.gz", "english"),
         ("A.PY", "python"),
         ("v1.2.go", "go"),
+        ("a.ml", "ocaml"),
+        ("a.R", "r"),
+        ("a.jl", "julia"),
+        ("a.hs", "haskell"),
+        ("a.exs", "elixir"),
+        ("a.rkt", "racket"),
+        ("a.lua", "lua"),
+        ("a.pm", "perl"),
+        ("a.pl", None),
+        ("a.pod", "english"),
         ("a.tar.gz", None),
         ("a.h", None),
         ("rs", None),
@@ -140,3 +150,9 @@ def test_data_sets_may_write_a_name_in_several_ways():
     assert [DETECTOR.by_title(name) for name in names] == ["cpp", "cpp", "go", "go", "english", None]
     renamed = LanguageDetector(LANGUAGES | {"go": replace(LANGUAGES["go"], title="Gopher")})
     assert renamed.by_title("gopher") == "go"
+
+
+def test_an_ending_of_perl_and_prolog_is_told_by_content():
+    perl = b"use strict;\nuse warnings;\n\nmy %seen;\nwhile (my $line = <STDIN>) {\n    $seen{$line}++;\n}\n"
+    prolog = b":- module(lists, [append/3]).\n\nappend([], L, L).\nappend([H|T], L, [H|R]) :-\n    append(T, L, R).\n"
+    assert [DETECTOR.by_content(text, "a.pl") for text in (perl, prolog)] == ["perl", None]
