@@ -348,7 +348,7 @@ def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored
     def judge(recipe, model, name, output, *, against, options):
         asked.append((name, against))
         output.mkdir()
-        cell = {"tasks": 4, "pass_at_k": {"1": {"value": 0.5}}}
+        cell = {"tasks": 4, "pass_at_k": {"1": {"value": 0.5}}, "parses_or_compiles": {"value": 0.75}}
         verdict = {"languages": {"go": {"role": "learn", "benchmarks": {"starter": cell}}}, "decontamination": {}}
         (output / "metrics.json").write_text(json.dumps(verdict))
 
@@ -365,5 +365,5 @@ def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored
     carried.finish(programs=True, keep_model=True)
     assert asked == [(run.name, None)]
     passed = json.loads((folder / "metrics.json").read_text())["programs"]
-    solved = {"title": "Go", "role": "learn", "tasks": 4, "pass_at_1": 0.5}
+    solved = {"title": "Go", "role": "learn", "tasks": 4, "pass_at_1": 0.5, "parses_or_compiles": 0.75}
     assert passed == {"languages": {"go": solved}, "decontamination": {}}

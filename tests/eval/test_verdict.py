@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_failures_are_counted_by_how_far_the_programs_came():
 
 @pytest.mark.parametrize("form", ["own", "framework"])
 def test_where_no_toolchain_tells_what_parses_none_is_said_to(monkeypatch, form):
-    commands = {"run": ("x",)} if form == "own" else {"compile": ("x",), "test": ("x",)}
+    commands: dict[str, Any] = {"run": ("x",)} if form == "own" else {"compile": ("x",), "test": ("x",)}
     toolchain = Toolchain(executables={}, version=(), **commands)
     monkeypatch.setitem(TOOLCHAINS, "mine", toolchain)
     asked = [problem("mine", number, form=form) for number in range(2)]

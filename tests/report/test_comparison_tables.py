@@ -1,7 +1,7 @@
 """The table of a comparison for the terminal."""
 
-from multipl_moe.report.comparison_tables import comparison_runs_table
-from tests.report.test_grid import printed
+from multipl_moe.report.comparison_tables import comparison_runs_table, solved_table
+from tests.report.test_grid import printed, row
 
 
 def test_terminal_shows_the_long_runs_and_where_there_is_none_the_short_ones(result):
@@ -22,3 +22,11 @@ def test_eighty_columns_hold_every_word(result, moved):
     words = "feed-forward [11.111, 13.333] [-13.0, -11.0] 1543.7M 0.00025 method trained"
     assert [word for word in words.split() if word not in text] == []
     assert "…" not in text
+
+
+def test_what_parses_or_compiles_stands_in_brackets_beside_what_passes(result):
+    assert row(solved_table(result), "base") == ["base", "", "3", "1", "4"]
+    result["base"]["programs"]["rust"]["parses_or_compiles"] = 0.75
+    table = solved_table(result)
+    assert row(table, "base") == ["base", "", "3 (75%)", "1", "4"]
+    assert "In brackets: how many parse or compile." in table.notes
