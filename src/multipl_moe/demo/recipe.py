@@ -31,12 +31,16 @@ DEMO_RECIPE: dict[str, Any] = {
 
 
 def without_missing_languages(recipe: Recipe, console: Console) -> Recipe:
-    """The recipe less the languages that no source on this machine has, each named with what would bring it."""
+    """The recipe less the languages that no source on this machine has, each named with what would bring it.
+
+    Languages to learn stay where there are tasks to practise on: what is kept of the answers is their text.
+    """
     from multipl_moe.corpus.read.candidates import has_library  # takes seconds, and the recipe is refused before
 
     if any(source.kind != "toolchains" for source in recipe.corpus.sources):
         return recipe
-    missing = [name for name in recipe.languages if not has_library(recipe.language_table[name])]
+    read = recipe.keep if recipe.practice.tasks else recipe.languages
+    missing = [name for name in read if not has_library(recipe.language_table[name])]
     for name in missing:
         packages = " ".join(recipe.language_table[name].packages)
         console.print(f"{name}: no toolchain with sources here (apt install {packages}); going on without it")

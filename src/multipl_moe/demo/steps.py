@@ -16,6 +16,7 @@ from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_evaluation
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
+from multipl_moe.demo import practice
 from multipl_moe.demo.outlook import Outlook
 from multipl_moe.demo.plan import DemoPlan, describe_plan, minutes_of, plan_demo, require_steps, why_no_gain
 from multipl_moe.errors import ConfigError, OutputError
@@ -83,7 +84,11 @@ class Demo:
         self._enter()
         if (busy := leave_busy_processors()) is not None:
             self._tell(busy)
-        self._step("corpus", "corpus", lambda: build_corpus(self.recipe, base, self.output / "corpus", self._tell))
+        if self.recipe.practice.tasks:
+            practised = f"{practice.FOLDER}/done.json"
+            self._step("practice", practised, lambda: write_json(self.output / practised, self._practise()))
+        asked = practice.with_kept_answers(self.recipe, self.output)
+        self._step("corpus", "corpus", lambda: build_corpus(asked, base, self.output / "corpus", self._tell))
         self._step("speed of training", _PLAN_FILE, self._make_plan)
         plan = self._plan()
         self._step("upcycle", "hybrid", self._upcycle)
@@ -150,6 +155,9 @@ class Demo:
         for name, check in checks.items():
             if check.problem is not None:
                 self._tell(f"{name}: programs are not scored: {check.problem}")
+
+    def _practise(self) -> dict[str, Any]:
+        return practice.practise_tasks(self.recipe, self.output, self._options, self._tell)
 
     def _upcycle(self) -> None:
         report = upcycle(self.recipe, self.output / "hybrid", corpus=self.output / "corpus")

@@ -55,13 +55,14 @@ def read_starter(languages: Collection[str] | None = None, folder: Path = _FOLDE
 
 
 def _read(file: Path, language: str, harness: Harness) -> Problem:
-    prompt, solution, tests = _parts(file.read_text(encoding="utf-8"), harness.comment)
+    comment = harness.comment if isinstance(harness.comment, str) else harness.comment[0]
+    prompt, solution, tests = _parts(file.read_text(encoding="utf-8"), comment)
     name = function_name(prompt, language)
     if name is None:
         raise ValueError("the prompt holds no signature of a function; end it with the one that is to be completed")
     reference = cut_at_stop(solution, harness.stop).rstrip()
     if reference.strip() in ("", harness.closing.strip()):
-        raise ValueError(f"nothing stands between `{harness.comment} --- solution` and where the function ends")
+        raise ValueError(f"nothing stands between `{comment} --- solution` and where the function ends")
     return Problem(
         benchmark="starter",
         id=file.stem,

@@ -25,6 +25,10 @@ class PracticeSection(Section):
         description="Tasks in the languages to learn, named as in programs.benchmarks. functions:PATH poses Python "
         "functions with doctests or assertions (a .py file or a folder), functions:NAME:PATH those of a benchmark.",
     )
+    model: str | None = Field(
+        default=None,
+        description="Model that answers in `demo`, named as a base is: a larger one is a teacher; default: the base.",
+    )
     max_tasks: int | None = Field(
         default=None, ge=1, description="Number of tasks to draw at random, to try settings on; default: all."
     )
