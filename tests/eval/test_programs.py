@@ -94,7 +94,7 @@ def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(righ
     output.mkdir()
     eval_set = prepare_eval_set(chosen, OPTIONS)
     told, untold = (
-        write(KnownCompleter(name, {one.key: text or one.reference for one in eval_set.scored}))
+        write(KnownCompleter(name, {one.key: text or one.reference or "" for one in eval_set.scored}))
         for name, text in (("told", None), ("untold", "    return (\n"))
     )
     metrics = evaluate_programs(
