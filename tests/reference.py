@@ -163,8 +163,8 @@ def stacked_ffn(weights: Mapping[str, Tensor], expert: int, act: Ffn) -> Ffn:
     return ffn
 
 
-def with_full_experts(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Low-rank experts as full ones: each the frozen block plus B A, with the frozen block's biases."""
+def with_full_experts(weights: Mapping[str, Tensor], alpha: float) -> Mapping[str, Tensor]:
+    """Low-rank experts as full ones: each the frozen block plus alpha / r B A, with the frozen block's biases."""
     factors = {k.removesuffix("_a"): v for k, v in weights.items() if k.startswith("experts.") and k.endswith("_a")}
     full = dict(weights)
     for name, a in factors.items():
@@ -177,7 +177,7 @@ def with_full_experts(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
             parts = ["gate_up_proj"] if fused else ["gate_proj", "up_proj"]
         frozen = torch.cat([weights[f"shared_expert.{part}.weight"] for part in parts])
         b = weights[f"{name}_b"]
-        full[name] = torch.stack([frozen + b[e] @ a[e] for e in range(len(a))])
+        full[name] = torch.stack([frozen + alpha / a.shape[1] * b[e] @ a[e] for e in range(len(a))])
         if f"shared_expert.{parts[0]}.bias" in weights:
             bias = torch.cat([weights[f"shared_expert.{part}.bias"] for part in parts])
             full[f"{name}_bias"] = torch.stack([bias for _ in range(len(a))])
@@ -204,7 +204,7 @@ def hybrid_layer(
         training: whether thresholds come from the other rows.
         act: the base's activation function.
     """
-    weights = with_full_experts(weights)
+    weights = with_full_experts(weights, moe.expert_alpha)
     shared = base_ffn({k.removeprefix("shared_expert."): v for k, v in weights.items() if "shared_expert" in k}, act)
     num_routed = moe.num_token_experts - 1
     token_experts = [*(stacked_ffn(weights, e, act) for e in range(num_routed)), shared]

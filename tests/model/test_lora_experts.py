@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, inject_adapter_in_model
 from torch.nn import functional as F
 
 from multipl_moe import MultiplMoeConfig
@@ -125,3 +126,25 @@ def test_a_configuration_of_full_experts_needs_no_new_key():
     old = {key: value for key, value in tiny_moe().to_dict().items() if not key.startswith("expert_")}
     config = MultiplMoeConfig(text_config=tiny_base_config(), moe=old)
     assert config.moe_config == replace(tiny_moe(), expert_type="full")
+
+
+@pytest.mark.parametrize(("rank", "alpha"), [(4, 16), (8, 4), (16, 16)])
+def test_an_expert_is_the_block_under_pefts_lora_of_its_rank_and_alpha(rank: int, alpha: int):
+    layer: Any = tiny_hybrid("single", expert_type="lora", expert_rank=rank, expert_alpha=float(alpha)).hybrid_layers[1]
+    experts, frozen = layer.experts, FrozenBlock(layer._frozen_up, layer._frozen_down)
+    x_NH, work = torch.randn(6, 32), ExpertPairs(torch.arange(6), torch.tensor([6]))
+    actual = experts(x_NH, work, frozen)
+    parts = ["gate_proj", "up_proj", "down_proj"]
+    block: Any = inject_adapter_in_model(
+        LoraConfig(r=rank, lora_alpha=alpha, target_modules=parts), layer.shared_expert
+    )
+    first_b = experts.gate_up_proj_b[0].chunk(2)
+    pairs = [(experts.gate_up_proj_a[0], first_b[0]), (experts.gate_up_proj_a[0], first_b[1])]
+    pairs.append((experts.down_proj_a[0], experts.down_proj_b[0]))
+    with torch.no_grad():
+        for part, (a, b) in zip(parts, pairs, strict=True):
+            linear = block.get_submodule(part)
+            linear.lora_A["default"].weight.copy_(a)
+            linear.lora_B["default"].weight.copy_(b)
+    assert experts.down_proj_b.any()
+    torch.testing.assert_close(actual, block(x_NH), rtol=1e-4, atol=1e-5)

@@ -145,6 +145,7 @@ def test_all_problems_are_reported_at_once():
         ({"layers": [-1]}, r"moe\.layers: \[-1\]"),
         ({"expert_type": "qlora"}, r"moe\.expert_type: 'qlora' is not one of full, lora"),
         ({"expert_rank": 0}, r"moe\.expert_rank: 0 must be at least 1"),
+        ({"expert_alpha": 0.0}, r"moe\.expert_alpha: 0.0 must be above 0"),
         ({"segment_gate_scale": "x"}, r"moe\.segment_gate_scale: 'x' is not one of window, unit"),
     ],
 )
@@ -183,3 +184,11 @@ def test_a_value_of_another_type_is_refused(values: dict[str, Any], message: str
 def test_unknown_preset_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"moe\.preset: 'causl' is not one of causal, paper"):
         MoeConfig.from_preset("causl")
+
+
+def test_a_stored_configuration_without_alpha_keeps_differences_unscaled_and_a_new_one_has_alpha_16():
+    new = MoeConfig.from_preset("single", expert_type="lora", expert_rank=64)
+    assert (new.expert_alpha, new.expert_scale) == (16, 0.25)
+    assert MoeConfig.from_dict(new.to_dict()) == new
+    old = {key: value for key, value in new.to_dict().items() if key != "expert_alpha"}
+    assert (MoeConfig.from_dict(old).expert_alpha, MoeConfig.from_dict(old).expert_scale) == (64, 1)

@@ -52,7 +52,13 @@ Unsafe = Annotated[
 CorpusFolder = Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")]
 RunFolder = Annotated[Path, typer.Argument(help="Run folder to create.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")]
-LearningRate = Annotated[float | None, typer.Option(help="Peak learning rate (> 0), reached after warm-up. [0.0005]")]
+LearningRate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FLOAT|auto",
+        help="Peak learning rate (> 0), reached after warm-up; auto: found in short trials. [0.0005]",
+    ),
+]
 Learn = Annotated[str | None, typer.Option(help="New languages to learn, comma-separated. [rust,go,ruby]")]
 Keep = Annotated[
     str | None, typer.Option(help="Known languages not to forget, comma-separated. [python,java,cpp,english]")

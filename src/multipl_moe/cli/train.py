@@ -58,8 +58,10 @@ def train(
 
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --learn rust --keep python`
     """
+    from multipl_moe.recipe.recipe import parse_value
+
     flags: dict[str, Any] = {"learn": learn, "keep": keep, "seed": seed}
-    flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate}
+    flags |= {"train.tokens": tokens, "train.learning_rate": learning_rate and parse_value(learning_rate)}
     chosen = recipe_from_flags(recipe, settings, flags)
     of_hybrid = chosen.train.trains_hybrid
     refuse_where(
@@ -136,4 +138,5 @@ def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "Trai
             on_audit=begin,
             on_data=show,
             on_interrupt=lambda: console.print(INTERRUPT_NOTE),
+            on_note=lambda line: console.print(line, style="yellow", highlight=False, soft_wrap=True),
         )

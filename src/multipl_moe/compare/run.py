@@ -111,6 +111,7 @@ class RunFolder:
                 output,
                 callbacks=[progress],
                 on_interrupt=lambda: self.console.print(INTERRUPT_NOTE),
+                on_note=lambda line: self.console.print(line, highlight=False, soft_wrap=True),
             )
 
     def _measure(self, recipe: Recipe, training: TrainResult) -> dict[str, Any]:

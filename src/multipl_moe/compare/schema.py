@@ -155,6 +155,9 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
     methods = {}
     for name, method in comparison.methods.items():
         rate = method.learning_rate or recipes[name].train.learning_rate
+        if rate == "auto":
+            problem = f"methods.{name}.learning_rate: auto is no rate to tell runs apart by; give a number"
+            raise ConfigError(f"{origin}: {problem}")
         if not method.long and rate not in method.learning_rates:
             problem = (
                 f"methods.{name}.learning_rate: {rate:g} must be one of its learning_rates, as it has no long runs"

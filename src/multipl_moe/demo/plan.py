@@ -18,7 +18,8 @@ from multipl_moe.eval.eval_set import read_problems
 from multipl_moe.eval.outcome import Outcome
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.train.setup import tokens_per_step
+from multipl_moe.train.rate_search import search_tokens
+from multipl_moe.train.setup import TrainingSetup, tokens_per_step
 
 FEWEST_TOKENS = 30_720  # below, a gain may well not show
 _FEWEST_STEPS = 10  # below, the learning rate has no time to rise
@@ -170,7 +171,7 @@ def why_no_gain(recipe: Recipe, outcome: Outcome) -> str:
     tokens = f"{train.tokens:,} tokens"
     if train.tokens < FEWEST_TOKENS:
         return f"{tokens} are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=) {elsewhere}"
-    rate, set_rate = f"{train.learning_rate:g}", "(--set train.learning_rate=...)"
+    rate, set_rate = train.learning_rate, "(--set train.learning_rate=..., or auto, which finds one)"
     if outcome == "worse":
         return f"the learning rate, {rate}, may be too high; lower it {set_rate} {elsewhere}"
     return (
@@ -229,6 +230,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
     return {
         "upcycle": _upcycle_work(moe, languages),
         "bits per byte of the base": scoring,
+        "search for the learning rate": search_tokens(TrainingSetup.of(recipe.with_settings("train", tokens=tokens))),
         TRAINING: tokens,
         "calibration": _FORWARD
         * (calibrated + _EXPERT_USE_TOKENS * (len(recipe.learn) if moe.domain_gate else languages)),

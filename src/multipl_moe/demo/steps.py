@@ -228,6 +228,7 @@ class Demo:
                 callbacks=[progress, Outlook(plan, tokens_per_step(self.recipe.train), self._tell)],
                 on_audit=lambda audit: self.console.print(audit_table(audit)),
                 on_interrupt=lambda: self._tell(INTERRUPT_NOTE),
+                on_note=self._tell,
             )
         self._tell(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)")
 

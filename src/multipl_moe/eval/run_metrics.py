@@ -21,6 +21,8 @@ def run_metrics(
     return {
         "tokens": training.tokens,
         "seconds": training.seconds,
+        "learning_rate": training.learning_rate,
+        "warnings": training.warnings,
         **compare_scores(recipe, before, after),
         "frozen_sha256": training.frozen_sha256,
         "routing": after.routing,

@@ -62,7 +62,8 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
         )
         rows.append(("segment-level experts", segments))
     if moe.expert_type == "lora":
-        rows.append(("each expert", f"a difference of rank {moe.expert_rank} from the frozen block"))
+        size = f"rank {moe.expert_rank} (alpha {moe.expert_alpha:g})"
+        rows.append(("each expert", f"a difference of {size} from the frozen block"))
     if moe.domain_gate:
         learnt = ", ".join(map(language_title, moe.domain_gate))
         rows.append(
@@ -95,7 +96,7 @@ def _training(provenance: Provenance) -> list[tuple[str, str]]:
     frozen = f"unchanged bit for bit (SHA-256 of all: {digest})" if digest else NOT_RECORDED
     return [
         ("trained on", _tokens(training)),
-        ("learning rate", _learning_rate(recipe) if recipe else NOT_RECORDED),
+        ("learning rate", _learning_rate(recipe, training) if recipe else NOT_RECORDED),
         ("mixture of the training text", _mixture(recipe) if recipe else NOT_RECORDED),
         ("decontaminated against", _checked_benchmarks(training)),
         ("frozen parameters", frozen),
@@ -116,8 +117,9 @@ def _checked_benchmarks(training: dict[str, Any]) -> str:
     return ", ".join(named) or "no benchmark"
 
 
-def _learning_rate(recipe: Recipe) -> str:
-    return f"{recipe.train.learning_rate:g} at its peak, {recipe.train.schedule} schedule"
+def _learning_rate(recipe: Recipe, training: dict[str, Any]) -> str:
+    rate = training.get("learning_rate") or recipe.train.learning_rate
+    return f"{rate} at its peak, {recipe.train.schedule} schedule"
 
 
 def _mixture(recipe: Recipe) -> str:

@@ -26,7 +26,7 @@ def with_full_experts(config: MultiplMoeConfig) -> MultiplMoeConfig:
 
 
 def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype | None) -> list[TensorPlan]:
-    """Every tensor of a hybrid whose experts are low-rank, with full experts W + B A in place of their factors.
+    """Every tensor of a hybrid whose experts are low-rank, with full experts W + s B A in place of their factors.
 
     Sums are taken in float32, one expert in memory at a time. Differences smaller than the precision of a 16-bit
     `dtype` are rounded away, so float32 is what keeps the model's logits to 1e-4.
@@ -47,7 +47,7 @@ def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype
             prefix, name = key["prefix"], key["name"]
             num_experts, num_out, _ = plan.shape
             shape = (num_experts, num_out, reader.shapes[f"{prefix}experts.{name}_a"][2])
-            pieces = partial(_weights, reader, prefix, name, parts[name], plan.dtype)
+            pieces = partial(_weights, reader, prefix, name, parts[name], config.moe_config.expert_scale, plan.dtype)
             plans.append(TensorPlan(f"{prefix}experts.{name}", shape, plan.dtype, pieces))
             if family.has_bias(config.base_config):
                 pieces = partial(_biases, reader, prefix, parts[name], num_experts, plan.dtype)
@@ -61,12 +61,12 @@ def _frozen(reader: CheckpointReader, prefix: str, parts: tuple[str, ...], kind:
 
 
 def _weights(
-    reader: CheckpointReader, prefix: str, name: str, parts: tuple[str, ...], dtype: torch.dtype
+    reader: CheckpointReader, prefix: str, name: str, parts: tuple[str, ...], scale: float, dtype: torch.dtype
 ) -> Iterator[Tensor]:
     frozen = _frozen(reader, prefix, parts, "weight")
     factors = (reader.read(f"{prefix}experts.{name}_{factor}") for factor in "ba")
     for b, a in zip(*factors, strict=True):
-        yield cast_finite(f"{prefix}experts.{name}", frozen + b.float() @ a.float(), dtype)
+        yield cast_finite(f"{prefix}experts.{name}", frozen + scale * (b.float() @ a.float()), dtype)
 
 
 def _biases(

@@ -143,7 +143,7 @@ class _Merge:
         else:
             a_name = "down_proj" if part == self.family.down else self.family.up_name
             factors = self._stacked(prefix, part, "_b"), self.reader.read(f"{prefix}experts.{a_name}_a")
-            yield from (b.float() @ a.float() for b, a in zip(*factors, strict=True))
+            yield from (self.moe.expert_scale * (b.float() @ a.float()) for b, a in zip(*factors, strict=True))
 
     def _stacked(self, prefix: str, part: str, suffix: str) -> Tensor:
         """(E, ...) the rows of this part in a stacked tensor; an upper one shares its tensor with the other parts."""

@@ -60,7 +60,7 @@ class HybridMoe(Float32Buffers):
             setattr(shared_expert, family.dropout, 0.0)
         sizes = (moe.num_trained_experts, hidden, base_config.intermediate_size)
         self.experts: Experts = (
-            LoraExperts(*sizes, moe.expert_rank, family, base_config)
+            LoraExperts(*sizes, moe.expert_rank, moe.expert_scale, family, base_config)
             if moe.expert_type == "lora"
             else StackedExperts(*sizes, family, base_config)
         )

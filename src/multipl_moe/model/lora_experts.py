@@ -18,8 +18,9 @@ Factors = tuple[Tensor, Tensor]  # A (E, r, K) and B (E, N, r)
 
 
 class LoraExperts(Experts):
-    """Expert e: the frozen block, B_up[e] A_up[e] added to its first matrix and B_down[e] A_down[e] to its second.
+    """Expert e: the frozen block, s B_up[e] A_up[e] added to its first matrix and s B_down[e] A_down[e] to its second.
 
+    `scale` is s, alpha / r as in PEFT, so that a learning rate holds for all ranks r.
     Gate and up are parts of one first matrix, as in full experts; biases are the block's. B begins at zero, so every
     expert begins as the block. The frozen products are taken once a token (the first) and once a pair (the second), no
     frozen weight is copied or gets a gradient, and between forward and backward nothing of each pair is kept.
@@ -29,9 +30,17 @@ class LoraExperts(Experts):
     """
 
     def __init__(
-        self, num_experts: int, hidden_size: int, intermediate_size: int, rank: int, family: Family, config: Any
+        self,
+        num_experts: int,
+        hidden_size: int,
+        intermediate_size: int,
+        rank: int,
+        scale: float,
+        family: Family,
+        config: Any,
     ) -> None:
         super().__init__(family, config)
+        self.scale = scale
         up_size = intermediate_size * (2 if family.gated else 1)
         sizes = {family.up_name: (up_size, hidden_size), "down_proj": (hidden_size, intermediate_size)}
         for name, (num_out, num_in) in sizes.items():
@@ -70,15 +79,15 @@ class LoraExperts(Experts):
         self, frozen_NU: Tensor, x_NH: Tensor, token_R: Tensor, counts_E: Tensor, up: Factors, down: Factors
     ) -> tuple[Tensor, Tensor]:
         """(R, I) hidden units and (R, H) what the low-rank part makes of them: cheap, so computed again in backward."""
-        difference_RU = _difference(up, x_NH.index_select(0, token_R), counts_E)
+        difference_RU = self._difference(up, x_NH.index_select(0, token_R), counts_E)
         hidden_RI = self.activate(frozen_NU.index_select(0, token_R) + difference_RU)
-        return hidden_RI, _difference(down, hidden_RI, counts_E)
+        return hidden_RI, self._difference(down, hidden_RI, counts_E)
 
-
-def _difference(factors: Factors, x_RK: Tensor, counts_E: Tensor) -> Tensor:
-    """Each row times B A of its expert, or times 0 in one group more than there are experts."""
-    dtype = matmul_dtype(x_RK)
-    a, b = (factor.to(dtype) for factor in factors)
-    if len(counts_E) > len(a):
-        a, b = (F.pad(factor, (0, 0, 0, 0, 0, 1)) for factor in (a, b))
-    return grouped_linear(grouped_linear(x_RK.to(dtype), a, None, counts_E), b, None, counts_E)
+    def _difference(self, factors: Factors, x_RK: Tensor, counts_E: Tensor) -> Tensor:
+        """Each row times s B A of its expert, or times 0 in one group more than there are experts."""
+        dtype = matmul_dtype(x_RK)
+        a, b = (factor.to(dtype) for factor in factors)
+        if len(counts_E) > len(a):
+            a, b = (F.pad(factor, (0, 0, 0, 0, 0, 1)) for factor in (a, b))
+        x_Rr = self.scale * grouped_linear(x_RK.to(dtype), a, None, counts_E)
+        return grouped_linear(x_Rr, b, None, counts_E)

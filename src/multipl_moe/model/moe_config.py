@@ -63,6 +63,8 @@ class MoeConfig:
         expert_type: Form of the trained experts: `full` blocks of their own, or `lora`, low-rank differences from the
             frozen block.
         expert_rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts do without it.
+        expert_alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`, so that a
+            learning rate holds for all ranks.
         domain_gate: Languages for whose text experts work, the model being the base elsewhere (design 5); none: experts
             work for all text.
         domain_gate_start: Posterior of a document's first segment, before anything of it was read (0..1; 0: the base
@@ -93,6 +95,7 @@ class MoeConfig:
     token_bias_rate: float = 0.5
     expert_type: ExpertType = "full"
     expert_rank: int = 16
+    expert_alpha: float = 16.0
     domain_gate: list[str] = field(default_factory=list)
     domain_gate_start: float = 0.75
     domain_gate_bound: float = 0.05
@@ -111,7 +114,10 @@ class MoeConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "MoeConfig":
-        """Read the `moe` entry of a config.json; unknown keys and values of another type are errors."""
+        """Read the `moe` entry of a config.json; unknown keys and values of another type are errors.
+
+        Where it has no `expert_alpha`, it was written when differences were not scaled: alpha is then the rank.
+        """
         if not isinstance(values, dict):
             raise ConfigError(f"moe: {values!r} must be an object with the settings of the hybrid layer")
         types = _types()
@@ -121,11 +127,16 @@ class MoeConfig:
                 problems.append(f"moe.{key}: {values[key]!r} must be {_TYPE_NAMES[wanted]}")
         if problems:
             raise ConfigError(problems)
-        return cls(**values)
+        return cls(**({"expert_alpha": float(values.get("expert_rank", cls.expert_rank))} | values))
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_dict` reads back."""
         return asdict(self)
+
+    @property
+    def expert_scale(self) -> float:
+        """The factor of each low-rank expert's difference: alpha / r."""
+        return self.expert_alpha / self.expert_rank
 
     @property
     def num_routed_experts(self) -> int:
@@ -231,6 +242,8 @@ class MoeConfig:
             )
         if self.expert_rank < 1:
             yield f"expert_rank: {self.expert_rank} must be at least 1"
+        if self.expert_alpha <= 0:
+            yield f"expert_alpha: {self.expert_alpha} must be above 0"
         for key in ("domain_gate_start", "domain_gate_bound"):
             if not 0 <= getattr(self, key) <= 1:
                 yield f"{key}: {getattr(self, key)} must be between 0 and 1"

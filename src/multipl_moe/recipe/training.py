@@ -17,6 +17,12 @@ class TrainSection(Section):
         "layer (lora).",
     )
     lora_rank: int = Field(default=16, ge=1, description="Rank of the LoRA adapters (method lora).")
+    lora_alpha: float = Field(
+        default=32.0,
+        gt=0,
+        description="Scale of the LoRA adapters times their rank, PEFT's lora_alpha: a learning rate holds for all "
+        "ranks.",
+    )
     tokens: int = Field(default=300_000, gt=0, description="Number of tokens to train on, padding included.")
     skip_tokens: int = Field(
         default=0, ge=0, description="Number of tokens to skip in the mixture, as an earlier run has trained on them."
@@ -31,11 +37,11 @@ class TrainSection(Section):
     accumulation_steps: int = Field(
         default=1, ge=1, description="Number of forward passes per optimiser step (gradient accumulation)."
     )
-    learning_rate: float = Field(
+    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
         default=5e-4,
-        gt=0,
-        description="Peak learning rate, reached after warm-up; the default suits one expert a layer (moe.preset "
-        "single), hybrids and LoRA took 0.002 to 0.004, low-rank experts 0.008 (docs/results.md).",
+        description="Peak learning rate, reached after warm-up; auto: found in short trials before training "
+        "(docs/training.md), which a new base needs. The default suits one expert a layer (moe.preset single) of "
+        "smollm2-135m; its hybrids and LoRA took 0.002 to 0.004, low-rank experts 0.008 (docs/results.md).",
     )
     warmup_share: float = Field(
         default=0.05, ge=0, lt=1, description="Share of the training steps spent on learning-rate warm-up."

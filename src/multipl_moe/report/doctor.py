@@ -86,6 +86,11 @@ def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -
         ["tokens/s, roughly", f"{plan.tokens / seconds:,.0f}"],
         [f"time for {plan.tokens:,} tokens, roughly", _duration(seconds)],
         *(
+            [[f"search for the rate, {plan.search_tokens:,} tokens at most", _duration(plan.search_seconds(speed))]]
+            if plan.search_tokens
+            else []
+        ),
+        *(
             [f"{what}, {number:,} tokens at most", _duration(plan.forward_seconds(number, speed))]
             for what, number in read.items()
             if number

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch.utils.data import Dataset
@@ -11,12 +12,13 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.model.data_parallel import over_ranks
-from multipl_moe.system.launch import num_processes
+from multipl_moe.system.launch import is_main, num_processes
 from multipl_moe.train.callbacks import FollowSettings, StopOnInterrupt
 from multipl_moe.train.checkpoints import checkpoint_path, full_disk_explained, last_checkpoint, load_trained
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.ordered_trainer import OrderedTrainer
 from multipl_moe.train.processes import main_first, routing_group
+from multipl_moe.train.rate_search import resolved_rate
 from multipl_moe.train.setup import OPTIMIZERS, TrainingSetup, enable_checkpointing
 from multipl_moe.train.sharding import shard
 from multipl_moe.train.trackers import PROJECT
@@ -29,6 +31,7 @@ def fit(
     checkpoints: Path,
     callbacks: list[TrainerCallback],
     on_interrupt: Callable[[], object] = lambda: None,
+    on_note: Callable[[str], object] = lambda line: None,
     *,
     held_out: HeldOut | None = None,
     frozen: Mapping[str, str] | None = None,
@@ -46,6 +49,7 @@ def fit(
         checkpoints: folder for them, in the run folder.
         callbacks: told of every step.
         on_interrupt: called at the first Ctrl-C or SIGTERM, when the step will still be finished and saved.
+        on_note: told in the main process, in a line each, of the rate that a search found, and of a loss that rises.
         held_out: text to measure the loss on, every `train.eval_every_steps`.
         frozen: hash of each parameter that does not learn; a checkpoint is only gone on from with the same ones.
         order_sha256: of the dataset, likewise.
@@ -57,14 +61,22 @@ def fit(
         Preempted: stopped by SIGTERM, after saving a checkpoint.
         TrainingError: a bad step that the recipe does not skip.
     """
+    model = _arranged(model, setup)
+    if setup.train.learning_rate == "auto":
+        arguments = _arguments(setup.with_rate(1.0), checkpoints)
+        found = resolved_rate(setup, model, dataset, arguments, checkpoints.parent)
+        setup = setup.with_rate(found.learning_rate)
+        if is_main():
+            on_note(found.sentence())
     interrupt = StopOnInterrupt(on_interrupt)
     trainer = OrderedTrainer(
         setup=setup,
-        model=_arranged(model, setup),
+        model=model,
         train_dataset=dataset,
         held_out=held_out,
         frozen_sha256=hashlib.sha256(json.dumps(sorted((frozen or {}).items())).encode()).hexdigest(),
         order_sha256=order_sha256,
+        tell=on_note,
         args=_arguments(setup, checkpoints),
         callbacks=[interrupt, FollowSettings(), *callbacks],
     )
@@ -124,7 +136,7 @@ def _arguments(setup: TrainingSetup, folder: Path) -> TrainingArguments:
         gradient_accumulation_steps=train.accumulation_steps,
         # Trainer can put off dividing the gradients only of models that transformers itself has sharded.
         accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": setup.distribution == "fsdp2"}},
-        learning_rate=train.learning_rate,
+        learning_rate=cast(float, train.learning_rate),
         lr_scheduler_type=train.schedule,
         warmup_steps=setup.warmup_steps,
         weight_decay=train.weight_decay,

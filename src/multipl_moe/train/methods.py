@@ -77,7 +77,7 @@ def load_for_training(train: TrainSection, folder: Path) -> PreTrainedModel:
     if load_config(folder).model_type == MultiplMoeConfig.model_type:
         raise BaseModelError(f"model: {folder} is a hybrid; train.method {train.method} trains its dense base")
     model = load_dense(folder)
-    return _with_adapters(model, train.lora_rank) if train.method == "lora" else model
+    return _with_adapters(model, train) if train.method == "lora" else model
 
 
 def empty_for_training(train: TrainSection, config: PreTrainedConfig) -> PreTrainedModel:
@@ -88,7 +88,7 @@ def empty_for_training(train: TrainSection, config: PreTrainedConfig) -> PreTrai
         builder: Any = MultiplMoeForCausalLM._from_config if is_hybrid else AutoModelForCausalLM.from_config
         model = builder(config, dtype=dtype or torch.float32)
         model.tie_weights()
-        return _with_adapters(model, train.lora_rank) if train.method == "lora" else model
+        return _with_adapters(model, train) if train.method == "lora" else model
 
 
 def prepare(model: PreTrainedModel, recipe: Recipe) -> TrainableParameters:
@@ -108,8 +108,9 @@ def merge_adapters(model: Any) -> PreTrainedModel:
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
 
-def _with_adapters(model: PreTrainedModel, rank: int) -> PreTrainedModel:
+def _with_adapters(model: PreTrainedModel, train: TrainSection) -> PreTrainedModel:
     from peft import LoraConfig, get_peft_model
 
-    adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    rank, alpha = train.lora_rank, cast(int, train.lora_alpha)  # peft takes fractions too
+    adapters = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")
     return cast(PreTrainedModel, get_peft_model(model, adapters))

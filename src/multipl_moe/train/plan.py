@@ -22,6 +22,7 @@ from multipl_moe.system.device import fast_dtype
 from multipl_moe.train.dry_run import StepCost, dry_run_step
 from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.methods import empty_for_training, is_adapter, prepare
+from multipl_moe.train.rate_search import search_tokens
 from multipl_moe.train.setup import TrainingSetup
 
 # Of each trained parameter: two float32 moments, or two bytes and the two float32 scales of a block of 256.
@@ -47,7 +48,7 @@ class MemoryPlan:
             frozen weights lie in it. The kernel may take them away.
         master_bytes: weights that train, in float32.
         gradient_bytes: their gradients, float32.
-        optimizer_bytes: the optimiser's moments.
+        optimizer_bytes: the optimiser's moments; on a CPU also the weights as they were, where a rate is searched for.
         activation_bytes: activations, logits and temporary tensors.
         fragmentation_bytes: free memory between blocks in use, too small for what is asked for.
     """
@@ -75,6 +76,7 @@ class TrainingPlan:
         steps, tokens: of the training loop.
         calibration_tokens: read after it to set what routers choose by.
         held_out_tokens: read meanwhile for the held-out loss.
+        search_tokens: trained on before it, at most, to find the learning rate.
         scored_tokens: at most, of held-out files, by base and model together: bits per byte, and how far it moved.
     """
 
@@ -87,6 +89,7 @@ class TrainingPlan:
     calibration_tokens: int = 0
     held_out_tokens: int = 0
     scored_tokens: int = 0
+    search_tokens: int = 0
 
     def step_seconds(self, speed: MachineSpeed) -> float:
         """Estimated time of an optimiser step."""
@@ -97,20 +100,26 @@ class TrainingPlan:
         """Estimated time of the training loop."""
         return self.steps * self.step_seconds(speed)
 
+    def search_seconds(self, speed: MachineSpeed) -> float:
+        """Estimated time of the search for the learning rate, at most."""
+        return self.seconds(speed) * self.search_tokens / self.tokens
+
     def forward_seconds(self, num_tokens: int, speed: MachineSpeed) -> float:
         """Estimated time of reading tokens without learning: two operations a parameter, at a step's speed."""
         return self.step_seconds(speed) * 2 * self.parameters.active * num_tokens / self.step.flops
 
     def total_seconds(self, speed: MachineSpeed) -> float:
-        """Estimated time of training, calibration and scoring; corpus, programs and reading models are not in it."""
+        """Estimated time of search, training, calibration and scoring; not of corpus, programs and reading models."""
         num_read = self.calibration_tokens + self.held_out_tokens + self.scored_tokens
-        return self.seconds(speed) + self.forward_seconds(num_read, speed)
+        return self.search_seconds(speed) + self.seconds(speed) + self.forward_seconds(num_read, speed)
 
     def with_length(self, recipe: Recipe) -> "TrainingPlan":
         """The plan of a recipe that differs from this one's in nothing but seed, rate, and how long it trains."""
-        train, steps = recipe.train, TrainingSetup.of(recipe).steps
+        train, setup = recipe.train, TrainingSetup.of(recipe)
+        steps, searched = setup.steps, search_tokens(setup)
         measurements = 0 if train.eval_every_steps is None else -(-steps // train.eval_every_steps)  # and at the end
-        return replace(self, steps=steps, tokens=train.tokens, held_out_tokens=measurements * train.eval_tokens)
+        read = {"held_out_tokens": measurements * train.eval_tokens, "search_tokens": searched}
+        return replace(self, steps=steps, tokens=train.tokens, **read)
 
 
 def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: int) -> TrainingPlan:
@@ -135,13 +144,14 @@ def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: in
     stays_mapped = not (on_gpu or stored_in_float32 or setup.dtype == torch.float32 or counts.frozen == 0)
     frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
     step = dry_run_step(model, setup, "cuda" if on_gpu else "cpu")
+    set_aside = 4 * (recipe.train.learning_rate == "auto" and not on_gpu)
     parts = {
         "runtime_bytes": runtime_bytes + (0 if on_gpu else _KERNEL_BYTES),
         "frozen_bytes": frozen_bytes,
         "mapped_bytes": sum(stored[name] for name in trained & stored.keys()) if stays_mapped else 0,
         "master_bytes": master_bytes,
         "gradient_bytes": 4 * counts.num_trained,
-        "optimizer_bytes": round(_OPTIMIZER_BYTES[recipe.train.optimizer] * counts.num_trained),
+        "optimizer_bytes": round((_OPTIMIZER_BYTES[recipe.train.optimizer] + set_aside) * counts.num_trained),
         "activation_bytes": step.activation_bytes,
     }
     memory = MemoryPlan(**parts, fragmentation_bytes=round(_FRAGMENTATION * sum(parts.values())))

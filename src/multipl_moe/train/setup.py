@@ -1,6 +1,6 @@
 """What follows from a recipe, the machine and the number of processes, decided once for a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Literal
 
@@ -53,6 +53,10 @@ class TrainingSetup:
             tokens_per_step=per_step,
             steps=max(round(train.tokens / per_step), 1),
         )
+
+    def with_rate(self, learning_rate: float) -> "TrainingSetup":
+        """The same with the rate that `auto` means."""
+        return replace(self, train=self.train.model_copy(update={"learning_rate": learning_rate}))
 
     @property
     def num_sequences(self) -> int:

@@ -4,8 +4,9 @@ import gc
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
@@ -25,7 +26,7 @@ from multipl_moe.runs.folder import open_run, write_json
 from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main, preemptible
 from multipl_moe.system.staging import held_folder, refuse_existing, staged_folder
-from multipl_moe.train.callbacks import TrainingClock, TrainingCost
+from multipl_moe.train.callbacks import TrainingClock
 from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
 from multipl_moe.train.freezing import TrainableParameters, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.held_out import HeldOut
@@ -44,12 +45,14 @@ class Hooks(TypedDict, total=False):
     """Whom a run tells what.
 
     `callbacks` are told of every step. In the main process `on_audit` is told what trains, before it does, and then
-    `on_data` what will be read. `on_interrupt` is called at the first Ctrl-C, when the step will still be finished.
+    `on_data` what will be read, and `on_note` in a line each which rate was found, and what goes wrong meanwhile.
+    `on_interrupt` is called at the first Ctrl-C, when the step will still be finished.
     """
 
     callbacks: Sequence[TrainerCallback]
     on_audit: Callable[[TrainableParameters], object]
     on_data: Callable[[MixtureSummary], object]
+    on_note: Callable[[str], object]
     on_interrupt: Callable[[], object]
 
 
@@ -97,7 +100,7 @@ def train_in_held_folder(
     require_checkpoint_space(setup, model, output / "checkpoints", model.num_parameters() * dtype.itemsize)
     if is_main() and is_new:
         open_run(output, recorded)
-    num_skipped, best_step, cost = _fit(setup, model, dataset, held_out, frozen, output, hooks)
+    told = _fit(setup, model, dataset, held_out, frozen, output, hooks)
     trained = _whole(model, setup, start, dtype) if is_sharded(model) else _held_in(dtype, model)
     del model  # where it is sharded, its parts make room for the whole
     gc.collect()
@@ -107,17 +110,13 @@ def train_in_held_folder(
         parameters,
         frozen_sha256=hash_of(frozen) if trained is None else verify_frozen(trained, frozen),
         tokens=setup.num_sequences * recipe.train.sequence_tokens,
-        seconds=cost.seconds,
         steps=setup.steps,
         compute_dtype=dtype_name(setup.dtype),
-        skipped_steps=num_skipped,
-        best_step=best_step,
         data=dataset.summary.to_json(),
         decontamination=training_record(start, corpus),
-        processor_s=cost.processor_s,
-        peak_bytes=cost.peak_bytes,
         corpus=str(corpus.resolve()),
         licences={name: counts[name].licences for name in dataset.summary.languages},
+        **told,
     )
     if trained is not None and is_main():
         _write(result, trained, finish, start, output)
@@ -164,8 +163,8 @@ def _fit(
     frozen: dict[str, str],
     output: Path,
     hooks: Hooks,
-) -> tuple[int, int | None, TrainingCost]:
-    """Train; returns how many steps were skipped, the best step where it is kept, and the cost."""
+) -> dict[str, Any]:
+    """Train; returns what `TrainResult` has of it, under the same names."""
     clock = TrainingClock(output / "checkpoints")
     with tracking(setup.train.trackers, output) as trackers:
         trainer = fit(
@@ -175,11 +174,18 @@ def _fit(
             output / "checkpoints",
             [clock, *hooks.get("callbacks", ()), *trackers],
             hooks.get("on_interrupt", lambda: None),
+            hooks.get("on_note", _ignore),
             held_out=held_out,
             frozen=frozen,
             order_sha256=dataset.summary.order_sha256,
         )
-    return trainer.guard.num_skipped, trainer.best_step, clock.cost
+    return {
+        "learning_rate": trainer.args.learning_rate,
+        "skipped_steps": trainer.guard.num_skipped,
+        "best_step": trainer.best_step,
+        "warnings": [] if trainer.rise.warning is None else [trainer.rise.warning],
+        **asdict(clock.cost),
+    }
 
 
 def _whole(

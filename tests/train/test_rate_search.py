@@ -1,0 +1,101 @@
+"""The rate that `auto` means: how the search walks, that it leaves no trace in training, and that it is stored."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.errors import TrainingError
+from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.recipe.training import TrainSection
+from multipl_moe.train.rate_search import RATE_FILE, search_rate, search_tokens, trial_shape, usual_rate
+from multipl_moe.train.setup import TrainingSetup
+from multipl_moe.upcycle.convert import upcycle
+from tests.distributed import run_processes
+from tests.train.conftest import Interrupt, changed, train
+from tests.train.tiny import World, tiny_recipe, with_train
+
+
+def _valley(best: float, steepness: float = 1.0):
+    return lambda rate: 2.0 + steepness * math.log2(rate / best) ** 2
+
+
+@given(st.integers(-4, 5))
+def test_the_search_finds_the_rate_with_the_lowest_loss_from_either_side(doublings: int):
+    best = 1e-3 * 2.0**doublings
+    found = search_rate(_valley(best), 1e-3)
+    assert found.learning_rate == best
+    assert found.losses[best] == 2.0
+    assert len(found.losses) <= 8
+
+
+def test_of_rates_that_are_as_good_as_equal_the_largest_is_taken():
+    assert search_rate(_valley(1e-3, steepness=0.015), 1e-3).learning_rate == 2e-3
+    assert search_rate(_valley(1e-3, steepness=0.025), 1e-3).learning_rate == 1e-3
+
+
+def test_a_rate_at_which_the_loss_is_no_number_is_left_behind():
+    def loss_at(rate: float) -> float:
+        return math.inf if rate > 3e-4 else _valley(1e-4)(rate)
+
+    assert search_rate(loss_at, 1e-3).learning_rate == pytest.approx(1.25e-4)
+    with pytest.raises(TrainingError, match=r"auto found none: the loss is no number at any of 0\.001, 0\.0005"):
+        search_rate(lambda rate: math.inf, 1e-3)
+
+
+def test_trials_take_about_5_percent_of_a_run_and_no_larger_a_batch():
+    def shape(tokens: int) -> tuple[int, int]:
+        return trial_shape(TrainingSetup.of(with_train(Recipe(), tokens=tokens, learning_rate="auto")))
+
+    assert shape(50_000) == (1, 256)
+    assert shape(300_000) == (1, 468)
+    assert trial_shape(TrainingSetup.of(with_train(Recipe(), sequence_tokens=64, tokens=50_000))) == (4, 64)
+    assert shape(1_000_000) == (3, 512)
+    assert shape(10_000_000) == (4, 512)
+    assert search_tokens(TrainingSetup.of(with_train(Recipe(), learning_rate="auto"))) == 8 * 8 * 468
+    assert search_tokens(TrainingSetup.of(Recipe())) == 0
+
+
+def test_it_begins_where_smollm2_learnt_most_whatever_the_rank(world: World, tmp_path: Path):
+    recipe = tiny_recipe(world.base, world.sources, moe={"expert_type": "lora", "expert_rank": 4, "expert_alpha": 64})
+    upcycle(recipe, tmp_path / "lora")
+    assert usual_rate(TrainSection(), load_config(tmp_path / "lora")) == 0.002
+    assert usual_rate(TrainSection(), load_config(world.hybrid)) == 5e-4
+    assert usual_rate(TrainSection(method="lora", lora_rank=64), load_config(world.base)) == 0.004
+
+
+@pytest.mark.parametrize("values", [{}, {"method": "dense"}, {"method": "lora"}, {"accumulation_steps": 2}], ids=str)
+def test_training_after_a_search_is_that_at_the_rate_it_found_to_the_bit(world: World, tmp_path: Path, values):
+    auto = train(world, tmp_path / "auto", learning_rate="auto", **values)
+    stored = json.loads((tmp_path / "auto" / RATE_FILE).read_text())
+    assert stored["learning_rate"] == auto.learning_rate
+    assert len(stored["losses"]) >= 3
+    fixed = train(world, tmp_path / "fixed", learning_rate=auto.learning_rate, **values)
+    assert changed(auto.model_folder, fixed.model_folder) == set()
+    assert not (tmp_path / "fixed" / RATE_FILE).exists()
+
+
+def test_a_resumed_run_takes_the_rate_that_is_stored(world: World, tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        train(world, tmp_path, Interrupt(3), learning_rate="auto")
+    stored = json.loads((tmp_path / RATE_FILE).read_text())
+    (tmp_path / RATE_FILE).write_text(json.dumps(stored | {"learning_rate": 0.0625}))
+    assert train(world, tmp_path, learning_rate="auto").learning_rate == 0.0625
+
+
+def _auto(world: World, folder: Path, distribution: str) -> float | None:
+    return train(world, folder, learning_rate="auto", batch_sequences=2, distribution=distribution).learning_rate
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("distribution", ["ddp", "fsdp2"])
+def test_several_processes_take_the_rate_that_one_takes(world: World, tmp_path: Path, distribution: str):
+    rates = run_processes(_auto, world, tmp_path / "two", distribution)
+    alone = train(world, tmp_path / "alone", learning_rate="auto")
+    assert rates == [alone.learning_rate] * 2
+    stored = [json.loads((tmp_path / name / RATE_FILE).read_text())["losses"] for name in ("two", "alone")]
+    assert stored[0] == pytest.approx(stored[1], rel=2e-3)
