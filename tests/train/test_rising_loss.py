@@ -1,47 +1,66 @@
 """The warning of a loss that rises: given once, at a rate far too high, and at none that learns."""
 
-import random
 from pathlib import Path
 
 import pytest
+import torch
 
 from multipl_moe.train.rising_loss import RisingLoss
+from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.trainer import train_model
-from tests.train.conftest import Interrupt
+from tests.train.conftest import Interrupt, changed, train
 from tests.train.tiny import World, with_train
 
-_STEPS = {"tokens": 24 * 4 * 32}
+_WARNING = "the loss rises: on the text that is learnt first it was "
 
 
-def _warnings(losses: list[float], warmup_steps: int = 4) -> int:
-    rise = RisingLoss(warmup_steps)
-    return sum(rise.shows(loss) for loss in losses)
+@pytest.fixture(scope="module")
+def learnt(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base that knows its text, so that its loss can rise."""
+    folder = tmp_path_factory.mktemp("learnt")
+    return train(world, folder, method="dense", learning_rate=1e-2, tokens=40 * 4 * 32).model_folder
 
 
-def test_noise_of_the_batches_is_no_rise_and_a_clear_rise_is_told_once():
-    random.seed(0)
-    noisy = [[random.gauss(2.5 - 0.005 * step, 0.4) for step in range(120)] for _ in range(200)]
-    assert sum(map(_warnings, noisy)) <= 4
-    rising = [[random.gauss(2.5 + min(0.2 * step, 2), 0.4) for step in range(120)] for _ in range(50)]
-    assert [_warnings(losses) for losses in rising] == [1] * 50
-
-
-def test_a_rise_long_after_the_first_steps_is_none_of_its_business():
-    assert _warnings([2.5, 2.6] * 60 + [9.0] * 20) == 0
-
-
-def test_a_rate_far_too_high_is_told_once_with_the_remedy_also_in_the_result(world: World, tmp_path: Path):
+def test_a_rate_far_too_high_is_told_once_with_the_remedy_and_one_that_learns_is_not(
+    world: World, learnt: Path, tmp_path: Path
+):
     def run(rate: float, *callbacks) -> tuple[list[str], list[str]]:
         told: list[str] = []
-        recipe, output = with_train(world.recipe, learning_rate=rate, **_STEPS), tmp_path / str(rate)
-        result = train_model(recipe, world.hybrid, world.corpus, output, callbacks=callbacks, on_note=told.append)
-        return told, result.warnings
+        recipe = with_train(world.recipe, method="dense", learning_rate=rate, tokens=24 * 4 * 32)
+        hooks = {"callbacks": callbacks, "on_note": told.append}
+        return told, train_model(recipe, learnt, world.corpus, tmp_path / str(rate), **hooks).warnings
 
-    assert run(1e-2) == ([], [])
-    with pytest.raises(KeyboardInterrupt):
-        run(3.0, Interrupt(20))
-    told, warnings = run(3.0)
-    assert told == []  # before the interruption it was
+    assert run(1e-3) == ([], [])
+    told, warnings = run(0.1)
+    assert told == [f"warning: {warning}" for warning in warnings]
     assert len(warnings) == 1
-    assert warnings[0].startswith("the loss rises: ")
-    assert "lower train.learning_rate, or with auto" in warnings[0]
+    assert warnings[0].startswith(_WARNING)
+    assert warnings[0].endswith("start anew with a lower train.learning_rate, or with auto, which finds one")
+    with pytest.raises(KeyboardInterrupt):
+        run(0.11, Interrupt(7))
+    told, warnings = run(0.11)
+    assert told == []  # as it was before the interruption
+    assert [warning.startswith(_WARNING) for warning in warnings] == [True]
+
+
+def test_watching_leaves_no_trace_in_training(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    watched = train(world, tmp_path / "watched")
+    measured = []
+    monkeypatch.setattr(RisingLoss, "_loss", lambda self, model: measured.append(model) or 1.0)
+    assert changed(watched.model_folder, train(world, tmp_path / "not").model_folder) == set()
+    assert len(measured) == 2
+
+
+def test_the_loss_is_that_of_the_models_own_head(world: World, tmp_path: Path):
+    from multipl_moe.checkpoints.loading import load_hybrid
+    from multipl_moe.data.training_data import training_data
+
+    dataset = training_data(world.recipe, world.corpus, 4)
+    model = load_hybrid(world.hybrid)
+    watch = RisingLoss(dataset, TrainingSetup.of(world.recipe), tmp_path, print)
+    losses = []
+    for row in range(4):
+        batch = {key: value[None] for key, value in dataset[row].items()}
+        with torch.no_grad():
+            losses.append(model.eval()(**batch).loss.item())
+    assert watch._loss(model) == pytest.approx(sum(losses) / 4, abs=1e-5)

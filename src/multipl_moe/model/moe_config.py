@@ -127,7 +127,8 @@ class MoeConfig:
                 problems.append(f"moe.{key}: {values[key]!r} must be {_TYPE_NAMES[wanted]}")
         if problems:
             raise ConfigError(problems)
-        return cls(**({"expert_alpha": float(values.get("expert_rank", cls.expert_rank))} | values))
+        unscaled: dict[str, Any] = {"expert_alpha": float(values.get("expert_rank", cls.expert_rank))}
+        return cls(**(unscaled | values))
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_dict` reads back."""

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.model.data_parallel import over_ranks
-from multipl_moe.system.launch import is_main, num_processes
+from multipl_moe.system.launch import num_processes
 from multipl_moe.train.callbacks import FollowSettings, StopOnInterrupt
 from multipl_moe.train.checkpoints import checkpoint_path, full_disk_explained, last_checkpoint, load_trained
 from multipl_moe.train.held_out import HeldOut
@@ -49,7 +49,7 @@ def fit(
         checkpoints: folder for them, in the run folder.
         callbacks: told of every step.
         on_interrupt: called at the first Ctrl-C or SIGTERM, when the step will still be finished and saved.
-        on_note: told in the main process, in a line each, of the rate that a search found, and of a loss that rises.
+        on_note: told in the main process, in a line each, what a search for the rate finds.
         held_out: text to measure the loss on, every `train.eval_every_steps`.
         frozen: hash of each parameter that does not learn; a checkpoint is only gone on from with the same ones.
         order_sha256: of the dataset, likewise.
@@ -64,10 +64,8 @@ def fit(
     model = _arranged(model, setup)
     if setup.train.learning_rate == "auto":
         arguments = _arguments(setup.with_rate(1.0), checkpoints)
-        found = resolved_rate(setup, model, dataset, arguments, checkpoints.parent)
+        found = resolved_rate(setup, model, dataset, arguments, checkpoints.parent, on_note)
         setup = setup.with_rate(found.learning_rate)
-        if is_main():
-            on_note(found.sentence())
     interrupt = StopOnInterrupt(on_interrupt)
     trainer = OrderedTrainer(
         setup=setup,
@@ -76,7 +74,6 @@ def fit(
         held_out=held_out,
         frozen_sha256=hashlib.sha256(json.dumps(sorted((frozen or {}).items())).encode()).hexdigest(),
         order_sha256=order_sha256,
-        tell=on_note,
         args=_arguments(setup, checkpoints),
         callbacks=[interrupt, FollowSettings(), *callbacks],
     )

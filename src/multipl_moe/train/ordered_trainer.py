@@ -1,6 +1,6 @@
 """The Trainer: the order of its data, bad steps, logs by language, and checkpoints."""
 
-from collections.abc import Callable, Sized
+from collections.abc import Sized
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +14,6 @@ from transformers import PreTrainedModel, Trainer
 from multipl_moe.errors import OutputError, TrainingError
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.device import dtype_name
-from multipl_moe.system.launch import is_main
 from multipl_moe.system.staging import staged_folder
 from multipl_moe.train.bad_steps import BadStepGuard, StepRecord
 from multipl_moe.train.batch_arguments import batch_arguments
@@ -28,7 +27,6 @@ from multipl_moe.train.checkpoints import (
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.language_losses import LANGUAGE_KEY, LanguageLosses, WithLanguage
 from multipl_moe.train.progress import LOSS_PREFIX, SKIPPED_KEY
-from multipl_moe.train.rising_loss import RisingLoss
 from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.sharding import is_sharded, load_sharded, save_sharded
 
@@ -53,7 +51,6 @@ class OrderedTrainer(Trainer):
         frozen_sha256: of what does not learn; a checkpoint goes with it.
         order_sha256: of the sequences and their order; a checkpoint goes with it, and its step tells how many of them
             were read.
-        tell: in the main process, takes a warning for people.
         kwargs: of `Trainer`.
     """
 
@@ -66,14 +63,12 @@ class OrderedTrainer(Trainer):
         held_out: HeldOut | None,
         frozen_sha256: str,
         order_sha256: str | None = None,
-        tell: Callable[[str], object] = lambda line: None,
         **kwargs: Any,
     ) -> None:
         rows = WithLanguage(train_dataset, setup.languages)
         super().__init__(model=model, train_dataset=rows, eval_dataset=cast(Any, held_out), **kwargs)
         self.language_losses = LanguageLosses(rows.languages)
-        self.guard, self.rise = BadStepGuard(setup.train), RisingLoss(setup.warmup_steps)
-        self._tell = tell
+        self.guard = BadStepGuard(setup.train)
         self._train, self._held_out = setup.train, held_out
         self._run = {
             "frozen_sha256": frozen_sha256,
@@ -127,8 +122,6 @@ class OrderedTrainer(Trainer):
         if problem is None:
             self.language_losses.keep()
             self._kept.append(values)
-            if self.rise.shows(values["loss"]) and is_main():
-                self._tell(cast(str, self.rise.warning))
         elif self.guard.skip():
             self._drop_step(model, record)
         else:
@@ -201,7 +194,7 @@ class OrderedTrainer(Trainer):
             self._save_scaler(str(folder))
             self._save_rng_state(str(folder))
             if saves:
-                write_json(folder / _RUN_FILE, self._run | {"steps": self.guard.state(), "rise": self.rise.state()})
+                write_json(folder / _RUN_FILE, self._run | {"steps": self.guard.state()})
                 self.state.save_to_json(str(folder / "trainer_state.json"))
             self.accelerator.wait_for_everyone()
         if saves:
@@ -234,7 +227,6 @@ class OrderedTrainer(Trainer):
                 "folder"
             )
         self.guard.restore(run["steps"])
-        self.rise.restore(run["rise"])
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if not self._is_sharded:

@@ -3,7 +3,8 @@
 A trial trains some steps at one rate, with a warm-up of its own, on the same sequences as every other trial; what it
 is judged by are the losses of its last steps, each taken before the step learns from it. From the rate that is usual
 for what is trained the search goes up by factors of two as long as that helps, or else down. Of the rates whose losses
-are as good as equal the largest is taken: a trial ends at its full rate, whereas a run's falls, and is longer.
+are as good as equal the largest is the best: a trial ends at its full rate, whereas a run's falls. As a trial's batch
+is smaller than a run's, and Adam bears a rate in proportion to the root of the batch, the run may take up to twice it.
 """
 
 import math
@@ -39,6 +40,7 @@ _STEPS, _WARM_UP_STEPS, _JUDGED_STEPS = 8, 2, 4
 _MOST_TRIALS, _USUAL_TRIALS = 8, 4
 _SHARE, _FEWEST_PLACES = 0.05, 256  # of a run's tokens for the usual trials; least places of a trial's batch
 _AS_GOOD = 0.01  # of the loss
+_MOST_RAISED = 2.0  # times the best trial's rate, however much larger the run's batch
 _USUAL_RATES = {"experts": 5e-4, "dense": 3e-4, "dense-ffn": 5e-4}
 _USUAL_RATE_TIMES_ALPHA = 0.128  # of low-rank experts and of LoRA (docs/results.md)
 
@@ -76,6 +78,12 @@ def search_tokens(setup: TrainingSetup) -> int:
     return (setup.train.learning_rate == "auto") * _MOST_TRIALS * _STEPS * rows * columns * num_processes()
 
 
+def raised_by(setup: TrainingSetup) -> float:
+    """What the best rate of the trials is multiplied with: 1 where their batch is a run's, 2 at most."""
+    rows, columns = trial_shape(setup)
+    return min(math.sqrt(setup.tokens_per_step / (rows * columns * num_processes())), _MOST_RAISED)
+
+
 def usual_rate(train: TrainSection, config: Any) -> float:
     """Where the search begins: what learnt most with smollm2-135m, of what is trained."""
     if train.method == "lora":
@@ -85,8 +93,10 @@ def usual_rate(train: TrainSection, config: Any) -> float:
     return _USUAL_RATES[train.method]
 
 
-def search_rate(loss_at: Callable[[float], float], start: float) -> RateSearch:
+def search_rate(loss_at: Callable[[float], float], start: float, raised: float = 1.0) -> RateSearch:
     """Go up from a rate by factors of two while the loss falls, or else down, in at most `_MOST_TRIALS` trials.
+
+    The best one is then multiplied with `raised`, and rounded to two digits.
 
     Raises:
         TrainingError: the loss was a number at no rate.
@@ -106,7 +116,8 @@ def search_rate(loss_at: Callable[[float], float], start: float) -> RateSearch:
         tried = ", ".join(f"{rate:g}" for rate in losses)
         raise TrainingError(f"train.learning_rate: auto found none: the loss is no number at any of {tried}")
     enough = losses[best] * (1 + _AS_GOOD)
-    return RateSearch(max(rate for rate, loss in losses.items() if loss <= enough), losses)
+    largest = max(rate for rate, loss in losses.items() if loss <= enough)
+    return RateSearch(float(f"{raised * largest:.2g}"), losses)
 
 
 def resolved_rate(
@@ -115,6 +126,7 @@ def resolved_rate(
     dataset: Dataset,
     arguments: TrainingArguments,
     folder: Path,
+    tell: Callable[[str], object],
 ) -> RateSearch:
     """What `auto` means for a run: what its folder holds already, or what a search finds now, which is then stored.
 
@@ -126,18 +138,27 @@ def resolved_rate(
         dataset: what the run reads, from its beginning.
         arguments: that name the optimiser.
         folder: of the run.
+        tell: takes a line in the main process after each trial, and at the end.
     """
     file = folder / RATE_FILE
     if file.is_file():
         values = read_json(file)
         losses = {float(rate): float(loss) for rate, loss in values["losses"].items()}
         return RateSearch(values["learning_rate"], losses)
+
+    def loss_at(rate: float) -> float:
+        loss = trials.loss_at(rate)
+        if is_main():
+            tell(f"trying learning rates: loss {loss:.3f} at {rate:g}")
+        return loss
+
     trials = _Trials(setup, model, dataset, arguments)
     with over_ranks(model, routing_group()):
-        found = search_rate(trials.loss_at, usual_rate(setup.train, model.config))
+        found = search_rate(loss_at, usual_rate(setup.train, model.config), raised_by(setup))
     if is_main():
         losses = {str(rate): loss if math.isfinite(loss) else "inf" for rate, loss in found.losses.items()}
         write_json(file, {"learning_rate": found.learning_rate, "losses": losses})
+        tell(found.sentence())
     return found
 
 

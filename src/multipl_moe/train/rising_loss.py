@@ -1,49 +1,95 @@
 """A loss that rises over the first steps, which tells that the learning rate is too high for what is trained."""
 
-import math
-from statistics import fmean, variance
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-_FEWEST_FIRST, _LAST = 4, 8  # steps whose losses are compared
-_WATCHED = 100  # steps; later a rise has other causes
-_ERRORS = 3  # standard errors of the difference, from which on it is no noise of the batches
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+from transformers import TrainerCallback
+
+from multipl_moe.data.packed import IGNORED_LABEL
+from multipl_moe.model.statistics import observe_with
+from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.system.launch import is_main
+from multipl_moe.train.setup import TrainingSetup
+
+_SEQUENCES, _PLACES = 4, 256
+_STEPS_AFTER_WARM_UP = (4, 12, 36)
+_RISE = 0.02  # of the loss at the start
 
 
-class RisingLoss:
-    """Compares the losses of the last steps with those of the first, in which the rate was still low.
+class RisingLoss(TrainerCallback):
+    """Measures the loss on the run's first text before it is learnt, and again a few steps after warm-up.
+
+    It is the same text, so batches bring no noise, and text that is learnt: a loss above its start is no chance. It is
+    routed as in evaluation, and nothing of training changes.
+
+    Args:
+        dataset: what the run reads, from its beginning.
+        setup: of the run.
+        checkpoints: folder where the loss at the start is kept for a resumed run.
+        tell: takes the warning, once, in the main process.
 
     Attributes:
-        warning: what it said, once; None as long as nothing rose.
+        warning: what was told; None as long as nothing rose.
     """
 
-    def __init__(self, warmup_steps: int) -> None:
+    def __init__(
+        self, dataset: Dataset, setup: TrainingSetup, checkpoints: Path, tell: Callable[[str], object]
+    ) -> None:
         self.warning: str | None = None
-        self._num_first = max(warmup_steps, _FEWEST_FIRST)
-        self._losses: list[float] = []
+        self._dataset: Any = dataset
+        self._file, self._tell = checkpoints / "rising_loss.json", tell
+        self._steps = {setup.warmup_steps + steps for steps in _STEPS_AFTER_WARM_UP}
 
-    def shows(self, loss: float) -> bool:
-        """Take note of a step's loss; True where it is this one that shows a rise."""
-        if self.warning is not None or len(self._losses) >= self._num_first + _WATCHED:
-            return False
-        self._losses.append(loss)
-        first, last = self._losses[: self._num_first], self._losses[self._num_first :][-_LAST:]
-        if len(last) < _LAST:
-            return False
-        rise = fmean(last) - fmean(first)
-        error = math.sqrt(variance(first) / len(first) + variance(last) / len(last))
-        if rise <= _ERRORS * error:
-            return False
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Measure, or read what was measured when the run began."""
+        if state.global_step == 0:
+            self._start = self._loss(kwargs["model"])
+            self._note()
+        else:
+            noted = read_json(self._file)
+            self._start, self.warning = noted["start"], noted["warning"]
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Measure again after some of the steps, and warn once."""
+        if self.warning is not None or state.global_step not in self._steps:
+            return
+        if (loss := self._loss(kwargs["model"])) <= self._start * (1 + _RISE):
+            return
         self.warning = (
-            f"the loss rises: {fmean(last):.3f} on the mean of the last {_LAST} of {len(self._losses)} steps, "
-            f"{fmean(first):.3f} of the first {len(first)}; start anew with a lower train.learning_rate, or with auto, "
-            "which finds one"
+            f"the loss rises: on the text that is learnt first it was {self._start:.3f}, and is {loss:.3f} after "
+            f"{state.global_step} steps; start anew with a lower train.learning_rate, or with auto, which finds one"
         )
-        return True
+        self._note()
+        if is_main():
+            self._tell(f"warning: {self.warning}")
 
-    def state(self) -> dict[str, Any]:
-        """What a resumed run needs, JSON-ready."""
-        return {"warning": self.warning, "losses": self._losses}
+    @torch.no_grad()
+    def _loss(self, model: Any) -> float:
+        was_training = model.training
+        model.eval()
+        try:
+            with observe_with(model, {}):
+                return fmean(self._loss_of(model, row) for row in range(min(_SEQUENCES, len(self._dataset))))
+        finally:
+            model.train(was_training)
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
-        self.warning, self._losses = state["warning"], state["losses"]
+    def _loss_of(self, model: Any, row: int) -> float:
+        """Mean loss of a token of a sequence's beginning."""
+        item: dict[str, Tensor] = {
+            key: value[None, :_PLACES].to(model.device) for key, value in self._dataset[row].items()
+        }
+        targets_BT = item.pop("labels")[:, 1:]
+        logits_BTV = model(**item, use_cache=False).logits[:, :-1]
+        losses = F.cross_entropy(logits_BTV.float().flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED_LABEL)
+        return losses.item()
+
+    def _note(self) -> None:
+        if is_main():
+            self._file.parent.mkdir(exist_ok=True)
+            write_json(self._file, {"start": self._start, "warning": self.warning})

@@ -36,6 +36,7 @@ from multipl_moe.train.methods import load_for_training, merge_adapters, prepare
 from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_learn
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.result import TrainResult, training_record
+from multipl_moe.train.rising_loss import RisingLoss
 from multipl_moe.train.setup import TrainingSetup, require_optimizer, require_processes
 from multipl_moe.train.sharding import full_weights, is_sharded
 from multipl_moe.train.trackers import require_trackers, tracking
@@ -165,16 +166,17 @@ def _fit(
     hooks: Hooks,
 ) -> dict[str, Any]:
     """Train; returns what `TrainResult` has of it, under the same names."""
-    clock = TrainingClock(output / "checkpoints")
+    clock, on_note = TrainingClock(output / "checkpoints"), hooks.get("on_note", _ignore)
+    rise = RisingLoss(dataset, setup, output / "checkpoints", on_note)
     with tracking(setup.train.trackers, output) as trackers:
         trainer = fit(
             setup,
             model,
             dataset,
             output / "checkpoints",
-            [clock, *hooks.get("callbacks", ()), *trackers],
+            [rise, clock, *hooks.get("callbacks", ()), *trackers],
             hooks.get("on_interrupt", lambda: None),
-            hooks.get("on_note", _ignore),
+            on_note,
             held_out=held_out,
             frozen=frozen,
             order_sha256=dataset.summary.order_sha256,
@@ -183,7 +185,7 @@ def _fit(
         "learning_rate": trainer.args.learning_rate,
         "skipped_steps": trainer.guard.num_skipped,
         "best_step": trainer.best_step,
-        "warnings": [] if trainer.rise.warning is None else [trainer.rise.warning],
+        "warnings": [] if rise.warning is None else [rise.warning],
         **asdict(clock.cost),
     }
 
