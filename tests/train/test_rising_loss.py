@@ -1,10 +1,14 @@
 """The warning of a loss that rises: given once, at a rate far too high, and at none that learns."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
 
+from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.data.packed import IGNORED_LABEL
+from multipl_moe.data.training_data import training_data
 from multipl_moe.train.rising_loss import RisingLoss
 from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.trainer import train_model
@@ -51,16 +55,17 @@ def test_watching_leaves_no_trace_in_training(world: World, tmp_path: Path, monk
     assert len(measured) == 2
 
 
-def test_the_loss_is_that_of_the_models_own_head(world: World, tmp_path: Path):
-    from multipl_moe.checkpoints.loading import load_hybrid
-    from multipl_moe.data.training_data import training_data
-
-    dataset = training_data(world.recipe, world.corpus, 4)
+def test_the_loss_is_that_of_the_models_own_head_over_the_tokens_that_count(world: World, tmp_path: Path):
+    rows = [training_data(world.recipe, world.corpus, 4)[row] for row in range(4)]
+    rows[1]["labels"][:-3] = IGNORED_LABEL  # as a prompt's
+    rows[2]["labels"][:] = IGNORED_LABEL
     model = load_hybrid(world.hybrid)
-    watch = RisingLoss(dataset, TrainingSetup.of(world.recipe), tmp_path, print)
-    losses = []
-    for row in range(4):
-        batch = {key: value[None] for key, value in dataset[row].items()}
+    total = count = 0.0
+    for row in (rows[0], rows[1], rows[3]):
+        counted = (row["labels"][1:] != IGNORED_LABEL).sum().item()
         with torch.no_grad():
-            losses.append(model.eval()(**batch).loss.item())
-    assert watch._loss(model) == pytest.approx(sum(losses) / 4, abs=1e-5)
+            total += counted * model.eval()(**{key: value[None] for key, value in row.items()}).loss.item()
+        count += counted
+    setup = TrainingSetup.of(world.recipe)
+    assert RisingLoss(cast(Any, rows), setup, tmp_path, print)._loss(model) == pytest.approx(total / count, abs=1e-5)
+    assert RisingLoss(cast(Any, rows[2:3]), setup, tmp_path, print)._loss(model) == 0.0

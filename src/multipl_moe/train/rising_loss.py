@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -75,19 +74,21 @@ class RisingLoss(TrainerCallback):
         model.eval()
         try:
             with observe_with(model, {}):
-                return fmean(self._loss_of(model, row) for row in range(min(_SEQUENCES, len(self._dataset))))
+                found = [self._losses_of(model, row) for row in range(min(_SEQUENCES, len(self._dataset)))]
+                losses = torch.cat(found)
+                return losses.mean().item() if len(losses) else 0.0
         finally:
             model.train(was_training)
 
-    def _loss_of(self, model: Any, row: int) -> float:
-        """Mean loss of a token of a sequence's beginning."""
+    def _losses_of(self, model: Any, row: int) -> Tensor:
+        """The loss of each token that counts, at a sequence's beginning."""
         item: dict[str, Tensor] = {
             key: value[None, :_PLACES].to(model.device) for key, value in self._dataset[row].items()
         }
         targets_BT = item.pop("labels")[:, 1:]
         logits_BTV = model(**item, use_cache=False).logits[:, :-1]
-        losses = F.cross_entropy(logits_BTV.float().flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED_LABEL)
-        return losses.item()
+        counts_BT = targets_BT != IGNORED_LABEL
+        return F.cross_entropy(logits_BTV[counts_BT].float(), targets_BT[counts_BT], reduction="none")
 
     def _note(self) -> None:
         if is_main():
