@@ -64,8 +64,7 @@ def fit(
     model = _arranged(model, setup)
     if setup.train.learning_rate == "auto":
         arguments = _arguments(setup.with_rate(1.0), checkpoints)
-        found = resolved_rate(setup, model, dataset, arguments, checkpoints.parent, on_note)
-        setup = setup.with_rate(found.learning_rate)
+        setup = setup.with_rate(resolved_rate(setup, model, dataset, arguments, checkpoints.parent, on_note))
     interrupt = StopOnInterrupt(on_interrupt)
     trainer = OrderedTrainer(
         setup=setup,

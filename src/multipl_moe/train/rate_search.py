@@ -10,35 +10,24 @@ is smaller than a run's, and Adam bears a rate in proportion to the root of the 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from statistics import fmean
-from typing import Any, cast
+from typing import Any
 
-import torch
-import torch.distributed as dist
-from torch import Tensor
-from torch.distributed.tensor import DTensor
-from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import Dataset
-from transformers import PreTrainedModel, Trainer, TrainingArguments, set_seed
+from transformers import PreTrainedModel, TrainingArguments
 
 from multipl_moe.errors import TrainingError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import over_ranks
-from multipl_moe.model.decoder import hybrid_layers_of
 from multipl_moe.recipe.training import TrainSection
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.launch import is_main, num_processes
-from multipl_moe.train.batch_arguments import batch_arguments
-from multipl_moe.train.checkpoints import trained_state
 from multipl_moe.train.processes import routing_group
+from multipl_moe.train.rate_trials import STEPS, Trials, trial_shape
 from multipl_moe.train.setup import TrainingSetup
 
 RATE_FILE = "learning_rate.json"
-_STEPS, _WARM_UP_STEPS, _JUDGED_STEPS = 8, 2, 4
-_MOST_TRIALS, _USUAL_TRIALS = 8, 4
-_SHARE, _FEWEST_PLACES = 0.05, 256  # of a run's tokens for the usual trials; least places of a trial's batch
+_MOST_TRIALS = 8
 _AS_GOOD = 0.01  # of the loss
 _MOST_RAISED = 2.0  # times the best trial's rate, however much larger the run's batch
 _USUAL_RATES = {"experts": 5e-4, "dense": 3e-4, "dense-ffn": 5e-4}
@@ -60,22 +49,14 @@ class RateSearch:
     def sentence(self) -> str:
         """It in one line."""
         tried = ", ".join(f"{loss:.3f} at {rate:g}" for rate, loss in sorted(self.losses.items()))
-        return f"learning rate {self.learning_rate:g}, found in short trials: loss {tried}"
-
-
-def trial_shape(setup: TrainingSetup) -> tuple[int, int]:
-    """Rows of each process and places a row of a trial's batch: no larger than those of a pass, and about 5% of the
-    run's tokens in all."""
-    train = setup.train
-    places = max(int(_SHARE * train.tokens / (_USUAL_TRIALS * _STEPS * num_processes())), _FEWEST_PLACES)
-    columns = min(train.sequence_tokens, places)
-    return min(places // columns, train.batch_sequences), columns
+        raised = "" if self.learning_rate in self.losses else ", raised for the larger batch of the run"
+        return f"learning rate {self.learning_rate:g}{raised}; loss in trials: {tried}"
 
 
 def search_tokens(setup: TrainingSetup) -> int:
     """Tokens that a search reads at most, over all processes; 0 where the recipe names a rate."""
     rows, columns = trial_shape(setup)
-    return (setup.train.learning_rate == "auto") * _MOST_TRIALS * _STEPS * rows * columns * num_processes()
+    return (setup.train.learning_rate == "auto") * _MOST_TRIALS * STEPS * rows * columns * num_processes()
 
 
 def raised_by(setup: TrainingSetup) -> float:
@@ -96,7 +77,7 @@ def usual_rate(train: TrainSection, config: Any) -> float:
 def search_rate(loss_at: Callable[[float], float], start: float, raised: float = 1.0) -> RateSearch:
     """Go up from a rate by factors of two while the loss falls, or else down, in at most `_MOST_TRIALS` trials.
 
-    The best one is then multiplied with `raised`, and rounded to two digits.
+    The best one is then multiplied with `raised`, to two digits.
 
     Raises:
         TrainingError: the loss was a number at no rate.
@@ -117,7 +98,7 @@ def search_rate(loss_at: Callable[[float], float], start: float, raised: float =
         raise TrainingError(f"train.learning_rate: auto found none: the loss is no number at any of {tried}")
     enough = losses[best] * (1 + _AS_GOOD)
     largest = max(rate for rate, loss in losses.items() if loss <= enough)
-    return RateSearch(float(f"{raised * largest:.2g}"), losses)
+    return RateSearch(largest if raised == 1 else float(f"{raised * largest:.2g}"), losses)
 
 
 def resolved_rate(
@@ -127,7 +108,7 @@ def resolved_rate(
     arguments: TrainingArguments,
     folder: Path,
     tell: Callable[[str], object],
-) -> RateSearch:
+) -> float:
     """What `auto` means for a run: what its folder holds already, or what a search finds now, which is then stored.
 
     The search leaves the model as it was to the bit; random numbers are drawn meanwhile.
@@ -142,9 +123,8 @@ def resolved_rate(
     """
     file = folder / RATE_FILE
     if file.is_file():
-        values = read_json(file)
-        losses = {float(rate): float(loss) for rate, loss in values["losses"].items()}
-        return RateSearch(values["learning_rate"], losses)
+        return read_json(file)["learning_rate"]
+    trials = Trials(setup, model, dataset, arguments)
 
     def loss_at(rate: float) -> float:
         loss = trials.loss_at(rate)
@@ -152,95 +132,10 @@ def resolved_rate(
             tell(f"trying learning rates: loss {loss:.3f} at {rate:g}")
         return loss
 
-    trials = _Trials(setup, model, dataset, arguments)
     with over_ranks(model, routing_group()):
         found = search_rate(loss_at, usual_rate(setup.train, model.config), raised_by(setup))
     if is_main():
-        losses = {str(rate): loss if math.isfinite(loss) else "inf" for rate, loss in found.losses.items()}
+        losses = {f"{rate:g}": loss if math.isfinite(loss) else None for rate, loss in found.losses.items()}
         write_json(file, {"learning_rate": found.learning_rate, "losses": losses})
         tell(found.sentence())
-    return found
-
-
-class _Trials:
-    """Trains some steps at a rate, and puts everything back."""
-
-    def __init__(
-        self,
-        setup: TrainingSetup,
-        model: PreTrainedModel,
-        dataset: Dataset,
-        arguments: TrainingArguments,
-    ) -> None:
-        self._setup, self._model = setup, model
-        self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        optimizer_class, settings = Trainer.get_optimizer_cls_and_kwargs(arguments)
-        self._new_optimizer = partial(optimizer_class, self._trained, **settings)
-        self._start = {name: _local(tensor).detach().cpu().clone() for name, tensor in trained_state(model).items()}
-        self._batches = [self._batch(dataset, step) for step in range(_STEPS)]
-
-    def loss_at(self, rate: float) -> float:
-        """The mean loss of the last steps; infinite where one of them is no number."""
-        set_seed(self._setup.seed)
-        was_training = self._model.training
-        self._model.train()
-        try:
-            return self._train(rate)
-        finally:
-            self._restore()
-            self._model.train(was_training)
-
-    def _train(self, rate: float) -> float:
-        setup, model, optimizer = self._setup, self._model, self._new_optimizer()
-        warm_up = _WARM_UP_STEPS if setup.warmup_steps else 0
-        losses = []
-        for step, batch in enumerate(self._batches):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * min((step + 1) / (warm_up + 1), 1)
-            with torch.autocast(model.device.type, setup.dtype, enabled=setup.dtype != torch.float32):
-                loss = cast(Tensor, model(**batch, **batch_arguments(model, batch)).loss)
-            loss.backward()
-            losses.append(self._mean(loss.detach().float()).item())
-            if not math.isfinite(losses[-1]):
-                return math.inf
-            self._average_gradients()
-            clip_grad_norm_(self._trained, setup.train.max_grad_norm)
-            optimizer.step()
-            optimizer.zero_grad()
-        return fmean(losses[-_JUDGED_STEPS:])
-
-    @torch.no_grad()
-    def _restore(self) -> None:
-        for name, tensor in trained_state(self._model).items():
-            _local(tensor).copy_(self._start[name])
-        for parameter in self._trained:
-            parameter.grad = None
-        for layer in hybrid_layers_of(self._model).values():
-            layer.forget_noted()
-
-    def _batch(self, dataset: Any, step: int) -> dict[str, Tensor]:
-        """The sequences whose turn it would be in this process, cut."""
-        rows, columns = trial_shape(self._setup)
-        rank, count = (dist.get_rank(), num_processes()) if num_processes() > 1 else (0, 1)
-        begin = (step * count + rank) * rows
-        items = [dataset[(begin + row) % len(dataset)] for row in range(rows)]
-        return {key: torch.stack([item[key][:columns] for item in items]).to(self._model.device) for key in items[0]}
-
-    def _mean(self, value: Tensor) -> Tensor:
-        """Over all processes."""
-        if num_processes() > 1:
-            dist.all_reduce(value)
-            value /= num_processes()
-        return value
-
-    def _average_gradients(self) -> None:
-        """Over all processes, where sharding has not done so."""
-        if self._setup.distribution == "ddp":
-            for parameter in self._trained:
-                if parameter.grad is not None:
-                    self._mean(parameter.grad)
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """This process's part of a sharded tensor; another one as it is."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return found.learning_rate
