@@ -6,7 +6,7 @@ from dataclasses import replace
 from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.problems.problem import Problem, commented
 
-_MESSAGE_CHARACTERS = 600
+_MESSAGE_CHARACTERS = 300  # at either end: compilers begin with what is wrong, interpreters end with it
 
 
 def asked(
@@ -22,8 +22,10 @@ def asked(
     """
     notes = [] if solution is None else [f"In Python:\n{solution}"]
     if failed is not None:
-        answer, message = failed
-        notes.append(f"This is wrong:\n{task.prompt}{answer}\n\n{message.strip()[-_MESSAGE_CHARACTERS:]}\n\nMended:")
+        answer, message = failed[0], failed[1].strip()
+        if len(message) > 2 * _MESSAGE_CHARACTERS:
+            message = f"{message[:_MESSAGE_CHARACTERS]}\n...\n{message[-_MESSAGE_CHARACTERS:]}"
+        notes.append(f"This is wrong:\n{task.prompt}{answer}\n\n{message}\n\nMended:")
     above = [*(example.strip("\n") + "\n" for example in examples)]
     above += [commented(note, HARNESSES[task.language].comment) for note in notes]
     return replace(task, prompt="".join(f"{part}\n" for part in above) + task.prompt)
