@@ -114,6 +114,7 @@ def test_kill_in_a_save_leaves_the_checkpoint_before_it(world: World, tmp_path: 
         "checkpoint-2",
         ".checkpoint-4.partial",
         "cost.json",
+        "rising_loss.json",
     }
     assert_same_run(_finish(broken), _finish(whole))
 
