@@ -29,7 +29,6 @@ from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.corpus.run.watch import quiet
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 
 _MAX_RATIO = 2.0
@@ -37,10 +36,13 @@ _QUICK_MEGABYTES = 0.5
 
 
 def recipe_of(source: dict[str, Any], **corpus: Any) -> Recipe:
-    """A recipe of all languages in the table."""
-    code = [name for name, language in LANGUAGES.items() if language.is_code]
+    """A recipe of the languages whose toolchains bring much source."""
     return validate_recipe(
-        {"learn": code, "keep": ["english"], "corpus": {"sources": [source], "executor": {"workers": 1}, **corpus}}
+        {
+            "learn": ["python", "java", "cpp", "rust", "go", "ruby"],
+            "keep": ["english"],
+            "corpus": {"sources": [source], "executor": {"workers": 1}, **corpus},
+        }
     )
 
 

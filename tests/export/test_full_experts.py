@@ -27,7 +27,7 @@ def _logits(folder: Path) -> torch.Tensor:
     [*((preset, "llama") for preset in [*PRESETS, "gated"]), ("causal", "phi3"), ("causal", "starcoder2")],
 )
 def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, family):
-    lora = save_hybrid(tmp_path / "lora", preset, family, expert_type="lora", expert_rank=4)
+    lora = save_hybrid(tmp_path / "lora", preset, family, expert_type="lora", expert_rank=4, expert_alpha=3.0)
     export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
     torch.testing.assert_close(_logits(tmp_path / "full"), _logits(lora), rtol=0, atol=1e-4)
     experts: Any = load_hybrid(tmp_path / "full").hybrid_layers[1].experts
@@ -41,7 +41,7 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
 
 @pytest.mark.extended
 def test_they_load_without_this_package(tmp_path):
-    lora = save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4)
+    lora = save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4, expert_alpha=3.0)
     export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
     alone = load_alone(tmp_path, [tmp_path / "full"], random_tokens(2, 40))["full"]
     torch.testing.assert_close(alone["loaded"]["logits"], _logits(lora), rtol=0, atol=1e-4)
@@ -49,7 +49,7 @@ def test_they_load_without_this_package(tmp_path):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_each_expert_is_summed_before_it_is_rounded(tmp_path, dtype):
-    lora = save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4)
+    lora = save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4, expert_alpha=3.0)
     export_model(lora, tmp_path / "full", ExportSettings(full_experts=True, dtype=dtype, max_shard_bytes=30_000))
     assert len(list((tmp_path / "full").glob("*.safetensors"))) > 1
     before: Any = load_hybrid(lora).hybrid_layers[2]
@@ -64,7 +64,7 @@ def test_each_expert_is_summed_before_it_is_rounded(tmp_path, dtype):
 
 
 def test_a_sum_too_large_for_the_dtype_is_refused_and_leaves_nothing(tmp_path):
-    model = load_hybrid(save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4))
+    model = load_hybrid(save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4, expert_alpha=3.0))
     with torch.no_grad():
         model.hybrid_layers[1].experts.get_parameter("down_proj_b").mul_(5e4)
         model.hybrid_layers[1].experts.get_parameter("down_proj_a").mul_(100)

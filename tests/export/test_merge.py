@@ -151,7 +151,9 @@ def test_a_domain_gate_has_no_place_in_a_dense_model(tmp_path):
 @pytest.mark.parametrize("fusion", ["normalized", "fixed"])
 @pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
 def test_low_rank_experts_merge_as_the_full_ones_that_they_stand_for(tmp_path, family, fusion):
-    lora, _ = save_hybrid(tmp_path / "lora", family=family, fusion=fusion, expert_type="lora", expert_rank=4)
+    lora, _ = save_hybrid(
+        tmp_path / "lora", family=family, fusion=fusion, expert_type="lora", expert_rank=4, expert_alpha=3.0
+    )
     full = tmp_path / "full"
     export_model(lora, full, ExportSettings(full_experts=True))
     expected, found = weights_in(merged(full, tmp_path / "a")), weights_in(merged(lora, tmp_path / "b"))

@@ -63,7 +63,9 @@ MOES = {
     "expert choice, long windows": tiny_moe("paper", segment_stride=4, segment_window=12, segment_capacity=1.7),
     "thresholds, fixed fusion": tiny_moe("causal", fusion="fixed", segment_gate_scale="window", segment_capacity=1.4),
 }
-MOES |= {f"{name}, lora": replace(moe, expert_type="lora", expert_rank=4) for name, moe in MOES.items()}
+MOES |= {
+    f"{name}, lora": replace(moe, expert_type="lora", expert_rank=4, expert_alpha=3.0) for name, moe in MOES.items()
+}
 
 
 def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "llama") -> Any:

@@ -18,7 +18,7 @@ from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.parameters import count_parameters, trained_names
 from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_base_config, tiny_hybrid, tiny_moe
 
-LORA = {"expert_type": "lora", "expert_rank": 4}
+LORA = {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 3.0}
 
 
 def _logits(model: Any, tokens: torch.Tensor) -> torch.Tensor:
