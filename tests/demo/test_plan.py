@@ -29,7 +29,14 @@ from multipl_moe.train.setup import TrainingSetup
 _STEP = 1024
 _RECIPE = load_recipe(None, DEMO_RECIPE)
 _STEPS = {
-    *("upcycle", "bits per byte of the base", "training", "calibration", "bits per byte of the hybrid"),
+    *(
+        "upcycle",
+        "bits per byte of the base",
+        "search for the learning rate",
+        "training",
+        "calibration",
+        "bits per byte of the hybrid",
+    ),
     *("router health", "movement", "programs of base and hybrid"),
 }
 # From float32 alone on a busy machine to a small GPU; what came before takes the longer the slower a machine is.

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-_KEYS = {"tokens", "seconds", "parameters", "languages", "against", "means", "frozen_sha256", "routing", "seed"}
+_KEYS = {"tokens", "seconds", "parameters", "languages", "against", "means", "frozen_sha256", "routing", "seed"} | {
+    "learning_rate",
+    "warnings",
+}
 
 
 def test_keys_are_frozen(metrics):

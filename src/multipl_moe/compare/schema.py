@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import NULL, Recipe, block_yaml, load_recipe, read_yaml
-from multipl_moe.recipe.section import Section, describe_problem
+from multipl_moe.recipe.section import Section, describe_problems
 
 _SHARED = ("base", "seed", "learn", "keep", "own_languages", "corpus", "eval", "codegen", "programs")
 _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
@@ -149,7 +149,7 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
     try:
         comparison = Comparison.model_validate(values)
     except ValidationError as error:
-        problems = [f"{origin}: {describe_problem(problem, Comparison)}" for problem in error.errors()]
+        problems = [f"{origin}: {line}" for line in describe_problems(error.errors(), Comparison)]
         raise ConfigError(problems) from None
     recipes = _comparable_recipes(comparison, origin)
     methods = {}

@@ -22,7 +22,7 @@ from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
 from multipl_moe.recipe.moe import MoeSection, UpcycleSection
 from multipl_moe.recipe.practice import PracticeSection
-from multipl_moe.recipe.section import Section, describe_problem, section_in
+from multipl_moe.recipe.section import Section, describe_problems, section_in
 from multipl_moe.recipe.training import TrainSection
 
 
@@ -221,7 +221,7 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
-        raise ConfigError([f"{origin}: {describe_problem(problem, Recipe)}" for problem in error.errors()]) from None
+        raise ConfigError([f"{origin}: {line}" for line in describe_problems(error.errors(), Recipe)]) from None
     problems = _low_rank_problems(recipe)
     try:
         recipe.moe.resolve([0], recipe.learn)

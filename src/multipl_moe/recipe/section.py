@@ -56,9 +56,27 @@ def section_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in get_args(annotation) if (found := section_in(part))), None)
 
 
-def describe_problem(problem: ErrorDetails, schema: type[BaseModel]) -> str:
-    """One line on a problem that pydantic found: key, value and remedy; unknown keys with the nearest known name."""
-    location = ".".join(part for part in map(str, problem["loc"]) if not _TOLD_BY_PYDANTIC.search(part))
+def describe_problems(problems: Sequence[ErrorDetails], schema: type[BaseModel]) -> list[str]:
+    """A line on each problem that pydantic found: key, value and remedy; unknown keys with the nearest known name.
+
+    Of a key that takes a number or a word, only the kind that was given is told of.
+    """
+    by_place: dict[str, list[ErrorDetails]] = {}
+    for problem in problems:
+        by_place.setdefault(_place(problem), []).append(problem)
+    lines: list[str] = []
+    for found in by_place.values():
+        of_kind = [one for one in found if (one["type"] == "literal_error") == isinstance(one["input"], str)]
+        lines += [_described(one, schema) for one in of_kind or found]
+    return lines
+
+
+def _place(problem: ErrorDetails) -> str:
+    return ".".join(part for part in map(str, problem["loc"]) if not _TOLD_BY_PYDANTIC.search(part))
+
+
+def _described(problem: ErrorDetails, schema: type[BaseModel]) -> str:
+    location = _place(problem)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(problem["loc"][:-1], schema)
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
