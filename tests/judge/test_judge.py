@@ -247,6 +247,6 @@ def test_no_source_file_lies_outside_of_the_folder_of_its_run(source, sandbox, t
 
 def test_unknown_language_and_unknown_extra_are_user_errors(sandbox, toolbox):
     with pytest.raises(ConfigError, match=r"'latin' has no toolchain; known are python"):
-        judge(Program("lua", "", Nonce.draw()), sandbox, toolbox)
+        judge(Program("latin", "", Nonce.draw()), sandbox, toolbox)
     with pytest.raises(ConfigError, match="wants 'magic'"):
         judge(Program("python", "", Nonce.draw(), wants=("magic",)), sandbox, toolbox)

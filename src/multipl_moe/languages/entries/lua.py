@@ -62,7 +62,7 @@ ENTRY = Entry(
         script=("{lua}", "{folder}/program"),
         packages=("lua5.4",),
         failed_assertion=r"assertion failed!",
-        uncompiled=r"^lua[\w.]*: \S+:\d+: .* near (?:<eof>|'|<)",
+        uncompiled=r"^\S*lua[\w.]*: \S+:\d+: .* near (?:<eof>|'|<)",
         reference=Reference(
             "local function twice(x)\n  BODY\nend\n\nassert(twice(21) == 42)\nprint('nonce ' .. (FIRST ~ SECOND))\n",
             right="return 2 * x",
