@@ -46,7 +46,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         f"{_OF_HYBRID} --learn go --keep python": "go has no tokens",
         f"{{hybrid}} empty out {_TWO}": "rust has no tokens",
         f"{_OF_HYBRID} --tokens 0": "'--tokens'",
-        f"{_OF_HYBRID} --learning-rate 0": "train.learning_rate: 0.0",
+        f"{_OF_HYBRID} --learning-rate 0": "train.learning_rate: 0: must be above 0",
         f"nobody {{corpus}} out {_TWO} --set train.method=lora": "nobody is neither a folder nor a GGUF file nor a hub",
         f"{{hybrid}} {{corpus}} mine --resume {_TWO}": "mine holds no run",
         f"{{hybrid}} {{corpus}} text.csv --resume {_TWO}": "text.csv is a file; choose a folder",
