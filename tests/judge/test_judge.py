@@ -89,7 +89,7 @@ HOGS_MEMORY = {
     "r": "length(lapply(1:4096, function(i) rep(i, 131072)))",
     "perl": "my @rows = map { ('x' x 1048576) . $_ } 1 .. 4096; return scalar @rows;",
     "haskell": "let xs = [x .. 100000000] in sum xs + length xs",
-    "elixir": "Enum.map(1..4096, fn i -> :binary.copy(<<i>>, 1048576) end) |> length()",
+    "elixir": "Enum.to_list(x..200_000_000) |> length()",
 }
 
 
