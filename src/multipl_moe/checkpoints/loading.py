@@ -106,7 +106,7 @@ def ready_for_evaluation(model: PreTrainedModel) -> PreTrainedModel:
     if not _is_fast(model.dtype):
         model.float()
     move_to_best_device(model)
-    model.set_attn_implementation(fastest_attention(model, model.dtype))
+    model.set_attn_implementation(fastest_attention(model))
     return model.eval()
 
 

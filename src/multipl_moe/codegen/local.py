@@ -20,7 +20,6 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import COLDEST, load_tokenizer, open_share_of
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.codegen import CodegenSection
-from multipl_moe.system.device import fastest_attention
 
 _TOKENS_BETWEEN_DROPS = 16
 _UNKNOWN = re.compile(r"\W*unk(?:nown)?\W*", re.IGNORECASE)
@@ -180,7 +179,6 @@ def set_dtype(model: PreTrainedModel, dtype: torch.dtype) -> None:
     for name, parameter in model.named_parameters():
         if parameter.is_floating_point() and not any(part in name for part in kept):
             parameter.data = parameter.data.to(dtype)
-    model.set_attn_implementation(fastest_attention(model, dtype))
 
 
 def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:

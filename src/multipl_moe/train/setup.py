@@ -80,7 +80,7 @@ class TrainingSetup:
         if attention == "sdpa" and not has_sdpa(model):
             raise ConfigError("train.attention: this base has no sdpa attention; use eager, or auto")
         try:
-            model.set_attn_implementation(fastest_attention(model, self.dtype) if attention == "auto" else attention)
+            model.set_attn_implementation(fastest_attention(model) if attention == "auto" else attention)
         except (ImportError, ValueError) as error:
             why = str(error).partition(". ")[0].rstrip(".")
             raise ConfigError(f"train.attention: {attention} cannot be used here ({why}); use auto") from None
