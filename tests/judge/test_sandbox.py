@@ -10,12 +10,15 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psutil
 import pytest
 
+from multipl_moe.judge import sandbox as sandbox_module
 from multipl_moe.judge import supervise as supervise_module
 from multipl_moe.judge import worker_uid
+from multipl_moe.judge.processes import start
 from multipl_moe.judge.sandbox import Sandbox, SandboxError
 from tests.judge.conftest import SHORT, left_behind, python
 
@@ -180,9 +183,16 @@ def test_a_program_that_cannot_be_watched_does_not_run_on(any_sandbox, monkeypat
     def refuse(process_id: int) -> int:
         raise OSError(24, "Too many open files")
 
+    def recorded(*words: Any, **options: Any) -> Any:
+        started.append(start(*words, **options))
+        return started[-1]
+
+    started: list[Any] = []  # one that nobody knows any longer is reaped by Python
+    monkeypatch.setattr(sandbox_module, "start", recorded)
     monkeypatch.setattr(supervise_module.os, "pidfd_open", refuse)
     with pytest.raises(OSError, match="Too many open files"):
         any_sandbox.run(["sleep", "60"], limits=SHORT)
+    assert [process.returncode is None for process in started] == [False]
     assert left_behind(any_sandbox) == []
 
 

@@ -130,9 +130,14 @@ def wait_until_readable(descriptor: int, seconds: float) -> None:
 def _wait(process: subprocess.Popen[bytes]) -> None:
     """Reap a process that was killed; Popen's own waiting with a limit sleeps for milliseconds."""
     if process.poll() is None:
-        end = os.pidfd_open(process.pid)
-        wait_until_readable(end, _WAIT_S)
-        os.close(end)
+        try:
+            end = os.pidfd_open(process.pid)
+        except OSError:  # too many files are open
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_WAIT_S)
+        else:
+            wait_until_readable(end, _WAIT_S)
+            os.close(end)
         if process.poll() is None:
             process.kill()
     process.wait()
