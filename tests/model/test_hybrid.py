@@ -63,9 +63,7 @@ MOES = {
     "expert choice, long windows": tiny_moe("paper", segment_stride=4, segment_window=12, segment_capacity=1.7),
     "thresholds, fixed fusion": tiny_moe("causal", fusion="fixed", segment_gate_scale="window", segment_capacity=1.4),
 }
-MOES |= {
-    f"{name}, lora": replace(moe, expert_type="lora", expert_rank=4, expert_alpha=3.0) for name, moe in MOES.items()
-}
+MOES |= {f"{name}, lora": replace(moe, expert_type="lora", expert_rank=4) for name, moe in MOES.items()}
 
 
 def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "llama") -> Any:
@@ -117,6 +115,14 @@ def _balance(layer: HybridMoe, routing: RoutingPass) -> Tensor | None:
     return mean_load_balancing_loss(tokens, layer.moe)
 
 
+def _tolerance(expected: Tensor) -> Any:
+    """Gates are in float32, and where large terms cancel, their rounding stays: it goes by the largest element."""
+    largest = max(expected.abs().max().item(), 1.0)
+    if expected.dtype == torch.float32:
+        return {"rtol": 1e-4, "atol": 2e-5 * max(largest / 20, 1)}
+    return {"rtol": 1e-5, "atol": 3e-6 * max(largest / 20, 1)}
+
+
 def _check(
     layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu", fixed: bool = False
 ) -> reference.Output:
@@ -152,13 +158,14 @@ def _check(
 
     if layout.mask is not None:
         assert not y[layout.mask == 0].any()
-    tolerance: Any = {"rtol": 1e-4, "atol": 2e-5} if dtype == torch.float32 else {"rtol": 1e-5, "atol": 3e-6}
-    torch.testing.assert_close(y, slow.y, **tolerance)
-    torch.testing.assert_close(x.grad, x_slow.grad, **tolerance)
+    torch.testing.assert_close(y, slow.y, **_tolerance(slow.y))
+    assert x_slow.grad is not None
+    torch.testing.assert_close(x.grad, x_slow.grad, **_tolerance(x_slow.grad))
     for name, parameter in layer.named_parameters():
-        expected = weights[name].grad if weights[name].grad is not None else torch.zeros_like(weights[name])
+        gradient = weights[name].grad
+        expected = gradient if gradient is not None else torch.zeros_like(weights[name])
         actual = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
-        torch.testing.assert_close(actual, expected, **tolerance, msg=lambda m, name=name: f"{name}: {m}")
+        torch.testing.assert_close(actual, expected, **_tolerance(expected), msg=lambda m, name=name: f"{name}: {m}")
     return slow
 
 
