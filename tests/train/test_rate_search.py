@@ -3,19 +3,24 @@
 import json
 import math
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import TrainingArguments
 
 from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.data.packed import IGNORED_LABEL
 from multipl_moe.errors import TrainingError
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.recipe.training import TrainSection
 from multipl_moe.train.rate_search import RATE_FILE, raised_by, search_rate, search_tokens, usual_rate
-from multipl_moe.train.rate_trials import trial_shape
+from multipl_moe.train.rate_trials import Trials, trial_shape
 from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.upcycle.convert import upcycle
+from tests.conftest import random_tokens, tiny_hybrid
 from tests.distributed import run_processes
 from tests.train.conftest import Interrupt, changed, train
 from tests.train.tiny import World, tiny_recipe, with_train
@@ -105,3 +110,17 @@ def test_several_processes_take_the_rate_that_one_takes(world: World, tmp_path: 
     assert stored[0].keys() == stored[1].keys()
     steady = sorted(stored[1], key=float)[:-1]  # at the highest rate a sum's rounding grows
     assert [stored[0][rate] for rate in steady] == pytest.approx([stored[1][rate] for rate in steady], rel=2e-3)
+
+
+def test_trials_pass_over_rows_in_which_nothing_is_learnt(tmp_path: Path):
+    """As a row of answers of which only the beginning, the prompts', fits."""
+    setup = TrainingSetup.of(with_train(Recipe(), tokens=50_000, sequence_tokens=32, batch_sequences=2))
+    model: Any = tiny_hybrid("single")
+    tokens = random_tokens(12, 32)
+    labels = torch.where(torch.arange(12)[:, None] % 3 > 0, IGNORED_LABEL, tokens)
+    rows = [
+        {"input_ids": row, "labels": label, "position_ids": torch.arange(32)}
+        for row, label in zip(tokens, labels, strict=True)
+    ]
+    trials = Trials(setup, model, cast(Any, rows), TrainingArguments(output_dir=str(tmp_path)))
+    assert math.isfinite(trials.loss_at(1e-3))

@@ -103,8 +103,8 @@ class Trials:
         rows, columns = trial_shape(self._setup)
         rank, count = (dist.get_rank(), num_processes()) if num_processes() > 1 else (0, 1)
         begin = (step * count + rank) * rows
-        items = [dataset[(begin + row) % len(dataset)] for row in range(rows)]
-        if not all((item["labels"][1:columns] != IGNORED_LABEL).any() for item in items):
+        items = [_first_that_counts(dataset, begin + row) for row in range(rows)]
+        if not all(_counts(item, columns) for item in items):
             columns = None
         return {key: torch.stack([item[key][:columns] for item in items]).to(self._model.device) for key in items[0]}
 
@@ -121,6 +121,17 @@ class Trials:
             for parameter in self._trained:
                 if parameter.grad is not None:
                     self._mean(parameter.grad)
+
+
+def _first_that_counts(dataset: Any, place: int) -> dict[str, Tensor]:
+    """A sequence, or the first after it that has a loss."""
+    items = (dataset[(place + ahead) % len(dataset)] for ahead in range(len(dataset)))
+    return next(item for item in items if _counts(item))
+
+
+def _counts(item: dict[str, Tensor], columns: int | None = None) -> bool:
+    """Whether any of a sequence's first tokens has a loss."""
+    return bool((item["labels"][1:columns] != IGNORED_LABEL).any())
 
 
 def _local(tensor: Tensor) -> Tensor:
