@@ -229,10 +229,9 @@ def test_there_is_no_network_and_abstract_sockets_of_the_host_are_out_of_reach(s
 def test_files_of_the_host_are_not_there(sandbox, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("secret")
-    hidden = [secret, Path(__file__), Path.home(), Path("/etc/passwd"), Path("/root"), Path("/sys")]
-    text = f"import os\nprint([p for p in {list(map(str, hidden))} if os.path.exists(p)])\n"
-    text += "print([p for p in ('/var', '/var/lib') if os.path.exists(p) and {*os.listdir(p)} - {'lib', 'ghc'}])"
-    assert sandbox.run(python(text), limits=SHORT).stdout == b"[]\n[]\n"
+    hidden = [secret, Path(__file__), Path.home(), Path("/etc/passwd"), Path("/var"), Path("/root"), Path("/sys")]
+    text = f"import os\nprint([p for p in {list(map(str, hidden))} if os.path.exists(p)])"
+    assert sandbox.run(python(text), limits=SHORT).stdout == b"[]\n"
 
 
 def test_only_folders_in_memory_can_be_written_and_they_are_small(sandbox):

@@ -19,10 +19,7 @@ _SYSTEM = (
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
     "/etc/localtime",
-    "/etc/R",
-    "/etc/racket",
     "/etc/ssl",
-    "/var/lib/ghc",
 )
 _JAVA_SETTINGS = "java-*"
 FOLDERS_IN_MEMORY = (SCRATCH, "/tmp", "/dev/shm")

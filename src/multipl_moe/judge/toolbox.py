@@ -273,7 +273,7 @@ def _look_for(language: str, toolchain: Toolchain, sandbox: Sandbox) -> Installe
     first = next(iter(candidates))
     for path in candidates[first] if needed <= present.keys() else []:
         executables = {**present, first: path}
-        installed = Installed(language, toolchain, executables, "", _binds(executables.values()))
+        installed = Installed(language, toolchain, executables, "", _binds(executables.values(), toolchain.folders))
         finished = installed.run(toolchain.version, sandbox)
         if finished.exit_code == 0:
             lines = (finished.stdout + finished.stderr)[:_READ_BYTES].decode(errors="replace").split("\n")
@@ -324,10 +324,11 @@ def _matches(pattern: str) -> list[str]:
     return sorted(filter(os.path.exists, found))
 
 
-def _binds(executables: Iterable[str]) -> tuple[Path, ...]:
+def _binds(executables: Iterable[str], folders: Iterable[str]) -> tuple[Path, ...]:
     """What programs must see of toolchains that are not part of the system."""
     paths = [Path(path) for path in executables]
-    return tuple(_home_of(path) for path in paths if not any(path.is_relative_to(system) for system in _SYSTEM))
+    homes = [_home_of(path) for path in paths if not any(path.is_relative_to(system) for system in _SYSTEM)]
+    return (*homes, *(Path(folder) for folder in folders if Path(folder).is_dir()))
 
 
 def _home_of(executable: Path) -> Path:

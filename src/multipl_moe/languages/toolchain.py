@@ -143,6 +143,7 @@ class Toolchain:
         test: command that runs the tests of an exercise, whose files lie in `{folder}` as in its track.
         test_passed: pattern, searched line by line in the output of `test`: it tells that tests ran and all passed.
         packages: Debian packages that bring the toolchain.
+        folders: those outside of /usr that it reads, where they are there.
         failed_assertion: pattern, searched in the last lines of what a program printed that ended badly: it tells that
             a test failed, and not the program.
         crashed: pattern, searched there too: it tells that the program failed, though it says that a test did.
@@ -166,6 +167,7 @@ class Toolchain:
     version: tuple[str, ...]
     run: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     failed_assertion: str = ""
     reference: Reference = _NO_REFERENCE
     script: tuple[str, ...] | None = None

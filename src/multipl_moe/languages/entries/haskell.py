@@ -41,6 +41,7 @@ ENTRY = Entry(
         run=("{folder}/main",),
         forks=False,
         packages=("ghc",),
+        folders=("/var/lib/ghc",),
         failed_assertion=r"assertion failed",
         environment={"LC_ALL": "C.UTF-8"},
         reference=Reference(

@@ -59,6 +59,7 @@ ENTRY = Entry(
         run=(*_RUN, 'eval(parse(file("stdin")))'),
         script=(*_RUN, 'eval(parse("{folder}/program"))'),
         packages=("r-base-core",),
+        folders=("/etc/R",),
         failed_assertion=r"(?:is not|are not all) TRUE$",
         uncompiled=r"^Error in parse\(",
         environment={"LC_ALL": "C.UTF-8"},

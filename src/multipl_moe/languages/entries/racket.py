@@ -77,6 +77,7 @@ ENTRY = Entry(
         run=(*_RACKET, _DRIVER.replace("SOURCE", "(current-input-port)")),
         script=(*_RACKET, _DRIVER.replace("SOURCE", '(open-input-file "{folder}/program")')),
         packages=("racket",),
+        folders=("/etc/racket",),
         failed_assertion=r"^check failed$",
         uncompiled=r"^does not compile: ",
         run_limits=Limits(wall_s=20, memory_bytes=1024 * 2**20),
