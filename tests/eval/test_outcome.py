@@ -148,3 +148,17 @@ def _signed(text: str) -> tuple[float, float, float]:
 
 def _times(number: str, word: str) -> float:
     return float(number) * (-1 if word in ("fewer", "better") else 1)
+
+
+@pytest.mark.parametrize(
+    ("difference", "is_noise", "gains"), [(0.1, False, True), (0.1, True, False), (-0.1, False, False)]
+)
+def test_of_a_run_that_practised_programs_come_first_and_decide(difference: float, is_noise: bool, gains: bool):
+    learn = {"difference": difference, "is_noise": is_noise, "sentence": "what changed"}
+    metrics = _metrics(_row(-0.2, -0.3, -0.1), _row(0.001, -0.003, 0.005))
+    metrics["programs"] = {"comparison": {"means": {"learn": learn}}}
+    recipe = validate_recipe({"practice": {"tasks": ["mine.jsonl"]}})
+    assert outcome_sentence(recipe, metrics).startswith("Programs that pass, pass@1: what changed. Learnt: ")
+    assert has_gain(recipe, metrics) == gains
+    assert has_gain(_RECIPE, metrics)
+    assert outcome_sentence(_RECIPE, metrics).startswith("Learnt: ")

@@ -165,7 +165,7 @@ def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
     return lines
 
 
-def why_no_gain(recipe: Recipe, outcome: Outcome) -> str:
+def why_no_gain(recipe: Recipe, outcome: Outcome | None) -> str:
     """What most likely kept the languages to learn from being learnt, and what to change in a run of its own."""
     train, elsewhere = recipe.train, "in another folder (--output, OUTPUT=)"
     tokens = f"{train.tokens:,} tokens"

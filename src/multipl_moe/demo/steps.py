@@ -24,7 +24,7 @@ from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.movement.panel import movement_of
-from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, learn_outcome, outcome_sentence
+from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome, outcome_sentence
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.run_metrics import run_metrics
 from multipl_moe.generate.reading import read_text
@@ -268,20 +268,21 @@ class Demo:
             environment=self._read("environment.json"),
         )
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
-        metrics = {"sentence": self._sentence(metrics)} | metrics
         metrics |= {key: after[key] for key in ("router_health", "moved") if key in after}
         if (self.output / (programs := "programs_after/metrics.json")).is_file():
             metrics["programs"] = self._read(programs)
+        metrics = {"sentence": self._sentence(metrics)} | metrics
         write_report(self.output, metrics, records, held_out, self.recipe, self.output / "model")
         write_json(self.output / "metrics.json", metrics)
         return metrics
 
     def _sentence(self, metrics: dict[str, Any]) -> str:
         """The result in words; where nothing was learnt, that and why come first."""
-        sentence, learnt = outcome_sentence(self.recipe, metrics), learn_outcome(self.recipe, metrics)
-        if learnt is None or learnt == "better":
+        sentence = outcome_sentence(self.recipe, metrics)
+        if has_gain(self.recipe, metrics):
             return sentence
-        return f"No gain was shown: {why_no_gain(self.recipe, learnt)}. {sentence}"
+        why = why_no_gain(self.recipe, learn_outcome(self.recipe, metrics))
+        return f"No gain was shown: {why}. {sentence}"
 
     def _show(self, metrics: dict[str, Any]) -> dict[str, Any]:
         self.console.print(f"{metrics['sentence']}\n{BITS_PER_BYTE_NOTE}", highlight=False)

@@ -40,19 +40,32 @@ def learn_outcome(recipe: Recipe, metrics: dict[str, Any]) -> Outcome | None:
 
 
 def has_gain(recipe: Recipe, metrics: dict[str, Any]) -> bool:
-    """Whether the mean over the languages to learn is clearly better; true where no mean of them was taken."""
+    """Whether the mean over the languages to learn is clearly better; true where no mean of them was taken.
+
+    Of a run that practised it is the mean of programs that pass, where any were judged.
+    """
+    if (programs := programs_learnt(recipe, metrics)) is not None:
+        return programs["difference"] > 0 and not programs["is_noise"]
     return learn_outcome(recipe, metrics) in (None, "better")
 
 
+def programs_learnt(recipe: Recipe, metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """The change of programs that pass in the languages to learn; None where none were practised or judged."""
+    if not recipe.practice.tasks or "programs" not in metrics:
+        return None
+    return metrics["programs"]["comparison"]["means"].get("learn")
+
+
 def outcome_sentence(recipe: Recipe, metrics: dict[str, Any]) -> str:
-    """The result in words: of the means of both roles, of each language that became worse while its role did
-    not, and of each of which one file alone is held out.
+    """The result in words: of programs, where they were practised, of the means of both roles, of each language that
+    became worse while its role did not, and of each of which one file alone is held out.
 
     Args:
         recipe: languages are used.
         metrics: what `compare_scores` returned.
     """
-    parts: list[str] = []
+    programs = programs_learnt(recipe, metrics)
+    parts = [] if programs is None else [f"Programs that pass, pass@1: {programs['sentence']}."]
     told_worse = set[str]()
     for role, words in {"learn": _learnt, "keep": _kept}.items():
         if (change := _change_of(recipe, metrics, role)) is not None:
