@@ -49,7 +49,7 @@ class PracticeSection(Section):
         default=0,
         ge=0,
         description="Number of worked examples in the task's language to put above it: the shortest answers that are "
-        "kept, or references.",
+        "kept from earlier rounds, or references.",
     )
     repairs: int = Field(
         default=0, ge=0, le=3, description="Times that a failing answer is asked for again, with the judge's message."
