@@ -15,6 +15,7 @@ from multipl_moe.cli.options import (
     Unsafe,
     entered_run,
     recipe_from_flags,
+    refuse_where,
     removed_if_refused,
 )
 
@@ -45,14 +46,17 @@ def judge(
     Example: `multipl-moe judge samples.jsonl runs/judged --workers 8`
     """
     from multipl_moe.eval.eval_set import EvalOptions
+    from multipl_moe.eval.judged_parts import PARTS_FOLDER, judge_in_parts
     from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
     from multipl_moe.languages.own import add_languages
     from multipl_moe.runs.folder import open_run, write_json
     from multipl_moe.system.versions import environment
 
     chosen = recipe_from_flags(recipe, settings, {"programs.workers": workers})
+    in_parts = chosen.corpus.executor.parts > 1
+    refuse_where((in_parts and file == _STDIN, "corpus.executor.parts: only of a file; - is read once"))
     add_languages(chosen.own_languages)
-    entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, VERDICTS_FILE)
+    entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, VERDICTS_FILE, f"{PARTS_FOLDER}/*/*")
     with entered, removed_if_refused(output, VERDICTS_FILE), progress_bar(unit="programs") as (on_step, on_progress):
         options = EvalOptions(unsafe=unsafe_no_sandbox, on_progress=on_progress)
         rows = RowJudge(output, options, chosen.programs)
@@ -60,8 +64,10 @@ def judge(
             on_step("reading the rows and trying their toolchains")
             rows.check(_read(file))
         open_run(output, chosen)
-        on_step("running programs")
         started = time.monotonic()
+        if in_parts and not (output / VERDICTS_FILE).is_file():
+            judge_in_parts(file, output, chosen, options)
+        on_step("running programs")
         rows.judge(_read(file))
         rate = rows.num_new / (time.monotonic() - started)
         write_json(output / "metrics.json", {**rows.summary, "environment": environment()})

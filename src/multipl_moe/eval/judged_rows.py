@@ -47,9 +47,13 @@ class RowJudge:
         folder: where verdicts.jsonl is, or is to be; it exists by the time of `judge`.
         options: how it is carried out; progress is told in rows.
         programs: workers and limits are used.
+        part: which of how many parts of the rows it judges; a program's content says which it is of.
     """
 
-    def __init__(self, folder: Path, options: EvalOptions, programs: ProgramsSection):
+    def __init__(
+        self, folder: Path, options: EvalOptions, programs: ProgramsSection, part: tuple[int, int] = (0, 1)
+    ) -> None:
+        self._part = part
         self._file, self._options, self._programs = folder / VERDICTS_FILE, options, programs
         self._unusable: dict[tuple[str, tuple[str, ...]], str | None] = {}
         self._judged = array("Q")  # the beginning of the key of each row's program, 0 where it is not judged
@@ -125,6 +129,8 @@ class RowJudge:
             make, program = read_written(row, where)
             self._require_usable(program, where)
             key = key_of(program, self._programs.limits)
+            if _beginning(key) % self._part[1] != self._part[0]:
+                continue
             task = _RowTask(key, lambda make=make: make(Nonce.draw()), number, row, program.language)
             if number <= len(self._judged) and self._judged[number - 1]:
                 if self._judged[number - 1] != _beginning(key):
