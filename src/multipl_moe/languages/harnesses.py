@@ -14,7 +14,7 @@ In the templates `$first` and `$second` are the numbers of the nonce, `$tests` t
 from string import Template
 
 from multipl_moe.languages.entries import ENTRIES
-from multipl_moe.languages.harness import Harness
+from multipl_moe.languages.entry import Harness
 from multipl_moe.languages.program import Nonce
 
 # What a language of a recipe's may fill in; `$controls` is C++'s alone.

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from multipl_moe.languages.entries import ENTRIES
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Language
 
 # Of 270 headers of libstdc++ it is found in 255, where magika tells half from C; of 786 of Linux and 189 of CPython in
 # none. A header for both languages (extern "C") is one of C.

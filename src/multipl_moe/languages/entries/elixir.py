@@ -1,8 +1,6 @@
 """Elixir, on a virtual machine that starts slowly and takes much memory at once."""
 
-from multipl_moe.languages.entry import Entry
-from multipl_moe.languages.harness import Harness
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Entry, Harness, Language
 from multipl_moe.languages.toolchain import Limits, Reference, Toolchain
 
 _ENDING = r"""

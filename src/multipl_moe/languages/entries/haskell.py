@@ -1,8 +1,6 @@
 """Haskell: compiled, not optimised."""
 
-from multipl_moe.languages.entry import Entry
-from multipl_moe.languages.harness import Harness
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Entry, Harness, Language
 from multipl_moe.languages.toolchain import Reference, Toolchain
 
 _OPENING = (

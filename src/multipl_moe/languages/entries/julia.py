@@ -1,8 +1,6 @@
 """Julia. Debian has no package of it: this entry was written by the manual and has not been tried."""
 
-from multipl_moe.languages.entry import Entry
-from multipl_moe.languages.harness import Harness
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Entry, Harness, Language
 from multipl_moe.languages.toolchain import Limits, Reference, Toolchain
 
 _ENDING = r"""

@@ -1,8 +1,6 @@
 """Lua. MultiPL-E's tests use luaunit; what they use of it stands here, out of the completion's reach."""
 
-from multipl_moe.languages.entry import Entry
-from multipl_moe.languages.harness import Harness
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Entry, Harness, Language
 from multipl_moe.languages.toolchain import Reference, Toolchain
 
 # luaunit's equality: by content, of tables that are keys too, with no metamethod of the completion's. `debug`, which

@@ -3,9 +3,7 @@
 MultiPL-E writes numbers, options and types of pairs that are no OCaml: (~1), (~1).5, .5, Some(None), (int, int) list.
 """
 
-from multipl_moe.languages.entry import Entry
-from multipl_moe.languages.harness import Harness
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Entry, Harness, Language
 from multipl_moe.languages.toolchain import Reference, Toolchain
 
 # `open!` gives every name of the library its meaning again, whatever the completion made of it.

@@ -1,8 +1,6 @@
 """Perl. MultiPL-E's tests use Test::Deep; what they use of it stands here, out of the completion's reach."""
 
-from multipl_moe.languages.entry import Entry
-from multipl_moe.languages.harness import Harness
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Entry, Harness, Language
 from multipl_moe.languages.toolchain import Reference, Toolchain
 
 # Runs the text that SOURCE gives as a file, which closes its input when it has been read: no BEGIN block reads on.

@@ -1,8 +1,6 @@
 """R. Its numbers are doubles, so the nonce is computed in halves."""
 
-from multipl_moe.languages.entry import Entry
-from multipl_moe.languages.harness import Harness
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Entry, Harness, Language
 from multipl_moe.languages.toolchain import Reference, Toolchain
 
 # The exclusive or of two decimal texts, below 2^62: each in two halves of 31 bits, put together in base a million.

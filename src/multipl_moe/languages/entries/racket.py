@@ -1,8 +1,6 @@
 """Racket: solution and tests are two modules, so that no macro of the one gives words of the other a meaning."""
 
-from multipl_moe.languages.entry import Entry
-from multipl_moe.languages.harness import Harness
-from multipl_moe.languages.language import Language
+from multipl_moe.languages.entry import Entry, Harness, Language
 from multipl_moe.languages.toolchain import Limits, Reference, Toolchain
 
 _MARK = ";; --- tests ---"
