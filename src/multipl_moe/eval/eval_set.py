@@ -42,6 +42,11 @@ class EvalOptions:
     on_verdict: Callable[[Path, "EvalSet", dict[str, Any], Path | None], None] = lambda *verdict: None
     toolbox: Toolbox = field(default_factory=Toolbox)
 
+    @property
+    def ways(self) -> dict[str, Any]:
+        """What of it the judge's own functions are told."""
+        return {"unsafe": self.unsafe, "toolbox": self.toolbox}
+
 
 @dataclass(frozen=True)
 class EvalSet:
@@ -111,8 +116,7 @@ def prepare_eval_set(
         {name: check.version for name, check in checks.items()},
         on_progress=options.on_progress,
         workers=recipe.programs.workers,
-        unsafe=options.unsafe,
-        toolbox=options.toolbox,
+        **options.ways,
     )
     left_out = [(problem, said[problem.key]) for problem in problems if problem.key in said]
     problems = [problem for problem in problems if problem.key not in said]
@@ -159,7 +163,7 @@ def _check_languages(problems: list[Problem], options: EvalOptions) -> dict[str,
         program = program_of(problem, problem.reference or "", Nonce(0, 0))
         wants.setdefault(problem.language, set()).update(program.wants)
     options.on_step("trying the toolchains")
-    checks = preflight(wants, wants=wants, unsafe=options.unsafe, toolbox=options.toolbox)
+    checks = preflight(wants, wants=wants, **options.ways)
     unfit = {name: check.problem for name, check in checks.items() if check.problem is not None}
     if len(unfit) == len(checks):
         raise ConfigError([f"{name}: cannot be judged here: {reason}" for name, reason in unfit.items()])

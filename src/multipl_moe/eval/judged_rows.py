@@ -104,14 +104,8 @@ class RowJudge:
         """
         with held_journal(self._file):
             self._resume()
-            judge_all(
-                self._tasks(rows),
-                on_result=self._take,
-                workers=self._programs.workers,
-                unsafe=self._options.unsafe,
-                toolbox=self._options.toolbox,
-                limits=self._programs.limits,
-            )
+            bounds: dict[str, Any] = {"workers": self._programs.workers, "limits": self._programs.limits}
+            judge_all(self._tasks(rows), on_result=self._take, **bounds, **self._options.ways)
 
     def _resume(self) -> None:
         """Learn what the journal holds; what the judge itself failed on goes, and is judged again."""
@@ -147,8 +141,8 @@ class RowJudge:
         """Raise ConfigError where the toolchain of a program, with what it wants, does not work here."""
         language, wants = asked = (program.language, program.wants)
         if asked not in self._unusable:
-            ways: dict[str, Any] = {"unsafe": self._options.unsafe, "toolbox": self._options.toolbox}
-            self._unusable[asked] = preflight([language], wants={language: wants}, **ways)[language].problem
+            check = preflight([language], wants={language: wants}, **self._options.ways)[language]
+            self._unusable[asked] = check.problem
             if problem := self._unusable[asked]:
                 raise ConfigError(f"{where}: cannot be judged here: {problem}")
 

@@ -86,14 +86,7 @@ def _judge_samples(
         options.on_progress(len(done), len(samples))
 
     tasks = _tasks(waiting, by_key, samples)
-    judge_all(
-        tasks,
-        on_result=take,
-        workers=programs.workers,
-        unsafe=options.unsafe,
-        toolbox=options.toolbox,
-        limits=limits,
-    )
+    judge_all(tasks, on_result=take, workers=programs.workers, limits=limits, **options.ways)
     results = [{name: done[key][name] for name in _RESULT_NAMES} for key in samples]
     write_journal(folder / RESULTS_FILE, results)
     return results

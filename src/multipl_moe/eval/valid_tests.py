@@ -8,10 +8,10 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.scoring import Task, judge_all
-from multipl_moe.judge.toolbox import Toolbox
 from multipl_moe.languages.program import Nonce
 from multipl_moe.problems.forms import failing_body, program_of
 from multipl_moe.problems.multipl_e import OLDER
@@ -30,9 +30,7 @@ def invalid_tests(
     versions: Mapping[str, str],
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    workers: int | None = None,
-    unsafe: bool = False,
-    toolbox: Toolbox | None = None,
+    **ways: Any,
 ) -> dict[str, str]:
     """Keys of the problems whose tests do not compile, and what the toolchain says.
 
@@ -42,7 +40,7 @@ def invalid_tests(
         problems: in languages that can be judged here.
         versions: of their toolchains, by language.
         on_progress: called with what is done and what there is to do.
-        workers, unsafe, toolbox: as for `judge_all`.
+        ways: of `judge_all`: workers, unsafe, toolbox.
     """
     by_digest = {_digest(one, versions[one.language]): one for one in problems if may_be_invalid(one)}
     if not by_digest:
@@ -62,7 +60,7 @@ def invalid_tests(
             for digest, problem in by_digest.items()
             if digest not in known
         ]
-        judge_all(tasks, on_result=take, workers=workers, unsafe=unsafe, toolbox=toolbox)
+        judge_all(tasks, on_result=take, **ways)
     return {problem.key: said for digest, problem in by_digest.items() if (said := known.get(digest)) is not None}
 
 

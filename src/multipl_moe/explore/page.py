@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -12,7 +13,6 @@ import gradio as gr
 import gradio.themes
 from fastapi import FastAPI, Request, Response
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from multipl_moe.explore.explorer import MOST_TOKENS, Explorer
 from multipl_moe.explore.samples import Sample
@@ -169,14 +169,8 @@ def _use_maps(use: ExpertUse | None, moe: MoeConfig) -> Markup:
             language: {layer: {key: [*weights[places], *rest]} for layer, weights in layers.items()}
             for language, layers in use.languages.items()
         }
-
-        def draw(width: float, key: str = key, routing: Any = routing) -> Figure:
-            figure = expert_heat_map(routing, key, titles, width, "mean weight")
-            assert figure is not None
-            return figure
-
-        if expert_heat_map(routing, key, titles) is not None:
-            maps.append(Markup("<h3>{}</h3>{}").format(title, picture(key, title, draw)))
+        if drawn := picture(key, title, partial(expert_heat_map, routing, key, titles, label="mean weight")):
+            maps.append(Markup("<h3>{}</h3>{}").format(title, drawn))
     return Markup("").join(maps)
 
 

@@ -75,9 +75,8 @@ class Judge:
             tasks(),
             on_result=lambda task, judgement: judged.__setitem__(task.key, judgement),
             workers=self.programs.workers,
-            unsafe=self.options.unsafe,
-            toolbox=self.options.toolbox,
             limits=self.programs.limits,
+            **self.options.ways,
         )
         return judged
 

@@ -51,11 +51,6 @@ def cost_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
     return figure
 
 
-def has_cost(result: dict[str, Any]) -> bool:
-    """Whether there is something for `cost_plot` to show."""
-    return bool(_ways(result))
-
-
 def _point(run: dict[str, Any], key: str, scale: float) -> tuple[float, float]:
     return run[key] / scale, 100 * run["means"]["learn"]["change"]
 

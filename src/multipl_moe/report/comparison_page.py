@@ -1,16 +1,13 @@
 """The result of a comparison: a page in Markdown and one in HTML, with the plot of gain against forgetting."""
 
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-from matplotlib.figure import Figure
-
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
-from multipl_moe.report.comparison_cost_plot import cost_plot, has_cost
-from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot, has_plot, has_rest
+from multipl_moe.report.comparison_cost_plot import cost_plot
+from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
 from multipl_moe.report.comparison_tables import (
     answers_table,
     run_title,
@@ -42,7 +39,9 @@ def write_comparison_pictures(output: Path, result: dict[str, Any]) -> None:
 
 def comparison_markdown(result: dict[str, Any]) -> str:
     """comparison.md: summary, plots beside it, and all tables."""
-    parts = [f"# {result['title']}", *(["![gain against forgetting](comparison.png)"] if has_plot(result) else [])]
+    parts = [f"# {result['title']}"]
+    if comparison_plot(result):
+        parts.append("![gain against forgetting](comparison.png)")
     best = [
         f"- {tokens:,} tokens: {'; '.join(_run_name(result, run) for run in runs) or 'none yet'}."
         for tokens, runs in _undominated(result)
@@ -52,19 +51,19 @@ def comparison_markdown(result: dict[str, Any]) -> str:
     if result["runs"]:
         parts.append(_dtypes(result))
     parts += [table.to_markdown() for table in _tables(result)]
-    if has_cost(result):
+    if cost_plot(result):
         parts.append(f"## {_COST}\n\n{_COST_NOTE}\n\n![{_COST}](comparison-cost.png)")
-    if has_rest(result):
+    if comparison_rest_plot(result):
         parts.append("## Other runs\n\n![the other runs](comparison-rest.png)")
     return "\n\n".join(parts) + "\n"
 
 
 def comparison_html(result: dict[str, Any]) -> str:
     """comparison.html: what is best, the plot, the table, and the rest folded away; it loads nothing."""
-    pictures: dict[str, Markup | None] = {
-        "plot": _picture("plot", "Change on languages to learn and to keep", comparison_plot, result, has_plot),
-        "rest": _picture("rest", "The same of the other runs", comparison_rest_plot, result, has_rest),
-        "cost": _picture("cost", _COST, cost_plot, result, has_cost),
+    pictures = {
+        "plot": picture("plot", "Change on languages to learn and to keep", partial(comparison_plot, result)),
+        "rest": picture("rest", "The same of the other runs", partial(comparison_rest_plot, result)),
+        "cost": picture("cost", _COST, partial(cost_plot, result)),
     }
     first, *others = _tables(result)
     return (
@@ -87,23 +86,6 @@ def comparison_html(result: dict[str, Any]) -> str:
             **pictures,
         )
     )
-
-
-def _picture(
-    name: str,
-    label: str,
-    draw: Callable[[dict[str, Any], float], Figure | None],
-    result: dict[str, Any],
-    has: Callable[[dict[str, Any]], bool],
-) -> Markup | None:
-    """A picture of those that not every comparison has."""
-
-    def figure(width: float) -> Figure:
-        drawn = draw(result, width)
-        assert drawn is not None
-        return drawn
-
-    return picture(name, label, figure) if has(result) else None
 
 
 def _tables(result: dict[str, Any]) -> list[Grid]:

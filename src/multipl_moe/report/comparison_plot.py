@@ -57,16 +57,6 @@ def comparison_rest_plot(result: dict[str, Any], width: float = 8) -> Figure | N
     return _figure(panels, width) if panels else None
 
 
-def has_plot(result: dict[str, Any]) -> bool:
-    """Whether there is something for `comparison_plot` to show."""
-    return bool(_chosen(result))
-
-
-def has_rest(result: dict[str, Any]) -> bool:
-    """Whether `comparison_plot` leaves runs out."""
-    return bool(_rest(result))
-
-
 def _rest(result: dict[str, Any]) -> list[list[_Mark]]:
     chosen = {id(mark.run) for mark in _chosen(result)}
     panels = []

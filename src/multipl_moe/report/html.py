@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.generate.reading import Reading
@@ -85,17 +84,11 @@ def _training(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> 
 def _heat_maps(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     routing = metrics["routing"]
     titles = {name: language_title(name, row) for name, row in metrics["languages"].items()}
-    maps = []
-    for key, title in _HEAT_MAPS.items():
-        if expert_heat_map(routing, key, titles) is not None:
-
-            def draw(width: float, key: str = key) -> Figure:
-                figure = expert_heat_map(routing, key, titles, width)
-                assert figure is not None
-                return figure
-
-            maps.append((title, picture(key, f"{title}: which serve which language", draw)))
-    return maps
+    maps = [
+        (title, picture(key, f"{title}: which serve which language", partial(expert_heat_map, routing, key, titles)))
+        for key, title in _HEAT_MAPS.items()
+    ]
+    return [(title, drawn) for title, drawn in maps if drawn]
 
 
 def _programs(verdict: dict[str, Any]) -> dict[str, Any]:

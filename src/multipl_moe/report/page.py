@@ -26,21 +26,24 @@ def page_templates() -> jinja2.Environment:
     )
 
 
-def picture(name: str, label: str, draw: Callable[[float], Figure]) -> Markup:
+def picture(name: str, label: str, draw: Callable[[float], Figure | None]) -> Markup:
     """A figure at two widths, of which the page's stylesheet shows the one that fits; letters keep their size.
+
+    Nothing where there is nothing to draw.
 
     Args:
         name: of the figure, unlike any other on the page.
         label: what it shows, for those who do not see it.
-        draw: makes the figure for a width in inches; one that comes out wider scrolls in a box of its own.
+        draw: makes the figure, if any, for a width in inches; one that comes out wider scrolls in a box of its own.
     """
     parts = [
         Markup('<div class="scroll {}" role="img" aria-label="{}">{}</div>').format(
-            screen, label, _inline_svg(draw(width), f"{name} {screen}")
+            screen, label, _inline_svg(figure, f"{name} {screen}")
         )
         for screen, width in (("wide", WIDE), ("narrow", NARROW))
+        if (figure := draw(width)) is not None
     ]
-    return Markup('<figure id="{}">{}</figure>').format(name, Markup("").join(parts))
+    return Markup('<figure id="{}">{}</figure>').format(name, Markup("").join(parts)) if parts else Markup("")
 
 
 def _inline_svg(figure: Figure, salt: str) -> Markup:
