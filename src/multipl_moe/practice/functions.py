@@ -10,6 +10,7 @@ import math
 import re
 import warnings
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from doctest import DocTestParser, Example
 from pathlib import Path
@@ -24,8 +25,8 @@ from multipl_moe.problems.problem import Problem
 _OF_PYTHON = re.compile(r"\bpython (?=function|program|code)", re.IGNORECASE)
 _UNREAD = (SyntaxError, ValueError, RecursionError, MemoryError, TypeError)
 _MAX_DIGITS = 9  # of a number that is no whole one: with more, languages print different ones
-_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a line of text"}
-_KINDS_OF_LISTS = {int: "whole numbers", float: "numbers", str: "words"}
+_KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a line of text"}
+_KINDS_OF_LISTS: dict[Any, str] = {int: "whole numbers", float: "numbers", str: "words"}
 
 
 def function_tasks(spec: str, languages: Collection[str]) -> tuple[list[Problem], int]:
@@ -96,7 +97,7 @@ def _own_problem(
 ) -> OwnProblem | None:
     """The problem in words; None where there is no case, or where its values have no plain form."""
     parts = _doctests(text)
-    cases = [case for call, want in _compared(parts, tests) if (case := _case(call, want, called))]
+    cases = [*_cases(parts, tests, called)]
     names = [argument.arg for argument in node.args.args]
     if not names or not cases or any(len(values) != len(names) + 1 for values in cases):
         return None
@@ -105,25 +106,17 @@ def _own_problem(
     words = "\n".join(line for line in words.splitlines() if not line.startswith("assert ")).strip()
     if len(kinds) <= len(names) or not words:
         return None
-    told = [[*map(_line, values, kinds)] for values in cases]
+    told = [[_line(value, of) for value, (of, _) in zip(values, kinds, strict=True)] for values in cases]
     tests_told = {"".join(given): want for *given, want in told}
     given, want = next(iter(tests_told.items()))
-    lines = [
-        f"Line {number}: {name}, {kind}." for number, (name, kind) in enumerate(zip(names, kinds, strict=False), 1)
-    ]
-    question = [
-        _OF_PYTHON.sub("", words),
-        "",
-        *lines,
-        f"Print the result: {kinds[-1]}.",
-        "",
-        "Of the input",
-        given.rstrip(),
-    ]
+    question = [_OF_PYTHON.sub("", words), ""]
+    for number, (argument, (_, kind)) in enumerate(zip(names, kinds, strict=False), 1):
+        question.append(f"Line {number}: {argument}, {kind}.")
+    question += [f"Print the result: {kinds[-1][1]}.", "", "Of the input", given.rstrip(), "print", want.rstrip()]
     return OwnProblem(
         id=name,
         cluster=cluster,
-        question="\n".join([*question, "print", want.rstrip()]),
+        question="\n".join(question),
         tests=[Case(input=given, output=want) for given, want in tests_told.items()],
     )
 
@@ -135,20 +128,14 @@ def _doctests(text: str) -> list[str | Example]:
         return []
 
 
-def _compared(parts: list[str | Example], tests: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """What doctests and assertions compare for equality."""
-    for part in parts:
-        if isinstance(part, Example):
-            for node in _parsed(f"({part.source.strip()}) == ({part.want.strip()})").body:
-                yield from _sides(node.value) if isinstance(node, ast.Expr) else ()
-    for node in ast.walk(tests):
-        if isinstance(node, ast.Assert):
-            yield from _sides(node.test)
-
-
-def _sides(test: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
-        yield test.left, test.comparators[0]
+def _cases(parts: list[str | Example], tests: ast.AST, called: Collection[str]) -> Iterator[list[Any]]:
+    """Arguments and result of each call with literals that a doctest or an assertion compares with a literal."""
+    asserted = [f"assert ({one.source.strip()}) == ({one.want.strip()})" for one in parts if isinstance(one, Example)]
+    for node in (node for tree in [*map(_parsed, asserted), tests] for node in ast.walk(tree)):
+        match node:
+            case ast.Assert(ast.Compare(ast.Call(ast.Name(name), arguments, []), [ast.Eq()], [want])) if name in called:
+                with suppress(*_UNREAD):
+                    yield [ast.literal_eval(value) for value in [*arguments, want]]
 
 
 def _parsed(source: str) -> ast.Module:
@@ -160,47 +147,26 @@ def _parsed(source: str) -> ast.Module:
         return ast.Module([], [])
 
 
-def _case(call: ast.AST, want: ast.AST, names: Collection[str]) -> list[Any] | None:
-    """Arguments and result of a call of the function with literals; None of anything else."""
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names) or call.keywords:
+def _kind(values: Collection[Any]) -> tuple[type, str] | None:
+    """The type of the values in one place, and what they are in words; None without one plain form of all."""
+    are_lists = all(isinstance(value, list | tuple) for value in values)
+    parts = [part for value in values for part in value] if are_lists else values
+    types = {type(part) for part in parts}
+    of = float if types == {int, float} else types.pop() if len(types) == 1 else None
+    words = (_KINDS_OF_LISTS if are_lists else _KINDS).get(of)
+    if of is None or words is None or not all(_is_plain(part, are_lists) for part in parts):
         return None
-    try:
-        return [ast.literal_eval(value) for value in [*call.args, want]]
-    except _UNREAD:
-        return None
+    return of, f"{words} separated by spaces" if are_lists else words
 
 
-def _kind(values: Collection[Any]) -> str | None:
-    """What the values in one place are, in words; None where they are of no plain kind, or of several."""
-    if not all(isinstance(value, list | tuple) for value in values):
-        return _KINDS.get(_scalar(values))
-    parts = [part for value in values for part in value]
-    if any(isinstance(part, str) and part.split() != [part] for part in parts):
-        return None
-    kind = _KINDS_OF_LISTS.get(_scalar(parts))
-    return kind and f"{kind} separated by spaces"
+def _is_plain(part: Any, in_list: bool) -> bool:
+    """Whether a line can hold a value, or one of several."""
+    if isinstance(part, float):
+        return math.isfinite(part) and "e" not in repr(part) and len(repr(part)) <= _MAX_DIGITS
+    return not isinstance(part, str) or (part.isprintable() and (part.split() if in_list else [part.strip()]) == [part])
 
 
-def _scalar(values: Collection[Any]) -> Any:
-    """The type of all values, which a line can hold; None where there is no such type."""
-    kinds = {type(value) for value in values}
-    kind = float if kinds == {int, float} else kinds.pop() if len(kinds) == 1 else None
-    is_told = all(
-        _is_short(value)
-        if isinstance(value, float)
-        else not isinstance(value, str) or (value.isprintable() and value == value.strip())
-        for value in values
-    )
-    return kind if is_told else None
-
-
-def _is_short(value: float) -> bool:
-    return math.isfinite(value) and "e" not in repr(value) and len(repr(value)) <= _MAX_DIGITS
-
-
-def _line(value: Any, kind: str) -> str:
+def _line(value: Any, of: type) -> str:
     """A value as a line."""
-    values = value if isinstance(value, list | tuple) else [value]
-    if kind.startswith((_KINDS[float], _KINDS_OF_LISTS[float])):
-        values = map(float, values)
-    return " ".join(str(part).lower() if isinstance(part, bool) else str(part) for part in values) + "\n"
+    text = " ".join(str(of(part)) for part in (value if isinstance(value, list | tuple) else [value]))
+    return (text.lower() if of is bool else text) + "\n"

@@ -6,23 +6,24 @@ stopped at any point and started again ends with the same files.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from multipl_moe.codegen.completer import Completer, request_of
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.judge.outcome import Outcome
+from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.practice.journal import NAMES, Key, PracticeJournal
 from multipl_moe.practice.judging import Judge
-from multipl_moe.practice.prompts import asked
 from multipl_moe.practice.tasks import TaskSet
-from multipl_moe.problems.problem import Problem
+from multipl_moe.problems.problem import Problem, commented
 from multipl_moe.recipe.recipe import Recipe
 
 ENOUGH = 200
 """Answers that must be judged before a low yield stops a round."""
+_MESSAGE_CHARACTERS = 300  # at either end: compilers begin with what is wrong, interpreters end with it
 
 
 @dataclass
@@ -163,3 +164,25 @@ class Round:
             self._batches.appendleft(again)
         self._on_progress(progress)
         return progress.answers >= ENOUGH and progress.share < self._section.min_yield
+
+
+def asked(
+    task: Problem, *, solution: str | None = None, examples: Sequence[str] = (), failed: tuple[str, str] | None = None
+) -> Problem:
+    """The task with worked examples, a solution in Python and an answer that failed above its prompt.
+
+    Args:
+        task: as it is judged.
+        solution: in Python.
+        examples: whole functions or programs in the task's language.
+        failed: an answer, and what the judge printed of it.
+    """
+    notes = [] if solution is None else [f"In Python:\n{solution}"]
+    if failed is not None:
+        answer, message = failed[0], failed[1].strip()
+        if len(message) > 2 * _MESSAGE_CHARACTERS:
+            message = f"{message[:_MESSAGE_CHARACTERS]}\n...\n{message[-_MESSAGE_CHARACTERS:]}"
+        notes.append(f"This is wrong:\n{task.prompt}{answer}\n\n{message}\n\nMended:")
+    above = [*(example.strip("\n") + "\n" for example in examples)]
+    above += [commented(note, HARNESSES[task.language].comment) for note in notes]
+    return replace(task, prompt="".join(f"{part}\n" for part in above) + task.prompt)

@@ -61,7 +61,7 @@ def _round(journal: PracticeJournal, line: Mapping[str, Any]) -> dict[str, Any]:
         "sampler": line["sampler"],
         "temperature": line["maker"]["settings"]["temperature"],
         **line["maker"]["help"],
-        "tasks": len({task for task, _, _ in map(_first, found)}),
+        "tasks": len({task for (task, _, _), _ in found}),
         "tasks_passed": len({task for task, _, _ in passed}),
         "answers": len(found),
         "passed": len(passed),
@@ -69,10 +69,6 @@ def _round(journal: PracticeJournal, line: Mapping[str, Any]) -> dict[str, Any]:
         "yield": len(passed) / max(len(found), 1),
         "outcomes": dict(sorted(outcomes.items())),
     }
-
-
-def _first(pair: tuple[Any, Any]) -> Any:
-    return pair[0]
 
 
 def _advice(result: Mapping[str, Any], section: PracticeSection) -> str:
