@@ -141,6 +141,18 @@ def observe_with(model: nn.Module, observers: Mapping[int, RoutingObserver]) -> 
             layer.observer = previous[index]
 
 
+@contextmanager
+def in_evaluation(model: nn.Module, observers: Mapping[int, RoutingObserver] | None = None) -> Iterator[None]:
+    """The model in evaluation mode while the block runs, its routing seen by nobody but these observers."""
+    was_training = model.training
+    model.eval()
+    try:
+        with observe_with(model, observers or {}):
+            yield
+    finally:
+        model.train(was_training)
+
+
 @torch.no_grad()
 def observe_batches(
     decoder: MultiplMoeModel,
@@ -150,14 +162,9 @@ def observe_batches(
     as_in_training: bool = False,
 ) -> None:
     """Run a text, in evaluation mode but for the thresholds if so asked, and let each layer report to its observer."""
-    was_training = decoder.training
-    decoder.eval()
-    try:
-        with routing_as_in_training(decoder, as_in_training), observe_with(decoder, observers):
-            for batch in batches:
-                decoder(**{key: value.to(decoder.device) for key, value in batch.items()})
-    finally:
-        decoder.train(was_training)
+    with routing_as_in_training(decoder, as_in_training), in_evaluation(decoder, observers):
+        for batch in batches:
+            decoder(**{key: value.to(decoder.device) for key, value in batch.items()})
 
 
 def _entropy(probabilities: Tensor) -> float:

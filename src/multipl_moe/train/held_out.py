@@ -1,5 +1,6 @@
 """The loss on held-out text during training: a small fixed set of the corpus's validation documents."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from multipl_moe.data.packed import IGNORED_LABEL
 from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.errors import CorpusError
 from multipl_moe.languages.answers import answers_in, parts_of
-from multipl_moe.model.statistics import observe_with
+from multipl_moe.model.statistics import in_evaluation
 from multipl_moe.recipe.recipe import Recipe
 
 _Answer = tuple[list[int], list[tuple[int, int]]]
@@ -65,13 +66,8 @@ class HeldOut:
 
         Nothing of the model changes, and who observes its routing sees nothing of it.
         """
-        was_training = model.training
-        model.eval()
-        try:
-            with observe_with(model, {}):
-                return {name: _mean_loss(model, batches) for name, batches in self.batches.items()}
-        finally:
-            model.train(was_training)
+        with in_evaluation(model):
+            return {name: mean_loss(model, batches) for name, batches in self.batches.items()}
 
 
 def _answers(tokenizer: Any, corpus: Path, name: str, size: int, count: int) -> list[_Answer]:
@@ -93,14 +89,17 @@ def _labelled(answers: list[_Answer]) -> dict[str, Tensor]:
     return batch | {"labels": labels_BT}
 
 
-def _mean_loss(model: Any, batches: list[dict[str, Tensor]]) -> float:
+def mean_loss(model: Any, batches: Iterable[dict[str, Tensor]]) -> float:
+    """Mean loss of the tokens that count: those with labels, or without any all but padding; 0 where none does."""
     total, count = 0.0, 0
     for batch in batches:
         batch = {key: value.to(model.device) for key, value in batch.items()}
-        labels_BT = batch.pop("labels", batch["input_ids"].masked_fill(batch["attention_mask"] == 0, IGNORED_LABEL))
+        labels_BT = batch.pop("labels", None)
+        if labels_BT is None:
+            labels_BT = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, IGNORED_LABEL)
         logits_BTV, targets_BT = model(**batch, use_cache=False).logits[:, :-1], labels_BT[:, 1:]
         total += F.cross_entropy(
             logits_BTV.float().flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED_LABEL, reduction="sum"
         ).item()
         count += int((targets_BT != IGNORED_LABEL).sum())
-    return total / count
+    return total / max(count, 1)

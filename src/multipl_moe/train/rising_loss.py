@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import Dataset
 from transformers import TrainerCallback
 
-from multipl_moe.data.packed import IGNORED_LABEL
-from multipl_moe.model.statistics import observe_with
+from multipl_moe.model.statistics import in_evaluation
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.launch import is_main
+from multipl_moe.train.held_out import mean_loss
 from multipl_moe.train.setup import TrainingSetup
 
 _SEQUENCES, _PLACES = 4, 256
@@ -70,25 +68,10 @@ class RisingLoss(TrainerCallback):
 
     @torch.no_grad()
     def _loss(self, model: Any) -> float:
-        was_training = model.training
-        model.eval()
-        try:
-            with observe_with(model, {}):
-                found = [self._losses_of(model, row) for row in range(min(_SEQUENCES, len(self._dataset)))]
-                losses = torch.cat(found)
-                return losses.mean().item() if len(losses) else 0.0
-        finally:
-            model.train(was_training)
-
-    def _losses_of(self, model: Any, row: int) -> Tensor:
-        """The loss of each token that counts, at a sequence's beginning."""
-        item: dict[str, Tensor] = {
-            key: value[None, :_PLACES].to(model.device) for key, value in self._dataset[row].items()
-        }
-        targets_BT = item.pop("labels")[:, 1:]
-        logits_BTV = model(**item, use_cache=False).logits[:, :-1]
-        counts_BT = targets_BT != IGNORED_LABEL
-        return F.cross_entropy(logits_BTV[counts_BT].float(), targets_BT[counts_BT], reduction="none")
+        """Of the tokens that count at the beginnings of some sequences."""
+        items = (self._dataset[row] for row in range(min(_SEQUENCES, len(self._dataset))))
+        with in_evaluation(model):
+            return mean_loss(model, ({key: value[None, :_PLACES] for key, value in item.items()} for item in items))
 
     def _note(self) -> None:
         if is_main():
