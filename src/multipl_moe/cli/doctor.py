@@ -99,6 +99,7 @@ def _plan_comparison(file: Path) -> bool:
     from multipl_moe.report.doctor import comparison_plan_table
     from multipl_moe.train.machine import runtime_bytes, usable_bytes
     from multipl_moe.train.plan import starting_config
+    from multipl_moe.train.setup import TrainingSetup
 
     comparison = load_comparison(file)
     constant, usable = runtime_bytes(), usable_bytes()
@@ -107,11 +108,11 @@ def _plan_comparison(file: Path) -> bool:
         recipe = common_recipe(comparison)
         speed_in = _speed_of(recipe, starting_config(recipe))
         runs: dict[str, list[tuple[int, float]]] = {}
-        for run in plans:
-            needed = run.peak_bytes, run.seconds(speed_in(run.dtype))
+        for run, plan in plans:
+            needed = plan.memory.total_bytes, plan.total_seconds(speed_in(TrainingSetup.of(run.recipe).dtype))
             runs.setdefault(comparison.methods[run.method].title, []).append(needed)
     console.print(comparison_plan_table(runs, usable))
-    return max(run.peak_bytes for run in plans) <= usable
+    return max(plan.memory.total_bytes for _, plan in plans) <= usable
 
 
 def _plan_recipe(file: Path, model: Path | None) -> bool:
