@@ -49,7 +49,7 @@ def load_llama_cpp() -> LlamaCpp:
         raise ConfigError(f"llama.cpp: {error}; install it with: pip install 'multipl-moe[llamacpp]'") from error
 
 
-def quantise(file: Path, target: Path, kind: str, num_threads: int = 1) -> None:
+def quantise(file: Path, target: Path, kind: str) -> None:
     """Write a quantised copy of an unquantised GGUF file, as `llama-quantize` does.
 
     Rows whose length is no multiple of 256 get the nearest type with blocks of 32 instead of a K-quant.
@@ -58,7 +58,6 @@ def quantise(file: Path, target: Path, kind: str, num_threads: int = 1) -> None:
         file: to read.
         target: to create; one that exists or is being made elsewhere raises OutputError.
         kind: one of `QUANTISED`.
-        num_threads: to use.
 
     Raises:
         ConfigError: llama.cpp is not installed.
@@ -66,7 +65,7 @@ def quantise(file: Path, target: Path, kind: str, num_threads: int = 1) -> None:
     """
     llama = load_llama_cpp()
     settings = llama.lib.llama_model_quantize_default_params()
-    settings.ftype, settings.nthread = int(QUANTISED[kind]), num_threads
+    settings.ftype, settings.nthread = int(QUANTISED[kind]), 1
     settings_pointer = llama.ffi.new("llama_model_quantize_params *", settings)
     with held_file(target):
         partial = target.with_name(f".{target.name}.partial")

@@ -30,7 +30,6 @@ class NativeArchitecture:
         selection_bias: of a bias on the scores by which experts are chosen, which can put one into every choice.
         settings: of the configuration, in all its models.
         counts: configuration keys of experts, of those that a token uses, and of their intermediate size.
-        extra_keys: of the base's configuration, which the architecture reads though its own does not name them.
         shared_size: intermediate size of a shared expert that it cannot do without, and that is written as 0.
         is_in_llama_cpp: whether llama.cpp computes it as transformers does.
     """
@@ -43,7 +42,6 @@ class NativeArchitecture:
     selection_bias: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     counts: tuple[str, str, str] = ("num_experts", "num_experts_per_tok", "moe_intermediate_size")
-    extra_keys: tuple[str, ...] = ("head_dim",)
     shared_size: int = 0
     is_in_llama_cpp: bool = True
 
@@ -145,7 +143,7 @@ def require_no_bias(model: Path, config: MultiplMoeConfig) -> None:
 def native_config(config: MultiplMoeConfig, home: NativeArchitecture) -> PreTrainedConfig:
     """The configuration of the hybrid in its architecture, without a dtype."""
     base, moe = config.base_config, config.moe_config
-    known = AutoConfig.for_model(home.model_type).to_dict().keys() | set(home.extra_keys)
+    known = AutoConfig.for_model(home.model_type).to_dict().keys() | {"head_dim"}  # read, though not named
     values = {key: value for key, value in base.to_dict().items() if key in known}
     for key in ("model_type", "architectures", "dtype", "transformers_version", "_name_or_path"):
         values.pop(key, None)
