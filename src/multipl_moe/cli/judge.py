@@ -13,6 +13,7 @@ from multipl_moe.cli.options import (
     RecipeFile,
     Settings,
     Unsafe,
+    Workers,
     entered_run,
     recipe_from_flags,
     refuse_where,
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 _STDIN = Path("-")
 _Output = Annotated[Path, typer.Argument(help="Folder to create, for verdicts.jsonl and metrics.json.")]
 _File = Annotated[Path, typer.Argument(help="File of rows (.jsonl, .jsonl.gz), or - for standard input.")]
-_Workers = Annotated[int | None, typer.Option(min=1, help="Number of programs to run at a time. [one per processor]")]
 _Resume = Annotated[bool, typer.Option("--resume", help="Continue where an interrupted run on the same rows ended.")]
 
 
 def judge(
     file: _File,
     output: _Output,
-    workers: _Workers = None,
+    workers: Workers = None,
     unsafe_no_sandbox: Unsafe = False,
     resume: _Resume = False,
     recipe: RecipeFile = None,

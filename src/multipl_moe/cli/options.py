@@ -49,6 +49,7 @@ Unsafe = Annotated[
         help="Run programs without the sandbox (bubblewrap): they see this machine's files and network.",
     ),
 ]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of programs to run at a time. [one per processor]")]
 CorpusFolder = Annotated[Path, typer.Argument(help="Corpus folder that `corpus` wrote.")]
 RunFolder = Annotated[Path, typer.Argument(help="Run folder to create.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the run folder.")]

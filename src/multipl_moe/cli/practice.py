@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.cli.options import Learn, RecipeFile, Seed, Settings, Unsafe, recipe_from_flags, refuse_where
+from multipl_moe.cli.options import Learn, RecipeFile, Seed, Settings, Unsafe, Workers, recipe_from_flags, refuse_where
 from multipl_moe.system.staging import held_folder
 
 if TYPE_CHECKING:
@@ -22,31 +22,34 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 60.0
 
+_Output = Annotated[Path, typer.Argument(help="Folder of the practice, to create or to continue.")]
+_Model = Annotated[str | None, typer.Option(help="Model that answers: folder, hub id, GGUF file or smollm2-135m.")]
+_Endpoint = Annotated[
+    str | None, typer.Option(help="Server with OpenAI's interface that answers instead of --model, http://HOST/v1.")
+]
+_EndpointModel = Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server.")]
+_Chat = Annotated[bool, typer.Option("--chat", help="Ask the endpoint by chat.")]
+_Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Tasks, named as benchmarks are: NAME:PATH, PATH.jsonl, or functions:PATH for Python functions with "
+        "doctests or assertions; may be repeated."
+    ),
+]
+_Trial = Annotated[int | None, typer.Option(min=1, help="Number of tasks to draw at random, to try settings on. [all]")]
+_Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds of this model in the folder. [1]")]
+
 
 def practice(
-    output: Annotated[Path, typer.Argument(help="Folder of the practice, to create or to continue.")],
-    model: Annotated[
-        str | None, typer.Option(help="Model that answers: folder, hub id, GGUF file or smollm2-135m.")
-    ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(help="Server with OpenAI's interface that answers instead of --model, http://HOST/v1.")
-    ] = None,
-    endpoint_model: Annotated[str | None, typer.Option(help="Name of the model on the --endpoint server.")] = None,
-    chat: Annotated[bool, typer.Option("--chat", help="Ask the endpoint by chat.")] = False,
-    tasks: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Tasks, named as benchmarks are: NAME:PATH, PATH.jsonl, or functions:PATH for Python functions with "
-            "doctests or assertions; may be repeated."
-        ),
-    ] = None,
-    trial: Annotated[
-        int | None, typer.Option(min=1, help="Number of tasks to draw at random, to try settings on. [all]")
-    ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of this model in the folder. [1]")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of programs to run at a time. [one per processor]")
-    ] = None,
+    output: _Output,
+    model: _Model = None,
+    endpoint: _Endpoint = None,
+    endpoint_model: _EndpointModel = None,
+    chat: _Chat = False,
+    tasks: _Tasks = None,
+    trial: _Trial = None,
+    rounds: _Rounds = None,
+    workers: Workers = None,
     unsafe_no_sandbox: Unsafe = False,
     recipe: RecipeFile = None,
     settings: Settings = None,
