@@ -16,7 +16,7 @@ from multipl_moe.report.comparison_tables import (
     solved_table,
 )
 from multipl_moe.report.grid import Grid
-from multipl_moe.report.page import page_templates, picture
+from multipl_moe.report.page import picture, rendered
 from multipl_moe.runs.folder import write_text
 
 _PNG_DPI = 150
@@ -66,25 +66,22 @@ def comparison_html(result: dict[str, Any]) -> str:
         "cost": picture("cost", _COST, partial(cost_plot, result)),
     }
     first, *others = _tables(result)
-    return (
-        page_templates()
-        .get_template("comparison.html.j2")
-        .render(
-            title=result["title"],
-            best=[
-                (tokens, list(dict.fromkeys(run_title(result, run) for run in runs)))
-                for tokens, runs in _undominated(result)
-                if runs
-            ],
-            bits_per_byte=BITS_PER_BYTE_NOTE,
-            what=_WHAT,
-            first=first,
-            others=others,
-            dtypes=_dtypes(result) if result["runs"] else None,
-            cost_note=_COST_NOTE,
-            cost_title=_COST,
-            **pictures,
-        )
+    return rendered(
+        "comparison.html.j2",
+        title=result["title"],
+        best=[
+            (tokens, list(dict.fromkeys(run_title(result, run) for run in runs)))
+            for tokens, runs in _undominated(result)
+            if runs
+        ],
+        bits_per_byte=BITS_PER_BYTE_NOTE,
+        what=_WHAT,
+        first=first,
+        others=others,
+        dtypes=_dtypes(result) if result["runs"] else None,
+        cost_note=_COST_NOTE,
+        cost_title=_COST,
+        **pictures,
     )
 
 

@@ -14,7 +14,7 @@ from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import DROP_REASONS, LanguageCounts
 from multipl_moe.report.corpus_plots import fate_plot, length_plot
 from multipl_moe.report.corpus_tables import over_budget_note
-from multipl_moe.report.page import page_templates, picture
+from multipl_moe.report.page import picture, rendered
 from multipl_moe.runs.folder import write_text
 
 _MOST = 30
@@ -39,41 +39,38 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
     """
     manifest, titles = inspection.manifest, inspection.titles
     sequence_tokens = inspection.recipe.train.sequence_tokens
-    page = (
-        page_templates()
-        .get_template("inspect.html.j2")
-        .render(
-            corpus=inspection.folder.resolve().name,
-            manifest=manifest,
-            titles=titles,
-            seed=inspection.seed,
-            totals=_totals(manifest.languages.values()),
-            dropped=_table(manifest.languages, lambda row: row.dropped, DROP_REASONS),
-            licences=_table(manifest.languages, lambda row: row.licences),
-            replaced=_table(manifest.languages, lambda row: row.replaced),
-            fim=_table(manifest.languages, lambda row: row.fim, FIM_FORMS),
-            sources=_table(inspection.documents.sources, lambda counts: counts),
-            refused_licences=_table(inspection.dropped.licences, lambda counts: counts) if inspection.dropped else None,
-            over_budget=over_budget_note(manifest, inspection.recipe),
-            dropped_samples=inspection.dropped.samples if inspection.dropped else None,
-            duplicates=inspection.duplicates,
-            duplicate_sources=inspection.duplicates.sources.most_common(_MOST) if inspection.duplicates else [],
-            checked={name: row for name, row in manifest.decontamination.items() if row.status == "checked"},
-            partly_checked=inspection.partly_checked,
-            unchecked=inspection.unchecked,
-            lengths={name: _length_cells(lengths_D, sequence_tokens) for name, lengths_D in inspection.lengths.items()},
-            sequence_tokens=sequence_tokens,
-            documents=inspection.documents.samples,
-            fate_plot=picture("fate", "What became of the files found", partial(fate_plot, manifest, titles)),
-            length_plot=picture(
-                "length-plot",
-                "Tokens of the documents",
-                partial(length_plot, inspection.lengths, titles, sequence_tokens),
-            ),
-            has_near_duplicates=inspection.recipe.corpus.near_duplicates,
-            has_replaced_secrets=inspection.recipe.corpus.replace_secrets,
-            recipe=inspection.recipe.to_yaml(),
-        )
+    page = rendered(
+        "inspect.html.j2",
+        corpus=inspection.folder.resolve().name,
+        manifest=manifest,
+        titles=titles,
+        seed=inspection.seed,
+        totals=_totals(manifest.languages.values()),
+        dropped=_table(manifest.languages, lambda row: row.dropped, DROP_REASONS),
+        licences=_table(manifest.languages, lambda row: row.licences),
+        replaced=_table(manifest.languages, lambda row: row.replaced),
+        fim=_table(manifest.languages, lambda row: row.fim, FIM_FORMS),
+        sources=_table(inspection.documents.sources, lambda counts: counts),
+        refused_licences=_table(inspection.dropped.licences, lambda counts: counts) if inspection.dropped else None,
+        over_budget=over_budget_note(manifest, inspection.recipe),
+        dropped_samples=inspection.dropped.samples if inspection.dropped else None,
+        duplicates=inspection.duplicates,
+        duplicate_sources=inspection.duplicates.sources.most_common(_MOST) if inspection.duplicates else [],
+        checked={name: row for name, row in manifest.decontamination.items() if row.status == "checked"},
+        partly_checked=inspection.partly_checked,
+        unchecked=inspection.unchecked,
+        lengths={name: _length_cells(lengths_D, sequence_tokens) for name, lengths_D in inspection.lengths.items()},
+        sequence_tokens=sequence_tokens,
+        documents=inspection.documents.samples,
+        fate_plot=picture("fate", "What became of the files found", partial(fate_plot, manifest, titles)),
+        length_plot=picture(
+            "length-plot",
+            "Tokens of the documents",
+            partial(length_plot, inspection.lengths, titles, sequence_tokens),
+        ),
+        has_near_duplicates=inspection.recipe.corpus.near_duplicates,
+        has_replaced_secrets=inspection.recipe.corpus.replace_secrets,
+        recipe=inspection.recipe.to_yaml(),
     )
     write_text(file, page)
 

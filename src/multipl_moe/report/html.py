@@ -11,7 +11,7 @@ from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.generate.reading import Reading
 from multipl_moe.languages.table import language_title
 from multipl_moe.recipe.recipe import Recipe
-from multipl_moe.report.page import page_templates, picture
+from multipl_moe.report.page import picture, rendered
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.programs import EXAMPLES_FILE
 from multipl_moe.report.reading import coloured_text, legend, views_of
@@ -41,26 +41,23 @@ def write_report(
     """
     gain_plot(metrics).savefig(output / "gain.png", dpi=_PNG_DPI)
     examples = output / "programs_after" / EXAMPLES_FILE
-    page = (
-        page_templates()
-        .get_template("report.html.j2")
-        .render(
-            metrics=metrics,
-            bits_per_byte=BITS_PER_BYTE_NOTE,
-            result=result_table(metrics),
-            gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, metrics)),
-            training=_training(records, held_out),
-            records=records,
-            heat_maps=_heat_maps(metrics),
-            examples=read_json(examples) if examples.is_file() else [],
-            reading=_reading(output / READING_FILE),
-            recipe=recipe.to_yaml(),
-            temperature=recipe.codegen.temperature,
-            environment=json.dumps(metrics["environment"], indent=2),
-            model_folder=model_folder,
-            moved=movement_table(metrics["moved"]) if "moved" in metrics else None,
-            programs=_programs(metrics["programs"]) if "programs" in metrics else None,
-        )
+    page = rendered(
+        "report.html.j2",
+        metrics=metrics,
+        bits_per_byte=BITS_PER_BYTE_NOTE,
+        result=result_table(metrics),
+        gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, metrics)),
+        training=_training(records, held_out),
+        records=records,
+        heat_maps=_heat_maps(metrics),
+        examples=read_json(examples) if examples.is_file() else [],
+        reading=_reading(output / READING_FILE),
+        recipe=recipe.to_yaml(),
+        temperature=recipe.codegen.temperature,
+        environment=json.dumps(metrics["environment"], indent=2),
+        model_folder=model_folder,
+        moved=movement_table(metrics["moved"]) if "moved" in metrics else None,
+        programs=_programs(metrics["programs"]) if "programs" in metrics else None,
     )
     write_text(output / "report.html", page)
 

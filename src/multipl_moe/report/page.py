@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from io import StringIO
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -24,6 +25,11 @@ def page_templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A page from a template of this package."""
+    return page_templates().get_template(template).render(**values)
 
 
 def picture(name: str, label: str, draw: Callable[[float], Figure | None]) -> Markup:
