@@ -61,10 +61,7 @@ def fit(
         Preempted: stopped by SIGTERM, after saving a checkpoint.
         TrainingError: a bad step that the recipe does not skip.
     """
-    model = _arranged(model, setup)
-    if setup.train.learning_rate == "auto":
-        arguments = _arguments(setup.with_rate(1.0), checkpoints)
-        setup = setup.with_rate(resolved_rate(setup, model, dataset, arguments, checkpoints.parent, on_note))
+    setup = _prepared(setup, model, dataset, checkpoints, on_note)
     interrupt = StopOnInterrupt(on_interrupt)
     trainer = OrderedTrainer(
         setup=setup,
@@ -87,13 +84,18 @@ def fit(
     return trainer
 
 
-def _arranged(model: PreTrainedModel, setup: TrainingSetup) -> PreTrainedModel:
-    """The model itself, with gradient checkpointing and in parts where the setup says so."""
+def _prepared(
+    setup: TrainingSetup, model: PreTrainedModel, dataset: Dataset, checkpoints: Path, tell: Callable[[str], object]
+) -> TrainingSetup:
+    """Arrange the model as the setup says, with checkpointing and in parts; the setup with the rate to take."""
     if setup.train.gradient_checkpointing:
         enable_checkpointing(model)
     if setup.distribution == "fsdp2":
         shard(model, setup.dtype)
-    return model
+    if setup.train.learning_rate != "auto":
+        return setup
+    arguments = _arguments(setup.with_rate(1.0), checkpoints)
+    return setup.with_rate(resolved_rate(setup, model, dataset, arguments, checkpoints.parent, tell))
 
 
 def _checkpoint_to_go_on_from(trainer: Trainer, checkpoints: Path) -> str | None:
