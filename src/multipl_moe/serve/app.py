@@ -19,7 +19,6 @@ from transformers.cli.serving.utils import GenerationState
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.context import decoding_context
-from multipl_moe.generate.log_probabilities import scored_prompt
 from multipl_moe.generate.text import TextGenerator, told_language
 
 _NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0}  # other values transformers drops in silence
@@ -140,7 +139,33 @@ class _Completions(CompletionHandler):
         if (most := MOST_SCORES // len(held.token_ids)) < max(prompt["input_ids"].shape[1] for prompt in prompts):
             raise ConfigError(f"prompt: at most {most} tokens of this model can be scored at once")
         thread: Any = self.generation_state.get_manager(held.process_model_name(held.force_model))
-        score = partial(thread.async_submit, scored_prompt, held.model, held.tokenizer)
+        score = partial(thread.async_submit, _scored_prompt, held.model, held.tokenizer)
         choices = [await score(prompt, num_top, num_new) | {"index": index} for index, prompt in enumerate(prompts)]
         head = {"id": request_id, "object": "text_completion", "created": int(time.time()), "model": held.force_model}
         return JSONResponse(head | {"choices": choices})
+
+
+@torch.inference_mode()
+def _scored_prompt(model: Any, tokenizer: Any, prompt: Any, num_top: int, num_new: int) -> dict[str, Any]:
+    """A prompt, the likeliest token after it if one is wanted, and the log-probability of every token but the first.
+
+    Args:
+        model, tokenizer: in evaluation mode.
+        prompt: inputs of the model, one row.
+        num_top: how many of the likeliest tokens to name at each place; of two with one name the likelier counts.
+        num_new: 0 or 1 new tokens.
+
+    Returns:
+        JSON-ready, in the form of OpenAI's completions: `text`, `finish_reason` and `logprobs`.
+    """
+    scores_TV = model(**prompt, use_cache=False).logits[0].float().log_softmax(-1)
+    tokens_T = torch.cat([prompt["input_ids"][0], scores_TV[-1:].argmax(-1)[:num_new]])
+    scores_TV = scores_TV[: len(tokens_T) - 1]
+    values, tokens = (best.flip(1).tolist() for best in scores_TV.topk(num_top))  # of two alike names the better counts
+    tops = [dict(zip(map(tokenizer.decode, t), v, strict=True)) for t, v in zip(tokens, values, strict=True)]
+    logprobs = {
+        "tokens": list(map(tokenizer.decode, tokens_T.tolist())),
+        "token_logprobs": [None, *scores_TV.gather(1, tokens_T[1:, None])[:, 0].tolist()],
+        "top_logprobs": [None, *tops],
+    }
+    return {"text": tokenizer.decode(tokens_T), "finish_reason": "length", "logprobs": logprobs}

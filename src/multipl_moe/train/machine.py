@@ -49,9 +49,9 @@ def busy_note() -> str | None:
     )
 
 
-def others_share(seconds: float = 1.0) -> float:
-    """Which part of all processors' time, 0 to 1, other programs use during so many seconds; this one sleeps."""
-    return psutil.cpu_percent(seconds) / 100
+def others_share() -> float:
+    """Which part of all processors' time, 0 to 1, other programs use during a second; this one sleeps."""
+    return psutil.cpu_percent(1.0) / 100
 
 
 def leave_busy_processors() -> str | None:

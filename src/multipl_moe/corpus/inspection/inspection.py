@@ -16,6 +16,8 @@ from multipl_moe.problems.benchmarks import BENCHMARKS, is_in_any_of
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.decontamination import looked_for
 
+_DROPPED_SHOWN = 3  # of each reason and language
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -55,14 +57,13 @@ class Inspection:
         return [f"{name}{told}" for name, check in checks.items() if (told := looked_for(check))]
 
 
-def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: int = 40, dropped: int = 3) -> Inspection:
+def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: int = 40) -> Inspection:
     """Read a corpus folder once, a document at a time, and check that its parts fit together.
 
     Args:
         folder: the corpus.
         seed: chooses the samples.
         documents, lines: number of documents to read of each language, and of lines of each.
-        dropped: number of files left out to show of each reason and language.
 
     Raises:
         CorpusError: it is no corpus, or its files are broken or do not fit its manifest.
@@ -80,7 +81,7 @@ def inspect_corpus(folder: Path, *, seed: int = 0, documents: int = 3, lines: in
         seed,
         inspect_documents(folder, manifest, seed, documents, lines),
         lengths,
-        inspect_dropped(folder, manifest, seed, dropped),
+        inspect_dropped(folder, manifest, seed, _DROPPED_SHOWN),
         inspect_duplicates(folder, manifest),
         _unchecked(manifest, recipe),
     )
