@@ -186,9 +186,13 @@ def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
     assert all(line in source for line in ("a $foo\nrest", "b $foo Sample\n c $foo"))
 
 
+OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
+        *(({key: "("}, f"{key}: no regular expression") for key in ("failed_assertion", "crashed", "test_passed")),
         ({"main": ["("]}, r"main: no regular expression"),
         ({"main": [r"class \w+"]}, r"main: .* needs a group"),
         ({"executables": {}}, r"executables: must not be empty"),
@@ -200,23 +204,13 @@ def test_a_doubled_dollar_sign_is_a_dollar_sign_in_the_program(tables):
         ({"run_limits": {"wall_s": float("nan"), "memory_bytes": 2**30}}, r"run_limits\.wall_s: nan: must be above 0"),
         ({"compile_limits": {"wall_s": float("inf"), "memory_bytes": 1}}, r"compile_limits\.wall_s: inf: must be"),
         ({"compile_limits": {"wall_s": 1, "memory_bytes": 0}}, r"compile_limits\.memory_bytes: 0: must be above 0"),
+        *(({"source": name}, r"source: .* must be the name of a file, without folders") for name in OUTSIDE),
     ],
 )
 def test_a_toolchain_that_cannot_be_run_is_told(changes, told):
     values = example()
     values["own_languages"]["tcl"]["toolchain"] |= changes
     with pytest.raises(ConfigError, match=rf"tcl\.toolchain: {told}"):
-        validate_recipe(values)
-
-
-OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
-
-
-@pytest.mark.parametrize("name", OUTSIDE)
-def test_a_source_file_with_a_path_is_refused(name):
-    values = example()
-    values["own_languages"]["tcl"]["toolchain"]["source"] = name
-    with pytest.raises(ConfigError, match=r"tcl\.toolchain: source: .* must be the name of a file, without folders"):
         validate_recipe(values)
 
 
