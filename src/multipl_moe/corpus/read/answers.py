@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from datatrove.data import Document
-from datatrove.pipeline.base import PipelineStep
+from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 from transformers import AutoTokenizer
 
@@ -27,12 +26,12 @@ def answer_row(row: Mapping[str, Any]) -> str | None:
     return None if kept is None else json.dumps(kept, ensure_ascii=False)
 
 
-class AnswerTexts(PipelineStep):
+class AnswerTexts(BaseFilter):
     """Makes the text of each answer from its row, with `cuts` in its metadata, and lets files pass.
 
-    A row that makes none is dropped as `unreadable`, and counted so: an empty prompt or completion, messages that the
-    template refuses, that it writes otherwise when more follow (so that no prompt would begin as in generation), or
-    whose roles it writes without a token that ends the assistant's turn; the detail says which.
+    A row that makes none is dropped as `unreadable`: an empty prompt or completion, messages that the template refuses,
+    that it writes otherwise when more follow (so that no prompt would begin as in generation), or whose roles it writes
+    without a token that ends the assistant's turn; the detail says which.
 
     Args:
         tokenizer_folder: of the tokenizer with the template.
@@ -40,36 +39,29 @@ class AnswerTexts(PipelineStep):
     """
 
     name = "Answers"
-    type = "✂️ - FORMAT"
 
     def __init__(self, tokenizer_folder: Path, exclusion_writer: DiskWriter | None = None):
-        super().__init__()
-        self.tokenizer_folder, self.exclusion_writer = tokenizer_folder, exclusion_writer
+        super().__init__(exclusion_writer)  # pyright: ignore[reportArgumentType]  # datatrove's own default is None
+        self.tokenizer_folder = tokenizer_folder
 
     @cached_property
     def _tokenizer(self) -> Any:
         return AutoTokenizer.from_pretrained(str(self.tokenizer_folder), local_files_only=True)
 
-    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yield files as they are, and answers.
+    def filter(self, doc: Document) -> bool | tuple[bool, str]:
+        """Whether a document stays.
 
         Raises:
             CorpusError: a row has messages, and the tokenizer no chat template.
         """
-        with self.exclusion_writer or nullcontext():
-            for document in data:
-                language = document.metadata["language"]
-                if are_answers(language):
-                    try:
-                        parts = self._parts(json.loads(document.text))
-                    except _NoAnswerError as error:
-                        self.stat_update(f"dropped/unreadable/{language}")
-                        document.metadata |= {"filter_reason": "unreadable", "detail": str(error)}
-                        if self.exclusion_writer is not None:
-                            self.exclusion_writer.write(document, rank)
-                        continue
-                    document.text, document.metadata["cuts"] = "".join(parts), cuts_of(parts)
-                yield document
+        if are_answers(doc.metadata["language"]):
+            try:
+                parts = self._parts(json.loads(doc.text))
+            except _NoAnswerError as error:
+                doc.metadata["detail"] = str(error)
+                return False, "unreadable"
+            doc.text, doc.metadata["cuts"] = "".join(parts), cuts_of(parts)
+        return True
 
     def _parts(self, row: dict[str, Any]) -> list[str]:
         if "messages" in row:
