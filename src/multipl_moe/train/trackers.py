@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from accelerate.utils import patch_environment
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import TensorBoardCallback, get_reporting_integration_callbacks
 
@@ -37,13 +38,9 @@ def tracking(names: Collection[str], output: Path) -> Iterator[list[TrainerCallb
     trackio alone, which looks for its folder when it is imported, keeps to that of the first; runs have names there.
     """
     settings = {key: value for name in names for key, value in _DEFAULTS.get(name, {}).items() if key not in os.environ}
-    os.environ.update({key: value.format(output=output) for key, value in settings.items()})
-    try:
-        with _wandb_run() if "wandb" in names else nullcontext():
-            yield [_callback(name, output) for name in names]
-    finally:
-        for key in settings:
-            del os.environ[key]
+    patched = patch_environment(**{key: value.format(output=output) for key, value in settings.items()})
+    with patched, _wandb_run() if "wandb" in names else nullcontext():
+        yield [_callback(name, output) for name in names]
 
 
 def _callback(name: str, output: Path) -> TrainerCallback:
