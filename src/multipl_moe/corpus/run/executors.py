@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import patch_environment
 from datatrove.executor import RayPipelineExecutor
 
 from multipl_moe.corpus.run.forks import TaskExecutor, die_with_parent, run_in_forks
@@ -15,8 +16,6 @@ from multipl_moe.corpus.run.watch import quiet, watched
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.recipe.corpus import ExecutorSection
 from multipl_moe.system.disk_errors import disk_errno
-
-_PARALLEL = "TOKENIZERS_PARALLELISM"
 
 
 def run_stages(
@@ -48,7 +47,7 @@ def _run_locally(
         listeners.on_stage(stage.title)
         with quiet(logs / stage.name):
             if workers > 1:
-                with _one_thread_each():
+                with patch_environment(TOKENIZERS_PARALLELISM="false"):  # one thread for each of several tasks
                     run_in_forks(stage, workers, logs, listeners)
             else:
                 with watched(stage, logs, listeners):
@@ -112,16 +111,3 @@ def _ray_cluster(executor: ExecutorSection) -> Iterator[None]:
 
 def _num_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Of several tasks at a time each tokenises in its one thread; a single one takes all processors."""
-    before = os.environ.get(_PARALLEL)
-    os.environ[_PARALLEL] = "false"
-    try:
-        yield
-    finally:
-        os.environ.pop(_PARALLEL, None)
-        if before is not None:
-            os.environ[_PARALLEL] = before
