@@ -124,6 +124,13 @@ def test_all_problems_of_one_s_own_are_judged_where_there_is_time(tmp_path: Path
     assert not any("programs" in line for line in describe_plan(recipe, plan))
 
 
+def test_all_problems_are_judged_after_a_practice_however_long_they_take(tmp_path: Path):
+    recipe = _of_own_problems(tmp_path / "mine.jsonl").with_settings("codegen", max_new_tokens=2_000)
+    plan = plan_demo(recipe.with_settings("practice", tasks=["tasks.jsonl"]), tokens_per_s=390, used_s=30)
+    assert plan.problems_per_language is None
+    assert plan.programs_s == plan.total_s
+
+
 @pytest.mark.parametrize("asked", [None, 38])
 def test_fewer_problems_than_asked_for_are_told_with_what_judges_all(tmp_path: Path, asked: int | None):
     recipe = _of_own_problems(tmp_path / "mine.jsonl", asked).with_settings("codegen", max_new_tokens=2_000)

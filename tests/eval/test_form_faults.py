@@ -76,3 +76,9 @@ def test_where_output_speaks_of_no_error_its_first_line_is_the_example(monkeypat
     monkeypatch.setattr("tests.eval.test_form_faults.SAID", "\n\x1b[31mlua: 3: '<eof>' expected near 'end'\n")
     (fault,) = faults_of("c" * 10, TWICE, before="p" * 10)
     assert fault["error"] == "[31mlua: 3: '<eof>' expected near 'end'"
+
+
+def test_nothing_is_said_of_a_language_whose_toolchain_does_not_tell_what_parses(monkeypatch):
+    monkeypatch.setattr("multipl_moe.eval.verdict.tells_built", lambda problem: False)
+    assert faults_of("c" * 10, TWICE) == []
+    assert faults_of("c" * 10, TWICE, before="p" * 10) == []

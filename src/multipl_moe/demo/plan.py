@@ -211,6 +211,8 @@ def _plan(
     others = used_s * tokens_per_s + sum(work.values())
     share = _PROGRAMS_SHARE if recipe.programs.benchmarks == ["starter"] else _OWN_PROGRAMS_SHARE
     allowed = max(others * share / (1 - share), _PROGRAMS_SECONDS * tokens_per_s)
+    if recipe.practice.tasks:  # their verdict is programs, all that were asked for
+        share, allowed = 1.0, math.inf
     programs_work, most = partial(_programs_work, recipe, num_problems), max(num_problems.values(), default=0)
     problems = bisect_right(range(1, most + 1), allowed, key=programs_work)
     if problems:

@@ -46,7 +46,8 @@ def form_faults(
     faults = []
     for (language, benchmark), keys in failed.items():
         after, before = (_cell(one, language, benchmark) for one in (verdict, verdict.get("before")))
-        assert after is not None
+        if after is None:
+            continue
         signs = {
             "hold a code fence": [key for key in keys if _FENCE in samples[key].text],
             "end by length": [key for key in keys if samples[key].finish == Finish.length and samples[key].text],
@@ -69,10 +70,12 @@ def form_faults(
 
 
 def _cell(verdict: Mapping[str, Any] | None, language: str, benchmark: str) -> dict[str, int] | None:
-    """Samples of a set in a language, and how many do not parse or compile; None where there is none."""
+    """Samples of a set in a language, and how many do not parse or compile; None where none is told."""
     row = {} if verdict is None else verdict["languages"].get(language, {})
     cell = row.get("benchmarks", {}).get(benchmark)
-    return cell and {"samples": cell["samples"], "not_built": cell["failures"]["not_built"]}
+    if cell is None or cell["failures"]["not_built"] is None:
+        return None
+    return {"samples": cell["samples"], "not_built": cell["failures"]["not_built"]}
 
 
 def _is_fault(after: Mapping[str, int], before: Mapping[str, int] | None, num_with_sign: int) -> bool:

@@ -140,7 +140,7 @@ def tells_built(problem: Problem) -> bool:
     if toolchain is None:
         return False
     runs_files = toolchain.test is not None and problem.form == "framework"  # as they are, without the compiler
-    return bool(toolchain.check or (toolchain.compile and not runs_files))
+    return bool(toolchain.check or toolchain.uncompiled or (toolchain.compile and not runs_files))
 
 
 def _describe(tasks: Sequence[TaskTally], ks: Sequence[int]) -> dict[str, Any]:
