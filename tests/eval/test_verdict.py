@@ -79,14 +79,15 @@ def test_failures_are_counted_by_how_far_the_programs_came():
 
 
 @pytest.mark.parametrize("form", ["own", "framework"])
-def test_where_no_toolchain_tells_what_parses_none_is_said_to(monkeypatch, form):
+@pytest.mark.parametrize("tells", [{"check": ("x",)}, {"uncompiled": "x"}], ids=str)
+def test_where_no_toolchain_tells_what_parses_none_is_said_to(monkeypatch, form, tells):
     commands: dict[str, Any] = {"run": ("x",)} if form == "own" else {"compile": ("x",), "test": ("x",)}
     toolchain = Toolchain(executables={}, version=(), **commands)
     monkeypatch.setitem(TOOLCHAINS, "mine", toolchain)
     asked = [problem("mine", number, form=form) for number in range(2)]
     cell = build_verdict(asked, results(asked, "pw"), _SETTINGS)["languages"]["mine"]["benchmarks"]["starter"]
     assert (cell["parses_or_compiles"], cell["failures"]["not_built"]) == (None, None)
-    monkeypatch.setitem(TOOLCHAINS, "mine", replace(toolchain, check=("x",)))
+    monkeypatch.setitem(TOOLCHAINS, "mine", replace(toolchain, **tells))
     cell = build_verdict(asked, results(asked, "pw"), _SETTINGS)["languages"]["mine"]["benchmarks"]["starter"]
     assert (cell["parses_or_compiles"]["value"], cell["failures"]["not_built"]) == (1.0, 0)
 
