@@ -211,12 +211,16 @@ def test_a_plan_is_read_back_as_it_was_written():
 
 
 def test_why_nothing_was_learnt_names_what_to_change():
+    found = _RECIPE.with_settings("train", learning_rate="auto")
     cases: list[tuple[Recipe, Outcome, str]] = [
         (_of(1024), "worse", "1,024 tokens are too few"),
         (_RECIPE, "worse", "lower it"),
         (_RECIPE, "unclear", "train on more"),
+        (found, "unclear", "train on more"),
+        (found.with_settings("practice", tasks=["tasks.jsonl"]), "better", "practise on more"),
     ]
     for recipe, outcome, advice in cases:
         told = why_no_gain(recipe, outcome)
         assert advice in told
         assert "--output" in told, "the folder of this run is refused"
+        assert ("rate" in told) == (recipe is _RECIPE)

@@ -172,6 +172,9 @@ def why_no_gain(recipe: Recipe, outcome: Outcome | None) -> str:
     if train.tokens < FEWEST_TOKENS:
         return f"{tokens} are too few; train on {FEWEST_TOKENS:,} or more (--tokens, TOKENS=) {elsewhere}"
     rate, set_rate = train.learning_rate, "(--set train.learning_rate=..., or auto, which finds one)"
+    if rate == "auto":
+        practised = "; or practise on more (practice.tasks, practice.rounds)" if recipe.practice.tasks else ""
+        return f"{tokens} may be too few; train on more (--tokens, TOKENS=) {elsewhere}{practised}"
     if outcome == "worse":
         return f"the learning rate, {rate}, may be too high; lower it {set_rate} {elsewhere}"
     return (

@@ -291,7 +291,8 @@ class Demo:
             self.console.print(metrics["moved"]["sentence"], highlight=False)
         if "programs" in metrics:
             self.console.print(comparison_table(metrics["programs"]["comparison"]))
-            self.console.print(SMALL_MODEL_NOTE, highlight=False)
+            if not self.recipe.practice.tasks:
+                self.console.print(SMALL_MODEL_NOTE, highlight=False)
         if (health := metrics.get("router_health")) is not None:
             self._show_health(health)
         self.console.print(f"report: {self.output / 'report.html'}\nmodel: {self.output / 'model'}", highlight=False)
