@@ -168,7 +168,7 @@ def measure_batch(model: MultiplMoeForCausalLM, batch: list[Window]) -> list[dic
 def measure(name: str, folder: Path, corpus: Path, work: Path, size: int, per_language: int) -> dict[str, Any]:
     """The leak of one model over all windows in whole batches, summarised."""
     model, tokenizer = load_hybrid(folder, torch.float32).eval(), AutoTokenizer.from_pretrained(folder)
-    model.set_attn_implementation(fastest_attention(model, torch.float32))
+    model.set_attn_implementation(fastest_attention(model))
     windows = choose_windows(tokenizer, corpus, size, per_language)
     batches = [windows[begin : begin + _ROWS] for begin in range(0, len(windows) - _ROWS + 1, _ROWS)]
     work.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ def models(dtype: torch.dtype) -> dict[str, PreTrainedModel]:
     base: Any = load_dense(resolve_base(recipe.base))
     pair: dict[str, Any] = {"base": base.to(dtype), "hybrid": hybrid}
     for model in pair.values():
-        model.eval().set_attn_implementation(fastest_attention(model, dtype))
+        model.eval().set_attn_implementation(fastest_attention(model))
         model.generation_config.eos_token_id = None
     return pair
 

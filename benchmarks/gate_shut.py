@@ -87,7 +87,7 @@ def decoding(setting: Setting, repeats: int, dtype: torch.dtype) -> dict[str, An
     prompt = torch.tensor([max(texts, key=len)])
     steps = {}
     for name, model in {"base": setting.base.to(dtype), "gated": setting.model.to(dtype)}.items():
-        model.set_attn_implementation(fastest_attention(model, dtype))
+        model.set_attn_implementation(fastest_attention(model))
         model.generation_config.eos_token_id = None
         for part, num_new in {"prompt": 1, "all": 1 + _NEW_TOKENS}.items():
             steps[f"{name}, {part}"] = _generation(model, prompt, num_new)

@@ -5,18 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import tracemalloc
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from multipl_moe.errors import ConfigError, OutputError
+from multipl_moe.errors import ConfigError, HeldError, OutputError
 from multipl_moe.eval import judged_rows
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
+from multipl_moe.eval.judging import held_journal
 from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.recipe.evaluation import ProgramsSection
@@ -167,6 +170,10 @@ def test_killed_and_started_again_it_judges_no_row_twice(tmp_path):
         assert process.stdout is not None
         assert process.stdout.readline() == "1\n"
         os.kill(process.pid, signal.SIGKILL)
+    for _ in range(100):  # a child that was just being made holds the lock until it has become its program
+        with suppress(HeldError), held_journal(tmp_path / VERDICTS_FILE):
+            break
+        time.sleep(0.1)
     before = (tmp_path / VERDICTS_FILE).read_bytes()
     assert judge_rows(tmp_path)["rows"] == len(ROWS)
     after = (tmp_path / VERDICTS_FILE).read_bytes()
