@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from multipl_moe.errors import TasksUnfinishedError
+from multipl_moe.eval.judged_rows import RowJudge, Rows
 from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.runs.journal import read_journal
@@ -74,3 +76,25 @@ def test_bad_rows_are_refused_with_their_lines_and_nothing_is_written(refused, r
     (tmp_path / "bad.jsonl").write_text("{\n")
     assert "bad.jsonl, line 1 is not JSON" in refused("judge", "bad.jsonl", "out")
     assert "none.jsonl does not exist" in refused("judge", "none.jsonl", "out")
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_what_parts_have_judged_stays_where_a_later_one_ends_badly(run, refused, rows, tmp_path, monkeypatch):
+    step, judged = RowJudge.judge, []
+
+    def ends(self: RowJudge, given: Rows) -> None:
+        step(self, given)
+        judged.append(self.num_new)
+        if len(judged) == 2:
+            raise TasksUnfinishedError("a worker was killed")
+
+    monkeypatch.setattr(RowJudge, "judge", ends)
+    command = ["judge", "rows.jsonl", "out", "--recipe", "shell.yaml", "--set", "corpus.executor.parts=2"]
+    command += ["--set", "corpus.executor.workers=1"]
+    stopped = run(*command)
+    assert (stopped.code, "a worker was killed" in stopped.err) == (2, True)
+    done = run(*command, "--resume")
+    assert done.code == 0, done.err
+    assert sum(judged[2:]) == 0, "what was judged is not judged again"
+    assert sum(judged) == len(read_journal(tmp_path / "out/verdicts.jsonl")) == len(ROWS)
+    assert "corpus.executor: parts are only of a file" in refused("judge", "-", "out", *command[3:])

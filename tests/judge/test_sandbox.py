@@ -15,7 +15,6 @@ from typing import Any
 import psutil
 import pytest
 
-from multipl_moe.judge import sandbox as sandbox_module
 from multipl_moe.judge import supervise as supervise_module
 from multipl_moe.judge import worker_uid
 from multipl_moe.judge.processes import start
@@ -183,12 +182,9 @@ def test_a_program_that_cannot_be_watched_does_not_run_on(any_sandbox, monkeypat
     def refuse(process_id: int) -> int:
         raise OSError(24, "Too many open files")
 
-    def recorded(*words: Any, **options: Any) -> Any:
-        started.append(start(*words, **options))
-        return started[-1]
-
     started: list[Any] = []  # one that nobody knows any longer is reaped by Python
-    monkeypatch.setattr(sandbox_module, "start", recorded)
+    recorded: Any = lambda *words, **options: started.append(start(*words, **options)) or started[-1]  # noqa: E731
+    monkeypatch.setattr("multipl_moe.judge.sandbox.start", recorded)
     monkeypatch.setattr(supervise_module.os, "pidfd_open", refuse)
     with pytest.raises(OSError, match="Too many open files"):
         any_sandbox.run(["sleep", "60"], limits=SHORT)

@@ -53,11 +53,13 @@ def judge(
     from multipl_moe.system.versions import environment
 
     chosen = recipe_from_flags(recipe, settings, {"programs.workers": workers})
-    in_parts = chosen.corpus.executor.parts > 1
-    refuse_where((in_parts and file == _STDIN, "corpus.executor.parts: only of a file; - is read once"))
+    executor, parts = chosen.corpus.executor, f"{PARTS_FOLDER}/*/{VERDICTS_FILE}"
+    in_parts = executor.parts > 1 or executor.kind != "local"
+    refuse_where((in_parts and file == _STDIN, "corpus.executor: parts are only of a file; - is read once"))
     add_languages(chosen.own_languages)
-    entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, VERDICTS_FILE, f"{PARTS_FOLDER}/*/*")
-    with entered, removed_if_refused(output, VERDICTS_FILE), progress_bar(unit="programs") as (on_step, on_progress):
+    entered = entered_run(output, resume, "metrics.json", chosen.verdict_changes, VERDICTS_FILE, parts)
+    kept = removed_if_refused(output, VERDICTS_FILE, parts)
+    with entered, kept, progress_bar(unit="programs") as (on_step, on_progress):
         options = EvalOptions(unsafe=unsafe_no_sandbox, on_progress=on_progress)
         rows = RowJudge(output, options, chosen.programs)
         if file != _STDIN:
@@ -65,11 +67,11 @@ def judge(
             rows.check(_read(file))
         open_run(output, chosen)
         started = time.monotonic()
-        if in_parts and not (output / VERDICTS_FILE).is_file():
+        if in_parts := in_parts and not (output / VERDICTS_FILE).is_file():
             judge_in_parts(file, output, chosen, options)
         on_step("running programs")
         rows.judge(_read(file))
-        rate = rows.num_new / (time.monotonic() - started)
+        rate = None if in_parts else rows.num_new / (time.monotonic() - started)
         write_json(output / "metrics.json", {**rows.summary, "environment": environment()})
     _show(rows.summary, rate, output / VERDICTS_FILE)
 
@@ -82,9 +84,10 @@ def _read(file: Path) -> "Rows":
     return read_row_lines(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), "standard input")
 
 
-def _show(summary: dict[str, Any], rate: float, file: Path) -> None:
+def _show(summary: dict[str, Any], rate: float | None, file: Path) -> None:
     for language, outcomes in summary["outcomes"].items():
         told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.items())
         console.print(f"{language}: {told}", highlight=False, soft_wrap=True)
-    counts = f"{summary['rows']:,} rows, {summary['programs']:,} different programs, {rate:.1f} a second"
+    counts = f"{summary['rows']:,} rows, {summary['programs']:,} different programs"
+    counts += "" if rate is None else f", {rate:.1f} a second"
     console.print(f"{counts}: {file}", highlight=False, soft_wrap=True)

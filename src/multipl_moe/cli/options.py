@@ -145,7 +145,7 @@ def removed_if_refused(output: Path, *costly: str) -> Iterator[None]:
     try:
         yield
     except UserError:
-        files = [output / name for name in costly]
+        files = [file for pattern in costly for file in output.glob(pattern)]
         if is_new and not any(file.is_file() and file.stat().st_size for file in files):
             empty_folder(output)
         raise
