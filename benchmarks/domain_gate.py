@@ -49,7 +49,7 @@ class Setting:
         self.model: Any = ready_for_evaluation(load_hybrid(run / "model")).float()
         self.base: Any = ready_for_evaluation(load_dense(self.folder)).float()
         self.tokenizer = AutoTokenizer.from_pretrained(self.folder)
-        self.gate = self.model.model.domain_gate
+        self.gate = self.model.model.domain_gates["pack"]
 
     @contextmanager
     def gate_at(self, start: float, bound: float) -> Iterator[None]:

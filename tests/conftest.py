@@ -18,6 +18,7 @@ from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.judge.sandbox import Sandbox
 from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_moe.model.moe_config import PACK
 from tests.problems.samples import write_bench
 
 pytest_plugins = ["tests.selection"]
@@ -148,9 +149,9 @@ def randomise(module: nn.Module, seed: int = 0) -> None:
 
 
 @torch.no_grad()
-def randomise_gate(model: Any, seed: int = 0) -> None:
+def randomise_gate(model: Any, seed: int = 0, pack: str = PACK) -> None:
     """A domain gate that is shut for a third of all text, and elsewhere anything above its bound."""
-    generator, gate = torch.Generator().manual_seed(seed), model.model.domain_gate
+    generator, gate = torch.Generator().manual_seed(seed), model.model.domain_gates[pack]
     for name in ("center", "means", "directions", "constants"):
         value = getattr(gate, name)
         value.copy_(torch.randn(value.shape, generator=generator) * (0.1 if name == "directions" else 1))

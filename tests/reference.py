@@ -272,8 +272,6 @@ def _segment_level(x, weights, moe, position_ids, mask, training: bool):
     segments = segments_of(
         position_ids, mask, window=moe.segment_window, stride=moe.segment_stride, lookahead=moe.segment_lookahead
     )
-    if moe.preset == "single":  # a softmax over one expert
-        return segments, [[0] for _ in segments], [torch.ones(1) for _ in segments]
     scale = 1 / moe.segment_window if moe.segment_gate_scale == "window" else 1.0
     gates = []
     for segment in segments:

@@ -45,8 +45,8 @@ def test_tokens_that_no_segment_expert_took_have_none():
 @pytest.mark.parametrize("preset", ["gated", "single"])
 def test_where_a_domain_gate_is_shut_no_expert_is_shown(preset):
     model, tokens = tiny_hybrid(preset, domain_gate=["one", "other"]), random_tokens(1, 23)[0]
-    model.model.domain_gate.start = 0.0
-    model.model.domain_gate.thresholds.fill_(-1e9)
+    model.model.domain_gates["pack"].start = 0.0
+    model.model.domain_gates["pack"].thresholds.fill_(-1e9)
     for routed in route_text(model, tokens, 2):
         assert routed.expert_of_token[:4] == [None] * 4
         assert routed.kind == "segment" or None not in routed.expert_of_token[4:]

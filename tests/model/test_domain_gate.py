@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model import hybrid as hybrid_module
 from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, NUM_BINS, DomainGate, gate_layer, sums_before
+from multipl_moe.model.gated import GatedBlock
 from multipl_moe.model.hybrid import HybridMoe
-from multipl_moe.model.routing_pass import RoutingPass
+from multipl_moe.model.routing_pass import PACK, RoutingPass, waiting_pass
 from multipl_moe.model.segments import plan_segments
 from tests.conftest import CAUSAL_PRESETS, random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
 from tests.model.layouts import lay_out
@@ -147,7 +148,7 @@ def test_a_model_whose_vocabulary_grows_says_what_it_said(tmp_path: Path):
 @torch.no_grad()
 def test_a_gate_from_before_it_read_tokens_goes_by_states(tmp_path: Path):
     model, tokens = tiny_hybrid("gated"), random_tokens(2, 29)
-    model.model.domain_gate.token_scores.zero_()
+    model.model.domain_gates["pack"].token_scores.zero_()
     expected = model(tokens).logits
     model.save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
@@ -173,7 +174,7 @@ def _gradients(layer: nn.Module, y: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("in_places", [False, True])
 @pytest.mark.parametrize("expert_type", ["full", "lora"])
-@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS[:-2], "fixed", "single"])
+@pytest.mark.parametrize("preset", [*CAUSAL_PRESETS[:-2], "fixed"])
 def test_the_output_lies_between_the_frozen_block_and_the_layer(
     preset: str, expert_type: str, in_places: bool, monkeypatch: pytest.MonkeyPatch
 ):
@@ -183,8 +184,8 @@ def test_the_output_lies_between_the_frozen_block_and_the_layer(
     x, shares = torch.randn(2, 11, 32), [0.0, 0.3, 1.0, 0.8]
     plan = _plan(torch.arange(11).expand(2, -1), None)
     routing = RoutingPass(plan)
-    routing.open_V = torch.tensor(shares)[torch.arange(plan.num_segments) % 4]
-    p = routing.open_V[plan.segment_of_token].view(2, 11, 1)
+    routing.open_V[PACK] = torch.tensor(shares)[torch.arange(plan.num_segments) % 4]
+    p = routing.open_V[PACK][plan.segment_of_token].view(2, 11, 1)
     found, block = layer(x, routing), layer.shared_expert(x)
     expected = block + p * (layer(x, RoutingPass(plan)) - block)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
@@ -269,16 +270,21 @@ def test_decoding_gives_what_the_full_pass_gives_and_asks_the_gate_once_a_segmen
 @torch.no_grad()
 def test_a_documents_first_token_opens_less_wherever_it_lies_unless_the_kind_is_known():
     model = tiny_hybrid("single", domain_gate=["one", "other"], domain_gate_start=0.9)
-    layer, seen = model.model.layers[1].mlp, []
-    mix = layer._mix
-    layer._mix = lambda x, plan, routing: seen.append(routing.open_tokens(plan)) or mix(x, plan, routing)
+    seen: list[Tensor] = []
+
+    def note(block: nn.Module, args: Any) -> None:
+        share_BT1 = waiting_pass().share_of(PACK, args[0])
+        assert share_BT1 is not None
+        seen.append(share_BT1.flatten())
+
+    model.model.layers[2].mlp.register_forward_pre_hook(note)
     packed, mask = torch.tensor([[0, 1, 2, 0, 0, 1, 2]]), torch.tensor([[0, 0, 1, 1, 1, 1, 1]])
     model(random_tokens(1, 7), position_ids=packed)
     model(random_tokens(1, 7), attention_mask=mask)
     model(random_tokens(1, 7), open_share=1.0)
     first, rest = pytest.approx(0.6), pytest.approx(0.9)
     assert seen[0].tolist() == [first, rest, rest, first, first, rest, rest]
-    assert seen[1].tolist()[:4] == [first, rest, rest, rest]
+    assert seen[1].tolist()[:6] == [0.0, 0.0, first, rest, rest, rest]
     assert seen[2].tolist() == [1.0] * 7
 
 
@@ -296,12 +302,12 @@ def test_packed_documents_are_read_as_each_by_itself():
 @torch.no_grad()
 def test_a_model_in_bfloat16_has_the_gate_that_was_fitted(tmp_path: Path):
     model = tiny_hybrid("gated")
-    fitted = {name: buffer.clone() for name, buffer in model.model.domain_gate.named_buffers()}
+    fitted = {name: buffer.clone() for name, buffer in model.model.domain_gates["pack"].named_buffers()}
     model.save_pretrained(tmp_path)
     loaded: Any = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.bfloat16)
     for other in (model.to(torch.bfloat16), loaded):
         assert other.lm_head.weight.dtype == torch.bfloat16
-        for name, buffer in other.model.domain_gate.named_buffers():
+        for name, buffer in other.model.domain_gates["pack"].named_buffers():
             assert torch.equal(buffer, fitted[name])
         other(random_tokens(2, 29))
 
@@ -314,7 +320,7 @@ def test_a_copy_of_a_model_asks_its_own_gate(copied: Any):
     model, tokens = tiny_hybrid("gated"), random_tokens(2, 29)
     other, before = copied(model), model(tokens).logits
     assert torch.equal(other(tokens).logits, before)
-    other.model.domain_gate.thresholds.fill_(1e9)  # shut but for the first segment
+    other.model.domain_gates["pack"].thresholds.fill_(1e9)  # shut but for the first segment
     assert torch.equal(model(tokens).logits, before)
     assert not torch.allclose(other(tokens).logits, before, atol=1e-3)
 
@@ -337,8 +343,10 @@ def test_where_the_gate_itself_never_opens_the_model_is_the_base_and_no_expert_r
     model, tokens = tiny_hybrid(preset, domain_gate_start=0.0), random_tokens(2, 29)
     expected = model(tokens, open_share=0.0).logits
     assert not torch.allclose(model(tokens).logits, expected, atol=1e-3)
-    model.model.domain_gate.thresholds.fill_(1e9)
+    model.model.domain_gates["pack"].thresholds.fill_(1e9)
     monkeypatch.setattr(HybridMoe, "add_experts", None)
+    for block in (layer.mlp for layer in model.model.layers if isinstance(layer.mlp, GatedBlock)):
+        monkeypatch.setattr(block.experts["pack"], "forward", None)
     assert torch.equal(model(tokens).logits, expected)
     cache, said = None, []
     for place in range(29):
@@ -377,8 +385,7 @@ def test_a_gated_layer_that_is_given_a_pass_takes_it():
     plan = _plan(torch.arange(11).expand(2, -1), None)
     routing = RoutingPass(plan)
     found = layer(x, routing)
-    assert routing.open_V is not None
-    open_BT1 = routing.open_V[plan.segment_of_token].view(2, 11, 1).clone()
+    open_BT1 = routing.open_V[PACK][plan.segment_of_token].view(2, 11, 1).clone()
     open_BT1[:, 0] *= FIRST_TOKEN_SHARE
     block = plain.shared_expert(x)
     expected = block + open_BT1 * (plain(x, RoutingPass(plan)) - block)

@@ -59,7 +59,6 @@ MOES = {
     "token-only": tiny_moe("token-only", token_top_k=3),
     "segment-only": tiny_moe("segment-only"),
     "moe-lpr": tiny_moe("moe-lpr"),
-    "single": tiny_moe("single"),
     "expert choice, long windows": tiny_moe("paper", segment_stride=4, segment_window=12, segment_capacity=1.7),
     "thresholds, fixed fusion": tiny_moe("causal", fusion="fixed", segment_gate_scale="window", segment_capacity=1.4),
 }

@@ -44,7 +44,7 @@ def gated(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _said(folder: Path, text: str) -> list[float]:
     """What the gate says of each segment of a text."""
     model, said = load_hybrid(folder), []
-    model.model.domain_gate.register_forward_hook(lambda gate, args, p: said.extend(p.tolist()))
+    model.model.domain_gates["pack"].register_forward_hook(lambda gate, args, p: said.extend(p.tolist()))
     model.eval()(torch.tensor([AutoTokenizer.from_pretrained(folder)(text)["input_ids"][:128]]))
     return said
 
@@ -98,7 +98,9 @@ def test_the_record_tells_what_was_read_and_what_the_gate_says(gated: Path, worl
 
 def test_the_same_text_gives_the_same_gate(gated: Path, world: World, tmp_path: Path):
     upcycle(_recipe(world), tmp_path / "again", corpus=world.corpus)
-    buffers = [dict(load_hybrid(folder).model.domain_gate.named_buffers()) for folder in (gated, tmp_path / "again")]
+    buffers = [
+        dict(load_hybrid(folder).model.domain_gates["pack"].named_buffers()) for folder in (gated, tmp_path / "again")
+    ]
     assert all(torch.equal(value, buffers[1][name]) for name, value in buffers[0].items())
 
 
@@ -192,7 +194,7 @@ def test_a_hybrid_with_new_tokens_has_a_gate_of_its_own_vocabulary(world: World,
     build_corpus(recipe, world.base, tmp_path / "corpus")
     upcycle(recipe, tmp_path / "hybrid", corpus=tmp_path / "corpus")
     model = load_hybrid(tmp_path / "hybrid")
-    assert len(model.model.domain_gate.token_scores) == model.config.vocab_size
+    assert len(model.model.domain_gates["pack"].token_scores) == model.config.vocab_size
 
 
 def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:

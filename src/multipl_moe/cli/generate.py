@@ -126,8 +126,8 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -> tuple[int, "ExpertUse | None"]:
-    """The layer, and the measured use of its experts if it is known."""
+def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -> tuple[int | None, "ExpertUse | None"]:
+    """The layer, if one has routers, and the measured use of its experts if it is known."""
     from multipl_moe.generate.routing import hybrid_layer
     from multipl_moe.model.expert_use import ExpertUse
     from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -141,14 +141,14 @@ def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -
 
 
 def _show_routing(
-    generator: "TextGenerator", tokens: "Tensor", num_prompt: int, layer: int, use: "ExpertUse | None"
+    generator: "TextGenerator", tokens: "Tensor", num_prompt: int, layer: int | None, use: "ExpertUse | None"
 ) -> None:
     from multipl_moe.generate.routing import colour_gate, colour_text, legend, route_text, routed_pass
 
-    if (gate := routed_pass(generator.model, tokens, [layer]).gate) is not None:
+    if (gate := routed_pass(generator.model, tokens, []).gate) is not None:
         console.print()
         console.print(colour_gate(gate, generator.tokenizer, tokens.tolist()), soft_wrap=True)
-    if gate is not None and generator.model.config.moe_config.takes_its_place:
+    if layer is None:
         return
     first = 0
     for routed in route_text(generator.model, tokens, layer):

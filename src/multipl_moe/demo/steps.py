@@ -245,15 +245,15 @@ class Demo:
         self._read_a_text(model, tokenizer)
 
     def _read_a_text(self, model: MultiplMoeForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
-        """For the report: the first held-out file of the first language to learn, in the last hybrid layer."""
+        """For the report: the first held-out file of the first language to learn, in the last routed layer."""
         file = read_documents(self.output / "corpus", "validation", self.recipe.learn[0], 1)[0]
         base = (
             None
             if model.config.moe_config.domain_gate
             else ready_for_evaluation(load_dense(resolve_base(self.recipe.base)))
         )
-        layer = max(model.hybrid_layers)
-        reading = read_text(model, tokenizer, file.text, layers=[layer], max_tokens=_SHOWN_TOKENS, base=base)
+        layers = [*model.hybrid_layers][-1:]
+        reading = read_text(model, tokenizer, file.text, layers=layers, max_tokens=_SHOWN_TOKENS, base=base)
         write_json(self.output / READING_FILE, reading.to_json())
 
     def _report(self) -> dict[str, Any]:

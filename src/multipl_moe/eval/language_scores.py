@@ -72,7 +72,7 @@ def score_languages(
     for language in recipe.languages:
         texts = read_documents(corpus, "validation", language, recipe.eval.files_per_language)
         told = open_share_of(model.config, language) if recipe.eval.tell_language else None
-        if isinstance(model, MultiplMoeForCausalLM) and not model.config.moe_config.takes_its_place:
+        if isinstance(model, MultiplMoeForCausalLM) and model.config.moe_config.is_routed:
             with observe_routing(model) as statistics:
                 files[language] = score_files(model, tokenizer, texts, recipe.eval, told)
             routing[language] = {index: layer.summary() for index, layer in statistics.items()}

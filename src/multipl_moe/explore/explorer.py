@@ -61,8 +61,8 @@ class Explorer:
 
     @property
     def layers(self) -> list[int]:
-        """Indices of the hybrid layers."""
-        return list(self.model.config.moe_config.layers)
+        """Indices of the layers that have routers."""
+        return list(self.model.hybrid_layers)
 
     def read(self, text: str, open_share: float | None = None) -> Reading:
         """Read a text that is not empty in all layers."""

@@ -84,7 +84,7 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
         with gr.Tab("Read"):
             with gr.Row():
                 view = gr.Radio(list(views.items()), value=next(iter(views.values())), label="Colour by")
-                layer = gr.Dropdown(layers, value=explorer.layers[-1], label="Layer", visible=views_of(first) != [GATE])
+                layer = gr.Dropdown(layers, value=layers[-2:][0][1], label="Layer", visible=views_of(first) != [GATE])
                 gate = gr.Radio(list(_GATES), value="the text", label="The gate follows", visible=bool(moe.domain_gate))
             with gr.Row():
                 text = gr.Textbox(
@@ -124,8 +124,9 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
             return samples[title]
 
         sample.change(begin_with, sample, [text, prompt], **_SILENT)
-        with gr.Tab("Experts"):
-            gr.HTML(_escaped(_use_maps(explorer.use, moe)), elem_id="use")
+        if moe.is_routed:
+            with gr.Tab("Experts"):
+                gr.HTML(_escaped(_use_maps(explorer.use, moe)), elem_id="use")
     return page
 
 
@@ -135,7 +136,7 @@ def _shown(explorer: Explorer, text: str, view: str, layer: int, gate: str) -> s
     reading = explorer.read(text, _GATES[gate])
     if view != GATE and layer < 0:
         return _escaped(layer_map(reading, view) + legend(reading, view, explorer.layers[-1], None))
-    chosen = max(layer, explorer.layers[0])
+    chosen = None if view == GATE else max(layer, explorer.layers[0])
     return _escaped(legend(reading, view, chosen, explorer.use) + coloured_text(reading, view, chosen))
 
 

@@ -53,9 +53,9 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
     if moe.num_token_experts > 1:
         tokens = f"{moe.num_token_experts} a layer, of which a token uses {moe.token_top_k}; {frozen}, {always}"
         rows.append(("token-level experts", tokens))
-    if moe.takes_its_place:
-        rows.append(("segment-level experts", "one a layer, in the frozen block's place; no router"))
-    elif moe.routes_segments:
+    if not moe.is_routed:
+        rows.append(("experts", "one a layer, in the frozen block's place; no router"))
+    if moe.routes_segments:
         segments = (
             f"{moe.num_segment_experts} a layer, {moe.segment_capacity:g} per segment on the mean; a segment is "
             f"{moe.segment_stride} tokens, routed by a window of {moe.segment_window}: {place}"
@@ -63,14 +63,17 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
         rows.append(("segment-level experts", segments))
     if moe.expert_type == "lora":
         size = f"rank {moe.expert_rank} (alpha {moe.expert_alpha:g})"
-        rows.append(("each expert", f"a difference of {size} from the frozen block"))
+        what = "feed-forward block and attention" if moe.expert_targets == "all" else "block"
+        rows.append(("each expert", f"a difference of {size} from the frozen {what}"))
     if moe.domain_gate:
         learnt = ", ".join(map(language_title, moe.domain_gate))
         rows.append(
             ("domain gate", f"experts work where the text so far is of {learnt}; elsewhere the model is its base")
         )
-    weights = f"{moe.token_weight:g} token-level, {moe.segment_weight:g} segment-level"
-    return [*rows, ("fusion", f"{moe.fusion}, {weights}")]
+    if moe.is_routed:
+        weights = f"{moe.token_weight:g} token-level, {moe.segment_weight:g} segment-level"
+        rows.append(("fusion", f"{moe.fusion}, {weights}"))
+    return rows
 
 
 def _start(provenance: Provenance) -> str:

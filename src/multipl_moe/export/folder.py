@@ -197,9 +197,10 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
     is_hybrid, merges = isinstance(config, MultiplMoeConfig), settings.merges
     if merges and not is_hybrid:
         raise ConfigError(f"--merge: the model is no hybrid ({config.model_type}); leave it out")
-    is_low_rank = isinstance(config, MultiplMoeConfig) and config.moe_config.expert_type == "lora"
-    if settings.full_experts and not is_low_rank:
-        raise ConfigError("--full-experts: the model has no low-rank experts (moe.expert_type lora); leave it out")
+    moe = config.moe_config if isinstance(config, MultiplMoeConfig) else None
+    if settings.full_experts and (moe is None or moe.expert_type != "lora" or not moe.is_routed):
+        why = "the model has no low-rank experts (moe.expert_type lora) that routers choose from"
+        raise ConfigError(f"--full-experts: {why}; leave it out")
     if settings.full_experts and merges:
         raise ConfigError("--full-experts: --merge folds the experts as they are; leave one of them out")
     if settings.native and not is_hybrid:

@@ -25,7 +25,7 @@ from multipl_moe.model.families import family_of
 from multipl_moe.recipe.recipe import Recipe
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")
-_TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gate\.")
+_TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gates\.|\.adapters\.")
 
 
 def merge_to_dense(
@@ -33,8 +33,9 @@ def merge_to_dense(
 ) -> dict[str, Any]:
     """Write a dense model (config.json and safetensors) whose feed-forward blocks are means of a hybrid's experts.
 
-    With m_e the mean weight of expert e on the languages, each counting alike, and M the sum of the m_e, the
-    shared expert's included, each matrix (and bias) of a hybrid layer becomes
+    Where nothing routes it is the model with its gate open: the expert's matrices, or W + s B A. Else, with m_e the
+    mean weight of expert e on the languages, each counting alike, and M the sum of the m_e, the shared expert's
+    included, each matrix (and bias) of a hybrid layer becomes
 
         W = W_shared + sum over trained experts of m_e / M * (W_e - W_shared)
 
@@ -50,31 +51,43 @@ def merge_to_dense(
         model: folder of a trained hybrid.
         staging: existing folder to write into; the tokenizer and other companions are the caller's.
         dtype: of the result; None keeps the checkpoint's.
-        languages: whose use of the experts decides; by default all that were measured.
+        languages: whose use of the experts decides, where routers choose; by default all that were measured.
 
     Returns:
-        JSON-ready: the `languages`, and by `layers` the mean weight of each expert by its name.
+        JSON-ready: the `languages`, and by `layers` the mean weight of each expert by its name, where routers choose.
 
     Raises:
         BaseModelError: the model was never trained.
         ConfigError: the use of its experts was not measured in one of the languages.
         OutputError: a value is too large for `dtype`.
     """
-    config, use = load_config(model), ExpertUse.load(model)
+    config = load_config(model)
     assert isinstance(config, MultiplMoeConfig)
-    if use is None:
+    merge, found = _merge_of(model, config, languages)
+    write_checkpoint(merge.tensors(dtype), staging)
+    base = config.base_config
+    base.architectures = [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[base.model_type]]
+    base.dtype = dtype or config.dtype
+    base.save_pretrained(staging)
+    return found
+
+
+def _merge_of(
+    model: Path, config: MultiplMoeConfig, languages: Sequence[str]
+) -> tuple["_Merge | _OpenMerge", dict[str, Any]]:
+    """How the model is merged, and what there is to say of it."""
+    if not config.moe_config.is_routed:
+        if languages:
+            raise ConfigError("--merge-for: this model has one expert a layer, for all its languages; leave it out")
+        return _OpenMerge(model, config), {"languages": list(config.moe_config.domain_gate), "layers": {}}
+    if (use := ExpertUse.load(model)) is None:
         raise BaseModelError(f"model: {model} has no {EXPERT_USE_FILE}, which `train` writes; train the hybrid first")
     use.require_fit(model, config.moe_config)
     if unknown := [name for name in languages if name not in use.languages]:
         raise ConfigError(f"--merge-for: {', '.join(unknown)} not measured; measured: {', '.join(use.languages)}")
-    base, mean = config.base_config, use.mean(languages)
-    write_checkpoint(_Merge(model, config, mean).tensors(dtype), staging)
-    base.architectures = [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[base.model_type]]
-    base.dtype = dtype or config.dtype
-    base.save_pretrained(staging)
-    names = expert_names(config.moe_config)
+    names, mean = expert_names(config.moe_config), use.mean(languages)
     layers = {index: dict(zip(names, weights.tolist(), strict=True)) for index, weights in mean.items()}
-    return {"languages": list(languages or use.languages), "layers": layers}
+    return _Merge(model, config, mean), {"languages": list(languages or use.languages), "layers": layers}
 
 
 def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Path) -> dict[str, Any]:
@@ -103,8 +116,35 @@ def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Pat
     return {"languages": languages, "means": cost["means"], "from_base": from_base}
 
 
+class _OpenMerge:
+    """The tensors of a model that routes nothing, with its gate open: exactly what it then computes."""
+
+    def __init__(self, model: Path, config: MultiplMoeConfig) -> None:
+        if len(config.packs_config) > 1:
+            raise ConfigError("--merge: the model holds several packs, of which one works at a time; merge one")
+        self.model, self.reader = model, CheckpointReader(model, "model")
+        ((self.name, self.pack),) = config.packs_config.items()
+
+    def tensors(self, dtype: torch.dtype | None) -> list[TensorPlan]:
+        """Every tensor to write, in the hybrid's order."""
+        plans, keys = [], self.reader.shapes
+        for plan in plan_cast(self.model, dtype):
+            pair = [f"{plan.name.removesuffix('weight')}adapters.{self.name}.lora_{factor}" for factor in "BA"]
+            if plan.name.endswith(".weight") and pair[0] in keys:
+                plans.append(replace(plan, pieces=partial(self._sum, plan.name, pair, plan.dtype)))
+            elif f".experts.{self.name}." in plan.name:
+                plans.append(replace(plan, name=plan.name.replace(f"experts.{self.name}.", "")))
+            elif ".mlp.shared_expert." not in plan.name and not _TRAINED_KEY.search(plan.name):
+                plans.append(plan)
+        return plans
+
+    def _sum(self, name: str, pair: list[str], dtype: torch.dtype) -> list[Tensor]:
+        b, a = (self.reader.read(key).float() for key in pair)
+        return [cast_finite(name, self.reader.read(name).float() + self.pack.expert_scale * (b @ a), dtype)]
+
+
 class _Merge:
-    """The tensors of the dense model, planned from those of the hybrid."""
+    """The tensors of the dense model, planned from those of a hybrid whose routers choose."""
 
     def __init__(self, model: Path, config: MultiplMoeConfig, use: dict[int, Tensor]) -> None:
         self.model, self.reader, self.use = model, CheckpointReader(model, "model"), use

@@ -161,9 +161,9 @@ def native_config(config: MultiplMoeConfig, home: NativeArchitecture) -> PreTrai
 def _no_such_layer(moe: MoeConfig) -> str | None:
     """Why no architecture has the layer, whatever the base."""
     if moe.domain_gate:
-        merge = "; --merge folds it into a dense model" if moe.takes_its_place else ""
+        merge = "" if moe.is_routed else "; --merge folds it into a dense model"
         return f"no architecture has a domain gate{merge}"
-    if moe.takes_its_place:
+    if not moe.is_routed:
         return "with one expert in the frozen block's place it is a dense model: --merge writes exactly that"
     if moe.num_segment_experts:
         return f"no architecture has segment-level experts (preset {moe.preset})"

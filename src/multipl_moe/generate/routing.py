@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE
 from multipl_moe.model.expert_use import ExpertUse, expert_names
-from multipl_moe.model.fusion import fuse_weights
+from multipl_moe.model.fusion import FusedWeights, fuse_weights
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.routing_pass import open_of_tokens
 from multipl_moe.model.statistics import observe_with
@@ -41,12 +41,17 @@ class RoutedText:
     expert_of_token: list[int | None]
 
 
-def hybrid_layer(model: MultiplMoeForCausalLM, layer: int | None) -> int:
-    """The layer to show: the last hybrid one where none is asked for; raises ConfigError when `layer` is not hybrid."""
-    if layer is not None and layer not in model.hybrid_layers:
-        known = ", ".join(map(str, model.hybrid_layers))
-        raise ConfigError(f"--layer: {layer} is not a hybrid layer; those are {known}")
-    return max(model.hybrid_layers) if layer is None else layer
+def hybrid_layer(model: MultiplMoeForCausalLM, layer: int | None) -> int | None:
+    """The layer to show: the last hybrid one where none is asked for, None where no layer has routers.
+
+    Raises:
+        ConfigError: `layer` has no routers.
+    """
+    layers = list(model.hybrid_layers)
+    if layer is not None and layer not in layers:
+        known = f"those are {', '.join(map(str, layers))}" if layers else "it has none; leave it out"
+        raise ConfigError(f"--layer: {layer} is not a layer of this model with routers; {known}")
+    return max(layers, default=None) if layer is None else layer
 
 
 class RoutedPass(NamedTuple):
@@ -55,7 +60,7 @@ class RoutedPass(NamedTuple):
     Attributes:
         logits: (T, V).
         weights: by layer index, (T, E) with what weight each expert enters; 0 where the domain gate is shut.
-        gate: (T,) p of the domain gate at each token; None: there is none.
+        gate: (T,) p of the domain gate at each token, of several in all; None: routers alone decide.
     """
 
     logits: Tensor
@@ -71,30 +76,26 @@ def routed_pass(
 
     The model is in evaluation mode, and nothing else uses it meanwhile. `open_share` takes the gate's place.
     """
-    weights: dict[int, Tensor] = {}
-    p_V: list[Tensor] = []
-    gate_T: Tensor | None = None
-    is_gated = bool(model.config.moe_config.domain_gate)
+    fused: dict[int, FusedWeights] = {}
+    opened: list[Tensor] = []
 
     def observe(block, plan, token_routing, segment_routing, *, index: int) -> None:
-        nonlocal gate_T
-        fused = fuse_weights(block.moe, plan, token_routing, segment_routing)
-        if is_gated:
-            told = None if open_share is None else torch.full_like(fused.shared, open_share)
-            gate_T = open_of_tokens(p_V[0], plan, FIRST_TOKEN_SHARE) if told is None else told
-            fused = fused.behind_gate(gate_T)
-        weights[index] = fused.experts
+        fused[index] = fuse_weights(block.moe, plan, token_routing, segment_routing)
 
-    def note_gate(gate: nn.Module, args: Any, p: Any) -> None:
-        p_V.append(p)
+    def note_gate(gate: nn.Module, args: Any, p_V: Any) -> None:
+        opened.append(open_of_tokens(p_V, args[1], FIRST_TOKEN_SHARE))
 
     observers = {index: partial(observe, index=index) for index in layers}
     known = {} if open_share is None else {"open_share": open_share}
     with observe_with(model, observers), ExitStack() as hooks:
-        if is_gated:
-            hooks.callback(model.model.domain_gate.register_forward_hook(note_gate).remove)
+        for gate in model.model.gates.values():
+            hooks.callback(gate.register_forward_hook(note_gate).remove)
         logits = model(input_ids=tokens[None], use_cache=False, **known).logits[0]
-    return RoutedPass(logits, weights, gate_T)
+    gate_T = torch.stack(opened).sum(dim=0).clamp(max=1) if opened else None
+    if open_share is not None or (gate_T is None and not model.config.moe_config.is_routed):
+        gate_T = torch.full(tokens.shape, 1.0 if open_share is None else open_share, device=tokens.device)
+    shut = {index: weights if gate_T is None else weights.behind_gate(gate_T) for index, weights in fused.items()}
+    return RoutedPass(logits, {index: weights.experts for index, weights in shut.items()}, gate_T)
 
 
 def route_text(model: MultiplMoeForCausalLM, tokens: Tensor, layer: int) -> list[RoutedText]:

@@ -22,19 +22,19 @@ _FILLED_ELSEWHERE = (
 
 
 class SegmentCacheLayer(DynamicLayer):
-    """A growing cache layer with the segment state, and the domain gate's, beside keys and values.
+    """A growing cache layer with the segment state, and the domain gates', beside keys and values.
 
     It cannot be cropped, as assisted decoding does: a block maximum does not tell what it was before its last tokens.
     """
 
     is_croppable = False
     segment_state: SegmentState | None = None
-    prefix_state: PrefixState | None = None
+    prefix_states: dict[str, PrefixState] | None = None  # by name of the pack
 
     def reset(self) -> None:
         """Forget the past."""
         super().reset()
-        self.segment_state = self.prefix_state = None
+        self.segment_state = self.prefix_states = None
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Take over the rows of the chosen beams."""
@@ -58,8 +58,11 @@ class SegmentCacheLayer(DynamicLayer):
     def _map_state(self, function: Callable[[Tensor], Tensor]) -> None:
         if (state := self.segment_state) is not None:
             self.segment_state = SegmentState(function(state.blocks), function(state.partial))
-        if (prefix := self.prefix_state) is not None:
-            self.prefix_state = PrefixState(*(function(part) for part in vars(prefix).values()))
+        if (prefixes := self.prefix_states) is not None:
+            self.prefix_states = {
+                name: PrefixState(*(function(part) for part in vars(prefix).values()))
+                for name, prefix in prefixes.items()
+            }
 
 
 class SlidingSegmentCacheLayer(SegmentCacheLayer, DynamicSlidingWindowLayer):
@@ -112,9 +115,11 @@ def segment_state_of(cache: Cache, index: int, num_rows: int, like: Tensor, num_
     return layer.segment_state
 
 
-def prefix_state_of(cache: Cache, index: int, empty: Callable[[], PrefixState]) -> PrefixState:
-    """The domain gate's state in layer `index` of a cache after `add_segment_state`, made by `empty` at first use."""
+def prefix_state_of(cache: Cache, index: int, name: str, empty: Callable[[], PrefixState]) -> PrefixState:
+    """The state of a pack's gate in layer `index` of a cache after `add_segment_state`, made by `empty` at first."""
     layer: Any = cache.layers[index]
-    if layer.prefix_state is None:
-        layer.prefix_state = empty()
-    return layer.prefix_state
+    if layer.prefix_states is None:
+        layer.prefix_states = {}
+    if name not in layer.prefix_states:
+        layer.prefix_states[name] = empty()
+    return layer.prefix_states[name]

@@ -5,13 +5,14 @@ from typing import Any
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.moe_config import PACK, MoeConfig
 
 
 class MultiplMoeConfig(PreTrainedConfig):
     """Configuration with the base model's under `text_config` and the hybrid layer's under `moe`.
 
-    `moe` stays a plain dict, as in config.json; `moe_config` is the validated view of it. What tools of the field look
+    `moe` stays a plain dict, as in config.json; `moe_config` is the validated view of it. A model put together of packs
+    has theirs by name under `packs`, and under `moe` what they have in common. What tools of the field look
     for at the top (`vocab_size`, `num_experts` and the like) is read from the two; it is not stored again. With
     `output_router_logits` the model returns the token routers' outputs.
     """
@@ -21,6 +22,7 @@ class MultiplMoeConfig(PreTrainedConfig):
 
     text_config: dict | PreTrainedConfig | None = None
     moe: dict[str, Any] | None = None
+    packs: dict[str, dict[str, Any]] | None = None
     tie_word_embeddings: bool = False
     output_router_logits: bool = False
 
@@ -33,6 +35,13 @@ class MultiplMoeConfig(PreTrainedConfig):
     def moe_config(self) -> MoeConfig:
         """The settings of the hybrid layer, validated."""
         return MoeConfig.from_dict(self.moe or {})
+
+    @property
+    def packs_config(self) -> dict[str, MoeConfig]:
+        """The settings of each pack by name, validated: of the one that `moe` is, or of those put together."""
+        if self.packs is None:
+            return {PACK: self.moe_config}
+        return {name: MoeConfig.from_dict(values) for name, values in self.packs.items()}
 
     @property
     def base_config(self) -> PreTrainedConfig:

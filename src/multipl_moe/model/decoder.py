@@ -1,7 +1,7 @@
 """The decoder of a hybrid model: any supported base's, with the feed-forward blocks of chosen layers replaced."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from multipl_moe.model.documents import PADDING_POSITION, attention_arguments, t
 from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, gate_layer, told_of_segments
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS, FLOAT32_MODULE
+from multipl_moe.model.gated import add_experts
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
@@ -30,6 +31,7 @@ from multipl_moe.model.routing_pass import RoutingPass, carry_routing, waiting_p
 from multipl_moe.model.segments import places_for, plan_segments
 from multipl_moe.model.token_bias import routed_sums
 
+OpenShare = Tensor | float | Mapping[str, Tensor | float]
 _logger = logging.getLogger(__name__)
 NO_CACHE = (
     "preset {!r} cannot generate with a cache: its routing of a segment sees later tokens of that segment and the "
@@ -70,11 +72,10 @@ class MultiplMoePreTrainedModel(PreTrainedModel):
         super().set_attn_implementation(*args, **kwargs)
 
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
-        """As in transformers; the domain gate follows."""
+        """As in transformers; domain gates follow."""
         embeddings = super().resize_token_embeddings(*args, **kwargs)
-        decoder = require_hybrid(self)
-        if decoder._moe.domain_gate:
-            decoder.domain_gate.resize(embeddings.num_embeddings)
+        for gate in require_hybrid(self).gates.values():
+            gate.resize(embeddings.num_embeddings)
         return embeddings
 
 
@@ -86,10 +87,10 @@ class MultiplMoeModelOutput(MoeModelOutputWithPast):
 
 
 class MultiplMoeModel(MultiplMoePreTrainedModel):
-    """A base's decoder with hybrid mixture-of-experts layers.
+    """A base's decoder with hybrid mixture-of-experts layers, or with packs of gated experts.
 
-    Parameter names are the base's own, but for the hybrid layers (design 3): this module has the base decoder's
-    children for its own, and has them run by the base decoder, whose code stays untouched.
+    Parameter names are the base's own, but for what was added (design 3): this module has the base decoder's children
+    for its own, and has them run by the base decoder, whose code stays untouched.
 
     Attributes:
         ranks: the processes that hold the other rows of a batch; see `over_ranks`.
@@ -118,13 +119,12 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             setattr(self, name, getattr(decoder, name))
         self._modules = decoder._modules
         self.__dict__["_decoder"] = decoder
-        for index in moe.layers:
-            layer = self.layers[index]
-            layer.mlp = HybridMoe(layer.mlp, moe, base, index)
-            carry_routing(layer)
-        if moe.domain_gate:
-            self._add_gate(moe, base)
         self._moe = moe
+        self.domain_gates = nn.ModuleDict()
+        for name, pack in config.packs_config.items():
+            self._add_pack(name, pack)
+        for index in {*moe.layers, gate_layer(moe.layers, base.num_hidden_layers)}:
+            carry_routing(self.layers[index])
         self.ranks: Ranks = ALONE
         self.routes_as_in_training: bool | None = None
         if getattr(config, "quantization_config", None) is not None:
@@ -147,30 +147,41 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         self.base_decoder.training = mode
         return super().train(mode)
 
-    def _add_gate(self, moe: MoeConfig, base: Any) -> None:
-        sizes = (len(moe.domain_gate), base.hidden_size, base.vocab_size)
-        self.domain_gate = DomainGate(*sizes, moe.domain_gate_start, moe.domain_gate_bound)
+    def _add_pack(self, name: str, moe: MoeConfig) -> None:
+        base = self.config.base_config
         index = gate_layer(moe.layers, base.num_hidden_layers)
-        if index not in moe.layers:
-            carry_routing(self.layers[index])
-        # No closure, which neither pickle nor deepcopy takes over to a copy of the model.
-        self.layers[index].mlp.register_forward_pre_hook(partial(self._decide, index))
+        if moe.is_routed:
+            for place in moe.layers:
+                self.layers[place].mlp = HybridMoe(self.layers[place].mlp, moe, base, place)
+        else:
+            add_experts(self.layers, name, moe, family_of(base), index)
+        if moe.domain_gate:
+            sizes = (len(moe.domain_gate), base.hidden_size, base.vocab_size)
+            self.domain_gates[name] = DomainGate(*sizes, moe.domain_gate_start, moe.domain_gate_bound)
+            # No closure, which neither pickle nor deepcopy takes over to a copy of the model.
+            self.layers[index].mlp.register_forward_pre_hook(partial(self._decide, index, name))
 
-    def _decide(self, index: int, block: nn.Module, args: tuple[Any, ...]) -> None:
-        """Let the domain gate say for which segments experts work, but in training or where the caller did."""
+    @property
+    def gates(self) -> dict[str, DomainGate]:
+        """The domain gates by name of the pack; none where experts work for all text."""
+        return cast(dict[str, DomainGate], dict(self.domain_gates.items()))
+
+    def _decide(self, index: int, name: str, block: nn.Module, args: tuple[Any, ...]) -> None:
+        """Let a pack's gate say for which segments its experts work, but in training or where the caller did."""
         x_BTH, *given = args
-        routing = given[0] if given else waiting_pass(leave=index in self._moe.layers)
-        if routing.as_in_training or (routing.open_V is not None and routing.cache is None):
+        routing = given[0] if given else waiting_pass()
+        if routing.as_in_training or (routing.is_told and routing.cache is None):
             return
-        read_NK = self.domain_gate.reads(x_BTH, routing.token_ids).flatten(0, 1)
+        gate = self.gates[name]
+        read_NK = gate.reads(x_BTH, routing.token_ids).flatten(0, 1)
         plan = routing.plan_on(read_NK.device)  # which may be another device than that of the layer it reads
         if plan.is_real is not None:
             read_NK = read_NK.masked_fill(~plan.is_real[:, None], 0)
         elif plan.real_tokens is not None:
             read_NK = read_NK.index_select(0, plan.real_tokens)
-        open_V = self.domain_gate(read_NK, plan, routing.prefix_state(index, self.domain_gate.empty_state))
-        if routing.open_V is None:
-            routing.open_V, routing.first_share = open_V, FIRST_TOKEN_SHARE
+        open_V = gate(read_NK, plan, routing.prefix_state(index, name, gate.empty_state))
+        if not routing.is_told:
+            routing.open_V[name], routing.first_share = open_V, FIRST_TOKEN_SHARE
 
     def _init_weights(self, module: nn.Module) -> None:
         """The base's own: some, as Gemma's, set buffers that no file holds; and those of hybrid layers and the gate."""
@@ -180,9 +191,9 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
 
     @property
     def hybrid_layers(self) -> dict[int, HybridMoe]:
-        """The hybrid feed-forward blocks by decoder-layer index."""
+        """The feed-forward blocks in which routers choose experts, by decoder-layer index."""
         layers: Any = self.layers
-        return {index: cast(HybridMoe, layers[index].mlp) for index in self._moe.layers}
+        return {index: layer.mlp for index, layer in enumerate(layers) if isinstance(layer.mlp, HybridMoe)}
 
     @deprecate_kwarg("past_key_values", "5.40.0", new_name="cache")
     @can_return_tuple
@@ -195,7 +206,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         cache: Cache | None = None,
         use_cache: bool | None = None,
         output_router_logits: bool | None = None,
-        open_share: Tensor | float | None = None,
+        open_share: OpenShare | None = None,
         **kwargs: Any,
     ) -> MultiplMoeModelOutput:
         """Hidden states after the last norm.
@@ -209,7 +220,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
             open_share: (B,) or one number, in place of what the domain gate says: 1 where a row is known to be of a
-                language that was learnt, 0 where it is known not to be.
+                language that was learnt, 0 where it is known not to be. Of several packs, by name of the pack.
             kwargs: of the base's decoder.
         """
         if getattr(self, "_is_replica", False):
@@ -254,7 +265,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         cache: Cache | None,
         *,
         packed: bool,
-        open_share: Tensor | float | None,
+        open_share: OpenShare | None,
     ) -> RoutingPass:
         moe = self._moe
         trains = self.training and torch.is_grad_enabled() and cache is None
@@ -275,7 +286,11 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if as_in_training and ranks.count > 1 and moe.routes_segments:
             counts = ranks.counts(plan.num_segments, position_ids.device)
         routing = RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
-        routing.open_V = None if open_share is None else told_of_segments(open_share, plan)
+        if open_share is not None:
+            told = (
+                open_share if isinstance(open_share, Mapping) else dict.fromkeys(self.config.packs_config, open_share)
+            )
+            routing.tell({name: told_of_segments(told.get(name, 0.0), plan) for name in self.config.packs_config})
         return routing
 
     def _is_traced(self) -> bool:

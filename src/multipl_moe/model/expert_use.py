@@ -109,7 +109,9 @@ class _WeightSum:
 
 
 def expert_names(moe: MoeConfig) -> list[str]:
-    """Names of a layer's experts in the order of `ExpertUse`."""
+    """Names of a layer's experts in the order of `ExpertUse`; the shared one alone where nothing routes."""
+    if not moe.is_routed:
+        return ["shared expert"]
     token = [f"token expert {number}" for number in range(moe.num_token_experts - 1)]
     segment = [f"segment expert {number}" for number in range(moe.num_segment_experts)]
     return [*token, *segment, "shared expert"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 FLOAT32_BUFFERS = ("segment_threshold", "token_bias", "segment_mean")
-FLOAT32_MODULE = "domain_gate"
+FLOAT32_MODULE = "domain_gates"
 
 
 def stays_float32(name: str) -> bool:

@@ -41,12 +41,9 @@ class FusedWeights(NamedTuple):
 def fuse_weights(
     moe: MoeConfig, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
 ) -> FusedWeights:
-    """The weights of every expert for every token; without any routing, of one expert in the frozen one's place."""
+    """The weights of every expert for every token."""
     a, b = moe.token_weight, moe.segment_weight
     shared = torch.full(plan.segment_of_token.shape, a, device=plan.segment_of_token.device)
-    if moe.takes_its_place:
-        experts = torch.full_like(shared, b)[:, None]
-        return FusedWeights(experts, torch.ones_like(experts, dtype=torch.bool), shared)
     weights, chosen = [], []
     if tokens is not None:
         shared = a * tokens.gates[:, -1]

@@ -178,7 +178,7 @@ class HybridMoe(Float32Buffers):
     # The parts of a forward pass
 
     def _mix(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> Tensor:
-        if self._may_skip(x_NH.device, plan, routing):
+        if routing.may_ask(x_NH.device) and self.observer is None and routing.is_shut():
             self._keep_state(x_NH, plan, routing)
             return self.shared_expert(x_NH)
         tokens, segments = routing.routed[self.index] = self._route(x_NH, plan, routing)
@@ -193,11 +193,6 @@ class HybridMoe(Float32Buffers):
         weights_R = weights_NE.t().masked_select(chosen_NE.t())
         y_NH = self._shared_output(x_NH, tokens, shared_N)
         return self.add_experts(y_NH, x_NH, token_R, weights_R, chosen_NE.sum(dim=0))
-
-    def _may_skip(self, device: torch.device, plan: SegmentPlan, routing: RoutingPass) -> bool:
-        """Whether the gate is shut for all text, which is asked only where the host need not wait for it."""
-        asks = not (routing.as_in_training or plan.has_fixed_shapes or takes_places(device))
-        return asks and self.observer is None and routing.is_shut()
 
     def _keep_state(self, x_NH: Tensor, plan: SegmentPlan, routing: RoutingPass) -> None:
         """Bring the segment state up to date without routing: the gate may open later in the text."""
@@ -238,8 +233,7 @@ class HybridMoe(Float32Buffers):
 
     def _shared_output(self, x_NH: Tensor, tokens: TokenRouting | None, shared_N: Tensor) -> Tensor:
         """The frozen expert's weighted output; where it has not always a part, it runs for the tokens that need it."""
-        always = not self.moe.takes_its_place and (tokens is None or self.moe.shared_expert_selection == "always")
-        if always or bool(shared_N.all()):
+        if tokens is None or self.moe.shared_expert_selection == "always" or bool(shared_N.all()):
             y_NH = self.shared_expert(x_NH)
             return y_NH * shared_N[:, None].to(y_NH.dtype)
         takers = shared_N.nonzero().squeeze(1)

@@ -11,6 +11,10 @@ Fusion = Literal["fixed", "normalized"]
 SharedExpertSelection = Literal["always", "competes"]
 AuxLossScope = Literal["routed", "all"]
 ExpertType = Literal["full", "lora"]
+ExpertTargets = Literal["ffn", "all"]
+
+PACK = "pack"
+"""What the pack is called, in names of tensors, that a model was made with; others are added by their own names."""
 
 _TYPE_NAMES: dict[Any, str] = {
     str: "text",
@@ -65,6 +69,8 @@ class MoeConfig:
         expert_rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts do without it.
         expert_alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`, so that a
             learning rate holds for all ranks.
+        expert_targets: Matrices that a low-rank expert changes where nothing routes: `ffn`, those of the feed-forward
+            block, or `all`, attention's too, from the layer after the one that the domain gate reads.
         domain_gate: Languages for whose text experts work, the model being the base elsewhere (design 5); none: experts
             work for all text.
         domain_gate_start: Posterior of a document's first segment, before anything of it was read (0..1; 0: the base
@@ -96,6 +102,7 @@ class MoeConfig:
     expert_type: ExpertType = "full"
     expert_rank: int = 16
     expert_alpha: float = 16.0
+    expert_targets: ExpertTargets = "ffn"
     domain_gate: list[str] = field(default_factory=list)
     domain_gate_start: float = 0.75
     domain_gate_bound: float = 0.05
@@ -163,8 +170,8 @@ class MoeConfig:
 
     @property
     def routes_segments(self) -> bool:
-        """Whether there is a segment router: one expert that takes the frozen block's place needs none."""
-        return self.num_segment_experts > 0 and not self.takes_its_place
+        """Whether there is a segment router."""
+        return self.num_segment_experts > 0 and self.is_routed
 
     @property
     def has_choice(self) -> bool:
@@ -188,13 +195,13 @@ class MoeConfig:
     @property
     def starts_at_base(self) -> bool:
         """Whether the layer is the frozen block as long as all experts are copies of it."""
-        return self.fusion == "normalized" or self.takes_its_place
+        return self.fusion == "normalized" or not self.is_routed
 
     @property
-    def takes_its_place(self) -> bool:
-        """Whether one expert takes the place of the frozen block, wherever it works (`single`); it needs no router."""
+    def is_routed(self) -> bool:
+        """Whether routers choose experts (`HybridMoe`), or one expert works wherever the gate is open (`single`)."""
         alone = self.num_token_experts == self.num_segment_experts == 1
-        return alone and (self.token_weight, self.segment_weight, self.segment_gate_factor) == (0.0, 1.0, 1.0)
+        return not alone or (self.token_weight, self.segment_weight, self.segment_gate_factor) != (0.0, 1.0, 1.0)
 
     @property
     def is_causal(self) -> bool:
@@ -227,7 +234,7 @@ class MoeConfig:
         yield from self._segment_problems()
         if self.token_weight < 0 or self.segment_weight < 0 or self.token_weight + self.segment_weight == 0:
             yield "token_weight, segment_weight: must not be negative, and not both 0"
-        if self.token_weight == 0 and not (self.segment_window and self.takes_its_place):
+        if self.token_weight == 0 and not (self.segment_window and not self.is_routed):
             yield (
                 "token_weight: 0 (as preset single has it) leaves tokens without an output unless there is one expert "
                 "alone, in the block's place; begin with another preset than single, or raise it"
@@ -243,6 +250,8 @@ class MoeConfig:
             )
         if self.expert_rank < 1:
             yield f"expert_rank: {self.expert_rank} must be at least 1"
+        if self.expert_targets == "all" and (self.expert_type == "full" or (self.segment_window and self.is_routed)):
+            yield "expert_targets: all is for low-rank experts of preset single alone; use ffn, or expert_type lora"
         if self.expert_alpha <= 0:
             yield f"expert_alpha: {self.expert_alpha} must be above 0"
         for key in ("domain_gate_start", "domain_gate_bound"):

@@ -10,7 +10,7 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.moe_config import MoeConfig
 
-_TRAINED_PARTS = ("experts.", "token_router.", "segment_router.", "segment_start")
+_TRAINED_PARTS = (".adapters.", *(f".mlp.{part}" for part in ("experts.", "token_router.", "segment_")))
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,8 @@ class ParameterCounts:
 
 
 def trained_names(model: nn.Module) -> set[str]:
-    """Names of the parameters that training changes: experts, routers and start vectors of the hybrid layers."""
-    prefixes = tuple(f".mlp.{part}" for part in _TRAINED_PARTS)
-    return {name for name, _ in model.named_parameters() if any(prefix in name for prefix in prefixes)}
+    """Names of the parameters that training changes: experts, adapters, routers and start vectors of the layers."""
+    return {name for name, _ in model.named_parameters() if any(part in name for part in _TRAINED_PARTS)}
 
 
 def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
@@ -50,7 +49,7 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     experts = sum(size for name, size in sizes.items() if ".mlp.experts." in name)
     moe = config.moe_config
     active = total - experts + round(experts * num_visited_experts(moe) / moe.num_trained_experts)
-    if moe.takes_its_place and moe.expert_type == "full":  # a low-rank expert works with the frozen weights
+    if not moe.is_routed:  # a full expert works alone, a low-rank one with the frozen weights
         active -= sum(size for name, size in sizes.items() if ".mlp.shared_expert." in name)
     num_new = len(getattr(config.base_config, NEW_KEY, ())) * (1 if config.tie_word_embeddings else 2)
     trained = sum(sizes[name] for name in names) + num_new * config.base_config.hidden_size

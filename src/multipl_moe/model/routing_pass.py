@@ -2,12 +2,13 @@
 
 It travels with the call, from the decoder through each decoder layer, so that one model serves many threads at once and
 a layer that gradient checkpointing computes again finds what it had. Only the last step, from a decoder layer to its
-feed-forward block, has no argument to travel by: base models call the block with hidden states alone. There it waits in
-a place of the calling thread, from which the block takes it.
+blocks, has no argument to travel by: base models call them with hidden states alone. There it waits in a place of the
+calling thread for as long as the layer runs.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from functools import cache as cached
 from functools import partial
@@ -20,6 +21,7 @@ from transformers.cache_utils import Cache
 from multipl_moe.model.cache import prefix_state_of, segment_state_of
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.domain_gate import PrefixState
+from multipl_moe.model.moe_config import PACK
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan, SegmentState
 from multipl_moe.model.token_moe import TokenRouting
@@ -50,7 +52,8 @@ class RoutingPass:
         ranks, segment_counts: the processes that hold the other rows, and how many segments each has.
         routed: by layer index, what was decided; filled as the pass goes on.
         token_ids: (B, T), None where embeddings came in their place.
-        open_V: what the domain gate says of each segment (`DomainGate`); None: experts work for all text.
+        open_V: what the domain gate of each pack says of each segment (`DomainGate`); none: experts work for all text.
+        is_told: whether the caller said so instead.
         first_share: by which that is multiplied for a document's first token.
     """
 
@@ -68,9 +71,11 @@ class RoutingPass:
         self.ranks, self.segment_counts = ranks, segment_counts
         self.routed: dict[int, LayerRouting] = {}
         self.token_ids: Tensor | None = None
-        self.open_V: Tensor | None = None
+        self.open_V: dict[str, Tensor] = {}
+        self.is_told = False
         self.first_share = 1.0
-        self._is_shut: bool | None = None
+        self._is_shut: dict[str, bool] = {}
+        self._shares: dict[tuple[str, torch.device], Tensor] = {}
         self._batch_gates: dict[int, Tensor] = {}
         self._plans: dict[torch.device, SegmentPlan] = {}
 
@@ -82,21 +87,54 @@ class RoutingPass:
             self._plans[device] = _moved(self.plan, device)
         return self._plans[device]
 
-    def open_tokens(self, plan: SegmentPlan) -> Tensor | None:
-        """(N,) what the domain gate says of each token, on the plan's device; None: experts work for all text."""
-        return None if self.open_V is None else open_of_tokens(self.open_V, plan, self.first_share)
+    def tell(self, open_V: dict[str, Tensor]) -> None:
+        """Let the caller's word stand in place of what gates say."""
+        self.open_V, self.is_told = open_V, True
 
-    def is_shut(self) -> bool:
-        """Whether the domain gate is shut for all text; it is asked once a pass, for which the host waits."""
-        if self._is_shut is None:
-            self._is_shut = self.open_V is not None and not bool(self.open_V.any())
-        return self._is_shut
+    def open_tokens(self, plan: SegmentPlan, name: str = PACK) -> Tensor | None:
+        """(N,) what a pack's gate says of each token, on the plan's device; None: experts work for all text."""
+        return open_of_tokens(self.open_V[name], plan, self.first_share) if name in self.open_V else None
 
-    def prefix_state(self, index: int, empty: Callable[[int], PrefixState]) -> PrefixState | None:
-        """What the domain gate at layer `index` kept of the tokens before, made by `empty` at first use."""
+    def share_of(self, name: str, x_BTH: Tensor) -> Tensor | None:
+        """(B, T, 1) the share that a pack's experts have of each token, float32, 0 of padding; None: 1 of all.
+
+        It is what the pack's gate says; where those of several say more than 1 in all, each gets its part of that.
+        """
+        if name not in self.open_V:
+            return None
+        if (name, x_BTH.device) not in self._shares:
+            plan = self.plan_on(x_BTH.device)
+            shares = {pack: open_of_tokens(open_V, plan, self.first_share) for pack, open_V in self.open_V.items()}
+            total = torch.stack([*shares.values()]).sum(dim=0).clamp(min=1)
+            for pack, share_N in shares.items():
+                share_N = share_N / total
+                if plan.real_tokens is not None:
+                    share_N = share_N.new_zeros(x_BTH.shape[:2].numel()).index_copy(0, plan.real_tokens, share_N)
+                self._shares[pack, x_BTH.device] = share_N.view(*x_BTH.shape[:2], 1)
+        return self._shares[name, x_BTH.device]
+
+    def at_work(self, names: Iterable[str], device: torch.device) -> list[str]:
+        """Those of some packs whose gates may be open for some of the text."""
+        return [name for name in names if not (self.may_ask(device) and self.is_shut(name))]
+
+    def may_ask(self, device: torch.device) -> bool:
+        """Whether the host may look at values to save work: it need not wait for them, and shapes may depend on them.
+
+        In training it never asks: there gates are open.
+        """
+        return device.type == "cpu" and not self.as_in_training and not self.plan.has_fixed_shapes
+
+    def is_shut(self, name: str = PACK) -> bool:
+        """Whether a pack's gate is shut for all text; it is asked once a pass, for which the host waits."""
+        if name not in self._is_shut:
+            self._is_shut[name] = name in self.open_V and not bool(self.open_V[name].any())
+        return self._is_shut[name]
+
+    def prefix_state(self, index: int, name: str, empty: Callable[[int], PrefixState]) -> PrefixState | None:
+        """What a pack's gate at layer `index` kept of the tokens before, made by `empty` at first use."""
         if self.plan.continuation is None or self.cache is None:
             return None
-        return prefix_state_of(self.cache, index, partial(empty, self.plan.num_rows))
+        return prefix_state_of(self.cache, index, name, partial(empty, self.plan.num_rows))
 
     def segment_state(self, index: int, hidden: Tensor, num_blocks: int) -> SegmentState | None:
         """What layer `index` kept of the tokens before; None without a cache."""
@@ -127,17 +165,25 @@ def open_of_tokens(open_V: Tensor, plan: SegmentPlan, first_share: float) -> Ten
     return open_N if first_share == 1 else torch.where(plan.is_first, first_share * open_N, open_N)
 
 
-def waiting_pass(*, leave: bool = False) -> RoutingPass:
-    """The pass that the decoder layer around the calling block left for it; with `leave` it stays for another."""
+def waiting_pass() -> RoutingPass:
+    """The pass that the decoder layer around the calling block was given."""
     routing = getattr(_WAITING, "routing", None)
     assert routing is not None, "a hybrid block runs within its decoder layer, or is given a RoutingPass"
-    if not leave:
-        _WAITING.routing = None
     return routing
 
 
+@contextmanager
+def passing(routing: RoutingPass) -> Iterator[None]:
+    """Let blocks that run meanwhile in this thread find the pass."""
+    before, _WAITING.routing = getattr(_WAITING, "routing", None), routing
+    try:
+        yield
+    finally:
+        _WAITING.routing = before
+
+
 def carry_routing(layer: nn.Module) -> None:
-    """Let a base's decoder layer take a `RoutingPass` and leave it for its feed-forward block."""
+    """Let a base's decoder layer take a `RoutingPass` and leave it for its blocks."""
     layer.__class__ = _carrying(type(layer))
 
 
@@ -146,8 +192,8 @@ def _carrying(layer_class: type[nn.Module]) -> type[nn.Module]:
     """A subclass of the same name, as transformers and accelerate go by names of classes."""
 
     def forward(self: Any, hidden_states: Tensor, *args: Any, routing: RoutingPass, **kwargs: Any) -> Any:
-        _WAITING.routing = routing
-        return layer_class.forward(self, hidden_states, *args, **kwargs)
+        with passing(routing):
+            return layer_class.forward(self, hidden_states, *args, **kwargs)
 
     def reduce(self: Any, protocol: Any) -> tuple[Any, ...]:
         _, _, *state = layer_class.__reduce_ex__(self, protocol)

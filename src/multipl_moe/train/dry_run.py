@@ -186,11 +186,8 @@ def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
     counts_E = x_NH.new_zeros(moe.num_trained_experts, dtype=torch.long)
     loads = [len(part_R) for part_R in token_R.tensor_split(moe.num_trained_experts)]
     counts_E.tolist = lambda: loads  # read where experts are visited in a loop; without storage there are no values
-    if moe.takes_its_place and not takes_places(x_NH.device):  # in training the frozen block works for no token
-        shared_NH = block.shared_expert(x_NH[:0]).new_zeros(x_NH.shape)
-    else:
-        shared_NH = block.shared_expert(x_NH)
-        shared_NH = shared_NH * x_NH.new_zeros(len(x_NH), dtype=torch.float32)[:, None].to(shared_NH.dtype)
+    shared_NH = block.shared_expert(x_NH)
+    shared_NH = shared_NH * x_NH.new_zeros(len(x_NH), dtype=torch.float32)[:, None].to(shared_NH.dtype)
     return block.add_experts(shared_NH, x_NH, token_R, weights_R, counts_E).view_as(x_BTH)
 
 

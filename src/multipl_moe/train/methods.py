@@ -57,7 +57,13 @@ def is_adapter(name: str) -> bool:
 
 METHODS: dict[str, Method] = {
     "experts": Method(
-        {"experts": ".mlp.experts.", "token routers": ".token_router.", "segment routers": ".segment_"} | _NEW_TOKENS,
+        {
+            "experts": ".mlp.experts.",
+            "low-rank experts": ".adapters.",
+            "token routers": ".token_router.",
+            "segment routers": ".segment_",
+        }
+        | _NEW_TOKENS,
         lambda model, recipe: trained_names(model),
     ),
     "dense": Method({"feed-forward blocks": _FFN, "all other weights": ""}, _everything),

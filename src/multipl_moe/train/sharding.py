@@ -22,6 +22,7 @@ from torch.distributed.tensor import Shard
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
+from multipl_moe.model.gated import GatedBlock
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.lora_experts import LoraExperts
 
@@ -63,6 +64,8 @@ def _feed_forward_blocks(block: nn.Module, dtype: torch.dtype) -> tuple[nn.Modul
     """The parts of a decoder layer's `mlp` that are units, in which autocast casts every weight."""
     if isinstance(block, HybridMoe):
         return () if isinstance(block.experts, LoraExperts) else (block.experts, block.shared_expert)
+    if isinstance(block, GatedBlock):
+        return (*block.experts.values(), block.shared_expert)
     owners = (module for module in block.modules() if module._parameters)
     return (block,) if dtype != torch.float32 and all(isinstance(owner, nn.Linear) for owner in owners) else ()
 

@@ -248,7 +248,8 @@ class _CalibrateAndMerge:
         config = load_config(model_folder)
         if isinstance(config, MultiplMoeConfig):
             require_positions(config, recipe.train.calibration_sequence_tokens, "train.calibration_sequence_tokens")
-            self._expert_use = expert_use_batches(recipe, corpus, config.moe_config.domain_gate)
+            if config.moe_config.is_routed:
+                self._expert_use = expert_use_batches(recipe, corpus, config.moe_config.domain_gate)
             if config.moe_config.stores_routing:
                 tokenizer = AutoTokenizer.from_pretrained(model_folder)
                 role = "learn" if config.moe_config.domain_gate else None  # elsewhere no router is asked
@@ -258,5 +259,6 @@ class _CalibrateAndMerge:
         if isinstance(model, MultiplMoeForCausalLM):
             with held_in_fast_dtype(model):
                 calibrate_routing(model, self._calibration)
-                measure_expert_use(model, self._expert_use).save(folder)
+                if self._expert_use:
+                    measure_expert_use(model, self._expert_use).save(folder)
         merge_adapters(model).save_pretrained(folder)

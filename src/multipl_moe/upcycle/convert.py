@@ -153,7 +153,7 @@ def start_lines(report: UpcycleReport) -> list[str]:
 
 def _router_start(plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> tuple[RouterStart | None, str]:
     """Where routers begin; or None, and why it could not be measured, if there are any."""
-    if plan.moe.takes_its_place:
+    if not plan.moe.is_routed:
         return None, ""
     if corpus is None:
         return None, "no text to place them by: give --corpus"

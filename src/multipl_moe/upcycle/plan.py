@@ -15,8 +15,9 @@ from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, expert_generator
 from multipl_moe.errors import BaseModelError
+from multipl_moe.model.domain_gate import gate_layer
 from multipl_moe.model.families import Family, family_of
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.moe_config import PACK, MoeConfig
 from multipl_moe.upcycle.gate_start import GateStart
 from multipl_moe.upcycle.router_start import RouterStart, random_rows
 
@@ -71,16 +72,16 @@ class UpcyclePlan:
         plans = []
         for key, shape in self.reader.shapes.items():
             match = _MLP_KEY.match(key)
-            is_hybrid = match is not None and int(match["layer"]) in self.moe.layers
+            is_hybrid = match is not None and int(match["layer"]) in self.moe.layers and self._moves_block
             name = f"{match['prefix']}shared_expert.{match['rest']}" if match and is_hybrid else key
             plans.append(TensorPlan(name, shape, self.dtype, partial(self._copy, key)))
         for layer in self.moe.layers:
             plans.extend(self._new_tensors(layer, self._prefixes[layer]))
         if self.gate_start is not None:
-            prefix = self._prefixes[self.moe.layers[0]].partition("layers.")[0]
+            prefix = f"{self._prefixes[self.moe.layers[0]].partition('layers.')[0]}domain_gates.{PACK}."
             for name, value in self.gate_start.tensors.items():
                 pieces = partial(_one, value)
-                plans.append(TensorPlan(f"{prefix}domain_gate.{name}", tuple(value.shape), torch.float32, pieces))
+                plans.append(TensorPlan(f"{prefix}{name}", tuple(value.shape), torch.float32, pieces))
         return plans
 
     def _find_layers(self) -> dict[int, str]:
@@ -119,6 +120,10 @@ class UpcyclePlan:
         def plan(name: str, shape: tuple[int, ...], pieces: Callable[[], Iterable[Tensor]], dtype=self.dtype):
             return TensorPlan(f"{prefix}{name}", shape, dtype, pieces)
 
+        if not moe.is_routed:
+            for name, shape, pieces in (self._adapters if moe.expert_type == "lora" else self._expert)(layer, prefix):
+                yield TensorPlan(name, shape, self.dtype, pieces)
+            return
         experts = self._low_rank_experts if moe.expert_type == "lora" else self._full_experts
         for name, shape, pieces in experts(layer, prefix):
             yield plan(f"experts.{name}", shape, pieces)
@@ -141,6 +146,33 @@ class UpcyclePlan:
         if moe.has_token_bias:
             bias = start.get("token_bias", torch.zeros(moe.num_routed_experts))
             yield plan("token_bias", tuple(bias.shape), lambda: [bias], torch.float32)
+
+    @property
+    def _moves_block(self) -> bool:
+        """Whether the base's block becomes part of another; beside its matrices, adapters change no name."""
+        return self.moe.is_routed or self.moe.expert_type == "full"
+
+    def _adapters(self, layer: int, prefix: str) -> Iterator[_Part]:
+        """Of one layer: A random, B zero, beside each matrix that the expert changes."""
+        blocks = [prefix]
+        if self.moe.expert_targets == "all" and layer > gate_layer(self.moe.layers, self.config.num_hidden_layers):
+            blocks.append(f"{prefix.removesuffix('mlp.')}self_attn.")
+        for key, shape in self.reader.shapes.items():
+            if not (key.startswith(tuple(blocks)) and key.endswith(".weight") and len(shape) == 2):
+                continue
+            rank, (num_out, num_in) = self.moe.expert_rank, shape
+            name, part = f"{key.removesuffix('weight')}adapters.{PACK}.", key.partition(f"layers.{layer}.")[2]
+            a_shape, b_shape = (rank, num_in), (num_out, rank)
+            yield f"{name}lora_A", a_shape, partial(self._unit_gain, layer, part, (1, *a_shape))
+            yield f"{name}lora_B", b_shape, partial(_zeros, (1, *b_shape))
+
+    def _expert(self, layer: int, prefix: str) -> Iterator[_Part]:
+        """Of one layer: the block that takes the base's place, part by part."""
+        for key, shape in self._block_shapes(prefix).items():
+            part = key.removeprefix(prefix)
+            is_down = part.startswith(self.family.down)
+            unit_dim = None if is_down and part.endswith("bias") else int(is_down)
+            yield f"{prefix}experts.{PACK}.{part}", shape, partial(self._experts, layer, [key], unit_dim)
 
     def _full_experts(self, layer: int, prefix: str) -> Iterator[_Part]:
         num_experts, hidden, up_name = self.moe.num_trained_experts, self.config.hidden_size, self.family.up_name

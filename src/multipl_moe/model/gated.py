@@ -1,0 +1,148 @@
+"""What a pack puts beside a base's matrices, or in the place of its blocks: it works where the pack's gate is open.
+
+Where nothing routes there is one expert a layer, and the gate alone decides: F(x) where it is shut, E(x) where it is
+open, F the base's block and E the expert (design 2). A low-rank expert is PEFT's LoRA times the gate's p, so that
+engines load it as it is. A full expert is a block of its own, and the output F(x) + p (E(x) - F(x)). Of several packs
+each has its gate, and where several are open they share by their p.
+
+Shape suffixes: B rows, T tokens a row, H hidden, r rank.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from multipl_moe.model.families import Family
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_pass import RoutingPass, waiting_pass
+
+
+class Adapter(nn.Module):
+    """What a pack adds to one matrix: s B A, s = alpha / r as in PEFT (Hu et al., arXiv 2106.09685).
+
+    B begins at zero, so that the model begins as its base.
+
+    Parameters: `lora_A` (r, in), `lora_B` (out, r).
+    """
+
+    def __init__(self, num_in: int, num_out: int, rank: int, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        self.lora_A = nn.Parameter(torch.empty(rank, num_in))
+        self.lora_B = nn.Parameter(torch.empty(num_out, rank))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """A random with unit gain, B zero."""
+        self.lora_A.normal_(0.0, self.lora_A.shape[1] ** -0.5)
+        self.lora_B.zero_()
+
+    def forward(self, x: Tensor, share: Tensor | None = None) -> Tensor:
+        """(..., out) of x (..., in): p s B A x, p the share of each token, (..., 1); None: 1 for all."""
+        inner = F.linear(x, self.lora_A.to(x.dtype))
+        inner = self.scale * inner if share is None else inner * (self.scale * share).to(inner.dtype)
+        return F.linear(inner, self.lora_B.to(x.dtype))
+
+
+class GatedBlock(nn.Module):
+    """A base's feed-forward block, in whose place full experts of the same kind work where their gates are open.
+
+    Attributes:
+        shared_expert: the base's own block, frozen.
+        experts: by name of the pack.
+    """
+
+    def __init__(self, shared_expert: nn.Module) -> None:
+        super().__init__()
+        self.shared_expert = shared_expert
+        self.experts = nn.ModuleDict()
+
+    def forward(self, x_BTH: Tensor) -> Tensor:
+        """(B, T, H): F(x) + the sum over packs of p (E(x) - F(x)); to the bit F where all p are 0, E where one is 1."""
+        routing = waiting_pass()
+        shares = {name: routing.share_of(name, x_BTH) for name in routing.at_work(self.experts, x_BTH.device)}
+        if not shares:
+            return self.shared_expert(x_BTH)
+        if any(share is None for share in shares.values()):  # without a gate, or in training
+            (name,) = shares
+            return self.experts[name](x_BTH)
+        rest = torch.ones_like(x_BTH[..., :1], dtype=torch.float32)
+        for share in shares.values():
+            rest = rest - share
+        y_BTH = _of_some(self.shared_expert, x_BTH, rest.clamp(min=0), routing)
+        for name, share in shares.items():
+            assert share is not None
+            y_BTH = y_BTH + _of_some(self.experts[name], x_BTH, share, routing)
+        return y_BTH
+
+
+def _of_some(block: nn.Module, x_BTH: Tensor, share_BT1: Tensor, routing: RoutingPass) -> Tensor:
+    """The block's output times each token's share; where the host may ask, it runs for those alone that have one."""
+    if not routing.may_ask(x_BTH.device) or bool((share_BT1 > 0).all()):
+        y_BTH = block(x_BTH)
+        return y_BTH * share_BT1.to(y_BTH.dtype)
+    takers, x_NH = share_BT1.flatten().nonzero().squeeze(1), x_BTH.flatten(0, 1)
+    y_KH = block(x_NH.index_select(0, takers))
+    y_KH = y_KH * share_BT1.flatten().index_select(0, takers)[:, None].to(y_KH.dtype)
+    return y_KH.new_zeros(x_NH.shape).index_add(0, takers, y_KH).view_as(x_BTH)
+
+
+def add_experts(layers: Any, name: str, moe: MoeConfig, family: Family, gate_layer: int) -> None:
+    """Give a base's decoder layers what a pack trains, in place; the base's own parameters keep their names.
+
+    With full experts those of the feed-forward block become `mlp.shared_expert`'s. Attention is adapted from the layer
+    after `gate_layer` on, so that what the gate reads there is the base's own.
+    """
+    for index in moe.layers:
+        layer = layers[index]
+        if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
+            setattr(_block_of(layer), family.dropout, 0.0)
+        if moe.expert_type == "full":
+            if not isinstance(layer.mlp, GatedBlock):
+                layer.mlp = GatedBlock(layer.mlp)
+            layer.mlp.experts[name] = _plain_copy(layer.mlp.shared_expert)
+            continue
+        blocks = [_block_of(layer)]
+        if moe.expert_targets == "all" and index > gate_layer:
+            blocks.append(layer.self_attn)
+        for linear in (part for block in blocks for part in block.modules() if isinstance(part, nn.Linear)):
+            _adapt(linear, name, moe)
+
+
+def adapters_of(model: nn.Module) -> Iterator[tuple[str, Adapter]]:
+    """Every adapter of a model, with its name in the model."""
+    return ((name, module) for name, module in model.named_modules() if isinstance(module, Adapter))
+
+
+def _adapt(linear: Any, name: str, moe: MoeConfig) -> None:
+    if not hasattr(linear, "adapters"):
+        linear.adapters = nn.ModuleDict()
+        linear.register_forward_hook(_add_adapters)  # no closure, which neither pickle nor deepcopy takes to a copy
+    linear.adapters[name] = Adapter(linear.in_features, linear.out_features, moe.expert_rank, moe.expert_scale)
+
+
+def _add_adapters(linear: Any, args: tuple[Tensor, ...], y_BTN: Tensor) -> Tensor:
+    routing, (x_BTK,) = waiting_pass(), args
+    for name in routing.at_work(linear.adapters, x_BTK.device):
+        y_BTN = y_BTN + linear.adapters[name](x_BTK, routing.share_of(name, x_BTK))
+    return y_BTN
+
+
+def _block_of(layer: Any) -> nn.Module:
+    """The base's own feed-forward block."""
+    return layer.mlp.shared_expert if isinstance(layer.mlp, GatedBlock) else layer.mlp
+
+
+def _plain_copy(block: nn.Module) -> nn.Module:
+    """A copy without the adapters of other packs."""
+    copied: Any = copy.deepcopy(block)
+    for part in copied.modules():
+        if hasattr(part, "adapters"):
+            del part.adapters
+            part._forward_hooks.clear()
+    return copied

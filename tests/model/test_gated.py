@@ -1,0 +1,314 @@
+"""Gated experts against a slow reference, token by token, and what packs promise to the bit."""
+
+import copy
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.model.families import FAMILIES
+from multipl_moe.model.gated import Adapter, GatedBlock, add_experts
+from multipl_moe.model.parameters import count_parameters, trained_names
+from multipl_moe.model.routing_pass import PACK, RoutingPass, passing
+from multipl_moe.model.segments import places_for, plan_segments
+from tests.conftest import random_tokens, randomise, randomise_gate, tiny_base_config, tiny_hybrid, tiny_moe
+from tests.model.test_hybrid import _FFNS, LAYOUTS, Layout
+
+LORA = {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 3.0}
+FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": LORA, "all": LORA | {"expert_targets": "all"}}
+_SHARES = {
+    "shut and open": [0.0, 1.0, 0.0, 1.0],
+    "anything": [0.0, 0.3, 1.0, 0.8],
+    "shut": [0.0] * 4,
+    "open": [1.0] * 4,
+}
+
+
+def _block(form: str, packs: tuple[str, ...], family: str = "llama") -> tuple[Any, MoeConfig]:
+    config: Any = tiny_base_config(family)
+    layer, moe = SimpleNamespace(mlp=_FFNS[family](config)), tiny_moe("single", layers=[0], **FORMS[form])
+    for name in packs:
+        add_experts([layer], name, moe, FAMILIES[family], 0)
+    for number, part in enumerate([layer.mlp, *layer.mlp.modules()]):
+        if isinstance(part, Adapter):
+            randomise(part, number)
+    if isinstance(layer.mlp, GatedBlock):
+        for number, expert in enumerate(layer.mlp.experts.values()):
+            randomise(expert, number + 1)
+    return layer.mlp, moe
+
+
+def _plan(layout: Layout, stride: int, *, fixed: bool = False, cached: bool = False) -> Any:
+    places = places_for(layout.position_ids.shape, stride, packed=True) if fixed else None
+    return plan_segments(
+        layout.position_ids, layout.mask, window=None, stride=stride, lookahead=False, cached=cached, num_places=places
+    )
+
+
+def _slowly(block: Any, moe: MoeConfig, x_BTH: Tensor, shares: dict[str, Tensor] | None) -> Tensor:
+    """Token by token: the block with W + p s B A for each W, or F + the sum of p (E - F); `shares` are (B, T)."""
+    packs = list(shares) if shares else [PACK]
+    frozen: Any = copy.deepcopy(block.shared_expert if isinstance(block, GatedBlock) else block)
+    for part in frozen.modules():
+        part._forward_hooks.clear()
+    own = dict((block.shared_expert if isinstance(block, GatedBlock) else block).named_parameters())
+    rows = torch.zeros_like(x_BTH)
+    for row in range(x_BTH.shape[0]):
+        for column in range(x_BTH.shape[1]):
+            x, p = x_BTH[row, column], [1.0 if shares is None else shares[name][row, column] for name in packs]
+            if isinstance(block, GatedBlock):
+                y = functional_call(frozen, own, (x,))
+                outputs = [block.experts[name](x) for name in packs]
+                y = y + torch.stack([share * (output - y) for share, output in zip(p, outputs, strict=True)]).sum(0)
+            else:
+                changed = dict(own)
+                for name, share in zip(packs, p, strict=True):
+                    for key in [key for key in own if key.endswith(".weight")]:
+                        a, b = (own[f"{key[:-7]}.adapters.{name}.lora_{part}"] for part in "AB")
+                        changed[key] = changed[key] + share * moe.expert_scale * (b @ a)
+                y = functional_call(frozen, changed, (x,))
+            rows[row, column] = y
+    return rows
+
+
+def _compare(
+    block: Any, moe: MoeConfig, layout: Layout, routing: RoutingPass, shares: dict[str, Tensor] | None
+) -> None:
+    x = torch.randn(*layout.position_ids.shape, 32, generator=torch.Generator().manual_seed(1))
+    x_fast, x_slow = x.clone().requires_grad_(), x.clone().requires_grad_()
+    with passing(routing):
+        y = block(x_fast)
+    slow = _slowly(block, moe, x_slow, shares)
+    real = torch.ones(x.shape[:2], dtype=torch.bool) if layout.mask is None else layout.mask != 0
+    torch.testing.assert_close(y[real], slow[real], rtol=1e-4, atol=2e-5)
+    weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(2)) * real[..., None]
+    parameters = [x_fast, *block.parameters()]
+    found = torch.autograd.grad((y * weights).sum(), parameters, allow_unused=True)
+    expected = torch.autograd.grad((slow * weights).sum(), [x_slow, *block.parameters()], allow_unused=True)
+    for one, other, parameter in zip(found, expected, parameters, strict=True):
+        nothing = torch.zeros_like(parameter)
+        torch.testing.assert_close(
+            nothing if one is None else one, nothing if other is None else other, rtol=1e-4, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("family", ["llama", "starcoder2", "phi3"])
+@pytest.mark.parametrize("form", ["full", "lora"])
+def test_in_training_the_block_is_the_expert_in_value_and_every_gradient(form: str, family: str):
+    layout = LAYOUTS["packed and padded"]
+    block, moe = _block(form, (PACK,), family)
+    routing = RoutingPass(_plan(layout, moe.segment_stride), as_in_training=True)
+    _compare(block, moe, layout, routing, None)
+
+
+@pytest.mark.parametrize("fixed", [False, True], ids=["shapes of values", "fixed shapes"])
+@pytest.mark.parametrize("packs", [(PACK,), ("rust", "ocaml", "lua")], ids=["one pack", "three packs"])
+@pytest.mark.parametrize("shares", _SHARES)
+@pytest.mark.parametrize("layout", ["partial last segment", "padding on both sides", "packed and padded"])
+@pytest.mark.parametrize("form", ["full", "lora"])
+def test_the_output_lies_between_block_and_experts_in_value_and_every_gradient(
+    form: str, layout: str, shares: str, packs: tuple[str, ...], fixed: bool
+):
+    (block, moe), where = _block(form, packs), LAYOUTS[layout]
+    plan = _plan(where, moe.segment_stride, fixed=fixed)
+    routing = RoutingPass(plan)
+    for turn, name in enumerate(packs):
+        values = _SHARES[shares][turn:] + _SHARES[shares][:turn]
+        routing.open_V[name] = torch.tensor(values)[torch.arange(plan.num_segments) % 4]
+    by_pack: dict[str, Tensor] = {}
+    total = torch.stack([routing.open_V[name] for name in packs]).sum(dim=0).clamp(min=1)
+    for name in packs:
+        open_N = (routing.open_V[name] / total)[plan.segment_of_token]
+        all_BT = torch.zeros(where.position_ids.numel())
+        all_BT[plan.real_tokens if plan.real_tokens is not None else slice(None)] = open_N
+        by_pack[name] = all_BT.view(where.position_ids.shape)
+    _compare(block, moe, where, routing, by_pack)
+
+
+def _composed(form: str, packs: tuple[str, ...], **overrides: Any) -> Any:
+    """A model of some packs; each has the weights that it has in every other such model, or alone."""
+    settings = FORMS[form] | {"domain_gate": ["one", "other"], "domain_gate_start": 0.6} | overrides
+    moe = tiny_moe("single", layers=[0, 1, 2], **settings).to_dict()
+    config = MultiplMoeConfig(text_config=tiny_base_config(), moe=moe, packs=dict.fromkeys(packs, moe))
+    model: Any = MultiplMoeForCausalLM(config)
+    randomise(model)
+    for name in packs:
+        seed = sum(map(ord, name))
+        for path, part in model.named_modules():
+            if f".{name}" in path and isinstance(part, Adapter | nn.Linear):
+                randomise(part, seed + len(path))
+        randomise_gate(model, seed, name)
+    base = dict(_dense(0).named_parameters())
+    with torch.no_grad():
+        for path, parameter in model.named_parameters():
+            if (key := path.replace(".shared_expert", "")) in base:
+                parameter.copy_(base[key])
+    return model.eval()
+
+
+def _dense(seed: int) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_config(tiny_base_config())
+    randomise(model, seed)
+    return model.eval()
+
+
+def _runs(model: Any, **told: Any) -> list[Tensor]:
+    """Logits whole, padded and packed, of a text in steps with a cache, and what beams write."""
+    tokens, found = random_tokens(2, 23), []
+    mask = torch.ones_like(tokens)
+    mask[1, :4] = 0
+    found.append(model(tokens, **told).logits)
+    found.append(model(tokens, attention_mask=mask, **told).logits[mask == 1])
+    if not told:
+        positions = torch.cat([torch.arange(length) for length in (13, 1, 9)])[None]
+        found.append(model(tokens[:1], position_ids=positions).logits)
+    cache = None
+    for begin, end in ((0, 7), (7, 8), (8, 9), (9, 15), (15, 23)):
+        output = model(tokens[:, begin:end], cache=cache, use_cache=True, **told)
+        cache = output.cache
+        found.append(output.logits)
+    settings: dict[str, Any] = {"max_new_tokens": 9, "eos_token_id": None, "pad_token_id": 0, "num_beams": 3}
+    found.append(model.generate(tokens, do_sample=False, **settings, **told))
+    return found
+
+
+def _shut(model: Any, *names: str) -> Any:
+    for name in names:
+        gate = model.model.domain_gates[name]
+        gate.start = 0.0
+        gate.thresholds.fill_(1e9)
+    return model
+
+
+def _without_packs(form: str) -> Any:
+    """The model with everything taken out again that a pack put in."""
+    model = _shut(_composed(form, ("rust",)), "rust")
+    for layer in model.model.layers:
+        if isinstance(layer.mlp, GatedBlock):
+            layer.mlp = layer.mlp.shared_expert
+    for part in model.modules():
+        if hasattr(part, "adapters"):
+            del part.adapters
+            part._forward_hooks.clear()
+    return model
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("packs", [("rust",), ("rust", "lua"), ("rust", "lua", "ocaml")], ids=len)
+@pytest.mark.parametrize("form", FORMS)
+def test_with_all_gates_shut_a_model_is_its_base_to_the_bit(form: str, packs: tuple[str, ...]):
+    told, shut, bare = _composed(form, packs), _shut(_composed(form, packs), *packs), _without_packs(form)
+    tokens = random_tokens(2, 23)
+    assert torch.equal(shut(tokens).logits, _dense(0)(tokens).logits)
+    for found, expected in ((_runs(shut), _runs(bare)), (_runs(told, open_share=0.0), _runs(bare, open_share=0.0))):
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("packs", [("rust", "lua"), ("lua", "rust", "ocaml")], ids=len)
+def test_while_the_others_are_shut_a_model_is_the_one_with_that_pack_to_the_bit(form: str, packs: tuple[str, ...]):
+    model, alone = _shut(_composed(form, packs), *({*packs} - {"rust"})), _composed(form, ("rust",))
+    found, expected = _runs(model), _runs(alone)
+    assert not torch.allclose(found[0], _dense(0)(random_tokens(2, 23)).logits, atol=1e-3)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("form", ["lora", "all"])
+def test_where_another_pack_is_open_for_another_row_a_row_is_as_with_its_pack_alone(form: str):
+    """To the bit: what is shut for a token adds nothing to it. Full experts run for chosen rows alone: nearly."""
+    model, tokens = _composed(form, ("rust", "lua")), random_tokens(2, 23)
+    mixed = model(tokens, open_share={"rust": torch.tensor([1.0, 0.0]), "lua": torch.tensor([0.0, 1.0])}).logits
+    for row, name in enumerate(("rust", "lua")):
+        alone = _composed(form, (name,))(tokens, open_share=1.0).logits
+        assert torch.equal(mixed[row], alone[row])
+
+
+@torch.no_grad()
+def test_packs_that_are_open_share_a_token():
+    model, tokens = _composed("lora", ("rust", "lua")), random_tokens(2, 23)
+    both = model(tokens, open_share=1.0).logits
+    assert torch.equal(both, model(tokens, open_share=0.5).logits)
+    assert not torch.allclose(both, model(tokens, open_share={"rust": 1.0}).logits, atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_token_that_goes_before_decides_what_a_cached_gate_says_later():
+    model = _composed("lora", ("rust", "lua"))
+    expected = model(random_tokens(2, 23)).logits
+    cache, found = None, []
+    for place in range(23):
+        output = model(random_tokens(2, 23)[:, place : place + 1], cache=cache, use_cache=True)
+        cache = output.cache
+        found.append(output.logits)
+    torch.testing.assert_close(torch.cat(found, dim=1), expected, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("alpha", [2.0, 4.0, 16.0])
+def test_an_open_pack_is_pefts_lora_to_the_bit(alpha: float):
+    model = _composed("all", ("rust",), expert_alpha=alpha)
+    names = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and hasattr(part, "adapters")]
+    config = LoraConfig(r=4, lora_alpha=alpha, target_modules=names)  # pyright: ignore[reportArgumentType] (takes fractions)
+    lora: Any = get_peft_model(_dense(0), config).eval()
+    for name in names:
+        ours, theirs = model.get_submodule(name).adapters["rust"], lora.base_model.model.get_submodule(name)
+        theirs.lora_A["default"].weight.copy_(ours.lora_A)
+        theirs.lora_B["default"].weight.copy_(ours.lora_B)
+    assert len(names) == 3 * 3 + 2 * 4, "attention from the layer after the gate's on"
+    tokens = random_tokens(2, 23)
+    assert torch.equal(model(tokens, open_share=1.0).logits, lora(tokens).logits)
+    with lora.disable_adapter():
+        assert torch.equal(model(tokens, open_share=0.0).logits, lora(tokens).logits)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_model_begins_as_its_base_or_with_copies_and_trains_the_pack_alone(form: str):
+    model: Any = tiny_hybrid("gated-single", **FORMS[form]).train()
+    trained = trained_names(model)
+    assert trained == {name for name, _ in model.named_parameters() if f".{PACK}." in name}
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in trained)
+    tokens = random_tokens(2, 23)
+    model(tokens, labels=tokens).loss.backward()
+    assert all(model.get_parameter(name).grad.any() for name in trained)
+    counts = count_parameters(model.config)
+    assert counts.trained == sum(model.get_parameter(name).numel() for name in trained)
+    assert counts.active == counts.total - (counts.trained if form == "full" else 0)
+
+
+def test_a_new_adapter_changes_nothing_and_a_copy_of_a_block_has_none():
+    adapter = Adapter(32, 48, 4, 0.5)
+    assert not adapter(torch.randn(5, 32)).any()
+    assert adapter.lora_A.std().item() == pytest.approx(32**-0.5, rel=0.3)
+    mixed, _ = _block("lora", ("rust",))
+    layer = SimpleNamespace(mlp=mixed)
+    add_experts([layer], "lua", tiny_moe("single", layers=[0]), FAMILIES["llama"], 0)
+    assert not [name for name, _ in layer.mlp.experts.named_parameters() if "lora" in name]
+    assert [name for name, _ in layer.mlp.shared_expert.named_parameters() if "lora" in name]
+
+
+@pytest.mark.parametrize("form", ["full", "lora"])
+def test_training_drops_nothing_of_the_base_block(form: str):
+    block, _ = _block(form, (PACK,), "starcoder2")
+    base = block.shared_expert if isinstance(block, GatedBlock) else block
+    assert base.residual_dropout == 0.0
+
+
+def test_autocast_reaches_adapters_and_gradients_stay_in_float32():
+    adapter, x = Adapter(32, 48, 4, 0.5), torch.randn(7, 32)
+    randomise(adapter)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = adapter(x, torch.rand(7, 1))
+    assert found.dtype == torch.bfloat16
+    found.float().sum().backward()
+    assert adapter.lora_A.grad is not None
+    assert adapter.lora_A.grad.dtype == torch.float32
