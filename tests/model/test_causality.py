@@ -5,7 +5,7 @@ the logits. `paper` fails it, and so does each half of the causal rule without t
 one way back is left, by way of the other rows' thresholds; the tests show that there is no second one.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -35,9 +35,10 @@ def _outputs(
     """Logits and the output of every hybrid layer, (B, T, .) each; in chunks of so many tokens from a cache."""
     seen: dict[str, list[Tensor]] = {"logits": []}
     hooks = []
-    for index, layer in model.hybrid_layers.items():
-        parts = seen[f"layer {index}"] = []
-        hooks.append(layer.register_forward_hook(lambda module, args, output, parts=parts: parts.append(output)))
+    for index in model.config.moe_config.layers:
+        parts, block = [], cast(Any, model.model.layers)[index].mlp
+        seen[f"layer {index}"] = parts
+        hooks.append(block.register_forward_hook(lambda module, args, output, parts=parts: parts.append(output)))
     model.train(training)
     with torch.no_grad():
         if chunk is None:

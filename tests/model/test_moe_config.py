@@ -88,7 +88,7 @@ def test_what_is_causal_and_how_gates_are_scaled(moe: MoeConfig, is_causal: bool
 def test_routers_have_a_choice_where_experts_of_a_kind_share_the_work(values: dict[str, Any], has_choice: bool):
     moe = MoeConfig(**values)
     assert moe.has_choice == has_choice
-    assert not moe.takes_its_place, "the frozen block has a part in all of them, and so a router"
+    assert moe.is_routed, "the frozen block has a part in all of them, and so a router"
 
 
 @pytest.mark.parametrize("preset", PRESETS)
