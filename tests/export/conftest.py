@@ -44,10 +44,11 @@ class Case:
 
 
 CASES = [
+    Case("gated-single"),
+    Case("gated-single", "starcoder2", expert_type="lora"),
     *(Case(preset) for preset in ("causal", "paper", "token-only")),
     Case("gated"),
     Case("causal", "gemma2"),
-    Case("segment-only", "starcoder2"),
     Case("causal", "starcoder2", expert_type="lora"),
     Case("causal", dtype=torch.float16),
     Case("causal", dtype=torch.bfloat16, max_shard_bytes=20_000),

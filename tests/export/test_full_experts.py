@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from multipl_moe import PRESETS
 from multipl_moe.checkpoints.loading import load_hybrid
-from multipl_moe.errors import OutputError
+from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.export.folder import ExportSettings, export_model
 from tests.conftest import random_tokens
 
@@ -24,7 +24,11 @@ def _logits(folder: Path) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("preset", "family"),
-    [*((preset, "llama") for preset in [*PRESETS, "gated"]), ("causal", "phi3"), ("causal", "starcoder2")],
+    [
+        *((preset, "llama") for preset in [*PRESETS, "gated"] if preset != "single"),
+        ("causal", "phi3"),
+        ("causal", "starcoder2"),
+    ],
 )
 def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, family):
     lora = save_hybrid(tmp_path / "lora", preset, family, expert_type="lora", expert_rank=4, expert_alpha=3.0)
@@ -32,7 +36,7 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
     torch.testing.assert_close(_logits(tmp_path / "full"), _logits(lora), rtol=0, atol=1e-4)
     experts: Any = load_hybrid(tmp_path / "full").hybrid_layers[1].experts
     assert experts.down_proj.shape[1:] == (32, 48)
-    assert preset == "single" or not torch.equal(experts.down_proj[0], experts.down_proj[1])
+    assert not torch.equal(experts.down_proj[0], experts.down_proj[1])
     untouched = {name: value for name, value in load_file(lora / "model.safetensors").items() if "experts." not in name}
     found = load_file(tmp_path / "full" / "model.safetensors")
     assert len(untouched) > 10
@@ -45,6 +49,12 @@ def test_they_load_without_this_package(tmp_path):
     export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
     alone = load_alone(tmp_path, [tmp_path / "full"], random_tokens(2, 40))["full"]
     torch.testing.assert_close(alone["loaded"]["logits"], _logits(lora), rtol=0, atol=1e-4)
+
+
+def test_an_expert_that_no_router_chooses_has_no_full_form(tmp_path):
+    lora = save_hybrid(tmp_path / "lora", "gated-single", expert_type="lora")
+    with pytest.raises(ConfigError, match=r"--full-experts: .* that routers choose from; leave it out"):
+        export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

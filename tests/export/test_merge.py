@@ -148,6 +148,24 @@ def test_a_domain_gate_has_no_place_in_a_dense_model(tmp_path):
     assert all(torch.equal(plain[name], gated[name]) for name in plain | gated)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "moe",
+    [{}, {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 3.0, "expert_targets": "all"}],
+    ids=["full", "low-rank"],
+)
+@torch.no_grad()
+def test_without_routers_the_dense_model_is_the_open_one(tmp_path, moe, family):
+    model, tokens = tiny_hybrid("gated-single", family, **moe), random_tokens(2, 20)
+    model.save_pretrained(tmp_path / "hybrid")
+    dense = load_dense(merged(tmp_path / "hybrid", tmp_path / "dense"))
+    expected = model(tokens, open_share=1.0).logits
+    torch.testing.assert_close(dense(tokens).logits, expected, rtol=0, atol=1e-4)
+    assert not torch.allclose(expected, model(tokens, open_share=0.0).logits, atol=1e-2)
+    with pytest.raises(ConfigError, match="--merge-for: this model has one expert a layer"):
+        merge_to_dense(tmp_path / "hybrid", tmp_path / "dense", languages=["rust"])
+
+
 @pytest.mark.parametrize("fusion", ["normalized", "fixed"])
 @pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
 def test_low_rank_experts_merge_as_the_full_ones_that_they_stand_for(tmp_path, family, fusion):

@@ -206,7 +206,7 @@ def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_o
     assert "| segment-level experts" not in card(Provenance.of(run), tmp_path, preset="token-only").text
     assert "| token-level experts" not in card(Provenance.of(run), tmp_path, preset="segment-only").text
     single = card(Provenance.of(run), tmp_path, preset="single").text
-    assert row(single, "segment-level experts").endswith("| one a layer, in the frozen block's place; no router |")
+    assert row(single, "experts").endswith("| one a layer, in the frozen block's place; no router |")
     text = card(Provenance.of(run), tmp_path, expert_type="lora").text
     assert "| each expert | a difference of rank 4 (alpha 16) from the frozen block |" in text
 

@@ -32,7 +32,7 @@ def test_bits_are_those_of_hybrid_and_base_and_weights_those_of_each_layer(token
     assert "".join(reading.pieces) == TEXT
     assert reading.bits == pytest.approx(bits_of(model, tokenizer, TEXT))
     assert reading.base_bits == pytest.approx(bits_of(dense, tokenizer, TEXT))
-    assert (reading.gate is not None) == (preset == "gated")
+    assert (reading.gate is not None) == (preset in ("gated", "single"))
     for rows in reading.weights.values():
         assert len(rows) == num_tokens
         assert {len(row) for row in rows} == {len(reading.experts)}

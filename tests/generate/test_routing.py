@@ -6,7 +6,7 @@ from rich.console import Console
 from transformers import AutoTokenizer
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.generate.routing import colour_gate, colour_text, hybrid_layer, legend, route_text
+from multipl_moe.generate.routing import colour_gate, colour_text, hybrid_layer, legend, route_text, routed_pass
 from multipl_moe.model.expert_use import ExpertUse
 from tests.conftest import random_tokens, tiny_hybrid
 from tests.fixtures import save_tokenizer
@@ -42,9 +42,23 @@ def test_tokens_that_no_segment_expert_took_have_none():
     assert route_text(model, tokens, 2)[1].expert_of_token == [None] * 12
 
 
-@pytest.mark.parametrize("preset", ["gated", "single"])
-def test_where_a_domain_gate_is_shut_no_expert_is_shown(preset):
-    model, tokens = tiny_hybrid(preset, domain_gate=["one", "other"]), random_tokens(1, 23)[0]
+def test_where_nothing_routes_the_gate_alone_is_shown():
+    model, tokens = tiny_hybrid("gated-single"), random_tokens(1, 23)[0]
+    assert hybrid_layer(model, None) is None
+    with pytest.raises(ConfigError, match="--layer: 1 is not a layer of this model with routers; it has none"):
+        hybrid_layer(model, 1)
+    found = routed_pass(model, tokens, [])
+    assert found.weights == {}
+    assert found.gate is not None
+    assert found.gate[0] == pytest.approx(0.4), "two thirds of what a document starts with"
+    assert len(set(found.gate.tolist())) > 2
+    alone = routed_pass(tiny_hybrid("single"), tokens, []).gate
+    assert alone is not None
+    assert set(alone.tolist()) == {1.0}
+
+
+def test_where_a_domain_gate_is_shut_no_expert_is_shown():
+    model, tokens = tiny_hybrid("gated"), random_tokens(1, 23)[0]
     model.model.domain_gates["pack"].start = 0.0
     model.model.domain_gates["pack"].thresholds.fill_(-1e9)
     for routed in route_text(model, tokens, 2):
@@ -99,5 +113,5 @@ def test_the_legend_names_the_languages_that_an_expert_serves_most():
 def test_the_last_hybrid_layer_is_shown_unless_another_is_asked_for():
     model = tiny_hybrid()
     assert (hybrid_layer(model, None), hybrid_layer(model, 1)) == (2, 1)
-    with pytest.raises(ConfigError, match="--layer: 0 is not a hybrid layer; those are 1, 2"):
+    with pytest.raises(ConfigError, match="--layer: 0 is not a layer of this model with routers; those are 1, 2"):
         hybrid_layer(model, 0)
