@@ -5,6 +5,7 @@ One file a verb; what only some verbs need is imported inside them.
 
 from multipl_moe.cli import (
     compare,
+    compose,
     corpus,
     demo,
     doctor,
@@ -15,6 +16,7 @@ from multipl_moe.cli import (
     inspection,
     judge,
     language,
+    pack,
     practice,
     serve,
     train,
@@ -38,6 +40,8 @@ _VERBS = {
     "generate": generate.generate,
     "explore": explore.explore,
     "serve": serve.serve,
+    "pack": pack.pack,
+    "compose": compose.compose,
     "export": export.export,
     "doctor": doctor.doctor,
 }

@@ -36,7 +36,7 @@ class Row:
         self.new: list[int] = []
         self.finish: Finish | None = None
         self.ended_by: list[int] = []  # the token of `ends`, where one ended it
-        self.open_share: float | None = None  # of the domain gate, where the text's language is told
+        self.open_share: float | Tensor | None = None  # of the domain gate, where the text's language is told
         self._stops = tuple(stop for stop in stops if stop)
         # A token is at least a byte. A stop that is complete and one that began before it fit into twice the longest.
         self._tail = 2 * max((len(stop.encode()) for stop in self._stops), default=0)

@@ -167,8 +167,8 @@ class LocalCompleter:
 
     def _told(self, rows: list[Row]) -> dict[str, Tensor]:
         """What the model is told beside the tokens: of one with a domain gate how far it is open."""
-        shares = [row.open_share for row in rows if row.open_share is not None]
-        return {"open_share": torch.tensor(shares, device=self.model.device)} if shares else {}
+        shares = [torch.as_tensor(row.open_share).view(1, -1) for row in rows if row.open_share is not None]
+        return {"open_share": torch.cat(shares).squeeze(1).to(self.model.device)} if shares else {}
 
 
 def set_dtype(model: PreTrainedModel, dtype: torch.dtype) -> None:

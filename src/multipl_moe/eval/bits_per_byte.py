@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
@@ -44,7 +45,7 @@ def score_files(
     tokenizer: PreTrainedTokenizerBase,
     files: list[TextFile],
     settings: EvalSection,
-    open_share: float | None = None,
+    open_share: float | Tensor | None = None,
 ) -> list[FileScore]:
     """Score each file, cut at `settings.tokens_per_file`; every token but the first is scored exactly once.
 
@@ -103,7 +104,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, start: list[int], text: str, max_
     return tokens, len(text[begin : offsets[-1][1]].encode())
 
 
-def _score_batch(model: torch.nn.Module, batch: list[Window], open_share: float | None) -> list[float]:
+def _score_batch(model: torch.nn.Module, batch: list[Window], open_share: float | Tensor | None) -> list[float]:
     """Nats of the scored tokens of each window."""
     return [
         F.cross_entropy(

@@ -57,7 +57,9 @@ def batches(windows: Sequence[Window], batch_tokens: int) -> Iterator[list[Windo
         yield batch
 
 
-def scored_logits(model: torch.nn.Module, batch: Sequence[Window], open_share: float | None = None) -> list[Tensor]:
+def scored_logits(
+    model: torch.nn.Module, batch: Sequence[Window], open_share: float | Tensor | None = None
+) -> list[Tensor]:
     """For each window, padded on the right to one length, the (N, V) logits that foresee its N scored tokens.
 
     `open_share` opens (1) or shuts (0) a hybrid's domain gate; None leaves that to the gate.

@@ -6,6 +6,7 @@ from queue import Queue
 from threading import Event, Lock, Thread
 from typing import Any
 
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from multipl_moe.checkpoints.base import resolve_base
@@ -64,7 +65,7 @@ class Explorer:
         """Indices of the layers that have routers."""
         return list(self.model.hybrid_layers)
 
-    def read(self, text: str, open_share: float | None = None) -> Reading:
+    def read(self, text: str, open_share: float | Tensor | None = None) -> Reading:
         """Read a text that is not empty in all layers."""
         with self._lock:
             return read_text(
@@ -78,7 +79,7 @@ class Explorer:
             )
 
     def complete(
-        self, prompt: str, *, base: bool, max_new_tokens: int, open_share: float | None = None
+        self, prompt: str, *, base: bool, max_new_tokens: int, open_share: float | Tensor | None = None
     ) -> Iterator[str]:
         """The likeliest continuation, as far as it is written, again and again as it grows.
 

@@ -64,7 +64,7 @@ def read_text(
     layers: list[int],
     max_tokens: int,
     base: PreTrainedModel | None = None,
-    open_share: float | None = None,
+    open_share: float | Tensor | None = None,
 ) -> Reading:
     """Read a text, cut after `max_tokens`, with a hybrid and with its base; both are in evaluation mode.
 

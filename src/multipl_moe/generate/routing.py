@@ -70,7 +70,7 @@ class RoutedPass(NamedTuple):
 
 @torch.no_grad()
 def routed_pass(
-    model: MultiplMoeForCausalLM, tokens: Tensor, layers: Iterable[int], open_share: float | None = None
+    model: MultiplMoeForCausalLM, tokens: Tensor, layers: Iterable[int], open_share: float | Tensor | None = None
 ) -> RoutedPass:
     """Run a text's (T,) tokens, and see how they are routed in some hybrid layers.
 
@@ -93,7 +93,8 @@ def routed_pass(
         logits = model(input_ids=tokens[None], use_cache=False, **known).logits[0]
     gate_T = torch.stack(opened).sum(dim=0).clamp(max=1) if opened else None
     if open_share is not None or (gate_T is None and not model.config.moe_config.is_routed):
-        gate_T = torch.full(tokens.shape, 1.0 if open_share is None else open_share, device=tokens.device)
+        told = torch.as_tensor(1.0 if open_share is None else open_share).sum().clamp(max=1)
+        gate_T = told.to(tokens.device).expand(tokens.shape)
     shut = {index: weights if gate_T is None else weights.behind_gate(gate_T) for index, weights in fused.items()}
     return RoutedPass(logits, {index: weights.experts for index, weights in shut.items()}, gate_T)
 

@@ -78,7 +78,7 @@ class TextGenerator:
         top_p: float = 1.0,
         stop: list[str] | None = None,
         seed: int = 0,
-        open_share: float | None = None,
+        open_share: float | Tensor | None = None,
     ) -> Tensor:
         """Continue the prompt; exactly as the full forward pass routes, with the cache where the preset allows it.
 
@@ -128,7 +128,7 @@ class TextGenerator:
             )
 
 
-def told_language(config: PreTrainedConfig, language: str | None) -> dict[str, float]:
+def told_language(config: PreTrainedConfig, language: str | None) -> dict[str, float | Tensor]:
     """What `generate` takes where the language of a text is known: `open_share` 1 for one that was learnt, else 0.
 
     Args:
@@ -143,7 +143,7 @@ def told_language(config: PreTrainedConfig, language: str | None) -> dict[str, f
     share = open_share_of(config, language)
     if share is None:
         raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")
-    if share == 0 and language not in LANGUAGES:
+    if language not in _learnt(config) and language not in LANGUAGES:
         known = ", ".join(_learnt(config))
         raise ConfigError(
             f"language: {language!r} is not known; the gate opens for {known}, and shuts for {', '.join(LANGUAGES)}"
@@ -151,8 +151,13 @@ def told_language(config: PreTrainedConfig, language: str | None) -> dict[str, f
     return {"open_share": share}
 
 
-def open_share_of(config: PreTrainedConfig, language: str) -> float | None:
-    """`open_share` of `forward` and `generate` for text that is known to be of a language; None without a gate."""
+def open_share_of(config: PreTrainedConfig, language: str) -> float | Tensor | None:
+    """`open_share` of `forward` and `generate` for a text that is known to be of a language; None without a gate.
+
+    One number, or (1, packs) of a model that was put together of packs.
+    """
+    if packs := getattr(config, "packs", None):
+        return torch.tensor([[float(language in pack["domain_gate"]) for _, pack in sorted(packs.items())]])
     learnt = _learnt(config)
     return float(language in learnt) if learnt else None
 

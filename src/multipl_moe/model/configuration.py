@@ -5,7 +5,7 @@ from typing import Any
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-from multipl_moe.model.moe_config import PACK, MoeConfig
+from multipl_moe.model.moe_config import PACK, MoeConfig, common_settings
 
 
 class MultiplMoeConfig(PreTrainedConfig):
@@ -28,6 +28,8 @@ class MultiplMoeConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
+        if self.packs:
+            self.moe = common_settings(self.packs_config).to_dict()
         self.moe = MoeConfig.from_dict(self.moe or {}).to_dict()
         self.tie_word_embeddings = self.base_config.tie_word_embeddings
 
@@ -38,10 +40,10 @@ class MultiplMoeConfig(PreTrainedConfig):
 
     @property
     def packs_config(self) -> dict[str, MoeConfig]:
-        """The settings of each pack by name, validated: of the one that `moe` is, or of those put together."""
-        if self.packs is None:
+        """The settings of each pack by name, sorted, validated: of the one that `moe` is, or of those put together."""
+        if not self.packs:
             return {PACK: self.moe_config}
-        return {name: MoeConfig.from_dict(values) for name, values in self.packs.items()}
+        return {name: MoeConfig.from_dict(self.packs[name]) for name in sorted(self.packs)}
 
     @property
     def base_config(self) -> PreTrainedConfig:

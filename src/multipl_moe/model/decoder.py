@@ -1,7 +1,7 @@
 """The decoder of a hybrid model: any supported base's, with the feed-forward blocks of chosen layers replaced."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +31,6 @@ from multipl_moe.model.routing_pass import RoutingPass, carry_routing, waiting_p
 from multipl_moe.model.segments import places_for, plan_segments
 from multipl_moe.model.token_bias import routed_sums
 
-OpenShare = Tensor | float | Mapping[str, Tensor | float]
 _logger = logging.getLogger(__name__)
 NO_CACHE = (
     "preset {!r} cannot generate with a cache: its routing of a segment sees later tokens of that segment and the "
@@ -206,7 +205,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         cache: Cache | None = None,
         use_cache: bool | None = None,
         output_router_logits: bool | None = None,
-        open_share: OpenShare | None = None,
+        open_share: Tensor | float | None = None,
         **kwargs: Any,
     ) -> MultiplMoeModelOutput:
         """Hidden states after the last norm.
@@ -220,7 +219,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
             open_share: (B,) or one number, in place of what the domain gate says: 1 where a row is known to be of a
-                language that was learnt, 0 where it is known not to be. Of several packs, by name of the pack.
+                language that was learnt, 0 where it is known not to be. Of several packs (B, packs), sorted by name.
             kwargs: of the base's decoder.
         """
         if getattr(self, "_is_replica", False):
@@ -265,7 +264,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         cache: Cache | None,
         *,
         packed: bool,
-        open_share: OpenShare | None,
+        open_share: Tensor | float | None,
     ) -> RoutingPass:
         moe = self._moe
         trains = self.training and torch.is_grad_enabled() and cache is None
@@ -287,10 +286,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             counts = ranks.counts(plan.num_segments, position_ids.device)
         routing = RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
         if open_share is not None:
-            told = (
-                open_share if isinstance(open_share, Mapping) else dict.fromkeys(self.config.packs_config, open_share)
-            )
-            routing.tell({name: told_of_segments(told.get(name, 0.0), plan) for name in self.config.packs_config})
+            routing.tell(told_of_segments(open_share, plan, list(self.config.packs_config)))
         return routing
 
     def _is_traced(self) -> bool:

@@ -10,6 +10,7 @@ Shapes: B rows, T tokens a row, N real tokens, V segments, H hidden, L languages
 Q directions of a kind, K = H + L (of a token a state, and a score for each language).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -165,17 +166,22 @@ def gate_layer(layers: list[int], num_layers: int) -> int:
     return min(layers[0], num_layers // 4)
 
 
-def told_of_segments(open_share: Tensor | float, plan: SegmentPlan) -> Tensor:
-    """(V,) what is known of all rows, or of each, in place of p, for its segments; 0 for empty places.
+def told_of_segments(open_share: Tensor | float, plan: SegmentPlan, packs: Sequence[str]) -> dict[str, Tensor]:
+    """(V,) by pack, what is known of all rows, or of each, in place of p, for its segments; 0 for empty places.
 
     Raises:
-        ValueError: it is neither one number nor one for each row.
+        ValueError: it is neither one number nor one for each row, or for each row and pack.
     """
-    open_B = torch.as_tensor(open_share, dtype=torch.float32, device=plan.row_of_segment.device)
-    if open_B.shape not in ((), (plan.num_rows,)):
-        given = tuple(open_B.shape)
-        raise ValueError(f"open_share: give one number, or one for each of the {plan.num_rows} rows, not {given}")
-    return F.pad(open_B.expand(plan.num_rows), (0, 1))[plan.row_of_segment]
+    told = torch.as_tensor(open_share, dtype=torch.float32, device=plan.row_of_segment.device)
+    if told.shape not in ((), (plan.num_rows,), (plan.num_rows, len(packs)), (1, len(packs))):
+        given, wanted = tuple(told.shape), f"one number, or one for each of the {plan.num_rows} rows"
+        wanted += f" and {len(packs)} packs" if len(packs) > 1 else ""
+        raise ValueError(f"open_share: give {wanted}, not {given}")
+    columns = told.unbind(1) if told.ndim == 2 else [told] * len(packs)
+    return {
+        name: F.pad(column.expand(plan.num_rows), (0, 1))[plan.row_of_segment]
+        for name, column in zip(packs, columns, strict=True)
+    }
 
 
 def sums_before(values_NH: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:

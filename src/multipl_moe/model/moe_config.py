@@ -1,5 +1,6 @@
 """The settings of the hybrid layer (`moe` in config.json), its presets and their validation."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin
 
@@ -282,6 +283,30 @@ class MoeConfig:
                 f"segment_capacity: {self.segment_capacity} experts a segment on the mean are more than "
                 f"segment_max_experts ({self.segment_max_experts}) lets any have; lower one or raise the other"
             )
+
+
+def common_settings(packs: Mapping[str, MoeConfig]) -> MoeConfig:
+    """What `moe` says of a model of several packs: the languages and layers of all, and else what the first has.
+
+    Raises:
+        ConfigError: they cannot work in one model; all reasons are told.
+    """
+    problems, first = [], next(iter(packs))
+    for name, moe in packs.items():
+        if moe.is_routed or not moe.domain_gate:
+            lack = "routers, which know no pack" if moe.is_routed else "no domain gate, so it leaves no room for others"
+            problems.append(f"packs: {name} has {lack}; leave it out")
+        if moe.segment_stride != packs[first].segment_stride:
+            strides = f"{first} has {packs[first].segment_stride}, {name} {moe.segment_stride}"
+            problems.append(f"packs: moe.segment_stride: {strides}; their gates must decide at the same tokens")
+        if moe.layers[:1] != packs[first].layers[:1]:
+            begins = f"{first} begins in layer {packs[first].layers[0]}, {name} in {moe.layers[0]}"
+            problems.append(f"packs: moe.layers: {begins}; gates must read before anything that another pack changed")
+    if problems:
+        raise ConfigError(problems)
+    languages = dict.fromkeys(language for moe in packs.values() for language in moe.domain_gate)
+    layers = {layer for moe in packs.values() for layer in moe.layers}
+    return replace(packs[first], domain_gate=list(languages), layers=sorted(layers))
 
 
 def _types() -> dict[str, Any]:

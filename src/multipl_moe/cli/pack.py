@@ -1,0 +1,43 @@
+"""`multipl-moe pack`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multipl_moe.cli.app import console
+from multipl_moe.cli.options import refuse_where
+
+
+def pack(
+    model: Annotated[Path, typer.Argument(help="Folder of the model: one expert a layer, and no routers.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the pack, to create.")],
+    rank: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of full experts: the rank to cut their differences from the base to, as 64."),
+    ] = None,
+) -> None:
+    """Write what a model learnt as a pack of some megabytes: a LoRA in PEFT's format, with the gate that opens it.
+
+    `compose` puts packs on their base; peft, vLLM and llama.cpp take one as a LoRA that is always on. Its README.md
+    says how.
+
+    Example: `multipl-moe pack runs/ocaml/model packs/ocaml`
+    """
+    refuse_where((not model.is_dir(), f"model: {model} is not a folder"))
+
+    from multipl_moe.packs.write import write_pack
+
+    with console.status("reading") as status:
+        written = write_pack(model, output, rank, lambda title: status.update(title))
+    size = sum(file.stat().st_size for file in output.iterdir())
+    languages = ", ".join(written.languages) or "all text"
+    console.print(
+        f"{output}: {size / 1e6:.1f} MB, rank {written.moe.expert_rank}, opens for {languages}", highlight=False
+    )
+    if written.kept:
+        console.print(
+            f"cut to rank {rank}, which leaves {written.kept['share']:.1%} of the squares of what was "
+            "learnt; compose it and run eval to see what that costs",
+            highlight=False,
+        )

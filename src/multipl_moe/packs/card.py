@@ -1,0 +1,103 @@
+"""README.md of a pack: what it is for, on which base, how it is loaded, what was measured."""
+
+from pathlib import Path
+
+from huggingface_hub import ModelCardData
+
+from multipl_moe import __version__
+from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_rows
+from multipl_moe.languages.table import language_title
+from multipl_moe.packs.files import Pack
+from multipl_moe.runs.provenance import Provenance
+
+_TEXT = """---
+{header}
+---
+
+# {name}
+
+A language pack for {base}: {size} of low-rank differences (rank {rank}) that teach it {languages}, and a gate that
+opens them where the text is of {these}; elsewhere the model stays its base, to the bit. multipl-moe {version} made it.
+
+It goes with the base whose weights have the SHA-256 `{digest}`.
+
+## How to load it
+
+With its gate, and beside other packs (`pip install multipl-moe`):
+
+```sh
+multipl-moe compose model --base {base_argument} --pack {pack_name}={name}
+multipl-moe generate model
+```
+
+As a LoRA that is always on, so for prompts in {these} alone:
+
+```python
+from peft import PeftModel
+model = PeftModel.from_pretrained(base, "{name}")
+```
+
+```sh
+vllm serve {base_argument} --enable-lora --max-lora-rank {served_rank} --lora-modules {pack_name}={name}
+python convert_lora_to_gguf.py {name} --base BASE_FOLDER && llama-server -m base.gguf --lora {name}.gguf
+```
+
+## What was measured
+
+{measured}
+
+## Licence
+
+The base is under {licence}. The training text is under the licences of its sources{sources}
+"""
+_SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's --max-lora-rank takes no others
+
+
+def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance) -> None:
+    """Write README.md into a pack's folder, whose files are there already."""
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    rank, titles = pack.moe.expert_rank, [language_title(language) for language in pack.languages]
+    header = ModelCardData(
+        license=(provenance.base_licence or "unknown").lower(),
+        base_model=provenance.base_hub_id,
+        library_name="peft",
+        pipeline_tag="text-generation",
+        tags=["code", "multipl-moe", "lora", *pack.languages],
+    )
+    sources = [f"- {language}: {told}" for language, told in licence_rows(provenance)]
+    text = _TEXT.format(
+        header=header.to_yaml(),
+        name=name,
+        base=pack.base["name"],
+        base_argument=provenance.base_hub_id or pack.base["name"],
+        pack_name="-".join(pack.languages) or "pack",
+        size=f"{size / 1e6:.1f} MB",
+        rank=rank,
+        served_rank=next((served for served in _SERVED_RANKS if served >= rank), rank),
+        languages=" and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:]))) or "what it was trained on",
+        these="one of these languages" if len(titles) > 1 else "that language",
+        version=__version__,
+        digest=pack.base["sha256"],
+        measured=_measured(pack),
+        licence=provenance.base_licence or "a licence that is not recorded",
+        sources=":\n\n" + "\n".join(sources) if sources else ", which are not recorded here.",
+    )
+    (folder / CARD_FILE).write_text(text, encoding="utf-8")
+
+
+def _measured(pack: Pack) -> str:
+    lines = []
+    if pack.kept:
+        lines.append(
+            f"Its full experts were cut to rank {pack.kept['rank']}, which left {pack.kept['share']:.1%} of the "
+            "squares of their differences. What follows was measured before.\n"
+        )
+    if not pack.measured.get("languages"):
+        return "\n".join([*lines, "Nothing that is recorded beside the model."])
+    lines += [pack.measured["sentence"] + "\n"] if "sentence" in pack.measured else []
+    lines += [
+        "| language | role | bits per byte of the base | with it | change | 95% interval |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    lines += [f"| {' | '.join(cells)} |" for cells in measured_rows(pack.measured, "bpb_before", "bpb_after")]
+    return "\n".join(lines)

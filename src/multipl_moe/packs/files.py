@@ -1,0 +1,94 @@
+"""A pack's folder: an adapter in PEFT's own format, the gate's tensors, and pack.json, which says what they go with.
+
+`adapter_config.json` and `adapter_model.safetensors` are what PEFT writes, so peft, vLLM and llama.cpp's converter take
+the folder as a LoRA that is always on. `gate.safetensors` and pack.json are for this package, which opens it where the
+text is of its languages.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.runs.folder import read_json, write_json
+
+PACK_FILE, GATE_FILE = "pack.json", "gate.safetensors"
+ADAPTER_FILE, ADAPTER_CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
+_FORMAT = 1
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_TRAINED_KEY = re.compile(r"\.(adapters|mlp\.experts)\.|(^|\.)domain_gates\.")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What pack.json says.
+
+    Attributes:
+        languages: for which its gate opens.
+        base: `name` of the model that it goes with, no path of a machine, and `sha256` of that model's weights.
+        moe: settings of experts and gate.
+        trained: what training.json of the run has of `tokens`, `steps`, `learning_rate` and `data`; empty if unknown.
+        measured: result of the run, as in its metrics.json, without the single files; empty if unknown.
+        kept: by how much a full expert's differences were cut: `rank` and `share` of their squares that is left.
+        versions: of the packages that wrote it.
+    """
+
+    languages: list[str]
+    base: dict[str, str]
+    moe: MoeConfig
+    trained: dict[str, Any]
+    measured: dict[str, Any]
+    kept: dict[str, float]
+    versions: dict[str, str]
+
+    def save(self, folder: Path) -> None:
+        """Write pack.json."""
+        write_json(folder / PACK_FILE, {"format": _FORMAT, **asdict(self), "moe": self.moe.to_dict()})
+
+    @classmethod
+    def load(cls, folder: Path) -> "Pack":
+        """Read a folder's pack.json.
+
+        Raises:
+            BaseModelError: it is missing, broken, or of another version.
+        """
+        file = folder / PACK_FILE
+        if not file.is_file():
+            raise BaseModelError(f"pack: {folder} has no {PACK_FILE}; give a folder that `multipl-moe pack` wrote")
+        try:
+            values = dict(read_json(file))
+            if (found := values.pop("format")) != _FORMAT:
+                raise BaseModelError(f"pack: {file} has format {found}, here it is {_FORMAT}; pack the model anew")
+            return cls(**values | {"moe": MoeConfig.from_dict(values["moe"])})
+        except (ValueError, LookupError, TypeError) as error:
+            raise BaseModelError(f"pack: {file} is broken ({error}); pack the model anew, or copy it again") from error
+
+
+def require_name(name: str) -> str:
+    """A pack's name, which is part of names of tensors; raises ConfigError where it cannot be."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"--pack: {name!r} is no name of letters, digits, - and _; give one as NAME=FOLDER")
+    return name
+
+
+def base_tensors(reader: CheckpointReader, *, is_tied: bool) -> Iterator[tuple[str, str]]:
+    """Of a model's tensors those of its base, sorted: the base's name and the name here."""
+    names = {key.replace(".mlp.shared_expert.", ".mlp."): key for key in reader.shapes if not _TRAINED_KEY.search(key)}
+    return ((name, names[name]) for name in sorted(names) if not (is_tied and name == "lm_head.weight"))
+
+
+def base_digest(reader: CheckpointReader, *, is_tied: bool) -> str:
+    """SHA-256 of a base's weights, the same from its own folder and a hybrid's; of values, so in any wider dtype."""
+    digest = hashlib.sha256()
+    for name, key in base_tensors(reader, is_tied=is_tied):
+        value = reader.read(key).float().contiguous()
+        digest.update(f"{name} {tuple(value.shape)}\n".encode())
+        digest.update(value.view(torch.uint8).numpy().data)
+    return digest.hexdigest()

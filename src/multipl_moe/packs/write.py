@@ -1,0 +1,145 @@
+"""A trained model's pack: what training made, without the base."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from safetensors.torch import save_file
+from torch import Tensor
+
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.errors import ConfigError
+from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.families import family_of
+from multipl_moe.model.moe_config import PACK, MoeConfig
+from multipl_moe.packs.card import write_pack_card
+from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, Pack, base_digest
+from multipl_moe.runs.provenance import Provenance
+from multipl_moe.system.staging import refuse_existing, staged_folder
+from multipl_moe.system.versions import environment
+
+_OF_TRAINING = ("tokens", "steps", "learning_rate")
+_PEFT_PREFIX = "base_model.model."
+
+
+def write_pack(
+    model: Path, output: Path, rank: int | None = None, on_step: Callable[[str], None] = lambda title: None
+) -> Pack:
+    """Write the pack of a model with one expert a layer into a folder to create.
+
+    Args:
+        model: folder of the model, as `train` or `upcycle` wrote it.
+        output: folder of the pack.
+        rank: for full experts: they become low-rank, W + B A of this rank, the nearest there is by singular values
+            (Eckart and Young 1936); None where they are low-rank already.
+        on_step: told what begins.
+
+    Raises:
+        ConfigError: the model has routers, full experts and no rank, or a rank where there is nothing to reduce.
+        UserError: it cannot be read, or `output` exists.
+    """
+    refuse_existing(output)
+    config = load_config(model)
+    moe = _require_possible(config, model, rank)
+    reader, provenance = CheckpointReader(model, role="model"), Provenance.of(model)
+    on_step("weights of the base, to know it again")
+    digest = base_digest(reader, is_tied=config.tie_word_embeddings)
+    on_step("experts")
+    pairs = _adapters(reader) if rank is None else _reduced(reader, rank)
+    tensors, kept = _gather(pairs)
+    training, metrics = provenance.training or {}, dict(provenance.metrics or {})
+    metrics.pop("environment", None)
+    pack = Pack(
+        list(moe.domain_gate),
+        {"name": provenance.base_name or "not recorded", "sha256": digest},
+        moe,
+        {key: training[key] for key in _OF_TRAINING if key in training},
+        {key: metrics[key] for key in ("means", "languages", "moved", "sentence") if key in metrics},
+        {} if rank is None else {"rank": rank, "share": kept},
+        environment()["packages"],
+    )
+    with staged_folder(output) as staging:
+        save_file(tensors, staging / ADAPTER_FILE, metadata={"format": "pt"})
+        gate = {key.partition(f".{PACK}.")[2]: reader.read(key) for key in reader.shapes if "domain_gates." in key}
+        save_file(gate, staging / GATE_FILE)
+        adapter_config(moe, list(tensors), provenance.base_hub_id or provenance.base_name).save_pretrained(str(staging))
+        pack.save(staging)
+        write_pack_card(staging, output.absolute().name, pack, provenance)
+    return pack
+
+
+def adapter_config(moe: MoeConfig, names: list[str], base: str | None) -> LoraConfig:
+    """What PEFT must know of adapters with these tensors."""
+    modules = sorted({name.removeprefix(_PEFT_PREFIX).partition(".lora_")[0] for name in names})
+    return LoraConfig(
+        r=moe.expert_rank,
+        lora_alpha=moe.expert_alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
+        target_modules=modules,
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=base,
+        inference_mode=True,
+    )
+
+
+def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
+    """The settings of the pack to write."""
+    if not isinstance(config, MultiplMoeConfig) or config.moe_config.is_routed:
+        raise ConfigError(f"model: {model} has no experts that a gate alone opens (moe.preset single); nothing to pack")
+    if config.packs:
+        raise ConfigError(f"model: {model} is put together of packs; hand on those")
+    moe = config.moe_config
+    if moe.expert_type == "lora":
+        if rank is not None:
+            raise ConfigError(f"--rank: the model's experts are of rank {moe.expert_rank} already; leave it out")
+        return moe
+    if rank is None:
+        raise ConfigError(
+            "--rank: the model's experts are full, which no adapter holds; give a rank to cut them to, as 64"
+        )
+    if family_of(config.base_config).has_bias(config.base_config):
+        raise ConfigError("--rank: this base's feed-forward blocks have biases, which no adapter of low rank holds")
+    most = min(config.base_config.hidden_size, config.base_config.intermediate_size)
+    if not 1 <= rank <= most:
+        raise ConfigError(f"--rank: {rank} must be between 1 and {most}")
+    return replace(moe, expert_type="lora", expert_rank=rank, expert_alpha=float(rank))
+
+
+def _adapters(reader: CheckpointReader) -> Iterator[tuple[str, Tensor, Tensor, float, float]]:
+    """Name of each adapted matrix, its A and B, and squares of the difference that is left, and of the whole one."""
+    for key in reader.shapes:
+        module, _, factor = key.partition(f".adapters.{PACK}.")
+        if factor == "lora_A":
+            yield module, reader.read(key), reader.read(f"{module}.adapters.{PACK}.lora_B"), 1.0, 1.0
+
+
+def _reduced(reader: CheckpointReader, rank: int) -> Iterator[tuple[str, Tensor, Tensor, float, float]]:
+    for key in reader.shapes:
+        block, _, part = key.partition(f".experts.{PACK}.")
+        if not part:
+            continue
+        dtype, frozen = reader.dtype(key), reader.read(f"{block}.shared_expert.{part}").float()
+        left, values, right = torch.linalg.svd(reader.read(key).float() - frozen, full_matrices=False)
+        root = values[:rank].sqrt()
+        a, b = root[:, None] * right[:rank], left[:, :rank] * root
+        squares = values.square()
+        yield (
+            f"{block}.{part.removesuffix('.weight')}",
+            a.to(dtype),
+            b.to(dtype),
+            squares[:rank].sum().item(),
+            squares.sum().item(),
+        )
+
+
+def _gather(pairs: Iterator[tuple[str, Tensor, Tensor, float, float]]) -> tuple[dict[str, Tensor], float]:
+    """Tensors under PEFT's names, and what share of all squares is left."""
+    tensors, left, whole = {}, 0.0, 0.0
+    for module, a, b, one, other in pairs:
+        for part, value in (("A", a), ("B", b)):
+            tensors[f"{_PEFT_PREFIX}{module}.lora_{part}.weight"] = value.contiguous()
+        left, whole = left + one, whole + other
+    return tensors, left / max(whole, torch.finfo(torch.float32).tiny)

@@ -1,0 +1,201 @@
+"""Packs: what they hold, that PEFT and `compose` make of them what was trained, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe.errors import BaseModelError, ConfigError, OutputError
+from multipl_moe.packs.compose import compose
+from multipl_moe.packs.files import Pack
+from multipl_moe.packs.write import write_pack
+from multipl_moe.upcycle.convert import upcycle
+from tests.conftest import random_tokens, randomise_gate, tiny_hybrid
+from tests.fixtures import save_tokenizer
+from tests.upcycle.conftest import recipe_for, save_base
+
+LORA = {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 8.0}  # a scale that no rounding tells from PEFT's
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = save_base(tmp_path_factory.mktemp("base"), "qwen2")
+    save_tokenizer(folder)
+    return folder
+
+
+def trained(folder: Path, base: Path, languages: list[str], seed: int = 1, family: str = "qwen2", **moe: Any) -> Path:
+    """A model on the base whose experts and gate are random."""
+    values = {"layers": [0, 1, 2], "domain_gate": languages} | LORA | moe
+    model = tiny_hybrid("single", family, **values)
+    weights = load_file(base / "model.safetensors")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if (value := weights.get(name.replace(".shared_expert.", "."))) is not None:
+                parameter.copy_(value)
+            elif ".pack." in name:
+                generator = torch.Generator().manual_seed(seed)
+                noise = torch.randn(parameter.shape, generator=generator) / parameter.shape[-1] ** 0.5
+                frozen = weights.get(name.replace(".experts.pack.", "."), torch.zeros(()))
+                parameter.copy_(frozen + noise)
+    randomise_gate(model, seed)
+    model.save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
+
+
+@torch.no_grad()
+def logits(model: Any, **told: Any) -> torch.Tensor:
+    return model.eval()(random_tokens(2, 23), **told).logits
+
+
+@pytest.mark.parametrize("targets", ["ffn", "all"])
+def test_a_pack_put_on_its_base_is_the_model_that_was_trained_to_the_bit(tmp_path: Path, base: Path, targets: str):
+    model = trained(tmp_path / "model", base, ["rust"], expert_targets=targets)
+    pack = write_pack(model, tmp_path / "pack")
+    assert (pack.languages, pack.moe.expert_targets) == (["rust"], targets)
+    compose(str(base), {"rust": tmp_path / "pack"}, tmp_path / "composed")
+    found, expected = load_hybrid(tmp_path / "composed"), load_hybrid(model)
+    assert torch.equal(logits(found), logits(expected))
+    assert not torch.allclose(logits(found), logits(load_dense(base)), atol=1e-3)
+    assert torch.equal(logits(found, open_share=0.0), logits(load_dense(base)))
+    size = sum(file.stat().st_size for file in (tmp_path / "pack").iterdir())
+    assert size < (model / "model.safetensors").stat().st_size
+
+
+@pytest.mark.parametrize("targets", ["ffn", "all"])
+def test_peft_loads_a_pack_as_it_is(tmp_path: Path, base: Path, targets: str):
+    model = trained(tmp_path / "model", base, ["rust"], expert_targets=targets)
+    write_pack(model, tmp_path / "pack")
+    lora = PeftModel.from_pretrained(load_dense(base), str(tmp_path / "pack"))
+    assert torch.equal(logits(lora), logits(load_hybrid(model), open_share=1.0))
+
+
+def test_packs_add_up_and_one_that_is_left_out_leaves_what_was_there(tmp_path: Path, base: Path):
+    packs = {}
+    for seed, name in enumerate(("rust", "ocaml"), 1):
+        packs[name] = tmp_path / name
+        write_pack(trained(tmp_path / f"{name}-model", base, [name], seed), packs[name])
+    compose(str(base), packs, tmp_path / "both")
+    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "both")
+    assert model.config.moe_config.domain_gate == ["ocaml", "rust"]
+    for place, name in enumerate(sorted(packs)):
+        alone = load_hybrid(tmp_path / f"{name}-model")
+        told = torch.eye(2)[place : place + 1]
+        assert torch.equal(logits(model, open_share=told), logits(alone, open_share=1.0))
+    assert not torch.allclose(logits(model), logits(load_hybrid(tmp_path / "rust-model")), atol=1e-3)
+    compose(str(base), {"ocaml": packs["ocaml"]}, tmp_path / "one")
+    assert torch.equal(logits(load_hybrid(tmp_path / "one")), logits(load_hybrid(tmp_path / "ocaml-model")))
+
+
+def test_full_experts_are_cut_to_a_rank_and_the_whole_rank_loses_nothing(tmp_path: Path):
+    base = save_base(tmp_path / "base", "qwen2")
+    model = trained(tmp_path / "model", base, ["rust"], expert_type="full")
+    shares = []
+    for rank in (4, 32):
+        pack = write_pack(model, tmp_path / f"pack-{rank}", rank)
+        assert (pack.moe.expert_type, pack.moe.expert_rank, pack.moe.expert_scale) == ("lora", rank, 1.0)
+        shares.append(pack.kept["share"])
+        compose(str(base), {"rust": tmp_path / f"pack-{rank}"}, tmp_path / f"composed-{rank}")
+    assert shares == [pytest.approx(shares[0]), pytest.approx(1.0)]
+    assert 0.1 < shares[0] < 0.9
+    found, expected = load_hybrid(tmp_path / "composed-32"), load_hybrid(model)
+    for told in (0.0, 1.0):
+        torch.testing.assert_close(logits(found, open_share=told), logits(expected, open_share=told), rtol=0, atol=1e-3)
+
+
+def test_a_pack_on_another_base_is_refused(tmp_path: Path, base: Path):
+    write_pack(trained(tmp_path / "model", base, ["rust"]), tmp_path / "pack")
+    other = save_base(tmp_path / "other", "qwen2", seed=9)
+    with pytest.raises(BaseModelError, match=r"--base: .* has other weights than rust"):
+        compose(str(other), {"rust": tmp_path / "pack"}, tmp_path / "composed")
+    assert not (tmp_path / "composed").exists()
+
+
+def test_the_base_is_known_again_in_a_wider_type(tmp_path: Path, base: Path):
+    write_pack(trained(tmp_path / "model", base, ["rust"]), tmp_path / "pack")
+    wide = load_dense(base).double().float()
+    wide.save_pretrained(tmp_path / "wide")
+    compose(str(tmp_path / "wide"), {"rust": tmp_path / "pack"}, tmp_path / "composed")
+
+
+def test_what_upcycle_makes_can_be_packed_before_it_learnt_anything(tmp_path: Path, base: Path):
+    recipe = recipe_for(base, "single")
+    moe = recipe.moe.model_copy(update={"expert_type": "lora", "expert_rank": 4, "domain_gate": False})
+    upcycle(recipe.model_copy(update={"moe": moe}), tmp_path / "model")
+    write_pack(tmp_path / "model", tmp_path / "pack")
+    lora = PeftModel.from_pretrained(load_dense(base), str(tmp_path / "pack"))
+    assert torch.equal(logits(lora), logits(load_dense(base)))
+    with pytest.raises(ConfigError, match="packs: rust has no domain gate"):
+        compose(str(base), {"rust": tmp_path / "pack"}, tmp_path / "composed")
+
+
+@pytest.mark.parametrize(
+    ("moe", "rank", "said"),
+    [
+        ({}, 8, "--rank: the model's experts are of rank 4 already"),
+        ({"expert_type": "full"}, None, "--rank: the model's experts are full"),
+        ({"expert_type": "full"}, 33, "--rank: 33 must be between 1 and 32"),
+    ],
+)
+def test_what_cannot_be_packed_is_refused(tmp_path: Path, base: Path, moe: dict[str, Any], rank: int | None, said: str):
+    model = trained(tmp_path / "model", base, ["rust"], **moe)
+    with pytest.raises(ConfigError, match=said):
+        write_pack(model, tmp_path / "pack", rank)
+    assert not (tmp_path / "pack").exists()
+
+
+def test_routers_and_biases_fit_no_pack(tmp_path: Path):
+    tiny_hybrid("gated").save_pretrained(tmp_path / "causal")
+    with pytest.raises(ConfigError, match="no experts that a gate alone opens"):
+        write_pack(tmp_path / "causal", tmp_path / "pack")
+    tiny_hybrid("gated-single", "starcoder2").save_pretrained(tmp_path / "biased")
+    with pytest.raises(ConfigError, match="--rank: this base's feed-forward blocks have biases"):
+        write_pack(tmp_path / "biased", tmp_path / "pack", 4)
+
+
+def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_path: Path, base: Path):
+    packs = {}
+    for name, moe in (("rust", {}), ("ocaml", {"segment_stride": 8}), ("lua", {"layers": [1, 2]})):
+        packs[name] = tmp_path / name
+        write_pack(trained(tmp_path / f"{name}-model", base, [name], **moe), packs[name])
+    with pytest.raises(ConfigError) as refused:
+        compose(str(base), packs, tmp_path / "composed")
+    assert len(refused.value.problems) == 2
+    assert "segment_stride: rust has 4, ocaml 8" in str(refused.value)
+    assert "layers: rust begins in layer 0, lua in 1" in str(refused.value)
+    with pytest.raises(ConfigError, match=r"--pack: 'a\.b' is no name"):
+        compose(str(base), {"a.b": packs["rust"]}, tmp_path / "composed")
+    with pytest.raises(OutputError):
+        compose(str(base), {"rust": packs["rust"]}, tmp_path / "rust")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda file: file.unlink(), "has no pack.json"),
+        (lambda file: file.write_text("{"), "is broken"),
+        (lambda file: file.write_text(json.dumps({"format": 9})), "has format 9"),
+        (lambda file: file.with_name("adapter_model.safetensors").unlink(), "holds no adapter"),
+    ],
+)
+def test_a_broken_pack_is_told(tmp_path: Path, base: Path, change: Any, said: str):
+    write_pack(trained(tmp_path / "model", base, ["rust"]), tmp_path / "pack")
+    change(tmp_path / "pack" / "pack.json")
+    with pytest.raises(BaseModelError, match=said):
+        compose(str(base), {"rust": tmp_path / "pack"}, tmp_path / "composed")
+
+
+def test_the_card_says_what_it_is_and_how_it_is_served(tmp_path: Path, base: Path):
+    pack = write_pack(trained(tmp_path / "model", base, ["rust", "ocaml"], expert_rank=12), tmp_path / "pack")
+    text = (tmp_path / "pack" / "README.md").read_text()
+    assert pack.base["sha256"] in text
+    assert "teach it Rust and OCaml" in text
+    assert "--max-lora-rank 16" in text
+    assert Pack.load(tmp_path / "pack") == pack
