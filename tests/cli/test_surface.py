@@ -30,6 +30,8 @@ SURFACE = {  # arguments and flags of each verb
     "--show-routing --layer",
     "explore": "model --base --host --port",
     "serve": "model --name --host --port --token --engine",
+    "pack": "model output --rank",
+    "compose": "output --base --pack",
     "export": "model output --dtype --metrics --native --merge --merge-for --corpus --anyway --full-experts --gguf "
     "--quantise --max-shard-size --recipe --set",
 }

@@ -162,14 +162,14 @@ def test_routers_and_biases_fit_no_pack(tmp_path: Path):
 
 def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_path: Path, base: Path):
     packs = {}
-    for name, moe in (("rust", {}), ("ocaml", {"segment_stride": 8}), ("lua", {"layers": [1, 2]})):
+    for name, moe in (("ocaml", {}), ("perl", {"segment_stride": 8}), ("rust", {"layers": [1, 2]})):
         packs[name] = tmp_path / name
         write_pack(trained(tmp_path / f"{name}-model", base, [name], **moe), packs[name])
     with pytest.raises(ConfigError) as refused:
         compose(str(base), packs, tmp_path / "composed")
     assert len(refused.value.problems) == 2
-    assert "segment_stride: rust has 4, ocaml 8" in str(refused.value)
-    assert "layers: rust begins in layer 0, lua in 1" in str(refused.value)
+    assert "segment_stride: ocaml has 4, perl 8" in str(refused.value)
+    assert "layers: ocaml begins in layer 0, rust in 1" in str(refused.value)
     with pytest.raises(ConfigError, match=r"--pack: 'a\.b' is no name"):
         compose(str(base), {"a.b": packs["rust"]}, tmp_path / "composed")
     with pytest.raises(OutputError):

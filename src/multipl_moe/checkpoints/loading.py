@@ -17,6 +17,7 @@ from multipl_moe.system.device import fast_dtype, fastest_attention, move_to_bes
 
 _CONFIG_ERRORS = (ValueError, KeyError, OSError, TypeError, StrictDataclassError)
 _SHOWN = 3
+_BEFORE_PACKS = "32149e7"
 
 
 def load_config(folder: Path) -> PreTrainedConfig:
@@ -130,6 +131,11 @@ def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:
     model, info = loaded
     kinds = {"missing_keys": "missing", "unexpected_keys": "unexpected", "mismatched_keys": "of another shape"}
     wrong = [f"{words}: {_some(info[key])}" for key, words in kinds.items() if info[key]]
+    if any(".domain_gate." in str(key) or key.endswith("_proj_a") for key in info["unexpected_keys"]):
+        raise BaseModelError(
+            f"model: {folder} was written before gated experts had tensors of their own; train it anew, or use it with "
+            f"the version that wrote it (the last is commit {_BEFORE_PACKS})"
+        )
     if wrong:
         raise BaseModelError(
             f"model: the weights of {folder} do not fit its config.json ({'; '.join(wrong)}); both must come from one "
