@@ -13,14 +13,14 @@ from typing import Any
 
 from harness import Target, Timing, console, median_ratio, options_parser, print_table, record
 
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.judge.preflight import preflight
-from multipl_moe.judge.sandbox import Sandbox
-from multipl_moe.judge.scoring import Task, judge_all
-from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.languages.toolchain import Toolchain
-from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.judge.preflight import preflight
+from multipl_judge.judge.sandbox import Sandbox
+from multipl_judge.judge.scoring import Task, judge_all
+from multipl_judge.judge.toolbox import Toolbox
+from multipl_judge.languages.program import Nonce, Program
+from multipl_judge.languages.toolchain import Toolchain
+from multipl_judge.languages.toolchains import TOOLCHAINS
 
 _PROGRAMS, _ROUNDS, _INPUTS = 40, 3, (3, 50, 1000)
 _MIN_RATE, _MAX_RATIO = 15, 0.8

@@ -7,7 +7,7 @@ from harness import print_table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from multipl_moe.languages.table import LANGUAGES
+from multipl_judge.languages.table import LANGUAGES
 
 SEGMENT_TOKENS = 64  # of preset `paper`
 COMPARISONS = {"one": "alone", "rows": "in a batch"}

@@ -17,12 +17,12 @@ from typing import Any
 
 from harness import Target, Timing, median_ratio, options_parser, print_table, record
 
-from multipl_moe.judge.judge import judge
-from multipl_moe.judge.sandbox import Sandbox
-from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.problems.forms import program_of
-from multipl_moe.problems.starter_set import read_starter
+from multipl_judge.judge.judge import judge
+from multipl_judge.judge.sandbox import Sandbox
+from multipl_judge.judge.toolbox import Toolbox
+from multipl_judge.languages.program import Nonce, Program
+from multipl_judge.problems.forms import program_of
+from multipl_judge.problems.starter_set import read_starter
 
 _MAX_RATIO = 1.5
 _ROUNDS, _VERDICTS = 3, 20

@@ -29,17 +29,17 @@ from typing import Any
 
 from harness import Target, Timing, console, median_ratio, options_parser, print_table, record
 
-from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.preflight import preflight
-from multipl_moe.judge.sandbox import Sandbox
-from multipl_moe.judge.scoring import Task, judge_all
-from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.languages.toolchain import Limits, Toolchain
-from multipl_moe.languages.toolchains import TOOLCHAINS
-from multipl_moe.problems.benchmarks import read_benchmark
-from multipl_moe.problems.forms import program_of
-from multipl_moe.problems.problem import Problem
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.preflight import preflight
+from multipl_judge.judge.sandbox import Sandbox
+from multipl_judge.judge.scoring import Task, judge_all
+from multipl_judge.judge.toolbox import Toolbox
+from multipl_judge.languages.program import Nonce, Program
+from multipl_judge.languages.toolchain import Limits, Toolchain
+from multipl_judge.languages.toolchains import TOOLCHAINS
+from multipl_judge.problems.benchmarks import read_benchmark
+from multipl_judge.problems.forms import program_of
+from multipl_judge.problems.problem import Problem
 from multipl_moe.system.versions import environment
 
 _MIN_RATIO = 2.5
@@ -153,6 +153,8 @@ def time_of_checkout(problems: list[Problem]) -> dict[str, Any]:
 
 def against(options: argparse.Namespace, languages: list[str]) -> None:
     """Times of this checkout's code and of another's, in turn, after a round in which each makes its caches."""
+    if not (options.against / "src" / "multipl_judge").is_dir():  # Python would take this checkout's instead
+        raise SystemExit(f"{options.against}: has no src/multipl_judge, choose a checkout that has one")
     sources = {"this": Path(__file__).parents[1] / "src", "other": options.against.resolve() / "src"}
     rows: dict[str, dict[str, list[dict[str, Any]]]] = {
         name: {of: [] for of in sources} for name in [*languages, "all"]

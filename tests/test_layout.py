@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[1]
-_SOURCE = _ROOT / "src" / "multipl_moe"
+_SOURCE = _ROOT / "src"
 _AGENTS = (_ROOT / "AGENTS.md").read_text(encoding="utf-8")
-_PROBLEMS_FOR_MODELS = "problems/starter/"
+_PROBLEMS_FOR_MODELS = "multipl_judge/problems/starter/"
 
 
 def drawn_floors(page: str) -> dict[str, int]:
@@ -26,10 +26,10 @@ def drawn_floors(page: str) -> dict[str, int]:
 
 @cache
 def package() -> Mapping[str, str]:
-    """Text of each module by its path in the package."""
+    """Text of each module by its path in multipl_moe; the path of one of multipl_judge begins with this name."""
     files = {file.relative_to(_SOURCE).as_posix(): file for file in sorted(_SOURCE.rglob("*.py"))}
     return {
-        path: file.read_text(encoding="utf-8")
+        path.removeprefix("multipl_moe/"): file.read_text(encoding="utf-8")
         for path, file in files.items()
         if not path.startswith(_PROBLEMS_FOR_MODELS)
     }
@@ -42,12 +42,13 @@ def place_of(path: str, floors: Mapping[str, int]) -> str | None:
 
 
 def imported_modules(path: str, text: str, modules: Mapping[str, str]) -> Iterator[str]:
-    """Paths of the package's modules that a module imports, wherever in its text and for whatever purpose."""
+    """Paths of the packages' modules that a module imports, wherever in its text and for whatever purpose."""
+    folders = Path(path).parts[:-1]
+    here = [*folders] if folders[:1] == ("multipl_judge",) else ["multipl_moe", *folders]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            here = ["multipl_moe", *Path(path).parts[:-1]]
             origin = here[: len(here) - node.level + 1] if node.level else []
             origin += node.module.split(".") if node.module else []
             names = [[*origin, alias.name] for alias in node.names]
@@ -56,6 +57,8 @@ def imported_modules(path: str, text: str, modules: Mapping[str, str]) -> Iterat
         for root, *parts in names:
             if root == "multipl_moe":
                 yield _module_at(parts, modules)
+            elif root == "multipl_judge":
+                yield _module_at([root, *parts], modules)
 
 
 def _module_at(parts: list[str], modules: Mapping[str, str]) -> str:
@@ -92,7 +95,10 @@ def test_every_import_runs_down():
         ("model/hybrid.py", "if TYPE_CHECKING:\n    from multipl_moe.recipe.recipe import Recipe", "recipe/recipe.py"),
         ("runs/folder.py", "from ..report import html", "report/html.py"),
         ("runs/folder.py", "from ..demo import steps", "demo/steps.py"),
-        ("judge/sandbox.py", "import multipl_moe.problems.forms.parts", "problems/forms/parts.py"),
+        ("multipl_judge/judge/sandbox.py", "import multipl_judge.problems.rows", "multipl_judge/problems/rows.py"),
+        ("multipl_judge/judge/sandbox.py", "from ..problems import own", "multipl_judge/problems/own.py"),
+        ("multipl_judge/judge/judge.py", "from multipl_moe.errors import DiskError", "errors.py"),
+        ("multipl_judge/errors.py", "import multipl_moe", "__init__.py"),
         ("train/loop.py", "from multipl_moe.upcycle.convert import upcycle", "upcycle/convert.py"),
         ("corpus/read/git.py", "from multipl_moe.corpus.pipeline import build_corpus", "corpus/pipeline.py"),
         ("corpus/clean/unwritten.py", "from multipl_moe.corpus.run.forks import run_in_forks", "corpus/run/forks.py"),
@@ -131,10 +137,9 @@ def test_all_modules_are_drawn_and_nothing_else():
 
 
 def test_a_folder_is_drawn_with_all_of_its_parts_or_with_none():
-    floors = drawn_floors(_AGENTS)
-    divided = {Path(name).parts[0] for name in floors if "/" in name}
-    parts = {folder for folder in _folders() if "/" in folder and Path(folder).parts[0] in divided}
-    assert parts == {name for name in floors if "/" in name}
+    drawn = {name for name in drawn_floors(_AGENTS) if "/" in name}
+    divided = {Path(name).parent for name in drawn}
+    assert {folder for folder in _folders() if Path(folder).parent in divided} == drawn
 
 
 def test_the_table_has_a_line_for_every_folder():

@@ -1,24 +1,8 @@
-"""The exceptions that the package raises on purpose.
+"""The exceptions that the package raises on purpose, on top of those of the judge: there `UserError` is the root."""
 
-Everything a user can cause and mend derives from `UserError`; the command line turns it into one line and
-exit code 2. Anything else is a defect and keeps its traceback.
-"""
-
-
-class MultiplMoeError(Exception):
-    """Root of all exceptions raised by this package."""
-
-
-class UserError(MultiplMoeError):
-    """Bad input: the message says what is wrong, where, and what to do."""
-
-
-class ConfigError(UserError, ValueError):
-    """One or more values of a configuration are wrong; `problems` holds a line for each."""
-
-    def __init__(self, problems: list[str] | str):
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
-        super().__init__("; ".join(self.problems))
+from multipl_judge.errors import ConfigError as ConfigError
+from multipl_judge.errors import OutputError as OutputError
+from multipl_judge.errors import UserError as UserError
 
 
 class BaseModelError(UserError):
@@ -31,10 +15,6 @@ class CorpusError(UserError):
 
 class TasksUnfinishedError(CorpusError):
     """Tasks of a corpus build ended without finishing, through no fault of the input; what is done stays."""
-
-
-class OutputError(UserError):
-    """The output cannot be written: it exists, or the disk has no room for it."""
 
 
 class HeldError(OutputError):
@@ -53,5 +33,5 @@ class Preempted(BaseException):
     """Stopped by SIGTERM, as schedulers do. No Exception, as KeyboardInterrupt is none: no library may swallow it."""
 
 
-class FrozenParameterError(MultiplMoeError):
+class FrozenParameterError(Exception):
     """A parameter that had to stay frozen changed during training: a defect, never the user's fault."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from multipl_moe.judge.sandbox import Sandbox
+from multipl_judge.judge.sandbox import Sandbox
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import tiny_base_config
 from tests.export.test_gguf import save_dense

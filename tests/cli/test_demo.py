@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from multipl_moe.judge.preflight import LanguageCheck
+from multipl_judge.judge.preflight import LanguageCheck
 
 
 def _metrics(learn: list[float]) -> dict[str, Any]:

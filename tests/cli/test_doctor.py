@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from multipl_moe.judge.preflight import LanguageCheck
+from multipl_judge.judge.preflight import LanguageCheck
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.plan import plan_training, starting_config
@@ -25,7 +25,7 @@ def test_a_language_that_works_is_ready(run, bubblewrap):
 @pytest.mark.usefixtures("bubblewrap")
 def test_a_language_that_does_not_is_told_with_the_remedy(run, monkeypatch):
     check = LanguageCheck("", 0.0, "ruby: not found (Debian: apt install ruby)")
-    monkeypatch.setattr("multipl_moe.judge.preflight.preflight", lambda languages, unsafe: {"ruby": check})
+    monkeypatch.setattr("multipl_judge.judge.preflight.preflight", lambda languages, unsafe: {"ruby": check})
     outcome = run("doctor")
     assert outcome.code == 1
     assert "not found" in outcome.out

@@ -160,7 +160,7 @@ def test_limits_are_the_recipes_and_both_models_have_the_same(run, bubblewrap, o
 
 
 def test_without_bubblewrap_programs_are_not_run(refused, monkeypatch):
-    monkeypatch.setattr("multipl_moe.judge.sandbox.Sandbox.available", lambda *_: False)
+    monkeypatch.setattr("multipl_judge.judge.sandbox.Sandbox.available", lambda *_: False)
     message = refused("eval", "out", "--model", "any", "--languages", "python")
     assert "apt install bubblewrap" in message
     assert "--unsafe-no-sandbox" in message

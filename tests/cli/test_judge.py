@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.errors import TasksUnfinishedError
 from multipl_moe.eval.judged_rows import RowJudge, Rows
-from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.runs.journal import read_journal
 
 _SHELL = """

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.languages.toolchains import TOOLCHAINS
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.toolchains import TOOLCHAINS
 from tests.fixtures import tree
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from multipl_judge.problems.problem import Problem
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.codegen.completer import Completion, Finish, Request
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.codegen import CodegenSection
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 from tests.fixtures import NUM_TOKENS, save_tokenizer

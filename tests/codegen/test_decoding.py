@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers.generation.logits_process import TopPLogitsWarper
 
+from multipl_judge.problems.problem import cut_at_stop
 from multipl_moe.codegen.completer import Finish
 from multipl_moe.codegen.decoding import Row, RowDraws, RowEnds, settled_stop
-from multipl_moe.problems.problem import cut_at_stop
 from tests.codegen.problems import merging_tokenizer, spacing_tokenizer
 
 WORDS = ["a}", "\n}", "}\n\n", "é}", " b", "ab", "b\n"]

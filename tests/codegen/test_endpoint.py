@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from multipl_judge.problems.problem import Problem, cut_at_stop
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.codegen.completer import Completion, Finish, request_of
 from multipl_moe.codegen.endpoint import EndpointCompleter, chat_prompt
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
-from multipl_moe.problems.problem import Problem, cut_at_stop
 from tests.codegen.problems import problem, settings
 from tests.serve.conftest import load_served, save_model, served
 

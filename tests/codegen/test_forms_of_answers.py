@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multipl_judge.languages.program import Nonce
+from multipl_judge.problems.forms import program_of
+from multipl_judge.problems.own import read_own
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.from_file import import_samples
-from multipl_moe.languages.program import Nonce
-from multipl_moe.problems.forms import program_of
-from multipl_moe.problems.own import read_own
-from multipl_moe.problems.problem import Problem
-from tests.problems.samples import HUMAN_EVAL, MULTIPL_E, STARTER, write_rows
+from tests.multipl_judge.problems.samples import HUMAN_EVAL, MULTIPL_E, STARTER, write_rows
 
 PROMPT = 'from typing import List\n\n\ndef twice(n: int) -> int:\n    """Twice n.\n\n    >>> twice(2)\n    4\n    """\n'
 PYTHON = Problem(

@@ -8,11 +8,11 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
+from multipl_judge.problems.problem import cut_at_stop
 from multipl_moe.codegen.completer import Completion, Finish, request_of
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter, fingerprint, set_dtype
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.problem import cut_at_stop
 from tests.codegen.problems import byte_tokenizer, problem, problems, settings, tiny_model
 
 MODELS = [("causal", "llama"), (None, "llama"), ("token-only", "gemma3_text"), (None, "gemma2"), ("paper", "llama")]

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
+from multipl_judge.languages.answers import cuts_of, parts_of
+from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.answers import tokenised_answer
 from multipl_moe.corpus.inspection.inspection import inspect_corpus
@@ -17,8 +19,6 @@ from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.corpus.tokens import LanguageTokenizer, document_bounds
 from multipl_moe.data.packed import packing_by_language
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.answers import cuts_of, parts_of
-from multipl_moe.problems.starter_set import read_starter
 from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.read.test_answers import CHAT
 from tests.fixtures import save_beginning_texts, save_chat_tokenizer

@@ -2,10 +2,10 @@
 
 from datatrove.data import Document
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.content import content_steps
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.licences.header_removal import LicenceHeaders
-from multipl_moe.languages.table import LANGUAGES
 
 from .conftest import recipe_of
 

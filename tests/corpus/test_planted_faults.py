@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus import CorpusManifest, TextFile, build_corpus, read_documents
-from multipl_moe.problems.starter_set import read_starter
 from multipl_moe.recipe.recipe import Recipe
 from tests.corpus.clean.test_secret_detectors import SECRETS
 from tests.corpus.clean.test_unwritten import LICENCE

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read import candidates
 from multipl_moe.demo.recipe import DEMO_RECIPE, without_missing_languages
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 
 _RECIPE = load_recipe(None, DEMO_RECIPE)

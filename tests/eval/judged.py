@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from multipl_moe.problems.problem import Problem
+from multipl_judge.problems.problem import Problem
 
 
 def problem(language: str, number: int, benchmark: str = "starter", **values: Any) -> Problem:

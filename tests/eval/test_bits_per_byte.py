@@ -8,10 +8,10 @@ import torch
 from tokenizers import processors
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from multipl_judge.languages.answers import cuts_of
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.eval.bits_per_byte import FileScore, bits_per_byte, score_files
-from multipl_moe.languages.answers import cuts_of
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.evaluation import EvalSection
 from tests.conftest import randomise

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from multipl_judge.problems.benchmarks import read_benchmark
 from multipl_moe.eval import references
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import read_results
 from multipl_moe.eval.references import check_references, prepare_reference_set
-from multipl_moe.problems.benchmarks import read_benchmark
 from multipl_moe.recipe.recipe import load_recipe
-from tests.problems.samples import HUMANEVAL_X
+from tests.multipl_judge.problems.samples import HUMANEVAL_X
 
 HOLLOW = {"humaneval-x/rust/Rust/32"}
 # They need what only few do: boost, openssl, and the crates regex, md5 and rand.

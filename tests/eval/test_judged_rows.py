@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.preflight import LanguageCheck
 from multipl_moe.errors import ConfigError, HeldError, OutputError
 from multipl_moe.eval import judged_rows
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
 from multipl_moe.eval.judging import held_journal
-from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.recipe.evaluation import ProgramsSection
 from multipl_moe.runs.journal import read_journal, write_journal
 

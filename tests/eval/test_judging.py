@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from multipl_judge.file_lock import file_lock
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.errors import HeldError
 from multipl_moe.eval import judging
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import DETAILS_FILE, RESULTS_FILE, judge_samples, read_details, read_results
-from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.evaluation import ProgramsSection
-from multipl_moe.system.file_lock import file_lock
 
 BODIES = {
     "right": ("    return 2 * n", "passed"),

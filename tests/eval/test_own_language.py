@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.eval.own_language import parts_of_language
-from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.language_template import first_problem, language_recipe
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from multipl_judge.judge.toolbox import Toolbox
+from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.codegen.completer import Completion, Finish, KnownCompleter
 from multipl_moe.codegen.generation import completed_by
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions, prepare_eval_set, read_problems
 from multipl_moe.eval.programs import evaluate_programs
 from multipl_moe.eval.references import check_references, prepare_reference_set
-from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.verdict_tables import verdict_notes

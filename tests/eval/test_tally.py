@@ -2,9 +2,9 @@
 
 import pytest
 
+from multipl_judge.judge.outcome import Outcome
 from multipl_moe.errors import UserError
 from multipl_moe.eval.tally import tally_results
-from multipl_moe.judge.outcome import Outcome
 from tests.eval.judged import problem, problems, results
 
 

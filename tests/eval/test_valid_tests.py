@@ -2,13 +2,13 @@
 
 import pytest
 
+from multipl_judge.problems.multipl_e import read_multipl_e
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval import valid_tests
 from multipl_moe.eval.eval_set import EvalOptions, prepare_eval_set
-from multipl_moe.problems.multipl_e import read_multipl_e
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.report.verdict_tables import verdict_notes
-from tests.problems.samples import MULTIPL_E, write_rows
+from tests.multipl_judge.problems.samples import MULTIPL_E, write_rows
 
 GOOD = {**MULTIPL_E["ocaml"], "name": "HumanEval_900_twice"}
 BAD = {**GOOD, "name": "HumanEval_901_twice", "prompt": "(** Twice N. *)\nlet twice (N : int) : int =\n"}

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.toolchain import Toolchain
+from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.errors import UserError
 from multipl_moe.eval.clusters import TaskScores
 from multipl_moe.eval.intervals import estimate_rate
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.languages.toolchain import Toolchain
-from multipl_moe.languages.toolchains import TOOLCHAINS
 from tests.eval.judged import problem, problems, results
 
 _SETTINGS = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"})

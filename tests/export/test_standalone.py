@@ -178,6 +178,11 @@ def test_the_tokenizer_goes_along_and_asks_nothing(exports, caplog, monkeypatch)
 # --- the code
 
 
+def stem_of(module: str) -> str:
+    """The file of a module, of the two that are called `errors` too."""
+    return "multipl_judge_errors" if module == "multipl_judge.errors" else module.rpartition(".")[2]
+
+
 @pytest.mark.parametrize("module", modeling_modules())
 def test_modeling_code_imports_only_the_standard_library_torch_transformers_and_itself(module):
     tree = ast.walk(ast.parse(inspect.getsource(importlib.import_module(module))))
@@ -192,14 +197,14 @@ def test_modeling_code_imports_only_the_standard_library_torch_transformers_and_
 
 
 def test_the_folder_holds_the_modules_that_modeling_needs(exports):
-    names = {module.rpartition(".")[2] for module in modeling_modules()}
-    assert {"modeling", "configuration", "errors", "selection", "losses"} <= names
+    names = {stem_of(module) for module in modeling_modules()}
+    assert {"modeling", "configuration", "errors", "multipl_judge_errors", "selection", "losses"} <= names
     assert {file.stem for file in code_in(exports.output(LLAMA))} == names
 
 
 def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(exports):
     for module in modeling_modules():
-        file = exports.output(LLAMA) / f"{module.rpartition('.')[2]}.py"
+        file = exports.output(LLAMA) / f"{stem_of(module)}.py"
         header, *lines = file.read_text().splitlines()
         if module in CHECKING:
             assert lines.pop(0).startswith("from .transformers_version import require_supported_transformers")
@@ -209,8 +214,11 @@ def test_each_file_names_its_origin_and_licence_and_differs_by_imports_only(expo
         )
         original = inspect.getsource(importlib.import_module(module)).splitlines()
         changed = [(old, new) for old, new in zip(original, lines, strict=True) if old != new]
-        assert all(old.startswith("from multipl_moe.") and new.startswith("from .") for old, new in changed)
-        assert "multipl_moe." not in "".join(line for line in lines if "import" in line)
+        packages = ("from multipl_moe.", "from multipl_judge.")
+        assert all(old.startswith(packages) and new.startswith("from .") for old, new in changed)
+        imports = "".join(line for line in lines if "import" in line)
+        assert "multipl_moe." not in imports
+        assert "multipl_judge." not in imports
     assert "Apache License" in (exports.output(LLAMA) / CODE_LICENCE_FILE).read_text()
 
 

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.problems.forms import tests_run
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.eval.eval_set import EvalSet
-from multipl_moe.judge.outcome import Judgement, Outcome
 from multipl_moe.practice.judging import _digest
 from multipl_moe.practice.tasks import TaskSet
-from multipl_moe.problems.forms import tests_run
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 
 RIGHT, WRONG = "    return {n} * n + {m}\n", "    return n - {m}\n"

@@ -9,12 +9,12 @@ import yaml
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.own import add_languages
+from multipl_judge.languages.table import LANGUAGES
+from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.references import check_references, prepare_reference_set
-from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.languages.own import add_languages
-from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.languages.toolchains import TOOLCHAINS
 from multipl_moe.recipe.language_template import Kind, first_problem, language_recipe, problems_beside
 from multipl_moe.recipe.recipe import Recipe, load_recipe, parse_value, validate_recipe
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.recipe import NULL, Recipe, load_recipe, parse_value, validate_recipe
 from tests.recipe.refusals import problems_of
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus import CorpusManifest, build_corpus
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.inspection.inspection import Inspection, inspect_corpus
-from multipl_moe.problems.starter_set import read_starter
 from multipl_moe.report.corpus_page import write_corpus_page
 from tests.corpus.clean.test_secret_detectors import SECRETS
 from tests.corpus.conftest import nearly, program, recipe_of, write_files

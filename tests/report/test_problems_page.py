@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from multipl_moe.problems.problem import Problem
+from multipl_judge.problems.problem import Problem
 from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
 from tests.eval.judged import problem, results
 from tests.report.html_page import Page, assert_loads_nothing

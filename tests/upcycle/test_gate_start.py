@@ -8,11 +8,11 @@ import torch
 from torch.distributions import MultivariateNormal
 from transformers import AutoTokenizer
 
+from multipl_judge.languages.own import valid_name
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import ConfigError, CorpusError
-from multipl_moe.languages.own import valid_name
 from multipl_moe.model.domain_gate import DomainGate
 from multipl_moe.model.parameters import ParameterCounts
 from multipl_moe.recipe.recipe import Recipe

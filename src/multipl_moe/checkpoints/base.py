@@ -14,9 +14,9 @@ from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from yaml import YAMLError
 
+from multipl_judge.cache_folder import cache_folder, cache_lock
 from multipl_moe.checkpoints.packaged import PACKAGED_BASES, fetch_packaged
 from multipl_moe.errors import BaseModelError
-from multipl_moe.system.cache_folder import cache_folder, cache_lock
 from multipl_moe.system.staging import staged_folder
 
 _CONVERSION = 3  # of GGUF files; to be raised when their conversion changes, so that no older one is used

@@ -47,13 +47,13 @@ def doctor(
         return _plan(plan, model)
     if model is not None:
         raise ConfigError("--model: only with --plan RECIPE.yaml, which says how it is to be trained")
-    from multipl_moe.judge.guards import guards_of
-    from multipl_moe.judge.preflight import preflight
-    from multipl_moe.judge.sandbox import Sandbox
-    from multipl_moe.judge.toolbox import is_found
-    from multipl_moe.languages.entries import ENTRIES
-    from multipl_moe.languages.own import how_to_add
-    from multipl_moe.languages.toolchains import TOOLCHAINS
+    from multipl_judge.judge.guards import guards_of
+    from multipl_judge.judge.preflight import preflight
+    from multipl_judge.judge.sandbox import Sandbox
+    from multipl_judge.judge.toolbox import is_found
+    from multipl_judge.languages.entries import ENTRIES
+    from multipl_judge.languages.own import how_to_add
+    from multipl_judge.languages.toolchains import TOOLCHAINS
     from multipl_moe.report.doctor import environment_table, guards_table, languages_table
     from multipl_moe.system.versions import environment
 

@@ -45,10 +45,10 @@ def judge(
 
     Example: `multipl-moe judge samples.jsonl runs/judged --workers 8`
     """
+    from multipl_judge.languages.own import add_languages
     from multipl_moe.eval.eval_set import EvalOptions
     from multipl_moe.eval.judged_parts import PARTS_FOLDER, judge_in_parts
     from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
-    from multipl_moe.languages.own import add_languages
     from multipl_moe.runs.folder import open_run, write_json
     from multipl_moe.system.versions import environment
 
@@ -77,7 +77,7 @@ def judge(
 
 
 def _read(file: Path) -> "Rows":
-    from multipl_moe.problems.rows import read_row_lines, read_rows
+    from multipl_judge.problems.rows import read_row_lines, read_rows
 
     if file != _STDIN:
         return read_rows([file])

@@ -49,8 +49,8 @@ def language(
 
     Example: `multipl-moe language tcl --kind stdin --extensions .tcl,.tm --source ~/src/project --held-out ~/src/other`
     """
-    from multipl_moe.languages.own import valid_name
-    from multipl_moe.languages.table import LANGUAGES
+    from multipl_judge.languages.own import valid_name
+    from multipl_judge.languages.table import LANGUAGES
 
     if name in LANGUAGES:
         raise ConfigError(f"{name}: the package knows it; `multipl-moe doctor --languages {name}` tries its toolchain")
@@ -68,8 +68,8 @@ def language(
 
 
 def _write(name: str, file: Path, kind: str, extensions: list[str], sources: list[str], held_out: list[str]) -> None:
+    from multipl_judge.languages.table import LANGUAGES
     from multipl_moe.corpus.read.candidates import has_library
-    from multipl_moe.languages.table import LANGUAGES
     from multipl_moe.recipe.language_template import first_problem, language_recipe, problems_beside
     from multipl_moe.recipe.recipe import parse_value, validate_recipe
     from multipl_moe.runs.folder import write_text

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from multipl_moe.cli.app import console, progress_bar
 
 if TYPE_CHECKING:
+    from multipl_judge.judge.preflight import LanguageCheck
+    from multipl_judge.problems.problem import Problem
     from multipl_moe.codegen.completer import Completion, SampleKey
     from multipl_moe.eval.eval_set import EvalOptions, EvalSet
-    from multipl_moe.judge.preflight import LanguageCheck
-    from multipl_moe.problems.problem import Problem
     from multipl_moe.recipe.recipe import Recipe
 
 
@@ -27,11 +27,11 @@ def completions_of(
         chat: whether answers are those of a chat.
         eval_set: a file may hold completions of its problems that are not scored here.
     """
+    from multipl_judge.problems.extract import completion_of_answer
     from multipl_moe.codegen.endpoint import EndpointCompleter
     from multipl_moe.codegen.from_file import import_samples, what_was_cut
     from multipl_moe.codegen.generation import completed_by
     from multipl_moe.codegen.local import LocalCompleter
-    from multipl_moe.problems.extract import completion_of_answer
 
     if (file := sources["--completions"]) is not None:
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from multipl_moe.problems.problem import Problem
+from multipl_judge.problems.problem import Problem
 from multipl_moe.recipe.codegen import CodegenSection
 
 SampleKey = tuple[str, int]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase, StoppingCriteria
 
+from multipl_judge.problems.problem import cut_at_stop
 from multipl_moe.codegen.completer import Completion, Finish
-from multipl_moe.problems.problem import cut_at_stop
 
 _NUCLEUS_TOKENS = 256
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from multipl_judge.problems.problem import Problem, cut_at_stop
 from multipl_moe.codegen.completer import Completion, Finish, Request
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.problem import Problem, cut_at_stop
 from multipl_moe.recipe.codegen import CodegenSection
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from multipl_judge.problems.extract import after_prompt, completion_of_answer, is_whole_answer
+from multipl_judge.problems.language_codes import language_of
+from multipl_judge.problems.problem import Problem, cut_at_stop
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.codegen.generation import digests_of, require_distinct
 from multipl_moe.codegen.published import Answers, read_answers
 from multipl_moe.codegen.samples import Origin, SamplesFile
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.extract import after_prompt, completion_of_answer, is_whole_answer
-from multipl_moe.problems.language_codes import language_of
-from multipl_moe.problems.problem import Problem, cut_at_stop
 
 _NUM_NAMED = 3
 

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completer, Completion, Request, SampleKey, request_of
 from multipl_moe.codegen.samples import Origin, SamplesFile
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.codegen import CodegenSection
 
 Complete = Callable[[Sequence[Problem], Path, Callable[[int, int], None]], Mapping[SampleKey, Completion]]

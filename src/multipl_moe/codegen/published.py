@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.problems.autocodebench import question_id
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.autocodebench import question_id
 
 ID_FIELDS = ("key", "task_id", "name", "id", "problem_id")
 TEXT_FIELDS = (

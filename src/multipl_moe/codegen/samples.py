@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.file_lock import file_lock
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 from multipl_moe.errors import OutputError
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.runs.journal import append_to_journal, mend_journal, read_journal
 from multipl_moe.system.disk_errors import write_errors_explained
-from multipl_moe.system.file_lock import file_lock
 
 SAMPLES_FILE = "samples.jsonl"
 ORIGIN_FILE = "codegen.json"

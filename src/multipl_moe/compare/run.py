@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from transformers import AutoTokenizer
 
+from multipl_judge.languages.table import language_title
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.compare.schema import Run
 from multipl_moe.errors import OutputError
@@ -19,7 +20,6 @@ from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.movement.panel import movement_of
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.score_changes import compare_scores
-from multipl_moe.languages.table import language_title
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe

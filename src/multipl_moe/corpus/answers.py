@@ -12,7 +12,7 @@ Encode = Callable[[str, bool], list[int]]
 def answer_tokens(
     parts: Sequence[str], encode: Encode, start: list[int], end: int
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """The tokens of an answer from its parts (`languages.answers`), and the spans of those that count.
+    """The tokens of an answer from its parts (`multipl_judge.languages.answers`), and the spans of those that count.
 
     A span is a completion with the token that ends it: `end`, or in a chat the first token of what follows. Parts are
     tokenised apart, as a prompt is when a model continues it. Special tokens that a completion spells are text.

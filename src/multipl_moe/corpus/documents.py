@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from multipl_judge.languages.answers import answers_in
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.answers import answers_in
 
 Split = Literal["train", "validation"]
 

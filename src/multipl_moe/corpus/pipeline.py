@@ -13,6 +13,7 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.dedup import MinhashDedupCluster
 from datatrove.pipeline.writers import JsonlWriter
 
+from multipl_judge.languages.answers import answers_in
 from multipl_moe.corpus.content import content_steps
 from multipl_moe.corpus.decontamination.sources import Decontamination, prepare_decontamination
 from multipl_moe.corpus.dropped import ReproducibleWriter, dropped_writer, gather_dropped
@@ -36,7 +37,6 @@ from multipl_moe.corpus.split import HeldOutMarks, SplitByFile
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer, document_bounds
 from multipl_moe.errors import CorpusError, UserError
 from multipl_moe.fim_tokens import FimVocabulary, fim_vocabulary
-from multipl_moe.languages.answers import answers_in
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import record_run, write_text
 from multipl_moe.system.staging import resumable_folder
@@ -58,10 +58,10 @@ def build_corpus(
 
     It holds documents/{train,validation}/NAME.jsonl.gz (text, id, metadata), tokens/train/NAME/*.ds with *.ds.index
     (end of each document in tokens, uint64), of answers also *.ds.loss (a byte for each token, 1 if it counts); NAME is
-    a language, or its answers (`languages.answers`); duplicates.jsonl, dropped.jsonl.gz, manifest.json and datatrove's
-    logs, and tokenizer.json where tokens to fill in the middle were added to the base's. Apart from the logs and the
-    recorded recipe, equal sources and recipes give equal bytes, wherever the tasks run, however many at a time, and
-    however often the build was stopped and started again.
+    a language, or its answers (`multipl_judge.languages.answers`); duplicates.jsonl, dropped.jsonl.gz, manifest.json
+    and datatrove's logs, and tokenizer.json where tokens to fill in the middle were added to the base's. Apart from the
+    logs and the recorded recipe, equal sources and recipes give equal bytes, wherever the tasks run, however many at a
+    time, and however often the build was stopped and started again.
 
     Args:
         recipe: languages, seed and the section `corpus`.

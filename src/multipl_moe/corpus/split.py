@@ -8,7 +8,7 @@ from pathlib import Path
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
-from multipl_moe.languages.answers import parts_of
+from multipl_judge.languages.answers import parts_of
 
 
 class HeldOutMarks(PipelineStep):

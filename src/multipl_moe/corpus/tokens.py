@@ -15,10 +15,10 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.normalizers import Normalizer
 from transformers import AutoTokenizer
 
+from multipl_judge.languages.answers import are_answers, parts_of
 from multipl_moe.corpus.answers import answer_tokens
 from multipl_moe.corpus.fim import FimCut, FimRule, arranged, cut_parts, joins_exactly
 from multipl_moe.errors import BaseModelError
-from multipl_moe.languages.answers import are_answers, parts_of
 from multipl_moe.start_tokens import start_tokens
 
 # What is tokenised at a time: tokens in the library's form take some 20 times the memory of their text.

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from multipl_judge.languages.answers import answers_in, are_answers
 from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
@@ -15,7 +16,6 @@ from multipl_moe.data.mixture_dataset import MixtureDataset
 from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.data.training_data import mixture
 from multipl_moe.errors import BaseModelError, CorpusError
-from multipl_moe.languages.answers import answers_in, are_answers
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
 

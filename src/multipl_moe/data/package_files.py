@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
+from multipl_judge.languages.table import endings_of
 from multipl_moe.corpus.documents import TextFile
-from multipl_moe.languages.table import endings_of
 
 _MIN_CHARACTERS, _MAX_CHARACTERS = 200, 4096
 

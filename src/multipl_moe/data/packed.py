@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from multipl_judge.languages.answers import are_answers
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.data.packing import PACKINGS, BestFitLayout, Layout, Packing, PackingCounts, WindowLayout
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.answers import are_answers
 from multipl_moe.model.documents import PADDING_POSITION
 
 IGNORED_LABEL = -100

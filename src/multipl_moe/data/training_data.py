@@ -9,13 +9,13 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from multipl_judge.languages.answers import answers_in, are_answers, language_of
 from multipl_moe.corpus.documents import tokens_path
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.mixture_dataset import MixtureDataset, shares_within, weights_by_size
 from multipl_moe.data.packed import PackedTokens
 from multipl_moe.data.packing import Packing, PackingCounts
 from multipl_moe.errors import ConfigError, CorpusError
-from multipl_moe.languages.answers import answers_in, are_answers, language_of
 from multipl_moe.recipe.recipe import Recipe
 
 _ROUNDING = 1e-9

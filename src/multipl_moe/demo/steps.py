@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from multipl_judge.judge.preflight import LanguageCheck
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_evaluation
 from multipl_moe.corpus.documents import read_documents
@@ -28,7 +29,6 @@ from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.run_metrics import run_metrics
 from multipl_moe.generate.reading import read_text
-from multipl_moe.judge.preflight import LanguageCheck
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
+from multipl_judge.languages.answers import parts_of
 from multipl_moe.corpus.answers import tokenised_answer
 from multipl_moe.corpus.documents import TextFile
 from multipl_moe.eval.windows import Window, batches, scored_logits, windows_of
-from multipl_moe.languages.answers import parts_of
 from multipl_moe.recipe.evaluation import EvalSection
 from multipl_moe.start_tokens import start_tokens
 

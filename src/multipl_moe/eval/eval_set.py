@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.judge.preflight import LanguageCheck, preflight
+from multipl_judge.judge.sandbox import Sandbox, SandboxError
+from multipl_judge.judge.toolbox import Toolbox
+from multipl_judge.languages.own import add_languages
+from multipl_judge.languages.program import Nonce
+from multipl_judge.problems.benchmarks import read_benchmark
+from multipl_judge.problems.forms import program_of, tests_run
+from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.eval.valid_tests import invalid_tests, may_be_invalid
-from multipl_moe.judge.preflight import LanguageCheck, preflight
-from multipl_moe.judge.sandbox import Sandbox, SandboxError
-from multipl_moe.judge.toolbox import Toolbox
-from multipl_moe.languages.own import add_languages
-from multipl_moe.languages.program import Nonce
-from multipl_moe.problems.benchmarks import read_benchmark
-from multipl_moe.problems.forms import program_of, tests_run
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe
 
 _NO_TESTS = "its tests hold no assertion"

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.problems.problem import Problem
 
 _FEWEST = 10  # programs that say anything
 _MOST, _FEW_BEFORE = 0.8, 0.5

@@ -7,12 +7,12 @@ from typing import Any
 
 from datatrove.pipeline.base import PipelineStep
 
+from multipl_judge.languages.own import add_languages
+from multipl_judge.problems.rows import read_rows
 from multipl_moe.corpus.run.executors import run_stages
 from multipl_moe.corpus.run.stages import Listeners, Stage
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judged_rows import VERDICTS_FILE, RowJudge
-from multipl_moe.languages.own import add_languages
-from multipl_moe.problems.rows import read_rows
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.journal import journal_lines, write_journal
 

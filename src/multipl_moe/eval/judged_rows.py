@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.preflight import preflight
+from multipl_judge.judge.scoring import Task, judge_all, key_of
+from multipl_judge.languages.program import Nonce, Program
+from multipl_judge.problems.language_codes import require_language
+from multipl_judge.problems.written import read_written
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import held_journal
-from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.preflight import preflight
-from multipl_moe.judge.scoring import Task, judge_all, key_of
-from multipl_moe.languages.program import Nonce, Program
-from multipl_moe.problems.language_codes import require_language
-from multipl_moe.problems.written import read_written
 from multipl_moe.recipe.evaluation import ProgramsSection
 from multipl_moe.runs.journal import append_to_journal, journal_lines, read_line, write_journal
 

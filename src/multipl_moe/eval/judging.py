@@ -5,17 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.file_lock import file_lock
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.scoring import Task, judge_all, key_of
+from multipl_judge.languages.program import Nonce
+from multipl_judge.problems.forms import program_of
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, SampleKey
 from multipl_moe.errors import HeldError
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.scoring import Task, judge_all, key_of
-from multipl_moe.languages.program import Nonce
-from multipl_moe.problems.forms import program_of
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.evaluation import ProgramsSection
 from multipl_moe.runs.journal import append_to_journal, read_journal, write_journal
-from multipl_moe.system.file_lock import file_lock
 
 RESULTS_FILE = "results.jsonl"
 DETAILS_FILE = "details.jsonl"

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from multipl_judge.judge.preflight import preflight
+from multipl_judge.languages.own import add_languages
 from multipl_moe.corpus.read.archives import find_members
 from multipl_moe.corpus.read.candidates import find_files
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.eval.eval_set import read_problems
-from multipl_moe.judge.preflight import preflight
-from multipl_moe.languages.own import add_languages
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.recipe.recipe import Recipe
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.codegen.generation import Complete
 from multipl_moe.codegen.samples import ORIGIN_FILE
@@ -20,7 +21,6 @@ from multipl_moe.eval.judging import judge_samples, read_details, read_results
 from multipl_moe.eval.pass_at_k import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.versions import environment

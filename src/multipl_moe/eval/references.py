@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.problems.forms import broken_reference
 from multipl_moe.codegen.completer import KnownCompleter
 from multipl_moe.codegen.generation import completed_by, generate_samples
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions, EvalSet, prepare_eval_set, read_problems
 from multipl_moe.eval.judging import judge_samples
 from multipl_moe.eval.programs import evaluate_programs
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.problems.forms import broken_reference
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.recipe import Recipe
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.problems.problem import Problem
 
 Result = Mapping[str, Any]
 """A line of results.jsonl: key, sample, outcome, stage."""

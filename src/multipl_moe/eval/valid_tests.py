@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.scoring import Task, judge_all
-from multipl_moe.languages.program import Nonce
-from multipl_moe.problems.forms import failing_body, program_of
-from multipl_moe.problems.multipl_e import OLDER
-from multipl_moe.problems.problem import Problem
+from multipl_judge.cache_folder import cache_folder, cache_lock
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.scoring import Task, judge_all
+from multipl_judge.languages.program import Nonce
+from multipl_judge.problems.forms import failing_body, program_of
+from multipl_judge.problems.multipl_e import OLDER
+from multipl_judge.problems.problem import Problem
 from multipl_moe.runs.journal import append_to_journal, read_journal
-from multipl_moe.system.cache_folder import cache_folder, cache_lock
 
 _FILE = "valid_tests.jsonl"
 _SHOWN_CHARACTERS = 200

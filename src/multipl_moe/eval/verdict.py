@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.table import language_title
+from multipl_judge.languages.toolchains import TOOLCHAINS
+from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.clusters import TaskScores
 from multipl_moe.eval.intervals import Estimate, estimate_rate
 from multipl_moe.eval.pass_at_k import pass_at_k
 from multipl_moe.eval.tally import Result, TaskTally, tally_results
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.languages.table import language_title
-from multipl_moe.languages.toolchains import TOOLCHAINS
-from multipl_moe.problems.problem import Problem
 
 USUAL_PASS_AT = (1, 5, 10, 100)
 ROLES = ("learn", "keep")

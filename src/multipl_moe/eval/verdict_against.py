@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.clusters import TaskScores, mean_of_languages
 from multipl_moe.eval.paired import PairedDifference, compare_tasks
@@ -19,7 +20,6 @@ from multipl_moe.eval.verdict import (
     task_scores,
     tells_built,
 )
-from multipl_moe.problems.problem import Problem
 
 _Pair = tuple[TaskScores, TaskScores]
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.table import LANGUAGES
+from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus.documents import documents_path, read_documents
-from multipl_moe.languages.harnesses import HARNESSES
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.model.expert_use import ExpertUse
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.problems.starter_set import read_starter
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.runs.folder import read_json
 from multipl_moe.runs.provenance import run_folder, run_recipe_file

@@ -11,11 +11,11 @@ import torch
 from huggingface_hub import ModelCardData
 from transformers import PreTrainedConfig
 
+from multipl_judge.languages.table import LANGUAGES, language_title
 from multipl_moe import __version__
 from multipl_moe.eval.movement.panel import MOVEMENT_COLUMNS, movement_rows
 from multipl_moe.eval.outcome import outcome_of
 from multipl_moe.export.facts import facts_of
-from multipl_moe.languages.table import LANGUAGES, language_title
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.spdx import UNKNOWN

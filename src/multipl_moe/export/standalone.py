@@ -17,7 +17,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.transformers_version import require_supported_transformers
 
 CODE_LICENCE_FILE = "LICENSE-multipl-moe"
-_PACKAGE = "multipl_moe"
+_PACKAGES = ("multipl_moe", "multipl_judge")  # the second has the roots of the first's exceptions
 _VERSION_MODULE = require_supported_transformers.__module__
 _CLASSES = {
     "AutoConfig": MultiplMoeConfig,
@@ -35,7 +35,7 @@ def auto_map() -> dict[str, str]:
 
 
 def modeling_modules() -> list[str]:
-    """Modules of this package that modeling and configuration need, themselves included, sorted."""
+    """Modules of this package and the judge's that modeling and configuration need, themselves included, sorted."""
     found: set[str] = set()
     waiting = [_VERSION_MODULE, *(cls.__module__ for cls in _CLASSES.values())]
     while waiting:
@@ -62,7 +62,7 @@ def write_code(folder: Path) -> None:
 
 
 def with_relative_imports(source: str) -> str:
-    """The source of a module of this package, for a folder in which its modules lie side by side."""
+    """The source of a module, for a folder in which all of them lie side by side."""
     lines = source.splitlines(keepends=True)
     for node in _package_imports(source):
         assert node.module is not None
@@ -72,8 +72,8 @@ def with_relative_imports(source: str) -> str:
 
 
 def _package_imports(source: str) -> list[ast.ImportFrom]:
-    nodes = ast.walk(ast.parse(source))
-    return [node for node in nodes if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE)]
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    return [node for node in nodes if (node.module or "").partition(".")[0] in _PACKAGES]
 
 
 def _source(module: str) -> str:
@@ -81,4 +81,6 @@ def _source(module: str) -> str:
 
 
 def _file_stem(module: str) -> str:
-    return module.rpartition(".")[2]
+    """The last part of a module's name; of the other package all of it, for both have `errors`."""
+    package, _, name = module.partition(".")
+    return name.rpartition(".")[2] if package == _PACKAGES[0] else module.replace(".", "_")

@@ -15,10 +15,10 @@ from transformers import (
     set_seed,
 )
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import known_fim_tokens
 from multipl_moe.generate.context import decoding_context
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.start_tokens import start_tokens
 
 COLDEST = 1e-4  # a lower temperature would make logits overflow

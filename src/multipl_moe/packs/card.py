@@ -4,9 +4,9 @@ from pathlib import Path
 
 from huggingface_hub import ModelCardData
 
+from multipl_judge.languages.table import language_title
 from multipl_moe import __version__
 from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_rows
-from multipl_moe.languages.table import language_title
 from multipl_moe.packs.files import Pack
 from multipl_moe.runs.provenance import Provenance
 

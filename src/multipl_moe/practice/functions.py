@@ -16,11 +16,11 @@ from doctest import DocTestParser, Example
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.languages.toolchains import TOOLCHAINS
+from multipl_judge.problems.benchmarks import read_benchmark
+from multipl_judge.problems.own import Case, OwnProblem, problem_of
+from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.toolchains import TOOLCHAINS
-from multipl_moe.problems.benchmarks import read_benchmark
-from multipl_moe.problems.own import Case, OwnProblem, problem_of
-from multipl_moe.problems.problem import Problem
 
 _OF_PYTHON = re.compile(r"\bpython (?=function|program|code)", re.IGNORECASE)
 _UNREAD = (SyntaxError, ValueError, RecursionError, MemoryError, TypeError)

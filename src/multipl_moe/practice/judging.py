@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.scoring import Task, judge_all
+from multipl_judge.languages.program import Nonce
+from multipl_judge.problems.forms import program_of
+from multipl_judge.problems.forms.parts import closed, closed_class
+from multipl_judge.problems.problem import Problem
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.judge.outcome import Judgement, Outcome
-from multipl_moe.judge.scoring import Task, judge_all
-from multipl_moe.languages.program import Nonce
 from multipl_moe.practice.journal import Key
-from multipl_moe.problems.forms import program_of
-from multipl_moe.problems.forms.parts import closed, closed_class
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.evaluation import ProgramsSection
 
 _MARGIN = re.compile(r"\n(?=\S)")

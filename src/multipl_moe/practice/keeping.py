@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.duplicates.minhash import CodeSignature
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.practice.journal import PracticeJournal
 
 

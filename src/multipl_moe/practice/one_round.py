@@ -11,14 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.problems.problem import Problem, commented
 from multipl_moe.codegen.completer import Completer, request_of
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.languages.harnesses import HARNESSES
 from multipl_moe.practice.journal import NAMES, Key, PracticeJournal
 from multipl_moe.practice.judging import Judge
 from multipl_moe.practice.tasks import TaskSet
-from multipl_moe.problems.problem import Problem, commented
 from multipl_moe.recipe.recipe import Recipe
 
 ENOUGH = 200

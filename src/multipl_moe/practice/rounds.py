@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.judge.outcome import Outcome
 from multipl_moe.codegen.completer import Completer
 from multipl_moe.eval.eval_set import EvalOptions
-from multipl_moe.judge.outcome import Outcome
 from multipl_moe.practice.journal import PracticeJournal
 from multipl_moe.practice.keeping import kept_rows
 from multipl_moe.practice.one_round import Round, RoundProgress

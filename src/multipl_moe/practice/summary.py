@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multipl_moe.judge.outcome import Outcome
+from multipl_judge.judge.outcome import Outcome
 from multipl_moe.practice.journal import PracticeJournal
 from multipl_moe.practice.tasks import TaskSet
 from multipl_moe.recipe.practice import PracticeSection

@@ -6,14 +6,14 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
+from multipl_judge.languages.own import add_languages
+from multipl_judge.problems.benchmarks import read_benchmark
+from multipl_judge.problems.problem import Problem
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex
 from multipl_moe.corpus.decontamination.sources import prepare_decontamination
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import EvalOptions, prepare_eval_set
-from multipl_moe.languages.own import add_languages
 from multipl_moe.practice.functions import function_tasks, solution_of
-from multipl_moe.problems.benchmarks import read_benchmark
-from multipl_moe.problems.problem import Problem
 from multipl_moe.recipe.recipe import Recipe
 
 _FUNCTIONS = "functions:"

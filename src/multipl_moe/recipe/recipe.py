@@ -14,9 +14,9 @@ from typing import Any, cast, get_origin
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from multipl_judge.languages.own import Name, OwnLanguage, how_to_add, language_table, taken_names
+from multipl_judge.languages.table import Language
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.own import Name, OwnLanguage, how_to_add, language_table, taken_names
-from multipl_moe.languages.table import Language
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection

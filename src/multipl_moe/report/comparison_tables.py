@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.text import Text
 
+from multipl_judge.languages.table import language_title
 from multipl_moe.eval.outcome import outcome_of
-from multipl_moe.languages.table import language_title
 from multipl_moe.report.colours import style_of_bits
 from multipl_moe.report.grid import Grid
 from multipl_moe.runs.decontamination import status_notes

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from multipl_judge.languages.answers import title_of
+from multipl_judge.languages.table import LANGUAGES, Language
 from multipl_moe.corpus.inspection.inspection import Inspection
 from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.packing import Packing, PackingCounts
 from multipl_moe.data.training_data import MixtureSummary
-from multipl_moe.languages.answers import title_of
-from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.grid import Grid
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from multipl_moe.judge.guards import Guard
-from multipl_moe.judge.preflight import LanguageCheck
-from multipl_moe.languages.table import language_title
+from multipl_judge.judge.guards import Guard
+from multipl_judge.judge.preflight import LanguageCheck
+from multipl_judge.languages.table import language_title
 from multipl_moe.report.grid import Grid
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from multipl_judge.languages.table import language_title
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.generate.reading import Reading
-from multipl_moe.languages.table import language_title
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.page import picture, rendered
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot

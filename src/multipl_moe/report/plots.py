@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from multipl_moe.languages.table import language_title
+from multipl_judge.languages.table import language_title
 from multipl_moe.report.colours import BLUE, ORANGE, PAPER, PURPLE, colour_of_bits
 
 FONT_SIZE = 9  # points: 12 pixels on a screen

@@ -10,9 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from multipl_moe.judge.outcome import Outcome
-from multipl_moe.languages.table import language_title
-from multipl_moe.problems.problem import Problem
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.table import language_title
+from multipl_judge.problems.problem import Problem
 from multipl_moe.report.page import page_templates
 from multipl_moe.runs.folder import write_text
 

@@ -5,11 +5,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.samples import SAMPLES_FILE
 from multipl_moe.errors import UserError
 from multipl_moe.eval.eval_set import EvalSet
 from multipl_moe.eval.judging import read_details, read_results
-from multipl_moe.problems.problem import Problem
 from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import form_notes

@@ -4,9 +4,9 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from multipl_judge.languages.table import language_title
 from multipl_moe.generate.reading import Reading
 from multipl_moe.generate.routing import EXPERT_COLOURS, strongest_of
-from multipl_moe.languages.table import language_title
 from multipl_moe.model.expert_use import ExpertUse
 
 GATE = "gate"

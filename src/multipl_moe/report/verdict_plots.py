@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from multipl_moe.languages.table import language_title
+from multipl_judge.languages.table import language_title
 from multipl_moe.report.colours import BLUE, PALE, WORSE, colour_of_programs
 from multipl_moe.report.plots import FONT_SIZE, plain_label, strip, write_beside
 from multipl_moe.report.verdict_tables import is_few, passed_of

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.text import Text
 
+from multipl_judge.languages.table import language_title
 from multipl_moe.eval.verdict import ALL, ROLES
-from multipl_moe.languages.table import language_title
 from multipl_moe.report.grid import Grid
 from multipl_moe.runs.decontamination import status_notes
 

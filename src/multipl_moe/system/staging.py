@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from multipl_judge.file_lock import file_lock
 from multipl_moe.errors import DiskError, HeldError, OutputError, TasksUnfinishedError, UserError
 from multipl_moe.system.disk_errors import disk_errors_explained, write_errors_explained
-from multipl_moe.system.file_lock import file_lock
 
 _LOCK = ".lock"
 

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
+from multipl_judge.languages.answers import answers_in
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.answers import answers_in
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.recipe.training import TrainSection
 from multipl_moe.system.device import fast_dtype, fastest_attention, has_sdpa

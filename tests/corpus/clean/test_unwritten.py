@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from datatrove.data import Document
 
+from multipl_judge.languages.table import LANGUAGES, Language
 from multipl_moe.corpus.clean.unwritten import UnwrittenFiles, generated_mark, minified_measure, vendored_part
 from multipl_moe.corpus.read.candidates import source_name
-from multipl_moe.languages.table import LANGUAGES, Language
 from tests.corpus.conftest import program
 
 LICENCE = "// Copyright 2020 Someone.\n" + "// All of it.\n" * 20 + "\n"

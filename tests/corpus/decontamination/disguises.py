@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 
+from multipl_judge.languages.source_text import without_comments
+from multipl_judge.languages.table import LANGUAGES
+from multipl_judge.problems.problem import Problem
 from multipl_moe.corpus.decontamination.words import KEYWORDS
-from multipl_moe.languages.source_text import without_comments
-from multipl_moe.languages.table import LANGUAGES
-from multipl_moe.problems.problem import Problem
 
 _STRINGS = re.compile(r'("(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\')')
 

@@ -10,13 +10,13 @@ import pytest
 from datatrove.data import Document
 from datatrove.pipeline.writers import JsonlWriter
 
+from multipl_judge.problems.human_eval import read_human_eval
+from multipl_judge.problems.problem import Problem
+from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex, Decontaminate
 from multipl_moe.corpus.decontamination.parts import load_parts, parts_of
-from multipl_moe.problems.human_eval import read_human_eval
-from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.starter_set import read_starter
 from tests.corpus.conftest import program, recipe_of, write_files
 from tests.corpus.decontamination.disguises import DISGUISES, whole
 

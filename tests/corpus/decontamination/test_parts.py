@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multipl_judge.problems.benchmarks import read_benchmark
+from multipl_judge.problems.problem import Problem
+from multipl_judge.problems.starter_set import read_starter
 from multipl_moe.corpus.decontamination.parts import (
     MIN_NGRAMS,
     SHIPPED_FILE,
@@ -17,9 +20,6 @@ from multipl_moe.corpus.decontamination.parts import (
     save_parts,
 )
 from multipl_moe.corpus.decontamination.words import text_ngrams
-from multipl_moe.problems.benchmarks import read_benchmark
-from multipl_moe.problems.problem import Problem
-from multipl_moe.problems.starter_set import read_starter
 
 
 def words(name: str, count: int) -> str:

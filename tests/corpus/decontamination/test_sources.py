@@ -5,11 +5,11 @@ import json
 import huggingface_hub
 import pytest
 
+from multipl_judge.problems.benchmarks import BENCHMARKS
 from multipl_moe.corpus.decontamination import sources
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.decontamination.sources import prepare_decontamination
 from multipl_moe.errors import ConfigError
-from multipl_moe.problems.benchmarks import BENCHMARKS
 from multipl_moe.recipe.recipe import validate_recipe
 
 NEED_THE_HUB = ["mbpp", "mbpp-sanitized", "multipl-e-mbpp", "mbxp", "autocodebench", "exercism"]

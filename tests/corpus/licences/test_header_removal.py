@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.licences.header_removal import without_licence_header
-from multipl_moe.languages.table import LANGUAGES
 
 GUARDED = "\n#ifndef A_HPP\n#define A_HPP\n\n// Copyright A\n//\n// Distributed under a license\n\n#include <b.hpp>\n"
 STATED = "// <algorithm> -*- C++ -*-\n\n// Copyright (C) B\n\n/** @file algorithm */\n\n#pragma once\nint x;\n"

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.licences import licence_files
 from multipl_moe.corpus.licences.licence_files import is_licence_name, nearest_among, nearest_licence
 from multipl_moe.corpus.read import archives
 from multipl_moe.corpus.read.archives import find_members
 from multipl_moe.corpus.read.candidates import find_files
 from multipl_moe.corpus.read.language_detection import LanguageDetector
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program
 from tests.corpus.read.test_archives import COMPRESS, tar

@@ -7,10 +7,10 @@ import pytest
 from datatrove.data import Document
 from transformers import AutoTokenizer
 
+from multipl_judge.languages.answers import parts_of
 from multipl_moe.corpus.dropped import dropped_writer
 from multipl_moe.corpus.read.answers import AnswerTexts, answer_row
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.answers import parts_of
 from tests.fixtures import save_chat_tokenizer, save_tokenizer
 
 CHAT = [

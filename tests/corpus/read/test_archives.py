@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow
 import pytest
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read.archives import find_members
 from multipl_moe.corpus.read.candidates import READ_ERRORS
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program
 

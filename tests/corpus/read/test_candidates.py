@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read.candidates import Candidate, find_files, has_library
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program, recipe_of, write_files
 

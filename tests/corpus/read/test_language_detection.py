@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from multipl_judge.languages.table import LANGUAGES, Language
 from multipl_moe.corpus.read.language_detection import LanguageDetector
-from multipl_moe.languages.table import LANGUAGES, Language
 
 DETECTOR = LanguageDetector(LANGUAGES)
 

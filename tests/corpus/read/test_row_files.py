@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read import rows
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.rows import find_rows
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program
 from tests.corpus.read.test_rows import SMOL, STACK, write_parquet

@@ -8,13 +8,13 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read import row_files
 from multipl_moe.corpus.read.candidates import Candidate
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.rows import find_rows
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.table import LANGUAGES
 from multipl_moe.recipe.corpus import SourceSection
 from tests.corpus.conftest import program, recipe_of
 

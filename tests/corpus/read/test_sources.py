@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from datatrove.data import Document
 
+from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.read.sources import SourceReader
-from multipl_moe.languages.table import LANGUAGES
 from tests.corpus.conftest import program, recipe_of, write_files
 from tests.corpus.read.test_language_detection import C_HEADER, CPP_HEADER
 

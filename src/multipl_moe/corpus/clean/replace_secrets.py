@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from multipl_judge.languages.answers import cuts_of, parts_of
 from multipl_moe.corpus.clean.secret_detectors import ADDRESSES, Span, find_secrets
-from multipl_moe.languages.answers import cuts_of, parts_of
 
 # Addresses stay addresses: RFC 2606 and 5737 keep these for examples. All else becomes REDACTED_KIND, which is a name
 # in every language, so that what could be parsed still can.

@@ -15,8 +15,8 @@ from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
-from multipl_moe.languages.answers import are_answers
-from multipl_moe.languages.table import Language
+from multipl_judge.languages.answers import are_answers
+from multipl_judge.languages.table import Language
 
 Kind = Literal["vendored", "generated", "minified"]
 

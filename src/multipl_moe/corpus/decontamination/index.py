@@ -9,10 +9,10 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 from numpy.typing import NDArray
 
+from multipl_judge.languages.answers import language_of
+from multipl_judge.languages.table import LANGUAGES, Language
 from multipl_moe.corpus.decontamination.parts import Kind, Part
 from multipl_moe.corpus.decontamination.words import code_ngrams, text_ngrams
-from multipl_moe.languages.answers import language_of
-from multipl_moe.languages.table import LANGUAGES, Language
 
 THRESHOLDS: dict[Kind, float] = {"prompt": 0.5, "tests": 0.5, "solution": 0.7, "structure": 0.6}
 # A structure of few n-grams is often that of an idiom (turn a list round, count what is negative).

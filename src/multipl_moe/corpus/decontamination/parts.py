@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from multipl_judge.problems.problem import Problem
 from multipl_moe.corpus.decontamination.words import code_ngrams, text_ngrams
-from multipl_moe.problems.problem import Problem
 
 Kind = Literal["prompt", "tests", "solution", "structure"]
 KINDS: tuple[Kind, ...] = ("prompt", "tests", "solution", "structure")

@@ -10,13 +10,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 
+from multipl_judge.languages.own import add_languages
+from multipl_judge.problems.benchmarks import BENCHMARKS, is_in_any_of, read_benchmark
+from multipl_judge.problems.hub import cached_files_only, hub_answers
 from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.decontamination.index import REASON, BenchmarkIndex
 from multipl_moe.corpus.decontamination.parts import Part, load_parts, parts_of
 from multipl_moe.errors import ConfigError
-from multipl_moe.languages.own import add_languages
-from multipl_moe.problems.benchmarks import BENCHMARKS, is_in_any_of, read_benchmark
-from multipl_moe.problems.hub import cached_files_only, hub_answers
 from multipl_moe.recipe.recipe import Recipe
 
 # Problems that a benchmark has, by name, of those that the package ships or that a local copy may hold a part of. How

@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from multipl_judge.languages.source_text import marked_code
 from multipl_moe.corpus.decontamination.hashing import Bytes, Hashes, ngram_hashes, spread, word_hashes
-from multipl_moe.languages.source_text import marked_code
 
 TEXT_WORDS = 8
 CODE_TOKENS = 12

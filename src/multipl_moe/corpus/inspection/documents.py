@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from multipl_judge.languages.answers import parts_of
 from multipl_moe.corpus.documents import documents_path
 from multipl_moe.corpus.inspection.rows import Reservoir, broken_is_an_error, require_told, rows_of, source_of
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.languages.answers import parts_of
 
 _SHOWN_LINE_CHARACTERS = 300
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from multipl_judge.languages.answers import language_of, title_of
+from multipl_judge.problems.benchmarks import BENCHMARKS, is_in_any_of
 from multipl_moe.corpus.inspection.documents import Documents, inspect_documents
 from multipl_moe.corpus.inspection.left_out import Dropped, Duplicates, inspect_dropped, inspect_duplicates
 from multipl_moe.corpus.inspection.rows import require_told
 from multipl_moe.corpus.manifest import MANIFEST_NAME, CorpusManifest
 from multipl_moe.corpus.token_files import TokenFiles
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.answers import language_of, title_of
-from multipl_moe.problems.benchmarks import BENCHMARKS, is_in_any_of
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.decontamination import looked_for
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
-from multipl_moe.languages.answers import are_answers
-from multipl_moe.languages.table import Language
+from multipl_judge.languages.answers import are_answers
+from multipl_judge.languages.table import Language
 
 _LICENCE_WORDS = re.compile(r"copyright|licen[cs]e|all rights reserved|SPDX-", re.IGNORECASE)
 _KEPT_LINES = re.compile(r"#!|#.*\b(coding|frozen_string_literal|encoding)\s*[:=]")

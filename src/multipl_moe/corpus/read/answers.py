@@ -12,8 +12,8 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.writers.disk_base import DiskWriter
 from transformers import AutoTokenizer
 
+from multipl_judge.languages.answers import are_answers, cuts_of
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.answers import are_answers, cuts_of
 
 _KEYS = ("prompt", "completion", "messages")
 COLUMNS = "prompt and completion, or messages"

@@ -19,11 +19,11 @@ from typing import IO, BinaryIO, cast
 
 import pyarrow
 
+from multipl_judge.languages.table import Language
 from multipl_moe.corpus.licences.licence_files import nearest_among, nearest_on_disk
 from multipl_moe.corpus.read.git import GitRepository
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.errors import CorpusError
-from multipl_moe.languages.table import Language
 from multipl_moe.recipe.corpus import SourceSection
 from multipl_moe.spdx import UNKNOWN
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
-from multipl_moe.languages.table import Language, endings_of
+from multipl_judge.languages.table import Language, endings_of
 
 _SHEBANG_BYTES = 256
 _VERSION = re.compile(r"[\d.]+$")

@@ -11,6 +11,8 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.writers.disk_base import DiskWriter
 
+from multipl_judge.languages.answers import are_answers, language_of
+from multipl_judge.languages.table import LANGUAGES, Language
 from multipl_moe.corpus.licences.header_removal import without_licence_header
 from multipl_moe.corpus.read.archives import find_members
 from multipl_moe.corpus.read.candidates import READ_ERRORS, Candidate, draw_order, find_files
@@ -18,8 +20,6 @@ from multipl_moe.corpus.read.decoding import RefusedFileError, decode
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.rows import find_rows
 from multipl_moe.corpus.read.streamed_rows import EarliestRows
-from multipl_moe.languages.answers import are_answers, language_of
-from multipl_moe.languages.table import LANGUAGES, Language
 from multipl_moe.recipe.corpus import CorpusSection, SourceSection
 
 # Read once and in order; each can be opened until the next is asked for.

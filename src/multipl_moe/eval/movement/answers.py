@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from multipl_judge.cache_folder import cache_folder, cache_lock
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.movement.divergence import CountedText
 from multipl_moe.generate.text import TextGenerator
 from multipl_moe.runs.folder import read_json, write_json
-from multipl_moe.system.cache_folder import cache_folder, cache_lock
 
 MAX_NEW_TOKENS = 64
 _BATCH_PROMPTS = 50

@@ -1,0 +1,183 @@
+"""The processes of one command: started, their processor time read from /proc, and all of them ended."""
+
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from multipl_judge.judge.worker_uid import WorkerUid
+
+_WAIT_S = 10.0
+_NS_PER_S = 10**9
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class SandboxError(Exception):
+    """The sandbox itself could not start or end a command: says nothing about the command."""
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The judge's ends of a program's standard streams, and a descriptor that can be read once it has ended."""
+
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+    end: int
+
+
+def start(
+    words: Sequence[str], *, environment: Mapping[str, str], folder: Path, descriptors: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a process with three pipes, in a session of its own.
+
+    Raises:
+        SandboxError: it cannot be started.
+    """
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            cwd=folder,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SandboxError(f"{words[0]} cannot be started: {error.strerror}") from error
+
+
+def streams_of(process: subprocess.Popen[bytes]) -> Streams:
+    """What a process with three pipes is served by; its end is seen on its pid descriptor."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    return Streams(process.stdin, process.stdout, process.stderr, os.pidfd_open(process.pid))
+
+
+def descendants(process_id: int) -> list[int]:
+    """A process and all below it. What runs in a pid namespace cannot leave the tree, daemons included."""
+    found = [process_id]
+    for parent in found:
+        found += _children(parent)
+    return found
+
+
+def processor_s(process_ids: Iterable[int]) -> tuple[float, float]:
+    """Seconds for which processes had a processor, and those for which they wanted one and did not get it.
+
+    Both are sums over all threads that are there now; 0 where the kernel does not tell.
+    """
+    times = [_scheduled_ns(thread) for process_id in process_ids for thread in _threads(process_id)]
+    return sum(had for had, _ in times) / _NS_PER_S, sum(waited for _, waited in times) / _NS_PER_S
+
+
+def was_held_up(process_ids: Iterable[int], enough_s: float) -> bool:
+    """Whether processes wait for a disk now, or have had children, ended since, with processors for `enough_s`.
+
+    Of these nobody can tell how long they wanted a processor and did not get it.
+    """
+    threads = {process_id: _threads(process_id) for process_id in process_ids}
+    of_each = [[_status(thread) for thread in found] for found in threads.values()]
+    ended_s = sum(status[0][1] for status in of_each if status) / _TICKS_PER_S
+    return ended_s >= enough_s or any(state == "D" for statuses in of_each for state, _ in statuses)
+
+
+def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
+    """End the first process inside: with it the kernel ends all others, and bubblewrap waits for that.
+
+    Killing bubblewrap itself would leave the first process to be reaped by whoever adopts it.
+    """
+    if process.poll() is None:
+        inside = _children(process.pid)
+        for child in inside:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        if not inside:
+            process.kill()
+    _wait(process)
+
+
+def end_unprotected(process: subprocess.Popen[bytes], worker: WorkerUid) -> None:
+    """End a process group and, where the worker has an own user, all that runs as this user."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if worker.uid is not None:
+        words = [*worker.become(), "sh", "-c", "kill -KILL -1"]
+        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        _wait_for_user(worker.uid)
+    _wait(process)
+
+
+def wait_until_readable(descriptor: int, seconds: float) -> None:
+    """Wait until something can be read, or the time is over."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    waiting.poll(1000 * seconds)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Reap a process that was killed; Popen's own waiting with a limit sleeps for milliseconds."""
+    if process.poll() is None:
+        try:
+            end = os.pidfd_open(process.pid)
+        except OSError:  # too many files are open
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_WAIT_S)
+        else:
+            wait_until_readable(end, _WAIT_S)
+            os.close(end)
+        if process.poll() is None:
+            process.kill()
+    process.wait()
+
+
+def _wait_for_user(uid: int) -> None:
+    """Wait until all processes of a user, which were killed, are dead; whoever adopted them reaps them."""
+    for process in psutil.process_iter(["uids", "status"]):
+        uids = process.info["uids"]
+        if uids and uids.real == uid and process.info["status"] != psutil.STATUS_ZOMBIE:
+            with suppress(psutil.Error):
+                process.wait(_WAIT_S)
+
+
+def _children(process_id: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in _threads(process_id):
+            found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
+
+
+def _threads(process_id: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{process_id}/task").iterdir())
+    except OSError:
+        return []
+
+
+def _scheduled_ns(thread: Path) -> tuple[int, int]:
+    try:
+        had, waited, _ = (thread / "schedstat").read_text().split()
+    except (OSError, ValueError):
+        return 0, 0
+    return int(had), int(waited)
+
+
+def _status(thread: Path) -> tuple[str, int]:
+    """The state of a thread, and processor time, in ticks, of the children that its process has waited for."""
+    try:
+        fields = (thread / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return fields[0], int(fields[13]) + int(fields[14])
+    except (OSError, ValueError, IndexError):
+        return "", 0

@@ -1,0 +1,74 @@
+"""Elixir, on a virtual machine that starts slowly and takes much memory at once."""
+
+from multipl_judge.languages.entry import Entry, Harness, Language
+from multipl_judge.languages.toolchain import Limits, Reference, Toolchain
+
+_ENDING = r"""
+$tests
+harness_bites =
+  try do
+    assert $one == $two
+    false
+  rescue
+    ExUnit.AssertionError -> true
+  end
+if harness_bites and $one != $two and [$one] != [$two], do: IO.puts("\nnonce #{Bitwise.bxor($first, $second)}")
+"""
+_ELIXIR = ("{elixir}", "--erl", "+S 1:1 +SDio 1")
+
+ENTRY = Entry(
+    Language(
+        "Elixir",
+        (".ex", ".exs"),
+        line_comment="#",
+        block_comment=None,
+        interpreters=("elixir",),
+        content_labels=("elixir",),
+    ),
+    Toolchain(
+        executables={"elixir": ("/usr/bin/elixir", "/usr/local/bin/elixir")},
+        version=("{elixir}", "--short-version"),
+        run=(*_ELIXIR, "-e", "Code.eval_string(IO.read(:stdio, :eof))"),
+        script=(*_ELIXIR, "{folder}/program"),
+        packages=("elixir",),
+        failed_assertion=r"ExUnit\.AssertionError|^\s+Assertion with == failed|^\s*Assertion failed",
+        uncompiled=r"^\*\* \((?:SyntaxError|TokenMissingError|MismatchedDelimiterError|CompileError)\)",
+        environment={"LC_ALL": "C.UTF-8"},
+        run_limits=Limits(wall_s=20, memory_bytes=2048 * 2**20),
+        reference=Reference(
+            "defmodule Sample do\n  def twice(x) do\n    BODY\n  end\nend\nimport ExUnit.Assertions\n"
+            'assert Sample.twice(21) == 42\nIO.puts("nonce #{Bitwise.bxor(FIRST, SECOND)}")\n',
+            right="2 * x",
+            wrong="x",
+            early="System.halt(0)",
+        ),
+    ),
+    Harness(
+        guard="import ExUnit.Assertions\n",
+        ending=_ENDING,
+        stop=("\n  end", "\n```"),
+        closing="\n  end\nend\n",
+        broken='    raise "broken on purpose"',
+        comment="#",
+        extension=".ex",
+        multipl_e=(
+            (r"(?m)^ExUnit\.start\(\)[ \t]*$", "ExUnit.start(autorun: false)"),
+            (r"(?m)^(\s*test) '([^'\n]*)' do", r'\1 "\2" do'),
+            (
+                r"\Z",
+                "\n%{failures: harness_failures, total: harness_total} = ExUnit.run()\n"
+                "if harness_failures != 0 or harness_total == 0, do: exit(:tests_failed)\n",
+            ),
+        ),
+    ),
+    comments=r"#(?!\{)[^\n]*+",
+    literals=r'"""(?:\\.|[^"\\]|"(?!""))*+(?:"""|\\?\Z)|(?<!\\)"(?:\\.|[^"\\])*+"|(?<!\\)\'(?:\\.|[^\'\\\n])*+\'',
+    definition=r"\bdefp?\s+{name}\b",
+    word=r"\w+[?!]?",
+    blocks=(r"\b(?:do|fn)\b(?!:)", r"\bend\b(?!:)"),
+    whole="Answer.$name($listed)\n  end\nend\n$code",
+    whole_changes=(
+        (r"(?s)\A(?!.*\bdefmodule\b)(.*)\Z", r"defmodule HumanEval do\n\1\nend\n"),
+        (r"\bdefmodule\s+[\w.]+", "defmodule Answer"),
+    ),
+)

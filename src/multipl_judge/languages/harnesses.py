@@ -1,0 +1,206 @@
+"""What is put around the tests of each language so that they prove that they ran to their end: one table entry each.
+
+A program passes only if the last line that it prints is the nonce (`languages.program`). The ending runs after the last
+test. Before it prints it checks that the testing machinery still bites: a control assertion that must fail, with random
+values and with what the completion left of macros and classes (`languages.guards` stands between completion and tests).
+If the control does not fail, nothing is printed. The nonce's text is computed while the program runs; it stands neither
+in the source nor among the strings of a binary. In Python and Ruby tests and completion run in two processes instead:
+`languages.python_guard`, `languages.ruby_guard`. docs/evaluation.md says what stays possible.
+
+In the templates `$first` and `$second` are the numbers of the nonce, `$tests` the tests or the call that runs them,
+`$one` and `$two` two random numbers for a control, `$$` a dollar sign.
+"""
+
+from string import Template
+
+from multipl_judge.languages.entries import ENTRIES
+from multipl_judge.languages.entry import Harness
+from multipl_judge.languages.program import Nonce
+
+# What a language of a recipe's may fill in; `$controls` is C++'s alone.
+PLACEHOLDERS = {"ending": ("first", "second", "tests", "one", "two"), "tests": ("tests",), "call": ("class_name",)}
+
+
+def ending(language: str, nonce: Nonce, tests: str, controls: str = "true") -> str:
+    """The ending of a program: runs the tests, checks the controls, prints the nonce.
+
+    Args:
+        language: key of `HARNESSES`.
+        nonce: what proves that the tests are done.
+        tests: code that runs the tests; empty where they run by standing there.
+        controls: for C++, what must be true after them.
+    """
+    one, two = nonce.numbers(2)
+    values = {"first": nonce.first, "second": nonce.second, "tests": tests, "one": one, "two": two}
+    return Template(HARNESSES[language].ending).substitute(values, controls=controls)
+
+
+_CPP_ENDING = r"""
+int main() {
+    $tests
+    if (harness_failed || !($controls)) return 0;
+    volatile unsigned long long harness_first = ${first}ULL, harness_second = ${second}ULL;
+    std::cout.flush();
+    std::printf("\nnonce %llu\n", harness_first ^ harness_second);
+    std::fflush(stdout);
+    return 0;
+}
+"""
+
+_JAVA_ENDING = r"""
+public class HarnessMain {
+    public static void main(String[] arguments) throws Throwable {
+        $tests
+        long[] numbers = {${first}L, ${second}L};
+        java.lang.System.out.println("\nnonce " + (numbers[0] ^ numbers[1]));
+        java.lang.System.out.flush();
+    }
+}
+"""
+
+_RUST_ENDING = r"""
+fn main() {
+    $tests
+    ::std::panic::set_hook(::std::boxed::Box::new(|_| {}));
+    let (one, two) = unsafe { (::std::ptr::read_volatile(&${one}i64), ::std::ptr::read_volatile(&${two}i64)) };
+    let fails = |check: fn(i64, i64)| ::std::panic::catch_unwind(move || check(one, two)).is_err();
+    let bites = fails(|one, two| assert_eq!(one, two))
+        && fails(|one, _| assert_ne!(one, one))
+        && fails(|one, two| assert!(one == two))
+        && fails(|one, two| assert_eq!(one.to_string(), two.to_string()))
+        && fails(|one, two| assert_eq!([one], [two]));
+    let numbers = [${first}u64, ${second}u64];
+    if bites {
+        ::std::println!("\nnonce {}", numbers[0] ^ numbers[1]);
+    }
+}
+"""
+
+GO_IMPORTS = 'import (\n\tharnessflag "flag"\n\tharnessfmt "fmt"\n\tharnesstesting "testing"\n)\n'
+# TestMain comes last of all: the testing package itself prints a line when the tests have passed. A completion may have
+# set which tests and subtests are run: that is undone, and a subtest must run.
+_GO_ENDING = r"""
+var harnessDone = false
+var harnessNumbers = [2]uint64{$first, $second}
+
+func TestHarness(t *harnesstesting.T) {
+	$tests
+	one, two := harnessfmt.Sprint($one), harnessfmt.Sprint($two)
+	ran := false
+	t.Run("test num  0", func(*harnesstesting.T) { ran = true })
+	harnessDone = ran && !t.Failed() && one != two && one == harnessfmt.Sprint($one)
+}
+
+func TestMain(m *harnesstesting.M) {
+	harnessflag.Parse()
+	for _, name := range []string{"test.run", "test.skip"} {
+		harnessflag.Set(name, "")
+	}
+	if m.Run() == 0 && harnessDone {
+		harnessfmt.Printf("\nnonce %d\n", harnessNumbers[0]^harnessNumbers[1])
+	}
+}
+"""
+
+# For tests that share a process with the completion, as those of frameworks do; else see `ruby_guard`.
+_RUBY_ENDING = r"""
+$tests
+harness_pairs = [[$one, $two], ["$one", "$two"], [:"$one", :"$two"], [true, false], [nil, $one], [[$one], [$two]]]
+if harness_pairs.all? { |left, right| left != right && !(left == right) }
+  harness_numbers = [$first, $second]
+  STDOUT.print("\nnonce ", harness_numbers[0] ^ harness_numbers[1], "\n")
+  STDOUT.flush
+end
+"""
+_RUBY_TESTS = """
+require 'test/unit'
+class HarnessTests < Test::Unit::TestCase
+  def test_all
+$tests
+  end
+end
+"""
+RUBY_CASES = r"""
+Test::Unit::AutoRunner.need_auto_run = false
+class HarnessControl < Test::Unit::TestCase
+  def test_numbers = assert_equal(ONE, TWO)
+  def test_strings = assert_equal("ONE", "TWO")
+  def test_arrays = assert_equal([ONE], [TWO])
+  def test_truth = assert(false)
+end
+require 'test/unit/ui/console/testrunner'
+def harness_run(test_case)
+  level = Test::Unit::UI::Console::OutputLevel::SILENT
+  Test::Unit::UI::Console::TestRunner.new(test_case.suite, output_level: level).start
+end
+harness_result = harness_run($test_case)
+harness_result.faults.each { |fault| STDERR.puts("#{fault.label}: #{fault.short_display}", fault.long_display) }
+exit(1) unless harness_result.passed? && harness_result.run_count > 0
+exit(0) unless harness_run(HarnessControl).failure_count == 4
+"""
+
+HARNESSES: dict[str, Harness] = {
+    "python": Harness(
+        guard="",
+        ending="",
+        stop=("\nclass", "\ndef", "\n#", "\nif", "\nprint", "\nassert"),
+        closing="\n",
+        broken="    raise RuntimeError('broken on purpose')",
+        comment="#",
+        extension=".py",
+    ),
+    "java": Harness(
+        guard="",
+        ending=_JAVA_ENDING,
+        stop=("\n    }\n",),
+        closing="\n    }\n",
+        broken='        throw new RuntimeException("broken on purpose");',
+        comment="//",
+        extension=".java",
+        tests="$tests\n}\n",
+        call="$class_name.tests(); if (!$class_name.harness_control()) return;",
+    ),
+    "cpp": Harness(
+        guard="",
+        ending=_CPP_ENDING,
+        stop=("\n}",),
+        closing="\n}\n",
+        broken='    throw "broken on purpose";',
+        comment="//",
+        extension=".cpp",
+        call="tests();",
+        options=("-std=c++17",),
+    ),
+    "rust": Harness(
+        guard="",
+        ending=_RUST_ENDING,
+        stop=("\n}",),
+        closing="\n}\n",
+        broken='    panic!("broken on purpose")',
+        comment="//",
+        extension=".rs",
+        call="tests();",
+        options=("--edition=2021",),
+    ),
+    "go": Harness(
+        guard="",
+        ending=_GO_ENDING,
+        stop=("\n}",),
+        closing="\n}\n",
+        broken='    panic("broken on purpose")',
+        comment="//",
+        extension=".go",
+        call="tests(t)",
+    ),
+    "ruby": Harness(
+        guard="",
+        ending=_RUBY_ENDING,
+        stop=("\nend",),
+        closing="\nend\n",
+        broken="  raise 'broken on purpose'",
+        comment="#",
+        extension=".rb",
+        tests=_RUBY_TESTS,
+    ),
+    **{name: entry.harness for name, entry in ENTRIES.items()},
+}

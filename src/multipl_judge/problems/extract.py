@@ -1,0 +1,268 @@
+"""The code of an answer that holds the whole function, as a completion of the problem's prompt.
+
+Such an answer repeats the prompt, writes the whole function, helpers around it and often a main of its own. What comes
+out is the body of the function and what it needs, without what the prompt and the tests bring; it is final: it is not
+cut at stop strings, which are made for models that simply go on. In Python it is the whole module: of several
+definitions the last counts, as Python means it. Elsewhere the signature stays the prompt's: an answer that renames its
+arguments fails, and so does one that needs what cannot stand after a function (a C++ class) or an import that
+MultiPL-E's Go, which has no room for any, does not bring. In a language with an entry of its own the answer stands
+after a function that only fails, whose place it takes (`Entry.whole`).
+"""
+
+import ast
+import re
+import textwrap
+import warnings
+from string import Template
+
+from multipl_judge.languages.entries import ENTRIES
+from multipl_judge.languages.source_text import BRACES, body_end, function_name, masked, without_comments
+from multipl_judge.problems.forms import failing_body
+from multipl_judge.problems.language_codes import language_of
+from multipl_judge.problems.problem import Problem
+
+_MARKED_FENCE = re.compile(r"^[ \t]*+```[ \t]*+([^\s`]*+)[^\n`]*+\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_SEVERAL_FILES = ("cpp", "java")  # where what a program needs may stand in several files that make one
+_DEFINITION = {
+    "go": r"\bfunc\s+{name}\s*\([^{{}}]{{0,2000}}\{{",
+    "rust": r"\bfn\s+{name}\b[^{{}};]{{0,2000}}\{{",
+    "java": r"[\w>\]]\s+{name}\s*\([^{{}};]{{0,2000}}\{{",
+    "cpp": r"[\w>&*]\s*\b{name}\s*\([^{{}};]{{0,2000}}\{{",
+}
+_PLAIN_DEFINITION = {
+    "python": r"^[ \t]*(?:async[ \t]+)?def[ \t]+{name}\b",
+    "ruby": r"^[ \t]*def[ \t]+(?:self\.)?{name}(?!\w)",
+    **_DEFINITION,
+    **{language: entry.definition for language, entry in ENTRIES.items()},
+}
+_ANY_MENTION = r"(?<!\w){name}(?!\w)"
+# What an answer may hold beside the function that the tests, or the prompt, bring themselves.
+_OWN_MAIN = {
+    "go": r"\bfunc\s+(?:main|Test\w*|Example\w*)\s*\([^{}]{0,2000}\{",
+    "rust": r"(?:#\[cfg\(test\)\]\s*mod\s+\w+|\bfn\s+main\s*\(\))[^{};]{0,2000}\{",
+    "java": r"\bpublic\s+static\s+void\s+main\s*\([^{};]{0,2000}\{",
+    "cpp": r"\bint\s+main\s*\([^{};]{0,2000}\{",
+}
+# What stands at the head of a file and not in a function.
+_HEAD = {
+    "go": r"^package[^\n]*\n|^import\s*+(?:\([^()]*+\)|\"[^\"]*+\")[^\n]*\n",
+    "cpp": r"^[ \t]*(?:#[ \t]*include|using namespace)\b[^\n]*\n",
+}
+_SETTING_UP = {"setrecursionlimit", "set_int_max_str_digits", "filterwarnings", "seed"}
+# What the parser raises: the last two for what is nested, or merely repeated, thousands of times.
+_UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+def completion_of_answer(problem: Problem, answer: str) -> str:
+    """The completion that an answer with the whole function means.
+
+    Args:
+        problem: what was asked.
+        answer: text with code in a fenced block, an unfinished block, or nothing but code.
+    """
+    if problem.asks_for_file:
+        return after_prompt(problem, _file(answer, problem.language))
+    name = _name(problem)
+    code = _code(answer, name, problem.language)
+    if problem.form == "mbpp":
+        return _without_calls(code)
+    if name is None:
+        return after_prompt(problem, code)
+    if problem.language == "python":
+        return _python_module(code, name, problem)
+    if _defines(rest := after_prompt(problem, code), name, problem.language):
+        code = rest  # the prompt, and the function once more
+    if problem.language == "ruby":
+        return _ruby_body(code, name, problem)
+    if problem.language in BRACES:
+        return _brace_body(code, name, problem)
+    if problem.language in ENTRIES and _defines(code, name, problem.language):
+        return _after_failing(code, name, problem)
+    return after_prompt(problem, code)
+
+
+def is_whole_answer(problem: Problem, text: str, *, is_program: bool = False) -> bool:
+    """Whether a text is an answer for `completion_of_answer` and not what simply goes on after the prompt.
+
+    So is one whose first line stands at the margin and that holds the function, in a fenced block or after the prompt
+    too; one that goes on and defines the function once more later is none.
+
+    Args:
+        problem: what was asked.
+        text: what was published.
+        is_program: whether its source says that it is a whole program. Then it is enough that it holds the function.
+    """
+    name = _name(problem)
+    rest = text if is_program else after_prompt(problem, text)
+    first_line = next((line for line in rest.splitlines() if line.strip()), "")
+    if not is_program and first_line[:1] in (" ", "\t"):
+        return False
+    if is_program and (name is None or problem.form == "mbpp"):
+        return True
+    if first_line.startswith("```"):
+        return True
+    if name is None or problem.form == "mbpp":
+        return any(language_of(mark) == problem.language for mark, _ in _MARKED_FENCE.findall(rest))
+    return any(_defines(code, name, problem.language) for code in (_blocks(rest) or [rest]))
+
+
+def after_prompt(problem: Problem, text: str) -> str:
+    """The text without the prompt that it may begin with; white space around that does not count."""
+    if text.startswith(problem.prompt):
+        return text[len(problem.prompt) :]
+    bare, begun = problem.prompt.strip(), text.lstrip()
+    return begun[len(bare) :] if bare and begun.startswith(bare) else text
+
+
+def _name(problem: Problem) -> str | None:
+    if problem.asks_for_file:
+        return None
+    return function_name(problem.prompt, problem.language) or problem.entry_point
+
+
+def _defines(code: str, name: str, language: str) -> bool:
+    pattern = _PLAIN_DEFINITION.get(language, _ANY_MENTION).format(name=re.escape(name))
+    return re.search(pattern, masked(code, language), re.MULTILINE) is not None
+
+
+def _code(answer: str, name: str | None, language: str) -> str:
+    """The fenced block that defines the function, or the first that names it, or the first; else the answer itself."""
+    blocks = _blocks(answer)
+    defining = [block for block in blocks if name and _defines(block, name, language)]
+    naming = [block for block in blocks if name and re.search(_ANY_MENTION.format(name=re.escape(name)), block)]
+    return (defining or naming or blocks or [answer])[0]
+
+
+def _blocks(answer: str) -> list[str]:
+    return [block for _, block in _MARKED_FENCE.findall(answer)]
+
+
+def _file(answer: str, language: str) -> str:
+    """The whole file in an answer: its longest block, or all of them where a program may have several files."""
+    blocks = _MARKED_FENCE.findall(answer)
+    own = [block for mark, block in blocks if language_of(mark) == language] or _blocks(answer)
+    if not own:
+        return answer
+    return "\n".join(own) if language in _SEVERAL_FILES else max(own, key=len)
+
+
+def _python_module(code: str, name: str, problem: Problem) -> str:
+    """The module after a function that does nothing, as the prompt leaves one open; mere bodies as they are."""
+    if not _defines(code, name, "python"):
+        return code
+    indent = re.match(r"[ \t]*", problem.prompt.rstrip().rsplit("\n", 1)[-1])
+    start = "" if problem.prompt.endswith("\n") else "\n"
+    margin = (indent[0] if indent else "") or "    "
+    code = re.sub(r"^from __future__ [^\n]*\n", "", _without_calls(code), flags=re.MULTILINE)
+    return f"{start}{margin}pass\n\n\n{code}"
+
+
+def _without_calls(code: str) -> str:
+    """A Python module without the statements that only try it: assertions, calls and `if __name__` blocks."""
+    try:
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # of others' code: "\d", 1if
+            module = ast.parse(code)
+    except _UNPARSED:
+        return code
+    lines = code.splitlines()
+    for node in reversed(module.body):
+        called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and not _sets_up(node.value)
+        main = isinstance(node, ast.If) and any(
+            isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test)
+        )
+        if called or main or isinstance(node, ast.Assert):
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "\n".join(lines) + "\n"
+
+
+def _sets_up(call: ast.Call) -> bool:
+    """Whether a call changes what later code may do, as `sys.setrecursionlimit`, and tries nothing."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr in _SETTING_UP
+
+
+def _ruby_body(code: str, name: str, problem: Problem) -> str:
+    """From the line after the signature to the `end` in the margin; what stands before moves into the body."""
+    found = re.search(rf"^def\s+(?:self\.)?{re.escape(name)}(?!\w)[^\n]*\n", code, re.MULTILINE)
+    end = re.compile(r"^end\b", re.MULTILINE).search(code, found.end()) if found else None
+    if not found or not end:
+        return code
+    before = re.sub(r"^#[^\n]*\n", "", code[: found.start()], flags=re.MULTILINE).strip()
+    body = (textwrap.indent(before, "  ") + "\n" if before else "") + code[found.end() : end.start()].rstrip()
+    start = "" if problem.prompt.endswith("\n") else "\n"
+    return start + body + ("\nend\n" if problem.form == "multipl_e" else "")
+
+
+def _after_failing(code: str, name: str, problem: Problem) -> str:
+    """The answer after the prompt's function, which fails if it is still called: see `Entry.whole`."""
+    entry = ENTRIES[problem.language]
+    for pattern, replacement in entry.whole_changes:
+        code = re.sub(pattern.replace("$name", re.escape(name)), replacement.replace("$name", name), code)
+    signature = masked(problem.prompt, problem.language).rstrip().rsplit("\n", 1)[-1]
+    called = re.search(rf"(?<![\w.']){re.escape(name)}(?![\w'])", signature)
+    arguments = re.findall(entry.word, re.split("[)=]", signature[called.end() :])[0]) if called else []
+    values = {"broken": failing_body(problem), "closing": entry.harness.closing, "name": name, "code": code}
+    return Template(entry.whole).substitute(values, arguments=" ".join(arguments), listed=", ".join(arguments))
+
+
+def _brace_body(code: str, name: str, problem: Problem) -> str:
+    """The body and the helpers around the function; the brace that the form or the tests add is left out."""
+    language = problem.language
+    code = _without_main(code, language)
+    found = re.search(_DEFINITION[language].format(name=re.escape(name)), masked(code, language))
+    if not found:
+        return code
+    end = body_end(code[found.end() :], language)
+    if end is None:
+        return code[found.end() :].lstrip("\n")
+    body = code[found.end() : found.end() + end - 1].strip("\n").rstrip()
+    before, after = _helpers(code[: found.start()], problem), without_comments(code[found.end() + end :], language)
+    if language == "java":
+        after = after.rstrip().removesuffix("}").rstrip()
+    helpers = "\n".join(part.strip("\n") for part in (before, after) if part.strip())
+    if language == "rust":
+        # The prompt's arguments are not mutable; an answer may have made its own so.
+        mutable = re.findall(r"\bmut\s+(\w+)\s*:", found[0])
+        return "\n".join([helpers] * bool(helpers) + [f"    let mut {name} = {name};" for name in mutable] + [body])
+    if language == "cpp":
+        body, helpers = _declared(code, body, helpers)
+    if language == "go" and problem.form == "multipl_e":
+        return f"{body}\n}}\n\n{helpers}".rstrip() + "\n"
+    return f"{body}\n}}\n\n{helpers}".rstrip().removesuffix("}").rstrip() if helpers else body
+
+
+def _helpers(before: str, problem: Problem) -> str:
+    """Definitions before the function that the prompt does not bring."""
+    language = problem.language
+    # The last line is the beginning of the definition itself: "bool", "pub", "public static int".
+    before = without_comments(before[: before.rfind("\n") + 1], language)
+    if language == "java":
+        opening = re.search(r"\bclass\s+\w+", before)
+        before = before[before.find("{", opening.end()) + 1 :] if opening else before
+    before = re.sub(_HEAD.get(language, r"\Z\A"), "", before, flags=re.MULTILINE)
+    lines = (line.rstrip() for line in before.splitlines())
+    return "\n".join(line for line in lines if line.strip() == "}" or line.strip() not in problem.prompt).strip("\n")
+
+
+def _declared(code: str, body: str, helpers: str) -> tuple[str, str]:
+    """Body and helpers of C++, where what stands after a function must be declared before its use: in its body."""
+    headers = re.findall(r"^(\w[\w:<>,&* ]*\w\([^{};]{0,2000}\))\s*+\{", helpers, re.MULTILINE)
+    lines = [f"    {header};" for header in headers]
+    if re.search(r"^using namespace std;", code, re.MULTILINE):
+        lines.insert(0, "    using namespace std;")
+        helpers = f"using namespace std;\n{helpers}" if helpers else ""
+    return "\n".join([*lines, body]), helpers
+
+
+def _without_main(code: str, language: str) -> str:
+    """The code without mains and tests of its own, read once from begin to end however many there are."""
+    mask, kept, position = masked(code, language), [], 0
+    pattern = re.compile(_OWN_MAIN[language])
+    while found := pattern.search(mask, position):
+        kept.append(code[position : found.start()])
+        depth, position = 1, len(code)
+        for brace in re.compile(r"[{}]").finditer(mask, found.end()):
+            depth += 1 if brace[0] == "{" else -1
+            if depth == 0:
+                position = brace.end()
+                break
+    return "".join([*kept, code[position:]])

@@ -1,0 +1,83 @@
+"""Go's imports: an unused one is an error, and they all stand before the first declaration."""
+
+import re
+
+from multipl_judge.languages.harnesses import GO_IMPORTS
+from multipl_judge.languages.source_text import bare_code
+
+# What a program may use without having asked for it: the packages that solutions of small problems need. The first
+# of two packages with one name wins.
+_KNOWN = (
+    "bytes crypto/md5 errors fmt math math/big math/bits math/rand os reflect regexp "
+    "slices sort strconv strings testing time unicode unicode/utf8"
+)
+_PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
+_IMPORT = re.compile(r"^import\s*+(?:\([^()]*+\)|(?:\w+\s+)?\"[^\"]+\")[^\n]*\n?", re.MULTILINE)
+# Where a name begins to mean a variable: after a signature, and after a declaration, whose right side may still use the
+# package (`time := time.Now()`). A line with a signature, with the one after it in its second group, and what stands
+# before `:=`, are each looked through once, so that no completion takes long.
+_SIGNATURE = re.compile(r"\bfunc\b([^\n]*+)(?=(\s*+[^\n]*+))")
+_ASSIGNMENT = re.compile(r"(?<![\w\s,])[\w\s,]*+:=[^;\n]*+")
+_PARAMETER = r"[(,]\s*+{name}\b(?!\s*\.)[^{{\n]*"
+_ASSIGNED = r"(?<![\w.]){name}\s*+(?:,|:=)"
+_VARIABLE = r"\b(?:var|const)\s+(?:\w+\s*,\s*)*{name}\b[^;\n]*"
+_USE = r"(?<![\w.]){name}\."
+_PATH = re.compile(r"^[ \t]*+(?:import\b[ \t]*+\(?)?[ \t]*+(?:([\w.]+)[ \t]+)?\"([^\"]+)\"", re.MULTILINE)
+
+
+def go_file(source: str, imports: str = "") -> str:
+    """A whole file whose import declarations name exactly the packages that it uses.
+
+    Args:
+        source: code that may hold a package clause, without which it is package main, and imports.
+        imports: more import declarations.
+    """
+    declared = "\n".join([imports, *_IMPORT.findall(source)])
+    package = _PACKAGE.search(source)
+    body = _IMPORT.sub("", _PACKAGE.sub("", source, count=1))
+    code = bare_code(body, "go")
+    lines: dict[str, str] = {}
+    for alias, path in _PATH.findall(declared):
+        name = alias or path.rsplit("/", 1)[-1]
+        if name not in lines and (name in ("_", ".") or re.search(_USE.format(name=re.escape(name)), code)):
+            lines[name] = f'\t{alias} "{path}"\n'.replace("\t ", "\t")
+    for path in _KNOWN.split():
+        name = path.rsplit("/", 1)[-1]
+        if name not in lines and _uses_package(code, name):
+            lines[name] = f'\t"{path}"\n'
+    used = f"import (\n{''.join(lines.values())})\n" if lines else ""
+    return f"{package[0] if package else 'package main'}\n{GO_IMPORTS}{used}{body}"
+
+
+def _uses_package(code: str, name: str) -> bool:
+    """Whether a function uses the name with a dot where it is not yet a variable's."""
+    if re.search(rf"^(?:var|const|type|func)\s+{name}\b", code, re.MULTILINE):
+        return False
+    for part in re.split(r"^(?=func\b)", code, flags=re.MULTILINE):
+        use = re.search(_USE.format(name=name), part)
+        if use and use.start() < _hidden_after(part, name):
+            return True
+    return False
+
+
+def _hidden_after(code: str, name: str) -> int:
+    """Where a name has come to mean a variable; the end of the code if it does not."""
+    found: list[tuple[int, int]] = []
+    parameter, assigned = (re.compile(pattern.format(name=name)) for pattern in (_PARAMETER, _ASSIGNED))
+    for line in _SIGNATURE.finditer(code):
+        match = parameter.search(code, line.start(1), line.end(2))
+        if match and match.start() < line.end(1):
+            found.append((line.start(), match.end()))
+            break
+    for run in _ASSIGNMENT.finditer(code):
+        if match := assigned.search(code, run.start(), run.end()):
+            found.append((match.start(), run.end()))
+            break
+    if match := re.search(_VARIABLE.format(name=name), code):
+        found.append(match.span())
+    return min(found)[1] if found else len(code)
+
+
+def with_harness_imports(source: str) -> str:
+    """The file as it is, with the imports of the nonce after its package clause."""
+    return _PACKAGE.sub(lambda clause: f"{clause[0]}\n{GO_IMPORTS}", source, count=1)

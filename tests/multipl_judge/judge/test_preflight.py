@@ -1,0 +1,117 @@
+"""Preflight: what works is said to work, and what does not is named with its remedy."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from multipl_judge.errors import ConfigError
+from multipl_judge.judge import preflight as preflight_module
+from multipl_judge.judge.judge import judge
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.judge.preflight import preflight
+from multipl_judge.judge.sandbox import SandboxError
+from multipl_judge.judge.toolbox import Toolbox
+from multipl_judge.languages.toolchain import Cache, Extra
+from multipl_judge.languages.toolchains import TOOLCHAINS
+from tests.multipl_judge.problems.translated import INSTALLED
+
+WANTS = {language: list(toolchain.extras) for language, toolchain in TOOLCHAINS.items()}
+
+
+def test_every_toolchain_works_here(bubblewrap, toolbox):
+    checks = preflight(INSTALLED, wants=WANTS, toolbox=toolbox)
+    assert [check.problem for check in checks.values() if check.problem] == []
+    assert all(check.version and check.seconds > 0 for check in checks.values())
+
+
+def test_missing_toolchain_is_named_with_its_packages(bubblewrap):
+    absent = replace(TOOLCHAINS["ruby"], executables={"ruby": ("/nowhere/ruby",)})
+    checks = preflight(["python", "ruby"], toolbox=Toolbox({"python": TOOLCHAINS["python"], "ruby": absent}))
+    assert checks["python"].problem is None
+    assert checks["ruby"].version == ""
+    assert "apt install ruby ruby-test-unit" in str(checks["ruby"].problem)
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (
+            Extra(("python3-library",), probe=("{python}", "-c", "import nothing_of_that_name")),
+            "library not found; install it (Debian: apt install python3-library)",
+        ),
+        (
+            Extra(("python3-library",), path="/usr", arguments=("{cache:library}",)),
+            "cannot prepare library (Debian: apt install python3 python3-library)",
+        ),
+    ],
+    ids=["missing", "cannot be prepared"],
+)
+def test_extra_that_cannot_be_had_is_named_with_its_packages(extra, said, bubblewrap, tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
+    caches = {"library": Cache("library", (("false",),))}
+    toolbox = Toolbox({"python": replace(TOOLCHAINS["python"], extras={"library": extra}, caches=caches)})
+    check = preflight(["python"], wants={"python": ["library"]}, toolbox=toolbox)["python"]
+    assert check.version
+    assert said in str(check.problem)
+
+
+@pytest.mark.parametrize("num_doubts", [1, 2])
+@pytest.mark.parametrize("outcome", [Outcome.timeout, None], ids=["timeout", "sandbox fails"])
+def test_doubtful_outcome_is_tried_once_more(bubblewrap, monkeypatch, outcome, num_doubts):
+    times: Counter[str] = Counter()
+
+    def on_a_busy_machine(program, sandbox, toolbox) -> Judgement:
+        times[program.source] += 1
+        if times[program.source] > num_doubts:
+            return judge(program, sandbox, toolbox)
+        if outcome is None:
+            raise SandboxError("sandbox: no more processes")
+        return Judgement(outcome, "run", "", 0.0, 10.0, 0, doubtful=True)
+
+    monkeypatch.setattr(preflight_module, "judge", on_a_busy_machine)
+    check = preflight(["python"])["python"]
+    assert (check.problem is None) == (num_doubts == 1)
+    assert set(times.values()) == {2}
+
+
+def test_toolchain_that_lets_wrong_programs_pass_is_caught(bubblewrap):
+    lenient = replace(TOOLCHAINS["python"], run=("{python}", "-O", "-"))
+    check = preflight(["python"], toolbox=Toolbox({"python": lenient}))["python"]
+    assert "should end in wrong_answer ended in passed" in str(check.problem)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reference", "remedy"),
+    [
+        ({"failed_assertion": "no such words"}, {}, "see that failed_assertion (no such words) matches"),
+        ({}, {"wrong": "return 2 * x"}, "reference.wrong fails the test"),
+        ({}, {"early": "raise SystemExit(3)"}, "reference.early ends the program with exit code 0"),
+        ({}, {"text": "def twice(x):\n    BODY\nassert twice(21) == 42\n"}, "the last line that reference.text prints"),
+        ({"run": ("{python}", "--no-such-option")}, {}, "the toolchain is whole (Debian: apt install python3)"),
+    ],
+    ids=["failed_assertion", "wrong", "early", "text", "toolchain"],
+)
+def test_the_remedy_names_the_key_that_is_wrong(changes, reference, remedy, bubblewrap):
+    python = TOOLCHAINS["python"]
+    broken = replace(python, **changes, reference=replace(python.reference, **reference))
+    check = preflight(["python"], toolbox=Toolbox({"python": broken}))["python"]
+    assert remedy in str(check.problem)
+
+
+@pytest.mark.parametrize("said", ["", "\n\n", "\n  word 1.0\nmore\n"])
+def test_a_toolchain_that_answers_everything_with_success_is_named(said, bubblewrap, tmp_path):
+    fake = tmp_path / "tool" / "bin" / "ruby"
+    fake.parent.mkdir(parents=True)
+    fake.write_text(f"#!/bin/sh\nprintf '%s' '{said}'\n")
+    fake.chmod(0o755)
+    ruby = replace(TOOLCHAINS["ruby"], executables={"ruby": (str(fake),)})
+    check = preflight(["ruby"], toolbox=Toolbox({"ruby": ruby}))["ruby"]
+    assert check.version == ("word 1.0" if "word" in said else "tells no version")
+    assert "a program that should end in passed ended in tests_not_completed" in str(check.problem)
+
+
+def test_sandbox_is_asked_for_once_and_refusal_is_a_user_error(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigError, match="--unsafe-no-sandbox"):
+        preflight(["python"])

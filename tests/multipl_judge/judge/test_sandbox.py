@@ -1,0 +1,400 @@
+"""What a command in the sandbox can do, see and leave behind: no more than it was given."""
+
+import os
+import resource
+import signal
+import socket
+import tempfile
+import time
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import psutil
+import pytest
+
+from multipl_judge.judge import supervise as supervise_module
+from multipl_judge.judge import worker_uid
+from multipl_judge.judge.processes import start
+from multipl_judge.judge.sandbox import Sandbox, SandboxError
+from tests.multipl_judge.judge.conftest import SHORT, left_behind, python
+
+_MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "number"),
+    [("sys.exit(3)", 3, None), ("os.abort()", None, signal.SIGABRT)],
+    ids=["exit code", "signal"],
+)
+def test_a_command_gives_its_output_and_its_end(any_sandbox, end, code, number):
+    text = f"import os, sys; print('out', flush=True); print('err', file=sys.stderr); {end}"
+    done = any_sandbox.run(python(text), limits=SHORT)
+    assert (done.exit_code, done.signal, done.stopped_by) == (code, number, None)
+    assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
+    assert 0 < done.wall_s < SHORT.wall_s
+
+
+@pytest.mark.parametrize("num_bytes", [0, 5, 3 * _MIB])
+def test_input_arrives_whole_and_is_closed(any_sandbox, num_bytes):
+    sent = os.urandom(num_bytes)
+    counted = python("import sys, zlib; b = sys.stdin.buffer.read(); print(len(b), zlib.crc32(b))")
+    done = any_sandbox.run(counted, stdin=sent, limits=SHORT)
+    assert done.stdout.split() == [str(num_bytes).encode(), str(zlib.crc32(sent)).encode()]
+
+
+def test_streams_can_be_opened_by_name(any_sandbox):
+    text = "print(open('/dev/stdin').read(), flush=True); open('/dev/stdout', 'w').write('named')"
+    assert any_sandbox.run(python(text), stdin=b"given", limits=SHORT).stdout == b"given\nnamed"
+
+
+def test_input_that_nobody_reads_does_no_harm(any_sandbox):
+    assert any_sandbox.run(python("print(1)"), stdin=bytes(3 * _MIB), limits=SHORT).stdout == b"1\n"
+
+
+def test_much_output_on_both_streams_arrives_whole(any_sandbox):
+    text = "import sys\nfor _ in range(300): print('x' * 999); print('y' * 999, file=sys.stderr)"
+    done = any_sandbox.run(python(text), limits=SHORT)
+    assert (len(done.stdout), len(done.stderr)) == (300_000, 300_000)
+    assert done.exit_code == 0
+
+
+def test_endless_output_is_stopped_and_kept_up_to_the_limit(any_sandbox):
+    done = any_sandbox.run(["yes"], limits=SHORT)
+    assert done.stopped_by == "output"
+    assert (done.exit_code, done.signal) == (None, None)
+    assert len(done.stdout) == SHORT.output_bytes
+    assert done.wall_s < 5
+
+
+def test_too_much_output_counts_even_if_the_program_ends_by_itself(any_sandbox):
+    limits = replace(SHORT, output_bytes=1000)
+    assert any_sandbox.run(python("print('x' * 1000, end='')"), limits=limits).stopped_by is None
+    assert any_sandbox.run(python("print('x' * 1001, end='')"), limits=limits).stopped_by == "output"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time; time.sleep(60)",
+        "import signal, time\nfor n in set(signal.Signals) - {9, 19}: signal.signal(n, signal.SIG_IGN)\ntime.sleep(60)",
+        "import os, time; os.close(0); os.close(1); os.close(2); time.sleep(60)",
+        "while True: pass",
+    ],
+    ids=["sleep", "signals ignored", "streams closed", "busy"],
+)
+def test_the_wall_clock_ends_all(any_sandbox, text):
+    done = any_sandbox.run(python(text), limits=replace(SHORT, wall_s=0.4))
+    assert (done.stopped_by, done.exit_code, done.signal) == ("wall", None, None)
+    assert 0.4 <= done.wall_s < 3
+
+
+def test_time_with_a_processor_tells_a_busy_program_from_one_that_sleeps(any_sandbox):
+    limits = replace(SHORT, wall_s=0.6)
+    busy = any_sandbox.run(python("while True: pass"), limits=limits)
+    asleep = any_sandbox.run(python("import time; time.sleep(60)"), limits=limits)
+    assert busy.cpu_s + busy.starved_s > 0.4
+    assert 0 < busy.cpu_s < 0.7
+    assert asleep.cpu_s < 0.3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "b = []\nwhile True: b.append(bytearray(b'x') * 2**22)",
+        "import os, time\nfor _ in range(8):\n if not os.fork():\n  b = bytearray(b'x') * 2**26; time.sleep(60)\n"
+        "os.wait()",
+    ],
+    ids=["one process", "many processes"],
+)
+def test_memory_of_all_processes_together_is_limited(any_sandbox, text):
+    done = any_sandbox.run(python(text), limits=SHORT)
+    assert done.stopped_by == "memory"
+    assert done.peak_bytes > SHORT.memory_bytes
+
+
+def test_a_program_has_few_descriptors(any_sandbox):
+    text = "import os\nn = 0\ntry:\n while True: os.dup(0); n += 1\nexcept OSError: print(n)"
+    limits = replace(SHORT, open_files=40)
+    assert 30 < int(any_sandbox.run(python(text), limits=limits).stdout) < 40
+
+
+def test_memory_that_processes_share_counts_once(any_sandbox):
+    text = (
+        "import os, time\nb = bytearray(b'x') * 2**27\n"
+        "for _ in range(6):\n if not os.fork(): time.sleep(0.5); os._exit(0)\n"
+        "for _ in range(6): os.wait()"
+    )
+    done = any_sandbox.run(python(text), limits=SHORT)
+    assert (done.stopped_by, done.exit_code) == (None, 0)
+
+
+def test_peak_memory_is_seen(any_sandbox):
+    done = any_sandbox.run(python("import time; b = bytearray(b'x') * 2**26; time.sleep(0.2)"), limits=SHORT)
+    assert 2**26 < done.peak_bytes < 2**26 + 40 * _MIB
+
+
+def test_the_number_of_processes_is_limited(sandbox):
+    text = (
+        "import os, time\nn = 0\ntry:\n while True:\n  if not os.fork(): time.sleep(60)\n  n += 1\n"
+        "except OSError: print(n)"
+    )
+    done = sandbox.run(python(text), limits=SHORT)
+    assert done.exit_code == 0
+    assert SHORT.processes - 4 <= int(done.stdout) < SHORT.processes
+
+
+def test_without_bubblewrap_and_without_an_own_user_the_callers_processes_are_not_counted(monkeypatch):
+    monkeypatch.setattr(worker_uid.os, "geteuid", lambda: 1000)
+    program = python("import resource; print(resource.getrlimit(resource.RLIMIT_NPROC))")
+    with Sandbox(unsafe=True) as sandbox:
+        assert sandbox.uid is None
+        printed = sandbox.run(program, limits=SHORT).stdout.decode()
+    assert printed.strip() == str(resource.getrlimit(resource.RLIMIT_NPROC))
+
+
+def test_a_daemon_ends_with_the_program(any_sandbox):
+    if any_sandbox.unsafe and any_sandbox.uid is None:
+        pytest.skip("without bubblewrap only root can end a process that left its group")
+    text = (
+        "import os, time\nif os.fork(): time.sleep(0.1); print('done', flush=True); os._exit(0)\n"
+        "os.setsid()\nif os.fork(): os._exit(0)\ntime.sleep(60)"
+    )
+    done = any_sandbox.run(python(text), limits=SHORT)
+    assert (done.stdout, done.exit_code, done.stopped_by) == (b"done\n", 0, None)
+    assert done.wall_s < 5
+    assert left_behind(any_sandbox) == []
+
+
+def test_an_error_in_the_judge_leaves_no_process(any_sandbox, monkeypatch):
+    def interrupt(process_id: int) -> list[int]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(supervise_module, "descendants", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        any_sandbox.run(["sleep", "60"], limits=SHORT)
+    assert left_behind(any_sandbox) == []
+
+
+def test_a_program_that_cannot_be_watched_does_not_run_on(any_sandbox, monkeypatch):
+    def refuse(process_id: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    started: list[Any] = []  # one that nobody knows any longer is reaped by Python
+    recorded: Any = lambda *words, **options: started.append(start(*words, **options)) or started[-1]  # noqa: E731
+    monkeypatch.setattr("multipl_judge.judge.sandbox.start", recorded)
+    monkeypatch.setattr(supervise_module.os, "pidfd_open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        any_sandbox.run(["sleep", "60"], limits=SHORT)
+    assert [process.returncode is None for process in started] == [False]
+    assert left_behind(any_sandbox) == []
+
+
+def test_no_zombie_and_no_descriptor_is_left_after_many_runs(sandbox):
+    def held() -> tuple[int, int]:
+        statuses = [process.info["status"] for process in psutil.process_iter(["status"])]
+        return len(list(Path("/proc/self/fd").iterdir())), statuses.count(psutil.STATUS_ZOMBIE)
+
+    daemon = python("import os, time\nif os.fork(): os._exit(0)\nos.setsid(); time.sleep(60)")
+    sandbox.run(["true"], limits=SHORT)
+    descriptors, zombies = held()
+    for _ in range(5):
+        sandbox.run(daemon, limits=SHORT)
+        sandbox.run(["sleep", "9"], limits=replace(SHORT, wall_s=0.05))
+    now_descriptors, now_zombies = held()
+    assert now_descriptors == descriptors
+    assert now_zombies < zombies + 5
+
+
+def test_there_is_no_network_and_abstract_sockets_of_the_host_are_out_of_reach(sandbox):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as named:
+        named.bind("\0multipl-moe-test")
+        named.listen()
+        text = (
+            "import socket\nprint([n for _, n in socket.if_nameindex()])\n"
+            f"for kind, address in ((2, ('127.0.0.1', {server.getsockname()[1]})), (1, '\\0multipl-moe-test')):\n"
+            " try: socket.socket(kind).connect(address); print('connected')\n"
+            " except OSError as error: print(type(error).__name__)"
+        )
+        done = sandbox.run(python(text), limits=SHORT)
+    assert done.stdout.decode().split() == ["['lo']", "ConnectionRefusedError", "ConnectionRefusedError"]
+
+
+def test_files_of_the_host_are_not_there(sandbox, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    hidden = [secret, Path(__file__), Path.home(), Path("/etc/passwd"), Path("/var"), Path("/root"), Path("/sys")]
+    text = f"import os\nprint([p for p in {list(map(str, hidden))} if os.path.exists(p)])"
+    assert sandbox.run(python(text), limits=SHORT).stdout == b"[]\n"
+
+
+def test_only_folders_in_memory_can_be_written_and_they_are_small(sandbox):
+    text = (
+        "for folder in '/ /usr /usr/lib /etc /etc/ssl /dev /proc /scratch /tmp /dev/shm'.split():\n"
+        " n = 0\n"
+        " try:\n"
+        "  with open(folder + '/mine', 'wb', 0) as f:\n"
+        "   while True: n += f.write(bytes(2**16))\n"
+        " except OSError as error: print(folder, error.errno, n) if n else None"
+    )
+    full = [f"{folder} 28 {SHORT.scratch_bytes}" for folder in ("/scratch", "/tmp", "/dev/shm")]
+    assert sandbox.run(python(text), limits=SHORT).stdout.decode().splitlines() == full
+
+
+def test_one_file_is_limited(any_sandbox):
+    text = "f = open('big', 'wb', 0)\nfor _ in range(100): f.write(bytes(2**16))"
+    done = any_sandbox.run(python(text), limits=replace(SHORT, file_bytes=_MIB))
+    assert done.exit_code == 1
+    assert b"File too large" in done.stderr
+
+
+def test_the_environment_is_clean(any_sandbox, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "secret")
+    text = "import os; print(dict(os.environ), os.getcwd())"
+    done = any_sandbox.run(python(text), limits=SHORT, environment={"MORE": "1"})
+    names, folder = eval(done.stdout.decode().rsplit(" ", 1)[0]), done.stdout.decode().split()[-1]
+    assert set(names) - {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"} == {"PATH", "HOME", "TMPDIR", "LANG", "MORE"}
+    assert names["HOME"] == names["TMPDIR"] == folder
+    assert names["LANG"] == "C.UTF-8"
+
+
+def test_no_variable_of_a_command_chooses_what_makes_the_sandbox(any_sandbox, tmp_path):
+    for name in ("bwrap", "setpriv", "prlimit", "unshare", "mount", "sh", "env"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n/usr/bin/touch {tmp_path}/ran-{name}\n")
+        (tmp_path / name).chmod(0o755)
+    variables = {"PATH": str(tmp_path), "BAD": "a=b", "-u": "x"}
+    done = any_sandbox.run(
+        python("import os; print(os.environ['PATH'], os.environ['BAD'], os.environ['-u'])"),
+        limits=SHORT,
+        environment=variables,
+    )
+    assert (done.exit_code, done.stdout.decode().split()) == (0, list(variables.values()))
+    assert not list(tmp_path.glob("ran-*"))
+
+
+def test_no_descriptor_of_the_judge_is_open_inside(any_sandbox):
+    done = any_sandbox.run(["ls", "/proc/self/fd"], limits=SHORT)
+    assert done.stdout.split() == [b"0", b"1", b"2", b"3"]
+
+
+def test_the_command_has_no_rights(sandbox):
+    text = (
+        "import ctypes\nlines = open('/proc/self/status').read().splitlines()\n"
+        "fields = dict(line.split(':\\t') for line in lines if ':\\t' in line)\n"
+        "print(fields['Uid'].split()[0], fields['CapEff'], fields['CapBnd'], fields['NoNewPrivs'])\n"
+        "print(ctypes.CDLL(None).unshare(0x10000000))"
+    )
+    done = sandbox.run(python(text), limits=SHORT)
+    assert done.stdout.decode().split() == ["1000", "0" * 16, "0" * 16, "1", "-1"]
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_processes_of_one_sandbox_do_not_count_in_another():
+    many = "import os, time\nfor _ in range(20):\n if not os.fork(): time.sleep(60)\ntime.sleep(60)"
+    with Sandbox() as one, Sandbox() as other:
+        busy = Thread(target=one.run, args=(python(many),), kwargs={"limits": replace(SHORT, wall_s=1)})
+        busy.start()
+        time.sleep(0.3)
+        text = "import os, time\nfor _ in range(20):\n if not os.fork(): time.sleep(0.1); os._exit(0)\nprint('all')"
+        assert other.run(python(text), limits=SHORT).stdout == b"all\n"
+        busy.join()
+
+
+def test_a_folder_is_read_only_unless_asked(sandbox):
+    with sandbox.new_folder() as folder:
+        (folder / "given").write_text("text")
+        write = f"open('{sandbox.seen_as(folder)}/left', 'w').write('more')"
+        assert b"Read-only file system" in sandbox.run(python(write), limits=SHORT, folder=folder).stderr
+        read = sandbox.run(["cat", f"{sandbox.seen_as(folder)}/given"], limits=SHORT, folder=folder)
+        assert read.stdout == b"text"
+        assert [file.name for file in folder.iterdir()] == ["given"]
+
+
+def test_files_in_a_writable_folder_below_a_private_one_can_be_read_whatever_their_mode(sandbox, tmp_path):
+    tmp_path.chmod(0o700)
+    (tmp_path / "cache" / "below").mkdir(mode=0o700, parents=True)
+    given = tmp_path / "cache" / "below" / "given"
+    given.write_text("text")
+    given.chmod(0o600)
+    folder, inside = tmp_path / "cache", sandbox.seen_as(tmp_path / "cache")
+    words = ["cp", f"{inside}/below/given", f"{inside}/made"]
+    sandbox.run(words, limits=SHORT, folder=folder, writable=True)
+    assert (folder / "made").read_text() == "text"
+
+
+def test_a_writable_folder_hands_files_to_the_next_run(any_sandbox):
+    with any_sandbox.new_folder() as folder:
+        inside = any_sandbox.seen_as(folder)
+        any_sandbox.run(["cp", "/bin/echo", f"{inside}/program"], limits=SHORT, folder=folder, writable=True)
+        assert any_sandbox.run([f"{inside}/program", "ran"], limits=SHORT, folder=folder).stdout == b"ran\n"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for n in range(200): open(f'{n}', 'wb').write(bytes(2**20))",
+        "for n in range(9000): open(f'{n}', 'wb').close()",
+        "for n in range(9000): os.mkdir(f'{n}')",
+        "for n in range(3000): os.mkdir('a'); os.chdir('a')",
+    ],
+    ids=["much", "many files", "many folders", "a deep folder"],
+)
+def test_a_writable_folder_is_small(text, any_sandbox, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/shm")  # a disk may take seconds to make so many
+    text = f"{text}\nimport time; time.sleep(60)"
+    with any_sandbox.new_folder() as folder:
+        program = python(f"import os; os.chdir('{any_sandbox.seen_as(folder)}')\n{text}")
+        done = any_sandbox.run(program, limits=SHORT, folder=folder, writable=True)
+    assert done.stopped_by == "output"
+    assert not folder.exists()
+
+
+def test_links_out_of_a_writable_folder_lead_nowhere(sandbox, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    with sandbox.new_folder() as folder:
+        inside = sandbox.seen_as(folder)
+        sandbox.run(["ln", "-s", str(secret), f"{inside}/out"], limits=SHORT, folder=folder, writable=True)
+        sandbox.run(["ln", "-s", "/etc", f"{inside}/folder"], limits=SHORT, folder=folder, writable=True)
+        assert sandbox.run(["cat", f"{inside}/out"], limits=SHORT, folder=folder).exit_code == 1
+        assert sandbox.run(["cat", f"{inside}/folder/passwd"], limits=SHORT, folder=folder).exit_code == 1
+    assert secret.read_text() == "secret"
+    assert Path("/etc/passwd").exists()
+
+
+def test_more_paths_are_seen_under_their_own_names(sandbox, tmp_path):
+    (tmp_path / "library").write_text("text")
+    tmp_path.chmod(0o755)
+    tmp_path.parent.chmod(0o700)
+    done = sandbox.run(["cat", str(tmp_path / "library")], limits=SHORT, read_only_binds=[tmp_path])
+    assert done.stdout == b"text"
+    denied = sandbox.run(["touch", str(tmp_path / "more")], limits=SHORT, read_only_binds=[tmp_path])
+    assert b"Read-only file system" in denied.stderr
+
+
+def test_an_overlay_can_be_written_and_nothing_changes(sandbox):
+    with sandbox.new_folder() as cache:
+        (cache / "warm").write_text("old")
+        cache.chmod(0o755)
+        change = f"cd {cache} && cat warm && echo new > more && cat more"
+        done = sandbox.run(["sh", "-c", change], limits=SHORT, overlay=cache)
+        assert done.stdout == b"oldnew\n"
+        assert [file.name for file in cache.iterdir()] == ["warm"]
+
+
+def test_a_program_cannot_end_the_first_process(sandbox):
+    text = "import os, signal\nos.kill(1, signal.SIGKILL); os.kill(1, signal.SIGTERM)\nprint('still here')"
+    done = sandbox.run(python(text), limits=SHORT)
+    assert (done.exit_code, done.stdout) == (0, b"still here\n")
+
+
+def test_a_command_that_is_not_there_is_the_commands_error(sandbox):
+    assert sandbox.run(["/usr/bin/no-such-program"], limits=SHORT).exit_code == 127
+
+
+def test_a_sandbox_that_fails_is_not_taken_for_the_program(sandbox, tmp_path):
+    with pytest.raises(SandboxError, match="sandbox: "):
+        sandbox.run(["true"], limits=SHORT, folder=tmp_path / "missing")

@@ -1,0 +1,130 @@
+"""What goes from one process to another arrives as an equal value of the same type, or as something remote."""
+
+import json
+from collections import Counter, OrderedDict, deque, namedtuple
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multipl_judge.languages.sources.python_values import Remote, Values
+
+_KEYS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+_PLAIN = st.recursive(
+    _KEYS | st.complex_numbers(allow_nan=False) | st.fractions() | st.decimals(allow_nan=False) | st.dates(),
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(_KEYS, inner)
+        | st.sets(_KEYS)
+        | st.frozensets(_KEYS)
+    ),
+)
+
+
+class End(Values):
+    """An end whose main module has one class."""
+
+    def classes(self) -> dict[str, Any]:
+        return {"Point": Point}
+
+
+class Point:
+    def __init__(self, x: Any):
+        self.x = x
+
+
+Point.__module__ = "__main__"
+
+
+def sent(value: Any) -> Any:
+    """The value as the other end gets it."""
+    return End().unpacked(json.loads(json.dumps(End().packed(value))))
+
+
+def shape(value: Any) -> Any:
+    """The types of a value and of all in it."""
+    items = [shape(item) for item in value] if isinstance(value, list | tuple) else []
+    return type(value), items
+
+
+@given(_PLAIN)
+def test_a_value_arrives_as_it_was(value):
+    arrived = sent(value)
+    assert arrived == value
+    assert shape(arrived) == shape(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("inf"),
+        pytest.param(10**5000, id="many digits"),
+        "\udc80",
+        OrderedDict(a=1),
+        Counter("aab"),
+        deque([1, 2]),
+        range(3, 9, 2),
+        bytearray(b"x"),
+        timedelta(1),
+        PurePosixPath("a/b"),
+        {1: 2}.keys(),
+        {1: 2}.items(),
+        [Fraction(1, 3), {"a": [Decimal("1.50"), date(2000, 1, 2)]}],
+    ],
+)
+def test_values_of_the_standard_library_arrive_as_they_were(value):
+    assert sent(value) == value
+    assert type(sent(value)) is type(value)
+
+
+def test_subclasses_arrive_as_what_they_are_below():
+    class Liar(int):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = int.__hash__
+
+    pair = namedtuple("Pair", "left right")
+    assert [type(sent(Liar(3))), sent(Liar(3)) == 4] == [int, False]
+    assert (sent(pair(1, 2)), sent(pair(1, 2)).right) == ((1, 2), 2)
+    assert type(sent(IntEnum("Kind", {"one": 1})["one"])) is int  # type: ignore[attr-defined]
+
+
+def test_what_is_one_object_stays_one_and_may_hold_itself():
+    inner: list[Any] = [1]
+    inner.append(inner)
+    one, other = sent([inner, inner])
+    assert one is other
+    assert one[1] is one
+
+
+def test_objects_of_shared_classes_are_made_of_their_data_alone():
+    arrived = sent([Point([1, Point(2)])])[0]
+    assert (type(arrived), arrived.x[0], arrived.x[1].x) == (Point, 1, 2)
+
+
+@pytest.mark.parametrize("value", [object(), lambda: 1, (item for item in ()), type("Point", (), {})()])
+def test_anything_else_is_remote(value):
+    assert type(sent(value)) is Remote
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"class": ["subprocess", "Popen"], "call": True, "of": [{"tuple": ["true"]}, None, [], []]},
+        {"class": ["builtins", "type"], "call": True, "of": [{"tuple": ["x"]}, None, [], []]},
+        {"class": ["io", "FileIO"], "call": True, "of": [{"tuple": [1]}, None, [], []]},
+        {"yours": 0},
+        {"run": "x"},
+    ],
+)
+def test_a_forged_message_makes_nothing(forged):
+    with pytest.raises((TypeError, AttributeError, IndexError)):
+        End().unpacked(forged)

@@ -1,0 +1,103 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from multipl_judge.languages.source_text import bare_code, body_end, function_name, open_blocks, without_comments
+from multipl_judge.problems.humaneval_x import read_humaneval_x
+from multipl_judge.problems.multipl_e import read_multipl_e
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("cpp", 'char c = \'{\'; // {\nstring s = "{\\"{"; /* {\n{ */ auto r = R"x({)")x";'),
+        ("rust", "fn f<'a>(x: &'a str) { let c = '{'; let s = r#\"{\"{\"#; /* { */ }"),
+        ("java", 'String s = """\n{ "x" {\n"""; char c = \'{\';'),
+        ("go", "s := `{\n{`; r := '{' // {"),
+    ],
+)
+def test_braces_in_literals_and_comments_do_not_count(language, code):
+    assert open_blocks(code, language) == 0
+    assert open_blocks("{" + code, language) == 1
+
+
+def test_comments_go_and_literals_stay():
+    assert without_comments('f("//x"); // y\n', "cpp") == 'f("//x");  \n'
+    assert without_comments("s = '#x' # y\n", "python") == "s = '#x'  \n"
+    assert without_comments('s = "#{x}" # y\n', "ruby") == 's = "#{x}"  \n'
+
+
+def test_a_docstring_is_a_literal():
+    assert "assert" not in bare_code('"""\nassert x\n"""\n', "python")
+
+
+@pytest.mark.parametrize(
+    ("completion", "left"),
+    [
+        ("    if (x) { y(); }\n    return 1; // }\n}\nint g() {}", "\nint g() {}"),
+        ("    return '}';\n}", ""),
+    ],
+)
+def test_the_end_of_a_body_is_after_its_own_brace(completion, left):
+    end = body_end(completion, "cpp")
+    assert end is not None
+    assert completion[end:] == left
+
+
+def test_an_open_body_has_no_end():
+    assert body_end("  return 1;\n", "java") is None
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "bare"),
+    [
+        ("cpp", "{ /* } ", "{  "),
+        ("cpp", '{ R"x(} )y" ', "{  "),
+        ("java", '{ """ } ', "{  "),
+        ("python", "x = ''' y \\", "x =  "),
+        ("ruby", "x\n=begin\ny\n", "x\n "),
+        ("ruby", 'x = /\\"/; y = 1 # "', 'x = /\\"/; y = 1  '),
+        ("java", '{ "x } \n', '{ "x } \n'),
+    ],
+)
+def test_what_does_not_end_goes_to_the_end_and_a_lone_quotation_mark_is_none(language, code, bare):
+    assert bare_code(code, language) == bare
+
+
+@pytest.mark.parametrize("language", ["python", "ruby", "cpp", "rust", "java", "go"])
+@pytest.mark.parametrize(
+    "part",
+    ['R"(', 'r#"', 'r"', 'r#', "/*", '\\"', "\\'", '"', "'", '\n"', '"""\\"', "'''", "`", "\n=begin", "//", "#", "a(",
+     "a ", "{", "\n", "def ", "\n\t", "fn "],
+)  # fmt: skip
+def test_hostile_text_is_read_in_proportion_to_its_length(language, part):
+    code = part * (60_000 // len(part))
+    started = time.thread_time()
+    for text in (code, code + "\\", "x" + code):
+        bare_code(text, language)
+        without_comments(text, language)
+        body_end(text, language)
+        function_name(text, language)
+    assert time.thread_time() - started < 2
+
+
+@pytest.fixture(params=["small_bench", pytest.param("bench", marks=pytest.mark.third_party)])
+def folder(request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(request.param)
+
+
+def test_the_function_of_every_prompt_is_found(folder: Path):
+    for problem in read_multipl_e("humaneval", folder / "multipl-e"):
+        expected = problem.id.split("_", 2)[-1].lower().replace("_", "")
+        name = function_name(problem.prompt, problem.language)
+        # C++ cannot name a function as the C library does.
+        assert name is not None
+        assert name.lower().replace("_", "") in (expected, "stringlength"), problem.key
+    for problem in read_humaneval_x(folder / "humaneval-x"):
+        if problem.language == "python":
+            assert problem.tests.rstrip().endswith(f"check({problem.entry_point})")
+        if problem.language != "rust":
+            # Two of Rust's prompts open a helper, and the function under test is left to the completion.
+            assert problem.entry_point is not None
+            assert problem.entry_point in problem.tests, problem.key

@@ -1,0 +1,206 @@
+"""Every form in every language: right passes, wrong fails, leaving early and success words do not help."""
+
+from dataclasses import replace
+
+import pytest
+
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.languages.program import Nonce
+from multipl_judge.problems.forms import FORMS, broken_reference, program_of
+from tests.multipl_judge.problems.samples import sample
+from tests.multipl_judge.problems.translated import TRANSLATED
+
+FORM_LANGUAGES = [
+    "human_eval-python",
+    "mbpp-python",
+    *(f"multipl_e-{language}" for language in ("cpp", "java", "go", "rust", "ruby", *TRANSLATED)),
+    *(f"humaneval_x-{language}" for language in ("python", "cpp", "java", "go", "rust")),
+    *(f"mbxp-{language}" for language in ("python", "cpp", "java", "go", "ruby")),
+    *(f"starter-{language}" for language in ("python", "cpp", "java", "go", "rust", "ruby", *TRANSLATED)),
+]
+
+
+def test_every_form_has_a_sample(samples):
+    assert sorted(samples) == sorted(FORM_LANGUAGES)
+    # Those of whole files have tests of their own.
+    assert {name.split("-")[0] for name in samples} == set(FORMS) - {"stdin", "framework"}
+
+
+OUTCOMES = {"right": Outcome.passed, "wrong": Outcome.wrong_answer, "forged": Outcome.tests_not_completed}
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+@pytest.mark.parametrize("name", FORM_LANGUAGES)
+def test_right_passes_wrong_fails_and_leaving_with_success_words_is_not_a_pass(name, kind, samples, judged):
+    problem = samples[name]
+    judgement = judged(problem, getattr(sample(problem), kind))
+    # The tests of MBXP throw exceptions, which the program may have thrown.
+    thrown = problem.form == "mbxp" and kind == "wrong" and judgement.outcome == Outcome.runtime_error
+    unnamed = name == "mbxp-go" and kind == "forged" and judgement.outcome == Outcome.compile_error
+    assert thrown or unnamed or judgement.outcome == OUTCOMES[kind], judgement.output
+
+
+@pytest.mark.parametrize("name", FORM_LANGUAGES)
+def test_the_text_of_the_nonce_does_not_stand_in_the_program(name, samples):
+    problem = samples[name]
+    nonce = Nonce.draw()
+    source = program_of(problem, sample(problem).right, nonce).source
+    assert nonce.text not in source
+    assert str(nonce.first ^ nonce.second) not in source
+
+
+@pytest.mark.parametrize("name", ["mbpp-python", "mbxp-java"])
+def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged):
+    broken = broken_reference(samples[name])
+    assert broken is not None
+    assert judged(samples[name], broken).outcome == Outcome.runtime_error
+
+
+@pytest.mark.parametrize(
+    ("name", "lie"),
+    [
+        ("human_eval-python", "    class Lie:\n        __eq__ = lambda self, other: True\n    return Lie()"),
+        ("mbpp-python", "class Lie:\n    def __eq__(self, other): return True\ndef twice(n):\n    return Lie()"),
+        (
+            "starter-python",
+            "    class Lie(int):\n        def __eq__(self, other): return True\n    return Lie(7)",
+        ),
+        ("human_eval-python", "    from unittest.mock import ANY\n    return ANY"),
+        ("mbpp-python", "def twice(n):\n    from unittest.mock import ANY\n    return {'a': [ANY]}['a'][0]"),
+        ("starter-python", "    from unittest.mock import ANY\n    return ANY"),
+        (
+            "starter-python",
+            "    class Lie(int):\n        __eq__ = int.__ne__\n        __hash__ = int.__hash__\n    return Lie(-7)",
+        ),
+        (
+            "starter-python",
+            "    from unittest.mock import ANY\n    import fractions\n    half = fractions.Fraction(1)\n"
+            "    half._numerator = ANY\n    return half",
+        ),
+        (
+            "human_eval-python",
+            "    import collections\n    collections.Counter.__eq__ = lambda *all: True\n"
+            "    return collections.Counter()",
+        ),
+        (
+            "human_eval-python",
+            "    class Kind(type):\n        __eq__ = lambda *all: True\n        __hash__ = lambda self: hash(int)\n"
+            "        __mro__ = (object,)\n    class Lie(metaclass=Kind):\n        __eq__ = lambda *all: True\n"
+            "    return Lie()",
+        ),
+        (
+            "human_eval-python",
+            "    import weakref\n    class Lie:\n        __eq__ = lambda *all: True\n    global kept\n"
+            "    kept = Lie()\n    return weakref.proxy(kept)",
+        ),
+        ("mbxp-go", "\treturn n\n}\n\nfunc panic(v interface{}) {"),
+        ("mbxp-go", "\treturn n\n}\n\nfunc recover() interface{} { return 1 }\n\nfunc panic(v interface{}) {"),
+        (
+            "starter-cpp",
+            '    return n;\n}\nextern "C" void __assert_fail(const char*, const char*, unsigned, const char*) '
+            "noexcept {",
+        ),
+        ("multipl_e-cpp", "    return n;\n}\n#undef assert\n#define assert(x)\nint other() { return 0;"),
+        (
+            "starter-cpp",
+            "    return n;\n}\n#define assert(x)\n#define __assert_fail(...)\nint other() {\n    return 0;",
+        ),
+        ("starter-rust", "    n\n}\nmacro_rules! assert_eq { ($($t:tt)*) => {{}} }\nfn other() {"),
+        ("starter-ruby", "  n\nend\nclass Integer\n  def ==(other) = true\nend\ndef other"),
+        (
+            "multipl_e-ruby",
+            "  n\nend\nrequire 'test/unit'\nmodule Test::Unit::Assertions\n  def assert_equal(*all) = nil\nend",
+        ),
+        *((f"multipl_e-{language}", lie) for language, one in TRANSLATED.items() for lie in one.lies),
+    ],
+)
+def test_testing_that_no_longer_bites_is_not_a_pass(name, lie, samples, judged):
+    judgement = judged(samples[name], lie)
+    refused = {Outcome.wrong_answer, Outcome.runtime_error}
+    if name.endswith(("-go", "-haskell", "-elixir")):  # a control of Go is that the program compiles
+        refused = {*refused, Outcome.compile_error}
+    assert judgement.outcome in {Outcome.tests_not_completed, *refused}, judgement.output
+
+
+_POINT = """from dataclasses import dataclass
+from fractions import Fraction
+
+@dataclass(order=True)
+class Point:
+    x: int
+
+class Vector:
+    def __init__(self, x): self.x = x
+    def __eq__(self, other): return self.x == other.x
+
+def twice(n):
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return Point(2 * n)", "Point(4)"),
+        ("return [Vector(2 * n)]", "[Vector(4)]"),
+        ("return Fraction(2 * n)", "4"),
+        ("from collections import Counter; return Counter(a=2 * n)", "{'a': 4}"),
+        ("from collections import OrderedDict; return OrderedDict(a=2 * n)", "{'a': 4}"),
+        ("from collections import UserList; return UserList([2 * n])", "[4]"),
+        ("from decimal import Decimal; return Decimal(2 * n)", "4"),
+        ("from datetime import date; return date(2000, 1, 2 * n)", "__import__('datetime').date(2000, 1, 4)"),
+        ("from pathlib import Path; return Path(str(2 * n))", "__import__('pathlib').Path('4')"),
+        ("from statistics import NormalDist; return NormalDist(2 * n)", "__import__('statistics').NormalDist(4)"),
+        ("from enum import IntEnum; return IntEnum('Kind', {'a': 2 * n})(2 * n)", "4"),
+        ("return {2 * n}", "{4}"),
+    ],
+)
+def test_results_of_the_prompts_classes_and_of_the_standard_library_are_believed(body, expected, samples, judged):
+    tests = f"assert twice(2) == {expected}\nassert not twice(1) == {expected}\n"
+    problem = replace(samples["starter-python"], prompt=_POINT, tests=tests)
+    judgement = judged(problem, f"    {body}")
+    assert judgement.outcome == Outcome.passed, judgement.output
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Vector.__eq__ = lambda *all: True; return Vector(1)",
+        "Point.__eq__ = lambda *all: True; return Point(1)",
+        "return type('Vector', (Vector,), {'__eq__': lambda *all: True})(1)",
+        "from unittest.mock import ANY; return Vector(ANY)",
+    ],
+)
+def test_the_prompts_classes_are_believed_as_the_prompt_made_them(body, samples, judged):
+    problem = replace(samples["starter-python"], prompt=_POINT, tests="assert twice(2) == Vector(4)\n")
+    assert judged(problem, f"    {body}").outcome in (Outcome.wrong_answer, Outcome.tests_not_completed)
+
+
+def test_the_output_tells_of_a_result_that_is_equal_to_everything(samples, judged):
+    lie = "    class Lie:\n        __eq__ = lambda *all: True\n    return Lie()"
+    judgement = judged(samples["starter-python"], lie)
+    assert judgement.outcome == Outcome.tests_not_completed
+    assert "Lie, whose comparisons the completion brings itself" in judgement.output
+
+
+def test_the_class_of_javas_tests_is_none_of_a_comment(samples, judged):
+    problem = samples["starter-java"]
+    commented = replace(problem, prompt="/** A class that doubles. */\n" + problem.prompt)
+    assert judged(commented, sample(problem).right).outcome == Outcome.passed
+
+
+def test_a_tuple_with_names_is_not_a_lie(samples, judged):
+    named = replace(samples["starter-python"], tests="assert twice(2) == (2, 2)\n")
+    body = "    from collections import namedtuple\n    return namedtuple('Pair', 'a b')(n, n)"
+    assert judged(named, body).outcome == Outcome.passed
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("human_eval-python", "    print('x', end='')\n    return 2 * n"),
+        ("multipl_e-rust", '    print!("x");\n    2 * n'),
+        ("multipl_e-ruby", "  print 'x'\n  2 * n\nend"),
+    ],
+)
+def test_output_that_has_no_newline_does_not_spoil_the_nonce(name, body, samples, judged):
+    assert judged(samples[name], body).outcome == Outcome.passed

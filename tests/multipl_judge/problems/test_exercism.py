@@ -1,0 +1,210 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from multipl_judge.errors import ConfigError
+from multipl_judge.judge.outcome import Judgement, Outcome
+from multipl_judge.languages.harnesses import HARNESSES
+from multipl_judge.languages.own import add_languages
+from multipl_judge.languages.toolchains import TOOLCHAINS
+from multipl_judge.problems import forms
+from multipl_judge.problems.exercism import read_exercism
+from multipl_judge.problems.extract import completion_of_answer
+from multipl_judge.problems.problem import Problem
+from multipl_moe.recipe.recipe import validate_recipe
+from tests.multipl_judge.problems.tracks import TRACKS, write_track
+
+
+def exercise(folder: Path, language: str) -> Problem:
+    (problem,) = read_exercism(write_track(folder, language))
+    return problem
+
+
+@pytest.mark.parametrize("language", TRACKS)
+def test_the_example_passes_a_spoilt_one_fails_and_leaving_is_no_pass(
+    language: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
+):
+    problem = exercise(tmp_path, language)
+    assert problem.language == language
+    assert problem.reference is not None
+    assert judged(problem, problem.reference).outcome == Outcome.passed
+    wrong, leaving = (problem.reference.replace(*change) for change in (TRACKS[language].wrong, TRACKS[language].leave))
+    judgement = judged(problem, wrong)
+    assert judgement.outcome == Outcome.wrong_answer, judgement.output
+    judgement = judged(problem, leaving)
+    assert judgement.outcome == Outcome.tests_not_completed, judgement.output
+
+
+@pytest.mark.parametrize("language", TRACKS)
+def test_the_prompt_is_a_comment_that_tells_the_task_and_how_the_file_begins(language: str, tmp_path: Path):
+    problem = exercise(tmp_path, language)
+    lines = [line for line in problem.prompt.splitlines() if line]
+    assert {line[:1] for line in lines} == {lines[0][0]}
+    assert "Weigh the parts of a box." in problem.prompt
+    solution = TRACKS[language].files["solution"][0]
+    assert f"{solution} begins as:" in problem.prompt
+    assert forms.tests_run(problem) > 0
+    assert (problem.key, problem.cluster) == (f"exercism/{language}/parcel-box", "exercism/parcel-box")
+
+
+@pytest.mark.parametrize("language", ["python", "cpp"])
+def test_the_blocks_of_a_chat_answer_are_its_files(
+    language: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
+):
+    problem = exercise(tmp_path, language)
+    texts = [TRACKS[language].texts[name] for name in sorted(TRACKS[language].files["example"], reverse=True)]
+    answer = "Here it is:\n\n" + "\n\nand\n\n".join(f"```{language}\n{text}```" for text in texts) + "\n\nDone.\n"
+    assert judged(problem, completion_of_answer(problem, answer)).outcome == Outcome.passed
+
+
+def test_all_exercises_of_several_tracks_are_found_and_languages_chosen(tmp_path: Path):
+    for language in TRACKS:
+        write_track(tmp_path, language)
+    assert {problem.language for problem in read_exercism(tmp_path)} == set(TRACKS)
+    assert [problem.language for problem in read_exercism(tmp_path, {"go"})] == ["go"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (".meta/config.json", "[" * 100_000, "is not JSON"),
+        (".meta/config.json", "[]", "names no files"),
+        (".meta/config.json", '{"files": 3}', "names no files"),
+        (".meta/config.json", '{"files": {"solution": 3}}', "'solution' is 3 and no list of texts"),
+        (".meta/config.json", '{"files": {"solution": ["a.rb"]}}', "names no file with tests in ruby"),
+        (".meta/config.json", '{"files": {"solution": ["a.xyz"]}}', "no exercise in a language whose tests"),
+        (".meta/config.json", '{"files": {"solution": ["../../x.rb"]}}', r"names \.\./\.\./x\.rb, which is no path"),
+        ("parcel_box_test.rb", None, "parcel_box_test.rb cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_an_exercise_is_told(name: str, text: str | None, message: str, tmp_path: Path):
+    place = write_track(tmp_path, "ruby") / "exercises" / "practice" / "parcel-box"
+    (place / name).unlink() if text is None else (place / name).write_text(text)
+    with pytest.raises(ConfigError, match=message) as error:
+        read_exercism(tmp_path)
+    assert "exercism" in str(error.value)
+
+
+def test_a_track_has_to_be_named_and_to_be_one(tmp_path: Path):
+    with pytest.raises(ConfigError, match="exercism:PATH"):
+        read_exercism(None)
+    with pytest.raises(ConfigError, match="holds no exercise"):
+        read_exercism(tmp_path)
+
+
+def test_an_exercise_without_an_example_has_no_reference(tmp_path: Path):
+    config = write_track(tmp_path, "go") / "exercises" / "practice" / "parcel-box" / ".meta" / "config.json"
+    values = json.loads(config.read_text())
+    del values["files"]["example"]
+    config.write_text(json.dumps(values))
+    assert [problem.reference for problem in read_exercism(tmp_path)] == [None]
+
+
+_SIX_IS_FIVE = """class Numbers {
+    static int change() {
+        try {
+            java.lang.reflect.Field one = Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe");
+            one.setAccessible(true);
+            sun.misc.Unsafe unsafe = (sun.misc.Unsafe) one.get(null);
+            long offset = unsafe.objectFieldOffset(Long.class.getDeclaredField("value"));
+            unsafe.putLong(Long.valueOf(6), offset, 5L);
+        } catch (ReflectiveOperationException error) {
+            throw new RuntimeException(error);
+        }
+        return 0;
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "trick"),
+    [
+        ("python", "import unittest\nunittest.TestCase.assertEqual = lambda *values: None\n"),
+        ("python", "import unittest\nunittest.TestCase.run = lambda self, result=None: result.startTest(self)\n"),
+        ("ruby", "require 'minitest'\nclass Minitest::Test\n  def assert_equal(*) = true\nend\n"),
+        ("cpp", "#define REQUIRE(...) (void)0\n#define __assert_fail(...) throw 1\n"),
+        ("cpp", "#define run() name\n"),
+    ],
+)
+def test_a_solution_that_changes_its_framework_does_not_pass(
+    language: str, trick: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]
+):
+    problem = exercise(tmp_path, language)
+    assert problem.reference is not None
+    assert judged(problem, trick + problem.reference.replace(*TRACKS[language].wrong)).outcome != Outcome.passed
+
+
+@pytest.mark.parametrize(
+    "trick",
+    ["#undef EXERCISM_RUN_ALL_TESTS\n", "#define REQUIRE_THROWS_AS(...) (void)0\n#define REQUIRE_THROWS_WITH(...)\n"],
+)
+def test_a_cpp_solution_leaves_out_no_test(trick: str, tmp_path: Path, judged: Callable[[Problem, str], Judgement]):
+    problem = exercise(tmp_path, "cpp")
+    assert problem.reference is not None
+    assert judged(problem, trick + problem.reference).outcome == Outcome.passed
+    assert judged(problem, trick + problem.reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
+
+
+def test_a_java_solution_that_changes_what_numbers_are_does_not_pass(
+    tmp_path: Path, judged: Callable[[Problem, str], Judgement]
+):
+    problem = exercise(tmp_path, "java")
+    assert problem.reference is not None
+    wrong = problem.reference.replace(".sum();", ".sum() + 1 + Numbers.change();")
+    assert judged(problem, wrong + _SIX_IS_FIVE).outcome == Outcome.tests_not_completed
+
+
+ELIXIR = {
+    "executables": {"elixir": ["/usr/bin/elixir"]},
+    "version": ["{elixir}", "--short-version"],
+    "test": [
+        "{elixir}",
+        "--erl",
+        "+S 1:1 +SDio 1",
+        "-e",
+        "ExUnit.start()",
+        "-r",
+        "{folder}/lib/*.ex",
+        "-r",
+        "{folder}/test/*_test.exs",
+    ],
+    "test_passed": r"^\d+ tests?, 0 failures|^Result: \d+ passed$",
+    "failed_assertion": r"^\d+ tests?, [1-9]\d* failures?|^Result: .*failed",
+    "environment": {"LC_ALL": "C.UTF-8"},
+}
+
+
+def test_a_track_of_ones_own_language_is_judged_by_its_test_command(
+    tmp_path: Path, judged_own: Callable[[Problem, str], Judgement]
+):
+    names = {"solution": ["lib/parcel.ex"], "test": ["test/parcel_test.exs"], "example": [".meta/example.ex"]}
+    texts = {
+        ".meta/config.json": json.dumps({"files": names}),
+        ".meta/example.ex": "defmodule Parcel do\n  def weight(parts), do: Enum.sum(parts)\nend\n",
+        "lib/parcel.ex": "defmodule Parcel do\nend\n",
+        "test/parcel_test.exs": "defmodule ParcelTest do\n  use ExUnit.Case\n\n  @tag :pending\n"
+        '  test "sums" do\n    assert Parcel.weight([2, 3]) == 5\n  end\nend\n',
+    }
+    for name, text in texts.items():
+        (tmp_path / "parcel" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "parcel" / name).write_text(text)
+    own = {"mine": {"extensions": [".ex", ".exs"], "toolchain": ELIXIR}}
+    with pytest.raises(ConfigError, match=r"toolchain\.test and test_passed"):
+        read_exercism(tmp_path)
+    add_languages(validate_recipe({"own_languages": own}).own_languages)
+    try:
+        (problem,) = read_exercism(tmp_path)
+        assert problem.reference is not None
+        judgement = judged_own(problem, problem.reference)
+        assert judgement.outcome == Outcome.passed, judgement.output
+        assert judged_own(problem, problem.reference.replace("sum", "max")).outcome == Outcome.wrong_answer
+        assert (
+            judged_own(problem, problem.reference.replace("Enum.sum(parts)", "System.halt(0)")).outcome
+            != Outcome.passed
+        )
+    finally:
+        HARNESSES.pop("mine")
+        TOOLCHAINS.pop("mine")

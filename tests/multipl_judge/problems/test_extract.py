@@ -1,0 +1,166 @@
+import gzip
+import json
+import time
+from typing import Any
+
+import pytest
+
+from multipl_judge.judge.outcome import Outcome
+from multipl_judge.problems.extract import completion_of_answer
+from multipl_judge.problems.multipl_e import read_multipl_e
+from multipl_judge.problems.problem import Problem
+from tests.multipl_judge.problems.translated import TRANSLATED
+
+# Whole functions, as chat models write them: with the prompt again, helpers, and tests or a main of their own.
+ANSWERS = {
+    "python": "import math\n\ndef add(a, b):\n    return a + b\n\ndef twice(n):\n    '''Twice n.'''\n"
+    "    return math.floor(add(n, n))\n\nprint(twice(3))\nassert twice(2) == 4\n",
+    "ruby": "require 'set'\ndef add(a, b)\n  a + b\nend\n\n# Twice n.\ndef twice(n)\n\n  add(n, n)\nend\n\n"
+    "puts twice(2)\n",
+    "rust": "fn add(a: {int}, b: {int}) -> {int} {{\n    a + b\n}}\n\n"
+    "/// Twice n.\nfn twice(mut n: {int}) -> {int} {{\n"
+    "    n = add(n, n);\n    n\n}}\n\nfn main() {{\n    assert_eq!(twice(2), 4);\n}}\n\n"
+    "#[cfg(test)]\nmod tests {{\n    #[test]\n    fn a() {{}}\n}}\n",
+    "java": "import java.util.*;\n\nclass {name} {{\n    private static int one() {{\n        return 1;\n    }}\n\n"
+    "    public static long twice(long n) {{\n        return add(n, n) * one();\n    }}\n\n"
+    "    static long add(long a, long b) {{\n        return a + b;\n    }}\n\n"
+    "    public static void main(String[] args) {{\n        System.out.println(twice(2));\n    }}\n}}\n",
+    "cpp": "#include <vector>\nusing namespace std;\n\nlong add(long a, long b) {\n    return a + b;\n}\n\n"
+    "long twice(long n) {\n    if (n == 0) {\n        return 0;\n    }\n    return add(n, n);\n"
+    "}\n\nint main() {\n    return twice(2) == 4 ? 0 : 1;\n}\n",
+    "go": 'package main\n\nimport "fmt"\n\nfunc add(a, b int) int {\n\treturn a + b\n}\n\nfunc twice(n int) int {\n'
+    "\treturn add(n, n)\n}\n\nfunc main() {\n\tfmt.Println(twice(2))\n}\n",
+    **{language: one.answer for language, one in TRANSLATED.items()},
+}
+
+
+def answer(name: str) -> str:
+    form, language = name.split("-")
+    text = ANSWERS[language]
+    if language == "rust":
+        text = text.format(int="isize" if form == "multipl_e" else "i64" if form == "starter" else "i32")
+    if language == "java":
+        text = text.format(name="Problem")
+    if form == "humaneval_x" and language == "go":
+        text = text.replace("twice", "Twice")
+    return f"Sure! Use it like `twice(2)`:\n\n```{language}\n{text}```\n\nThis doubles **n**.\n\n```\n4\n```\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "human_eval-python",
+        "humaneval_x-python",
+        "starter-python",
+        "mbpp-python",
+        "multipl_e-ruby",
+        "starter-ruby",
+        "mbxp-ruby",
+        "multipl_e-rust",
+        "humaneval_x-rust",
+        "multipl_e-java",
+        "multipl_e-cpp",
+        "mbxp-cpp",
+        "multipl_e-go",
+        "humaneval_x-go",
+        "starter-go",
+        *(f"multipl_e-{language}" for language in TRANSLATED),
+    ],
+)
+def test_a_whole_function_in_a_chat_answer_passes(name, samples, judged):
+    problem = samples[name]
+    completion = completion_of_answer(problem, answer(name))
+    judgement = judged(problem, completion)
+    assert judgement.outcome == Outcome.passed, f"{completion}\n{judgement.output}"
+
+
+def effective(problem: Problem, completion: str) -> Any:
+    """The function that a program of prompt and completion holds in Python."""
+    names: dict[str, Any] = {}
+    exec(problem.prompt + completion, names)
+    return names["twice"]
+
+
+def test_an_unfinished_block_and_plain_code_are_read_too(samples):
+    problem = samples["starter-python"]
+    code = "def twice(n):\n    return 2 * n"
+    for text in (f"Here:\n```python\n{code}", code):
+        assert effective(problem, completion_of_answer(problem, text))(4) == 8
+
+
+def test_of_several_blocks_the_one_with_the_function_counts(samples):
+    text = "```bash\npip install x\n```\n```python\nprint(twice(2))\n```\n"
+    text += "```python\ndef twice(n):\n    return 2 * n\n```\n"
+    assert effective(samples["starter-python"], completion_of_answer(samples["starter-python"], text))(4) == 8
+
+
+def test_of_several_definitions_in_python_the_last_counts(samples):
+    code = 'def twice(n):\n    """Twice n."""\n\n\ndef twice(number):\n    return 2 * number\n'
+    problem = samples["human_eval-python"]
+    assert effective(problem, completion_of_answer(problem, code))(number=4) == 8
+
+
+def test_helpers_keep_their_decorators_and_settings_their_place(samples):
+    code = (
+        "from __future__ import annotations\nimport sys\nfrom functools import lru_cache\n"
+        "sys.setrecursionlimit(1234)\n\n@lru_cache(\n    maxsize=None,\n)\ndef fold(n):\n    return n\n\n"
+        "def twice(n):\n    return fold(n) + n + 0 * fold.cache_info().currsize\n\nprint(1 / 0)\n"
+    )
+    completion = completion_of_answer(samples["starter-python"], code)
+    assert "setrecursionlimit" in completion
+    assert effective(samples["starter-python"], completion.replace("sys.setrecursionlimit(1234)", ""))(4) == 8
+
+
+@pytest.mark.parametrize("tail", ["-" * 100_000 + "1", "1" + " + 1" * 20_000])
+def test_what_the_parser_cannot_hold_is_code_that_does_not_parse(tail, samples):
+    code = f"def twice(n):\n    return {tail}"
+    assert completion_of_answer(samples["starter-python"], code).endswith(code)
+    assert completion_of_answer(samples["mbpp-python"], f"x = {tail}") == f"x = {tail}"
+
+
+def test_a_name_with_a_mark_is_found_in_its_block():
+    posed = Problem("x", "1", "ruby", "def even?(n)\n", "", "starter", ())
+    text = "```\ngem install x\n```\n```ruby\ndef even?(n)\n  n % 2 == 0\nend\n```\n"
+    assert completion_of_answer(posed, text) == "  n % 2 == 0"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("rust", "fn twice(n: i64) -> i64 {\n    2 * n\n}\n" + "fn main() {}\n" * 40_000),
+        ("rust", "fn twice(n: i64) -> i64 {\n    2 * n\n}\n" + "fn main() " * 40_000),
+        ("cpp", "int twice(" * 60_000),
+        ("ruby", "def twice(n)\n" * 40_000),
+        ("python", "```" + " " * 400_000 + "`\n"),
+        ("python", "```\n" * 100_000),
+        ("go", "func twice(" * 60_000),
+        ("go", "import (\n" * 40_000 + "func twice(n int) int {\n\treturn 2 * n\n}\n"),
+        ("java", "class a\n" * 40_000 + "int twice(int n) {\n    return 2 * n;\n}\n"),
+        ("cpp", "int twice(int n) {\n    return 2 * n;\n}\n" + "int f()\n" * 40_000),
+        ("cpp", "int twice(int n) {\n    return 2 * n;\n}\n" + "a" * 400_000),
+    ],
+)
+def test_no_answer_takes_long_to_read(language, text, samples):
+    """Not even one made for it: what is quadratic takes minutes or hours here."""
+    begun = time.process_time()
+    completion_of_answer(samples[f"starter-{language}"], text)
+    assert time.process_time() - begun < 20
+
+
+def test_nothing_is_said_of_what_an_answer_writes(samples, recwarn):
+    answer = "def twice(n):\n    return 2 * n if n != 1else 2\n"
+    assert "1else" in completion_of_answer(samples["starter-python"], answer)
+    assert list(recwarn) == []
+
+
+@pytest.mark.third_party
+@pytest.mark.parametrize(("language", "short"), [("ruby", "rb"), ("rust", "rs"), ("cpp", "cpp"), ("go", "go")])
+def test_answers_of_a_strong_model_pass(language, short, judged, bench):
+    with gzip.open(bench / "multipl-e" / f"humaneval-{short}.jsonl.gz", "rt") as rows:
+        answers = {row["name"]: row["gpt_solution"] for row in map(json.loads, rows)}
+    problems = {
+        problem.id: problem for problem in read_multipl_e("humaneval", bench / "multipl-e", languages={language})
+    }
+    for name in ("HumanEval_53_add", "HumanEval_13_greatest_common_divisor", "HumanEval_55_fib"):
+        completion = completion_of_answer(problems[name], answers[name])
+        assert judged(problems[name], completion).outcome == Outcome.passed, completion

@@ -1,0 +1,19 @@
+import pytest
+
+from multipl_judge.problems.language_codes import language_of
+
+
+@pytest.mark.parametrize(
+    ("codes", "language"),
+    [
+        (["python", "py", "Python", "python3"], "python"),
+        (["java", "Java", ".java"], "java"),
+        (["cpp", "C++", "cc", "CPP"], "cpp"),
+        (["rs", "rust", "Rust"], "rust"),
+        (["go", "golang", "go_test.go", "Go"], "go"),
+        (["rb", "ruby"], "ruby"),
+        (["js", "", "english", "text"], None),
+    ],
+)
+def test_the_usual_names_of_a_language_mean_it(codes, language):
+    assert {language_of(code) for code in codes} == {language}

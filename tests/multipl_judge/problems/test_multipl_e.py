@@ -1,0 +1,75 @@
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from multipl_judge.errors import ConfigError
+from multipl_judge.problems.benchmarks import read_benchmark
+from multipl_judge.problems.multipl_e import read_multipl_e
+from tests.multipl_judge.problems.samples import MULTIPL_E, write_rows
+
+_SMALL = "small_bench"
+_REAL = "bench"
+
+
+def folder_of(name: str, request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(name) / "multipl-e"
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        (_SMALL, dict.fromkeys(MULTIPL_E, 2)),
+        pytest.param(
+            _REAL,
+            {"cpp": 161, "java": 158, "go": 154, "rust": 156, "ruby": 161, "lua": 161, "ocaml": 156, "racket": 161},
+            marks=pytest.mark.third_party,
+        ),
+    ],
+)
+def test_the_files_are_read_with_as_many_problems_as_they_are_known_to_have(name, counts, request):
+    problems = read_multipl_e("humaneval", folder_of(name, request))
+    assert Counter(problem.language for problem in problems) == counts
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "function"),
+    [(_SMALL, 901, "thrice"), pytest.param(_REAL, 53, "add", marks=pytest.mark.third_party)],
+)
+def test_the_same_problem_in_all_languages_is_one_cluster(name, number, function, request):
+    problems = read_multipl_e("humaneval", folder_of(name, request))
+    same = [problem for problem in problems if problem.id == f"HumanEval_{number}_{function}"]
+    assert len(same) >= 5
+    assert {problem.cluster for problem in same} == {f"HumanEval/{number}"}
+
+
+@pytest.mark.parametrize("name", [_SMALL, pytest.param(_REAL, marks=pytest.mark.third_party)])
+def test_ruby_is_cut_nowhere_at_empty_lines(name, request):
+    problems = read_multipl_e("humaneval", folder_of(name, request))
+    assert {problem.stop for problem in problems if problem.language == "ruby"} == {("\nclass", "\ndef", "\n#")}
+    assert all(problem.stop for problem in problems)
+
+
+def test_languages_without_a_form_and_those_not_asked_for_are_passed_over(tmp_path):
+    names = {"name": "HumanEval_0_f"}
+    rows = [{**MULTIPL_E[language], **names} for language in ("rust", "go")] + [{**names, "language": "d"}]
+    file = write_rows(tmp_path / "a.jsonl", rows)
+    assert [problem.language for problem in read_multipl_e("humaneval", file)] == ["rust", "go"]
+    assert [problem.language for problem in read_multipl_e("humaneval", file, languages={"rust"})] == ["rust"]
+    with pytest.raises(ConfigError, match="has no problem in d"):
+        read_benchmark(f"multipl-e-humaneval:{file}", {"d"})
+
+
+def test_the_hub_is_asked_for_one_file_a_language(monkeypatch, tmp_path):
+    row = {**MULTIPL_E["rust"], "name": "mbpp_3_is_not_prime"}
+    asked = []
+
+    def hub_file(repository, name, benchmark):
+        asked.append((repository, name))
+        return write_rows(tmp_path / "a.jsonl", [row])
+
+    monkeypatch.setattr("multipl_judge.problems.multipl_e.hub_file", hub_file)
+    (problem,) = read_multipl_e("mbpp", languages={"rust"})
+    assert asked == [("nuprl/MultiPL-E", "mbpp-rs/test-00000-of-00001.parquet")]
+    assert problem.cluster == "MBPP/3"
+    assert problem.id == "mbpp_3_is_not_prime"

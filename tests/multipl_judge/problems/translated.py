@@ -1,0 +1,130 @@
+"""Small problems, completions and answers in the languages that have an entry of their own; Julia's cannot run here."""
+
+from typing import NamedTuple
+
+from multipl_judge.languages.toolchains import TOOLCHAINS
+
+INSTALLED = [language for language in TOOLCHAINS if language != "julia"]
+
+
+class Translated(NamedTuple):
+    """One language's.
+
+    Attributes:
+        code, prompt, tests, stop: as MultiPL-E writes the problem of `twice`.
+        own: prompt and tests in the form of the starter set.
+        bodies: right, wrong, what leaves the program before its tests, and what prints a line.
+        answer: the whole function with a helper, as chat models write it.
+        lies: wrong completions that change what the tests are made of.
+    """
+
+    code: str
+    prompt: str
+    tests: str
+    stop: list[str]
+    own: tuple[str, str]
+    bodies: tuple[str, str, str, str]
+    answer: str
+    lies: tuple[str, ...]
+
+
+TRANSLATED = {
+    "lua": Translated(
+        "lua",
+        "-- Twice n.\n-- >>> twice(2)\n-- 4\nlocal function twice(n)\n",
+        "lu = require('luaunit')\n\nfunction test_humaneval()\nlocal candidate = twice\n"
+        "    lu.assertEquals(candidate(2), 4)\nend\n\nos.exit(lu.LuaUnit.run())",
+        ["\nlocal", "\nfunction", "\n--", "\n\n"],
+        ("local function twice(n)\n", "assert(twice(2) == 4)\n"),
+        ("  return 2 * n", "  return n", "  os.exit(0)", "  print('{}')"),
+        "local function add(a, b)\n  return a + b\nend\n\nlocal function twice(n)\n  return add(n, n)\nend\n",
+        (
+            "  return n\nend\nassert = function() end\nrequire = function() return { assertEquals = assert } end\n",
+            "  return setmetatable({}, { __eq = function() return true end })\nend\n",
+            "  return n\nend\nsetmetatable(_G, { __newindex = function() end })\nerror, type = print, print\n",
+        ),
+    ),
+    "ocaml": Translated(
+        "ml",
+        '(**Twice n: it doubles "n.\n*)\nlet twice (n : int) : int =\n',
+        "\nlet assertions =\n let candidate = twice in\n  (assert ((candidate 2) = 4));\n"
+        "  (assert ((candidate (~1)) = (~2)));\n  ()\n",
+        ["\n\n", "\n(*", "\ntype"],
+        ("let twice (n : int) : int =\n", "let () = assert (twice 2 = 4)\n"),
+        ("  2 * n", "  n", "  exit 0", '  print_endline "{}";'),
+        "let add a b = a + b\n\nlet rec twice (n : int) : int =\n  add n n\n",
+        ("  n\n\nlet ( = ) _ _ = true\nmodule Stdlib = struct let ( = ) _ _ = true let ( <> ) _ _ = true end\n",),
+    ),
+    "racket": Translated(
+        "rkt",
+        "#lang racket\n\n;; Twice n.\n(define (twice n)\n",
+        "(require rackunit)\n\n(define (test-humaneval) \n\n  (let (( candidate twice))\n"
+        "    (check-within (candidate 2) 4 0.001)\n))\n\n(test-humaneval)",
+        ["\n(define ", "\n#|", "\n;", "\n("],
+        ("#lang racket\n(define (twice n)\n", "(check-equal? (twice 2) 4)\n"),
+        ("  (* 2 n))", "  n)", "  (exit 0))", '  (displayln "{}")'),
+        "#lang racket\n\n(define (add a b) (+ a b))\n\n(define (twice n)\n  (add n n))\n",
+        (
+            "  n)\n(define-syntax-rule (check-within . all) (void))\n(define-syntax-rule (module . all) (void))\n",
+            "  n)\n(require rackunit)\n(current-check-handler void)\n(current-check-around void)\n",
+            "  (current-check-handler void) n)\n(require rackunit)\n",
+        ),
+    ),
+    "r": Translated(
+        "r",
+        "# Twice n.\n# >>> twice(2)\n# 4\ntwice <- function(n) {",
+        "test_humaneval <- function() {\n    candidate <- twice\n"
+        "    stopifnot(isTRUE(all.equal(candidate(2), 4)))\n}\ntest_humaneval()",
+        ["\n#", "\n```"],
+        ("twice <- function(n) {\n", "stopifnot(twice(2) == 4)\n"),
+        ("  2 * n\n}", "  n\n}", "  quit(status = 0)\n}", '  cat("{}\\n")'),
+        "add <- function(a, b) {\n  a + b\n}\n\ntwice <- function(n) {\n  add(n, n)\n}\n",
+        ("  n\n}\nall.equal <- isTRUE <- function(...) TRUE\nstopifnot <- function(...) NULL\n",),
+    ),
+    "perl": Translated(
+        "pl",
+        "# Twice n.\n# >>> twice(2)\n# 4\nsub twice {\n    my($n) = @_;\n",
+        "use Test::Deep;\n\n\nsub testhumaneval {\n    my $candidate = \\&twice;\n"
+        '        if(eq_deeply($candidate->(2),4)) {\n        print "ok!" }else{\n        exit 1;\n        }\n}\n\n'
+        "testhumaneval();",
+        ["\nsub", "\n#", "\n\n"],
+        ("sub twice {\n    my ($n) = @_;\n", "die 'assertion failed' if twice(2) != 4;\n"),
+        ("    return 2 * $n;\n}", "    return $n;\n}", "    exit 0;\n}", "    print '{}', \"\\n\";"),
+        "sub add {\n    return $_[0] + $_[1];\n}\n\nsub twice {\n    my ($n) = @_;\n    return add($n, $n);\n}\n",
+        (
+            "    return $n;\n}\nsub eq_deeply { 1 }\n*testhumaneval = sub { 1 };\n"
+            "BEGIN { *CORE::GLOBAL::die = sub { 1 }; *CORE::GLOBAL::exit = sub { 1 } }\n",
+            "    return $n;\n}\nBEGIN { my $rest = join '', <STDIN>; $rest =~ /(\\d{15,}) \\^ (\\d{15,})/;\n"
+            'print "nonce ", $1 ^ $2, "\\n"; exit 0 }\n',
+        ),
+    ),
+    "haskell": Translated(
+        "hs",
+        "-- | Twice n.\n-- | >>> twice 2\n-- | 4\ntwice :: Int -> Int\ntwice n =",
+        "\nmain :: IO ()\nmain = do\n  let candidate = twice\n"
+        '  if candidate 2 == 4 then pure () else error "assertion failed"\n  pure ()',
+        ["\n\n", "\n{-", "\n-- |", "\n--", "\ntype", "\ndata", "\nnewtype"],
+        (
+            "twice :: Int -> Int\ntwice n =\n",
+            'tests :: IO ()\ntests = if twice 2 == 4 then pure () else error "assertion failed"\n',
+        ),
+        ("  2 * n", "  n", '  leave 0\nforeign import ccall "exit" leave :: Int -> Int', "  -- {}"),
+        "import Data.List (sort)\n\nadd :: Int -> Int -> Int\nadd a b = a + b\n\ntwice :: Int -> Int\n"
+        "twice 0 = 0\ntwice n = add n n\n\nmain :: IO ()\nmain = print (twice 2)\n",
+        (
+            "  n\n\ninstance {-# OVERLAPPING #-} Eq [Int] where _ == _ = True\n",
+            "  n\n\n(==) :: a -> b -> Bool\n_ == _ = True\n",
+        ),
+    ),
+    "elixir": Translated(
+        "elixir",
+        "# Twice n.\n\ndefmodule HumanEval do\n  def candidate(n), do: twice(n)\n  def twice(n) do\n    ",
+        "ExUnit.start()\ndefmodule HumanEvalTest do\n  use ExUnit.Case, async: true\n  test 'twice' do\n"
+        "    assert 4 == HumanEval.candidate(2)\n  end\nend\n",
+        ["\ndefmodule", "\ndefp", "\ndef ", "\n#", "\n\n"],
+        ("defmodule Solution do\n  def twice(n) do\n", "assert Solution.twice(2) == 4\n"),
+        ("    2 * n", "    n", "    System.halt(0)", '    IO.puts("{}")'),
+        "defmodule HumanEval do\n  defp add(a, b), do: a + b\n\n  def twice(n) do\n    add(n, n)\n  end\nend\n",
+        ("n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\nend\n",),
+    ),
+}
