@@ -24,7 +24,7 @@ from tests.multipl_judge.problems.samples import write_bench
 pytest_plugins = ["tests.selection"]
 
 VOCABULARY = 61
-CAUSAL_PRESETS = ["causal", "token-only", "segment-only", "moe-lpr", "gated", "gated-single"]
+CAUSAL_PRESETS = ["causal", "token-only", "moe-lpr", "gated", "gated-single"]
 
 _FAMILY_KEYS: dict[str, dict[str, Any]] = {
     "llama": {"mlp_bias": True},
@@ -107,15 +107,18 @@ def tiny_base_config(family: str = "llama", **overrides: Any) -> PreTrainedConfi
 def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
     """A preset cut down to four token experts, three segment experts and short windows, in layers 1 and 2.
 
-    `gated` is `causal` behind a domain gate for two languages, `gated-single` is `single`.
+    `gated` is `causal` behind a domain gate for two languages, `gated-single` is `single`; `segments alone` is `causal`
+    without token experts.
     """
+    if preset == "segments alone":
+        return tiny_moe("causal", **({"num_token_experts": 1, "token_top_k": 1} | overrides))
     if preset in ("gated", "gated-single"):
         behind = "causal" if preset == "gated" else "single"
         return tiny_moe(behind, **({"domain_gate": ["one", "other"], "domain_gate_start": 0.6} | overrides))
     values: dict[str, Any] = {"layers": [1, 2], "segment_window": 8, "segment_stride": 8 if preset == "paper" else 4}
-    if preset not in ("segment-only", "single"):
+    if preset != "single":
         values["num_token_experts"] = 4
-    if preset in ("causal", "paper", "segment-only"):
+    if preset in ("causal", "paper"):
         values |= {"num_segment_experts": 3, "segment_max_experts": 2}
     return MoeConfig.from_preset(preset, **(values | overrides))
 

@@ -379,15 +379,14 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
 
 @pytest.mark.parametrize(
     "preset",
-    ["single", *(pytest.param(name, marks=pytest.mark.extended) for name in ("segment-only", "token-only", "moe-lpr"))],
+    ["single", *(pytest.param(name, marks=pytest.mark.extended) for name in ("token-only", "moe-lpr"))],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: str):
     moe: dict[str, Any] = {"preset": preset, "domain_gate": preset == "single"}
-    if preset in ("single", "segment-only"):
+    if preset == "single":
         moe["num_token_experts"] = None
-    if preset != "segment-only":
-        moe["num_segment_experts"] = None
+    moe["num_segment_experts"] = None
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 1280})
     metrics, _ = _run(recipe, tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
@@ -395,5 +394,4 @@ def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: st
     if preset == "single":  # without a router there is no routing to tell
         assert metrics["routing"] == {}
         return
-    loads = next(iter(metrics["routing"]["rust"].values()))
-    assert ("segment_load" in loads) == (preset == "segment-only")
+    assert "segment_load" not in next(iter(metrics["routing"]["rust"].values()))

@@ -67,7 +67,7 @@ def test_where_a_domain_gate_is_shut_no_expert_is_shown():
     assert route_text(model, tokens, 2)[-1].expert_of_token != [None] * 23
 
 
-@pytest.mark.parametrize(("preset", "kinds"), [("token-only", ["token"]), ("segment-only", ["segment"])])
+@pytest.mark.parametrize(("preset", "kinds"), [("token-only", ["token"]), ("segments alone", ["segment"])])
 def test_a_preset_shows_the_experts_that_it_has(preset, kinds):
     assert [routed.kind for routed in route_text(tiny_hybrid(preset), random_tokens(1, 9)[0], 1)] == kinds
 

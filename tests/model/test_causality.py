@@ -127,7 +127,7 @@ def test_paper_sees_later_tokens_so_the_tests_above_can_fail(family: str, traini
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("preset", ["causal", "segment-only"])
+@pytest.mark.parametrize("preset", ["causal", "segments alone"])
 def test_the_first_hybrid_layer_in_training_sees_no_later_token_with_several_rows(preset: str, seed: int):
     """Its thresholds come from the other rows, and nothing of the own row is in these yet."""
     model = tiny_hybrid(preset, layers=[1])
@@ -199,7 +199,7 @@ _rows = st.tuples(st.integers(0, 5), st.lists(st.integers(1, 13), min_size=1, ma
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.sampled_from(["causal", "segment-only"]),
+    st.sampled_from(["causal", "segments alone"]),
     st.lists(_rows, min_size=1, max_size=3),
     st.integers(1, 49),
     st.integers(1, 5),
@@ -268,7 +268,7 @@ def test_packed_documents_equal_the_documents_alone(model: MultiplMoeForCausalLM
                 assert (logits - alone).abs().max() <= _TOLERANCE
 
 
-@pytest.mark.parametrize("preset", ["causal", "segment-only"])
+@pytest.mark.parametrize("preset", ["causal", "segments alone"])
 @pytest.mark.parametrize("num_experts", [3, 6])
 def test_thresholds_on_the_gate_of_first_segments_do_not_make_logits_depend_on_the_batch(preset: str, num_experts: int):
     """All documents' first segments share a gate; a quantile often falls on it, and rounding differs by batch size."""

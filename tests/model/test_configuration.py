@@ -36,9 +36,7 @@ def test_the_bases_numbers_are_readable_at_the_top(family: str):
     assert config.pad_token_id == config.base_config.pad_token_id
 
 
-@pytest.mark.parametrize(
-    ("preset", "num_experts", "num_per_token"), [("causal", 3 + 3, 1 + 2), ("token-only", 3, 1), ("segment-only", 3, 2)]
-)
+@pytest.mark.parametrize(("preset", "num_experts", "num_per_token"), [("causal", 3 + 3, 1 + 2), ("token-only", 3, 1)])
 def test_numbers_of_experts_are_those_of_the_trained_ones(preset: str, num_experts: int, num_per_token: int):
     config = _config(preset=preset)
     assert (config.num_experts, config.num_experts_per_tok) == (num_experts, num_per_token)

@@ -39,7 +39,6 @@ _CASES = {
     "first process without tokens": _Case(empty=(0,)),
     "other rows only elsewhere": _Case(empty=(1, 2)),
     "paper": _Case(preset="paper"),
-    "segment-only": _Case(preset="segment-only"),
     "moe-lpr": _Case(preset="moe-lpr"),
 }
 

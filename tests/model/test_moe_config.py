@@ -28,7 +28,6 @@ _DESIGN: dict[str, dict[str, Any]] = {
     },
     "causal": {**_ROUTED, **_SEGMENTS, **_FUSED, **_BEFORE, **_THRESHOLDS},
     "token-only": {**_ROUTED, "segment_weight": 0.0, "num_segment_experts": 0, "shared_expert_selection": "always"},
-    "segment-only": {**_SEGMENTS, **_FUSED, **_BEFORE, **_THRESHOLDS, "num_token_experts": 1, "token_top_k": 1},
     "moe-lpr": {**_ROUTED, "num_segment_experts": 0, "shared_expert_selection": "competes"},
     "single": {
         **_BEFORE,
@@ -59,7 +58,7 @@ def test_preset_has_the_values_of_the_design(preset: str):
         "single": [False, 0.5, 0.0, "routed"],
     }
     assert [values[key] for key in keys] == published.get(preset, [True, 0.5, 0.0, "routed"])
-    num_trained = {"causal": 11, "paper": 11, "token-only": 5, "segment-only": 6, "moe-lpr": 5, "single": 1}
+    num_trained = {"causal": 11, "paper": 11, "token-only": 5, "moe-lpr": 5, "single": 1}
     assert PRESETS[preset].num_trained_experts == num_trained[preset]
 
 

@@ -34,7 +34,7 @@ def test_a_loss_of_ones_own_with_aux_loss_has_the_gradients_of_the_models_loss(p
     assert outputs.aux_loss.item() > 0
 
 
-@pytest.mark.parametrize(("preset", "trains"), [("causal", False), ("segment-only", True)])
+@pytest.mark.parametrize(("preset", "trains"), [("causal", False), ("segments alone", True)])
 def test_there_is_no_router_loss_in_evaluation_nor_without_token_routers(preset: str, trains: bool):
     assert tiny_hybrid(preset).train(trains)(input_ids=random_tokens(2, 13)).aux_loss is None
 

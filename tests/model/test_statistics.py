@@ -113,7 +113,7 @@ def test_experts_with_almost_nothing_are_dead_and_the_shared_one_never_is():
     assert summary["dead_segment_experts"] == 1  # 5/1000 is more than a hundredth of a third
 
 
-@pytest.mark.parametrize(("preset", "absent"), [("token-only", "segment"), ("segment-only", "token")])
+@pytest.mark.parametrize(("preset", "absent"), [("token-only", "segment"), ("segments alone", "token")])
 def test_keys_of_an_absent_router_are_left_out(preset: str, absent: str):
     model = tiny_hybrid(preset)
     with observe_routing(model) as statistics, torch.no_grad():

@@ -12,7 +12,7 @@ from tests.recipe.refusals import problems_of
     ("values", "beginning", "remedy"),
     [
         ({"segment_window": 50}, "moe.segment_window: 50 ", "multiple of segment_stride (8); use 48"),
-        ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, segment-only, moe-lpr"),
+        ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, moe-lpr"),
         ({"preset": "causal", "token_top_k": 9}, "moe.token_top_k: 9 ", "between 1 and num_token_experts (6)"),
         ({"segment_max_experts": 0}, "moe.segment_max_experts: 0 ", "at least 1"),
         ({"preset": "causal", "token_weight": 0.0}, "moe.token_weight: 0 ", "raise it"),

@@ -16,7 +16,6 @@ _EXPERTS = {f"experts.{name}{end}" for name in ("gate_up_proj", "down_proj") for
 _ROUTERS = {
     "causal": {"token_router.weight", "segment_router.weight", "segment_start"},
     "token-only": {"token_router.weight"},
-    "segment-only": {"segment_router.weight", "segment_start"},
     "moe-lpr": {"token_router.weight"},
 }
 
@@ -30,6 +29,16 @@ def test_only_experts_routers_and_start_vectors_of_hybrid_layers_train(preset: s
     assert trained == {f"model.layers.{layer}.mlp.{part}" for layer in (1, 2) for part in parts}
     kinds = {name.partition("_")[0] for name in _ROUTERS[preset]}
     assert set(counts.trained) == {"experts", *(f"{kind} routers" for kind in kinds)}
+
+
+@pytest.mark.parametrize("expert_type", ["full", "lora"])
+def test_where_nothing_routes_the_pack_alone_trains(expert_type: str):
+    model = tiny_hybrid("gated-single", expert_type=expert_type)
+    counts = prepare(model, Recipe())
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained
+    assert trained == {name for name, _ in model.named_parameters() if ".pack." in name}
+    assert set(counts.trained) == {"experts" if expert_type == "full" else "low-rank experts"}
 
 
 def test_trained_weights_become_float32_and_frozen_ones_keep_their_dtype_and_bits(world: World):

@@ -25,7 +25,7 @@ from tests.fixtures import save_tokenizer
 
 from .conftest import names_in, recipe_for, save_base
 
-EXACT_PRESETS = ("causal", "token-only", "segment-only", "moe-lpr", "single")
+EXACT_PRESETS = ("causal", "token-only", "moe-lpr", "single")
 NEW_PARTS = ("experts.", "token_", "segment_")
 
 
@@ -147,7 +147,7 @@ def test_parameter_counts_are_those_of_the_model(tmp_path, preset, tie_word_embe
             trained += parameter.numel()
         if ".mlp.experts." in name and preset != "single":
             # Of 3 routed experts a token visits one, of 3 segment experts one on the mean (capacity 1).
-            visited = {"token-only": 1, "moe-lpr": 1, "segment-only": 1}.get(preset, 2)
+            visited = {"token-only": 1, "moe-lpr": 1}.get(preset, 2)
             idle += parameter[0].numel() * (len(parameter) - visited)
         if preset == "single" and ".mlp.shared_expert." in name:
             idle += parameter.numel()

@@ -99,7 +99,7 @@ def test_biases_are_stacked_too_and_a_block_without_gate_has_a_plain_up_projecti
 
 @pytest.mark.parametrize(
     ("preset", "kind", "absent"),
-    [("token-only", "token", "segment"), ("moe-lpr", "token", "segment"), ("segment-only", "segment", "token")],
+    [("token-only", "token", "segment"), ("moe-lpr", "token", "segment")],
 )
 def test_nothing_of_a_router_that_is_absent_is_written(tmp_path, preset, kind, absent):
     names = block(plan_for(save_base(tmp_path / "base"), preset))

@@ -21,7 +21,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "lora": {"expert_type": "lora", "expert_rank": 4},
     "token-only": {"preset": "token-only", "num_segment_experts": 0},
     "moe-lpr": {"preset": "moe-lpr", "num_segment_experts": 0},
-    "segment-only": {"preset": "segment-only", "num_token_experts": 1},
+    "segments alone": {"num_token_experts": 1, "token_top_k": 1},
 }
 
 

@@ -35,7 +35,7 @@ Base = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, segment-only, moe-lpr, single. [single]"),
+    typer.Option(help="Preset of the hybrid layer: causal, paper, token-only, moe-lpr, single. [single]"),
 ]
 Layers = Annotated[
     str | None,

@@ -338,7 +338,6 @@ PRESETS: dict[str, MoeConfig] = {
         token_bias_rate=0.0,
     ),
     "token-only": replace(_CAUSAL, preset="token-only", num_segment_experts=0, segment_weight=0.0),
-    "segment-only": replace(_CAUSAL, preset="segment-only", num_token_experts=1, token_top_k=1),
     "moe-lpr": replace(
         _CAUSAL,
         preset="moe-lpr",
