@@ -82,7 +82,6 @@ class Round:
         keys = [
             (task, first + number, 0) for task, first in line["tasks"].items() for number in range(line["num_samples"])
         ]
-        keys.sort(key=lambda key: len(task_set.tasks[key[0]].prompt))  # a batch is padded to its longest prompt
         size = self._section.codegen.batch_sequences
         self._batches = deque(keys[begin : begin + size] for begin in range(0, len(keys), size))
         self._known = {
