@@ -285,6 +285,19 @@ def test_a_model_begins_as_its_base_or_with_copies_and_trains_the_pack_alone(for
     assert counts.active == counts.total - (counts.trained if form == "full" else 0)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_layers_that_are_computed_again_give_the_same_gradients(form: str):
+    tokens, found = random_tokens(2, 23), []
+    for again in (False, True):
+        model: Any = tiny_hybrid("gated-single", **FORMS[form]).train()
+        if again:
+            model.gradient_checkpointing_enable()
+        model(tokens, labels=tokens, open_share=torch.tensor([1.0, 0.4])).loss.backward()
+        found.append({name: parameter.grad for name, parameter in model.named_parameters() if ".pack." in name})
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-5, atol=1e-6)
+
+
 def test_a_new_adapter_changes_nothing_and_a_copy_of_a_block_has_none():
     adapter = Adapter(32, 48, 4, 0.5)
     assert not adapter(torch.randn(5, 32)).any()
