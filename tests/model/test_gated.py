@@ -53,10 +53,11 @@ def _plan(layout: Layout, stride: int, *, fixed: bool = False, cached: bool = Fa
 def _slowly(block: Any, moe: MoeConfig, x_BTH: Tensor, shares: dict[str, Tensor] | None) -> Tensor:
     """Token by token: the block with W + p s B A for each W, or F + the sum of p (E - F); `shares` are (B, T)."""
     packs = list(shares) if shares else [PACK]
-    frozen: Any = copy.deepcopy(block.shared_expert if isinstance(block, GatedBlock) else block)
+    base = block.shared_expert if isinstance(block, GatedBlock) else block
+    own: dict[str, Tensor] = dict(base.named_parameters())
+    frozen: Any = copy.deepcopy(base)
     for part in frozen.modules():
         part._forward_hooks.clear()
-    own = dict((block.shared_expert if isinstance(block, GatedBlock) else block).named_parameters())
     rows = torch.zeros_like(x_BTH)
     for row in range(x_BTH.shape[0]):
         for column in range(x_BTH.shape[1]):

@@ -162,7 +162,8 @@ def test_routers_and_biases_fit_no_pack(tmp_path: Path):
 
 def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_path: Path, base: Path):
     packs = {}
-    for name, moe in (("ocaml", {}), ("perl", {"segment_stride": 8}), ("rust", {"layers": [1, 2]})):
+    changes: dict[str, dict[str, Any]] = {"ocaml": {}, "perl": {"segment_stride": 8}, "rust": {"layers": [1, 2]}}
+    for name, moe in changes.items():
         packs[name] = tmp_path / name
         write_pack(trained(tmp_path / f"{name}-model", base, [name], **moe), packs[name])
     with pytest.raises(ConfigError) as refused:

@@ -194,7 +194,7 @@ def test_a_hybrid_with_new_tokens_has_a_gate_of_its_own_vocabulary(world: World,
     build_corpus(recipe, world.base, tmp_path / "corpus")
     upcycle(recipe, tmp_path / "hybrid", corpus=tmp_path / "corpus")
     model = load_hybrid(tmp_path / "hybrid")
-    assert len(model.model.domain_gates["pack"].token_scores) == model.config.vocab_size
+    assert len(model.model.gates["pack"].token_scores) == model.config.vocab_size
 
 
 def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:

@@ -66,7 +66,7 @@ class Pack:
             values = dict(read_json(file))
             if (found := values.pop("format")) != _FORMAT:
                 raise BaseModelError(f"pack: {file} has format {found}, here it is {_FORMAT}; pack the model anew")
-            return cls(**values | {"moe": MoeConfig.from_dict(values["moe"])})
+            return cls(**{**values, "moe": MoeConfig.from_dict(values["moe"])})
         except (ValueError, LookupError, TypeError) as error:
             raise BaseModelError(f"pack: {file} is broken ({error}); pack the model anew, or copy it again") from error
 
