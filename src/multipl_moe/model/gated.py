@@ -65,18 +65,18 @@ class GatedBlock(nn.Module):
     def forward(self, x_BTH: Tensor) -> Tensor:
         """(B, T, H): F(x) + the sum over packs of p (E(x) - F(x)); to the bit F where all p are 0, E where one is 1."""
         routing = waiting_pass()
-        shares = {name: routing.share_of(name, x_BTH) for name in routing.at_work(self.experts, x_BTH.device)}
+        names = routing.at_work(self.experts, x_BTH.device)
+        shares = {name: share for name in names if (share := routing.share_of(name, x_BTH)) is not None}
+        if len(shares) < len(names):  # without a gate, or in training
+            (name,) = names
+            return self.experts[name](x_BTH)
         if not shares:
             return self.shared_expert(x_BTH)
-        if any(share is None for share in shares.values()):  # without a gate, or in training
-            (name,) = shares
-            return self.experts[name](x_BTH)
         rest = torch.ones_like(x_BTH[..., :1], dtype=torch.float32)
         for share in shares.values():
             rest = rest - share
         y_BTH = _of_some(self.shared_expert, x_BTH, rest.clamp(min=0), routing)
         for name, share in shares.items():
-            assert share is not None
             y_BTH = y_BTH + _of_some(self.experts[name], x_BTH, share, routing)
         return y_BTH
 
