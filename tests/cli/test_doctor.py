@@ -59,6 +59,20 @@ def test_a_model_that_exists_is_planned_as_it_is(run, base, hybrid, tmp_path):
     assert f"{counts.trained:,}" in outcome.out
 
 
+def test_a_run_is_planned_for_another_memory_base_and_settings(run, refused, base, tmp_path):
+    write_recipe(tmp_path / "run.yaml", "no-such-base", layers="last:2")
+    outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--memory", "1MB")
+    assert outcome.code == 1
+    assert "What would help" in outcome.out
+    outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--set", "moe.layers=last:1", "--memory", "900GB")
+    assert outcome.code == 0
+    recipe = load_recipe(tmp_path / "run.yaml", {"base": str(base), "moe.layers": "last:1"})
+    counts = plan_training(recipe, starting_config(recipe), runtime_bytes=0).parameters
+    assert f"{counts.trained:,}" in outcome.out
+    assert "--memory: 'much' is not a size" in refused("doctor", "--plan", "run.yaml", "--memory", "much")
+    assert "--memory: only with --plan" in refused("doctor", "--memory", "24GB")
+
+
 def test_a_run_that_does_not_fit_ends_with_1_and_tells_what_would_help(run, base, tmp_path, monkeypatch):
     monkeypatch.setattr("multipl_moe.train.machine.usable_bytes", lambda: 2**20)
     write_recipe(tmp_path / "run.yaml", base, layers="last:2")

@@ -24,7 +24,7 @@ SURFACE = {  # arguments and flags of each verb
     "judge": "file output --workers --unsafe-no-sandbox --resume --recipe --set",
     "practice": "output --model --endpoint --endpoint-model --chat --tasks --trial --rounds --workers "
     "--unsafe-no-sandbox --learn --seed --recipe --set",
-    "doctor": "--languages --unsafe-no-sandbox --plan --model",
+    "doctor": "--languages --unsafe-no-sandbox --plan --model --base --set --memory",
     "compare": "output what --tokens --only --keep-models",
     "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed --language "
     "--show-routing --layer",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multipl_moe.cli.app import console
-from multipl_moe.cli.options import Unsafe, split_names
+from multipl_moe.cli.options import Base, Settings, Unsafe, parse_bytes, recipe_from_flags, refuse_where, split_names
 from multipl_moe.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def doctor(
     model: Annotated[
         Path | None, typer.Option(help="Model that is to be trained, with --plan. [what `upcycle` would make]")
     ] = None,
+    base: Base = None,
+    settings: Settings = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory to plan for, such as 24GB, with --plan. [what this machine has free]")
+    ] = None,
 ) -> None:
     """Check this machine: versions, memory, guards, and for each language whether its programs can be judged.
 
@@ -43,10 +48,13 @@ def doctor(
 
     Example: `multipl-moe doctor --languages rust,go`
     """
+    size = None if memory is None else parse_bytes(memory)
     if plan is not None:
-        return _plan(plan, model)
-    if model is not None:
-        raise ConfigError("--model: only with --plan RECIPE.yaml, which says how it is to be trained")
+        refuse_where((size == 0, f"--memory: {memory!r} is not a size such as 24GB"))
+        return _plan(plan, model, base, settings, size)
+    asked = {"--model": model, "--base": base, "--set": settings, "--memory": memory}
+    lack = "only with --plan RECIPE.yaml, which says how it is to be trained"
+    refuse_where(*((value is not None, f"{flag}: {lack}") for flag, value in asked.items()))
     from multipl_judge.judge.guards import guards_of
     from multipl_judge.judge.preflight import preflight
     from multipl_judge.judge.sandbox import Sandbox
@@ -74,35 +82,37 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _plan(file: Path, model: Path | None) -> None:
+def _plan(file: Path, model: Path | None, base: str | None, settings: list[str] | None, memory: int | None) -> None:
     """Plan a training run or all of a comparison, and where a run does not fit, what would help."""
     from multipl_moe.recipe.recipe import read_yaml
     from multipl_moe.system.allocator import keep_freed_memory
-    from multipl_moe.train.machine import busy_note
+    from multipl_moe.train.machine import busy_note, usable_bytes
 
     busy = busy_note()
     keep_freed_memory()
     is_comparison = "methods" in read_yaml(file)
-    if is_comparison and model is not None:
-        raise ConfigError(f"--model: {file} is a comparison, whose runs start from the base; leave it out")
-    fits = _plan_comparison(file) if is_comparison else _plan_recipe(file, model)
+    fixed = {"--model": model, "--base": base, "--set": settings}
+    why = f"{file} is a comparison, whose runs say it themselves; leave it out"
+    refuse_where(*((is_comparison and value is not None, f"{flag}: {why}") for flag, value in fixed.items()))
+    usable = usable_bytes() if memory is None else memory
+    fits = _plan_comparison(file, usable) if is_comparison else _plan_recipe(file, model, base, settings, usable)
     if busy is not None:
         console.print(busy, style="yellow", highlight=False, soft_wrap=True)
     if not fits:
         raise typer.Exit(1)
 
 
-def _plan_comparison(file: Path) -> bool:
-    """Whether all runs fit into memory."""
+def _plan_comparison(file: Path, usable: int) -> bool:
+    """Whether all runs fit into so many bytes."""
     from multipl_moe.compare.plan import plan_comparison
     from multipl_moe.compare.schema import common_recipe, load_comparison
     from multipl_moe.report.doctor import comparison_plan_table
-    from multipl_moe.train.machine import runtime_bytes, usable_bytes
+    from multipl_moe.train.machine import runtime_bytes
     from multipl_moe.train.plan import starting_config
     from multipl_moe.train.setup import TrainingSetup
 
     comparison = load_comparison(file)
-    constant, usable = runtime_bytes(), usable_bytes()
+    constant = runtime_bytes()
     with console.status("trying a step of each kind of run, without data"):
         plans = plan_comparison(comparison, runtime_bytes=constant)
         recipe = common_recipe(comparison)
@@ -115,17 +125,16 @@ def _plan_comparison(file: Path) -> bool:
     return max(plan.memory.total_bytes for _, plan in plans) <= usable
 
 
-def _plan_recipe(file: Path, model: Path | None) -> bool:
-    """Whether the run fits into memory."""
-    from multipl_moe.recipe.recipe import load_recipe
+def _plan_recipe(file: Path, model: Path | None, base: str | None, settings: list[str] | None, usable: int) -> bool:
+    """Whether the run fits into so many bytes."""
     from multipl_moe.report.doctor import plan_table, remedies_table
-    from multipl_moe.train.machine import runtime_bytes, usable_bytes
+    from multipl_moe.train.machine import runtime_bytes
     from multipl_moe.train.plan import plan_training, remedies, starting_config
     from multipl_moe.train.setup import TrainingSetup, require_optimizer
 
-    recipe = load_recipe(file)
+    recipe = recipe_from_flags(file, settings, {"base": base})
     require_optimizer(recipe.train.optimizer)
-    constant, usable = runtime_bytes(), usable_bytes()
+    constant = runtime_bytes()
     config = starting_config(recipe, model)
     with console.status("trying a step without data"):
         planned = plan_training(recipe, config, runtime_bytes=constant)
@@ -137,7 +146,7 @@ def _plan_recipe(file: Path, model: Path | None) -> bool:
     with console.status("looking for what would help"):
         smaller = []
         for changes in remedies(recipe, config, has_model=model is not None):
-            changed = load_recipe(file, changes)
+            changed = recipe_from_flags(file, settings, {"base": base, **changes})
             plan = plan_training(changed, starting_config(changed, model), runtime_bytes=constant)
             smaller.append((changes, plan, speed_in(TrainingSetup.of(changed).dtype)))
     console.print(remedies_table(smaller))

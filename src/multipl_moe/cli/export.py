@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.cli.options import RecipeFile, Settings, recipe_from_flags, refuse_where, split_names
+from multipl_moe.cli.options import RecipeFile, Settings, parse_bytes, recipe_from_flags, refuse_where, split_names
 
 if TYPE_CHECKING:
     from multipl_moe.export.folder import ExportReport
@@ -106,7 +106,7 @@ def _max_shard_bytes(
     model: Path, dtype: str | None, metrics: Path | None, merge: bool, corpus: Path | None, max_shard_size: str | None
 ) -> int | None:
     """The bytes of `--max-shard-size`; raises ConfigError with a line for each flag that is wrong."""
-    max_shard_bytes = None if max_shard_size is None else _parse_bytes(max_shard_size)
+    max_shard_bytes = None if max_shard_size is None else parse_bytes(max_shard_size)
     refuse_where(
         (not model.is_dir(), f"model: {model} is not a folder"),
         (corpus is not None and not corpus.is_dir(), f"corpus: {corpus} is not a folder"),
@@ -129,16 +129,6 @@ def _kinds(text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
     unknown = sorted(asked - set(known))
     refuse_where((unknown, f"--quantise: {', '.join(map(repr, unknown))} is not one of {', '.join(known)}"))
     return tuple(kind for kind in known if kind in asked)
-
-
-def _parse_bytes(text: str) -> int:
-    """The bytes that a text such as 500MB names; 0 where it names none."""
-    from pydantic import ByteSize, TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(ByteSize).validate_python(text)
-    except ValidationError:
-        return 0
 
 
 def _tell(report: "ExportReport") -> None:

@@ -69,6 +69,16 @@ Keep = Annotated[
 _LISTS = ("learn", "keep", "programs.languages")
 
 
+def parse_bytes(text: str) -> int:
+    """The bytes that a text such as 500MB names; 0 where it names none."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(ByteSize).validate_python(text)
+    except ValidationError:
+        return 0
+
+
 def recipe_from_flags(
     file: Path | None, settings: list[str] | None, flags: dict[str, Any], defaults: dict[str, Any] | None = None
 ) -> "Recipe":
