@@ -1,0 +1,71 @@
+"""The default, a gated expert a layer, in training: it alone moves, a stopped run goes on to the bit, and it packs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
+from multipl_moe.model.parameters import trained_names
+from multipl_moe.packs.compose import compose
+from multipl_moe.packs.write import write_pack
+from multipl_moe.train.methods import prepare
+from multipl_moe.train.trainer import train_model
+from multipl_moe.upcycle.convert import upcycle
+from tests.conftest import VOCABULARY, random_tokens
+from tests.train.conftest import Interrupt, Watcher, changed
+from tests.train.tiny import World, tensors, tiny_recipe
+
+_LORA = {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 4.0}
+_FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": _LORA, "all": _LORA | {"expert_targets": "all"}}
+
+
+def _upcycled(world: World, folder: Path, form: str, **train: Any) -> Any:
+    none = {"num_token_experts": None, "num_segment_experts": None}
+    moe = none | {"preset": "single", "domain_gate": True, "layers": "all"} | _FORMS[form]
+    recipe = tiny_recipe(world.base, world.sources, moe=moe, train=train)
+    upcycle(recipe, folder, corpus=world.corpus)
+    return recipe
+
+
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("form", _FORMS)
+def test_the_loss_falls_and_the_pack_alone_moves(world: World, tmp_path: Path, form: str, compute_dtype: str):
+    recipe, watcher = _upcycled(world, tmp_path / "hybrid", form, compute_dtype=compute_dtype), Watcher()
+    result = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher])
+    assert watcher.losses[-1] < watcher.losses[0] - 0.1
+    model = load_hybrid(result.model_folder)
+    assert changed(tmp_path / "hybrid", result.model_folder) == trained_names(model) == watcher.optimised
+    assert watcher.frozen_gradients == []
+    assert result.audit == prepare(model, recipe)
+    assert not (result.model_folder / "expert_use.json").exists(), "there is nothing to choose from"
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_a_run_that_was_stopped_goes_on_to_the_bit(world: World, tmp_path: Path, form: str):
+    recipe = _upcycled(world, tmp_path / "hybrid", form)
+    whole = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[Interrupt(7)])
+    again = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    expected, found = tensors(whole.model_folder), tensors(again.model_folder)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+@pytest.mark.parametrize("form", ["lora", "all"])
+def test_what_was_trained_is_the_same_as_a_pack_on_its_base_and_in_peft(world: World, tmp_path: Path, form: str):
+    recipe = _upcycled(world, tmp_path / "hybrid", form)
+    run = train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run")
+    pack = write_pack(run.model_folder, tmp_path / "pack")
+    assert (pack.languages, pack.trained["tokens"]) == (["rust", "go"], recipe.train.tokens)
+    compose(str(world.base), {"mine": tmp_path / "pack"}, tmp_path / "composed")
+    models = [load_hybrid(folder).eval() for folder in (run.model_folder, tmp_path / "composed")]
+    lora = PeftModel.from_pretrained(load_dense(world.base), str(tmp_path / "pack")).eval()
+    tokens = random_tokens(2, 40) % VOCABULARY
+    with torch.no_grad():
+        one, other = (model(input_ids=tokens).logits for model in models)
+        assert torch.equal(one, other)
+        assert torch.equal(models[0](input_ids=tokens, open_share=1.0).logits, lora(input_ids=tokens).logits)
