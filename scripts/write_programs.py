@@ -15,7 +15,17 @@ from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.versions import environment
 
 FILE = Path(__file__).parents[1] / "docs" / "programs.json"
-_OF_PROGRAMS = ("tasks", "before", "after", "difference", "interval", "gained", "lost", "is_noise", "parses_or_compiles")
+_OF_PROGRAMS = (
+    "tasks",
+    "before",
+    "after",
+    "difference",
+    "interval",
+    "gained",
+    "lost",
+    "is_noise",
+    "parses_or_compiles",
+)
 _OF_TRAINING = ("tokens", "steps", "learning_rate", "seconds", "peak_bytes")
 _DIGITS = 7  # of how far a model moved
 
@@ -26,7 +36,7 @@ def row_of(name: str, evaluation: Path, moved: Path | None, training: Path | Non
     ((language, found),) = metrics["comparison"]["languages"].items()
     ((benchmark, programs),) = found["benchmarks"].items()
     row = {"name": name, "language": language, "benchmark": benchmark}
-    row |= {key: programs[key] for key in _OF_PROGRAMS if key in programs}
+    row |= {key: programs[key] for key in _COUNTED if key in programs}
     if moved is not None:
         answers = read_json(moved / "metrics.json")["moved"]["answers"]
         low, high = answers["interval"]

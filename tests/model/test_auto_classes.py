@@ -12,7 +12,7 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from multipl_moe import MultiplMoeConfig, MultiplMoeForCausalLM, MultiplMoeModel
-from multipl_moe.errors import BaseModelError
+from multipl_moe.errors import BaseModelError, ConfigError
 from tests.conftest import random_tokens, randomise, tiny_base_config, tiny_hybrid, tiny_moe
 
 
@@ -76,6 +76,9 @@ def test_loading_with_a_quantiser_is_told_that_experts_stay_as_they_are(
         assert "quantization_config" not in caplog.text
         AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=_Nothing())
     assert caplog.text.count("quantization_config: bitsandbytes, torchao, GPTQ") == 1
+    tiny_hybrid("gated-single", expert_type="lora").save_pretrained(tmp_path / "pack")
+    with pytest.raises(ConfigError, match="a pack's adapters lie beside"):
+        AutoModelForCausalLM.from_pretrained(tmp_path / "pack", quantization_config=_Nothing())
 
 
 @pytest.mark.parametrize("part", ["head", "decoder"])

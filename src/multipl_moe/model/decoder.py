@@ -51,6 +51,11 @@ _QUANTIZED = (
     "(stacked parameters, most of its weights) stay as they are"
 )
 
+_NO_ADAPTERS = (
+    "quantization_config: it puts other matrices in the place of those that a pack's adapters lie beside; load the "
+    "base quantised, and the pack on it with peft"
+)
+
 
 class MultiplMoePreTrainedModel(PreTrainedModel):
     """What the decoder and the causal language model have in common."""
@@ -127,6 +132,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         self.ranks: Ranks = ALONE
         self.routes_as_in_training: bool | None = None
         if getattr(config, "quantization_config", None) is not None:
+            if any(not pack.is_routed and pack.expert_type == "lora" for pack in config.packs_config.values()):
+                raise ConfigError(_NO_ADAPTERS)
             _logger.warning(_QUANTIZED)
         if not moe.is_causal:
             _logger.warning(
