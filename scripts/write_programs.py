@@ -15,7 +15,7 @@ from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.versions import environment
 
 FILE = Path(__file__).parents[1] / "docs" / "programs.json"
-_OF_PROGRAMS = (
+_COUNTED = (
     "tasks",
     "before",
     "after",
