@@ -19,10 +19,10 @@ _OPERATOR = re.compile(r"\s(?:OR|AND)\s", re.IGNORECASE)
 class LicencePolicy:
     """Which licences go into a corpus.
 
-    "A OR B" is allowed where one of them is, "A AND B" where both are. An exception only permits more, so "A WITH E" is
-    allowed where A is; a denied A denies it too, unless it stands in the allow list itself. Of three answers, "unknown"
-    is given where the parts that are known do not decide. They do where an exception that SPDX does not know follows a
-    licence that is not allowed, and where what is no expression names a licence that is denied.
+    "A OR B" is allowed if one of them is, "A AND B" if both are. An exception only permits more, so "A WITH E" is
+    allowed if A is. A denied A denies it too, unless "A WITH E" itself is in the allow list. The answer is None if the
+    known parts do not decide. Two cases are refused although a part is unknown: `GPL-3.0 WITH Foo` if GPL-3.0 is not
+    allowed, and free text such as `GPL-2.0 / MIT` that names a denied licence.
 
     Args:
         allow: SPDX ids, `ID WITH EXCEPTION`, or patterns such as `BSD-*`; None allows all that is not denied.
@@ -34,7 +34,7 @@ class LicencePolicy:
         self._deny = tuple(entry.casefold() for entry in deny)
 
     def permits(self, expression: str) -> bool | None:
-        """Whether code under this expression may be used; None where that cannot be told."""
+        """Whether code under this expression may be used; None if that is unknown."""
         parsed = _parsed(expression)
         return self._refuses_a_name_in(expression) if parsed is None else self._permits(parsed)
 
@@ -59,13 +59,13 @@ class LicencePolicy:
         return (self._allow is None or _matches(name, self._allow)) and not _matches(name, self._deny)
 
     def _refuses_a_name_in(self, text: str) -> Literal[False] | None:
-        """False where a text that is no licence names one that is denied ("GPL-2.0 / MIT"), else None."""
+        """False if a text that is not a licence names a denied one ("GPL-2.0 / MIT"), else None."""
         names = (standard_expression(name) or name for name in _NAME.findall(text))
         return False if any(_matches(name.casefold(), self._deny) for name in names) else None
 
 
 def standard_expression(text: str) -> str | None:
-    """The SPDX spelling of an expression or of a licence's common name, or None for what is neither.
+    """The SPDX spelling of an expression or of a licence's common name, or None if it is neither.
 
     Outdated ids get their successors (GPL-2.0+ is GPL-2.0-or-later).
     """
@@ -76,7 +76,7 @@ def standard_expression(text: str) -> str | None:
 
 
 def joined(expressions: Iterable[str], operator: Literal["AND", "OR"] = "AND") -> str | None:
-    """One expression of several, each named once; None for none."""
+    """One expression of several, each named once; None if there are none."""
     distinct = list(dict.fromkeys(expressions))
     if len(distinct) < 2:
         return distinct[0] if distinct else None
@@ -117,7 +117,7 @@ def _ids() -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Any:
-    """The tree of an expression, with licences that SPDX does not know as symbols; None where it is no expression."""
+    """The tree of an expression, with licences that SPDX does not know as symbols; None if it is not an expression."""
     try:
         return _licensing().parse(_PLUS.sub(_without_plus, text))
     except ExpressionError:

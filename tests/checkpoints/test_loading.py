@@ -111,7 +111,7 @@ _BROKEN: dict[str, tuple[Callable[[Path], object], str]] = _MISSING | {
     ),
     "dense": (
         lambda folder: AutoModelForCausalLM.from_config(tiny_base_config()).save_pretrained(folder),
-        r"is no hybrid .*multipl-moe upcycle",
+        r"is not a hybrid .*multipl-moe upcycle",
     ),
 }
 

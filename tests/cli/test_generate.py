@@ -77,8 +77,8 @@ def test_the_text_is_continued_also_where_there_is_a_chat_template_unless_a_chat
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
 def test_bytes_that_are_no_text_are_refused(refused, typed, hybrid, errors):
     typed(b"\x7fELF\xff\xfe", errors)
-    assert "prompt: it is no text in UTF-8" in refused("generate", hybrid)
-    assert "prompt: it is no text in UTF-8" in refused("generate", hybrid, "\udcff")
+    assert "prompt: it is not UTF-8 text" in refused("generate", hybrid)
+    assert "prompt: it is not UTF-8 text" in refused("generate", hybrid, "\udcff")
 
 
 def test_measured_use_of_another_model_is_refused_before_anything_is_written(refused, hybrid, tmp_path):

@@ -43,7 +43,7 @@ def test_a_taken_port_is_told(refused, tmp_path):
 
 
 def test_a_host_that_is_none_is_told(refused, tmp_path):
-    assert "--host: 'no such host' is no address" in refused("serve", tmp_path, "--host", "no such host")
+    assert "--host: 'no such host' is not an address" in refused("serve", tmp_path, "--host", "no such host")
     assert "--port: 192.0.2.1:0 cannot be used" in refused(
         "serve", tmp_path, "--host", "192.0.2.1", "--port", 0, "--token", "x"
     )

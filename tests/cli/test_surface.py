@@ -112,7 +112,7 @@ def test_an_existing_output_is_refused_by_every_verb(refused, base, sources, hyb
     assert "out exists; choose another folder, or go on with --resume" in refused("eval", "out", "--model", hybrid)
     assert "out exists" in refused("export", hybrid, "out")
     folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]"]
-    assert "no run of the demo" in refused("demo", "--output", "out", "--set", f"base={base}", *folder)
+    assert "not a run of the demo" in refused("demo", "--output", "out", "--set", f"base={base}", *folder)
 
 
 @pytest.mark.parametrize("verb", [verb for verb, names in SURFACE.items() if not names.startswith("--")])

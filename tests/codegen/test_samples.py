@@ -95,9 +95,9 @@ def test_two_runs_do_not_write_one_file(folder):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("nonsense", "is no JSON object"),
-        ('{"key": "k"}', "is no sample"),
-        ('{"key": "k", "sample": 0, "completion": "", "finish": "x"}', "is no sample"),
+        ("nonsense", "is not a JSON object"),
+        ('{"key": "k"}', "is not a sample"),
+        ('{"key": "k", "sample": 0, "completion": "", "finish": "x"}', "is not a sample"),
         ('{"key": "starter/rust/2", "sample": 0, "completion": "", "finish": "end"}', "repeats a sample"),
     ],
 )

@@ -276,7 +276,7 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
 
 def test_other_folders_and_unknown_methods_are_refused(finished: Path, comparison, tmp_path: Path):
     (tmp_path / "mine").write_text("precious")
-    with pytest.raises(OutputError, match="is no comparison"):
+    with pytest.raises(OutputError, match="is not a comparison"):
         _session(comparison, tmp_path).run()
     other = comparison.model_copy(update={"tokens": 1024})
     with pytest.raises(OutputError, match="holds another comparison"):
@@ -326,7 +326,7 @@ def test_how_runs_are_guarded_may_change_on_the_way(comparison, tmp_path: Path, 
 
 def test_a_folder_that_cannot_be_one_is_told(comparison, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="file exists and is no comparison"):
+    with pytest.raises(OutputError, match="file exists and is not a comparison"):
         _session(comparison, tmp_path / "file").run()
     with pytest.raises(OutputError, match="cannot be created"):
         _session(comparison, tmp_path / "file" / "out").run()

@@ -244,7 +244,7 @@ def test_an_empty_folder_is_taken_and_another_recipe_in_an_unfinished_run_is_ref
 
 def test_folder_of_something_else_is_refused_and_left_alone(world: World, tmp_path: Path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match="is no run of the demo; choose another folder"):
+    with pytest.raises(OutputError, match="is not a run of the demo; choose another folder"):
         _run(world.recipe, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

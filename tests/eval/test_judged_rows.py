@@ -113,7 +113,7 @@ def test_other_rows_than_those_that_were_judged_are_refused(machine, tmp_path):
     with pytest.raises(OutputError, match=r"line 2: .* holds a verdict on another row 2; go on with the rows"):
         judge_rows(tmp_path, [ROWS[0], ROWS[2]])
     write_journal(tmp_path / VERDICTS_FILE, [{"outcome": "passed"}])
-    with pytest.raises(OutputError, match="holds a line that is no verdict"):
+    with pytest.raises(OutputError, match="holds a line that is not a verdict"):
         judge_rows(tmp_path)
 
 

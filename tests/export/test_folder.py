@@ -149,7 +149,7 @@ def test_what_cannot_be_made_of_a_model_is_refused(world, hybrid, tmp_path):
     base = save_base(tmp_path / "base")
     with pytest.raises(ConfigError, match=r"--gguf: no program reads a hybrid as GGUF; add --native"):
         export_model(hybrid, tmp_path / "out", ExportSettings(gguf=True))
-    with pytest.raises(ConfigError, match=r"--merge: the model is no hybrid \(llama\); leave it out"):
+    with pytest.raises(ConfigError, match=r"--merge: the model is not a hybrid \(llama\); leave it out"):
         export_model(base, tmp_path / "out", ExportSettings(corpus=world.corpus))
     with pytest.raises(BaseModelError, match=r"has no expert_use\.json"):
         export_model(hybrid, tmp_path / "out", ExportSettings(corpus=world.corpus))

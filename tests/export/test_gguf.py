@@ -302,7 +302,7 @@ def spoilt(name: str, value: Any) -> Tokenizer:
 @pytest.mark.parametrize(
     ("tokenizer", "message"),
     [
-        (spoilt("byte_fallback", True), "it is no byte-level BPE"),
+        (spoilt("byte_fallback", True), "it is not byte-level BPE"),
         (spoilt("normalizer", normalizers.Lowercase()), "it normalises text by Lowercase"),
         (spoilt("pre_tokenizer", split_by(r"\w+")), r"it splits text by \\w\+"),
         (spoilt("pre_tokenizer", pre_tokenizers.ByteLevel(add_prefix_space=True)), "add_prefix_space"),

@@ -70,5 +70,5 @@ def test_what_is_torn_can_be_cut(tmp_path):
 @pytest.mark.parametrize("line", ["nonsense", "[]", ""])
 def test_a_line_that_is_none_is_named(tmp_path, line):
     (tmp_path / "journal.jsonl").write_text(f"{{}}\n{line}\n")
-    with pytest.raises(OutputError, match=r"journal\.jsonl, line 2 is no JSON object"):
+    with pytest.raises(OutputError, match=r"journal\.jsonl, line 2 is not a JSON object"):
         read_journal(tmp_path / "journal.jsonl")

@@ -222,7 +222,7 @@ def test_bfloat16_is_a_remedy_only_where_it_is_fast(world: World, monkeypatch: p
 def test_what_cannot_be_trained_is_refused(world: World):
     with pytest.raises(BaseModelError, match=r"is a hybrid; train\.method dense cannot train it"):
         starting_config(with_train(world.recipe, method="dense"), world.hybrid)
-    with pytest.raises(BaseModelError, match="is no hybrid"):
+    with pytest.raises(BaseModelError, match="is not a hybrid"):
         starting_config(world.recipe, world.base)
     with pytest.raises(ConfigError, match="outside the base's 3 layers"):
         starting_config(tiny_recipe(world.base, world.sources, moe={"layers": "last:4"}))

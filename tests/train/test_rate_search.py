@@ -49,7 +49,7 @@ def test_a_rate_at_which_the_loss_is_no_number_is_left_behind():
         return math.inf if rate > 3e-4 else _valley(1e-4)(rate)
 
     assert search_rate(loss_at, 1e-3).learning_rate == 1.25e-4
-    with pytest.raises(TrainingError, match=r"auto found none: the loss is no number at any of 0\.001, 0\.0005"):
+    with pytest.raises(TrainingError, match=r"auto found none: the loss is not finite at any of 0\.001, 0\.0005"):
         search_rate(lambda rate: math.inf, 1e-3)
 
 

@@ -222,7 +222,7 @@ def test_without_any_other_text_there_is_nothing_to_tell_from(
     monkeypatch.setattr(
         gate_start, "read_documents", lambda *args: read_documents(*args) if args[2] in ("rust", "go") else []
     )
-    with pytest.raises(CorpusError, match=r"no other text here to tell rust, go from.*upcycle\.other_text"):
+    with pytest.raises(CorpusError, match=r"needs text that is not rust or go.*upcycle\.other_text"):
         upcycle(_recipe(world), tmp_path / "hybrid", corpus=world.corpus)
 
 

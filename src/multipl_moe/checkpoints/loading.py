@@ -43,7 +43,9 @@ def load_hybrid(folder: Path, dtype: torch.dtype | Literal["auto"] = "auto") -> 
     config = load_config(folder)
     try:
         if config.model_type != MultiplMoeConfig.model_type:
-            raise BaseModelError(f"model: {folder} is no hybrid ({config.model_type}); run `multipl-moe upcycle` first")
+            raise BaseModelError(
+                f"model: {folder} is not a hybrid ({config.model_type}); run `multipl-moe upcycle` first"
+            )
         # Tensors of another shape are told in `info` only if they are ignored.
         loaded: Any = MultiplMoeForCausalLM.from_pretrained(
             folder, config=config, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True

@@ -16,9 +16,9 @@ def compose(
         list[str], typer.Option(metavar="[NAME=]FOLDER", help="Pack to put on it, under a name; may be repeated.")
     ],
 ) -> None:
-    """Put language packs on their base: one model, in which each pack works where the text is of its languages.
+    """Put language packs on their base: one model, in which each pack works on text in its languages.
 
-    A pack that is added changes nothing where its gate is shut, and one that is left out leaves what was there before.
+    A pack changes nothing while its gate is shut. Leave it out, and the model is what it was before.
 
     Example: `multipl-moe compose models/mine --base qwen2.5-coder-0.5b-instruct --pack packs/ocaml --pack packs/lua`
     """

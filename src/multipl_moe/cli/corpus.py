@@ -86,6 +86,6 @@ def source_named(text: str) -> dict[str, Any]:
     if folder and revision and Path(folder).is_dir():
         return {"kind": "git", "path": folder, "revision": revision}
     raise ConfigError(
-        f"--source: {text} is no folder, archive, .jsonl or .parquet file, nor REPOSITORY@REVISION, hub:DATASET or "
+        f"--source: {text} is not a folder, archive, .jsonl or .parquet file, REPOSITORY@REVISION, hub:DATASET or "
         "`toolchains`"
     )

@@ -29,7 +29,7 @@ def demo(
 
     Uses SmolLM2-135M and the standard libraries of the installed toolchains, so it needs no model hub. It measures how
     fast this machine trains and says how long all of it takes before it goes on. An interrupted demo goes on where it
-    stopped when started again. Where no gain was shown it ends with exit code 1.
+    stopped when started again. If no gain was shown, the exit code is 1.
 
     Example: `multipl-moe demo --tokens 60000`
     """

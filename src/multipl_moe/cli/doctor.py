@@ -44,7 +44,7 @@ def doctor(
     """Check this machine: versions, memory, guards, and for each language whether its programs can be judged.
 
     Each toolchain judges a right program, a wrong one and one that leaves before its tests, in the sandbox. The exit
-    code is 1 where a language cannot be judged, or a run planned with --plan does not fit into memory.
+    code is 1 if a language cannot be judged, or if a run planned with --plan does not fit into memory.
 
     Example: `multipl-moe doctor --languages rust,go`
     """

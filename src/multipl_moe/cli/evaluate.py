@@ -130,8 +130,8 @@ def evaluate(
 ) -> None:
     """Evaluate a model: programs that pass their tests, bits per byte on held-out files, or how far it moved.
 
-    Programs are run in a sandbox (bubblewrap), after each toolchain has been tried; read what was written and what
-    became of it in OUTPUT/problems.html.
+    Programs run in a sandbox (bubblewrap), after each toolchain has been tried. OUTPUT/problems.html shows what was
+    written and how it ended.
 
     Example: `multipl-moe eval runs/pass --model runs/demo/model --benchmark starter --languages rust,go,ruby`
     """
@@ -166,7 +166,7 @@ def _given(context: typer.Context, names: Sequence[str]) -> list[str]:
 def _numbers(flag: str, text: str | None) -> list[int] | None:
     names = split_names(text)
     if names is not None and not all(name.isdecimal() for name in names):
-        raise ConfigError(f"{flag}: {text!r} is no list of numbers such as 1,10")
+        raise ConfigError(f"{flag}: {text!r} is not a list of numbers such as 1,10")
     return None if names is None else [int(name) for name in names]
 
 

@@ -19,10 +19,12 @@ def explore(
         str | None,
         typer.Option(help="Base to compare with; needed by a model without a domain gate. [the hybrid, its gate shut]"),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; whoever reaches it can use the page.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anyone who reaches it can use the page.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 7860,
 ) -> None:
-    """Open a page on which one types code and sees what gate and experts do with it, and where the hybrid is better.
+    """Open a page in which you type code and see what gate and experts do with it, and where the hybrid is better.
 
     Every token is coloured by gate or expert, over a line that says whether the hybrid needs fewer bits for it than
     the base; both complete a prompt side by side. Nothing is fetched from anywhere else. Ctrl-C stops the server.

@@ -65,15 +65,21 @@ def export(
 ) -> None:
     """Export a model for others, with a model card: with its code, without (--native), dense (--merge), or as GGUF.
 
-    With --merge a recipe says in which languages to measure; left out, the recipe of the model's run does.
+    With --merge, --recipe names the languages to measure. Default: the recipe of the model's run.
 
     Example: `multipl-moe export runs/first/model exports/first --dtype bfloat16`
     """
     from multipl_moe.runs.provenance import run_recipe_file
 
     refuse_where(
-        (anyway and not merge, "--anyway: it lets --merge write what is no gain; add that or leave it out"),
-        (merge_for is not None and not merge, "--merge-for: it tells --merge for what; add that or leave it out"),
+        (
+            anyway and not merge,
+            "--anyway: it makes --merge write a model that gains nothing; add --merge, or leave it out",
+        ),
+        (
+            merge_for is not None and not merge,
+            "--merge-for: it names the languages of --merge; add --merge, or leave it out",
+        ),
         (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
     )
     measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})

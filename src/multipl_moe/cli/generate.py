@@ -108,7 +108,7 @@ def _prompt(text: str | None, file: Path | None) -> str:
     try:
         prompt = sys.stdin.read() if text is None or text == "-" else text
     except UnicodeError as error:
-        raise ConfigError(f"prompt: it is no text in UTF-8 ({error}); convert it first") from error
+        raise ConfigError(f"prompt: it is not UTF-8 text ({error}); convert it first") from error
     _require_utf8("prompt", prompt)
     return prompt
 
@@ -118,7 +118,7 @@ def _require_utf8(name: str, text: str) -> None:
     try:
         text.encode()
     except UnicodeError as error:
-        raise ConfigError(f"{name}: it is no text in UTF-8 ({error}); convert it first") from error
+        raise ConfigError(f"{name}: it is not UTF-8 text ({error}); convert it first") from error
 
 
 def _write(text: str) -> None:

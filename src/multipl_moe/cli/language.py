@@ -19,7 +19,7 @@ _KINDS = ("stdin", "file", "compiled", "vm")
 def language(
     name: Annotated[str, typer.Argument(help="Name of the language, as --learn would have it.")],
     output: Annotated[
-        Path | None, typer.Option(help="Recipe to write, or to try where it exists. [NAME.yaml, here]")
+        Path | None, typer.Option(help="Recipe to write, or to try if it exists. [NAME.yaml, here]")
     ] = None,
     kind: Annotated[
         str | None,

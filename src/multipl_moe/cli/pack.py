@@ -14,7 +14,7 @@ def pack(
     output: Annotated[Path, typer.Argument(help="Folder of the pack, to create.")],
     rank: Annotated[
         int | None,
-        typer.Option(min=1, help="Of full experts: the rank to cut their differences from the base to, as 64."),
+        typer.Option(min=1, help="Rank to cut full experts to, such as 64; low-rank experts keep theirs."),
     ] = None,
 ) -> None:
     """Write what a model learnt as a pack of some megabytes: a LoRA in PEFT's format, with the gate that opens it.

@@ -60,7 +60,7 @@ def practice(
 
     OUTPUT/kept.jsonl has a row for each answer that is kept, OUTPUT/practice.json what passed. The same command goes
     on where it stopped; with another --model, such as one that has learnt what was kept, or a larger one, it adds
-    rounds. Where too little passes it stops, says what to do, and ends with exit code 1.
+    rounds. If too little passes, it stops, says what to do, and ends with exit code 1.
 
     Example: `multipl-moe practice runs/lua --model runs/base --tasks multipl-e:lua.jsonl.gz --learn lua --rounds 3`
     """

@@ -143,7 +143,7 @@ def _listening(host: str, port: int, token: str | None) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"--host: {host!r} is no address ({error}); give a name or an IP address") from error
+        raise ConfigError(f"--host: {host!r} is not an address ({error}); give a name or an IP address") from error
     if token is None and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
         raise ConfigError(
             f"--token: needed on {host}, which other machines can reach; give one or set MULTIPL_MOE_TOKEN"

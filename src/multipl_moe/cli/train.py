@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 def train(
     model: Annotated[
         Path,
-        typer.Argument(
-            help="Hybrid checkpoint that `upcycle` wrote; with another train.method than experts, a dense base."
-        ),
+        typer.Argument(help="Hybrid checkpoint that `upcycle` wrote; a dense base if train.method is not experts."),
     ],
     corpus: CorpusFolder,
     output: RunFolder,
@@ -50,7 +48,7 @@ def train(
     """Train experts and routers on the new languages; every other parameter stays as it is, bit for bit.
 
     With `--set train.method=lora` (or dense, dense-ffn) a dense base learns instead: a folder, hub id, GGUF file or
-    smollm2-135m. Without a domain gate add `--set train.replay=0.1`, or the model forgets languages to keep.
+    smollm2-135m. Without a domain gate add `--set train.replay=0.1`, or the model forgets the languages to keep.
 
     On several GPUs or machines: `torchrun --nproc-per-node 8 -m multipl_moe train ...` (docs/scaling.md).
 

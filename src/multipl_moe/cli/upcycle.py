@@ -24,7 +24,7 @@ def upcycle(
         Path | None,
         typer.Option(
             help="Corpus folder. Some of its text places the routers so that every expert begins with a fair load, and "
-            "fits the domain gate where moe.domain_gate asks for one."
+            "fits the domain gate, unless moe.domain_gate is false."
         ),
     ] = None,
 ) -> None:

@@ -100,7 +100,7 @@ def _lines(where: str, content: bytes) -> Iterator[Answers]:
             place = f"{where}, line {number}"
             record = _parsed(line)
             if not isinstance(record, dict):
-                raise ConfigError(f"{place} is no JSON object; give one object a line")
+                raise ConfigError(f"{place} is not a JSON object; give one object a line")
             yield _answers(place, record)
 
 
@@ -110,7 +110,7 @@ def _document(where: str, content: bytes) -> Iterator[Answers]:
     if isinstance(document, dict):
         document = [document]
     if not isinstance(document, list) or not document:
-        raise ConfigError(f"{where} is no JSON list of answers; one object a line goes into a file PATH.jsonl")
+        raise ConfigError(f"{where} is not a JSON list of answers; one object a line goes into a file PATH.jsonl")
     are_lists = all(isinstance(entry, list) for entry in document)
     for number, entry in enumerate(document):
         place = f"{where}, entry {number + 1}"
@@ -119,7 +119,7 @@ def _document(where: str, content: bytes) -> Iterator[Answers]:
         elif isinstance(entry, dict):
             yield _answers(place, entry)
         else:
-            raise ConfigError(f"{place} is no JSON object; give a list of objects, or one of lists of texts")
+            raise ConfigError(f"{place} is not a JSON object; give a list of objects, or one of lists of texts")
 
 
 def _parsed(text: bytes) -> Any:

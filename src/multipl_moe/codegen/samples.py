@@ -96,7 +96,7 @@ def read_samples(folder: Path) -> dict[SampleKey, Completion]:
             completion = Completion(line["completion"], Finish(line["finish"]))
         except (ValueError, KeyError):
             raise OutputError(
-                f"output: {file}, line {number} is no sample; remove the line, or choose another folder"
+                f"output: {file}, line {number} is not a sample; remove the line, or choose another folder"
             ) from None
         if key in samples:
             raise OutputError(f"output: {file}, line {number} repeats a sample; remove it, or choose another folder")

@@ -156,7 +156,7 @@ def _resolved(values: dict[str, Any], origin: str) -> Comparison:
     for name, method in comparison.methods.items():
         rate = method.learning_rate or recipes[name].train.learning_rate
         if rate == "auto":
-            problem = f"methods.{name}.learning_rate: auto is no rate to tell runs apart by; give a number"
+            problem = f"methods.{name}.learning_rate: a comparison names runs by their rates; give a number, not auto"
             raise ConfigError(f"{origin}: {problem}")
         if not method.long and rate not in method.learning_rates:
             problem = (

@@ -104,7 +104,7 @@ class ComparisonSession:
             for run in runs:
                 require_same_settings(run, self._folder(run))
         elif not is_unused(self.output):
-            raise OutputError(f"output: {self.output} exists and is no comparison; choose another folder")
+            raise OutputError(f"output: {self.output} exists and is not a comparison; choose another folder")
         with held_folder(self.output):
             write_text(file, self.comparison.to_yaml())
 

@@ -110,7 +110,7 @@ class Demo:
             open_run(self.output, self.recipe)
             return
         if not file.is_file():
-            raise OutputError(f"output: {self.output} exists and is no run of the demo; {_ELSEWHERE}")
+            raise OutputError(f"output: {self.output} exists and is not a run of the demo; {_ELSEWHERE}")
         found, minutes = load_recipe(file), self.minutes
         if plan.is_file():
             found, minutes = validate_recipe(self._read(_PLAN_FILE)["asked"]), self._plan().minutes

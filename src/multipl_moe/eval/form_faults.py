@@ -12,8 +12,10 @@ from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
 
 _FEWEST = 10  # programs that say anything
-_MOST, _FEW_BEFORE = 0.8, 0.5
-_MOST_ALONE, _WITH_SIGN = 0.9, 0.5
+_MOST = 0.8  # share that must not build, where a model before is known
+_FEW_BEFORE = 0.5  # share of the model before that did not build: below it, the fault is new
+_MOST_ALONE = 0.9  # share that must not build, without a model before
+_WITH_SIGN = 0.5  # share of these with a sign of wrong form, without a model before
 _FENCE = "```"
 _SHOWN_CHARACTERS = 160
 _REMEDY = (

@@ -8,7 +8,8 @@ from scipy import special
 
 from multipl_moe.eval.clusters import ClusteredMean, TaskScores, independent_means, mean_of_languages
 
-_LOW, _HIGH = 0.025, 0.975
+_LOW = 0.025  # quantiles of a 95% interval
+_HIGH = 1 - _LOW
 _UNSEEN = 0.1  # tasks
 _TINY = 1e-300  # instead of 0, where the result is not used or has no end
 

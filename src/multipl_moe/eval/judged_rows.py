@@ -115,7 +115,7 @@ class RowJudge:
             try:
                 self._count(line["row"], line["sha256"], require_language(line["language"]), line["outcome"], start)
             except (KeyError, ValueError) as error:
-                raise OutputError(f"output: {self._file} holds a line that is no verdict ({error})") from error
+                raise OutputError(f"output: {self._file} holds a line that is not a verdict ({error})") from error
         self._num_resumed = self._num_done
 
     def _tasks(self, rows: Rows) -> Iterator[_RowTask]:

@@ -196,7 +196,7 @@ def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _P
 def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> None:
     is_hybrid, merges = isinstance(config, MultiplMoeConfig), settings.merges
     if merges and not is_hybrid:
-        raise ConfigError(f"--merge: the model is no hybrid ({config.model_type}); leave it out")
+        raise ConfigError(f"--merge: the model is not a hybrid ({config.model_type}); leave it out")
     moe = config.moe_config if isinstance(config, MultiplMoeConfig) else None
     if settings.full_experts and (moe is None or moe.expert_type != "lora" or not moe.is_routed):
         why = "the model has no low-rank experts (moe.expert_type lora) that routers choose from"
@@ -204,7 +204,7 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
     if settings.full_experts and merges:
         raise ConfigError("--full-experts: --merge folds the experts as they are; leave one of them out")
     if settings.native and not is_hybrid:
-        raise ConfigError(f"--native: the model is no hybrid ({config.model_type}) but native already; leave it out")
+        raise ConfigError(f"--native: the model is not a hybrid ({config.model_type}) but native already; leave it out")
     if settings.native and (merges or settings.full_experts):
         other = "--merge" if merges else "--full-experts"
         raise ConfigError(f"--native: it writes another model than {other}; leave one of them out")

@@ -60,7 +60,7 @@ def _name_of_split(state: dict[str, Any]) -> str:
     """The value of `tokenizer.ggml.pre` for a tokenizer.json."""
     model, normalizer = state["model"], state["normalizer"]
     if model["type"] != "BPE" or model["byte_fallback"] or (state["decoder"] or {}).get("type") != "ByteLevel":
-        raise _unsupported(f"it is no byte-level BPE ({model['type']})")
+        raise _unsupported(f"it is not byte-level BPE ({model['type']})")
     if normalizer is not None and normalizer["type"] != "NFC":
         raise _unsupported(f"it normalises text by {normalizer['type']}")
     steps = _steps(state["pre_tokenizer"])

@@ -22,7 +22,8 @@ from multipl_moe.spdx import UNKNOWN
 
 CARD_FILE = "README.md"
 _ROLES = {"learn": "to learn", "keep": "to keep"}
-_NOT_MEASURED, _NOT_KNOWN = "not measured", "not known"
+_NOT_MEASURED = "not measured"
+_NOT_KNOWN = "not known"
 _TOLD_LICENCES = 5
 _NEEDED = re.compile(r"(torch|transformers)\b")
 

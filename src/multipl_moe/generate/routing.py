@@ -25,7 +25,9 @@ EXPERT_COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4e8fd9", "#d55e00", "#cc79a7", "#a6761d",
     "#66c2a5", "#fc8d62", "#8da0cb", "#e78ac3", "#a6d854", "#ffd92f", "#b3b3b3", "#1b9e77",
 )  # fmt: skip
-_NO_EXPERT, _HALF_OPEN, _OPEN = "dim", "#66c2a5", "bold #009e73"
+_NO_EXPERT = "dim"  # styles of text: gate shut, or no expert chosen
+_HALF_OPEN = "#66c2a5"  # p up to a half
+_OPEN = "bold #009e73"  # p above a half
 _MIN_SHARE = 0.1
 
 

@@ -13,7 +13,8 @@ from multipl_moe.model.decoder import MultiplMoeModel, require_hybrid
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.statistics import LayerStatistics, observe_batches
 
-MIN_LOAD_RATIO, MAX_LOAD_RATIO = 0.5, 2.0
+MIN_LOAD_RATIO = 0.5  # of a fair share, the least that an expert of a healthy router gets
+MAX_LOAD_RATIO = 2.0  # and the most
 MAX_MODE_DIFFERENCE = 0.15
 ROUTERS = ("token", "segment")
 Batches = Iterable[Mapping[str, Tensor]]

@@ -14,7 +14,8 @@ from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.token_moe import route_tokens
 
 _ROUNDS = 100
-_FIRST_STEP, _LAST_STEP = 0.5, 0.005  # of a round, in standard deviations of the logits
+_FIRST_STEP = 0.5  # of the first round, in standard deviations of the logits
+_LAST_STEP = 0.005  # of the last one
 
 
 def routed_sums(logits_NE: Tensor, chosen_NE: Tensor) -> Tensor:

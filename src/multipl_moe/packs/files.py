@@ -19,8 +19,10 @@ from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.runs.folder import read_json, write_json
 
-PACK_FILE, GATE_FILE = "pack.json", "gate.safetensors"
-ADAPTER_FILE, ADAPTER_CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
+PACK_FILE = "pack.json"
+GATE_FILE = "gate.safetensors"
+ADAPTER_FILE = "adapter_model.safetensors"  # PEFT's names
+ADAPTER_CONFIG_FILE = "adapter_config.json"
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _TRAINED_KEY = re.compile(r"\.(adapters|mlp\.experts)\.|(^|\.)domain_gates\.")
@@ -74,7 +76,7 @@ class Pack:
 def require_name(name: str) -> str:
     """A pack's name, which is part of names of tensors; raises ConfigError where it cannot be."""
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"--pack: {name!r} is no name of letters, digits, - and _; give one as NAME=FOLDER")
+        raise ConfigError(f"--pack: {name!r} is not a name of letters, digits, - and _; give one as NAME=FOLDER")
     return name
 
 

@@ -9,7 +9,9 @@ from multipl_moe.errors import OutputError
 from multipl_moe.runs.journal import append_to_journal, read_journal
 from multipl_moe.system.staging import is_unused
 
-ROUNDS_FILE, SAMPLES_FILE, VERDICTS_FILE = "rounds.jsonl", "samples.jsonl", "verdicts.jsonl"
+ROUNDS_FILE = "rounds.jsonl"
+SAMPLES_FILE = "samples.jsonl"
+VERDICTS_FILE = "verdicts.jsonl"
 Key = tuple[str, int, int]
 """Task, number of the sample, and which repair of it, 0 for the first answer."""
 NAMES = ("task", "sample", "repair")

@@ -20,8 +20,8 @@ from multipl_moe.recipe.evaluation import ProgramsSection
 _MARGIN = re.compile(r"\n(?=\S)")
 _CLOSING = re.compile(r"[\s)}\];]*(?:end\b)?[\s)}\];]*")
 _MAX_CUTS = 8
-# Of MultiPL-E: where tests begin with the end of the function, and where answers hold it.
-_CLOSED_BY_TESTS, _CLOSED_BY_ANSWER = ("cpp", "java", "rust"), ("go", "ruby")
+_CLOSED_BY_TESTS = ("cpp", "java", "rust")  # in MultiPL-E their tests begin with the end of the function
+_CLOSED_BY_ANSWER = ("go", "ruby")  # in MultiPL-E the answer holds it
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ class TrainSection(Section):
     replay: float = Field(
         default=0.0,
         ge=0,
-        description="Mixture weight of each language to keep, in tokens, beside 1 for each to learn; 0 reads none "
-        "of their text, which a model without a domain gate needs (0.1, say).",
+        description="Mixture weight of each language to keep, in tokens, beside 1 for each to learn. 0: their "
+        "text is not read. Use about 0.1 for a model without a domain gate.",
     )
     weights: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         default=None,

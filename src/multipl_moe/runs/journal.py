@@ -17,7 +17,7 @@ def read_journal(file: Path) -> list[dict[str, Any]]:
     """All whole lines; none where there is no file.
 
     Raises:
-        OutputError: a line is no JSON object.
+        OutputError: a line is not a JSON object.
     """
     return [record for _, record in journal_lines(file)]
 
@@ -44,7 +44,7 @@ def _record(line: bytes, file: Path, where: str) -> dict[str, Any]:
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        raise OutputError(f"output: {file}, {where} is no JSON object; remove the line")
+        raise OutputError(f"output: {file}, {where} is not a JSON object; remove the line")
     return record
 
 

@@ -1,8 +1,10 @@
-"""What `transformers serve` starts, for one model that is loaded already, with completions that can more."""
+"""The server of `transformers serve` for one loaded model, with more kinds of completions."""
 
 import copy
 import hmac
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -10,6 +12,7 @@ import torch
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from torch import Tensor
 from transformers import BatchEncoding
 from transformers.cli.serving.chat_completion import ChatCompletionHandler
 from transformers.cli.serving.completion import CompletionHandler
@@ -21,26 +24,29 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.generate.context import decoding_context
 from multipl_moe.generate.text import TextGenerator, told_language
 
-_NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0}  # other values transformers drops in silence
-MOST_SCORES = 2**29  # of tokens of a prompt times those of the vocabulary, which are all held at once
+_NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0}  # transformers ignores other values in silence
+_USUAL_TOKENS = 1024  # of an answer, if a request gives no max_tokens
+MOST_SCORES = 2**29  # tokens of a prompt times those of the vocabulary: all scores are in memory at once
 
 
 def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host: str = "localhost") -> FastAPI:
-    """transformers' application, without its paths that load models by name, unload them or want other kinds.
+    """transformers' application, without its paths that load models by name, unload them or serve other kinds.
 
     Args:
-        name, model, tokenizer: the model draws from now on, but at a temperature of 0; no chat without a chat template.
-        token: what every request but for /health must carry. Without one only `host` and this machine's own names are
-            answered: a page of another site, whose name was pointed at this machine, brings that name.
+        name, model, tokenizer: from now on the model samples, except at temperature 0. Chat needs a chat template.
+        token: every request except /health must carry it. Without one the Host header must be `host` or one of this
+            machine's own names, so that no page of another site reaches the server by pointing its name here.
     """
-    if not model.generation_config.do_sample:  # transformers' handlers change that for no temperature
+    if not model.generation_config.do_sample:  # transformers' handlers never turn it on, whatever the temperature
         model.generation_config.update(do_sample=True, top_k=0)
-    held, state, none = _OneModel(name, model, tokenizer), GenerationState(), cast(Any, None)
+    held = _OneModel(name, model, tokenizer)
+    state = GenerationState()
+    none = cast(Any, None)  # for responses, transcriptions and loading by name, which are not served
     app = build_server(held, ChatCompletionHandler(held, state), _Completions(held, state), none, none, none, state)
     paths = {"/health", "/v1/models", "/v1/completions", *(["/v1/chat/completions"] if tokenizer.chat_template else [])}
     app.add_exception_handler(HTTPException, cast(Any, _refusal))
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in paths]
-    app.max_body_size = 2**22  # bytes; it is split into tokens while all others wait
+    app.max_body_size = 2**22  # bytes; all other requests wait while it is split into tokens
     hosts = ["localhost", "127.0.0.1", "[::1]", host] if token is None else ["*"]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
 
@@ -60,7 +66,7 @@ async def _refusal(request: Request, error: HTTPException) -> JSONResponse:
 
 
 class _OneModel(ModelManager):
-    """transformers' source of models, which here holds one and loads none, whatever a request names."""
+    """transformers' source of models. This one holds a single model, whichever a request names."""
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
         super().__init__()
@@ -68,21 +74,59 @@ class _OneModel(ModelManager):
         self.process_model_name = lambda model_id: model_id  # it has no revision
         self.loaded_models[name] = TimedModel(model, -1, tokenizer)  # so that it is listed as loaded
         sizes = model.config.get_text_config()
-        self.token_ids, self.longest = range(sizes.vocab_size), getattr(sizes, "max_position_embeddings", 2**31)
+        self.token_ids = range(sizes.vocab_size)
+        self.longest = getattr(sizes, "max_position_embeddings", 2**31)
 
     def load_model_and_processor(self, *args: Any, **options: Any) -> Any:
         return self.model, self.tokenizer
 
+    def with_tokenizer(self, tokenizer: Any) -> "_OneModel":
+        """The same model with another tokenizer."""
+        other = copy.copy(self)
+        other.tokenizer = tokenizer
+        return other
 
-class _Encoded(BatchEncoding):
-    """A prompt whose tokens are known, in the tokenizer's place."""
 
-    def __call__(self, *args: Any, **options: Any) -> "_Encoded":
+class _Prompt(BatchEncoding):
+    """The tokens of a prompt. Called like a tokenizer it returns itself, whatever the text."""
+
+    def __call__(self, *args: Any, **options: Any) -> "_Prompt":
         return self
 
 
+@dataclass(frozen=True)
+class _AnswerText:
+    """The text of new tokens after a context, up to the first stop string.
+
+    Some tokenizers leave out a text's first space, so the context is decoded with the answer and cut off. transformers
+    ends an answer at a stop string, but leaves the string in.
+    """
+
+    decode: Callable[..., str]
+    context: list[int]
+    stops: Sequence[str]
+
+    def __call__(self, new: Any, **options: Any) -> str:
+        whole = self.decode([*self.context, *map(int, new)], **options)
+        text = whole[len(self.decode(self.context, **options)) :]
+        return min((text.partition(stop)[0] for stop in self.stops), key=len, default=text)
+
+
+def _tokenizer_for(prompt: _Prompt, tokenizer: Any, decode: Callable[..., str]) -> Any:
+    """A tokenizer that gives transformers' handler the tokens of `prompt` and decodes with `decode`.
+
+    The handler encodes with `processor.tokenizer(text)`, streams with `processor.tokenizer._tokenizer`, and decodes
+    whole answers with `processor.decode`.
+    """
+    prompt._tokenizer = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+    processor = copy.copy(tokenizer)
+    processor.tokenizer = prompt
+    processor.decode = decode
+    return processor
+
+
 class _Completions(CompletionHandler):
-    """transformers' handler, with gaps before a `suffix`, a told `language`, token ids, and prompts that are scored."""
+    """transformers' handler, with `suffix` (fill in the middle), `language`, token ids, and scores of prompts."""
 
     model_manager: _OneModel
 
@@ -99,7 +143,7 @@ class _Completions(CompletionHandler):
         except ConfigError as error:
             raise HTTPException(400, str(error)) from error
 
-    def _encode(self, prompt: Any, suffix: str | None, language: str | None) -> _Encoded:
+    def _encode(self, prompt: Any, suffix: str | None, language: str | None) -> _Prompt:
         held = self.model_manager
         generator, told = TextGenerator(held.model, held.tokenizer), told_language(held.model.config, language)
         if isinstance(prompt, str):
@@ -112,28 +156,26 @@ class _Completions(CompletionHandler):
             raise ConfigError("prompt: give a text, or without a suffix the ids of tokens that this model has")
         if not 0 < tokens.shape[1] < held.longest:
             raise ConfigError(f"prompt: it has {tokens.shape[1]} tokens, of a maximum context length of {held.longest}")
-        return _Encoded({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)} | told)
+        return _Prompt({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)} | told)
 
-    async def _write(self, body: dict, prompt: Any, request_id: str) -> Any:
-        one, tokenizer = copy.copy(self.model_manager), copy.copy(self.model_manager.tokenizer)
-        one.tokenizer, tokenizer.tokenizer, prompt._tokenizer = tokenizer, prompt, tokenizer.backend_tokenizer
-        stop, num_new, ids = body.get("stop") or [], body.get("max_tokens", 1024), prompt["input_ids"][0].tolist()
-        stops, decode = [stop] if isinstance(stop, str) else stop, tokenizer.decode
+    async def _write(self, body: dict, prompt: _Prompt, request_id: str) -> Any:
+        held = self.model_manager
+        stop = body.get("stop") or []
+        stops = [stop] if isinstance(stop, str) else stop
+        num_new = body.get("max_tokens", _USUAL_TOKENS)
         if "" in stops or num_new == 0:
             raise ConfigError("stop, max_tokens: an empty stop string or no tokens leave no answer; leave them out")
-        context = decoding_context(self.model_manager.tokenizer, ids)  # or some leave out the answer's first space
-
-        def decode_answer(new: Any, **options: Any) -> str:
-            text = decode([*context, *map(int, new)], **options)[len(decode(context, **options)) :]
-            return min((text.partition(stop)[0] for stop in stops), key=len, default=text)  # transformers leaves it in
-
-        tokenizer.decode = decode_answer
-        asked = {"prompt": "", "stop": stops or None, "max_tokens": min(num_new or 1024, one.longest - len(ids))}
+        ids = cast(Tensor, prompt["input_ids"])[0].tolist()
+        answer_text = _AnswerText(held.tokenizer.decode, decoding_context(held.tokenizer, ids), stops)
+        one = held.with_tokenizer(_tokenizer_for(prompt, held.tokenizer, answer_text))
+        most_new = min(num_new or _USUAL_TOKENS, held.longest - len(ids))
+        asked = {"prompt": "", "stop": stops or None, "max_tokens": most_new}
         return await CompletionHandler(one, self.generation_state).handle_request(body | asked, request_id)
 
-    async def _score(self, body: dict, prompts: list[_Encoded], request_id: str) -> JSONResponse:
+    async def _score(self, body: dict, prompts: list[_Prompt], request_id: str) -> JSONResponse:
         """The log-probability of every token but the first, and of the likeliest in its place."""
-        held, num_top, num_new = self.model_manager, body.get("logprobs"), body.get("max_tokens")
+        held = self.model_manager
+        num_top, num_new = body.get("logprobs"), body.get("max_tokens")
         if num_top not in range(1, 6) or num_new not in (0, 1) or body.get("model") not in (None, held.force_model):
             raise ConfigError(f"echo: it goes with logprobs from 1 to 5, max_tokens 0 or 1, and {held.force_model!r}")
         if (most := MOST_SCORES // len(held.token_ids)) < max(prompt["input_ids"].shape[1] for prompt in prompts):

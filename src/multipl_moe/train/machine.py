@@ -19,8 +19,10 @@ from multipl_moe.train.methods import prepare
 from multipl_moe.train.new_rows import skips_logits
 from multipl_moe.train.setup import TrainingSetup, enable_checkpointing
 
-_WARM_UP_CALLS, _REPEATS = 3, 7
-_WARM_UP_STEPS, _TIMED_STEPS = 1, 3
+_WARM_UP_CALLS = 3  # not timed: caches and threads start cold
+_REPEATS = 7  # timed calls, of which the median counts
+_WARM_UP_STEPS = 1  # not timed: the first step allocates
+_TIMED_STEPS = 3  # of which the median counts
 _BUSY_SHARE = 0.25  # of all processors
 _STREAMED_ELEMENTS = 2**24  # more than caches hold, as the activations of a step
 

@@ -19,7 +19,8 @@ from multipl_moe.recipe.training import TrainSection
 from multipl_moe.train.freezing import TrainableParameters, freeze_all_but
 from multipl_moe.train.new_rows import NEW_ROWS, let_new_rows_learn
 
-_FFN, _ADAPTER = ".mlp.", ".lora_"
+_FFN = ".mlp."  # in names of the feed-forward blocks' parameters
+_ADAPTER = ".lora_"  # in names of PEFT's
 _NEW_TOKENS = {"rows of new tokens (all other rows are frozen)": f".{NEW_ROWS}"}
 
 

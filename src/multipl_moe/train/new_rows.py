@@ -17,7 +17,8 @@ from transformers import PreTrainedModel
 from multipl_moe.fim_tokens import NEW_KEY
 
 NEW_ROWS = "new_rows"
-_IDS, _HOOK = "new_token_ids", "new_rows_hook"
+_IDS = "new_token_ids"  # attributes of an embedding while its new rows learn
+_HOOK = "new_rows_hook"
 
 
 def let_new_rows_learn(model: PreTrainedModel) -> set[str]:

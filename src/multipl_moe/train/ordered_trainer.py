@@ -31,7 +31,8 @@ from multipl_moe.train.setup import TrainingSetup
 from multipl_moe.train.sharding import is_sharded, load_sharded, save_sharded
 
 _RUN_FILE = "run.json"
-_SHARDS_FOLDER, _SCHEDULER_FILE = "sharded", "scheduler.pt"
+_SHARDS_FOLDER = "sharded"
+_SCHEDULER_FILE = "scheduler.pt"
 
 
 class OrderedTrainer(Trainer):

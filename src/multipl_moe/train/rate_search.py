@@ -95,7 +95,7 @@ def search_rate(loss_at: Callable[[float], float], start: float, raised: float =
             break
     if not math.isfinite(losses[best]):
         tried = ", ".join(f"{rate:g}" for rate in losses)
-        raise TrainingError(f"train.learning_rate: auto found none: the loss is no number at any of {tried}")
+        raise TrainingError(f"train.learning_rate: auto found none: the loss is not finite at any of {tried}")
     enough = losses[best] * (1 + _AS_GOOD)
     largest = max(rate for rate, loss in losses.items() if loss <= enough)
     return RateSearch(largest if raised == 1 else float(f"{raised * largest:.2g}"), losses)

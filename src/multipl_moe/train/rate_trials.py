@@ -20,9 +20,11 @@ from multipl_moe.train.batch_arguments import batch_arguments
 from multipl_moe.train.checkpoints import trained_state
 from multipl_moe.train.setup import TrainingSetup
 
-STEPS = 8
-_WARM_UP_STEPS, _JUDGED_STEPS = 2, 4
-_SHARE, _USUAL_TRIALS = 0.05, 4  # the usual number of trials takes this share of a run's tokens
+STEPS = 8  # of a trial
+_WARM_UP_STEPS = 2  # of these, at a rising rate
+_JUDGED_STEPS = 4  # the last ones, whose mean loss counts
+_USUAL_TRIALS = 4
+_SHARE = 0.05  # of a run's tokens, for the usual number of trials
 _FEWEST_PLACES = 256  # of a trial's batch, in each process
 
 

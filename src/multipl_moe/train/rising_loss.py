@@ -14,7 +14,8 @@ from multipl_moe.system.launch import is_main
 from multipl_moe.train.held_out import mean_loss
 from multipl_moe.train.setup import TrainingSetup
 
-_SEQUENCES, _PLACES = 4, 256
+_SEQUENCES = 4  # of the run's first ones
+_PLACES = 256  # tokens of each, from its beginning
 _STEPS_AFTER_WARM_UP = (4, 12, 36)
 _RISE = 0.02  # of the loss at the start
 

@@ -1,7 +1,8 @@
-"""The domain gate fitted to a corpus: what tells text to learn from all other text, in the base's own states.
+"""The domain gate fitted to a corpus: how text to learn differs from all other text, in the base's own states.
 
-Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds that installed packages
-and the folders `upcycle.other_text` bring. So is, as a density falls off, what is like none of it.
+Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds from installed packages
+and from the folders of `upcycle.other_text`. Text that is like none of it counts as that kind too, as a density falls
+off with distance.
 
 Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, L languages to learn, K = H + L (a mean
 state, and mean token scores), C kinds, Q directions.
@@ -44,15 +45,22 @@ GATE_BACKGROUND = {  # none may be the name of a language
     "Meson": (".build",),
     "Windows scripts": (".bat", ".cmd"),
 }
-_TEXTS, _BACKGROUND_TEXTS, _MOST_OF_A_PACKAGE = 160, 24, 8  # a language, and a kind of other text
-_MOST_ENDINGS = 40
-_TOKENS, _CHARACTERS, _ROWS = BIN_TOKENS * NUM_BINS, 2048, 16
-_LEARN_DIRECTIONS = 24
+_TEXTS = 160  # read of each language
+_BACKGROUND_TEXTS = 24  # read of each kind of other text
+_MOST_OF_A_PACKAGE = 8  # texts of a kind, so that no kind is one project's style
+_MOST_ENDINGS = 40  # kinds of other text out of the folders that a recipe names
+_TOKENS = BIN_TOKENS * NUM_BINS  # read of a text: the gate has no threshold for more
+_CHARACTERS = 2048  # of a text that are split into tokens and counted
+_ROWS = 16  # texts in a batch
+_LEARN_DIRECTIONS = 24  # of a language's density: fewer than the 64 of other text, which is broader
 _CALIBRATES = 5  # each fifth text sets thresholds instead of densities; odd, as each second one is from within a file
-_FEWEST = 2
-_CLOSED_SHARE, _MOST_CLOSED, _OPEN_SHARE = 0.02, 0.25, 0.003
-_LOGIT_OF_MEDIAN = 12.0
-_MOST_OF_A_TOKEN, _UNSEEN = 3.0, 0.5
+_FEWEST = 2  # texts to learn that set a threshold
+_CLOSED_SHARE = 0.02  # of text to learn, below the threshold at the least
+_MOST_CLOSED = 0.25  # of text to learn, below the threshold at the most
+_OPEN_SHARE = 0.003  # of other text, above the threshold unless more than _MOST_CLOSED would have to lie below
+_LOGIT_OF_MEDIAN = 12.0  # of p at the median of text to learn: 1 but for 6e-6
+_MOST_OF_A_TOKEN = 3.0  # nats of a token's score, a ratio of 20: bounds what one word can do
+_UNSEEN = 0.5  # tokens added to each count (Krichevsky and Trofimov 1981)
 
 
 @dataclass
@@ -134,7 +142,7 @@ def _others_in(folders: list[Path], left_out: Collection[str]) -> dict[str, list
     if empty := [folder for folder in folders if not folder_files([folder], left_out, most_files=1)]:
         raise ConfigError(
             [
-                f"upcycle.other_text: {folder} holds no text but in languages of the recipe; leave it out"
+                f"upcycle.other_text: {folder} holds no text outside the languages of the recipe; leave it out"
                 for folder in empty
             ]
         )
@@ -174,14 +182,14 @@ def _require_enough(rows: list[_Row], learn: list[str], corpus: Path) -> None:
     for kind in learn:
         if found[kind] < _FEWEST * _CALIBRATES:
             raise CorpusError(
-                f"{corpus}: {found[kind]} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate is "
-                f"fitted to {_FEWEST * _CALIBRATES} or more; give it more text, or go without: "
+                f"{corpus}: {found[kind]} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate "
+                f"needs {_FEWEST * _CALIBRATES}; give it more text, or go without: "
                 "--set moe.domain_gate=false, and train.replay=0.1 in training"
             )
     if found[None] < _FEWEST * _CALIBRATES:
         raise CorpusError(
-            f"{corpus}: there is no other text here to tell {', '.join(learn)} from; name folders of some in "
-            "upcycle.other_text, or languages to keep"
+            f"{corpus}: the domain gate needs text that is not {' or '.join(learn)}, and there is none; name folders "
+            "of some in upcycle.other_text, or languages to keep"
         )
 
 
@@ -198,8 +206,7 @@ def _token_counts(rows: list[_Row], learn: list[str], vocabulary: int) -> Tensor
 def token_scores(learn_LT: Tensor, others_T: Tensor) -> Tensor:
     """(vocabulary, L): log of how much likelier each token is in text of a language than in text not to be learnt.
 
-    Half a token is added to each count (Krichevsky and Trofimov 1981), so one that neither has tells nothing; and none
-    tells more than a ratio of 20.
+    A token that neither side has scores 0. No token scores more than a ratio of 20.
     """
     # One total for both sides, or tokens that neither has would speak for the shorter one
     total_L1 = learn_LT.sum(dim=1, keepdim=True).minimum(others_T.sum())
@@ -284,8 +291,8 @@ def _weigh_tokens(gate: DomainGate, samples: _Samples, is_learn_S: Tensor) -> No
 def place_threshold(learn: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """The score at which p is a half, and how fast p rises, from scores of text to learn and of other text.
 
-    A fiftieth of the text to learn lies below; more, but a quarter at most, where else any of the other text but a few
-    in a thousand would lie above, as after a few tokens.
+    At most 0.3% of other text scores above the threshold. For that it rises as far as the 25% quantile of text to
+    learn, but never falls below the 2% quantile. Without other text it is the 2% quantile.
     """
     low, most, middle = torch.quantile(learn, torch.tensor([_CLOSED_SHARE, _MOST_CLOSED, 0.5]))
     threshold = low if len(others) == 0 else torch.quantile(others, 1 - _OPEN_SHARE).clamp(low, most)

@@ -27,7 +27,9 @@ from multipl_moe.model.selection import choose_by_threshold, quantile_threshold
 from multipl_moe.model.token_bias import balancing_bias
 from multipl_moe.model.token_moe import route_tokens
 
-_TOKENS, _WINDOW_TOKENS, _ROWS = 8192, 256, 8
+_TOKENS = 8192  # read in all
+_WINDOW_TOKENS = 256  # of a text, in one piece
+_ROWS = 8  # windows in a batch
 
 
 @dataclass

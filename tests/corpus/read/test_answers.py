@@ -66,7 +66,7 @@ def test_rows_that_teach_nothing_are_dropped_with_the_reason_and_files_pass(tmp_
     assert [dropped[str(number)].partition(":")[0] for number in range(1, 7)] == [
         *["prompt or completion is empty"] * 2,
         "no message of the assistant",
-        "a message is no JSON object",
+        "a message is not a JSON object",
         "message 1",
         "the chat template refuses it",
     ]

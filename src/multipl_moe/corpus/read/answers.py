@@ -88,7 +88,7 @@ def chat_parts(tokenizer: Any, messages: list[dict[str, Any]]) -> list[str]:
         )
     special = re.compile("|".join(re.escape(text) for text in sorted(_special(tokenizer), key=len, reverse=True)))
     if not all(isinstance(message, dict) for message in messages):
-        raise _NoAnswerError("a message is no JSON object")
+        raise _NoAnswerError("a message is not a JSON object")
     whole, parts, place = _written(tokenizer, messages, False), [], 0
     for number, message in enumerate(messages):
         if message.get("role") != "assistant":

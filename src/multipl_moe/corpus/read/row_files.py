@@ -55,7 +55,7 @@ def row_files(path: Path, kind: str) -> list[Path]:
 
 
 def read_jsonl(file: Path) -> Iterator[Any]:
-    """Rows of a file; None where a line is no JSON object, or longer than any that is read.
+    """Rows of a file; None where a line is not a JSON object, or longer than any that is read.
 
     Raises:
         OSError: the first line does not even begin a row: the file is other JSON, perhaps one value over many lines.

@@ -45,7 +45,9 @@ OTHER_KINDS = {  # of which a domain gate has seen none, but for `upcycle.other_
     "CMake": (".cmake",),
     "Jinja": (".jinja", ".j2"),
 }
-_FEWEST_OF_A_KIND, _MOST_OF_A_KIND, _MOST_OF_A_PACKAGE = 3, 8, 3
+_FEWEST_OF_A_KIND = 3  # files; a kind with fewer is left out
+_MOST_OF_A_KIND = 8  # files, so that no kind outweighs the others
+_MOST_OF_A_PACKAGE = 3  # files of a kind, so that no kind is one project's style
 _Parts = dict[str, list[CountedText]]
 _Text = TypeVar("_Text")
 
