@@ -41,7 +41,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "train": {
         "none nothing out": ("model: none is not a folder", "corpus: nothing is not a folder"),
         f"smollm2-135m {{corpus}} out {_TWO}": "train.method experts needs a hybrid, which `multipl-moe upcycle` makes",
-        f"{{base}} {{corpus}} out {_TWO}": "is not a hybrid (llama); run `multipl-moe upcycle`",
+        f"{{base}} {{corpus}} out {_TWO}": "is not a hybrid (llama); run `multipl-moe upcycle` first",
         f"empty {{corpus}} out {_TWO}": "empty has no config.json",
         f"{_OF_HYBRID} --learn go --keep python": "go has no tokens",
         f"{{hybrid}} empty out {_TWO}": "rust has no tokens",

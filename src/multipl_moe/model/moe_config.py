@@ -34,7 +34,7 @@ class MoeConfig:
     Attributes:
         preset: Name of the preset that the other values started from.
         num_token_experts: Number of experts of the token-level MoE (E_t), the frozen shared expert included (>= 1).
-        token_top_k: Number of token-level experts per token (k_t), the shared expert included (1..E_t, at least 2 where
+        token_top_k: Number of token-level experts per token (k_t), the shared expert included (1..E_t, at least 2 if
             routed experts stand beside a shared one that is `always` selected). With 1 of experts that compete,
             gates are 1 and the router learns from the load-balancing loss alone.
         num_segment_experts: Number of experts of the segment-level MoE (E_s, >= 0; 0: no segment-level MoE).
@@ -46,12 +46,12 @@ class MoeConfig:
         segment_selection: How segments are assigned to segment experts: `expert_choice` over the batch, or `threshold`
             per expert.
         segment_centered: Whether the segment router sees window maxima less their mean, measured by `upcycle`. What all
-            windows share tells no two apart, but a step of training moves all gates along it, away from the stored
-            thresholds.
+            windows share distinguishes none of them, but a step of training moves all gates along it, away from the
+            stored thresholds.
         segment_gate_scale: Scale of segment gates: `window` divides them by W, segment_window (as the paper's authors
             released it), `unit` does not.
         segment_capacity: Mean number of segment experts per segment (> 0, at most num_segment_experts and
-            segment_max_experts; 1 where there is one).
+            segment_max_experts; 1 if there is only one).
         segment_max_experts: Maximum number of segment experts per segment (>= 1).
         fusion: How outputs of the token-level and segment-level MoE are summed: `fixed`, a y_tok + b y_seg;
             `normalized` divides that by the sum of the weights used. (a is token_weight, b segment_weight.)
@@ -60,21 +60,20 @@ class MoeConfig:
         shared_expert_selection: Selection of the frozen shared expert: `always` in every token's top k, or `competes`
             for a place in it (MoE-LPR).
         router_aux_loss_coef: Weight of the token router's load-balancing loss (>= 0).
-        router_aux_loss_scope: Experts that the load-balancing loss covers: the `routed` ones, or `all`, as where the
-            shared expert competes. Of a shared expert that is always in, `all` would say that it takes too much, and
-            drive its gate to 0.
+        router_aux_loss_scope: Experts that the load-balancing loss covers: the `routed` ones, or `all`, for a shared
+            expert that competes. If the shared expert is always selected, `all` drives its gate to 0.
         token_bias_rate: Rate at which a bias on the routed experts' logits follows their loads: the step of an expert
             that serves no token, in standard deviations of the logits (>= 0; 0: no bias).
         expert_type: Form of the trained experts: `full` blocks of their own, or `lora`, low-rank differences from the
             frozen block.
-        expert_rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts do without it.
+        expert_rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts ignore it.
         expert_alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`, so that a
             learning rate holds for all ranks.
-        expert_targets: Matrices that a low-rank expert changes where nothing routes: `ffn`, those of the feed-forward
+        expert_targets: Matrices that a low-rank expert changes if nothing routes: `ffn`, those of the feed-forward
             block, or `all`, attention's too, from the layer after the one that the domain gate reads.
         domain_gate: Languages for whose text experts work, the model being the base elsewhere (design 5); none: experts
             work for all text.
-        domain_gate_start: Posterior of a document's first segment, before anything of it was read (0..1; 0: the base
+        domain_gate_start: Posterior of a document's first segment, of which nothing was read yet (0..1; 0: the base
             bit for bit until the text shows otherwise); two thirds of it count for its first token, to which all others
             attend.
         domain_gate_bound: Posterior below which no expert works (0..1); it does not bound `domain_gate_start`.
@@ -246,7 +245,7 @@ class MoeConfig:
             yield f"token_bias_rate: {self.token_bias_rate} must not be negative"
         if self.router_aux_loss_scope == "routed" and self.shared_expert_selection == "competes":
             yield (
-                "router_aux_loss_scope: routed experts alone cannot be balanced where the shared expert competes for "
+                "router_aux_loss_scope: routed experts alone cannot be balanced if the shared expert competes for "
                 "the same places; use all"
             )
         if self.expert_rank < 1:

@@ -34,8 +34,7 @@ class CodegenSection(Section):
     batch_sequences: int = Field(default=32, ge=1, description="Number of completions to generate at a time.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Data type of the weights in generation; auto: the checkpoint's, but float32 where bfloat16 "
-        "is slow.",
+        description="Data type of the weights in generation; auto: the checkpoint's, but float32 if bfloat16 is slow.",
     )
 
     tell_language: Literal[True, False, "both"] = Field(

@@ -45,8 +45,8 @@ class SourceSection(Section):
     split: str = Field(default="train", min_length=1, description="Split of the data set to read (hub).")
     held_out: bool = Field(
         default=False,
-        description="Hold the whole source out for validation: of a language to learn that has files in such a source "
-        "no others are held out.",
+        description="Hold the whole source out for validation. A language to learn with files in such a source "
+        "holds out no others.",
     )
     text_key: str | None = Field(
         default=None,
@@ -94,9 +94,7 @@ class ExecutorSection(Section):
     )
     cpus: int = Field(default=1, ge=1, description="Number of processors per corpus task (slurm, ray).")
     memory_gb: int = Field(default=4, ge=1, description="Memory per corpus task, in GB (slurm, ray).")
-    slurm: SlurmSection | None = Field(
-        default=None, description="Slurm settings, needed where corpus tasks run on Slurm."
-    )
+    slurm: SlurmSection | None = Field(default=None, description="Slurm settings, needed if corpus tasks run on Slurm.")
 
     @model_validator(mode="after")
     def _slurm_is_told(self) -> "ExecutorSection":
@@ -111,9 +109,9 @@ class LicencesSection(Section):
     allow: list[str] | None = Field(
         default=None, min_length=1, description="Licences to take, and no others; default: all that are not denied."
     )
-    deny: list[str] = Field(default_factory=list, description="Licences to leave out, even where `allow` names them.")
+    deny: list[str] = Field(default_factory=list, description="Licences to leave out, even if `allow` names them.")
     unknown: Literal["keep", "drop"] = Field(
-        default="keep", description="Keep or drop files whose licence is not known, or is none of SPDX."
+        default="keep", description="Keep or drop files whose licence is not known, or is not in SPDX."
     )
 
     @model_validator(mode="after")
@@ -143,7 +141,7 @@ class FimSection(Section):
     )
     tokens: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=3, max_length=3)] | None = Field(
         default=None,
-        description="FIM tokens of prefix, middle and suffix, in this order; they are added where the base has none.",
+        description="FIM tokens of prefix, middle and suffix, in this order; they are added if the base has none.",
     )
     piece_characters: int | None = Field(
         default=1200,

@@ -31,7 +31,7 @@ class EvalSection(Section):
         default=1.0,
         ge=0,
         le=1,
-        description="Share of the texts on which is measured how far a model moved from its base; 0 leaves it out.",
+        description="Share of the texts to read for how far a model moved from its base; 0: it is not measured.",
     )
     bootstrap_samples: int = Field(
         default=2000, ge=100, description="Number of bootstrap resamples behind a confidence interval over texts."

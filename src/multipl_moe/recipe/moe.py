@@ -29,7 +29,7 @@ class MoeSection(_MoeOverrides):
 
     domain_gate: bool = Field(
         default=True,
-        description="Let experts work only where the text so far is of a language to learn; elsewhere the base's "
+        description="Let experts work only if the text so far is in a language to learn; if not, the base's "
         "blocks work. `upcycle` fits the gate to the corpus.",
     )
 
@@ -68,9 +68,9 @@ class UpcycleSection(Section):
     )
     other_text: list[Annotated[Path, Field(strict=False)]] = Field(
         default=[],
-        description="Folders with text for which the domain gate is to stay shut, beside what installed packages "
-        "bring: say, a relative of a language to learn, as /usr/share/perl is for Ruby. Up to 24 files are read "
-        "of each ending, of up to 40 endings, those of the recipe's languages left out.",
+        description="Folders with text for which the domain gate should stay shut, besides files from installed "
+        "packages: for example /usr/share/perl, as Perl looks like Ruby. Up to 24 files are read of each ending, of "
+        "up to 40 endings; files in the recipe's languages are left out.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="Data type of the hybrid's weights; auto: as in the base."

@@ -69,7 +69,7 @@ class TrainSection(Section):
     )
     answers: Annotated[float, Field(ge=0)] | Literal["alone"] = Field(
         default=1.0,
-        description="Mixture weight of the answers in a language, in tokens, where the corpus has any, beside 1 for "
+        description="Mixture weight of the answers in a language, in tokens, if the corpus has any, beside 1 for "
         "its files; 0 reads no answers, alone reads nothing else of the language.",
     )
     mixture_temperature: float | None = Field(
@@ -84,12 +84,12 @@ class TrainSection(Section):
     )
     on_max_epochs: Literal["refuse", "cap"] = Field(
         default="refuse",
-        description="What to do where a language would exceed max_epochs: refuse to train, or cap it and give the "
+        description="What to do if a language would exceed max_epochs: refuse to train, or cap it and give the "
         "rest to the others.",
     )
     compute_dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Data type of matrix products in training; auto: bfloat16 where it is fast, else float32.",
+        description="Data type of matrix products in training; auto: bfloat16 if it is fast, else float32.",
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flex_attention"] = Field(
         default="auto", description="Attention implementation in training; auto: the fastest on this machine."
@@ -101,7 +101,7 @@ class TrainSection(Section):
     optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
         default="adamw",
         description="Optimiser: AdamW with its state in float32, in 8 bits, or in 8 bits and paged to main memory "
-        "where a GPU's is full; the 8-bit ones need a GPU and bitsandbytes.",
+        "when a GPU's is full; the 8-bit ones need a GPU and bitsandbytes.",
     )
     distribution: Literal["auto", "ddp", "fsdp2"] = Field(
         default="auto",
@@ -161,7 +161,7 @@ class TrainSection(Section):
         if self.weights is not None and self.mixture_temperature is not None:
             raise ValueError("weights, mixture_temperature: each of them decides the mixture; give one")
         if self.on_max_epochs == "cap" and self.max_epochs is None:
-            raise ValueError("on_max_epochs: cap needs max_epochs, which says where")
+            raise ValueError("on_max_epochs: cap needs max_epochs, which sets the limit")
         return self
 
     @property
