@@ -135,7 +135,6 @@ def split_as_named(tokenizer: Any, name: str | None) -> None:
 
 
 def _metadata(file: Path) -> dict[str, str]:
-    """What a GGUF file says of itself: how its tokenizer splits text, its name, size and licence, as far as it does."""
     reader = GGUFReader(file)
     fields = {name: reader.get_field(name) for name in ("tokenizer.ggml.pre", *_OF_CARD.values())}
     return {name: field.contents() for name, field in fields.items() if field is not None}

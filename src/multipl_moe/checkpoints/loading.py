@@ -125,7 +125,6 @@ def _not_loaded(folder: Path, error: Exception) -> BaseModelError:
 
 
 def _first_sentence(error: Exception) -> str:
-    """What transformers says before it gives its general advice."""
     return " ".join(str(error).split()).split(". ")[0].rstrip(".")
 
 
@@ -147,7 +146,6 @@ def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:
 
 
 def _some(keys: Iterable[Any]) -> str:
-    """The first tensors by name, and how many there are beyond."""
     names = sorted(key if isinstance(key, str) else str(key[0]) for key in keys)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

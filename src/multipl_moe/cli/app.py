@@ -124,7 +124,6 @@ def _refuse(*problems: str) -> int:
 
 
 def _quieten_libraries() -> None:
-    """Keep the libraries' warnings and bars out of what this program tells."""
     warnings.filterwarnings("ignore")
 
     @when_imported("transformers.utils.logging")

@@ -158,7 +158,6 @@ def evaluate(
 
 
 def _given(context: typer.Context, names: Sequence[str]) -> list[str]:
-    """Flags of those parameters that the command line sets."""
     sources = {f"--{name.replace('_', '-')}": context.get_parameter_source(name) for name in names}
     return [flag for flag, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 

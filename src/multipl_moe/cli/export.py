@@ -160,7 +160,6 @@ def _tell(report: "ExportReport") -> None:
 
 
 def _as_before_and_after(cost: dict[str, Any]) -> dict[str, Any]:
-    """The cost of merging with the keys of metrics.json."""
     languages = {
         name: row | {"bpb_before": row["bpb_hybrid"], "bpb_after": row["bpb_merged"]}
         for name, row in cost["languages"].items()

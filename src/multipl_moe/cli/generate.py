@@ -127,7 +127,6 @@ def _write(text: str) -> None:
 
 
 def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -> tuple[int | None, "ExpertUse | None"]:
-    """The layer, if one has routers, and the measured use of its experts if it is known."""
     from multipl_moe.generate.routing import hybrid_layer
     from multipl_moe.model.expert_use import ExpertUse
     from multipl_moe.model.modeling import MultiplMoeForCausalLM

@@ -105,7 +105,6 @@ def practice(
 def _completer(
     recipe: "Recipe", task_set: "TaskSet", model: str | None, endpoint: str | None, name: str | None, chat: bool
 ) -> "Completer":
-    """Whoever answers; a server is asked for a whole batch at once."""
     from multipl_judge.problems.extract import completion_of_answer
     from multipl_moe.codegen.endpoint import EndpointCompleter
     from multipl_moe.codegen.local import LocalCompleter

@@ -70,7 +70,6 @@ def serve(
 
 
 def _engine_for(model: Path, wanted: str | None) -> str:
-    """The program that serves a model: the one that is wanted, if it can, or the first that can."""
     if wanted is None:
         return next(engine for engine in _ENGINES if _hindrance(engine, model) is None)
     if wanted not in _ENGINES:
@@ -102,7 +101,6 @@ def _gguf_of(model: Path) -> Path | None:
 
 
 def _serve(model: Path, name: str, host: str, token: str | None, listener: socket.socket) -> None:
-    """Run transformers' server until Ctrl-C."""
     from transformers.utils.import_utils import is_serve_available
 
     if not is_serve_available():

@@ -108,7 +108,6 @@ def _no_hybrid(model: Path) -> str:
 
 
 def _trained(recipe: "Recipe", model: Path, corpus: Path, output: Path) -> "TrainResult":
-    """Train with a bar and with tables of what trains and of what is read."""
     from multipl_moe.report.corpus_tables import mixture_table
     from multipl_moe.report.tables import audit_table
     from multipl_moe.runs.folder import open_run

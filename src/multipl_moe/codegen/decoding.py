@@ -84,7 +84,6 @@ class Row:
         return self._added(self.prompt, self.new)
 
     def _tail_text(self) -> str:
-        """The end of it, long enough for any stop."""
         if len(self.new) <= self._tail:
             return self._added(self.prompt[-1:], self.new)
         return self._added(self.new[-self._tail - 1 : -self._tail], self.new[-self._tail :])

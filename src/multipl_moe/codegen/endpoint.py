@@ -152,7 +152,6 @@ class EndpointCompleter:
         return Completion(cut, Finish.length if by_length else Finish.stop)
 
     def _refusal(self, error: Exception) -> ConfigError:
-        """What went wrong, in one line."""
         openai, where = self._openai, f"endpoint: {self._url}"
         reason = " ".join(str(error).split())
         if isinstance(error, openai.APITimeoutError):

@@ -174,7 +174,6 @@ def _require_all(problems: Sequence[Problem], file: Path, texts: dict[str, list[
 
 
 def _listed(named: list[str], count: int) -> str:
-    """The first of so many, and how many more there are."""
     return ", ".join(named) + (f" and {count - len(named)} more" if count > len(named) else "")
 
 

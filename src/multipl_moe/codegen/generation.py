@@ -87,7 +87,6 @@ def plan_batches(problems: Sequence[Problem], settings: CodegenSection) -> list[
 
 
 def _groups(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
-    """The problems of each set and language."""
     groups: dict[str, list[Problem]] = {}
     for problem in problems:
         groups.setdefault(f"{problem.benchmark}/{problem.language}", []).append(problem)

@@ -105,7 +105,6 @@ def _lines(where: str, content: bytes) -> Iterator[Answers]:
 
 
 def _document(where: str, content: bytes) -> Iterator[Answers]:
-    """The answers in one JSON value."""
     document = _parsed(content)
     if isinstance(document, dict):
         document = [document]

@@ -105,7 +105,6 @@ def read_samples(folder: Path) -> dict[SampleKey, Completion]:
 
 
 def _settle_origin(folder: Path, origin: Origin, *, is_new: bool) -> None:
-    """Record how samples are made, or make sure that it is still the same way."""
     file = folder / ORIGIN_FILE
     if not file.is_file():
         if not is_new:
@@ -128,7 +127,6 @@ def _settle_origin(folder: Path, origin: Origin, *, is_new: bool) -> None:
 
 
 def _differences(recorded: Origin, origin: Origin) -> list[str]:
-    """What was recorded and what is now, setting by setting."""
     found = []
     if recorded.model != origin.model:
         now = "which has changed since" if recorded.name == origin.name else f"not {origin.name}"

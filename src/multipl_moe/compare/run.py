@@ -98,7 +98,6 @@ class RunFolder:
         return hybrid
 
     def _train(self, recipe: Recipe, start: Path, output: Path) -> TrainResult:
-        """Train, unless it is done."""
         if (done := output / "training.json").is_file():
             return TrainResult.from_json(read_json(done))
         if not output.is_dir():
@@ -115,7 +114,6 @@ class RunFolder:
             )
 
     def _measure(self, recipe: Recipe, training: TrainResult) -> dict[str, Any]:
-        """What training cost and did: scores of its model against the base's."""
         folder, base = self.folder, read_base_scores(self.base_folder)
         if not (folder / SCORES_FILE).is_file():
             model, tokenizer = load_model(folder / "model"), AutoTokenizer.from_pretrained(folder / "model")

@@ -109,7 +109,6 @@ class ComparisonSession:
             write_text(file, self.comparison.to_yaml())
 
     def _prepare(self) -> Path:
-        """Make what all runs share; returns the base's folder."""
         base = resolve_base(self.recipe.base)
         if not (self.output / "corpus").is_dir():
             self.console.print("corpus", style="bold")

@@ -105,7 +105,6 @@ def build_corpus(
 
 
 def _template_sha256(tokenizer_folder: Path) -> str:
-    """Hash of the files that may hold a chat template."""
     files = [tokenizer_folder / name for name in ("tokenizer_config.json", "chat_template.jinja")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
 
@@ -139,8 +138,6 @@ def _can_go_on(recipe: Recipe, key: str, on_progress: Callable[[str], None], sta
 
 
 class _Build:
-    """The stages of one build and what comes of them."""
-
     def __init__(
         self,
         recipe: Recipe,
@@ -160,7 +157,6 @@ class _Build:
         self.order = PoolOrder(recipe.seed, len(self.names), recipe.corpus.executor.parts)
 
     def run(self, listeners: Listeners, tokenizer_sha256: str) -> CorpusManifest:
-        """Run all stages and gather what they dropped."""
         counts: Counter[str] = Counter()
         self.work.mkdir(parents=True, exist_ok=True)
         for stage in run_stages(self._stages(), self.recipe.corpus.executor, self.logs, listeners):
@@ -295,13 +291,11 @@ class _Build:
 
 
 def _answers(recipe: Recipe) -> list[str]:
-    """Names of the answers that the recipe's sources may hold."""
     of = {source.language for source in recipe.corpus.sources if source.kind == "answers"}
     return [answers_in(language) for language in recipe.languages if of & {language, None}]
 
 
 def _require_files(languages: dict[str, LanguageCounts], counts: Counter[str]) -> None:
-    """Each language needs a file to train on and one held out."""
     problems = []
     for language, row in languages.items():
         if row.train_files and row.validation_files:

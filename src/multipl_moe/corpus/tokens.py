@@ -124,8 +124,6 @@ class LanguageTokenizer(DocumentTokenizer):
         return cast(int, self.tokenizer.token_to_id(cast(str, self.eos_token)))
 
     def _encode_answer(self, document: Document) -> tuple[list[int], np.ndarray]:
-        """Tokens of an answer, and whether each counts in the loss."""
-
         def encode(text: str, is_spelled: bool) -> list[int]:
             self.tokenizer.encode_special_tokens = not is_spelled
             return self.tokenizer.encode(text, add_special_tokens=False).ids

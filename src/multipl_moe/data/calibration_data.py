@@ -59,7 +59,6 @@ def expert_use_batches(recipe: Recipe, corpus: Path, gate: Sequence[str]) -> dic
 
 
 def _languages_with_tokens(recipe: Recipe, corpus: Path) -> list[str]:
-    """Languages with training text, be it answers alone."""
     return [
         name
         for name in recipe.languages

@@ -77,7 +77,6 @@ def _kinds_by_ending(kinds: Mapping[str, Collection[str]]) -> dict[str, str]:
 
 
 def _is_in(endings: Collection[str], file: Path) -> bool:
-    """Whether a file is of a language with these endings, as a corpus reads it."""
     return any(ending in endings for ending in endings_of(file))
 
 

@@ -172,7 +172,6 @@ def packed_languages(
 
 
 def _token_weights(recipe: Recipe, corpus: Path) -> dict[str, float]:
-    """Weight of each language in tokens."""
     temperature, weights = recipe.train.mixture_temperature, recipe.mixture_weights
     if temperature is None:
         return weights

@@ -225,7 +225,6 @@ def _plan(
 
 
 def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
-    """Every step but the programs, in order."""
     measured, languages = recipe.eval, len(recipe.languages)
     scoring = _LOADING + _FORWARD * languages * measured.files_per_language * measured.tokens_per_file
     kept = measured.moved_share * measured.files_per_language * measured.tokens_per_file * len(recipe.keep)
@@ -261,7 +260,6 @@ def _programs_work(recipe: Recipe, num_problems: Counter[tuple[str, str]], probl
 
 
 def _most_steps(plan_for: Callable[[int], DemoPlan], tokens_per_step: int, steps: int, seconds: float) -> int:
-    """The most steps, of so many, that the demo has time for."""
     fitting = bisect_right(range(steps + 1), seconds, key=lambda count: plan_for(count * tokens_per_step).total_s)
     return max(fitting - 1, 0)
 

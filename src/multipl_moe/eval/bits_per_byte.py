@@ -105,7 +105,6 @@ def encode(tokenizer: PreTrainedTokenizerBase, start: list[int], text: str, max_
 
 
 def _score_batch(model: torch.nn.Module, batch: list[Window], open_share: float | Tensor | None) -> list[float]:
-    """Nats of the scored tokens of each window."""
     return [
         F.cross_entropy(
             logits.float(), torch.tensor(window.tokens[window.first_scored :], device=logits.device), reduction="sum"

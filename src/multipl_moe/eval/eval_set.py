@@ -157,7 +157,6 @@ def _languages_here(languages: Collection[str], options: EvalOptions) -> set[str
 
 
 def _check_languages(problems: list[Problem], options: EvalOptions) -> dict[str, LanguageCheck]:
-    """What the preflight finds of the languages of the problems, at least one of which can be judged."""
     wants: dict[str, set[str]] = {}
     for problem in problems:
         program = program_of(problem, problem.reference or "", Nonce(0, 0))

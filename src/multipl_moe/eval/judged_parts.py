@@ -54,8 +54,6 @@ def _part(folder: Path, number: int) -> Path:
 
 
 class _JudgePart(PipelineStep):
-    """Judges the rows of the task's own part."""
-
     type, name = "JUDGE", "programs"
 
     def __init__(self, file: Path, folder: Path, recipe: Recipe, unsafe: bool) -> None:

@@ -105,7 +105,6 @@ def read_details(folder: Path) -> dict[SampleKey, dict[str, Any]]:
 def _tasks(
     waiting: Mapping[str, list[SampleKey]], problems: Mapping[str, Problem], samples: Mapping[SampleKey, Completion]
 ) -> Iterator[Task]:
-    """One task for all samples that make the same program."""
     for digest, keys in waiting.items():
         problem, text = problems[keys[0][0]], samples[keys[0]].text
         yield Task(digest, lambda problem=problem, text=text: program_of(problem, text, Nonce.draw()))

@@ -64,7 +64,6 @@ def _problems(recipe: Recipe, name: str) -> LanguagePart:
 
 
 def _text(recipe: Recipe, name: str) -> Iterator[LanguagePart]:
-    """A part for each source that may have text of the language."""
     detector, is_found = LanguageDetector(recipe.language_table), False
     for number, source in enumerate(recipe.corpus.sources):
         if source.language not in (None, name):

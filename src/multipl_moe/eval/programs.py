@@ -133,7 +133,6 @@ def _results_of(folder: Path, problems: Sequence[Problem]) -> list[dict[str, Any
 
 
 def _require_same_problems(output: Path, against: Path) -> None:
-    """Raise ConfigError where a set of problems was another one when the model before was evaluated."""
     now, then = (read_json(folder / ORIGIN_FILE)["problems"] for folder in (output, against))
     changed = sorted(name for name, digest in now.items() if then.get(name, digest) != digest)
     if changed:

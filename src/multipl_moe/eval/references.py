@@ -41,7 +41,6 @@ def check_references(recipe: Recipe, eval_set: EvalSet, output: Path, options: E
 
 
 def _hollow_problems(recipe: Recipe, eval_set: EvalSet, folder: Path, options: EvalOptions) -> dict[str, str]:
-    """Problems whose tests pass a function that only fails, and why that matters."""
     options.on_step("running references with broken bodies")
     texts = {problem.key: text for problem in eval_set.scored if (text := broken_reference(problem)) is not None}
     breakable = [problem for problem in eval_set.scored if problem.key in texts]

@@ -141,7 +141,6 @@ def _shown(explorer: Explorer, text: str, view: str, layer: int, gate: str) -> s
 
 
 def _completions(explorer: Explorer, prompt: str, length: int) -> Iterator[tuple[str, str]]:
-    """What base and hybrid have written so far, one after the other."""
     if not prompt:
         yield "", ""
         return
@@ -154,7 +153,6 @@ def _completions(explorer: Explorer, prompt: str, length: int) -> Iterator[tuple
 
 
 def _use_maps(use: ExpertUse | None, moe: MoeConfig) -> Markup:
-    """Which experts of which layer work in which language."""
     if use is None:
         return Markup("<p>What the experts are used for was not measured: this model was not trained by `train`.</p>")
     num_token = moe.num_token_experts - 1

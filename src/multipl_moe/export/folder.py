@@ -217,7 +217,6 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
 
 
 def _require_fit(model: Path, config: MultiplMoeConfig, plans: list[TensorPlan]) -> None:
-    """Refuse a hybrid whose tensors are not those that its configuration wants: it would not load."""
     with torch.device("meta"):
         skeleton = MultiplMoeForCausalLM(config)
     wanted = {name: tuple(value.shape) for name, value in skeleton.state_dict().items()}
@@ -229,7 +228,6 @@ def _require_fit(model: Path, config: MultiplMoeConfig, plans: list[TensorPlan])
 
 
 def _write_config(model: Path, staging: Path, planned: _Planned) -> None:
-    """config.json and generation_config.json, and for a hybrid its code and the measured use of its experts."""
     written = planned.written
     base = written.base_config if isinstance(written, MultiplMoeConfig) else written
     _write_generation_config(staging, base)
@@ -268,7 +266,6 @@ def _write_merged(
 
 
 def _write_generation_config(staging: Path, base: PreTrainedConfig) -> None:
-    """generation_config.json with the base's special tokens where the model came without one."""
     if not (staging / _GENERATION_FILE).is_file():
         ids = {name: getattr(base, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
         GenerationConfig(**ids).save_pretrained(staging)

@@ -133,7 +133,6 @@ class _GgufTensor:
 def _tensors(
     reader: CheckpointReader, config: PreTrainedConfig, architecture: GgufArchitecture
 ) -> Iterator[_GgufTensor]:
-    """Every tensor to write, in the checkpoint's order."""
     names = get_tensor_name_map(architecture.arch, config.num_hidden_layers)
     for key, keys in _without_numbers(reader).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
@@ -175,7 +174,6 @@ def _parts(key: str, shape: tuple[int, ...]) -> Iterator[tuple[str, int | None, 
 
 
 def _metadata(model: Path, name: str, config: PreTrainedConfig, tensors: list[_GgufTensor]) -> Metadata:
-    """What the model card tells of the model, and its size."""
     card: Any = ModelCard.load(model / _CARD_FILE).data if (model / _CARD_FILE).is_file() else None
     total = sum(torch.Size(tensor.shape).numel() for tensor in tensors)
     stacked = sum(torch.Size(tensor.shape).numel() for tensor in tensors if len(tensor.shape) == 3)

@@ -57,7 +57,6 @@ def add_tokenizer(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
 
 
 def _name_of_split(state: dict[str, Any]) -> str:
-    """The value of `tokenizer.ggml.pre` for a tokenizer.json."""
     model, normalizer = state["model"], state["normalizer"]
     if model["type"] != "BPE" or model["byte_fallback"] or (state["decoder"] or {}).get("type") != "ByteLevel":
         raise _unsupported(f"it is not byte-level BPE ({model['type']})")
@@ -101,7 +100,6 @@ def _vocabulary(state: dict[str, Any], vocab: dict[str, int], vocab_size: int) -
 
 
 def _added_around_text(tokenizer: PreTrainedTokenizerFast) -> dict[str, bool]:
-    """Whether a begin and an end token go around a text."""
     plain = tokenizer.encode(_PROBE, add_special_tokens=False)
     full = tokenizer.encode(_PROBE)
     for begin in (False, True):

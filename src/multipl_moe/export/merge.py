@@ -126,7 +126,6 @@ class _OpenMerge:
         ((self.name, self.pack),) = config.packs_config.items()
 
     def tensors(self, dtype: torch.dtype | None) -> list[TensorPlan]:
-        """Every tensor to write, in the hybrid's order."""
         plans, keys = [], self.reader.shapes
         for plan in plan_cast(self.model, dtype):
             pair = [f"{plan.name.removesuffix('weight')}adapters.{self.name}.lora_{factor}" for factor in "BA"]
@@ -151,7 +150,6 @@ class _Merge:
         self.moe, self.family = config.moe_config, family_of(config.base_config)
 
     def tensors(self, dtype: torch.dtype | None) -> list[TensorPlan]:
-        """Every tensor to write, in the hybrid's order."""
         plans = []
         for plan in plan_cast(self.model, dtype):
             if match := _SHARED_KEY.match(plan.name):
@@ -162,7 +160,6 @@ class _Merge:
         return plans
 
     def _merged(self, key: re.Match[str], name: str, dtype: torch.dtype) -> list[Tensor]:
-        """One matrix or bias of a layer's block, over all its experts; the differences add up in float32."""
         prefix, part, kind = key["prefix"], key["part"], key["kind"]
         use = self.use[int(key["layer"])]
         merged = shared = self.reader.read(key.string).float()
@@ -174,7 +171,6 @@ class _Merge:
         return [cast_finite(name, merged, dtype)]
 
     def _differences(self, prefix: str, part: str, kind: str, shared: Tensor) -> Iterator[Tensor]:
-        """Each expert's difference from the shared expert in this matrix or bias, in float32."""
         if self.moe.expert_type == "full":
             suffix = "_bias" if kind == "bias" else ""
             yield from (expert.float() - shared for expert in self._stacked(prefix, part, suffix))

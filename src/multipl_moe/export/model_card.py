@@ -140,7 +140,6 @@ def licence_rows(provenance: Provenance) -> list[tuple[str, str]]:
 
 
 def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData:
-    """The card's metadata, in the hub's own terms."""
     names = list((provenance.metrics or {}).get("languages", {}))
     is_text = [name for name in names if name in LANGUAGES and not LANGUAGES[name].is_code]
     tags = ["code", "multipl-moe", "mixture-of-experts" if subject.kind in ("hybrid", "native") else "merge"]
@@ -162,5 +161,4 @@ def _change(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def _needed() -> list[str]:
-    """What the modeling code needs, as this package requires it."""
     return [requirement for requirement in requires("multipl-moe") or [] if _NEEDED.match(requirement)]

@@ -159,7 +159,6 @@ def native_config(config: MultiplMoeConfig, home: NativeArchitecture) -> PreTrai
 
 
 def _no_such_layer(moe: MoeConfig) -> str | None:
-    """Why no architecture has the layer, whatever the base."""
     if moe.domain_gate:
         merge = "" if moe.is_routed else "; --merge folds it into a dense model"
         return f"no architecture has a domain gate{merge}"
@@ -175,7 +174,6 @@ def _no_such_layer(moe: MoeConfig) -> str | None:
 
 
 def _unusual_base(base: Any) -> str | None:
-    """Why the base's settings keep it out of every architecture that its family has."""
     if getattr(base, "mlp_bias", False):
         return "no architecture's experts have biases (mlp_bias)"
     if base.hidden_act != "silu":
@@ -186,7 +184,6 @@ def _unusual_base(base: Any) -> str | None:
 
 
 def _no_room(home: NativeArchitecture, base: Any, moe: MoeConfig) -> str | None:
-    """Why one architecture cannot hold a hybrid whose kind of layer it has."""
     if moe.shared_expert_selection == "always" and home.selection_bias is None:
         return f"no expert of it is in every token's choice (preset {moe.preset})"
     if home.layers == "all" and len(moe.layers) < base.num_hidden_layers:

@@ -104,7 +104,6 @@ class _Layers:
         }
 
     def plans(self, index: int) -> list[TensorPlan]:
-        """Every tensor of one layer's experts and router."""
         source, home = f"{self.prefixes[index]}mlp.", self.home
         target, num_experts = f"{self.prefixes[index]}{home.block}.", self.moe.num_token_experts
         router = partial(self._read, f"{source}token_router.weight")
@@ -149,7 +148,6 @@ class _Layers:
         return [self.reader.read(f"{source}experts.gate_up_proj", expert).chunk(2)[part]]
 
     def _expert(self, source: str, name: str, expert: int) -> list[Tensor]:
-        """A whole stacked matrix of an expert."""
         if expert < self.moe.num_routed_experts:
             return [self.reader.read(f"{source}experts.{name}", expert)]
         parts = (self.family.down,) if name == "down_proj" else self.family.up

@@ -81,6 +81,5 @@ def _source(module: str) -> str:
 
 
 def _file_stem(module: str) -> str:
-    """The last part of a module's name; of the other package all of it, for both have `errors`."""
     package, _, name = module.partition(".")
     return name.rpartition(".")[2] if package == _PACKAGES[0] else module.replace(".", "_")

@@ -171,6 +171,5 @@ def legend(routed: RoutedText, use: ExpertUse | None, layer: int, first_expert: 
 
 
 def _languages(shares: dict[str, float]) -> str:
-    """The favourite, and others with a share to speak of, at most three."""
     named = [f"{name} {share:.0%}" for name, share in shares.items() if share >= _MIN_SHARE]
     return ", ".join(named[:3]) or "nothing"

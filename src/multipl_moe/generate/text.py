@@ -163,7 +163,6 @@ def open_share_of(config: PreTrainedConfig, language: str) -> float | Tensor | N
 
 
 def _learnt(config: PreTrainedConfig) -> list[str]:
-    """The languages for which the domain gate opens; none without a gate."""
     return getattr(config, "moe", {}).get("domain_gate") or []
 
 

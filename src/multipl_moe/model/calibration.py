@@ -59,7 +59,6 @@ class _RouterInputs:
     def __call__(
         self, layer: HybridMoe, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
     ) -> None:
-        """Take note of one forward pass."""
         self.num_tokens += len(plan.segment_of_token)
         if tokens is not None:
             self._logits.append(tokens.logits.detach().float())

@@ -338,7 +338,6 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         return cache
 
     def _stateful_layers(self) -> list[int]:
-        """Layers that keep something of the tokens before, beside keys and values."""
         layers = list(self._moe.layers) if self._moe.routes_segments else []
         if self._moe.domain_gate:
             layers.append(gate_layer(self._moe.layers, self.config.base_config.num_hidden_layers))

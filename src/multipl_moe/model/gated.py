@@ -134,7 +134,6 @@ def _add_adapters(linear: Any, args: tuple[Tensor, ...], y_BTN: Tensor) -> Tenso
 
 
 def _block_of(layer: Any) -> nn.Module:
-    """The base's own feed-forward block."""
     return layer.mlp.shared_expert if isinstance(layer.mlp, GatedBlock) else layer.mlp
 
 

@@ -209,7 +209,6 @@ def _empty_carrying(layer_class: type[nn.Module]) -> nn.Module:
 
 
 def _moved(value: Any, device: torch.device) -> Any:
-    """A copy of a dataclass with all its tensors on the device."""
     if isinstance(value, Tensor):
         return value.to(device)
     if not is_dataclass(value) or isinstance(value, type):

@@ -77,7 +77,6 @@ def _require_base(packs: Mapping[str, Pack], folders: Mapping[str, Path], digest
 
 
 def _of_pack(name: str, folder: Path, base: CheckpointReader) -> list[TensorPlan]:
-    """The tensors that a pack adds, under its name."""
     plans, names = [], {ADAPTER_FILE: _adapter_key, GATE_FILE: _gate_key}
     prefix = next(key for key in base.shapes if ".layers." in key).partition("layers.")[0]
     reader = CheckpointReader(folder, role="pack")

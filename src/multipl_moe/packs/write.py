@@ -86,7 +86,6 @@ def adapter_config(moe: MoeConfig, names: list[str], base: str | None) -> LoraCo
 
 
 def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
-    """The settings of the pack to write."""
     if not isinstance(config, MultiplMoeConfig) or config.moe_config.is_routed:
         raise ConfigError(f"model: {model} has no experts that a gate alone opens (moe.preset single); nothing to pack")
     if config.packs:

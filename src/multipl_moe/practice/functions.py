@@ -139,7 +139,6 @@ def _cases(parts: list[str | Example], tests: ast.AST, called: Collection[str]) 
 
 
 def _parsed(source: str) -> ast.Module:
-    """The module, empty where the text is none."""
     try:
         with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
             return ast.parse(source)
@@ -160,13 +159,11 @@ def _kind(values: Collection[Any]) -> tuple[type, str] | None:
 
 
 def _is_plain(part: Any, in_list: bool) -> bool:
-    """Whether a line can hold a value, or one of several."""
     if isinstance(part, float):
         return math.isfinite(part) and "e" not in repr(part) and len(repr(part)) <= _MAX_DIGITS
     return not isinstance(part, str) or (part.isprintable() and (part.split() if in_list else [part.strip()]) == [part])
 
 
 def _line(value: Any, of: type) -> str:
-    """A value as a line."""
     text = " ".join(str(of(part)) for part in (value if isinstance(value, list | tuple) else [value]))
     return (text.lower() if of is bool else text) + "\n"

@@ -62,7 +62,6 @@ class Judge:
         return verdicts
 
     def _judged(self, programs: Sequence[tuple[Problem, str]]) -> dict[str, Judgement]:
-        """The judgement of each program by digest."""
         judged: dict[str, Judgement] = {}
 
         def tasks() -> Iterator[Task]:
@@ -94,7 +93,6 @@ def _beginnings(task: Problem, text: str) -> Iterator[str]:
 
 
 def _whole(task: Problem, text: str) -> str:
-    """The answer with its function closed, which a stop string has cut off."""
     if task.form == "multipl_e" and task.language in _CLOSED_BY_TESTS:
         closing = "\n" + task.tests.split("\n", 1)[0].rstrip() + "\n"
         return text.rstrip() + closing + ("}\n" if task.language == "java" else "")

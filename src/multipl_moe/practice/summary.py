@@ -50,7 +50,6 @@ def summary(
 
 
 def _round(journal: PracticeJournal, line: Mapping[str, Any]) -> dict[str, Any]:
-    """One round in numbers."""
     found = [
         (key, verdict) for key, verdict in journal.verdicts.items() if journal.samples[key]["round"] == line["round"]
     ]
@@ -72,7 +71,6 @@ def _round(journal: PracticeJournal, line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _advice(result: Mapping[str, Any], section: PracticeSection) -> str:
-    """What to do where too little passes."""
     if not result["too_few"]:
         return "the tasks that are left are too hard for this sampler: learn what is kept, then practise anew"
     built = sum(sum(told["outcomes"].get(outcome, 0) for outcome in _UNBUILT) for told in result["rounds"])

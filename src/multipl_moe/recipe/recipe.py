@@ -246,7 +246,6 @@ def _low_rank_problems(recipe: Recipe) -> list[str]:
 
 
 def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Values by dotted key."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         is_nested = isinstance(value, dict)
@@ -255,7 +254,6 @@ def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    """A value as a recipe would hold it, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _TOLD_CHARACTERS else f"{text[:_TOLD_CHARACTERS]}..."
 

@@ -56,7 +56,6 @@ def _point(run: dict[str, Any], key: str, scale: float) -> tuple[float, float]:
 
 
 def _ways(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Runs by method, the short one first."""
     timed = [run for run in result["runs"].values() if run.get("processor_s") and "learn" in run["means"]]
     processors = Counter(_processor(run) for run in timed)
     timed = [run for run in timed if _processor(run) == processors.most_common(1)[0][0]]

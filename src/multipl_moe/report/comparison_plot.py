@@ -34,7 +34,6 @@ class _Mark:
         return keep, learn
 
     def bounds(self, role: str) -> tuple[float, float]:
-        """The interval, in per cent."""
         low, high = (100 * bound for bound in self.run["means"][role]["interval"])
         return low, high
 

@@ -76,7 +76,6 @@ def write_corpus_page(file: Path, inspection: Inspection) -> None:
 
 
 def _totals(rows: Iterable[LanguageCounts]) -> Counter[str]:
-    """Of all languages together."""
     totals: Counter[str] = Counter()
     for row in rows:
         totals.update({key: getattr(row, key) for key in _SUMMED})

@@ -75,7 +75,6 @@ def length_plot(
 
 
 def _fates(row: LanguageCounts) -> dict[str, int]:
-    """Number of files by what became of them."""
     kept = {"training": row.train_files, "held out": row.validation_files}
     return kept | {
         name: sum(row.dropped.get(reason, 0) for reason in reasons) for name, (_, reasons) in DROPPED_GROUPS.items()

@@ -63,7 +63,6 @@ def write_report(
 
 
 def _reading(file: Path) -> Markup | None:
-    """A held-out text, coloured, if one was read."""
     if not file.is_file():
         return None
     reading = Reading.from_json(read_json(file))
@@ -72,7 +71,6 @@ def _reading(file: Path) -> Markup | None:
 
 
 def _training(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> str | None:
-    """Curves, where there is more than one point to draw."""
     if len(records) < 2:
         return None
     return picture("training", "Loss and load of experts during training", partial(training_plot, records, held_out))

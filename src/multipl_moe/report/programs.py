@@ -51,7 +51,6 @@ def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, An
 
 
 def _answers_in(folder: Path, name: str) -> ModelAnswers:
-    """What an evaluation's folder holds, for people to read."""
     samples = read_journal(folder / SAMPLES_FILE)
     return ModelAnswers(name, samples, read_results(folder), list(read_details(folder).values()))
 
@@ -82,7 +81,6 @@ def _examples(
 
 
 def _model_name(folder: Path) -> str:
-    """The name of the model that an evaluation's folder is about."""
     try:
         return str(read_json(folder / "metrics.json")["model"])
     except (OSError, ValueError, LookupError, TypeError) as error:

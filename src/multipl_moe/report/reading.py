@@ -110,7 +110,6 @@ def _expert_chips(reading: Reading, kind: str, layer: int | None, use: ExpertUse
 
 
 def _heat(reading: Reading, place: int) -> tuple[str, float]:
-    """Colour and strength of the line under a token."""
     bits = reading.bits[place]
     base = None if reading.base_bits is None else reading.base_bits[place]
     if bits is None or base is None:
@@ -137,7 +136,6 @@ def _strongest(reading: Reading, kind: str, layer: int) -> list[int | None]:
 
 
 def _places(reading: Reading, kind: str) -> slice:
-    """Where the experts of a kind stand among all."""
     found = [place for place, name in enumerate(reading.experts) if name.startswith(kind)]
     return slice(found[0], found[-1] + 1) if found else slice(0, 0)
 

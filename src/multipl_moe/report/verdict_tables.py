@@ -167,7 +167,6 @@ def _cells(values: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
 
 
 def _score_cells(cell: dict[str, Any], ks: list[str]) -> list[str]:
-    """Tasks, rates, and what parses or compiles."""
     built = cell["parses_or_compiles"]
     told = "" if is_few(cell) else "-" if built is None else f"{built['value']:.1%}"
     return [f"{cell['tasks']:,}", *_rate_cells(cell, ks), told]

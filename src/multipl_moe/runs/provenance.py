@@ -107,7 +107,6 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _read_metrics(file: Path) -> dict[str, Any] | None:
-    """The content of a result file; None where there is none."""
     metrics = _read(file)
     if metrics is not None and not _is_result(metrics):
         raise ConfigError(f"--metrics: {file} holds no bits per byte by language; give metrics.json or what eval wrote")

@@ -43,5 +43,4 @@ def give_back_freed_memory() -> None:
 
 
 def _of_glibc(name: str) -> Any:
-    """A function of glibc; None where there is no glibc."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

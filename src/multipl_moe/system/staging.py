@@ -123,7 +123,6 @@ def resumable_folder(output: Path, can_go_on: Callable[[Path], bool]) -> Iterato
 
 @contextmanager
 def _staged(output: Path) -> Iterator[Path]:
-    """The held staging folder, with what an earlier start left in it."""
     refuse_existing(output)
     staging = output.with_name(f".{output.name}.partial")
     try:

@@ -173,7 +173,6 @@ def _without_plan(decoder: MultiplMoeModel, **kwargs: Any) -> MultiplMoeModelOut
 
 
 def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
-    """The block's output in shape and cost, when every expert is visited by its share of the tokens."""
     moe, x_NH = block.moe, x_BTH.reshape(-1, x_BTH.shape[-1])
     num_rows = round(x_NH.shape[0] * _rows_a_token(moe, x_NH.device))
     weights_R = x_NH.new_zeros(num_rows, dtype=torch.float32)
@@ -197,7 +196,6 @@ def _rows_a_token(moe: MoeConfig, device: torch.device) -> float:
 
 
 def _working_rows(model: nn.Module, device: torch.device) -> float:
-    """Share of the rows of trained experts that some expert works on."""
     if decoder_of(model) is None:
         return 1.0
     moe = cast(MultiplMoeConfig, model.config).moe_config

@@ -40,7 +40,6 @@ def recipe_of_hybrid(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def _start(record: dict[str, Any], config: MultiplMoeConfig) -> dict[str, Any]:
-    """What `upcycle` was told of the experts, and the data type that it wrote."""
     start = {key: record[key] for key in ("noise", "reinit") if key in record}
     experts_from = Path(record["experts_from"]) if record.get("experts_from") else None
     if "other_text" in record:

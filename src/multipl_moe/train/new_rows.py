@@ -67,12 +67,10 @@ def fold_new_rows(model: PreTrainedModel) -> None:
 
 
 def _ends(model: PreTrainedModel) -> tuple[Any, Any]:
-    """The embedding and the output layer."""
     return model.get_input_embeddings(), model.get_output_embeddings()
 
 
 def _owner(first: Any, last: Any) -> Any:
-    """The module that has the rows of the output layer."""
     return last if NEW_ROWS in last._parameters else first
 
 

@@ -130,7 +130,6 @@ class OrderedTrainer(Trainer):
         return norm
 
     def _drop_step(self, model: nn.Module, record: StepRecord) -> None:
-        """Let nothing of a step remain."""
         self.language_losses.drop()
         record.forget_routing()
         model.zero_grad()  # to None: the optimiser passes over every parameter

@@ -86,5 +86,4 @@ class HybridCallback(RouterWatch):
 
 
 def _is_untouched(model: nn.Module) -> bool:
-    """Whether everything trains, as in a model that was just loaded."""
     return all(parameter.requires_grad for parameter in model.parameters())

@@ -111,7 +111,6 @@ class Trials:
         return {key: torch.stack([item[key][:columns] for item in items]).to(self._model.device) for key in items[0]}
 
     def _mean(self, value: Tensor) -> Tensor:
-        """Over all processes."""
         if num_processes() > 1:
             dist.all_reduce(value)
             value /= num_processes()
@@ -132,7 +131,6 @@ def _first_that_counts(dataset: Any, place: int) -> dict[str, Tensor]:
 
 
 def _counts(item: dict[str, Tensor], columns: int | None = None) -> bool:
-    """Whether any of a sequence's first tokens has a loss."""
     return bool((item["labels"][1:columns] != IGNORED_LABEL).any())
 
 

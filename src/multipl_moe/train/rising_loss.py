@@ -69,7 +69,6 @@ class RisingLoss(TrainerCallback):
 
     @torch.no_grad()
     def _loss(self, model: Any) -> float:
-        """Of the tokens that count at the beginnings of some sequences."""
         items = (self._dataset[row] for row in range(min(_SEQUENCES, len(self._dataset))))
         with in_evaluation(model):
             return mean_loss(model, ({key: value[None, :_PLACES] for key, value in item.items()} for item in items))

@@ -225,7 +225,6 @@ def _held_in(dtype: torch.dtype, model: PreTrainedModel) -> PreTrainedModel:
 def _write(
     result: TrainResult, model: PreTrainedModel, finish: "_CalibrateAndMerge", start: Path, output: Path
 ) -> None:
-    """The trained model, then the note that it is whole; what only an unfinished run needs goes last."""
     checkpoints = output / "checkpoints"
     fold_new_rows(model)
     move_to_best_device(model)

@@ -215,7 +215,6 @@ def _experts_from(folder: Path | None) -> CheckpointReader | None:
 
 
 def _lack_of_memory(needed: int) -> str:
-    """Why so many bytes cannot be held at once, or nothing."""
     available = psutil.virtual_memory().available
     if needed <= available:
         return ""

@@ -158,8 +158,6 @@ def _middle(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Row:
-    """The tokens of a text, its kind, and whether it sets thresholds."""
-
     kind: str
     tokens: list[int]
     calibrates: bool
@@ -256,7 +254,6 @@ def _states(model: Any, batch: dict[str, Tensor], layer: int) -> Tensor:
 
 
 def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
-    """Set all of the gate's tensors."""
     fits_S = ~samples.calibrates
     states_SH = samples.means[:, : len(gate.center)]
     gate.center.copy_(states_SH[fits_S].mean(dim=0))

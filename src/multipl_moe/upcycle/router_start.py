@@ -134,7 +134,6 @@ def _positions(batch: Mapping[str, Tensor], row_tokens: int) -> Tensor:
 def _place(
     x_NH: Tensor, plan: SegmentPlan, moe: MoeConfig, index: int, config: Any, dtype: torch.dtype, seed: int
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The routers' tensors of one layer, and the loads that they lead to."""
     tensors: dict[str, Tensor] = {}
     summary: dict[str, Any] = {}
 

@@ -73,7 +73,6 @@ def spread(values: Hashes) -> Hashes:
 
 @lru_cache(maxsize=8)
 def _powers(count: int) -> tuple[Hashes, Hashes]:
-    """The first powers of the base and of its inverse, from 1."""
     tables = []
     for factor in (_BASE, _INVERSE):
         steps = np.full(count, factor, np.uint64)

@@ -71,7 +71,6 @@ class BenchmarkIndex:
         return sorted(best.values(), key=lambda match: (-match.share, match.benchmark, match.problem))
 
     def _known(self, ngrams: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Places in the index of those n-grams that it holds."""
         if not len(self._hashes):
             return np.empty(0, np.int64)
         likely = ngrams[self._may_hold[ngrams & np.uint32(_SLOTS - 1)]]
@@ -83,7 +82,6 @@ class BenchmarkIndex:
 
 
 def _threshold(part: Part) -> float:
-    """Share of the part's n-grams that a text must have."""
     if part.kind == "structure" and part.num_ngrams < LONG_STRUCTURE:
         return THRESHOLD_OF_SHORT_ONE
     return THRESHOLDS[part.kind]

@@ -58,7 +58,6 @@ def parts_of(problems: Iterable[Problem]) -> list[Part]:
 
 
 def _ngrams(problem: Problem) -> Iterator[tuple[Kind, NDArray[np.uint32]]]:
-    """Each part's n-grams, sorted, each once."""
     yield "prompt", np.unique(text_ngrams(problem.prompt))
     yield "tests", np.unique(text_ngrams(problem.tests))
     if problem.reference:
@@ -67,7 +66,6 @@ def _ngrams(problem: Problem) -> Iterator[tuple[Kind, NDArray[np.uint32]]]:
 
 
 def _common(ngrams: list[tuple[str, NDArray[np.uint32]]]) -> NDArray[np.uint32]:
-    """N-grams of too many problems."""
     clusters: dict[str, list[NDArray[np.uint32]]] = {}
     for cluster, hashes in ngrams:
         clusters.setdefault(cluster, []).append(hashes)

@@ -71,7 +71,6 @@ def _require_tracked(path: Path, revision: str | None) -> None:
 
 
 def _unreadable(file: Path, kind: str) -> str | None:
-    """Why nothing can be read from a file."""
     try:
         if next(_FIRST_OF[kind](file), None) is not None:
             return None

@@ -64,7 +64,6 @@ class LanguageDetector:
         return self._of_label.get(_magika_label(content))
 
     def _shares(self, name: str, language: str) -> bool:
-        """Whether a name has an ending that the language shares with others."""
         shared = self.table[language].shared_extensions
         return any(ending in shared for ending in endings_of(PurePath(name.removesuffix(".gz"))))
 

@@ -113,7 +113,6 @@ def _encodable(text: str) -> str:
 
 
 def _first(row: Mapping[str, Any], columns: tuple[str, ...]) -> Any:
-    """The first of the columns that holds anything."""
     return next((row[column] for column in columns if row.get(column)), None)
 
 

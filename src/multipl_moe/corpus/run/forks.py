@@ -90,7 +90,6 @@ def _run_task(stage: Stage, logs: Path, task: int, parent: int) -> None:
 def _wait_for_fewer(
     workers: int, running: dict[int, BaseProcess], stage: Stage, logs: Path, listeners: Listeners
 ) -> None:
-    """Return when fewer than `workers` tasks run."""
     while len(running) >= workers:
         wait([process.sentinel for process in running.values()], timeout=TELL_S)
         listeners.tell(stage, logs)
@@ -101,7 +100,6 @@ def _wait_for_fewer(
 
 
 def _require_done(stage: Stage, logs: Path, task: int, process: BaseProcess) -> None:
-    """Raise what ended a process before its task was done."""
     code = process.exitcode or 0
     if code < 0:
         raise TasksUnfinishedError(

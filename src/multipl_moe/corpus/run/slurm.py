@@ -50,7 +50,6 @@ def run_on_slurm(
 
 
 def _submit(stages: Sequence[Stage], executor: ExecutorSection, logs: Path) -> None:
-    """Submit the tasks that are left, and note the jobs."""
     assert executor.slurm is not None
     previous, jobs = None, []
     for stage in stages:
@@ -93,7 +92,6 @@ def _launch(job: SlurmPipelineExecutor) -> None:
 
 
 def _are_alive(jobs: Sequence[str]) -> bool:
-    """Whether any of the jobs is waiting or running."""
     if not jobs:
         return False
     command = ["squeue", "--noheader", "--format=%A", f"--jobs={','.join(jobs)}"]

@@ -73,6 +73,5 @@ def _answers(completer: LocalCompleter, base: Any, asked: Sequence[str]) -> list
 
 
 def _key(completer: LocalCompleter, prompts: Prompts) -> str:
-    """A digest of all that decides the answers."""
     decides = [_VERSION, completer.identity, completer.tokenizer.chat_template, MAX_NEW_TOKENS, prompts]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]

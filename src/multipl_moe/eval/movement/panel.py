@@ -119,7 +119,6 @@ def movement_rows(moved: dict[str, Any]) -> list[list[str]]:
 
 
 def _ready(base: PreTrainedModel, model: PreTrainedModel) -> tuple[PreTrainedModel, PreTrainedModel, str]:
-    """Both models ready for evaluation, and what they compute in."""
     parameters = [*base.parameters(), *model.parameters()]
     needed = sum(4 * parameter.numel() - parameter.nbytes for parameter in parameters)
     if needed < _SHARE_OF_MEMORY * usable_bytes():
@@ -137,7 +136,6 @@ def _measure(
     window_tokens: int | None,
     recipe: Recipe,
 ) -> dict[str, Any]:
-    """Summary of the parts named, and of each part."""
     by_part: dict[str, list[TextMovement]] = {
         name: measure_movement(
             base, model, texts, batch_tokens=recipe.eval.batch_tokens // 2, window_tokens=window_tokens
