@@ -81,7 +81,7 @@ def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World
     (tmp_path / "empty").mkdir()
     for folders, problems in {
         ("nowhere", "neither"): ["nowhere is not a folder", "neither is not a folder"],
-        ("empty", "other"): ["empty holds no text but in languages of the recipe"],
+        ("empty", "other"): ["empty holds no text outside the languages of the recipe"],
     }.items():
         recipe = _recipe(world).with_settings("upcycle", other_text=[tmp_path / folder for folder in folders])
         with pytest.raises(ConfigError) as refused:
