@@ -372,7 +372,7 @@ def test_it_reads_a_quarter_of_the_way_up_or_before_the_first_layer_that_learns(
     assert gate_layer([22, 23], 30) == 7
 
 
-@pytest.mark.parametrize("shares", [torch.ones(2), torch.ones(3, 1)])
+@pytest.mark.parametrize("shares", [torch.ones(2), torch.ones(3, 2)])
 def test_what_is_known_is_of_each_row(shares: Tensor):
     with pytest.raises(ValueError, match="open_share: give one number, or one for each of the 3 rows"):
         tiny_hybrid("gated")(random_tokens(3, 9), open_share=shares)
