@@ -68,6 +68,6 @@ def test_interrupted_run_goes_on_to_the_same_weights(world: World, tmp_path: Pat
 def test_each_method_refuses_the_other_kind_of_model(world: World, tmp_path: Path):
     with pytest.raises(BaseModelError, match=r"is a hybrid; train\.method dense trains its dense base"):
         train_model(with_train(world.recipe, method="dense"), world.hybrid, world.corpus, tmp_path / "run")
-    with pytest.raises(BaseModelError, match="is no hybrid"):
+    with pytest.raises(BaseModelError, match="is not a hybrid"):
         train_model(world.recipe, world.base, world.corpus, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -179,7 +179,7 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
             raise BaseModelError(f"model: {model_folder} is not a folder")
         config = load_config(model_folder)
         if of_hybrid != isinstance(config, MultiplMoeConfig):
-            kind = "no hybrid" if of_hybrid else "a hybrid"
+            kind = "not a hybrid" if of_hybrid else "a hybrid"
             raise BaseModelError(f"model: {model_folder} is {kind}; train.method {recipe.train.method} cannot train it")
         return config
     base = _base_config(recipe.base)
