@@ -171,7 +171,7 @@ def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_pa
     assert len(refused.value.problems) == 2
     assert "segment_stride: ocaml has 4, perl 8" in str(refused.value)
     assert "layers: ocaml begins in layer 0, rust in 1" in str(refused.value)
-    with pytest.raises(ConfigError, match=r"--pack: 'a\.b' is no name"):
+    with pytest.raises(ConfigError, match=r"--pack: 'a\.b' is not a name"):
         compose(str(base), {"a.b": packs["rust"]}, tmp_path / "composed")
     with pytest.raises(OutputError):
         compose(str(base), {"rust": packs["rust"]}, tmp_path / "rust")

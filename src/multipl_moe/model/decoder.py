@@ -199,7 +199,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
     def hybrid_layers(self) -> dict[int, HybridMoe]:
         """The feed-forward blocks in which routers choose experts, by decoder-layer index."""
         layers: Any = self.layers
-        return {index: layer.mlp for index, layer in enumerate(layers) if isinstance(layer.mlp, HybridMoe)}
+        return {index: layers[index].mlp for index in self._moe.layers} if self._moe.is_routed else {}
 
     @deprecate_kwarg("past_key_values", "5.40.0", new_name="cache")
     @can_return_tuple
