@@ -60,7 +60,7 @@ def test_a_model_that_exists_is_planned_as_it_is(run, base, hybrid, tmp_path):
 
 
 def test_a_run_is_planned_for_another_memory_base_and_settings(run, refused, base, tmp_path):
-    write_recipe(tmp_path / "run.yaml", "no-such-base", layers="last:2")
+    write_recipe(tmp_path / "run.yaml", tmp_path / "no-such-base", layers="last:2")
     outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--memory", "1MB")
     assert outcome.code == 1
     assert "What would help" in outcome.out
