@@ -26,7 +26,7 @@ _COUNTED = (
     "is_noise",
     "parses_or_compiles",
 )
-_OF_TRAINING = ("tokens", "steps", "learning_rate", "seconds", "peak_bytes")
+_OF_TRAINING = ("tokens", "steps", "learning_rate", "processor_s", "peak_bytes")
 _DIGITS = 7  # of how far a model moved
 
 
@@ -48,7 +48,7 @@ def row_of(name: str, evaluation: Path, moved: Path | None, training: Path | Non
 
 
 def _whole(value: Any) -> Any:
-    """Seconds without their fractions; rates as they are."""
+    """Seconds of processors without their fractions, which a pause does not lengthen; rates as they are."""
     return round(value) if isinstance(value, float) and value > 1 else value
 
 

@@ -194,9 +194,14 @@ def test_a_broken_pack_is_told(tmp_path: Path, base: Path, change: Any, said: st
 
 
 def test_the_card_says_what_it_is_and_how_it_is_served(tmp_path: Path, base: Path):
-    pack = write_pack(trained(tmp_path / "model", base, ["rust", "ocaml"], expert_rank=12), tmp_path / "pack")
+    model = trained(tmp_path / "model", base, ["rust", "ocaml"], expert_rank=12)
+    origin = {"base": "smollm2-135m", "base_hub_id": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+    (model / "upcycle.json").write_text(json.dumps(origin))
+    pack = write_pack(model, tmp_path / "pack")
     text = (tmp_path / "pack" / "README.md").read_text()
     assert pack.base["sha256"] in text
     assert "teach it Rust and OCaml" in text
     assert "--max-lora-rank 16" in text
+    assert "--base smollm2-135m" in text, "whose weights are those that it was trained on"
+    assert "vllm serve HuggingFaceTB/SmolLM2-135M-Instruct" in text
     assert Pack.load(tmp_path / "pack") == pack

@@ -26,7 +26,7 @@ It goes with the base whose weights have the SHA-256 `{digest}`.
 With its gate, and beside other packs (`pip install multipl-moe`):
 
 ```sh
-multipl-moe compose model --base {base_argument} --pack {pack_name}={name}
+multipl-moe compose model --base {base} --pack {pack_name}={name}
 multipl-moe generate model
 ```
 
@@ -38,7 +38,7 @@ model = PeftModel.from_pretrained(base, "{name}")
 ```
 
 ```sh
-vllm serve {base_argument} --enable-lora --max-lora-rank {served_rank} --lora-modules {pack_name}={name}
+vllm serve {served_base} --enable-lora --max-lora-rank {served_rank} --lora-modules {pack_name}={name}
 python convert_lora_to_gguf.py {name} --base BASE_FOLDER && llama-server -m base.gguf --lora {name}.gguf
 ```
 
@@ -69,7 +69,7 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         header=header.to_yaml(),
         name=name,
         base=pack.base["name"],
-        base_argument=provenance.base_hub_id or pack.base["name"],
+        served_base=provenance.base_hub_id or pack.base["name"],
         pack_name="-".join(pack.languages) or "pack",
         size=f"{size / 1e6:.1f} MB",
         rank=rank,

