@@ -27,7 +27,7 @@ def facts_of(config: PreTrainedConfig, provenance: Provenance, dtype: torch.dtyp
     trained = "trained" if provenance.is_trained else "that training changes"
     return [
         ("base", _base(config.base_config, provenance)),
-        *_layers(config.moe_config, config.base_config.num_hidden_layers),
+        *(_packs(config) or _layers(config.moe_config, config.base_config.num_hidden_layers)),
         ("experts began as", _start(provenance)),
         (
             "parameters of the hybrid",
@@ -42,6 +42,16 @@ def _base(base: PreTrainedConfig, provenance: Provenance) -> str:
     return f"{provenance.base_name or NOT_RECORDED} ({base.model_type} architecture)"
 
 
+def _packs(config: MultiplMoeConfig) -> list[tuple[str, str]]:
+    """A row for each pack of a model that was put together of some."""
+    if not config.packs:
+        return []
+    return [
+        (f"pack {name}", f"rank {moe.expert_rank}, opens for {', '.join(map(language_title, moe.domain_gate))}")
+        for name, moe in config.packs_config.items()
+    ]
+
+
 def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
     first, last = moe.layers[0], moe.layers[-1]
     is_range = len(moe.layers) > 2 and moe.layers == list(range(first, last + 1))
@@ -54,7 +64,8 @@ def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
         tokens = f"{moe.num_token_experts} a layer, of which a token uses {moe.token_top_k}; {frozen}, {always}"
         rows.append(("token-level experts", tokens))
     if not moe.is_routed:
-        rows.append(("experts", "one a layer, in the frozen block's place; no router"))
+        place = "in the frozen block's place" if moe.expert_type == "full" else "beside the frozen matrices"
+        rows.append(("experts", f"one a layer, {place}; no router"))
     if moe.routes_segments:
         segments = (
             f"{moe.num_segment_experts} a layer, {moe.segment_capacity:g} per segment on the mean; a segment is "

@@ -180,7 +180,7 @@ def _plan(model: Path, config: PreTrainedConfig, settings: ExportSettings) -> _P
     dtype = settings.dtype or main_dtype(tensors)
     if not isinstance(config, MultiplMoeConfig):
         return _Planned(config, config, tensors, dtype)
-    _require_fit(model, config, tensors)
+    require_fit(f"model: {model}", config, tensors)
     if settings.merges:
         return _Planned(config, config.base_config, tensors, dtype)
     if settings.native:
@@ -216,7 +216,12 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
         raise ConfigError("--quantise: only GGUF files are quantised; add --gguf")
 
 
-def _require_fit(model: Path, config: MultiplMoeConfig, plans: list[TensorPlan]) -> None:
+def require_fit(where: str, config: MultiplMoeConfig, plans: list[TensorPlan]) -> None:
+    """Refuse tensors that are not those that a configuration wants: the model would not load.
+
+    Raises:
+        BaseModelError: `where`, and the first tensor that is missing, left over or of another shape.
+    """
     with torch.device("meta"):
         skeleton = MultiplMoeForCausalLM(config)
     wanted = {name: tuple(value.shape) for name, value in skeleton.state_dict().items()}
@@ -224,7 +229,7 @@ def _require_fit(model: Path, config: MultiplMoeConfig, plans: list[TensorPlan])
     missing = wanted.keys() - found.keys() - skeleton.all_tied_weights_keys.keys()
     unfit = [name for name, shape in found.items() if wanted.get(name) != shape]
     if wrong := sorted({*missing, *unfit}):
-        raise BaseModelError(f"model: {model}: {len(wrong)} tensors do not fit config.json, first {wrong[0]}")
+        raise BaseModelError(f"{where}: {len(wrong)} tensors do not fit config.json, first {wrong[0]}")
 
 
 def _write_config(model: Path, staging: Path, planned: _Planned) -> None:

@@ -163,7 +163,7 @@ def _no_such_layer(moe: MoeConfig) -> str | None:
         merge = "" if moe.is_routed else "; --merge folds it into a dense model"
         return f"no architecture has a domain gate{merge}"
     if not moe.is_routed:
-        return "with one expert in the frozen block's place it is a dense model: --merge writes exactly that"
+        return "with one expert a layer and no gate it is a dense model: --merge writes exactly that"
     if moe.num_segment_experts:
         return f"no architecture has segment-level experts (preset {moe.preset})"
     if moe.expert_type == "lora":

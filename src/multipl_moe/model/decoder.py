@@ -226,7 +226,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
             open_share: (B,) or one number, in place of what the domain gate says: 1 where a row is known to be of a
-                language that was learnt, 0 where it is known not to be. Of several packs (B, packs), sorted by name.
+                language that was learnt, 0 where it is known not to be. Of several packs (B, packs) or (1, packs),
+                sorted by name.
             kwargs: of the base's decoder.
         """
         if getattr(self, "_is_replica", False):
@@ -292,6 +293,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if as_in_training and ranks.count > 1 and moe.routes_segments:
             counts = ranks.counts(plan.num_segments, position_ids.device)
         routing = RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
+        if as_in_training and open_share is None and len(self.config.packs_config) > 1:
+            raise ValueError("open_share: in training gates are open, and of several packs one must be told")
         if open_share is not None:
             routing.tell(told_of_segments(open_share, plan, list(self.config.packs_config)))
         return routing

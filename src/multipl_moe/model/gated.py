@@ -9,7 +9,6 @@ Shape suffixes: B rows, T tokens a row, H hidden, r rank.
 """
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -101,22 +100,17 @@ def add_experts(layers: Any, name: str, moe: MoeConfig, family: Family, gate_lay
     for index in moe.layers:
         layer = layers[index]
         if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
-            setattr(_block_of(layer), family.dropout, 0.0)
+            setattr(getattr(layer.mlp, "shared_expert", layer.mlp), family.dropout, 0.0)
         if moe.expert_type == "full":
             if not isinstance(layer.mlp, GatedBlock):
                 layer.mlp = GatedBlock(layer.mlp)
-            layer.mlp.experts[name] = _plain_copy(layer.mlp.shared_expert)
+            layer.mlp.experts[name] = copy.deepcopy(layer.mlp.shared_expert)
             continue
-        blocks = [_block_of(layer)]
+        blocks = [layer.mlp]
         if moe.expert_targets == "all" and index > gate_layer:
             blocks.append(layer.self_attn)
         for linear in (part for block in blocks for part in block.modules() if isinstance(part, nn.Linear)):
             _adapt(linear, name, moe)
-
-
-def adapters_of(model: nn.Module) -> Iterator[tuple[str, Adapter]]:
-    """Every adapter of a model, with its name in the model."""
-    return ((name, module) for name, module in model.named_modules() if isinstance(module, Adapter))
 
 
 def _adapt(linear: Any, name: str, moe: MoeConfig) -> None:
@@ -131,17 +125,3 @@ def _add_adapters(linear: Any, args: tuple[Tensor, ...], y_BTN: Tensor) -> Tenso
     for name in routing.at_work(linear.adapters, x_BTK.device):
         y_BTN = y_BTN + linear.adapters[name](x_BTK, routing.share_of(name, x_BTK))
     return y_BTN
-
-
-def _block_of(layer: Any) -> nn.Module:
-    return layer.mlp.shared_expert if isinstance(layer.mlp, GatedBlock) else layer.mlp
-
-
-def _plain_copy(block: nn.Module) -> nn.Module:
-    """A copy without the adapters of other packs."""
-    copied: Any = copy.deepcopy(block)
-    for part in copied.modules():
-        if hasattr(part, "adapters"):
-            del part.adapters
-            part._forward_hooks.clear()
-    return copied

@@ -298,8 +298,12 @@ def common_settings(packs: Mapping[str, MoeConfig]) -> MoeConfig:
         if moe.segment_stride != packs[first].segment_stride:
             strides = f"{first} has {packs[first].segment_stride}, {name} {moe.segment_stride}"
             problems.append(f"packs: moe.segment_stride: {strides}; their gates must decide at the same tokens")
+        if moe.expert_type != packs[first].expert_type:
+            types = f"{first} has {packs[first].expert_type} experts, {name} {moe.expert_type}"
+            problems.append(f"packs: {types}; cut the full ones to a rank")
         if moe.layers[:1] != packs[first].layers[:1]:
-            begins = f"{first} begins in layer {packs[first].layers[0]}, {name} in {moe.layers[0]}"
+            begin, other = (next(iter(pack.layers), "none") for pack in (packs[first], moe))
+            begins = f"{first} begins in layer {begin}, {name} in {other}"
             problems.append(f"packs: moe.layers: {begins}; gates must read before anything that another pack changed")
     if problems:
         raise ConfigError(problems)

@@ -6,6 +6,7 @@ from huggingface_hub import ModelCardData
 
 from multipl_judge.languages.table import language_title
 from multipl_moe import __version__
+from multipl_moe.export.facts import NOT_RECORDED
 from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_rows
 from multipl_moe.packs.files import Pack
 from multipl_moe.runs.provenance import Provenance
@@ -34,12 +35,16 @@ As a LoRA that is always on, so for prompts in {these} alone:
 
 ```python
 from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+base = AutoModelForCausalLM.from_pretrained("{served_base}")
 model = PeftModel.from_pretrained(base, "{name}")
 ```
 
 ```sh
 vllm serve {served_base} --enable-lora --max-lora-rank {served_rank} --lora-modules {pack_name}={name}
-python convert_lora_to_gguf.py {name} --base BASE_FOLDER && llama-server -m base.gguf --lora {name}.gguf
+python convert_lora_to_gguf.py {name} --base BASE_FOLDER --outfile {name}.gguf
+llama-server -m BASE.gguf --lora {name}.gguf
 ```
 
 ## What was measured
@@ -56,6 +61,7 @@ _SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # vLLM's --max-lora-rank ta
 def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance) -> None:
     """Write README.md into a pack's folder, whose files are there already."""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    base = "BASE" if pack.base["name"] == NOT_RECORDED else pack.base["name"]
     rank, titles = pack.moe.expert_rank, [language_title(language) for language in pack.languages]
     header = ModelCardData(
         license=(provenance.base_licence or "unknown").lower(),
@@ -68,8 +74,8 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
     text = _TEXT.format(
         header=header.to_yaml(),
         name=name,
-        base=pack.base["name"],
-        served_base=provenance.base_hub_id or pack.base["name"],
+        base=base,
+        served_base=provenance.base_hub_id or base,
         pack_name="-".join(pack.languages) or "pack",
         size=f"{size / 1e6:.1f} MB",
         rank=rank,

@@ -1,19 +1,23 @@
 """A model of a base and several packs: each pack's gate decides for itself, and a pack can be added or left out."""
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from pathlib import Path
+
+import torch
 
 from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, copy_companions, write_checkpoint
 from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.export.folder import require_fit
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
-from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PACK_FILE, Pack, base_digest, require_name
+from multipl_moe.model.float32_buffers import stays_float32
+from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PEFT_PREFIX, Pack, base_digest, require_name
 from multipl_moe.runs.folder import write_json
 from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
 
-_PEFT_PREFIX = "base_model.model."
 _SPARE_BYTES = 64_000_000
 
 
@@ -50,13 +54,15 @@ def compose(
     config = MultiplMoeConfig(
         text_config=base_config, packs={name: pack.moe.to_dict() for name, pack in loaded.items()}
     )
-    config.dtype, config.architectures = base_config.dtype, ["MultiplMoeForCausalLM"]
     reader = CheckpointReader(folder)
     on_step("weights of the base, to know it again")
-    _require_base(loaded, packs, base_digest(reader, is_tied=base_config.tie_word_embeddings), base)
+    _require_base(loaded, packs, reader, base, is_tied=base_config.tie_word_embeddings)
     plans = [_as_it_is(reader, key, key) for key in reader.shapes]
     for name, pack_folder in packs.items():
         plans += _of_pack(name, pack_folder, reader)
+    config.architectures = ["MultiplMoeForCausalLM"]
+    config.dtype = reduce(torch.promote_types, {plan.dtype for plan in plans if not stays_float32(plan.name)})
+    require_fit("--pack: " + " and ".join(map(str, packs.values())), config, plans)
     require_space(output, sum(plan.num_bytes for plan in plans) + _SPARE_BYTES)
     with staged_folder(output) as staging:
         on_step("weights")
@@ -64,12 +70,20 @@ def compose(
         write_checkpoint(plans, staging, on_progress)
         config.save_pretrained(staging)
         record = {"base": base, "base_hub_id": hub_id(base), "base_licence": base_licence(base, folder)}
+        record["packs"] = {
+            name: {"languages": pack.languages, "trained": pack.trained} for name, pack in loaded.items()
+        }
         write_json(staging / "upcycle.json", record)
     return config
 
 
-def _require_base(packs: Mapping[str, Pack], folders: Mapping[str, Path], digest: str, base: str) -> None:
-    if wrong := [name for name, pack in packs.items() if pack.base["sha256"] != digest]:
+def _require_base(
+    packs: Mapping[str, Pack], folders: Mapping[str, Path], reader: CheckpointReader, base: str, *, is_tied: bool
+) -> None:
+    """Refuse packs whose base, in the dtype that they know it in, is another."""
+    dtypes = {pack.base["dtype"] for pack in packs.values()}
+    digests = {dtype: base_digest(reader, getattr(torch, dtype), is_tied=is_tied) for dtype in dtypes}
+    if wrong := [name for name, pack in packs.items() if pack.base["sha256"] != digests[pack.base["dtype"]]]:
         told = "; ".join(f"{folders[name]} goes with {packs[name].base['name']}" for name in wrong)
         raise BaseModelError(
             f"--base: {base} has other weights than {' and '.join(wrong)} were trained on ({told}); give that one"
@@ -81,14 +95,13 @@ def _of_pack(name: str, folder: Path, base: CheckpointReader) -> list[TensorPlan
     prefix = next(key for key in base.shapes if ".layers." in key).partition("layers.")[0]
     reader = CheckpointReader(folder, role="pack")
     for key, file in reader.files.items():
-        plans.append(_as_it_is(reader, key, names[file](key, name, prefix)))
-    if not any(plan.name.endswith("lora_A") for plan in plans):
-        raise BaseModelError(f"pack: {folder / ADAPTER_FILE} holds no adapter beside {PACK_FILE}; copy the pack again")
+        if file in names:
+            plans.append(_as_it_is(reader, key, names[file](key, name, prefix)))
     return plans
 
 
 def _adapter_key(key: str, name: str, prefix: str) -> str:
-    module, _, factor = key.removeprefix(_PEFT_PREFIX).removesuffix(".weight").rpartition(".")
+    module, _, factor = key.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")
     return f"{module}.adapters.{name}.{factor}"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
@@ -21,8 +22,8 @@ from multipl_moe.runs.folder import read_json, write_json
 
 PACK_FILE = "pack.json"
 GATE_FILE = "gate.safetensors"
-ADAPTER_FILE = "adapter_model.safetensors"  # PEFT's names
-ADAPTER_CONFIG_FILE = "adapter_config.json"
+ADAPTER_FILE = "adapter_model.safetensors"
+PEFT_PREFIX = "base_model.model."  # of PEFT's names of tensors
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _TRAINED_KEY = re.compile(r"\.(adapters|mlp\.experts)\.|(^|\.)domain_gates\.")
@@ -34,9 +35,9 @@ class Pack:
 
     Attributes:
         languages: for which its gate opens.
-        base: `name` of the model that it goes with, no path of a machine, and `sha256` of that model's weights.
+        base: `name` of the model that it goes with, no path of a machine, and `sha256` of its weights in `dtype`.
         moe: settings of experts and gate.
-        trained: what training.json of the run has of `tokens`, `steps`, `learning_rate` and `data`; empty if unknown.
+        trained: what training.json of the run has of its text and cost; empty if unknown.
         measured: result of the run, as in its metrics.json, without the single files; empty if unknown.
         kept: by how much a full expert's differences were cut: `rank` and `share` of their squares that is left.
         versions: of the packages that wrote it.
@@ -68,6 +69,8 @@ class Pack:
             values = dict(read_json(file))
             if (found := values.pop("format")) != _FORMAT:
                 raise BaseModelError(f"pack: {file} has format {found}, here it is {_FORMAT}; pack the model anew")
+            if lost := {"name", "sha256", "dtype"} - dict(values["base"]).keys():
+                raise LookupError(f"base lacks {', '.join(sorted(lost))}")
             return cls(**{**values, "moe": MoeConfig.from_dict(values["moe"])})
         except (ValueError, LookupError, TypeError) as error:
             raise BaseModelError(f"pack: {file} is broken ({error}); pack the model anew, or copy it again") from error
@@ -75,8 +78,8 @@ class Pack:
 
 def require_name(name: str) -> str:
     """A pack's name, which is part of names of tensors; raises ConfigError where it cannot be."""
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"--pack: {name!r} is not a name of letters, digits, - and _; give one as NAME=FOLDER")
+    if not _NAME.fullmatch(name) or hasattr(nn.ModuleDict(), name):  # a module would lose what has that name
+        raise ConfigError(f"--pack: {name!r} cannot be a name (letters, digits, - and _); give one as NAME=FOLDER")
     return name
 
 
@@ -86,11 +89,11 @@ def base_tensors(reader: CheckpointReader, *, is_tied: bool) -> Iterator[tuple[s
     return ((name, names[name]) for name in sorted(names) if not (is_tied and name == "lm_head.weight"))
 
 
-def base_digest(reader: CheckpointReader, *, is_tied: bool) -> str:
-    """SHA-256 of a base's weights, the same from its own folder and a hybrid's; of values, so in any wider dtype."""
+def base_digest(reader: CheckpointReader, dtype: torch.dtype, *, is_tied: bool) -> str:
+    """SHA-256 of a base's weights in a dtype, the same from its own folder and from that of a model with experts."""
     digest = hashlib.sha256()
     for name, key in base_tensors(reader, is_tied=is_tied):
-        value = reader.read(key).float().contiguous()
+        value = reader.read(key).to(dtype).float().contiguous()
         digest.update(f"{name} {tuple(value.shape)}\n".encode())
         digest.update(value.view(torch.uint8).numpy().data)
     return digest.hexdigest()

