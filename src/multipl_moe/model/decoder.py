@@ -125,14 +125,16 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         self.__dict__["_decoder"] = decoder
         self._moe = moe
         self.domain_gates = nn.ModuleDict()
-        for name, pack in config.packs_config.items():
+        packs = config.packs_config
+        for name, pack in packs.items():
             self._add_pack(name, pack)
+        self._pack_names = list(packs)
         for index in {*moe.layers, gate_layer(moe.layers, base.num_hidden_layers)}:
             carry_routing(self.layers[index])
         self.ranks: Ranks = ALONE
         self.routes_as_in_training: bool | None = None
         if getattr(config, "quantization_config", None) is not None:
-            if any(not pack.is_routed and pack.expert_type == "lora" for pack in config.packs_config.values()):
+            if any(not pack.is_routed and pack.expert_type == "lora" for pack in packs.values()):
                 raise ConfigError(_NO_ADAPTERS)
             _logger.warning(_QUANTIZED)
         if not moe.is_causal:
@@ -293,10 +295,10 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if as_in_training and ranks.count > 1 and moe.routes_segments:
             counts = ranks.counts(plan.num_segments, position_ids.device)
         routing = RoutingPass(plan, as_in_training, trains, cache, ranks, counts)
-        if as_in_training and open_share is None and len(self.config.packs_config) > 1:
+        if as_in_training and open_share is None and len(self._pack_names) > 1:
             raise ValueError("open_share: in training gates are open, and of several packs one must be told")
         if open_share is not None:
-            routing.tell(told_of_segments(open_share, plan, list(self.config.packs_config)))
+            routing.tell(told_of_segments(open_share, plan, self._pack_names))
         return routing
 
     def _is_traced(self) -> bool:
