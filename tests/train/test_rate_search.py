@@ -96,14 +96,13 @@ def test_a_resumed_run_takes_the_rate_that_is_stored(world: World, tmp_path: Pat
     assert train(world, tmp_path, learning_rate="auto").learning_rate == 0.0625
 
 
-def _auto(world: World, folder: Path, distribution: str) -> float | None:
-    return train(world, folder, learning_rate="auto", batch_sequences=2, distribution=distribution).learning_rate
+def _auto(world: World, folder: Path) -> float | None:
+    return train(world, folder, learning_rate="auto", batch_sequences=2, distribution="ddp").learning_rate
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("distribution", ["ddp", "fsdp2"])
-def test_several_processes_take_the_rate_that_one_takes(world: World, tmp_path: Path, distribution: str):
-    rates = run_processes(_auto, world, tmp_path / "two", distribution)
+def test_several_processes_take_the_rate_that_one_takes(world: World, tmp_path: Path):
+    rates = run_processes(_auto, world, tmp_path / "two")
     alone = train(world, tmp_path / "alone", learning_rate="auto")
     assert rates == [alone.learning_rate] * 2
     stored = [json.loads((tmp_path / name / RATE_FILE).read_text())["losses"] for name in ("two", "alone")]
