@@ -59,11 +59,15 @@ def test_a_model_that_exists_is_planned_as_it_is(run, base, hybrid, tmp_path):
     assert f"{counts.trained:,}" in outcome.out
 
 
-def test_a_run_is_planned_for_another_memory_base_and_settings(run, refused, base, tmp_path):
+def test_a_run_is_planned_for_another_memory_base_and_settings(run, refused, base, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.train.machine.runtime_bytes", lambda: 0)
+    monkeypatch.setattr("multipl_moe.train.machine.measure_speed", lambda dtype, **sizes: MachineSpeed(1e6, 1e6))
     write_recipe(tmp_path / "run.yaml", tmp_path / "no-such-base", layers="last:2")
     outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--memory", "1MB")
     assert outcome.code == 1
     assert "What would help" in outcome.out
+    mine = run("doctor", "--plan", "run.yaml", "--base", base, "--set", "moe.layers=last:2", "--memory", "1MB").out
+    assert mine.partition("What would help")[2] == outcome.out.partition("What would help")[2], "remedies win"
     outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--set", "moe.layers=last:1", "--memory", "900GB")
     assert outcome.code == 0
     recipe = load_recipe(tmp_path / "run.yaml", {"base": str(base), "moe.layers": "last:1"})

@@ -19,6 +19,8 @@ def test_packs_are_written_put_together_and_used(run, refused, tmp_path):
     assert "second: opens for lua" in outcome.out
     for told in ([], ["--language", "rust"], ["--language", "python"], ["--show-routing"]):
         assert run("generate", "mine", "fn main", "--max-new-tokens", "4", *told).code == 0
+    shut = run("generate", "mine", "fn main", "--max-new-tokens", "4", "--show-routing", "--language", "python")
+    assert "open for 0% of the tokens" in shut.out
     assert "mine exists" in refused("compose", "mine", "--base", base, "--pack", "packs/rust")
     assert "packs/rust exists" in refused("pack", "rust-model", "packs/rust")
     assert "--pack: two have one name" in refused(

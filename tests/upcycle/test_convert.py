@@ -105,29 +105,6 @@ def test_low_rank_experts_start_at_the_base_with_factors_of_their_own(tmp_path, 
     assert not torch.equal(weights(tmp_path / "other")[down_a.format(1)], found[down_a.format(1)])
 
 
-@pytest.mark.parametrize("targets", ["ffn", "all"])
-@pytest.mark.parametrize("family", ["llama", "starcoder2", "phi3"])
-def test_adapters_lie_beside_the_bases_matrices_under_its_own_names(tmp_path, family, targets):
-    base, recipe = save_base(tmp_path / "base", family), with_lora(recipe_for(tmp_path / "base", "single"))
-    moe = recipe.moe.model_copy(update={"expert_targets": targets})
-    upcycle(recipe.model_copy(update={"moe": moe}), tmp_path / "out")
-    before, after = weights(base), weights(tmp_path / "out")
-    assert all(torch.equal(after[name], value) for name, value in before.items())
-    assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) == 0
-    new = {name: value for name, value in after.items() if name not in before}
-    adapted = {name.partition(".adapters.pack.")[0] for name in new}
-    parts = ("mlp", "self_attn") if targets == "all" else ("mlp",)
-    assert adapted == {
-        name.removesuffix(".weight")
-        for name, value in before.items()
-        if value.ndim == 2 and any(f"layers.{layer}.{part}." in name for part in parts for layer in (1, 2))
-    }
-    for name in adapted:
-        a, b = (new[f"{name}.adapters.pack.lora_{factor}"] for factor in "AB")
-        assert not b.any()
-        assert a.std().item() == pytest.approx(a.shape[-1] ** -0.5, rel=0.35)
-
-
 def test_without_verification_nothing_is_claimed(tmp_path, base):
     report = upcycle(recipe_for(base, verify=False), tmp_path / "out")
     assert report.verification is None

@@ -8,10 +8,12 @@ from transformers import AutoConfig
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
+from multipl_moe.upcycle.convert import upcycle
 from multipl_moe.upcycle.plan import UpcyclePlan, add_noise, dropped_units, reinitialize_units
-from tests.conftest import tiny_moe
+from tests.conftest import random_tokens, tiny_moe
 
-from .conftest import save_base
+from .conftest import recipe_for, save_base
+from .test_convert import difference, weights, with_lora
 
 HIDDEN, INTERMEDIATE = 32, 48
 
@@ -253,3 +255,26 @@ def test_noise_is_measured_in_standard_deviations_of_the_weight(noise, scale):
     added = add_noise(weight, noise, generator()) - weight
     assert added.std().item() == pytest.approx(noise * scale, rel=0.03)
     assert added.mean().item() == pytest.approx(0, abs=0.02 * noise * scale)
+
+
+@pytest.mark.parametrize("targets", ["ffn", "all"])
+@pytest.mark.parametrize("family", ["llama", "starcoder2", "phi3"])
+def test_adapters_lie_beside_the_bases_matrices_under_its_own_names(tmp_path, family, targets):
+    base, recipe = save_base(tmp_path / "base", family), with_lora(recipe_for(tmp_path / "base", "single"))
+    moe = recipe.moe.model_copy(update={"expert_targets": targets})
+    upcycle(recipe.model_copy(update={"moe": moe}), tmp_path / "out")
+    before, after = weights(base), weights(tmp_path / "out")
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert difference(base, tmp_path / "out", random_tokens(2, 50, seed=9)) == 0
+    new = {name: value for name, value in after.items() if name not in before}
+    adapted = {name.partition(".adapters.pack.")[0] for name in new}
+    parts = ("mlp", "self_attn") if targets == "all" else ("mlp",)
+    assert adapted == {
+        name.removesuffix(".weight")
+        for name, value in before.items()
+        if value.ndim == 2 and any(f"layers.{layer}.{part}." in name for part in parts for layer in (1, 2))
+    }
+    for name in adapted:
+        a, b = (new[f"{name}.adapters.pack.lora_{factor}"] for factor in "AB")
+        assert not b.any()
+        assert a.std().item() == pytest.approx(a.shape[-1] ** -0.5, rel=0.35)

@@ -1,5 +1,6 @@
 """`multipl-moe doctor`."""
 
+import json
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -55,6 +56,11 @@ def doctor(
     asked = {"--model": model, "--base": base, "--set": settings, "--memory": memory}
     lack = "only with --plan RECIPE.yaml, which says how it is to be trained"
     refuse_where(*((value is not None, f"{flag}: {lack}") for flag, value in asked.items()))
+    _check(languages, unsafe_no_sandbox)
+
+
+def _check(languages: str | None, unsafe_no_sandbox: bool) -> None:
+    """Tell what this machine has, and try the toolchains."""
     from multipl_judge.judge.guards import guards_of
     from multipl_judge.judge.preflight import preflight
     from multipl_judge.judge.sandbox import Sandbox
@@ -146,7 +152,8 @@ def _plan_recipe(file: Path, model: Path | None, base: str | None, settings: lis
     with console.status("looking for what would help"):
         smaller = []
         for changes in remedies(recipe, config, has_model=model is not None):
-            changed = recipe_from_flags(file, settings, {"base": base, **changes})
+            remedy = [f"{key}={json.dumps(value)}" for key, value in changes.items()]  # last, so that they win
+            changed = recipe_from_flags(file, [*(settings or []), *remedy], {"base": base})
             plan = plan_training(changed, starting_config(changed, model), runtime_bytes=constant)
             smaller.append((changes, plan, speed_in(TrainingSetup.of(changed).dtype)))
     console.print(remedies_table(smaller))

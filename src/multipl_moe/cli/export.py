@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
+_Dtype = Annotated[
+    str | None, typer.Option(help="Data type of the exported weights: float32, bfloat16 or float16. [as they are]")
+]
+_FullExperts = Annotated[
+    bool, typer.Option("--full-experts", help="Write low-rank experts out as full ones; --dtype float32 is exact.")
+]
+_MaxShardSize = Annotated[str | None, typer.Option(help="Maximum size of a weights file, such as 500MB. [5GB]")]
 _Native = Annotated[
     bool,
     typer.Option("--native", help="Write the architecture of transformers that holds the hybrid exactly."),
@@ -43,22 +50,16 @@ _Metrics = Annotated[
 def export(
     model: Annotated[Path, typer.Argument(help="Folder of the model to export, hybrid or dense.")],
     output: Annotated[Path, typer.Argument(help="Export folder to create.")],
-    dtype: Annotated[
-        str | None, typer.Option(help="Data type of the exported weights: float32, bfloat16 or float16. [as they are]")
-    ] = None,
+    dtype: _Dtype = None,
     metrics: _Metrics = None,
     native: _Native = False,
     merge: _Merge = False,
     merge_for: _MergeFor = None,
     corpus: _Corpus = None,
-    full_experts: Annotated[
-        bool, typer.Option("--full-experts", help="Write low-rank experts out as full ones; --dtype float32 is exact.")
-    ] = False,
+    full_experts: _FullExperts = False,
     gguf: _Gguf = False,
     quantise: _Quantise = None,
-    max_shard_size: Annotated[
-        str | None, typer.Option(help="Maximum size of a weights file, such as 500MB. [5GB]")
-    ] = None,
+    max_shard_size: _MaxShardSize = None,
     anyway: _Anyway = False,
     recipe: RecipeFile = None,
     settings: Settings = None,

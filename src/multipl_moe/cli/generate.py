@@ -80,6 +80,7 @@ def generate(
     generator = TextGenerator(load_model(model), load_tokenizer(model))
     shown = _what_to_show(generator, model, layer) if show_routing else None
     tokens = generator.encode(text, chat=chat) if suffix is None else generator.encode_gap(text, suffix)
+    told = told_language(generator.model.config, language)
     written = generator.generate(
         tokens,
         _write,
@@ -88,11 +89,11 @@ def generate(
         top_p=top_p,
         stop=stop,
         seed=seed,
-        **told_language(generator.model.config, language),
+        **told,
     )
     _write("\n")
     if shown is not None:
-        _show_routing(generator, written, tokens.shape[1], *shown)
+        _show_routing(generator, written, tokens.shape[1], *shown, told.get("open_share"))
 
 
 def _prompt(text: str | None, file: Path | None) -> str:
@@ -140,11 +141,16 @@ def _what_to_show(generator: "TextGenerator", folder: Path, layer: int | None) -
 
 
 def _show_routing(
-    generator: "TextGenerator", tokens: "Tensor", num_prompt: int, layer: int | None, use: "ExpertUse | None"
+    generator: "TextGenerator",
+    tokens: "Tensor",
+    num_prompt: int,
+    layer: int | None,
+    use: "ExpertUse | None",
+    open_share: "float | Tensor | None",
 ) -> None:
     from multipl_moe.generate.routing import colour_gate, colour_text, legend, route_text, routed_pass
 
-    if (gate := routed_pass(generator.model, tokens, []).gate) is not None:
+    if (gate := routed_pass(generator.model, tokens, [], open_share).gate) is not None:
         console.print()
         console.print(colour_gate(gate, generator.tokenizer, tokens.tolist()), soft_wrap=True)
     if layer is None:

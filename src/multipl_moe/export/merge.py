@@ -25,7 +25,8 @@ from multipl_moe.model.families import family_of
 from multipl_moe.recipe.recipe import Recipe
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")
-_TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gates\.|\.adapters\.")
+TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gates\.|\.adapters\.")
+"""In names of what training made, and gates: all else is the base's."""
 
 
 def merge_to_dense(
@@ -133,7 +134,7 @@ class _OpenMerge:
                 plans.append(replace(plan, pieces=partial(self._sum, plan.name, pair, plan.dtype)))
             elif f".experts.{self.name}." in plan.name:
                 plans.append(replace(plan, name=plan.name.replace(f"experts.{self.name}.", "")))
-            elif ".mlp.shared_expert." not in plan.name and not _TRAINED_KEY.search(plan.name):
+            elif ".mlp.shared_expert." not in plan.name and not TRAINED_KEY.search(plan.name):
                 plans.append(plan)
         return plans
 
@@ -155,7 +156,7 @@ class _Merge:
             if match := _SHARED_KEY.match(plan.name):
                 name = f"{match['prefix']}{match['part']}.{match['kind']}"
                 plans.append(replace(plan, name=name, pieces=partial(self._merged, match, name, plan.dtype)))
-            elif not _TRAINED_KEY.search(plan.name):
+            elif not TRAINED_KEY.search(plan.name):
                 plans.append(plan)
         return plans
 

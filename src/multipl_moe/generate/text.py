@@ -140,6 +140,8 @@ def told_language(config: PreTrainedConfig, language: str | None) -> dict[str, f
     """
     if language is None:
         return {}
+    if not isinstance(language, str):  # pyright: ignore[reportUnnecessaryIsInstance] (of a request's body)
+        raise ConfigError(f"language: {language!r} is not a name, such as rust")
     share = open_share_of(config, language)
     if share is None:
         raise ConfigError("language: this model has no domain gate that it could open or shut; leave it out")

@@ -19,7 +19,7 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.model.cache import add_segment_state, require_dynamic
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import ALONE, Ranks
-from multipl_moe.model.documents import PADDING_POSITION, attention_arguments, takes_document_bounds
+from multipl_moe.model.documents import attention_arguments, real_tokens_of, takes_document_bounds
 from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, gate_layer, told_of_segments
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS, FLOAT32_MODULE
@@ -41,10 +41,6 @@ _OF_BASE = ("_supports_sdpa", "_no_split_modules", "_skip_keys_device_placement"
 _NO_REPLICAS = (
     "nn.DataParallel, which transformers' Trainer uses where it finds several GPUs: its copies of a hybrid would share "
     "one base; start a process for each GPU with torchrun, or choose one with CUDA_VISIBLE_DEVICES"
-)
-_NO_MASK = (
-    "attention_mask: it must be (rows, tokens), nonzero for real tokens, not {}; packed documents are kept apart by "
-    "position_ids alone"
 )
 _QUANTIZED = (
     "quantization_config: bitsandbytes, torchao, GPTQ and their like replace nn.Linear alone, so the experts "
@@ -227,9 +223,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             cache: of the tokens before.
             use_cache: whether to return a cache to continue from; not by default, as packed rows cannot have one.
             output_router_logits: whether to return the token routers' outputs, (N, E_t) a hybrid layer that asked them.
-            open_share: (B,) or one number, in place of what the domain gate says: 1 where a row is known to be of a
-                language that was learnt, 0 where it is known not to be. Of several packs (B, packs) or (1, packs),
-                sorted by name.
+            open_share: one number, (B,), or of several packs (B, packs) or (1, packs), sorted by name, in place of what
+                gates say: 1 where a row is known to be of a language that was learnt, 0 where it is known not to be.
             kwargs: of the base's decoder.
         """
         if getattr(self, "_is_replica", False):
@@ -238,8 +233,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if inputs is None:
             raise ValueError("give input_ids or inputs_embeds")
         cache = self._cache(cache, use_cache)
-        packed = position_ids is not None and cache is None  # rows may hold several documents
-        real_tokens, attention_mask, position_ids = _real_tokens(inputs, attention_mask, position_ids, cache)
+        packed = position_ids is not None and cache is None
+        real_tokens, attention_mask, position_ids = real_tokens_of(inputs, attention_mask, position_ids, cache)
         if cache is None and takes_document_bounds(self.config._attn_implementation):
             kwargs |= attention_arguments(position_ids)
         routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed, open_share=open_share)
@@ -382,34 +377,3 @@ def routing_as_in_training(model: nn.Module, wanted: bool) -> Iterator[None]:
 def router_learns(layer: HybridMoe) -> bool:
     """Whether a router of the layer trains: else what it chooses by stays as it is stored."""
     return any(parameter.requires_grad for router in layer.routers for parameter in router.parameters(recurse=False))
-
-
-def _real_tokens(
-    inputs: Tensor, attention_mask: Tensor | None, position_ids: Tensor | None, cache: Cache | None
-) -> tuple[Tensor | None, Tensor | None, Tensor]:
-    """Which tokens are real, (B, T) or None for all; and the mask and position ids for the base's decoder."""
-    if attention_mask is not None and (not isinstance(attention_mask, Tensor) or attention_mask.ndim != 2):
-        given = tuple(attention_mask.shape) if isinstance(attention_mask, Tensor) else type(attention_mask).__name__
-        raise ValueError(_NO_MASK.format(given))
-    traced = torch.compiler.is_compiling()  # then values cannot be asked for
-    if attention_mask is not None and not traced and bool((attention_mask != 0).all()):
-        attention_mask = None
-    may_have_padding = position_ids is not None and attention_mask is None and cache is None
-    if position_ids is None:
-        position_ids = _positions(inputs, attention_mask, 0 if cache is None else cache.get_seq_length())
-    position_ids = position_ids.expand(inputs.shape[:2])
-    real_tokens = None if attention_mask is None else attention_mask[:, -inputs.shape[1] :]
-    if may_have_padding and (traced or bool((position_ids < 0).any())):
-        real_tokens = position_ids >= 0
-    if real_tokens is not None and cache is None:
-        # Only without a mask does transformers keep packed documents apart in attention.
-        position_ids, attention_mask = position_ids.masked_fill(real_tokens == 0, PADDING_POSITION), None
-    return real_tokens, attention_mask, position_ids
-
-
-def _positions(inputs: Tensor, attention_mask: Tensor | None, num_cached: int) -> Tensor:
-    """(B, T) positions that count the real tokens of each row from 0, those in the cache included."""
-    num_tokens = inputs.shape[1]
-    if attention_mask is None:
-        return torch.arange(num_cached, num_cached + num_tokens, device=inputs.device).expand(inputs.shape[:2])
-    return (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -num_tokens:]

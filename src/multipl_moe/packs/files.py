@@ -17,6 +17,7 @@ from torch import nn
 
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.export.merge import TRAINED_KEY
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.runs.folder import read_json, write_json
 
@@ -26,7 +27,6 @@ ADAPTER_FILE = "adapter_model.safetensors"
 PEFT_PREFIX = "base_model.model."  # of PEFT's names of tensors
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_TRAINED_KEY = re.compile(r"\.(adapters|mlp\.experts)\.|(^|\.)domain_gates\.")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def require_name(name: str) -> str:
 
 def base_tensors(reader: CheckpointReader, *, is_tied: bool) -> Iterator[tuple[str, str]]:
     """Of a model's tensors those of its base, sorted: the base's name and the name here."""
-    names = {key.replace(".mlp.shared_expert.", ".mlp."): key for key in reader.shapes if not _TRAINED_KEY.search(key)}
+    names = {key.replace(".mlp.shared_expert.", ".mlp."): key for key in reader.shapes if not TRAINED_KEY.search(key)}
     return ((name, names[name]) for name in sorted(names) if not (is_tied and name == "lm_head.weight"))
 
 
