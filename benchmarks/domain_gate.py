@@ -3,7 +3,7 @@
     python benchmarks/domain_gate.py RUN [--corpus FOLDER] [--plot FILE.png] [--quick] [--output FILE.json]
 
 RUN is the folder of a finished run behind a gate, as that of `make demo`, with recipe.yaml, model/ and corpus/.
-Nothing is trained. For several values of `domain_gate_start` and `domain_gate_bound`, and for a model that is told the
+Nothing is trained. For several values of `gate.start` and `gate.bound`, and for a model that is told the
 language, it measures bits per byte and movement. What stays shut, and how fast that is: gate_shut.py.
 """
 

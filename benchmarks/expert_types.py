@@ -43,7 +43,7 @@ _STEPS = 3
 
 def recipe_for(expert_type: str) -> Recipe:
     """The recipe with one type of experts, for a few steps."""
-    recipe = load_recipe(None, HYBRID_RECIPE | {"moe.expert_type": expert_type, "moe.expert_rank": _RANK})
+    recipe = load_recipe(None, HYBRID_RECIPE | {"moe.experts.type": expert_type, "moe.experts.rank": _RANK})
     train = recipe.train.model_copy(update={"tokens": _STEPS * tokens_per_step(recipe.train)})
     return recipe.model_copy(update={"train": train})
 

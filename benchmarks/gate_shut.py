@@ -37,7 +37,7 @@ def open_shares(setting: Setting, texts: list[list[int]]) -> list[float]:
     """Of each text that is long enough, p after `_READ_TOKENS` tokens."""
     seen: list[Tensor] = []
     hook = setting.gate.register_forward_hook(lambda gate, args, p_V: seen.append(p_V))
-    stride = setting.model.config.moe["segment_stride"]
+    stride = setting.model.config.moe["gate"]["stride"]
     try:
         for tokens in texts:
             if len(tokens) > _READ_TOKENS:

@@ -31,11 +31,11 @@ RESULTS = Path(__file__).parent / "results"
 # The demo's base and settings with the hybrid layer, without a gate, so that no corpus is needed.
 HYBRID_RECIPE: dict[str, Any] = DEMO_RECIPE | {
     "moe.preset": "causal",
-    "moe.domain_gate": False,
-    "moe.layers": "last:8",
-    "moe.num_token_experts": 4,
-    "moe.num_segment_experts": 3,
-    "moe.segment_capacity": 2.0,
+    "moe.gate.languages": [],
+    "moe.experts.layers": "last:8",
+    "moe.routing.num_token_experts": 4,
+    "moe.routing.num_segment_experts": 3,
+    "moe.routing.segment_capacity": 2.0,
     "upcycle.verify": False,
 }
 

@@ -93,9 +93,9 @@ def build_layer(tokens: int, dtype: str, *, preset: str = "causal", layer_class:
     plan = plan_segments(
         torch.arange(tokens // num_rows).expand(num_rows, -1),
         None,
-        window=moe.segment_window,
-        stride=moe.segment_stride,
-        lookahead=moe.segment_lookahead,
+        window=layer.moe.segment_window,
+        stride=moe.gate.stride,
+        lookahead=layer.moe.segment_lookahead,
     )
     x_BTH = torch.randn(num_rows, tokens // num_rows, _HIDDEN, dtype=getattr(torch, dtype), requires_grad=True)
     return Bench(layer, x_BTH, plan)

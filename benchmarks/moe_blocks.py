@@ -5,10 +5,10 @@ from transformers import Ernie4_5_MoeConfig, Qwen3MoeConfig
 from transformers.models.ernie4_5_moe.modeling_ernie4_5_moe import Ernie4_5_MoeSparseMoeBlock
 from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeSparseMoeBlock
 
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 
 
-def moe_blocks(moe: MoeConfig, hidden_size: int, intermediate_size: int) -> dict[str, nn.Module]:
+def moe_blocks(moe: RoutingConfig, hidden_size: int, intermediate_size: int) -> dict[str, nn.Module]:
     """Blocks in which each token visits as many experts as in the token-level MoE of `moe`, all of them trained.
 
     Ernie's has a shared expert too; Qwen's has one more to choose from, and to choose, in its place.

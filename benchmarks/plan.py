@@ -33,10 +33,7 @@ _STEPS = 3
 _WIDE = {"train.sequence_tokens": 512, "train.batch_sequences": 2}
 _ONE_EXPERT = {
     "moe.preset": "single",
-    "moe.layers": "all",
-    "moe.num_token_experts": 1,
-    "moe.num_segment_experts": 1,
-    "moe.segment_capacity": 1.0,
+    "moe.experts.layers": "all",
 }
 _CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "one expert in each layer": _ONE_EXPERT,
@@ -44,9 +41,9 @@ _CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "hybrid, 4 x 256, checkpointing": {"train.gradient_checkpointing": True},
     "hybrid, 2 x 512": _WIDE,
     "hybrid, 2 x 512, checkpointing": _WIDE | {"train.gradient_checkpointing": True},
-    "last:4": {"moe.layers": "last:4"},
-    "last:4, float32": {"moe.layers": "last:4", "train.compute_dtype": "float32"},
-    "last:4, 16 x 256": {"moe.layers": "last:4", "train.batch_sequences": 16},
+    "last:4": {"moe.experts.layers": "last:4"},
+    "last:4, float32": {"moe.experts.layers": "last:4", "train.compute_dtype": "float32"},
+    "last:4, 16 x 256": {"moe.experts.layers": "last:4", "train.batch_sequences": 16},
     "dense-ffn": {"train.method": "dense-ffn"},
     "dense": {"train.method": "dense"},
     "lora": {"train.method": "lora"},

@@ -87,7 +87,7 @@ def tiny_config(family: str, preset: str, vocab_size: int = 256) -> MultiplMoeCo
     sizes = {"hidden_size": _HIDDEN, "intermediate_size": 2 * _HIDDEN, "num_hidden_layers": _NUM_LAYERS}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": _HIDDEN // 4, "sliding_window": None}
     base = AutoConfig.for_model(family, vocab_size=vocab_size, pad_token_id=0, eos_token_id=0, **sizes, **heads)
-    moe = MoeConfig.from_preset(preset, layers=list(range(_NUM_LAYERS)), **_SETTINGS)
+    moe = MoeConfig.from_preset(preset, experts={"layers": list(range(_NUM_LAYERS))}, routing=_SETTINGS)
     return MultiplMoeConfig(text_config=base, moe=moe.to_dict())
 
 
@@ -101,8 +101,8 @@ def save_tiny(folder: Path, family: str, preset: str, tokenizer: Any) -> None:
 
 def save_upcycled(folder: Path, preset: str) -> None:
     """A hybrid of the demo's base with experts and routers that differ."""
-    settings = {"upcycle.verify": False, "moe.preset": preset, "moe.layers": _LAYERS, "moe.domain_gate": False}
-    upcycle(load_recipe(None, DEMO_RECIPE | settings | {"moe.token_bias_rate": 0.0}), folder)
+    settings = {"upcycle.verify": False, "moe.preset": preset, "moe.experts.layers": _LAYERS, "moe.gate.languages": []}
+    upcycle(load_recipe(None, DEMO_RECIPE | settings | {"moe.routing.token_bias_rate": 0.0}), folder)
     model = load_hybrid(folder)
     _unlike(model, 0.1)
     model.save_pretrained(folder)

@@ -108,7 +108,7 @@ class DenseModel(nn.Module):
         self.lm_head = hybrid.lm_head
         self.loss_function = hybrid.loss_function
         self.requires_grad_(False)
-        width = round((moe.token_top_k - 1 + moe.segment_capacity) * config.intermediate_size)
+        width = round(moe.mean_experts_per_token * config.intermediate_size)
         for index in moe.layers:
             layer = self.model.layers[index]
             layer.mlp = DenseCounterpart(layer.mlp, config.hidden_size, width)

@@ -30,8 +30,8 @@ from multipl_moe.upcycle.convert import upcycle
 recipe = load_recipe(None, {{
     "base": sys.argv[1],
     "moe.preset": "causal",
-    "moe.domain_gate": False,
-    "moe.layers": "last:4",
+    "moe.gate.languages": [],
+    "moe.experts.layers": "last:4",
     "upcycle.verify": False,
 }})
 upcycle(recipe, Path(sys.argv[2]))

@@ -72,10 +72,10 @@ recipe = load_recipe(
         "corpus.near_duplicates": False,
         "corpus.validation_share": 0.3,
         "moe.preset": "causal",
-        "moe.domain_gate": False,  # a few kilobytes of made-up text are too little to fit one to
-        "moe.layers": "last:2",
-        "moe.num_token_experts": 3,
-        "moe.num_segment_experts": 2,
+        "moe.gate.languages": [],  # a few kilobytes of made-up text are too little to fit one to
+        "moe.experts.layers": "last:2",
+        "moe.routing.num_token_experts": 3,
+        "moe.routing.num_segment_experts": 2,
         "train.tokens": 30 * 4 * 64,
         "train.sequence_tokens": 64,
         "train.batch_sequences": 4,

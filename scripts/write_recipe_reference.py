@@ -8,6 +8,7 @@ Run it again whenever a section changes: a test compares, and so freezes the key
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
@@ -16,8 +17,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from multipl_moe.model.moe_config import PRESETS, MoeConfig
-from multipl_moe.recipe.moe import MoeSection
+from multipl_moe.model.moe_config import PRESETS, ExpertsConfig, GateConfig, MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
+from multipl_moe.recipe.moe import ExpertsSection, GateSection, RoutingSection
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.recipe.section import section_in
 
@@ -31,8 +33,13 @@ holds only what should differ; unknown keys are refused with the nearest name. T
 is `recipe.yaml` in its folder; `train` takes `base`, `moe`, `upcycle` from the hybrid, and refuses recipes that name
 others. Commented examples are in [recipes/](../recipes).
 """
+_PARTS: dict[Any, tuple[str, type]] = {
+    GateSection: ("gate", GateConfig),
+    ExpertsSection: ("experts", ExpertsConfig),
+    RoutingSection: ("routing", RoutingConfig),
+}
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-# A bound in the docstring of `MoeConfig`, which checks its settings itself: in brackets, alone or beside something.
+# A bound in the docstring of such a part, which checks its settings itself: in brackets, alone or beside something.
 _TOLD_BOUND = re.compile(r" \((?P<alone>>=? \d+)\)|, (?P<last>>=? \d+)(?=[;)])|(?<=\()(?P<first>>=? \d+|1\.\.E_t)[,;] ")
 _PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}
 
@@ -48,12 +55,12 @@ def _section(name: str, section: type[BaseModel]) -> Iterator[str]:
     if name:
         yield f"## `{name}`\n\n{(section.__doc__ or '').strip().splitlines()[0]}\n"
     yield "| key | values | default | meaning |\n| --- | --- | --- | --- |"
-    told = _told_of_moe() if section is MoeSection else {}
+    told = _told_of_moe(section)
     for key, field in sorted(section.model_fields.items(), key=lambda item: item[0] in told):
         if key in told:
             bound = _TOLD_BOUND.search(told[key])
             values = _values(field) + (f" ({bound[bound.lastgroup or 0]})" if bound else "")
-            yield _row(key, values, _default_of_presets(key), _TOLD_BOUND.sub("", told[key]))
+            yield _row(key, values, _default_of_presets(section, key), _TOLD_BOUND.sub("", told[key]))
         elif key not in inner or field.description:
             yield _row(key, _values(field), _default(field), field.description or "")
     yield ""
@@ -65,17 +72,20 @@ def _row(key: str, *cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{key}`", *cells)) + " |"
 
 
-def _told_of_moe() -> dict[str, str]:
-    """What the docstring of `MoeConfig` tells of each setting that a recipe can change."""
-    attributes = inspect.getdoc(MoeConfig) or ""
-    told = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE)
-    return {key: re.sub(r"\s+", " ", text) for key, text in told if key not in ("preset", "layers", "domain_gate")}
+def _told_of_moe(section: type[BaseModel]) -> dict[str, str]:
+    """What the docstring of a part of `MoeConfig` tells of each setting, but for what the section itself tells."""
+    if section not in _PARTS:
+        return {}
+    told = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", inspect.getdoc(_PARTS[section][1]) or "", re.MULTILINE)
+    own = {key for key, field in section.model_fields.items() if field.description}
+    return {key: re.sub(r"\s+", " ", text) for key, text in told if key not in own}
 
 
-def _default_of_presets(key: str) -> str:
-    """The default preset's value, and those of presets that differ."""
-    values = {name: getattr(moe, key) for name, moe in PRESETS.items()}
-    usual = values[MoeConfig().preset]
+def _default_of_presets(section: type[BaseModel], key: str) -> str:
+    """The value of the default preset, or that most have, and those of presets that differ."""
+    parts = {name: getattr(moe, _PARTS[section][0]) for name, moe in PRESETS.items()}
+    values = {name: getattr(part, key) for name, part in parts.items() if part is not None}
+    usual = values.get(MoeConfig().preset, Counter(values.values()).most_common(1)[0][0])
     others = [f"{name}: {_text(value)}" for name, value in values.items() if value != usual]
     return "; ".join([_text(usual), *others])
 

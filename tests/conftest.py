@@ -6,6 +6,7 @@ import shutil
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
 from multipl_moe.model.moe_config import PACK
+from multipl_moe.model.routing_config import RoutingConfig
 from tests.multipl_judge.problems.samples import write_bench
 
 pytest_plugins = ["tests.selection"]
@@ -108,19 +110,38 @@ def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
     """A preset cut down to four token experts, three segment experts and short windows, in layers 1 and 2.
 
     `gated` is `causal` behind a domain gate for two languages, `gated-single` is `single`; `segments alone` is `causal`
-    without token experts.
+    without token experts. Overrides are keys of `moe.gate`, `moe.experts` and `moe.routing`.
     """
     if preset == "segments alone":
         return tiny_moe("causal", **({"num_token_experts": 1, "token_top_k": 1} | overrides))
     if preset in ("gated", "gated-single"):
         behind = "causal" if preset == "gated" else "single"
-        return tiny_moe(behind, **({"domain_gate": ["one", "other"], "domain_gate_start": 0.6} | overrides))
-    values: dict[str, Any] = {"layers": [1, 2], "segment_window": 8, "segment_stride": 8 if preset == "paper" else 4}
+        return tiny_moe(behind, **({"languages": ["one", "other"], "start": 0.6} | overrides))
+    values: dict[str, Any] = {"layers": [1, 2], "stride": 8 if preset == "paper" else 4}
     if preset != "single":
-        values["num_token_experts"] = 4
+        values |= {"segment_window": 8, "num_token_experts": 4}
     if preset in ("causal", "paper"):
         values |= {"num_segment_experts": 3, "segment_max_experts": 2}
-    return MoeConfig.from_preset(preset, **(values | overrides))
+    return changed_moe(MoeConfig.from_preset(preset), **(values | overrides))
+
+
+def tiny_routing(preset: str = "causal", **overrides: Any) -> RoutingConfig:
+    """The routing of `tiny_moe`."""
+    routing = tiny_moe(preset, **overrides).routing
+    assert routing is not None
+    return routing
+
+
+def changed_moe(moe: MoeConfig, **overrides: Any) -> MoeConfig:
+    """The settings with others on top, given by the keys of their parts, which are of different names."""
+    parts: dict[str, Any] = {"gate": moe.gate, "experts": moe.experts, "routing": moe.routing}
+    keys = {name: {key.name for key in fields(part)} for name, part in parts.items() if part is not None}
+    assert overrides.keys() <= set().union(*keys.values()), overrides
+    changes = {
+        name: replace(parts[name], **{key: value for key, value in overrides.items() if key in own})
+        for name, own in keys.items()
+    }
+    return replace(moe, **changes)
 
 
 def tiny_hybrid(preset: str = "causal", family: str = "llama", **moe_overrides: Any) -> Any:
@@ -128,7 +149,7 @@ def tiny_hybrid(preset: str = "causal", family: str = "llama", **moe_overrides: 
     moe = tiny_moe(preset, **moe_overrides)
     model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=tiny_base_config(family), moe=moe.to_dict()))
     randomise(model)
-    if moe.domain_gate:
+    if moe.gate.languages:
         randomise_gate(model)
     return model.eval()
 

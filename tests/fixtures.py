@@ -1,12 +1,31 @@
 """Builders that tests of several folders share."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from multipl_moe.model.moe_config import ExpertsConfig, GateConfig
+from multipl_moe.model.routing_config import RoutingConfig
+
 NUM_TOKENS = 257
+
+
+def moe_section(preset: str = "single", **settings: Any) -> dict[str, Any]:
+    """A recipe's `moe` of settings by the keys of its parts, which are of different names; Nones are left out.
+
+    Those of routing are left out of `single`, which has none, so that one set of them goes with every preset.
+    """
+    section: dict[str, Any] = {"preset": preset}
+    for name, part in (("gate", GateConfig), ("experts", ExpertsConfig), ("routing", RoutingConfig)):
+        keys = {key.name for key in fields(part)} & settings.keys()
+        section[name] = {key: settings[key] for key in keys if settings[key] is not None}
+        settings = {key: value for key, value in settings.items() if key not in keys}
+    assert not settings, settings
+    return section | ({"routing": {}} if preset == "single" else {})
 
 
 def save_tokenizer(folder: Path) -> None:

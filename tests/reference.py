@@ -204,18 +204,18 @@ def hybrid_layer(
         training: whether thresholds come from the other rows.
         act: the base's activation function.
     """
-    weights = with_full_experts(weights, moe.expert_alpha)
+    weights = with_full_experts(weights, moe.experts.alpha)
     shared = base_ffn({k.removeprefix("shared_expert."): v for k, v in weights.items() if "shared_expert" in k}, act)
-    num_routed = moe.num_token_experts - 1
+    num_routed = moe.routing.num_token_experts - 1
     token_experts = [*(stacked_ffn(weights, e, act) for e in range(num_routed)), shared]
-    segment_experts = [stacked_ffn(weights, num_routed + e, act) for e in range(moe.num_segment_experts)]
+    segment_experts = [stacked_ffn(weights, num_routed + e, act) for e in range(moe.routing.num_segment_experts)]
     tokens = [token for document in documents_of(position_ids, mask) for token in document]
 
     token_outputs, token_choices, load_balancing = _token_level(x, weights, moe, token_experts, tokens)
     segments, segment_choices, segment_gates = _segment_level(x, weights, moe, position_ids, mask, training)
     segment_of = {token: v for v, segment in enumerate(segments) for token in segment.tokens}
 
-    a, b = moe.token_weight, moe.segment_weight
+    a, b = moe.routing.token_weight, moe.routing.segment_weight
     rows = [[torch.zeros_like(x[r, c]) for c in range(x.shape[1])] for r in range(x.shape[0])]
     for token in tokens:
         y_seg, used = torch.zeros_like(x[token]), torch.zeros((), dtype=x.dtype)
@@ -225,7 +225,7 @@ def hybrid_layer(
                 weight = segment_gates[v][expert].to(x.dtype)
                 y_seg, used = y_seg + weight * segment_experts[expert](x[token]), used + weight
         y = a * token_outputs[token] + b * y_seg
-        rows[token[0]][token[1]] = y / (a + b * used) if moe.fusion == "normalized" else y
+        rows[token[0]][token[1]] = y / (a + b * used) if moe.routing.fusion == "normalized" else y
     y = torch.stack([torch.stack(row) for row in rows])
     return Output(y, load_balancing, token_choices, segment_choices)
 
@@ -235,16 +235,16 @@ def _token_level(x, weights, moe, experts: list[Ffn], tokens):
         return {token: experts[0](x[token]) for token in tokens}, {}, None
     shared = len(experts) - 1
     bias = [*weights["token_bias"].tolist(), 0.0] if "token_bias" in weights else [0.0] * len(experts)
-    balanced = range(shared) if moe.router_aux_loss_scope == "routed" else range(len(experts))
+    balanced = range(shared) if moe.routing.router_aux_loss_scope == "routed" else range(len(experts))
     outputs, choices, balanced_scores = {}, {}, []
     for token in tokens:
         logits = (weights["token_router.weight"] @ x[token]).float()
         scores = torch.softmax(logits, dim=-1)
         by_score = sorted(range(len(experts)), key=lambda e: -(float(logits[e].detach()) + bias[e]))
-        if moe.preset == "moe-lpr":
-            chosen = by_score[: moe.token_top_k]
+        if moe.routing.shared_expert_selection == "competes":
+            chosen = by_score[: moe.routing.token_top_k]
         else:
-            chosen = [*[e for e in by_score if e != shared][: moe.token_top_k - 1], shared]
+            chosen = [*[e for e in by_score if e != shared][: moe.routing.token_top_k - 1], shared]
         total = torch.stack([scores[e] for e in chosen]).sum()
         outputs[token] = torch.stack([(scores[e] / total).to(x.dtype) * experts[e](x[token]) for e in chosen]).sum(0)
         choices[token] = chosen
@@ -267,12 +267,16 @@ def load_balancing_loss(scores: list[Tensor], choices: list[list[int]]) -> Tenso
 
 
 def _segment_level(x, weights, moe, position_ids, mask, training: bool):
-    if moe.num_segment_experts == 0:
+    if moe.routing.num_segment_experts == 0:
         return [], [], []
     segments = segments_of(
-        position_ids, mask, window=moe.segment_window, stride=moe.segment_stride, lookahead=moe.segment_lookahead
+        position_ids,
+        mask,
+        window=moe.routing.segment_window,
+        stride=moe.gate.stride,
+        lookahead=moe.routing.segment_lookahead,
     )
-    scale = 1 / moe.segment_window if moe.segment_gate_scale == "window" else 1.0
+    scale = 1 / moe.routing.segment_window if moe.routing.segment_gate_scale == "window" else 1.0
     gates = []
     for segment in segments:
         window = [x[token] for token in segment.window]
@@ -280,11 +284,11 @@ def _segment_level(x, weights, moe, position_ids, mask, training: bool):
         logits = weights["segment_router.weight"] @ (pooled - weights.get("segment_mean", 0))
         gates.append(torch.softmax(logits.float(), dim=-1))
     values = [g.tolist() for g in gates]
-    if moe.segment_selection == "expert_choice":
-        choices = expert_choice(values, moe.segment_capacity, moe.segment_max_experts)
+    if moe.routing.segment_selection == "expert_choice":
+        choices = expert_choice(values, moe.routing.segment_capacity, moe.routing.segment_max_experts)
     else:
         rows = [segment.row for segment in segments]
         stored = weights["segment_threshold"].tolist()
-        theta = thresholds(values, rows, stored, moe.segment_capacity, training=training)
-        choices = [threshold_choice(g, t, moe.segment_max_experts) for g, t in zip(values, theta, strict=True)]
+        theta = thresholds(values, rows, stored, moe.routing.segment_capacity, training=training)
+        choices = [threshold_choice(g, t, moe.routing.segment_max_experts) for g, t in zip(values, theta, strict=True)]
     return segments, choices, [g * scale for g in gates]

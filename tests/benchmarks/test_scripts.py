@@ -19,12 +19,12 @@ from tests.train.tiny import World, tiny_recipe, tiny_world
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _TINY = {
     "moe.preset": "causal",
-    "moe.domain_gate": False,
-    "moe.layers": "last:2",
-    "moe.num_token_experts": 4,
-    "moe.num_segment_experts": 3,
-    "moe.segment_window": 8,
-    "moe.segment_stride": 4,
+    "moe.gate.languages": [],
+    "moe.experts.layers": "last:2",
+    "moe.routing.num_token_experts": 4,
+    "moe.routing.num_segment_experts": 3,
+    "moe.routing.segment_window": 8,
+    "moe.gate.stride": 4,
     "train.sequence_tokens": 32,
     "train.packing": "windows",
     "train.batch_sequences": 4,
@@ -79,6 +79,13 @@ def test_train_step_measures_what_a_hybrid_adds_to_a_step(measured):
 def test_expert_types_counts_the_trained_parameters_of_both(measured):
     results = measured("expert_types")["results"]
     assert 0 < results["lora"]["parameters"]["trained"] < results["full"]["parameters"]["trained"]
+
+
+@pytest.mark.extended
+def test_packs_measures_every_kind_of_pack(measured, world):
+    recipe = {"base": str(world.base), "train.packing": "windows"}
+    results = measured("packs", DEMO_RECIPE=recipe, _ROW_TOKENS=32, _LAYER=1)["results"]
+    assert set(results["ratios"]["forward"]) == set(results["tokens_per_s"]) - {"LoRA, this project", "LoRA, TRL"}
 
 
 @pytest.mark.extended
@@ -152,7 +159,7 @@ def test_causality_finds_a_causal_model_equal_to_itself_step_by_step(measured, w
 
 @pytest.mark.extended
 def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world, tmp_path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"domain_gate": True, "domain_gate_start": 0.5})
+    recipe = tiny_recipe(world.base, world.sources, moe={"languages": None, "start": 0.5})
     upcycle(recipe, tmp_path / "run" / "model", corpus=world.corpus)
     (tmp_path / "run" / "recipe.yaml").write_text(recipe.to_yaml())
     (tmp_path / "more").mkdir()

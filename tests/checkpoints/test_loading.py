@@ -124,14 +124,17 @@ def test_a_folder_that_holds_no_whole_hybrid_is_an_error_that_names_what_is_wron
         load_hybrid(folder)
 
 
-@pytest.mark.parametrize("change", [{"token_top_k": "2"}, {"layers": None}, {"fusion": []}])
+@pytest.mark.parametrize(
+    "change", [("routing", "token_top_k", "2"), ("experts", "layers", None), ("routing", "fusion", [])]
+)
 def test_a_setting_of_another_type_is_an_error_that_names_it(folder, change):
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"moe": config["moe"] | change}))
-    (key,) = change
-    with pytest.raises(BaseModelError, match=rf"moe\.{key}: .* (must be|is not one of)"):
+    config, (part, key, value) = json.loads((folder / "config.json").read_text()), change
+    (folder / "config.json").write_text(
+        json.dumps(config | {"moe": config["moe"] | {part: config["moe"][part] | {key: value}}})
+    )
+    with pytest.raises(BaseModelError, match=rf"moe\.{part}\.{key}: .* (must be|is not one of)"):
         load_hybrid(folder)
-    with pytest.raises(BaseModelError, match=rf"moe\.{key}: .* (must be|is not one of)"):
+    with pytest.raises(BaseModelError, match=rf"moe\.{part}\.{key}: .* (must be|is not one of)"):
         load_model(folder)
 
 

@@ -11,12 +11,12 @@ from multipl_moe import cli
 from multipl_moe.recipe.recipe import load_recipe
 from tests.conftest import randomise, tiny_base_config
 from tests.corpus.conftest import write_files
-from tests.fixtures import NUM_TOKENS, save_tokenizer, tree
+from tests.fixtures import NUM_TOKENS, moe_section, save_tokenizer, tree
 
-UNGATED = ["--set", "moe.domain_gate=false"]
+UNGATED = ["--set", "moe.gate.languages=[]"]
 SMALL = ["--set", "moe.preset=causal", *UNGATED]
-SMALL += ["--set", "moe.num_token_experts=3", "--set", "moe.num_segment_experts=2"]
-SMALL += ["--set", "moe.segment_window=8", "--set", "moe.segment_stride=4"]
+SMALL += ["--set", "moe.routing.num_token_experts=3", "--set", "moe.routing.num_segment_experts=2"]
+SMALL += ["--set", "moe.routing.segment_window=8", "--set", "moe.gate.stride=4"]
 SHORT = ["--set", "train.sequence_tokens=32", "--set", "train.batch_sequences=2", "--tokens", "128"]
 SHORT += ["--set", "train.calibration_tokens=128", "--set", "train.compute_dtype=float32"]
 TWO = ["--learn", "rust", "--keep", "python"]
@@ -88,9 +88,8 @@ def sources(tmp_path_factory) -> Path:
 def hybrid(base) -> Path:
     from multipl_moe.upcycle.convert import upcycle
 
-    moe = {"preset": "causal", "domain_gate": False, "num_token_experts": 3, "num_segment_experts": 2}
-    moe |= {"segment_window": 8, "segment_stride": 4}
-    recipe = load_recipe(overrides={"base": str(base), **{f"moe.{key}": value for key, value in moe.items()}})
+    sizes = {"num_token_experts": 3, "num_segment_experts": 2, "segment_window": 8, "stride": 4}
+    recipe = load_recipe(overrides={"base": str(base), "moe": moe_section("causal", languages=[], **sizes)})
     return upcycle(recipe, base.parent / "hybrid").output
 
 

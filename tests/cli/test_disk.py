@@ -16,7 +16,7 @@ _SAME, _RESUME, _LONG = " ", "--resume", "takes too long here"
 _WRITING = {  # and what the same command needs to go on; empty where nothing is to be left
     "corpus out --source {sources} --base {base} --learn rust --keep python": _SAME,
     "inspect {corpus} --output out": "",
-    "upcycle out --base {base} --layers last:1 --set moe.domain_gate=false": "",
+    "upcycle out --base {base} --layers last:1 --set moe.gate.languages=[]": "",
     "train {hybrid} {corpus} out " + _TRAIN: _RESUME,
     "train {base} {corpus} out --set train.method=dense " + _TRAIN: _RESUME,
     "eval out --metric bpb --model {hybrid} --corpus {corpus} --learn rust --keep python": "",

@@ -11,6 +11,8 @@ from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.train.machine import MachineSpeed
 from multipl_moe.train.plan import plan_training, starting_config
 
+LAYERS = "moe.experts.layers"
+
 
 def test_a_language_that_works_is_ready(run, bubblewrap):
     outcome = run("doctor", "--languages", "python")
@@ -66,11 +68,11 @@ def test_a_run_is_planned_for_another_memory_base_and_settings(run, refused, bas
     outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--memory", "1MB")
     assert outcome.code == 1
     assert "What would help" in outcome.out
-    mine = run("doctor", "--plan", "run.yaml", "--base", base, "--set", "moe.layers=last:2", "--memory", "1MB").out
+    mine = run("doctor", "--plan", "run.yaml", "--base", base, "--set", f"{LAYERS}=last:2", "--memory", "1MB").out
     assert mine.partition("What would help")[2] == outcome.out.partition("What would help")[2], "remedies win"
-    outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--set", "moe.layers=last:1", "--memory", "900GB")
+    outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--set", f"{LAYERS}=last:1", "--memory", "900GB")
     assert outcome.code == 0
-    recipe = load_recipe(tmp_path / "run.yaml", {"base": str(base), "moe.layers": "last:1"})
+    recipe = load_recipe(tmp_path / "run.yaml", {"base": str(base), "moe.experts.layers": "last:1"})
     counts = plan_training(recipe, starting_config(recipe), runtime_bytes=0).parameters
     assert f"{counts.trained:,}" in outcome.out
     assert "--memory: 'much' is not a size" in refused("doctor", "--plan", "run.yaml", "--memory", "much")
@@ -145,7 +147,7 @@ def test_what_cannot_be_planned_is_refused(refused, base, hybrid, tmp_path):
 
 
 def write_recipe(file: Path, base: Path, layers: str = "all", **train: str) -> None:
-    moe = {"preset": "causal", "domain_gate": False, "layers": layers}
+    moe = {"preset": "causal", "gate": {"languages": []}, "experts": {"layers": layers}}
     values = {"base": str(base), "moe": moe, "train": {"sequence_tokens": 32, **train}}
     file.write_text(yaml.safe_dump(values))
 

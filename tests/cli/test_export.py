@@ -37,11 +37,11 @@ def test_export_merges_with_the_recipe_of_the_run_and_prints_the_cost(run, hybri
 
 
 def test_export_writes_low_rank_experts_out_as_full_ones(run, base, tmp_path):
-    assert run("upcycle", "lora", "--base", base, "--set", "moe.expert_type=lora", *SMALL).code == 0
+    assert run("upcycle", "lora", "--base", base, "--set", "moe.experts.type=lora", *SMALL).code == 0
     outcome = run("export", "lora", "out", "--full-experts")
     assert outcome.code == 0, outcome.err
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "lora").config.moe["expert_type"] == "lora"
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.moe["expert_type"] == "full"
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "lora").config.moe["type"] == "lora"
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.moe["type"] == "full"
 
 
 def test_export_writes_a_native_model_and_tells_how_near_it_is(run, tmp_path):

@@ -29,7 +29,7 @@ def assert_interrupted(outcome: Outcome) -> None:
 @pytest.mark.parametrize(
     ("command", "place"),
     [
-        ("upcycle out --base {base} --set moe.domain_gate=false", "upcycle.convert.verify_start"),
+        ("upcycle out --base {base} --set moe.gate.languages=[]", "upcycle.convert.verify_start"),
         ("train {hybrid} {corpus} out --learn rust --keep python", "train.trainer.load_for_training"),
         (
             "eval deep/out --metric bpb --model {hybrid} --corpus {corpus} --learn rust --keep python",
@@ -97,9 +97,9 @@ def test_ctrl_c_in_generate_ends_the_text(run, hybrid, monkeypatch):
 @pytest.mark.parametrize("step", ["_score_base", "_train"])
 def test_ctrl_c_in_demo_leaves_only_whole_steps(run, base, sources, tmp_path, monkeypatch, step):
     folder = ["--set", f"corpus.sources=[{{kind: folder, path: {sources}}}]", "--set", f"base={base}"]
-    layers = ["--set", "moe.layers=last:1", "--set", "learn=[rust]", "--set", "keep=[python]"]
+    layers = ["--set", "moe.experts.layers=last:1", "--set", "learn=[rust]", "--set", "keep=[python]"]
     layers += ["--set", "programs.languages=[python]", "--set", "programs.problems_per_language=1"]
-    layers += ["--set", "codegen.max_new_tokens=2", "--set", "moe.domain_gate=false"]  # too few files to fit one
+    layers += ["--set", "codegen.max_new_tokens=2", "--set", "moe.gate.languages=[]"]  # too few files to fit one
     monkeypatch.setattr(f"multipl_moe.demo.steps.Demo.{step}", interrupt)
     assert_interrupted(run("demo", "--output", "out", *folder, *layers))
     names = {path.name for path in (tmp_path / "out").iterdir()}

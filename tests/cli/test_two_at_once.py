@@ -28,7 +28,7 @@ def test_two_real_processes_never_mix_their_outputs(base, tmp_path):
     assert "is being made by another process" in line or "exists" in line
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     made = layers[codes.index(0)]
-    assert load_recipe(tmp_path / "out" / "recipe.yaml").moe.layers == made
+    assert load_recipe(tmp_path / "out" / "recipe.yaml").moe.experts.layers == made
     parts = load_hybrid(tmp_path / "out").modules()  # weights fit the configuration
     assert sum(isinstance(part, GatedBlock) for part in parts) == int(made[-1])
 

@@ -23,7 +23,7 @@ def test_upcycle_makes_a_checkpoint_and_tells_the_difference(run, base, tmp_path
     total = sum(parameter.numel() for parameter in model.parameters())
     assert f"{total:,} parameters" in outcome.out
     recipe = load_recipe(tmp_path / "out" / "recipe.yaml")
-    assert (recipe.seed, recipe.moe.layers, model.config.moe["segment_window"]) == (3, "0,2", 8)
+    assert (recipe.seed, recipe.moe.experts.layers, model.config.moe["routing"]["segment_window"]) == (3, "0,2", 8)
 
 
 def test_upcycle_says_of_paper_that_it_does_not_start_at_the_base(run, base):
@@ -33,13 +33,18 @@ def test_upcycle_says_of_paper_that_it_does_not_start_at_the_base(run, base):
 
 
 def test_a_recipe_file_and_flags_on_top_of_it_decide(run, base, tmp_path):
-    moe = "{layers: 'last:1', domain_gate: false}"
+    moe = "{gate: {languages: []}, experts: {layers: 'last:1'}}"
     (tmp_path / "r.yaml").write_text(f"base: {base}\nseed: 1\nmoe: {moe}\nupcycle: {{verify: true}}\n")
     outcome = run("upcycle", "out", "--recipe", "r.yaml", "--seed", "2", "--set", "upcycle.verify=false")
     assert outcome.code == 0, outcome.err
     assert "largest difference" not in outcome.out
     recipe = load_recipe(tmp_path / "out" / "recipe.yaml")
-    assert (recipe.base, recipe.seed, recipe.moe.layers, recipe.upcycle.verify) == (str(base), 2, "last:1", False)
+    assert (recipe.base, recipe.seed, recipe.moe.experts.layers, recipe.upcycle.verify) == (
+        str(base),
+        2,
+        "last:1",
+        False,
+    )
 
 
 def test_corpus_collects_the_files_of_a_folder(run, base, sources, tmp_path):

@@ -383,7 +383,7 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: str):
-    moe: dict[str, Any] = {"preset": preset, "domain_gate": preset == "single"}
+    moe: dict[str, Any] = {"preset": preset, "languages": preset == "single"}
     if preset == "single":
         moe["num_token_experts"] = None
     moe["num_segment_experts"] = None

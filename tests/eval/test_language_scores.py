@@ -65,7 +65,7 @@ def test_model_is_scored_in_evaluation_mode_and_left_unobserved(world: World, to
 
 
 def test_a_told_gate_is_open_for_languages_to_learn_and_shut_for_all_others(world: World, tokenizer, tmp_path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"domain_gate": True}, eval={"tell_language": True})
+    recipe = tiny_recipe(world.base, world.sources, moe={"languages": None}, eval={"tell_language": True})
     upcycle(recipe, tmp_path / "gated", corpus=world.corpus)
     model = load_hybrid(tmp_path / "gated")
     for name, parameter in model.named_parameters():

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from threading import Thread
 from typing import Any
 
@@ -17,7 +16,7 @@ from multipl_moe.explore.page import build_app
 from multipl_moe.explore.samples import samples_of
 from multipl_moe.model.expert_use import ExpertUse
 from tests.codegen.problems import tiny_model
-from tests.conftest import randomise_gate
+from tests.conftest import changed_moe, randomise_gate
 from tests.fixtures import save_tokenizer
 
 TYPED = "let a = 1; // ${1 + 1} {{value}} <script>window.bad = 1</script>"
@@ -47,7 +46,7 @@ def address(tmp_path_factory) -> Iterator[str]:
     randomise_gate(model)
     use = ExpertUse({name: {1: [0.1] * 7, 2: [0.1] * 7} for name in ("rust", "go")})
     explorer = Explorer(model, AutoTokenizer.from_pretrained(folder), None, use)
-    samples = samples_of(folder, replace(model.config.moe_config, domain_gate=["rust"]), use)
+    samples = samples_of(folder, changed_moe(model.config.moe_config, languages=["rust"]), use)
     with serving(build_app(explorer, samples, "tiny")) as url:
         yield url
 

@@ -12,7 +12,7 @@ from multipl_moe.model.expert_use import ExpertUse
 from multipl_moe.recipe.recipe import validate_recipe
 from tests.conftest import tiny_moe
 
-GATED = tiny_moe("gated", domain_gate=["go"])
+GATED = tiny_moe("gated", languages=["go"])
 TCL = "# From the corpus.\n" + "IO.puts(1)\n" * 300
 
 
@@ -43,7 +43,7 @@ def test_a_text_of_each_language_that_was_learnt_comes_before_one_of_those_kept(
 
 
 def test_a_language_of_ones_own_is_shown_by_a_file_that_the_corpus_held_out(run: Path):
-    samples = samples_of(run, tiny_moe("gated", domain_gate=["tcl"]), None)
+    samples = samples_of(run, tiny_moe("gated", languages=["tcl"]), None)
     assert list(samples) == ["Tcl", "Python"]
     assert samples["Tcl"].text == TCL[:2000]
     assert samples["Tcl"].prompt == "# From the corpus.\n" + "IO.puts(1)\n" * 9

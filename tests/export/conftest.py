@@ -89,7 +89,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
     exports = Exports(tmp_path_factory.mktemp("exports"), random_tokens(2, NUM_TOKENS))
     for case in CASES:
         if not exports.model(case).exists():
-            save_hybrid(exports.model(case), case.preset, case.family, expert_type=case.expert_type)
+            save_hybrid(exports.model(case), case.preset, case.family, type=case.expert_type)
         settings = ExportSettings(dtype=case.dtype, max_shard_bytes=case.max_shard_bytes)
         export_model(exports.model(case), exports.output(case), settings)
     exports.alone.update(load_alone(exports.root, [exports.output(case) for case in CASES], exports.tokens))

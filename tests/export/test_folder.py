@@ -156,7 +156,7 @@ def test_what_cannot_be_made_of_a_model_is_refused(world, hybrid, tmp_path):
     for model in (hybrid, base):
         with pytest.raises(ConfigError, match=r"--full-experts: the model has no low-rank experts"):
             export_model(model, tmp_path / "out", ExportSettings(full_experts=True))
-    lora = save_hybrid(tmp_path / "lora", expert_type="lora")
+    lora = save_hybrid(tmp_path / "lora", type="lora")
     with pytest.raises(ConfigError, match=r"--full-experts: --merge folds the experts as they are"):
         export_model(lora, tmp_path / "out", ExportSettings(full_experts=True, corpus=world.corpus))
     assert not (tmp_path / "out").exists()

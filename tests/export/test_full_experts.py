@@ -31,7 +31,7 @@ def _logits(folder: Path) -> torch.Tensor:
     ],
 )
 def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, family):
-    lora = save_hybrid(tmp_path / "lora", preset, family, expert_type="lora", expert_rank=4, expert_alpha=3.0)
+    lora = save_hybrid(tmp_path / "lora", preset, family, type="lora", rank=4, alpha=3.0)
     export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
     torch.testing.assert_close(_logits(tmp_path / "full"), _logits(lora), rtol=0, atol=1e-4)
     experts: Any = load_hybrid(tmp_path / "full").hybrid_layers[1].experts
@@ -45,21 +45,21 @@ def test_full_experts_give_the_logits_of_the_low_rank_ones(tmp_path, preset, fam
 
 @pytest.mark.extended
 def test_they_load_without_this_package(tmp_path):
-    lora = save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4, expert_alpha=3.0)
+    lora = save_hybrid(tmp_path / "lora", type="lora", rank=4, alpha=3.0)
     export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
     alone = load_alone(tmp_path, [tmp_path / "full"], random_tokens(2, 40))["full"]
     torch.testing.assert_close(alone["loaded"]["logits"], _logits(lora), rtol=0, atol=1e-4)
 
 
 def test_an_expert_that_no_router_chooses_has_no_full_form(tmp_path):
-    lora = save_hybrid(tmp_path / "lora", "gated-single", expert_type="lora")
+    lora = save_hybrid(tmp_path / "lora", "gated-single", type="lora")
     with pytest.raises(ConfigError, match=r"--full-experts: .* that routers choose from; leave it out"):
         export_model(lora, tmp_path / "full", ExportSettings(full_experts=True))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_each_expert_is_summed_before_it_is_rounded(tmp_path, dtype):
-    lora = save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4, expert_alpha=3.0)
+    lora = save_hybrid(tmp_path / "lora", type="lora", rank=4, alpha=3.0)
     export_model(lora, tmp_path / "full", ExportSettings(full_experts=True, dtype=dtype, max_shard_bytes=30_000))
     assert len(list((tmp_path / "full").glob("*.safetensors"))) > 1
     before: Any = load_hybrid(lora).hybrid_layers[2]
@@ -74,7 +74,7 @@ def test_each_expert_is_summed_before_it_is_rounded(tmp_path, dtype):
 
 
 def test_a_sum_too_large_for_the_dtype_is_refused_and_leaves_nothing(tmp_path):
-    model = load_hybrid(save_hybrid(tmp_path / "lora", expert_type="lora", expert_rank=4, expert_alpha=3.0))
+    model = load_hybrid(save_hybrid(tmp_path / "lora", type="lora", rank=4, alpha=3.0))
     with torch.no_grad():
         model.hybrid_layers[1].experts.get_parameter("down_proj_b").mul_(5e4)
         model.hybrid_layers[1].experts.get_parameter("down_proj_a").mul_(100)

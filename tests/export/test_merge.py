@@ -140,7 +140,7 @@ def test_the_languages_to_merge_for_alone_decide_how_much_of_each_expert_there_i
 
 
 def test_a_domain_gate_has_no_place_in_a_dense_model(tmp_path):
-    for name, moe in (("plain", {}), ("gated", {"domain_gate": ["rust"]})):
+    for name, moe in (("plain", {}), ("gated", {"languages": ["rust"]})):
         hybrid, _ = save_hybrid(tmp_path / name, **moe)
         (tmp_path / f"{name}-dense").mkdir()
         merge_to_dense(hybrid, tmp_path / f"{name}-dense")
@@ -151,7 +151,7 @@ def test_a_domain_gate_has_no_place_in_a_dense_model(tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     "moe",
-    [{}, {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 3.0, "expert_targets": "all"}],
+    [{}, {"type": "lora", "rank": 4, "alpha": 3.0, "targets": "all"}],
     ids=["full", "low-rank"],
 )
 @torch.no_grad()
@@ -169,9 +169,7 @@ def test_without_routers_the_dense_model_is_the_open_one(tmp_path, moe, family):
 @pytest.mark.parametrize("fusion", ["normalized", "fixed"])
 @pytest.mark.parametrize("family", ["llama", "phi3", "starcoder2"])
 def test_low_rank_experts_merge_as_the_full_ones_that_they_stand_for(tmp_path, family, fusion):
-    lora, _ = save_hybrid(
-        tmp_path / "lora", family=family, fusion=fusion, expert_type="lora", expert_rank=4, expert_alpha=3.0
-    )
+    lora, _ = save_hybrid(tmp_path / "lora", family=family, fusion=fusion, type="lora", rank=4, alpha=3.0)
     full = tmp_path / "full"
     export_model(lora, full, ExportSettings(full_experts=True))
     expected, found = weights_in(merged(full, tmp_path / "a")), weights_in(merged(lora, tmp_path / "b"))

@@ -79,7 +79,7 @@ def write(file: Path, values: Any) -> None:
 
 
 def subject(preset: str = "causal", expert_type: str = "full", **values: Any) -> CardSubject:
-    moe = tiny_moe(preset, expert_type=expert_type, expert_rank=4)
+    moe = tiny_moe(preset, type=expert_type, rank=4)
     config = MultiplMoeConfig(text_config=tiny_base_config(), moe=moe.to_dict())
     return CardSubject("first", config, torch.bfloat16, num_parameters=12_345, **values)
 
@@ -206,7 +206,7 @@ def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_o
     assert "| segment-level experts" not in card(Provenance.of(run), tmp_path, preset="token-only").text
     single = card(Provenance.of(run), tmp_path, preset="single").text
     assert row(single, "experts").endswith("| one a layer, in the frozen block's place; no router |")
-    text = card(Provenance.of(run), tmp_path, expert_type="lora").text
+    text = card(Provenance.of(run), tmp_path, type="lora").text
     assert "| each expert | a difference of rank 4 (alpha 16) from the frozen block |" in text
 
 

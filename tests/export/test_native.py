@@ -96,13 +96,13 @@ def test_the_result_takes_the_wanted_dtype_and_files(tmp_path):
     ("case", "reason"),
     [
         (NativeCase("llama", "causal"), r"no architecture has segment-level experts \(preset causal\)"),
-        (NativeCase("llama", "token-only", moe={"domain_gate": ["rust"]}), "no architecture has a domain gate$"),
+        (NativeCase("llama", "token-only", moe={"languages": ["rust"]}), "no architecture has a domain gate$"),
         (
-            NativeCase("llama", "single", moe={"domain_gate": ["rust"]}),
+            NativeCase("llama", "single", moe={"languages": ["rust"]}),
             "no architecture has a domain gate; --merge folds it into a dense model",
         ),
         (NativeCase("llama", "single"), "it is a dense model: --merge writes exactly that"),
-        (NativeCase("llama", "token-only", moe={"expert_type": "lora"}), "low-rank; write them out first"),
+        (NativeCase("llama", "token-only", moe={"type": "lora"}), "low-rank; write them out first"),
         (
             NativeCase("llama", "token-only", moe={"fusion": "fixed", "token_weight": 0.7}),
             "no architecture has a fixed fusion with weight 0.7",

@@ -76,7 +76,7 @@ def test_loading_with_a_quantiser_is_told_that_experts_stay_as_they_are(
         assert "quantization_config" not in caplog.text
         AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=_Nothing())
     assert caplog.text.count("quantization_config: bitsandbytes, torchao, GPTQ") == 1
-    tiny_hybrid("gated-single", expert_type="lora").save_pretrained(tmp_path / "pack")
+    tiny_hybrid("gated-single", type="lora").save_pretrained(tmp_path / "pack")
     with pytest.raises(ConfigError, match="a pack's adapters lie beside"):
         AutoModelForCausalLM.from_pretrained(tmp_path / "pack", quantization_config=_Nothing())
 

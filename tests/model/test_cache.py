@@ -54,11 +54,11 @@ def _generate(model: Any, lengths: list[int], **settings: Any) -> Tensor:
 
 @pytest.mark.parametrize("preset", CAUSAL_PRESETS)
 @pytest.mark.parametrize(
-    ("family", "expert_type"),
+    ("family", "type"),
     [*((family, "full") for family in FAMILIES), *((family, "lora") for family in ("llama", "phi3", "starcoder2"))],
 )
 def test_token_by_token_gives_the_logits_of_the_full_pass(family: str, expert_type: str, preset: str):
-    model = tiny_hybrid(preset, family, expert_type=expert_type)
+    model = tiny_hybrid(preset, family, type=expert_type)
     tokens = random_tokens(2, 37)
     torch.testing.assert_close(_chunks(model, tokens, [1]), _full(model, tokens), **TOLERANCE)
 
@@ -128,8 +128,8 @@ def test_the_state_of_a_sequence_is_as_small_as_documented():
 def test_a_decoding_step_touches_only_the_experts_that_it_needs_and_a_segment_keeps_its_own():
     """Weights of the experts that a step does not choose are not a number, and it does not notice."""
     model, tokens = tiny_hybrid(), random_tokens(1, 40)
-    expected, stride = _full(model, tokens), model.config.moe_config.segment_stride
-    num_token_experts = model.config.moe_config.num_token_experts - 1
+    expected, stride = _full(model, tokens), model.config.moe_config.gate.stride
+    num_token_experts = model.config.moe_config.routing.num_token_experts - 1
     segment_experts: dict[int, list[tuple[int, ...]]] = {index: [] for index in model.hybrid_layers}
     cache = None
     for position in range(40):

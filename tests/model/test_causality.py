@@ -212,7 +212,7 @@ def test_in_evaluation_a_token_depends_on_its_own_past_alone(
     preset: str, rows: list, length: int, stride: int, blocks: int, max_experts: int, seed: int, data: st.DataObject
 ):
     """Whatever the segments, the packing and the padding: everything else may change, other rows and padding too."""
-    model = tiny_hybrid(preset, segment_stride=stride, segment_window=stride * blocks, segment_max_experts=max_experts)
+    model = tiny_hybrid(preset, stride=stride, segment_window=stride * blocks, segment_max_experts=max_experts)
     positions, mask = lay_out(rows, length)
     left, documents = rows[0]
     document = data.draw(st.integers(0, len(documents) - 1))

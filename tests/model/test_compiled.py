@@ -31,7 +31,7 @@ def _model(preset: str = "causal", dtype: torch.dtype = torch.float32, **moe: An
     base, settings = tiny_base_config(num_hidden_layers=1), tiny_moe(preset, layers=[0], **moe)
     model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=settings.to_dict()))
     randomise(model)
-    if settings.domain_gate:
+    if settings.gate.languages:
         randomise_gate(model)
     module: Any = model
     return module.to(dtype).eval()
@@ -48,7 +48,7 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ("preset", "expert_type", "dtype", "backend", "inputs"),
+    ("preset", "type", "dtype", "backend", "inputs"),
     [
         ("causal", "full", torch.float32, "eager", {}),
         ("causal", "full", torch.bfloat16, "eager", {"attention_mask": _MASK}),
@@ -65,7 +65,7 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
 def test_evaluation_in_one_graph_equals_evaluation_without(
     preset: str, expert_type: str, dtype: torch.dtype, backend: str, inputs: dict[str, Tensor]
 ):
-    model = _model(preset, dtype, expert_type=expert_type)
+    model = _model(preset, dtype, type=expert_type)
     tokens = random_tokens(2, 13)
     logits = _compile(model, backend)(tokens, **inputs).logits
     _assert_equal(logits, model(tokens, **inputs).logits, inputs.get("attention_mask"))
@@ -109,7 +109,7 @@ def _train(model: Any, forward: Any, inputs: dict[str, Tensor], num_steps: int =
 
 
 @pytest.mark.parametrize(
-    ("preset", "expert_type", "dtype", "inputs"),
+    ("preset", "type", "dtype", "inputs"),
     [
         ("causal", "full", torch.float32, {"position_ids": _PACKED}),
         *(
@@ -126,13 +126,13 @@ def test_training_in_one_graph_goes_to_the_same_weights_thresholds_and_biases(
     preset: str, expert_type: str, dtype: torch.dtype, inputs: dict[str, Tensor]
 ):
     graphs = CompileCounterWithBackend("eager")
-    model = _model(preset, dtype, expert_type=expert_type).train()
+    model = _model(preset, dtype, type=expert_type).train()
     plain = copy.deepcopy(model)
     losses = _train(model, torch.compile(model, fullgraph=True, dynamic=True, backend=graphs), inputs)
     assert graphs.frame_count == 1
     for actual, expected in zip(losses, _train(plain, plain, inputs), strict=True):
         torch.testing.assert_close(actual, expected, **_TOLERANCE[dtype])
-    started = _model(preset, dtype, expert_type=expert_type).state_dict()
+    started = _model(preset, dtype, type=expert_type).state_dict()
     for (name, actual), expected in zip(model.state_dict().items(), plain.state_dict().values(), strict=True):
         torch.testing.assert_close(actual, expected, **_TOLERANCE[dtype], msg=lambda text, name=name: f"{name}: {text}")
         if name.endswith("token_bias") or (name.endswith("segment_threshold") and preset == "causal"):

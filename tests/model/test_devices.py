@@ -27,13 +27,13 @@ def _written(model: Any, tokens: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("places", [False, True], ids=["as on a CPU", "as on other devices"])
-@pytest.mark.parametrize("expert_type", ["full", "lora"])
+@pytest.mark.parametrize("type", ["full", "lora"])
 @pytest.mark.parametrize("family", ["llama", "starcoder2"])
 def test_a_model_with_layers_on_disk_gives_the_logits_and_texts_of_one_in_memory(
     tmp_path: Path, family: str, expert_type: str, places: bool, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(hybrid, "takes_places", lambda device: places)
-    model, tokens = tiny_hybrid(family=family, expert_type=expert_type), random_tokens(2, 13)
+    model, tokens = tiny_hybrid(family=family, type=expert_type), random_tokens(2, 13)
     model.save_pretrained(tmp_path / "model")
     spread: Any = AutoModelForCausalLM.from_pretrained(
         tmp_path / "model", device_map=_LAYERS_ON_DISK, offload_folder=tmp_path / "offload"

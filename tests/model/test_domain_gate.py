@@ -162,7 +162,7 @@ def test_a_gate_from_before_it_read_tokens_goes_by_states(tmp_path: Path):
 
 
 def _layer(preset: str, **overrides: Any) -> Any:
-    return tiny_hybrid(preset, domain_gate=["one"], **overrides).model.hybrid_layers[1]
+    return tiny_hybrid(preset, languages=["one"], **overrides).model.hybrid_layers[1]
 
 
 def _gradients(layer: nn.Module, y: Tensor) -> list[Tensor]:
@@ -180,7 +180,7 @@ def test_the_output_lies_between_the_frozen_block_and_the_layer(
 ):
     monkeypatch.setattr(hybrid_module, "takes_places", lambda device: in_places)
     overrides = {"fusion": "fixed"} if preset == "fixed" else {}
-    layer = _layer("causal" if preset == "fixed" else preset, expert_type=expert_type, **overrides)
+    layer = _layer("causal" if preset == "fixed" else preset, type=expert_type, **overrides)
     x, shares = torch.randn(2, 11, 32), [0.0, 0.3, 1.0, 0.8]
     plan = _plan(torch.arange(11).expand(2, -1), None)
     routing = RoutingPass(plan)
@@ -245,7 +245,7 @@ def test_in_training_the_gate_is_open():
 def test_decoding_gives_what_the_full_pass_gives_and_asks_the_gate_once_a_segment(
     preset: str, monkeypatch: pytest.MonkeyPatch
 ):
-    model, tokens = tiny_hybrid(preset, domain_gate=["one", "other"]), random_tokens(2, 25)
+    model, tokens = tiny_hybrid(preset, languages=["one", "other"]), random_tokens(2, 25)
     mask = torch.ones_like(tokens)
     mask[1, :3] = 0
     expected, cache, asked = model(tokens, attention_mask=mask).logits, None, 0
@@ -269,7 +269,7 @@ def test_decoding_gives_what_the_full_pass_gives_and_asks_the_gate_once_a_segmen
 
 @torch.no_grad()
 def test_a_documents_first_token_opens_less_wherever_it_lies_unless_the_kind_is_known():
-    model = tiny_hybrid("single", domain_gate=["one", "other"], domain_gate_start=0.9)
+    model = tiny_hybrid("single", languages=["one", "other"], start=0.9)
     seen: list[Tensor] = []
 
     def note(block: nn.Module, args: Any) -> None:
@@ -340,7 +340,7 @@ def test_a_row_that_is_known_to_be_of_another_kind_can_be_in_a_batch_that_trains
 def test_where_the_gate_itself_never_opens_the_model_is_the_base_and_no_expert_runs(
     preset: str, monkeypatch: pytest.MonkeyPatch
 ):
-    model, tokens = tiny_hybrid(preset, domain_gate_start=0.0), random_tokens(2, 29)
+    model, tokens = tiny_hybrid(preset, start=0.0), random_tokens(2, 29)
     expected = model(tokens, open_share=0.0).logits
     assert not torch.allclose(model(tokens).logits, expected, atol=1e-3)
     model.model.domain_gates["pack"].thresholds.fill_(1e9)

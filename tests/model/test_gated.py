@@ -11,16 +11,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.model.expert_kinds import add_experts
 from multipl_moe.model.families import FAMILIES
-from multipl_moe.model.gated import Adapter, GatedBlock, add_experts
+from multipl_moe.model.gated import Adapter, GatedBlock
 from multipl_moe.model.parameters import count_parameters, trained_names
 from multipl_moe.model.routing_pass import PACK, RoutingPass, passing
 from multipl_moe.model.segments import places_for, plan_segments
 from tests.conftest import random_tokens, randomise, randomise_gate, tiny_base_config, tiny_hybrid, tiny_moe
 from tests.model.test_hybrid import _FFNS, LAYOUTS, Layout
 
-LORA = {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 3.0}
-FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": LORA, "all": LORA | {"expert_targets": "all"}}
+LORA = {"type": "lora", "rank": 4, "alpha": 3.0}
+FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": LORA, "all": LORA | {"targets": "all"}}
 _SHARES = {
     "shut and open": [0.0, 1.0, 0.0, 1.0],
     "anything": [0.0, 0.3, 1.0, 0.8],
@@ -71,7 +72,7 @@ def _slowly(block: Any, moe: MoeConfig, x_BTH: Tensor, shares: dict[str, Tensor]
                 for name, share in zip(packs, p, strict=True):
                     for key in [key for key in own if key.endswith(".weight")]:
                         a, b = (own[f"{key[:-7]}.adapters.{name}.lora_{part}"] for part in "AB")
-                        changed[key] = changed[key] + share * moe.expert_scale * (b @ a)
+                        changed[key] = changed[key] + share * moe.experts.scale * (b @ a)
                 y = functional_call(frozen, changed, (x,))
             rows[row, column] = y
     return rows
@@ -103,7 +104,7 @@ def _compare(
 def test_in_training_the_block_is_the_expert_in_value_and_every_gradient(form: str, family: str):
     layout = LAYOUTS["packed and padded"]
     block, moe = _block(form, (PACK,), family)
-    routing = RoutingPass(_plan(layout, moe.segment_stride), as_in_training=True)
+    routing = RoutingPass(_plan(layout, moe.gate.stride), as_in_training=True)
     _compare(block, moe, layout, routing, None)
 
 
@@ -116,7 +117,7 @@ def test_the_output_lies_between_block_and_experts_in_value_and_every_gradient(
     form: str, layout: str, shares: str, packs: tuple[str, ...], fixed: bool
 ):
     (block, moe), where = _block(form, packs), LAYOUTS[layout]
-    plan = _plan(where, moe.segment_stride, fixed=fixed)
+    plan = _plan(where, moe.gate.stride, fixed=fixed)
     routing = RoutingPass(plan)
     for turn, name in enumerate(packs):
         values = _SHARES[shares][turn:] + _SHARES[shares][:turn]
@@ -133,8 +134,8 @@ def test_the_output_lies_between_block_and_experts_in_value_and_every_gradient(
 
 def _composed(form: str, packs: tuple[str, ...], **overrides: Any) -> Any:
     """A model of some packs; each has the weights that it has in every other such model, or alone."""
-    settings = FORMS[form] | {"domain_gate": ["one", "other"], "domain_gate_start": 0.6} | overrides
-    unlike = {"ocaml": {"expert_rank": 8, "layers": [0, 2], "domain_gate_start": 0.3}, "lua": {"expert_alpha": 8.0}}
+    settings = FORMS[form] | {"languages": ["one", "other"], "start": 0.6} | overrides
+    unlike = {"ocaml": {"rank": 8, "layers": [0, 2], "start": 0.3}, "lua": {"alpha": 8.0}}
     moes = {
         name: tiny_moe("single", **({"layers": [0, 1, 2]} | settings | unlike.get(name, {}))).to_dict()
         for name in packs
@@ -260,7 +261,7 @@ def test_a_token_that_goes_before_decides_what_a_cached_gate_says_later():
 @torch.no_grad()
 @pytest.mark.parametrize("alpha", [2.0, 4.0, 16.0])
 def test_an_open_pack_is_pefts_lora_to_the_bit(alpha: float):
-    model = _composed("all", ("rust",), expert_alpha=alpha)
+    model = _composed("all", ("rust",), alpha=alpha)
     names = [name for name, part in model.named_modules() if isinstance(part, nn.Linear) and hasattr(part, "adapters")]
     config = LoraConfig(r=4, lora_alpha=alpha, target_modules=names)  # pyright: ignore[reportArgumentType] (takes fractions)
     lora: Any = get_peft_model(_dense(0), config).eval()

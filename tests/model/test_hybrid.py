@@ -1,7 +1,6 @@
 """The fast hybrid layer against the slow reference: value, every gradient, load-balancing loss."""
 
 import copy
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,7 +18,7 @@ from multipl_moe.model.losses import load_balancing_loss, mean_load_balancing_lo
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import places_for, plan_segments
 from tests import reference
-from tests.conftest import randomise, tiny_base_config, tiny_moe
+from tests.conftest import changed_moe, randomise, tiny_base_config, tiny_moe
 
 from .layouts import lay_out
 
@@ -54,14 +53,14 @@ LAYOUTS = {
 }
 
 MOES = {
-    "paper": tiny_moe("paper", segment_stride=4, segment_window=4),
+    "paper": tiny_moe("paper", stride=4, segment_window=4),
     "causal": tiny_moe("causal"),
     "token-only": tiny_moe("token-only", token_top_k=3),
     "moe-lpr": tiny_moe("moe-lpr"),
-    "expert choice, long windows": tiny_moe("paper", segment_stride=4, segment_window=12, segment_capacity=1.7),
+    "expert choice, long windows": tiny_moe("paper", stride=4, segment_window=12, segment_capacity=1.7),
     "thresholds, fixed fusion": tiny_moe("causal", fusion="fixed", segment_gate_scale="window", segment_capacity=1.4),
 }
-MOES |= {f"{name}, lora": replace(moe, expert_type="lora", expert_rank=4) for name, moe in MOES.items()}
+MOES |= {f"{name}, lora": changed_moe(moe, type="lora", rank=4) for name, moe in MOES.items()}
 
 
 def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "llama") -> Any:
@@ -73,12 +72,13 @@ def _layer(moe: MoeConfig, sizes=_GROUPED, dtype=torch.float32, family: str = "l
         num_key_value_heads=1,
         head_dim=8,
     )
-    layer = HybridMoe(_FFNS[family](config), moe, config)
+    layer: Any = HybridMoe(_FFNS[family](config), moe, config)
     randomise(layer)
     if layer.token_bias is not None:
         layer.token_bias.copy_(torch.linspace(-0.4, 0.4, len(layer.token_bias)))
     if moe.routes_segments and layer.segment_mean is not None:
         layer.segment_mean.copy_(torch.linspace(-0.5, 0.7, len(layer.segment_mean)))
+    layer.made_of = moe
     return layer.to(dtype)
 
 
@@ -89,19 +89,17 @@ def _inputs(layout: Layout, hidden: int, dtype=torch.float32) -> Tensor:
     return x.to(dtype)
 
 
-def _run(
-    layer: HybridMoe, x: Tensor, layout: Layout, *, training: bool, fixed: bool = False
-) -> tuple[Tensor, RoutingPass]:
+def _run(layer: Any, x: Tensor, layout: Layout, *, training: bool, fixed: bool = False) -> tuple[Tensor, RoutingPass]:
     """The layer's output; `fixed` as in compiled code, where no shape depends on values."""
-    moe = layer.moe
+    moe = layer.made_of
     layer.train(training)
-    num_places = places_for(layout.position_ids.shape, moe.segment_stride, packed=True) if fixed else None
+    num_places = places_for(layout.position_ids.shape, moe.gate.stride, packed=True) if fixed else None
     plan = plan_segments(
         layout.position_ids,
         layout.mask,
-        window=moe.segment_window,
-        stride=moe.segment_stride,
-        lookahead=moe.segment_lookahead,
+        window=moe.routing.segment_window,
+        stride=moe.gate.stride,
+        lookahead=moe.routing.segment_lookahead,
         num_places=num_places,
     )
     routing = RoutingPass(plan, as_in_training=training)
@@ -115,14 +113,12 @@ def _balance(layer: HybridMoe, routing: RoutingPass) -> Tensor | None:
 
 def _tolerance(expected: Tensor, moe: MoeConfig) -> Any:
     """Gates are in float32: where large low-rank terms cancel, their rounding stays, by the largest element."""
-    largest = expected.abs().max().item() if moe.expert_type == "lora" else 0
+    largest = expected.abs().max().item() if moe.experts.type == "lora" else 0
     rtol, atol = (1e-4, 2e-5) if expected.dtype == torch.float32 else (1e-5, 3e-6)
     return {"rtol": rtol, "atol": atol * max(largest / 20, 1)}
 
 
-def _check(
-    layer: HybridMoe, layout: Layout, *, training: bool, act: str = "silu", fixed: bool = False
-) -> reference.Output:
+def _check(layer: Any, layout: Layout, *, training: bool, act: str = "silu", fixed: bool = False) -> reference.Output:
     """Compare the layer with the reference on a random loss that includes the load-balancing loss."""
     down = next(value for name, value in layer.experts.named_parameters() if name in ("down_proj", "down_proj_b"))
     dtype, hidden = down.dtype, down.shape[1]
@@ -137,7 +133,7 @@ def _check(
     slow = reference.hybrid_layer(
         x_slow,
         weights,
-        layer.moe,
+        layer.made_of,
         position_ids=layout.position_ids,
         mask=layout.mask,
         training=training,
@@ -155,14 +151,14 @@ def _check(
 
     if layout.mask is not None:
         assert not y[layout.mask == 0].any()
-    torch.testing.assert_close(y, slow.y, **_tolerance(slow.y, layer.moe))
+    torch.testing.assert_close(y, slow.y, **_tolerance(slow.y, layer.made_of))
     assert x_slow.grad is not None
-    torch.testing.assert_close(x.grad, x_slow.grad, **_tolerance(x_slow.grad, layer.moe))
+    torch.testing.assert_close(x.grad, x_slow.grad, **_tolerance(x_slow.grad, layer.made_of))
     for name, parameter in layer.named_parameters():
         gradient = weights[name].grad
         expected = gradient if gradient is not None else torch.zeros_like(weights[name])
         actual = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
-        tolerance = _tolerance(expected, layer.moe)
+        tolerance = _tolerance(expected, layer.made_of)
         torch.testing.assert_close(actual, expected, **tolerance, msg=lambda m, name=name: f"{name}: {m}")
     return slow
 
@@ -278,11 +274,11 @@ def test_a_batch_of_nothing_but_padding_yields_zeros(moe: str, training: bool):
     assert all(buffer.isfinite().all() for buffer in layer.buffers())
 
 
-@pytest.mark.parametrize("expert_type", ["full", "lora"])
+@pytest.mark.parametrize("type", ["full", "lora"])
 def test_training_drops_nothing_of_the_base_block(expert_type: str):
     config: Any = tiny_base_config("starcoder2", residual_dropout=0.5)
     block = Starcoder2MLP(config).eval()
-    layer: Any = HybridMoe(copy.deepcopy(block), tiny_moe(expert_type=expert_type), config)
+    layer: Any = HybridMoe(copy.deepcopy(block), tiny_moe(type=expert_type), config)
     if expert_type == "full":
         with torch.no_grad():
             layer.experts.up_proj.copy_(block.c_fc.weight)

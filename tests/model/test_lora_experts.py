@@ -4,20 +4,18 @@ That they equal full experts W + B A in value and every gradient is tested in te
 and layout; files, checkpointing and the cache beside those of full experts.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from multipl_moe import MultiplMoeConfig
 from multipl_moe.model.experts import ExpertPairs, FrozenBlock
 from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.parameters import count_parameters, trained_names
-from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_base_config, tiny_hybrid, tiny_moe
+from tests.conftest import CAUSAL_PRESETS, random_tokens, tiny_hybrid
 
-LORA = {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 3.0}
+LORA = {"type": "lora", "rank": 4, "alpha": 3.0}
 
 
 def _logits(model: Any, tokens: torch.Tensor) -> torch.Tensor:
@@ -42,7 +40,7 @@ def test_counts_are_those_of_the_model_and_only_experts_and_routers_train(preset
     # segment experts one on the mean.
     moe = model.config.moe_config
     idle = 2 + 2 * (preset not in ("token-only", "moe-lpr"))
-    assert counts.active == counts.total - len(moe.layers) * idle * 4 * (32 + 2 * 48 + 48 + 32)
+    assert counts.active == counts.total - len(moe.experts.layers) * idle * 4 * (32 + 2 * 48 + 48 + 32)
 
 
 def test_no_frozen_weight_is_multiplied_more_than_once_a_token_and_once_a_pair():
@@ -79,7 +77,7 @@ def test_nothing_of_a_pair_is_kept_for_backward():
 @pytest.mark.parametrize("rank", [4, 8, 16])
 def test_autocast_reaches_every_product_and_gradients_stay_in_float32(rank: int):
     """bfloat16 rows of rank 4 take the loop (8 bytes), the others the grouped matmul."""
-    model = tiny_hybrid("causal", expert_type="lora", expert_rank=rank)
+    model = tiny_hybrid("causal", type="lora", rank=rank)
     layer = model.hybrid_layers[1]
     experts, frozen = layer.experts, FrozenBlock(layer._frozen_up, layer._frozen_down)
     layer.shared_expert.requires_grad_(False)
@@ -112,9 +110,3 @@ def test_the_factors_have_the_names_and_shapes_of_the_design():
         "llama": {"gate_up_proj_a": (6, 4, 32), "gate_up_proj_b": (6, 96, 4)} | down,
         "starcoder2": {"up_proj_a": (6, 4, 32), "up_proj_b": (6, 48, 4)} | down,
     }
-
-
-def test_a_configuration_of_full_experts_needs_no_new_key():
-    old = {key: value for key, value in tiny_moe().to_dict().items() if not key.startswith("expert_")}
-    config = MultiplMoeConfig(text_config=tiny_base_config(), moe=old)
-    assert config.moe_config == replace(tiny_moe(), expert_type="full")

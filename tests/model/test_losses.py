@@ -1,14 +1,13 @@
 """The model's losses: of micro-batches, of balance in training, and in evaluation."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from multipl_moe import PRESETS
 from multipl_moe.model.losses import mean_load_balancing_loss
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.token_moe import route_tokens
 from multipl_moe.upcycle.router_start import without_direction
 from tests import reference
@@ -86,7 +85,7 @@ def test_without_logits_the_loss_and_every_gradient_are_the_same(family: str):
 @pytest.mark.parametrize(("scope", "least", "most"), [("routed", 0.48, 0.52), ("all", 0.0, 0.2)])
 def test_balancing_the_routed_experts_says_nothing_of_the_shared_one(scope: Any, least: float, most: float):
     """60 steps of it alone: over all experts, it drives the gate of one that is always in from 0.5 to next to 0."""
-    moe = replace(PRESETS["causal"], router_aux_loss_scope=scope)
+    moe = RoutingConfig(router_aux_loss_scope=scope)
     generator = torch.Generator().manual_seed(0)
     common = torch.randn(64, generator=generator)
     x_NH = 0.8 * common + 0.6 * torch.randn(2048, 64, generator=generator)  # inputs of blocks have much in common

@@ -25,11 +25,11 @@ def _hybrid(base: Any, preset: str = "causal", **overrides: Any) -> MultiplMoeFo
 
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize(
-    ("preset", "expert_type"),
+    ("preset", "type"),
     [("causal", "full"), ("token-only", "full"), ("causal", "lora"), ("paper", "lora")],
 )
 def test_saving_and_loading_gives_the_same_model(tmp_path: Path, preset: str, expert_type: str, tied: bool):
-    model = _hybrid(tiny_base_config(tie_word_embeddings=tied), preset, expert_type=expert_type).eval()
+    model = _hybrid(tiny_base_config(tie_word_embeddings=tied), preset, type=expert_type).eval()
     randomise(model)
     for layer in model.hybrid_layers.values():
         if preset != "token-only":
@@ -40,7 +40,7 @@ def test_saving_and_loading_gives_the_same_model(tmp_path: Path, preset: str, ex
 
     assert isinstance(config, MultiplMoeConfig)
     assert isinstance(loaded, MultiplMoeForCausalLM)
-    assert config.moe_config == tiny_moe(preset, expert_type=expert_type)
+    assert config.moe_config == tiny_moe(preset, type=expert_type)
     assert config.base_config.to_dict() == model.config.base_config.to_dict()
     state, loaded_state = model.state_dict(), loaded.state_dict()
     assert state.keys() == loaded_state.keys()
@@ -166,10 +166,10 @@ def _step(model: MultiplMoeForCausalLM, tokens: torch.Tensor) -> tuple[float, di
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("expert_type", ["full", "lora"])
+@pytest.mark.parametrize("type", ["full", "lora"])
 @pytest.mark.parametrize("preset", ["causal", "paper", "moe-lpr"])
 def test_gradient_checkpointing_changes_neither_loss_nor_gradients(preset: str, expert_type: str, rows: int):
-    plain, checkpointed = (tiny_hybrid(preset, expert_type=expert_type).train() for _ in range(2))
+    plain, checkpointed = (tiny_hybrid(preset, type=expert_type).train() for _ in range(2))
     checkpointed.activation_checkpointing_enable()
     passes = []
     checkpointed.hybrid_layers[1].register_forward_pre_hook(lambda *_: passes.append(1))

@@ -6,13 +6,14 @@ import pytest
 
 from multipl_moe import PRESETS, MoeConfig
 from multipl_moe.errors import ConfigError
+from tests.conftest import changed_moe
 
 _ROUTED = {"num_token_experts": 6, "token_top_k": 2}
 _FUSED = {"token_weight": 0.7, "segment_weight": 0.3}
 _THRESHOLDS = {"segment_selection": "threshold", "segment_gate_scale": "unit", "fusion": "normalized"}
 _SEGMENTS = {"num_segment_experts": 6, "segment_capacity": 1.0, "segment_max_experts": 4}
-_SINGLE = PRESETS["single"].to_dict()
-_BEFORE = {"segment_window": 64, "segment_stride": 16, "segment_lookahead": False}
+
+_BY_SEGMENTS = {"segment_window": 64, "segment_lookahead": False}
 
 _DESIGN: dict[str, dict[str, Any]] = {
     "paper": {
@@ -20,59 +21,53 @@ _DESIGN: dict[str, dict[str, Any]] = {
         **_SEGMENTS,
         **_FUSED,
         "segment_window": 64,
-        "segment_stride": 64,
         "segment_lookahead": True,
         "segment_selection": "expert_choice",
         "segment_gate_scale": "window",
         "fusion": "fixed",
     },
-    "causal": {**_ROUTED, **_SEGMENTS, **_FUSED, **_BEFORE, **_THRESHOLDS},
+    "causal": {**_ROUTED, **_SEGMENTS, **_FUSED, **_BY_SEGMENTS, **_THRESHOLDS},
     "token-only": {**_ROUTED, "segment_weight": 0.0, "num_segment_experts": 0, "shared_expert_selection": "always"},
     "moe-lpr": {**_ROUTED, "num_segment_experts": 0, "shared_expert_selection": "competes"},
-    "single": {
-        **_BEFORE,
-        **_THRESHOLDS,
-        "segment_stride": 8,
-        "num_token_experts": 1,
-        "num_segment_experts": 1,
-        "segment_max_experts": 1,
-        "segment_capacity": 1.0,
-        "fusion": "fixed",
-        "token_weight": 0.0,
-        "segment_weight": 1.0,
-    },
+    "single": {},
 }
 
 
 @pytest.mark.parametrize("preset", _DESIGN)
 def test_preset_has_the_values_of_the_design(preset: str):
     assert set(PRESETS) == set(_DESIGN)
-    assert MoeConfig() == PRESETS["causal"]
-    values = PRESETS[preset].to_dict()
-    assert {key: values[key] for key in _DESIGN[preset]} == _DESIGN[preset]
-    assert values["preset"] == preset
-    keys = ("segment_centered", "token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")
-    published = {
-        "paper": [False, 0.0, 0.01, "all"],
-        "moe-lpr": [True, 0.5, 0.01, "all"],
-        "single": [False, 0.5, 0.0, "routed"],
-    }
-    assert [values[key] for key in keys] == published.get(preset, [True, 0.5, 0.0, "routed"])
+    assert MoeConfig() == PRESETS["single"]
+    values, moe = PRESETS[preset].to_dict(), PRESETS[preset]
+    assert (values["preset"], moe.gate.stride) == (preset, {"single": 8, "paper": 64}.get(preset, 16))
     num_trained = {"causal": 11, "paper": 11, "token-only": 5, "moe-lpr": 5, "single": 1}
-    assert PRESETS[preset].num_trained_experts == num_trained[preset]
+    assert moe.num_trained_experts == num_trained[preset]
+    if preset == "single":
+        assert values["routing"] is None
+        return
+    routing = values["routing"]
+    assert {key: routing[key] for key in _DESIGN[preset]} == _DESIGN[preset]
+    keys = ("segment_centered", "token_bias_rate", "router_aux_loss_coef", "router_aux_loss_scope")
+    published = {"paper": [False, 0.0, 0.01, "all"], "moe-lpr": [True, 0.5, 0.01, "all"]}
+    assert [routing[key] for key in keys] == published.get(preset, [True, 0.5, 0.0, "routed"])
 
 
 @pytest.mark.parametrize(
-    ("moe", "is_causal", "gate_scale"),
+    ("moe", "is_causal"),
     [
-        *((PRESETS[preset], True, 1.0) for preset in PRESETS if preset != "paper"),
-        (PRESETS["paper"], False, 1 / 64),
-        (MoeConfig(segment_lookahead=True), False, 1.0),
-        (MoeConfig(segment_selection="expert_choice"), False, 1.0),
+        *((PRESETS[preset], preset != "paper") for preset in PRESETS),
+        (changed_moe(PRESETS["causal"], segment_lookahead=True), False),
+        (changed_moe(PRESETS["causal"], segment_selection="expert_choice"), False),
     ],
 )
-def test_what_is_causal_and_how_gates_are_scaled(moe: MoeConfig, is_causal: bool, gate_scale: float):
-    assert (moe.is_causal, moe.segment_gate_factor) == (is_causal, gate_scale)
+def test_what_is_causal(moe: MoeConfig, is_causal: bool):
+    assert moe.is_causal == is_causal
+
+
+@pytest.mark.parametrize(("preset", "factor"), [("causal", 1.0), ("paper", 1 / 64)])
+def test_how_gates_are_scaled(preset: str, factor: float):
+    routing = PRESETS[preset].routing
+    assert routing is not None
+    assert routing.segment_gate_factor == factor
 
 
 @pytest.mark.parametrize(
@@ -85,34 +80,33 @@ def test_what_is_causal_and_how_gates_are_scaled(moe: MoeConfig, is_causal: bool
     ],
 )
 def test_routers_have_a_choice_where_experts_of_a_kind_share_the_work(values: dict[str, Any], has_choice: bool):
-    moe = MoeConfig(**values)
-    assert moe.has_choice == has_choice
-    assert moe.is_routed, "the frozen block has a part in all of them, and so a router"
+    assert changed_moe(PRESETS["causal"], **values).has_choice == has_choice
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_dict_round_trip_keeps_every_value(preset: str):
-    moe = MoeConfig.from_preset(preset, layers=[0, 3], router_aux_loss_coef=1)  # a whole number is a number
+    moe = changed_moe(PRESETS[preset], layers=[0, 3], alpha=1)  # a whole number is a number
     assert MoeConfig.from_dict(moe.to_dict()) == moe
 
 
 def test_all_problems_are_reported_at_once():
     with pytest.raises(ConfigError) as error:
-        MoeConfig(
+        changed_moe(
+            PRESETS["causal"],
             num_token_experts=2,
             token_top_k=3,
             segment_window=40,
             segment_capacity=0,
-            fusion="other",  # type: ignore[arg-type]
+            fusion="other",
             layers=[3, 1],
         )
     keys = [problem.split(":")[0] for problem in error.value.problems]
     assert sorted(keys) == [
-        "moe.fusion",
-        "moe.layers",
-        "moe.segment_capacity",
-        "moe.segment_window",
-        "moe.token_top_k",
+        "moe.experts.layers",
+        "moe.routing.fusion",
+        "moe.routing.segment_capacity",
+        "moe.routing.segment_window",
+        "moe.routing.token_top_k",
     ]
     assert all(problem in str(error.value) for problem in error.value.problems)
 
@@ -120,64 +114,70 @@ def test_all_problems_are_reported_at_once():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"segment_window": 40}, r"moe\.segment_window: 40 must be a multiple of segment_stride \(16\); use 32"),
-        ({"segment_window": 8}, r"moe\.segment_window: 8 must be a multiple of segment_stride \(16\); use 16"),
-        ({"segment_stride": 0}, r"moe\.segment_stride: 0 must be at least 1"),
-        ({"num_token_experts": 0}, r"moe\.num_token_experts: 0 must be at least 1"),
-        ({"token_top_k": 0}, r"moe\.token_top_k: 0 must be between 1 and num_token_experts \(6\)"),
-        ({"num_segment_experts": -1}, r"moe\.num_segment_experts: -1"),
+        ({"segment_window": 40}, r"routing\.segment_window: 40 must be a multiple of moe\.gate\.stride \(16\); use 32"),
+        ({"segment_window": 8}, r"routing\.segment_window: 8 must be a multiple of moe\.gate\.stride \(16\); use 16"),
+        ({"stride": 0}, r"gate\.stride: 0 must be at least 1"),
+        ({"num_token_experts": 0}, r"routing\.num_token_experts: 0 must be at least 1"),
+        ({"token_top_k": 0}, r"routing\.token_top_k: 0 must be between 1 and num_token_experts \(6\)"),
+        ({"num_segment_experts": -1}, r"routing\.num_segment_experts: -1"),
         ({"num_token_experts": 1, "token_top_k": 1, "num_segment_experts": 0}, "nothing to train"),
         ({"token_top_k": 1}, "no routed expert would ever learn"),
         ({"segment_capacity": 6.0, "segment_max_experts": 2}, r"more than segment_max_experts \(2\) lets any have"),
-        ({"segment_max_experts": 0}, r"moe\.segment_max_experts: 0 must be at least 1"),
-        ({"segment_capacity": 7.0}, r"moe\.segment_capacity: 7\.0"),
-        ({"num_segment_experts": 1, "segment_capacity": 0.5}, r"moe\.segment_capacity: 0\.5 with one segment expert"),
-        ({"token_weight": -0.1}, "must not be negative"),
-        ({"token_weight": 0.0}, "without an output"),
-        (_SINGLE | {"num_segment_experts": 4}, "begin with another preset than single"),
-        (_SINGLE | {"num_token_experts": 4, "token_top_k": 2}, "begin with another preset than single"),
-        (_SINGLE | {"segment_gate_scale": "window"}, "begin with another preset than single"),
-        ({"domain_gate_start": 1.1}, r"moe\.domain_gate_start: 1\.1 must be between 0 and 1"),
-        ({"domain_gate_bound": -0.1}, r"moe\.domain_gate_bound: -0\.1 must be between 0 and 1"),
-        ({"router_aux_loss_coef": -1.0}, r"moe\.router_aux_loss_coef: -1\.0"),
-        ({"layers": [1, 1]}, r"moe\.layers: \[1, 1\]"),
-        ({"layers": [-1]}, r"moe\.layers: \[-1\]"),
-        ({"expert_type": "qlora"}, r"moe\.expert_type: 'qlora' is not one of full, lora"),
-        ({"expert_rank": 0}, r"moe\.expert_rank: 0 must be at least 1"),
-        ({"expert_alpha": 0.0}, r"moe\.expert_alpha: 0.0 must be above 0"),
-        ({"segment_gate_scale": "x"}, r"moe\.segment_gate_scale: 'x' is not one of window, unit"),
+        ({"segment_max_experts": 0}, r"routing\.segment_max_experts: 0 must be at least 1"),
+        ({"segment_capacity": 7.0}, r"routing\.segment_capacity: 7\.0"),
+        ({"num_segment_experts": 1, "segment_capacity": 0.5}, r"segment_capacity: 0\.5 with one segment expert"),
+        ({"segment_weight": -0.1}, "not negative"),
+        ({"token_weight": 0.0}, "must be above 0"),
+        ({"start": 1.1}, r"gate\.start: 1\.1 must be between 0 and 1"),
+        ({"bound": -0.1}, r"gate\.bound: -0\.1 must be between 0 and 1"),
+        ({"router_aux_loss_coef": -1.0}, r"routing\.router_aux_loss_coef: -1\.0"),
+        ({"layers": [1, 1]}, r"experts\.layers: \[1, 1\]"),
+        ({"layers": [-1]}, r"experts\.layers: \[-1\]"),
+        ({"type": "qlora"}, r"experts\.type: 'qlora' is not one of full, lora"),
+        ({"rank": 0}, r"experts\.rank: 0 must be at least 1"),
+        ({"alpha": 0.0}, r"experts\.alpha: 0.0 must be above 0"),
+        ({"type": "lora", "targets": "all"}, r"experts\.targets: all is for low-rank experts of preset single"),
+        ({"segment_gate_scale": "x"}, r"routing\.segment_gate_scale: 'x' is not one of window, unit"),
     ],
 )
 def test_a_bad_value_is_refused_with_key_value_and_remedy(values: dict[str, Any], message: str):
-    with pytest.raises(ConfigError, match=message):
-        MoeConfig(**values)
+    with pytest.raises(ConfigError, match=rf"moe\..*{message}"):
+        changed_moe(PRESETS["causal"], **values)
 
 
-def test_unknown_keys_and_wrong_types_are_all_named_at_once():
-    with pytest.raises(ConfigError) as error:
-        MoeConfig.from_dict({"num_experts": 3, "windows": 64, "layers": None})
-    unknown = ["moe.num_experts: unknown key", "moe.windows: unknown key"]
-    assert error.value.problems == [*unknown, "moe.layers: None must be a list of whole numbers"]
+def test_a_preset_without_routers_takes_no_settings_of_them():
+    with pytest.raises(ConfigError, match=r"moe\.routing\.segment_window: preset single has no routers"):
+        MoeConfig.from_preset("single", routing={"segment_window": 8})
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("values", "problems"),
     [
-        ({"token_top_k": "2"}, "moe.token_top_k: '2' must be a whole number"),
-        ({"token_top_k": 2.0}, "moe.token_top_k: 2.0 must be a whole number"),
-        ({"expert_rank": True}, "moe.expert_rank: True must be a whole number"),
-        ({"segment_lookahead": 0}, "moe.segment_lookahead: 0 must be true or false"),
-        ({"token_weight": None}, "moe.token_weight: None must be a number"),
-        ({"preset": 1}, "moe.preset: 1 must be text"),
-        ({"layers": None}, "moe.layers: None must be a list of whole numbers"),
-        ({"layers": [0, "1"]}, "moe.layers: [0, '1'] must be a list of whole numbers"),
-        ({"fusion": None}, "moe.fusion: None is not one of fixed, normalized"),
+        ({"num_experts": 3, "windows": 64}, ["num_experts: unknown key", "windows: unknown key"]),
+        (
+            {"gate": {"strid": 8}, "experts": {"layers": None}},
+            ["gate.strid: unknown key", "experts.layers: None must be a list of whole numbers"],
+        ),
+        ({"routing": {"token_top_k": "2"}}, ["routing.token_top_k: '2' must be a whole number"]),
+        ({"routing": {"token_top_k": 2.0}}, ["routing.token_top_k: 2.0 must be a whole number"]),
+        ({"experts": {"rank": True}}, ["experts.rank: True must be a whole number"]),
+        ({"routing": {"segment_lookahead": 0}}, ["routing.segment_lookahead: 0 must be true or false"]),
+        ({"routing": {"token_weight": None}}, ["routing.token_weight: None must be a number"]),
+        ({"preset": 1}, ["preset: 1 must be text"]),
+        ({"experts": {"layers": [0, "1"]}}, ["experts.layers: [0, '1'] must be a list of whole numbers"]),
+        ({"routing": {"fusion": None}}, ["routing.fusion: None is not one of fixed, normalized"]),
+        ({"gate": 3}, ["gate: 3 must be an object with settings"]),
     ],
 )
-def test_a_value_of_another_type_is_refused(values: dict[str, Any], message: str):
+def test_unknown_keys_and_values_of_another_type_are_all_named_at_once(values: dict[str, Any], problems: list[str]):
     with pytest.raises(ConfigError) as error:
         MoeConfig.from_dict(values)
-    assert error.value.problems == [message]
+    assert error.value.problems == [f"moe.{problem}" for problem in problems]
+
+
+def test_settings_in_one_flat_list_are_refused_with_the_version_that_reads_them():
+    with pytest.raises(ConfigError, match="the last is commit"):
+        MoeConfig.from_dict({"preset": "single", "domain_gate": ["rust"], "segment_stride": 8})
 
 
 def test_unknown_preset_is_refused_with_the_known_ones():
@@ -185,9 +185,6 @@ def test_unknown_preset_is_refused_with_the_known_ones():
         MoeConfig.from_preset("causl")
 
 
-def test_a_stored_configuration_without_alpha_keeps_differences_unscaled_and_a_new_one_has_alpha_16():
-    new = MoeConfig.from_preset("single", expert_type="lora", expert_rank=64)
-    assert (new.expert_alpha, new.expert_scale) == (16, 0.25)
-    assert MoeConfig.from_dict(new.to_dict()) == new
-    old = {key: value for key, value in new.to_dict().items() if key != "expert_alpha"}
-    assert (MoeConfig.from_dict(old).expert_alpha, MoeConfig.from_dict(old).expert_scale) == (64, 1)
+def test_low_rank_differences_are_scaled_by_alpha_over_rank():
+    experts = MoeConfig.from_preset("single", experts={"type": "lora", "rank": 64}).experts
+    assert (experts.alpha, experts.scale) == (16, 0.25)

@@ -40,7 +40,7 @@ def _logits(model: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("places", [False, True], ids=["as on a CPU", "as on other devices"])
 @pytest.mark.parametrize(
-    ("expert_type", "adapter"),
+    ("type", "adapter"),
     [*(("full", adapter) for adapter in _ADAPTERS.values()), ("lora", _ON_LOW_RANK), ("lora", _ADAPTERS["all-linear"])],
     ids=[*_ADAPTERS, "low-rank experts", "all-linear beside low-rank experts"],
 )
@@ -48,7 +48,7 @@ def test_adapters_loaded_on_a_fresh_hybrid_or_merged_give_what_was_trained(
     tmp_path: Path, expert_type: str, adapter: dict[str, Any], places: bool, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(hybrid, "takes_places", lambda device: places)
-    base = tiny_hybrid(expert_type=expert_type)
+    base = tiny_hybrid(type=expert_type)
     base.save_pretrained(tmp_path / "base")
     model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", r=4, **adapter))
     fresh = _logits(model.eval())

@@ -39,7 +39,7 @@ def _layer(text: _Text, centered: bool) -> HybridMoe:
         for router in layer.routers:
             router.get_parameter("weight").normal_(0, 0.04, generator=text.generator)
         if layer.segment_mean is not None:
-            windows = x_BTH.unfold(1, moe.segment_window, moe.segment_stride)
+            windows = x_BTH.unfold(1, moe.segment_window, moe.segment_window // layer.num_blocks)
             layer.segment_mean.copy_(windows.amax(dim=-1).mean(dim=(0, 1)))
             layer.segment_start.copy_(layer.segment_mean)
         layer.segment_threshold.copy_(quantile_threshold(_route(layer.eval(), x_BTH)[1].gates, moe.segment_capacity))
@@ -49,9 +49,8 @@ def _layer(text: _Text, centered: bool) -> HybridMoe:
 def _route(layer: HybridMoe, x_BTH: Tensor) -> tuple[Tensor, SegmentRouting]:
     positions = torch.arange(_ROW_TOKENS).expand(len(x_BTH), -1)
     moe = layer.moe
-    plan = plan_segments(
-        positions, None, window=moe.segment_window, stride=moe.segment_stride, lookahead=moe.segment_lookahead
-    )
+    stride = moe.segment_window // layer.num_blocks
+    plan = plan_segments(positions, None, window=moe.segment_window, stride=stride, lookahead=moe.segment_lookahead)
     routing = RoutingPass(plan, as_in_training=layer.training)
     y_BTH = layer(x_BTH, routing)
     segments = routing.routed[layer.index].segments

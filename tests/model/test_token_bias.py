@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from multipl_moe.model.token_bias import balancing_bias, follow_loads, follow_sums, routed_sums
 from multipl_moe.model.token_moe import route_tokens
-from tests.conftest import random_tokens, tiny_hybrid, tiny_moe
+from tests.conftest import random_tokens, tiny_hybrid, tiny_routing
 
 
 def _loads(logits: torch.Tensor, moe, bias: torch.Tensor) -> torch.Tensor:
@@ -16,7 +16,7 @@ def _loads(logits: torch.Tensor, moe, bias: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(("preset", "top_k"), [("causal", 2), ("token-only", 3), ("moe-lpr", 2)])
 def test_a_bias_changes_who_is_chosen_and_no_score_of_anyone(preset: str, top_k: int):
-    moe, logits = tiny_moe(preset, token_top_k=top_k), torch.randn(40, 4)
+    moe, logits = tiny_routing(preset, token_top_k=top_k), torch.randn(40, 4)
     plain, biased = route_tokens(logits, moe), route_tokens(logits, moe, torch.tensor([30.0, -10.0, -20.0]))
     assert torch.equal(plain.scores, biased.scores)
     assert biased.chosen[:, 0].all()
@@ -28,7 +28,7 @@ def test_a_bias_changes_who_is_chosen_and_no_score_of_anyone(preset: str, top_k:
 
 def test_no_gradient_reaches_logits_through_the_choice():
     logits = torch.randn(20, 4, requires_grad=True)
-    moe = tiny_moe()
+    moe = tiny_routing()
     (with_bias,) = torch.autograd.grad(route_tokens(logits, moe, torch.zeros(3)).gates[:, 0].sum(), logits)
     (plain,) = torch.autograd.grad(route_tokens(logits, moe).gates[:, 0].sum(), logits)
     assert torch.equal(with_bias, plain)
@@ -44,7 +44,7 @@ def test_a_step_in_numbers():
 
 
 def test_a_step_is_in_standard_deviations_of_the_logits_and_batches_add_up():
-    logits, moe = torch.randn(60, 4) * torch.tensor([1.0, 2.0, 3.0, 9.0]) + 5, tiny_moe()
+    logits, moe = torch.randn(60, 4) * torch.tensor([1.0, 2.0, 3.0, 9.0]) + 5, tiny_routing()
     chosen = torch.zeros(60, 4, dtype=torch.bool)
     chosen[:, [0, 3]] = True
     parts = [routed_sums(logits[rows], chosen[rows]) for rows in (slice(0, 7), slice(7, 60))]
@@ -63,7 +63,7 @@ def test_a_step_is_in_standard_deviations_of_the_logits_and_batches_add_up():
     preset=st.sampled_from(["token-only", "moe-lpr"]),
 )  # fmt: skip
 def test_loads_become_even_whatever_the_logits_lean_to(spread: float, lean: list[float], top_k: int, preset: str):
-    moe = tiny_moe(preset, num_token_experts=6, token_top_k=top_k)
+    moe = tiny_routing(preset, num_token_experts=6, token_top_k=top_k)
     noise = torch.randn(2000, 6, generator=torch.Generator().manual_seed(0))
     logits = spread * (noise + torch.tensor([*lean, 0.0]))
     loads = _loads(logits, moe, balancing_bias(logits, torch.zeros(5), moe))
@@ -73,7 +73,7 @@ def test_loads_become_even_whatever_the_logits_lean_to(spread: float, lean: list
 @pytest.mark.parametrize("scale", [0.05, 1.0, 20.0])
 def test_steps_settle_from_one_expert_for_all_tokens_and_stay(scale: float):
     """They follow a router that leans ever further to one expert, without a pendulum's swing."""
-    moe, bias = tiny_moe(), torch.zeros(3)
+    moe, bias = tiny_routing(), torch.zeros(3)
     noise = torch.randn(30, 1024, 4, generator=torch.Generator().manual_seed(0))
     for step, batch in enumerate(noise):
         logits = scale * (batch + torch.tensor([3.0 + 0.05 * step, 0.0, 0.0, 0.0]))

@@ -23,7 +23,7 @@ from tests.conftest import random_tokens, randomise, randomise_gate, tiny_hybrid
 from tests.fixtures import save_tokenizer
 from tests.upcycle.conftest import save_base
 
-LORA = {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 8.0}  # a scale that no rounding tells from PEFT's
+LORA = {"type": "lora", "rank": 4, "alpha": 8.0}  # a scale that no rounding tells from PEFT's
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(folder: Path, base: Path, languages: list[str], seed: int = 1, **moe: Any) -> Path:
     """A model on the base whose experts and gate are random."""
-    values = {"layers": [0, 1, 2], "domain_gate": languages} | LORA | moe
+    values = {"layers": [0, 1, 2], "languages": languages} | LORA | moe
     config = MultiplMoeConfig(text_config=AutoConfig.from_pretrained(base), moe=tiny_moe("single", **values).to_dict())
     model: Any = MultiplMoeForCausalLM(config)
     randomise(model)
@@ -63,9 +63,9 @@ def logits(model: Any, **told: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("targets", ["ffn", "all"])
 def test_a_pack_put_on_its_base_is_the_model_that_was_trained_to_the_bit(tmp_path: Path, base: Path, targets: str):
-    model = trained(tmp_path / "model", base, ["rust"], expert_targets=targets)
+    model = trained(tmp_path / "model", base, ["rust"], targets=targets)
     pack = write_pack(model, tmp_path / "pack")
-    assert (pack.languages, pack.moe.expert_targets) == (["rust"], targets)
+    assert (pack.languages, pack.moe.experts.targets) == (["rust"], targets)
     compose(str(base), {"rust": tmp_path / "pack"}, tmp_path / "composed")
     found, expected = load_hybrid(tmp_path / "composed"), load_hybrid(model)
     assert torch.equal(logits(found), logits(expected))
@@ -77,7 +77,7 @@ def test_a_pack_put_on_its_base_is_the_model_that_was_trained_to_the_bit(tmp_pat
 
 @pytest.mark.parametrize("targets", ["ffn", "all"])
 def test_peft_loads_a_pack_as_it_is(tmp_path: Path, base: Path, targets: str):
-    model = trained(tmp_path / "model", base, ["rust"], expert_targets=targets)
+    model = trained(tmp_path / "model", base, ["rust"], targets=targets)
     write_pack(model, tmp_path / "pack")
     lora = PeftModel.from_pretrained(load_dense(base), str(tmp_path / "pack"))
     assert torch.equal(logits(lora), logits(load_hybrid(model), open_share=1.0))
@@ -90,7 +90,7 @@ def test_packs_add_up_and_one_that_is_left_out_leaves_what_was_there(tmp_path: P
         write_pack(trained(tmp_path / f"{name}-model", base, [name], seed), packs[name])
     compose(str(base), packs, tmp_path / "both")
     model: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "both")
-    assert model.config.moe_config.domain_gate == ["ocaml", "rust"]
+    assert model.config.moe_config.gate.languages == ["ocaml", "rust"]
     for place, name in enumerate(sorted(packs)):
         alone = load_hybrid(tmp_path / f"{name}-model")
         told = torch.eye(2)[place : place + 1]
@@ -102,11 +102,11 @@ def test_packs_add_up_and_one_that_is_left_out_leaves_what_was_there(tmp_path: P
 
 def test_full_experts_are_cut_to_a_rank_and_the_whole_rank_loses_nothing(tmp_path: Path):
     base = save_base(tmp_path / "base", "qwen2")
-    model = trained(tmp_path / "model", base, ["rust"], expert_type="full")
+    model = trained(tmp_path / "model", base, ["rust"], type="full")
     shares = []
     for rank in (4, 32):
         pack = write_pack(model, tmp_path / f"pack-{rank}", rank)
-        assert (pack.moe.expert_type, pack.moe.expert_rank, pack.moe.expert_scale) == ("lora", rank, 1.0)
+        assert (pack.moe.experts.type, pack.moe.experts.rank, pack.moe.experts.scale) == ("lora", rank, 1.0)
         shares.append(pack.kept["share"])
         compose(str(base), {"rust": tmp_path / f"pack-{rank}"}, tmp_path / f"composed-{rank}")
     assert shares[1] == pytest.approx(1.0)
@@ -165,7 +165,7 @@ def test_a_model_of_packs_is_not_trained_on(tmp_path: Path, base: Path):
 
 def test_the_card_of_an_exported_model_names_its_packs(tmp_path: Path, base: Path):
     write_pack(trained(tmp_path / "model", base, ["rust"]), tmp_path / "rust")
-    write_pack(trained(tmp_path / "other", base, ["lua"], 2, expert_rank=8), tmp_path / "lua")
+    write_pack(trained(tmp_path / "other", base, ["lua"], 2, rank=8), tmp_path / "lua")
     compose(str(base), {"rust": tmp_path / "rust", "lua": tmp_path / "lua"}, tmp_path / "composed")
     export_model(tmp_path / "composed", tmp_path / "export", ExportSettings())
     card = (tmp_path / "export" / "README.md").read_text()
@@ -177,8 +177,8 @@ def test_the_card_of_an_exported_model_names_its_packs(tmp_path: Path, base: Pat
     ("moe", "rank", "said"),
     [
         ({}, 8, "--rank: the model's experts are of rank 4 already"),
-        ({"expert_type": "full"}, None, "--rank: the model's experts are full"),
-        ({"expert_type": "full"}, 33, "--rank: 33 must be between 1 and 32"),
+        ({"type": "full"}, None, "--rank: the model's experts are full"),
+        ({"type": "full"}, 33, "--rank: 33 must be between 1 and 32"),
     ],
 )
 def test_what_cannot_be_packed_is_refused(tmp_path: Path, base: Path, moe: dict[str, Any], rank: int | None, said: str):
@@ -199,14 +199,14 @@ def test_routers_and_biases_fit_no_pack(tmp_path: Path):
 
 def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_path: Path, base: Path):
     packs = {}
-    changes: dict[str, dict[str, Any]] = {"ocaml": {}, "perl": {"segment_stride": 8}, "rust": {"layers": [1, 2]}}
+    changes: dict[str, dict[str, Any]] = {"ocaml": {}, "perl": {"stride": 8}, "rust": {"layers": [1, 2]}}
     for name, moe in changes.items():
         packs[name] = tmp_path / name
         write_pack(trained(tmp_path / f"{name}-model", base, [name], **moe), packs[name])
     with pytest.raises(ConfigError) as refused:
         compose(str(base), packs, tmp_path / "composed")
     assert len(refused.value.problems) == 2
-    assert "segment_stride: ocaml has 4, perl 8" in str(refused.value)
+    assert "gate.stride: ocaml has 4, perl 8" in str(refused.value)
     assert "layers: ocaml begins in layer 0, rust in 1" in str(refused.value)
     with pytest.raises(ConfigError, match=r"--pack: 'a\.b' cannot be a name"):
         compose(str(base), {"a.b": packs["rust"]}, tmp_path / "composed")
@@ -233,7 +233,7 @@ def test_a_broken_pack_is_told(tmp_path: Path, base: Path, change: Any, said: st
 
 
 def test_the_card_says_what_it_is_and_how_it_is_served(tmp_path: Path, base: Path):
-    model = trained(tmp_path / "model", base, ["rust", "ocaml"], expert_rank=12)
+    model = trained(tmp_path / "model", base, ["rust", "ocaml"], rank=12)
     origin = {"base": "smollm2-135m", "base_hub_id": "HuggingFaceTB/SmolLM2-135M-Instruct"}
     (model / "upcycle.json").write_text(json.dumps(origin))
     pack = write_pack(model, tmp_path / "pack")

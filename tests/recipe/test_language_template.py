@@ -86,7 +86,7 @@ def test_a_template_is_a_whole_recipe_with_the_name_given(tmp_path: Path, kind: 
     assert recipe.learn == ["mine"]
     assert recipe.language_table["mine"].title == "Mine"
     assert recipe.own_languages["mine"].extensions == (".mine",)
-    assert recipe.moe.model_dump()["domain_gate"] is True
+    assert recipe.moe.resolve([0], recipe.learn).gate.languages == ["mine"]
     assert recipe.corpus.max_bytes_of("mine") is None
     assert "<<" not in (tmp_path / "mine.yaml").read_text()
     assert max(map(len, (tmp_path / "mine.yaml").read_text().splitlines())) <= 120 + len(str(tmp_path))

@@ -1,5 +1,7 @@
 """The layer's section of a recipe."""
 
+from typing import Any
+
 import pytest
 
 from multipl_moe.errors import ConfigError
@@ -8,15 +10,27 @@ from multipl_moe.recipe.recipe import validate_recipe
 from tests.recipe.refusals import problems_of
 
 
+def _causal(**routing: Any) -> dict[str, Any]:
+    return {"preset": "causal", "routing": routing}
+
+
 @pytest.mark.parametrize(
     ("values", "beginning", "remedy"),
     [
-        ({"segment_window": 50}, "moe.segment_window: 50 ", "multiple of segment_stride (8); use 48"),
+        (
+            {"preset": "causal", "routing": {"segment_window": 50}},
+            "moe.routing.segment_window: 50 ",
+            "multiple of moe.gate.stride (16); use 48",
+        ),
         ({"preset": "best"}, "moe.preset: 'best' ", "causal, paper, token-only, moe-lpr"),
-        ({"preset": "causal", "token_top_k": 9}, "moe.token_top_k: 9 ", "between 1 and num_token_experts (6)"),
-        ({"segment_max_experts": 0}, "moe.segment_max_experts: 0 ", "at least 1"),
-        ({"preset": "causal", "token_weight": 0.0}, "moe.token_weight: 0 ", "raise it"),
-        ({"preset": "paper", "segment_stride": 48}, "moe.segment_window: 64 ", "use 48"),
+        (
+            {"preset": "causal", "routing": {"token_top_k": 9}},
+            "moe.routing.token_top_k: 9 ",
+            "between 1 and num_token_experts (6)",
+        ),
+        ({"routing": {"segment_max_experts": 2}}, "moe.routing.segment_max_experts: ", "preset single has no routers"),
+        (_causal(token_weight=0.0), "moe.routing.token_weight", "must be above 0"),
+        ({"preset": "paper", "gate": {"stride": 48}}, "moe.routing.segment_window: 64 ", "use 48"),
     ],
 )
 def test_the_settings_of_the_layer_are_checked_with_the_recipe(values, beginning, remedy):
@@ -26,32 +40,40 @@ def test_the_settings_of_the_layer_are_checked_with_the_recipe(values, beginning
 
 
 def test_all_problems_of_the_layer_are_told_at_once():
-    problems = problems_of({"moe": {"segment_window": 50, "segment_max_experts": 0, "router_aux_loss_coef": -1.0}})
+    problems = problems_of(
+        {
+            "moe": {
+                "preset": "causal",
+                "routing": {"segment_window": 50, "segment_max_experts": 0, "router_aux_loss_coef": -1.0},
+            }
+        }
+    )
     assert [problem.split(": ")[1] for problem in problems] == [
-        "moe.segment_window",
-        "moe.segment_max_experts",
-        "moe.router_aux_loss_coef",
+        "moe.routing.segment_window",
+        "moe.routing.segment_max_experts",
+        "moe.routing.router_aux_loss_coef",
     ]
 
 
 def test_what_sets_full_experts_apart_is_refused_for_low_rank_ones_all_at_once():
-    lora = {"moe": {"expert_type": "lora", "expert_rank": 0}}
+    lora = {"moe": {"experts": {"type": "lora", "rank": 0}}}
     problems = problems_of(lora | {"upcycle": {"noise": 0.1, "reinit": 0.5, "experts_from": "tuned"}})
-    remedy = "does not go with moe.expert_type lora"
+    remedy = "does not go with moe.experts.type lora"
     assert [problem.split(remedy)[0] for problem in problems] == [
         "recipe: upcycle.noise: 0.1 ",
         "recipe: upcycle.reinit: 0.5 ",
         "recipe: upcycle.experts_from: tuned ",
-        "recipe: moe.expert_rank: 0 must be at least 1",
+        "recipe: moe.experts.rank: 0 must be at least 1",
     ]
-    assert validate_recipe({"moe": {"expert_type": "lora"}}).moe.resolve([0], []).expert_rank == 16
-    assert validate_recipe({"upcycle": {"noise": 0.1}}).moe.resolve([0], []).expert_type == "full"
+    assert validate_recipe({"moe": {"experts": {"type": "lora"}}}).moe.resolve([0], []).experts.rank == 16
+    assert validate_recipe({"upcycle": {"noise": 0.1}}).moe.resolve([0], []).experts.type == "full"
 
 
 def test_settings_of_the_layer_go_on_top_of_the_preset():
-    moe = validate_recipe({"moe": {"preset": "paper", "segment_capacity": 2.0}}).moe.resolve([4], [])
-    assert (moe.preset, moe.segment_capacity, moe.layers) == ("paper", 2.0, [4])
-    assert (moe.fusion, moe.segment_stride, moe.segment_lookahead) == ("fixed", 64, True)
+    moe = validate_recipe({"moe": {"preset": "paper", "routing": {"segment_capacity": 2.0}}}).moe.resolve([4], [])
+    assert moe.routing is not None
+    assert (moe.preset, moe.routing.segment_capacity, moe.layers) == ("paper", 2.0, [4])
+    assert (moe.routing.fusion, moe.gate.stride, moe.routing.segment_lookahead) == ("fixed", 64, True)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +108,7 @@ def test_a_specification_means_these_layers_of_seven(spec, layers):
     ],
 )
 def test_layers_outside_the_base_are_refused_with_its_range(spec, problem):
-    with pytest.raises(ConfigError, match=rf"moe\.layers: {problem}"):
+    with pytest.raises(ConfigError, match=rf"moe\.experts\.layers: {problem}"):
         resolve_layers(spec, 7)
 
 

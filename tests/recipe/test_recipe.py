@@ -8,6 +8,7 @@ import pytest
 from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import NULL, Recipe, load_recipe, parse_value, validate_recipe
+from tests.fixtures import moe_section
 from tests.recipe.refusals import problems_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -29,7 +30,7 @@ def test_the_defaults_are_valid_and_those_documented():
     )
     assert recipe.mixture_weights == {"rust": 1, "go": 1, "ruby": 1}
     moe = recipe.moe.resolve([0, 1], recipe.learn)
-    assert (moe.preset, moe.domain_gate) == ("single", ["rust", "go", "ruby"])
+    assert (moe.preset, moe.gate.languages) == ("single", ["rust", "go", "ruby"])
 
 
 def test_a_recipe_survives_yaml(tmp_path):
@@ -38,7 +39,7 @@ def test_a_recipe_survives_yaml(tmp_path):
         "seed": 7,
         "learn": ["go"],
         "keep": [],
-        "moe": {"preset": "paper", "layers": [3, 7], "num_token_experts": 4, "segment_capacity": 0.5},
+        "moe": moe_section("paper", layers=[3, 7], num_token_experts=4, segment_capacity=0.5),
         "upcycle": {"noise": 1e-5, "reinit": 0.5, "dtype": "bfloat16", "verify": False},
         "corpus": {"sources": [{"kind": "folder", "path": "some/where", "licence": "MIT"}, {"kind": "toolchains"}]},
         "train": {"learning_rate": 1e-6, "weights": {"go": 2.5}, "gradient_checkpointing": True},
@@ -50,7 +51,7 @@ def test_a_recipe_survives_yaml(tmp_path):
     assert again == recipe
     assert again.train.learning_rate == 1e-6
     assert again.corpus.sources[0].path == Path("some/where")
-    assert again.moe.resolve([3, 7], []).num_token_experts == 4
+    assert again.moe.resolve([3, 7], []).num_trained_experts == 9
     assert load_recipe(tmp_path / "recipe.yaml").to_yaml() == recipe.to_yaml()
 
 
@@ -58,7 +59,7 @@ def test_a_recipe_survives_yaml(tmp_path):
     ("key", "hint"),
     [
         ("lern", "did you mean 'learn'?"),
-        ("moe.token_topk", "did you mean 'token_top_k'?"),
+        ("moe.token_topk", "did you mean 'routing.token_top_k'?"),
         ("upcycle.re_init", "did you mean 'reinit'?"),
         ("upcycle.xyz", "known keys: noise, reinit, experts_from, other_text, dtype, verify"),
         ("train.learningrate", "did you mean 'learning_rate'?"),
@@ -105,9 +106,9 @@ _WRONG = {
     "train.weights": [["rust"]],
     "upcycle.verify": ["no"],
     "upcycle.dtype": ["float64"],
-    "moe.layers": [3, [1.5]],
-    "moe.token_top_k": [2.5],
-    "moe.segment_selection": ["best"],
+    "moe.experts.layers": [3, [1.5]],
+    "moe.routing.token_top_k": [2.5],
+    "moe.routing.segment_selection": ["best"],
     "corpus.sources": [[], [{"kind": "web"}], [{"kind": "folder", "path": 3}]],
     "corpus.drop": [["other"]],
     "corpus.licences": [{"allow": "MIT"}, {"allow": []}, {"unknown": "refuse"}],
@@ -139,10 +140,16 @@ def test_dotted_overrides_go_on_top_of_the_file_and_none_leaves_it(tmp_path):
     (tmp_path / "r.yaml").write_text("seed: 5\ntrain: {tokens: 100, learning_rate: 5e-1}\n")
     recipe = load_recipe(
         tmp_path / "r.yaml",
-        {"train.tokens": 200, "train.learning_rate": None, "moe.layers": "last:2", "seed": None, "keep": ["cpp"]},
+        {
+            "train.tokens": 200,
+            "train.learning_rate": None,
+            "moe.experts.layers": "last:2",
+            "seed": None,
+            "keep": ["cpp"],
+        },
     )
     assert (recipe.train.tokens, recipe.train.learning_rate) == (200, 0.5)
-    assert (recipe.moe.layers, recipe.seed, recipe.keep) == ("last:2", 5, ["cpp"])
+    assert (recipe.moe.experts.layers, recipe.seed, recipe.keep) == ("last:2", 5, ["cpp"])
 
 
 def test_an_override_of_a_section_changes_the_keys_that_it_names_and_of_other_mappings_the_whole(tmp_path):

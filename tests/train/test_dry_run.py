@@ -99,7 +99,7 @@ def test_where_tokens_have_fixed_places_their_rows_are_held_and_the_work_is_that
 @pytest.mark.parametrize(("dtype", "rank"), [("float32", 4), ("float32", 6), ("float32", 1), ("bfloat16", 4)])
 def test_low_rank_experts_can_be_dry_run_in_any_rank(world: World, tmp_path: Path, dtype: str, rank: int):
     """Rank 4 in float32 takes grouped matmuls, the others a loop over the experts."""
-    moe = {"expert_type": "lora", "expert_rank": rank}
+    moe = {"type": "lora", "rank": rank}
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"compute_dtype": dtype})
     upcycle(recipe, tmp_path / "hybrid")
     planned = _plan(recipe, tmp_path / "hybrid").memory.activation_bytes

@@ -18,13 +18,13 @@ from tests.conftest import VOCABULARY, random_tokens
 from tests.train.conftest import Interrupt, Watcher, changed
 from tests.train.tiny import World, tensors, tiny_recipe
 
-_LORA = {"expert_type": "lora", "expert_rank": 4, "expert_alpha": 4.0}
-_FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": _LORA, "all": _LORA | {"expert_targets": "all"}}
+_LORA = {"type": "lora", "rank": 4, "alpha": 4.0}
+_FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": _LORA, "all": _LORA | {"targets": "all"}}
 
 
 def _upcycled(world: World, folder: Path, form: str, **train: Any) -> Any:
     none = {"num_token_experts": None, "num_segment_experts": None}
-    moe = none | {"preset": "single", "domain_gate": True, "layers": "all"} | _FORMS[form]
+    moe = none | {"preset": "single", "languages": True, "layers": "all"} | _FORMS[form]
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train=train)
     upcycle(recipe, folder, corpus=world.corpus)
     return recipe

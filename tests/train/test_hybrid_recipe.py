@@ -25,7 +25,7 @@ def test_the_recorded_recipe_makes_the_same_hybrid_again(world: World, tmp_path:
     assert (again.base, again.upcycle.reinit, again.upcycle.dtype) == (str(world.base), 0.25, "bfloat16")
     own = load_config(tmp_path / "hybrid")
     assert again.moe.resolve([1, 2], []).to_dict() == own.moe_config.to_dict()
-    assert again.moe.layers == [1, 2]
+    assert again.moe.experts.layers == [1, 2]
     assert recipe_of_hybrid(again, tmp_path / "hybrid") == again, "a run's own recipe, in which every key is set"
     (tmp_path / "made.yaml").write_text(made.to_yaml())
     assert recipe_of_hybrid(load_recipe(tmp_path / "made.yaml"), tmp_path / "hybrid").upcycle == again.upcycle
@@ -33,17 +33,17 @@ def test_the_recorded_recipe_makes_the_same_hybrid_again(world: World, tmp_path:
 
 def test_the_recipe_that_made_the_hybrid_and_parts_of_it_are_taken(world: World):
     assert recipe_of_hybrid(world.recipe, world.hybrid).moe.preset == "causal"
-    part = validate_recipe({"moe": {"layers": "last:2", "segment_stride": 4, "segment_window": 8}})
-    assert recipe_of_hybrid(part, world.hybrid).moe.resolve([1, 2], []).num_segment_experts == 3
+    part = validate_recipe({"moe": {"preset": "causal", "gate": {"stride": 4}, "experts": {"layers": "last:2"}}})
+    assert recipe_of_hybrid(part, world.hybrid).moe.resolve([1, 2], []).num_trained_experts == 6
 
 
 def test_settings_that_the_hybrid_has_not_are_all_told(world: World):
-    other = validate_recipe({"base": "org/other", "moe": {"preset": "token-only", "layers": "all"}})
+    other = validate_recipe({"base": "org/other", "moe": {"preset": "token-only", "experts": {"layers": "all"}}})
     with pytest.raises(ConfigError) as refused:
         recipe_of_hybrid(other, world.hybrid)
     base, first, second = refused.value.problems
     assert base.startswith(f"base: org/other, but {world.hybrid} has {world.base}; leave it out")
-    assert first.startswith(f"moe.layers: [0, 1, 2], but {world.hybrid} has [1, 2]; leave it out")
+    assert first.startswith(f"moe.experts.layers: [0, 1, 2], but {world.hybrid} has [1, 2]; leave it out")
     assert second.startswith("moe.preset: token-only, but ")
 
 
@@ -77,10 +77,10 @@ def test_a_start_that_the_hybrid_has_not_is_told(world: World, tmp_path: Path):
 
 
 def test_a_recipe_that_contradicts_the_domain_gate_is_refused(world: World, tmp_path: Path):
-    gated = tiny_recipe(world.base, world.sources, moe={"domain_gate": True})
+    gated = tiny_recipe(world.base, world.sources, moe={"languages": None})
     upcycle(gated, tmp_path / "gated", corpus=world.corpus)
     again = gated.model_copy(update={"learn": ["go", "rust"]})
-    assert recipe_of_hybrid(again, tmp_path / "gated").moe.domain_gate
+    assert recipe_of_hybrid(again, tmp_path / "gated").moe.gate.languages
     with pytest.raises(ConfigError, match=r"opens for rust, go, and would stay shut for ruby"):
         recipe_of_hybrid(gated.model_copy(update={"learn": ["rust", "ruby"]}), tmp_path / "gated")
     with pytest.raises(ConfigError, match=r"^keep: .*opens for go, "):

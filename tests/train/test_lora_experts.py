@@ -28,7 +28,7 @@ def test_the_loss_falls_and_only_factors_and_routers_move(
     recipe = tiny_recipe(
         world.base,
         world.sources,
-        moe={"preset": preset, "expert_type": "lora", "expert_rank": 4, **segments},
+        moe={"preset": preset, "type": "lora", "rank": 4, **segments},
         train={"compute_dtype": compute_dtype},
     )
     upcycle(recipe, tmp_path / "hybrid")

@@ -57,8 +57,8 @@ def test_a_plan_without_a_model_is_that_of_the_model_that_upcycle_makes(world: W
 
 @pytest.mark.parametrize("layers", ["all", "last:2"], ids=["read by a hybrid layer", "read below"])
 def test_a_run_behind_a_domain_gate_is_planned_as_that_without_one(world: World, layers: str):
-    moe = {"layers": layers, "preset": "single", "num_token_experts": None, "num_segment_experts": None}
-    recipes = [tiny_recipe(world.base, world.sources, moe=moe | {"domain_gate": gate}) for gate in (True, False)]
+    moe = {"layers": layers, "preset": "single"}
+    recipes = [tiny_recipe(world.base, world.sources, moe=moe | {"languages": gate}) for gate in (None, [])]
     gated, plain = (plan_training(one, starting_config(one), runtime_bytes=_RUNTIME) for one in recipes)
     assert gated.memory == plain.memory
     assert gated.parameters == plain.parameters
@@ -159,7 +159,7 @@ def test_all_that_is_read_is_in_the_whole_time(world: World):
 
 
 def test_a_router_that_stores_nothing_is_not_calibrated(world: World):
-    moe = {"layers": "last:2", "preset": "single", "num_token_experts": None, "num_segment_experts": None}
+    moe = {"layers": "last:2", "preset": "single"}
     recipe = tiny_recipe(world.base, world.sources, moe=moe)
     assert plan_training(recipe, starting_config(recipe), runtime_bytes=_RUNTIME).calibration_tokens == 0
 
@@ -181,8 +181,8 @@ def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, monkeyp
     changes = remedies(recipe, config, has_model=False)
     assert {"train.gradient_checkpointing": True} in changes
     assert ({"train.method": "lora"} in changes) == (method == "dense")
-    assert ({"moe.layers": "last:1"} in changes) == (method in ("experts", "dense-ffn"))
-    assert ({"moe.expert_type": "lora"} in changes) == (method == "experts")
+    assert ({"moe.experts.layers": "last:1"} in changes) == (method in ("experts", "dense-ffn"))
+    assert ({"moe.experts.type": "lora"} in changes) == (method == "experts")
     for change in changes:
         changed = load_recipe(tmp_path / "run.yaml", change)
         after = plan_training(changed, starting_config(changed), runtime_bytes=0)
@@ -196,7 +196,7 @@ def test_each_remedy_makes_the_run_smaller(world: World, tmp_path: Path, monkeyp
         {"upcycle": {"noise": 0.1}},
         {"upcycle": {"reinit": 0.5}},
         {"upcycle": {"experts_from": "tuned"}},
-        {"moe": {"expert_type": "lora"}},
+        {"moe": {"type": "lora"}},
     ],
     ids=str,
 )
@@ -207,7 +207,7 @@ def test_low_rank_experts_are_a_remedy_only_where_the_recipe_allows_them(
     (tmp_path / "run.yaml").write_text(recipe.to_yaml())
     changes = remedies(recipe, starting_config(recipe), has_model=False)
     assert changes
-    assert {"moe.expert_type": "lora"} not in changes
+    assert {"moe.experts.type": "lora"} not in changes
     for change in changes:
         load_recipe(tmp_path / "run.yaml", change)
 

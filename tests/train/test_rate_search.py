@@ -70,7 +70,7 @@ def test_trials_take_about_5_percent_of_a_run_and_no_larger_a_batch():
 
 
 def test_it_begins_where_smollm2_learnt_most_whatever_the_rank(world: World, tmp_path: Path):
-    recipe = tiny_recipe(world.base, world.sources, moe={"expert_type": "lora", "expert_rank": 4, "expert_alpha": 64})
+    recipe = tiny_recipe(world.base, world.sources, moe={"type": "lora", "rank": 4, "alpha": 64})
     upcycle(recipe, tmp_path / "lora")
     assert usual_rate(TrainSection(), load_config(tmp_path / "lora")) == 0.002
     assert usual_rate(TrainSection(), load_config(world.hybrid)) == 5e-4

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.router_watch import collapse_signs, describe_health, router_scalars
-from tests.conftest import tiny_hybrid, tiny_moe
+from tests.conftest import tiny_hybrid, tiny_routing
 
 _HEALTHY: dict[str, Any] = {
     "token_load": [0.3, 0.4, 0.3, 1.0],
@@ -26,13 +26,13 @@ _HEALTHY: dict[str, Any] = {
 }
 
 
-def _signs(moe: MoeConfig | None = None, **changes: Any) -> dict[str, str]:
-    return collapse_signs({5: _HEALTHY, 7: _HEALTHY | changes}, moe or tiny_moe())
+def _signs(moe: RoutingConfig | None = None, **changes: Any) -> dict[str, str]:
+    return collapse_signs({5: _HEALTHY, 7: _HEALTHY | changes}, moe or tiny_routing())
 
 
 def test_healthy_layers_show_none():
     assert _signs() == {}
-    assert collapse_signs({}, tiny_moe()) == {}
+    assert collapse_signs({}, tiny_routing()) == {}
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,18 @@ def test_each_sign_names_layer_finding_and_key(kind: str, changes: dict[str, Any
 
 def test_capacity_makes_the_fair_share():
     layers = {1: _HEALTHY | {"segment_load": [0.7, 0.7, 0.7]}}
-    assert list(collapse_signs(layers, tiny_moe())) == ["segment load"]
-    assert collapse_signs(layers, tiny_moe(segment_capacity=2.0)) == {}
+    assert list(collapse_signs(layers, tiny_routing())) == ["segment load"]
+    assert collapse_signs(layers, tiny_routing(segment_capacity=2.0)) == {}
 
 
 @pytest.mark.parametrize("preset", ["causal", "paper"])
 def test_stored_thresholds_are_no_sign(preset: str):
-    assert _signs(tiny_moe(preset), threshold_drift=[1.0, 1.0, 1.0]) == {}
+    assert _signs(tiny_routing(preset), threshold_drift=[1.0, 1.0, 1.0]) == {}
 
 
 def test_the_worst_layer_is_named():
     worse, bad = _HEALTHY | {"token_entropy": 0.01}, _HEALTHY | {"token_entropy": 0.03}
-    assert collapse_signs({1: bad, 2: worse, 3: bad}, tiny_moe())["token entropy"].startswith("layer 2: ")
+    assert collapse_signs({1: bad, 2: worse, 3: bad}, tiny_routing())["token entropy"].startswith("layer 2: ")
 
 
 def test_each_kind_is_told_once(tmp_path: Path):
@@ -96,14 +96,14 @@ def test_health_in_words_counts_dead_experts_and_leaves_out_the_shared_one():
         1: {"token_load": [0.1, 0.3, 1.0], "dead_token_experts": 0, "segment_load": [0.5, 0.5]},
         2: {"token_load": [0.2, 0.2, 1.0], "dead_token_experts": 1, "dead_segment_experts": 1},
     }
-    moe = tiny_moe()
+    moe = tiny_routing()
     assert describe_health(layers, moe) == "token load 0.5-1.5x, segment load 1.0-1.0x, 2 dead"
     loads = {1: {"segment_load": [0.1, 0.3]}}
     assert describe_health(loads, moe) == "segment load 0.2-0.6x, none dead"
-    assert describe_health(loads, tiny_moe(segment_capacity=0.5)) == "segment load 0.4-1.2x, none dead"
+    assert describe_health(loads, tiny_routing(segment_capacity=0.5)) == "segment load 0.4-1.2x, none dead"
     assert describe_health({}, moe) == ""
     alone = {1: {"segment_load": [1.0], "dead_segment_experts": 0}}
-    assert describe_health(alone, tiny_moe("single")) == "", "one expert has nothing to be judged"
+    assert describe_health(alone, None) == "", "one expert has nothing to be judged"
 
 
 def test_router_health_becomes_single_numbers():

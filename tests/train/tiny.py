@@ -20,7 +20,7 @@ from multipl_moe.eval.bits_per_byte import FileScore
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import randomise, tiny_base_config
-from tests.fixtures import save_trained_tokenizer
+from tests.fixtures import moe_section, save_trained_tokenizer
 
 SUFFIXES = {"rust": ".rs", "go": ".go", "python": ".py", "english": ".md"}
 _SIGNS = {"rust": ("::", " => "), "go": (" := ", "{}"), "python": (":\n    ", " = "), "english": (", ", ". ")}
@@ -84,12 +84,12 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
         "keep": ["python", "english"],
         "moe": {
             "preset": "causal",
-            "domain_gate": False,
+            "languages": [],
             "layers": "last:2",
             "num_token_experts": 4,
             "num_segment_experts": 3,
             "segment_window": 8,
-            "segment_stride": 4,
+            "stride": 4,
         },
         "corpus": {
             "sources": [{"kind": "folder", "path": str(sources)}],
@@ -122,6 +122,7 @@ def tiny_recipe(base: Path, sources: Path, **sections: dict[str, Any]) -> Recipe
     }
     for name, section in sections.items():
         values[name] = values.get(name, {}) | section
+    values["moe"] = moe_section(**values["moe"])
     return validate_recipe(values)
 
 

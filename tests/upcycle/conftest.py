@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from multipl_moe.recipe.moe import MoeSection
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
 from tests.conftest import randomise, tiny_base_config, tiny_moe
 
@@ -23,7 +22,7 @@ def save_base(
 
 def recipe_for(base: Path, preset: str = "causal", seed: int = 0, **upcycle: Any) -> Recipe:
     """A recipe that makes layers 1 and 2 of a base hybrid; further arguments go to its section `upcycle`."""
-    moe = MoeSection.of_hybrid(tiny_moe(preset)).model_dump(exclude_none=True)
+    moe = {part: values for part, values in tiny_moe(preset).to_dict().items() if values is not None}
     return validate_recipe({"base": str(base), "moe": moe, "seed": seed, "upcycle": upcycle})
 
 

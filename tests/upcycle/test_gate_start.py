@@ -29,7 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def _recipe(world: World) -> Recipe:
-    return tiny_recipe(world.base, world.sources, moe={"domain_gate": True})
+    return tiny_recipe(world.base, world.sources, moe={"languages": None})
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World
 
 def test_the_record_tells_what_was_read_and_what_the_gate_says(gated: Path, world: World):
     record, config = read_json(gated / "upcycle.json")["gate_start"], read_json(gated / "config.json")
-    assert config["moe"]["domain_gate"] == ["rust", "go"]
+    assert config["moe"]["gate"]["languages"] == ["rust", "go"]
     assert set(world.recipe.languages) <= set(record["texts"])
     assert record["mean_p"]["rust"] > 0.5 > record["mean_p"]["python"]
 
@@ -188,7 +188,7 @@ def test_a_hybrid_with_new_tokens_has_a_gate_of_its_own_vocabulary(world: World,
     recipe = tiny_recipe(
         world.base,
         world.sources,
-        moe={"domain_gate": True},
+        moe={"languages": None},
         corpus={"fim": {"rate": 0.5, "tokens": ["<a>", "<b>", "<c>"]}},
     )
     build_corpus(recipe, world.base, tmp_path / "corpus")
@@ -205,7 +205,7 @@ def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:
 
 
 def test_without_text_there_is_no_gate(world: World, tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"moe\.domain_gate.*--corpus"):
+    with pytest.raises(ConfigError, match=r"moe\.gate\.languages.*--corpus"):
         upcycle(_recipe(world), tmp_path / "hybrid")
 
 

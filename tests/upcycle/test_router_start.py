@@ -18,7 +18,7 @@ from tests.train.tiny import World, tensors, tiny_recipe, tiny_world
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "causal": {},
-    "lora": {"expert_type": "lora", "expert_rank": 4},
+    "lora": {"type": "lora", "rank": 4},
     "token-only": {"preset": "token-only", "num_segment_experts": 0},
     "moe-lpr": {"preset": "moe-lpr", "num_segment_experts": 0},
     "segments alone": {"num_token_experts": 1, "token_top_k": 1},

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -19,39 +20,43 @@ from multipl_judge.problems.own import read_own
 from multipl_judge.problems.problem import Problem
 from multipl_judge.problems.starter_set import read_starter
 
-# Readers of a local copy, or of where the benchmark usually comes from; of some languages.
-BENCHMARKS: Mapping[str, Callable[[Path | None, Collection[str] | None], list[Problem]]] = {
-    "starter": lambda _, languages: read_starter(languages),
-    "humaneval": lambda path, _: read_human_eval(path),
-    "mbpp": lambda path, _: read_mbpp(path),
-    "mbpp-sanitized": lambda path, _: read_mbpp(path, sanitized=True),
-    "multipl-e-humaneval": partial(read_multipl_e, "humaneval"),
-    "multipl-e-mbpp": partial(read_multipl_e, "mbpp"),
-    "humaneval-x": lambda path, _: read_humaneval_x(path),
-    "mbxp": lambda path, _: read_mbxp(path),
-    "autocodebench": read_autocodebench,
-    "exercism": read_exercism,
-}
-
 _TRANSLATED = ("java", "cpp", "rust", "go", "ruby")
+_ALL = ("python", *_TRANSLATED)
 _ANY = "multipl-e"  # of a file alone, and no benchmark: tasks in the form of MultiPL-E, named after their file
-_LANGUAGES = {
-    "starter": ("python", *_TRANSLATED),
-    "humaneval": ("python",),
-    "mbpp": ("python",),
-    "mbpp-sanitized": ("python",),
-    "multipl-e-humaneval": (*_TRANSLATED, *ENTRIES),
-    "multipl-e-mbpp": (*_TRANSLATED, *ENTRIES),
-    "humaneval-x": ("python", "java", "cpp", "go", "rust"),
-    "mbxp": ("python", "java", "cpp", "go", "ruby"),
-    "autocodebench": ("python", *_TRANSLATED),
-    "exercism": ("python", *_TRANSLATED),
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One published benchmark.
+
+    Attributes:
+        read: its problems, from a local copy or from where it usually comes from, of some languages.
+        languages: those that it may have problems in.
+        num_problems: how many it has, if copies with fewer are about; 0: not known, or it depends on the release.
+    """
+
+    read: Callable[[Path | None, Collection[str] | None], list[Problem]]
+    languages: Collection[str]
+    num_problems: int = 0
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "starter": Benchmark(lambda _, languages: read_starter(languages), _ALL),
+    "humaneval": Benchmark(lambda path, _: read_human_eval(path), ("python",), 164),
+    "mbpp": Benchmark(lambda path, _: read_mbpp(path), ("python",), 500),
+    "mbpp-sanitized": Benchmark(lambda path, _: read_mbpp(path, sanitized=True), ("python",), 257),
+    "multipl-e-humaneval": Benchmark(partial(read_multipl_e, "humaneval"), (*_TRANSLATED, *ENTRIES), 161),
+    "multipl-e-mbpp": Benchmark(partial(read_multipl_e, "mbpp"), (*_TRANSLATED, *ENTRIES)),
+    "humaneval-x": Benchmark(lambda path, _: read_humaneval_x(path), ("python", "java", "cpp", "go", "rust"), 820),
+    "mbxp": Benchmark(lambda path, _: read_mbxp(path), ("python", "java", "cpp", "go", "ruby")),
+    "autocodebench": Benchmark(read_autocodebench, _ALL),
+    "exercism": Benchmark(read_exercism, _ALL),
 }
 
 
 def is_in_any_of(name: str, languages: Collection[str]) -> bool:
     """Whether a benchmark may have problems in one of these languages; of a set of one's own nobody knows."""
-    return name not in _LANGUAGES or any(language in _LANGUAGES[name] for language in languages)
+    return name not in BENCHMARKS or any(language in BENCHMARKS[name].languages for language in languages)
 
 
 def read_benchmark(spec: str, languages: Collection[str] | None = None) -> list[Problem]:
@@ -72,7 +77,7 @@ def read_benchmark(spec: str, languages: Collection[str] | None = None) -> list[
         if colon and (name == "starter" or not path):
             remedy = "" if name == "starter" else f" or '{name}:PATH'"
             raise ConfigError(f"benchmark '{spec}': write '{name}'{remedy}")
-        problems = BENCHMARKS[name](Path(path) if colon else None, languages)
+        problems = BENCHMARKS[name].read(Path(path) if colon else None, languages)
     elif name == _ANY and path:
         problems = read_multipl_e(None, Path(path), languages)
     elif spec.endswith((".jsonl", ".jsonl.gz")) and (not colon or Path(spec).exists()):

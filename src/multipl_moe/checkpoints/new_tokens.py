@@ -54,6 +54,10 @@ class ExtendedReader(CheckpointReader):
         for key in self._ends:
             self.shapes[key] = (num_rows, *self.shapes[key][1:])
 
+    def file(self, key: str) -> Path | None:
+        """None where a tensor has new rows."""
+        return None if key in self._ends else super().file(key)
+
     def read(self, key: str, index: int | None = None) -> Tensor:
         """A tensor, with the new rows where it has any."""
         weight = super().read(key, index)

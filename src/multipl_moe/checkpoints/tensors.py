@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from multipl_moe.errors import BaseModelError
 _DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 WRITABLE_DTYPES = tuple(_DTYPE_NAMES)
 _DTYPES = {name: dtype for dtype, name in _DTYPE_NAMES.items()}
-_INDEX = "model.safetensors.index.json"
+INDEX_FILE = "model.safetensors.index.json"
+_ADDED = "added"
 _HEADER_ALIGNMENT = 8
 _MAX_SHARD_BYTES = 5_000_000_000
 _CODE_SUFFIX = ".py"
@@ -47,6 +48,10 @@ class CheckpointReader:
                     self.shapes[key] = tuple(stored.get_shape())
                     self._dtype_names[key] = stored.get_dtype()
 
+    def file(self, key: str) -> Path | None:
+        """The file that holds a tensor as `read` gives it; None where it holds another."""
+        return self.folder / self.files[key]
+
     def read(self, key: str, index: int | None = None) -> Tensor:
         """A copy of one tensor, or of one of those that are stacked in it."""
         with self._open(self.files[key]) as reader:
@@ -60,7 +65,7 @@ class CheckpointReader:
         return _DTYPES[name]
 
     def _file_names(self) -> list[str]:
-        index = self.folder / _INDEX
+        index = self.folder / INDEX_FILE
         if index.is_file():
             try:
                 return sorted(set(json.loads(index.read_text())["weight_map"].values()))
@@ -88,12 +93,14 @@ class TensorPlan:
 
     Attributes:
         pieces: yields tensors whose elements, one after the other, fill the tensor in row-major order.
+        stored: a file that holds the tensor under this very name, to the bit.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: torch.dtype
     pieces: Callable[[], Iterable[Tensor]]
+    stored: Path | None = None
 
     @property
     def num_bytes(self) -> int:
@@ -106,6 +113,7 @@ def write_checkpoint(
     folder: Path,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     max_shard_bytes: int | None = None,
+    linked: Mapping[str, str] | None = None,
 ) -> None:
     """Write safetensors files, with an index if there are several, holding one piece of one tensor at a time.
 
@@ -120,12 +128,13 @@ def write_checkpoint(
         folder: where to.
         on_progress: called with bytes written and bytes in all when a tensor is written.
         max_shard_bytes: largest file, but for a single tensor that is larger; 5 GB by default.
+        linked: of further tensors the file in `folder` that holds them.
     """
     by_name = {plan.name: plan for plan in plans}
     split = split_state_dict_into_shards_factory(
         by_name,
         get_storage_size=lambda plan: plan.num_bytes,
-        filename_pattern="model{suffix}.safetensors",
+        filename_pattern=f"{_ADDED if linked else 'model'}{{suffix}}.safetensors",
         max_shard_size=max_shard_bytes or _MAX_SHARD_BYTES,
     )
     done, total = 0, sum(plan.num_bytes for plan in plans)
@@ -133,9 +142,20 @@ def write_checkpoint(
         for plan in _write_shard(folder / file, [by_name[name] for name in names]):
             done += plan.num_bytes
             on_progress(done, total)
-    if split.is_sharded:
-        index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
-        (folder / _INDEX).write_text(json.dumps(index, indent=2))
+    if split.is_sharded or linked:
+        _write_index(folder, split.tensor_to_filename | dict(linked or {}), total)
+
+
+def write_index(folder: Path, added: Mapping[str, Tensor], linked: Mapping[str, str]) -> None:
+    """Put a folder's `model.safetensors`, which holds some tensors, beside files that hold the others."""
+    (folder / "model.safetensors").rename(folder / f"{_ADDED}.safetensors")
+    size = sum(value.nbytes for value in added.values())
+    _write_index(folder, dict.fromkeys(added, f"{_ADDED}.safetensors") | dict(linked), size)
+
+
+def _write_index(folder: Path, files: Mapping[str, str], num_bytes: int) -> None:
+    index = {"metadata": {"total_size": num_bytes}, "weight_map": dict(sorted(files.items()))}
+    (folder / INDEX_FILE).write_text(json.dumps(index, indent=2))
 
 
 def copy_companions(model_folder: Path, output: Path) -> None:

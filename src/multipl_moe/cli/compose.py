@@ -34,7 +34,7 @@ def compose(
     with progress_bar() as (on_step, on_progress):
         config = put_together(base, dict(named), output, on_step, on_progress)
     for name, moe in config.packs_config.items():
-        console.print(f"{name}: opens for {', '.join(moe.domain_gate)}", highlight=False)
+        console.print(f"{name}: opens for {', '.join(moe.gate.languages)}", highlight=False)
     console.print(f"{output}: load it, or give it to generate, eval, serve and export", highlight=False)
 
 

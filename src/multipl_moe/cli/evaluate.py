@@ -50,10 +50,9 @@ _Corpus = Annotated[Path | None, typer.Option(help="Corpus folder whose held-out
 _Benchmark = Annotated[
     list[str] | None,
     typer.Option(
-        help="Benchmark to evaluate on (pass only): starter, humaneval, mbpp, mbpp-sanitized, multipl-e-humaneval, "
-        "multipl-e-mbpp, humaneval-x, mbxp, autocodebench, exercism; NAME:PATH for a local copy; PATH.jsonl for your "
-        "own set, with tests in a language or with inputs and outputs for every language; "
-        "may be repeated. [starter]"
+        help="Benchmark to evaluate on (pass only), as starter or multipl-e-humaneval (all: docs/evaluation.md)"
+        "; NAME:PATH for a local copy; PATH.jsonl for your own set, with tests in a language or with inputs and "
+        "outputs for every language; may be repeated. [starter]"
     ),
 ]
 _Languages = Annotated[

@@ -16,6 +16,10 @@ def pack(
         int | None,
         typer.Option(min=1, help="Rank to cut full experts to, such as 64; low-rank experts keep theirs."),
     ] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(help="File with the results for its card: metrics.json, or what eval wrote. [the run's]"),
+    ] = None,
 ) -> None:
     """Write what a model learnt as a pack of some megabytes: a LoRA in PEFT's format, with the gate that opens it.
 
@@ -24,16 +28,19 @@ def pack(
 
     Example: `multipl-moe pack runs/ocaml/model packs/ocaml`
     """
-    refuse_where((not model.is_dir(), f"model: {model} is not a folder"))
+    refuse_where(
+        (not model.is_dir(), f"model: {model} is not a folder"),
+        (metrics is not None and not metrics.is_file(), f"--metrics: {metrics} is not a file"),
+    )
 
+    from multipl_moe.packs.files import size_of
     from multipl_moe.packs.write import write_pack
 
     with console.status("reading") as status:
-        written = write_pack(model, output, rank, lambda title: status.update(title))
-    size = sum(file.stat().st_size for file in output.iterdir())
+        written = write_pack(model, output, rank, metrics, status.update)
     languages = ", ".join(written.languages) or "all text"
     console.print(
-        f"{output}: {size / 1e6:.1f} MB, rank {written.moe.expert_rank}, opens for {languages}", highlight=False
+        f"{output}: {size_of(output)}, rank {written.moe.experts.rank}, opens for {languages}", highlight=False
     )
     if written.kept:
         console.print(

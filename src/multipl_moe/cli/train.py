@@ -78,14 +78,19 @@ def train(
     with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
         start = model if of_hybrid else resolve_base(str(model))
 
+        from multipl_moe.packs.files import size_of
+        from multipl_moe.packs.write import pack_of_run
         from multipl_moe.system.allocator import keep_freed_memory
         from multipl_moe.train.processes import leave
 
         keep_freed_memory()
         result = _trained(chosen, start, corpus, output)
         leave()
+        pack = pack_of_run(output) if is_main() else None
     console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
+    if pack is not None:
+        console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})", highlight=False)
 
 
 _FORGETS = (
@@ -96,7 +101,7 @@ _FORGETS = (
 
 def _forgets(recipe: "Recipe") -> bool:
     """Whether neither a gate nor old text keeps what the model knows of languages to keep."""
-    has_gate = recipe.train.trains_hybrid and recipe.moe.domain_gate
+    has_gate = recipe.train.trains_hybrid and recipe.moe.gate.languages != []
     return bool(recipe.keep) and not has_gate and recipe.mixture_weights.keys().isdisjoint(recipe.keep)
 
 

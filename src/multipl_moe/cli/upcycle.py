@@ -24,7 +24,7 @@ def upcycle(
         Path | None,
         typer.Option(
             help="Corpus folder. Some of its text places the routers so that every expert begins with a fair load, and "
-            "fits the domain gate, unless moe.domain_gate is false."
+            "fits the domain gate, unless moe.gate.languages is []."
         ),
     ] = None,
 ) -> None:
@@ -32,7 +32,14 @@ def upcycle(
 
     Example: `multipl-moe upcycle runs/hybrid --base smollm2-135m --layers every:4 --corpus corpora/mine`
     """
-    flags = {"base": base, "moe.preset": preset, "moe.layers": layers, "seed": seed, "learn": learn, "keep": keep}
+    flags = {
+        "base": base,
+        "moe.preset": preset,
+        "moe.experts.layers": layers,
+        "seed": seed,
+        "learn": learn,
+        "keep": keep,
+    }
     chosen = recipe_from_flags(recipe, settings, flags)
     refuse_existing(output)
 

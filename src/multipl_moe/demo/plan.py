@@ -237,7 +237,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
         "search for the learning rate": search_tokens(TrainingSetup.of(recipe.with_settings("train", tokens=tokens))),
         TRAINING: tokens,
         "calibration": _FORWARD
-        * (calibrated + moe.is_routed * _EXPERT_USE_TOKENS * (len(recipe.learn) if moe.domain_gate else languages)),
+        * (calibrated + moe.is_routed * _EXPERT_USE_TOKENS * (len(recipe.learn) if moe.gate.languages else languages)),
         "bits per byte of the hybrid": scoring,
         "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
         "movement": 2 * (_LOADING + _FORWARD_FLOAT32 * moved) if measured.moved_share else 0.0,
@@ -246,7 +246,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
 
 def _upcycle_work(moe: MoeConfig, num_languages: int) -> float:
     """To write the hybrid, to compare it with its base, and to have the base read what places routers and gate."""
-    gate = _GATE_TOKENS * num_languages + _GATE_OTHER if moe.domain_gate else 0
+    gate = _GATE_TOKENS * num_languages + _GATE_OTHER if moe.gate.languages else 0
     routers = _ROUTER_TOKENS if moe.is_routed else 0
     return 2 * _LOADING + _FORWARD * routers + _FORWARD_GATE * gate
 

@@ -8,7 +8,6 @@ from multipl_moe.recipe.recipe import Recipe, validate_recipe
 
 DEMO_RECIPE: dict[str, Any] = {
     "moe.preset": "single",
-    "moe.domain_gate": True,
     "corpus.max_bytes_per_language": 2_500_000,
     "corpus.validation_share": 0.2,
     "train.tokens": 100_352,

@@ -31,6 +31,8 @@ from multipl_moe.eval.run_metrics import run_metrics
 from multipl_moe.generate.reading import read_text
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
+from multipl_moe.packs.files import size_of
+from multipl_moe.packs.write import pack_of_run
 from multipl_moe.recipe.recipe import Recipe, load_recipe, validate_recipe
 from multipl_moe.report.html import READING_FILE, write_report
 from multipl_moe.report.programs import write_programs_report
@@ -249,7 +251,7 @@ class Demo:
         file = read_documents(self.output / "corpus", "validation", self.recipe.learn[0], 1)[0]
         base = (
             None
-            if model.config.moe_config.domain_gate
+            if model.config.moe_config.gate.languages
             else ready_for_evaluation(load_dense(resolve_base(self.recipe.base)))
         )
         layers = [*model.hybrid_layers][-1:]
@@ -296,6 +298,8 @@ class Demo:
         if (health := metrics.get("router_health")) is not None:
             self._show_health(health)
         self.console.print(f"report: {self.output / 'report.html'}\nmodel: {self.output / 'model'}", highlight=False)
+        if (pack := pack_of_run(self.output)) is not None:
+            self.console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})", highlight=False)
         return metrics
 
     def _show_health(self, health: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ def router_health(
     """
     move_to_best_device(model)
     size = recipe.train.calibration_sequence_tokens
-    languages = recipe.learn if model.config.moe_config.domain_gate else list(recipe.languages)
+    languages = recipe.learn if model.config.moe_config.gate.languages else list(recipe.languages)
     count = max(recipe.train.calibration_tokens // (2 * size * len(languages)), _MIN_WINDOWS_PER_LANGUAGE)
     turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
     evaluation, training = [row for turn in turns for row in turn], [row for turn in turns[::2] for row in turn]

@@ -55,7 +55,7 @@ class Explorer:
         use = ExpertUse.load(folder)
         if use is not None:
             use.require_fit(folder, model.config.moe_config)
-        if base is None and not model.config.moe_config.domain_gate:
+        if base is None and not model.config.moe_config.gate.languages:
             raise ConfigError("--base: this model has no domain gate to shut; give the base that it was made from")
         dense = None if base is None else ready_for_evaluation(load_dense(resolve_base(base)))
         return cls(model, load_tokenizer(folder), dense, use)

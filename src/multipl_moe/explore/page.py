@@ -85,7 +85,9 @@ def _build_page(explorer: Explorer, samples: dict[str, Sample], name: str) -> gr
             with gr.Row():
                 view = gr.Radio(list(views.items()), value=next(iter(views.values())), label="Colour by")
                 layer = gr.Dropdown(layers, value=layers[-2:][0][1], label="Layer", visible=views_of(first) != [GATE])
-                gate = gr.Radio(list(_GATES), value="the text", label="The gate follows", visible=bool(moe.domain_gate))
+                gate = gr.Radio(
+                    list(_GATES), value="the text", label="The gate follows", visible=bool(moe.gate.languages)
+                )
             with gr.Row():
                 text = gr.Textbox(
                     samples[begin].text,
@@ -155,7 +157,7 @@ def _completions(explorer: Explorer, prompt: str, length: int) -> Iterator[tuple
 def _use_maps(use: ExpertUse | None, moe: MoeConfig) -> Markup:
     if use is None:
         return Markup("<p>What the experts are used for was not measured: this model was not trained by `train`.</p>")
-    num_token = moe.num_token_experts - 1
+    num_token = 0 if moe.routing is None else moe.routing.num_routed_experts
     titles = {language: language_title(language) for language in use.languages}
     maps = []
     for key, title, places in (

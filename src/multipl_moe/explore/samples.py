@@ -33,7 +33,7 @@ def samples_of(model: Path, moe: MoeConfig, use: ExpertUse | None) -> dict[str, 
     run, file = run_folder(model), run_recipe_file(model)
     recipe = None if file is None else load_recipe(file)
     corpus = None if run is None else read_json(run / "training.json").get("corpus")
-    learnt, table = (moe.domain_gate, LANGUAGES) if recipe is None else (recipe.learn, recipe.language_table)
+    learnt, table = (moe.gate.languages, LANGUAGES) if recipe is None else (recipe.learn, recipe.language_table)
     known = recipe.languages if recipe is not None else use.languages if use is not None else {}
     samples: dict[str, Sample] = {}
     for name in [*learnt, *known, "python"]:

@@ -8,8 +8,10 @@ from transformers import PreTrainedConfig
 
 from multipl_judge.languages.table import language_title
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.parameters import count_parameters
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.decontamination import CHECKED, PARTLY_CHECKED, named_with, statuses
 from multipl_moe.runs.provenance import Provenance
@@ -47,43 +49,45 @@ def _packs(config: MultiplMoeConfig) -> list[tuple[str, str]]:
     if not config.packs:
         return []
     return [
-        (f"pack {name}", f"rank {moe.expert_rank}, opens for {', '.join(map(language_title, moe.domain_gate))}")
+        (f"pack {name}", f"rank {moe.experts.rank}, opens for {', '.join(map(language_title, moe.gate.languages))}")
         for name, moe in config.packs_config.items()
     ]
 
 
 def _layers(moe: MoeConfig, num_layers: int) -> list[tuple[str, str]]:
     first, last = moe.layers[0], moe.layers[-1]
-    is_range = len(moe.layers) > 2 and moe.layers == list(range(first, last + 1))
+    is_range = len(moe.layers) > 2 and moe.experts.layers == list(range(first, last + 1))
     indices = f"{first} to {last}" if is_range else ", ".join(map(str, moe.layers))
-    frozen = "the last is the base's own feed-forward block, frozen"
-    always = "always in use" if moe.shared_expert_selection == "always" else "one choice among them"
-    place = "its own tokens and those after them" if moe.segment_lookahead else "the tokens before it"
+    kind = EXPERT_KINDS[moe.experts.type]
     rows = [("preset", moe.preset), ("hybrid layers", f"{len(moe.layers)} of {num_layers}: {indices}")]
-    if moe.num_token_experts > 1:
-        tokens = f"{moe.num_token_experts} a layer, of which a token uses {moe.token_top_k}; {frozen}, {always}"
-        rows.append(("token-level experts", tokens))
-    if not moe.is_routed:
-        place = "in the frozen block's place" if moe.expert_type == "full" else "beside the frozen matrices"
-        rows.append(("experts", f"one a layer, {place}; no router"))
-    if moe.routes_segments:
-        segments = (
-            f"{moe.num_segment_experts} a layer, {moe.segment_capacity:g} per segment on the mean; a segment is "
-            f"{moe.segment_stride} tokens, routed by a window of {moe.segment_window}: {place}"
-        )
-        rows.append(("segment-level experts", segments))
-    if moe.expert_type == "lora":
-        size = f"rank {moe.expert_rank} (alpha {moe.expert_alpha:g})"
-        what = "feed-forward block and attention" if moe.expert_targets == "all" else "block"
-        rows.append(("each expert", f"a difference of {size} from the frozen {what}"))
-    if moe.domain_gate:
-        learnt = ", ".join(map(language_title, moe.domain_gate))
+    rows += [("experts", f"one a layer, {kind.place}; no router")] if moe.routing is None else _choice(moe, moe.routing)
+    if what := kind.describe(moe.experts):
+        rows.append(("each expert", what))
+    if moe.gate.languages:
+        learnt = ", ".join(map(language_title, moe.gate.languages))
         rows.append(
             ("domain gate", f"experts work where the text so far is of {learnt}; elsewhere the model is its base")
         )
-    if moe.is_routed:
-        weights = f"{moe.token_weight:g} token-level, {moe.segment_weight:g} segment-level"
-        rows.append(("fusion", f"{moe.fusion}, {weights}"))
+    if moe.routing is not None:
+        weights = f"{moe.routing.token_weight:g} token-level, {moe.routing.segment_weight:g} segment-level"
+        rows.append(("fusion", f"{moe.routing.fusion}, {weights}"))
+    return rows
+
+
+def _choice(moe: MoeConfig, routing: RoutingConfig) -> list[tuple[str, str]]:
+    """Rows on experts that routers choose from."""
+    rows, frozen = [], "the last is the base's own feed-forward block, frozen"
+    always = "always in use" if routing.shared_expert_selection == "always" else "one choice among them"
+    place = "its own tokens and those after them" if routing.segment_lookahead else "the tokens before it"
+    if routing.num_token_experts > 1:
+        tokens = f"{routing.num_token_experts} a layer, of which a token uses {routing.token_top_k}; {frozen}, {always}"
+        rows.append(("token-level experts", tokens))
+    if routing.routes_segments:
+        segments = (
+            f"{routing.num_segment_experts} a layer, {routing.segment_capacity:g} per segment on the mean; a segment "
+            f"is {moe.gate.stride} tokens, routed by a window of {routing.segment_window}: {place}"
+        )
+        rows.append(("segment-level experts", segments))
     return rows
 
 

@@ -198,8 +198,8 @@ def _require_possible(config: PreTrainedConfig, settings: ExportSettings) -> Non
     if merges and not is_hybrid:
         raise ConfigError(f"--merge: the model is not a hybrid ({config.model_type}); leave it out")
     moe = config.moe_config if isinstance(config, MultiplMoeConfig) else None
-    if settings.full_experts and (moe is None or moe.expert_type != "lora" or not moe.is_routed):
-        why = "the model has no low-rank experts (moe.expert_type lora) that routers choose from"
+    if settings.full_experts and (moe is None or moe.experts.type == "full" or not moe.is_routed):
+        why = "the model has no low-rank experts (moe.experts.type lora) that routers choose from"
         raise ConfigError(f"--full-experts: {why}; leave it out")
     if settings.full_experts and merges:
         raise ConfigError("--full-experts: --merge folds the experts as they are; leave one of them out")

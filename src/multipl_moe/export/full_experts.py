@@ -1,4 +1,4 @@
-"""Low-rank experts written out as full ones: the same function, in tensors that need no frozen block beside them."""
+"""Experts of another kind written out as full ones: the same function, needing no frozen block beside them."""
 
 import copy
 import re
@@ -13,64 +13,63 @@ from torch import Tensor
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.export.weights import cast_finite, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
 
-_LOW_RANK_KEY = re.compile(r"^(?P<prefix>.*layers\.\d+\.mlp\.)experts\.(?P<name>\w+)_(?P<factor>[ab])$")
+_EXPERT_KEY = re.compile(r"^(?P<prefix>.*layers\.\d+\.mlp\.)experts\.")
 
 
 def with_full_experts(config: MultiplMoeConfig) -> MultiplMoeConfig:
     """The configuration of the model that `plan_full_experts` writes."""
-    changed = copy.deepcopy(config)
-    changed.moe = replace(config.moe_config, expert_type="full").to_dict()
+    changed, moe = copy.deepcopy(config), config.moe_config
+    changed.moe = replace(moe, experts=replace(moe.experts, type="full")).to_dict()
     return changed
 
 
 def plan_full_experts(source: Path, config: MultiplMoeConfig, dtype: torch.dtype | None) -> list[TensorPlan]:
-    """Every tensor of a hybrid whose experts are low-rank, with full experts W + s B A in place of their factors.
+    """Every tensor of a hybrid whose routers choose among low-rank experts, with full ones, W + s B A, in their place.
 
     Sums are taken in float32, one expert in memory at a time. Differences smaller than the precision of a 16-bit
     `dtype` are rounded away, so float32 is what keeps the model's logits to 1e-4.
 
     Args:
         source: folder of the checkpoint.
-        config: its configuration, with `moe.expert_type` "lora".
+        config: its configuration.
         dtype: of the result; None keeps each tensor's.
     """
-    reader, family = CheckpointReader(source, role="model"), family_of(config.base_config)
-    parts = {family.up_name: family.up, "down_proj": (family.down,)}
-    plans = []
+    writer, plans, dtypes = _Writer(source, config), [], {}
     for plan in plan_cast(source, dtype):
-        key = _LOW_RANK_KEY.match(plan.name)
-        if key is None:
+        if key := _EXPERT_KEY.match(plan.name):
+            dtypes[key["prefix"]] = plan.dtype
+        else:
             plans.append(plan)
-        elif key["factor"] == "b":
-            prefix, name = key["prefix"], key["name"]
-            num_experts, num_out, _ = plan.shape
-            shape = (num_experts, num_out, reader.shapes[f"{prefix}experts.{name}_a"][2])
-            pieces = partial(_weights, reader, prefix, name, parts[name], config.moe_config.expert_scale, plan.dtype)
-            plans.append(TensorPlan(f"{prefix}experts.{name}", shape, plan.dtype, pieces))
-            if family.has_bias(config.base_config):
-                pieces = partial(_biases, reader, prefix, parts[name], num_experts, plan.dtype)
-                name = f"{prefix}experts.{name}_bias"
-                plans.append(TensorPlan(name, (num_experts, num_out), plan.dtype, pieces))
-    return plans
+    return plans + [plan for prefix, of_layer in dtypes.items() for plan in writer.of_layer(prefix, of_layer)]
 
 
-def _frozen(reader: CheckpointReader, prefix: str, parts: tuple[str, ...], kind: str) -> Tensor:
-    return torch.cat([reader.read(f"{prefix}shared_expert.{part}.{kind}") for part in parts]).float()
+class _Writer:
+    def __init__(self, source: Path, config: MultiplMoeConfig) -> None:
+        self.reader, self.moe = CheckpointReader(source, role="model"), config.moe_config
+        self.family = family_of(config.base_config)
+        self.kinds = ("weight", "bias") if self.family.has_bias(config.base_config) else ("weight",)
 
+    def of_layer(self, prefix: str, dtype: torch.dtype) -> Iterator[TensorPlan]:
+        for name, parts in ((self.family.up_name, self.family.up), ("down_proj", (self.family.down,))):
+            for kind in self.kinds:
+                shapes = [self.reader.shapes[f"{prefix}shared_expert.{part}.{kind}"] for part in parts]
+                shape = (self.moe.num_trained_experts, sum(rows for rows, *_ in shapes), *shapes[0][1:])
+                full_name = f"{prefix}experts.{name}" + ("_bias" if kind == "bias" else "")
+                yield TensorPlan(full_name, shape, dtype, partial(self._experts, prefix, parts, kind, full_name, dtype))
 
-def _weights(
-    reader: CheckpointReader, prefix: str, name: str, parts: tuple[str, ...], scale: float, dtype: torch.dtype
-) -> Iterator[Tensor]:
-    frozen = _frozen(reader, prefix, parts, "weight")
-    factors = (reader.read(f"{prefix}experts.{name}_{factor}") for factor in "ba")
-    for b, a in zip(*factors, strict=True):
-        yield cast_finite(f"{prefix}experts.{name}", frozen + scale * (b.float() @ a.float()), dtype)
-
-
-def _biases(
-    reader: CheckpointReader, prefix: str, parts: tuple[str, ...], num_experts: int, dtype: torch.dtype
-) -> Iterator[Tensor]:
-    bias = cast_finite(f"{prefix}shared_expert bias", _frozen(reader, prefix, parts, "bias"), dtype)
-    yield from (bias for _ in range(num_experts))
+    def _experts(
+        self, prefix: str, parts: tuple[str, ...], kind: str, name: str, dtype: torch.dtype
+    ) -> Iterator[Tensor]:
+        of_kind, shared, differences = EXPERT_KINDS[self.moe.experts.type], [], []
+        for part in parts:
+            frozen = self.reader.read(f"{prefix}shared_expert.{part}.{kind}").float()
+            shared.append(frozen)
+            differences.append(of_kind.differences(self.reader.read, prefix, part, kind, frozen, self.family, self.moe))
+        for of_expert in zip(*differences, strict=True):
+            yield from (
+                cast_finite(name, frozen + difference, dtype)
+                for frozen, difference in zip(shared, of_expert, strict=True)
+            )

@@ -1,7 +1,7 @@
 """Folding a hybrid into a dense model of the base's own architecture, for programs that know no hybrid layer."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from multipl_moe.eval.outcome import has_gain, outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.export.weights import cast_finite, plan_cast
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS, Read
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names
 from multipl_moe.model.families import family_of
 from multipl_moe.recipe.recipe import Recipe
@@ -80,7 +81,7 @@ def _merge_of(
     if not config.moe_config.is_routed:
         if languages:
             raise ConfigError("--merge-for: this model has one expert a layer, for all its languages; leave it out")
-        return _OpenMerge(model, config), {"languages": list(config.moe_config.domain_gate), "layers": {}}
+        return _OpenMerge(model, config), {"languages": list(config.moe_config.gate.languages), "layers": {}}
     if (use := ExpertUse.load(model)) is None:
         raise BaseModelError(f"model: {model} has no {EXPERT_USE_FILE}, which `train` writes; train the hybrid first")
     use.require_fit(model, config.moe_config)
@@ -127,20 +128,18 @@ class _OpenMerge:
         ((self.name, self.pack),) = config.packs_config.items()
 
     def tensors(self, dtype: torch.dtype | None) -> list[TensorPlan]:
-        plans, keys = [], self.reader.shapes
+        plans, experts = [], self.pack.experts
         for plan in plan_cast(self.model, dtype):
-            pair = [f"{plan.name.removesuffix('weight')}adapters.{self.name}.lora_{factor}" for factor in "BA"]
-            if plan.name.endswith(".weight") and pair[0] in keys:
-                plans.append(replace(plan, pieces=partial(self._sum, plan.name, pair, plan.dtype)))
-            elif f".experts.{self.name}." in plan.name:
-                plans.append(replace(plan, name=plan.name.replace(f"experts.{self.name}.", "")))
-            elif ".mlp.shared_expert." not in plan.name and not TRAINED_KEY.search(plan.name):
-                plans.append(plan)
+            if TRAINED_KEY.search(plan.name):
+                continue
+            key = plan.name.replace(".mlp.shared_expert.", ".mlp.")
+            value = EXPERT_KINDS[experts.type].when_open(key, self.name, self.reader.shapes, experts)
+            pieces = plan.pieces if value is None else partial(self._opened, key, value, plan.dtype)
+            plans.append(replace(plan, name=key, pieces=pieces))
         return plans
 
-    def _sum(self, name: str, pair: list[str], dtype: torch.dtype) -> list[Tensor]:
-        b, a = (self.reader.read(key).float() for key in pair)
-        return [cast_finite(name, self.reader.read(name).float() + self.pack.expert_scale * (b @ a), dtype)]
+    def _opened(self, key: str, value: Callable[[Read], Tensor], dtype: torch.dtype) -> list[Tensor]:
+        return [cast_finite(key, value(self.reader.read), dtype)]
 
 
 class _Merge:
@@ -164,27 +163,10 @@ class _Merge:
         prefix, part, kind = key["prefix"], key["part"], key["kind"]
         use = self.use[int(key["layer"])]
         merged = shared = self.reader.read(key.string).float()
-        differences = self._differences(prefix, part, kind, shared)
+        of_kind = EXPERT_KINDS[self.moe.experts.type]
+        differences = of_kind.differences(self.reader.read, prefix, part, kind, shared, self.family, self.moe)
         for weight, difference in zip((use[:-1] / use.sum()).tolist(), differences, strict=True):
             merged = merged + weight * difference
-        if part == self.family.down and self.moe.fusion == "fixed":
+        if part == self.family.down and not self.moe.starts_at_base:  # a fixed fusion
             merged = merged * use.sum().item()
         return [cast_finite(name, merged, dtype)]
-
-    def _differences(self, prefix: str, part: str, kind: str, shared: Tensor) -> Iterator[Tensor]:
-        if self.moe.expert_type == "full":
-            suffix = "_bias" if kind == "bias" else ""
-            yield from (expert.float() - shared for expert in self._stacked(prefix, part, suffix))
-        elif kind == "bias":
-            yield from (torch.zeros_like(shared) for _ in range(self.moe.num_trained_experts))
-        else:
-            a_name = "down_proj" if part == self.family.down else self.family.up_name
-            factors = self._stacked(prefix, part, "_b"), self.reader.read(f"{prefix}experts.{a_name}_a")
-            yield from (self.moe.expert_scale * (b.float() @ a.float()) for b, a in zip(*factors, strict=True))
-
-    def _stacked(self, prefix: str, part: str, suffix: str) -> Tensor:
-        """(E, ...) the rows of this part in a stacked tensor; an upper one shares its tensor with the other parts."""
-        if part == self.family.down:
-            return self.reader.read(f"{prefix}experts.down_proj{suffix}")
-        stacked = self.reader.read(f"{prefix}experts.{self.family.up_name}{suffix}")
-        return stacked.chunk(len(self.family.up), dim=1)[self.family.up.index(part)]

@@ -17,6 +17,7 @@ from multipl_moe.eval.movement.panel import MOVEMENT_COLUMNS, movement_rows
 from multipl_moe.eval.outcome import outcome_of
 from multipl_moe.export.facts import facts_of
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.spdx import UNKNOWN
 
@@ -59,6 +60,11 @@ class CardSubject:
         if self.native is not None:
             return "native"
         return "hybrid" if isinstance(self.config, MultiplMoeConfig) else "dense"
+
+    @property
+    def place(self) -> str:
+        """Where an expert works in a hybrid without routers, in words."""
+        return EXPERT_KINDS[self.config.moe_config.experts.type].place
 
 
 def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> None:

@@ -125,30 +125,31 @@ def require_no_bias(model: Path, config: MultiplMoeConfig) -> None:
 
     No architecture has a bias on the logits: those that have one add it to scores, which gives another order.
     """
-    moe = config.moe_config
-    if not moe.has_token_bias or moe.token_top_k == moe.num_token_experts:
+    routing = config.moe_config.routing
+    if routing is None or not routing.has_token_bias or routing.token_top_k == routing.num_token_experts:
         return
     reader = CheckpointReader(model, "model")
     for name in reader.shapes:
         if name.endswith("mlp.token_bias"):
             bias = reader.read(name).float()
             is_even = bool((bias == bias[0]).all())
-            if not (is_even and (moe.shared_expert_selection == "always" or bias[0] == 0)):
+            if not (is_even and (routing.shared_expert_selection == "always" or bias[0] == 0)):
                 raise _none(
-                    "it picks experts by logits with a bias (moe.token_bias_rate), which no architecture has; "
-                    "train with moe.token_bias_rate=0 and moe.router_aux_loss_coef=0.01"
+                    "it picks experts by logits with a bias (moe.routing.token_bias_rate), which no architecture has; "
+                    "train with moe.routing.token_bias_rate=0 and moe.routing.router_aux_loss_coef=0.01"
                 )
 
 
 def native_config(config: MultiplMoeConfig, home: NativeArchitecture) -> PreTrainedConfig:
     """The configuration of the hybrid in its architecture, without a dtype."""
-    base, moe = config.base_config, config.moe_config
+    base, moe, routing = config.base_config, config.moe_config, config.moe_config.routing
+    assert routing is not None
     known = AutoConfig.for_model(home.model_type).to_dict().keys() | {"head_dim"}  # read, though not named
     values = {key: value for key, value in base.to_dict().items() if key in known}
     for key in ("model_type", "architectures", "dtype", "transformers_version", "_name_or_path"):
         values.pop(key, None)
     num_experts, top_k, size = home.counts
-    values |= {num_experts: moe.num_token_experts, top_k: moe.token_top_k, size: base.intermediate_size}
+    values |= {num_experts: routing.num_token_experts, top_k: routing.token_top_k, size: base.intermediate_size}
     values |= home.settings | _layer_settings(home, base, moe)
     if home.shared_size:
         values["shared_expert_intermediate_size"] = home.shared_size
@@ -159,17 +160,17 @@ def native_config(config: MultiplMoeConfig, home: NativeArchitecture) -> PreTrai
 
 
 def _no_such_layer(moe: MoeConfig) -> str | None:
-    if moe.domain_gate:
+    if moe.gate.languages:
         merge = "" if moe.is_routed else "; --merge folds it into a dense model"
         return f"no architecture has a domain gate{merge}"
-    if not moe.is_routed:
+    if (routing := moe.routing) is None:
         return "with one expert a layer and no gate it is a dense model: --merge writes exactly that"
-    if moe.num_segment_experts:
+    if routing.num_segment_experts:
         return f"no architecture has segment-level experts (preset {moe.preset})"
-    if moe.expert_type == "lora":
+    if moe.experts.type != "full":
         return "its experts are low-rank; write them out first (export --full-experts), and export that"
-    if moe.fusion == "fixed" and moe.token_weight != 1:
-        return f"no architecture has a fixed fusion with weight {moe.token_weight:g}"
+    if routing.fusion == "fixed" and routing.token_weight != 1:
+        return f"no architecture has a fixed fusion with weight {routing.token_weight:g}"
     return None
 
 
@@ -184,7 +185,8 @@ def _unusual_base(base: Any) -> str | None:
 
 
 def _no_room(home: NativeArchitecture, base: Any, moe: MoeConfig) -> str | None:
-    if moe.shared_expert_selection == "always" and home.selection_bias is None:
+    assert moe.routing is not None
+    if moe.routing.shared_expert_selection == "always" and home.selection_bias is None:
         return f"no expert of it is in every token's choice (preset {moe.preset})"
     if home.layers == "all" and len(moe.layers) < base.num_hidden_layers:
         return "all its layers have experts"

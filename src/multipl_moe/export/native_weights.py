@@ -95,7 +95,8 @@ class _Layers:
 
     def __init__(self, source: Path, config: MultiplMoeConfig, home: NativeArchitecture, dtype: torch.dtype) -> None:
         self.reader, self.home, self.dtype = CheckpointReader(source, "model"), home, dtype
-        self.moe, self.family = config.moe_config, family_of(config.base_config)
+        assert config.moe_config.routing is not None
+        self.moe, self.family = config.moe_config.routing, family_of(config.base_config)
         self.hidden, self.intermediate = config.base_config.hidden_size, config.base_config.intermediate_size
         self.prefixes = {
             int(match[2]): match[1]

@@ -107,7 +107,7 @@ def route_text(model: MultiplMoeForCausalLM, tokens: Tensor, layer: int) -> list
     Where a domain gate is shut there is none. The model is in evaluation mode.
     """
     moe, weights = model.config.moe_config, routed_pass(model, tokens, [layer]).weights[layer].tolist()
-    num_routed = moe.num_token_experts - 1
+    num_routed = 0 if moe.routing is None else moe.routing.num_routed_experts
     kinds = {"token": slice(0, num_routed), "segment": slice(num_routed, None)}
     return [
         RoutedText(kind, names, [strongest_of(row[part]) for row in weights])

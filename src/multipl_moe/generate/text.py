@@ -159,13 +159,13 @@ def open_share_of(config: PreTrainedConfig, language: str) -> float | Tensor | N
     One number, or (1, packs) of a model that was put together of packs.
     """
     if packs := getattr(config, "packs", None):
-        return torch.tensor([[float(language in pack["domain_gate"]) for _, pack in sorted(packs.items())]])
+        return torch.tensor([[float(language in pack["gate"]["languages"]) for _, pack in sorted(packs.items())]])
     learnt = _learnt(config)
     return float(language in learnt) if learnt else None
 
 
 def _learnt(config: PreTrainedConfig) -> list[str]:
-    return getattr(config, "moe", {}).get("domain_gate") or []
+    return getattr(config, "moe", {}).get("gate", {}).get("languages") or []
 
 
 class CallbackStreamer(TextStreamer):

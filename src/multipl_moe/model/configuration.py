@@ -64,7 +64,7 @@ class MultiplMoeConfig(PreTrainedConfig):
     @property
     def router_aux_loss_coef(self) -> float:
         """Weight of the load-balancing loss."""
-        return self.moe_config.router_aux_loss_coef
+        return 0.0 if (routing := self.moe_config.routing) is None else routing.router_aux_loss_coef
 
 
 def _of_base(name: str) -> property:

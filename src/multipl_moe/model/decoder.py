@@ -21,9 +21,9 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.documents import attention_arguments, real_tokens_of, takes_document_bounds
 from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, gate_layer, told_of_segments
+from multipl_moe.model.expert_kinds import EXPERT_KINDS, add_experts
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS, FLOAT32_MODULE
-from multipl_moe.model.gated import add_experts
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
@@ -106,9 +106,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         base, moe = config.base_config, config.moe_config
         family_of(base)  # or a base that has no such layers would fail later, with no clear word
         if not moe.layers or moe.layers[-1] >= base.num_hidden_layers:
-            raise ConfigError(
-                f"moe.layers: {moe.layers} must name at least one of the base's layers 0..{base.num_hidden_layers - 1}"
-            )
+            there_are = f"the base's layers 0..{base.num_hidden_layers - 1}"
+            raise ConfigError(f"moe.experts.layers: {moe.layers} must name at least one of {there_are}")
         if requested_attention is not None:  # otherwise the base's own default: Gemma 2, for one, has no sdpa
             base._attn_implementation = requested_attention
         from transformers import AutoModel  # which imports what is made of this module
@@ -130,7 +129,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         self.ranks: Ranks = ALONE
         self.routes_as_in_training: bool | None = None
         if getattr(config, "quantization_config", None) is not None:
-            if any(not pack.is_routed and pack.expert_type == "lora" for pack in packs.values()):
+            if any(not pack.is_routed and EXPERT_KINDS[pack.experts.type].is_adapter for pack in packs.values()):
                 raise ConfigError(_NO_ADAPTERS)
             _logger.warning(_QUANTIZED)
         if not moe.is_causal:
@@ -159,9 +158,9 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
                 self.layers[place].mlp = HybridMoe(self.layers[place].mlp, moe, base, place)
         else:
             add_experts(self.layers, name, moe, family_of(base), index)
-        if moe.domain_gate:
-            sizes = (len(moe.domain_gate), base.hidden_size, base.vocab_size)
-            self.domain_gates[name] = DomainGate(*sizes, moe.domain_gate_start, moe.domain_gate_bound)
+        if moe.gate.languages:
+            sizes = (len(moe.gate.languages), base.hidden_size, base.vocab_size)
+            self.domain_gates[name] = DomainGate(*sizes, moe.gate.start, moe.gate.bound)
             # No closure, which neither pickle nor deepcopy takes over to a copy of the model.
             self.layers[index].mlp.register_forward_pre_hook(partial(self._decide, index, name))
 
@@ -250,7 +249,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
             **kwargs,
         )
         tokens = [layer.tokens for layer in routing.routed.values() if layer.tokens is not None]
-        aux_loss = mean_load_balancing_loss(tokens, self._moe, routing.ranks) if self.training else None
+        aux_loss = mean_load_balancing_loss(tokens, self._moe.routing, routing.ranks) if self.training else None
         self._tell(routing)
         wants_logits = self.config.output_router_logits if output_router_logits is None else output_router_logits
         return MultiplMoeModelOutput(
@@ -275,13 +274,13 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         trains = self.training and torch.is_grad_enabled() and cache is None
         as_in_training = self.training if self.routes_as_in_training is None else self.routes_as_in_training
         as_in_training = as_in_training and cache is None
-        num_places = places_for(position_ids.shape, moe.segment_stride, packed=packed) if self._is_traced() else None
+        num_places = places_for(position_ids.shape, moe.gate.stride, packed=packed) if self._is_traced() else None
         plan = plan_segments(
             position_ids,
             real_tokens,
-            window=moe.segment_window if moe.routes_segments else None,
-            stride=moe.segment_stride,
-            lookahead=moe.segment_lookahead,
+            window=moe.routing.segment_window if moe.routing and moe.routes_segments else None,
+            stride=moe.gate.stride,
+            lookahead=moe.routing is not None and moe.routing.segment_lookahead,
             cached=cache is not None,
             num_places=num_places,
         )
@@ -318,7 +317,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
 
     def _routed_sums(self, routing: RoutingPass) -> dict[int, Tensor]:
         """By layer index, what its bias follows, over all processes, which communicate once for all layers."""
-        if not self._moe.has_token_bias:
+        if self._moe.routing is None or not self._moe.routing.has_token_bias:
             return {}
         tokens = {index: routed.tokens for index, routed in routing.routed.items() if routed.tokens is not None}
         sums = [routed_sums(layer.logits, layer.chosen) for layer in tokens.values()]
@@ -339,7 +338,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
 
     def _stateful_layers(self) -> list[int]:
         layers = list(self._moe.layers) if self._moe.routes_segments else []
-        if self._moe.domain_gate:
+        if self._moe.gate.languages:
             layers.append(gate_layer(self._moe.layers, self.config.base_config.num_hidden_layers))
         return layers
 

@@ -54,7 +54,7 @@ class ExpertUse:
         """Raise BaseModelError where layers or experts are not those of the model in `folder`, configured by `moe`."""
         file, num_experts = folder / EXPERT_USE_FILE, len(expert_names(moe))
         for layers in self.languages.values():
-            if sorted(layers) != moe.layers or any(len(weights) != num_experts for weights in layers.values()):
+            if sorted(layers) != moe.experts.layers or any(len(weights) != num_experts for weights in layers.values()):
                 raise BaseModelError(f"model: {file} does not fit config.json; train the model again")
 
     def save(self, folder: Path) -> None:
@@ -110,8 +110,8 @@ class _WeightSum:
 
 def expert_names(moe: MoeConfig) -> list[str]:
     """Names of a layer's experts in the order of `ExpertUse`; the shared one alone where nothing routes."""
-    if not moe.is_routed:
+    if moe.routing is None:
         return ["shared expert"]
-    token = [f"token expert {number}" for number in range(moe.num_token_experts - 1)]
-    segment = [f"segment expert {number}" for number in range(moe.num_segment_experts)]
+    token = [f"token expert {number}" for number in range(moe.routing.num_token_experts - 1)]
+    segment = [f"segment expert {number}" for number in range(moe.routing.num_segment_experts)]
     return [*token, *segment, "shared expert"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.token_moe import TokenRouting
@@ -39,7 +39,7 @@ class FusedWeights(NamedTuple):
 
 
 def fuse_weights(
-    moe: MoeConfig, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
+    moe: RoutingConfig, plan: SegmentPlan, tokens: TokenRouting | None, segments: SegmentRouting | None
 ) -> FusedWeights:
     """The weights of every expert for every token."""
     a, b = moe.token_weight, moe.segment_weight

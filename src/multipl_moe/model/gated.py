@@ -8,15 +8,13 @@ each has its gate, and where several are open they share by their p.
 Shape suffixes: B rows, T tokens a row, H hidden, r rank.
 """
 
-import copy
+from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from multipl_moe.model.families import Family
-from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.routing_pass import RoutingPass, waiting_pass
 
 
@@ -74,50 +72,34 @@ class GatedBlock(nn.Module):
         rest = torch.ones_like(x_BTH[..., :1], dtype=torch.float32)
         for share in shares.values():
             rest = rest - share
-        y_BTH = _of_some(self.shared_expert, x_BTH, rest.clamp(min=0), routing)
-        for name, share in shares.items():
-            y_BTH = y_BTH + _of_some(self.experts[name], x_BTH, share, routing)
-        return y_BTH
+        works = [(self.shared_expert, rest.clamp(min=0)), *((self.experts[name], shares[name]) for name in shares)]
+        parts = [_of_some(block, x_BTH, share, routing) for block, share in works]
+        return reduce(torch.add, (part for part in parts if part is not None))
 
 
-def _of_some(block: nn.Module, x_BTH: Tensor, share_BT1: Tensor, routing: RoutingPass) -> Tensor:
-    """The block's output times each token's share; where the host may ask, it runs for those alone that have one."""
-    if not routing.may_ask(x_BTH.device) or bool((share_BT1 > 0).all()):
+def _of_some(block: nn.Module, x_BTH: Tensor, share_BT1: Tensor, routing: RoutingPass) -> Tensor | None:
+    """The block's output times each token's share; where the host may ask, it runs for those alone that have one.
+
+    None: no token has any.
+    """
+    may_ask = routing.may_ask(x_BTH.device)
+    if may_ask and not bool(share_BT1.any()):
+        return None
+    if not may_ask or bool((share_BT1 > 0).all()):
         y_BTH = block(x_BTH)
-        return y_BTH * share_BT1.to(y_BTH.dtype)
+        return y_BTH if may_ask and bool((share_BT1 == 1).all()) else y_BTH * share_BT1.to(y_BTH.dtype)
     takers, x_NH = share_BT1.flatten().nonzero().squeeze(1), x_BTH.flatten(0, 1)
     y_KH = block(x_NH.index_select(0, takers))
     y_KH = y_KH * share_BT1.flatten().index_select(0, takers)[:, None].to(y_KH.dtype)
     return y_KH.new_zeros(x_NH.shape).index_add(0, takers, y_KH).view_as(x_BTH)
 
 
-def add_experts(layers: Any, name: str, moe: MoeConfig, family: Family, gate_layer: int) -> None:
-    """Give a base's decoder layers what a pack trains, in place; the base's own parameters keep their names.
-
-    With full experts those of the feed-forward block become `mlp.shared_expert`'s. Attention is adapted from the layer
-    after `gate_layer` on, so that what the gate reads there is the base's own.
-    """
-    for index in moe.layers:
-        layer = layers[index]
-        if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
-            setattr(getattr(layer.mlp, "shared_expert", layer.mlp), family.dropout, 0.0)
-        if moe.expert_type == "full":
-            if not isinstance(layer.mlp, GatedBlock):
-                layer.mlp = GatedBlock(layer.mlp)
-            layer.mlp.experts[name] = copy.deepcopy(layer.mlp.shared_expert)
-            continue
-        blocks = [layer.mlp]
-        if moe.expert_targets == "all" and index > gate_layer:
-            blocks.append(layer.self_attn)
-        for linear in (part for block in blocks for part in block.modules() if isinstance(part, nn.Linear)):
-            _adapt(linear, name, moe)
-
-
-def _adapt(linear: Any, name: str, moe: MoeConfig) -> None:
+def adapt(linear: Any, name: str, rank: int, scale: float) -> None:
+    """Lay a pack's adapter beside a linear layer, whose own parameters keep their names."""
     if not hasattr(linear, "adapters"):
         linear.adapters = nn.ModuleDict()
         linear.register_forward_hook(_add_adapters)  # no closure, which neither pickle nor deepcopy takes to a copy
-    linear.adapters[name] = Adapter(linear.in_features, linear.out_features, moe.expert_rank, moe.expert_scale)
+    linear.adapters[name] = Adapter(linear.in_features, linear.out_features, rank, scale)
 
 
 def _add_adapters(linear: Any, args: tuple[Tensor, ...], y_BTN: Tensor) -> Tensor:

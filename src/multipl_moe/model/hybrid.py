@@ -3,6 +3,7 @@
 Shape suffixes: B rows, T tokens a row, N real tokens, V segments, H hidden, E experts.
 """
 
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -11,11 +12,11 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import initialization
 
-from multipl_moe.model.experts import ExpertPairs, ExpertPlaces, Experts, FrozenBlock, StackedExperts
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
+from multipl_moe.model.experts import ExpertPairs, ExpertPlaces, Experts, FrozenBlock
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.fusion import FusedWeights, fuse_weights
-from multipl_moe.model.lora_experts import LoraExperts
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.noting import LAYERS, note, number_of
 from multipl_moe.model.routing_pass import LayerRouting, RoutingPass, waiting_pass
@@ -54,32 +55,33 @@ class HybridMoe(Float32Buffers):
     def __init__(self, shared_expert: nn.Module, moe: MoeConfig, base_config: Any, index: int = 0) -> None:
         super().__init__()
         hidden, family = base_config.hidden_size, family_of(base_config)
-        self.moe, self.index, self.family = moe, index, family
+        assert moe.routing is not None
+        self.moe = routing = moe.routing
+        self.index, self.family, self.num_blocks = index, family, routing.segment_window // moe.gate.stride
         self.shared_expert = shared_expert
         if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
             setattr(shared_expert, family.dropout, 0.0)
-        sizes = (moe.num_trained_experts, hidden, base_config.intermediate_size)
-        self.experts: Experts = (
-            LoraExperts(*sizes, moe.expert_rank, moe.expert_scale, family, base_config)
-            if moe.expert_type == "lora"
-            else StackedExperts(*sizes, family, base_config)
-        )
-        if moe.num_token_experts > 1:
-            self.token_router = nn.Linear(hidden, moe.num_token_experts, bias=False)
-        self.register_buffer("token_bias", _floats(moe.num_routed_experts, 0.0) if moe.has_token_bias else None)
-        if moe.routes_segments:
-            self.segment_router = nn.Linear(hidden, moe.num_segment_experts, bias=False)
-            self.register_buffer("segment_mean", _floats(hidden, 0.0) if moe.segment_centered else None)
+        self.experts: Experts = EXPERT_KINDS[moe.experts.type].stack(moe, family, base_config)
+        if routing.num_token_experts > 1:
+            self.token_router = nn.Linear(hidden, routing.num_token_experts, bias=False)
+        bias = _floats(routing.num_routed_experts, 0.0) if routing.has_token_bias else None
+        self.register_buffer("token_bias", bias)
+        if routing.routes_segments:
+            num_segment_experts = routing.num_segment_experts
+            self.segment_router = nn.Linear(hidden, num_segment_experts, bias=False)
+            self.register_buffer("segment_mean", _floats(hidden, 0.0) if routing.segment_centered else None)
             self.segment_start = nn.Parameter(torch.zeros(hidden))
-            self.register_buffer("segment_threshold", _floats(moe.num_segment_experts, 1 / moe.num_segment_experts))
+            self.register_buffer("segment_threshold", _floats(num_segment_experts, 1 / num_segment_experts))
         self.observer: RoutingObserver | None = None
         self._noted_gates: list[Tensor] = []
         self._noted_sums: Tensor | None = None
         self._number = number_of(self)
+        _follow_optimizers()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._number = number_of(self)
+        _follow_optimizers()
 
     def forward(self, x_BTH: Tensor, routing: RoutingPass | None = None) -> Tensor:
         """The block's output, (B, T, H); padding yields zeros. By default the decoder layer left the pass for it."""
@@ -198,7 +200,7 @@ class HybridMoe(Float32Buffers):
         """Bring the segment state up to date without routing: the gate may open later in the text."""
         routing.routed[self.index] = LayerRouting(None, None)
         if self.moe.routes_segments:
-            state = routing.segment_state(self.index, x_NH, self.moe.segment_window // self.moe.segment_stride)
+            state = routing.segment_state(self.index, x_NH, self.num_blocks)
             if state is not None:
                 pool_windows(x_NH, plan, self.segment_start, state)
 
@@ -216,7 +218,7 @@ class HybridMoe(Float32Buffers):
             tokens = route_tokens(self.token_router(x_NH), self.moe, self.token_bias)
             tokens = tokens if plan.is_real is None else tokens.of_real(plan.is_real)
         if self.moe.routes_segments:
-            state = routing.segment_state(self.index, x_NH, self.moe.segment_window // self.moe.segment_stride)
+            state = routing.segment_state(self.index, x_NH, self.num_blocks)
             pooled_VH = pool_windows(x_NH, plan, self.segment_start, state)
             gates = segment_gates(self.segment_logits(pooled_VH))
             batch_gates, own = routing.gather_gates(self.index, gates)
@@ -263,5 +265,7 @@ def _follow_step(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, 
         layer.follow_step(optimizer)
 
 
-# Whoever trains a hybrid, with whatever loop and accumulation, makes steps with an optimiser of torch's.
-register_optimizer_step_post_hook(_follow_step)
+@cache
+def _follow_optimizers() -> None:
+    """Whoever trains a hybrid, with whatever loop and accumulation, makes steps with an optimiser of torch's."""
+    register_optimizer_step_post_hook(_follow_step)

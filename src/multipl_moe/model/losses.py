@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from multipl_moe.model.data_parallel import ALONE, Ranks
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.token_moe import TokenRouting
 
 
@@ -35,14 +35,16 @@ def count_assignments(chosen: Tensor) -> Tensor:
     return torch.cat([chosen.sum(dim=0), chosen.any(dim=1).sum()[None]])  # every token has some, padding none
 
 
-def _balanced_experts(moe: MoeConfig) -> slice:
+def _balanced_experts(moe: RoutingConfig) -> slice:
     """Which experts of a token router the load-balancing loss is about (design 2): the routed ones, or all."""
     return slice(None) if moe.router_aux_loss_scope == "all" else slice(0, moe.num_routed_experts)
 
 
-def mean_load_balancing_loss(layers: Sequence[TokenRouting], moe: MoeConfig, ranks: Ranks = ALONE) -> Tensor | None:
+def mean_load_balancing_loss(
+    layers: Sequence[TokenRouting], moe: RoutingConfig | None, ranks: Ranks = ALONE
+) -> Tensor | None:
     """Mean of the layers' losses over the data-parallel batch, with one communication; None without token routers."""
-    if not layers:
+    if not layers or moe is None:
         return None
     experts = _balanced_experts(moe)
     chosen = [layer.chosen[:, experts] for layer in layers]

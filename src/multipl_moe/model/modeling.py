@@ -39,7 +39,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
         self._family = family_of(base)
         self.model = MultiplMoeModel(config)
         self.lm_head = nn.Linear(base.hidden_size, base.vocab_size, bias=False)
-        self._moe = config.moe_config
+        self._moe, self._aux_loss_coef = config.moe_config, config.router_aux_loss_coef
         self._has_warned = False
         self.post_init()
 
@@ -104,7 +104,7 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
                 )
             if aux_loss is not None:
                 loss = loss + self._aux_loss_share(labels, num_items_in_batch) * aux_loss.to(loss.device)
-        elif aux_loss is not None and aux_loss.requires_grad and self._moe.router_aux_loss_coef > 0:
+        elif aux_loss is not None and aux_loss.requires_grad and self._aux_loss_coef > 0:
             self._warn_of_loss_apart()
         return MoeCausalLMOutputWithPast(
             loss=loss,
@@ -124,9 +124,9 @@ class MultiplMoeForCausalLM(MultiplMoePreTrainedModel, GenerationMixin):
     def _aux_loss_share(self, labels: Tensor, num_items_in_batch: Tensor | int | None) -> Tensor | float:
         """What the load-balancing loss of a micro-batch counts: by its share of the labels of a step."""
         if num_items_in_batch is None:
-            return self._moe.router_aux_loss_coef
+            return self._aux_loss_coef
         own = self.ranks.mean((labels[:, 1:] != _IGNORED_LABEL).sum())
-        return self._moe.router_aux_loss_coef * own / num_items_in_batch
+        return self._aux_loss_coef * own / num_items_in_batch
 
     def _logits(self, hidden_BTH: Tensor) -> Tensor:
         logits = self.lm_head(hidden_BTH)

@@ -8,7 +8,6 @@ from torch import nn
 from multipl_moe.fim_tokens import NEW_KEY
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
-from multipl_moe.model.moe_config import MoeConfig
 
 _TRAINED_PARTS = (".adapters.", *(f".mlp.{part}" for part in ("experts.", "token_router.", "segment_")))
 
@@ -48,15 +47,9 @@ def count_parameters(config: MultiplMoeConfig) -> ParameterCounts:
     total = sum(sizes.values())
     experts = sum(size for name, size in sizes.items() if ".mlp.experts." in name)
     moe = config.moe_config
-    active = total - experts + round(experts * num_visited_experts(moe) / moe.num_trained_experts)
+    active = total - experts + round(experts * moe.mean_experts_per_token / moe.num_trained_experts)
     if not moe.is_routed:  # a full expert works alone, a low-rank one with the frozen weights
         active -= sum(size for name, size in sizes.items() if ".mlp.shared_expert." in name)
     num_new = len(getattr(config.base_config, NEW_KEY, ())) * (1 if config.tie_word_embeddings else 2)
     trained = sum(sizes[name] for name in names) + num_new * config.base_config.hidden_size
     return ParameterCounts(total=total, active=active, trained=trained)
-
-
-def num_visited_experts(moe: MoeConfig) -> float:
-    """Trained experts that the mean token visits."""
-    routed = moe.token_top_k - 1 if moe.num_token_experts > 1 else 0
-    return routed + (moe.segment_capacity if moe.num_segment_experts else 0)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from multipl_moe.model.decoder import MultiplMoeModel, require_hybrid
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.statistics import LayerStatistics, observe_batches
 
 MIN_LOAD_RATIO = 0.5  # of a fair share, the least that an expert of a healthy router gets
@@ -62,7 +62,7 @@ class RouterHealth:
         return extremes | asdict(self) | {"is_healthy": self.is_healthy}
 
 
-def load_ratios(summary: Mapping[str, Any], moe: MoeConfig) -> dict[str, list[float]]:
+def load_ratios(summary: Mapping[str, Any], moe: RoutingConfig | None) -> dict[str, list[float]]:
     """By kind of router, each expert's load as a multiple of a fair share; the shared expert's is none.
 
     A router with one expert has no choice, and so no ratio. Loads are those of a layer's `LayerStatistics.summary`.
@@ -71,12 +71,12 @@ def load_ratios(summary: Mapping[str, Any], moe: MoeConfig) -> dict[str, list[fl
     if len(routed) > 1:
         fair = sum(routed) / len(routed)
         ratios["token"] = [load / fair if fair > 0 else 0.0 for load in routed]
-    if len(taken) > 1:
+    if len(taken) > 1 and moe is not None:
         ratios["segment"] = [load * len(taken) / moe.segment_capacity for load in taken]
     return ratios
 
 
-def extreme_ratios(layers: Iterable[Mapping[str, Any]], moe: MoeConfig) -> dict[str, list[float]]:
+def extreme_ratios(layers: Iterable[Mapping[str, Any]], moe: RoutingConfig | None) -> dict[str, list[float]]:
     """By kind of router, the least and the largest `load_ratios` of several layers."""
     found: dict[str, list[float]] = {}
     for summary in layers:
@@ -97,11 +97,11 @@ def measure_router_health(model: nn.Module, batches: Batches, training_batches: 
     decoder = require_hybrid(model)
     evaluation = _observe(decoder, batches, as_in_training=False)
     training = _observe(decoder, training_batches, as_in_training=True)
-    return judge_routers(evaluation, training, decoder.config.moe_config)
+    return judge_routers(evaluation, training, decoder.config.moe_config.routing)
 
 
 def judge_routers(
-    evaluation: Mapping[int, LayerStatistics], training: Mapping[int, LayerStatistics], moe: MoeConfig
+    evaluation: Mapping[int, LayerStatistics], training: Mapping[int, LayerStatistics], moe: RoutingConfig | None
 ) -> RouterHealth:
     """The verdict on what was observed in both modes; of training it may be nothing."""
     layers, differences = {}, [0.0]

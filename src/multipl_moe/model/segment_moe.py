@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.segments import SegmentPlan
 from multipl_moe.model.selection import choose_by_experts, choose_by_threshold, threshold_from_other_rows
 
@@ -40,7 +40,7 @@ def route_segments(
     gates: Tensor,
     plan: SegmentPlan,
     threshold: Tensor,
-    config: MoeConfig,
+    config: RoutingConfig,
     *,
     as_in_training: bool,
     batch_gates: Tensor,

@@ -10,7 +10,7 @@ Shapes: N tokens, E routed experts.
 import torch
 from torch import Tensor
 
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.token_moe import route_tokens
 
 _ROUNDS = 100
@@ -59,7 +59,7 @@ def follow_loads(bias_E: Tensor, loads_E: Tensor, step: Tensor | float) -> Tenso
     return moved_E - moved_E.mean()
 
 
-def balancing_bias(logits_NE: Tensor, bias_E: Tensor, moe: MoeConfig) -> Tensor:
+def balancing_bias(logits_NE: Tensor, bias_E: Tensor, moe: RoutingConfig) -> Tensor:
     """(E_t - 1,) the bias at which the routed experts serve equally many of these tokens, to some per cent.
 
     Args:

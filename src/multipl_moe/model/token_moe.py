@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from multipl_moe.model.moe_config import MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 
 
 class TokenRouting(NamedTuple):
@@ -35,7 +35,7 @@ class TokenRouting(NamedTuple):
         )
 
 
-def route_tokens(logits: Tensor, config: MoeConfig, bias: Tensor | None = None) -> TokenRouting:
+def route_tokens(logits: Tensor, config: RoutingConfig, bias: Tensor | None = None) -> TokenRouting:
     """Pick the top k_t experts of each token (design 2; MultiPL-MoE, section 3).
 
     Args:

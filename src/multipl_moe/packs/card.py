@@ -62,7 +62,7 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
     """Write README.md into a pack's folder, whose files are there already."""
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     base = "BASE" if pack.base["name"] == NOT_RECORDED else pack.base["name"]
-    rank, titles = pack.moe.expert_rank, [language_title(language) for language in pack.languages]
+    rank, titles = pack.moe.experts.rank, [language_title(language) for language in pack.languages]
     header = ModelCardData(
         license=(provenance.base_licence or "unknown").lower(),
         base_model=provenance.base_hub_id,

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
+from multipl_moe.checkpoints.linked import bytes_to_write, write_beside_base
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, copy_companions, write_checkpoint
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.folder import require_fit
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -63,11 +64,11 @@ def compose(
     config.architectures = ["MultiplMoeForCausalLM"]
     config.dtype = reduce(torch.promote_types, {plan.dtype for plan in plans if not stays_float32(plan.name)})
     require_fit("--pack: " + " and ".join(map(str, packs.values())), config, plans)
-    require_space(output, sum(plan.num_bytes for plan in plans) + _SPARE_BYTES)
+    require_space(output, bytes_to_write(plans, output) + _SPARE_BYTES)
     with staged_folder(output) as staging:
         on_step("weights")
         copy_companions(folder, staging)
-        write_checkpoint(plans, staging, on_progress)
+        write_beside_base(plans, staging, on_progress)
         config.save_pretrained(staging)
         record = {"base": base, "base_hub_id": hub_id(base), "base_licence": base_licence(base, folder)}
         record["packs"] = {
@@ -110,4 +111,5 @@ def _gate_key(key: str, name: str, prefix: str) -> str:
 
 
 def _as_it_is(reader: CheckpointReader, key: str, name: str) -> TensorPlan:
-    return TensorPlan(name, reader.shapes[key], reader.dtype(key), lambda: [reader.read(key)])
+    stored = reader.file(key) if name == key else None
+    return TensorPlan(name, reader.shapes[key], reader.dtype(key), lambda: [reader.read(key)], stored)

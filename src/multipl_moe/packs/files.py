@@ -76,6 +76,11 @@ class Pack:
             raise BaseModelError(f"pack: {file} is broken ({error}); pack the model anew, or copy it again") from error
 
 
+def size_of(folder: Path) -> str:
+    """Size of a pack, for people."""
+    return f"{sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB"
+
+
 def require_name(name: str) -> str:
     """A pack's name, which is part of names of tensors; raises ConfigError where it cannot be."""
     if not _NAME.fullmatch(name) or hasattr(nn.ModuleDict(), name):  # a module would lose what has that name

@@ -17,10 +17,11 @@ from multipl_moe.errors import ConfigError
 from multipl_moe.export.facts import NOT_RECORDED
 from multipl_moe.fim_tokens import NEW_KEY
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
-from multipl_moe.model.moe_config import PACK, MoeConfig
+from multipl_moe.model.moe_config import PACK, ExpertsConfig, MoeConfig
 from multipl_moe.packs.card import write_pack_card
-from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PEFT_PREFIX, Pack, base_digest
+from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PEFT_PREFIX, Pack, base_digest, base_tensors
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
@@ -29,8 +30,28 @@ from multipl_moe.system.versions import environment
 _OF_TRAINING = ("tokens", "steps", "learning_rate", "licences")
 
 
+def pack_of_run(run: Path) -> Path | None:
+    """The pack of what a run trained, written to `pack` in its folder if it is not there yet.
+
+    None: no pack holds it as it is (`write_pack` says why).
+    """
+    model, pack = run / "model", run / "pack"
+    if pack.is_dir():
+        return pack
+    try:
+        _require_possible(load_config(model), model, None)
+    except ConfigError:
+        return None
+    write_pack(model, pack)
+    return pack
+
+
 def write_pack(
-    model: Path, output: Path, rank: int | None = None, on_step: Callable[[str], None] = lambda title: None
+    model: Path,
+    output: Path,
+    rank: int | None = None,
+    metrics: Path | None = None,
+    on_step: Callable[[str], None] = lambda title: None,
 ) -> Pack:
     """Write the pack of a model with one expert a layer into a folder to create.
 
@@ -39,6 +60,7 @@ def write_pack(
         output: folder of the pack.
         rank: for full experts: they become low-rank, W + B A of this rank, the nearest there is by singular values
             (Eckart and Young 1936); None where they are low-rank already.
+        metrics: file with the results for the card: metrics.json, or what `eval` wrote; None: those of the run.
         on_step: told what begins.
 
     Raises:
@@ -48,21 +70,20 @@ def write_pack(
     refuse_existing(output)
     config = load_config(model)
     moe = _require_possible(config, model, rank)
-    reader, provenance = CheckpointReader(model, role="model"), Provenance.of(model)
+    reader, provenance = CheckpointReader(model, role="model"), Provenance.of(model, metrics)
     on_step("weights of the base, to know it again")
     dtype = reader.dtype(next(key for key in reader.shapes if key.endswith("embed_tokens.weight")))
     digest = base_digest(reader, dtype, is_tied=config.tie_word_embeddings)
     on_step("experts")
-    pairs = _adapters(reader) if rank is None else _reduced(reader, rank)
+    pairs = _adapters(reader) if rank is None else _reduced(reader, config.moe_config.experts, rank)
     tensors, kept = _gather(pairs)
-    training, metrics = provenance.training or {}, dict(provenance.metrics or {})
-    metrics.pop("environment", None)
+    training, measured = provenance.training or {}, provenance.metrics or {}
     pack = Pack(
-        list(moe.domain_gate),
+        list(moe.gate.languages),
         {"name": _base_name(provenance), "sha256": digest, "dtype": dtype_name(dtype)},
         moe,
         {key: training[key] for key in _OF_TRAINING if key in training},
-        {key: metrics[key] for key in ("means", "languages", "moved", "sentence") if key in metrics},
+        {key: measured[key] for key in ("means", "languages", "moved", "sentence") if key in measured},
         {} if rank is None else {"rank": rank, "share": kept},
         environment()["packages"],
     )
@@ -86,8 +107,8 @@ def adapter_config(moe: MoeConfig, names: list[str], base: str | None) -> LoraCo
     """What PEFT must know of adapters with these tensors."""
     modules = sorted({name.removeprefix(PEFT_PREFIX).partition(".lora_")[0] for name in names})
     return LoraConfig(
-        r=moe.expert_rank,
-        lora_alpha=moe.expert_alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
+        r=moe.experts.rank,
+        lora_alpha=moe.experts.alpha,  # pyright: ignore[reportArgumentType] (takes fractions)
         target_modules=modules,
         task_type="CAUSAL_LM",
         base_model_name_or_path=base,
@@ -104,23 +125,24 @@ def _require_possible(config: Any, model: Path, rank: int | None) -> MoeConfig:
         raise ConfigError(
             f"model: {model} has tokens that its base lacks (corpus.fim), whose rows no pack holds; export the model"
         )
-    if not config.moe_config.domain_gate:
-        raise ConfigError(f"model: {model} has no domain gate to open a pack; upcycle with moe.domain_gate")
+    if not config.moe_config.gate.languages:
+        raise ConfigError(f"model: {model} has no domain gate to open a pack; upcycle with moe.gate.languages")
     moe = config.moe_config
-    if moe.expert_type == "lora":
+    if EXPERT_KINDS[moe.experts.type].is_adapter:
         if rank is not None:
-            raise ConfigError(f"--rank: the model's experts are of rank {moe.expert_rank} already; leave it out")
+            raise ConfigError(f"--rank: the model's experts are of rank {moe.experts.rank} already; leave it out")
         return moe
     if rank is None:
         raise ConfigError(
-            "--rank: the model's experts are full, which no adapter holds; give a rank to cut them to, as 64"
+            f"--rank: the model's experts are {moe.experts.type}, which no adapter holds; give a rank to cut them to, "
+            "as 64"
         )
     if family_of(config.base_config).has_bias(config.base_config):
         raise ConfigError("--rank: this base's feed-forward blocks have biases, which no adapter of low rank holds")
     most = min(config.base_config.hidden_size, config.base_config.intermediate_size)
     if not 1 <= rank <= most:
         raise ConfigError(f"--rank: {rank} must be between 1 and {most}")
-    return replace(moe, expert_type="lora", expert_rank=rank, expert_alpha=float(rank))
+    return replace(moe, experts=replace(moe.experts, type="lora", rank=rank, alpha=float(rank)))
 
 
 def _adapters(reader: CheckpointReader) -> Iterator[tuple[str, Tensor, Tensor, float, float]]:
@@ -131,18 +153,20 @@ def _adapters(reader: CheckpointReader) -> Iterator[tuple[str, Tensor, Tensor, f
             yield module, reader.read(key), reader.read(f"{module}.adapters.{PACK}.lora_B"), 1.0, 1.0
 
 
-def _reduced(reader: CheckpointReader, rank: int) -> Iterator[tuple[str, Tensor, Tensor, float, float]]:
-    for key in reader.shapes:
-        block, _, part = key.partition(f".experts.{PACK}.")
-        if not part:
+def _reduced(
+    reader: CheckpointReader, experts: ExpertsConfig, rank: int
+) -> Iterator[tuple[str, Tensor, Tensor, float, float]]:
+    for name, key in base_tensors(reader, is_tied=False):
+        opened = EXPERT_KINDS[experts.type].when_open(name, PACK, reader.shapes, experts)
+        if opened is None:
             continue
-        dtype, frozen = reader.dtype(key), reader.read(f"{block}.shared_expert.{part}").float()
-        left, values, right = torch.linalg.svd(reader.read(key).float() - frozen, full_matrices=False)
+        dtype, frozen = reader.dtype(key), reader.read(key).float()
+        left, values, right = torch.linalg.svd(opened(reader.read).float() - frozen, full_matrices=False)
         root = values[:rank].sqrt()
         a, b = root[:, None] * right[:rank], left[:, :rank] * root
         squares = values.square()
         yield (
-            f"{block}.{part.removesuffix('.weight')}",
+            name.removesuffix(".weight"),
             a.to(dtype),
             b.to(dtype),
             squares[:rank].sum().item(),

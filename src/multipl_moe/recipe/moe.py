@@ -1,48 +1,71 @@
 """The hybrid layer, and how it is made: the sections `moe` and `upcycle`."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.moe_config import PRESETS, MoeConfig
+from multipl_moe.model.moe_config import PRESETS, ExpertsConfig, GateConfig, MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.recipe.section import Section
 
-_MOE_OVERRIDES: dict[str, Any] = {
-    name: (annotation | None, None)
-    for name, annotation in MoeConfig.__annotations__.items()
-    if name not in ("preset", "layers", "domain_gate")
-}
-_MoeOverrides = create_model("_MoeOverrides", __base__=Section, **_MOE_OVERRIDES)
+
+def _overrides(settings: type) -> type[Section]:
+    """A section of a part of `MoeConfig`, in which all is what the preset has until it is given."""
+    types: dict[str, Any] = {part.name: part.type for part in fields(settings)}
+    keys: dict[str, Any] = {key: (wanted | None, None) for key, wanted in types.items()}
+    return create_model(f"{settings.__name__}Overrides", __base__=Section, **keys)
 
 
-class MoeSection(_MoeOverrides):
-    """Settings of the hybrid layer: a preset, and each that should differ from it (defaults: of `causal` first)."""
+_GateOverrides, _ExpertsOverrides, _RoutingOverrides = map(_overrides, (GateConfig, ExpertsConfig, RoutingConfig))
 
-    preset: str = Field(default="single", description=f"Preset of the hybrid layer: {', '.join(PRESETS)}.")
+
+class GateSection(_GateOverrides):
+    """For which text experts work; `upcycle` fits the gate to the corpus."""
+
+    languages: list[str] | None = Field(
+        default=None,
+        description="Languages for whose text experts work, the base's blocks working elsewhere. Left out: those to "
+        "learn; []: no gate, experts work for all text.",
+    )
+
+
+class ExpertsSection(_ExpertsOverrides):
+    """What is trained, and where."""
+
     layers: str | list[int] = Field(
         default="all",
-        description="Decoder layers to make hybrid: all, last:N, every:N or indices, as [3, 7] or 3,7. Few of them "
+        description="Decoder layers that get experts: all, last:N, every:N or indices, as [3, 7] or 3,7. Few of them "
         "learn more when spread (every:4) than at the top (docs/results.md).",
     )
 
-    domain_gate: bool = Field(
-        default=True,
-        description="Let experts work only if the text so far is in a language to learn; if not, the base's "
-        "blocks work. `upcycle` fits the gate to the corpus.",
-    )
+
+class RoutingSection(_RoutingOverrides):
+    """How routers choose among several experts, for presets that have any."""
+
+
+class MoeSection(Section):
+    """What is added to the base: a preset, and each setting that should differ from it."""
+
+    preset: str = Field(default="single", description=f"Where the settings start: {', '.join(PRESETS)}.")
+    gate: GateSection = Field(default_factory=GateSection)
+    experts: ExpertsSection = Field(default_factory=ExpertsSection)
+    routing: RoutingSection = Field(default_factory=RoutingSection)
 
     @classmethod
     def of_hybrid(cls, moe: MoeConfig) -> "MoeSection":
         """The section that a hybrid with these settings is made by."""
-        return cls.model_validate(moe.to_dict() | {"domain_gate": bool(moe.domain_gate)})
+        return cls.model_validate({part: values for part, values in moe.to_dict().items() if values is not None})
 
     def resolve(self, layers: list[int], learn: list[str]) -> MoeConfig:
         """The settings for the given layer indices; with a domain gate, it opens for the languages to learn."""
-        overrides = self.model_dump(exclude={"preset", "layers", "domain_gate"}, exclude_none=True)
-        gate = list(learn) if self.domain_gate else []
-        return MoeConfig.from_preset(self.preset, layers=layers, domain_gate=gate, **overrides)
+        gate, experts, routing = (
+            part.model_dump(exclude_none=True) for part in (self.gate, self.experts, self.routing)
+        )
+        gate = {"languages": list(learn)} | gate
+        return MoeConfig.from_preset(self.preset, gate=gate, experts=experts | {"layers": layers}, routing=routing)
 
 
 class UpcycleSection(Section):
@@ -90,17 +113,19 @@ def resolve_layers(spec: str | list[int], num_layers: int) -> list[int]:
         spec = [int(part) for part in spec.split(",") if part]
     if isinstance(spec, list):
         if outside := [index for index in spec if not 0 <= index < num_layers]:
-            raise ConfigError(f"moe.layers: {outside} outside the base's layers 0..{num_layers - 1}")
+            raise ConfigError(f"moe.experts.layers: {outside} outside the base's layers 0..{num_layers - 1}")
         if not spec:
-            raise ConfigError("moe.layers: the list is empty; name at least one layer")
+            raise ConfigError("moe.experts.layers: the list is empty; name at least one layer")
         return sorted(set(spec))
     if spec == "all":
         return list(range(num_layers))
     kind, _, count = spec.partition(":")
     if kind not in ("last", "every") or not count.isdecimal():
-        raise ConfigError(f"moe.layers: {spec!r} is not all, last:N, every:N or a list of indices")
+        raise ConfigError(f"moe.experts.layers: {spec!r} is not all, last:N, every:N or a list of indices")
     if not 1 <= int(count) <= num_layers:
-        raise ConfigError(f"moe.layers: {spec!r} outside the base's {num_layers} layers; use {kind}:1..{num_layers}")
+        raise ConfigError(
+            f"moe.experts.layers: {spec!r} outside the base's {num_layers} layers; use {kind}:1..{num_layers}"
+        )
     if kind == "last":
         return list(range(num_layers - int(count), num_layers))
     return list(range(num_layers - 1, -1, -int(count)))[::-1]

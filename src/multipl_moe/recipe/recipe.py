@@ -17,6 +17,8 @@ from pydantic import Field, ValidationError, model_validator
 from multipl_judge.languages.own import Name, OwnLanguage, how_to_add, language_table, taken_names
 from multipl_judge.languages.table import Language
 from multipl_moe.errors import ConfigError
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
+from multipl_moe.model.moe_config import ExpertsConfig
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
@@ -95,10 +97,10 @@ class Recipe(Section):
             raise ValueError("; ".join(problems))
         known, roles = set(self.language_table), {*self.learn, *self.keep}
         of_sources = [source.language for source in self.corpus.sources if source.language is not None]
-        weights = self.train.weights
+        weights, opens_for = self.train.weights, self.moe.gate.languages or []
         budgets = self.corpus.max_bytes_per_language
         others = [*(self.programs.languages or ()), *(budgets if isinstance(budgets, dict) else ())]
-        if unknown := sorted({*self.learn, *self.keep, *(weights or ()), *of_sources, *others} - known):
+        if unknown := sorted({*self.learn, *self.keep, *(weights or ()), *opens_for, *of_sources, *others} - known):
             there_are = f"known: {', '.join(sorted(known))}; {how_to_add(unknown[0])}, or give the --recipe that has it"
             problems.append(f"unknown languages {', '.join(unknown)}; {there_are}")
         if weights is not None and not set(self.learn) <= set(weights) <= roles:
@@ -106,6 +108,8 @@ class Recipe(Section):
         for key, names in {"learn": self.learn, "keep": self.keep}.items():
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 problems.append(f"{key}: {', '.join(twice)} given twice")
+        if shut := sorted(set(self.keep) & set(opens_for)):
+            problems.append(f"moe.gate.languages: {', '.join(shut)} to keep, so it must stay shut for them")
         if both := set(self.learn) & set(self.keep):
             problems.append(f"languages both to learn and to keep: {', '.join(sorted(both))}")
         if problems:
@@ -139,7 +143,7 @@ class Recipe(Section):
 
     def changes_from(self, other: "Recipe") -> str:
         """The first settings that differ, with both values; empty where none does."""
-        here, there = _flat(self.to_values()), _flat(other.to_values())
+        here, there = flat_settings(self.to_values()), flat_settings(other.to_values())
         changed = [key for key in here | there if here.get(key) != there.get(key)]
         told = [f"{key}: {_short(there.get(key))} there, {_short(here.get(key))} here" for key in changed]
         more = len(told) - _TOLD_CHANGES
@@ -222,7 +226,7 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
         raise ConfigError([f"{origin}: {line}" for line in describe_problems(error.errors(), Recipe)]) from None
-    problems = _low_rank_problems(recipe)
+    problems = _start_problems(recipe)
     try:
         recipe.moe.resolve([0], recipe.learn)
     except ConfigError as error:
@@ -232,24 +236,26 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
     return recipe
 
 
-def _low_rank_problems(recipe: Recipe) -> list[str]:
-    """Settings that make experts differ from the base's blocks, which low-rank differences from them cannot do."""
-    if recipe.moe.model_dump()["expert_type"] != "lora":
+def _start_problems(recipe: Recipe) -> list[str]:
+    """Settings that make experts differ from the base's blocks, which not all kinds can."""
+    kind = recipe.moe.experts.model_dump()["type"] or ExpertsConfig.type
+    if EXPERT_KINDS[kind].is_copied:
         return []
     set_values = {key: getattr(recipe.upcycle, key) for key in ("noise", "reinit", "experts_from")}
     return [
-        f"upcycle.{key}: {value} does not go with moe.expert_type lora, whose experts start as the base's own blocks; "
-        "leave it out, or use moe.expert_type full"
+        f"upcycle.{key}: {value} does not go with moe.experts.type {kind}, whose experts start as the base's own "
+        "blocks; leave it out, or use moe.experts.type full"
         for key, value in set_values.items()
         if value
     ]
 
 
-def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+def flat_settings(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Values of nested settings by dotted key."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         is_nested = isinstance(value, dict)
-        flat |= _flat(cast("dict[str, Any]", value), f"{above}{key}.") if is_nested else {above + key: value}
+        flat |= flat_settings(cast("dict[str, Any]", value), f"{above}{key}.") if is_nested else {above + key: value}
     return flat
 
 

@@ -78,8 +78,9 @@ def _place(problem: ErrorDetails) -> str:
 def _described(problem: ErrorDetails, schema: type[BaseModel]) -> str:
     location = _place(problem)
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(problem["loc"][:-1], schema)
-        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        section = _section_at(problem["loc"][:-1], schema)
+        known, inner = list(section.model_fields), _inner_keys(section)
+        near = difflib.get_close_matches(str(problem["loc"][-1]), [*known, *inner], n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{location}: unknown key; {hint}"
     message = _message(problem)
@@ -93,9 +94,15 @@ def _message(problem: ErrorDetails) -> str:
     return problem["msg"].removeprefix("Value error, ") if plain is None else plain.format(**problem.get("ctx", {}))
 
 
-def _known_keys(location: Sequence[int | str], section: type[BaseModel]) -> list[str]:
-    """Keys of the section at a location below `section`; an index, or a name that the user gave, leads no deeper."""
+def _section_at(location: Sequence[int | str], section: type[BaseModel]) -> type[BaseModel]:
+    """The section at a location below `section`; an index, or a name that the user gave, leads no deeper."""
     for part in location:
         field = section.model_fields.get(str(part))
         section = (field and section_in(field.annotation)) or section
-    return list(section.model_fields)
+    return section
+
+
+def _inner_keys(section: type[BaseModel]) -> list[str]:
+    """Keys of the sections in a section, dotted."""
+    inner = {name: section_in(field.annotation) for name, field in section.model_fields.items()}
+    return [f"{name}.{key}" for name, found in inner.items() if found for key in found.model_fields]

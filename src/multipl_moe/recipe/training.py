@@ -13,7 +13,7 @@ class TrainSection(Section):
     method: Literal["experts", "dense", "dense-ffn", "lora"] = Field(
         default="experts",
         description="What is trained: experts and routers of a hybrid (experts), or of the dense base all weights "
-        "(dense), the feed-forward blocks of moe.layers (dense-ffn), or LoRA adapters on every linear "
+        "(dense), the feed-forward blocks of moe.experts.layers (dense-ffn), or LoRA adapters on every linear "
         "layer (lora).",
     )
     lora_rank: int = Field(default=16, ge=1, description="Rank of the LoRA adapters (method lora).")

@@ -23,7 +23,7 @@ from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.decoder import MultiplMoeModel, MultiplMoeModelOutput, decoder_of
 from multipl_moe.model.hybrid import HybridMoe, takes_places
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.parameters import num_visited_experts
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.routing_pass import RoutingPass
 from multipl_moe.model.segments import SegmentPlan, pool_windows
 from multipl_moe.model.token_moe import route_tokens
@@ -179,7 +179,7 @@ def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
     if moe.num_token_experts > 1:
         weights_R = weights_R + route_tokens(block.token_router(x_NH), moe).gates.sum()
     if moe.routes_segments:
-        pooled_VH = pool_windows(x_NH, _evenly_cut(x_BTH, moe), block.segment_start)
+        pooled_VH = pool_windows(x_NH, _evenly_cut(x_BTH, block), block.segment_start)
         weights_R = weights_R + block.segment_logits(pooled_VH).float().softmax(dim=-1).sum()
     token_R = x_NH.new_zeros(num_rows, dtype=torch.long)
     counts_E = x_NH.new_zeros(moe.num_trained_experts, dtype=torch.long)
@@ -190,28 +190,27 @@ def _visit_evenly(block: HybridMoe, x_BTH: Tensor) -> Tensor:
     return block.add_experts(shared_NH, x_NH, token_R, weights_R, counts_E).view_as(x_BTH)
 
 
-def _rows_a_token(moe: MoeConfig, device: torch.device) -> float:
+def _rows_a_token(moe: MoeConfig | RoutingConfig, device: torch.device) -> float:
     """Rows of the trained experts that are held for a token: those that work, or all places where it has fixed ones."""
-    return moe.most_experts_per_token if takes_places(device) else num_visited_experts(moe)
+    return moe.most_experts_per_token if takes_places(device) else moe.mean_experts_per_token
 
 
 def _working_rows(model: nn.Module, device: torch.device) -> float:
     if decoder_of(model) is None:
         return 1.0
     moe = cast(MultiplMoeConfig, model.config).moe_config
-    return num_visited_experts(moe) / _rows_a_token(moe, device)
+    return moe.mean_experts_per_token / _rows_a_token(moe, device)
 
 
-def _evenly_cut(x_BTH: Tensor, moe: MoeConfig) -> SegmentPlan:
+def _evenly_cut(x_BTH: Tensor, block: HybridMoe) -> SegmentPlan:
     """The shapes of the segments of rows that hold one document each."""
     num_rows, row_tokens, _ = x_BTH.shape
-    num_segments = num_rows * -(-row_tokens // moe.segment_stride)
-    num_blocks = moe.segment_window // moe.segment_stride
+    num_segments = num_rows * -(-row_tokens * block.num_blocks // block.moe.segment_window)
     return SegmentPlan(
         real_tokens=None,
         segment_of_token=x_BTH.new_zeros(num_rows * row_tokens, dtype=torch.long),
         is_first=x_BTH.new_zeros(num_rows * row_tokens, dtype=torch.bool),
-        window_segments=x_BTH.new_zeros(num_segments, num_blocks, dtype=torch.long),
+        window_segments=x_BTH.new_zeros(num_segments, block.num_blocks, dtype=torch.long),
         row_of_segment=x_BTH.new_zeros(num_segments, dtype=torch.long),
         first_segments=x_BTH.new_zeros(num_segments, dtype=torch.long),
         num_rows=num_rows,

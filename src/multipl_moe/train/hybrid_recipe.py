@@ -9,7 +9,7 @@ from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.recipe.moe import MoeSection, resolve_layers
-from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.recipe.recipe import Recipe, flat_settings
 from multipl_moe.runs.folder import read_json
 from multipl_moe.system.device import dtype_name
 
@@ -52,13 +52,13 @@ def _other_settings(
 ) -> list[str]:
     """What is wrong with the settings that the recipe itself names: those that the hybrid was made with differ."""
     moe, own = recipe.moe, config.moe_config
-    asked = moe.resolve(resolve_layers(moe.layers, config.base_config.num_hidden_layers), recipe.learn).to_dict()
-    asked["domain_gate"] = moe.domain_gate
-    has = own.to_dict() | {"domain_gate": bool(own.domain_gate)}
+    layers = resolve_layers(moe.experts.layers, config.base_config.num_hidden_layers)
+    asked, has = (flat_settings(made.to_dict()) for made in (moe.resolve(layers, recipe.learn), own))
     pairs: dict[str, tuple[Any, Any]] = {}
     if "base" in recipe.model_fields_set:
         pairs["base"] = (Path(recipe.base), Path(base))
-    pairs |= {f"moe.{key}": (asked[key], has[key]) for key in sorted(moe.model_fields_set)}
+    named = sorted(flat_settings(moe.model_dump(exclude_unset=True)))
+    pairs |= {f"moe.{key}": (asked.get(key), has.get(key)) for key in named}
     named = sorted(recipe.upcycle.model_fields_set & start.keys())
     pairs |= {f"upcycle.{key}": (getattr(recipe.upcycle, key), start[key]) for key in named}
     return [
@@ -79,7 +79,7 @@ def _differ(asked: Any, has: Any) -> bool:
 
 def _other_languages(recipe: Recipe, config: MultiplMoeConfig, folder: Path) -> list[str]:
     """What is wrong with the languages behind a domain gate: it opens for those to learn, and for none to keep."""
-    if not (opens_for := config.moe_config.domain_gate):
+    if not (opens_for := config.moe_config.gate.languages):
         return []
     gate, problems = f"the domain gate of {folder} opens for", []
     if unknown := [name for name in recipe.learn if name not in opens_for]:

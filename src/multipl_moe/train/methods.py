@@ -42,7 +42,7 @@ def _everything(model: PreTrainedModel, recipe: Recipe) -> set[str]:
 
 
 def _feed_forward(model: PreTrainedModel, recipe: Recipe) -> set[str]:
-    layers = resolve_layers(recipe.moe.layers, model.config.get_text_config().num_hidden_layers)
+    layers = resolve_layers(recipe.moe.experts.layers, model.config.get_text_config().num_hidden_layers)
     parts = tuple(f"layers.{layer}{_FFN}" for layer in layers)
     return {name for name, _ in model.named_parameters() if any(part in name for part in parts)}
 

@@ -72,7 +72,7 @@ class HybridCallback(RouterWatch):
             return
         moe = require_hybrid(kwargs["model"]).config.moe_config
         loads = {}
-        for kind, (least, largest) in extreme_ratios(self.take().values(), moe).items():
+        for kind, (least, largest) in extreme_ratios(self.take().values(), moe.routing).items():
             loads |= {f"{kind}_load_min": least, f"{kind}_load_max": largest}
         logs |= loads
         state.log_history[-1] |= loads

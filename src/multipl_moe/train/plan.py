@@ -187,7 +187,7 @@ def starting_config(recipe: Recipe, model_folder: Path | None = None) -> PreTrai
         extend_config(base, wanted_vocabulary(recipe, folder))
     if not of_hybrid:
         return base
-    moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base.num_hidden_layers), recipe.learn)
+    moe = recipe.moe.resolve(resolve_layers(recipe.moe.experts.layers, base.num_hidden_layers), recipe.learn)
     config = MultiplMoeConfig(text_config=base, moe=moe.to_dict())
     config.dtype = base.dtype if recipe.upcycle.dtype == "auto" else getattr(torch, recipe.upcycle.dtype)
     return config
@@ -212,12 +212,12 @@ def remedies(recipe: Recipe, config: PreTrainedConfig, *, has_model: bool) -> li
         changes.append({"train.method": "lora"})
     start = recipe.upcycle
     can_be_low_rank = not (start.noise or start.reinit or start.experts_from)
-    is_full = recipe.moe.resolve([], recipe.learn).expert_type == "full"
+    is_full = recipe.moe.resolve([], recipe.learn).experts.type == "full"
     if train.method == "experts" and not has_model and is_full and can_be_low_rank:
-        changes.append({"moe.expert_type": "lora"})
-    num_layers = len(resolve_layers(recipe.moe.layers, config.get_text_config().num_hidden_layers))
+        changes.append({"moe.experts.type": "lora"})
+    num_layers = len(resolve_layers(recipe.moe.experts.layers, config.get_text_config().num_hidden_layers))
     if num_layers > 1 and (train.method == "dense-ffn" or (train.method == "experts" and not has_model)):
-        changes.append({"moe.layers": f"last:{num_layers // 2}"})
+        changes.append({"moe.experts.layers": f"last:{num_layers // 2}"})
     return changes
 
 

@@ -89,7 +89,7 @@ class TrainingProgress(RouterWatch):
             "routers": layers,
         }
         _append(self.file, record)
-        health = "" if self._decoder is None else describe_health(layers, self._decoder.config.moe_config)
+        health = "" if self._decoder is None else describe_health(layers, self._decoder.config.moe_config.routing)
         status = f"loss {logs['loss']:.3f}{self._held_out}  {rate:,.0f} tokens/s  {health}"
         self._progress.update(self._task, status=status)
         logs |= router_scalars(layers)
@@ -111,7 +111,7 @@ class TrainingProgress(RouterWatch):
 
     def _warn(self, layers: dict[int, dict[str, Any]]) -> None:
         if self._decoder is not None:
-            for kind, line in collapse_signs(layers, self._decoder.config.moe_config).items():
+            for kind, line in collapse_signs(layers, self._decoder.config.moe_config.routing).items():
                 if kind not in self._warned:
                     self._console.print(f"warning: {line}", style="yellow", soft_wrap=True)
                     self._warned.add(kind)

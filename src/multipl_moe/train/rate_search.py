@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, TrainingArguments
 from multipl_moe.errors import TrainingError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import over_ranks
+from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.recipe.training import TrainSection
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.system.launch import is_main, num_processes
@@ -69,8 +70,8 @@ def usual_rate(train: TrainSection, config: Any) -> float:
     """Where the search begins: what learnt most with smollm2-135m, of what is trained."""
     if train.method == "lora":
         return _USUAL_RATE_TIMES_ALPHA / train.lora_alpha
-    if isinstance(config, MultiplMoeConfig) and config.moe_config.expert_type == "lora":
-        return _USUAL_RATE_TIMES_ALPHA / config.moe_config.expert_alpha
+    if isinstance(config, MultiplMoeConfig) and EXPERT_KINDS[(experts := config.moe_config.experts).type].is_adapter:
+        return _USUAL_RATE_TIMES_ALPHA / experts.alpha
     return _USUAL_RATES[train.method]
 
 

@@ -8,8 +8,8 @@ from torch import nn
 from transformers import TrainerCallback
 
 from multipl_moe.model.decoder import MultiplMoeModel, decoder_of
-from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.router_health import MAX_LOAD_RATIO, MIN_LOAD_RATIO, ROUTERS, extreme_ratios, load_ratios
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.statistics import LayerStatistics, observe_routing
 
 Layers = Mapping[int, Mapping[str, Any]]
@@ -18,7 +18,7 @@ Layers = Mapping[int, Mapping[str, Any]]
 _LEAST_ENTROPY = 0.05
 _BALANCE = {
     "token": "upcycle with --corpus, so that routers begin balanced; else lower train.learning_rate, or upcycle with a "
-    "higher moe.token_bias_rate",
+    "higher moe.routing.token_bias_rate",
     "segment": "lower train.learning_rate, or raise train.batch_sequences so that thresholds rest on more text",
 }
 
@@ -56,7 +56,7 @@ class RouterWatch(TrainerCallback):
         self._statistics = self._observation.enter_context(observe_routing(self._model))
 
 
-def describe_health(layers: Layers, moe: MoeConfig) -> str:
+def describe_health(layers: Layers, moe: RoutingConfig | None) -> str:
     """Router health in a few words: the span of expert loads as multiples of a fair share, and dead experts.
 
     Nothing where no router has a choice.
@@ -83,7 +83,7 @@ def router_scalars(layers: Layers) -> dict[str, float]:
     return scalars
 
 
-def collapse_signs(layers: Layers, moe: MoeConfig) -> dict[str, str]:
+def collapse_signs(layers: Layers, moe: RoutingConfig | None) -> dict[str, str]:
     """One line for each kind of sign that routing collapses, with what to change, on the layer where it is worst."""
     found: dict[str, tuple[float, str]] = {}
     for index, summary in layers.items():
@@ -93,7 +93,7 @@ def collapse_signs(layers: Layers, moe: MoeConfig) -> dict[str, str]:
     return {kind: line for kind, (_, line) in found.items()}
 
 
-def _signs(summary: Mapping[str, Any], moe: MoeConfig) -> dict[str, tuple[float, str, str]]:
+def _signs(summary: Mapping[str, Any], moe: RoutingConfig | None) -> dict[str, tuple[float, str, str]]:
     """By kind: how bad, what is seen, and the advice.
 
     Stored segment thresholds are no sign: training goes by those of other rows, and calibration sets them at the end.

@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, TrainerCallback, set_seed
 
+from multipl_moe.checkpoints.linked import save_beside_base
 from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, require_positions
 from multipl_moe.checkpoints.new_tokens import dense_start
 from multipl_moe.checkpoints.tensors import copy_companions
@@ -229,7 +230,7 @@ def _write(
     fold_new_rows(model)
     move_to_best_device(model)
     with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
-        finish.save(model, staging)
+        finish.save(model, start, staging)
         copy_companions(start, staging)
     write_json(output / "training.json", result.to_json())
     for leftover in (checkpoints, output / "start"):
@@ -248,16 +249,16 @@ class _CalibrateAndMerge:
         if isinstance(config, MultiplMoeConfig):
             require_positions(config, recipe.train.calibration_sequence_tokens, "train.calibration_sequence_tokens")
             if config.moe_config.is_routed:
-                self._expert_use = expert_use_batches(recipe, corpus, config.moe_config.domain_gate)
+                self._expert_use = expert_use_batches(recipe, corpus, config.moe_config.gate.languages)
             if config.moe_config.stores_routing:
                 tokenizer = AutoTokenizer.from_pretrained(model_folder)
-                role = "learn" if config.moe_config.domain_gate else None  # elsewhere no router is asked
+                role = "learn" if config.moe_config.gate.languages else None  # elsewhere no router is asked
                 self._calibration = list(calibration_batches(recipe, corpus, tokenizer, role))
 
-    def save(self, model: PreTrainedModel, folder: Path) -> None:
+    def save(self, model: PreTrainedModel, start: Path, folder: Path) -> None:
         if isinstance(model, MultiplMoeForCausalLM):
             with held_in_fast_dtype(model):
                 calibrate_routing(model, self._calibration)
                 if self._expert_use:
                     measure_expert_use(model, self._expert_use).save(folder)
-        merge_adapters(model).save_pretrained(folder)
+        save_beside_base(merge_adapters(model), start, folder)

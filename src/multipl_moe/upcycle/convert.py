@@ -10,13 +10,13 @@ import torch
 from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
+from multipl_moe.checkpoints.linked import bytes_to_write, write_beside_base
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.new_tokens import extend_config, open_base, wanted_vocabulary
 from multipl_moe.checkpoints.tensors import (
     WRITABLE_DTYPES,
     CheckpointReader,
     copy_companions,
-    write_checkpoint,
 )
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.fim_tokens import FimVocabulary
@@ -83,7 +83,7 @@ def upcycle(
     base_folder = resolve_base(recipe.base)
     vocabulary = wanted_vocabulary(recipe, base_folder)
     config, plan = _plan(recipe, base_folder, vocabulary)
-    require_space(output, sum(tensor.num_bytes for tensor in plan.tensors()) + _SPARE_BYTES)
+    require_space(output, bytes_to_write(plan.tensors(), output) + _SPARE_BYTES)
     plan.router_start, why_random = _router_start(plan, base_folder, corpus)
     plan.gate_start = _gate_start(recipe, plan, base_folder, corpus)
     tensors = plan.tensors()
@@ -91,7 +91,7 @@ def upcycle(
     needed = _VERIFICATION_BYTES_PER_PARAMETER * parameters.total
     why_unverified = "upcycle.verify is off" if not recipe.upcycle.verify else _lack_of_memory(needed)
     with staged_folder(output) as staging:
-        write_checkpoint(tensors, staging, on_progress)
+        write_beside_base(tensors, staging, on_progress)
         config.save_pretrained(staging)
         copy_companions(base_folder, staging)
         if vocabulary is not None and vocabulary.new_ids:
@@ -168,13 +168,13 @@ def _lack_to_measure(base_folder: Path) -> str:
 
 
 def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Path | None) -> GateStart | None:
-    if not plan.moe.domain_gate:
+    if not plan.moe.gate.languages:
         return None
-    without = "go without it: --set moe.domain_gate=false, and train.replay=0.1 in training"
+    without = "go without it: --set moe.gate.languages=[], and train.replay=0.1 in training"
     if corpus is None:
-        raise ConfigError(f"moe.domain_gate: it is fitted to text of a corpus; give --corpus, or {without}")
+        raise ConfigError(f"moe.gate.languages: it is fitted to text of a corpus; give --corpus, or {without}")
     if lack := _lack_to_measure(base_folder):
-        raise ConfigError(f"moe.domain_gate: the base reads text for it, and {lack}; {without}")
+        raise ConfigError(f"moe.gate.languages: the base reads text for it, and {lack}; {without}")
     return fit_domain_gate(base_folder, corpus, recipe, plan.moe, plan.config.vocab_size)
 
 
@@ -185,7 +185,7 @@ def _plan(recipe: Recipe, base_folder: Path, vocabulary: FimVocabulary | None) -
         method = quantization.get("quant_method", "unknown method")
         raise BaseModelError(f"base model: {base_folder} is quantised ({method}); give the unquantised checkpoint")
     extend_config(base_config, vocabulary)
-    moe = recipe.moe.resolve(resolve_layers(recipe.moe.layers, base_config.num_hidden_layers), recipe.learn)
+    moe = recipe.moe.resolve(resolve_layers(recipe.moe.experts.layers, base_config.num_hidden_layers), recipe.learn)
     settings = recipe.upcycle
     dtype = _dtype(settings.dtype, base_config)
     config = MultiplMoeConfig(text_config=base_config, moe=moe.to_dict())

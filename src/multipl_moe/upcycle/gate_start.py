@@ -110,18 +110,18 @@ def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeCon
     tokenizer = AutoTokenizer.from_pretrained(base_folder)
     texts = _texts(corpus, recipe)
     rows = _rows(tokenizer, texts)
-    _require_enough(rows, moe.domain_gate, corpus)
+    _require_enough(rows, moe.gate.languages, corpus)
     model = ready_for_evaluation(load_dense(base_folder))
-    sizes = (len(moe.domain_gate), model.config.hidden_size, model.config.vocab_size)
-    gate = DomainGate(*sizes, moe.domain_gate_start, moe.domain_gate_bound)
-    counts_CT = _token_counts(rows, moe.domain_gate, model.config.vocab_size)
+    sizes = (len(moe.gate.languages), model.config.hidden_size, model.config.vocab_size)
+    gate = DomainGate(*sizes, moe.gate.start, moe.gate.bound)
+    counts_CT = _token_counts(rows, moe.gate.languages, model.config.vocab_size)
     gate.token_scores.copy_(token_scores(counts_CT[:-1], counts_CT[-1]))
     samples = _read(model, rows, gate_layer(moe.layers, model.config.num_hidden_layers), gate)
-    _fit(gate, samples, moe.domain_gate)
+    _fit(gate, samples, moe.gate.languages)
     gate.resize(vocabulary)
     tensors = {name: value.clone() for name, value in gate.named_buffers()}
     counts = {kind: len(found) for kind, found in texts.items()}
-    return GateStart(moe.domain_gate, counts, _mean_p(gate, samples, list(texts)), tensors)
+    return GateStart(moe.gate.languages, counts, _mean_p(gate, samples, list(texts)), tensors)
 
 
 def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
@@ -182,7 +182,7 @@ def _require_enough(rows: list[_Row], learn: list[str], corpus: Path) -> None:
             raise CorpusError(
                 f"{corpus}: {found[kind]} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate "
                 f"needs {_FEWEST * _CALIBRATES}; give it more text, or go without: "
-                "--set moe.domain_gate=false, and train.replay=0.1 in training"
+                "--set moe.gate.languages=[], and train.replay=0.1 in training"
             )
     if found[None] < _FEWEST * _CALIBRATES:
         raise CorpusError(

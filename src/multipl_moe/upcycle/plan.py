@@ -16,12 +16,13 @@ from transformers import PreTrainedConfig
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, expert_generator
 from multipl_moe.errors import BaseModelError
 from multipl_moe.model.domain_gate import gate_layer
+from multipl_moe.model.expert_kinds import EXPERT_KINDS, BaseLayer, Copies, NewTensor
 from multipl_moe.model.families import Family, family_of
 from multipl_moe.model.moe_config import PACK, MoeConfig
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.upcycle.gate_start import GateStart
 from multipl_moe.upcycle.router_start import RouterStart, random_rows
 
-_Part = tuple[str, tuple[int, ...], Callable[[], Iterable[Tensor]]]  # name, shape and values of stacked weights
 _MLP_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)(?P<rest>.+)$")
 
 
@@ -74,7 +75,8 @@ class UpcyclePlan:
             match = _MLP_KEY.match(key)
             is_hybrid = match is not None and int(match["layer"]) in self.moe.layers and self._moves_block
             name = f"{match['prefix']}shared_expert.{match['rest']}" if match and is_hybrid else key
-            plans.append(TensorPlan(name, shape, self.dtype, partial(self._copy, key)))
+            stored = self.reader.file(key) if (name, self.dtype) == (key, self.reader.dtype(key)) else None
+            plans.append(TensorPlan(name, shape, self.dtype, partial(self._copy, key), stored))
         for layer in self.moe.layers:
             plans.extend(self._new_tensors(layer, self._prefixes[layer]))
         if self.gate_start is not None:
@@ -102,7 +104,8 @@ class UpcyclePlan:
 
     def _block_shapes(self, prefix: str) -> dict[str, tuple[int, ...]]:
         hidden, intermediate = self.config.hidden_size, self.config.intermediate_size
-        up_rows = self._up_size // len(self.family.up)
+        up_size = intermediate * (2 if self.family.gated else 1)
+        up_rows = up_size // len(self.family.up)
         shapes: dict[str, tuple[int, ...]] = {f"{prefix}{part}.weight": (up_rows, hidden) for part in self.family.up}
         shapes[f"{prefix}{self.family.down}.weight"] = (hidden, intermediate)
         if self.family.has_bias(self.config):
@@ -110,97 +113,61 @@ class UpcyclePlan:
             shapes[f"{prefix}{self.family.down}.bias"] = (hidden,)
         return shapes
 
-    @property
-    def _up_size(self) -> int:
-        return self.config.intermediate_size * (2 if self.family.gated else 1)
-
     def _new_tensors(self, layer: int, prefix: str) -> Iterator[TensorPlan]:
-        hidden, moe = self.config.hidden_size, self.moe
+        hidden, moe, kind = self.config.hidden_size, self.moe, EXPERT_KINDS[self.moe.experts.type]
+        gate = gate_layer(moe.layers, self.config.num_hidden_layers)
+        of_layer = prefix.removesuffix("mlp.")
+        shapes = {
+            key.removeprefix(of_layer): shape for key, shape in self.reader.shapes.items() if key.startswith(of_layer)
+        }
+        base = BaseLayer(shapes, self.family, self.config, layer > gate)
+        for tensor in (kind.start_stacked if moe.is_routed else kind.start)(base, moe.experts):
+            shape = (moe.num_trained_experts, *tensor.shape) if moe.is_routed else tensor.shape
+            yield TensorPlan(of_layer + tensor.name, shape, self.dtype, partial(self._started, layer, tensor))
+        if moe.routing is not None:
+            yield from self._routers(layer, prefix, moe.routing, hidden)
 
-        def plan(name: str, shape: tuple[int, ...], pieces: Callable[[], Iterable[Tensor]], dtype=self.dtype):
-            return TensorPlan(f"{prefix}{name}", shape, dtype, pieces)
+    def _routers(self, layer: int, prefix: str, routing: RoutingConfig, hidden: int) -> Iterator[TensorPlan]:
+        def plan(name: str, shape: tuple[int, ...], value: Callable[[], Iterable[Tensor]], dtype=self.dtype):
+            return TensorPlan(f"{prefix}{name}", shape, dtype, value)
 
-        if not moe.is_routed:
-            for name, shape, pieces in (self._adapters if moe.expert_type == "lora" else self._expert)(layer, prefix):
-                yield TensorPlan(name, shape, self.dtype, pieces)
-            return
-        experts = self._low_rank_experts if moe.expert_type == "lora" else self._full_experts
-        for name, shape, pieces in experts(layer, prefix):
-            yield plan(f"experts.{name}", shape, pieces)
         start = {} if self.router_start is None else self.router_start.layers[layer]
-        is_routed = {"token": moe.num_token_experts > 1, "segment": moe.routes_segments}
-        for kind, num_experts in (("token", moe.num_token_experts), ("segment", moe.num_segment_experts)):
-            if is_routed[kind]:
+        counts = {"token": routing.num_token_experts, "segment": routing.num_segment_experts}
+        for kind, is_routed in (("token", routing.num_token_experts > 1), ("segment", routing.routes_segments)):
+            if is_routed:
                 name = f"{kind}_router.weight"
-                rows = partial(self._rows, start.get(name), layer, kind, num_experts)
-                yield plan(name, (num_experts, hidden), rows)
-        if moe.routes_segments:
+                rows = partial(self._rows, start.get(name), layer, kind, counts[kind])
+                yield plan(name, (counts[kind], hidden), rows)
+        if routing.routes_segments:
             nothing_before = start.get("segment_start", torch.zeros(hidden))
             yield plan("segment_start", (hidden,), lambda: [nothing_before])
-            if moe.segment_centered:
+            if routing.segment_centered:
                 mean = start.get("segment_mean", torch.zeros(hidden))
                 yield plan("segment_mean", (hidden,), lambda: [mean], torch.float32)
-            even = torch.full((moe.num_segment_experts,), 1 / moe.num_segment_experts)
+            even = torch.full((routing.num_segment_experts,), 1 / routing.num_segment_experts)
             threshold = start.get("segment_threshold", even)
             yield plan("segment_threshold", tuple(threshold.shape), lambda: [threshold], torch.float32)
-        if moe.has_token_bias:
-            bias = start.get("token_bias", torch.zeros(moe.num_routed_experts))
+        if routing.has_token_bias:
+            bias = start.get("token_bias", torch.zeros(routing.num_routed_experts))
             yield plan("token_bias", tuple(bias.shape), lambda: [bias], torch.float32)
 
     @property
     def _moves_block(self) -> bool:
         """Whether the base's block becomes part of another; beside its matrices, adapters change no name."""
-        return self.moe.is_routed or self.moe.expert_type == "full"
+        return self.moe.is_routed or not EXPERT_KINDS[self.moe.experts.type].is_adapter
 
-    def _adapters(self, layer: int, prefix: str) -> Iterator[_Part]:
-        """Of one layer: A random, B zero, beside each matrix that the expert changes."""
-        blocks = [prefix]
-        if self.moe.expert_targets == "all" and layer > gate_layer(self.moe.layers, self.config.num_hidden_layers):
-            blocks.append(f"{prefix.removesuffix('mlp.')}self_attn.")
-        for key, shape in self.reader.shapes.items():
-            if not (key.startswith(tuple(blocks)) and key.endswith(".weight") and len(shape) == 2):
-                continue
-            rank, (num_out, num_in) = self.moe.expert_rank, shape
-            name, part = f"{key.removesuffix('weight')}adapters.{PACK}.", key.partition(f"layers.{layer}.")[2]
-            a_shape, b_shape = (rank, num_in), (num_out, rank)
-            yield f"{name}lora_A", a_shape, partial(self._unit_gain, layer, part, (1, *a_shape))
-            yield f"{name}lora_B", b_shape, partial(_zeros, (1, *b_shape))
-
-    def _expert(self, layer: int, prefix: str) -> Iterator[_Part]:
-        """Of one layer: the block that takes the base's place, part by part."""
-        for key, shape in self._block_shapes(prefix).items():
-            part = key.removeprefix(prefix)
-            is_down = part.startswith(self.family.down)
-            unit_dim = None if is_down and part.endswith("bias") else int(is_down)
-            yield f"{prefix}experts.{PACK}.{part}", shape, partial(self._experts, layer, [key], unit_dim)
-
-    def _full_experts(self, layer: int, prefix: str) -> Iterator[_Part]:
-        num_experts, hidden, up_name = self.moe.num_trained_experts, self.config.hidden_size, self.family.up_name
-        up_keys = [f"{prefix}{part}" for part in self.family.up]
-        down_key = f"{prefix}{self.family.down}"
-        experts = partial(self._experts, layer)
-        weights = [f"{key}.weight" for key in up_keys]
-        yield up_name, (num_experts, self._up_size, hidden), partial(experts, weights, 0)
-        down_shape = (num_experts, hidden, self.config.intermediate_size)
-        yield "down_proj", down_shape, partial(experts, [f"{down_key}.weight"], 1)
-        if self.family.has_bias(self.config):
-            biases = [f"{key}.bias" for key in up_keys]
-            yield f"{up_name}_bias", (num_experts, self._up_size), partial(experts, biases, 0)
-            yield "down_proj_bias", (num_experts, hidden), partial(experts, [f"{down_key}.bias"], None)
-
-    def _low_rank_experts(self, layer: int, prefix: str) -> Iterator[_Part]:
-        num_experts, rank, hidden = self.moe.num_trained_experts, self.moe.expert_rank, self.config.hidden_size
-        sizes = {self.family.up_name: (self._up_size, hidden), "down_proj": (hidden, self.config.intermediate_size)}
-        for name, (num_out, num_in) in sizes.items():
-            a_shape, b_shape = (num_experts, rank, num_in), (num_experts, num_out, rank)
-            yield f"{name}_a", a_shape, partial(self._unit_gain, layer, f"{name}_a", a_shape)
-            yield f"{name}_b", b_shape, partial(_zeros, b_shape)
-
-    def _unit_gain(self, layer: int, name: str, shape: tuple[int, ...]) -> Iterator[Tensor]:
-        """Random matrices, one an expert, that keep the size of what they are multiplied with."""
-        for expert in range(shape[0]):
-            generator = expert_generator(self.seed, layer, expert, name)
-            yield torch.randn(shape[1:], generator=generator) * shape[-1] ** -0.5
+    def _started(self, layer: int, tensor: NewTensor) -> Iterator[Tensor]:
+        """Each expert's part of a tensor, as it begins."""
+        if isinstance(tensor.start, Copies):
+            of_layer = self._prefixes[layer].removesuffix("mlp.")
+            yield from self._experts(layer, [of_layer + key for key in tensor.start.keys], tensor.start.unit_dim)
+            return
+        for expert in range(self.moe.num_trained_experts):
+            if tensor.start == "zeros":
+                yield torch.zeros(tensor.shape)
+            else:
+                generator = expert_generator(self.seed, layer, expert, tensor.seed_name)
+                yield torch.randn(tensor.shape, generator=generator) * tensor.shape[-1] ** -0.5
 
     def _copy(self, key: str) -> list[Tensor]:
         return [self.reader.read(key)]
@@ -254,10 +221,6 @@ def add_noise(weight: Tensor, noise: float, generator: torch.Generator) -> Tenso
 
 def _one(value: Tensor) -> list[Tensor]:
     return [value]
-
-
-def _zeros(shape: tuple[int, ...]) -> Iterator[Tensor]:
-    return (torch.zeros(shape[1:]) for _ in range(shape[0]))
 
 
 def _misfits(reader: CheckpointReader, key: str, shape: tuple[int, ...]) -> list[str]:

@@ -21,6 +21,7 @@ from multipl_moe.corpus.manifest import CorpusManifest
 from multipl_moe.data.spread_windows import padded, window_turns
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.model.router_health import extreme_ratios
+from multipl_moe.model.routing_config import RoutingConfig
 from multipl_moe.model.segment_moe import segment_gates
 from multipl_moe.model.segments import SegmentPlan, plan_segments, pool_windows
 from multipl_moe.model.selection import choose_by_threshold, quantile_threshold
@@ -75,6 +76,8 @@ def measure_router_start(
     Raises:
         UserError: base or corpus cannot be read.
     """
+    routing = moe.routing
+    assert routing is not None
     batches = list(_text(base_folder, corpus))
     model = ready_for_evaluation(load_dense(base_folder))
     inputs = _block_inputs(model, batches, moe.layers)
@@ -82,17 +85,17 @@ def measure_router_start(
     plan = plan_segments(
         position_ids,
         position_ids >= 0,
-        window=moe.segment_window,
-        stride=moe.segment_stride,
-        lookahead=moe.segment_lookahead,
+        window=routing.segment_window,
+        stride=moe.gate.stride,
+        lookahead=routing.segment_lookahead,
     )
     start, summaries = RouterStart(tokens=len(plan.segment_of_token)), []
     for index in moe.layers:
         x_NH = inputs.pop(index).float()
-        tensors, summary = _place(x_NH, plan, moe, index, model.config, dtype, seed)
+        tensors, summary = _place(x_NH, plan, routing, index, model.config, dtype, seed)
         start.layers[index] = tensors
         summaries.append(summary)
-    start.load_ratios = extreme_ratios(summaries, moe)
+    start.load_ratios = extreme_ratios(summaries, routing)
     return start
 
 
@@ -132,7 +135,7 @@ def _positions(batch: Mapping[str, Tensor], row_tokens: int) -> Tensor:
 
 
 def _place(
-    x_NH: Tensor, plan: SegmentPlan, moe: MoeConfig, index: int, config: Any, dtype: torch.dtype, seed: int
+    x_NH: Tensor, plan: SegmentPlan, moe: RoutingConfig, index: int, config: Any, dtype: torch.dtype, seed: int
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors: dict[str, Tensor] = {}
     summary: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from multipl_moe.model.moe_config import MoeConfig
 
 TOLERANCE = 1e-3
 _PROBE_ROWS = 2
-_PROBE_WINDOWS = 2.5
+_PROBE_WINDOWS, _USUAL_WINDOW = 2.5, 64
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ def verify_start(
     for parameter in base.parameters():
         parameter.copy_(parameter.to(dtype))
     generator = torch.Generator().manual_seed(seed)
-    num_tokens = min(int(_PROBE_WINDOWS * moe.segment_window), base.config.max_position_embeddings)
+    num_tokens = min(
+        int(_PROBE_WINDOWS * (moe.routing.segment_window if moe.routing else _USUAL_WINDOW)),
+        base.config.max_position_embeddings,
+    )
     probe = torch.randint(base.config.vocab_size, (_PROBE_ROWS, num_tokens), generator=generator)
     new = torch.tensor(new_ids, dtype=torch.long)
     probe[torch.isin(probe, new)] = 0

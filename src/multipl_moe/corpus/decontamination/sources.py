@@ -19,10 +19,6 @@ from multipl_moe.corpus.decontamination.parts import Part, load_parts, parts_of
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import Recipe
 
-# Problems that a benchmark has, by name, of those that the package ships or that a local copy may hold a part of. How
-# many MultiPL-E's MBPP and MBXP have depends on their release.
-KNOWN_SIZES = {"humaneval": 164, "humaneval-x": 820, "multipl-e-humaneval": 161, "mbpp": 500, "mbpp-sanitized": 257}
-
 
 @dataclass(frozen=True)
 class Decontamination:
@@ -71,7 +67,7 @@ class Decontamination:
         checked = {}
         for name, problems in self.checked.items():
             too_short = sorted(problem for problem in problems if (name, problem) not in searchable)
-            total = max(len(problems), KNOWN_SIZES.get(name, 0))
+            total = max(len(problems), BENCHMARKS[name].num_problems if name in BENCHMARKS else 0)
             found = _files_by_problem(name, counts)
             checked[name] = BenchmarkCheck("checked", found, len(problems) - len(too_short), total, too_short)
         return checked | {name: BenchmarkCheck("unavailable", {}) for name in self.unavailable}

@@ -1,0 +1,244 @@
+"""The kinds of experts, one table entry each: how they are built, begin, are merged and are told of.
+
+The rest of the package asks the entry and never compares names of kinds, so that a further one is a class here and its
+name in `ExpertType`.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from multipl_moe.model.experts import Experts, StackedExperts
+from multipl_moe.model.families import Family
+from multipl_moe.model.gated import GatedBlock, adapt
+from multipl_moe.model.lora_experts import LoraExperts
+from multipl_moe.model.moe_config import PACK, ExpertsConfig, MoeConfig
+
+Shapes = Mapping[str, tuple[int, ...]]
+Read = Callable[[str], Tensor]
+
+
+class Copies(NamedTuple):
+    """A start as the base's own weights.
+
+    Attributes:
+        keys: of one decoder layer, stacked along the rows.
+        unit_dim: the dimension of the intermediate units, if any.
+    """
+
+    keys: list[str]
+    unit_dim: int | None
+
+
+class NewTensor(NamedTuple):
+    """What training will change of one decoder layer, as a fresh checkpoint holds it.
+
+    Attributes:
+        name: within the layer.
+        shape: of one expert; stacked ones have their number in front.
+        start: `zeros`, `unit gain` (random, keeping the size of what it is multiplied with), or copies.
+        seed_name: of the random numbers, apart from those of all other tensors of the layer.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    start: Copies | Literal["zeros", "unit gain"]
+    seed_name: str = ""
+
+
+@dataclass(frozen=True)
+class BaseLayer:
+    """What a kind of experts must know of a decoder layer.
+
+    Attributes:
+        shapes: of all its tensors, by name within the layer.
+        adapts_attention: whether what the domain gate reads lies before it, so that attention may be adapted.
+    """
+
+    shapes: Shapes
+    family: Family
+    config: Any
+    adapts_attention: bool
+
+    @property
+    def up(self) -> list[str]:
+        """Names of the matrices that make an expert's first one."""
+        return [f"mlp.{part}.weight" for part in self.family.up]
+
+    @property
+    def down(self) -> str:
+        """Name of the matrix back to the hidden size."""
+        return f"mlp.{self.family.down}.weight"
+
+
+class ExpertKind(ABC):
+    """One kind of experts.
+
+    Attributes:
+        is_adapter: whether an expert, if nothing routes, is PEFT's LoRA beside the base's matrices, which keep their
+            names.
+        is_copied: whether experts begin as copies of the block, which noise or other weights can set apart.
+        place: where an expert of a model without routers works, in words.
+    """
+
+    is_adapter: bool
+    is_copied: bool
+    place: str
+
+    @abstractmethod
+    def add(self, layer: Any, name: str, experts: ExpertsConfig, *, adapts_attention: bool) -> None:
+        """Give a decoder layer the expert of a pack, which works where the pack's gate is open."""
+
+    @abstractmethod
+    def stack(self, moe: MoeConfig, family: Family, config: Any) -> Experts:
+        """The experts of a layer in which routers choose."""
+
+    @abstractmethod
+    def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
+        """Tensors of what `add` makes."""
+
+    @abstractmethod
+    def start_stacked(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
+        """Tensors of what `stack` makes."""
+
+    @abstractmethod
+    def when_open(self, key: str, name: str, shapes: Shapes, experts: ExpertsConfig) -> Callable[[Read], Tensor] | None:
+        """What of a checkpoint yields a base's tensor as it is while a pack's gate is open; None: the base's own."""
+
+    @abstractmethod
+    def differences(
+        self, read: Read, prefix: str, part: str, kind: str, shared: Tensor, family: Family, moe: MoeConfig
+    ) -> Iterator[Tensor]:
+        """Of each stacked expert, in float32, what a `part` of the block differs in from the `shared` one.
+
+        `prefix` is that of the block, `kind` weight or bias.
+        """
+
+    def describe(self, experts: ExpertsConfig) -> str | None:
+        """What an expert is, in words for the model card; None: all is said."""
+        return None
+
+
+class _Full(ExpertKind):
+    """Blocks of the base's own shape."""
+
+    is_adapter, is_copied = False, True
+    place = "in the place of the feed-forward block"
+
+    def add(self, layer: Any, name: str, experts: ExpertsConfig, *, adapts_attention: bool) -> None:
+        if not isinstance(layer.mlp, GatedBlock):
+            layer.mlp = GatedBlock(layer.mlp)
+        layer.mlp.experts[name] = copy.deepcopy(layer.mlp.shared_expert)
+
+    def stack(self, moe: MoeConfig, family: Family, config: Any) -> Experts:
+        return StackedExperts(moe.num_trained_experts, config.hidden_size, config.intermediate_size, family, config)
+
+    def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
+        for key, shape in layer.shapes.items():
+            if key.startswith("mlp."):
+                is_down = key.startswith(f"mlp.{layer.family.down}")
+                unit_dim = None if is_down and key.endswith("bias") else int(is_down)
+                yield NewTensor(f"mlp.experts.{PACK}.{key.removeprefix('mlp.')}", shape, Copies([key], unit_dim))
+
+    def start_stacked(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
+        up_rows, down_rows = sum(layer.shapes[key][0] for key in layer.up), layer.shapes[layer.down][0]
+        parts = (layer.family.up_name, layer.up, up_rows, 0), ("down_proj", [layer.down], down_rows, 1)
+        for name, keys, num_rows, unit_dim in parts:
+            columns = layer.shapes[keys[0]][1]
+            yield NewTensor(f"mlp.experts.{name}", (num_rows, columns), Copies(keys, unit_dim))
+            if layer.family.has_bias(layer.config):
+                biases = [f"{key.removesuffix('weight')}bias" for key in keys]
+                yield NewTensor(f"mlp.experts.{name}_bias", (num_rows,), Copies(biases, None if unit_dim else 0))
+
+    def when_open(self, key: str, name: str, shapes: Shapes, experts: ExpertsConfig) -> Callable[[Read], Tensor] | None:
+        own = key.replace(".mlp.", f".mlp.experts.{name}.")
+        return (lambda read: read(own)) if own != key and own in shapes else None
+
+    def differences(
+        self, read: Read, prefix: str, part: str, kind: str, shared: Tensor, family: Family, moe: MoeConfig
+    ) -> Iterator[Tensor]:
+        suffix = "_bias" if kind == "bias" else ""
+        return (expert.float() - shared for expert in _stacked_part(read, prefix, part, suffix, family))
+
+
+class _Lora(ExpertKind):
+    """Low-rank differences, PEFT's LoRA where nothing routes."""
+
+    is_adapter, is_copied = True, False
+    place = "beside the base's matrices"
+
+    def add(self, layer: Any, name: str, experts: ExpertsConfig, *, adapts_attention: bool) -> None:
+        blocks = [layer.mlp, layer.self_attn] if adapts_attention and experts.targets == "all" else [layer.mlp]
+        for linear in (part for block in blocks for part in block.modules() if isinstance(part, nn.Linear)):
+            adapt(linear, name, experts.rank, experts.scale)
+
+    def stack(self, moe: MoeConfig, family: Family, config: Any) -> Experts:
+        sizes = (moe.num_trained_experts, config.hidden_size, config.intermediate_size)
+        return LoraExperts(*sizes, moe.experts.rank, moe.experts.scale, family, config)
+
+    def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
+        adapts_attention = layer.adapts_attention and experts.targets == "all"
+        blocks = ("mlp.", "self_attn.") if adapts_attention else ("mlp.",)
+        for key, shape in layer.shapes.items():
+            if key.startswith(blocks) and key.endswith(".weight") and len(shape) == 2:
+                name = f"{key.removesuffix('weight')}adapters.{PACK}."
+                yield NewTensor(f"{name}lora_A", (experts.rank, shape[1]), "unit gain", key)
+                yield NewTensor(f"{name}lora_B", (shape[0], experts.rank), "zeros")
+
+    def start_stacked(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
+        up_rows = sum(layer.shapes[key][0] for key in layer.up)
+        sizes = {layer.family.up_name: (up_rows, layer.shapes[layer.up[0]][1]), "down_proj": layer.shapes[layer.down]}
+        for name, (num_out, num_in) in sizes.items():
+            yield NewTensor(f"mlp.experts.{name}_a", (experts.rank, num_in), "unit gain", f"{name}_a")
+            yield NewTensor(f"mlp.experts.{name}_b", (num_out, experts.rank), "zeros")
+
+    def when_open(self, key: str, name: str, shapes: Shapes, experts: ExpertsConfig) -> Callable[[Read], Tensor] | None:
+        factors = f"{key.removesuffix('weight')}adapters.{name}.lora_"
+        if not key.endswith(".weight") or f"{factors}B" not in shapes:
+            return None
+        return lambda read: (
+            read(key).float() + experts.scale * (read(f"{factors}B").float() @ read(f"{factors}A").float())
+        )
+
+    def differences(
+        self, read: Read, prefix: str, part: str, kind: str, shared: Tensor, family: Family, moe: MoeConfig
+    ) -> Iterator[Tensor]:
+        if kind == "bias":
+            return (torch.zeros_like(shared) for _ in range(moe.num_trained_experts))
+        a_name = "down_proj" if part == family.down else family.up_name
+        factors = _stacked_part(read, prefix, part, "_b", family), read(f"{prefix}experts.{a_name}_a")
+        return (moe.experts.scale * (b.float() @ a.float()) for b, a in zip(*factors, strict=True))
+
+    def describe(self, experts: ExpertsConfig) -> str | None:
+        what = "feed-forward block and attention" if experts.targets == "all" else "block"
+        return f"a difference of rank {experts.rank} (alpha {experts.alpha:g}) from the frozen {what}"
+
+
+def _stacked_part(read: Read, prefix: str, part: str, suffix: str, family: Family) -> Tensor:
+    """(E, ...) the rows of a part in a stacked tensor; an upper one shares its tensor with the other parts."""
+    if part == family.down:
+        return read(f"{prefix}experts.down_proj{suffix}")
+    stacked = read(f"{prefix}experts.{family.up_name}{suffix}")
+    return stacked.chunk(len(family.up), dim=1)[family.up.index(part)]
+
+
+EXPERT_KINDS: dict[str, ExpertKind] = {"full": _Full(), "lora": _Lora()}
+
+
+def add_experts(layers: Any, name: str, moe: MoeConfig, family: Family, gate_layer: int) -> None:
+    """Give a base's decoder layers what a pack trains, in place; the base's own parameters keep their names.
+
+    With full experts those of the feed-forward block become `mlp.shared_expert`'s. Attention is adapted from the layer
+    after `gate_layer` on, so that what the gate reads there is the base's own.
+    """
+    for index in moe.layers:
+        block = getattr(layers[index].mlp, "shared_expert", layers[index].mlp)
+        if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
+            setattr(block, family.dropout, 0.0)
+        kind = EXPERT_KINDS[moe.experts.type]
+        kind.add(layers[index], name, moe.experts, adapts_attention=index > gate_layer)
