@@ -86,7 +86,7 @@ def test_a_run_that_does_not_fit_ends_with_1_and_tells_what_would_help(run, base
     assert outcome.code == 1
     assert "What would help" in outcome.out
     assert "--set train.gradient_checkpointing=true" in outcome.out
-    assert "--set moe.layers=last:1" in outcome.out
+    assert f"--set {LAYERS}=last:1" in outcome.out
 
 
 def test_a_remedy_of_another_precision_is_timed_in_it(run, base, tmp_path, monkeypatch):

@@ -40,8 +40,8 @@ def test_export_writes_low_rank_experts_out_as_full_ones(run, base, tmp_path):
     assert run("upcycle", "lora", "--base", base, "--set", "moe.experts.type=lora", *SMALL).code == 0
     outcome = run("export", "lora", "out", "--full-experts")
     assert outcome.code == 0, outcome.err
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "lora").config.moe["type"] == "lora"
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.moe["type"] == "full"
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "lora").config.moe["experts"]["type"] == "lora"
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.moe["experts"]["type"] == "full"
 
 
 def test_export_writes_a_native_model_and_tells_how_near_it_is(run, tmp_path):

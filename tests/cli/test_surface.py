@@ -24,13 +24,13 @@ SURFACE = {  # arguments and flags of each verb
     "judge": "file output --workers --unsafe-no-sandbox --resume --recipe --set",
     "practice": "output --model --endpoint --endpoint-model --chat --tasks --trial --rounds --workers "
     "--unsafe-no-sandbox --learn --seed --recipe --set",
-    "doctor": "--languages --unsafe-no-sandbox --plan --model --base --set --memory",
+    "doctor": "--languages --unsafe-no-sandbox --plan --model --base --set --memory --device",
     "compare": "output what --tokens --only --keep-models",
     "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed --language "
     "--show-routing --layer",
     "explore": "model --base --host --port",
     "serve": "model --name --host --port --token --engine",
-    "pack": "model output --rank",
+    "pack": "model output --rank --metrics",
     "compose": "output --base --pack",
     "export": "model output --dtype --metrics --native --merge --merge-for --corpus --anyway --full-experts --gguf "
     "--quantise --max-shard-size --recipe --set",

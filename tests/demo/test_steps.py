@@ -383,10 +383,7 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: str):
-    moe: dict[str, Any] = {"preset": preset, "languages": preset == "single"}
-    if preset == "single":
-        moe["num_token_experts"] = None
-    moe["num_segment_experts"] = None
+    moe = {"preset": preset, "languages": None if preset == "single" else [], "num_segment_experts": None}
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 1280})
     metrics, _ = _run(recipe, tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()

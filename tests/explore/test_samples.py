@@ -51,4 +51,4 @@ def test_a_language_of_ones_own_is_shown_by_a_file_that_the_corpus_held_out(run:
 
 @pytest.mark.parametrize("gate", [["tcl"], []])
 def test_where_nothing_is_known_the_page_begins_with_python(tmp_path: Path, gate: list[str]):
-    assert list(samples_of(tmp_path, tiny_moe("gated", domain_gate=gate), None)) == ["Python"]
+    assert list(samples_of(tmp_path, tiny_moe("gated", languages=gate), None)) == ["Python"]

@@ -30,7 +30,8 @@ class NativeCase:
     def config(self) -> MultiplMoeConfig:
         """Its configuration."""
         base = tiny_base_config(self.family, **(_NO_BIASES.get(self.family, {}) | self.base))
-        moe = {"token_bias_rate": 0.0, "layers": list(self.layers)} | self.moe
+        unbiased = {} if self.preset == "single" else {"token_bias_rate": 0.0}
+        moe = unbiased | {"layers": list(self.layers)} | self.moe
         return MultiplMoeConfig(text_config=base, moe=tiny_moe(self.preset, **moe).to_dict())
 
     def model(self) -> MultiplMoeForCausalLM:

@@ -48,7 +48,7 @@ def save_hybrid(folder: Path, **arguments) -> tuple[Path, MoeConfig]:
     model = tiny_hybrid(**arguments)
     model.save_pretrained(folder)
     moe = model.config.moe_config
-    random_use(moe, "rust", "go", total=0.8 if moe.fusion == "fixed" else 1.0).save(folder)
+    random_use(moe, "rust", "go", total=1.0 if moe.starts_at_base else 0.8).save(folder)
     return folder, moe
 
 

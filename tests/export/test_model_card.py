@@ -205,8 +205,8 @@ def test_only_a_preset_that_is_not_causal_is_warned_of(run, tmp_path, preset, wa
 def test_experts_are_told_as_they_are_and_those_that_a_preset_has_not_are_left_out(run, tmp_path):
     assert "| segment-level experts" not in card(Provenance.of(run), tmp_path, preset="token-only").text
     single = card(Provenance.of(run), tmp_path, preset="single").text
-    assert row(single, "experts").endswith("| one a layer, in the frozen block's place; no router |")
-    text = card(Provenance.of(run), tmp_path, type="lora").text
+    assert row(single, "experts").endswith("| one a layer, in the place of the feed-forward block; no router |")
+    text = card(Provenance.of(run), tmp_path, expert_type="lora").text
     assert "| each expert | a difference of rank 4 (alpha 16) from the frozen block |" in text
 
 

@@ -151,7 +151,7 @@ def test_a_bias_on_logits_is_refused_where_it_alters_a_choice(tmp_path, preset, 
         layer.token_bias.copy_(torch.tensor(bias))
     model.save_pretrained(tmp_path / "hybrid")
     if is_refused:
-        with pytest.raises(ConfigError, match=r"logits with a bias .* train with moe\.token_bias_rate=0"):
+        with pytest.raises(ConfigError, match=r"logits with a bias .* train with moe\.routing\.token_bias_rate=0"):
             export_model(tmp_path / "hybrid", tmp_path / "out", ExportSettings(native=True))
         assert not (tmp_path / "out").exists()
     else:

@@ -54,7 +54,7 @@ def _generate(model: Any, lengths: list[int], **settings: Any) -> Tensor:
 
 @pytest.mark.parametrize("preset", CAUSAL_PRESETS)
 @pytest.mark.parametrize(
-    ("family", "type"),
+    ("family", "expert_type"),
     [*((family, "full") for family in FAMILIES), *((family, "lora") for family in ("llama", "phi3", "starcoder2"))],
 )
 def test_token_by_token_gives_the_logits_of_the_full_pass(family: str, expert_type: str, preset: str):

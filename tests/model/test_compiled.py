@@ -48,7 +48,7 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ("preset", "type", "dtype", "backend", "inputs"),
+    ("preset", "expert_type", "dtype", "backend", "inputs"),
     [
         ("causal", "full", torch.float32, "eager", {}),
         ("causal", "full", torch.bfloat16, "eager", {"attention_mask": _MASK}),
@@ -109,7 +109,7 @@ def _train(model: Any, forward: Any, inputs: dict[str, Tensor], num_steps: int =
 
 
 @pytest.mark.parametrize(
-    ("preset", "type", "dtype", "inputs"),
+    ("preset", "expert_type", "dtype", "inputs"),
     [
         ("causal", "full", torch.float32, {"position_ids": _PACKED}),
         *(

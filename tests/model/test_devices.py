@@ -27,7 +27,7 @@ def _written(model: Any, tokens: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("places", [False, True], ids=["as on a CPU", "as on other devices"])
-@pytest.mark.parametrize("type", ["full", "lora"])
+@pytest.mark.parametrize("expert_type", ["full", "lora"])
 @pytest.mark.parametrize("family", ["llama", "starcoder2"])
 def test_a_model_with_layers_on_disk_gives_the_logits_and_texts_of_one_in_memory(
     tmp_path: Path, family: str, expert_type: str, places: bool, monkeypatch: pytest.MonkeyPatch

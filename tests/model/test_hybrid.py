@@ -274,7 +274,7 @@ def test_a_batch_of_nothing_but_padding_yields_zeros(moe: str, training: bool):
     assert all(buffer.isfinite().all() for buffer in layer.buffers())
 
 
-@pytest.mark.parametrize("type", ["full", "lora"])
+@pytest.mark.parametrize("expert_type", ["full", "lora"])
 def test_training_drops_nothing_of_the_base_block(expert_type: str):
     config: Any = tiny_base_config("starcoder2", residual_dropout=0.5)
     block = Starcoder2MLP(config).eval()

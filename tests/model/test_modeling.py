@@ -25,7 +25,7 @@ def _hybrid(base: Any, preset: str = "causal", **overrides: Any) -> MultiplMoeFo
 
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize(
-    ("preset", "type"),
+    ("preset", "expert_type"),
     [("causal", "full"), ("token-only", "full"), ("causal", "lora"), ("paper", "lora")],
 )
 def test_saving_and_loading_gives_the_same_model(tmp_path: Path, preset: str, expert_type: str, tied: bool):
@@ -166,7 +166,7 @@ def _step(model: MultiplMoeForCausalLM, tokens: torch.Tensor) -> tuple[float, di
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("type", ["full", "lora"])
+@pytest.mark.parametrize("expert_type", ["full", "lora"])
 @pytest.mark.parametrize("preset", ["causal", "paper", "moe-lpr"])
 def test_gradient_checkpointing_changes_neither_loss_nor_gradients(preset: str, expert_type: str, rows: int):
     plain, checkpointed = (tiny_hybrid(preset, type=expert_type).train() for _ in range(2))

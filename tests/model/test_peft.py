@@ -40,7 +40,7 @@ def _logits(model: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("places", [False, True], ids=["as on a CPU", "as on other devices"])
 @pytest.mark.parametrize(
-    ("type", "adapter"),
+    ("expert_type", "adapter"),
     [*(("full", adapter) for adapter in _ADAPTERS.values()), ("lora", _ON_LOW_RANK), ("lora", _ADAPTERS["all-linear"])],
     ids=[*_ADAPTERS, "low-rank experts", "all-linear beside low-rank experts"],
 )

@@ -31,7 +31,7 @@ def test_only_experts_routers_and_start_vectors_of_hybrid_layers_train(preset: s
     assert set(counts.trained) == {"experts", *(f"{kind} routers" for kind in kinds)}
 
 
-@pytest.mark.parametrize("type", ["full", "lora"])
+@pytest.mark.parametrize("expert_type", ["full", "lora"])
 def test_where_nothing_routes_the_pack_alone_trains(expert_type: str):
     model = tiny_hybrid("gated-single", type=expert_type)
     counts = prepare(model, Recipe())

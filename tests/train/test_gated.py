@@ -23,8 +23,7 @@ _FORMS: dict[str, dict[str, Any]] = {"full": {}, "lora": _LORA, "all": _LORA | {
 
 
 def _upcycled(world: World, folder: Path, form: str, **train: Any) -> Any:
-    none = {"num_token_experts": None, "num_segment_experts": None}
-    moe = none | {"preset": "single", "languages": True, "layers": "all"} | _FORMS[form]
+    moe = {"preset": "single", "languages": None, "layers": "all"} | _FORMS[form]
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train=train)
     upcycle(recipe, folder, corpus=world.corpus)
     return recipe

@@ -8,6 +8,7 @@ import pytest
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import ConfigError
+from multipl_moe.recipe.moe import GateSection
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 from multipl_moe.upcycle.convert import upcycle
@@ -85,10 +86,9 @@ def test_a_recipe_that_contradicts_the_domain_gate_is_refused(world: World, tmp_
         recipe_of_hybrid(gated.model_copy(update={"learn": ["rust", "ruby"]}), tmp_path / "gated")
     with pytest.raises(ConfigError, match=r"^keep: .*opens for go, "):
         recipe_of_hybrid(gated.model_copy(update={"learn": ["rust"], "keep": ["python", "go"]}), tmp_path / "gated")
-    with pytest.raises(ConfigError, match=r"^moe\.domain_gate: False, but .*gated has True; leave it out"):
-        recipe_of_hybrid(gated.with_settings("moe", domain_gate=False), tmp_path / "gated")
-    with pytest.raises(ConfigError, match=r"^moe\.domain_gate: True, but .*hybrid has False; leave it out"):
-        recipe_of_hybrid(gated, world.hybrid)
+    shut = gated.with_settings("moe", gate=GateSection(languages=[]))
+    with pytest.raises(ConfigError, match=r"^moe\.gate\.languages: \[\], but .*gated has \['rust', 'go'\]"):
+        recipe_of_hybrid(shut, tmp_path / "gated")
 
 
 def test_a_dense_model_changes_nothing(world: World):

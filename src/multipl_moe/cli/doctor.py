@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from multipl_moe.recipe.recipe import Recipe
     from multipl_moe.train.machine import MachineSpeed
+
+
+Device = Literal["cpu", "cuda"]
 
 
 def doctor(
@@ -41,6 +44,12 @@ def doctor(
     memory: Annotated[
         str | None, typer.Option(help="Memory to plan for, such as 24GB, with --plan. [what this machine has free]")
     ] = None,
+    device: Annotated[
+        Device | None,
+        typer.Option(
+            help="Device to plan for, with --plan and --memory; one that is not here has no times. [what is here]"
+        ),
+    ] = None,
 ) -> None:
     """Check this machine: versions, memory, guards, and for each language whether its programs can be judged.
 
@@ -52,8 +61,9 @@ def doctor(
     size = None if memory is None else parse_bytes(memory)
     if plan is not None:
         refuse_where((size == 0, f"--memory: {memory!r} is not a size such as 24GB"))
-        return _plan(plan, model, base, settings, size)
-    asked = {"--model": model, "--base": base, "--set": settings, "--memory": memory}
+        refuse_where((device is not None and size is None, "--device: say with --memory how much it has, as 24GB"))
+        return _plan(plan, model, base, settings, size, device)
+    asked = {"--model": model, "--base": base, "--set": settings, "--memory": memory, "--device": device}
     lack = "only with --plan RECIPE.yaml, which says how it is to be trained"
     refuse_where(*((value is not None, f"{flag}: {lack}") for flag, value in asked.items()))
     _check(languages, unsafe_no_sandbox)
@@ -88,7 +98,14 @@ def _check(languages: str | None, unsafe_no_sandbox: bool) -> None:
         raise typer.Exit(1)
 
 
-def _plan(file: Path, model: Path | None, base: str | None, settings: list[str] | None, memory: int | None) -> None:
+def _plan(
+    file: Path,
+    model: Path | None,
+    base: str | None,
+    settings: list[str] | None,
+    memory: int | None,
+    device: str | None,
+) -> None:
     """Plan a training run or all of a comparison, and where a run does not fit, what would help."""
     from multipl_moe.recipe.recipe import read_yaml
     from multipl_moe.system.allocator import keep_freed_memory
@@ -97,11 +114,13 @@ def _plan(file: Path, model: Path | None, base: str | None, settings: list[str] 
     busy = busy_note()
     keep_freed_memory()
     is_comparison = "methods" in read_yaml(file)
-    fixed = {"--model": model, "--base": base, "--set": settings}
+    fixed = {"--model": model, "--base": base, "--set": settings, "--device": device}
     why = f"{file} is a comparison, whose runs say it themselves; leave it out"
     refuse_where(*((is_comparison and value is not None, f"{flag}: {why}") for flag, value in fixed.items()))
     usable = usable_bytes() if memory is None else memory
-    fits = _plan_comparison(file, usable) if is_comparison else _plan_recipe(file, model, base, settings, usable)
+    fits = (
+        _plan_comparison(file, usable) if is_comparison else _plan_recipe(file, model, base, settings, usable, device)
+    )
     if busy is not None:
         console.print(busy, style="yellow", highlight=False, soft_wrap=True)
     if not fits:
@@ -131,8 +150,12 @@ def _plan_comparison(file: Path, usable: int) -> bool:
     return max(plan.memory.total_bytes for _, plan in plans) <= usable
 
 
-def _plan_recipe(file: Path, model: Path | None, base: str | None, settings: list[str] | None, usable: int) -> bool:
+def _plan_recipe(
+    file: Path, model: Path | None, base: str | None, settings: list[str] | None, usable: int, device: str | None
+) -> bool:
     """Whether the run fits into so many bytes."""
+    import torch
+
     from multipl_moe.report.doctor import plan_table, remedies_table
     from multipl_moe.train.machine import runtime_bytes
     from multipl_moe.train.plan import plan_training, remedies, starting_config
@@ -142,9 +165,10 @@ def _plan_recipe(file: Path, model: Path | None, base: str | None, settings: lis
     require_optimizer(recipe.train.optimizer)
     constant = runtime_bytes()
     config = starting_config(recipe, model)
+    is_here = device in (None, "cuda" if torch.cuda.is_available() else "cpu")
     with console.status("trying a step without data"):
-        planned = plan_training(recipe, config, runtime_bytes=constant)
-        speed_in = _speed_of(recipe, config)
+        planned = plan_training(recipe, config, runtime_bytes=constant, device=device)
+        speed_in = _speed_of(recipe, config) if is_here else lambda dtype: None
         speed = speed_in(TrainingSetup.of(recipe).dtype)
     console.print(plan_table(planned, speed, usable))
     if planned.memory.total_bytes <= usable:
@@ -154,7 +178,7 @@ def _plan_recipe(file: Path, model: Path | None, base: str | None, settings: lis
         for changes in remedies(recipe, config, has_model=model is not None):
             remedy = [f"{key}={json.dumps(value)}" for key, value in changes.items()]  # last, so that they win
             changed = recipe_from_flags(file, [*(settings or []), *remedy], {"base": base})
-            plan = plan_training(changed, starting_config(changed, model), runtime_bytes=constant)
+            plan = plan_training(changed, starting_config(changed, model), runtime_bytes=constant, device=device)
             smaller.append((changes, plan, speed_in(TrainingSetup.of(changed).dtype)))
     console.print(remedies_table(smaller))
     return False

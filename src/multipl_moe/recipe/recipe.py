@@ -17,7 +17,6 @@ from pydantic import Field, ValidationError, model_validator
 from multipl_judge.languages.own import Name, OwnLanguage, how_to_add, language_table, taken_names
 from multipl_judge.languages.table import Language
 from multipl_moe.errors import ConfigError
-from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.moe_config import ExpertsConfig
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
@@ -238,10 +237,14 @@ def validate_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
 
 def _start_problems(recipe: Recipe) -> list[str]:
     """Settings that make experts differ from the base's blocks, which not all kinds can."""
+    set_values = {key: getattr(recipe.upcycle, key) for key in ("noise", "reinit", "experts_from")}
+    if not any(set_values.values()):
+        return []
+    from multipl_moe.model.expert_kinds import EXPERT_KINDS  # and with it torch, which a recipe has no need of
+
     kind = recipe.moe.experts.model_dump()["type"] or ExpertsConfig.type
     if EXPERT_KINDS[kind].is_copied:
         return []
-    set_values = {key: getattr(recipe.upcycle, key) for key in ("noise", "reinit", "experts_from")}
     return [
         f"upcycle.{key}: {value} does not go with moe.experts.type {kind}, whose experts start as the base's own "
         "blocks; leave it out, or use moe.experts.type full"

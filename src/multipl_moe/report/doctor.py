@@ -63,15 +63,13 @@ def language_parts_table(title: str, parts: "Sequence[LanguagePart]") -> Grid:
     return Grid(title, ["", "state"], rows, num_labels=2)
 
 
-def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -> Grid:
-    """Parameters, memory by part at its peak, and time, with this machine's speed and the memory a run may use."""
+def plan_table(plan: "TrainingPlan", speed: "MachineSpeed | None", usable_bytes: int) -> Grid:
+    """Parameters, memory by part at its peak, and time, with a machine's speed and the memory a run may use.
+
+    Without a speed, as of a device that is not here, there are no times.
+    """
     counts = zip(("in all", "active for a token", "trained"), vars(plan.parameters).values(), strict=True)
-    memory, seconds = plan.memory, plan.seconds(speed)
-    read = {
-        "calibration": plan.calibration_tokens,
-        "held-out loss": plan.held_out_tokens,
-        "scoring base and model": plan.scored_tokens,
-    }
+    memory = plan.memory
     colour = "green" if memory.total_bytes <= usable_bytes else "red"
     rows = [
         *([f"parameters, {title}", f"{count:,}"] for title, count in counts),
@@ -79,17 +77,31 @@ def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -
         None,
         *([title, _gib(getattr(memory, part))] for part, title in _PARTS.items()),
         [Text("memory at its peak", "bold"), Text(_gib(memory.total_bytes), colour)],
-        ["free here", _gib(usable_bytes)],
+        ["free here" if speed else "asked for", _gib(usable_bytes)],
         None,
         ["computed in a step", f"{plan.step.flops / 1e9:,.0f} GFLOP"],
+        *(_time_rows(plan, speed) if speed else ()),
+    ]
+    return Grid("What the run needs", ["", "estimate"], rows, notes=[_NOT_TIMED] if speed else [])
+
+
+def _time_rows(plan: "TrainingPlan", speed: "MachineSpeed") -> list[Any]:
+    seconds = plan.seconds(speed)
+    read = {
+        "calibration": plan.calibration_tokens,
+        "held-out loss": plan.held_out_tokens,
+        "scoring base and model": plan.scored_tokens,
+    }
+    searched = (
+        [[f"search for the rate, {plan.search_tokens:,} tokens at most", _duration(plan.search_seconds(speed))]]
+        if plan.search_tokens
+        else []
+    )
+    return [
         ["measured here", f"{speed.flops_per_s / 1e9:,.0f} GFLOP/s, {speed.bytes_per_s / 1e9:,.1f} GB/s"],
         ["tokens/s, roughly", f"{plan.tokens / seconds:,.0f}"],
         [f"time for {plan.tokens:,} tokens, roughly", _duration(seconds)],
-        *(
-            [[f"search for the rate, {plan.search_tokens:,} tokens at most", _duration(plan.search_seconds(speed))]]
-            if plan.search_tokens
-            else []
-        ),
+        *searched,
         *(
             [f"{what}, {number:,} tokens at most", _duration(plan.forward_seconds(number, speed))]
             for what, number in read.items()
@@ -97,7 +109,6 @@ def plan_table(plan: "TrainingPlan", speed: "MachineSpeed", usable_bytes: int) -
         ),
         [Text("time in all, roughly", "bold"), _duration(plan.total_seconds(speed))],
     ]
-    return Grid("What the run needs", ["", "estimate"], rows, notes=[_NOT_TIMED])
 
 
 def comparison_plan_table(methods: Mapping[str, "Sequence[tuple[int, float]]"], usable_bytes: int) -> Grid:
@@ -119,12 +130,12 @@ def comparison_plan_table(methods: Mapping[str, "Sequence[tuple[int, float]]"], 
     return Grid("What the comparison needs", header, rows, notes=notes)
 
 
-def remedies_table(plans: "Sequence[tuple[dict[str, Any], TrainingPlan, MachineSpeed]]") -> Grid:
+def remedies_table(plans: "Sequence[tuple[dict[str, Any], TrainingPlan, MachineSpeed | None]]") -> Grid:
     """What each change of the recipe (dotted keys and values) would bring, by its plan and the machine's speed."""
     rows = []
     for changes, plan, speed in plans:
         settings = " ".join(f"--set {key}={str(value).lower()}" for key, value in changes.items())
-        rows.append([settings, _gib(plan.memory.total_bytes), _duration(plan.total_seconds(speed))])
+        rows.append([settings, _gib(plan.memory.total_bytes), _duration(plan.total_seconds(speed)) if speed else "-"])
     return Grid("What would help", ["change", "memory at its peak", "time"], rows)
 
 

@@ -122,10 +122,17 @@ class TrainingPlan:
         return replace(self, steps=steps, tokens=train.tokens, **read)
 
 
-def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: int) -> TrainingPlan:
+def plan_training(
+    recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: int, device: str | None = None
+) -> TrainingPlan:
     """Plan a run that starts from a model of this configuration (see `starting_config`); nothing of it is loaded.
 
-    `runtime_bytes` is what the process holds without a model.
+    Args:
+        recipe: of the run.
+        config: of the model.
+        runtime_bytes: what the process holds without a model, on a CPU.
+        device: `cpu` or `cuda`; None: what this machine trains on. Without a GPU the step is tried with the precision
+            and kernels of a CPU, and a GPU's own few hundred megabytes are not counted.
 
     Raises:
         BaseModelError: the method trains another kind of model.
@@ -140,13 +147,13 @@ def plan_training(recipe: Recipe, config: PreTrainedConfig, *, runtime_bytes: in
     total = counts.num_trained + counts.frozen
     active = count_parameters(config).active if isinstance(config, MultiplMoeConfig) else total
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    on_gpu = torch.cuda.is_available()
+    on_gpu = torch.cuda.is_available() if device is None else device == "cuda"
     stays_mapped = not (on_gpu or stored_in_float32 or setup.dtype == torch.float32 or counts.frozen == 0)
     frozen_bytes, master_bytes = _num_bytes(model, is_trained=False), _num_bytes(model, is_trained=True)
-    step = dry_run_step(model, setup, "cuda" if on_gpu else "cpu")
+    step = dry_run_step(model, setup, "cuda" if on_gpu and torch.cuda.is_available() else "cpu")
     set_aside = 4 * (recipe.train.learning_rate == "auto" and not on_gpu)
     parts = {
-        "runtime_bytes": runtime_bytes + (0 if on_gpu else _KERNEL_BYTES),
+        "runtime_bytes": 0 if on_gpu else runtime_bytes + _KERNEL_BYTES,
         "frozen_bytes": frozen_bytes,
         "mapped_bytes": sum(stored[name] for name in trained & stored.keys()) if stays_mapped else 0,
         "master_bytes": master_bytes,
