@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import requires
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import torch
@@ -13,11 +12,11 @@ from transformers import PreTrainedConfig
 
 from multipl_judge.languages.table import LANGUAGES, language_title
 from multipl_moe import __version__
-from multipl_moe.eval.movement.panel import MOVEMENT_COLUMNS, movement_rows
-from multipl_moe.eval.outcome import outcome_of
+from multipl_moe.eval.measures import findings
 from multipl_moe.export.facts import facts_of
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.runs.provenance import Provenance
+from multipl_moe.runs.result import Change, Changes, Found, LanguageChange, LanguageScore, Measured, MergeCost, Scores
 from multipl_moe.spdx import UNKNOWN
 
 CARD_FILE = "README.md"
@@ -46,7 +45,7 @@ class CardSubject:
     config: PreTrainedConfig
     dtype: torch.dtype
     num_parameters: int
-    merge_cost: dict[str, Any] | None = None
+    merge_cost: MergeCost | None = None
     gguf: tuple[str, ...] = ()
     native: str | None = None
     difference: float | None = None
@@ -78,39 +77,32 @@ def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> No
         provenance=provenance,
         facts=facts_of(subject.config, provenance, subject.dtype),
         against=compared_with(provenance),
-        measured=measured_rows(metrics, "bpb_before", "bpb_after") if metrics else None,
+        measured=measured_rows(metrics) if metrics else None,
         outcome=outcome(metrics) if metrics else None,
-        moved_columns=MOVEMENT_COLUMNS,
-        moved=movement_rows(metrics["moved"]) if metrics and "moved" in metrics else None,
-        cost=measured_rows(cost, "bpb_hybrid", "bpb_merged") if cost else None,
+        sentence=metrics.sentence if isinstance(metrics, Changes) else None,
+        measures=list(findings(metrics)) if isinstance(metrics, Found) else [],
+        cost=measured_rows(cost.from_hybrid) if cost else None,
         licences=licence_rows(provenance),
         needed=_needed(),
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
 
 
-def measured_rows(metrics: dict[str, Any], before: str, after: str) -> list[tuple[str, ...]]:
-    """Cells of a table: language, role, bits per byte before and after, change, 95% interval.
-
-    Args:
-        metrics: with `languages`, and `means` where they were taken.
-        before, after: keys of a language's row; a row of a single model has `bpb` alone.
-    """
+def measured_rows(found: Changes | Scores) -> list[tuple[str, ...]]:
+    """Cells of a table: language, role, bits per byte before and after, change, 95% interval."""
     rows = []
     for role, title in _ROLES.items():
-        for name, row in metrics["languages"].items():
-            if row["role"] == role:
-                values = [row.get(before), row.get(after, row.get("bpb"))]
-                cells = [_NOT_MEASURED if value is None else f"{value:.4f}" for value in values]
-                rows.append((language_title(name, row), title, *cells, *_change(row)))
-        if mean := metrics.get("means", {}).get(role):
-            rows.append(("*mean of code*", title, "", "", *_change(mean)))
+        for name, row in found.languages.items():
+            if row.role == role:
+                rows.append((language_title(name, row.title), title, *_cells(row)))
+        if isinstance(found, Changes) and role in found.means:
+            rows.append(("*mean of code*", title, "", "", *_change(found.means[role])))
     return rows
 
 
 def compared_with(provenance: Provenance) -> str:
     """What the model was measured against: "the base", or another model's folder without what leads there."""
-    against = (provenance.metrics or {}).get("against")
+    against = provenance.metrics and provenance.metrics.against
     if against is None:
         return "what it was compared with"
     base = (provenance.upcycle or {}).get("base")
@@ -119,12 +111,12 @@ def compared_with(provenance: Provenance) -> str:
     return "/".join(Path(against).parts[-2:])
 
 
-def outcome(metrics: dict[str, Any]) -> dict[str, list[str]]:
-    """Languages by what the 95% interval of their change says, as `outcome_of` does."""
+def outcome(metrics: Measured) -> dict[str, list[str]]:
+    """Languages by what the 95% interval of their change says, as `Change.outcome` does."""
     sorted_out: dict[str, list[str]] = {"better": [], "worse": [], "unclear": [], "same": []}
-    for name, row in metrics["languages"].items():
-        if "interval" in row:
-            sorted_out[outcome_of(row["interval"])].append(language_title(name, row))
+    for name, row in metrics.languages.items():
+        if isinstance(row, LanguageChange):
+            sorted_out[row.outcome].append(language_title(name, row.title))
     return sorted_out
 
 
@@ -140,7 +132,7 @@ def licence_rows(provenance: Provenance) -> list[tuple[str, str]]:
 
 
 def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData:
-    names = list((provenance.metrics or {}).get("languages", {}))
+    names = list(provenance.metrics.languages if provenance.metrics else ())
     is_text = [name for name in names if name in LANGUAGES and not LANGUAGES[name].is_code]
     tags = ["code", "multipl-moe", "mixture-of-experts" if subject.kind in ("hybrid", "native") else "merge"]
     return ModelCardData(
@@ -153,11 +145,15 @@ def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData
     )
 
 
-def _change(row: dict[str, Any]) -> tuple[str, str]:
-    if "interval" not in row:
-        return _NOT_MEASURED, _NOT_MEASURED
-    low, high = row["interval"]
-    return f"{row['change']:+.1%}", f"{low:+.1%} to {high:+.1%}"
+def _cells(row: LanguageChange | LanguageScore) -> tuple[str, ...]:
+    if isinstance(row, LanguageScore):
+        return _NOT_MEASURED, f"{row.bpb:.4f}", _NOT_MEASURED, _NOT_MEASURED
+    return f"{row.bpb_before:.4f}", f"{row.bpb_after:.4f}", *_change(row)
+
+
+def _change(change: Change) -> tuple[str, str]:
+    low, high = change.interval
+    return f"{change.change:+.1%}", f"{low:+.1%} to {high:+.1%}"
 
 
 def _needed() -> list[str]:

@@ -98,12 +98,12 @@ def _measured(pack: Pack) -> str:
             f"Its full experts were cut to rank {pack.kept['rank']}, which left {pack.kept['share']:.1%} of the "
             "squares of their differences. What follows was measured before.\n"
         )
-    if not pack.measured.get("languages"):
+    if pack.measured is None:
         return "\n".join([*lines, "Nothing that is recorded beside the model."])
-    lines += [pack.measured["sentence"] + "\n"] if "sentence" in pack.measured else []
+    lines += [f"{pack.measured.sentence}\n"] if pack.measured.sentence else []
     lines += [
         "| language | role | bits per byte of the base | with it | change | 95% interval |",
         "|---|---|---:|---:|---:|---:|",
     ]
-    lines += [f"| {' | '.join(cells)} |" for cells in measured_rows(pack.measured, "bpb_before", "bpb_after")]
+    lines += [f"| {' | '.join(cells)} |" for cells in measured_rows(pack.measured)]
     return "\n".join(lines)

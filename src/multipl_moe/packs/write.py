@@ -22,6 +22,7 @@ from multipl_moe.model.moe_config import PACK, MoeConfig
 from multipl_moe.packs.card import write_pack_card
 from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PEFT_PREFIX, Pack, base_digest
 from multipl_moe.runs.provenance import Provenance
+from multipl_moe.runs.result import Found
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
 from multipl_moe.system.versions import environment
@@ -55,14 +56,13 @@ def write_pack(
     on_step("experts")
     pairs = _adapters(reader) if rank is None else _reduced(reader, rank)
     tensors, kept = _gather(pairs)
-    training, metrics = provenance.training or {}, dict(provenance.metrics or {})
-    metrics.pop("environment", None)
+    training, metrics = provenance.training or {}, provenance.metrics
     pack = Pack(
         list(moe.domain_gate),
         {"name": _base_name(provenance), "sha256": digest, "dtype": dtype_name(dtype)},
         moe,
         {key: training[key] for key in _OF_TRAINING if key in training},
-        {key: metrics[key] for key in ("means", "languages", "moved", "sentence") if key in metrics},
+        Found.narrowed(metrics) if isinstance(metrics, Found) else None,
         {} if rank is None else {"rank": rank, "share": kept},
         environment()["packages"],
     )
