@@ -138,9 +138,8 @@ def measure_merged(run: Path, out: Path, repeats: int) -> tuple[list[Row], dict[
     (smallest,) = (file for file in report.gguf if "Q4_K_M" in file.name)
     sizes = {"hybrid_bytes": hybrid_bytes, "q4_share": smallest.stat().st_size / hybrid_bytes}
     preset = recipe.moe.preset
-    return _timed_ways("SmolLM2-135M, trained", preset, "`--merge`", changes, report, repeats), {
-        role: mean.to_json() for role, mean in means.items()
-    } | sizes
+    stored = {role: mean.to_json() for role, mean in means.items()} | sizes
+    return _timed_ways("SmolLM2-135M, trained", preset, "`--merge`", changes, report, repeats), stored
 
 
 def _timed_ways(name: str, preset: str, way: str, difference: str, report: ExportReport, repeats: int) -> list[Row]:

@@ -37,7 +37,7 @@ def row_of(name: str, evaluation: Path, moved: Path | None, training: Path | Non
     result = ProgramsResult.read(evaluation / "metrics.json")
     assert result.comparison is not None
     ((language, _, benchmark, programs),) = result.comparison.cells()
-    row = {"name": name, "language": language, "benchmark": benchmark}
+    row: dict[str, Any] = {"name": name, "language": language, "benchmark": benchmark}
     counted = programs.to_json()
     row |= {key: counted[key] for key in _COUNTED if key in counted}
     if moved is not None:

@@ -114,7 +114,7 @@ def test_means_count_programming_languages_only(recipe, before, after):
 def test_intervals_come_from_the_recipes_seed_and_samples(recipe, before, after):
     rust = after.files["rust"]
     uneven = [rust[0], rust[1], before.files["rust"][2]]
-    after = LanguageScores(after.files | {"rust": uneven}, {})
+    after = LanguageScores(files=after.files | {"rust": uneven})
     result = compare_scores(recipe, before, after)
     change = _change(before.files["rust"], uneven, samples=300, seed=4711)
     assert result.languages["rust"].interval == change.interval

@@ -27,7 +27,7 @@ def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured
 
 def test_loads_of_experts_are_a_column_where_routers_of_a_run_have_a_choice(result):
     assert "loads" not in comparison_markdown(result)
-    ratios = {"token": (0.731, 1.248), "segment": (0.5, 2.0)}
+    ratios = {"token": [0.731, 1.248], "segment": [0.5, 2.0]}
     result.runs["a"] = result.runs["a"].but(load_ratios=ratios)
     text = comparison_markdown(result)
     assert text.count("| token 0.73 to 1.25, segment 0.50 to 2.00 |") == 1

@@ -159,7 +159,7 @@ class RunFolder:
 
 def read_base_scores(folder: Path) -> LanguageScores:
     """The base's scores, with the names of the files that all runs are scored on."""
-    return LanguageScores.from_json(read_json(folder / SCORES_FILE))
+    return LanguageScores.part_of(read_json(file := folder / SCORES_FILE), file)
 
 
 def write_scores(
@@ -186,7 +186,7 @@ def read_scores(folder: Path, base: LanguageScores) -> LanguageScores:
         name: [FileScore(score.path, *row) for score, row in zip(base.files[name], rows, strict=True)]
         for name, rows in read_json(folder / SCORES_FILE)["scores"].items()
     }
-    return LanguageScores(files, {})
+    return LanguageScores(files=files)
 
 
 def count_solved(verdict: ProgramsResult) -> SolvedPrograms:

@@ -27,7 +27,7 @@ from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.eval.measures import findings, measure_model
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome, outcome_sentence
 from multipl_moe.eval.router_health import router_health
-from multipl_moe.eval.run_metrics import run_metrics
+from multipl_moe.eval.run_metrics import HybridScores, run_metrics
 from multipl_moe.generate.reading import read_text
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
@@ -38,7 +38,7 @@ from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table
 from multipl_moe.runs.folder import RECORD_FILES, open_run, read_json, write_json
 from multipl_moe.runs.journal import read_journal
-from multipl_moe.runs.result import Health, Measures, Parameters, RunResult
+from multipl_moe.runs.result import Health, Parameters, RunResult
 from multipl_moe.runs.verdict import ProgramsResult
 from multipl_moe.system.staging import is_unused
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
@@ -177,7 +177,7 @@ class Demo:
         self._tell(BITS_PER_BYTE_NOTE)
         tokenizer = AutoTokenizer.from_pretrained(base)
         scores = score_languages(load_dense(base), tokenizer, self.output / "corpus", self.recipe, self._tell)
-        write_json(self.output / "scores_before.json", scores.to_json())
+        scores.write(self.output / "scores_before.json")
 
     def _judge_both(self, plan: DemoPlan, base: Path) -> None:
         """A taste of the programs that base and hybrid write, as far as it takes a small part of the time."""
@@ -238,11 +238,12 @@ class Demo:
         folder, corpus = self.output / "model", self.output / "corpus"
         model, tokenizer = load_hybrid(folder), AutoTokenizer.from_pretrained(folder)
         scores = score_languages(model, tokenizer, corpus, self.recipe, self._tell)
-        values = scores.to_json() | {"parameters": count_parameters(model.config).to_json()}
+        health, parameters = None, Parameters(**vars(count_parameters(model.config)))
         if model.config.moe_config.has_choice:
-            values["router_health"] = router_health(model, tokenizer, corpus, self.recipe).to_json()
-        values |= measure_model(self.recipe, self.recipe.base, model, tokenizer, corpus).to_json()
-        write_json(self.output / "scores_after.json", values)
+            health = Health(**router_health(model, tokenizer, corpus, self.recipe).to_json())
+        measures = vars(measure_model(self.recipe, self.recipe.base, model, tokenizer, corpus))
+        found = HybridScores(**vars(scores), **measures, parameters=parameters, router_health=health)
+        found.write(self.output / "scores_after.json")
         self._read_a_text(model, tokenizer)
 
     def _read_a_text(self, model: MultiplMoeForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -258,19 +259,13 @@ class Demo:
         write_json(self.output / READING_FILE, reading.to_json())
 
     def _report(self) -> RunResult:
-        before, after = self._read("scores_before.json"), self._read("scores_after.json")
-        health, programs = after.get("router_health"), self.output / "programs_after/metrics.json"
-        file = self.output / "scores_after.json"
+        programs = self.output / "programs_after/metrics.json"
         result = run_metrics(
             self.recipe,
-            LanguageScores.from_json(before),
-            LanguageScores.from_json(after),
+            LanguageScores.read(self.output / "scores_before.json"),
+            HybridScores.read(self.output / "scores_after.json"),
             TrainResult.from_json(self._read("training.json")),
-            Measures.part_of(after, file),
-            parameters=Parameters.part_of(after["parameters"], file),
-            against=self.recipe.base,
             environment=self._read("environment.json"),
-            router_health=health and Health.part_of(health, file),
             programs=ProgramsResult.read(programs) if programs.is_file() else None,
         )
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))

@@ -25,7 +25,7 @@ class _Change(NamedTuple):
 def learn_outcome(recipe: Recipe, found: Changes) -> Outcome | None:
     """What became of the mean over the languages to learn; None where no mean of them was taken."""
     change = _change_of(recipe, found, "learn")
-    return None if change is None else change.outcome
+    return change and change.outcome
 
 
 def has_gain(recipe: Recipe, found: Changes) -> bool:

@@ -21,7 +21,8 @@ ROLES = ("learn", "keep")
 ALL = "all"
 Cells = dict[str, dict[str, list[TaskTally]]]
 """Tallies by language and benchmark."""
-_Tasks, _Cell = TypeVar("_Tasks"), TypeVar("_Cell")
+_Tasks = TypeVar("_Tasks")
+_Cell = TypeVar("_Cell")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """README.md of an exported model: what it is, how it was made, what was measured, and what was not."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -15,13 +15,12 @@ from multipl_moe import __version__
 from multipl_moe.eval.measures import findings
 from multipl_moe.export.facts import facts_of
 from multipl_moe.model.configuration import MultiplMoeConfig
+from multipl_moe.report.tables import measure_table, result_table, scores_table
 from multipl_moe.runs.provenance import Provenance
-from multipl_moe.runs.result import Change, Changes, Found, LanguageChange, LanguageScore, Measured, MergeCost, Scores
+from multipl_moe.runs.result import Changes, Found, LanguageChange, Measured, MergeCost, Scores
 from multipl_moe.spdx import UNKNOWN
 
 CARD_FILE = "README.md"
-_ROLES = {"learn": "to learn", "keep": "to keep"}
-_NOT_MEASURED = "not measured"
 _NOT_KNOWN = "not known"
 _TOLD_LICENCES = 5
 _NEEDED = re.compile(r"(torch|transformers)\b")
@@ -69,35 +68,33 @@ def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> No
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    metrics, cost = provenance.metrics, subject.merge_cost
+    metrics, cost, against = provenance.metrics, subject.merge_cost, compared_with(provenance)
     text = environment.get_template("model_card.md.j2").render(
         front_matter=_front_matter(subject, provenance).to_yaml(),
         version=__version__,
         subject=subject,
         provenance=provenance,
         facts=facts_of(subject.config, provenance, subject.dtype),
-        against=compared_with(provenance),
-        measured=measured_rows(metrics) if metrics else None,
+        against=against,
+        measured=measured_table(metrics, against, "hybrid" if cost else "this model") if metrics else None,
         outcome=outcome(metrics) if metrics else None,
         sentence=metrics.sentence if isinstance(metrics, Changes) else None,
-        measures=list(findings(metrics)) if isinstance(metrics, Found) else [],
-        cost=measured_rows(cost.from_hybrid) if cost else None,
+        measures=[(one, found, measure_table(one, found).markdown) for one, found in findings(metrics)]
+        if isinstance(metrics, Found)
+        else [],
+        cost=measured_table(cost.from_hybrid, "hybrid", "this model") if cost else None,
         licences=licence_rows(provenance),
         needed=_needed(),
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
 
 
-def measured_rows(found: Changes | Scores) -> list[tuple[str, ...]]:
-    """Cells of a table: language, role, bits per byte before and after, change, 95% interval."""
-    rows = []
-    for role, title in _ROLES.items():
-        for name, row in found.languages.items():
-            if row.role == role:
-                rows.append((language_title(name, row.title), title, *_cells(row)))
-        if isinstance(found, Changes) and role in found.means:
-            rows.append(("*mean of code*", title, "", "", *_change(found.means[role])))
-    return rows
+def measured_table(found: Changes | Scores, before: str, after: str) -> str:
+    """Bits per byte of one model, or of two that are called so, as a table in Markdown."""
+    if isinstance(found, Scores):
+        return scores_table(found).markdown
+    header = ["language", "role", before, after, "change", "95% interval"]
+    return replace(result_table(found), header=header).markdown
 
 
 def compared_with(provenance: Provenance) -> str:
@@ -143,17 +140,6 @@ def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData
         language=["code", *(["en"] if "english" in is_text else [])],
         tags=[*tags, *(name for name in names if name not in is_text)],
     )
-
-
-def _cells(row: LanguageChange | LanguageScore) -> tuple[str, ...]:
-    if isinstance(row, LanguageScore):
-        return _NOT_MEASURED, f"{row.bpb:.4f}", _NOT_MEASURED, _NOT_MEASURED
-    return f"{row.bpb_before:.4f}", f"{row.bpb_after:.4f}", *_change(row)
-
-
-def _change(change: Change) -> tuple[str, str]:
-    low, high = change.interval
-    return f"{change.change:+.1%}", f"{low:+.1%} to {high:+.1%}"
 
 
 def _needed() -> list[str]:

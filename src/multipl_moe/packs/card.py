@@ -7,7 +7,7 @@ from huggingface_hub import ModelCardData
 from multipl_judge.languages.table import language_title
 from multipl_moe import __version__
 from multipl_moe.export.facts import NOT_RECORDED
-from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_rows
+from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_table
 from multipl_moe.packs.files import Pack
 from multipl_moe.runs.provenance import Provenance
 
@@ -101,9 +101,5 @@ def _measured(pack: Pack) -> str:
     if pack.measured is None:
         return "\n".join([*lines, "Nothing that is recorded beside the model."])
     lines += [f"{pack.measured.sentence}\n"] if pack.measured.sentence else []
-    lines += [
-        "| language | role | bits per byte of the base | with it | change | 95% interval |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
-    lines += [f"| {' | '.join(cells)} |" for cells in measured_rows(pack.measured)]
+    lines.append(measured_table(pack.measured, "the base", "with it"))
     return "\n".join(lines)

@@ -136,7 +136,7 @@ class Health(Record):
 
     min_load_ratio: float
     max_load_ratio: float
-    load_ratios: dict[str, tuple[float, float]]
+    load_ratios: dict[str, list[float]]
     max_mode_difference: float
     dead_experts: int
     layers: dict[int, dict[str, Any]]
@@ -176,7 +176,7 @@ class ComparedRun(Found):
     parameters: Parameters
     frozen_sha256: str = ""
     against: str | None = None
-    load_ratios: dict[str, tuple[float, float]] = {}
+    load_ratios: dict[str, list[float]] = {}
     programs: SolvedPrograms | None = None
     environment: dict[str, Any]
 
