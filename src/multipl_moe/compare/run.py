@@ -48,6 +48,22 @@ def require_same_settings(run: Run, folder: Path) -> None:
         raise OutputError(f"output: {folder} holds a run of other settings ({changes}); choose another folder")
 
 
+class RunScores(Measures):
+    """What a run has of its own: of each file bits, bytes and tokens, in the order of the base's, and more."""
+
+    parameters: dict[str, int]
+    scores: dict[str, list[tuple[float, int, int]]]
+    load_ratios: dict[str, list[float]] = {}
+
+    def of_files(self, base: LanguageScores) -> LanguageScores:
+        """The scores, with the names of the base's files."""
+        files = {
+            name: [FileScore(score.path, *row) for score, row in zip(base.files[name], rows, strict=True)]
+            for name, rows in self.scores.items()
+        }
+        return LanguageScores(files=files)
+
+
 class RunFolder:
     """Carries out one run in its folder: upcycling, training, scores, programs.
 
@@ -114,11 +130,16 @@ class RunFolder:
             scores = score_languages(model, tokenizer, self.corpus, recipe)
             loads = self._loads(model, tokenizer)  # before movement, which casts the model to float32
             measures = measure_model(recipe, str(self.base), model, tokenizer, self.corpus)
-            write_scores(folder, scores, parameters=_parameters(model), measures=measures, loads=loads)
-        file = folder / SCORES_FILE
-        stored, changes = read_json(file), compare_scores(recipe, base, read_scores(folder, base))
+            rows = {
+                name: [(score.bits, score.num_bytes, score.num_tokens) for score in files]
+                for name, files in scores.files.items()
+            }
+            found = RunScores(**vars(measures), parameters=_parameters(model), scores=rows, load_ratios=loads)
+            write_text(folder / SCORES_FILE, json.dumps(found.to_json()) + "\n")
+        stored = RunScores.read(folder / SCORES_FILE)
         return ComparedRun(
-            **(vars(changes) | vars(Measures.part_of(stored, file))),
+            **vars(compare_scores(recipe, base, stored.of_files(base))),
+            **vars(Measures.narrowed(stored)),
             method=self.run.method,
             is_long=self.run.is_long,
             learning_rate=float(recipe.train.learning_rate),
@@ -129,10 +150,10 @@ class RunFolder:
             tokens_per_s=training.tokens / training.seconds,
             processor_s=training.processor_s,
             peak_bytes=training.peak_bytes,
-            parameters=Parameters(**stored["parameters"], trained=training.audit.num_trained),
+            parameters=Parameters(**stored.parameters, trained=training.audit.num_trained),
             frozen_sha256=training.frozen_sha256,
             against=recipe.base,
-            load_ratios=stored.get("load_ratios", {}),
+            load_ratios=stored.load_ratios,
             environment=read_json(folder / "environment.json"),
         )
 
@@ -162,31 +183,9 @@ def read_base_scores(folder: Path) -> LanguageScores:
     return LanguageScores.part_of(read_json(file := folder / SCORES_FILE), file)
 
 
-def write_scores(
-    folder: Path,
-    scores: LanguageScores,
-    *,
-    parameters: dict[str, int],
-    measures: Measures,
-    loads: dict[str, list[float]],
-) -> None:
-    """Write what a run has of its own: bits, bytes and tokens of each file, as the base's are ordered, and more."""
-    rows = {
-        name: [[score.bits, score.num_bytes, score.num_tokens] for score in files]
-        for name, files in scores.files.items()
-    }
-    values = {"parameters": parameters, "scores": rows} | measures.to_json()
-    values |= {"load_ratios": loads} if loads else {}
-    write_text(folder / SCORES_FILE, json.dumps(values) + "\n")
-
-
 def read_scores(folder: Path, base: LanguageScores) -> LanguageScores:
-    """What `write_scores` wrote, with the names of the base's files."""
-    files = {
-        name: [FileScore(score.path, *row) for score, row in zip(base.files[name], rows, strict=True)]
-        for name, rows in read_json(folder / SCORES_FILE)["scores"].items()
-    }
-    return LanguageScores(files=files)
+    """A run's scores, with the names of the base's files."""
+    return RunScores.read(folder / SCORES_FILE).of_files(base)
 
 
 def count_solved(verdict: ProgramsResult) -> SolvedPrograms:

@@ -21,7 +21,7 @@ from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, failures_table, is_few, verdict_notes
 from multipl_moe.runs.folder import read_json, write_text
 from multipl_moe.runs.result import RunResult
-from multipl_moe.runs.verdict import ProgramsResult, VerdictComparison
+from multipl_moe.runs.verdict import ProgramsResult
 
 READING_FILE = "reading.json"
 """Of a run folder: a held-out text as hybrid and base read it."""
@@ -60,9 +60,7 @@ def write_report(
         environment=json.dumps(result.environment, indent=2),
         model_folder=model_folder,
         measures=[(measure, found, measure_table(measure, found)) for measure, found in findings(result)],
-        programs=_programs(result.programs, result.programs.comparison)
-        if result.programs is not None and result.programs.comparison is not None
-        else None,
+        programs=_programs(result.programs),
     )
     write_text(output / "report.html", page)
 
@@ -93,14 +91,16 @@ def _heat_maps(result: RunResult) -> list[tuple[str, str]]:
     return [(title, drawn) for title, drawn in maps if drawn]
 
 
-def _programs(verdict: ProgramsResult, comparison: VerdictComparison) -> dict[str, Any]:
+def _programs(verdict: ProgramsResult | None) -> dict[str, Any] | None:
     """What the page shows of the programs that two models wrote; no plot where every count is small."""
+    if verdict is None or verdict.comparison is None:
+        return None
     label = "Programs that pass their tests, before and after"
     return {
         "plot": picture("programs", label, partial(verdict_plot, verdict))
         if not all(is_few(cell.tasks) for *_, cell in verdict.cells())
         else None,
-        "table": comparison_table(comparison),
+        "table": comparison_table(verdict.comparison),
         "failures": failures_table(verdict),
         "notes": [*verdict_notes(verdict), SMALL_MODEL_NOTE],
     }
