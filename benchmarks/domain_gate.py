@@ -23,7 +23,7 @@ from multipl_moe.checkpoints.loading import load_dense, load_hybrid, ready_for_e
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.eval.bits_per_byte import encode
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
-from multipl_moe.eval.movement.panel import movement_of
+from multipl_moe.eval.movement.panel import KINDS, movement_of
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.start_tokens import start_tokens
@@ -79,7 +79,7 @@ def frontier(setting: Setting) -> list[dict[str, Any]]:
         with setting.gate_at(start, bound):
             after = score_languages(setting.model, setting.tokenizer, setting.corpus, setting.recipe)
             moved = movement_of(setting.recipe, setting.recipe.base, setting.model, setting.tokenizer, setting.corpus)
-        kinds = {kind: moved[kind]["nats_per_token"] for kind in ("answers", "kept", "other") if kind in moved}
+        kinds = {kind: row.nats_per_token for kind in KINDS if (row := getattr(moved, kind)) is not None}
         rows.append({"start": start, "bound": bound, "moved": kinds, **_means(setting.recipe, scores, after)})
     told = score_languages(
         setting.model, setting.tokenizer, setting.corpus, setting.recipe.with_settings("eval", tell_language=True)
@@ -88,7 +88,7 @@ def frontier(setting: Setting) -> list[dict[str, Any]]:
 
 
 def _means(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> dict[str, Any]:
-    return compare_scores(recipe, before, after)["means"]
+    return {role: mean.to_json() for role, mean in compare_scores(recipe, before, after).means.items()}
 
 
 def plot(points: list[dict[str, Any]], file: Path) -> None:

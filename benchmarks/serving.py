@@ -132,13 +132,14 @@ def measure_merged(run: Path, out: Path, repeats: int) -> tuple[list[Row], dict[
     )
     report = export_model(model, out, settings)
     assert report.merge_cost is not None
-    means = report.merge_cost["from_base"]["means"]
-    changes = ", ".join(f"{role} {means[role]['change']:+.1%}" for role in ("learn", "keep"))
+    means = report.merge_cost.from_base.means
+    changes = ", ".join(f"{role} {means[role].change:+.1%}" for role in ("learn", "keep"))
     hybrid_bytes = 2 * count_parameters(load_hybrid(model).config).total
     (smallest,) = (file for file in report.gguf if "Q4_K_M" in file.name)
     sizes = {"hybrid_bytes": hybrid_bytes, "q4_share": smallest.stat().st_size / hybrid_bytes}
     preset = recipe.moe.preset
-    return _timed_ways("SmolLM2-135M, trained", preset, "`--merge`", changes, report, repeats), means | sizes
+    stored = {role: mean.to_json() for role, mean in means.items()} | sizes
+    return _timed_ways("SmolLM2-135M, trained", preset, "`--merge`", changes, report, repeats), stored
 
 
 def _timed_ways(name: str, preset: str, way: str, difference: str, report: ExportReport, repeats: int) -> list[Row]:

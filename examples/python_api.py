@@ -103,9 +103,9 @@ trained = train_model(recipe, output / "hybrid", output / "corpus", output / "ru
 print(f"{trained.tokens:,} tokens in {trained.seconds:.0f} s; frozen weights: SHA-256 {trained.frozen_sha256[:16]}")
 
 # %% Measure: bits per byte of held-out files, against the base
-metrics = evaluate_models(recipe, trained.model_folder, output / "corpus", against=str(base))
-for name, row in metrics["languages"].items():
-    print(f"{name}: {row['bpb_before']:.3f} to {row['bpb_after']:.3f} bits per byte, {row['change']:+.1%}")
+changes = evaluate_models(recipe, trained.model_folder, output / "corpus", against=str(base))
+for name, row in changes.languages.items():
+    print(f"{name}: {row.bpb_before:.3f} to {row.bpb_after:.3f} bits per byte, {row.change:+.1%}")
 
 # %% Use: it is a Hugging Face model
 tokenizer = AutoTokenizer.from_pretrained(trained.model_folder)

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from multipl_moe.report.comparison_page import write_comparison_pictures
 from multipl_moe.report.plots import gain_plot
+from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.folder import read_json
+from multipl_moe.runs.result import Changes
 
 DOCS = Path(__file__).parents[1] / "docs"
 _DPI = 150
@@ -26,9 +28,10 @@ _DPI = 150
 def write_pictures(docs: Path) -> None:
     """Write the pictures into a folder laid out as docs/, which holds the numbers."""
     images = docs / "images"
-    gain_plot(read_json(images / "demo.json")).savefig(images / "demo.png", dpi=_DPI)
+    file = images / "demo.json"
+    gain_plot(Changes.part_of(read_json(file), file)).savefig(images / "demo.png", dpi=_DPI)
     for folder in (docs / "results", docs / "replay"):
-        write_comparison_pictures(folder, read_json(folder / "comparison.json"))
+        write_comparison_pictures(folder, ComparisonResult.read(folder / "comparison.json"))
 
 
 def photograph(model: Path, file: Path) -> None:

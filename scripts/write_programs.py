@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.runs.result import EvaluatedMeasure
+from multipl_moe.runs.verdict import ProgramsResult
 from multipl_moe.system.versions import environment
 
 FILE = Path(__file__).parents[1] / "docs" / "programs.json"
@@ -32,17 +34,19 @@ _DIGITS = 7  # of how far a model moved
 
 def row_of(name: str, evaluation: Path, moved: Path | None, training: Path | None) -> dict[str, Any]:
     """The row of an evaluation that judged a model's programs against another's, in one language and benchmark."""
-    metrics = read_json(evaluation / "metrics.json")
-    ((language, found),) = metrics["comparison"]["languages"].items()
-    ((benchmark, programs),) = found["benchmarks"].items()
-    row = {"name": name, "language": language, "benchmark": benchmark}
-    row |= {key: programs[key] for key in _COUNTED if key in programs}
+    result = ProgramsResult.read(evaluation / "metrics.json")
+    assert result.comparison is not None
+    ((language, _, benchmark, programs),) = result.comparison.cells()
+    row: dict[str, Any] = {"name": name, "language": language, "benchmark": benchmark}
+    counted = programs.to_json()
+    row |= {key: counted[key] for key in _COUNTED if key in counted}
     if moved is not None:
-        answers = read_json(moved / "metrics.json")["moved"]["answers"]
-        low, high = answers["interval"]
-        nats = round(answers["nats_per_token"], _DIGITS)
+        found = EvaluatedMeasure.read(moved / "metrics.json").moved
+        assert found is not None
+        low, high = found.answers.interval
+        nats = round(found.answers.nats_per_token, _DIGITS)
         row["moved"] = {"nats_per_token": nats, "interval": [round(low, _DIGITS), round(high, _DIGITS)]}
-    run = training or Path(metrics["model"]).parent
+    run = training or Path(result.model).parent
     record = read_json(run / "training.json") if (run / "training.json").is_file() else {}
     return row | {key: _whole(record[key]) for key in _OF_TRAINING if key in record}
 

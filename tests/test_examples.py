@@ -15,6 +15,6 @@ def test_the_example_teaches_its_tiny_base_rust_and_proves_what_stayed(
     monkeypatch.setattr(sys, "argv", [str(_EXAMPLE), "--output", str(tmp_path / "out")])
     names = runpy.run_path(str(_EXAMPLE), run_name="__main__")
     assert names["converted"].verification.passed
-    assert names["metrics"]["languages"]["rust"]["change"] < -0.05
+    assert names["changes"].languages["rust"].change < -0.05
     assert (tmp_path / "out" / "run" / "model" / "config.json").is_file()
     assert "\npub fn add_" in capsys.readouterr().out

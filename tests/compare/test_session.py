@@ -26,8 +26,11 @@ from multipl_moe.compare.schema import (
 from multipl_moe.compare.session import ComparisonSession
 from multipl_moe.errors import ConfigError, CorpusError, HeldError, OutputError, TrainingError, UserError
 from multipl_moe.eval.score_changes import compare_scores
+from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.system.staging import held_folder
 from multipl_moe.train.trainer import train_in_held_folder, train_model
+from tests.eval.judged import problems, results
+from tests.report.judged import of_model
 from tests.train.conftest import Interrupt
 from tests.train.tiny import tensors, with_train
 
@@ -97,8 +100,8 @@ def test_runs_of_every_length_that_both_methods_have_are_compared(finished: Path
         out = shutil.copytree(finished, tmp_path / str(len(without)))
         for name in without:
             shutil.rmtree(out / "runs" / name)
-        answers = _session(_with_method(comparison, "slow", long=True), out, only=["slow"]).run()["answers"]
-        return [(answer["of"], answer["tokens"]) for answer in answers]
+        answers = _session(_with_method(comparison, "slow", long=True), out, only=["slow"]).run().answers
+        return [(answer.of, answer.tokens) for answer in answers]
 
     assert answered([]) == [("causal", 512), ("slow", 512), ("slow", 256)]
     assert answered(["causal-0k-lr0.01-seed3", "dense-ffn-0k-lr0.001-seed3"]) == [("slow", 256)]
@@ -110,7 +113,9 @@ def test_a_method_without_long_runs_is_compared_on_the_curve_at_the_rates_of_bot
     folders = [finished / "runs" / f"{name}-0k-lr0.001-seed3-curve" for name in ("slow", "dense-ffn")]
     base = read_base_scores(finished / "base")
     ours, theirs = (read_scores(folder, base) for folder in folders)
-    assert answer["means"] == compare_scores(common_recipe(comparison), theirs, ours)["means"]
+    assert answer["means"] == {
+        role: mean.to_json() for role, mean in compare_scores(common_recipe(comparison), theirs, ours).means.items()
+    }
 
 
 def test_page_has_a_row_for_each_run_and_the_plot(finished: Path):
@@ -189,8 +194,8 @@ def test_runs_that_another_process_is_at_or_has_finished_meanwhile_are_left_to_i
     with held_folder(out / "runs" / held):
         result = ComparisonSession(comparison, out, Console(file=told, width=200), only=["dense-ffn"]).run()
     assert len(scored) == 1
-    assert held not in result["runs"]
-    assert {ours, done} <= result["runs"].keys()
+    assert held not in result.runs
+    assert {ours, done} <= result.runs.keys()
     assert f"{held} is being made by another process" in told.getvalue().replace("\n", " ")
 
 
@@ -269,7 +274,7 @@ def test_wherever_a_run_is_stopped_it_goes_on_to_the_same_numbers(
             patch.setattr(f"multipl_moe.{place}", stopping)
             with pytest.raises(KeyboardInterrupt):
                 _session(one, tmp_path / "out").run()
-    again = _session(one, tmp_path / "out").run()["runs"]
+    again = _session(one, tmp_path / "out").run().to_json()["runs"]
     for key in ("tokens", "languages"):
         assert again["causal-0k-lr0.01-seed3"][key] == result["runs"]["causal-0k-lr0.01-seed3"][key]
 
@@ -295,8 +300,8 @@ def test_methods_and_rates_can_be_added_later(finished: Path, comparison, tmp_pa
     done = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("runs/*/metrics.json")}
     grown = _with_method(comparison, "dense-ffn", learning_rates=[2e-3])
     result = _session(grown, tmp_path / "out").run()
-    assert {run.name for run in planned_runs(grown)} <= result["runs"].keys()
-    assert "dense-ffn-0k-lr0.002-seed3-curve" in result["runs"]
+    assert {run.name for run in planned_runs(grown)} <= result.runs.keys()
+    assert "dense-ffn-0k-lr0.002-seed3-curve" in result.runs
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert load_comparison(tmp_path / "out" / "comparison.yaml") == grown
 
@@ -321,7 +326,7 @@ def test_how_runs_are_guarded_may_change_on_the_way(comparison, tmp_path: Path, 
         _session(comparison, tmp_path / "out", only=["slow"]).run()
     recipe = comparison.recipe | {"train": comparison.recipe["train"] | {"on_bad_step": "skip"}}
     result = _session(comparison.model_copy(update={"recipe": recipe}), tmp_path / "out", only=["slow"]).run()
-    assert list(result["runs"]) == ["slow-0k-lr0.001-seed3-curve"]
+    assert list(result.runs) == ["slow-0k-lr0.001-seed3-curve"]
 
 
 def test_a_folder_that_cannot_be_one_is_told(comparison, tmp_path: Path):
@@ -343,14 +348,13 @@ def test_a_finished_run_of_other_settings_is_refused(finished: Path, comparison,
 def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored_form_alone(
     finished: Path, comparison, world, tmp_path: Path, monkeypatch
 ):
-    asked = []
+    asked, asked_of_go = [], problems("go", 4)
 
     def judge(recipe, model, name, output, *, against, options):
         asked.append((name, against))
         output.mkdir()
-        cell = {"tasks": 4, "pass_at_k": {"1": {"value": 0.5}}, "parses_or_compiles": {"value": 0.75}}
-        verdict = {"languages": {"go": {"role": "learn", "benchmarks": {"starter": cell}}}, "decontamination": {}}
-        (output / "metrics.json").write_text(json.dumps(verdict))
+        verdict = build_verdict(asked_of_go, results(asked_of_go, "pwpc"), VerdictSettings(roles={"go": "learn"}))
+        of_model(verdict).write(output / "metrics.json")
 
     monkeypatch.setattr(run_module, "judge_local_model", judge)
     shutil.copytree(finished, tmp_path / "out")
@@ -366,4 +370,4 @@ def test_programs_of_a_new_run_are_judged_though_the_base_is_there_in_its_stored
     assert asked == [(run.name, None)]
     passed = json.loads((folder / "metrics.json").read_text())["programs"]
     solved = {"title": "Go", "role": "learn", "tasks": 4, "pass_at_1": 0.5, "parses_or_compiles": 0.75}
-    assert passed == {"languages": {"go": solved}, "decontamination": {}}
+    assert passed == {"languages": {"go": solved}}

@@ -19,6 +19,7 @@ from multipl_moe.demo.steps import Demo
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.outcome import has_gain
 from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.runs.result import RunResult
 from tests.train.tiny import World, tensors, tiny_recipe, tiny_world, with_train
 
 # The function of each step, as the demo calls it, and the step's title.
@@ -58,7 +59,7 @@ def an_idle_machine():
         yield
 
 
-def _run(recipe: Recipe, output: Path, minutes: float | None = None) -> tuple[dict[str, Any], str]:
+def _run(recipe: Recipe, output: Path, minutes: float | None = None) -> tuple[RunResult, str]:
     told = io.StringIO()
     return Demo(recipe, output, minutes, Console(file=told, width=200)).run(), told.getvalue()
 
@@ -80,7 +81,7 @@ def _contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 @pytest.fixture(scope="module")
-def finished(world: World, tmp_path_factory) -> tuple[Path, dict[str, Any], str]:
+def finished(world: World, tmp_path_factory) -> tuple[Path, RunResult, str]:
     """A whole demo: its folder, what it returned and what it told."""
     folder = tmp_path_factory.mktemp("demo") / "deep" / "run"
     return folder, *_run(world.recipe, folder)
@@ -119,7 +120,7 @@ def test_whole_demo_leaves_every_output(finished, world: World):
 def test_metrics_are_valid_and_are_what_was_returned(finished, world: World):
     folder, metrics, _ = finished
     read = json.loads((folder / "metrics.json").read_text())
-    assert read == json.loads(json.dumps(metrics))
+    assert read == metrics.to_json()
     assert (read["tokens"], read["seed"]) == (1536, 3)
     assert read["seconds"] > 0
     parameters = read["parameters"]
@@ -150,7 +151,7 @@ def test_second_start_does_nothing_and_shows_the_result(finished, world: World, 
     for function in (*_STEPS, "resolve_base"):
         monkeypatch.setattr(module, function, _never)
     again, told_again = _run(world.recipe, folder)
-    assert again == json.loads(json.dumps(metrics))
+    assert again == metrics
     assert _contents(folder) == before
     assert "holds a finished run" in told_again
     assert told_again.splitlines()[1:] == told.splitlines()[-len(told_again.splitlines()) + 1 :]
@@ -191,10 +192,10 @@ def test_demo_interrupted_in_a_step_goes_on_where_it_stopped(
     _assert_same_result(metrics, folder, finished)
 
 
-def _assert_same_result(metrics: dict[str, Any], folder: Path, finished: tuple[Path, dict[str, Any], str]) -> None:
+def _assert_same_result(metrics: RunResult, folder: Path, finished: tuple[Path, RunResult, str]) -> None:
     expected = finished[1]
-    assert json.loads(json.dumps(metrics["languages"])) == json.loads(json.dumps(expected["languages"]))
-    assert metrics["frozen_sha256"] == expected["frozen_sha256"]
+    assert metrics.languages == expected.languages
+    assert metrics.frozen_sha256 == expected.frozen_sha256
     ours, theirs = tensors(folder / "model"), tensors(finished[0] / "model")
     assert all(tensor.equal(theirs[name]) for name, tensor in ours.items())
 
@@ -353,7 +354,7 @@ def test_the_hybrid_writes_no_programs_where_the_base_took_too_long(
     monkeypatch.setattr(module, "judge_local_model", _never)
     metrics, told = _run(world.recipe, folder)
     assert "those of the hybrid are left out, as the base's took 167 minutes" in told
-    assert "programs" not in metrics
+    assert metrics.programs is None
 
 
 # No gain
@@ -367,7 +368,7 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
     metrics, told = _run(world.recipe, folder)
     begin = "No gain was shown: 1,536 tokens are too few; train on 30,720 or more (--tokens, TOKENS=) "
     begin += "in another folder (--output, OUTPUT=). Nothing learnt: "
-    assert metrics["sentence"].startswith(begin)
+    assert (metrics.sentence or "").startswith(begin)
     assert next(iter(json.loads((folder / "metrics.json").read_text()))) == "sentence"
     assert f"\n{begin}" in told
     assert f"<h1>{begin}" in (folder / "report.html").read_text()
@@ -387,8 +388,8 @@ def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: st
     recipe = tiny_recipe(world.base, world.sources, moe=moe, train={"tokens": 1280})
     metrics, _ = _run(recipe, tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
-    assert ("router_health" in metrics) == (preset != "single")
+    assert (metrics.router_health is not None) == (preset != "single")
     if preset == "single":  # without a router there is no routing to tell
-        assert metrics["routing"] == {}
+        assert metrics.routing == {}
         return
-    assert "segment_load" not in next(iter(metrics["routing"]["rust"].values()))
+    assert "segment_load" not in next(iter(metrics.routing["rust"].values()))

@@ -7,8 +7,10 @@ import pytest
 
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.eval.outcome import outcome_sentence
-from multipl_moe.eval.run_metrics import run_metrics
+from multipl_moe.eval.run_metrics import HybridScores, run_metrics
+from multipl_moe.model.router_health import RouterHealth
 from multipl_moe.recipe.recipe import Recipe, validate_recipe
+from multipl_moe.runs.result import Health, Moved, Movement, Parameters, RunResult
 from multipl_moe.system.versions import environment
 from multipl_moe.train.freezing import TrainableParameters
 from multipl_moe.train.result import TrainResult
@@ -45,18 +47,25 @@ def recipe() -> Recipe:
 @pytest.fixture
 def before() -> LanguageScores:
     files = {name: scores(100, 200, 300) for name in ("rust", "cpp", "python", "english")}
-    return LanguageScores(files, {})
+    return LanguageScores(files=files)
 
 
 @pytest.fixture
-def after() -> LanguageScores:
+def after() -> HybridScores:
     files = {
         "rust": scores(80, 160, 240),  # -20%
         "cpp": scores(90, 180, 270),  # -10%
         "python": scores(101, 202, 303),  # +1%
         "english": scores(150, 300, 450),  # +50%
     }
-    return LanguageScores(files, {name: {6: dict(SUMMARY), 7: dict(SUMMARY)} for name in files})
+    layers = {6: SUMMARY | {"train_segment_load": [0.31, 0.69]}}
+    health = RouterHealth({"token": [0.72, 1.31], "segment": [0.61, 1.73]}, 0.04, 0, layers)
+    return HybridScores(
+        files=files,
+        routing={name: {6: dict(SUMMARY), 7: dict(SUMMARY)} for name in files},
+        parameters=Parameters(total=4321, active=2222, trained=750),
+        router_health=Health(**health.to_json()),
+    )
 
 
 @pytest.fixture
@@ -68,40 +77,22 @@ def training() -> TrainResult:
 
 
 @pytest.fixture
-def metrics(recipe, before, after, training) -> dict[str, Any]:
-    health = {
-        "load_ratios": {"token": [0.72, 1.31], "segment": [0.61, 1.73]},
-        "max_mode_difference": 0.04,
-        "dead_experts": 0,
-        "layers": {6: SUMMARY | {"train_segment_load": [0.31, 0.69]}},
-        "is_healthy": True,
-    }
-    measured = run_metrics(
-        recipe,
-        before,
-        after,
-        training,
-        parameters={"total": 4321, "active": 2222, "trained": 750},
-        against="base",
-        router_health=health,
-        environment=environment(),
-    )
-    return {"sentence": outcome_sentence(recipe, measured)} | measured
+def metrics(recipe, before, after, training) -> RunResult:
+    measured = run_metrics(recipe, before, after, training, environment=environment())
+    return measured.but(sentence=outcome_sentence(recipe, measured))
 
 
 @pytest.fixture
-def moved() -> dict[str, Any]:
+def moved() -> Moved:
     """How far a model moved, where nothing is to be kept."""
 
-    def row(nats: float, tokens: int) -> dict[str, Any]:
-        interval = [0.8 * nats, 1.2 * nats]
-        return {"nats_per_token": nats, "interval": interval, "changed": nats / 5, "tokens": tokens, "texts": 3}
+    def row(nats: float, tokens: int) -> Movement:
+        interval = (0.8 * nats, 1.2 * nats)
+        whole = Movement(nats_per_token=nats, interval=interval, changed=nats / 5, tokens=tokens, texts=3)
+        return whole.but(parts={"a": whole})
 
-    kinds = {"answers": row(0.0312, 567), "other": row(0.5, 12_345)}
-    return {kind: values | {"parts": {"a": values}} for kind, values in kinds.items()} | {
-        "compute_dtype": "float32",
-        "sentence": "moved by 0.031 nats a token on the base's own answers",
-    }
+    sentence = "moved by 0.031 nats a token on the base's own answers"
+    return Moved(answers=row(0.0312, 567), other=row(0.5, 12_345), compute_dtype="float32", sentence=sentence)
 
 
 @pytest.fixture

@@ -1,20 +1,19 @@
 """Programs, made by hand, that nearly all fail to parse: when the form of answers is at fault, and what is said."""
 
-from typing import Any
-
 import pytest
 
 from multipl_moe.codegen.completer import Completion, Finish
 from multipl_moe.eval.form_faults import form_faults
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
+from multipl_moe.runs.verdict import FormFault
 from tests.eval.judged import problems, results
 
 TWICE = "  return 2 * n\nend\nend\n"  # what a model writes that was trained on answers without their end
 SAID = "\x1b[31mfirst line\nstdin:3: syntax Error near 'end'\n"
 
 
-def faults_of(after: str, text: str, before: str | None = None, finish: Finish = Finish.stop) -> list[dict[str, Any]]:
+def faults_of(after: str, text: str, before: str | None = None, finish: Finish = Finish.stop) -> list[FormFault]:
     asked = problems("ruby", len(after))
     judged, settings = results(asked, after), VerdictSettings()
     verdict = (
@@ -29,7 +28,7 @@ def faults_of(after: str, text: str, before: str | None = None, finish: Finish =
 
 def test_an_end_that_comes_twice_is_told_where_the_model_before_ended_well():
     (fault,) = faults_of("w" + "c" * 9, TWICE, before="ppwwwwwwcc")
-    assert fault == {
+    assert fault.to_json() == {
         "language": "ruby",
         "benchmark": "starter",
         "samples": 10,
@@ -39,11 +38,11 @@ def test_an_end_that_comes_twice_is_told_where_the_model_before_ended_well():
         "key": "starter/ruby/1",
         "sample": 0,
         "error": "stdin:3: syntax Error near 'end'",
-        "sentence": fault["sentence"],
+        "sentence": fault.sentence,
     }
     told = "Ruby, starter: 9 of 10 programs do not parse or compile (of the model before 2 of 10): the end or the form"
-    assert fault["sentence"].startswith(told)
-    assert all(word in fault["sentence"] for word in ("end-of-text token", "--chat", "stop strings", fault["error"]))
+    assert fault.sentence.startswith(told)
+    assert all(word in fault.sentence for word in ("end-of-text token", "--chat", "stop strings", fault.error))
 
 
 @pytest.mark.parametrize(
@@ -52,8 +51,8 @@ def test_an_end_that_comes_twice_is_told_where_the_model_before_ended_well():
 )
 def test_without_a_model_before_answers_must_show_a_sign(text, finish, sign):
     (fault,) = faults_of("c" * 10, text, finish=finish)
-    assert (fault["before"], fault["signs"]) == (None, {sign: 10})
-    assert f"10 of 10 programs do not parse or compile, 10 {sign}: " in fault["sentence"]
+    assert (fault.before, fault.signs) == (None, {sign: 10})
+    assert f"10 of 10 programs do not parse or compile, 10 {sign}: " in fault.sentence
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_else_nothing_is_said(after, text, before, finish):
 def test_where_output_speaks_of_no_error_its_first_line_is_the_example(monkeypatch):
     monkeypatch.setattr("tests.eval.test_form_faults.SAID", "\n\x1b[31mlua: 3: '<eof>' expected near 'end'\n")
     (fault,) = faults_of("c" * 10, TWICE, before="p" * 10)
-    assert fault["error"] == "[31mlua: 3: '<eof>' expected near 'end'"
+    assert fault.error == "[31mlua: 3: '<eof>' expected near 'end'"
 
 
 def test_nothing_is_said_of_a_language_whose_toolchain_does_not_tell_what_parses(monkeypatch):

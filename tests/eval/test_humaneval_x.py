@@ -9,7 +9,6 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import read_results
 from multipl_moe.eval.references import check_references, prepare_reference_set
 from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.runs.verdict import ProgramsResult
 from tests.multipl_judge.problems.samples import HUMANEVAL_X
 
 HOLLOW = {"humaneval-x/rust/Rust/32"}
@@ -27,15 +27,14 @@ NEEDY = {"CPP/162", "CPP/22", "CPP/137", "Rust/50", "Rust/162", "Go/162"}
 EVERY = 12
 
 
-def checked(data: Path, output: Path) -> dict[str, Any]:
+def checked(data: Path, output: Path) -> ProgramsResult:
     """The result of checking the references in a folder; all of them pass."""
     recipe = load_recipe(None, {"programs.benchmarks": [f"humaneval-x:{data}"]})
     metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), output, EvalOptions())
-    assert metrics["not_scored"] == {}
-    assert metrics["left_out"] == []
-    for language, values in metrics["languages"].items():
-        cell = values["benchmarks"]["humaneval-x"]
-        assert cell["outcomes"]["passed"] == cell["tasks"], language
+    assert metrics.not_scored == {}
+    assert metrics.left_out == []
+    for language, _, _, cell in metrics.cells():
+        assert cell.outcomes["passed"] == cell.tasks, language
     return metrics
 
 
@@ -51,9 +50,9 @@ def test_own_solutions_pass_broken_ones_do_not_and_a_hollow_problem_is_flagged(b
     with gzip.open(data / "rust.jsonl.gz", "at") as rows:
         rows.write(json.dumps(hollow) + "\n")
     metrics = checked(data, tmp_path / "out")
-    tasks = {name: values["benchmarks"]["humaneval-x"]["tasks"] for name, values in metrics["languages"].items()}
+    tasks = {name: cell.tasks for name, _, _, cell in metrics.cells()}
     assert tasks == {"python": 2, "cpp": 2, "java": 2, "go": 2, "rust": 3}
-    assert metrics["flags"].keys() == {"humaneval-x/rust/Rust/902"}
+    assert metrics.flags.keys() == {"humaneval-x/rust/Rust/902"}
     assert broken_outcomes(tmp_path / "out") == {"runtime_error": 10, "passed": 1}
 
 
@@ -74,7 +73,6 @@ def chosen(monkeypatch, bench):
 @pytest.mark.third_party
 def test_solutions_pass_broken_ones_do_not_and_the_hollow_problem_is_flagged(bubblewrap, bench, chosen, tmp_path):
     metrics = checked(bench / "humaneval-x", tmp_path)
-    for language, values in metrics["languages"].items():
-        assert values["benchmarks"]["humaneval-x"]["tasks"] > 12, language
-    assert metrics["flags"].keys() == HOLLOW
+    assert all(cell.tasks > 12 for *_, cell in metrics.cells())
+    assert metrics.flags.keys() == HOLLOW
     assert broken_outcomes(tmp_path) == {"runtime_error": len(chosen) - len(HOLLOW), "passed": len(HOLLOW)}

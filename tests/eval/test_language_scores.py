@@ -1,6 +1,5 @@
 """Scores of all languages of a recipe, and what the routers did in each."""
 
-import json
 from typing import Any
 
 import pytest
@@ -80,8 +79,8 @@ def test_a_told_gate_is_open_for_languages_to_learn_and_shut_for_all_others(worl
         assert (max(differ) < 1e-2) == (name in recipe.keep)
 
 
-def test_scores_survive_json(hybrid_scores):
-    assert LanguageScores.from_json(json.loads(json.dumps(hybrid_scores.to_json()))) == hybrid_scores
+def test_scores_survive_json(hybrid_scores, world: World):
+    assert LanguageScores.part_of(hybrid_scores.to_json(), world.base) == hybrid_scores
 
 
 def test_language_that_the_corpus_lacks_is_refused(world: World, tokenizer):

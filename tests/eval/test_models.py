@@ -1,6 +1,5 @@
 """`eval`: one model, or two and the change."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 import torch
 
 from multipl_moe.errors import BaseModelError
-from multipl_moe.eval.models import evaluate_models, evaluate_movement
+from multipl_moe.eval.models import evaluate_measure, evaluate_model, evaluate_models
 from multipl_moe.upcycle.convert import upcycle
 from tests.train.tiny import World, tiny_recipe
 
@@ -17,22 +16,21 @@ _COMMON = {"languages", "model", "against", "routing", "seed", "recipe", "enviro
 
 def test_fresh_hybrid_needs_as_many_bits_as_its_base(world: World):
     result = evaluate_models(world.recipe, world.hybrid, world.corpus, against=str(world.base))
-    assert set(result) == _COMMON | {"means", "sentence"}
-    assert result["sentence"].startswith("Nothing learnt: ")
-    assert set(result["languages"]) == {"rust", "go", "python", "english"}
-    for row in result["languages"].values():
-        assert abs(row["change"]) < 1e-6
-        assert max(map(abs, row["interval"])) < 1e-6
-        assert row["bpb_before"] == pytest.approx(row["bpb_after"]) != 0
-    assert (result["model"], result["against"]) == (str(world.hybrid), str(world.base))
-    assert json.loads(json.dumps(result))["languages"] == result["languages"]
+    assert set(result.to_json()) == _COMMON | {"means", "sentence"}
+    assert (result.sentence or "").startswith("Nothing learnt: ")
+    assert set(result.languages) == {"rust", "go", "python", "english"}
+    for row in result.languages.values():
+        assert abs(row.change) < 1e-6
+        assert max(map(abs, row.interval)) < 1e-6
+        assert row.bpb_before == pytest.approx(row.bpb_after) != 0
+    assert (result.model, result.against) == (str(world.hybrid), str(world.base))
 
 
 def test_routing_is_that_of_the_model_and_not_of_what_it_is_compared_with(world: World):
     of_hybrid = evaluate_models(world.recipe, world.hybrid, world.corpus, against=str(world.base))
     of_base = evaluate_models(world.recipe, world.base, world.corpus, against=str(world.hybrid))
-    assert set(of_hybrid["routing"]) == {"rust", "go", "python", "english"}
-    assert of_base["routing"] == {}
+    assert set(of_hybrid.routing) == {"rust", "go", "python", "english"}
+    assert of_base.routing == {}
 
 
 def test_order_decides_the_sign(world: World, tmp_path: Path):
@@ -40,21 +38,21 @@ def test_order_decides_the_sign(world: World, tmp_path: Path):
     upcycle(recipe, tmp_path / "noisy")
     there = evaluate_models(world.recipe, tmp_path / "noisy", world.corpus, against=str(world.base))
     back = evaluate_models(world.recipe, world.base, world.corpus, against=str(tmp_path / "noisy"))
-    for name, row in there["languages"].items():
-        assert row["change"] != 0
-        assert (1 + row["change"]) * (1 + back["languages"][name]["change"]) == pytest.approx(1)
-        assert row["bpb_before"] == back["languages"][name]["bpb_after"]
+    for name, row in there.languages.items():
+        assert row.change != 0
+        assert (1 + row.change) * (1 + back.languages[name].change) == pytest.approx(1)
+        assert row.bpb_before == back.languages[name].bpb_after
 
 
 def test_one_model_alone_has_no_change(world: World):
-    result = evaluate_models(world.recipe, world.base, world.corpus, against=None)
-    assert set(result) == _COMMON
-    assert result["against"] is None
-    for name, row in result["languages"].items():
-        assert set(row) == {"title", "role", "bpb", "files", "bytes"}
-        assert row["role"] == world.recipe.languages[name]
-        assert row["files"] == 4
-        assert row["bpb"] > 0
+    result = evaluate_model(world.recipe, world.base, world.corpus)
+    assert set(result.to_json()) == _COMMON
+    assert result.against is None
+    for name, row in result.languages.items():
+        assert set(row.to_json()) == {"title", "role", "bpb", "files", "bytes"}
+        assert row.role == world.recipe.languages[name]
+        assert row.files == 4
+        assert row.bpb > 0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="float16 stays where there is a GPU")
@@ -62,17 +60,18 @@ def test_float16_models_are_scored_on_a_cpu(world: World, tmp_path: Path):
     recipe = tiny_recipe(world.base, world.sources, upcycle={"dtype": "float16"})
     upcycle(recipe, tmp_path / "half")
     half = evaluate_models(world.recipe, tmp_path / "half", world.corpus, against=str(world.base))
-    assert all(abs(row["change"]) < 1e-2 for row in half["languages"].values())
+    assert all(abs(row.change) < 1e-2 for row in half.languages.values())
 
 
 def test_movement_is_told_with_what_it_is_of(world: World):
-    result = evaluate_movement(world.recipe, world.hybrid, world.corpus, str(world.base))
-    assert set(result) == {"moved", "model", "against", "seed", "recipe", "environment"}
-    assert abs(result["moved"]["answers"]["nats_per_token"]) < 1e-6
-    assert (result["model"], result["against"]) == (str(world.hybrid), str(world.base))
+    result = evaluate_measure(world.recipe, "moved", world.hybrid, world.corpus, str(world.base))
+    assert set(result.to_json()) == {"moved", "model", "against", "seed", "recipe", "environment"}
+    assert result.moved is not None
+    assert abs(result.moved.answers.nats_per_token) < 1e-6
+    assert (result.model, result.against) == (str(world.hybrid), str(world.base))
 
 
 def test_folder_without_a_model_is_refused(world: World, tmp_path: Path):
     shutil.copy(world.base / "tokenizer.json", tmp_path)
     with pytest.raises(BaseModelError):
-        evaluate_models(world.recipe, tmp_path, world.corpus, against=None)
+        evaluate_model(world.recipe, tmp_path, world.corpus)

@@ -1,30 +1,35 @@
 """The result in words: it says what the interval says, whatever the numbers."""
 
 import re
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multipl_moe.eval.outcome import has_gain, outcome_of, outcome_sentence
+from multipl_moe.eval.outcome import has_gain, outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.recipe.recipe import validate_recipe
+from multipl_moe.runs.result import Change, Changes, LanguageChange
+from multipl_moe.runs.verdict import Difference
+from tests.report.judged import judged
 
 _RECIPE = validate_recipe({})  # learns Rust, Go and Ruby; keeps Python, Java, C++ and English
 _LEARN, _KEEP = "Rust, Go and Ruby", "Python, Java and C++"
 
 
-def _row(value: float, low: float, high: float) -> dict[str, Any]:
-    return {"change": value, "interval": [low, high]}
+def _row(value: float, low: float, high: float) -> Change:
+    return Change(change=value, interval=(low, high))
 
 
-def _metrics(learn: dict[str, Any], keep: dict[str, Any], **languages: Any) -> dict[str, Any]:
-    titles = {name: _RECIPE.language_table[name].title for name in _RECIPE.languages}
-    rows = {name: _row(0, -0.1, 0.1) | {"title": title, "files": 8} for name, title in titles.items()}
-    for name, row in languages.items():
-        rows[name] |= row
-    return {"languages": rows, "means": {"learn": learn, "keep": keep}}
+def _metrics(learn: Change, keep: Change, **languages: Change) -> Changes:
+    rows = {name: _language(name, languages.get(name, _row(0, -0.1, 0.1)), 8) for name in _RECIPE.languages}
+    return Changes(languages=rows, means={"learn": learn, "keep": keep})
+
+
+def _language(name: str, change: Change, files: int) -> LanguageChange:
+    title, role = _RECIPE.language_table[name].title, _RECIPE.languages[name]
+    sizes = {"files": files, "bytes": 1, "bpb_before": 1.0, "bpb_after": 1.0}
+    return LanguageChange(title=title, role=role, **sizes, **vars(change))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,7 @@ def _metrics(learn: dict[str, Any], keep: dict[str, Any], **languages: Any) -> d
     ],
     ids=["as hoped", "worse", "unclear", "no change", "kept within a per cent", "kept and better"],
 )
-def test_each_outcome_has_its_words(learn: dict[str, Any], keep: dict[str, Any], sentence: str):
+def test_each_outcome_has_its_words(learn: Change, keep: Change, sentence: str):
     assert outcome_sentence(_RECIPE, _metrics(learn, keep)) == sentence
 
 
@@ -81,8 +86,9 @@ def test_a_language_that_became_worse_is_named_though_the_mean_did_not():
 
 
 def test_a_language_of_one_held_out_file_is_told():
-    one = {"rust": _row(-0.2, -1.2, 0.8) | {"files": 1}}
-    sentence = outcome_sentence(_RECIPE, _metrics(_row(-0.2, -0.3, -0.1), _row(0.0, -0.002, 0.002), **one))
+    metrics = _metrics(_row(-0.2, -0.3, -0.1), _row(0.0, -0.002, 0.002))
+    metrics.languages["rust"] = _language("rust", _row(-0.2, -1.2, 0.8), files=1)
+    sentence = outcome_sentence(_RECIPE, metrics)
     assert sentence.endswith("One held-out file of Rust proves nothing: add files, or raise corpus.validation_share.")
 
 
@@ -106,28 +112,28 @@ def test_sentence_and_interval_never_disagree(learn: tuple[float, ...], keep: tu
     told = re.fullmatch(r"(.*?): (.*?)\. (.*?): (.*)\.", outcome_sentence(_RECIPE, _metrics(**metrics)))
     assert told is not None
     learnt, changed, kept, kept_changed = told.groups()
-    low, high = metrics["learn"]["interval"]
+    low, high = metrics["learn"].interval
     is_zero = max(-low, high, low, -high) < 0.0005
     assert (learnt == "Learnt") == (high < 0 and not is_zero) == has_gain(_RECIPE, _metrics(**metrics))
     assert (learnt == "Not learnt") == (low > 0 and not is_zero)
     assert (learnt == "Nothing learnt") == is_zero
-    worst = metrics["keep"]["interval"][1]
+    worst = metrics["keep"].interval[1]
     assert kept in {"better": ["Kept"], "same": ["Kept"], "worse": ["Not kept"]}.get(
-        outcome_of(metrics["keep"]["interval"]), ["Kept", "Unclear whether all was kept"]
+        metrics["keep"].outcome, ["Kept", "Unclear whether all was kept"]
     )
     assert kept != "Kept" or worst <= 0.01
     _require_numbers(changed, metrics["learn"])
     _require_numbers(kept_changed, metrics["keep"])
 
 
-def _require_numbers(text: str, row: dict[str, Any]) -> None:
+def _require_numbers(text: str, row: Change) -> None:
     """The signed numbers of a clause are those of the row, to a tenth of a per cent."""
     if "(" not in text:
         assert "as before" in text
         return
     change, low, high = _signed(text)
-    assert change == pytest.approx(100 * row["change"], abs=0.051)
-    assert (low, high) == pytest.approx([100 * end for end in row["interval"]], abs=0.051)
+    assert change == pytest.approx(100 * row.change, abs=0.051)
+    assert (low, high) == pytest.approx([100 * end for end in row.interval], abs=0.051)
 
 
 def _signed(text: str) -> tuple[float, float, float]:
@@ -153,10 +159,16 @@ def _times(number: str, word: str) -> float:
 @pytest.mark.parametrize(
     ("difference", "is_noise", "gains"), [(0.1, False, True), (0.1, True, False), (-0.1, False, False)]
 )
-def test_of_a_run_that_practised_programs_come_first_and_decide(difference: float, is_noise: bool, gains: bool):
-    learn = {"difference": difference, "is_noise": is_noise, "sentence": "what changed"}
-    metrics = _metrics(_row(-0.2, -0.3, -0.1), _row(0.001, -0.003, 0.005))
-    metrics["programs"] = {"comparison": {"means": {"learn": learn}}}
+def test_of_a_run_that_practised_programs_come_first_and_decide(
+    metrics, difference: float, is_noise: bool, gains: bool
+):
+    of_bits = _metrics(_row(-0.2, -0.3, -0.1), _row(0.001, -0.003, 0.005))
+    shares = {"before": 0.0, "after": difference, "difference": difference, "interval": (0.0, 0.0)}
+    counts = {"tasks": 9, "gained": 1, "lost": 0, "is_noise": is_noise, "sentence": "what changed"}
+    programs = judged()
+    assert programs.comparison is not None
+    programs.comparison.means["learn"] = Difference(**shares, **counts)
+    metrics = metrics.but(languages=of_bits.languages, means=of_bits.means, programs=programs)
     recipe = validate_recipe({"practice": {"tasks": ["mine.jsonl"]}})
     assert outcome_sentence(recipe, metrics).startswith("Programs that pass, pass@1: what changed. Learnt: ")
     assert has_gain(recipe, metrics) == gains

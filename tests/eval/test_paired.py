@@ -13,8 +13,8 @@ def _scores(values: list[float], prefix: str = "task") -> TaskScores:
 def test_gains_and_losses_are_counted_over_all_tasks():
     before, after = _scores([0.0] * 8 + [1] * 12), _scores([1.0] * 7 + [0] + [1] * 11 + [0])
     change = compare_tasks([[(before, after)]] * 2)
-    assert (change.num_tasks, change.gained, change.lost) == (40, 14, 2)
-    assert change.difference.value == pytest.approx(0.3)
+    assert (change.tasks, change.gained, change.lost) == (40, 14, 2)
+    assert change.difference == pytest.approx(0.3)
     assert not change.is_noise
 
 
@@ -37,7 +37,7 @@ def test_pairing_takes_the_difficulty_of_tasks_out():
 def test_few_changed_problems_are_noise():
     few = compare_tasks([[(_scores([0.0] * 40), _scores([1.0] * 3 + [0.0] * 37))]] * 6)
     assert few.is_noise
-    assert (few.gained, few.num_tasks) == (18, 240)
+    assert (few.gained, few.tasks) == (18, 240)
 
 
 def test_tasks_that_do_not_pair_are_refused():

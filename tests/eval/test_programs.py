@@ -19,6 +19,7 @@ from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.report.verdict_tables import verdict_notes
 from multipl_moe.runs.decontamination import status_notes, statuses
+from multipl_moe.runs.verdict import ProgramsResult
 from tests.upcycle.conftest import names_in
 
 NO_RUBY = TOOLCHAINS | {"ruby": replace(TOOLCHAINS["ruby"], executables={"ruby": ("/no/such/ruby",)})}
@@ -34,7 +35,9 @@ def write(answers: KnownCompleter):
     return completed_by(answers, Recipe().codegen)
 
 
-def evaluate(chosen: Recipe, output: Path, text_of, against: Path | None = None, options: EvalOptions | None = None):
+def evaluate(
+    chosen: Recipe, output: Path, text_of, against: Path | None = None, options: EvalOptions | None = None
+) -> Any:
     output.mkdir()
     options = options or OPTIONS
     eval_set = prepare_eval_set(chosen, options)
@@ -60,12 +63,12 @@ def test_the_folder_holds_all_that_the_verdict_rests_on(right):
     names = {path.name for path in right.iterdir()}
     lines = {"samples.jsonl", "codegen.json", "results.jsonl", "details.jsonl"}
     assert names == lines | {"metrics.json", "problems.html", "programs.png"}
-    metrics = json.loads((right / "metrics.json").read_text())
-    assert (metrics["model"], metrics["benchmarks"]) == ("known", ["starter"])
-    assert metrics["languages"]["python"]["role"] == "keep"
-    assert metrics["languages"]["python"]["benchmarks"]["starter"]["passes"]["value"] == 1.0
-    assert metrics["environment"]["machine"]["cores"] >= 1
-    assert metrics["decontamination"] == {"starter": "checked"}
+    metrics = ProgramsResult.read(right / "metrics.json")
+    assert (metrics.model, metrics.benchmarks) == ("known", ["starter"])
+    assert metrics.languages["python"].role == "keep"
+    assert metrics.languages["python"].benchmarks["starter"].passes.value == 1.0
+    assert metrics.environment["machine"]["cores"] >= 1
+    assert metrics.decontamination == {"starter": "checked"}
     (note,) = status_notes({"starter": "checked"})
     assert note in (right / "problems.html").read_text()
     assert note in verdict_notes(metrics)
@@ -84,9 +87,9 @@ def test_pages_come_before_the_sign_that_all_is_there(bubblewrap, tmp_path):
 
 def test_a_second_model_is_compared_problem_by_problem(right, tmp_path):
     metrics = evaluate(recipe(), tmp_path / "after", lambda problem: "    return None", against=right)
-    change = metrics["comparison"]["languages"]["python"]["benchmarks"]["starter"]
-    assert (change["before"], change["after"], change["lost"]) == (1.0, 0.0, 3)
-    assert metrics["before"]["languages"]["python"]["benchmarks"]["starter"]["passes"]["value"] == 1.0
+    change = metrics.comparison.languages["python"].benchmarks["starter"]
+    assert (change.before, change.after, change.lost) == (1.0, 0.0, 3)
+    assert metrics.before.languages["python"].benchmarks["starter"].passes.value == 1.0
 
 
 def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(right, tmp_path):
@@ -97,14 +100,14 @@ def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(righ
         write(KnownCompleter(name, {one.key: text or one.reference or "" for one in eval_set.scored}))
         for name, text in (("told", None), ("untold", "    return (\n"))
     )
-    metrics = evaluate_programs(
+    metrics: Any = evaluate_programs(
         chosen, eval_set, told, "gated", output, against=right, options=OPTIONS, gate_is_told=True, by_itself=untold
     )
-    alone = metrics["gate"]["by_itself"]
-    cells = [one["languages"]["python"]["benchmarks"]["starter"] for one in (metrics, alone, alone["comparison"])]
-    assert [cell["passes"]["value"] for cell in cells[:2]] == [1.0, 0.0]
-    assert (cells[1]["failures"]["not_built"], cells[2]["lost"]) == (3, 3)
-    assert metrics["gate"]["is_told"]
+    alone = metrics.gate.by_itself
+    cells = [one.languages["python"].benchmarks["starter"] for one in (metrics, alone, alone.comparison)]
+    assert [cell.passes.value for cell in cells[:2]] == [1.0, 0.0]
+    assert (cells[1].failures["not_built"], cells[2].lost) == (3, 3)
+    assert metrics.gate.is_told
     assert set(names_in(output / "gate_by_itself")) >= {"samples.jsonl", "results.jsonl", "details.jsonl"}
 
 
@@ -112,11 +115,11 @@ def test_answers_whose_form_is_at_fault_are_named_in_verdict_and_page(bubblewrap
     many = recipe(problems_per_language=10)
     evaluate(many, tmp_path / "before", reference_of)
     fenced = evaluate(many, tmp_path / "after", lambda one: f"{one.reference}```\n", against=tmp_path / "before")
-    (fault,) = fenced["form_faults"]
-    assert (fault["not_built"], fault["before"]["not_built"], fault["signs"]) == (10, 0, {"hold a code fence": 10})
-    assert "SyntaxError" in fault["error"]
-    assert fault["sentence"] in verdict_notes(fenced)
-    assert fault["key"] in (tmp_path / "after" / "problems.html").read_text().split("<noscript>")[0]
+    (fault,) = fenced.form_faults
+    assert (fault.not_built, fault.before.not_built, fault.signs) == (10, 0, {"hold a code fence": 10})
+    assert "SyntaxError" in fault.error
+    assert fault.sentence in verdict_notes(fenced)
+    assert fault.key in (tmp_path / "after" / "problems.html").read_text().split("<noscript>")[0]
 
 
 def test_what_cannot_be_compared_is_told_before_anything_is_written(right, tmp_path):
@@ -131,9 +134,9 @@ def test_a_language_without_toolchain_is_named_and_not_scored(bubblewrap, tmp_pa
     found = []
     options = replace(OPTIONS, toolbox=Toolbox(NO_RUBY), on_checks=found.append)
     metrics = evaluate(recipe(languages=["python", "ruby"]), tmp_path / "out", reference_of, options=options)
-    assert list(metrics["languages"]) == ["python"]
-    assert list(metrics["not_scored"]) == ["ruby"]
-    assert "apt install" in metrics["not_scored"]["ruby"]
+    assert list(metrics.languages) == ["python"]
+    assert list(metrics.not_scored) == ["ruby"]
+    assert "apt install" in metrics.not_scored["ruby"]
     assert found[0]["ruby"].version == ""
     assert "apt install" in (tmp_path / "out" / "problems.html").read_text()
 
@@ -163,9 +166,9 @@ def test_references_pass_and_hollow_tests_are_flagged(bubblewrap, tmp_path):
     (tmp_path / "out").mkdir()
     reference_set = prepare_reference_set(chosen, EvalOptions())
     metrics = check_references(chosen, reference_set, tmp_path / "out", EvalOptions())
-    cell = metrics["languages"]["python"]["benchmarks"]["mine"]
-    assert (cell["tasks"], cell["outcomes"]["passed"]) == (3, 3)
-    assert metrics["flags"] == {
+    cell = metrics.languages["python"].benchmarks["mine"]
+    assert (cell.tasks, cell.outcomes["passed"]) == (3, 3)
+    assert metrics.flags == {
         "mine/python/hollow": "its tests pass although the body of its function only fails",
         "mine/python/empty": "its tests hold no assertion",
     }
@@ -212,8 +215,8 @@ def test_prompts_that_a_model_cannot_read_fail_and_are_named(bubblewrap, tmp_pat
     metrics = evaluate_programs(
         chosen, eval_set, complete, "known", tmp_path / "out", against=None, options=EvalOptions()
     )
-    assert metrics["did_not_fit"] == [eval_set.scored[0].key]
-    assert metrics["languages"]["python"]["benchmarks"]["starter"]["outcomes"]["passed"] == 2
+    assert metrics.did_not_fit == [eval_set.scored[0].key]
+    assert metrics.languages["python"].benchmarks["starter"].outcomes["passed"] == 2
     assert "1 prompt too long for the model" in verdict_notes(metrics)[0]
 
 

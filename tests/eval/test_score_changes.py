@@ -9,6 +9,7 @@ from multipl_moe.eval.intervals import Estimate
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.eval.score_changes import compare_scores, describe_scores, mean_relative_change
 from multipl_moe.recipe.recipe import validate_recipe
+from multipl_moe.runs.result import Change
 from tests.train.tiny import scores
 
 
@@ -103,27 +104,26 @@ def test_models_whose_tokenizers_cut_files_at_different_bytes_compare_per_byte()
 
 def test_means_count_programming_languages_only(recipe, before, after):
     result = compare_scores(recipe, before, after)
-    assert result["means"]["learn"]["change"] == pytest.approx(-0.15)
-    assert result["means"]["keep"]["change"] == pytest.approx(0.01)  # English, +50%, stands by itself
-    assert result["languages"]["english"]["change"] == pytest.approx(0.5)
+    assert result.means["learn"].change == pytest.approx(-0.15)
+    assert result.means["keep"].change == pytest.approx(0.01)  # English, +50%, stands by itself
+    assert result.languages["english"].change == pytest.approx(0.5)
     no_code = validate_recipe({"learn": ["rust"], "keep": ["english"]})
-    assert set(compare_scores(no_code, before, after)["means"]) == {"learn"}
+    assert set(compare_scores(no_code, before, after).means) == {"learn"}
 
 
 def test_intervals_come_from_the_recipes_seed_and_samples(recipe, before, after):
     rust = after.files["rust"]
     uneven = [rust[0], rust[1], before.files["rust"][2]]
-    after = LanguageScores(after.files | {"rust": uneven}, {})
+    after = LanguageScores(files=after.files | {"rust": uneven})
     result = compare_scores(recipe, before, after)
     change = _change(before.files["rust"], uneven, samples=300, seed=4711)
-    assert result["languages"]["rust"]["interval"] == [change.low, change.high]
+    assert result.languages["rust"].interval == change.interval
     assert change.low < change.high
     pairs = [(before.files[name], after.files[name]) for name in ("rust", "cpp")]
     mean = mean_relative_change(pairs, samples=300, seed=4711)
-    assert result["means"]["learn"] == {"change": mean.value, "interval": [mean.low, mean.high]}
+    assert result.means["learn"] == Change(change=mean.value, interval=mean.interval)
 
 
 def test_scores_of_one_model_alone(recipe, before):
     result = describe_scores(recipe, before)
-    assert set(result) == {"languages"}
-    assert result["languages"]["cpp"] == {"title": "C++", "role": "learn", "bpb": 2.0, "files": 3, "bytes": 300}
+    assert result.languages["cpp"].to_json() == {"title": "C++", "role": "learn", "bpb": 2.0, "files": 3, "bytes": 300}

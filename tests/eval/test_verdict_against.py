@@ -1,6 +1,5 @@
 """Two models: keys frozen, differences paired, and plain words where it is noise."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -20,85 +19,81 @@ _CELL = {"tasks", "before", "after", "difference", "interval", "gained", "lost",
 
 def test_keys_are_frozen():
     verdict = judge_against(_ASKED, _BEFORE, _AFTER, _SETTINGS)
-    assert {key: value for key, value in verdict.items() if key not in ("before", "comparison")} == build_verdict(
-        _ASKED, _AFTER, _SETTINGS
-    )
-    assert verdict["before"] == build_verdict(_ASKED, _BEFORE, _SETTINGS)
-    comparison = verdict["comparison"]
+    assert verdict.but(before=None, comparison=None) == build_verdict(_ASKED, _AFTER, _SETTINGS)
+    assert verdict.before == build_verdict(_ASKED, _BEFORE, _SETTINGS)
+    comparison = verdict.to_json()["comparison"]
     assert set(comparison) == {"languages", "means", "unpaired"}
     for row in comparison["languages"].values():
         assert set(row) == {"title", "role", "benchmarks"}
         assert all(set(cell) == _CELL | {"parses_or_compiles"} for cell in row["benchmarks"].values())
     assert all(set(row) == _CELL | {"languages"} for row in comparison["means"].values())
-    assert json.loads(json.dumps(verdict)) == verdict
 
 
 def test_a_large_gain_is_more_than_noise():
-    cell = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS)["languages"]["rust"]["benchmarks"]["starter"]
-    assert (cell["before"], cell["after"], cell["difference"]) == (0.0, 0.6, pytest.approx(0.6))
-    assert (cell["gained"], cell["lost"]) == (12, 0)
-    assert not cell["is_noise"]
-    assert cell["sentence"] == (
-        "+60.0 points (0.0% to 60.0%) is more than noise: 12 tasks gained and 0 lost, of 20 tasks"
-    )
+    cell = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS).languages["rust"].benchmarks["starter"]
+    assert (cell.before, cell.after, cell.difference) == (0.0, 0.6, pytest.approx(0.6))
+    assert (cell.gained, cell.lost) == (12, 0)
+    assert not cell.is_noise
+    assert cell.sentence == ("+60.0 points (0.0% to 60.0%) is more than noise: 12 tasks gained and 0 lost, of 20 tasks")
 
 
 def test_what_parses_is_compared_too():
     before, after = results(_RUST, "c" * 15 + "w" * 5), results(_RUST, "c" * 3 + "w" * 16 + "p")
-    cell = compare_verdicts(_RUST, before, after, _SETTINGS)["languages"]["rust"]["benchmarks"]["starter"]
-    built = cell["parses_or_compiles"]
-    assert (built["before"], built["after"], built["difference"]) == (0.25, 0.85, pytest.approx(0.6))
-    assert built["interval"][0] > 0 > cell["interval"][0]
+    cell = compare_verdicts(_RUST, before, after, _SETTINGS).languages["rust"].benchmarks["starter"]
+    built = cell.parses_or_compiles
+    assert built is not None
+    assert (built.before, built.after, built.difference) == (0.25, 0.85, pytest.approx(0.6))
+    assert built.interval[0] > 0 > cell.interval[0]
 
 
 def test_a_small_difference_is_called_noise_in_plain_words():
     comparison = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS)
-    cell = comparison["languages"]["go"]["benchmarks"]["starter"]
-    assert cell["is_noise"]
-    low, high = (f"{100 * end:+.1f}" for end in cell["interval"])
-    assert cell["sentence"] == (
+    cell = comparison.languages["go"].benchmarks["starter"]
+    assert cell.is_noise
+    low, high = (f"{100 * end:+.1f}" for end in cell.interval)
+    assert cell.sentence == (
         f"+10.0 points (25.0% to 35.0%) is within noise: of 20 tasks, anything from {low} to {high} may be true"
     )
-    assert comparison["means"]["keep"]["is_noise"]
-    assert "of 20 tasks in 1 language, anything from " in comparison["means"]["keep"]["sentence"]
+    assert comparison.means["keep"].is_noise
+    assert "of 20 tasks in 1 language, anything from " in comparison.means["keep"].sentence
 
 
 def test_few_tasks_say_nothing():
     asked = problems("rust", 3)
     cell = compare_verdicts(asked, results(asked, "www"), results(asked, "ppp"), _SETTINGS)
-    assert cell["languages"]["rust"]["benchmarks"]["starter"]["is_noise"]
+    assert cell.languages["rust"].benchmarks["starter"].is_noise
 
 
 def test_means_are_those_of_the_roles():
-    means = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS)["means"]
-    assert means["learn"]["languages"] == ["rust", "go"]
-    assert means["learn"]["difference"] == pytest.approx((0.6 + 0.1) / 2)
-    assert means["keep"]["difference"] == pytest.approx(-0.05)
-    assert means["all"]["before"] == pytest.approx(0.25)
-    assert means["learn"]["interval"][0] > 0
+    means = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS).means
+    assert means["learn"].languages == ["rust", "go"]
+    assert means["learn"].difference == pytest.approx((0.6 + 0.1) / 2)
+    assert means["keep"].difference == pytest.approx(-0.05)
+    assert means["all"].before == pytest.approx(0.25)
+    assert means["learn"].interval[0] > 0
 
 
 def test_order_decides_the_sign():
-    there = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS)["languages"]
-    back = compare_verdicts(_ASKED, _AFTER, _BEFORE, _SETTINGS)["languages"]
+    there = compare_verdicts(_ASKED, _BEFORE, _AFTER, _SETTINGS).languages
+    back = compare_verdicts(_ASKED, _AFTER, _BEFORE, _SETTINGS).languages
     for name, row in there.items():
-        one, other = row["benchmarks"]["starter"], back[name]["benchmarks"]["starter"]
-        assert one["difference"] == -other["difference"]
-        assert one["interval"] == [-bound for bound in other["interval"][::-1]]
+        one, other = row.benchmarks["starter"], back[name].benchmarks["starter"]
+        assert one.difference == -other.difference
+        assert one.interval == tuple(-bound for bound in other.interval[::-1])
 
 
 def test_tasks_that_the_judge_failed_on_for_one_model_do_not_pair():
     before = results(_RUST, "h" + "w" * 19)
     after = results(_RUST, "p" * 19 + "h")
     comparison = compare_verdicts(_RUST, before, after, _SETTINGS)
-    assert comparison["unpaired"] == ["starter/rust/0", "starter/rust/19"]
-    assert comparison["languages"]["rust"]["benchmarks"]["starter"]["tasks"] == 18
+    assert comparison.unpaired == ["starter/rust/0", "starter/rust/19"]
+    assert comparison.languages["rust"].benchmarks["starter"].tasks == 18
 
 
 def test_several_samples_of_a_task_are_compared_by_their_share():
     before, after = results(_RUST, "w" * 20, "p" * 5 + "w" * 15), results(_RUST, "p" * 12 + "w" * 8, "p" * 20)
-    cell = compare_verdicts(_RUST, before, after, _SETTINGS)["languages"]["rust"]["benchmarks"]["starter"]
-    assert not cell["is_noise"]
+    cell = compare_verdicts(_RUST, before, after, _SETTINGS).languages["rust"].benchmarks["starter"]
+    assert not cell.is_noise
 
 
 def test_nothing_in_common_is_refused():

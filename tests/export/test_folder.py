@@ -71,13 +71,13 @@ def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_pa
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert model.config.model_type == "llama"
     assert report.merge_cost is not None
-    assert set(report.merge_cost["languages"]) == {"rust", "go", "python", "english"}
+    assert set(report.merge_cost.from_hybrid.languages) == {"rust", "go", "python", "english"}
     record = json.loads((tmp_path / "out" / "merge.json").read_text())
-    assert record["cost"] == json.loads(json.dumps(report.merge_cost))
+    assert record["cost"] == report.merge_cost.to_json()
     assert set(record["layers"]) == {"1", "2"}
     card = (tmp_path / "out" / "README.md").read_text()
-    cost = report.merge_cost["languages"]["rust"]
-    assert f"| Rust | to learn | {cost['bpb_hybrid']:.4f} | {cost['bpb_merged']:.4f} |" in card
+    cost = report.merge_cost.from_hybrid.languages["rust"]
+    assert f"| Rust | to learn | {cost.bpb_before:.4f} | {cost.bpb_after:.4f} |" in card
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"tokenizer.json", "generation_config.json", "upcycle.json"} <= names
     assert not {"expert_use.json", "modeling.py", "LICENSE-multipl-moe"} & names

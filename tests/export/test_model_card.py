@@ -10,10 +10,11 @@ import torch
 from huggingface_hub import ModelCard
 
 from multipl_moe import MultiplMoeConfig, __version__
-from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.errors import UserError
 from multipl_moe.export.model_card import CARD_FILE, CardSubject, write_card
 from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.runs.provenance import Provenance, run_folder, run_recipe_file
+from multipl_moe.runs.result import Changes, EvaluatedChanges, LanguageChange, MergeCost, RunResult
 from tests.conftest import tiny_base_config, tiny_moe
 from tests.eval.measured import moved
 
@@ -39,22 +40,31 @@ TRAINING = {
     },
 }
 CHANGE = {"change": -0.1203, "interval": [-0.145, -0.097]}
+FILES = {"files": 4, "bytes": 99}
 METRICS = {
-    "against": "smollm2-135m",
+    **{"model": "first", "against": "smollm2-135m", "seed": 0, "recipe": {}, "environment": {}, "routing": {}},
     "languages": {
-        "rust": {"role": "learn", "bpb_before": 1.0704, "bpb_after": 0.9416} | CHANGE,
-        "python": {"role": "keep", "bpb_before": 0.7, "bpb_after": 0.721, "change": 0.03, "interval": [0.01, 0.05]},
-        "english": {"role": "keep", "bpb_before": 1.0, "bpb_after": 1.001, "change": 0.001, "interval": [-0.01, 0.012]},
+        "rust": {"role": "learn", "bpb_before": 1.0704, "bpb_after": 0.9416} | CHANGE | FILES,
+        "python": {"role": "keep", "bpb_before": 0.7, "bpb_after": 0.721, "change": 0.03, "interval": [0.01, 0.05]}
+        | FILES,
+        "english": {"role": "keep", "bpb_before": 1.0, "bpb_after": 1.001, "change": 0.001, "interval": [-0.01, 0.012]}
+        | FILES,
     },
     "means": {"learn": CHANGE, "keep": {"change": 0.03, "interval": [0.01, 0.05]}},
 }
-COST = {
-    "languages": {
-        "rust": {"role": "learn", "bpb_hybrid": 0.9416, "bpb_merged": 1.011, "change": 0.0737, "interval": [0.06, 0.08]}
-    },
-    "means": {},
-    "from_base": {"sentence": "Not learnt: Rust needs 1.0% more.", "has_gain": False, "means": {}},
+RUN = {
+    **{"tokens": 9, "seconds": 1.0, "learning_rate": None, "warnings": [], "frozen_sha256": "ab"},
+    "parameters": {"total": 3, "active": 2, "trained": 1},
+    **{key: value for key, value in METRICS.items() if key not in ("model", "recipe")},
 }
+_MERGED = LanguageChange(
+    role="learn", bpb_before=0.9416, bpb_after=1.011, change=0.0737, interval=(0.06, 0.08), files=4, bytes=99
+)
+COST = MergeCost(
+    from_hybrid=Changes(languages={"rust": _MERGED}, means={}),
+    from_base=Changes(sentence="Not learnt: Rust needs 1.0% more.", languages={}, means={}),
+    has_gain=False,
+)
 RECIPE = {
     "learn": ["rust"],
     "keep": ["python", "english"],
@@ -143,7 +153,7 @@ def test_how_it_was_made_is_told_with_its_scores_its_licence_and_how_to_load_it(
     require_rows(text, rows)
     assert re.search(r"84,896 in all, [\d,]+ active per token, 57,344 trained", row(text, "parameters of the hybrid"))
     assert "| each expert" not in text  # full ones
-    assert len([line for line in text.splitlines() if line.startswith("| *mean of code*")]) == 2
+    assert len([line for line in text.splitlines() if line.startswith("| mean of code")]) == 2
     assert "- No difference that the interval shows: English text." in text
     assert f"multipl-moe {__version__}" in text
     assert "derive from HuggingFaceTB/SmolLM2-135M-Instruct, licence Apache-2.0." in text
@@ -249,9 +259,9 @@ def test_a_native_model_tells_its_architecture_and_needs_no_code(run, tmp_path):
 @pytest.mark.parametrize(("cost", "who"), [(None, "It"), (COST, "The hybrid, before merging,")])
 def test_how_far_the_model_moved_is_told_where_it_was_measured(run, tmp_path, moved, cost, who):
     assert "nats" not in card(Provenance.of(run), tmp_path, merge_cost=cost).text
-    write(tmp_path / "metrics.json", METRICS | {"moved": moved})
+    write(tmp_path / "metrics.json", RUN | {"moved": moved.to_json()})
     text = card(Provenance.of(run), tmp_path, merge_cost=cost).text
-    assert f"### How far it moved from the base\n\n{who} moved by 0.031 nats a token on the base's own answers:" in text
+    assert f"### How far it moved from the base\n\n{who} moved by 0.031 nats a token on the base's own answers." in text
     assert row(text, "the base's own answers") == "| the base's own answers | 567 | 0.031 | 0.025 to 0.037 | 0.6% |"
 
 
@@ -292,10 +302,11 @@ def test_a_model_fresh_from_upcycling_is_not_called_trained(tmp_path):
     assert "| learning rate" not in text
 
 
-def test_scores_of_one_model_leave_the_base_not_measured(run, tmp_path):
-    write(tmp_path / "bpb.json", {"languages": {"rust": {"role": "learn", "bpb": 0.9416}}})
+def test_scores_of_one_model_are_told_without_a_change(run, tmp_path):
+    rust = {"rust": {"role": "learn", "bpb": 0.9416} | FILES}
+    write(tmp_path / "bpb.json", {key: METRICS[key] for key in METRICS if key != "means"} | {"languages": rust})
     text = card(Provenance.of(run, tmp_path / "bpb.json"), tmp_path).text
-    assert row(text, "Rust") == "| Rust | to learn | not measured | 0.9416 | not measured | not measured |"
+    assert row(text, "Rust") == "| Rust | to learn | 0.9416 | 4 | 99 |"
     assert "Better than the base" not in text
 
 
@@ -303,10 +314,9 @@ def test_scores_of_one_model_leave_the_base_not_measured(run, tmp_path):
 
 
 def test_a_file_that_is_named_comes_before_that_of_the_run(run, tmp_path):
-    other = {"languages": {"go": {**METRICS["languages"]["rust"], "bpb_after": 0.5}}}
-    write(tmp_path / "other.json", other)
-    assert Provenance.of(run, tmp_path / "other.json").metrics == other
-    assert Provenance.of(run).metrics == METRICS
+    write(tmp_path / "other.json", RUN)
+    assert Provenance.of(run, tmp_path / "other.json").metrics == RunResult.read(tmp_path / "other.json")
+    assert Provenance.of(run).metrics == EvaluatedChanges.read(tmp_path / "metrics.json")
 
 
 def test_records_beside_another_model_are_not_taken(run, tmp_path):
@@ -328,15 +338,19 @@ def test_the_origin_of_a_demo_s_model_is_found_beside_it(run, tmp_path):
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_a_broken_record_is_named(run, name, content):
     (run / name).write_text(content)
-    with pytest.raises(BaseModelError, match=rf"{Path(name).name} (is no JSON|holds no record).*restore or remove it"):
+    with pytest.raises(UserError, match=rf"{Path(name).name}.*restore or remove it"):
         Provenance.of(run)
 
 
 @pytest.mark.parametrize(
-    "content",
-    [{}, {"languages": None}, {"languages": {"rust": 3}}, {"languages": {"rust": {"bpb_after": 1.0}}}],
+    ("change", "told"),
+    [
+        ({"languages": None}, "languages: "),
+        ({"languages": {"rust": {"bpb_after": 1.0}}}, r"languages\.rust\.change: Field required \(5 more\)"),
+        ({"langauges": {}}, "langauges: "),
+    ],
 )
-def test_a_file_without_a_result_is_refused(run, tmp_path, content):
-    write(tmp_path / "wrong.json", content)
-    with pytest.raises(ConfigError, match=r"--metrics: .*wrong\.json holds no bits per byte by language"):
+def test_a_file_without_a_result_is_refused_with_its_name_and_the_key(run, tmp_path, change, told):
+    write(tmp_path / "wrong.json", METRICS | change)
+    with pytest.raises(UserError, match=rf"wrong\.json: {told}"):
         Provenance.of(run, tmp_path / "wrong.json")

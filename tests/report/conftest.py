@@ -1,9 +1,8 @@
 """The small measured result of tests/eval/measured.py, a small comparison, and a real browser."""
 
-from typing import Any
-
 import pytest
 
+from multipl_moe.runs.comparison import ComparisonResult
 from tests.browser import browser
 from tests.eval.measured import after, before, metrics, moved, recipe, records, training
 from tests.report.compared import compared
@@ -12,6 +11,6 @@ __all__ = ["after", "before", "browser", "metrics", "moved", "recipe", "records"
 
 
 @pytest.fixture
-def result() -> dict[str, Any]:
-    """The content of a comparison.json."""
+def result() -> ComparisonResult:
+    """What a comparison found."""
     return compared()

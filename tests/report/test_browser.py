@@ -16,9 +16,11 @@ from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.report.corpus_page import write_corpus_page
 from multipl_moe.report.html import write_report
 from multipl_moe.report.problems_page import write_problems_page
+from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.folder import write_json
+from multipl_moe.runs.result import Moved, RunResult
 from tests.eval.judged import problems
-from tests.report.compared import a_run, compared
+from tests.report.compared import a_run, with_runs
 from tests.report.judged import judged
 from tests.report.test_problems_page import answers
 
@@ -55,15 +57,15 @@ _MEASURE = """() => {
 
 
 @pytest.fixture
-def pages(tmp_path: Path, metrics: dict[str, Any], records: list[dict[str, Any]], moved: dict[str, Any]) -> Path:
+def pages(tmp_path: Path, metrics: RunResult, records: list[dict[str, Any]], moved: Moved) -> Path:
     """A folder with all four, with long names and long lines in them."""
     answer = {"completion": "x" * 300, "outcome": "wrong_answer"}
     example = {"id": _LONG, "language": "Rust", "prompt": "fn f() {\n", "answers": [answer, answer]}
     (tmp_path / "programs_after").mkdir()
     write_json(tmp_path / "programs_after" / "examples.json", [example])
     held_out = [{"step": step, "tokens": 1000 * step, "loss": 4.0} for step in (10, 15)]
-    metrics |= {"programs": judged(), "moved": moved}
-    write_report(tmp_path, metrics, records, held_out, validate_recipe({"base": _LONG}), Path("runs/demo/model"))
+    result = metrics.but(programs=judged(), moved=moved)
+    write_report(tmp_path, result, records, held_out, validate_recipe({"base": _LONG}), Path("runs/demo/model"))
     asked = problems("rust", 3) + problems("go", 3, _LONG)
     models = [answers(f"runs/{name}/{_LONG}", asked, ["pass"], "wpcpww") for name in ("one", "two")]
     write_problems_page(tmp_path / "problems.html", asked, models, notes=[_LONG])
@@ -75,8 +77,7 @@ def pages(tmp_path: Path, metrics: dict[str, Any], records: list[dict[str, Any]]
     write_corpus_page(tmp_path / "inspect.html", inspection)
     methods = {str(number): f"{number} dense, feed-forward blocks of the same layers" for number in range(12)}
     runs = {name: a_run(name, -0.2 + 0.01 * int(name), 0.01 * int(name)) for name in methods}
-    result = {"methods": methods, "runs": runs, "undominated": {"long": ["0"], "short": []}, "answers": []}
-    write_comparison(tmp_path, compared() | result)
+    write_comparison(tmp_path, with_runs(runs, methods=methods, answers=[]))
     return tmp_path
 
 
@@ -109,7 +110,7 @@ def test_pages_are_readable_load_nothing_and_are_white_on_paper(browser: Browser
     context.close()
 
 
-def test_paper_has_what_is_folded_away(browser: Browser, tmp_path: Path, result: dict[str, Any]):
+def test_paper_has_what_is_folded_away(browser: Browser, tmp_path: Path, result: ComparisonResult):
     write_comparison(tmp_path, result)
     context = browser.new_context(offline=True)
     page = context.new_page()

@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 
 from multipl_moe.report.comparison_cost_plot import cost_plot
-from tests.report.compared import a_run
+from tests.report.compared import a_run, with_runs
 
 
 def _lines(axes: Axes) -> list[list[tuple[float, float]]]:
@@ -24,8 +24,8 @@ def _names(result, width: float = 8) -> list[str]:
 
 
 def test_each_method_has_its_best_run_of_each_length_against_tokens_and_minutes(result):
-    result["runs"]["b"]["processor_s"] = 1500
-    result["runs"]["d"]["processor_s"] = 600
+    for name, seconds in {"b": 1500.0, "d": 600.0}.items():
+        result.runs[name] = result.runs[name].but(processor_s=seconds)
     tokens, minutes = _panels(result)
     assert _lines(tokens) == [[(250, -12)], [(125, -10), (250, -11)]]
     assert _lines(minutes) == [[(20, -12)], [(10, -10), (25, -11)]]
@@ -43,27 +43,27 @@ def test_names_stand_beside_the_panel_of_time(result):
 
 
 def test_runs_of_other_processors_and_without_a_time_are_left_out(result):
-    result["runs"]["a"]["environment"] = {"machine": {"processor": "EPYC"}}
-    del result["runs"]["b"]["processor_s"]
+    result.runs["a"] = result.runs["a"].but(environment={"machine": {"processor": "EPYC"}})
+    result.runs["b"] = result.runs["b"].but(processor_s=None)
     assert _lines(_panels(result)[0]) == [[(125, -10)]]
 
 
 def test_a_second_seed_changes_nothing(result):
     before = [_lines(axes) for axes in _panels(result)]
-    result["runs"]["e"] = a_run("causal", -0.2, 0) | {"seed": 1}
+    result.runs["e"] = a_run("causal", -0.2, 0.0).but(seed=1)
     assert [_lines(axes) for axes in _panels(result)] == before
 
 
 def test_eight_methods_are_shown_those_with_long_runs_first(result):
     for number in range(9):
-        result["methods"][str(number)] = f"short {number}"
-        result["runs"][f"s{number}"] = a_run(str(number), -0.3 - number / 100, 0, is_long=False)
+        result.methods[str(number)] = f"short {number}"
+        result.runs[f"s{number}"] = a_run(str(number), -0.3 - number / 100, 0.0, is_long=False)
     names = _names(result)
     assert sorted(names) == sorted(["hybrid", "dense, all weights", *(f"short {number}" for number in range(3, 9))])
 
 
 def test_without_times_there_is_no_plot(result):
-    for run in result["runs"].values():
-        run["processor_s"] = None
+    for name, run in result.runs.items():
+        result.runs[name] = run.but(processor_s=None)
     assert cost_plot(result) is None
-    assert cost_plot(result | {"runs": {}}) is None
+    assert cost_plot(with_runs({})) is None

@@ -2,7 +2,8 @@
 
 from multipl_moe.compare.result import undominated
 from multipl_moe.report.comparison_page import comparison_html, comparison_markdown, write_comparison
-from tests.report.compared import a_run, change
+from multipl_moe.runs.result import Parameters
+from tests.report.compared import a_run, change, with_runs
 from tests.report.html_page import assert_loads_nothing
 
 
@@ -15,7 +16,7 @@ def test_page_has_every_number_of_a_long_run(result):
 
 
 def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured(result, moved):
-    result["runs"]["a"]["moved"] = moved
+    result.runs["a"] = result.runs["a"].but(moved=moved)
     lines = comparison_markdown(result).splitlines()
     (header,) = {line for line in lines if line.startswith("| method | rate | seed | learn |")}
     place = header.split(" | ").index("moved")
@@ -25,9 +26,9 @@ def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured
 
 
 def test_loads_of_experts_are_a_column_where_routers_of_a_run_have_a_choice(result):
-    runs = result["runs"]
     assert "loads" not in comparison_markdown(result)
-    next(run for run in runs.values() if run["is_long"])["load_ratios"] = {"token": [0.731, 1.248], "segment": [0.5, 2]}
+    ratios = {"token": [0.731, 1.248], "segment": [0.5, 2.0]}
+    result.runs["a"] = result.runs["a"].but(load_ratios=ratios)
     text = comparison_markdown(result)
     assert text.count("| token 0.73 to 1.25, segment 0.50 to 2.00 |") == 1
     assert text.count("loads of experts") == 1
@@ -50,18 +51,18 @@ def test_programs_are_counted_and_questions_answered_in_words(result):
     assert "| hybrid | 0 | 3 | 1 | 4 |" in page
     assert "| Better? | hybrid against dense, all weights | 4,096 | 0 | " in page
     assert "| better on languages to learn, no clear difference on languages to keep |" in page
-    result["answers"][0]["means"]["keep"] = change(0.02, 0.01, 0.03)
+    result.answers[0].means["keep"] = change(0.02, 0.01, 0.03)
     assert "worse on languages to keep" in comparison_markdown(result)
 
 
 def test_readers_are_told_what_the_corpus_was_decontaminated_against(result):
-    page = comparison_markdown(result | {"decontamination": {"starter": "checked", "mbpp": "not checked"}})
+    page = comparison_markdown(result.but(decontamination={"starter": "checked", "mbpp": "not checked"}))
     assert "against: starter.\n" in page
     assert "Training corpus NOT decontaminated against: mbpp.\n" in page
 
 
 def test_runs_that_none_beats_on_both_are_named(result):
-    assert result["undominated"] == {"long": ["a"], "short": ["c", "d"]}
+    assert result.undominated == {"long": ["a"], "short": ["c", "d"]}
     page = comparison_markdown(result)
     assert "- 250,000 tokens: hybrid (rate 0.001, seed 0)." in page
     assert (
@@ -72,34 +73,31 @@ def test_runs_that_none_beats_on_both_are_named(result):
 
 
 def test_a_language_that_a_run_could_not_be_judged_in_is_left_empty(result):
-    run = result["runs"]["a"]
-    del run["programs"]["rust"]
-    result["base"] = {"programs": result["runs"]["b"]["programs"]}
-    page = comparison_markdown(result)
+    del result.runs["a"].programs.languages["rust"]
+    page = comparison_markdown(result.but(base=result.runs["b"].programs))
     assert "| hybrid | 0 |  | 1 |  |" in page
     assert "| dense, all weights | 0 | 3 | 1 | 4 |" in page
 
 
 def test_titles_are_text_and_nothing_else(result):
-    result["methods"]["causal"] = "costs $a_$ | [rank 16]"
+    result.methods["causal"] = "costs $a_$ | [rank 16]"
     assert "| costs $a_$ \\| [rank 16] | 0.001 |" in comparison_markdown(result)
 
 
 def test_few_parameters_are_counted_in_thousands(result):
-    result["runs"]["a"]["parameters"]["trained"] = 27_648
+    few = Parameters(total=262_000_000, active=187_600_000, trained=27_648)
+    result.runs["a"] = result.runs["a"].but(parameters=few)
     assert "| 262.0M | 187.6M | 28k |" in comparison_markdown(result)
 
 
-def test_page_of_a_comparison_without_runs_can_be_written(result):
-    page = comparison_markdown(
-        result | {"runs": {}, "undominated": {"long": [], "short": []}, "answers": [], "base": None}
-    )
+def test_page_of_a_comparison_without_runs_can_be_written():
+    page = comparison_markdown(with_runs({}, answers=[], base=None))
     assert "none yet" in page
     assert "## Each method" not in page
 
 
 def test_the_page_says_what_is_best_before_all_else(result):
-    page = comparison_html(result | {"title": "<b>Ways</b>"})
+    page = comparison_html(result.but(title="<b>Ways</b>"))
     assert_loads_nothing(page)
     assert "<b>Ways" not in page
     assert "<h1>Best at 250,000 tokens: hybrid</h1>" in page
@@ -108,8 +106,8 @@ def test_the_page_says_what_is_best_before_all_else(result):
     assert '<td class="bad">+2.0 [+1.0, +3.0]</td>' in page
 
 
-def test_a_page_without_runs_can_be_written(result):
-    page = comparison_html(result | {"runs": {}, "undominated": {"long": [], "short": []}, "answers": [], "base": None})
+def test_a_page_without_runs_can_be_written():
+    page = comparison_html(with_runs({}, answers=[], base=None))
     assert_loads_nothing(page)
     assert "<h1>No run is finished yet</h1>" in page
 
@@ -119,6 +117,5 @@ def test_runs_without_room_in_the_plot_have_a_plot_of_their_own(result, tmp_path
     pictures = {"comparison.png", "comparison-rest.png", "comparison-cost.png"}
     assert {file.name for file in tmp_path.iterdir()} == {"comparison.md", "comparison.html"} | pictures
     assert "comparison-rest.png" in (tmp_path / "comparison.md").read_text()
-    runs = {name: run for name, run in result["runs"].items() if run["is_long"]}
-    page = comparison_markdown(result | {"runs": runs, "undominated": {"long": ["a"], "short": []}})
+    page = comparison_markdown(with_runs({name: run for name, run in result.runs.items() if run.is_long}))
     assert "comparison-rest.png" not in page

@@ -8,14 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from multipl_moe.compare.result import undominated
 from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
-from tests.report.compared import a_run, change, compared
-
-
-def _with_runs(runs, methods=None):
-    best = {"long": undominated(runs, is_long=True), "short": undominated(runs, is_long=False)}
-    return compared() | {"runs": runs, "undominated": best} | ({"methods": methods} if methods else {})
+from tests.report.compared import a_run, change, with_runs
 
 
 def _marks(axes: Axes) -> dict[str, tuple[float, float]]:
@@ -70,20 +64,19 @@ def test_what_has_no_room_is_in_the_second_plot_with_its_rate(result):
     assert marks["dense, all weights, 0.0003"] == pytest.approx((0, -8))
     assert marks["dense, all weights, 0.001"] == pytest.approx((1, -10))
     assert axes.get_title(loc="left") == "125,000 tokens"
-    long = {name: run for name, run in result["runs"].items() if run["is_long"]}
-    assert comparison_rest_plot(_with_runs(long)) is None
+    long = {name: run for name, run in result.runs.items() if run.is_long}
+    assert comparison_rest_plot(with_runs(long)) is None
 
 
 def test_without_long_runs_the_best_rate_of_each_method_is_shown(result):
-    short = {name: run for name, run in result["runs"].items() if not run["is_long"]}
-    result = _with_runs(short)
-    assert result["undominated"]["short"] == ["c", "d"]
+    result = with_runs({name: run for name, run in result.runs.items() if not run.is_long})
+    assert result.undominated["short"] == ["c", "d"]
     assert list(_marks(_plot(result).axes[0])) == ["dense, all weights, 0.001"]
     assert list(_marks(_rest(result).axes[0])) == ["dense, all weights, 0.0003"]
 
 
 def test_a_run_that_forgets_much_does_not_squeeze_the_others(result):
-    result["runs"]["b"]["means"]["keep"] = change(0.40, 0.39, 0.41)
+    result.runs["b"].means["keep"] = change(0.40, 0.39, 0.41)
     (axes,) = _plot(result).axes
 
     def place(x: float) -> float:
@@ -94,14 +87,14 @@ def test_a_run_that_forgets_much_does_not_squeeze_the_others(result):
 
 
 def test_without_a_run_of_both_kinds_of_language_there_is_no_plot(result):
-    assert comparison_plot(_with_runs({})) is None
-    for run in result["runs"].values():
-        del run["means"]["keep"]
+    assert comparison_plot(with_runs({})) is None
+    for run in result.runs.values():
+        del run.means["keep"]
     assert comparison_plot(result) is None
 
 
 def test_runs_of_several_seeds_are_told_apart(result):
-    result["runs"]["e"] = a_run("dense", -0.09, 0.01, is_long=False) | {"seed": 1}
+    result.runs["e"] = a_run("dense", -0.09, 0.01, is_long=False).but(seed=1)
     seeds = [label for label in _marks(_rest(result).axes[0]) if label.startswith("dense, all weights, 0.001")]
     assert sorted(seeds) == ["dense, all weights, 0.001, seed 0", "dense, all weights, 0.001, seed 1"]
 
@@ -122,7 +115,7 @@ def test_runs_of_several_seeds_are_told_apart(result):
 def test_no_panel_has_more_than_eight_marks_and_no_name_lies_over_another(ways, width):
     methods = {str(number): f"{number} {words}" for number, (_, _, words) in enumerate(ways)}
     runs = {str(number): a_run(str(number), learn, keep) for number, (learn, keep, _) in enumerate(ways)}
-    result = _with_runs(runs, methods)
+    result = with_runs(runs, methods=methods)
     figures = [comparison_plot(result, width), comparison_rest_plot(result, width)]
     shown = []
     for figure in figures:

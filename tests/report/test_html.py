@@ -14,17 +14,23 @@ from multipl_moe.report.html import write_report
 from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.journal import append_to_journal
+from multipl_moe.runs.result import RunResult
 from tests.eval.judged import problems, results
 from tests.eval.measured import SUMMARY, only
 from tests.report.html_page import assert_loads_nothing
-from tests.report.judged import judged
+from tests.report.judged import judged, of_model
 from tests.report.test_problems_page import answers
 
 
-def _write(folder: Path, metrics: dict[str, Any], records: list[dict[str, Any]], **values: Any) -> str:
+def _write(folder: Path, metrics: RunResult, records: list[dict[str, Any]], **values: Any) -> str:
     arguments = {"recipe": load_recipe(), "model_folder": Path("runs/mine/model")} | values
     write_report(folder, metrics, records, [], **arguments)
     return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def _with_health(metrics: RunResult, **values: Any) -> RunResult:
+    assert metrics.router_health is not None
+    return metrics.but(router_health=metrics.router_health.but(**values))
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(p
 
 
 def test_the_programs_of_two_models_have_a_table_with_colours(tmp_path: Path, metrics, records):
-    metrics["programs"] = judged()
+    metrics = metrics.but(programs=judged())
     page = _write(tmp_path, metrics, records)
     assert '<td class="good">+60.0</td>' in page
     assert '<td class="text mean">mean</td>' in page
@@ -63,13 +69,13 @@ def test_the_programs_of_two_models_have_a_table_with_colours(tmp_path: Path, me
 
 def test_how_far_the_model_moved_is_told_where_it_was_measured(tmp_path: Path, metrics, records, moved, page):
     assert "moved by" not in page
-    page = _write(tmp_path, metrics | {"moved": moved}, records)
+    page = _write(tmp_path, metrics.but(moved=moved), records)
     assert "The model moved by 0.031 nats a token on the base&#39;s own answers." in page
     assert "<td>0.025 to 0.037</td><td>0.6%</td>" in page
 
 
 def test_a_verdict_in_words_is_the_headline(tmp_path: Path, metrics, records):
-    page = _write(tmp_path, metrics | {"sentence": "Learnt: <b> Rust."}, records)
+    page = _write(tmp_path, metrics.but(sentence="Learnt: <b> Rust."), records)
     assert "<h1>Learnt: &lt;b&gt; Rust.</h1>" in page
 
 
@@ -81,12 +87,11 @@ def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, rec
         for name in ("samples", "results", "details"):
             append_to_journal(tmp_path / f"programs_{folder}" / f"{name}.jsonl", getattr(answered, name))
     settings = VerdictSettings(roles={"rust": "learn", "go": "learn", "python": "keep"})
-    verdict = judge_against(asked, answered.results, answered.results, settings)
-    verdict |= {"model": "after", "decontamination": {}}
+    verdict = of_model(judge_against(asked, answered.results, answered.results, settings))
     write_json(tmp_path / "programs_before" / "metrics.json", {"model": "base"})
     eval_set = EvalSet(asked, {}, {})
     write_programs_report(tmp_path / "programs_after", eval_set, verdict, tmp_path / "programs_before")
-    page = _write(tmp_path, metrics | {"programs": verdict}, records)
+    page = _write(tmp_path, metrics.but(programs=verdict), records)
     assert re.findall("<h3>(.*: .*)</h3>", page) == ["Rust: 0", "Go: 0", "Rust: 1"]
     assert page.count('<span class="written">&lt;script&gt;</span>') == 3
     assert page.count('<span class="written">return 7</span>') == 3
@@ -96,8 +101,8 @@ def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, rec
 def test_few_problems_have_counts_and_no_plot(tmp_path: Path, metrics, records):
     asked = problems("rust", 2)
     settings = VerdictSettings(roles={"rust": "learn"})
-    metrics["programs"] = judge_against(asked, results(asked, "ww"), results(asked, "pw"), settings)
-    page = _write(tmp_path, metrics, records)
+    verdict = of_model(judge_against(asked, results(asked, "ww"), results(asked, "pw"), settings))
+    page = _write(tmp_path, metrics.but(programs=verdict), records)
     assert ">1 of 2</td>" in page
     assert 'id="programs"' not in page
 
@@ -109,22 +114,20 @@ def test_one_record_makes_a_sentence_and_no_curve(tmp_path: Path, metrics, recor
 
 
 def test_unhealthy_routers_are_called_so(tmp_path: Path, metrics, records):
-    metrics["router_health"] |= {"is_healthy": False, "dead_experts": 3}
-    page = _write(tmp_path, metrics, records)
+    page = _write(tmp_path, _with_health(metrics, is_healthy=False, dead_experts=3), records)
     assert "out of bounds" in page
     assert "3 experts are dead" in page
 
 
 def test_routers_that_were_not_judged_have_no_verdict(tmp_path: Path, metrics, records):
-    del metrics["router_health"]
-    page = _write(tmp_path, metrics, records)
+    page = _write(tmp_path, metrics.but(router_health=None), records)
     assert "times their fair share" not in page
     assert "in order" not in page
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b"])
 def test_markup_in_file_names_recipe_and_environment_is_escaped(tmp_path: Path, metrics, records, evil: str):
-    metrics["environment"]["machine"]["processor"] = evil
+    metrics.environment["machine"]["processor"] = evil
     page = _write(
         tmp_path, metrics, records, recipe=load_recipe(None, {"base": evil}), model_folder=Path("runs") / evil
     )
@@ -136,8 +139,8 @@ def test_markup_in_file_names_recipe_and_environment_is_escaped(tmp_path: Path, 
 @pytest.mark.parametrize("kind", ["token", "segment"])
 def test_models_of_one_kind_of_expert_have_a_page(tmp_path: Path, metrics, records, kind: str):
     summary = only(kind)
-    metrics["routing"] = {name: {6: summary} for name in metrics["languages"]}
-    metrics["router_health"]["layers"] = {6: summary | {"train_segment_load": summary.get("segment_load", [])}}
+    layers = {6: summary | {"train_segment_load": summary.get("segment_load", [])}}
+    metrics = _with_health(metrics, layers=layers).but(routing={name: {6: summary} for name in metrics.languages})
     for record in records:
         record["routers"] = {"6": summary}
     page = _write(tmp_path, metrics, records)
@@ -146,17 +149,14 @@ def test_models_of_one_kind_of_expert_have_a_page(tmp_path: Path, metrics, recor
 
 
 def test_run_without_lines_or_means_has_a_page(tmp_path: Path, metrics):
-    metrics["means"] = {}
-    page = _write(tmp_path, metrics, [])
+    page = _write(tmp_path, metrics.but(means={}), [])
     assert ">Training" not in page
     assert page.count("<svg") == 6
 
 
 def test_numbers_of_every_layer_are_listed(tmp_path: Path, metrics, records):
-    metrics["router_health"]["layers"] = {
-        index: SUMMARY | {"train_segment_load": [0.1 * index, 0.9]} for index in (3, 4)
-    }
-    page = _write(tmp_path, metrics, records)
+    layers = {index: SUMMARY | {"train_segment_load": [0.1 * index, 0.9]} for index in (3, 4)}
+    page = _write(tmp_path, _with_health(metrics, layers=layers), records)
     assert "<td>3</td>" in page
     assert "0.30 0.90" in page
     assert "0.40 0.90" in page

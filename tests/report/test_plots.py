@@ -18,8 +18,8 @@ def test_gain_has_a_bar_of_the_right_length_for_each_language_those_to_learn_abo
     assert _bars(learn) == pytest.approx({"Rust": -20, "C++": -10})
     assert _bars(keep) == pytest.approx({"Python": 1, "English text": 50})
     assert all(axes.get_ylim()[0] > axes.get_ylim()[1] for axes in (learn, keep))  # top to bottom
-    metrics["languages"] = {name: metrics["languages"][name] for name in ("rust", "cpp")}
-    assert len(gain_plot(metrics).axes) == 1
+    two = {name: metrics.languages[name] for name in ("rust", "cpp")}
+    assert len(gain_plot(metrics.but(languages=two)).axes) == 1
 
 
 def _bars(axes: Axes) -> dict[str, float]:
@@ -28,7 +28,7 @@ def _bars(axes: Axes) -> dict[str, float]:
 
 
 def test_gain_draws_each_interval(metrics):
-    metrics["languages"]["rust"]["interval"] = [-0.25, -0.12]
+    metrics.languages["rust"] = metrics.languages["rust"].but(interval=(-0.25, -0.12))
     learn, keep = gain_plot(metrics).axes
     lines = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in (*learn.lines, *keep.lines)]
     spans = [x.tolist() for x, y in lines if y[0] == y[1]]
@@ -41,7 +41,7 @@ def test_gain_draws_each_interval(metrics):
 
 def test_colour_tells_the_direction_of_a_change_and_not_the_role(metrics):
     for name, interval in {"rust": [0.1, 0.3], "cpp": [-0.2, -0.1], "python": [-0.2, -0.1], "english": [-1, 1]}.items():
-        metrics["languages"][name] |= {"interval": interval, "change": sum(interval) / 2}
+        metrics.languages[name] = metrics.languages[name].but(interval=interval, change=sum(interval) / 2)
     learn, keep = gain_plot(metrics).axes
     cpp, rust = (to_hex(bar.get_facecolor()) for bar in learn.patches)
     python, english = (to_hex(bar.get_facecolor()) for bar in keep.patches)

@@ -3,15 +3,15 @@
 import pytest
 from rich.text import Text
 
+from multipl_moe.eval.measures import MEASURES
 from multipl_moe.eval.score_changes import describe_scores
-from multipl_moe.report.tables import audit_table, movement_table, result_table, scores_table
+from multipl_moe.report.tables import audit_table, measure_table, result_table, scores_table
 from multipl_moe.train.freezing import TrainableParameters
 from tests.report.test_grid import row
 
 
 def test_result_has_a_row_for_each_language_and_mean_those_to_learn_first(metrics):
-    metrics["languages"] = dict(reversed(metrics["languages"].items()))
-    grid = result_table(metrics)
+    grid = result_table(metrics.but(languages=dict(reversed(metrics.languages.items()))))
     assert row(grid, "Rust") == ["Rust", "to learn", "2.0000", "1.6000", "-20.0%", "-20.0% to -20.0%"]
     assert row(grid, "mean of code", "to learn")[4] == "-15.0%"
     assert row(grid, "mean of code", "to keep")[4] == "+1.0%"
@@ -23,8 +23,8 @@ def test_result_has_a_row_for_each_language_and_mean_those_to_learn_first(metric
     ("interval", "colour"), [([-0.3, -0.1], "green"), ([0.1, 0.3], "red"), ([-0.1, 0.1], "yellow")]
 )
 def test_colour_tells_whether_the_interval_excludes_no_change(metrics, interval: list[float], colour: str):
-    metrics["languages"] = {"rust": metrics["languages"]["rust"] | {"interval": interval}}
-    first = result_table(metrics).rows[0]
+    row = metrics.languages["rust"].but(interval=interval)
+    first = result_table(metrics.but(languages={"rust": row})).rows[0]
     assert first is not None
     assert isinstance(first[4], Text)
     assert first[4].style == colour
@@ -35,7 +35,7 @@ def test_scores_of_one_model(recipe, before):
 
 
 def test_movement_has_a_row_for_each_kind_of_text(moved):
-    grid = movement_table(moved)
+    grid = measure_table(MEASURES["moved"], moved)
     assert [row[0] for row in grid.rows if row] == ["the base's own answers", "other kinds of text"]
     assert row(grid, "other kinds of text") == ["other kinds of text", "12,345", "0.500", "0.400 to 0.600", "10.0%"]
 

@@ -20,7 +20,7 @@ def test_each_language_has_a_bar_for_each_model_and_its_interval():
     low, high = axes.get_ylim()
     assert low > high  # top to bottom
     spans = [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
-    interval = verdict["languages"]["rust"]["benchmarks"]["starter"]["pass_at_k"]["1"]["interval"]
+    interval = verdict.languages["rust"].benchmarks["starter"].pass_at_k[1].interval
     assert spans[1] == pytest.approx([100 * bound for bound in interval])
     colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
     assert colours == [PALE, BETTER, PALE, UNSURE]

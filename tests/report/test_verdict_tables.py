@@ -13,8 +13,9 @@ from multipl_moe.report.verdict_tables import (
     verdict_notes,
     verdict_table,
 )
+from multipl_moe.runs.verdict import Gate, Verdict, VerdictComparison
 from tests.eval.judged import problems, results
-from tests.report.judged import judged
+from tests.report.judged import judged, of_model
 from tests.report.test_grid import printed, row
 
 _GROUPS = [
@@ -29,13 +30,18 @@ _GROUPS = [
 ]
 
 
+def _changes(verdict: Verdict) -> VerdictComparison:
+    assert verdict.comparison is not None
+    return verdict.comparison
+
+
 def _labels(grid: Grid) -> list[tuple[str, ...] | None]:
     return [None if cells is None else tuple(map(str, cells[:3])) for cells in grid.rows]
 
 
 def test_languages_to_learn_come_first_and_each_role_ends_with_its_mean():
     assert _labels(verdict_table(judged())) == _GROUPS
-    assert _labels(comparison_table(judged()["comparison"])) == _GROUPS
+    assert _labels(comparison_table(_changes(judged()))) == _GROUPS
 
 
 def test_a_row_tells_rate_interval_and_what_compiles():
@@ -44,7 +50,7 @@ def test_a_row_tells_rate_interval_and_what_compiles():
 
 
 def test_comparison_tells_both_rates_the_change_and_what_it_is_worth():
-    grid = comparison_table(judged()["comparison"])
+    grid = comparison_table(_changes(judged()))
     tasks, before, after, change, _, words = row(grid, "Rust")[3:]
     assert (tasks, before, after, change, words) == ("20", "10.0%\n(100%)", "70.0%\n(70%)", "+60.0", "better")
     assert "in brackets: how many programs parse or compile" in grid.notes
@@ -60,7 +66,7 @@ def test_of_few_tasks_the_counts_alone_are_told():
     asked = problems("rust", 2) + problems("go", 3)
     settings = VerdictSettings(roles={"rust": "learn", "go": "learn"})
     verdict = judge_against(asked, results(asked, "wwwww"), results(asked, "pwppw"), settings)
-    grid = comparison_table(verdict["comparison"])
+    grid = comparison_table(_changes(verdict))
     assert row(grid, "Rust")[3:] == ["2", "0 of 2", "1 of 2", "", "", "too few"]
     assert row(grid, "mean")[3:] == ["5", "0 of 5", "3 of 5", "", "", "too few"]
     assert any(note.startswith("too few: ") for note in grid.notes)
@@ -72,8 +78,7 @@ def test_of_few_tasks_the_counts_alone_are_told():
 def test_a_gate_by_itself_has_rows_below_those_of_the_gate_that_was_told():
     asked, settings = problems("rust", 10), VerdictSettings(roles={"rust": "learn"})
     told, untold = (build_verdict(asked, results(asked, line), settings) for line in ("pppppwwwww", "pwwwwwwccc"))
-    told["gate"] = {"is_told": True, "by_itself": untold}
-    grid = verdict_table(told)
+    grid = verdict_table(of_model(told, gate=Gate(is_told=True, by_itself=untold)))
     first, second, mean, mean_by_itself, _ = grid.rows
     assert [str(cells[4]) for cells in (first, second, mean, mean_by_itself) if cells] == ["50.0%", "10.0%"] * 2
     assert [cells[1] for cells in (second, mean_by_itself) if cells] == ["gate by itself"] * 2
@@ -100,7 +105,7 @@ def test_each_k_has_a_column():
 def test_eighty_columns_hold_every_word():
     asked = problems("javascript", 12, "mbpp-sanitized") + problems("typescript", 1, "multipl-e-mbpp")
     verdict = judge_against(asked, results(asked, "w" * 13), results(asked, "p" * 13), VerdictSettings())
-    for grid in (comparison_table(verdict["comparison"]), verdict_table(verdict)):
+    for grid in (comparison_table(_changes(verdict)), verdict_table(verdict)):
         text = printed(grid, width=80)
         words = "javascript typescript mbpp-sanitized multipl-e-mbpp 100.0% benchmark interval"
         assert [word for word in words.split() if word not in text] == []
@@ -108,7 +113,7 @@ def test_eighty_columns_hold_every_word():
 
 
 def test_notes_tell_what_was_not_scored_left_out_and_hollow():
-    assert verdict_notes(judged() | {"decontamination": {"mbpp": "checked", "starter": "unknown"}}) == [
+    assert verdict_notes(judged(decontamination={"mbpp": "checked", "starter": "unknown"})) == [
         "Go not scored: go: not found; [install] it",
         "1 sample left out because the judge itself failed (the first is sample 0 of starter/python/19); "
         "such samples count for nothing",
@@ -130,7 +135,7 @@ def test_a_language_of_ones_own_is_shown_by_its_title():
     asked = problems("lua", 4)
     settings = VerdictSettings(titles={"lua": "Lua 5"})
     verdict = judge_against(asked, results(asked, "ppww"), results(asked, "pppw"), settings)
-    for grid in (verdict_table(verdict), comparison_table(verdict["comparison"])):
+    for grid in (verdict_table(verdict), comparison_table(_changes(verdict))):
         assert _labels(grid)[0] == ("Lua 5", "", "starter")
     assert "Lua 5" in [label.get_text() for label in verdict_plot(verdict).axes[0].get_yticklabels()]
 
@@ -140,4 +145,4 @@ def test_a_mean_over_the_only_role_is_not_said_twice():
     settings = VerdictSettings(roles={"rust": "learn"})
     verdict = judge_against(asked, results(asked, "ppww"), results(asked, "pppw"), settings)
     assert _labels(verdict_table(verdict)) == [("Rust", "to learn", "starter"), ("mean", "to learn", ""), None]
-    assert [said.split(":")[0] for said in mean_sentences(verdict["comparison"])] == ["to learn"]
+    assert [said.split(":")[0] for said in mean_sentences(_changes(verdict))] == ["to learn"]

@@ -1,8 +1,7 @@
 """The languages that the package knows: one table entry each, shared by the corpus, the evaluation and the reports."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any
 
 from multipl_judge.languages.entries import ENTRIES
 from multipl_judge.languages.entry import Language
@@ -95,17 +94,10 @@ LANGUAGES: dict[str, Language] = {
 }
 
 
-def language_title(name: str, row: Mapping[str, Any] | None = None) -> str:
-    """How people write a language's name.
-
-    Args:
-        name: its key.
-        row: what a result says of the language; a title in it goes before that of the table, so that results of
-            languages that a recipe added can be read anywhere.
-    """
-    if row and "title" in row:
-        return row["title"]
-    return LANGUAGES[name].title if name in LANGUAGES else name
+def language_title(name: str, told: str = "") -> str:
+    """How people write a language's name: as a result told, so that languages of a recipe can be read anywhere, else
+    as the table does."""
+    return told or (LANGUAGES[name].title if name in LANGUAGES else name)
 
 
 def endings_of(path: PurePath) -> Iterator[str]:

@@ -27,6 +27,8 @@ from multipl_moe.system.staging import refuse_existing, staged_folder
 
 if TYPE_CHECKING:
     from multipl_moe.recipe.recipe import Recipe
+    from multipl_moe.runs.result import EvaluatedChanges, EvaluatedMeasure, EvaluatedScores
+    from multipl_moe.runs.verdict import ProgramsResult
 
 _Output = Annotated[Path, typer.Argument(help="Evaluation folder to create.")]
 _Model = Annotated[
@@ -35,18 +37,17 @@ _Model = Annotated[
 _Metric = Annotated[
     str,
     typer.Option(
-        help="Metric: pass (programs that pass their tests), bpb (bits per byte), or moved (how far the model's "
-        "predictions lie from its base's)."
+        help="Metric: pass (programs that pass their tests), bpb (bits per byte), or another measure, as moved (how "
+        "far the model's predictions lie from its base's)."
     ),
 ]
 _Against = Annotated[
     str | None,
     typer.Option(
-        help="Model before, to compare with: the folder of its earlier evaluation (pass), or the model itself "
-        "(bpb, moved)."
+        help="Model before, to compare with: the folder of its earlier evaluation (pass), or the model itself."
     ),
 ]
-_Corpus = Annotated[Path | None, typer.Option(help="Corpus folder whose held-out files are read (bpb and moved only).")]
+_Corpus = Annotated[Path | None, typer.Option(help="Corpus folder whose held-out files are read (not for pass).")]
 _Benchmark = Annotated[
     list[str] | None,
     typer.Option(
@@ -140,7 +141,9 @@ def evaluate(
     flags |= {"codegen.num_samples": num_samples, "codegen.temperature": temperature}
     chosen = recipe_from_flags(recipe, settings, flags | {"codegen.max_new_tokens": max_new_tokens})
     sources = {"--model": model, "--endpoint": endpoint, "--completions": completions, "--reference": reference}
-    if metric in ("bpb", "moved"):
+    from multipl_moe.runs.result import MEASURE_NAMES
+
+    if metric == "bpb" or metric in MEASURE_NAMES:
         _predictions(metric, chosen, model, _given(context, _OF_PROGRAMS), corpus, output, against)
     elif metric == "pass":
         _check_programs(chosen, sources, corpus, endpoint_model, against, chat)
@@ -148,12 +151,12 @@ def evaluate(
         # Samples cost time where they are made and not read from a file; judgements always do.
         costly = ["details.jsonl"] if completions else ["details.jsonl", "samples.jsonl"]
         with entered, removed_if_refused(output, *costly):
-            metrics = _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
+            result = _programs(chosen, output, against, sources, endpoint_model, chat, unsafe_no_sandbox)
         from multipl_moe.cli.programs import show_verdict
 
-        show_verdict(metrics, output)
+        show_verdict(result, output)
     else:
-        raise ConfigError(f"--metric: {metric!r} is not known; use pass, bpb or moved")
+        raise ConfigError(f"--metric: {metric!r} is not known; use pass, bpb or {', '.join(MEASURE_NAMES)}")
 
 
 def _given(context: typer.Context, names: Sequence[str]) -> list[str]:
@@ -177,24 +180,25 @@ def _predictions(
     output: Path,
     against: str | None,
 ) -> None:
-    """Bits per byte, or how far a model moved; `unfit` are flags that were given and say nothing here."""
-    is_moved = metric == "moved"
+    """Bits per byte, or another measure; `unfit` are flags that were given and say nothing here."""
     instead = " (--learn and --keep choose languages)" if "--languages" in unfit else ""
     refuse_where(
         (not model, f"--model: needed for {metric}, which reads the model's probabilities"),
         (corpus is None, f"--corpus: needed for {metric}, a folder that `multipl-moe corpus` wrote"),
-        (is_moved and against is None, "--against: needed for moved, the base that the model moved from"),
+        (metric != "bpb" and against is None, f"--against: needed for {metric}, the base to compare the model with"),
         (unfit, f"{', '.join(unfit)}: only for --metric pass; leave that out{instead}"),
-        (is_moved and recipe.eval.moved_share == 0, "eval.moved_share: 0 leaves no text to read; raise it"),
     )
     assert model is not None
     assert corpus is not None
 
     from multipl_moe.checkpoints.base import resolve_base
-    from multipl_moe.eval.models import evaluate_models, evaluate_movement
-    from multipl_moe.runs.folder import record_run, write_json
+    from multipl_moe.eval.measures import MEASURES
+    from multipl_moe.eval.models import evaluate_measure, evaluate_model, evaluate_models
+    from multipl_moe.runs.folder import record_run
     from multipl_moe.system.allocator import keep_freed_memory
 
+    is_off = metric in MEASURES and not MEASURES[metric].tokens_read(recipe)
+    refuse_where((is_off, f"eval.{metric}_share: 0 leaves no text to read; raise it"))
     refuse_existing(output)
     require_folders(corpus=corpus)
     keep_freed_memory()
@@ -202,26 +206,32 @@ def _predictions(
     with staged_folder(output) as staging:  # before the work: an output that cannot be written is refused at once
         record_run(staging, recipe)
         with console.status("scoring"):
-            if is_moved:
-                metrics = evaluate_movement(recipe, folder, corpus, str(against))
+            if against is None:
+                found = evaluate_model(recipe, folder, corpus)
+            elif metric == "bpb":
+                found = evaluate_models(recipe, folder, corpus, against)
             else:
-                metrics = evaluate_models(recipe, folder, corpus, against)
-        _show_predictions(metrics, is_moved, against)  # before they are written, which a full disk may prevent
-        write_json(staging / "metrics.json", metrics)
+                found = evaluate_measure(recipe, metric, folder, corpus, against)
+        _show_predictions(found)  # before they are written, which a full disk may prevent
+        found.write(staging / "metrics.json")
 
 
-def _show_predictions(metrics: dict[str, Any], is_moved: bool, against: str | None) -> None:
+def _show_predictions(found: "EvaluatedChanges | EvaluatedScores | EvaluatedMeasure") -> None:
+    from multipl_moe.eval.measures import findings
     from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
-    from multipl_moe.report.tables import movement_table, result_table, scores_table
+    from multipl_moe.report.tables import measure_table, result_table, scores_table
+    from multipl_moe.runs.result import EvaluatedChanges, EvaluatedMeasure
 
-    if is_moved:
-        console.print(movement_table(metrics["moved"]))
-        console.print(metrics["moved"]["sentence"], highlight=False)
+    if isinstance(found, EvaluatedMeasure):
+        for measure, finding in findings(found):
+            console.print(measure_table(measure, finding))
+            console.print(finding.sentence, highlight=False)
         return
-    if against is not None:
-        console.print(metrics["sentence"], highlight=False)
+    is_compared = isinstance(found, EvaluatedChanges)
+    if is_compared:
+        console.print(found.sentence, highlight=False)
     console.print(BITS_PER_BYTE_NOTE, highlight=False)
-    console.print(scores_table(metrics) if against is None else result_table(metrics))
+    console.print(result_table(found) if is_compared else scores_table(found))
 
 
 def _check_programs(
@@ -238,7 +248,7 @@ def _check_programs(
     found = f"not {' and '.join(given)}" if given else "what is to be evaluated?"
     refuse_where(
         (len(given) != 1, f"give one of {', '.join(sources)}; {found}"),
-        (corpus is not None, "--corpus: only for --metric bpb and moved; leave it out"),
+        (corpus is not None, "--corpus: not for --metric pass; leave it out"),
         (bool(sources["--endpoint"]) != bool(endpoint_model), "--endpoint, --endpoint-model: both or none"),
         (
             chat and not (sources["--endpoint"] or sources["--completions"]),
@@ -265,7 +275,7 @@ def _programs(
     endpoint_model: str | None,
     chat: bool,
     unsafe: bool,
-) -> dict[str, Any]:
+) -> "ProgramsResult":
     """Judge programs; the content of metrics.json."""
     from multipl_moe.cli.programs import completions_of, options_shown
     from multipl_moe.codegen.from_file import require_answers

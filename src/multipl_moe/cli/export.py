@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -142,9 +142,9 @@ def _tell(report: "ExportReport") -> None:
     from multipl_moe.report.tables import result_table
 
     if report.merge_cost is not None:
-        table = result_table(_as_before_and_after(report.merge_cost))
+        table = result_table(report.merge_cost.from_hybrid)
         console.print(replace(table, title="Bits per byte of the hybrid (before) and of the merged model (after)"))
-        console.print(f"Merged, against the base: {report.merge_cost['from_base']['sentence']}", highlight=False)
+        console.print(f"Merged, against the base: {report.merge_cost.from_base.sentence}", highlight=False)
     trust = ", trust_remote_code=True" if report.needs_remote_code else ""
     lines = [
         f"{report.output}: {report.num_files} files, {report.num_bytes / 1e9:.2f} GB, "
@@ -158,11 +158,3 @@ def _tell(report: "ExportReport") -> None:
         lines.append(f"for llama.cpp: {', '.join(map(str, report.gguf))}")
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
-
-
-def _as_before_and_after(cost: dict[str, Any]) -> dict[str, Any]:
-    languages = {
-        name: row | {"bpb_before": row["bpb_hybrid"], "bpb_after": row["bpb_merged"]}
-        for name, row in cost["languages"].items()
-    }
-    return cost | {"languages": languages}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from multipl_moe.codegen.completer import Completion, SampleKey
     from multipl_moe.eval.eval_set import EvalOptions, EvalSet
     from multipl_moe.recipe.recipe import Recipe
+    from multipl_moe.runs.verdict import ProgramsResult
 
 
 def completions_of(
@@ -69,15 +70,15 @@ def options_shown(unsafe: bool) -> Iterator["EvalOptions"]:
         )
 
 
-def show_verdict(metrics: dict[str, Any], output: Path) -> None:
+def show_verdict(result: "ProgramsResult", output: Path) -> None:
     """The tables, what they do not show, and where to read the programs."""
     from multipl_moe.report.verdict_tables import comparison_table, failures_table, mean_sentences, verdict_table
 
-    console.print(verdict_table(metrics))
-    console.print(failures_table(metrics))
-    if "comparison" in metrics:
-        console.print(comparison_table(metrics["comparison"]))
-        for sentence in mean_sentences(metrics["comparison"]):
+    console.print(verdict_table(result))
+    console.print(failures_table(result))
+    if result.comparison is not None:
+        console.print(comparison_table(result.comparison))
+        for sentence in mean_sentences(result.comparison):
             console.print(sentence, highlight=False)
     console.print(f"every program and its outcome: {output / 'problems.html'}", highlight=False, soft_wrap=True)
 

@@ -17,14 +17,16 @@ from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.judging import RESULTS_FILE
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
-from multipl_moe.eval.movement.panel import movement_of
+from multipl_moe.eval.measures import measure_model
 from multipl_moe.eval.router_health import router_health
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.programs import write_programs_report
-from multipl_moe.runs.folder import open_run, read_json, write_json, write_text
+from multipl_moe.runs.folder import open_run, read_json, write_text
+from multipl_moe.runs.result import ComparedRun, Measures, Parameters
+from multipl_moe.runs.verdict import ProgramsResult, Solved, SolvedPrograms
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.progress import TrainingProgress
 from multipl_moe.train.result import TrainResult
@@ -44,6 +46,22 @@ def require_same_settings(run: Run, folder: Path) -> None:
     stored = load_recipe(file)
     if changes := run.recipe.training_changes(stored):
         raise OutputError(f"output: {folder} holds a run of other settings ({changes}); choose another folder")
+
+
+class RunScores(Measures):
+    """What a run has of its own: of each file bits, bytes and tokens, in the order of the base's, and more."""
+
+    parameters: dict[str, int]
+    scores: dict[str, list[tuple[float, int, int]]]
+    load_ratios: dict[str, list[float]] = {}
+
+    def of_files(self, base: LanguageScores) -> LanguageScores:
+        """The scores, with the names of the base's files."""
+        files = {
+            name: [FileScore(score.path, *row) for score, row in zip(base.files[name], rows, strict=True)]
+            for name, rows in self.scores.items()
+        }
+        return LanguageScores(files=files)
 
 
 class RunFolder:
@@ -67,18 +85,10 @@ class RunFolder:
         recipe = self._enter()
         start = self.base if not recipe.train.trains_hybrid else self._upcycle(recipe)
         training = self._train(recipe, start, self.folder)
-        metrics = {
-            "method": self.run.method,
-            "is_long": self.run.is_long,
-            "learning_rate": recipe.train.learning_rate,
-            "seed": recipe.seed,
-            "compute_dtype": training.compute_dtype,
-            **self._measure(recipe, training),
-        }
+        result = self._measure(recipe, training)
         if programs and (self.base_folder / "programs" / METRICS_FILE).is_file():
-            metrics["programs"] = self._judge(recipe)
-        metrics["environment"] = read_json(self.folder / "environment.json")
-        write_json(self.folder / METRICS_FILE, metrics)
+            result = result.but(programs=self._judge(recipe))
+        result.write(self.folder / METRICS_FILE)
         if not keep_model:
             for name in ("hybrid", "model"):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -113,28 +123,39 @@ class RunFolder:
                 on_note=lambda line: self.console.print(line, highlight=False, soft_wrap=True),
             )
 
-    def _measure(self, recipe: Recipe, training: TrainResult) -> dict[str, Any]:
+    def _measure(self, recipe: Recipe, training: TrainResult) -> ComparedRun:
         folder, base = self.folder, read_base_scores(self.base_folder)
         if not (folder / SCORES_FILE).is_file():
             model, tokenizer = load_model(folder / "model"), AutoTokenizer.from_pretrained(folder / "model")
             scores = score_languages(model, tokenizer, self.corpus, recipe)
             loads = self._loads(model, tokenizer)  # before movement, which casts the model to float32
-            is_asked = recipe.eval.moved_share > 0
-            moved = movement_of(recipe, str(self.base), model, tokenizer, self.corpus) if is_asked else None
-            write_scores(folder, scores, parameters=_parameters(model), moved=moved, loads=loads)
-        stored = read_json(folder / SCORES_FILE)
-        return {
-            "tokens": training.tokens,
-            "seconds": training.seconds,
-            "tokens_per_s": training.tokens / training.seconds,
-            "processor_s": training.processor_s,
-            "peak_bytes": training.peak_bytes,
-            "parameters": stored["parameters"] | {"trained": training.audit.num_trained},
-            "frozen_sha256": training.frozen_sha256,
-            "against": recipe.base,
-            **compare_scores(recipe, base, read_scores(folder, base)),
-            **{key: stored[key] for key in ("moved", "load_ratios") if key in stored},
-        }
+            measures = measure_model(recipe, str(self.base), model, tokenizer, self.corpus)
+            rows = {
+                name: [(score.bits, score.num_bytes, score.num_tokens) for score in files]
+                for name, files in scores.files.items()
+            }
+            found = RunScores(**vars(measures), parameters=_parameters(model), scores=rows, load_ratios=loads)
+            write_text(folder / SCORES_FILE, json.dumps(found.to_json()) + "\n")
+        stored = RunScores.read(folder / SCORES_FILE)
+        return ComparedRun(
+            **vars(compare_scores(recipe, base, stored.of_files(base))),
+            **vars(Measures.narrowed(stored)),
+            method=self.run.method,
+            is_long=self.run.is_long,
+            learning_rate=float(recipe.train.learning_rate),
+            seed=recipe.seed,
+            compute_dtype=training.compute_dtype,
+            tokens=training.tokens,
+            seconds=training.seconds,
+            tokens_per_s=training.tokens / training.seconds,
+            processor_s=training.processor_s,
+            peak_bytes=training.peak_bytes,
+            parameters=Parameters(**stored.parameters, trained=training.audit.num_trained),
+            frozen_sha256=training.frozen_sha256,
+            against=recipe.base,
+            load_ratios=stored.load_ratios,
+            environment=read_json(folder / "environment.json"),
+        )
 
     def _loads(self, model: Any, tokenizer: Any) -> dict[str, list[float]]:
         """The least and the largest load of an expert, by kind of router; none where no router has a choice."""
@@ -142,7 +163,7 @@ class RunFolder:
             return {}
         return router_health(model, tokenizer, self.corpus, self.run.recipe, in_training=False).load_ratios
 
-    def _judge(self, recipe: Recipe) -> dict[str, Any]:
+    def _judge(self, recipe: Recipe) -> SolvedPrograms:
         """Solved problems, compared with the base's where its results are at hand, as they are not in a stored form."""
         folder, before = self.folder / "programs", self.base_folder / "programs"
         if not (folder / METRICS_FILE).is_file():
@@ -154,58 +175,34 @@ class RunFolder:
                 against=before if (before / RESULTS_FILE).is_file() else None,
                 options=EvalOptions(on_verdict=write_programs_report),
             )
-        verdict = read_json(folder / METRICS_FILE)
-        return {"languages": count_solved(verdict), "decontamination": verdict["decontamination"]}
+        return count_solved(ProgramsResult.read(folder / METRICS_FILE))
 
 
 def read_base_scores(folder: Path) -> LanguageScores:
     """The base's scores, with the names of the files that all runs are scored on."""
-    return LanguageScores.from_json(read_json(folder / SCORES_FILE))
-
-
-def write_scores(
-    folder: Path,
-    scores: LanguageScores,
-    *,
-    parameters: dict[str, int],
-    moved: dict[str, Any] | None,
-    loads: dict[str, list[float]],
-) -> None:
-    """Write what a run has of its own: bits, bytes and tokens of each file, as the base's are ordered, and more."""
-    rows = {
-        name: [[score.bits, score.num_bytes, score.num_tokens] for score in files]
-        for name, files in scores.files.items()
-    }
-    values = {"parameters": parameters, "scores": rows} | ({} if moved is None else {"moved": moved})
-    values |= {"load_ratios": loads} if loads else {}
-    write_text(folder / SCORES_FILE, json.dumps(values) + "\n")
+    return LanguageScores.part_of(read_json(file := folder / SCORES_FILE), file)
 
 
 def read_scores(folder: Path, base: LanguageScores) -> LanguageScores:
-    """What `write_scores` wrote, with the names of the base's files."""
-    files = {
-        name: [FileScore(score.path, *row) for score, row in zip(base.files[name], rows, strict=True)]
-        for name, rows in read_json(folder / SCORES_FILE)["scores"].items()
-    }
-    return LanguageScores(files, {})
+    """A run's scores, with the names of the base's files."""
+    return RunScores.read(folder / SCORES_FILE).of_files(base)
 
 
-def count_solved(verdict: dict[str, Any]) -> dict[str, Any]:
-    """Passed and all problems by language, each with one sample or more, over the benchmarks of a verdict.
-
-    Where a toolchain tells what parses or compiles, the share of that too.
-    """
+def count_solved(verdict: ProgramsResult) -> SolvedPrograms:
+    """Shares of the problems of each language, over the benchmarks of a verdict."""
     counts = {}
-    for language, entry in verdict["languages"].items():
-        cells = entry["benchmarks"].values()
-        tasks = sum(cell["tasks"] for cell in cells)
-        passed = sum(cell["tasks"] * cell["pass_at_k"]["1"]["value"] for cell in cells)
-        title = language_title(language, entry)
-        counts[language] = {"title": title, "role": entry["role"], "tasks": tasks, "pass_at_1": passed / tasks}
-        if all(cell["parses_or_compiles"] is not None for cell in cells):
-            built = sum(cell["tasks"] * cell["parses_or_compiles"]["value"] for cell in cells)
-            counts[language]["parses_or_compiles"] = built / tasks
-    return counts
+    for language, row in verdict.languages.items():
+        cells = list(row.benchmarks.values())
+        tasks = sum(cell.tasks for cell in cells)
+        built = [cell.tasks * rate.value for cell in cells if (rate := cell.parses_or_compiles) is not None]
+        counts[language] = Solved(
+            title=language_title(language, row.title),
+            role=row.role,
+            tasks=tasks,
+            pass_at_1=sum(cell.tasks * cell.pass_at_k[1].value for cell in cells) / tasks,
+            parses_or_compiles=sum(built) / tasks if len(built) == len(cells) else None,
+        )
+    return SolvedPrograms(languages=counts, decontamination=verdict.decontamination)
 
 
 def _parameters(model: Any) -> dict[str, int]:

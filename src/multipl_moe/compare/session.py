@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from transformers import AutoTokenizer
@@ -27,6 +26,7 @@ from multipl_moe.eval.local_programs import judge_local_model
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.comparison_page import write_comparison
 from multipl_moe.report.programs import write_programs_report
+from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.folder import read_json, write_json, write_text
 from multipl_moe.system.staging import held_folder, is_unused
 
@@ -58,7 +58,7 @@ class ComparisonSession:
         self.only, self.keep_models = only, keep_models
         self.recipe = common_recipe(comparison)
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> ComparisonResult:
         """Do what is missing; after each run, write the results of those that are finished.
 
         Returns:
@@ -154,10 +154,10 @@ class ComparisonSession:
     def _is_finished(self, run: Run) -> bool:
         return (self._folder(run) / METRICS_FILE).is_file()
 
-    def _write_result(self, runs: list[Run]) -> dict[str, Any]:
+    def _write_result(self, runs: list[Run]) -> ComparisonResult:
         finished = {run.name: self._folder(run) for run in runs if self._is_finished(run)}
         result = comparison_result(self.comparison, finished, self.output / "base")
-        write_json(self.output / "comparison.json", result)
+        result.write(self.output / "comparison.json")
         write_comparison(self.output, result)
         return result
 

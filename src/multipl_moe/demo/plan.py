@@ -15,9 +15,10 @@ from typing import Any
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.eval_set import read_problems
-from multipl_moe.eval.outcome import Outcome
+from multipl_moe.eval.measures import MEASURES
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.result import Outcome
 from multipl_moe.train.rate_search import search_tokens
 from multipl_moe.train.setup import TrainingSetup, tokens_per_step
 
@@ -30,13 +31,12 @@ _SHORT_MINUTES, _SHORT_TOKENS = 15, 5_000
 
 # In tokens of training:
 _FORWARD = 0.32  # a token that is read
-_FORWARD_FLOAT32 = 0.4  # the same, where movement is measured
+_FORWARD_FLOAT32 = 0.4  # the same, where a model is measured against its base
 _FORWARD_GATE = 0.05  # a token that the layers below the domain gate read
 _LOADING = 2_500  # a model
 _GATE_TOKENS, _GATE_OTHER = 20_480, 34_000  # read to fit the domain gate, of each language and of other files
 _ROUTER_TOKENS = 8_192  # read to place routers
 _EXPERT_USE_TOKENS = 2_048  # read of each language
-_ANSWERS, _OTHER_TEXT = 10_000, 14_000  # tokens of the base's answers and of other files, with a `moved_share` of 1
 _TOOLCHAIN = 1_000  # one tried, and its caches made
 _PROGRAM, _PROGRAM_TOKEN = 250, 2.5  # one compiled and run, and each token written
 
@@ -227,10 +227,9 @@ def _plan(
 def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
     measured, languages = recipe.eval, len(recipe.languages)
     scoring = _LOADING + _FORWARD * languages * measured.files_per_language * measured.tokens_per_file
-    kept = measured.moved_share * measured.files_per_language * measured.tokens_per_file * len(recipe.keep)
     moe = recipe.moe.resolve([0], recipe.learn)
     calibrated = calibration if moe.stores_routing else 0
-    moved = measured.moved_share * (_ANSWERS + _OTHER_TEXT) + kept
+    read = {name: measure.tokens_read(recipe) for name, measure in MEASURES.items()}
     return {
         "upcycle": _upcycle_work(moe, languages),
         "bits per byte of the base": scoring,
@@ -240,7 +239,7 @@ def _work(recipe: Recipe, tokens: int, calibration: int) -> dict[str, float]:
         * (calibrated + moe.is_routed * _EXPERT_USE_TOKENS * (len(recipe.learn) if moe.gate.languages else languages)),
         "bits per byte of the hybrid": scoring,
         "router health": 0.75 * _FORWARD * calibration if moe.has_choice else 0.0,
-        "movement": 2 * (_LOADING + _FORWARD_FLOAT32 * moved) if measured.moved_share else 0.0,
+        **{name: 2 * (_LOADING + _FORWARD_FLOAT32 * tokens) if tokens else 0.0 for name, tokens in read.items()},
     }
 
 

@@ -24,10 +24,10 @@ from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
 from multipl_moe.eval.local_programs import judge_local_model
-from multipl_moe.eval.movement.panel import movement_of
+from multipl_moe.eval.measures import findings, measure_model
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE, has_gain, learn_outcome, outcome_sentence
 from multipl_moe.eval.router_health import router_health
-from multipl_moe.eval.run_metrics import run_metrics
+from multipl_moe.eval.run_metrics import HybridScores, run_metrics
 from multipl_moe.generate.reading import read_text
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
@@ -40,6 +40,8 @@ from multipl_moe.report.tables import audit_table, result_table
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table
 from multipl_moe.runs.folder import RECORD_FILES, open_run, read_json, write_json
 from multipl_moe.runs.journal import read_journal
+from multipl_moe.runs.result import Health, Parameters, RunResult
+from multipl_moe.runs.verdict import ProgramsResult
 from multipl_moe.system.staging import is_unused
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.machine import leave_busy_processors, measure_throughput
@@ -70,12 +72,12 @@ class Demo:
         self.seconds_used = 0.0
         self._options = EvalOptions(on_checks=self._tell_unfit, on_verdict=write_programs_report)
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> RunResult:
         """All steps; returns the content of metrics.json."""
         if (self.output / "metrics.json").is_file():
             self._enter()
             self.console.print(f"{self.output} holds a finished run; its result:")
-            return self._show(self._read("metrics.json"))
+            return self._show(RunResult.read(self.output / "metrics.json"))
         if not self.recipe.train.trains_hybrid:
             raise ConfigError(
                 f"train.method: {self.recipe.train.method} trains the dense base, and the demo makes a hybrid of it; "
@@ -177,7 +179,7 @@ class Demo:
         self._tell(BITS_PER_BYTE_NOTE)
         tokenizer = AutoTokenizer.from_pretrained(base)
         scores = score_languages(load_dense(base), tokenizer, self.output / "corpus", self.recipe, self._tell)
-        write_json(self.output / "scores_before.json", scores.to_json())
+        scores.write(self.output / "scores_before.json")
 
     def _judge_both(self, plan: DemoPlan, base: Path) -> None:
         """A taste of the programs that base and hybrid write, as far as it takes a small part of the time."""
@@ -238,12 +240,12 @@ class Demo:
         folder, corpus = self.output / "model", self.output / "corpus"
         model, tokenizer = load_hybrid(folder), AutoTokenizer.from_pretrained(folder)
         scores = score_languages(model, tokenizer, corpus, self.recipe, self._tell)
-        values = scores.to_json() | {"parameters": count_parameters(model.config).to_json()}
+        health, parameters = None, Parameters(**vars(count_parameters(model.config)))
         if model.config.moe_config.has_choice:
-            values["router_health"] = router_health(model, tokenizer, corpus, self.recipe).to_json()
-        if self.recipe.eval.moved_share:
-            values["moved"] = movement_of(self.recipe, self.recipe.base, model, tokenizer, corpus)
-        write_json(self.output / "scores_after.json", values)
+            health = Health(**router_health(model, tokenizer, corpus, self.recipe).to_json())
+        measures = vars(measure_model(self.recipe, self.recipe.base, model, tokenizer, corpus))
+        found = HybridScores(**vars(scores), **measures, parameters=parameters, router_health=health)
+        found.write(self.output / "scores_after.json")
         self._read_a_text(model, tokenizer)
 
     def _read_a_text(self, model: MultiplMoeForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -258,55 +260,51 @@ class Demo:
         reading = read_text(model, tokenizer, file.text, layers=layers, max_tokens=_SHOWN_TOKENS, base=base)
         write_json(self.output / READING_FILE, reading.to_json())
 
-    def _report(self) -> dict[str, Any]:
-        before, after = self._read("scores_before.json"), self._read("scores_after.json")
-        metrics = run_metrics(
+    def _report(self) -> RunResult:
+        programs = self.output / "programs_after/metrics.json"
+        result = run_metrics(
             self.recipe,
-            LanguageScores.from_json(before),
-            LanguageScores.from_json(after),
+            LanguageScores.read(self.output / "scores_before.json"),
+            HybridScores.read(self.output / "scores_after.json"),
             TrainResult.from_json(self._read("training.json")),
-            parameters=after["parameters"],
-            against=self.recipe.base,
             environment=self._read("environment.json"),
+            programs=ProgramsResult.read(programs) if programs.is_file() else None,
         )
         records, held_out = (read_journal(self.output / name) for name in (METRICS_FILE, HELD_OUT_FILE))
-        metrics |= {key: after[key] for key in ("router_health", "moved") if key in after}
-        if (self.output / (programs := "programs_after/metrics.json")).is_file():
-            metrics["programs"] = self._read(programs)
-        metrics = {"sentence": self._sentence(metrics)} | metrics
-        write_report(self.output, metrics, records, held_out, self.recipe, self.output / "model")
-        write_json(self.output / "metrics.json", metrics)
-        return metrics
+        result = result.but(sentence=self._sentence(result))
+        write_report(self.output, result, records, held_out, self.recipe, self.output / "model")
+        result.write(self.output / "metrics.json")
+        return result
 
-    def _sentence(self, metrics: dict[str, Any]) -> str:
+    def _sentence(self, result: RunResult) -> str:
         """The result in words; where nothing was learnt, that and why come first."""
-        sentence = outcome_sentence(self.recipe, metrics)
-        if has_gain(self.recipe, metrics):
+        sentence = outcome_sentence(self.recipe, result)
+        if has_gain(self.recipe, result):
             return sentence
-        why = why_no_gain(self.recipe, learn_outcome(self.recipe, metrics))
+        why = why_no_gain(self.recipe, learn_outcome(self.recipe, result))
         return f"No gain was shown: {why}. {sentence}"
 
-    def _show(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        self.console.print(f"{metrics['sentence']}\n{BITS_PER_BYTE_NOTE}", highlight=False)
-        self.console.print(result_table(metrics))
-        if "moved" in metrics:
-            self.console.print(metrics["moved"]["sentence"], highlight=False)
-        if "programs" in metrics:
-            self.console.print(comparison_table(metrics["programs"]["comparison"]))
+    def _show(self, result: RunResult) -> RunResult:
+        self.console.print(f"{result.sentence}\n{BITS_PER_BYTE_NOTE}", highlight=False)
+        self.console.print(result_table(result))
+        for _, found in findings(result):
+            self.console.print(found.sentence, highlight=False)
+        if result.programs is not None and result.programs.comparison is not None:
+            self.console.print(comparison_table(result.programs.comparison))
             if not self.recipe.practice.tasks:
                 self.console.print(SMALL_MODEL_NOTE, highlight=False)
-        if (health := metrics.get("router_health")) is not None:
-            self._show_health(health)
+        if result.router_health is not None:
+            self._show_health(result.router_health)
         self.console.print(f"report: {self.output / 'report.html'}\nmodel: {self.output / 'model'}", highlight=False)
         if (pack := pack_of_run(self.output)) is not None:
             self.console.print(f"pack, what was learnt by itself: {pack} ({size_of(pack)})", highlight=False)
-        return metrics
+        return result
 
-    def _show_health(self, health: dict[str, Any]) -> None:
-        loads = [f"{kind} loads {low:.2f} to {high:.2f}" for kind, (low, high) in health["load_ratios"].items()]
+    def _show_health(self, health: Health) -> None:
+        loads = [f"{kind} loads {low:.2f} to {high:.2f}" for kind, (low, high) in health.load_ratios.items()]
         self.console.print(
             f"routers: {', '.join(loads)} of a fair share, "
-            f"{health['max_mode_difference']:.0%} apart between training and evaluation, "
-            f"{health['dead_experts']} dead experts: {'in order' if health['is_healthy'] else 'out of bounds'}",
+            f"{health.max_mode_difference:.0%} apart between training and evaluation, "
+            f"{health.dead_experts} dead experts: {'in order' if health.is_healthy else 'out of bounds'}",
             highlight=False,
         )

@@ -18,6 +18,7 @@ from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError, UserError
 from multipl_moe.eval.valid_tests import invalid_tests, may_be_invalid
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.verdict import ProgramsResult
 
 _NO_TESTS = "its tests hold no assertion"
 
@@ -31,7 +32,7 @@ class EvalOptions:
         on_step: told what begins.
         on_progress: called with what is done of the step and what there is to do.
         on_checks: told what the preflight found, before anything is generated, where some language can be judged.
-        on_verdict: writes the pages (`report.programs`): folder, set, metrics, and folder of the model before. Called
+        on_verdict: writes the pages (`report.programs`): folder, set, result, and folder of the model before. Called
             before metrics.json, the sign that all is there, is written.
     """
 
@@ -39,7 +40,7 @@ class EvalOptions:
     on_step: Callable[[str], None] = lambda title: None
     on_progress: Callable[[int, int], None] = lambda done, total: None
     on_checks: Callable[[Mapping[str, LanguageCheck]], None] = lambda checks: None
-    on_verdict: Callable[[Path, "EvalSet", dict[str, Any], Path | None], None] = lambda *verdict: None
+    on_verdict: Callable[[Path, "EvalSet", ProgramsResult, Path | None], None] = lambda *verdict: None
     toolbox: Toolbox = field(default_factory=Toolbox)
 
     @property

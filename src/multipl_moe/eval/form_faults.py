@@ -10,6 +10,7 @@ from typing import Any
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import Completion, Finish, SampleKey
+from multipl_moe.runs.verdict import Built, FormFault, Verdict
 
 _FEWEST = 10  # programs that say anything
 _MOST = 0.8  # share that must not build, where a model before is known
@@ -25,11 +26,11 @@ _REMEDY = (
 
 
 def form_faults(
-    verdict: Mapping[str, Any],
+    verdict: Verdict,
     problems: Sequence[Problem],
     samples: Mapping[SampleKey, Completion],
     details: Mapping[SampleKey, Mapping[str, Any]],
-) -> list[dict[str, Any]]:
+) -> list[FormFault]:
     """The sets and languages whose programs nearly all do not parse or compile for what seems to be their form.
 
     That is where four of five do not, and fewer than half of the model before; or, without such a model, where nine of
@@ -47,7 +48,7 @@ def form_faults(
             failed.setdefault(places[key[0]], []).append(key)
     faults = []
     for (language, benchmark), keys in failed.items():
-        after, before = (_cell(one, language, benchmark) for one in (verdict, verdict.get("before")))
+        after, before = (_built(one, language, benchmark) for one in (verdict, verdict.before))
         if after is None:
             continue
         signs = {
@@ -57,33 +58,34 @@ def form_faults(
         if not _is_fault(after, before, len({key for found in signs.values() for key in found})):
             continue
         shown = next((found[0] for found in signs.values() if found), keys[0])
-        fault = {
-            "language": language,
-            "benchmark": benchmark,
-            **after,
-            "before": before,
-            "signs": {sign: len(found) for sign, found in signs.items() if found},
-            "key": shown[0],
-            "sample": shown[1],
-            "error": _first_error(details[shown]["output"]),
-        }
-        faults.append(fault | {"sentence": _sentence(verdict["languages"][language]["title"], fault)})
+        fault = FormFault(
+            language=language,
+            benchmark=benchmark,
+            samples=after.samples,
+            not_built=after.not_built,
+            before=before,
+            signs={sign: len(found) for sign, found in signs.items() if found},
+            key=shown[0],
+            sample=shown[1],
+            error=_first_error(details[shown]["output"]),
+            sentence="",
+        )
+        faults.append(fault.but(sentence=_sentence(verdict.languages[language].title, fault)))
     return faults
 
 
-def _cell(verdict: Mapping[str, Any] | None, language: str, benchmark: str) -> dict[str, int] | None:
+def _built(verdict: Verdict | None, language: str, benchmark: str) -> Built | None:
     """Samples of a set in a language, and how many do not parse or compile; None where none is told."""
-    row = {} if verdict is None else verdict["languages"].get(language, {})
-    cell = row.get("benchmarks", {}).get(benchmark)
-    if cell is None or cell["failures"]["not_built"] is None:
+    cell = None if verdict is None else verdict.cell(language, benchmark)
+    if cell is None or (not_built := cell.failures["not_built"]) is None:
         return None
-    return {"samples": cell["samples"], "not_built": cell["failures"]["not_built"]}
+    return Built(samples=cell.samples, not_built=not_built)
 
 
-def _is_fault(after: Mapping[str, int], before: Mapping[str, int] | None, num_with_sign: int) -> bool:
-    samples, failed = after["samples"], after["not_built"]
+def _is_fault(after: Built, before: Built | None, num_with_sign: int) -> bool:
+    samples, failed = after.samples, after.not_built
     if before is not None:
-        is_new = before["not_built"] < _FEW_BEFORE * before["samples"]
+        is_new = before.not_built < _FEW_BEFORE * before.samples
         return samples >= _FEWEST and failed >= _MOST * samples and is_new
     return samples >= _FEWEST and failed >= _MOST_ALONE * samples and num_with_sign >= _WITH_SIGN * failed
 
@@ -95,12 +97,12 @@ def _first_error(output: str) -> str:
     return told[0][:_SHOWN_CHARACTERS] if told else ""
 
 
-def _sentence(title: str, fault: Mapping[str, Any]) -> str:
-    before = fault["before"]
-    was = "" if before is None else f" (of the model before {before['not_built']} of {before['samples']})"
-    signs = "".join(f", {count} {sign}" for sign, count in fault["signs"].items())
+def _sentence(title: str, fault: FormFault) -> str:
+    before = fault.before
+    was = "" if before is None else f" (of the model before {before.not_built} of {before.samples})"
+    signs = "".join(f", {count} {sign}" for sign, count in fault.signs.items())
     return (
-        f"{title}, {fault['benchmark']}: {fault['not_built']} of {fault['samples']} programs do not parse or "
+        f"{title}, {fault.benchmark}: {fault.not_built} of {fault.samples} programs do not parse or "
         f"compile{was}{signs}: the end or the form of the answers is likely at fault, not what the model knows; "
-        f"{_REMEDY}. {fault['key']} says: {fault['error']}"
+        f"{_REMEDY}. {fault.key} says: {fault.error}"
     )

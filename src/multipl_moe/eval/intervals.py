@@ -22,6 +22,11 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its ends."""
+        return self.low, self.high
+
     @classmethod
     def of_draws(cls, value: float, draws: np.ndarray) -> "Estimate":
         """The interval that holds the middle 95% of (samples,) values of resampled data."""

@@ -1,9 +1,7 @@
 """Bits per byte of a model in each language of a recipe, and how its routers behave there."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -14,36 +12,15 @@ from multipl_moe.generate.text import open_share_of
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.statistics import observe_routing
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.record import Record
+from multipl_moe.runs.result import Routing
 
-Routing = dict[int, dict[str, Any]]
 
-
-@dataclass(frozen=True)
-class LanguageScores:
-    """Scores of one model's held-out files by language, and router statistics by language and layer index.
-
-    Without routers there is no routing.
-    """
+class LanguageScores(Record):
+    """Scores of one model's held-out files by language, and router statistics, if it has routers."""
 
     files: dict[str, list[FileScore]]
-    routing: dict[str, Routing]
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dict that `from_json` reads back."""
-        return {
-            "files": {name: [asdict(score) for score in scores] for name, scores in self.files.items()},
-            "routing": self.routing,
-        }
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "LanguageScores":
-        """Read `to_json`'s dict."""
-        files = {name: [FileScore(**score) for score in scores] for name, scores in values["files"].items()}
-        routing = {
-            name: {int(layer): summary for layer, summary in layers.items()}
-            for name, layers in values["routing"].items()
-        }
-        return cls(files, routing)
+    routing: Routing = {}
 
 
 def score_languages(
@@ -68,7 +45,7 @@ def score_languages(
         read_documents(corpus, "validation", language, 1)
     ready_for_evaluation(model)
     files: dict[str, list[FileScore]] = {}
-    routing: dict[str, Routing] = {}
+    routing: Routing = {}
     for language in recipe.languages:
         texts = read_documents(corpus, "validation", language, recipe.eval.files_per_language)
         told = open_share_of(model.config, language) if recipe.eval.tell_language else None
@@ -79,7 +56,7 @@ def score_languages(
         else:
             files[language] = score_files(model, tokenizer, texts, recipe.eval, told)
         on_language(language)
-    return LanguageScores(files, routing)
+    return LanguageScores(files=files, routing=routing)
 
 
 def score_folder(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:

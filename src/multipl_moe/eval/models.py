@@ -1,4 +1,4 @@
-"""`eval`: one model on held-out files, or two and the difference between them, or how far one moved from the other."""
+"""`eval`: one model on held-out files, or two and the difference between them, or a measure of one against its base."""
 
 from pathlib import Path
 from typing import Any
@@ -8,39 +8,42 @@ from transformers import AutoTokenizer
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.eval.language_scores import score_folder
-from multipl_moe.eval.movement.panel import movement_of
+from multipl_moe.eval.measures import MEASURES
 from multipl_moe.eval.outcome import outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores, describe_scores
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.result import EvaluatedChanges, EvaluatedMeasure, EvaluatedScores
 from multipl_moe.system.versions import environment
 
 
-def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str | None) -> dict[str, Any]:
-    """Bits per byte by language.
+def evaluate_model(recipe: Recipe, model: Path, corpus: Path) -> EvaluatedScores:
+    """Bits per byte by language; arguments as those of `evaluate_models`."""
+    scores = score_folder(recipe, model, corpus)
+    found = vars(describe_scores(recipe, scores))
+    return EvaluatedScores(**found, routing=scores.routing, **_origin(recipe, model, None))
+
+
+def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str) -> EvaluatedChanges:
+    """Bits per byte by language before and after.
 
     Args:
         recipe: languages, eval and seed are used.
         model: folder of the model, dense or hybrid.
         corpus: folder that `build_corpus` wrote.
-        against: a second model, scored first; None scores `model` alone.
-
-    Returns:
-        JSON-ready; with `against`, the keys of metrics.json for sentence, languages and means.
+        against: the model before, scored first.
     """
-    before = score_folder(recipe, resolve_base(against), corpus) if against is not None else None
+    before = score_folder(recipe, resolve_base(against), corpus)
     after = score_folder(recipe, model, corpus)
-    if before is None:
-        result = describe_scores(recipe, after)
-    else:
-        changes = compare_scores(recipe, before, after)
-        result = {"sentence": outcome_sentence(recipe, changes)} | changes
-    return result | {"routing": after.routing} | _origin(recipe, model, against)
+    changes = compare_scores(recipe, before, after)
+    found = vars(changes.but(sentence=outcome_sentence(recipe, changes)))
+    return EvaluatedChanges(**found, routing=after.routing, **_origin(recipe, model, against))
 
 
-def evaluate_movement(recipe: Recipe, model: Path, corpus: Path, against: str) -> dict[str, Any]:
-    """How far a model in a folder is from the base `against`: under `moved` what `movement_of` tells, JSON-ready."""
-    moved = movement_of(recipe, against, load_model(model), AutoTokenizer.from_pretrained(model), corpus)
-    return {"moved": moved} | _origin(recipe, model, against)
+def evaluate_measure(recipe: Recipe, name: str, model: Path, corpus: Path, against: str) -> EvaluatedMeasure:
+    """One of `MEASURES` of a model in a folder against its base."""
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    found = {name: MEASURES[name].measure(recipe, against, load_model(model), tokenizer, corpus)}
+    return EvaluatedMeasure(**found, **_origin(recipe, model, against))
 
 
 def _origin(recipe: Recipe, model: Path, against: str | None) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """What a change of bits per byte says in words: whether new languages were learnt, and whether old ones were kept."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.result import Change, Changes, Outcome, RunResult
+from multipl_moe.runs.verdict import Difference
 
 BITS_PER_BYTE_NOTE = (
     "Bits per byte: how many bits the model needs to predict a byte of text that it has not seen; fewer is better."
 )
-Outcome = Literal["better", "worse", "unclear", "same"]
 _AS_BEFORE = 0.01  # a change of what was to be kept that is not worse than this is none
-_NO_CHANGE = 0.0005  # what is told as 0.0%
 
 
 class _Change(NamedTuple):
@@ -19,64 +19,52 @@ class _Change(NamedTuple):
     value: float
     low: float
     high: float
-
-    @property
-    def outcome(self) -> Outcome:
-        return outcome_of((self.low, self.high))
+    outcome: Outcome
 
 
-def outcome_of(interval: Sequence[float]) -> Outcome:
-    """What the 95% interval of a relative change of bits per byte says; `same`: it is 0.0% from end to end."""
-    low, high = interval
-    if max(abs(low), abs(high)) < _NO_CHANGE:
-        return "same"
-    return "better" if high < 0 else "worse" if low > 0 else "unclear"
-
-
-def learn_outcome(recipe: Recipe, metrics: dict[str, Any]) -> Outcome | None:
+def learn_outcome(recipe: Recipe, found: Changes) -> Outcome | None:
     """What became of the mean over the languages to learn; None where no mean of them was taken."""
-    change = _change_of(recipe, metrics, "learn")
-    return None if change is None else change.outcome
+    change = _change_of(recipe, found, "learn")
+    return change and change.outcome
 
 
-def has_gain(recipe: Recipe, metrics: dict[str, Any]) -> bool:
+def has_gain(recipe: Recipe, found: Changes) -> bool:
     """Whether the mean over the languages to learn is clearly better; true where no mean of them was taken.
 
     Of a run that practised it is the mean of programs that pass, where any were judged.
     """
-    if (programs := programs_learnt(recipe, metrics)) is not None:
-        return programs["difference"] > 0 and not programs["is_noise"]
-    return learn_outcome(recipe, metrics) in (None, "better")
+    if (programs := programs_learnt(recipe, found)) is not None:
+        return programs.difference > 0 and not programs.is_noise
+    return learn_outcome(recipe, found) in (None, "better")
 
 
-def programs_learnt(recipe: Recipe, metrics: dict[str, Any]) -> dict[str, Any] | None:
+def programs_learnt(recipe: Recipe, found: Changes) -> Difference | None:
     """The change of programs that pass in the languages to learn; None where none were practised or judged."""
-    if not recipe.practice.tasks or "programs" not in metrics:
-        return None
-    return metrics["programs"]["comparison"]["means"].get("learn")
+    programs = found.programs if recipe.practice.tasks and isinstance(found, RunResult) else None
+    return programs.comparison.means.get("learn") if programs and programs.comparison else None
 
 
-def outcome_sentence(recipe: Recipe, metrics: dict[str, Any]) -> str:
+def outcome_sentence(recipe: Recipe, found: Changes) -> str:
     """The result in words: of programs, where they were practised, of the means of both roles, of each language that
     became worse while its role did not, and of each of which one file alone is held out.
 
     Args:
         recipe: languages are used.
-        metrics: what `compare_scores` returned.
+        found: what `compare_scores` returned, or with programs.
     """
-    programs = programs_learnt(recipe, metrics)
-    parts = [] if programs is None else [f"Programs that pass, pass@1: {programs['sentence']}."]
+    programs = programs_learnt(recipe, found)
+    parts = [] if programs is None else [f"Programs that pass, pass@1: {programs.sentence}."]
     told_worse = set[str]()
     for role, words in {"learn": _learnt, "keep": _kept}.items():
-        if (change := _change_of(recipe, metrics, role)) is not None:
+        if (change := _change_of(recipe, found, role)) is not None:
             parts.append(words(change))
             if change.outcome == "worse":
                 told_worse.update(_names(recipe, role))
-    rows = {name: row for name, row in metrics["languages"].items() if name not in told_worse}
-    if worse := [row for row in rows.values() if outcome_of(row["interval"]) == "worse"]:
-        changes = [f"{row['title']} by {_percent(row['change'])} ({_span(*row['interval'])})" for row in worse]
+    rows = {name: row for name, row in found.languages.items() if name not in told_worse}
+    if worse := [row for row in rows.values() if row.outcome == "worse"]:
+        changes = [f"{row.title} by {_percent(row.change)} ({_span(*row.interval)})" for row in worse]
         parts.append(f"Worse: {_listed(changes)}.")
-    if few := [row["title"] for row in metrics["languages"].values() if row["files"] == 1]:
+    if few := [row.title for row in found.languages.values() if row.files == 1]:
         parts.append(
             f"One held-out file of {_listed(few)} proves nothing: add files, or raise corpus.validation_share."
         )
@@ -141,10 +129,10 @@ def _names(recipe: Recipe, role: str) -> list[str]:
     return [name for name in names if recipe.language_table[name].is_code] or names[: len(names) == 1]
 
 
-def _change_of(recipe: Recipe, metrics: dict[str, Any], role: str) -> _Change | None:
+def _change_of(recipe: Recipe, found: Changes, role: str) -> _Change | None:
     names = _names(recipe, role)
     if not names:
         return None
-    row = metrics["means"].get(role) or metrics["languages"][names[0]]
+    row: Change = found.means.get(role) or found.languages[names[0]]
     titles = [recipe.language_table[name].title for name in names]
-    return _Change(_listed(titles), len(titles) == 1, row["change"], *row["interval"])
+    return _Change(_listed(titles), len(titles) == 1, row.change, *row.interval, row.outcome)

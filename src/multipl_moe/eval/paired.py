@@ -1,42 +1,43 @@
-"""Two models on the same tasks: the paired difference, and whether it is more than noise."""
+"""Two models on the same tasks: the paired difference, whether it is more than noise, and that in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from multipl_moe.eval.clusters import TaskScores
-from multipl_moe.eval.intervals import Estimate, estimate_difference
+from multipl_moe.eval.clusters import TaskScores, mean_of_languages
+from multipl_moe.eval.intervals import estimate_difference
+from multipl_moe.runs.verdict import Difference
 
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """What changed between two models.
-
-    Attributes:
-        difference: mean of after - before over the tasks, with its 95% interval.
-        num_tasks: tasks that both models were judged on.
-        gained, lost: tasks whose score rose, fell.
-    """
-
-    difference: Estimate
-    num_tasks: int
-    gained: int
-    lost: int
-
-    @property
-    def is_noise(self) -> bool:
-        """Whether the interval holds 0: two draws of one model differ by as much in more than 5 of 100 cases."""
-        return self.difference.low <= 0 <= self.difference.high
+Pair = tuple[TaskScores, TaskScores]
+"""Before and after, of the same tasks in the same order."""
 
 
-def compare_tasks(languages: Sequence[Sequence[tuple[TaskScores, TaskScores]]]) -> PairedDifference:
-    """Difference of the means over languages; of each language come the (before, after) of each of its sets.
+def compare_tasks(languages: Sequence[Sequence[Pair]], where: str = "") -> Difference:
+    """Difference of the means over languages; of each language come the pairs of each of its sets.
 
-    The two sides of a set hold the same tasks in the same order.
+    `where` ends the sentence that is told of it.
     """
     changes = [[_changes(before, after) for before, after in sets] for sets in languages]
     values = [value for sets in changes for scores in sets for value in scores.values]
     gained, lost = sum(value > 0 for value in values), sum(value < 0 for value in values)
-    return PairedDifference(estimate_difference(changes), len(values), gained, lost)
+    before, after = (mean_of_languages([[pair[side] for pair in sets] for sets in languages]) for side in (0, 1))
+    change = estimate_difference(changes)
+    low, high = (100 * end for end in change.interval)
+    what = f"{100 * change.value:+.1f} points ({100 * before:.1f}% to {100 * after:.1f}%)"
+    extent = f"{len(values)} tasks{where}"
+    if is_noise := low <= 0 <= high:
+        sentence = f"{what} is within noise: of {extent}, anything from {low:+.1f} to {high:+.1f} may be true"
+    else:
+        sentence = f"{what} is more than noise: {gained} tasks gained and {lost} lost, of {extent}"
+    return Difference(
+        tasks=len(values),
+        before=before,
+        after=after,
+        difference=change.value,
+        interval=change.interval,
+        gained=gained,
+        lost=lost,
+        is_noise=is_noise,
+        sentence=sentence,
+    )
 
 
 def _changes(before: TaskScores, after: TaskScores) -> TaskScores:

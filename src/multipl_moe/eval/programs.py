@@ -22,7 +22,8 @@ from multipl_moe.eval.pass_at_k import require_samples
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.recipe.recipe import Recipe, load_recipe
-from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.runs.folder import read_json
+from multipl_moe.runs.verdict import Gate, ProgramsResult, Verdict
 from multipl_moe.system.versions import environment
 
 BY_ITSELF = "gate_by_itself"
@@ -40,7 +41,7 @@ def evaluate_programs(
     decontamination: Mapping[str, str] | None = None,
     gate_is_told: bool | None = None,
     by_itself: Complete | None = None,
-) -> dict[str, Any]:
+) -> ProgramsResult:
     """The verdict on a model's programs, also written to `output` with all that it rests on.
 
     Args:
@@ -63,16 +64,23 @@ def evaluate_programs(
     if against is not None:
         _require_same_limits(recipe, against)
     judge = partial(_judge, recipe, eval_set, against=against, before=before, options=options)
-    metrics = {"model": name, "benchmarks": recipe.programs.benchmarks, **judge(complete, output), "seed": recipe.seed}
+    verdict, gate = judge(complete, output), None
     if gate_is_told is not None:
-        untold = {} if by_itself is None else {"by_itself": judge(by_itself, output / BY_ITSELF)}
-        metrics["gate"] = {"is_told": gate_is_told, **untold}
-    metrics["problems_left_out"] = {problem.key: said for problem, said in eval_set.left_out}
-    metrics["decontamination"] = dict(decontamination or {})
-    metrics["environment"] = environment()
-    options.on_verdict(output, eval_set, metrics, against)
-    write_json(output / "metrics.json", metrics)
-    return metrics
+        untold = None if by_itself is None else judge(by_itself, output / BY_ITSELF)
+        gate = Gate(is_told=gate_is_told, by_itself=untold)
+    result = ProgramsResult(
+        **vars(verdict),
+        model=name,
+        benchmarks=recipe.programs.benchmarks,
+        seed=recipe.seed,
+        gate=gate,
+        problems_left_out={problem.key: said for problem, said in eval_set.left_out},
+        decontamination=dict(decontamination or {}),
+        environment=environment(),
+    )
+    options.on_verdict(output, eval_set, result, against)
+    result.write(output / "metrics.json")
+    return result
 
 
 def _judge(
@@ -84,7 +92,7 @@ def _judge(
     against: Path | None,
     before: list[dict[str, Any]] | None,
     options: EvalOptions,
-) -> dict[str, Any]:
+) -> Verdict:
     """Make samples into a folder and judge them there; the verdict, with what samples and outputs say beside it."""
     options.on_step("writing programs")
     samples = complete(eval_set.scored, folder, options.on_progress)
@@ -104,10 +112,10 @@ def _judge(
         verdict = build_verdict(eval_set.problems, results, settings)
     else:
         verdict = judge_against(eval_set.problems, before, results, settings)
-    return verdict | {
-        "did_not_fit": sorted({key for (key, _), sample in samples.items() if _did_not_fit(sample)}),
-        "form_faults": form_faults(verdict, eval_set.scored, samples, read_details(folder)),
-    }
+    return verdict.but(
+        did_not_fit=sorted({key for (key, _), sample in samples.items() if _did_not_fit(sample)}),
+        form_faults=form_faults(verdict, eval_set.scored, samples, read_details(folder)),
+    )
 
 
 def _did_not_fit(sample: Completion) -> bool:

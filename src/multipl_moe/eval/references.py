@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.problems.forms import broken_reference
@@ -14,6 +13,7 @@ from multipl_moe.eval.judging import judge_samples
 from multipl_moe.eval.programs import evaluate_programs
 from multipl_moe.recipe.codegen import CodegenSection
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.verdict import ProgramsResult
 
 _GREEDY = CodegenSection()
 _HOLLOW = "its tests pass although the body of its function only fails"
@@ -31,7 +31,7 @@ def prepare_reference_set(recipe: Recipe, options: EvalOptions) -> EvalSet:
     return prepare_eval_set(recipe, options, problems)
 
 
-def check_references(recipe: Recipe, eval_set: EvalSet, output: Path, options: EvalOptions) -> dict[str, Any]:
+def check_references(recipe: Recipe, eval_set: EvalSet, output: Path, options: EvalOptions) -> ProgramsResult:
     """Judge references into an existing folder; problems that broken ones pass are flagged, see its broken/."""
     hollow = _hollow_problems(recipe, eval_set, output / "broken", options)
     eval_set = replace(eval_set, flags=hollow | eval_set.flags)

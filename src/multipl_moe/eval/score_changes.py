@@ -8,12 +8,13 @@ from multipl_moe.eval.bits_per_byte import FileScore, bits_per_byte
 from multipl_moe.eval.intervals import Estimate, resampled
 from multipl_moe.eval.language_scores import LanguageScores
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.result import Change, Changes, LanguageChange, LanguageScore, Scores
 
 _Pair = tuple[list[FileScore], list[FileScore]]
 """Scores of the same files in the same order, before and after."""
 
 
-def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> dict[str, Any]:
+def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores) -> Changes:
     """Bits per byte before and after, by language and as means over the languages to learn and to keep.
 
     The mean over the languages to keep is one of programming languages; natural language stands by itself.
@@ -23,20 +24,30 @@ def compare_scores(recipe: Recipe, before: LanguageScores, after: LanguageScores
     for name in recipe.languages:
         old, new = before.files[name], after.files[name]
         change = mean_relative_change([(old, new)], samples=samples, seed=seed)
-        values = {"bpb_before": bits_per_byte(old), "bpb_after": bits_per_byte(new), **_change(change)}
-        languages[name] = _row(recipe, name, new, values)
+        languages[name] = LanguageChange(
+            **_row(recipe, name, new),
+            bpb_before=bits_per_byte(old),
+            bpb_after=bits_per_byte(new),
+            change=change.value,
+            interval=change.interval,
+        )
     means = {}
     for role, names in {"learn": recipe.learn, "keep": recipe.keep}.items():
         pairs = [(before.files[name], after.files[name]) for name in names if recipe.language_table[name].is_code]
         if pairs:
-            means[role] = _change(mean_relative_change(pairs, samples=samples, seed=seed))
-    return {"languages": languages, "means": means}
+            mean = mean_relative_change(pairs, samples=samples, seed=seed)
+            means[role] = Change(change=mean.value, interval=mean.interval)
+    return Changes(languages=languages, means=means)
 
 
-def describe_scores(recipe: Recipe, scores: LanguageScores) -> dict[str, Any]:
+def describe_scores(recipe: Recipe, scores: LanguageScores) -> Scores:
     """Bits per byte of one model by language."""
     files = {name: scores.files[name] for name in recipe.languages}
-    return {"languages": {name: _row(recipe, name, one, {"bpb": bits_per_byte(one)}) for name, one in files.items()}}
+    return Scores(
+        languages={
+            name: LanguageScore(**_row(recipe, name, one), bpb=bits_per_byte(one)) for name, one in files.items()
+        }
+    )
 
 
 def mean_relative_change(pairs: list[_Pair], *, samples: int, seed: int) -> Estimate:
@@ -65,11 +76,6 @@ def _rates(scores: list[FileScore], chosen: np.ndarray) -> np.ndarray:
     return totals[:, 0] / totals[:, 1]
 
 
-def _row(recipe: Recipe, name: str, files: list[FileScore], values: dict[str, float]) -> dict[str, Any]:
+def _row(recipe: Recipe, name: str, files: list[FileScore]) -> dict[str, Any]:
     title, role = recipe.language_table[name].title, recipe.languages[name]
-    num_bytes = sum(score.num_bytes for score in files)
-    return {"title": title, "role": role, **values, "files": len(files), "bytes": num_bytes}
-
-
-def _change(change: Estimate) -> dict[str, Any]:
-    return {"change": change.value, "interval": [change.low, change.high]}
+    return {"title": title, "role": role, "files": len(files), "bytes": sum(score.num_bytes for score in files)}

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.table import language_title
@@ -11,15 +11,18 @@ from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.clusters import TaskScores
-from multipl_moe.eval.intervals import Estimate, estimate_rate
+from multipl_moe.eval.intervals import estimate_rate
 from multipl_moe.eval.pass_at_k import pass_at_k
 from multipl_moe.eval.tally import Result, TaskTally, tally_results
+from multipl_moe.runs.verdict import ByBenchmark, Cell, MeanRates, Rate, Sample, Verdict
 
 USUAL_PASS_AT = (1, 5, 10, 100)
 ROLES = ("learn", "keep")
 ALL = "all"
 Cells = dict[str, dict[str, list[TaskTally]]]
 """Tallies by language and benchmark."""
+_Tasks = TypeVar("_Tasks")
+_Cell = TypeVar("_Cell")
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class VerdictSettings:
     flags: Mapping[str, str] = field(default_factory=dict)
 
 
-def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settings: VerdictSettings) -> dict[str, Any]:
-    """Sum up the results (lines of results.jsonl) of one model on these problems, JSON-ready.
+def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settings: VerdictSettings) -> Verdict:
+    """Sum up the results (lines of results.jsonl) of one model on these problems.
 
     Raises:
         ConfigError: results and problems do not fit, or there are too few samples for a k.
@@ -51,17 +54,17 @@ def build_verdict(problems: Sequence[Problem], results: Sequence[Result], settin
     ks = _chosen_ks(tallies, settings.pass_at)
     cells = group_cells(tallies)
     known = {problem.key for problem in problems}
-    return {
-        "pass_at": list(ks),
-        "languages": describe_cells(cells, settings, lambda tasks: _describe(tasks, ks)),
-        "means": {
-            role: {"languages": names, "pass_at_k": _means([cells[name] for name in names], ks)}
+    return Verdict(
+        pass_at=list(ks),
+        languages=describe_cells(cells, settings, lambda tasks: _describe(tasks, ks)),
+        means={
+            role: MeanRates(languages=names, pass_at_k=_means([cells[name] for name in names], ks))
             for role, names in mean_groups(cells, settings.roles).items()
         },
-        "not_scored": dict(settings.not_scored) | _without_counted_sample(tallies),
-        "left_out": [{"key": tally.problem.key, "sample": sample} for tally in tallies for sample in tally.left_out],
-        "flags": {key: reason for key, reason in settings.flags.items() if key in known},
-    }
+        not_scored=dict(settings.not_scored) | _without_counted_sample(tallies),
+        left_out=[Sample(key=tally.problem.key, sample=sample) for tally in tallies for sample in tally.left_out],
+        flags={key: reason for key, reason in settings.flags.items() if key in known},
+    )
 
 
 def tally_scored(problems: Sequence[Problem], results: Sequence[Result], settings: VerdictSettings) -> list[TaskTally]:
@@ -81,20 +84,20 @@ def group_cells(tallies: Sequence[TaskTally]) -> Cells:
 
 
 def describe_cells(
-    cells: Mapping[str, Mapping[str, Any]], settings: VerdictSettings, describe: Callable[[Any], dict[str, Any]]
-) -> dict[str, Any]:
+    cells: Mapping[str, Mapping[str, _Tasks]], settings: VerdictSettings, describe: Callable[[_Tasks], _Cell]
+) -> dict[str, ByBenchmark[_Cell]]:
     """What is said of each cell, with the titles and roles of the languages."""
     return {
-        language: {
-            "title": settings.titles.get(language) or language_title(language),
-            "role": settings.roles.get(language),
-            "benchmarks": {name: describe(cell) for name, cell in benchmarks.items()},
-        }
+        language: ByBenchmark(
+            title=settings.titles.get(language) or language_title(language),
+            role=settings.roles.get(language),
+            benchmarks={name: describe(cell) for name, cell in benchmarks.items()},
+        )
         for language, benchmarks in cells.items()
     }
 
 
-def mean_groups(cells: Mapping[str, Any], roles: Mapping[str, str]) -> dict[str, list[str]]:
+def mean_groups(cells: Mapping[str, object], roles: Mapping[str, str]) -> dict[str, list[str]]:
     """Languages that each mean is taken over: those to learn, those to keep, and all."""
     groups = {role: [name for name in cells if roles.get(name) == role] for role in ROLES}
     return {role: names for role, names in (groups | {ALL: list(cells)}).items() if names}
@@ -105,11 +108,6 @@ def task_scores(tasks: Sequence[TaskTally], k: int = 1) -> TaskScores:
     enough = [task for task in tasks if task.num_samples >= k]
     values = [pass_at_k(task.num_samples, task.num_passed, k) for task in enough]
     return TaskScores(values, [task.cluster for task in enough])
-
-
-def estimate_json(estimate: Estimate) -> dict[str, Any]:
-    """A value and its 95% interval."""
-    return {"value": estimate.value, "interval": [estimate.low, estimate.high]}
 
 
 def _chosen_ks(tallies: Sequence[TaskTally], asked: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -143,20 +141,20 @@ def tells_built(problem: Problem) -> bool:
     return bool(toolchain.check or toolchain.uncompiled or (toolchain.compile and not runs_files))
 
 
-def _describe(tasks: Sequence[TaskTally], ks: Sequence[int]) -> dict[str, Any]:
+def _describe(tasks: Sequence[TaskTally], ks: Sequence[int]) -> Cell:
     is_told = tells_built(tasks[0].problem)
     outcomes = {str(outcome): sum(task.outcomes[outcome] for task in tasks) for outcome in Outcome}
     scores = {k: task_scores(tasks, k) for k in ks}
     rates = {k: _rate([[values]]) for k, values in scores.items() if values.values}
-    return {
-        "tasks": len(tasks),
-        "samples": sum(task.num_samples for task in tasks),
-        "pass_at_k": {str(k): rate | {"tasks": len(scores[k].values)} for k, rate in rates.items()},
-        "parses_or_compiles": _rate([[built_scores(tasks)]]) if is_told else None,
-        "passes": rates[1],
-        "outcomes": outcomes,
-        "failures": _failures(tasks, is_told=is_told),
-    }
+    return Cell(
+        tasks=len(tasks),
+        samples=sum(task.num_samples for task in tasks),
+        pass_at_k={k: rate.but(tasks=len(scores[k].values)) for k, rate in rates.items()},
+        parses_or_compiles=_rate([[built_scores(tasks)]]) if is_told else None,
+        passes=rates[1],
+        outcomes=outcomes,
+        failures=_failures(tasks, is_told=is_told),
+    )
 
 
 def _failures(tasks: Sequence[TaskTally], *, is_told: bool) -> dict[str, int | None]:
@@ -174,16 +172,17 @@ def _failures(tasks: Sequence[TaskTally], *, is_told: bool) -> dict[str, int | N
     }
 
 
-def _rate(languages: Sequence[Sequence[TaskScores]]) -> dict[str, Any]:
-    return estimate_json(estimate_rate(languages))
+def _rate(languages: Sequence[Sequence[TaskScores]]) -> Rate:
+    estimate = estimate_rate(languages)
+    return Rate(value=estimate.value, interval=estimate.interval)
 
 
-def _means(languages: Sequence[dict[str, list[TaskTally]]], ks: Sequence[int]) -> dict[str, Any]:
+def _means(languages: Sequence[dict[str, list[TaskTally]]], ks: Sequence[int]) -> dict[int, Rate]:
     means = {}
     for k in ks:
         scores = [[task_scores(tasks, k) for tasks in benchmarks.values()] for benchmarks in languages]
         if all(cell.values for cells in scores for cell in cells):
-            means[str(k)] = _rate(scores)
+            means[k] = _rate(scores)
     return means
 
 

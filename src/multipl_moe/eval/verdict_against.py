@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from multipl_judge.problems.problem import Problem
 from multipl_moe.errors import ConfigError
-from multipl_moe.eval.clusters import TaskScores, mean_of_languages
-from multipl_moe.eval.paired import PairedDifference, compare_tasks
+from multipl_moe.eval.clusters import TaskScores
+from multipl_moe.eval.paired import Pair, compare_tasks
 from multipl_moe.eval.tally import Result, TaskTally
 from multipl_moe.eval.verdict import (
     VerdictSettings,
@@ -20,30 +19,29 @@ from multipl_moe.eval.verdict import (
     task_scores,
     tells_built,
 )
-
-_Pair = tuple[TaskScores, TaskScores]
+from multipl_moe.runs.verdict import Difference, Shares, Verdict, VerdictComparison
 
 
 def judge_against(
     problems: Sequence[Problem], before: Sequence[Result], after: Sequence[Result], settings: VerdictSettings
-) -> dict[str, Any]:
-    """The verdict on `after`, that on `before` under the key "before", and under "comparison" what changed.
+) -> Verdict:
+    """The verdict on `after`, with that on `before` and what changed.
 
     Differences are after - before of pass@1: above 0 is better. k is chosen for each model by itself unless asked for.
 
     Raises:
         ConfigError: results do not fit the problems, there are too few samples, or no task counts for both models.
     """
-    return build_verdict(problems, after, settings) | {
-        "before": build_verdict(problems, before, settings),
-        "comparison": compare_verdicts(problems, before, after, settings),
-    }
+    return build_verdict(problems, after, settings).but(
+        before=build_verdict(problems, before, settings),
+        comparison=compare_verdicts(problems, before, after, settings),
+    )
 
 
 def compare_verdicts(
     problems: Sequence[Problem], before: Sequence[Result], after: Sequence[Result], settings: VerdictSettings
-) -> dict[str, Any]:
-    """Paired differences of pass@1, and of what parses or compiles, over the tasks that count for both models, as JSON.
+) -> VerdictComparison:
+    """Paired differences of pass@1, and of what parses or compiles, over the tasks that count for both models.
 
     Raises:
         ConfigError: as `judge_against`.
@@ -59,54 +57,29 @@ def compare_verdicts(
         language: {name: _pair(tasks, old, task_scores) for name, tasks in benchmarks.items()}
         for language, benchmarks in cells.items()
     }
-    return {
-        "languages": describe_cells(cells, settings, partial(_compare_cell, old)),
-        "means": {
-            role: {"languages": names} | _compare_means([list(pairs[name].values()) for name in names])
+    return VerdictComparison(
+        languages=describe_cells(cells, settings, partial(_compare_cell, old)),
+        means={
+            role: _compare_means(names, [list(pairs[name].values()) for name in names])
             for role, names in mean_groups(pairs, settings.roles).items()
         },
-        "unpaired": [tally.problem.key for tally in new if tally.problem.key not in counted],
-    }
+        unpaired=[tally.problem.key for tally in new if tally.problem.key not in counted],
+    )
 
 
 def _pair(
     tasks: Sequence[TaskTally], old: Mapping[str, TaskTally], score: Callable[[Sequence[TaskTally]], TaskScores]
-) -> _Pair:
+) -> Pair:
     return score([old[task.problem.key] for task in tasks]), score(tasks)
 
 
-def _compare_cell(old: Mapping[str, TaskTally], tasks: Sequence[TaskTally]) -> dict[str, Any]:
-    built = None
-    if tells_built(tasks[0].problem):
-        change = _compare([[_pair(tasks, old, built_scores)]], "")
-        built = {key: change[key] for key in ("before", "after", "difference", "interval")}
-    return _compare([[_pair(tasks, old, task_scores)]], "") | {"parses_or_compiles": built}
+def _compare_cell(old: Mapping[str, TaskTally], tasks: Sequence[TaskTally]) -> Difference:
+    change = compare_tasks([[_pair(tasks, old, task_scores)]])
+    if not tells_built(tasks[0].problem):
+        return change
+    return change.but(parses_or_compiles=Shares.narrowed(compare_tasks([[_pair(tasks, old, built_scores)]])))
 
 
-def _compare_means(languages: list[list[_Pair]]) -> dict[str, Any]:
-    return _compare(languages, f" in {len(languages)} language{'s' if len(languages) > 1 else ''}")
-
-
-def _compare(languages: list[list[_Pair]], where: str) -> dict[str, Any]:
-    change = compare_tasks(languages)
-    before, after = (mean_of_languages([[pair[side] for pair in sets] for sets in languages]) for side in (0, 1))
-    return {
-        "tasks": change.num_tasks,
-        "before": before,
-        "after": after,
-        "difference": change.difference.value,
-        "interval": [change.difference.low, change.difference.high],
-        "gained": change.gained,
-        "lost": change.lost,
-        "is_noise": change.is_noise,
-        "sentence": _sentence(change, before, after, f"{change.num_tasks} tasks{where}"),
-    }
-
-
-def _sentence(change: PairedDifference, before: float, after: float, extent: str) -> str:
-    """What the difference is worth, for a reader who skips the statistics."""
-    what = f"{100 * change.difference.value:+.1f} points ({100 * before:.1f}% to {100 * after:.1f}%)"
-    if not change.is_noise:
-        return f"{what} is more than noise: {change.gained} tasks gained and {change.lost} lost, of {extent}"
-    low, high = 100 * change.difference.low, 100 * change.difference.high
-    return f"{what} is within noise: of {extent}, anything from {low:+.1f} to {high:+.1f} may be true"
+def _compare_means(names: list[str], languages: list[list[Pair]]) -> Difference:
+    where = f" in {len(languages)} language{'s' if len(languages) > 1 else ''}"
+    return compare_tasks(languages, where).but(languages=names)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
@@ -28,6 +27,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.provenance import Provenance
+from multipl_moe.runs.result import MergeCost
 from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
 
 _SPARE_BYTES = 64_000_000
@@ -83,7 +83,7 @@ class ExportReport:
     num_files: int
     num_bytes: int
     needs_remote_code: bool
-    merge_cost: dict[str, Any] | None
+    merge_cost: MergeCost | None
     gguf: tuple[Path, ...]
     native: str | None
     difference: float | None
@@ -248,7 +248,7 @@ def _write_config(model: Path, staging: Path, planned: _Planned) -> None:
 
 def _write_merged(
     model: Path, staging: Path, settings: ExportSettings, provenance: Provenance, on_step: Callable[[str], None]
-) -> dict[str, Any]:
+) -> MergeCost:
     """The dense model, and merge.json with the weight of each expert and what merging costs, which is returned.
 
     Raises:
@@ -261,12 +261,12 @@ def _write_merged(
     on_step("bits per byte of base, hybrid and merged model")
     base = (provenance.upcycle or {}).get("base") or recipe.base
     cost = merge_cost(recipe, base, model, staging, settings.corpus)
-    if not (settings.anyway or cost["from_base"]["has_gain"]):
+    if not (settings.anyway or cost.has_gain):
         raise ConfigError(
-            f"--merge: the merged model is not better than its base ({cost['from_base']['sentence']}); export the "
+            f"--merge: the merged model is not better than its base ({cost.from_base.sentence}); export the "
             "hybrid, train with train.method dense-ffn for a dense model, or write it --anyway"
         )
-    write_json(staging / "merge.json", weights | {"cost": cost})
+    write_json(staging / "merge.json", weights | {"cost": cost.to_json()})
     return cost
 
 

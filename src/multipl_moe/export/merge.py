@@ -24,6 +24,7 @@ from multipl_moe.model.expert_kinds import EXPERT_KINDS, Read
 from multipl_moe.model.expert_use import EXPERT_USE_FILE, ExpertUse, expert_names
 from multipl_moe.model.families import family_of
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.result import MergeCost
 
 _SHARED_KEY = re.compile(r"^(?P<prefix>.*layers\.(?P<layer>\d+)\.mlp\.)shared_expert\.(?P<part>.+)\.(?P<kind>[^.]+)$")
 TRAINED_KEY = re.compile(r"layers\.\d+\.mlp\.(experts\.|token_|segment_)|(^|\.)domain_gates\.|\.adapters\.")
@@ -92,7 +93,7 @@ def _merge_of(
     return _Merge(model, config, mean), {"languages": list(languages or use.languages), "layers": layers}
 
 
-def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Path) -> dict[str, Any]:
+def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Path) -> MergeCost:
     """What merging costs, and what of the gain stays: bits per byte of all three models on the corpus' held-out files.
 
     Args:
@@ -101,21 +102,11 @@ def merge_cost(recipe: Recipe, base: str, hybrid: Path, dense: Path, corpus: Pat
         hybrid, dense: folders, with tokenizers.
         corpus: folder that `build_corpus` wrote.
 
-    Returns:
-        JSON-ready: `languages` with bpb_base, bpb_hybrid, bpb_merged, and the relative change from hybrid to merged
-        with its 95% interval; `means` of that change over the languages to learn and to keep; `from_base`: the same
-        means of the change from the base, whether it `has_gain`, and the result in words (`sentence`).
     """
     scores = [score_folder(recipe, folder, corpus) for folder in (resolve_base(base), hybrid, dense)]
-    cost, gain = (compare_scores(recipe, before, scores[2]) for before in scores[:2][::-1])
-    names = {"bpb_before": "bpb_hybrid", "bpb_after": "bpb_merged"}
-    languages = {
-        language: {"bpb_base": gain["languages"][language]["bpb_before"]}
-        | {names.get(key, key): value for key, value in row.items()}
-        for language, row in cost["languages"].items()
-    }
-    from_base = {"sentence": outcome_sentence(recipe, gain), "has_gain": has_gain(recipe, gain), "means": gain["means"]}
-    return {"languages": languages, "means": cost["means"], "from_base": from_base}
+    gain, cost = (compare_scores(recipe, before, scores[2]) for before in scores[:2])
+    gain = gain.but(sentence=outcome_sentence(recipe, gain))
+    return MergeCost(from_hybrid=cost, from_base=gain, has_gain=has_gain(recipe, gain))
 
 
 class _OpenMerge:

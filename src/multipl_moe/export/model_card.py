@@ -1,10 +1,9 @@
 """README.md of an exported model: what it is, how it was made, what was measured, and what was not."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import requires
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import torch
@@ -13,17 +12,16 @@ from transformers import PreTrainedConfig
 
 from multipl_judge.languages.table import LANGUAGES, language_title
 from multipl_moe import __version__
-from multipl_moe.eval.movement.panel import MOVEMENT_COLUMNS, movement_rows
-from multipl_moe.eval.outcome import outcome_of
+from multipl_moe.eval.measures import findings
 from multipl_moe.export.facts import facts_of
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.expert_kinds import EXPERT_KINDS
+from multipl_moe.report.tables import measure_table, result_table, scores_table
 from multipl_moe.runs.provenance import Provenance
+from multipl_moe.runs.result import Changes, Found, LanguageChange, Measured, MergeCost, Scores
 from multipl_moe.spdx import UNKNOWN
 
 CARD_FILE = "README.md"
-_ROLES = {"learn": "to learn", "keep": "to keep"}
-_NOT_MEASURED = "not measured"
 _NOT_KNOWN = "not known"
 _TOLD_LICENCES = 5
 _NEEDED = re.compile(r"(torch|transformers)\b")
@@ -47,7 +45,7 @@ class CardSubject:
     config: PreTrainedConfig
     dtype: torch.dtype
     num_parameters: int
-    merge_cost: dict[str, Any] | None = None
+    merge_cost: MergeCost | None = None
     gguf: tuple[str, ...] = ()
     native: str | None = None
     difference: float | None = None
@@ -76,47 +74,38 @@ def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> No
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    metrics, cost = provenance.metrics, subject.merge_cost
+    metrics, cost, against = provenance.metrics, subject.merge_cost, compared_with(provenance)
     text = environment.get_template("model_card.md.j2").render(
         front_matter=_front_matter(subject, provenance).to_yaml(),
         version=__version__,
         subject=subject,
         provenance=provenance,
         facts=facts_of(subject.config, provenance, subject.dtype),
-        against=compared_with(provenance),
-        measured=measured_rows(metrics, "bpb_before", "bpb_after") if metrics else None,
+        against=against,
+        measured=measured_table(metrics, against, "hybrid" if cost else "this model") if metrics else None,
         outcome=outcome(metrics) if metrics else None,
-        moved_columns=MOVEMENT_COLUMNS,
-        moved=movement_rows(metrics["moved"]) if metrics and "moved" in metrics else None,
-        cost=measured_rows(cost, "bpb_hybrid", "bpb_merged") if cost else None,
+        sentence=metrics.sentence if isinstance(metrics, Changes) else None,
+        measures=[(one, found, measure_table(one, found).markdown) for one, found in findings(metrics)]
+        if isinstance(metrics, Found)
+        else [],
+        cost=measured_table(cost.from_hybrid, "hybrid", "this model") if cost else None,
         licences=licence_rows(provenance),
         needed=_needed(),
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
 
 
-def measured_rows(metrics: dict[str, Any], before: str, after: str) -> list[tuple[str, ...]]:
-    """Cells of a table: language, role, bits per byte before and after, change, 95% interval.
-
-    Args:
-        metrics: with `languages`, and `means` where they were taken.
-        before, after: keys of a language's row; a row of a single model has `bpb` alone.
-    """
-    rows = []
-    for role, title in _ROLES.items():
-        for name, row in metrics["languages"].items():
-            if row["role"] == role:
-                values = [row.get(before), row.get(after, row.get("bpb"))]
-                cells = [_NOT_MEASURED if value is None else f"{value:.4f}" for value in values]
-                rows.append((language_title(name, row), title, *cells, *_change(row)))
-        if mean := metrics.get("means", {}).get(role):
-            rows.append(("*mean of code*", title, "", "", *_change(mean)))
-    return rows
+def measured_table(found: Changes | Scores, before: str, after: str) -> str:
+    """Bits per byte of one model, or of two that are called so, as a table in Markdown."""
+    if isinstance(found, Scores):
+        return scores_table(found).markdown
+    header = ["language", "role", before, after, "change", "95% interval"]
+    return replace(result_table(found), header=header).markdown
 
 
 def compared_with(provenance: Provenance) -> str:
     """What the model was measured against: "the base", or another model's folder without what leads there."""
-    against = (provenance.metrics or {}).get("against")
+    against = provenance.metrics and provenance.metrics.against
     if against is None:
         return "what it was compared with"
     base = (provenance.upcycle or {}).get("base")
@@ -125,12 +114,12 @@ def compared_with(provenance: Provenance) -> str:
     return "/".join(Path(against).parts[-2:])
 
 
-def outcome(metrics: dict[str, Any]) -> dict[str, list[str]]:
-    """Languages by what the 95% interval of their change says, as `outcome_of` does."""
+def outcome(metrics: Measured) -> dict[str, list[str]]:
+    """Languages by what the 95% interval of their change says, as `Change.outcome` does."""
     sorted_out: dict[str, list[str]] = {"better": [], "worse": [], "unclear": [], "same": []}
-    for name, row in metrics["languages"].items():
-        if "interval" in row:
-            sorted_out[outcome_of(row["interval"])].append(language_title(name, row))
+    for name, row in metrics.languages.items():
+        if isinstance(row, LanguageChange):
+            sorted_out[row.outcome].append(language_title(name, row.title))
     return sorted_out
 
 
@@ -146,7 +135,7 @@ def licence_rows(provenance: Provenance) -> list[tuple[str, str]]:
 
 
 def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData:
-    names = list((provenance.metrics or {}).get("languages", {}))
+    names = list(provenance.metrics.languages if provenance.metrics else ())
     is_text = [name for name in names if name in LANGUAGES and not LANGUAGES[name].is_code]
     tags = ["code", "multipl-moe", "mixture-of-experts" if subject.kind in ("hybrid", "native") else "merge"]
     return ModelCardData(
@@ -157,13 +146,6 @@ def _front_matter(subject: CardSubject, provenance: Provenance) -> ModelCardData
         language=["code", *(["en"] if "english" in is_text else [])],
         tags=[*tags, *(name for name in names if name not in is_text)],
     )
-
-
-def _change(row: dict[str, Any]) -> tuple[str, str]:
-    if "interval" not in row:
-        return _NOT_MEASURED, _NOT_MEASURED
-    low, high = row["interval"]
-    return f"{row['change']:+.1%}", f"{low:+.1%} to {high:+.1%}"
 
 
 def _needed() -> list[str]:

@@ -7,7 +7,7 @@ from huggingface_hub import ModelCardData
 from multipl_judge.languages.table import language_title
 from multipl_moe import __version__
 from multipl_moe.export.facts import NOT_RECORDED
-from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_rows
+from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_table
 from multipl_moe.packs.files import Pack
 from multipl_moe.runs.provenance import Provenance
 
@@ -98,12 +98,8 @@ def _measured(pack: Pack) -> str:
             f"Its full experts were cut to rank {pack.kept['rank']}, which left {pack.kept['share']:.1%} of the "
             "squares of their differences. What follows was measured before.\n"
         )
-    if not pack.measured.get("languages"):
+    if pack.measured is None:
         return "\n".join([*lines, "Nothing that is recorded beside the model."])
-    lines += [pack.measured["sentence"] + "\n"] if "sentence" in pack.measured else []
-    lines += [
-        "| language | role | bits per byte of the base | with it | change | 95% interval |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
-    lines += [f"| {' | '.join(cells)} |" for cells in measured_rows(pack.measured, "bpb_before", "bpb_after")]
+    lines += [f"{pack.measured.sentence}\n"] if pack.measured.sentence else []
+    lines.append(measured_table(pack.measured, "the base", "with it"))
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.merge import TRAINED_KEY
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.runs.result import Found
 
 PACK_FILE = "pack.json"
 GATE_FILE = "gate.safetensors"
@@ -38,7 +39,7 @@ class Pack:
         base: `name` of the model that it goes with, no path of a machine, and `sha256` of its weights in `dtype`.
         moe: settings of experts and gate.
         trained: what training.json of the run has of its text and cost; empty if unknown.
-        measured: result of the run, as in its metrics.json, without the single files; empty if unknown.
+        measured: result of the run; None if unknown.
         kept: by how much a full expert's differences were cut: `rank` and `share` of their squares that is left.
         versions: of the packages that wrote it.
     """
@@ -47,13 +48,14 @@ class Pack:
     base: dict[str, str]
     moe: MoeConfig
     trained: dict[str, Any]
-    measured: dict[str, Any]
+    measured: Found | None
     kept: dict[str, float]
     versions: dict[str, str]
 
     def save(self, folder: Path) -> None:
         """Write pack.json."""
-        write_json(folder / PACK_FILE, {"format": _FORMAT, **asdict(self), "moe": self.moe.to_dict()})
+        parts = {"moe": self.moe.to_dict(), "measured": self.measured and self.measured.to_json()}
+        write_json(folder / PACK_FILE, {"format": _FORMAT, **asdict(self), **parts})
 
     @classmethod
     def load(cls, folder: Path) -> "Pack":
@@ -71,7 +73,8 @@ class Pack:
                 raise BaseModelError(f"pack: {file} has format {found}, here it is {_FORMAT}; pack the model anew")
             if lost := {"name", "sha256", "dtype"} - dict(values["base"]).keys():
                 raise LookupError(f"base lacks {', '.join(sorted(lost))}")
-            return cls(**{**values, "moe": MoeConfig.from_dict(values["moe"])})
+            measured = Found.part_of(values["measured"], file) if values["measured"] else None
+            return cls(**{**values, "moe": MoeConfig.from_dict(values["moe"]), "measured": measured})
         except (ValueError, LookupError, TypeError) as error:
             raise BaseModelError(f"pack: {file} is broken ({error}); pack the model anew, or copy it again") from error
 

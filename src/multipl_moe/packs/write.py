@@ -23,6 +23,7 @@ from multipl_moe.model.moe_config import PACK, ExpertsConfig, MoeConfig
 from multipl_moe.packs.card import write_pack_card
 from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PEFT_PREFIX, Pack, base_digest, base_tensors
 from multipl_moe.runs.provenance import Provenance
+from multipl_moe.runs.result import Found
 from multipl_moe.system.device import dtype_name
 from multipl_moe.system.staging import refuse_existing, staged_folder
 from multipl_moe.system.versions import environment
@@ -77,13 +78,13 @@ def write_pack(
     on_step("experts")
     pairs = _adapters(reader) if rank is None else _reduced(reader, config.moe_config.experts, rank)
     tensors, kept = _gather(pairs)
-    training, measured = provenance.training or {}, provenance.metrics or {}
+    training, measured = provenance.training or {}, provenance.metrics
     pack = Pack(
         list(moe.gate.languages),
         {"name": _base_name(provenance), "sha256": digest, "dtype": dtype_name(dtype)},
         moe,
         {key: training[key] for key in _OF_TRAINING if key in training},
-        {key: measured[key] for key in ("means", "languages", "moved", "sentence") if key in measured},
+        Found.narrowed(measured) if isinstance(measured, Found) else None,
         {} if rank is None else {"rank": rank, "share": kept},
         environment()["packages"],
     )

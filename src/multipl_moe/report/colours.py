@@ -1,8 +1,7 @@
 """The colours of all figures, by what they say; a page shows each as a variable of its stylesheet, light or dark."""
 
-from typing import Any
-
-from multipl_moe.eval.outcome import outcome_of
+from multipl_moe.runs.result import Change
+from multipl_moe.runs.verdict import Difference
 
 BETTER, WORSE, UNSURE = "#1f7a5c", "#b3261e", "#7b8794"
 BLUE, ORANGE, PURPLE, GOLD = "#3b6ea5", "#b64f14", "#6b4e9b", "#8f6a00"
@@ -22,16 +21,16 @@ CSS_VARIABLES = {
 }
 
 
-def colour_of_bits(change: dict[str, Any]) -> str:
-    """Whether a change of bits per byte, as it stands in metrics.json, is a gain, a loss, or neither for sure."""
-    return {"better": BETTER, "worse": WORSE}.get(outcome_of(change["interval"]), UNSURE)
+def colour_of_bits(change: Change) -> str:
+    """Whether a change of bits per byte is a gain, a loss, or neither for sure."""
+    return {"better": BETTER, "worse": WORSE}.get(change.outcome, UNSURE)
 
 
-def style_of_bits(change: dict[str, Any]) -> str:
+def style_of_bits(change: Change) -> str:
     """The same as a style of rich's, for the cells of tables."""
-    return {"better": "green", "worse": "red"}.get(outcome_of(change["interval"]), "yellow")
+    return {"better": "green", "worse": "red"}.get(change.outcome, "yellow")
 
 
-def colour_of_programs(change: dict[str, Any]) -> str:
-    """As `colour_of_bits`, of a change of pass@1, as it stands in the comparison of a verdict."""
-    return UNSURE if change["is_noise"] else BETTER if change["difference"] > 0 else WORSE
+def colour_of_programs(change: Difference) -> str:
+    """As `colour_of_bits`, of a change of pass@1."""
+    return UNSURE if change.is_noise else BETTER if change.difference > 0 else WORSE

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from textwrap import wrap
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,12 +10,14 @@ from matplotlib.ticker import MaxNLocator
 from multipl_moe.report.colours import BETTER, BLUE, GOLD, ORANGE, PURPLE, UNSURE, WORSE
 from multipl_moe.report.names_beside import NAME_COLUMNS, height_of_names, write_names
 from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, strip
+from multipl_moe.runs.comparison import ComparisonResult
+from multipl_moe.runs.result import ComparedRun
 
 _COLOURS = (BETTER, BLUE, ORANGE, PURPLE, GOLD, WORSE, UNSURE, "#000000")
 _LEFT, _BELOW, _ABOVE, _BETWEEN = 0.62, 0.5, 0.15, 0.15  # inches around the axes, and between panels
 
 
-def cost_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
+def cost_plot(result: ComparisonResult, width: float = 8) -> Figure | None:
     """Change on the languages to learn against tokens, and against minutes of processor time in training.
 
     Of each method the run of each length that learns most, of its least seed; eight methods at most, those that learn
@@ -27,7 +28,7 @@ def cost_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
     if not ways:
         return None
     is_wide = width >= WIDE_ENOUGH
-    names = [wrap(result["methods"][way], NAME_COLUMNS if is_wide else NAME_COLUMNS // 2) for way in ways]
+    names = [wrap(result.methods[way], NAME_COLUMNS if is_wide else NAME_COLUMNS // 2) for way in ways]
     height = max(2.8, height_of_names(names))
     axes_width = (width - _LEFT - _BETWEEN) * 0.32 if is_wide else (width - _LEFT) * 0.54
     total = (_ABOVE + height + _BELOW) * (1 if is_wide else 2)
@@ -38,45 +39,45 @@ def cost_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
     left, right = (
         figure.add_axes((x / width, y / total, axes_width / width, height / total)) for x, y in (first, second)
     )
-    for axes, key, scale in ((left, "tokens", 1000), (right, "processor_s", 60)):
+    for axes, x_of in ((left, lambda run: run.tokens / 1000), (right, _minutes)):
         for runs, colour in zip(ways.values(), _COLOURS, strict=False):
-            xs, ys = zip(*(_point(run, key, scale) for run in runs), strict=True)
+            xs, ys = zip(*((x_of(run), 100 * _learnt(run)) for run in runs), strict=True)
             axes.plot(xs, ys, color=colour, marker="o", markersize=6, linewidth=1.2)
         _scale(axes, ways)
     left.set_ylabel("languages to learn, %  ·  better →", fontsize=FONT_SIZE)
     left.set_xlabel("thousand tokens", fontsize=FONT_SIZE)
     right.set_xlabel("processor time, min", fontsize=FONT_SIZE)
     right.tick_params(labelleft=not is_wide)
-    write_names(right, [_point(runs[-1], "processor_s", 60) for runs in ways.values()], names, height)
+    write_names(right, [(_minutes(runs[-1]), 100 * _learnt(runs[-1])) for runs in ways.values()], names, height)
     return figure
 
 
-def _point(run: dict[str, Any], key: str, scale: float) -> tuple[float, float]:
-    return run[key] / scale, 100 * run["means"]["learn"]["change"]
-
-
-def _ways(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    timed = [run for run in result["runs"].values() if run.get("processor_s") and "learn" in run["means"]]
+def _ways(result: ComparisonResult) -> dict[str, list[ComparedRun]]:
+    timed = [run for run in result.runs.values() if run.processor_s and "learn" in run.means]
     processors = Counter(_processor(run) for run in timed)
     timed = [run for run in timed if _processor(run) == processors.most_common(1)[0][0]]
-    best: dict[str, dict[bool, dict[str, Any]]] = {}
-    for run in sorted(timed, key=lambda run: (run["seed"], _learnt(run))):
-        best.setdefault(run["method"], {}).setdefault(run["is_long"], run)
+    best: dict[str, dict[bool, ComparedRun]] = {}
+    for run in sorted(timed, key=lambda run: (run.seed, _learnt(run))):
+        best.setdefault(run.method, {}).setdefault(run.is_long, run)
     ways = {method: [runs[length] for length in (False, True) if length in runs] for method, runs in best.items()}
     has_long = any(True in runs for runs in best.values())
-    chosen = sorted(ways, key=lambda way: (has_long and not ways[way][-1]["is_long"], _learnt(ways[way][-1])))
+    chosen = sorted(ways, key=lambda way: (has_long and not ways[way][-1].is_long, _learnt(ways[way][-1])))
     return {way: ways[way] for way in chosen[: len(_COLOURS)]}
 
 
-def _processor(run: dict[str, Any]) -> str:
-    return run["environment"]["machine"]["processor"]
+def _processor(run: ComparedRun) -> str:
+    return run.environment["machine"]["processor"]
 
 
-def _learnt(run: dict[str, Any]) -> float:
-    return run["means"]["learn"]["change"]
+def _minutes(run: ComparedRun) -> float:
+    return (run.processor_s or 0) / 60
 
 
-def _scale(axes: Axes, ways: dict[str, list[dict[str, Any]]]) -> None:
+def _learnt(run: ComparedRun) -> float:
+    return run.means["learn"].change
+
+
+def _scale(axes: Axes, ways: dict[str, list[ComparedRun]]) -> None:
     changes = [100 * _learnt(run) for runs in ways.values() for run in runs]
     axes.set_ylim(max(changes) + 1, min(changes) - 1)
     axes.set_xlim(left=0)

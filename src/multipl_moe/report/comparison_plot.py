@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +11,8 @@ from matplotlib.ticker import FixedLocator, FormatStrFormatter, MaxNLocator
 from multipl_moe.report.colours import BETTER, BLUE
 from multipl_moe.report.names_beside import NAME_COLUMNS, height_of_names, write_names
 from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, strip
+from multipl_moe.runs.comparison import ComparisonResult
+from multipl_moe.runs.result import ComparedRun
 
 MOST_MARKS = 8
 """In a panel, so that each can have its name beside it."""
@@ -24,21 +25,21 @@ _LEFT, _BELOW, _ABOVE = 0.62, 0.55, 0.32  # inches around the axes
 class _Mark:
     """A run, its label, and whether no other of as many tokens is better on both kinds of language."""
 
-    run: dict[str, Any]
+    run: ComparedRun
     label: str
     is_best: bool
 
     def point(self) -> tuple[float, float]:
         """Per cent on the languages to keep and to learn."""
-        keep, learn = (100 * self.run["means"][role]["change"] for role in ("keep", "learn"))
+        keep, learn = (100 * self.run.means[role].change for role in ("keep", "learn"))
         return keep, learn
 
     def bounds(self, role: str) -> tuple[float, float]:
-        low, high = (100 * bound for bound in self.run["means"][role]["interval"])
+        low, high = (100 * bound for bound in self.run.means[role].interval)
         return low, high
 
 
-def comparison_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
+def comparison_plot(result: ComparisonResult, width: float = 8) -> Figure | None:
     """Change on the languages to keep (x) and to learn (y), in per cent of the base's bits per byte; both axes point
     to the better side, so the best stand at the top right.
 
@@ -50,13 +51,13 @@ def comparison_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
     return _figure([chosen], width) if chosen else None
 
 
-def comparison_rest_plot(result: dict[str, Any], width: float = 8) -> Figure | None:
+def comparison_rest_plot(result: ComparisonResult, width: float = 8) -> Figure | None:
     """The runs that `comparison_plot` leaves out, in panels of eight; None without such."""
     panels = _rest(result)
     return _figure(panels, width) if panels else None
 
 
-def _rest(result: dict[str, Any]) -> list[list[_Mark]]:
+def _rest(result: ComparisonResult) -> list[list[_Mark]]:
     chosen = {id(mark.run) for mark in _chosen(result)}
     panels = []
     for is_long in (True, False):
@@ -65,28 +66,28 @@ def _rest(result: dict[str, Any]) -> list[list[_Mark]]:
     return panels
 
 
-def _chosen(result: dict[str, Any]) -> list[_Mark]:
+def _chosen(result: ComparisonResult) -> list[_Mark]:
     marks = _marks(result, is_long=True) or _marks(result, is_long=False)
     of_methods: dict[str, _Mark] = {}
     for mark in sorted(marks, key=lambda mark: (not mark.is_best, mark.point()[1])):
-        of_methods.setdefault(mark.run["method"], mark)
-    in_order = [of_methods[method] for method in result["methods"] if method in of_methods]
+        of_methods.setdefault(mark.run.method, mark)
+    in_order = [of_methods[method] for method in result.methods if method in of_methods]
     return sorted(in_order, key=lambda mark: not mark.is_best)[:MOST_MARKS]
 
 
-def _marks(result: dict[str, Any], *, is_long: bool) -> list[_Mark]:
+def _marks(result: ComparisonResult, *, is_long: bool) -> list[_Mark]:
     """Those of one length in the order of methods and rates; rate and seed are told where a method has several."""
-    best = {name for names in result["undominated"].values() for name in names}
+    best = {name for names in result.undominated.values() for name in names}
     marks = []
-    for method, title in result["methods"].items():
-        own = {name: run for name, run in result["runs"].items() if run["method"] == method}
-        runs = {name: run for name, run in own.items() if run["is_long"] == is_long}
-        rates = {run["learning_rate"] for run in runs.values()}
-        seeds = {run["seed"] for run in runs.values()}
-        for name, run in sorted(runs.items(), key=lambda item: item[1]["learning_rate"]):
-            rate = f", {run['learning_rate']:g}" if len(rates) > 1 else ""
-            seed = f", seed {run['seed']}" if len(seeds) > 1 else ""
-            if len(run["means"]) == 2:
+    for method, title in result.methods.items():
+        own = {name: run for name, run in result.runs.items() if run.method == method}
+        runs = {name: run for name, run in own.items() if run.is_long == is_long}
+        rates = {run.learning_rate for run in runs.values()}
+        seeds = {run.seed for run in runs.values()}
+        for name, run in sorted(runs.items(), key=lambda item: item[1].learning_rate):
+            rate = f", {run.learning_rate:g}" if len(rates) > 1 else ""
+            seed = f", seed {run.seed}" if len(seeds) > 1 else ""
+            if len(run.means) == 2:
                 marks.append(_Mark(run, f"{title}{rate}{seed}", name in best))
     return marks
 
@@ -110,7 +111,7 @@ def _figure(panels: list[list[_Mark]], width: float) -> Figure:
             _draw(axes, mark)
         write_names(axes, [mark.point() for mark in marks], texts, height)
         if marks:
-            axes.set_title(f"{marks[0].run['tokens']:,} tokens", loc="left", fontsize=10, fontweight="bold")
+            axes.set_title(f"{marks[0].run.tokens:,} tokens", loc="left", fontsize=10, fontweight="bold")
     return figure
 
 

@@ -1,148 +1,148 @@
 """The result of a comparison as tables: the same numbers for the terminal, for Markdown and for the page."""
 
-from typing import Any
-
 from rich.text import Text
 
 from multipl_judge.languages.table import language_title
-from multipl_moe.eval.outcome import outcome_of
+from multipl_moe.eval.measures import MEASURES
 from multipl_moe.report.colours import style_of_bits
 from multipl_moe.report.grid import Grid
+from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.decontamination import status_notes
+from multipl_moe.runs.result import Change, ComparedRun
+from multipl_moe.runs.verdict import Solved, SolvedPrograms
 
 ROLE_TITLES = {"learn": "languages to learn", "keep": "languages to keep"}
 
-_RUNS_NOTES = (
-    "change of bits per byte from the base's: less is better; 95% intervals",
-    "moved: nats a token (KL divergence) from the base, on the base's own answers",
-)
+_CHANGE_NOTE = "change of bits per byte from the base's: less is better; 95% intervals"
 
 
-def comparison_runs_table(result: dict[str, Any]) -> Grid:
+def comparison_runs_table(result: ComparisonResult) -> Grid:
     """The long runs, or as long as there is none the short ones; narrow, with what belongs together in one cell."""
-    is_long = any(run["is_long"] for run in result["runs"].values())
-    runs = [run for run in result["runs"].values() if run["is_long"] == is_long]
-    is_measured = any("moved" in run for run in runs)
+    is_long = any(run.is_long for run in result.runs.values())
+    runs = [run for run in result.runs.values() if run.is_long == is_long]
+    measured = [name for name in MEASURES if any(getattr(run, name) is not None for run in runs)]
     rows: list[list[str | Text] | None] = []
     for run in runs:
-        changes = [_stacked(_change(run["means"].get(role))) for role in ROLE_TITLES]
-        moved = [_moved(run).replace(" [", "\n[")] if is_measured else []
-        counts = "\n".join(_millions(run["parameters"][key]) for key in ("active", "trained"))
-        settings = f"{run['learning_rate']:g}\nseed {run['seed']}"
-        rows += [[run_title(result, run), settings, *changes, *moved, counts], None]
-    header = ["method", "rate", "learn, %", "keep, %", *(["moved"] if is_measured else []), "active\ntrained"]
-    return Grid(result["title"], header, rows, notes=_RUNS_NOTES[: 1 + is_measured])
+        changes = [_stacked(_change(run.means.get(role))) for role in ROLE_TITLES]
+        found = [_found(run, name).replace(" [", "\n[") for name in measured]
+        counts = "\n".join(map(_millions, (run.parameters.active, run.parameters.trained)))
+        settings = f"{run.learning_rate:g}\nseed {run.seed}"
+        rows += [[run_title(result, run), settings, *changes, *found, counts], None]
+    header = ["method", "rate", "learn, %", "keep, %", *measured, "active\ntrained"]
+    notes = [_CHANGE_NOTE, *(f"{name}: {MEASURES[name].brief_note}" for name in measured)]
+    return Grid(result.title, header, rows, notes=notes)
 
 
-def runs_table(result: dict[str, Any], title: str, *, is_long: bool) -> Grid:
-    """Every run of one length: rate, seed, changes, how far it moved, loads, parameters, and what training cost."""
-    rows, runs = [], [run for run in _by_method(result) if run["is_long"] == is_long]
-    has_loads = any("load_ratios" in run for run in runs)
+def runs_table(result: ComparisonResult, title: str, *, is_long: bool) -> Grid:
+    """Every run of one length: rate, seed, changes, other measures, loads, parameters, and what training cost."""
+    rows, runs = [], [run for run in _by_method(result) if run.is_long == is_long]
+    has_loads = any(run.load_ratios for run in runs)
     for run in runs:
-        counts = [_millions(run["parameters"][key]) for key in ("total", "active", "trained")]
-        changes = [_change(run["means"].get(role)) for role in ROLE_TITLES]
-        settings = [f"{run['learning_rate']:g}", str(run["seed"])]
-        cost = [f"{run['tokens_per_s']:,.0f}", *_cost(run)]
-        loads = [_loads(run)] if has_loads else []
-        rows.append([run_title(result, run), *settings, *changes, _moved(run), *loads, *counts, *cost])
+        counts = map(_millions, (run.parameters.total, run.parameters.active, run.parameters.trained))
+        changes = [_change(run.means.get(role)) for role in ROLE_TITLES]
+        settings = [f"{run.learning_rate:g}", str(run.seed)]
+        cost = [f"{run.tokens_per_s:,.0f}", *_cost(run)]
+        loads, found = [_loads(run)] if has_loads else [], [_found(run, name) for name in MEASURES]
+        rows.append([run_title(result, run), *settings, *changes, *found, *loads, *counts, *cost])
     counted = ["parameters", "active", "trained", "tokens/s", "processor time, min", "peak memory, GB"]
     counted = [*(["loads of experts, fair is 1"] if has_loads else []), *counted]
-    return Grid(title, ["method", "rate", "seed", "learn", "keep", "moved", *counted], rows)
+    return Grid(title, ["method", "rate", "seed", "learn", "keep", *MEASURES, *counted], rows)
 
 
-def scores_by_language_table(result: dict[str, Any]) -> Grid:
+def scores_by_language_table(result: ComparisonResult) -> Grid:
     """Change of bits per byte of every run in every language."""
     runs = _by_method(result)
-    first = runs[0]["languages"] if runs else {}
-    header = ["method", "tokens", "rate", "seed", *(language_title(name, row) for name, row in first.items())]
-    rows = [["base, bits per byte", "", "", "", *(f"{row['bpb_before']:.3f}" for row in first.values())]]
+    first = runs[0].languages if runs else {}
+    header = ["method", "tokens", "rate", "seed", *(language_title(name, row.title) for name, row in first.items())]
+    rows = [["base, bits per byte", "", "", "", *(f"{row.bpb_before:.3f}" for row in first.values())]]
     for run in runs:
-        settings = [f"{run['tokens']:,}", f"{run['learning_rate']:g}", str(run["seed"])]
-        changes = [f"{100 * run['languages'][name]['change']:+.1f}" for name in first]
+        settings = [f"{run.tokens:,}", f"{run.learning_rate:g}", str(run.seed)]
+        changes = [f"{100 * run.languages[name].change:+.1f}" for name in first]
         rows.append([run_title(result, run), *settings, *changes])
     return Grid("Bits per byte by language, change from the base", header, rows if runs else [])
 
 
-def solved_table(result: dict[str, Any]) -> Grid:
+def solved_table(result: ComparisonResult, of_base: SolvedPrograms) -> Grid:
     """Programs that pass, by language, and what the corpus was decontaminated against."""
-    base = result["base"]["programs"]
+    base = of_base.languages
     header = [
         "method",
         "seed",
-        *(f"{language_title(name, row)} (of {row['tasks']})" for name, row in base.items()),
+        *(f"{language_title(name, row.title)} (of {row.tasks})" for name, row in base.items()),
         "all",
     ]
     rows = [["base", "", *_passed(base, base)]]
-    for run in result["runs"].values():
-        if "programs" in run:
-            rows.append([run_title(result, run), str(run["seed"]), *_passed(run["programs"], base)])
-    notes = [f"{note[0].upper()}{note[1:]}." for note in status_notes(result.get("decontamination", {}))]
-    if any("parses_or_compiles" in part for part in base.values()):
+    for run in result.runs.values():
+        if run.programs is not None:
+            rows.append([run_title(result, run), str(run.seed), *_passed(run.programs.languages, base)])
+    notes = [f"{note[0].upper()}{note[1:]}." for note in status_notes(result.decontamination)]
+    if any(part.parses_or_compiles is not None for part in base.values()):
         notes.append("In brackets: how many parse or compile.")
     return Grid("Programs that pass their tests", header, rows, notes=notes)
 
 
-def _passed(programs: dict[str, Any], names: dict[str, Any]) -> list[str]:
+def _passed(programs: dict[str, Solved], names: dict[str, Solved]) -> list[str]:
     """Passed programs by language and in all, and in brackets the share that parses or compiles, where it is known.
 
     Empty where a language, or one of them, could not be judged.
     """
-    counts = {name: round(part["pass_at_1"] * part["tasks"]) for name, part in programs.items()}
+    counts = {name: round(part.pass_at_1 * part.tasks) for name, part in programs.items()}
     built = {
-        name: f" ({part['parses_or_compiles']:.0%})" for name, part in programs.items() if "parses_or_compiles" in part
+        name: f" ({part.parses_or_compiles:.0%})"
+        for name, part in programs.items()
+        if part.parses_or_compiles is not None
     }
     in_all = str(sum(counts[name] for name in names)) if set(names) <= set(counts) else ""
     return [*(f"{counts.get(name, '')}{built.get(name, '')}" for name in names), in_all]
 
 
-def answers_table(result: dict[str, Any]) -> Grid:
+def answers_table(result: ComparisonResult) -> Grid:
     """The questions of the comparison and their answers, in numbers and in words."""
     rows = []
-    for answer in result["answers"]:
-        pair = f"{result['methods'][answer['of']]} against {result['methods'][answer['against']]}"
-        means, place = answer["means"], [f"{answer['tokens']:,}", str(answer["seed"])]
+    for answer in result.answers:
+        pair = f"{result.methods[answer.of]} against {result.methods[answer.against]}"
+        means, place = answer.means, [f"{answer.tokens:,}", str(answer.seed)]
         changes = [_change(means.get(role)) for role in ROLE_TITLES]
-        rows.append([answer["question"], pair, *place, *changes, _verdict(means)])
+        rows.append([answer.question, pair, *place, *changes, _verdict(means)])
     return Grid("Questions", ["question", "bits per byte of", "tokens", "seed", "learn", "keep", "in words"], rows)
 
 
-def _verdict(means: dict[str, Any]) -> str:
+def _verdict(means: dict[str, Change]) -> str:
     words = {"better": "better", "worse": "worse", "unclear": "no clear difference", "same": "the same"}
-    told = {title: outcome_of(means[role]["interval"]) for role, title in ROLE_TITLES.items() if role in means}
+    told = {title: means[role].outcome for role, title in ROLE_TITLES.items() if role in means}
     return ", ".join(f"{words[outcome]} on {title}" for title, outcome in told.items())
 
 
-def _cost(run: dict[str, Any]) -> list[str]:
+def _cost(run: ComparedRun) -> list[str]:
     """Minutes of processor time and peak memory of training; runs of earlier versions did not record them."""
-    seconds, peak = run.get("processor_s"), run.get("peak_bytes")
+    seconds, peak = run.processor_s, run.peak_bytes
     return ["" if seconds is None else f"{seconds / 60:,.0f}", "" if peak is None else f"{peak / 1e9:.1f}"]
 
 
-def _loads(run: dict[str, Any]) -> str:
+def _loads(run: ComparedRun) -> str:
     """The least and the largest load of an expert over all layers, by kind of router."""
-    ratios = run.get("load_ratios", {})
-    return ", ".join(f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in ratios.items())
+    return ", ".join(f"{kind} {low:.2f} to {high:.2f}" for kind, (low, high) in run.load_ratios.items())
 
 
-def _by_method(result: dict[str, Any]) -> list[dict[str, Any]]:
+def _by_method(result: ComparisonResult) -> list[ComparedRun]:
     """The runs, long ones first, then by method as in its file, rate and seed."""
-    methods = list(result["methods"])
+    methods = list(result.methods)
     return sorted(
-        result["runs"].values(),
-        key=lambda run: (not run["is_long"], methods.index(run["method"]), run["learning_rate"], run["seed"]),
+        result.runs.values(),
+        key=lambda run: (not run.is_long, methods.index(run.method), run.learning_rate, run.seed),
     )
 
 
-def run_title(result: dict[str, Any], run: dict[str, Any]) -> str:
+def run_title(result: ComparisonResult, run: ComparedRun) -> str:
     """The title of the run's method."""
-    return result["methods"][run["method"]]
+    return result.methods[run.method]
 
 
-def _change(change: dict[str, Any] | None) -> Text:
+def _change(change: Change | None) -> Text:
     if change is None:
         return Text("")
-    low, high = change["interval"]
-    return Text(f"{100 * change['change']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]", style_of_bits(change))
+    low, high = change.interval
+    return Text(f"{100 * change.change:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]", style_of_bits(change))
 
 
 def _stacked(change: Text) -> Text:
@@ -150,13 +150,10 @@ def _stacked(change: Text) -> Text:
     return Text(change.plain.replace(" [", "\n["), change.style)
 
 
-def _moved(run: dict[str, Any]) -> str:
-    """Nats a token on the base's own answers; runs of earlier versions did not measure it."""
-    if "moved" not in run:
-        return ""
-    answers = run["moved"]["answers"]
-    low, high = answers["interval"]
-    return f"{answers['nats_per_token']:.3f} [{low:.3f}, {high:.3f}]"
+def _found(run: ComparedRun, name: str) -> str:
+    """What a measure found, if it was taken."""
+    found = getattr(run, name)
+    return "" if found is None else MEASURES[name].cell(found)
 
 
 def _millions(count: int) -> str:

@@ -54,12 +54,16 @@ class Grid:
                 table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
         yield table
 
-    def to_markdown(self) -> str:
-        """A section with the table and its notes."""
+    @property
+    def markdown(self) -> str:
+        """The table alone."""
         lines = [self.header, ["---"] * len(self.header), *(row for row in self.rows if row is not None)]
         cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
-        return "\n\n".join([f"## {self.title}", table, *self.notes])
+        return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+    def to_markdown(self) -> str:
+        """A section with the table and its notes."""
+        return "\n\n".join([f"## {self.title}", self.markdown, *self.notes])
 
 
 def _gap(least: Sequence[int], whole: Sequence[int], room: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from multipl_judge.languages.table import language_title
+from multipl_moe.eval.measures import findings
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
 from multipl_moe.generate.reading import Reading
 from multipl_moe.recipe.recipe import Recipe
@@ -15,10 +16,12 @@ from multipl_moe.report.page import picture, rendered
 from multipl_moe.report.plots import expert_heat_map, gain_plot, training_plot
 from multipl_moe.report.programs import EXAMPLES_FILE
 from multipl_moe.report.reading import coloured_text, legend, views_of
-from multipl_moe.report.tables import movement_table, result_table
+from multipl_moe.report.tables import measure_table, result_table
 from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table, failures_table, is_few, verdict_notes
 from multipl_moe.runs.folder import read_json, write_text
+from multipl_moe.runs.result import RunResult
+from multipl_moe.runs.verdict import ProgramsResult
 
 READING_FILE = "reading.json"
 """Of a run folder: a held-out text as hybrid and base read it."""
@@ -28,7 +31,7 @@ _HEAT_MAPS = {"token_load": "Routed token experts", "segment_load": "Segment exp
 
 def write_report(
     output: Path,
-    metrics: dict[str, Any],
+    result: RunResult,
     records: list[dict[str, Any]],
     held_out: list[dict[str, Any]],
     recipe: Recipe,
@@ -39,25 +42,25 @@ def write_report(
     It shows the content of metrics.json, the lines of metrics.jsonl and held_out.jsonl, the resolved recipe, how to
     use the model, and what two models wrote where the run folder holds such examples (`report.programs`).
     """
-    gain_plot(metrics).savefig(output / "gain.png", dpi=_PNG_DPI)
+    gain_plot(result).savefig(output / "gain.png", dpi=_PNG_DPI)
     examples = output / "programs_after" / EXAMPLES_FILE
     page = rendered(
         "report.html.j2",
-        metrics=metrics,
+        metrics=result,
         bits_per_byte=BITS_PER_BYTE_NOTE,
-        result=result_table(metrics),
-        gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, metrics)),
+        result=result_table(result),
+        gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, result)),
         training=_training(records, held_out),
         records=records,
-        heat_maps=_heat_maps(metrics),
+        heat_maps=_heat_maps(result),
         examples=read_json(examples) if examples.is_file() else [],
         reading=_reading(output / READING_FILE),
         recipe=recipe.to_yaml(),
         temperature=recipe.codegen.temperature,
-        environment=json.dumps(metrics["environment"], indent=2),
+        environment=json.dumps(result.environment, indent=2),
         model_folder=model_folder,
-        moved=movement_table(metrics["moved"]) if "moved" in metrics else None,
-        programs=_programs(metrics["programs"]) if "programs" in metrics else None,
+        measures=[(measure, found, measure_table(measure, found)) for measure, found in findings(result)],
+        programs=_programs(result.programs),
     )
     write_text(output / "report.html", page)
 
@@ -76,23 +79,28 @@ def _training(records: list[dict[str, Any]], held_out: list[dict[str, Any]]) -> 
     return picture("training", "Loss and load of experts during training", partial(training_plot, records, held_out))
 
 
-def _heat_maps(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    routing = metrics["routing"]
-    titles = {name: language_title(name, row) for name, row in metrics["languages"].items()}
+def _heat_maps(result: RunResult) -> list[tuple[str, str]]:
+    titles = {name: language_title(name, row.title) for name, row in result.languages.items()}
     maps = [
-        (title, picture(key, f"{title}: which serve which language", partial(expert_heat_map, routing, key, titles)))
+        (
+            title,
+            picture(key, f"{title}: which serve which language", partial(expert_heat_map, result.routing, key, titles)),
+        )
         for key, title in _HEAT_MAPS.items()
     ]
     return [(title, drawn) for title, drawn in maps if drawn]
 
 
-def _programs(verdict: dict[str, Any]) -> dict[str, Any]:
+def _programs(verdict: ProgramsResult | None) -> dict[str, Any] | None:
     """What the page shows of the programs that two models wrote; no plot where every count is small."""
-    cells = [cell for row in verdict["languages"].values() for cell in row["benchmarks"].values()]
+    if verdict is None or verdict.comparison is None:
+        return None
     label = "Programs that pass their tests, before and after"
     return {
-        "plot": picture("programs", label, partial(verdict_plot, verdict)) if not all(map(is_few, cells)) else None,
-        "table": comparison_table(verdict["comparison"]),
+        "plot": picture("programs", label, partial(verdict_plot, verdict))
+        if not all(is_few(cell.tasks) for *_, cell in verdict.cells())
+        else None,
+        "table": comparison_table(verdict.comparison),
         "failures": failures_table(verdict),
         "notes": [*verdict_notes(verdict), SMALL_MODEL_NOTE],
     }

@@ -12,19 +12,20 @@ from matplotlib.figure import Figure
 
 from multipl_judge.languages.table import language_title
 from multipl_moe.report.colours import BLUE, ORANGE, PAPER, PURPLE, colour_of_bits
+from multipl_moe.runs.result import Changes, Routing
 
 FONT_SIZE = 9  # points: 12 pixels on a screen
 _ROLE_TITLES = {"learn": "languages to learn", "keep": "languages to keep"}
 WIDE_ENOUGH = 6  # inches, for all words
 
 
-def gain_plot(metrics: dict[str, Any], width: float = 8) -> Figure:
+def gain_plot(found: Changes, width: float = 8) -> Figure:
     """Change of bits per byte by language with 95% intervals: left of zero is better, and green where that is sure.
 
     A panel for the languages to learn and one for those to keep; numbers stand to the right of the bars.
     """
     panels = {
-        title: sorted((r for r in metrics["languages"].items() if r[1]["role"] == role), key=lambda r: r[1]["change"])
+        title: sorted((r for r in found.languages.items() if r[1].role == role), key=lambda r: r[1].change)
         for role, title in _ROLE_TITLES.items()
     }
     panels = {title: rows for title, rows in panels.items() if rows}
@@ -34,16 +35,16 @@ def gain_plot(metrics: dict[str, Any], width: float = 8) -> Figure:
     for axes, (title, rows) in zip(grid, panels.items(), strict=True):
         axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
         for y, (_, row) in enumerate(rows):
-            low, high = (100 * bound for bound in row["interval"])
-            axes.barh(y, 100 * row["change"], color=colour_of_bits(row), height=0.6)
+            low, high = (100 * bound for bound in row.interval)
+            axes.barh(y, 100 * row.change, color=colour_of_bits(row), height=0.6)
             axes.plot([low, high], [y, y], color="black", linewidth=1.2)
-            told = f"  ({row['bpb_before']:.2f} → {row['bpb_after']:.2f})" if width >= WIDE_ENOUGH else ""
-            write_beside(axes, y, f"{100 * row['change']:+.1f}%{told}")
-        axes.set_yticks(range(len(rows)), [plain_label(language_title(name, row)) for name, row in rows])
+            told = f"  ({row.bpb_before:.2f} → {row.bpb_after:.2f})" if width >= WIDE_ENOUGH else ""
+            write_beside(axes, y, f"{100 * row.change:+.1f}%{told}")
+        axes.set_yticks(range(len(rows)), [plain_label(language_title(name, row.title)) for name, row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.axvline(0, color="black", linewidth=0.8)
         strip(axes)
-    bounds = [100 * bound for rows in panels.values() for _, row in rows for bound in (*row["interval"], row["change"])]
+    bounds = [100 * bound for rows in panels.values() for _, row in rows for bound in (*row.interval, row.change)]
     low, high = min(*bounds, -1), max(*bounds, 1)
     grid[-1].set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     what = "change of bits per byte, %" if width >= WIDE_ENOUGH else "bits per byte, %"
@@ -82,7 +83,7 @@ def training_plot(records: list[dict[str, Any]], held_out: list[dict[str, Any]],
 
 
 def expert_heat_map(
-    routing: dict[str, dict[int, dict[str, Any]]],
+    routing: Routing,
     key: str,
     titles: Mapping[str, str],
     width: float = 8,

@@ -16,25 +16,26 @@ from multipl_moe.report.verdict_tables import form_notes
 from multipl_moe.runs.decontamination import status_notes
 from multipl_moe.runs.folder import read_json, write_json
 from multipl_moe.runs.journal import read_journal
+from multipl_moe.runs.verdict import ProgramsResult
 
 EXAMPLES_FILE = "examples.json"
 _NUM_EXAMPLES = 3
 _PNG_DPI = 150
 
 
-def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, Any], against: Path | None) -> None:
-    """Write problems.html and programs.png of the verdict `metrics`, beside the model evaluated in `against`.
+def write_programs_report(output: Path, eval_set: EvalSet, result: ProgramsResult, against: Path | None) -> None:
+    """Write problems.html and programs.png of a verdict, beside the model evaluated in `against`.
 
     With such a model also `EXAMPLES_FILE`: what both wrote for the first problems of languages to learn.
 
     Raises:
         UserError: the name of the model in `against` cannot be read.
     """
-    models = [_answers_in(output, metrics["model"])]
+    models = [_answers_in(output, result.model)]
     if against is not None:
         models.insert(0, _answers_in(against, _model_name(against)))
-    notes = form_notes(metrics) + status_notes(metrics["decontamination"])
-    titles = {name: row["title"] for name, row in metrics["languages"].items()}
+    notes = form_notes(result) + status_notes(result.decontamination)
+    titles = {name: row.title for name, row in result.languages.items()}
     page = output / "problems.html"
     write_problems_page(
         page,
@@ -45,9 +46,10 @@ def write_programs_report(output: Path, eval_set: EvalSet, metrics: dict[str, An
         titles=titles,
         notes=notes,
     )
-    verdict_plot(metrics).savefig(output / "programs.png", dpi=_PNG_DPI)
+    verdict_plot(result).savefig(output / "programs.png", dpi=_PNG_DPI)
     if against is not None:
-        write_json(output / EXAMPLES_FILE, _examples(eval_set.problems, models, metrics["languages"], titles))
+        learnt = [problem for problem in eval_set.problems if result.role(problem.language) == "learn"]
+        write_json(output / EXAMPLES_FILE, _examples(learnt, models, titles))
 
 
 def _answers_in(folder: Path, name: str) -> ModelAnswers:
@@ -58,14 +60,12 @@ def _answers_in(folder: Path, name: str) -> ModelAnswers:
 def _examples(
     problems: Sequence[Problem],
     models: Sequence[ModelAnswers],
-    rows: Mapping[str, dict[str, Any]],
     titles: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """The first problems of languages to learn, a language after the other, and the first answer of each model."""
+    """The first problems, a language after the other, and the first answer of each model."""
     by_language: dict[str, list[Problem]] = {}
     for problem in problems:
-        if rows.get(problem.language, {}).get("role") == "learn":
-            by_language.setdefault(problem.language, []).append(problem)
+        by_language.setdefault(problem.language, []).append(problem)
     in_turn = [problem for turn in zip_longest(*by_language.values()) for problem in turn if problem is not None]
     data = page_data(in_turn[:_NUM_EXAMPLES], models, flags={}, titles=titles, samples_per_problem=1)
     return [

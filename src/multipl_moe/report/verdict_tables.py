@@ -1,7 +1,6 @@
 """The verdict on programs as tables, the same for the terminal and for the report."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
@@ -9,6 +8,14 @@ from multipl_judge.languages.table import language_title
 from multipl_moe.eval.verdict import ALL, ROLES
 from multipl_moe.report.grid import Grid
 from multipl_moe.runs.decontamination import status_notes
+from multipl_moe.runs.verdict import (
+    Cell,
+    Difference,
+    ProgramsResult,
+    Rate,
+    Verdict,
+    VerdictComparison,
+)
 
 SMALL_MODEL_NOTE = (
     "A model of some hundred million parameters writes few working programs, and here each language has few problems: "
@@ -31,9 +38,9 @@ _WAYS = {
 _ROLE_TITLES: dict[str | None, str] = {"learn": "to learn", "keep": "to keep", None: "", ALL: "all"}
 
 
-def is_few(cell: dict[str, Any]) -> bool:
-    """Whether a cell counts so few problems that shares and intervals would say more than there is to say."""
-    return cell["tasks"] < _FEW
+def is_few(tasks: int) -> bool:
+    """Whether these are so few problems that shares and intervals would say more than there is to say."""
+    return tasks < _FEW
 
 
 def passed_of(tasks: int, rate: float) -> str:
@@ -41,24 +48,23 @@ def passed_of(tasks: int, rate: float) -> str:
     return f"{round(rate * tasks, 1):g} of {tasks:,}"
 
 
-def verdict_table(verdict: dict[str, Any]) -> Grid:
+def verdict_table(verdict: Verdict) -> Grid:
     """pass@k by language and benchmark with the interval of pass@1, languages to learn first, and the means by role.
 
     Of few problems only the count of pass@1 is told. Where a domain gate was also left by itself, its row follows.
     """
-    ks = [str(k) for k in verdict["pass_at"]]
-    untold = verdict.get("gate", {}).get("by_itself")
+    ks, untold = verdict.pass_at, _by_itself(verdict)
     rows = []
     for role, names, closes in _groups(verdict):
         for name in names:
-            row = verdict["languages"][name]
-            for benchmark, cell in row["benchmarks"].items():
-                rows.append([language_title(name, row), _ROLE_TITLES[role], benchmark, *_score_cells(cell, ks)])
-                alone = untold and untold["languages"].get(name, {"benchmarks": {}})["benchmarks"].get(benchmark)
+            row = verdict.languages[name]
+            for benchmark, cell in row.benchmarks.items():
+                rows.append([language_title(name, row.title), _ROLE_TITLES[role], benchmark, *_score_cells(cell, ks)])
+                alone = untold and untold.cell(name, benchmark)
                 rows += [["", _BY_ITSELF, "", *_score_cells(alone, ks)]] if alone else []
         if closes:
             rows.append([_MEAN, _ROLE_TITLES[closes], "", "", *_mean_cells(verdict, closes, ks), ""])
-            if untold and closes in untold["means"]:
+            if untold and closes in untold.means:
                 rows.append(["", _BY_ITSELF, "", "", *_mean_cells(untold, closes, ks), ""])
             rows.append(None)
     first, *others = [f"pass@{k}" for k in ks]
@@ -67,19 +73,18 @@ def verdict_table(verdict: dict[str, Any]) -> Grid:
     return Grid(title, header, rows, num_labels=3, notes=verdict_notes(verdict))
 
 
-def failures_table(verdict: dict[str, Any]) -> Grid:
+def failures_table(verdict: Verdict) -> Grid:
     """How many programs pass, and how many fail in which way, by language and benchmark."""
     rows = []
-    for name, row in verdict["languages"].items():
-        for benchmark, cell in row["benchmarks"].items():
-            counts = [cell["outcomes"]["passed"], *(cell["failures"][way] for way in _WAYS)]
-            told = ["-" if count is None else f"{count:,}" for count in counts]
-            rows.append([language_title(name, row), benchmark, f"{cell['samples']:,}", *told])
+    for name, row, benchmark, cell in verdict.cells():
+        counts = [cell.outcomes["passed"], *(cell.failures[way] for way in _WAYS)]
+        told = ["-" if count is None else f"{count:,}" for count in counts]
+        rows.append([language_title(name, row.title), benchmark, f"{cell.samples:,}", *told])
     header = ["language", "benchmark", "programs", "pass", *_WAYS.values()]
     return Grid("How programs fail", header, rows, num_labels=2)
 
 
-def comparison_table(comparison: dict[str, Any]) -> Grid:
+def comparison_table(comparison: VerdictComparison) -> Grid:
     """pass@1 before and after by language and benchmark, and in words whether the difference is more than noise.
 
     Of few problems only the counts are told.
@@ -87,127 +92,128 @@ def comparison_table(comparison: dict[str, Any]) -> Grid:
     rows = []
     for role, names, closes in _groups(comparison):
         for name in names:
-            row = comparison["languages"][name]
-            for benchmark, cell in row["benchmarks"].items():
-                rows.append([language_title(name, row), _ROLE_TITLES[role], benchmark, *_change_cells(cell)])
+            row = comparison.languages[name]
+            for benchmark, cell in row.benchmarks.items():
+                rows.append([language_title(name, row.title), _ROLE_TITLES[role], benchmark, *_change_cells(cell)])
         if closes:
-            mean = comparison["means"][closes]
-            if is_few(mean):
-                cells = _cells(comparison, mean["languages"])
-                sums = {when: sum(cell[when] * cell["tasks"] for cell in cells) for when in ("before", "after")}
-                mean = mean | {when: passed / mean["tasks"] for when, passed in sums.items()}
+            mean = comparison.means[closes]
+            if is_few(mean.tasks):
+                cells = [cell for name, _, _, cell in comparison.cells() if name in mean.languages]
+                before, after = (
+                    sum(getattr(cell, when) * cell.tasks for cell in cells) for when in ("before", "after")
+                )
+                mean = mean.but(before=before / mean.tasks, after=after / mean.tasks)
             rows += [[_MEAN, _ROLE_TITLES[closes], "", *_change_cells(mean)], None]
     words = {str(row[-1]) for row in rows if row is not None}
     notes = [note for word, note in _NOTES_BY_WORD.items() if word in words]
     if any("(" in str(row[4]) for row in rows if row is not None):
         notes.append("in brackets: how many programs parse or compile")
-    if unpaired := comparison["unpaired"]:
+    if unpaired := comparison.unpaired:
         verb = "task does" if len(unpaired) == 1 else "tasks do"
         notes.append(f"{len(unpaired):,} {verb} not count for one of the models: left out")
     header = ["language", "role", "benchmark", "tasks", "before", "after", "points", "95% interval", "in words"]
     return Grid("pass@1 before and after (higher is better)", header, rows, num_labels=3, notes=notes)
 
 
-def mean_sentences(comparison: dict[str, Any]) -> list[str]:
+def mean_sentences(comparison: VerdictComparison) -> list[str]:
     """What each mean of the table is worth, in words."""
-    means = comparison["means"]
-    return [f"{_ROLE_TITLES[role]}: {means[role]['sentence']}" for _, _, role in _groups(comparison) if role]
+    means = comparison.means
+    return [f"{_ROLE_TITLES[role]}: {means[role].sentence}" for _, _, role in _groups(comparison) if role]
 
 
-def verdict_notes(verdict: dict[str, Any]) -> list[str]:
+def verdict_notes(verdict: Verdict) -> list[str]:
     """What a reader of the table must know: what was not scored, what was left out, whether the training text was
     decontaminated, and which tests prove nothing."""
-    notes = [f"{language_title(name)} not scored: {reason}" for name, reason in verdict["not_scored"].items()]
-    if left_out := verdict["left_out"]:
+    notes = [f"{language_title(name)} not scored: {reason}" for name, reason in verdict.not_scored.items()]
+    if left_out := verdict.left_out:
         notes.append(
             f"{len(left_out):,} sample{'s' if len(left_out) > 1 else ''} left out because the judge itself failed "
-            f"(the first is sample {left_out[0]['sample']} of {left_out[0]['key']}); such samples count for nothing"
+            f"(the first is sample {left_out[0].sample} of {left_out[0].key}); such samples count for nothing"
         )
-    if too_long := verdict.get("did_not_fit"):
+    if too_long := verdict.did_not_fit:
         notes.append(
             f"{len(too_long):,} prompt{'s' if len(too_long) > 1 else ''} too long for the model, counted as failed "
             f"(the first is {too_long[0]})"
         )
     notes += form_notes(verdict)
-    if "gate" in verdict:
-        told = "was told the language of each problem" if verdict["gate"]["is_told"] else "was left by itself"
+    result = verdict if isinstance(verdict, ProgramsResult) else None
+    if result and result.gate:
+        told = "was told the language of each problem" if result.gate.is_told else "was left by itself"
         notes.append(f"the model's domain gate {told} (codegen.tell_language)")
-    if invalid := verdict.get("problems_left_out"):
+    if result and (invalid := result.problems_left_out):
         shown = ", ".join(key.split("/", 1)[1] for key in invalid)
         notes.append(
             f"{len(invalid):,} problem{'s' if len(invalid) > 1 else ''} left out whose tests do not compile with any "
             f"answer: {shown}"
         )
-    notes += status_notes(verdict.get("decontamination", {}))
-    if verdict["flags"]:
-        notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict['flags'])}")
+    notes += status_notes(result.decontamination) if result else []
+    if verdict.flags:
+        notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict.flags)}")
     return notes
 
 
-def form_notes(verdict: dict[str, Any]) -> list[str]:
+def form_notes(verdict: Verdict) -> list[str]:
     """Where the end or the form of answers seems to be at fault, with an example, of a gate by itself as well."""
-    untold = verdict.get("gate", {}).get("by_itself", {})
-    return [fault["sentence"] for one in (verdict, untold) for fault in one.get("form_faults", [])]
+    both = filter(None, (verdict, _by_itself(verdict)))
+    return [fault.sentence for one in both for fault in one.form_faults]
 
 
-def _groups(values: dict[str, Any]) -> Iterator[tuple[str | None, list[str], str | None]]:
+def _by_itself(verdict: Verdict) -> Verdict | None:
+    gate = verdict.gate if isinstance(verdict, ProgramsResult) else None
+    return gate and gate.by_itself
+
+
+def _groups(values: Verdict | VerdictComparison) -> Iterator[tuple[str | None, list[str], str | None]]:
     """(role, its languages, the mean that closes them); the mean over all only where it is not that of a role."""
-    roles = {name: row["role"] for name, row in values["languages"].items()}
+    roles = {name: row.role for name, row in values.languages.items()}
     for role in (*ROLES, None):
         names = [name for name, has in roles.items() if has == role]
         if names:
-            yield role, names, role if role in values["means"] else None
-    means = values["means"]
-    if ALL in means and all(means[role]["languages"] != means[ALL]["languages"] for role in ROLES if role in means):
+            yield role, names, role if role in values.means else None
+    means = values.means
+    if ALL in means and all(means[role].languages != means[ALL].languages for role in ROLES if role in means):
         yield ALL, [], ALL
 
 
-def _cells(values: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
-    return [cell for name in names for cell in values["languages"][name]["benchmarks"].values()]
+def _score_cells(cell: Cell, ks: Sequence[int]) -> list[str]:
+    built = cell.parses_or_compiles
+    told = "" if is_few(cell.tasks) else "-" if built is None else f"{built.value:.1%}"
+    return [f"{cell.tasks:,}", *_rate_cells(cell.pass_at_k, cell.tasks, cell.pass_at_k[1].value, ks), told]
 
 
-def _score_cells(cell: dict[str, Any], ks: list[str]) -> list[str]:
-    built = cell["parses_or_compiles"]
-    told = "" if is_few(cell) else "-" if built is None else f"{built['value']:.1%}"
-    return [f"{cell['tasks']:,}", *_rate_cells(cell, ks), told]
+def _mean_cells(verdict: Verdict, role: str, ks: Sequence[int]) -> list[str]:
+    mean = verdict.means[role]
+    cells = [cell for name, _, _, cell in verdict.cells() if name in mean.languages]
+    tasks = sum(cell.tasks for cell in cells)
+    passed = sum(cell.tasks * cell.pass_at_k[1].value for cell in cells)
+    return _rate_cells(mean.pass_at_k, tasks, passed / tasks, ks)
 
 
-def _mean_cells(verdict: dict[str, Any], role: str, ks: list[str]) -> list[str]:
-    mean = verdict["means"][role]
-    cells = [(cell, cell["pass_at_k"]["1"]["value"]) for cell in _cells(verdict, mean["languages"])]
-    counted = mean | {"tasks": sum(cell["tasks"] for cell, _ in cells)}
-    return _rate_cells(counted, ks, sum(cell["tasks"] * value for cell, value in cells))
-
-
-def _rate_cells(cell: dict[str, Any], ks: list[str], passed: float | None = None) -> list[str]:
-    """pass@1, its interval and the other rates, empty where one was not measured; or how many passed, of few.
-
-    `passed` is their number where it is not that of the cell's rate.
-    """
-    rates = cell["pass_at_k"]
-    if is_few(cell):
-        rate = rates["1"]["value"] if passed is None else passed / cell["tasks"]
-        return [passed_of(cell["tasks"], rate), "", *("" for _ in ks[1:])]
-    first, *others = [f"{rates[k]['value']:.1%}" if k in rates else "" for k in ks]
-    low, high = rates["1"]["interval"]
+def _rate_cells(rates: Mapping[int, Rate], tasks: int, share: float, ks: Sequence[int]) -> list[str]:
+    """pass@1, its interval and the other rates, empty where one was not measured; or how many passed, of few tasks."""
+    if is_few(tasks):
+        return [passed_of(tasks, share), "", *("" for _ in ks[1:])]
+    first, *others = [f"{rates[k].value:.1%}" if k in rates else "" for k in ks]
+    low, high = rates[1].interval
     return [first, f"{low:.1%} to {high:.1%}", *others]
 
 
-def _change_cells(cell: dict[str, Any]) -> list[str | Text]:
-    tasks = cell["tasks"]
-    if is_few(cell):
-        both = passed_of(tasks, cell["before"]), passed_of(tasks, cell["after"])
+def _change_cells(cell: Difference) -> list[str | Text]:
+    tasks = cell.tasks
+    if is_few(tasks):
+        both = passed_of(tasks, cell.before), passed_of(tasks, cell.after)
         return [f"{tasks:,}", *both, "", "", Text("too few", "yellow")]
-    low, high = cell["interval"]
-    better = cell["difference"] > 0
-    built = cell.get("parses_or_compiles")
-    before, after = (f"{cell[when]:.1%}" + (f"\n({built[when]:.0%})" if built else "") for when in ("before", "after"))
-    word, style = ("noise", "yellow") if cell["is_noise"] else ("better", "green") if better else ("worse", "red")
+    low, high = cell.interval
+    before, after = f"{cell.before:.1%}", f"{cell.after:.1%}"
+    if (built := cell.parses_or_compiles) is not None:
+        before, after = f"{before}\n({built.before:.0%})", f"{after}\n({built.after:.0%})"
+    better = cell.difference > 0
+    word, style = ("noise", "yellow") if cell.is_noise else ("better", "green") if better else ("worse", "red")
     return [
         f"{tasks:,}",
         before,
         after,
-        Text(f"{100 * cell['difference']:+.1f}", style),
+        Text(f"{100 * cell.difference:+.1f}", style),
         f"{100 * low:+.1f} to {100 * high:+.1f}",
         Text(word, style),
     ]

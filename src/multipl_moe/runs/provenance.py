@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.errors import BaseModelError
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import read_json, write_json
+from multipl_moe.runs.result import Measured, read_measured
 
 _UPCYCLE_FILE = "upcycle.json"
 _RECIPE_FILE = "recipe.yaml"
@@ -22,14 +23,14 @@ class Provenance:
         upcycle: content of upcycle.json.
         training: content of the run's training.json.
         recipe: of that run.
-        metrics: content of its metrics.json, or of a file that `eval` wrote.
+        metrics: of its metrics.json, or of a file that `eval` wrote.
         is_trained: False for what `upcycle` wrote, None where it cannot be told.
     """
 
     upcycle: dict[str, Any] | None
     training: dict[str, Any] | None
     recipe: Recipe | None
-    metrics: dict[str, Any] | None
+    metrics: Measured | None
     is_trained: bool | None
 
     @classmethod
@@ -37,7 +38,7 @@ class Provenance:
         """Read what there is for the model in a folder; results from `metrics` instead of the run's metrics.json.
 
         Raises:
-            BaseModelError, ConfigError: a file is broken, or `metrics` holds no result.
+            BaseModelError, OutputError: a file is broken, or `metrics` holds no bits per byte by language.
         """
         run = run_folder(model)
         upcycle = _read(model / _UPCYCLE_FILE)
@@ -49,7 +50,7 @@ class Provenance:
             upcycle,
             training=_read(run / "training.json") if run is not None else None,
             recipe=load_recipe(recipe) if (recipe := run_recipe_file(model)) is not None else None,
-            metrics=_read_metrics(result) if result is not None else None,
+            metrics=read_measured(result) if result is not None and result.is_file() else None,
             is_trained=True if run is not None else False if is_fresh else None,
         )
 
@@ -104,18 +105,3 @@ def _read(file: Path) -> dict[str, Any] | None:
     if not isinstance(values, dict):
         raise BaseModelError(f"model: {file} holds no record; restore or remove it")
     return values
-
-
-def _read_metrics(file: Path) -> dict[str, Any] | None:
-    metrics = _read(file)
-    if metrics is not None and not _is_result(metrics):
-        raise ConfigError(f"--metrics: {file} holds no bits per byte by language; give metrics.json or what eval wrote")
-    return metrics
-
-
-def _is_result(metrics: dict[str, Any]) -> bool:
-    rows = metrics.get("languages")
-    compared, single = {"role", "bpb_before", "bpb_after", "change", "interval"}, {"role", "bpb"}
-    return isinstance(rows, dict) and all(
-        isinstance(row, dict) and (compared <= row.keys() or single <= row.keys()) for row in rows.values()
-    )

@@ -90,13 +90,13 @@ def test_a_model_that_is_its_base_has_not_moved_at_all(base, texts):
 def test_the_summary_weighs_tokens_alike_and_its_interval_is_that_of_resampled_texts():
     texts = [TextMovement(3.0, 2, 10), TextMovement(1.0, 0, 90), TextMovement(0.0, 1, 1)]
     summary = summarise_movement(texts, samples=20_000, seed=1)
-    assert (summary["nats_per_token"], summary["changed"]) == (4 / 101, 3 / 101)
-    assert (summary["tokens"], summary["texts"]) == (101, 3)
+    assert (summary.nats_per_token, summary.changed) == (4 / 101, 3 / 101)
+    assert (summary.tokens, summary.texts) == (101, 3)
     draws = sorted(
         sum(text.nats for text in drawn) / sum(text.num_tokens for text in drawn)
         for drawn in itertools.product(texts, repeat=3)
     )
-    low, high = summary["interval"]
+    low, high = summary.interval
     width = (3 / 2) ** 0.5 * stats.t.ppf(0.975, 2) / stats.norm.ppf(0.975)  # of three texts, over a plain bootstrap's
     assert low == 0 <= draws[0]  # the third alone, once in 27 draws
     assert high == pytest.approx(4 / 101 + width * (draws[-1] - 4 / 101))

@@ -1,6 +1,5 @@
 """The keep panel of whole models on the tiny world."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.eval.bits_per_byte import score_files
 from multipl_moe.eval.movement import panel as module
 from multipl_moe.eval.movement.panel import KINDS, OTHER_KINDS, movement_of, movement_rows
+from multipl_moe.runs.result import Movement
 from multipl_moe.upcycle.gate_start import GATE_BACKGROUND
 from tests.conftest import randomise, tiny_base_config
 from tests.fixtures import save_beginning_texts, save_tokenizer
@@ -38,35 +38,35 @@ def tokenizer(world: World) -> Any:
     return AutoTokenizer.from_pretrained(world.base)
 
 
-def _moved(world: World, model: Any, tokenizer: Any, **sections: Any) -> dict[str, Any]:
+def _moved(world: World, model: Any, tokenizer: Any, **sections: Any) -> Any:
     recipe = tiny_recipe(world.base, world.sources, **sections)
     return movement_of(recipe, str(world.base), model, tokenizer, world.corpus)
 
 
-def _all_rows(moved: dict[str, Any]) -> list[dict[str, Any]]:
-    kinds = [moved[kind] for kind in KINDS]
-    return [*kinds, *(part for kind in kinds for part in kind["parts"].values())]
+def _all_rows(moved: Any) -> list[Movement]:
+    kinds = [getattr(moved, kind) for kind in KINDS]
+    return [*kinds, *(part for kind in kinds for part in kind.parts.values())]
 
 
 def test_a_copy_of_the_base_has_moved_by_exactly_nothing(world: World, tokenizer):
     moved = _moved(world, load_dense(world.base), tokenizer)
-    assert {(row["nats_per_token"], row["changed"], *row["interval"]) for row in _all_rows(moved)} == {(0, 0, 0, 0)}
-    assert moved["sentence"] == "moved by 0.000 nats a token on the base's own answers"
+    assert {(row.nats_per_token, row.changed, *row.interval) for row in _all_rows(moved)} == {(0, 0, 0, 0)}
+    assert moved.sentence == "moved by 0.000 nats a token on the base's own answers"
 
 
 def test_a_fresh_hybrid_has_moved_by_rounding_alone(world: World, tokenizer):
     moved = _moved(world, load_hybrid(world.hybrid), tokenizer)
-    assert all(abs(row["nats_per_token"]) < 1e-6 for row in _all_rows(moved))
+    assert all(abs(row.nats_per_token) < 1e-6 for row in _all_rows(moved))
 
 
 def test_models_in_bfloat16_are_read_in_float32_where_there_is_memory(world: World, tokenizer, far, monkeypatch):
     whole = _moved(world, far, tokenizer)
     rounded = _moved(world, far.bfloat16(), tokenizer)
-    assert whole["compute_dtype"] == rounded["compute_dtype"] == "float32"
-    assert rounded["kept"]["nats_per_token"] == pytest.approx(whole["kept"]["nats_per_token"], rel=0.1)
+    assert whole.compute_dtype == rounded.compute_dtype == "float32"
+    assert rounded.kept.nats_per_token == pytest.approx(whole.kept.nats_per_token, rel=0.1)
     monkeypatch.setattr(module, "usable_bytes", lambda: 1000)
     monkeypatch.setattr("multipl_moe.checkpoints.loading.fast_dtype", lambda: torch.bfloat16)
-    assert _moved(world, load_dense(world.base).bfloat16(), tokenizer)["compute_dtype"] == "bfloat16/float32"
+    assert _moved(world, load_dense(world.base).bfloat16(), tokenizer).compute_dtype == "bfloat16/float32"
 
 
 @pytest.fixture
@@ -78,21 +78,24 @@ def far(world: World) -> Any:
 
 def test_every_kind_of_text_is_told_with_its_parts(world: World, tokenizer, far):
     moved = _moved(world, far, tokenizer)
-    assert set(moved) == {*KINDS, "compute_dtype", "sentence"}
-    parts = {kind: set(moved[kind]["parts"]) for kind in KINDS}
+    assert set(moved.to_json()) == {*KINDS, "compute_dtype", "sentence"}
+    parts = {kind: set(getattr(moved, kind).parts) for kind in KINDS}
     assert parts == {"answers": {"chat", "code"}, "kept": {"python", "english"}, "other": {"CSS", "SQL"}}
     for row in _all_rows(moved):
-        assert set(row) - {"sha256", "parts"} == _ROW
-        low, high = row["interval"]
-        assert 0 < low <= row["nats_per_token"] <= high
-        assert 0 < row["changed"] <= 1
+        assert set(row.to_json()) - {"sha256", "parts"} == _ROW
+        low, high = row.interval
+        assert 0 < low <= row.nats_per_token <= high
+        assert 0 < row.changed <= 1
     for kind, names in {"answers": ("chat", "code"), "kept": ("python",), "other": ("CSS", "SQL")}.items():
-        inner = [moved[kind]["parts"][name] for name in names]
-        assert moved[kind]["tokens"] == sum(part["tokens"] for part in inner)
-        nats = sum(part["nats_per_token"] * part["tokens"] for part in inner)
-        assert moved[kind]["nats_per_token"] == pytest.approx(nats / moved[kind]["tokens"])
-    assert moved["sentence"].startswith(f"moved by {moved['answers']['nats_per_token']:.3f} nats a token on")
-    assert json.loads(json.dumps(moved)) == moved
+        total = getattr(moved, kind)
+        inner = [total.parts[name] for name in names]
+        assert total.tokens == sum(part.tokens for part in inner)
+        nats = sum(part.nats_per_token * part.tokens for part in inner)
+        assert total.nats_per_token == pytest.approx(nats / total.tokens)
+    assert moved.sentence.startswith(f"moved by {moved.answers.nats_per_token:.3f} nats a token on")
+    brief = moved.brief().to_json()
+    assert set(brief) == set(KINDS)
+    assert set(brief["kept"]) == _ROW | {"sha256"}
     assert _moved(world, far, tokenizer) == moved
     assert [row[0] for row in movement_rows(moved)] == list(KINDS.values())
 
@@ -101,25 +104,25 @@ def test_what_was_kept_is_read_as_bits_per_byte_read_it(world: World, tokenizer,
     recipe = tiny_recipe(world.base, world.sources, eval={"moved_share": 1.0})
     texts = read_documents(world.corpus, "validation", "python", recipe.eval.files_per_language)
     scores = score_files(far.eval(), tokenizer, texts, recipe.eval)
-    python = _moved(world, far, tokenizer, eval={"moved_share": 1.0})["kept"]["parts"]["python"]
-    assert (python["texts"], python["tokens"]) == (len(scores), sum(score.num_tokens for score in scores))
+    python = _moved(world, far, tokenizer, eval={"moved_share": 1.0}).kept.parts["python"]
+    assert (python.texts, python.tokens) == (len(scores), sum(score.num_tokens for score in scores))
 
 
 def test_a_share_of_the_texts_is_two_at_least(world: World, tokenizer, far, other):
     whole, least = (_moved(world, far, tokenizer, eval={"moved_share": share}) for share in (1.0, 0.001))
     counts = [
-        {name: part["texts"] for kind in KINDS for name, part in m[kind]["parts"].items()} for m in (whole, least)
+        {name: part.texts for kind in KINDS for name, part in getattr(m, kind).parts.items()} for m in (whole, least)
     ]
     assert counts[0] == {"chat": 60, "code": 40, "python": 4, "english": 4, "CSS": 4, "SQL": 3}
     assert counts[1] == dict.fromkeys(counts[0], 2)
-    assert all(whole[kind]["sha256"] != least[kind]["sha256"] for kind in KINDS)
+    assert all(getattr(whole, kind).sha256 != getattr(least, kind).sha256 for kind in KINDS)
 
 
 def test_languages_of_the_recipe_are_no_other_text(world: World, tokenizer, far, monkeypatch):
     asked = []
     monkeypatch.setattr(module, "package_files", lambda kinds, endings, **limits: asked.append(set(endings)) or {})
     moved = _moved(world, far, tokenizer)
-    assert "other" not in moved
+    assert moved.other is None
     assert asked[0] >= {".rs", ".go", ".py", ".md"}
     assert [row[0] for row in movement_rows(moved)] == list(KINDS.values())[:2]
 
@@ -132,9 +135,10 @@ def test_the_domain_gate_is_fitted_to_no_kind_of_text_that_is_measured_on():
 def test_natural_language_alone_is_the_total_where_no_code_is_kept(world: World, tokenizer, far):
     recipe = tiny_recipe(world.base, world.sources)
     nothing, english = (recipe.model_copy(update={"keep": keep}) for keep in ([], ["english"]))
-    assert "kept" not in movement_of(nothing, str(world.base), far, tokenizer, world.corpus)
-    kept = movement_of(english, str(world.base), far, tokenizer, world.corpus)["kept"]
-    assert kept["tokens"] == kept["parts"]["english"]["tokens"]
+    assert movement_of(nothing, str(world.base), far, tokenizer, world.corpus).kept is None
+    kept = movement_of(english, str(world.base), far, tokenizer, world.corpus).kept
+    assert kept is not None
+    assert kept.tokens == kept.parts["english"].tokens
 
 
 def test_a_token_in_front_of_every_text_is_context(world: World, tokenizer, far, tmp_path: Path):
@@ -144,10 +148,10 @@ def test_a_token_in_front_of_every_text_is_context(world: World, tokenizer, far,
     save_beginning_texts(world.base, tmp_path)
     started = AutoTokenizer.from_pretrained(tmp_path)
     recipe = tiny_recipe(world.base, world.sources)
-    moved = movement_of(recipe, str(tmp_path), base, started, world.corpus)
+    moved: Any = movement_of(recipe, str(tmp_path), base, started, world.corpus)
     plain = _moved(world, far, tokenizer)
     for name in ("CSS", "SQL"):
-        whole = [other["parts"][name]["tokens"] for other in (moved["other"], plain["other"])]
+        whole = [other.parts[name].tokens for other in (moved.other, plain.other)]
         assert whole[0] - whole[1] == (2 if name == "SQL" else 0)  # the first of each; long ones are cut
 
 
@@ -165,7 +169,7 @@ def test_a_model_may_have_more_tokens_than_its_base(world: World, tokenizer):
     more.add_special_tokens({"extra_special_tokens": ["<|new|>"]})
     model.resize_token_embeddings(len(more))
     moved = _moved(world, model, more)
-    assert all(abs(row["nats_per_token"]) < 1e-6 for row in _all_rows(moved))
+    assert all(abs(row.nats_per_token) < 1e-6 for row in _all_rows(moved))
     with pytest.raises(ConfigError, match="has another tokenizer"):
         movement_of(world.recipe, str(_saved(model, more, world)), load_dense(world.base), tokenizer, world.corpus)
 

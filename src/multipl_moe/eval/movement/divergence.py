@@ -5,7 +5,6 @@ Shape suffixes: N tokens that count, V the base's vocabulary.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 
 from multipl_moe.eval.intervals import Estimate, resampled
 from multipl_moe.eval.windows import batches, scored_logits, windows_of
+from multipl_moe.runs.result import Movement
 
 _CHUNK_TOKENS = 64  # whose probabilities are there at once, in float32
 
@@ -90,8 +90,8 @@ def measure_movement(
     return [TextMovement(nats[index], changed[index], text.num_counted) for index, text in enumerate(texts)]
 
 
-def summarise_movement(movements: Sequence[TextMovement], *, samples: int, seed: int) -> dict[str, Any]:
-    """Nats a token with their 95% interval (texts are resampled) and the share of changed first choices, JSON-ready.
+def summarise_movement(movements: Sequence[TextMovement], *, samples: int, seed: int) -> Movement:
+    """Nats a token with their 95% interval (texts are resampled) and the share of changed first choices.
 
     Tokens weigh alike, so long texts count for more.
     """
@@ -104,13 +104,13 @@ def summarise_movement(movements: Sequence[TextMovement], *, samples: int, seed:
 
     draws = resampled(rates, len(totals), samples, np.random.default_rng(seed))
     estimate = Estimate.of_draws(nats / tokens, np.maximum(draws, 0))
-    return {
-        "nats_per_token": estimate.value,
-        "interval": [estimate.low, estimate.high],
-        "changed": changed / tokens,
-        "tokens": int(tokens),
-        "texts": len(movements),
-    }
+    return Movement(
+        nats_per_token=estimate.value,
+        interval=estimate.interval,
+        changed=changed / tokens,
+        tokens=int(tokens),
+        texts=len(movements),
+    )
 
 
 def _divergence(base_NV: Tensor, model_NV: Tensor) -> tuple[float, int]:

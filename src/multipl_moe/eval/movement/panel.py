@@ -17,6 +17,7 @@ from multipl_moe.eval.bits_per_byte import encode
 from multipl_moe.eval.movement.answers import base_answers, read_prompts
 from multipl_moe.eval.movement.divergence import CountedText, TextMovement, measure_movement, summarise_movement
 from multipl_moe.recipe.recipe import Recipe
+from multipl_moe.runs.result import Moved, Movement
 from multipl_moe.start_tokens import start_tokens
 from multipl_moe.system.device import dtype_name
 from multipl_moe.train.machine import usable_bytes
@@ -27,8 +28,14 @@ KINDS = {
     "other": "other kinds of text",
 }
 MOVEMENT_COLUMNS = ("kind of text", "tokens", "nats a token", "95% interval", "first choices changed")
+MOVEMENT_NOTE = (
+    "KL divergence of its next-token probabilities from the base's: 0 where both predict the same, whether that is "
+    "right or not. The base wrote its own answers to prompts that come with the package; the intervals, 95%, are "
+    "over texts."
+)
 _SHARE_OF_MEMORY = 0.5  # the rest is for what computing needs
 _OTHER_TOKENS = 128
+_ALL_ANSWERS, _ALL_OTHER = 10_000, 14_000  # tokens of answers and of other files, with a `moved_share` of 1
 OTHER_KINDS = {  # of which a domain gate has seen none, but for `upcycle.other_text`: see `GATE_BACKGROUND`
     "Markdown": (".md",),
     "reStructuredText": (".rst",),
@@ -54,8 +61,8 @@ _Text = TypeVar("_Text")
 
 def movement_of(
     recipe: Recipe, base: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, corpus: Path
-) -> dict[str, Any]:
-    """How far a model is from its base: nats a token and changed first choices, JSON-ready.
+) -> Moved:
+    """How far a model is from its base: nats a token and changed first choices.
 
     - `answers`: the base's own answers, greedy, to prompts that come with the package.
     - `kept`: held-out files of the languages to keep, as many and cut as for bits per byte. Its total is over code;
@@ -72,11 +79,6 @@ def movement_of(
         model, tokenizer: the model after.
         corpus: folder that `build_corpus` wrote.
 
-    Returns:
-        Of each kind that there is text of: `nats_per_token` with its 95% `interval`, the share of first choices
-        `changed`, `tokens`, `texts`, `sha256` of the texts, and the same of its `parts`; `compute_dtype` and a
-        `sentence`.
-
     Raises:
         BaseModelError: the base cannot be found or read.
         ConfigError: base and model have other tokenizers, or windows are longer than the model can read.
@@ -91,31 +93,42 @@ def movement_of(
     files = {language: _held_out(corpus, language, recipe, base_tokenizer) for language in recipe.keep}
     before, after, dtype = _ready(load_model(folder), model)
 
-    def measure(parts: _Parts, names_of_total: Sequence[str], window_tokens: int | None) -> dict[str, Any]:
+    def measure(parts: _Parts, names_of_total: Sequence[str], window_tokens: int | None) -> Movement:
         return _measure(before, after, parts, names_of_total, window_tokens, recipe)
 
     prompts = {kind: _spread(asked, recipe.eval.moved_share) for kind, asked in read_prompts().items()}
-    answers = base_answers(before, base_tokenizer, prompts)
-    panel = {"answers": measure(answers, list(answers), None)}
+    texts = base_answers(before, base_tokenizer, prompts)
+    answers, kept, other = measure(texts, list(texts), None), None, None
     if files := {language: texts for language, texts in files.items() if texts}:
         code = [language for language in files if recipe.language_table[language].is_code]
-        panel["kept"] = measure(files, code or list(files), window)
+        kept = measure(files, code or list(files), window)
     if others := _others(recipe, base_tokenizer):
-        panel["other"] = measure(others, list(others), window)
-    nats = panel["answers"]["nats_per_token"]
-    return panel | {"compute_dtype": dtype, "sentence": f"moved by {nats:.3f} nats a token on {KINDS['answers']}"}
+        other = measure(others, list(others), window)
+    sentence = f"moved by {answers.nats_per_token:.3f} nats a token on {KINDS['answers']}"
+    return Moved(answers=answers, kept=kept, other=other, compute_dtype=dtype, sentence=sentence)
 
 
-def movement_rows(moved: dict[str, Any]) -> list[list[str]]:
+def tokens_read(recipe: Recipe) -> float:
+    """How many tokens both models read to be compared; 0: it is not asked for."""
+    kept = recipe.eval.files_per_language * recipe.eval.tokens_per_file * len(recipe.keep)
+    return recipe.eval.moved_share * (_ALL_ANSWERS + _ALL_OTHER + kept)
+
+
+def movement_rows(moved: Moved) -> list[list[str]]:
     """Cells of a table, a row for each kind of text: `MOVEMENT_COLUMNS`."""
     rows = []
     for kind, title in KINDS.items():
-        if kind in moved:
-            row = moved[kind]
-            low, high = row["interval"]
-            nats = f"{row['nats_per_token']:.3f}", f"{low:.3f} to {high:.3f}"
-            rows.append([title, f"{row['tokens']:,}", *nats, f"{row['changed']:.1%}"])
+        if (row := getattr(moved, kind)) is not None:
+            low, high = row.interval
+            nats = f"{row.nats_per_token:.3f}", f"{low:.3f} to {high:.3f}"
+            rows.append([title, f"{row.tokens:,}", *nats, f"{row.changed:.1%}"])
     return rows
+
+
+def movement_cell(moved: Moved) -> str:
+    """Nats a token on the base's own answers, with their interval."""
+    low, high = moved.answers.interval
+    return f"{moved.answers.nats_per_token:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _ready(base: PreTrainedModel, model: PreTrainedModel) -> tuple[PreTrainedModel, PreTrainedModel, str]:
@@ -135,7 +148,7 @@ def _measure(
     names_of_total: Sequence[str],
     window_tokens: int | None,
     recipe: Recipe,
-) -> dict[str, Any]:
+) -> Movement:
     by_part: dict[str, list[TextMovement]] = {
         name: measure_movement(
             base, model, texts, batch_tokens=recipe.eval.batch_tokens // 2, window_tokens=window_tokens
@@ -143,16 +156,13 @@ def _measure(
         for name, texts in parts.items()
     }
 
-    def summary(names: Sequence[str]) -> dict[str, Any]:
+    def summary(names: Sequence[str]) -> Movement:
         movements = [movement for name in names for movement in by_part[name]]
         return summarise_movement(movements, samples=recipe.eval.bootstrap_samples, seed=recipe.seed)
 
     digest = hashlib.sha256(json.dumps([[text.tokens for text in texts] for texts in parts.values()]).encode())
-    return {
-        **summary(names_of_total),
-        "sha256": digest.hexdigest(),
-        "parts": {name: summary([name]) for name in parts},
-    }
+    summaries = {name: summary([name]) for name in parts}
+    return summary(names_of_total).but(sha256=digest.hexdigest(), parts=summaries)
 
 
 def _part(share: float, count: int) -> int:
