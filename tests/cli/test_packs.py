@@ -1,5 +1,7 @@
 """`pack` and `compose`: from a trained model to packs, and from packs to a model that the other verbs take."""
 
+import json
+
 from tests.fixtures import save_tokenizer
 from tests.packs.test_packs import trained
 from tests.upcycle.conftest import save_base
@@ -28,3 +30,24 @@ def test_packs_are_written_put_together_and_used(run, refused, tmp_path):
     )
     assert "--pack: nowhere is not a folder" in refused("compose", "out", "--base", base, "--pack", "nowhere")
     assert "put together of packs" in refused("pack", "mine", "out")
+
+
+def test_a_pack_is_taken_for_the_model_of_its_base_and_it(run, refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "cache"))
+    base = save_base(tmp_path / "base", "qwen2", vocab_size=300)
+    save_tokenizer(base)
+    trained(tmp_path / "model", base, ["rust"])
+    (tmp_path / "model" / "upcycle.json").write_text(json.dumps({"base": str(base)}))
+    assert run("pack", "model", "rust").code == 0
+    asked = ("fn main", "--max-new-tokens", "8", "--language", "rust")
+    written = run("generate", "rust", *asked)
+    assert written.code == 0, written.err
+    assert written.out == run("generate", "model", *asked).out
+    (made,) = (tmp_path / "cache").glob("pack-*")
+    assert run("generate", "rust", *asked).code == 0
+    told = refused("eval", "out", "--model", "rust", "--benchmark", "starter", "--languages", "rust")
+    assert "put this pack on its base with `compose`" in told
+    base.rename(tmp_path / "elsewhere")
+    assert run("generate", "rust", *asked).out == written.out, "what was put together needs no base any more"
+    made.rename(tmp_path / "gone")
+    assert "multipl-moe compose MODEL --base FOLDER" in refused("generate", "rust", *asked)

@@ -72,7 +72,7 @@ def test_a_template_judges_its_first_problem_and_lets_no_cheat_pass(bubblewrap, 
     problems_beside(tmp_path / "mine.yaml").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "out").mkdir()
     metrics = check_references(recipe, prepare_reference_set(recipe, EvalOptions()), tmp_path / "out", EvalOptions())
-    assert (metrics["not_scored"], metrics["flags"]) == ({}, {})
+    assert (metrics.not_scored, metrics.flags) == ({}, {})
     results = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     outcomes = {row["key"].rsplit("/", 1)[-1]: row["outcome"] for row in results}
     assert outcomes.pop("cheat0") == "tests_not_completed"

@@ -43,7 +43,9 @@ def resolve_base(spec: str) -> Path:
         return _from_gguf(path, cache_folder() / f"gguf-{_CONVERSION}-{_sha256(path)[:16]}")
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise BaseModelError(f"base model: {path} has no config.json; give a folder in Hugging Face format")
+            is_pack = (path / "pack.json").is_file()
+            remedy = "put this pack on its base with `compose`" if is_pack else "give a folder in Hugging Face format"
+            raise BaseModelError(f"base model: {path} has no config.json; {remedy}")
         return path
     if path.exists() or path.is_absolute() or spec.count("/") != 1 or spec.startswith("."):
         raise BaseModelError(

@@ -14,7 +14,7 @@ from multipl_moe.errors import ConfigError
 
 
 def explore(
-    model: Annotated[Path, typer.Argument(help="Folder of the hybrid to look at.")],
+    model: Annotated[Path, typer.Argument(help="Folder of the hybrid to look at, or of a pack.")],
     base: Annotated[
         str | None,
         typer.Option(help="Base to compare with; needed by a model without a domain gate. [the hybrid, its gate shut]"),
@@ -40,9 +40,11 @@ def explore(
         from multipl_moe.explore.explorer import Explorer
         from multipl_moe.explore.page import build_app
         from multipl_moe.explore.samples import samples_of
+        from multipl_moe.packs.compose import model_of
 
-        explorer = Explorer.load(model, base)
-        samples = samples_of(model, explorer.model.config.moe_config, explorer.use)
+        folder = model_of(model)
+        explorer = Explorer.load(folder, base)
+        samples = samples_of(folder, explorer.model.config.moe_config, explorer.use)
         app = build_app(explorer, samples, "/".join(model.resolve().parts[-2:]))
         address = f"http://{host}:{listener.getsockname()[1]}"
         console.print(f"the page is at {address}; Ctrl-C stops", highlight=False, soft_wrap=True)

@@ -41,7 +41,7 @@ _ShowRouting = Annotated[
 
 
 def generate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model to generate with, hybrid or dense.")],
+    model: Annotated[Path, typer.Argument(help="Folder of the model to generate with, hybrid or dense, or of a pack.")],
     prompt: Annotated[
         str | None, typer.Argument(help="Text to continue; left out or -, it is read from stdin.")
     ] = None,
@@ -76,9 +76,11 @@ def generate(
 
     from multipl_moe.checkpoints.loading import load_model
     from multipl_moe.generate.text import TextGenerator, load_tokenizer, told_language
+    from multipl_moe.packs.compose import model_of
 
-    generator = TextGenerator(load_model(model), load_tokenizer(model))
-    shown = _what_to_show(generator, model, layer) if show_routing else None
+    folder = model_of(model)
+    generator = TextGenerator(load_model(folder), load_tokenizer(folder))
+    shown = _what_to_show(generator, folder, layer) if show_routing else None
     tokens = generator.encode(text, chat=chat) if suffix is None else generator.encode_gap(text, suffix)
     told = told_language(generator.model.config, language)
     written = generator.generate(

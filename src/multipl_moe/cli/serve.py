@@ -24,7 +24,7 @@ _STOP_S = 5
 
 
 def serve(
-    model: Annotated[Path, typer.Argument(help="Folder of the model to serve, hybrid or dense.")],
+    model: Annotated[Path, typer.Argument(help="Folder of the model to serve, hybrid or dense, or of a pack.")],
     name: Annotated[str | None, typer.Option(help="Id of the model for clients. [the folder's name]")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs --token.")] = (
         "127.0.0.1"
@@ -55,7 +55,9 @@ def serve(
     engine, name = _engine_for(model, engine), name or model.resolve().name
     with _listening(host, port, token) as listener:
         if engine == "transformers":
-            _serve(model, name, host, token, listener)
+            from multipl_moe.packs.compose import model_of
+
+            _serve(model_of(model), name, host, token, listener)
             console.print("stopped")
             return
         port = listener.getsockname()[1]

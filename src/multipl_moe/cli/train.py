@@ -81,9 +81,12 @@ def train(
         from multipl_moe.packs.files import size_of
         from multipl_moe.packs.write import pack_of_run
         from multipl_moe.system.allocator import keep_freed_memory
+        from multipl_moe.train.memory_note import memory_note
         from multipl_moe.train.processes import leave
 
         keep_freed_memory()
+        if is_main() and (note := memory_note(chosen, start)) is not None:
+            console.print(note, style="yellow", highlight=False, soft_wrap=True)
         result = _trained(chosen, start, corpus, output)
         leave()
         pack = pack_of_run(output) if is_main() else None

@@ -45,6 +45,7 @@ from multipl_moe.runs.verdict import ProgramsResult
 from multipl_moe.system.staging import is_unused
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.machine import leave_busy_processors, measure_throughput
+from multipl_moe.train.memory_note import memory_note
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
@@ -215,6 +216,8 @@ class Demo:
     def _make_plan(self) -> None:
         """Measure how fast this machine trains, before anything is spent on it, and tell how long all of it takes."""
         begin = time.perf_counter()
+        if (note := memory_note(self.recipe)) is not None:
+            self._tell(note)
         rate = measure_throughput(self.recipe, random_hybrid(self.recipe), self.output / "corpus")
         used = self.seconds_used + time.perf_counter() - begin
         plan = plan_demo(self.recipe, tokens_per_s=rate, used_s=used, minutes=self.minutes)

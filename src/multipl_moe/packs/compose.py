@@ -1,11 +1,13 @@
 """A model of a base and several packs: each pack's gate decides for itself, and a pack can be added or left out."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from functools import reduce
 from pathlib import Path
 
 import torch
 
+from multipl_judge.cache_folder import cache_folder, cache_lock
 from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
 from multipl_moe.checkpoints.linked import bytes_to_write, write_beside_base
 from multipl_moe.checkpoints.loading import load_config
@@ -15,7 +17,8 @@ from multipl_moe.export.folder import require_fit
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import stays_float32
-from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PEFT_PREFIX, Pack, base_digest, require_name
+from multipl_moe.model.moe_config import PACK
+from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PACK_FILE, PEFT_PREFIX, Pack, base_digest, require_name
 from multipl_moe.runs.folder import write_json
 from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
 
@@ -76,6 +79,31 @@ def compose(
         }
         write_json(staging / "upcycle.json", record)
     return config
+
+
+def model_of(folder: Path) -> Path:
+    """The folder of a model itself; for a pack that of a model of its base and it, put together once in the cache.
+
+    Raises:
+        BaseModelError: the base is not found by the name in pack.json, or has other weights.
+    """
+    if not (folder / PACK_FILE).is_file():
+        return folder
+    pack, digest = Pack.load(folder), hashlib.sha256()
+    for file in (PACK_FILE, ADAPTER_FILE, GATE_FILE):
+        digest.update((folder / file).read_bytes() if (folder / file).is_file() else b"")
+    made = cache_folder() / f"pack-{digest.hexdigest()[:16]}"
+    with cache_lock(made):
+        if not made.is_dir():
+            try:
+                resolve_base(pack.base["name"])
+            except BaseModelError as error:
+                raise BaseModelError(
+                    f"pack: {folder} goes with {pack.base['name']}, which is not found by that name ({error}); use "
+                    f"`multipl-moe compose MODEL --base FOLDER --pack {folder}`, and give MODEL"
+                ) from error
+            compose(pack.base["name"], {PACK: folder}, made)
+    return made
 
 
 def _require_base(

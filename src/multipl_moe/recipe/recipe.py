@@ -170,6 +170,13 @@ class Recipe(Section):
         """A copy with other settings in a section, which are not checked."""
         return self.model_copy(update={section: getattr(self, section).model_copy(update=changes)})
 
+    def with_dotted(self, changes: dict[str, Any]) -> "Recipe":
+        """A copy with some settings, by dotted key, changed; raises ConfigError where they do not go with the rest."""
+        values = self.to_values()
+        for key, value in changes.items():
+            _set_dotted(values, key, copy.deepcopy(value))
+        return validate_recipe(values)
+
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML that `load_recipe` reads back."""
         return block_yaml(self.to_values())
