@@ -1,7 +1,7 @@
 """The pages of a comparison: every number in its row, and words that follow from the intervals."""
 
 from multipl_moe.compare.result import undominated
-from multipl_moe.report.comparison_page import comparison_html, comparison_markdown, write_comparison
+from multipl_moe.report.comparison_page import comparison_html, comparison_markdown
 from tests.report.compared import a_run, change
 from tests.report.html_page import assert_loads_nothing
 
@@ -22,19 +22,6 @@ def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured
     starts = ("| hybrid | 0.001", "| dense, all weights | 0.001")
     runs = [line.split(" | ") for line in lines if line.startswith(starts)]
     assert [cells[place] for cells in runs] == ["0.031 [0.025, 0.037]", "", ""]
-
-
-def test_loads_of_experts_are_a_column_where_routers_of_a_run_have_a_choice(result):
-    runs = result["runs"]
-    assert "loads" not in comparison_markdown(result)
-    next(run for run in runs.values() if run["is_long"])["load_ratios"] = {"token": [0.731, 1.248], "segment": [0.5, 2]}
-    text = comparison_markdown(result)
-    assert text.count("| token 0.73 to 1.25, segment 0.50 to 2.00 |") == 1
-    assert text.count("loads of experts") == 1
-
-
-def test_readers_are_told_in_which_dtypes_the_runs_computed(result):
-    assert "\nRuns that computed in bfloat16: 3, in float32: 1.\n" in comparison_markdown(result)
 
 
 def test_curves_and_long_runs_stand_in_tables_of_their_own(result):
@@ -80,24 +67,6 @@ def test_a_language_that_a_run_could_not_be_judged_in_is_left_empty(result):
     assert "| dense, all weights | 0 | 3 | 1 | 4 |" in page
 
 
-def test_titles_are_text_and_nothing_else(result):
-    result["methods"]["causal"] = "costs $a_$ | [rank 16]"
-    assert "| costs $a_$ \\| [rank 16] | 0.001 |" in comparison_markdown(result)
-
-
-def test_few_parameters_are_counted_in_thousands(result):
-    result["runs"]["a"]["parameters"]["trained"] = 27_648
-    assert "| 262.0M | 187.6M | 28k |" in comparison_markdown(result)
-
-
-def test_page_of_a_comparison_without_runs_can_be_written(result):
-    page = comparison_markdown(
-        result | {"runs": {}, "undominated": {"long": [], "short": []}, "answers": [], "base": None}
-    )
-    assert "none yet" in page
-    assert "## Each method" not in page
-
-
 def test_the_page_says_what_is_best_before_all_else(result):
     page = comparison_html(result | {"title": "<b>Ways</b>"})
     assert_loads_nothing(page)
@@ -112,13 +81,3 @@ def test_a_page_without_runs_can_be_written(result):
     page = comparison_html(result | {"runs": {}, "undominated": {"long": [], "short": []}, "answers": [], "base": None})
     assert_loads_nothing(page)
     assert "<h1>No run is finished yet</h1>" in page
-
-
-def test_runs_without_room_in_the_plot_have_a_plot_of_their_own(result, tmp_path):
-    write_comparison(tmp_path, result)
-    pictures = {"comparison.png", "comparison-rest.png", "comparison-cost.png"}
-    assert {file.name for file in tmp_path.iterdir()} == {"comparison.md", "comparison.html"} | pictures
-    assert "comparison-rest.png" in (tmp_path / "comparison.md").read_text()
-    runs = {name: run for name, run in result["runs"].items() if run["is_long"]}
-    page = comparison_markdown(result | {"runs": runs, "undominated": {"long": ["a"], "short": []}})
-    assert "comparison-rest.png" not in page

@@ -40,11 +40,6 @@ def test_corpus_names_only_the_reasons_that_occurred(inspection):
     assert cells[1:] == ["112,864", "82.1", "127,749,211", "625", "near_duplicate 34\ntoo_small 1,200"]
 
 
-def test_reasons_stand_below_each_other_where_there_are_eighty_columns(inspection):
-    text = printed(corpus_table(inspection.manifest, inspection.recipe.language_table), 80)
-    assert all(word in text for word in ("near_duplicate 34", "too_small 1,200", "127,749,211"))
-
-
 def test_all_numbers_of_the_summary_fit_into_one_line(inspection):
     (line,) = [line for line in printed(corpus_summary(inspection), 80).splitlines() if "My [bold]lang" in line]
     assert line.split() == ["My", "[bold]lang", "112,864", "82.1", "127,749,211", "0.64", "625", "1,234"]

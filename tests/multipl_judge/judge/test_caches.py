@@ -115,21 +115,3 @@ def test_others_get_a_folder_that_they_can_enter(tmp_path, monkeypatch):
     assert cache_path(CACHE, {}, for_others=True).is_relative_to(shared / f"multipl-moe-{os.geteuid()}")
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "open"))
     assert cache_path(CACHE, {}, for_others=True).is_relative_to(tmp_path / "open")
-
-
-def test_folder_that_cannot_be_written_is_a_user_error(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(OutputError, match=r"cannot be written \(Not a directory\); set MULTIPL_MOE_CACHE"):
-        make(CACHE, cache_path(CACHE, {}), lambda staging: None)
-
-
-def test_folder_that_may_not_be_looked_at_is_a_user_error(monkeypatch):
-    def forbid(path, *arguments, **options):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    folder = cache_path(CACHE, {})
-    for name in ("stat", "mkdir", "open"):
-        monkeypatch.setattr(Path, name, forbid)
-    with pytest.raises(OutputError, match=r"cannot be written \(Permission denied\)"):
-        make(CACHE, folder, lambda staging: None)

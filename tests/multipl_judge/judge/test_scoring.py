@@ -153,27 +153,6 @@ def test_interrupt_starts_no_other_program_and_gives_the_sandboxes_back(machine)
         assert first.uid is None or first.uid != second.uid
 
 
-def test_tasks_are_read_as_they_are_needed(machine):
-    machine(lambda name, call, running: Outcome.passed)
-    ahead: list[int] = []
-    num_read = num_done = 0
-
-    def tasks():
-        nonlocal num_read
-        for task in fake_tasks([str(number) for number in range(50)]):
-            num_read += 1
-            ahead.append(num_read - num_done)
-            yield task
-
-    def count(task: Task, judgement: Judgement) -> None:
-        nonlocal num_done
-        num_done += 1
-
-    judge_all(tasks(), workers=2, unsafe=True, on_result=count)
-    assert num_done == 50
-    assert max(ahead) <= 6
-
-
 def test_no_number_of_tasks_or_doubts_is_held(machine, monkeypatch):
     """Many doubtful programs are settled as they come, and a program that comes again long after is judged again."""
     monkeypatch.setattr(scoring, "_MOST_WAITING", 4)

@@ -120,14 +120,6 @@ def test_cache_that_only_saves_time_is_left_out_where_it_cannot_be_written(sandb
     assert toolbox.commands(empty_program("python"), sandbox).caches == ()
 
 
-def test_sandbox_shows_a_cache_only_to_the_command_that_uses_it(sandbox, caches):
-    toolbox = python_toolbox(compile=("{python}", "-c", "", "{cache:library}/file"))
-    commands = toolbox.commands(empty_program("python"), sandbox)
-    assert commands.compile is not None
-    assert commands.binds(commands.compile) == commands.caches != ()
-    assert commands.binds(commands.run) == ()
-
-
 def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(sandbox, toolbox, caches):
     outcomes, warm, programs = [], [], []
     for body in ["assert(v.size() == 1);"] * 3 + ["assert(v.empty());"]:

@@ -77,24 +77,6 @@ def test_only_what_a_program_uses_is_wanted(tmp_path):
     }
 
 
-@pytest.mark.third_party
-def test_of_humaneval_x_few_problems_want_something(bench):
-    wants = wanted(read_humaneval_x(bench / "humaneval-x"))
-    assert {name: extras for name, extras in wants.items() if name.startswith("Rust")} == {
-        "Rust/38": ("rand",),
-        "Rust/50": ("rand",),
-        "Rust/53": ("rand",),
-        "Rust/91": ("regex",),
-        "Rust/162": ("md5",),
-    }
-    assert {name: extras for name, extras in wants.items() if name.startswith("CPP")} == {
-        "CPP/22": ("boost",),
-        "CPP/137": ("boost",),
-        "CPP/162": ("openssl",),
-    }
-    assert sum(extras == ("testify",) for extras in wants.values()) == 164
-
-
 def test_a_python_completion_ends_at_its_first_line_that_is_not_indented(problems, count):
     problem = problems["Python/900" if count == _OWN else "Python/0"]
     source = program_of(problem, "    return 1\nprint('more')\n    x", Nonce(1, 2)).source
