@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from multipl_moe.compare.schema import Comparison, common_recipe, comparison_of_recipes, load_comparison, planned_runs
+from multipl_moe.compare.schema import common_recipe, comparison_of_recipes, load_comparison, planned_runs
 from multipl_moe.errors import ConfigError
 from tests.train.tiny import World
 
@@ -35,29 +35,6 @@ def test_short_runs_at_the_methods_own_rates_come_first_then_long_ones_then_curv
         "dense-ffn-0k-lr0.01-seed3-curve",
         "causal-0k-lr0.01-seed4",
     ]
-
-
-@pytest.mark.parametrize("long", [False, True])
-def test_other_seeds_repeat_the_short_run_at_a_methods_own_rate(comparison: Comparison, long: bool):
-    curve = {"learning_rate": 1e-3, "learning_rates": [1e-3, 1e-2], "seeds": [3, 4], "long": long}
-    methods = {"dense-ffn": comparison.methods["dense-ffn"].model_copy(update=curve)}
-    assert [run.name for run in planned_runs(comparison.model_copy(update={"methods": methods}))] == [
-        "dense-ffn-0k-lr0.001-seed3-curve",
-        *(["dense-ffn-0k-lr0.001-seed3"] if long else []),
-        "dense-ffn-0k-lr0.01-seed3-curve",
-        "dense-ffn-0k-lr0.001-seed4-curve",
-    ]
-
-
-def test_runs_of_one_length_see_as_many_tokens(comparison: Comparison):
-    assert all(run.recipe.train.tokens == (512 if run.is_long else 256) for run in planned_runs(comparison))
-
-
-def test_settings_of_one_method_do_not_reach_another(comparison, world: World):
-    recipes = {run.method: run.recipe for run in planned_runs(comparison)}
-    assert recipes["causal"].train.method == "experts"
-    assert recipes["dense-ffn"].train.method == "dense-ffn"
-    assert common_recipe(comparison).corpus == world.recipe.corpus
 
 
 @pytest.mark.parametrize("changes", [{"train.method": "dense"}, {"train": {"method": "dense"}}])

@@ -58,15 +58,6 @@ def test_runs_that_none_beats_on_both_are_named(result):
     assert undominated(runs, is_long=True) == ["a", "b", "c"]
 
 
-def test_a_language_that_a_run_could_not_be_judged_in_is_left_empty(result):
-    run = result["runs"]["a"]
-    del run["programs"]["rust"]
-    result["base"] = {"programs": result["runs"]["b"]["programs"]}
-    page = comparison_markdown(result)
-    assert "| hybrid | 0 |  | 1 |  |" in page
-    assert "| dense, all weights | 0 | 3 | 1 | 4 |" in page
-
-
 def test_the_page_says_what_is_best_before_all_else(result):
     page = comparison_html(result | {"title": "<b>Ways</b>"})
     assert_loads_nothing(page)

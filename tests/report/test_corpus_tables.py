@@ -40,11 +40,6 @@ def test_corpus_names_only_the_reasons_that_occurred(inspection):
     assert cells[1:] == ["112,864", "82.1", "127,749,211", "625", "near_duplicate 34\ntoo_small 1,200"]
 
 
-def test_all_numbers_of_the_summary_fit_into_one_line(inspection):
-    (line,) = [line for line in printed(corpus_summary(inspection), 80).splitlines() if "My [bold]lang" in line]
-    assert line.split() == ["My", "[bold]lang", "112,864", "82.1", "127,749,211", "0.64", "625", "1,234"]
-
-
 def test_benchmarks_that_were_not_or_partly_checked_are_named(inspection):
     assert corpus_summary(inspection).notes == ["not checked for problems of mbpp"]
     checks = {"mbpp": BenchmarkCheck("checked", {}, 1, 500), "starter": BenchmarkCheck("checked", {}, 31, 31)}

@@ -80,12 +80,6 @@ def test_heat_map_has_a_row_for_each_language_and_a_column_for_each_expert_of_ea
     assert "2 experts" in axes.get_xlabel()
 
 
-def test_heat_map_of_token_experts_leaves_the_shared_one_out(after):
-    figure = expert_heat_map(after.routing, "token_load", TITLES)
-    assert figure is not None
-    assert np.asarray(figure.axes[0].images[0].get_array()).shape == (4, 2 * 3)
-
-
 def test_no_heat_map_without_such_experts():
     assert expert_heat_map({"rust": {6: only("token")}}, "segment_load", TITLES) is None
     assert expert_heat_map({"rust": {6: only("segment")}}, "token_load", TITLES) is None

@@ -7,13 +7,12 @@ from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.report.grid import Grid
 from multipl_moe.report.verdict_tables import (
     comparison_table,
-    failures_table,
     verdict_notes,
     verdict_table,
 )
 from tests.eval.judged import problems, results
 from tests.report.judged import judged
-from tests.report.test_grid import printed, row
+from tests.report.test_grid import row
 
 _GROUPS = [
     ("Rust", "to learn", "starter"),
@@ -77,14 +76,6 @@ def test_a_gate_by_itself_has_rows_below_those_of_the_gate_that_was_told():
     assert [cells[1] for cells in (second, mean_by_itself) if cells] == ["gate by itself"] * 2
     assert (first and first[-1], second and second[-1]) == ("100.0%", "70.0%")
     assert "the model's domain gate was told the language of each problem (codegen.tell_language)" in grid.notes
-
-
-def test_how_programs_fail_is_told_by_count():
-    asked = problems("rust", 5) + problems("cobol", 1)
-    table = failures_table(build_verdict(asked, results(asked, "pwwcc" + "w"), VerdictSettings()))
-    assert row(table, "Rust") == ["Rust", "starter", "5", "1", "2", "0", "2", "0", "0"]
-    assert row(table, "cobol") == ["cobol", "starter", "1", "0", "-", "0", "1", "0", "0"]
-    assert printed(table, width=80).count("\n") < 12
 
 
 def test_notes_tell_what_was_not_scored_left_out_and_hollow():

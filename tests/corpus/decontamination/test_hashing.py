@@ -34,7 +34,3 @@ def test_an_ngrams_hash_depends_on_all_its_words_and_their_order():
     value = sum(int(word) * pow(BASE, place, 1 << 64) for place, word in enumerate(words[1:5])) & MASK
     assert hashes[1] == spread(value) >> 32
     assert len(set(hashes)) == len(hashes) == 7
-
-
-def test_fewer_words_than_an_ngram_give_none():
-    assert len(ngram_hashes(words_of(b"a b c"), 4)) == 0

@@ -7,7 +7,7 @@ from datatrove.executor import LocalPipelineExecutor
 
 from multipl_moe.corpus.run.stages import Stage
 from multipl_moe.corpus.run.watch import quiet
-from multipl_moe.errors import ConfigError, CorpusError, TasksUnfinishedError
+from multipl_moe.errors import CorpusError, TasksUnfinishedError
 
 STAGE = Stage("2_try", "Trying", 3, list)
 
@@ -37,16 +37,6 @@ def test_totals_add_up_over_steps_and_tasks(tmp_path):
         steps = [{"stats": {"a": 2, "b": {"total": 10, "mean": 5.0}}}, {"stats": {"a": 1}}]
         (tmp_path / "2_try" / "stats" / f"{task:05d}.json").write_text(json.dumps(steps))
     assert STAGE.totals(tmp_path) == {"a": 6, "b": 20}
-
-
-def test_a_users_error_is_raised_again_from_the_log_of_its_task(tmp_path):
-    mark_done(tmp_path, 0, 1)
-    write_log(tmp_path, 2, "Traceback\n\nmultipl_moe.errors.CorpusError: corpus.sources: /x: no such folder\n")
-    with pytest.raises(CorpusError, match=r"^corpus.sources: /x: no such folder$"):
-        STAGE.require_done(tmp_path)
-    write_log(tmp_path, 2, "multipl_moe.errors.ConfigError: corpus: bad\n")
-    with pytest.raises(ConfigError, match="bad"):
-        STAGE.require_done(tmp_path)
 
 
 def test_the_log_that_datatrove_writes_tells_of_a_users_error(tmp_path):

@@ -1,6 +1,5 @@
 """Caches: made once, whole or not at all, readable by every worker."""
 
-import errno
 import multiprocessing
 import os
 import stat
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from multipl_judge.errors import OutputError
 from multipl_judge.judge import caches
 from multipl_judge.judge.caches import cache_path, make
 from multipl_judge.languages.toolchain import Cache
@@ -71,16 +69,6 @@ def test_what_a_killed_process_left_is_not_taken_over(cache_folder):
     make(CACHE, folder, lambda staging: None)
     assert [file.name for file in folder.iterdir()] == ["inner"]
     assert not left.exists()
-
-
-def test_a_full_disk_is_a_user_error_and_leaves_nothing(cache_folder, monkeypatch):
-    def fail(*arguments, **options):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(Path, "write_text", fail)
-    with pytest.raises(OutputError, match=r"cannot be made \(No space left on device\); free some space"):
-        make(CACHE, cache_path(CACHE, {}), lambda staging: None)
-    assert [path.name for path in (cache_folder / "judge").iterdir() if path.is_dir()] == []
 
 
 def test_path_depends_on_commands_files_and_facts():

@@ -114,16 +114,6 @@ def test_doubtful_outcome_is_judged_again_alone_after_all_others(machine, worker
     assert all(calls[name] == (2 if "slow" in name else 1) for name in names)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "num_times"), [(Outcome.compile_timeout, 1), (Outcome.timeout, 2)], ids=["not doubtful", "doubtful"]
-)
-def test_outcome_counts_at_once_or_when_it_comes_again(machine, outcome, num_times):
-    calls = machine(lambda name, call, running: outcome)
-    found = sorted(outcomes(fake_tasks(["a", "a", "b"]), workers=2, unsafe=True))
-    assert found == [("a", outcome), ("a", outcome), ("b", outcome)]
-    assert calls == {"a": num_times, "b": num_times}
-
-
 def test_exception_is_a_harness_error_of_its_program_only(machine):
     def behave(name: str, call: int, running: int) -> Outcome:
         if name == "broken":
