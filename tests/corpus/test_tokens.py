@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from datatrove.data import Document
 from tokenizers import Tokenizer, normalizers
-from transformers import AutoTokenizer
 
-from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents, tokens
+from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.fim import FimRule, undo_fim
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer
 from multipl_moe.data.packed import IGNORED_LABEL, PackedTokens
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
 from multipl_moe.recipe.recipe import Recipe
-from tests.fixtures import save_beginning_texts, tree
+from tests.fixtures import save_beginning_texts
 
 from .conftest import program, recipe_of
 
@@ -91,30 +90,6 @@ def test_long_documents_are_several_pieces_each_with_an_end_of_its_own(tokenizer
     assert len(pieces) > 3 * num_rearranged
     assert max(map(len, pieces)) <= 200
     assert {text for text in texts if len(text) > 200} <= {document.text for document in documents}
-
-
-@pytest.mark.parametrize(("documents_at_once", "characters"), [(3, 10**9), (256, 300), (256, 1)])
-def test_memory_is_bounded_by_the_text_tokenised_at_a_time_which_changes_no_byte(
-    tokenizer_file, tmp_path, monkeypatch, documents_at_once, characters
-):
-    metadata = {"language": "rust", "split": "train"}
-    documents = [
-        Document(program(seed, 6 + seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(20)
-    ]
-    write(documents, tmp_path / "one", tokenizer_file)
-    monkeypatch.setattr(tokens, "_BATCH_DOCUMENTS", documents_at_once)
-    monkeypatch.setattr(tokens, "_BATCH_CHARACTERS", characters)
-    batches: list[list[Document]] = []
-    original = LanguageTokenizer._encode
-    monkeypatch.setattr(
-        LanguageTokenizer, "_encode", lambda self, batch: (batches.append(batch), original(self, batch))[1]
-    )
-    write(documents, tmp_path / "two", tokenizer_file)
-    assert tree(tmp_path / "two") == tree(tmp_path / "one")
-    assert [document for batch in batches for document in batch] == documents
-    assert len(batches) > 1
-    assert max(map(len, batches)) <= documents_at_once
-    assert all(len(batch) == 1 or sum(len(one.text) for one in batch) <= characters for batch in batches)
 
 
 def test_each_piece_begins_with_the_start_token_and_is_else_what_it_was(tokenizer_file, tmp_path):
@@ -195,15 +170,6 @@ def test_a_corpus_with_added_tokens_decodes_to_its_documents_and_names_its_token
         assert 0 < num_fim == sum(counts.fim.values()) < len(rows)
         assert counts.train_tokens == sum(map(len, rows))
         assert texts_of(rows, tokenizer, vocabulary.tokens) == [file.text for file in files]
-
-
-def test_without_fill_in_the_middle_the_base_s_tokenizer_is_used_as_it_is(corpus, tokenizer_folder):
-    folder, manifest = corpus
-    assert not (folder / "tokenizer.json").exists()
-    assert manifest.tokenizer_sha256 == hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
-    assert all(counts.fim == {"psm": 0, "spm": 0} for counts in manifest.languages.values())
-    eos = AutoTokenizer.from_pretrained(tokenizer_folder).eos_token_id
-    assert all(row.count(eos) == 1 for row in token_lists(folder / "tokens" / "train" / "rust"))
 
 
 def test_a_base_without_the_tokens_is_refused_before_anything_is_read(tokenizer_folder, tmp_path):

@@ -41,12 +41,6 @@ def test_programs_are_counted_and_questions_answered_in_words(result):
     assert "worse on languages to keep" in comparison_markdown(result)
 
 
-def test_readers_are_told_what_the_corpus_was_decontaminated_against(result):
-    page = comparison_markdown(result | {"decontamination": {"starter": "checked", "mbpp": "not checked"}})
-    assert "against: starter.\n" in page
-    assert "Training corpus NOT decontaminated against: mbpp.\n" in page
-
-
 def test_runs_that_none_beats_on_both_are_named(result):
     assert result["undominated"] == {"long": ["a"], "short": ["c", "d"]}
     page = comparison_markdown(result)

@@ -17,11 +17,9 @@ from multipl_moe.report.corpus_tables import (
     corpus_table,
     mixture_table,
     over_budget_note,
-    packing_table,
 )
 from tests.report.test_grid import printed, row
 
-_WINDOWS = PackingCounts(64, 6_500, 101, 0, 36, 200, 150)
 _BEST_FIT = PackingCounts(64, 6_500, 102, 28, 0, 200, 50)
 
 
@@ -54,13 +52,6 @@ def test_text_that_the_budget_left_out_is_told_in_a_sentence(inspection):
     note = over_budget_note(inspection.manifest, recipe) or ""
     assert "1,000,000 of 1,114,723 files of My [bold]lang (budget 82,100,000 bytes)" in note
     assert "null" in note
-
-
-def test_each_way_of_packing_has_its_row():
-    grid = packing_table({"rust": {"windows": _WINDOWS, "best_fit": _BEST_FIT}})
-    assert row(grid, "windows") == ["Rust", "windows", "101", "0.00%", "75.0%", "0.554%"]
-    assert row(grid, "best fit") == ["Rust", "best fit", "102", "0.43%", "25.0%", "0.000%"]
-    assert "sequences of 64 tokens" in grid.title
 
 
 def test_what_is_read_has_a_row_for_each_language_in_80_columns():

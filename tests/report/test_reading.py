@@ -5,8 +5,7 @@ import re
 import pytest
 
 from multipl_moe.generate.reading import Reading
-from multipl_moe.model.expert_use import ExpertUse
-from multipl_moe.report.reading import GATE, coloured_text, legend, views_of
+from multipl_moe.report.reading import GATE, coloured_text, views_of
 
 _EXPERTS = ["token expert 0", "token expert 1", "segment expert 0", "segment expert 1"]
 _WEIGHTS = [[0.5, 0.0, 0.2, 0.0], [0.0, 0.4, 0.0, 0.0], [0.0, 0.0, 0.1, 0.3]]
@@ -39,15 +38,6 @@ def test_the_text_is_there_escaped_with_its_gate_and_its_bits():
     assert shown[1]["title"] == "gate 0.00, 2.0 bits (base 5.0)"
     worse = tokens(coloured_text(reading(base_bits=[None, 1.0, 1.0]), GATE))
     assert (worse[1]["heat"], worse[2]["strength"]) == ("var(--worse)", "0")
-
-
-def test_the_legend_has_the_bits_and_what_experts_are_used_for():
-    said = legend(reading(), GATE, None, None)
-    assert "0.600 bits per byte, the base 1.300 (-53.8%)" in said
-    use = ExpertUse({name: {4: [w, 0.1, 0, 0, 0]} for name, w in (("rust", 0.3), ("go", 0.1))})
-    said = legend(reading(), "token", 4, use)
-    assert "token expert 0: 33% of the text, mainly Rust (75%)" in said
-    assert "the base" not in legend(reading(base_bits=None), GATE, None, None)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.report.colours import BETTER, PALE, UNSURE
 from multipl_moe.report.verdict_plots import verdict_plot
-from tests.eval.judged import problems
 from tests.report.judged import judged
 
 
@@ -30,8 +28,3 @@ def test_languages_that_are_not_scored_are_named_and_have_no_bar():
     figure = verdict_plot(judged())
     assert "not scored: Go" in figure.get_supxlabel()
     assert len(figure.axes[0].patches) == 4
-
-
-def test_nothing_scored_is_still_a_figure():
-    settings = VerdictSettings(not_scored={"go": "no toolchain"})
-    verdict_plot(build_verdict(problems("go", 2), [], settings)).draw_without_rendering()

@@ -4,30 +4,12 @@ import random
 
 import numpy as np
 import pytest
-from datatrove.utils.word_tokenizers import WordTokenizer
 
-from multipl_moe.corpus.duplicates.minhash import MINHASH, CodeSignature, CodeWords
+from multipl_moe.corpus.duplicates.minhash import MINHASH, CodeSignature
 
 
 def signature(step: CodeSignature, text: str) -> np.ndarray:
     return np.array(step.get_signature(step.get_shingles(text))).ravel()
-
-
-def test_words_of_code():
-    words = CodeWords()
-    assert isinstance(words, WordTokenizer)
-    assert words.word_tokenize("fn f(x_1: &str)\n{ é }") == [
-        "fn", "f", "(", "x_1", ":", "&", "str", ")", "{", "é", "}",
-    ]  # fmt: skip
-
-
-def test_shingles_are_the_different_runs_of_five_words_in_their_order(tmp_path):
-    step = CodeSignature(tmp_path)
-    assert step.get_shingles("a b c d").shape == (0, 1)
-    assert step.get_shingles("a b c d e").shape == (1, 1)
-    assert step.get_shingles("a b c d e a b c d e").shape == (5, 1)
-    one, other = (set(step.get_shingles(text).ravel().tolist()) for text in ("a b c d e", "b a c d e"))
-    assert not one & other
 
 
 @pytest.mark.parametrize("num_words", [300, 5000])

@@ -55,7 +55,6 @@ DOCUMENTS = "documents/train/rust.jsonl.gz"
 FAULTS = {
     "documents missing": (DOCUMENTS, lambda file: file.unlink(), "rust.jsonl.gz: broken .No such file"),
     "documents cut off": (DOCUMENTS, lambda file: file.write_bytes(file.read_bytes()[:-30]), "rust.jsonl.gz: broken"),
-    "no JSON": (DOCUMENTS, lambda file: rewrite(file, lambda rows: [*rows, b"{"]), "rust.jsonl.gz: broken"),
     "one too few": (
         DOCUMENTS,
         lambda file: rewrite(file, lambda rows: rows[1:]),
@@ -77,11 +76,6 @@ FAULTS = {
         "duplicates.jsonl: has 3 clusters, but manifest.json says 4",
     ),
     "tokens missing": ("tokens/train/rust", shutil.rmtree, "rust: no tokens"),
-    "recipe of another": (
-        "recipe.yaml",
-        lambda file: file.write_text("learn: [go]\nkeep: [python]\n"),
-        "manifest.json and recipe.yaml name other languages",
-    ),
     "manifest missing": ("manifest.json", lambda file: file.unlink(), "not a corpus"),
 }
 

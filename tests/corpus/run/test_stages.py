@@ -1,7 +1,5 @@
 """What is known of a stage from its logs: tasks left, totals, and what stopped the others."""
 
-import json
-
 import pytest
 from datatrove.executor import LocalPipelineExecutor
 
@@ -23,20 +21,6 @@ def mark_done(logs, *tasks: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for task in tasks:
         (folder / f"{task:05d}").touch()
-
-
-def test_tasks_left(tmp_path):
-    assert STAGE.tasks_left(tmp_path) == [0, 1, 2]
-    mark_done(tmp_path, 1)
-    assert STAGE.tasks_left(tmp_path) == [0, 2]
-
-
-def test_totals_add_up_over_steps_and_tasks(tmp_path):
-    (tmp_path / "2_try" / "stats").mkdir(parents=True)
-    for task in range(2):
-        steps = [{"stats": {"a": 2, "b": {"total": 10, "mean": 5.0}}}, {"stats": {"a": 1}}]
-        (tmp_path / "2_try" / "stats" / f"{task:05d}.json").write_text(json.dumps(steps))
-    assert STAGE.totals(tmp_path) == {"a": 6, "b": 20}
 
 
 def test_the_log_that_datatrove_writes_tells_of_a_users_error(tmp_path):

@@ -12,7 +12,7 @@ from multipl_judge.judge.sandbox import Sandbox
 from multipl_judge.judge.scoring import Task, judge_all
 from multipl_judge.languages.program import Nonce, Program
 
-LIMITS = {"wall_s": 1, "memory_bytes": 2**28}
+LIMITS = {"wall_s": 0.5, "memory_bytes": 2**28}
 PROGRAMS = {
     "passes": ("print('nonce', FIRST ^ SECOND)", Outcome.passed),
     "fails": ("assert False", Outcome.wrong_answer),

@@ -91,14 +91,6 @@ def test_a_track_has_to_be_named_and_to_be_one(tmp_path: Path):
         read_exercism(tmp_path)
 
 
-def test_an_exercise_without_an_example_has_no_reference(tmp_path: Path):
-    config = write_track(tmp_path, "go") / "exercises" / "practice" / "parcel-box" / ".meta" / "config.json"
-    values = json.loads(config.read_text())
-    del values["files"]["example"]
-    config.write_text(json.dumps(values))
-    assert [problem.reference for problem in read_exercism(tmp_path)] == [None]
-
-
 @pytest.mark.parametrize(
     ("language", "trick"),
     [

@@ -35,11 +35,6 @@ def test_five_languages_have_as_many_problems_with_references(problems, count):
     assert problems[f"Rust/{number}"].cluster == problems[f"CPP/{number}"].cluster == f"HumanEval/{number}"
 
 
-def test_javascript_is_passed_over(tmp_path):
-    rows = [{**HUMANEVAL_X["go"], "task_id": "JavaScript/900"}, HUMANEVAL_X["go"]]
-    assert [problem.id for problem in read_humaneval_x(write_rows(tmp_path / "a.jsonl", rows))] == ["Go/900"]
-
-
 def test_no_stop_string_cuts_into_a_reference(problems):
     for problem in problems.values():
         assert problem.reference is not None

@@ -111,16 +111,6 @@ def write(folder, name, text):
     (folder / "rust" / name).write_text(text)
 
 
-def test_a_file_is_cut_at_its_markers(tmp_path):
-    write(tmp_path, "same.rs", GOOD)
-    (problem,) = read_starter(folder=tmp_path)
-    assert problem.prompt == "fn f(n: i64) -> i64 {\n"
-    assert problem.reference == "    n"
-    assert problem.tests == "fn tests() {}\n"
-    assert problem.entry_point == "f"
-    assert problem.key == "starter/rust/same"
-
-
 def test_all_faulty_files_are_told_at_once(tmp_path):
     write(tmp_path, "a.rs", GOOD.replace("// --- solution\n", ""))
     write(tmp_path, "b.rs", GOOD.replace("// --- tests\n", "// --- tests\n// --- tests\n"))
