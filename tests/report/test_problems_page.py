@@ -93,13 +93,6 @@ def test_page_loads_nothing_and_its_script_writes_text_alone(tmp_path: Path):
         assert unsafe not in script
 
 
-def test_only_the_first_samples_are_embedded_but_all_are_counted(tmp_path: Path):
-    model = answers("mine", _ASKED, ["pass"], "wwwwwwwwww", "pppppppppp", "wwwwwwwwww")
-    answer = _embedded(_write(tmp_path, _ASKED, [model], samples_per_problem=2))["problems"][0]["answers"][0]
-    assert [sample["sample"] for sample in answer["samples"]] == [0, 1]
-    assert (answer["num_samples"], answer["outcomes"]) == (3, {"wrong_answer": 2, "passed": 1})
-
-
 def test_answers_without_result_and_problems_without_answer_are_shown_as_such(tmp_path: Path):
     whole = answers("mine", _ASKED, ["pass"], "p" * 10)
     part = ModelAnswers("mine", whole.samples[:6], whole.results[:5])
