@@ -204,9 +204,8 @@ def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool)
         patch.setattr(scoring, "Sandbox", Watched)
         patch.setattr(Watched, "left", [])
         done = threading.Event()
-        if beside_a_neighbour:
-            right = replace(posed["python"], prompt="")
-            neighbour = thread.submit(judge_neighbours, right, neighbours, done)
+        right = replace(posed["python"], prompt="")
+        beside = [thread.submit(judge_neighbours, right, neighbours, done)] if beside_a_neighbour else []
         try:
             judge_all(
                 [Task(name, partial(program, name)) for name in names],
@@ -215,7 +214,7 @@ def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool)
             )
         finally:
             done.set()
-        if beside_a_neighbour:
+        for neighbour in beside:
             neighbour.result()
         return Batch(judgements, neighbours, host_files() ^ before, Watched.left)
 
