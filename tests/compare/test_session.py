@@ -121,6 +121,7 @@ def test_a_run_that_fails_does_not_stop_the_others(comparison, tmp_path: Path, m
     with pytest.raises(UserError, match=r"dense-ffn-0k-lr0\.01-seed3-curve: step 3"):
         _session(comparison, tmp_path / "out", only=["dense-ffn"]).run()
     assert len(json.loads((tmp_path / "out" / "comparison.json").read_text())["runs"]) == 2
+    assert not [*tmp_path.glob("out/runs/*/model")], "weights stay only with keep_models"
 
 
 def test_runs_that_another_process_is_at_or_has_finished_meanwhile_are_left_to_it(
