@@ -74,6 +74,25 @@ def _answers_apart(tmp_path_factory: pytest.TempPathFactory):
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _installed_files_once():
+    """To list the files of all installed packages takes a second, and no test installs one."""
+    from multipl_moe.data.package_files import package_files
+
+    found: dict[str, Any] = {}
+
+    def once(kinds: Any, left_out: Any, **limits: Any) -> Any:
+        key = repr((kinds, sorted(left_out), limits))
+        if key not in found:
+            found[key] = package_files(kinds, left_out, **limits)
+        return {kind: [*files] for kind, files in found[key].items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("eval.movement.panel", "upcycle.gate_start"):
+            patch.setattr(f"multipl_moe.{module}.package_files", once)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)

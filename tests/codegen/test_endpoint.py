@@ -4,15 +4,14 @@ import contextlib
 import http.server
 import json
 import threading
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from multipl_judge.problems.problem import Problem, cut_at_stop
+from multipl_judge.problems.problem import cut_at_stop
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.codegen.completer import Completion, Finish, request_of
-from multipl_moe.codegen.endpoint import EndpointCompleter, chat_prompt
+from multipl_moe.codegen.endpoint import EndpointCompleter
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.text import load_tokenizer
@@ -46,7 +45,7 @@ class Stub(http.server.BaseHTTPRequestHandler):
 def stub():
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     server.asked, server.answers = [], []
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()
@@ -109,13 +108,6 @@ def test_what_is_asked_follows_the_settings(stub):
     assert made == [Completion("  return", Finish.stop)]
 
 
-def test_the_token_comes_from_the_environment(stub, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "from-there")
-    stub.answers = [text_answer("x", "length")]
-    assert completer_of(stub).complete(requests_of(POSED[:1]), settings()) == [Completion("x", Finish.length)]
-    assert stub.asked[0][2] == "Bearer from-there"
-
-
 def test_chat_answers_go_through_the_extraction(stub):
     message = {"role": "assistant", "content": "Sure!\n```\nfn x\n```"}
     stub.answers = [text_answer("", kind="chat.completion", message=message)]
@@ -147,11 +139,6 @@ _VLLM = (
     ("message", "left"),
     [
         (_VLLM, 10),
-        (
-            "'max_tokens' is too large: 24. This model's maximum context length is 50 tokens and your request has "
-            "45 input tokens (24 > 50 - 45).",
-            5,
-        ),
         (
             "Requested token count exceeds the model's maximum context length of 50 tokens. You requested a total of "
             "64 tokens: 40 tokens from the input messages and 24 tokens for the completion.",
@@ -204,18 +191,3 @@ def test_a_server_that_is_not_there_is_told():
     completer = EndpointCompleter(f"http://127.0.0.1:{port}/v1", "m", max_retries=0)
     with pytest.raises(ConfigError, match="cannot be reached"):
         completer.complete(requests_of(POSED), settings())
-
-
-def test_identity_names_server_model_and_interface():
-    plain = EndpointCompleter("http://a/v1", "m")
-    assert plain.identity != EndpointCompleter("http://a/v1", "n").identity
-    assert plain.identity != EndpointCompleter("http://a/v1", "m", extract=lambda p, a: a).identity
-    assert plain.identity == EndpointCompleter("http://a/v1", "m", token="other").identity
-    assert plain.name == "m at http://a/v1"
-
-
-def test_a_chat_is_asked_for_a_whole_file_where_the_answer_is_one():
-    posed = Problem("own", "sum", "rust", "// Print the sum.\n\n", "[]", "stdin", ())
-    assert "whole file" in chat_prompt(posed)
-    assert "```rust\n// Print the sum.\n```" in chat_prompt(posed)
-    assert "whole function" in chat_prompt(replace(posed, form="starter"))

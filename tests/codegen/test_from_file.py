@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from multipl_moe.codegen.completer import Completion, Finish
-from multipl_moe.codegen.from_file import import_samples, what_was_cut
+from multipl_moe.codegen.from_file import import_samples
 from multipl_moe.codegen.samples import read_samples
 from multipl_moe.errors import ConfigError, OutputError
 from tests.codegen.problems import problem
@@ -25,22 +25,16 @@ def imported(tmp_path, posed, records, **options):
     return import_samples(posed, written(tmp_path, records), tmp_path / "run", **options)
 
 
-@pytest.mark.parametrize("name", ["key", "task_id", "name", "id", "problem_id"])
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("completion", "x"), ("completions", ["x"]), ("generation", "x"), ("generations", ["x"]), ("solution", "x")],
-)
+    ("name", "field", "value"),
+    [("key", "completion", "x"), ("task_id", "completions", ["x"]), ("name", "generation", "x"),
+     ("id", "generations", ["x"]), ("problem_id", "solution", "x")],
+)  # fmt: skip
 def test_the_usual_names_are_known(tmp_path, name, field, value):
     ids = [p.key if name == "key" else p.id for p in RUST]
     samples = imported(tmp_path, RUST, [{name: id, field: value, "more": 1} for id in ids])
     assert samples == {(p.key, 0): Completion("x", Finish.end) for p in RUST}
     assert read_samples(tmp_path / "run") == samples
-
-
-def test_completions_are_cut_and_lose_the_prompt_that_they_repeat(tmp_path):
-    texts = ["  1\n}\nfn main() {\n}", RUST[1].prompt + "  2\n}\n", "  3"]
-    samples = imported(tmp_path, RUST, [{"id": p.id, "completion": t} for p, t in zip(RUST, texts, strict=True)])
-    assert [(s.text, s.finish) for s in samples.values()] == [("  1", "stop"), ("  2", "stop"), ("  3", "end")]
 
 
 def test_several_lines_and_lists_count_up(tmp_path):
@@ -72,12 +66,6 @@ def test_the_name_that_a_problem_has_in_all_languages_names_it_too(tmp_path):
     assert len(samples) == 3
 
 
-def test_a_problem_of_another_language_is_told_by_that(tmp_path):
-    records = [{"id": "p/0", "language": "js", "completion": ""}]
-    with pytest.raises(ConfigError, match=r"unknown problems: p/0 in js \(known in rust\)"):
-        imported(tmp_path, RUST, records)
-
-
 def test_lists_of_lists_are_of_the_problems_in_their_order(tmp_path):
     file = tmp_path / "generations.json"
     file.write_text(json.dumps([[p.prompt + f"  {number}\n}}\nfn more() {{"] for number, p in enumerate(RUST)]))
@@ -86,11 +74,6 @@ def test_lists_of_lists_are_of_the_problems_in_their_order(tmp_path):
     for posed in ([*RUST, *GO], RUST[:2]):
         with pytest.raises(ConfigError, match=r"holds 3 lists of answers.* choose the benchmark and the one language"):
             import_samples(posed, file, tmp_path / "other")
-
-
-def test_a_sentence_tells_what_was_cut_and_what_is_empty():
-    samples = [Completion("a", Finish.stop), Completion(" \n", Finish.stop), Completion("b", Finish.end)]
-    assert what_was_cut(samples) == "of 3 answers 2 were cut by a stop string, and 1 came out empty"
 
 
 def test_unknown_problems_are_counted_and_their_nearest_named(tmp_path):

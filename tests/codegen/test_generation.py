@@ -31,17 +31,6 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_file(tmp_path, fail_a
     assert parts == whole
 
 
-def test_a_batch_is_made_whole_though_only_its_missing_lines_are_written(tmp_path):
-    generate_samples(POSED, Echo(), SETTINGS, tmp_path)
-    file, completer = tmp_path / SAMPLES_FILE, Echo()
-    written = file.read_bytes()
-    lines = written.splitlines(keepends=True)
-    file.write_bytes(b"".join(lines[:-2]))
-    generate_samples(POSED, completer, SETTINGS, tmp_path)
-    assert completer.batches == plan_batches(POSED, SETTINGS)[-1:]
-    assert file.read_bytes() == written
-
-
 def test_another_language_may_join_and_gets_what_it_would_have_got(tmp_path):
     generate_samples(POSED[:7], Echo(), SETTINGS, tmp_path / "grown")
     completer = Echo()
@@ -73,15 +62,6 @@ def test_progress_tells_what_is_done_of_all(tmp_path):
     again = Echo()
     generate_samples(POSED, again, SETTINGS, tmp_path)
     assert not again.batches
-
-
-def test_batches_hold_one_language_and_go_from_short_to_long():
-    batches = plan_batches(POSED, SETTINGS)
-    assert [len(batch) for batch in batches] == [4, 4, 4, 2, 4, 4]
-    assert all(len({request.problem.language for request in batch}) == 1 for batch in batches)
-    lengths = [len(request.problem.prompt) for batch in batches[:4] for request in batch]
-    assert lengths == sorted(lengths)
-    assert plan_batches(POSED[::-1], SETTINGS)[:2] == batches[-2:]
 
 
 def test_every_sample_has_a_seed_of_its_own_that_only_it_decides():

@@ -16,10 +16,6 @@ def test_documents_come_back_with_path_text_and_licence(corpus):
     assert by_name["special.py"].licence == "MIT"
 
 
-def test_a_limit_takes_the_first(corpus):
-    assert read_documents(corpus[0], "train", "rust", limit=3) == read_documents(corpus[0], "train", "rust")[:3]
-
-
 def test_a_language_that_is_not_there_is_named_beside_those_that_are(corpus):
     with pytest.raises(CorpusError, match="no validation documents in go; there are: python, rust"):
         read_documents(corpus[0], "validation", "go")

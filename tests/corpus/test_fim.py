@@ -137,8 +137,3 @@ def test_long_documents_are_rearranged_in_pieces_alike_in_length_each_with_a_mid
     assert len({cut.form for cut in cuts}) == 1
     (whole,) = rule().cuts("é" * length, "path")
     assert (whole.start, whole.stop) == (0, length)
-
-
-def test_every_piece_draws_its_middle_anew():
-    cuts = rule(piece=1000).cuts("x" * 50_000, "path")
-    assert len({(cut.begin - cut.start, cut.end - cut.start) for cut in cuts}) > 45

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Literal
@@ -13,7 +12,6 @@ from transformers import AutoTokenizer
 
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.manifest import DROP_REASONS
-from multipl_moe.corpus.read.candidates import draw_order
 from multipl_moe.corpus.read.sources import no_files
 from multipl_moe.corpus.run.stages import StageProgress
 from multipl_moe.errors import BaseModelError, CorpusError
@@ -78,27 +76,6 @@ def test_equal_texts_are_kept_once_whatever_their_language(corpus):
     assert sum(counts.dropped["exact_duplicate"] for counts in manifest.languages.values()) == 1
 
 
-def test_the_first_of_a_cluster_in_the_order_of_the_draw_stays(corpus):
-    folder, _ = corpus
-    clusters = rows(folder / "duplicates.jsonl")
-    assert sorted(len(cluster["paths"]) for cluster in clusters) == [2, 2, 2, 2]
-    assert [cluster["cluster"] for cluster in clusters] == [0, 1, 2, 3]
-    for cluster in clusters:
-        assert cluster["kept"] == cluster["paths"][0]
-        if len(set(cluster["languages"])) == 1:
-            assert cluster["paths"] == sorted(cluster["paths"], key=lambda path: draw_order(3, path))
-        else:  # the languages come in the recipe's order
-            assert cluster["languages"] == ["rust", "python"]
-    kept = {
-        file.path
-        for language in ("rust", "python")
-        for split in SPLITS
-        for file in read_documents(folder, split, language)
-    }
-    assert {cluster["kept"] for cluster in clusters} <= kept
-    assert not kept & {path for cluster in clusters for path in cluster["paths"][1:]}
-
-
 def test_every_file_found_is_either_in_the_corpus_or_among_those_dropped(tokenizer_folder, tmp_path):
     source = tmp_path / "in"
     write_files(source, ".rs", 12)
@@ -158,21 +135,6 @@ def test_only_training_documents_are_tokenised_and_decode_to_the_same_bytes(corp
     assert not (folder / "tokens" / "validation").exists()
 
 
-def test_equal_recipes_give_equal_bytes(corpus, corpus_recipe, tokenizer_folder, tmp_path):
-    build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "again")
-    contents = []
-    for folder in (corpus[0], tmp_path / "again"):
-        files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        contents.append({path: (folder / path).read_bytes() for path in files if path.parts[0] != "logs"})
-    assert contents[0] == contents[1]
-    assert Path("manifest.json") in contents[0]
-
-
-def test_another_seed_splits_otherwise(corpus, corpus_recipe, tokenizer_folder, tmp_path):
-    build_corpus(corpus_recipe.model_copy(update={"seed": 4}), tokenizer_folder, tmp_path / "out")
-    assert documents(corpus[0], "rust")["validation"] != documents(tmp_path / "out", "rust")["validation"]
-
-
 def test_all_languages_without_files_are_named_with_what_was_looked_for(sources_folder, tokenizer_folder, tmp_path):
     source = {"kind": "folder", "path": str(sources_folder)}
     recipe = recipe_of(source, learn=("rust", "go"), keep=("ruby", "python"))
@@ -227,23 +189,6 @@ def test_a_tokenizer_that_is_missing_or_without_end_of_text_is_refused(corpus_re
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
     with pytest.raises(BaseModelError, match="eos_token"):
         build_corpus(corpus_recipe, tmp_path, tmp_path / "out")
-
-
-def test_a_source_that_is_held_out_and_only_copies_others_is_refused_as_such(tokenizer_folder, tmp_path):
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    write_files(ours, ".rs", 12)
-    write_files(ours, ".py", 6, first_seed=20)
-    theirs.mkdir()
-    for file in ours.glob("*.rs"):
-        places = [draw_order(3, f"{tmp_path.name}/{folder.name}/{file.name}") for folder in (ours, theirs)]
-        if places == sorted(places):  # the first of two copies is the one to stay
-            (theirs / file.name).write_bytes(file.read_bytes())
-    num_copies = len(list(theirs.iterdir()))
-    sources = [{"kind": "folder", "path": str(folder), "held_out": folder == theirs} for folder in (ours, theirs)]
-    with pytest.raises(CorpusError, match="nothing of rust is left to hold out") as refused:
-        build_corpus(recipe_of(*sources), tokenizer_folder, tmp_path / "out")
-    copy = r"[^ ]*/theirs/(file_\d+\.rs) of [^ ]*/ours/\1"
-    assert re.search(rf"the {num_copies} files that .* are duplicates of others, such as {copy};", str(refused.value))
 
 
 def test_a_whole_source_can_be_held_out(tokenizer_folder, tmp_path):

@@ -160,13 +160,6 @@ def test_the_manifest_counts_them_exactly(built):
     }  # fmt: skip
 
 
-def test_all_sources_have_their_share_of_faults_and_of_what_stays(built):
-    for files in built.planted.sources.values():
-        names = {_name(path) for path in files}
-        assert names & built.kept.keys()
-        assert {"binary", "encoding", "contaminated"} <= {built.planted.faults.get(name) for name in names}
-
-
 def test_hardly_a_clean_file_is_lost(built):
     names = {_name(path) for files in built.planted.sources.values() for path in files}
     clean = names - built.planted.faults.keys()

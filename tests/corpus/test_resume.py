@@ -22,7 +22,7 @@ from multipl_moe.corpus.duplicates.pool import PoolReader
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.corpus.split import SplitByFile
 from multipl_moe.corpus.tokens import LanguageTokenizer
-from multipl_moe.errors import OutputError, TasksUnfinishedError
+from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe
 
 from .conftest import content, on_executor, program, recipe_of, write_files
@@ -137,23 +137,6 @@ def test_kill_9_from_outside_leaves_no_process_behind_that_goes_on_writing(corpu
     assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_worker_that_was_killed_stops_the_build_which_can_be_gone_on_with(
-    corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch
-):
-    recipe = on_executor(corpus_recipe, workers=2)
-
-    def die(self, *args: Any) -> None:
-        time.sleep(0.3)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SplitByFile, "_is_held_out", die)
-        with pytest.raises(TasksUnfinishedError, match=r"Splitting and tokenising: a worker was killed \(signal 9\)"):
-            build_corpus(recipe, tokenizer_folder, tmp_path / "out")
-    build_corpus(recipe, tokenizer_folder, tmp_path / "out")
-    assert content(tmp_path / "out") == content(corpus[0])
-
-
 def test_another_recipe_starts_anew_and_says_so(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
     def interrupt(*args: Any) -> None:
         raise KeyboardInterrupt
@@ -214,14 +197,6 @@ def test_a_build_does_not_go_on_with_what_another_version_did(corpus_recipe, tok
         with pytest.raises(KeyboardInterrupt):
             build_corpus(corpus_recipe, tokenizer_folder, tmp_path / "out", interrupt)
     assert messages[1].startswith("Starting anew")
-
-
-def test_a_build_goes_on_with_another_number_of_workers(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
-    stopped_before_writing(corpus_recipe, tokenizer_folder, tmp_path / "out")
-    messages: list[str] = []
-    build_corpus(on_executor(corpus_recipe, workers=2), tokenizer_folder, tmp_path / "out", messages.append)
-    assert messages[0] == "Going on with the build that was stopped"
-    assert content(tmp_path / "out") == content(corpus[0])
 
 
 def test_two_builds_of_one_folder_do_not_mix(corpus_recipe, tokenizer_folder, tmp_path):

@@ -7,19 +7,17 @@ import numpy as np
 import pytest
 from datatrove.data import Document
 from tokenizers import Tokenizer, normalizers
-from transformers import AutoTokenizer
 
-from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents, tokens
+from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.fim import FimRule, undo_fim
 from multipl_moe.corpus.tokens import DocumentBounds, LanguageTokenizer
 from multipl_moe.data.packed import IGNORED_LABEL, PackedTokens
 from multipl_moe.errors import ConfigError
 from multipl_moe.fim_tokens import FimTokens, fim_vocabulary
 from multipl_moe.recipe.recipe import Recipe
-from tests.fixtures import save_beginning_texts, tree
+from tests.fixtures import save_beginning_texts
 
 from .conftest import program, recipe_of
-from .test_fim import llama_like
 
 SPELLING = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
 
@@ -94,30 +92,6 @@ def test_long_documents_are_several_pieces_each_with_an_end_of_its_own(tokenizer
     assert {text for text in texts if len(text) > 200} <= {document.text for document in documents}
 
 
-@pytest.mark.parametrize(("documents_at_once", "characters"), [(3, 10**9), (256, 300), (256, 1)])
-def test_memory_is_bounded_by_the_text_tokenised_at_a_time_which_changes_no_byte(
-    tokenizer_file, tmp_path, monkeypatch, documents_at_once, characters
-):
-    metadata = {"language": "rust", "split": "train"}
-    documents = [
-        Document(program(seed, 6 + seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(20)
-    ]
-    write(documents, tmp_path / "one", tokenizer_file)
-    monkeypatch.setattr(tokens, "_BATCH_DOCUMENTS", documents_at_once)
-    monkeypatch.setattr(tokens, "_BATCH_CHARACTERS", characters)
-    batches: list[list[Document]] = []
-    original = LanguageTokenizer._encode
-    monkeypatch.setattr(
-        LanguageTokenizer, "_encode", lambda self, batch: (batches.append(batch), original(self, batch))[1]
-    )
-    write(documents, tmp_path / "two", tokenizer_file)
-    assert tree(tmp_path / "two") == tree(tmp_path / "one")
-    assert [document for batch in batches for document in batch] == documents
-    assert len(batches) > 1
-    assert max(map(len, batches)) <= documents_at_once
-    assert all(len(batch) == 1 or sum(len(one.text) for one in batch) <= characters for batch in batches)
-
-
 def test_each_piece_begins_with_the_start_token_and_is_else_what_it_was(tokenizer_file, tmp_path):
     metadata = {"language": "rust", "split": "train"}
     documents = [Document(program(seed), str(seed), metadata=metadata | {"path": f"{seed}.rs"}) for seed in range(9)]
@@ -129,25 +103,25 @@ def test_each_piece_begins_with_the_start_token_and_is_else_what_it_was(tokenize
     assert counted == sum(map(len, rows)) == other_counted + len(rows)
 
 
-def test_where_the_tokenizer_begins_texts_with_a_token_so_do_documents_once(
-    corpus, corpus_recipe, tokenizer_folder, tmp_path
-):
-    start = save_beginning_texts(tokenizer_folder, tmp_path / "tiny")
-    manifest = build_corpus(corpus_recipe, tmp_path / "tiny", tmp_path / "out")
-    tokenizer = Tokenizer.from_file(str(tmp_path / "tiny" / "tokenizer.json"))
+@pytest.fixture(scope="module")
+def begun(corpus_recipe, tokenizer_folder, tmp_path_factory) -> tuple[Path, int, CorpusManifest]:
+    """A corpus of a tokenizer that begins texts with a token, that token, and the manifest."""
+    folder = tmp_path_factory.mktemp("begun")
+    start = save_beginning_texts(tokenizer_folder, folder / "tiny")
+    return folder / "out", start, build_corpus(corpus_recipe, folder / "tiny", folder / "out")
+
+
+def test_where_the_tokenizer_begins_texts_with_a_token_so_do_documents_once(begun, corpus):
+    output, start, manifest = begun
     for language, counts in manifest.languages.items():
-        tokens_folder = Path("tokens") / "train" / language
-        rows = token_lists(tmp_path / "out" / tokens_folder)
-        assert rows == [[start, *row] for row in token_lists(corpus[0] / tokens_folder)]
+        rows = token_lists(output / "tokens" / "train" / language)
+        assert rows == [[start, *row] for row in token_lists(corpus[0] / "tokens" / "train" / language)]
         assert counts.train_tokens == sum(map(len, rows)) == corpus[1].languages[language].train_tokens + len(rows)
-        texts = [file.text for file in read_documents(tmp_path / "out", "train", language)]
-        assert [tokenizer.decode(row[1:-1], skip_special_tokens=False) for row in rows] == texts
 
 
-def test_the_start_token_is_context_of_the_first_token_and_no_target(corpus_recipe, tokenizer_folder, tmp_path):
-    start = save_beginning_texts(tokenizer_folder, tmp_path / "tiny")
-    build_corpus(corpus_recipe, tmp_path / "tiny", tmp_path / "out")
-    packed = PackedTokens(tmp_path / "out" / "tokens" / "train" / "rust", 2048, "best_fit")
+def test_the_start_token_is_context_of_the_first_token_and_no_target(begun):
+    output, start, _ = begun
+    packed = PackedTokens(output / "tokens" / "train" / "rust", 2048, "best_fit")
     num_starts = 0
     for row in (packed[index] for index in range(len(packed))):
         places = (row["input_ids"] == start).nonzero().flatten()
@@ -169,13 +143,6 @@ def test_documents_that_the_tokenizer_normalises_are_counted(tokenizer_folder, t
     documents = [Document(text, str(n), metadata=metadata | {"path": f"{n}.rs"}) for n, text in enumerate(texts)]
     _, step = write(documents, tmp_path / "out", tmp_path / "tokenizer.json", 50)
     assert step.stats.stats["normalised_files/rust"].total == 2
-    rule = FimRule(FimTokens(300, 301, 302), 5, 0.0)
-    spaces = llama_like()
-    spaces.add_special_tokens(["</s>"])
-    spaces.save(str(tmp_path / "spaces.json"))
-    step = LanguageTokenizer(tmp_path / "spaces", tmp_path / "spaces.json", DocumentBounds([], "</s>"), rule)
-    step.run(iter([Document("a b  ab", "0", metadata=metadata | {"path": "0.rs"})]))
-    assert "normalised_files/rust" not in step.stats.stats  # what its normaliser does to blanks its decoder undoes
 
 
 @pytest.fixture(scope="module")
@@ -203,15 +170,6 @@ def test_a_corpus_with_added_tokens_decodes_to_its_documents_and_names_its_token
         assert 0 < num_fim == sum(counts.fim.values()) < len(rows)
         assert counts.train_tokens == sum(map(len, rows))
         assert texts_of(rows, tokenizer, vocabulary.tokens) == [file.text for file in files]
-
-
-def test_without_fill_in_the_middle_the_base_s_tokenizer_is_used_as_it_is(corpus, tokenizer_folder):
-    folder, manifest = corpus
-    assert not (folder / "tokenizer.json").exists()
-    assert manifest.tokenizer_sha256 == hashlib.sha256((tokenizer_folder / "tokenizer.json").read_bytes()).hexdigest()
-    assert all(counts.fim == {"psm": 0, "spm": 0} for counts in manifest.languages.values())
-    eos = AutoTokenizer.from_pretrained(tokenizer_folder).eos_token_id
-    assert all(row.count(eos) == 1 for row in token_lists(folder / "tokens" / "train" / "rust"))
 
 
 def test_a_base_without_the_tokens_is_refused_before_anything_is_read(tokenizer_folder, tmp_path):

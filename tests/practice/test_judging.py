@@ -49,9 +49,3 @@ def test_a_function_that_the_tests_close_is_closed(monkeypatch, language, tests,
     asked = task("f", language=language, tests=tests, form="multipl_e")
     judge = Judge(EvalOptions(), ProgramsSection(), threading.Event())
     assert judge.verdicts({("", 0, 0): (asked, "    n * 2")})["", 0, 0]["answer"] == "    n * 2" + closing
-
-
-def test_once_stopped_no_verdict_is_given():
-    stopped = threading.Event()
-    stopped.set()
-    assert Judge(EvalOptions(unsafe=True), ProgramsSection(), stopped).verdicts({("", 0, 0): (PYTHON, "")}) == {}

@@ -127,16 +127,6 @@ def test_solution_and_examples_stand_above_the_task_and_not_in_what_is_kept(tmp_
     assert {row["prompt"] for row in read_journal(tmp_path / "own" / "kept.jsonl")} == {shown.prompt, TASKS[0].prompt}
 
 
-def test_easier_tasks_come_first(tmp_path):
-    long, short = task("long", tests="assert True\n" * 9), task("short")
-    answers = Answers(some_pass)
-    answers._text_of = lambda problem, sample: (
-        RIGHT.format(n=1, m=1) if problem.id == "long" else WRONG.format(m=sample)
-    )
-    run(tmp_path, answers, [long, short], order="easiest", codegen__num_samples=1, rounds=2)
-    assert answers.prompts == [short.prompt, long.prompt, long.prompt, short.prompt]
-
-
 def test_where_too_little_passes_it_stops_and_says_what_to_do(tmp_path):
     many = [task(f"f{number}") for number in range(100)]
     bad = Answers(lambda problem, sample: WRONG.format(m=sample))

@@ -61,14 +61,6 @@ def test_a_trial_draws_the_same_tasks_each_time(tmp_path):
     assert list(first.tasks) == [key for key in read(own).tasks if key in first.tasks]
 
 
-def test_functions_are_posed_in_the_languages_to_learn(tmp_path):
-    (tmp_path / "some.py").write_text('def f(n):\n    """Of n.\n\n    >>> f(1)\n    2\n    """\n    return n + 1\n')
-    found = read(f"functions:{tmp_path / 'some.py'}", learn=("ruby", "go"))
-    assert list(found.tasks) == ["some/ruby/some/f", "some/go/some/f"]
-    assert all("return n + 1" in text for text in found.solutions.values())
-    assert len(found.solutions) == 2
-
-
 def test_bad_tasks_are_told(tmp_path):
     own = write(tmp_path / "own.jsonl", row("gain", "ruby"))
     again = write(tmp_path / "more" / "own.jsonl", row("gain", "ruby")) if (tmp_path / "more").mkdir() is None else ""

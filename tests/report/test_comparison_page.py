@@ -1,8 +1,7 @@
 """The pages of a comparison: every number in its row, and words that follow from the intervals."""
 
 from multipl_moe.compare.result import undominated
-from multipl_moe.report.comparison_page import comparison_html, comparison_markdown, write_comparison
-from multipl_moe.runs.result import Parameters
+from multipl_moe.report.comparison_page import comparison_html, comparison_markdown
 from tests.report.compared import a_run, change, with_runs
 from tests.report.html_page import assert_loads_nothing
 
@@ -25,19 +24,6 @@ def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured
     assert [cells[place] for cells in runs] == ["0.031 [0.025, 0.037]", "", ""]
 
 
-def test_loads_of_experts_are_a_column_where_routers_of_a_run_have_a_choice(result):
-    assert "loads" not in comparison_markdown(result)
-    ratios = {"token": [0.731, 1.248], "segment": [0.5, 2.0]}
-    result.runs["a"] = result.runs["a"].but(load_ratios=ratios)
-    text = comparison_markdown(result)
-    assert text.count("| token 0.73 to 1.25, segment 0.50 to 2.00 |") == 1
-    assert text.count("loads of experts") == 1
-
-
-def test_readers_are_told_in_which_dtypes_the_runs_computed(result):
-    assert "\nRuns that computed in bfloat16: 3, in float32: 1.\n" in comparison_markdown(result)
-
-
 def test_curves_and_long_runs_stand_in_tables_of_their_own(result):
     long, curves = comparison_markdown(result).split("## Curves: learning rates at 125,000 tokens")
     assert "| dense, all weights | 0.0003 |" not in long
@@ -55,12 +41,6 @@ def test_programs_are_counted_and_questions_answered_in_words(result):
     assert "worse on languages to keep" in comparison_markdown(result)
 
 
-def test_readers_are_told_what_the_corpus_was_decontaminated_against(result):
-    page = comparison_markdown(result.but(decontamination={"starter": "checked", "mbpp": "not checked"}))
-    assert "against: starter.\n" in page
-    assert "Training corpus NOT decontaminated against: mbpp.\n" in page
-
-
 def test_runs_that_none_beats_on_both_are_named(result):
     assert result.undominated == {"long": ["a"], "short": ["c", "d"]}
     page = comparison_markdown(result)
@@ -70,30 +50,6 @@ def test_runs_that_none_beats_on_both_are_named(result):
     )
     runs = {"a": a_run("causal", -0.12, -0.03), "b": a_run("dense", -0.13, 0.02), "c": a_run("dense", -0.12, -0.03)}
     assert undominated(runs, is_long=True) == ["a", "b", "c"]
-
-
-def test_a_language_that_a_run_could_not_be_judged_in_is_left_empty(result):
-    del result.runs["a"].programs.languages["rust"]
-    page = comparison_markdown(result.but(base=result.runs["b"].programs))
-    assert "| hybrid | 0 |  | 1 |  |" in page
-    assert "| dense, all weights | 0 | 3 | 1 | 4 |" in page
-
-
-def test_titles_are_text_and_nothing_else(result):
-    result.methods["causal"] = "costs $a_$ | [rank 16]"
-    assert "| costs $a_$ \\| [rank 16] | 0.001 |" in comparison_markdown(result)
-
-
-def test_few_parameters_are_counted_in_thousands(result):
-    few = Parameters(total=262_000_000, active=187_600_000, trained=27_648)
-    result.runs["a"] = result.runs["a"].but(parameters=few)
-    assert "| 262.0M | 187.6M | 28k |" in comparison_markdown(result)
-
-
-def test_page_of_a_comparison_without_runs_can_be_written():
-    page = comparison_markdown(with_runs({}, answers=[], base=None))
-    assert "none yet" in page
-    assert "## Each method" not in page
 
 
 def test_the_page_says_what_is_best_before_all_else(result):
@@ -110,12 +66,3 @@ def test_a_page_without_runs_can_be_written():
     page = comparison_html(with_runs({}, answers=[], base=None))
     assert_loads_nothing(page)
     assert "<h1>No run is finished yet</h1>" in page
-
-
-def test_runs_without_room_in_the_plot_have_a_plot_of_their_own(result, tmp_path):
-    write_comparison(tmp_path, result)
-    pictures = {"comparison.png", "comparison-rest.png", "comparison-cost.png"}
-    assert {file.name for file in tmp_path.iterdir()} == {"comparison.md", "comparison.html"} | pictures
-    assert "comparison-rest.png" in (tmp_path / "comparison.md").read_text()
-    page = comparison_markdown(with_runs({name: run for name, run in result.runs.items() if run.is_long}))
-    assert "comparison-rest.png" not in page

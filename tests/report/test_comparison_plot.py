@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
-from tests.report.compared import a_run, change, with_runs
+from tests.report.compared import a_run, with_runs
 
 
 def _marks(axes: Axes) -> dict[str, tuple[float, float]]:
@@ -38,26 +38,6 @@ def test_each_method_has_a_mark_where_its_means_are_and_its_name_beside_it(resul
     assert axes.get_title(loc="left") == "250,000 tokens"
 
 
-def test_intervals_are_drawn(result):
-    (axes,) = _plot(result).axes
-    spans = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() != "o"]  # pyright: ignore
-    assert [pytest.approx([-4, -12]), pytest.approx([-2, -12])] in spans
-    assert [pytest.approx([-3, -13]), pytest.approx([-3, -11])] in spans
-
-
-def test_both_axes_point_to_the_better_side(result):
-    (axes,) = _plot(result).axes
-    better, worse = axes.transData.transform([(-3, -12), (2, -11)])
-    assert all(better > worse)
-    assert all(label.endswith("better →") for label in (axes.get_xlabel(), axes.get_ylabel()))
-
-
-def test_a_method_that_none_beats_is_told_by_its_colour(result):
-    (axes,) = _plot(result).axes
-    colours = {line.get_label(): line.get_color() for line in axes.lines if line.get_marker() == "o"}
-    assert colours["hybrid"] != colours["dense, all weights"]
-
-
 def test_what_has_no_room_is_in_the_second_plot_with_its_rate(result):
     (axes,) = _rest(result).axes
     marks = _marks(axes)
@@ -68,35 +48,11 @@ def test_what_has_no_room_is_in_the_second_plot_with_its_rate(result):
     assert comparison_rest_plot(with_runs(long)) is None
 
 
-def test_without_long_runs_the_best_rate_of_each_method_is_shown(result):
-    result = with_runs({name: run for name, run in result.runs.items() if not run.is_long})
-    assert result.undominated["short"] == ["c", "d"]
-    assert list(_marks(_plot(result).axes[0])) == ["dense, all weights, 0.001"]
-    assert list(_marks(_rest(result).axes[0])) == ["dense, all weights, 0.0003"]
-
-
-def test_a_run_that_forgets_much_does_not_squeeze_the_others(result):
-    result.runs["b"].means["keep"] = change(0.40, 0.39, 0.41)
-    (axes,) = _plot(result).axes
-
-    def place(x: float) -> float:
-        return -float(axes.transData.transform((x, -10))[0])
-
-    assert place(10) - place(0) > place(40) - place(10)
-    assert place(2) - place(1) == pytest.approx(place(9) - place(8))
-
-
 def test_without_a_run_of_both_kinds_of_language_there_is_no_plot(result):
     assert comparison_plot(with_runs({})) is None
     for run in result.runs.values():
         del run.means["keep"]
     assert comparison_plot(result) is None
-
-
-def test_runs_of_several_seeds_are_told_apart(result):
-    result.runs["e"] = a_run("dense", -0.09, 0.01, is_long=False).but(seed=1)
-    seeds = [label for label in _marks(_rest(result).axes[0]) if label.startswith("dense, all weights, 0.001")]
-    assert sorted(seeds) == ["dense, all weights, 0.001, seed 0", "dense, all weights, 0.001, seed 1"]
 
 
 @settings(deadline=None, max_examples=30)

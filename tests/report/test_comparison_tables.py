@@ -1,8 +1,7 @@
 """The table of a comparison for the terminal."""
 
 from multipl_moe.report.comparison_tables import comparison_runs_table, solved_table
-from multipl_moe.runs.result import Parameters
-from tests.report.test_grid import printed, row
+from tests.report.test_grid import row
 
 
 def test_terminal_shows_the_long_runs_and_where_there_is_none_the_short_ones(result):
@@ -11,18 +10,6 @@ def test_terminal_shows_the_long_runs_and_where_there_is_none_the_short_ones(res
     short = {name: run for name, run in result.runs.items() if not run.is_long}
     rows = [cells for cells in comparison_runs_table(result.but(runs=short)).rows if cells]
     assert [cells[1] for cells in rows] == ["0.0003\nseed 0", "0.001\nseed 0"]
-
-
-def test_eighty_columns_hold_every_word(result, moved):
-    result.methods["dense"] = "dense, feed-forward blocks of the same layers, other seed"
-    moved = moved.but(answers=moved.answers.but(nats_per_token=12.345, interval=(11.111, 13.333)))
-    parameters = Parameters(total=1, active=1_543_714_304, trained=1_543_714_304)
-    for name, run in result.runs.items():
-        result.runs[name] = run.but(moved=moved, learning_rate=0.00025, parameters=parameters)
-    text = printed(comparison_runs_table(result), width=80)
-    words = "feed-forward [11.111, 13.333] [-13.0, -11.0] 1543.7M 0.00025 method trained"
-    assert [word for word in words.split() if word not in text] == []
-    assert "…" not in text
 
 
 def test_what_parses_or_compiles_stands_in_brackets_beside_what_passes(result):

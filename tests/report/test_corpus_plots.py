@@ -1,42 +1,10 @@
 """Figures of a corpus show what they should."""
 
-import numpy as np
-import pytest
-
-from multipl_moe.corpus.manifest import DROP_REASONS, CorpusManifest, LanguageCounts
-from multipl_moe.report.corpus_plots import DROPPED_GROUPS, fate_plot, length_plot
+from multipl_moe.corpus.manifest import DROP_REASONS
+from multipl_moe.report.corpus_plots import DROPPED_GROUPS
 
 TITLES = {"rust": "Rust", "mylang": "My $lang$"}
 
 
 def test_every_reason_has_its_place():
     assert sorted(reason for _, reasons in DROPPED_GROUPS.values() for reason in reasons) == sorted(DROP_REASONS)
-
-
-def test_the_bars_of_a_language_are_its_shares_and_fill_the_whole():
-    none: dict[str, int] = dict.fromkeys(DROP_REASONS, 0)
-    rows = {
-        "rust": LanguageCounts(
-            50, 1, 1, 10, 1, {}, none | {"near_duplicate": 15, "exact_duplicate": 5, "binary": 20}, {}
-        ),
-        "mylang": LanguageCounts(3, 1, 1, 1, 1, {}, none, {}),
-    }
-    figure = fate_plot(CorpusManifest(2, 0, "tiny", "0" * 64, 0, rows), TITLES)
-    (axes,) = figure.axes
-    widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in axes.containers}  # pyright: ignore
-    assert widths == {
-        "training": pytest.approx([0.5, 0.75]),
-        "held out": pytest.approx([0.1, 0.25]),
-        "duplicates": pytest.approx([0.2, 0]),
-        "unusable": pytest.approx([0.2, 0]),
-    }
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["Rust (100)", r"My \$lang\$ (4)"]
-
-
-def test_every_document_is_in_the_histogram_of_its_language():
-    lengths = {"rust": np.array([1, 2, 3, 4, 1023]), "mylang": np.array([4096, 100])}
-    figure = length_plot(lengths, TITLES, 512)
-    first, second = ([bar.get_height() for bar in axes.patches] for axes in figure.axes)  # pyright: ignore
-    assert first == [1, 2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
-    assert second == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]
-    assert [float(np.asarray(axes.lines[0].get_xdata())[0]) for axes in figure.axes] == [512, 512]

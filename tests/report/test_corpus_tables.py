@@ -17,11 +17,9 @@ from multipl_moe.report.corpus_tables import (
     corpus_table,
     mixture_table,
     over_budget_note,
-    packing_table,
 )
 from tests.report.test_grid import printed, row
 
-_WINDOWS = PackingCounts(64, 6_500, 101, 0, 36, 200, 150)
 _BEST_FIT = PackingCounts(64, 6_500, 102, 28, 0, 200, 50)
 
 
@@ -40,16 +38,6 @@ def test_corpus_names_only_the_reasons_that_occurred(inspection):
     assert cells[1:] == ["112,864", "82.1", "127,749,211", "625", "near_duplicate 34\ntoo_small 1,200"]
 
 
-def test_reasons_stand_below_each_other_where_there_are_eighty_columns(inspection):
-    text = printed(corpus_table(inspection.manifest, inspection.recipe.language_table), 80)
-    assert all(word in text for word in ("near_duplicate 34", "too_small 1,200", "127,749,211"))
-
-
-def test_all_numbers_of_the_summary_fit_into_one_line(inspection):
-    (line,) = [line for line in printed(corpus_summary(inspection), 80).splitlines() if "My [bold]lang" in line]
-    assert line.split() == ["My", "[bold]lang", "112,864", "82.1", "127,749,211", "0.64", "625", "1,234"]
-
-
 def test_benchmarks_that_were_not_or_partly_checked_are_named(inspection):
     assert corpus_summary(inspection).notes == ["not checked for problems of mbpp"]
     checks = {"mbpp": BenchmarkCheck("checked", {}, 1, 500), "starter": BenchmarkCheck("checked", {}, 31, 31)}
@@ -64,13 +52,6 @@ def test_text_that_the_budget_left_out_is_told_in_a_sentence(inspection):
     note = over_budget_note(inspection.manifest, recipe) or ""
     assert "1,000,000 of 1,114,723 files of My [bold]lang (budget 82,100,000 bytes)" in note
     assert "null" in note
-
-
-def test_each_way_of_packing_has_its_row():
-    grid = packing_table({"rust": {"windows": _WINDOWS, "best_fit": _BEST_FIT}})
-    assert row(grid, "windows") == ["Rust", "windows", "101", "0.00%", "75.0%", "0.554%"]
-    assert row(grid, "best fit") == ["Rust", "best fit", "102", "0.43%", "25.0%", "0.000%"]
-    assert "sequences of 64 tokens" in grid.title
 
 
 def test_what_is_read_has_a_row_for_each_language_in_80_columns():

@@ -15,10 +15,9 @@ from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.folder import write_json
 from multipl_moe.runs.journal import append_to_journal
 from multipl_moe.runs.result import RunResult
-from tests.eval.judged import problems, results
-from tests.eval.measured import SUMMARY, only
+from tests.eval.judged import problems
 from tests.report.html_page import assert_loads_nothing
-from tests.report.judged import judged, of_model
+from tests.report.judged import of_model
 from tests.report.test_problems_page import answers
 
 
@@ -56,17 +55,6 @@ def test_page_loads_and_runs_nothing_and_tells_numbers_verdict_recipe_and_seed(p
     assert [text for text in told if text not in page] == []
 
 
-def test_the_programs_of_two_models_have_a_table_with_colours(tmp_path: Path, metrics, records):
-    metrics = metrics.but(programs=judged())
-    page = _write(tmp_path, metrics, records)
-    assert '<td class="good">+60.0</td>' in page
-    assert '<td class="text mean">mean</td>' in page
-    assert "tests that prove nothing, scored all the same: starter/rust/7" in page
-    assert "for the same problems, greedily;" in page
-    drawn = _write(tmp_path, metrics, records, recipe=load_recipe(None, {"codegen.temperature": 0.8}))
-    assert "for the same problems, drawn at temperature 0.8;" in drawn
-
-
 def test_how_far_the_model_moved_is_told_where_it_was_measured(tmp_path: Path, metrics, records, moved, page):
     assert "moved by" not in page
     page = _write(tmp_path, metrics.but(moved=moved), records)
@@ -98,31 +86,10 @@ def test_programs_of_both_models_stand_side_by_side(tmp_path: Path, metrics, rec
     assert_loads_nothing(page)
 
 
-def test_few_problems_have_counts_and_no_plot(tmp_path: Path, metrics, records):
-    asked = problems("rust", 2)
-    settings = VerdictSettings(roles={"rust": "learn"})
-    verdict = of_model(judge_against(asked, results(asked, "ww"), results(asked, "pw"), settings))
-    page = _write(tmp_path, metrics.but(programs=verdict), records)
-    assert ">1 of 2</td>" in page
-    assert 'id="programs"' not in page
-
-
-def test_one_record_makes_a_sentence_and_no_curve(tmp_path: Path, metrics, records):
-    page = _write(tmp_path, metrics, records[:1])
-    assert "recorded once, at 5,000 tokens: loss 2.50" in page
-    assert 'id="training"' not in page
-
-
 def test_unhealthy_routers_are_called_so(tmp_path: Path, metrics, records):
     page = _write(tmp_path, _with_health(metrics, is_healthy=False, dead_experts=3), records)
     assert "out of bounds" in page
     assert "3 experts are dead" in page
-
-
-def test_routers_that_were_not_judged_have_no_verdict(tmp_path: Path, metrics, records):
-    page = _write(tmp_path, metrics.but(router_health=None), records)
-    assert "times their fair share" not in page
-    assert "in order" not in page
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b"])
@@ -134,30 +101,3 @@ def test_markup_in_file_names_recipe_and_environment_is_escaped(tmp_path: Path, 
     assert evil not in page
     assert page.count("<script") == 0
     assert_loads_nothing(page)
-
-
-@pytest.mark.parametrize("kind", ["token", "segment"])
-def test_models_of_one_kind_of_expert_have_a_page(tmp_path: Path, metrics, records, kind: str):
-    summary = only(kind)
-    layers = {6: summary | {"train_segment_load": summary.get("segment_load", [])}}
-    metrics = _with_health(metrics, layers=layers).but(routing={name: {6: summary} for name in metrics.languages})
-    for record in records:
-        record["routers"] = {"6": summary}
-    page = _write(tmp_path, metrics, records)
-    assert page.count("<svg") == 6
-    assert f"{kind.capitalize()} experts" in page or "Routed token experts" in page
-
-
-def test_run_without_lines_or_means_has_a_page(tmp_path: Path, metrics):
-    page = _write(tmp_path, metrics.but(means={}), [])
-    assert ">Training" not in page
-    assert page.count("<svg") == 6
-
-
-def test_numbers_of_every_layer_are_listed(tmp_path: Path, metrics, records):
-    layers = {index: SUMMARY | {"train_segment_load": [0.1 * index, 0.9]} for index in (3, 4)}
-    page = _write(tmp_path, _with_health(metrics, layers=layers), records)
-    assert "<td>3</td>" in page
-    assert "0.30 0.90" in page
-    assert "0.40 0.90" in page
-    assert "<td>0.45</td>" in page

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from multipl_judge.problems.problem import Problem
 from multipl_moe.report.problems_page import ModelAnswers, page_data, write_problems_page
 from tests.eval.judged import problem, results
@@ -64,12 +62,6 @@ def test_embedded_data_reads_back_equal_whatever_models_wrote(tmp_path: Path):
         assert (answer["samples"][0]["completion"], answer["samples"][0]["output"]) == (text, text)
 
 
-def test_a_language_of_ones_own_has_its_title(tmp_path: Path):
-    asked = [problem("lua", 0)]
-    page = _write(tmp_path, asked, [answers("mine", asked, ["x"], "p")], titles={"lua": "Lua 5"})
-    assert _embedded(page)["languages"] == {"lua": "Lua 5"}
-
-
 def test_notes_are_read_as_text(tmp_path: Path):
     page = _write(tmp_path, _ASKED, [answers("mine", _ASKED, ["pass"], "p" * 10)], notes=["not known: <b>starter</b>"])
     assert "not known: &lt;b&gt;starter&lt;/b&gt;" in page
@@ -101,23 +93,6 @@ def test_page_loads_nothing_and_its_script_writes_text_alone(tmp_path: Path):
         assert unsafe not in script
 
 
-def test_two_models_stand_side_by_side_with_outcomes_of_their_own(tmp_path: Path):
-    models = [answers("base", _ASKED, ["pass"], "w" * 10), answers("hybrid", _ASKED, ["return 1"], "p" * 10)]
-    data = _embedded(_write(tmp_path, _ASKED, models))
-    assert data["models"] == ["base", "hybrid"]
-    assert data["languages"] == {"rust": "Rust", "go": "Go"}
-    before, after = data["problems"][3]["answers"]
-    assert (before["outcomes"], after["outcomes"]) == ({"wrong_answer": 1}, {"passed": 1})
-    assert (before["samples"][0]["completion"], after["samples"][0]["completion"]) == ("pass", "return 1")
-
-
-def test_only_the_first_samples_are_embedded_but_all_are_counted(tmp_path: Path):
-    model = answers("mine", _ASKED, ["pass"], "wwwwwwwwww", "pppppppppp", "wwwwwwwwww")
-    answer = _embedded(_write(tmp_path, _ASKED, [model], samples_per_problem=2))["problems"][0]["answers"][0]
-    assert [sample["sample"] for sample in answer["samples"]] == [0, 1]
-    assert (answer["num_samples"], answer["outcomes"]) == (3, {"wrong_answer": 2, "passed": 1})
-
-
 def test_answers_without_result_and_problems_without_answer_are_shown_as_such(tmp_path: Path):
     whole = answers("mine", _ASKED, ["pass"], "p" * 10)
     part = ModelAnswers("mine", whole.samples[:6], whole.results[:5])
@@ -127,9 +102,3 @@ def test_answers_without_result_and_problems_without_answer_are_shown_as_such(tm
     assert (unscored["outcomes"], unscored["samples"][0]["outcome"]) == ({}, "")
     assert unanswered == {"num_samples": 0, "outcomes": {}, "samples": []}
     assert "Go is not scored: no toolchain &lt;b&gt;" in page
-
-
-@pytest.mark.parametrize("kind", ["models", "problems"])
-def test_an_empty_page_is_a_page(tmp_path: Path, kind: str):
-    asked, models = (_ASKED, []) if kind == "models" else ([], [ModelAnswers("mine", [], [])])
-    assert len(_embedded(_write(tmp_path, asked, models))["problems"]) == len(asked)

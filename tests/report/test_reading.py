@@ -5,9 +5,7 @@ import re
 import pytest
 
 from multipl_moe.generate.reading import Reading
-from multipl_moe.generate.routing import EXPERT_COLOURS
-from multipl_moe.model.expert_use import ExpertUse
-from multipl_moe.report.reading import GATE, coloured_text, layer_map, legend, views_of
+from multipl_moe.report.reading import GATE, coloured_text, views_of
 
 _EXPERTS = ["token expert 0", "token expert 1", "segment expert 0", "segment expert 1"]
 _WEIGHTS = [[0.5, 0.0, 0.2, 0.0], [0.0, 0.4, 0.0, 0.0], [0.0, 0.0, 0.1, 0.3]]
@@ -40,35 +38,6 @@ def test_the_text_is_there_escaped_with_its_gate_and_its_bits():
     assert shown[1]["title"] == "gate 0.00, 2.0 bits (base 5.0)"
     worse = tokens(coloured_text(reading(base_bits=[None, 1.0, 1.0]), GATE))
     assert (worse[1]["heat"], worse[2]["strength"]) == ("var(--worse)", "0")
-
-
-@pytest.mark.parametrize(("kind", "experts"), [("token", [0, 1, None]), ("segment", [0, None, 1])])
-def test_experts_have_their_colour_in_the_layer_that_is_shown(kind, experts):
-    for layer, expected in ((4, experts), (7, experts[::-1])):
-        shown = tokens(coloured_text(reading(), kind, layer))
-        for one, expert in zip(shown, expected, strict=True):
-            if expert is None:
-                assert float(one["weight"]) == 0
-            else:
-                assert (one["colour"], float(one["weight"]) >= 20) == (EXPERT_COLOURS[expert], True)
-    first = tokens(coloured_text(reading(), kind, 4))[0]["title"]
-    assert first == "gate 0.50, token expert 0 0.50, segment expert 0 0.20"
-
-
-def test_the_legend_has_the_bits_and_what_experts_are_used_for():
-    said = legend(reading(), GATE, None, None)
-    assert "0.600 bits per byte, the base 1.300 (-53.8%)" in said
-    use = ExpertUse({name: {4: [w, 0.1, 0, 0, 0]} for name, w in (("rust", 0.3), ("go", 0.1))})
-    said = legend(reading(), "token", 4, use)
-    assert "token expert 0: 33% of the text, mainly Rust (75%)" in said
-    assert "the base" not in legend(reading(base_bits=None), GATE, None, None)
-
-
-def test_the_map_has_a_row_for_each_layer_and_joins_equal_neighbours():
-    drawn = layer_map(reading(weights={4: [_WEIGHTS[0]] * 3, 7: _WEIGHTS}), "token")
-    assert re.findall(r"<text[^>]*>(\d+)</text>", drawn) == ["7", "4"]
-    widths = [int(width) for width in re.findall(r'<rect [^>]*width="(\d+)"', drawn)]
-    assert widths == [9, 9, 27]
 
 
 @pytest.mark.parametrize(

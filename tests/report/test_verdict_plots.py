@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.report.colours import BETTER, PALE, UNSURE
 from multipl_moe.report.verdict_plots import verdict_plot
-from tests.eval.judged import problems, results
 from tests.report.judged import judged
 
 
@@ -26,34 +24,7 @@ def test_each_language_has_a_bar_for_each_model_and_its_interval():
     assert colours == [PALE, BETTER, PALE, UNSURE]
 
 
-def test_each_number_stands_beside_its_bar_and_says_whose_it_is():
-    (axes,) = verdict_plot(judged()).axes
-    assert [text.get_text() for text in axes.texts] == ["10.0% before", "70.0% after", "50.0% before", "47.4% after"]
-    asked = problems("lua", 12)
-    (axes,) = verdict_plot(build_verdict(asked, results(asked, "ppwwppwwppww"), VerdictSettings())).axes
-    assert [text.get_text() for text in axes.texts] == ["50.0%"]
-
-
-def test_few_problems_are_counted_without_an_interval():
-    asked = problems("lua", 4)
-    (axes,) = verdict_plot(build_verdict(asked, results(asked, "ppww"), VerdictSettings())).axes
-    assert [text.get_text() for text in axes.texts] == ["2 of 4"]
-    assert len(axes.lines) == 0
-
-
 def test_languages_that_are_not_scored_are_named_and_have_no_bar():
     figure = verdict_plot(judged())
     assert "not scored: Go" in figure.get_supxlabel()
     assert len(figure.axes[0].patches) == 4
-
-
-def test_each_benchmark_has_a_panel():
-    asked = problems("rust", 4, "starter") + problems("rust", 4, "mine $a$")
-    figure = verdict_plot(build_verdict(asked, results(asked, "ppwwpppp"), VerdictSettings()))
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["starter", r"mine \$a\$"]
-    figure.draw_without_rendering()
-
-
-def test_nothing_scored_is_still_a_figure():
-    settings = VerdictSettings(not_scored={"go": "no toolchain"})
-    verdict_plot(build_verdict(problems("go", 2), [], settings)).draw_without_rendering()

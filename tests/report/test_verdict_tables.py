@@ -5,18 +5,15 @@ from rich.text import Text
 from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.report.grid import Grid
-from multipl_moe.report.verdict_plots import verdict_plot
 from multipl_moe.report.verdict_tables import (
     comparison_table,
-    failures_table,
-    mean_sentences,
     verdict_notes,
     verdict_table,
 )
 from multipl_moe.runs.verdict import Gate, Verdict, VerdictComparison
 from tests.eval.judged import problems, results
 from tests.report.judged import judged, of_model
-from tests.report.test_grid import printed, row
+from tests.report.test_grid import row
 
 _GROUPS = [
     ("Rust", "to learn", "starter"),
@@ -86,32 +83,6 @@ def test_a_gate_by_itself_has_rows_below_those_of_the_gate_that_was_told():
     assert "the model's domain gate was told the language of each problem (codegen.tell_language)" in grid.notes
 
 
-def test_how_programs_fail_is_told_by_count():
-    asked = problems("rust", 5) + problems("cobol", 1)
-    table = failures_table(build_verdict(asked, results(asked, "pwwcc" + "w"), VerdictSettings()))
-    assert row(table, "Rust") == ["Rust", "starter", "5", "1", "2", "0", "2", "0", "0"]
-    assert row(table, "cobol") == ["cobol", "starter", "1", "0", "-", "0", "1", "0", "0"]
-    assert printed(table, width=80).count("\n") < 12
-
-
-def test_each_k_has_a_column():
-    asked = problems("rust", 12, benchmark="[red]mine")
-    verdict = build_verdict(asked, results(asked, "pww" * 4, "wpw" * 4), VerdictSettings(pass_at=(2,)))
-    grid = verdict_table(verdict)
-    cells = dict(zip(grid.header, row(grid, "Rust"), strict=True))
-    assert (cells["pass@1"], cells["pass@2"], cells["benchmark"]) == ("33.3%", "66.7%", "[red]mine")
-
-
-def test_eighty_columns_hold_every_word():
-    asked = problems("javascript", 12, "mbpp-sanitized") + problems("typescript", 1, "multipl-e-mbpp")
-    verdict = judge_against(asked, results(asked, "w" * 13), results(asked, "p" * 13), VerdictSettings())
-    for grid in (comparison_table(_changes(verdict)), verdict_table(verdict)):
-        text = printed(grid, width=80)
-        words = "javascript typescript mbpp-sanitized multipl-e-mbpp 100.0% benchmark interval"
-        assert [word for word in words.split() if word not in text] == []
-        assert "…" not in text
-
-
 def test_notes_tell_what_was_not_scored_left_out_and_hollow():
     assert verdict_notes(judged(decontamination={"mbpp": "checked", "starter": "unknown"})) == [
         "Go not scored: go: not found; [install] it",
@@ -122,27 +93,3 @@ def test_notes_tell_what_was_not_scored_left_out_and_hollow():
         "tests that prove nothing, scored all the same: starter/rust/7",
     ]
     assert verdict_table(judged()).notes == verdict_notes(judged())
-
-
-def test_languages_without_a_role_have_one_mean():
-    asked = problems("rust", 10) + problems("tcl", 10)
-    grid = verdict_table(build_verdict(asked, results(asked, "p" * 10 + "w" * 10), VerdictSettings()))
-    assert _labels(grid) == [("Rust", "", "starter"), ("tcl", "", "starter"), ("mean", "all", ""), None]
-    assert row(grid, "mean")[4] == "50.0%"
-
-
-def test_a_language_of_ones_own_is_shown_by_its_title():
-    asked = problems("lua", 4)
-    settings = VerdictSettings(titles={"lua": "Lua 5"})
-    verdict = judge_against(asked, results(asked, "ppww"), results(asked, "pppw"), settings)
-    for grid in (verdict_table(verdict), comparison_table(_changes(verdict))):
-        assert _labels(grid)[0] == ("Lua 5", "", "starter")
-    assert "Lua 5" in [label.get_text() for label in verdict_plot(verdict).axes[0].get_yticklabels()]
-
-
-def test_a_mean_over_the_only_role_is_not_said_twice():
-    asked = problems("rust", 4)
-    settings = VerdictSettings(roles={"rust": "learn"})
-    verdict = judge_against(asked, results(asked, "ppww"), results(asked, "pppw"), settings)
-    assert _labels(verdict_table(verdict)) == [("Rust", "to learn", "starter"), ("mean", "to learn", ""), None]
-    assert [said.split(":")[0] for said in mean_sentences(_changes(verdict))] == ["to learn"]

@@ -43,11 +43,6 @@ def test_a_second_pass_changes_nothing():
     assert without_secrets(once) == (once, {})
 
 
-def test_text_without_secrets_is_the_same():
-    text = "password = ask()\nhost = '127.0.0.1'\nmail = 'me@example.com'\nversion = '1.2.3.4'\n"
-    assert without_secrets(text) == (text, {})
-
-
 def test_the_step_counts_by_kind_and_language():
     step = ReplaceSecrets()
     documents = [

@@ -1,6 +1,5 @@
 """Problems in files: twenty of them found in every disguise, none found where there is none."""
 
-import json
 import random
 import sysconfig
 from collections.abc import Callable
@@ -8,16 +7,13 @@ from pathlib import Path
 
 import pytest
 from datatrove.data import Document
-from datatrove.pipeline.writers import JsonlWriter
 
 from multipl_judge.problems.human_eval import read_human_eval
 from multipl_judge.problems.problem import Problem
 from multipl_judge.problems.starter_set import read_starter
-from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
-from multipl_moe.corpus.decontamination.benchmark_check import BenchmarkCheck
 from multipl_moe.corpus.decontamination.index import BenchmarkIndex, Decontaminate
 from multipl_moe.corpus.decontamination.parts import load_parts, parts_of
-from tests.corpus.conftest import program, recipe_of, write_files
+from tests.corpus.conftest import program
 from tests.corpus.decontamination.disguises import DISGUISES, whole
 
 # Ten of HumanEval, and two in each other language, whose solutions are more than an idiom.
@@ -91,16 +87,6 @@ def test_three_quarters_of_a_prompt_are_found_and_a_sentence_of_it_is_not(index,
     assert not index.find(" ".join(words[:12]), longest.language)
 
 
-def test_matches_come_best_first_and_say_what_was_found(index, problems):
-    matches = index.find(problems[0].prompt, "python")
-    assert [match.share for match in matches] == sorted((match.share for match in matches), reverse=True)
-    assert f"humaneval/{problems[0].id} (prompt 1.00)" in map(str, matches)
-
-
-def test_an_index_of_nothing_finds_nothing(problems):
-    assert BenchmarkIndex([]).find(problems[0].prompt, "python") == []
-
-
 ROMAN, SPIRAL = (problem for problem in read_starter(["rust"]) if problem.id in ("spiral_order", "to_roman"))
 
 
@@ -126,29 +112,3 @@ def test_files_with_problems_are_dropped_with_the_problems_named_and_counted(sta
         "contaminated/starter/spiral_order": 2,
         "contaminated/starter/to_roman": 1,
     }
-
-
-def test_what_is_dropped_goes_to_the_writer_with_the_detail(starter, tmp_path):
-    writer = JsonlWriter(str(tmp_path), "dropped.jsonl", compression=None)
-    list(Decontaminate(starter, exclusion_writer=writer).run(documents(clean=program(1), one=whole(ROMAN))))
-    (row,) = map(json.loads, (tmp_path / "dropped.jsonl").read_text().splitlines())
-    assert (row["id"], row["metadata"]["filter_reason"]) == ("one", "contaminated")
-    assert row["metadata"]["detail"] == "starter/to_roman (prompt 1.00)"
-
-
-def test_a_corpus_holds_none_of_them_and_its_manifest_counts_them(tmp_path, tokenizer_folder):
-    for first_seed, suffix in ((0, ".rs"), (50, ".py")):
-        write_files(tmp_path / "in", suffix, 3, first_seed)
-    (tmp_path / "in" / "spiral.rs").write_text(program(7) + whole(SPIRAL))
-    source = {"kind": "folder", "path": str(tmp_path / "in")}
-    told: list[str] = []
-    manifest = build_corpus(recipe_of(source), tokenizer_folder, tmp_path / "out", told.append)
-    assert CorpusManifest.load(tmp_path / "out") == manifest
-    assert manifest.languages["rust"].dropped["contaminated"] == 1
-    assert manifest.languages["rust"].dropped["near_duplicate"] == 0
-    assert manifest.decontamination["starter"] == BenchmarkCheck("checked", {"spiral_order": 1}, 31, 31)
-    assert manifest.decontamination["mbxp"] == BenchmarkCheck("unavailable", {})
-    assert "mbxp" in told[0]
-    kept = [file.text for split in ("train", "validation") for file in read_documents(tmp_path / "out", split, "rust")]
-    assert len(kept) == 3
-    assert not any("spiral" in text for text in kept)

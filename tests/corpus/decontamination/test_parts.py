@@ -61,10 +61,6 @@ def test_short_parts_tell_nothing():
     assert [part.kind for part in parts_of([problem(1, words("a", enough), reference="    return a\n")])] == ["prompt"]
 
 
-def test_no_problems_no_parts():
-    assert parts_of([]) == []
-
-
 _SCRIPT = Path(__file__).parents[3] / "scripts" / "build_decontamination_index.py"
 
 

@@ -119,16 +119,6 @@ def test_the_manifest_counts_and_names_the_problems_that_could_not_be_looked_for
     assert prepared([str(own)]).checks({})["own"] == BenchmarkCheck("checked", {}, 1, 2, ["short"])
 
 
-def test_the_digest_tells_what_is_looked_for_and_what_is_said_of_it(tmp_path, monkeypatch):
-    own = tmp_path / "own.jsonl"
-    own.write_text(json.dumps(OWN) + "\n")
-    digests = [prepared("all").sha256, prepared([str(own)]).sha256, prepared([str(own), "mbxp"]).sha256]
-    own.write_text(json.dumps(OWN | {"prompt": OWN["prompt"].replace("even", "odd")}) + "\n")
-    digests.append(prepared([str(own)]).sha256)
-    assert len(set(digests)) == 4
-    assert prepared([str(own)]).sha256 == digests[3]
-
-
 @pytest.mark.parametrize("spec", ["humanevl", "mbpp:/no/such/file.jsonl", "/no/such/set.jsonl", "starter:here"])
 def test_a_name_or_path_that_is_wrong_in_the_recipe_is_refused(spec):
     with pytest.raises(ConfigError, match=r"corpus\.decontaminate: "):

@@ -4,31 +4,12 @@ import random
 
 import numpy as np
 import pytest
-from datatrove.utils.word_tokenizers import WordTokenizer
 
-from multipl_moe.corpus.duplicates import minhash
-from multipl_moe.corpus.duplicates.minhash import MINHASH, CodeSignature, CodeWords
+from multipl_moe.corpus.duplicates.minhash import MINHASH, CodeSignature
 
 
 def signature(step: CodeSignature, text: str) -> np.ndarray:
     return np.array(step.get_signature(step.get_shingles(text))).ravel()
-
-
-def test_words_of_code():
-    words = CodeWords()
-    assert isinstance(words, WordTokenizer)
-    assert words.word_tokenize("fn f(x_1: &str)\n{ é }") == [
-        "fn", "f", "(", "x_1", ":", "&", "str", ")", "{", "é", "}",
-    ]  # fmt: skip
-
-
-def test_shingles_are_the_different_runs_of_five_words_in_their_order(tmp_path):
-    step = CodeSignature(tmp_path)
-    assert step.get_shingles("a b c d").shape == (0, 1)
-    assert step.get_shingles("a b c d e").shape == (1, 1)
-    assert step.get_shingles("a b c d e a b c d e").shape == (5, 1)
-    one, other = (set(step.get_shingles(text).ravel().tolist()) for text in ("a b c d e", "b a c d e"))
-    assert not one & other
 
 
 @pytest.mark.parametrize("num_words", [300, 5000])
@@ -43,15 +24,6 @@ def test_the_share_of_equal_hashes_is_the_similarity_of_the_texts(tmp_path, num_
     similarity = len(shingles[0] & shingles[1]) / len(shingles[0] | shingles[1])
     equal = np.mean(signature(step, " ".join(words)) == signature(step, " ".join(others)))
     assert abs(equal - similarity) < 3.5 * (similarity * (1 - similarity) / 160) ** 0.5 + 1e-9
-
-
-def test_words_forgotten_in_between_change_no_shingle(tmp_path, monkeypatch):
-    texts = [f"let x{number} = f(x{number}, {number});" for number in range(9)]
-    step = CodeSignature(tmp_path)
-    remembered = [step.get_shingles(text).tolist() for text in texts]
-    monkeypatch.setattr(minhash, "_MAX_WORDS", 3)
-    step = CodeSignature(tmp_path)
-    assert [step.get_shingles(text).tolist() for text in texts] == remembered
 
 
 def test_a_signature_has_hashes_for_each_bucket_and_is_the_same_in_every_process(tmp_path):

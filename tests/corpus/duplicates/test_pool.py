@@ -37,12 +37,3 @@ def test_parts_of_a_language_are_merged_and_a_part_without_documents_is_no_hindr
         for document in PoolReader(tmp_path / "pool", order, by_language=False).run(rank=task, world_size=6)
     ]
     assert sorted(one_by_one) == sorted([*paths["go"], *paths["ruby"]])
-
-
-def test_the_place_leads_to_the_entry(tmp_path):
-    order = PoolOrder(SEED, 1, 2)
-    write(tmp_path, order, {"go": [f"{number}.go" for number in range(9)]})
-    entries = {(entry.task, entry.position): entry.path for entry in order.entries(tmp_path / "index")}
-    read = PoolReader(tmp_path / "pool", order, by_language=True).run()
-    assert {tuple(document.metadata["place"]): document.id for document in read} == entries
-    assert list(entries.values()) == sorted(entries.values(), key=lambda path: draw_order(SEED, path))

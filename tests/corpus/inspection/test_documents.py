@@ -24,13 +24,3 @@ def test_a_sample_is_a_documents_first_lines_with_what_is_known_of_it(corpus):
     assert samples[path].beginning.splitlines() == text.splitlines()[:4]
     assert (samples[path].num_lines, samples[path].num_bytes) == (len(text.splitlines()), len(text.encode()))
     assert samples[path].licence == "Apache-2.0"
-
-
-def test_files_are_counted_by_their_source(corpus):
-    folder, manifest = corpus
-    for language, sources in inspect_documents(folder, manifest, 0, 1, 1).sources.items():
-        row = manifest.languages[language]
-        ((label, count),) = sources.items()
-        assert label.startswith("folder sources")
-        assert label.endswith("/tree")
-        assert count == row.train_files + row.validation_files

@@ -55,9 +55,6 @@ DOCUMENTS = "documents/train/rust.jsonl.gz"
 FAULTS = {
     "documents missing": (DOCUMENTS, lambda file: file.unlink(), "rust.jsonl.gz: broken .No such file"),
     "documents cut off": (DOCUMENTS, lambda file: file.write_bytes(file.read_bytes()[:-30]), "rust.jsonl.gz: broken"),
-    "not compressed": (DOCUMENTS, lambda file: file.write_text("{}"), "rust.jsonl.gz: broken"),
-    "no JSON": (DOCUMENTS, lambda file: rewrite(file, lambda rows: [*rows, b"{"]), "rust.jsonl.gz: broken"),
-    "no document": (DOCUMENTS, lambda file: rewrite(file, lambda rows: [*rows, b"[1]"]), "rust.jsonl.gz: broken"),
     "one too few": (
         DOCUMENTS,
         lambda file: rewrite(file, lambda rows: rows[1:]),
@@ -73,23 +70,12 @@ FAULTS = {
         lambda file: rewrite(file, lambda rows: rows[:-1]),
         r"dropped.jsonl.gz: has \d files in \w+ dropped as \w+, but manifest.json says \d",
     ),
-    "an unknown reason": (
-        "dropped.jsonl.gz",
-        lambda file: rewrite(file, lambda rows: [row.replace(b"near_dup", b"far_dup") for row in rows]),
-        "dropped.jsonl.gz: broken",
-    ),
     "a cluster lost": (
         "duplicates.jsonl",
         lambda file: file.write_bytes(file.read_bytes().partition(b"\n")[2]),
         "duplicates.jsonl: has 3 clusters, but manifest.json says 4",
     ),
     "tokens missing": ("tokens/train/rust", shutil.rmtree, "rust: no tokens"),
-    "recipe missing": ("recipe.yaml", lambda file: file.unlink(), "cannot read the recipe"),
-    "recipe of another": (
-        "recipe.yaml",
-        lambda file: file.write_text("learn: [go]\nkeep: [python]\n"),
-        "manifest.json and recipe.yaml name other languages",
-    ),
     "manifest missing": ("manifest.json", lambda file: file.unlink(), "not a corpus"),
 }
 

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import shutil
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.corpus.licences import licence_files
-from multipl_moe.corpus.licences.licence_files import is_licence_name, nearest_among, nearest_licence
+from multipl_moe.corpus.licences.licence_files import is_licence_name, nearest_among
 from multipl_moe.corpus.read import archives
 from multipl_moe.corpus.read.archives import find_members
 from multipl_moe.corpus.read.candidates import find_files
@@ -104,25 +103,15 @@ def licence_of(files: dict[str, str]) -> str:
         ({"LICENSE": MIT, "main.go": "package main"}, "MIT"),
         ({"LICENSE.txt": f"{MIT}\n\n{APACHE}"}, "MIT AND Apache-2.0"),
         ({"COPYING": GPL, "README.md": MIT}, "GPL-3.0-or-later"),
-        ({"LICENSE": "All rights reserved; ask us.\n"}, "unknown"),
-        ({"COPYING": GPL, "jquery-LICENSE.txt": MIT}, "GPL-3.0-or-later AND MIT"),
         ({"LICENSE": GPL, "THIRD_PARTY_LICENSE": MIT}, "GPL-3.0-or-later AND MIT"),
-        ({"LICENSE": GPL, "LICENSE-MIT": MIT}, "GPL-3.0-or-later AND MIT"),
         ({"LICENSE": GPL, "LICENSE-APACHE": APACHE, "LICENSE-MIT": MIT}, "GPL-3.0-or-later AND Apache-2.0 AND MIT"),
-        ({"react-LICENSE": MIT, "jquery-LICENSE": GPL}, "GPL-3.0-or-later AND MIT"),
-        ({"LICENSE": MIT, "LICENSE-APACHE": APACHE, "LICENSE-MIT": MIT}, "Apache-2.0 OR MIT"),
         ({"MIT-LICENSE.txt": MIT, "GPL-LICENSE.txt": GPL}, "GPL-3.0-or-later OR MIT"),
-        ({"LICENSE.APACHE2": APACHE, "LICENSE.MIT": MIT}, "Apache-2.0 OR MIT"),
         ({"LICENSE": MIT, "COPYING.txt": MIT}, "MIT"),
         ({"LICENSE": PROPRIETARY, "MIT-LICENSE": MIT}, "unknown"),
-        ({"LICENSE-EE": PROPRIETARY, "LICENSE-MIT": MIT}, "unknown"),
-        ({"LICENSE": MIT, "COPYING": ""}, "MIT"),
         ({"LICENSE": MIT, "COPYRIGHT": "Someone\nSomebody Else\n"}, "MIT"),
-        ({"LICENSE": MIT, "COPYRIGHT": OWN_TERMS}, "MIT"),
         ({"COPYRIGHT": OWN_TERMS}, "unknown"),
         ({"COPYRIGHT": RUST_COPYRIGHT, "LICENSE-APACHE": APACHE, "LICENSE-MIT": MIT}, "Apache-2.0 OR MIT"),
         ({"COPYRIGHT": APACHE + BSD, "LICENSE-APACHE": APACHE, "LICENSE-MIT": MIT}, "Apache-2.0 OR MIT"),
-        ({"COPYRIGHT": APACHE + BSD}, "Apache-2.0 AND BSD-3-Clause"),
         ({"COPYRIGHT": GPL, "LICENSE": MIT}, "GPL-3.0-or-later AND MIT"),
         ({"COPYING": "本プログラムはフリーソフトウェアです", "COPYING.ja": MIT}, "unknown"),
         (
@@ -133,12 +122,8 @@ def licence_of(files: dict[str, str]) -> str:
             },
             "Apache-2.0 OR BSD-3-Clause",
         ),
-        ({"LICENSE": "Dual-licensed under MIT and what we like.\n"}, "unknown"),
-        ({"LICENSE": BSD, "PATENTS": "Additional grants"}, "BSD-3-Clause"),
         ({"LICENSE": COMMONS_CLAUSE + APACHE}, "LicenseRef-Commons-Clause AND Apache-2.0"),
         ({"LICENSE": "Business Source License 1.1\n\nChange License: Apache License, Version 2.0\n"}, "BUSL-1.1"),
-        ({"LICENSE": "    Server Side Public License\n    VERSION 1, OCTOBER 16, 2018\n"}, "SSPL-1.0"),
-        ({"LICENSE.txt": "Elastic License 2.0\n\n## Acceptance\n"}, "Elastic-2.0"),
     ],
 )
 def test_files_beside_each_other_offer_a_choice_only_where_they_are_called_by_their_licences(files, licence):
@@ -235,27 +220,6 @@ def test_the_nearest_licence_files_hold_in_a_repository_as_of_its_revision(tmp_p
     assert licences("git", tmp_path, revision="v1") == LICENCES
 
 
-def test_in_a_folder_that_cannot_be_looked_into_the_licence_is_unknown(tmp_path, monkeypatch):
-    paths = ("file/a.rs", "link/b.rs", "locked/c.rs", "open/d.rs")
-    write_tree(tmp_path, {"LICENSE": MIT, "locked/LICENSE": GPL, **dict.fromkeys(paths, "")})
-    commit(tmp_path, "v1")
-    for name in ("file", "link"):
-        shutil.rmtree(tmp_path / name)
-    (tmp_path / "file").write_text("")
-    (tmp_path / "link").symlink_to("link")
-    is_file = Path.is_file
-
-    def refuse(path: Path) -> bool:
-        """As Python 3.11 does in a folder that may be listed, but not entered; permissions do not stop root."""
-        if path.parent.name == "locked":
-            raise PermissionError(13, "Permission denied", str(path))
-        return is_file(path)
-
-    monkeypatch.setattr(Path, "is_file", refuse)
-    found = licences("git", tmp_path)
-    assert found == {"a.rs": "unknown", "b.rs": "unknown", "c.rs": "unknown", "d.rs": "MIT"}
-
-
 @pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".zip"])
 def test_the_nearest_licence_files_hold_in_an_archive(tmp_path, ending):
     path, files = tmp_path / f"all{ending}", {f"./pkg-1.0/{name}": text for name, text in FILES.items()}
@@ -279,15 +243,6 @@ def test_a_licence_member_that_cannot_be_read_is_unknown(tmp_path):
     (tmp_path / "a.tar").write_bytes(tar({"LICENSE": MIT, "x/a.rs": program(1), "x/COPYING": b"\xff\0" * 99}))
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(tar({"b.rs": program(1)})))
     assert licences("archive", tmp_path) == {"a.rs": "unknown", "b.rs": "unknown"}
-
-
-def test_each_folder_is_looked_at_once():
-    asked = []
-    licence_of = nearest_licence(lambda folder: asked.append(folder) or ("MIT" if folder == "a" else None))
-    assert [licence_of(path) for path in ("a/b/c/x.rs", "a/b/y.rs", "a/z.rs", "w.rs", "v/u.rs", "v/t.rs")] == [
-        "MIT", "MIT", "MIT", "unknown", "unknown", "unknown"
-    ]  # fmt: skip
-    assert asked == ["a/b/c", "a/b", "a", "", "v"]
 
 
 def test_of_a_licence_file_no_more_than_a_limit_is_read(tmp_path, monkeypatch):

@@ -29,13 +29,10 @@ MIT_FILES = [
     [
         ("// SPDX-License-Identifier: (MIT OR GPL-2.0+)\nint x;\n", "MIT OR GPL-2.0-or-later"),
         ("# SPDX-License-Identifier: MIT\n# SPDX-License-Identifier: ISC OR 0BSD\nx = 1\n", "MIT AND (ISC OR 0BSD)"),
-        ("/* SPDX-License-Identifier: LicenseRef-own */\n", "LicenseRef-own"),
-        ("<!-- SPDX-License-Identifier: MIT -->\n", "MIT"),
         ("-- spdx-license-identifier: of-ours\n", "of-ours"),
         ('x = "SPDX-License-Identifier: GPL-2.0-only"\n', None),
         ('TAGS = [\n    "SPDX-License-Identifier: GPL-2.0-only",\n]\n', None),
         ("x = 1\n" * 2000 + "# SPDX-License-Identifier: MIT\n", None),
-        ("# SPDX-License-Identifier:\n", None),
         ("# Released under the GPLv3.\n", None),
     ],
 )

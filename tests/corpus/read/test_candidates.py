@@ -5,13 +5,12 @@ import os
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from multipl_judge.languages.table import LANGUAGES
-from multipl_moe.corpus.read.candidates import Candidate, find_files, has_library
+from multipl_moe.corpus.read.candidates import Candidate, find_files
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.corpus.read.sources import SourceReader
 from multipl_moe.errors import CorpusError
@@ -95,25 +94,6 @@ def test_a_folder_that_cannot_be_listed_counts_once_as_unreadable(tmp_path, lock
     assert "dropped/unreadable/rust" not in counts
 
 
-def test_a_folder_of_a_toolchain_that_cannot_be_listed_counts_with_its_language(tmp_path, locked, monkeypatch):
-    write_files(tmp_path / "locked", ".rs", 2)
-    locked(tmp_path / "locked")
-    monkeypatch.setitem(LANGUAGES, "rust", replace(LANGUAGES["rust"], library=(str(tmp_path),)))
-    monkeypatch.setitem(LANGUAGES, "cpp", replace(LANGUAGES["cpp"], library=()))
-    reader = SourceReader(recipe_of({"kind": "toolchains"}).corpus, ["cpp", "rust"], 0)
-    assert not list(reader.run())
-    assert {label: metric.total for label, metric in reader.stats.stats.items() if metric.total} == {
-        "found/rust": 1,
-        "dropped/unreadable/rust": 1,
-    }
-
-
-def test_what_a_library_pattern_does_not_know_stands_for_itself(tmp_path):
-    write_files(tmp_path / "{foo}", ".rs", 1)
-    for pattern, found in ((f"{tmp_path}/{{foo}}", True), (f"{tmp_path}/{{", False), ("{lib}", True)):
-        assert has_library(replace(LANGUAGES["rust"], library=(pattern,))) == found
-
-
 def test_a_revision_and_a_bare_repository_are_read_without_what_is_not_committed(tmp_path):
     tree, bare = tmp_path / "tree", tmp_path / "bare.git"
     write_files(tree, ".rs", 2)
@@ -137,20 +117,3 @@ def test_a_revision_and_a_bare_repository_are_read_without_what_is_not_committed
     assert contents["first"] == contents["bare, first"] == first
     assert contents["bare"] == first | {"file_0.rs": program(50), "later.rs.gz": program(51)}
     assert contents["work tree"] == contents["bare"] | {"file_1.rs": "not committed"}
-
-
-def test_names_that_leave_the_language_open_are_marked(tmp_path):
-    write_files(tmp_path, ".h", 1)
-    write_files(tmp_path, ".rs", 1)
-    (tmp_path / "tool").write_text(program(3))
-    (tmp_path / ".hidden").write_text(program(3))
-    with ExitStack() as open_until:
-        found = sorted(
-            (Path(row.path).name, row.language, row.needs_content) for row in find("folder", tmp_path, open_until)
-        )
-    assert found == [
-        ("file_0.h", "cpp", True),
-        ("file_0.rs", "rust", False),
-        ("tool", "cpp", True),
-        ("tool", "rust", True),
-    ]

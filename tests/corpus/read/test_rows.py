@@ -86,12 +86,6 @@ def test_files_of_no_use_are_refused_with_the_reason(tmp_path, name, content, me
         find(kind, tmp_path)
 
 
-def test_a_parquet_file_without_the_column_is_refused(tmp_path):
-    write_parquet(tmp_path / "rows.parquet", [{"body": "x", "path": "a.rs"}])
-    with pytest.raises(CorpusError, match=r"no column named text or content or code \(columns: path\); set text_key"):
-        find("parquet", tmp_path)
-
-
 def test_of_a_file_that_breaks_off_what_came_before_counts(tmp_path):
     rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(200)]
     path = write_jsonl(tmp_path / "rows.jsonl.gz", rows)
@@ -175,10 +169,3 @@ def test_of_several_licences_of_a_row_all_hold(tmp_path):
     assert [row.licence for row in found] == [
         "(MIT OR GPL-2.0-only) AND Apache-2.0", "MIT", "MIT", "unknown", "unknown"
     ]  # fmt: skip
-
-
-def test_the_documents_of_a_corpus_can_be_a_source(corpus):
-    path = corpus[0] / "documents" / "train"
-    found = find("jsonl", path)
-    assert len(found) == sum(counts.train_files for counts in corpus[1].languages.values())
-    assert {row.licence for row in found} == {"Apache-2.0", "MIT"}

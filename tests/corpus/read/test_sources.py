@@ -72,12 +72,6 @@ def test_files_of_a_source_that_is_held_out_are_marked(tmp_path, kind):
     assert {document.metadata.get("held_out") for document in documents} == {True, None}
 
 
-def test_the_language_of_a_source_overrides_extensions(tmp_path):
-    (tmp_path / "a.inc").write_text(program(1))
-    documents, _ = read(folder(tmp_path, language="rust"))
-    assert [document.metadata["language"] for document in documents] == ["rust"]
-
-
 def test_files_that_cannot_be_used_are_counted_by_reason(tmp_path):
     write_files(tmp_path, ".rs", 2)
     (tmp_path / "binary.rs").write_bytes(b"\0" * 300)
@@ -168,12 +162,6 @@ def test_toolchains_read_folders_behind_links_once_and_the_first_archive(tmp_pat
     }
 
 
-def test_the_running_pythons_library_is_found_without_installed_packages():
-    documents, _ = read({"kind": "toolchains"}, languages=("python",), max_bytes_per_language=100_000)
-    assert documents
-    assert not any("site-packages" in document.id or "dist-packages" in document.id for document in documents)
-
-
 def test_without_a_budget_every_file_is_drawn_in_the_same_order(tmp_path):
     write_files(tmp_path / "tree", ".rs", 20)
     rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(50, 60)]
@@ -205,14 +193,6 @@ def test_headers_count_only_where_their_content_is_of_the_language(tmp_path):
         assert len(documents) == (6 if budget is None else 4)
         assert stats["found/ruby"] == 1
         assert stats["found/cpp"] - stats.get("dropped/over_budget/cpp", 0) == len(documents) - 1
-
-
-def test_a_language_that_no_content_turns_out_to_be_of_has_no_file_found(tmp_path):
-    (tmp_path / "a.h").write_bytes(C_HEADER)
-    for budget in (None, 10_000):
-        documents, stats = read(folder(tmp_path), languages=("cpp",), max_bytes_per_language=budget)
-        assert documents == []
-        assert stats["found/cpp"] == 0
 
 
 @pytest.mark.parametrize("budget", [None, 400_000])

@@ -16,9 +16,8 @@ def build(recipe: Recipe, tokenizer_folder: Path, output: Path) -> dict[str, byt
     return content(output)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_any_number_of_workers_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_path, workers):
-    recipe = on_executor(corpus_recipe, workers=workers)
+def test_another_number_of_workers_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_path):
+    recipe = on_executor(corpus_recipe, workers=3)
     assert build(recipe, tokenizer_folder, tmp_path / "out") == content(corpus[0])
 
 

@@ -37,7 +37,7 @@ def no_child_is_left() -> Iterator[None]:
     assert set(psutil.Process().children()) <= before
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 9])
+@pytest.mark.parametrize("workers", [1, 3])
 def test_so_many_tasks_run_at_a_time_and_each_once(tmp_path, workers):
     def step(data: Any, task: int, num_tasks: int) -> None:
         (tmp_path / f"{task}.began").touch()

@@ -11,12 +11,8 @@ from multipl_judge.judge.system_calls import REFUSED, column
 from tests.multipl_judge.judge.conftest import SHORT, python
 
 _MIB = 2**20
+# Files and many processes: fills_folders.py and memory_hogs.py in evil.
 _HOLDERS = {
-    "files": """
-for folder in ("/scratch", "/tmp", "/dev/shm"):
-    for n in range(8):
-        with open(f"{folder}/{n}", "wb") as file: file.write(bytes(6 * 2**20))
-""",
     "names of files": """
 for n in range(10**6): open(f"/tmp/{n}", "w").close()
 """,
@@ -38,14 +34,6 @@ import mmap
 held = mmap.mmap(-1, 2**40, flags=mmap.MAP_PRIVATE | 0x4000, prot=mmap.PROT_READ)
 held.madvise(15)  # no huge pages
 for n in range(0, 2**40, 2**21): held[n]
-""",
-    "many small processes": """
-import os
-for _ in range(28):
-    if not os.fork():
-        held = bytearray(b"x") * (12 * 2**20)
-        time.sleep(60)
-os.wait()
 """,
 }
 

@@ -29,12 +29,6 @@ def test_a_path_that_all_can_reach_is_not_mounted():
         assert mounts.arguments() == []
 
 
-def test_whoever_runs_the_sandbox_as_himself_mounts_nothing(hidden):
-    with BindMounts(other_user=False) as mounts:
-        assert mounts.reach(hidden) == str(hidden)
-        assert mounts.arguments() == []
-
-
 def test_all_may_enter_where_no_folder_above_is_closed(tmp_path):
     (tmp_path / "home").mkdir(mode=0o700)
     assert not all_may_enter(tmp_path / "home" / "file")

@@ -5,19 +5,23 @@ it may pass; what counts then is that the mischief had no effect.
 """
 
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import pytest
 
+from multipl_judge.judge import scoring
 from multipl_judge.judge.judge import judge
 from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.judge.sandbox import Sandbox
+from multipl_judge.judge.scoring import Task, judge_all
 from multipl_judge.judge.toolbox import Toolbox
 from multipl_judge.languages.program import Nonce, Program
+from multipl_judge.languages.toolchain import Limits
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_judge.problems.forms import program_of
 from multipl_judge.problems.problem import Problem
@@ -87,221 +91,161 @@ CHANGES: dict[str, dict[str, str]] = {
     "own_equality.cpp": {"tests": _CPP_TESTS.format("double_all({1}) == std::vector<int>{2}")},
     "interposes_memcmp.cpp": {"tests": _CPP_TESTS.format('double_text(4) == std::string("8")')},
 }
-_SHORT_S, _LONG_S = 1.0, 300.0
-
-# What takes or breaks something that others need as well: each runs beside a neighbour.
-ATTACKS = {
-    "fork_bomb.py": Outcome.timeout,
-    "output_flood.py": Outcome.output_limit,
-    "error_flood.py": Outcome.output_limit,
-    "memory_hog.py": Outcome.memory_limit,
-    "memory_hogs.py": Outcome.memory_limit,
-    "memory_hog.java": Outcome.memory_limit,
-    "ignores_signals.py": Outcome.timeout,
-    "closes_output.py": Outcome.timeout,
-    "threads.go": Outcome.runtime_error,
-    "daemon.py": Outcome.passed,
-    "kills_everyone.py": Outcome.runtime_error,
-    "deletes_files.py": Outcome.passed,
-    "writes_home.py": Outcome.passed,
-    "links_out.py": Outcome.passed,
-    "links_out.rb": Outcome.passed,
-    "fills_disk.py": Outcome.runtime_error,
-    "deep_recursion.py": Outcome.runtime_error,
-    "deep_recursion.cpp": Outcome.runtime_error,
-    "template_bomb.cpp": Outcome.memory_limit,
-    "macro_bomb.cpp": Outcome.memory_limit,
-    "endless_constant.cpp": Outcome.compile_timeout,
-    "endless_constant.rs": Outcome.compile_timeout,
-    "includes_zeros.cpp": Outcome.memory_limit,
-    "hides_memory.py": Outcome.passed,
-    "fills_folders.py": Outcome.memory_limit,
-    "blank_lines.go": Outcome.runtime_error,
-    "assertion_words.cpp": Outcome.runtime_error,
+# What takes or breaks something that others need as well: a neighbour is judged beside these.
+_ATTACKS = {
+    Outcome.timeout: "sleeper.py fork_bomb.py ignores_signals.py closes_output.py",
+    Outcome.output_limit: "output_flood.py error_flood.py",
+    Outcome.memory_limit: """
+        memory_hog.py memory_hogs.py memory_hog.java template_bomb.cpp macro_bomb.cpp includes_zeros.cpp
+        fills_folders.py huge.py""",
+    Outcome.runtime_error: """
+        threads.go kills_everyone.py fills_disk.py deep_recursion.py deep_recursion.cpp blank_lines.go
+        assertion_words.cpp""",
+    Outcome.passed: "daemon.py deletes_files.py writes_home.py links_out.py links_out.rb hides_memory.py",
+    Outcome.compile_timeout: "endless_constant.cpp endless_constant.rs",
 }
 # What only its own outcome is to gain from, or that takes nothing from anybody.
-CHEATS = {
-    "sleeper.py": Outcome.timeout,
-    "exits_early.py": Outcome.tests_not_completed,
-    "exits_early.rs": Outcome.tests_not_completed,
-    "exits_hard.py": Outcome.tests_not_completed,
-    "exits_on_import.py": Outcome.tests_not_completed,
-    "static_exit.cpp": Outcome.tests_not_completed,
-    "static_exit.java": Outcome.tests_not_completed,
-    "init_exit.go": Outcome.tests_not_completed,
-    "exit_hook.py": Outcome.wrong_answer,
-    "exit_hook.rb": Outcome.wrong_answer,
-    "prints_success.py": Outcome.tests_not_completed,
-    "reads_tests.py": Outcome.wrong_answer,
-    "overwrites_tests.py": Outcome.wrong_answer,
-    "hides_failures.py": Outcome.wrong_answer,
-    "patches_assertion_error.py": Outcome.wrong_answer,
-    "patches_assertions.rb": Outcome.wrong_answer,
-    "redefines_assert.cpp": Outcome.wrong_answer,
-    "redefines_macros.rs": Outcome.wrong_answer,
-    "turns_assertions_off.java": Outcome.wrong_answer,
-    "lies_about_equality.py": Outcome.wrong_answer,
-    "leaves_keys.py": Outcome.passed,
-    "traces_others.py": Outcome.passed,
-    "opens_socket.py": Outcome.runtime_error,
-    "binary_output.py": Outcome.passed,
-    "nul_output.py": Outcome.wrong_answer,
-    "includes_host_file.cpp": Outcome.compile_error,
-    "includes_host_file.rs": Outcome.compile_error,
-    "shadows_abs.py": Outcome.wrong_answer,
-    "replaces_next.py": Outcome.runtime_error,
-    "replaces_exec.py": Outcome.wrong_answer,
-    "jumps_over_tests.py": Outcome.wrong_answer,
-    "writes_modules.py": Outcome.wrong_answer,
-    "reads_memory.py": Outcome.wrong_answer,
-    "kills_tests.py": Outcome.tests_not_completed,
-    "answers_itself.py": Outcome.wrong_answer,
-    "borrows_methods.py": Outcome.runtime_error,
-    "yields_lies.py": Outcome.tests_not_completed,
-    "subtracts_to_nothing.py": Outcome.tests_not_completed,
-    "stops_iteration.py": Outcome.runtime_error,
-    "coerces.rb": Outcome.runtime_error,
-    "overloads_helper.cpp": Outcome.wrong_answer,
-    "overloads_function.cpp": Outcome.wrong_answer,
-    "field_named_objects.java": Outcome.tests_not_completed,
-    "skips_subtests.go": Outcome.wrong_answer,
-    "spares_the_control.rs": Outcome.wrong_answer,
-    "shadows_bool.rs": Outcome.compile_error,
-    "interposes_memcmp.rs": Outcome.compile_error,
-    "own_some.rs": Outcome.compile_error,
-    "own_vec.rs": Outcome.wrong_answer,
-    "renames_std.rs": Outcome.compile_error,
-    "leaves_on_panic.rs": Outcome.tests_not_completed,
-    "const_true.go": Outcome.compile_error,
-    "shadows_int.go": Outcome.compile_error,
-    "shadows_len.go": Outcome.compile_error,
-    "runs_no_test.go": Outcome.tests_not_completed,
-    "ends_goroutine.go": Outcome.runtime_error,
-    "own_test_main.go": Outcome.compile_error,
-    "links_by_name.go": Outcome.compile_error,
-    "spares_the_control.rb": Outcome.wrong_answer,
-    "spares_the_pairs.rb": Outcome.wrong_answer,
-    "breaks_names.rb": Outcome.passed,
-    "prepends_equality.rb": Outcome.wrong_answer,
-    "patches_results.rb": Outcome.wrong_answer,
-    "searches_objects.rb": Outcome.wrong_answer,
-    "lies_about_equality.rb": Outcome.tests_not_completed,
-    "unsafe_assertions.java": Outcome.tests_not_completed,
-    "shadows_arrays.java": Outcome.tests_not_completed,
-    "nested_objects.java": Outcome.tests_not_completed,
-    "one_integer.java": Outcome.tests_not_completed,
-    "package_java.java": Outcome.compile_error,
-    "leaves_when_uncaught.java": Outcome.tests_not_completed,
-    "comment_names_class.java": Outcome.passed,
-    "long_class_name.java": Outcome.wrong_answer,
-    "own_assert_fail.cpp": Outcome.wrong_answer,
-    "macro_for_function.cpp": Outcome.wrong_answer,
-    "own_equality.cpp": Outcome.tests_not_completed,
-    "interposes_memcmp.cpp": Outcome.tests_not_completed,
-    "interposes_fork.cpp": Outcome.wrong_answer,
-    "tries_answers.cpp": Outcome.wrong_answer,
-    "tries_answers.rs": Outcome.wrong_answer,
-    "threads.cpp": Outcome.passed,
-    "threads.rs": Outcome.passed,
-    "jumps_from_abort.cpp": Outcome.tests_not_completed,
-    "digraph_macros.cpp": Outcome.wrong_answer,
+_CHEATS = {
+    Outcome.tests_not_completed: """
+        exits_early.py exits_early.rs exits_hard.py exits_on_import.py static_exit.cpp static_exit.java init_exit.go
+        prints_success.py kills_tests.py yields_lies.py subtracts_to_nothing.py field_named_objects.java
+        leaves_on_panic.rs runs_no_test.go lies_about_equality.rb unsafe_assertions.java shadows_arrays.java
+        nested_objects.java one_integer.java leaves_when_uncaught.java own_equality.cpp interposes_memcmp.cpp
+        jumps_from_abort.cpp""",
+    Outcome.wrong_answer: """
+        exit_hook.py exit_hook.rb reads_tests.py overwrites_tests.py hides_failures.py patches_assertion_error.py
+        patches_assertions.rb redefines_assert.cpp redefines_macros.rs turns_assertions_off.java
+        lies_about_equality.py nul_output.py shadows_abs.py replaces_exec.py jumps_over_tests.py writes_modules.py
+        reads_memory.py answers_itself.py overloads_helper.cpp overloads_function.cpp skips_subtests.go
+        spares_the_control.rs own_vec.rs spares_the_control.rb spares_the_pairs.rb prepends_equality.rb
+        patches_results.rb searches_objects.rb long_class_name.java own_assert_fail.cpp macro_for_function.cpp
+        interposes_fork.cpp tries_answers.cpp tries_answers.rs digraph_macros.cpp""",
+    Outcome.passed: """
+        leaves_keys.py traces_others.py binary_output.py breaks_names.rb comment_names_class.java threads.cpp
+        threads.rs""",
+    Outcome.runtime_error: """
+        opens_socket.py replaces_next.py borrows_methods.py stops_iteration.py coerces.rb ends_goroutine.go""",
+    Outcome.compile_error: """
+        includes_host_file.cpp includes_host_file.rs shadows_bool.rs interposes_memcmp.rs own_some.rs renames_std.rs
+        const_true.go shadows_int.go shadows_len.go own_test_main.go links_by_name.go package_java.java no_text.py""",
 }
+ATTACKS, CHEATS = (
+    {name: outcome for outcome, names in table.items() for name in names.split()} for table in (_ATTACKS, _CHEATS)
+)
 EXPECTED = ATTACKS | CHEATS
 
 
-@pytest.fixture(scope="module")
-def problems() -> dict[str, Problem]:
-    """The problem in each language, but for its function, which the files hold."""
-    found = {problem.language: problem for problem in read_starter() if problem.id == "double_number"}
-    return {name: replace(problem, prompt=_OPENINGS.get(name, "")) for name, problem in found.items()}
+_DOUBLE = "def double_number(n):\n    return 2 * n\n"
+_WRITTEN = {"huge.py": f"{_DOUBLE}\n\n" + "filler = 1\n" * 1_500_000, "no_text.py": f"{_DOUBLE}\0\n"}
+_SHORT_S, _LONG_S = 1.0, 300.0
 
 
-@pytest.fixture
-def sandboxes(bubblewrap) -> Iterator[tuple[Sandbox, Sandbox]]:
-    with Sandbox() as one, Sandbox() as other:
-        yield one, other
-        assert left_behind(one) == []
-        assert left_behind(other) == []
+class Watched(Sandbox):
+    """A sandbox that tells, as it closes, which processes are left."""
+
+    left: ClassVar[list[str]] = []
+
+    def close(self) -> None:
+        self.left.extend(left_behind(self))
+        super().close()
 
 
-def judged(program: Program, expected: Outcome, sandbox: Sandbox, toolbox: Toolbox) -> Judgement:
-    """Judge, with little time for a program that is to meet this limit; one that is to fill its memory, which takes
-    long on a busy machine, has half as much of it as usual.
-    """
-    run, compiling = TOOLCHAINS[program.language].run_limits, TOOLCHAINS[program.language].compile_limits
-    if expected == Outcome.timeout:
-        run = replace(run, wall_s=_SHORT_S)
-    if expected == Outcome.compile_timeout:
-        compiling = replace(compiling, wall_s=_SHORT_S)
-    if expected == Outcome.memory_limit:
-        run, compiling = (
-            replace(limits, wall_s=_LONG_S, memory_bytes=limits.memory_bytes // 2) for limits in (run, compiling)
-        )
-    return judge(program, sandbox, toolbox, run, compiling)
+class Batch(NamedTuple):
+    """What came of programs that were judged together, and of all else on the machine."""
 
-
-def host_files() -> dict[str, tuple[int, float]]:
-    """Size and age of what the programs try to change."""
-    places = [Path(name) for name in ("/", "/root", "/home", "/srv", "/var/tmp", "/etc", "/usr/local/bin")]
-    files = [_EVIL.parent, Path("/etc/passwd"), *_EVIL.iterdir(), *places]
-    return {str(path): (path.stat().st_size, path.stat().st_mtime) for path in files if path.exists()}
+    judgements: dict[str, Judgement]
+    neighbours: list[Judgement]
+    changed_files: set[tuple[str, int, float]]
+    left: list[str]
 
 
 def test_every_program_has_an_expected_outcome():
-    assert {path.name for path in _EVIL.iterdir() if path.suffix in _LANGUAGES} == set(EXPECTED)
+    assert {path.name for path in _EVIL.iterdir() if path.suffix in _LANGUAGES} == set(EXPECTED) - set(_WRITTEN)
+
+
+@pytest.fixture(scope="module")
+def batches(bubblewrap, request) -> list[Batch]:
+    """All programs of this run of the tests, those together that have the same limits."""
+    items = [item for item in request.session.items if item.path == Path(__file__) and hasattr(item, "callspec")]
+    asked = {item.callspec.params["name"] for item in items} or set(EXPECTED)
+    kinds: defaultdict[tuple[bool, Outcome | None], list[str]] = defaultdict(list)
+    for name, outcome in EXPECTED.items():
+        if name in asked:
+            met = {Outcome.compile_timeout: Outcome.timeout, Outcome.memory_limit: outcome, Outcome.timeout: outcome}
+            kinds[name in ATTACKS, met.get(outcome)].append(name)
+    return [judged(names, limit, beside_a_neighbour=attack) for (attack, limit), names in kinds.items()]
+
+
+def changed(limits: Limits, limit: Outcome | None) -> Limits:
+    """With little time for programs that are to meet this limit; those that are to fill their memory, which takes long
+    on a busy machine, have half as much of it as usual.
+    """
+    if limit == Outcome.timeout:
+        return replace(limits, wall_s=_SHORT_S)
+    return replace(limits, wall_s=_LONG_S, memory_bytes=limits.memory_bytes // 2) if limit else limits
+
+
+def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool) -> Batch:
+    toolchains = {
+        name: replace(one, run_limits=changed(one.run_limits, limit), compile_limits=changed(one.compile_limits, limit))
+        for name, one in TOOLCHAINS.items()
+    }
+    posed = {problem.language: problem for problem in read_starter() if problem.id == "double_number"}
+
+    def program(name: str) -> Program:
+        language = _LANGUAGES[Path(name).suffix]
+        changes = {"prompt": _OPENINGS.get(language, "")} | CHANGES.get(name, {})
+        problem = replace(posed[language], **changes)  # type: ignore[arg-type]
+        source = _WRITTEN[name] if name in _WRITTEN else (_EVIL / name).read_text()
+        return program_of(problem, "}\n" * ("opening()" in problem.prompt) + source, Nonce.draw())
+
+    before, judgements, neighbours = host_files(), {}, []
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as thread:
+        patch.setattr(scoring, "Sandbox", Watched)
+        patch.setattr(Watched, "left", [])
+        done = threading.Event()
+        right = replace(posed["python"], prompt="")
+        beside = [thread.submit(judge_neighbours, right, neighbours, done)] if beside_a_neighbour else []
+        try:
+            judge_all(
+                [Task(name, partial(program, name)) for name in names],
+                on_result=lambda task, judgement: judgements.update({task.key: judgement}),
+                toolbox=Toolbox(toolchains),
+            )
+        finally:
+            done.set()
+        for neighbour in beside:
+            neighbour.result()
+        return Batch(judgements, neighbours, host_files() ^ before, Watched.left)
+
+
+def judge_neighbours(right: Problem, seen: list[Judgement], done: threading.Event) -> None:
+    """Judge a right program again and again."""
+    toolbox = Toolbox()
+    with Watched() as sandbox:
+        while not seen or not done.is_set():
+            seen.append(judge(program_of(right, _DOUBLE, Nonce.draw()), sandbox, toolbox))
+
+
+def host_files() -> set[tuple[str, int, float]]:
+    """Size and age of what the programs try to change."""
+    places = [Path(name, "evil") for name in ("/", "/root", "/home", "/srv", "/var/tmp", "/etc", "/usr/local/bin")]
+    files = [Path("/etc/passwd"), Path("/usr/bin/env"), *_EVIL.iterdir(), *places]
+    return {(str(path), path.stat().st_size, path.stat().st_mtime) for path in files if path.exists()}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_evil_program_gets_its_outcome_and_does_no_harm(name, sandboxes, toolbox, problems):
-    problem = replace(problems[_LANGUAGES[Path(name).suffix]], **CHANGES.get(name, {}))  # type: ignore[arg-type]
-    closing = "}\n" if "opening()" in problem.prompt else ""
-    evil = program_of(problem, closing + (_EVIL / name).read_text(), Nonce.draw())
-    check(evil, EXPECTED[name], sandboxes, toolbox, problems if name in ATTACKS else None)
+def test_an_evil_program_gets_its_outcome(name, batches):
+    (judgement,) = (batch.judgements[name] for batch in batches if name in batch.judgements)
+    assert judgement.outcome == EXPECTED[name], judgement.output
+    assert "\0" not in judgement.output
 
 
-def test_a_huge_source_does_no_harm(sandboxes, toolbox, problems):
-    source = "def double_number(n):\n    return 2 * n\n\n\n" + "filler = 1\n" * 1_500_000
-    check(program_of(problems["python"], source, Nonce.draw()), Outcome.memory_limit, sandboxes, toolbox, problems)
+def test_none_does_harm_or_leaves_anything(batches):
+    assert [batch.left for batch in batches if batch.left] == []
+    assert [batch.changed_files for batch in batches if batch.changed_files] == []
 
 
-def test_a_source_with_bytes_that_are_no_text_does_not_compile(sandboxes, toolbox, problems):
-    source = "def double_number(n):\n    return 2 * n\n\0\n"
-    check(program_of(problems["python"], source, Nonce.draw()), Outcome.compile_error, sandboxes, toolbox)
-
-
-def check(
-    evil: Program,
-    expected: Outcome,
-    sandboxes: tuple[Sandbox, Sandbox],
-    toolbox: Toolbox,
-    neighbours: dict[str, Problem] | None = None,
-) -> None:
-    """Judge, and look for harm; with `neighbours`, while one of them is judged again and again in another worker."""
-    toolbox.commands(evil, sandboxes[0])
-    before = host_files()
-    with beside_a_neighbour(neighbours["python"], sandboxes[1], toolbox) if neighbours else nullcontext():
-        judgement = judged(evil, expected, sandboxes[0], toolbox)
-        assert judgement.outcome == expected, judgement.output
-        assert "\0" not in judgement.output
-    assert host_files() == before
-
-
-@contextmanager
-def beside_a_neighbour(problem: Problem, sandbox: Sandbox, toolbox: Toolbox) -> Iterator[None]:
-    """While the block runs a right program is judged, which must pass, unless the machine is too busy to tell."""
-    right = program_of(problem, "def double_number(n):\n    return 2 * n\n", Nonce.draw())
-    done = threading.Event()
-
-    def judge_neighbours() -> list[Judgement]:
-        seen = [judge(right, sandbox, toolbox)]
-        while not done.is_set():
-            seen.append(judge(right, sandbox, toolbox))
-        return seen
-
-    with ThreadPoolExecutor(1) as threads:
-        neighbour = threads.submit(judge_neighbours)
-        try:
-            yield
-        finally:
-            done.set()
-        assert {judgement.outcome for judgement in neighbour.result() if not judgement.doubtful} == {Outcome.passed}
+def test_neighbours_of_attacks_pass_unless_the_machine_is_too_busy_to_tell(batches):
+    seen = [judgement for batch in batches for judgement in batch.neighbours]
+    assert {judgement.outcome for judgement in seen if not judgement.doubtful} == {Outcome.passed}

@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -45,34 +46,11 @@ DOES_NOT_PARSE = {
     "haskell": "x +",
     "elixir": "x + (",
 }
-PRINTS_SUCCESS = {
-    "python": "print('nonce 1\\nPASS\\nok'); raise SystemExit(0)",
-    "java": 'System.out.println("nonce 1\\nPASS\\nok"); System.exit(0); return 0;',
-    "cpp": 'std::puts("nonce 1\\nPASS\\nok"); std::exit(0);',
-    "rust": 'println!("nonce 1\\nPASS\\nok"); std::process::exit(0)',
-    "go": 'fmt.Println("nonce 1\\nPASS\\nok"); exit(0); return 0',
-    "ruby": 'puts "nonce 1\\nPASS\\nok"; STDOUT.flush; exit!(0)',
-    "lua": "print('nonce 1\\nPASS\\nok') os.exit(0)",
-    "ocaml": 'print_endline "nonce 1\\nPASS\\nok"; exit 0',
-    "racket": '(begin (displayln "nonce 1\\nPASS\\nok") (exit 0))',
-    "r": "cat('nonce 1\\nPASS\\nok\\n'); quit(status = 0)",
-    "perl": 'print "nonce 1\\nPASS\\nok\\n"; exit 0;',
-    "haskell": 'unsafePerformIO (putStrLn "nonce 1\\nPASS\\nok" >> exitSuccess)',
-    "elixir": 'IO.puts("nonce 1\\nPASS\\nok"); System.halt(0)',
-}
+# A compiled program, an interpreter, and runtimes with threads of their own.
 NEVER_ENDS = {
     "python": "while True: pass",
     "java": "while (x > 0) x = x ^ 2; return x;",
-    "cpp": "for (volatile int i = 0;; i = i + 1);",
     "rust": "loop {}",
-    "go": "for {\n\t}",
-    "ruby": "loop {}",
-    "lua": "while true do end",
-    "ocaml": "while true do () done; x",
-    "racket": "(let loop () (loop))",
-    "r": "repeat {}",
-    "perl": "1 while 1;",
-    "haskell": "length (cycle [x])",
     "elixir": "Enum.each(Stream.cycle([x]), & &1)",
 }
 HOGS_MEMORY = {
@@ -94,30 +72,23 @@ HOGS_MEMORY = {
 
 
 BODIES = {
-    "right": {name: toolchain.reference.right for name, toolchain in TOOLCHAINS.items()},
-    "wrong": {name: toolchain.reference.wrong for name, toolchain in TOOLCHAINS.items()},
     "raises": RAISES,
     "does not parse": DOES_NOT_PARSE,
-    "prints success": PRINTS_SUCCESS,
     "never ends": NEVER_ENDS,
     "hogs memory": HOGS_MEMORY,
 }
 OUTCOMES = {
-    "right": Outcome.passed,
-    "wrong": Outcome.wrong_answer,
     "raises": Outcome.runtime_error,
     "does not parse": Outcome.compile_error,
-    "prints success": Outcome.tests_not_completed,
     "never ends": Outcome.timeout,
     "hogs memory": Outcome.memory_limit,
 }
-LIMITS = {"never ends": {"wall_s": 1}, "hogs memory": {"memory_bytes": 2**29}}
-SAYS = {"right": "nonce ", "prints success": "PASS"}
+LIMITS = {"never ends": {"wall_s": 0.6}, "hogs memory": {"memory_bytes": 2**29}}
 
 
-@pytest.mark.parametrize("kind", BODIES)
-@pytest.mark.parametrize("language", INSTALLED)
+@pytest.mark.parametrize(("kind", "language"), [(kind, name) for kind in BODIES for name in BODIES[kind]])
 def test_what_a_program_does_decides_its_outcome(language, kind, sandbox, toolbox):
+    """Right, wrong and leaving early are tried by preflight, and in each form by problems/forms/test_programs.py."""
     nonce = Nonce.draw()
     toolchain = TOOLCHAINS[language]
     source = toolchain.reference.source(BODIES[kind][language], nonce)
@@ -125,7 +96,6 @@ def test_what_a_program_does_decides_its_outcome(language, kind, sandbox, toolbo
     judgement = judge(program, sandbox, toolbox, replace(toolchain.run_limits, **LIMITS.get(kind, {})))
     stage = "compile" if kind == "does not parse" else "run"
     assert (judgement.outcome, judgement.stage) == (OUTCOMES[kind], stage), judgement.output
-    assert SAYS.get(kind, "") in judgement.output
     assert kind == "never ends" or not judgement.doubtful
 
 
@@ -194,31 +164,22 @@ def test_nonce_must_come_last_and_once(more, sandbox, toolbox):
     assert judge(Program("python", source, nonce), sandbox, toolbox).outcome == Outcome.tests_not_completed
 
 
-def test_output_is_cut_and_binary_output_is_shown(sandbox, toolbox):
-    source = "import sys\nsys.stdout.buffer.write(b'x' * 9000 + b'\\0\\xff')\nsys.exit(1)\n"
-    judgement = judge(Program("python", source, Nonce.draw()), sandbox, toolbox)
-    assert judgement.outcome == Outcome.runtime_error
-    assert judgement.output.endswith("x\\0\N{REPLACEMENT CHARACTER}")
-    assert len(judgement.output) <= 4097
+HOSTILE = [b"\n", b" ", b"\0", b"\xff", b"\r", b"Assertion ", b"assertion ", b"--- FAIL", b"\n--- FAIL", b"\npanic:",
+           b"nonce ", b"memory allocation of 1", b"Cannot ", b"Killed signal"]  # fmt: skip
 
 
 @pytest.mark.parametrize("language", INSTALLED)
-@pytest.mark.parametrize("exit_code", [0, 1])
-@pytest.mark.parametrize(
-    "part",
-    [b"\n", b" ", b"\0", b"\xff", b"\r", b"Assertion ", b"assertion ", b"--- FAIL", b"\n--- FAIL", b"\npanic:",
-     b"nonce ", b"memory allocation of 1", b"Cannot ", b"Killed signal"],
-)  # fmt: skip
-def test_no_output_holds_the_judge_up(part, exit_code, language, sandbox, toolbox, monkeypatch):
+def test_no_output_holds_the_judge_up(language, sandbox, toolbox, monkeypatch):
     program = Program(language, "", Nonce.draw())
     toolbox.commands(program, sandbox)
-    printed = part * (2**18 // len(part))
-    codes = [0, exit_code] if TOOLCHAINS[language].compile else [exit_code, 0]
-    ends = iter([Finished(code, None, printed, printed, 1.0, 0, None) for code in codes])
-    monkeypatch.setattr(sandbox, "run", lambda *words, **options: next(ends))
-    started = time.thread_time()
-    judge(program, sandbox, toolbox)
-    assert time.thread_time() - started < 1
+    for part, exit_code in product(HOSTILE, (0, 1)):
+        printed = part * (2**18 // len(part))
+        codes = [0, exit_code] if TOOLCHAINS[language].compile else [exit_code, 0]
+        ends = iter([Finished(code, None, printed, printed, 1.0, 0, None) for code in codes])
+        monkeypatch.setattr(sandbox, "run", lambda *words, ends=ends, **options: next(ends))
+        started = time.thread_time()
+        judge(program, sandbox, toolbox)
+        assert time.thread_time() - started < 1, part
 
 
 @pytest.mark.parametrize("language", INSTALLED)

@@ -12,7 +12,7 @@ from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.judge.preflight import preflight
 from multipl_judge.judge.sandbox import SandboxError
 from multipl_judge.judge.toolbox import Toolbox
-from multipl_judge.languages.toolchain import Cache, Extra
+from multipl_judge.languages.toolchain import Extra
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from tests.multipl_judge.problems.translated import INSTALLED
 
@@ -33,27 +33,12 @@ def test_missing_toolchain_is_named_with_its_packages(bubblewrap):
     assert "apt install ruby ruby-test-unit" in str(checks["ruby"].problem)
 
 
-@pytest.mark.parametrize(
-    ("extra", "said"),
-    [
-        (
-            Extra(("python3-library",), probe=("{python}", "-c", "import nothing_of_that_name")),
-            "library not found; install it (Debian: apt install python3-library)",
-        ),
-        (
-            Extra(("python3-library",), path="/usr", arguments=("{cache:library}",)),
-            "cannot prepare library (Debian: apt install python3 python3-library)",
-        ),
-    ],
-    ids=["missing", "cannot be prepared"],
-)
-def test_extra_that_cannot_be_had_is_named_with_its_packages(extra, said, bubblewrap, tmp_path, monkeypatch):
-    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path))
-    caches = {"library": Cache("library", (("false",),))}
-    toolbox = Toolbox({"python": replace(TOOLCHAINS["python"], extras={"library": extra}, caches=caches)})
+def test_extra_that_cannot_be_had_is_named_with_its_packages(bubblewrap):
+    extra = Extra(("python3-library",), probe=("{python}", "-c", "import nothing_of_that_name"))
+    toolbox = Toolbox({"python": replace(TOOLCHAINS["python"], extras={"library": extra})})
     check = preflight(["python"], wants={"python": ["library"]}, toolbox=toolbox)["python"]
     assert check.version
-    assert said in str(check.problem)
+    assert "apt install python3-library" in str(check.problem)
 
 
 @pytest.mark.parametrize("num_doubts", [1, 2])
@@ -99,16 +84,15 @@ def test_the_remedy_names_the_key_that_is_wrong(changes, reference, remedy, bubb
     assert remedy in str(check.problem)
 
 
-@pytest.mark.parametrize("said", ["", "\n\n", "\n  word 1.0\nmore\n"])
-def test_a_toolchain_that_answers_everything_with_success_is_named(said, bubblewrap, tmp_path):
+def test_a_toolchain_that_answers_everything_with_success_is_named(bubblewrap, tmp_path):
     fake = tmp_path / "tool" / "bin" / "ruby"
     fake.parent.mkdir(parents=True)
-    fake.write_text(f"#!/bin/sh\nprintf '%s' '{said}'\n")
+    fake.write_text("#!/bin/sh\nprintf '%s' '\n  word 1.0\nmore\n'\n")
     fake.chmod(0o755)
     ruby = replace(TOOLCHAINS["ruby"], executables={"ruby": (str(fake),)})
     check = preflight(["ruby"], toolbox=Toolbox({"ruby": ruby}))["ruby"]
-    assert check.version == ("word 1.0" if "word" in said else "tells no version")
-    assert "a program that should end in passed ended in tests_not_completed" in str(check.problem)
+    assert check.version == "word 1.0"
+    assert "passed ended in tests_not_completed" in str(check.problem)
 
 
 def test_sandbox_is_asked_for_once_and_refusal_is_a_user_error(monkeypatch):

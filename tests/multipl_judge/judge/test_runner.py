@@ -101,11 +101,6 @@ def test_a_run_holds_three_streams_and_sees_no_input_but_its_own(sandbox, folder
             assert run(given).stdout.decode() == expected
 
 
-def test_a_command_that_is_not_there_is_the_commands_error(sandbox, folder):
-    with sandbox.runs(["/usr/bin/no-such-program"], limits=SHORT, folder=folder) as run:
-        assert [run(b"").exit_code for _ in range(3)] == [127] * 3
-
-
 def test_where_sandboxes_cannot_be_shared_each_run_has_its_own(sandbox, folder, started, monkeypatch):
     def refuse(*words: object) -> None:
         raise SandboxError("sandbox: cannot mount on /proc/1")

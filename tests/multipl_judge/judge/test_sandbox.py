@@ -2,14 +2,11 @@
 
 import os
 import resource
-import signal
 import socket
 import tempfile
-import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import psutil
@@ -22,19 +19,7 @@ from multipl_judge.judge.sandbox import Sandbox, SandboxError
 from tests.multipl_judge.judge.conftest import SHORT, left_behind, python
 
 _MIB = 2**20
-
-
-@pytest.mark.parametrize(
-    ("end", "code", "number"),
-    [("sys.exit(3)", 3, None), ("os.abort()", None, signal.SIGABRT)],
-    ids=["exit code", "signal"],
-)
-def test_a_command_gives_its_output_and_its_end(any_sandbox, end, code, number):
-    text = f"import os, sys; print('out', flush=True); print('err', file=sys.stderr); {end}"
-    done = any_sandbox.run(python(text), limits=SHORT)
-    assert (done.exit_code, done.signal, done.stopped_by) == (code, number, None)
-    assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
-    assert 0 < done.wall_s < SHORT.wall_s
+_ENDLESS = ("while True: pass", "time.sleep(60)")
 
 
 @pytest.mark.parametrize("num_bytes", [0, 5, 3 * _MIB])
@@ -43,15 +28,6 @@ def test_input_arrives_whole_and_is_closed(any_sandbox, num_bytes):
     counted = python("import sys, zlib; b = sys.stdin.buffer.read(); print(len(b), zlib.crc32(b))")
     done = any_sandbox.run(counted, stdin=sent, limits=SHORT)
     assert done.stdout.split() == [str(num_bytes).encode(), str(zlib.crc32(sent)).encode()]
-
-
-def test_streams_can_be_opened_by_name(any_sandbox):
-    text = "print(open('/dev/stdin').read(), flush=True); open('/dev/stdout', 'w').write('named')"
-    assert any_sandbox.run(python(text), stdin=b"given", limits=SHORT).stdout == b"given\nnamed"
-
-
-def test_input_that_nobody_reads_does_no_harm(any_sandbox):
-    assert any_sandbox.run(python("print(1)"), stdin=bytes(3 * _MIB), limits=SHORT).stdout == b"1\n"
 
 
 def test_much_output_on_both_streams_arrives_whole(any_sandbox):
@@ -75,26 +51,12 @@ def test_too_much_output_counts_even_if_the_program_ends_by_itself(any_sandbox):
     assert any_sandbox.run(python("print('x' * 1001, end='')"), limits=limits).stopped_by == "output"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "import time; time.sleep(60)",
-        "import signal, time\nfor n in set(signal.Signals) - {9, 19}: signal.signal(n, signal.SIG_IGN)\ntime.sleep(60)",
-        "import os, time; os.close(0); os.close(1); os.close(2); time.sleep(60)",
-        "while True: pass",
-    ],
-    ids=["sleep", "signals ignored", "streams closed", "busy"],
-)
-def test_the_wall_clock_ends_all(any_sandbox, text):
-    done = any_sandbox.run(python(text), limits=replace(SHORT, wall_s=0.4))
-    assert (done.stopped_by, done.exit_code, done.signal) == ("wall", None, None)
-    assert 0.4 <= done.wall_s < 3
-
-
-def test_time_with_a_processor_tells_a_busy_program_from_one_that_sleeps(any_sandbox):
+def test_the_wall_clock_ends_all_and_tells_a_busy_program_from_one_that_sleeps(any_sandbox):
     limits = replace(SHORT, wall_s=0.6)
-    busy = any_sandbox.run(python("while True: pass"), limits=limits)
-    asleep = any_sandbox.run(python("import time; time.sleep(60)"), limits=limits)
+    busy, asleep = (any_sandbox.run(python(f"import time\n{text}"), limits=limits) for text in _ENDLESS)
+    for done in (busy, asleep):
+        assert (done.stopped_by, done.exit_code, done.signal) == ("wall", None, None)
+        assert 0.6 <= done.wall_s < 3
     assert busy.cpu_s + busy.starved_s > 0.4
     assert 0 < busy.cpu_s < 0.7
     assert asleep.cpu_s < 0.3
@@ -119,21 +81,6 @@ def test_a_program_has_few_descriptors(any_sandbox):
     text = "import os\nn = 0\ntry:\n while True: os.dup(0); n += 1\nexcept OSError: print(n)"
     limits = replace(SHORT, open_files=40)
     assert 30 < int(any_sandbox.run(python(text), limits=limits).stdout) < 40
-
-
-def test_memory_that_processes_share_counts_once(any_sandbox):
-    text = (
-        "import os, time\nb = bytearray(b'x') * 2**27\n"
-        "for _ in range(6):\n if not os.fork(): time.sleep(0.5); os._exit(0)\n"
-        "for _ in range(6): os.wait()"
-    )
-    done = any_sandbox.run(python(text), limits=SHORT)
-    assert (done.stopped_by, done.exit_code) == (None, 0)
-
-
-def test_peak_memory_is_seen(any_sandbox):
-    done = any_sandbox.run(python("import time; b = bytearray(b'x') * 2**26; time.sleep(0.2)"), limits=SHORT)
-    assert 2**26 < done.peak_bytes < 2**26 + 40 * _MIB
 
 
 def test_the_number_of_processes_is_limited(sandbox):
@@ -243,13 +190,6 @@ def test_only_folders_in_memory_can_be_written_and_they_are_small(sandbox):
     assert sandbox.run(python(text), limits=SHORT).stdout.decode().splitlines() == full
 
 
-def test_one_file_is_limited(any_sandbox):
-    text = "f = open('big', 'wb', 0)\nfor _ in range(100): f.write(bytes(2**16))"
-    done = any_sandbox.run(python(text), limits=replace(SHORT, file_bytes=_MIB))
-    assert done.exit_code == 1
-    assert b"File too large" in done.stderr
-
-
 def test_the_environment_is_clean(any_sandbox, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "secret")
     text = "import os; print(dict(os.environ), os.getcwd())"
@@ -290,18 +230,6 @@ def test_the_command_has_no_rights(sandbox):
     assert done.stdout.decode().split() == ["1000", "0" * 16, "0" * 16, "1", "-1"]
 
 
-@pytest.mark.usefixtures("bubblewrap")
-def test_processes_of_one_sandbox_do_not_count_in_another():
-    many = "import os, time\nfor _ in range(20):\n if not os.fork(): time.sleep(60)\ntime.sleep(60)"
-    with Sandbox() as one, Sandbox() as other:
-        busy = Thread(target=one.run, args=(python(many),), kwargs={"limits": replace(SHORT, wall_s=1)})
-        busy.start()
-        time.sleep(0.3)
-        text = "import os, time\nfor _ in range(20):\n if not os.fork(): time.sleep(0.1); os._exit(0)\nprint('all')"
-        assert other.run(python(text), limits=SHORT).stdout == b"all\n"
-        busy.join()
-
-
 def test_a_folder_is_read_only_unless_asked(sandbox):
     with sandbox.new_folder() as folder:
         (folder / "given").write_text("text")
@@ -310,26 +238,6 @@ def test_a_folder_is_read_only_unless_asked(sandbox):
         read = sandbox.run(["cat", f"{sandbox.seen_as(folder)}/given"], limits=SHORT, folder=folder)
         assert read.stdout == b"text"
         assert [file.name for file in folder.iterdir()] == ["given"]
-
-
-def test_files_in_a_writable_folder_below_a_private_one_can_be_read_whatever_their_mode(sandbox, tmp_path):
-    tmp_path.chmod(0o700)
-    (tmp_path / "cache" / "below").mkdir(mode=0o700, parents=True)
-    given = tmp_path / "cache" / "below" / "given"
-    given.write_text("text")
-    given.chmod(0o600)
-    folder, inside = tmp_path / "cache", sandbox.seen_as(tmp_path / "cache")
-    words = ["cp", f"{inside}/below/given", f"{inside}/made"]
-    sandbox.run(words, limits=SHORT, folder=folder, writable=True)
-    assert (folder / "made").read_text() == "text"
-
-
-def test_a_writable_folder_hands_files_to_the_next_run(any_sandbox):
-    with any_sandbox.new_folder() as folder:
-        inside = any_sandbox.seen_as(folder)
-        any_sandbox.run(["cp", "/bin/echo", f"{inside}/program"], limits=SHORT, folder=folder, writable=True)
-        assert any_sandbox.run([f"{inside}/program", "ran"], limits=SHORT, folder=folder).stdout == b"ran\n"
-    assert not folder.exists()
 
 
 @pytest.mark.parametrize(
@@ -363,16 +271,6 @@ def test_links_out_of_a_writable_folder_lead_nowhere(sandbox, tmp_path):
         assert sandbox.run(["cat", f"{inside}/folder/passwd"], limits=SHORT, folder=folder).exit_code == 1
     assert secret.read_text() == "secret"
     assert Path("/etc/passwd").exists()
-
-
-def test_more_paths_are_seen_under_their_own_names(sandbox, tmp_path):
-    (tmp_path / "library").write_text("text")
-    tmp_path.chmod(0o755)
-    tmp_path.parent.chmod(0o700)
-    done = sandbox.run(["cat", str(tmp_path / "library")], limits=SHORT, read_only_binds=[tmp_path])
-    assert done.stdout == b"text"
-    denied = sandbox.run(["touch", str(tmp_path / "more")], limits=SHORT, read_only_binds=[tmp_path])
-    assert b"Read-only file system" in denied.stderr
 
 
 def test_an_overlay_can_be_written_and_nothing_changes(sandbox):

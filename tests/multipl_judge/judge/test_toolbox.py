@@ -1,29 +1,16 @@
 """The commands of one program, and when a cache is worth making."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from multipl_judge.errors import ConfigError
 from multipl_judge.judge.judge import judge
 from multipl_judge.judge.outcome import Outcome
-from multipl_judge.judge.sandbox import Finished, SandboxError
+from multipl_judge.judge.sandbox import Finished
 from multipl_judge.judge.toolbox import Toolbox
 from multipl_judge.languages.program import Nonce, Program
 from multipl_judge.languages.toolchain import Cache, Extra
 from multipl_judge.languages.toolchains import TOOLCHAINS
-from tests.multipl_judge.problems.translated import INSTALLED
-
-JAVA = {
-    "public class HarnessMain {\n    public static void main(String[] a) {}\n}": "HarnessMain",
-    "class Solution {}\nclass Main {}\npublic final class Ending { }": "Ending",
-    "class Problem {\n    class Inner {}\n    public static void main(String[] a) {}\n}": "Problem",
-    "class First {}\nclass Second {\n    public static void main(String[] a) {}\n}\n": "Second",
-    "no class at all": "Main",
-    "/*\npublic class Comment {\n*/\nclass Solution {}\npublic class HarnessMain {}": "HarnessMain",
-}
 
 
 @pytest.fixture
@@ -41,19 +28,6 @@ def python_toolbox(**changes) -> Toolbox:
     """A toolbox of Python alone, with a library to prepare."""
     caches = {"library": Cache("library", (("true",),), required=changes.pop("required", True))}
     return Toolbox({"python": replace(TOOLCHAINS["python"], **{"caches": caches, **changes})})
-
-
-@pytest.mark.parametrize("source", JAVA)
-def test_java_file_is_named_after_the_class_that_runs(source, sandbox, toolbox):
-    commands = toolbox.commands(Program("java", source, Nonce.draw()), sandbox)
-    assert (commands.source, commands.run[-1]) == (f"{JAVA[source]}.java", JAVA[source])
-
-
-@pytest.mark.parametrize("language", INSTALLED)
-def test_no_placeholder_is_left_but_the_folder(language, sandbox, toolbox):
-    commands = toolbox.commands(empty_program(language, *TOOLCHAINS[language].extras), sandbox)
-    words = [*(commands.compile or ()), *(commands.check or ()), *commands.run]
-    assert not [word for word in words if re.search(r"\{[\w:]+\}", word.replace("{folder}", ""))]
 
 
 ABSENT = {
@@ -76,23 +50,6 @@ def test_program_that_wants_what_is_not_here_is_run_without_it(kind, sandbox, ca
     assert "python3-library" in str(toolbox.lack_of("python", "library", sandbox))
 
 
-@pytest.mark.parametrize("pattern", ["", "~nobody-here/bin/x", "/usr/**x", "/nowhere/*/python3"])
-def test_an_executable_that_is_no_path_is_one_that_is_not_there(pattern, sandbox):
-    toolbox = python_toolbox(executables={"python": (pattern,)})
-    with pytest.raises(ConfigError, match="toolchain not found"):
-        toolbox.installed("python", sandbox)
-
-
-def test_of_executables_the_last_by_name_that_exists_is_taken(sandbox, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for version in ("1", "2", "3"):
-        (tmp_path / version).mkdir()
-        (tmp_path / version / "python").symlink_to("/usr/bin/python3" if version < "3" else "/nowhere/python3")
-    monkeypatch.setattr(sandbox, "run", lambda *words, **options: Finished(0, None, b"1", b"", 1.0, 0, None))
-    installed = python_toolbox(executables={"python": ("~/*/python",)}).installed("python", sandbox)
-    assert installed.executables == {"python": str(Path("/usr/bin/python3").resolve())}
-
-
 def test_programs_see_the_folder_of_a_toolchain_and_never_the_home_that_it_lies_in(sandbox, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sandbox, "run", lambda *words, **options: Finished(0, None, b"1", b"", 1.0, 0, None))
@@ -105,27 +62,11 @@ def test_programs_see_the_folder_of_a_toolchain_and_never_the_home_that_it_lies_
         assert installed.binds == (tmp_path / folder,)
 
 
-def test_search_for_an_extra_that_is_killed_says_nothing(sandbox):
-    extra = Extra(("python3-library",), probe=("sh", "-c", "kill -KILL $$"))
-    toolbox = python_toolbox(extras={"library": extra})
-    for _ in range(2):
-        with pytest.raises(SandboxError, match="did not end by itself"):
-            toolbox.commands(empty_program("python", "library"), sandbox)
-
-
 def test_cache_that_only_saves_time_is_left_out_where_it_cannot_be_written(sandbox, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "file"))
     toolbox = python_toolbox(required=False, warm={"library": ("{cache:library}",)})
     assert toolbox.commands(empty_program("python"), sandbox).caches == ()
-
-
-def test_sandbox_shows_a_cache_only_to_the_command_that_uses_it(sandbox, caches):
-    toolbox = python_toolbox(compile=("{python}", "-c", "", "{cache:library}/file"))
-    commands = toolbox.commands(empty_program("python"), sandbox)
-    assert commands.compile is not None
-    assert commands.binds(commands.compile) == commands.caches != ()
-    assert commands.binds(commands.run) == ()
 
 
 def test_beginning_that_comes_often_is_compiled_once_and_changes_nothing(sandbox, toolbox, caches):

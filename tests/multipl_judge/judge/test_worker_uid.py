@@ -36,11 +36,3 @@ def test_a_user_of_this_machine_is_left_alone(monkeypatch):
     worker = WorkerUid()
     assert worker.uid == 58_902
     worker.close()
-
-
-def test_without_root_commands_run_as_the_caller(monkeypatch):
-    monkeypatch.setattr(worker_uid.os, "geteuid", lambda: 1000)
-    worker = WorkerUid()
-    assert worker.uid is None
-    assert worker.become() == []
-    worker.close()

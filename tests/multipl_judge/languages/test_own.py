@@ -106,7 +106,6 @@ def test_natural_languages_of_ones_own_do_not_count_in_means():
             {"a": {"shared_extensions": [".h"]}},
             "shared_extensions: needs content_pattern, content_labels or interpreters",
         ),
-        ({"a": {"content_pattern": "("}}, "no regular expression"),
         ({"a": {"extension": [".x"]}}, "did you mean 'extensions'"),
         ({"My Lang": {}}, r"own_languages\.My Lang.*lower-case letters.*a title has all"),
         ({"a": {"harness": {"guard": "", "ending": "", "stop": [], "closing": ""}}}, "own_languages"),
@@ -158,10 +157,7 @@ def test_another_entry_under_a_name_of_this_process_is_refused(tables):
     ("key", "text", "told"),
     [
         ("ending", "$tests\nmy $foo = 1;", r"ending: \$foo is nothing to fill in .*\$two"),
-        ("ending", "cost $", r"ending: a \$ without a name"),
-        ("ending", "$controls", r"ending: \$controls is nothing"),
         ("call", "run($tests)", r"call: \$tests is nothing to fill in \(there are \$class_name\)"),
-        ("tests", "echo ${HOME}", r"tests: \$HOME is nothing to fill in"),
     ],
 )
 def test_a_dollar_sign_that_stands_for_nothing_is_told(key, text, told):
@@ -190,17 +186,11 @@ OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        *(({key: "("}, f"{key}: no regular expression") for key in ("failed_assertion", "crashed", "test_passed")),
-        ({"main": ["("]}, r"main: no regular expression"),
+        ({"failed_assertion": "("}, "failed_assertion: no regular expression"),
         ({"main": [r"class \w+"]}, r"main: .* needs a group"),
         ({"executables": {}}, r"executables: must not be empty"),
-        ({"version": []}, r"version: must not be empty"),
         ({"environment": {"A=B": "x"}}, r"environment: 'A=B' is no variable"),
-        ({"environment": {"": "x"}}, r"environment: '' is no variable"),
-        ({"environment": {"A": "\0"}}, r"environment: 'A' is no variable"),
         ({"run_limits": {"wall_s": -5, "memory_bytes": 2**30}}, r"run_limits\.wall_s: -5\.0: must be above 0"),
-        ({"run_limits": {"wall_s": float("nan"), "memory_bytes": 2**30}}, r"run_limits\.wall_s: nan: must be above 0"),
-        ({"compile_limits": {"wall_s": float("inf"), "memory_bytes": 1}}, r"compile_limits\.wall_s: inf: must be"),
         ({"compile_limits": {"wall_s": 1, "memory_bytes": 0}}, r"compile_limits\.memory_bytes: 0: must be above 0"),
         *(({"source": name}, r"source: .* must be the name of a file, without folders") for name in OUTSIDE),
     ],
@@ -223,12 +213,4 @@ def test_a_cache_that_leads_out_of_its_folder_is_refused(key, name):
     assert validate_recipe(values).own_languages["tcl"].toolchain
     cache[key] = name if key == "name" else {name: ""}
     with pytest.raises(ConfigError, match=r"tcl\.toolchain: caches\.lib: name and files must lead to no other"):
-        validate_recipe(values)
-
-
-@pytest.mark.parametrize("key", ["failed_assertion", "crashed", "test_passed"])
-def test_a_pattern_that_is_none_is_named(key):
-    values = yaml.safe_load(EXAMPLE.read_text())
-    values["own_languages"]["tcl"]["toolchain"][key] = "("
-    with pytest.raises(ConfigError, match=f"{key}: no regular expression"):
         validate_recipe(values)

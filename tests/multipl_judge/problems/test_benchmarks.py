@@ -5,22 +5,12 @@ import pytest
 from multipl_judge.errors import ConfigError
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.problems.benchmarks import BENCHMARKS, is_in_any_of, read_benchmark
-from tests.multipl_judge.problems.samples import HUMAN_EVAL, HUMANEVAL_X, MBPP, MBXP, MULTIPL_E, write_rows
+from tests.multipl_judge.problems.samples import HUMAN_EVAL, HUMANEVAL_X, MBPP, MULTIPL_E, write_rows
 
 
 def test_the_names_of_the_table_are_these():
-    assert list(BENCHMARKS) == [
-        "starter",
-        "humaneval",
-        "mbpp",
-        "mbpp-sanitized",
-        "multipl-e-humaneval",
-        "multipl-e-mbpp",
-        "humaneval-x",
-        "mbxp",
-        "autocodebench",
-        "exercism",
-    ]
+    names = "starter humaneval mbpp mbpp-sanitized multipl-e-humaneval multipl-e-mbpp humaneval-x mbxp"
+    assert list(BENCHMARKS) == [*names.split(), "autocodebench", "exercism"]
 
 
 def test_each_has_problems_in_some_language_that_the_judge_knows():
@@ -37,14 +27,11 @@ def test_each_has_problems_in_some_language_that_the_judge_knows():
     ("spec", "message"),
     [
         ("human-eval", "did you mean 'humaneval'"),
-        ("multipl-e-humanevall:x", "did you mean 'multipl-e-humaneval'"),
         ("humanevil:rows.jsonl", "unknown benchmark 'humanevil:rows.jsonl'; did you mean 'humaneval'"),
-        ("zzzz", "known are starter"),
         ("exercism", "exercism: a track has to be named, as exercism:PATH"),
         ("starter:x", "write 'starter'"),
         ("humaneval:", "write 'humaneval' or 'humaneval:PATH'"),
         ("humaneval:none.jsonl", "does not exist"),
-        ("none.jsonl", "does not exist"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_a_remedy(spec, message):
@@ -73,20 +60,13 @@ def test_a_problem_that_comes_twice_is_an_error(tmp_path):
     ("name", "row", "told"),
     [
         ("humaneval", {**HUMAN_EVAL, "test": 5}, "'test' is 5 and no text"),
-        ("humaneval", {**HUMAN_EVAL, "prompt": ["x"]}, "'prompt' is ['x'] and no text"),
-        ("humaneval", {**HUMAN_EVAL, "task_id": 7}, "'task_id' is 7 and no text"),
-        ("humaneval", {**HUMAN_EVAL, "canonical_solution": {}}, "'canonical_solution' is {} and no text"),
         ("mbpp", {**MBPP, "test_list": []}, "'test_list' is empty"),
         ("mbpp", {**MBPP, "test_list": [1, 2]}, "'test_list' is [1, 2] and no list of texts"),
-        ("mbpp", {**MBPP, "test_list": "x" * 200}, "'test_list' is 'xxx"),
-        ("mbpp", {**MBPP, "code": 3}, "'code' is 3 and no text"),
         ("mbpp", {**MBPP, "task_id": "a"}, "task_id 'a' is not a number"),
         ("multipl-e-humaneval", {**MULTIPL_E["java"], "name": "HumanEval_9", "prompt": "x"}, "in java holds `^class"),
-        ("multipl-e-humaneval", {**MULTIPL_E["ruby"], "name": "HumanEval_9", "tests": "x"}, "in ruby holds `class"),
         ("multipl-e-humaneval", {**MULTIPL_E["cpp"], "name": "HumanEval_9", "tests": "x"}, "in cpp holds `\\n`"),
         ("multipl-e-humaneval", {**MULTIPL_E["cpp"], "name": "HumanEval_9", "stop_tokens": 3}, "'stop_tokens' is 3"),
         ("humaneval-x", {**HUMANEVAL_X["go"], "test_setup": None}, "has no field 'test_setup'"),
-        ("mbxp", {**MBXP["go"], "test": 3}, "'test' is 3 and no text"),
     ],
 )
 def test_fields_of_another_kind_are_told_with_their_line(name, row, told, tmp_path):

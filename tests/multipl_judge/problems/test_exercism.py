@@ -70,11 +70,8 @@ def test_all_exercises_of_several_tracks_are_found_and_languages_chosen(tmp_path
     ("name", "text", "message"),
     [
         (".meta/config.json", "[" * 100_000, "is not JSON"),
-        (".meta/config.json", "[]", "names no files"),
-        (".meta/config.json", '{"files": 3}', "names no files"),
         (".meta/config.json", '{"files": {"solution": 3}}', "'solution' is 3 and no list of texts"),
         (".meta/config.json", '{"files": {"solution": ["a.rb"]}}', "names no file with tests in ruby"),
-        (".meta/config.json", '{"files": {"solution": ["a.xyz"]}}', "no exercise in a language whose tests"),
         (".meta/config.json", '{"files": {"solution": ["../../x.rb"]}}', r"names \.\./\.\./x\.rb, which is no path"),
         ("parcel_box_test.rb", None, "parcel_box_test.rb cannot be read"),
     ],
@@ -92,31 +89,6 @@ def test_a_track_has_to_be_named_and_to_be_one(tmp_path: Path):
         read_exercism(None)
     with pytest.raises(ConfigError, match="holds no exercise"):
         read_exercism(tmp_path)
-
-
-def test_an_exercise_without_an_example_has_no_reference(tmp_path: Path):
-    config = write_track(tmp_path, "go") / "exercises" / "practice" / "parcel-box" / ".meta" / "config.json"
-    values = json.loads(config.read_text())
-    del values["files"]["example"]
-    config.write_text(json.dumps(values))
-    assert [problem.reference for problem in read_exercism(tmp_path)] == [None]
-
-
-_SIX_IS_FIVE = """class Numbers {
-    static int change() {
-        try {
-            java.lang.reflect.Field one = Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe");
-            one.setAccessible(true);
-            sun.misc.Unsafe unsafe = (sun.misc.Unsafe) one.get(null);
-            long offset = unsafe.objectFieldOffset(Long.class.getDeclaredField("value"));
-            unsafe.putLong(Long.valueOf(6), offset, 5L);
-        } catch (ReflectiveOperationException error) {
-            throw new RuntimeException(error);
-        }
-        return 0;
-    }
-}
-"""
 
 
 @pytest.mark.parametrize(
@@ -146,15 +118,6 @@ def test_a_cpp_solution_leaves_out_no_test(trick: str, tmp_path: Path, judged: C
     assert problem.reference is not None
     assert judged(problem, trick + problem.reference).outcome == Outcome.passed
     assert judged(problem, trick + problem.reference.replace('"empty"', '"full"')).outcome == Outcome.wrong_answer
-
-
-def test_a_java_solution_that_changes_what_numbers_are_does_not_pass(
-    tmp_path: Path, judged: Callable[[Problem, str], Judgement]
-):
-    problem = exercise(tmp_path, "java")
-    assert problem.reference is not None
-    wrong = problem.reference.replace(".sum();", ".sum() + 1 + Numbers.change();")
-    assert judged(problem, wrong + _SIX_IS_FIVE).outcome == Outcome.tests_not_completed
 
 
 ELIXIR = {

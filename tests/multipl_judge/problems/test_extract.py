@@ -1,5 +1,3 @@
-import gzip
-import json
 import time
 from typing import Any
 
@@ -7,7 +5,6 @@ import pytest
 
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.problems.extract import completion_of_answer
-from multipl_judge.problems.multipl_e import read_multipl_e
 from multipl_judge.problems.problem import Problem
 from tests.multipl_judge.problems.translated import TRANSLATED
 
@@ -46,27 +43,13 @@ def answer(name: str) -> str:
     return f"Sure! Use it like `twice(2)`:\n\n```{language}\n{text}```\n\nThis doubles **n**.\n\n```\n4\n```\n"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "human_eval-python",
-        "humaneval_x-python",
-        "starter-python",
-        "mbpp-python",
-        "multipl_e-ruby",
-        "starter-ruby",
-        "mbxp-ruby",
-        "multipl_e-rust",
-        "humaneval_x-rust",
-        "multipl_e-java",
-        "multipl_e-cpp",
-        "mbxp-cpp",
-        "multipl_e-go",
-        "humaneval_x-go",
-        "starter-go",
-        *(f"multipl_e-{language}" for language in TRANSLATED),
-    ],
-)
+WHOLE_FUNCTIONS = [
+    *("human_eval-python", "mbpp-python", "mbxp-ruby", "humaneval_x-rust", "humaneval_x-go", "starter-go"),
+    *(f"multipl_e-{language}" for language in ("ruby", "rust", "java", "cpp", *TRANSLATED)),
+]
+
+
+@pytest.mark.parametrize("name", WHOLE_FUNCTIONS)
 def test_a_whole_function_in_a_chat_answer_passes(name, samples, judged):
     problem = samples[name]
     completion = completion_of_answer(problem, answer(name))
@@ -145,22 +128,3 @@ def test_no_answer_takes_long_to_read(language, text, samples):
     begun = time.process_time()
     completion_of_answer(samples[f"starter-{language}"], text)
     assert time.process_time() - begun < 20
-
-
-def test_nothing_is_said_of_what_an_answer_writes(samples, recwarn):
-    answer = "def twice(n):\n    return 2 * n if n != 1else 2\n"
-    assert "1else" in completion_of_answer(samples["starter-python"], answer)
-    assert list(recwarn) == []
-
-
-@pytest.mark.third_party
-@pytest.mark.parametrize(("language", "short"), [("ruby", "rb"), ("rust", "rs"), ("cpp", "cpp"), ("go", "go")])
-def test_answers_of_a_strong_model_pass(language, short, judged, bench):
-    with gzip.open(bench / "multipl-e" / f"humaneval-{short}.jsonl.gz", "rt") as rows:
-        answers = {row["name"]: row["gpt_solution"] for row in map(json.loads, rows)}
-    problems = {
-        problem.id: problem for problem in read_multipl_e("humaneval", bench / "multipl-e", languages={language})
-    }
-    for name in ("HumanEval_53_add", "HumanEval_13_greatest_common_divisor", "HumanEval_55_fib"):
-        completion = completion_of_answer(problems[name], answers[name])
-        assert judged(problems[name], completion).outcome == Outcome.passed, completion

@@ -33,15 +33,3 @@ def test_a_hub_that_is_not_there_does_not_answer(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "get_session", Nowhere)
     assert not hub_answers()
-
-
-def test_the_file_of_the_dataset_is_what_is_downloaded(monkeypatch, tmp_path):
-    asked = []
-
-    def download(repository, name, repo_type):
-        asked.append((repository, name, repo_type))
-        return str(tmp_path / name)
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    assert hub_file("a/b", "c.parquet", "mbpp") == tmp_path / "c.parquet"
-    assert asked == [("a/b", "c.parquet", "dataset")]

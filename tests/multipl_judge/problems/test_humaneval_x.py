@@ -35,11 +35,6 @@ def test_five_languages_have_as_many_problems_with_references(problems, count):
     assert problems[f"Rust/{number}"].cluster == problems[f"CPP/{number}"].cluster == f"HumanEval/{number}"
 
 
-def test_javascript_is_passed_over(tmp_path):
-    rows = [{**HUMANEVAL_X["go"], "task_id": "JavaScript/900"}, HUMANEVAL_X["go"]]
-    assert [problem.id for problem in read_humaneval_x(write_rows(tmp_path / "a.jsonl", rows))] == ["Go/900"]
-
-
 def test_no_stop_string_cuts_into_a_reference(problems):
     for problem in problems.values():
         assert problem.reference is not None
@@ -75,24 +70,6 @@ def test_only_what_a_program_uses_is_wanted(tmp_path):
         **{f"Rust/{number}": (name,) for number, name in enumerate(rust)},
         **{f"CPP/{number}": (name,) for number, name in enumerate(cpp)},
     }
-
-
-@pytest.mark.third_party
-def test_of_humaneval_x_few_problems_want_something(bench):
-    wants = wanted(read_humaneval_x(bench / "humaneval-x"))
-    assert {name: extras for name, extras in wants.items() if name.startswith("Rust")} == {
-        "Rust/38": ("rand",),
-        "Rust/50": ("rand",),
-        "Rust/53": ("rand",),
-        "Rust/91": ("regex",),
-        "Rust/162": ("md5",),
-    }
-    assert {name: extras for name, extras in wants.items() if name.startswith("CPP")} == {
-        "CPP/22": ("boost",),
-        "CPP/137": ("boost",),
-        "CPP/162": ("openssl",),
-    }
-    assert sum(extras == ("testify",) for extras in wants.values()) == 164
 
 
 def test_a_python_completion_ends_at_its_first_line_that_is_not_indented(problems, count):

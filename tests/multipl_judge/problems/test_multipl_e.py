@@ -32,17 +32,6 @@ def test_the_files_are_read_with_as_many_problems_as_they_are_known_to_have(name
     assert Counter(problem.language for problem in problems) == counts
 
 
-@pytest.mark.parametrize(
-    ("name", "number", "function"),
-    [(_SMALL, 901, "thrice"), pytest.param(_REAL, 53, "add", marks=pytest.mark.third_party)],
-)
-def test_the_same_problem_in_all_languages_is_one_cluster(name, number, function, request):
-    problems = read_multipl_e("humaneval", folder_of(name, request))
-    same = [problem for problem in problems if problem.id == f"HumanEval_{number}_{function}"]
-    assert len(same) >= 5
-    assert {problem.cluster for problem in same} == {f"HumanEval/{number}"}
-
-
 @pytest.mark.parametrize("name", [_SMALL, pytest.param(_REAL, marks=pytest.mark.third_party)])
 def test_ruby_is_cut_nowhere_at_empty_lines(name, request):
     problems = read_multipl_e("humaneval", folder_of(name, request))

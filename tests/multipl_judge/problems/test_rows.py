@@ -29,12 +29,9 @@ def test_every_format_gives_the_same_rows(tmp_path):
     ("name", "content", "message"),
     [
         ("a.jsonl", b'{"id": 1}\n\n{"id": \n', "line 3 is not JSON"),
-        ("a.jsonl", b"[1]\n", "line 1 is not a JSON object"),
         ("a.jsonl", b"[" * 100_000, "line 1 is not JSON"),
-        ("a.json", b"[" * 100_000, "is not JSON"),
         ("a.jsonl.gz", b"no gzip", "cannot be read"),
         ("a.json", b"{}", "not a JSON list"),
-        ("a.jsonl", b"\xff\xfe", "cannot be read"),
         ("a.parquet", b"no parquet", "cannot be read"),
     ],
 )

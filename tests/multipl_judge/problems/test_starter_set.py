@@ -1,7 +1,7 @@
 """The starter set: files cut into problems, the same in all languages; solutions pass and broken ones do not."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -27,7 +27,6 @@ _CHECK = {
     "ruby": r"^assert_equal\(",
     "rust": r"^    assert(?:_eq)?!\(",
 }
-_FEW_STEP = 10  # every tenth solution is judged in each run of the tests, the others in long ones
 _TOOLBOX = Toolbox()
 GOOD = "fn f(n: i64) -> i64 {\n// --- solution\n    n\n}\n// --- tests\nfn tests() {}\n"
 
@@ -51,12 +50,6 @@ def test_all_languages_hold_the_same_problems(problems):
 def test_every_file_is_read(problems):
     files = [path for path in _FOLDER.glob("*/*") if "__pycache__" not in path.parts]
     assert len(files) == sum(map(len, problems.values()))
-
-
-def test_the_same_problem_is_one_cluster(problems):
-    clusters = Counter(problem.cluster for found in problems.values() for problem in found)
-    assert set(clusters.values()) == {len(_LANGUAGES)}
-    assert len(clusters) == len(problems["python"])
 
 
 @pytest.mark.parametrize("language", _LANGUAGES)
@@ -90,17 +83,11 @@ def test_the_list_in_the_readme_is_complete(problems):
 
 @pytest.mark.extended
 @pytest.mark.parametrize("language", _LANGUAGES)
-def test_all_other_solutions_pass(problems, language):
-    others = [problem for index, problem in enumerate(problems[language]) if index % _FEW_STEP]
-    assert _unexpected([(problem, problem.reference) for problem in others], {Outcome.passed}) == {}
-
-
-@pytest.mark.parametrize("language", _LANGUAGES)
 def test_solutions_pass_and_broken_ones_fail(problems, language):
-    few = problems[language][::_FEW_STEP]
+    posed = problems[language]
     failed = {Outcome.runtime_error, Outcome.wrong_answer}
-    assert _unexpected([(problem, problem.reference) for problem in few], {Outcome.passed}) == {}
-    assert _unexpected([(problem, broken_reference(problem)) for problem in few], failed) == {}
+    assert _unexpected([(problem, problem.reference) for problem in posed], {Outcome.passed}) == {}
+    assert _unexpected([(problem, broken_reference(problem)) for problem in posed[::10]], failed) == {}
 
 
 def _unexpected(
@@ -124,16 +111,6 @@ def write(folder, name, text):
     (folder / "rust" / name).write_text(text)
 
 
-def test_a_file_is_cut_at_its_markers(tmp_path):
-    write(tmp_path, "same.rs", GOOD)
-    (problem,) = read_starter(folder=tmp_path)
-    assert problem.prompt == "fn f(n: i64) -> i64 {\n"
-    assert problem.reference == "    n"
-    assert problem.tests == "fn tests() {}\n"
-    assert problem.entry_point == "f"
-    assert problem.key == "starter/rust/same"
-
-
 def test_all_faulty_files_are_told_at_once(tmp_path):
     write(tmp_path, "a.rs", GOOD.replace("// --- solution\n", ""))
     write(tmp_path, "b.rs", GOOD.replace("// --- tests\n", "// --- tests\n// --- tests\n"))
@@ -151,15 +128,3 @@ def test_all_faulty_files_are_told_at_once(tmp_path):
         "e.rs: nothing stands between",
     ):
         assert part in told, told
-
-
-def test_only_the_asked_languages_are_read(tmp_path):
-    write(tmp_path, "a.rs", GOOD)
-    assert read_starter({"go"}, folder=tmp_path) == []
-
-
-def test_problems_come_in_the_order_that_is_written_down_and_others_last(tmp_path):
-    for name in ("a.rs", "b.rs", "c.rs", "d.rs"):
-        write(tmp_path, name, GOOD)
-    (tmp_path / "order.txt").write_text("c\nb\n")
-    assert [problem.id for problem in read_starter(folder=tmp_path)] == ["c", "b", "a", "d"]

@@ -3,6 +3,7 @@
 import json
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,21 +53,6 @@ PROGRAMS = {
     "haskell": "main :: IO ()\nmain = interact (\\text -> show (sum (map read (words text) :: [Int])))\n",
     "elixir": 'IO.gets("") |> String.split() |> Enum.map(&String.to_integer/1) |> Enum.sum() |> IO.puts()\n',
 }
-SPOILT = {
-    "python": ("print(sum", "print(1 + sum"),
-    "java": ("sum = 0", "sum = 1"),
-    "cpp": ("sum = 0", "sum = 1"),
-    "rust": ('"{}", sum', '"{}", sum + 1'),
-    "go": (":= 0, 0", ":= 1, 0"),
-    "ruby": ("(&:to_i)", "(&:to_i) + 1"),
-    "lua": ("sum = 0", "sum = 1"),
-    "ocaml": ("(+) 0", "(+) 1"),
-    "racket": ("apply +", "apply + 1"),
-    "r": ("cat(sum(", "cat(1 + sum("),
-    "perl": ("sum = 0", "sum = 1"),
-    "haskell": ("(sum (", "(1 + sum ("),
-    "elixir": ("Enum.sum()", "Enum.max()"),
-}
 AWK = "{ for (i = 1; i <= NF; i++) sum += $i; print sum }\n"
 
 
@@ -87,7 +73,7 @@ def test_a_program_that_answers_passes_and_one_that_does_not_fails(
     assert judged(problem, problem.reference).outcome == Outcome.passed
     answer = f"Here:\n\n```{language}\n{problem.reference}```\n\nIt adds.\n"
     assert completion_of_answer(problem, answer) == problem.reference
-    judgement = judged(problem, problem.reference.replace(*SPOILT[language]))
+    judgement = judged(replace(problem, tests=problem.tests.replace("3", "4")), problem.reference)
     assert judgement.outcome == Outcome.wrong_answer
     assert "case 1 of 2" in judgement.output
 

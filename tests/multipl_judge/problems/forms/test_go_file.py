@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from multipl_judge.problems.forms.go_file import go_file, with_harness_imports
+from multipl_judge.problems.forms.go_file import go_file
 
 
 def imported(source: str) -> str:
@@ -24,11 +24,6 @@ def test_common_packages_need_no_declaration_and_words_in_comments_and_strings_a
     assert '"math"' not in head
 
 
-def test_one_line_imports_a_package_too():
-    source = 'package p\n\nimport "flag"\n\nfunc f() { flag.Parse() }\n'
-    assert '"flag"' in imported(go_file(source))
-
-
 def test_an_alias_counts_by_its_name():
     source = 'package p\nimport str "strings"\nfunc f() { str.ToUpper("") }\n'
     assert 'str "strings"' in imported(go_file(source))
@@ -40,12 +35,9 @@ def test_an_alias_counts_by_its_name():
     [
         "func f() {\n\tbytes := g()\n\tbytes.x = 1\n}\n",
         "func f() {\n\ta, bytes := g(), h()\n\tbytes.Len()\n}\n",
-        "func f() {\n\tvar bytes T\n\tbytes.Len()\n}\n",
         "func f() {\n\tfor _, bytes := range g() {\n\t\tbytes.Len()\n\t}\n}\n",
         "func f(bytes []T) {\n\tbytes.Len()\n}\n",
-        "func f(a T, bytes U) int { return bytes.Len() }\n",
         "func f(a, bytes interface{}) int {\n\treturn bytes.Len()\n}\n",
-        "func f() {\n\tg(func(bytes T) { bytes.Len() })\n}\n",
         "func f() {\n\tbytes.Len()\n}\n\nvar bytes = g()\n",
     ],
 )
@@ -58,9 +50,7 @@ def test_a_variable_named_like_a_package_is_no_use_of_it(code):
     [
         "func f() {\n\tbytes := bytes.Split(x, y)\n\tg(bytes)\n}\n",
         "func f() {\n\tvar bytes bytes.Buffer\n\tbytes.Len()\n}\n",
-        "func f(bytes bytes.Buffer) {\n\tbytes.Len()\n}\n",
         "func f(bytes []T) {\n\tbytes.Len()\n}\n\nfunc h() {\n\tbytes.Split(x, y)\n}\n",
-        "func f(a T) { g(a, bytes.Split(x, y)) }\n",
         "func (b T) f(\n\ta []T,\n) { g(bytes.Split) }\n",
     ],
 )
@@ -72,9 +62,3 @@ def test_hostile_imports_are_read_in_proportion_to_their_length():
     started = time.thread_time()
     go_file(f"package main\n\nimport (\n{' ' * 60_000}\n)\n")
     assert time.thread_time() - started < 2
-
-
-def test_the_imports_of_the_nonce_leave_the_rest_alone():
-    rest = '\nimport (\n    "testing"\n)\nfunc f() {}\n'
-    nonce = 'import (\n\tharnessflag "flag"\n\tharnessfmt "fmt"\n\tharnesstesting "testing"\n)\n'
-    assert with_harness_imports(f"package p_test\n{rest}") == f"package p_test\n\n{nonce}{rest}"

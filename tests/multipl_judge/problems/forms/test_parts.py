@@ -38,15 +38,6 @@ def test_without_a_reference_there_is_nothing_to_break(samples):
     assert broken_reference(samples["multipl_e-rust"]) is None
 
 
-@pytest.mark.third_party
-def test_functions_after_the_first_of_a_real_problem_stay(bench):
-    real = {problem.id: problem for problem in read_humaneval_x(bench / "humaneval-x")}["Rust/50"]
-    broken = broken_reference(real)
-    assert broken is not None
-    assert broken.startswith('    panic!("broken on purpose")\n}')
-    assert "fn decode_shift" in broken
-
-
 def test_functions_after_the_first_stay():
     helper = "\n}\n\nfn half_of(n: i32) -> i32 {\n    n / 2\n}\n"
     posed = problem("rust", "fn f(n: i32) -> i32 {\n", f"\n    half_of(4 * n){helper}")
@@ -68,9 +59,3 @@ def test_a_problem_whose_tests_are_a_comment_is_hollow(tmp_path):
     hollow = {**row, "task_id": "Rust/901", "test": row["test"].replace("assert_eq!", "// assert_eq!")}
     problems = read_humaneval_x(write_rows(tmp_path / "a.jsonl", [row, hollow]))
     assert {problem.id: count_tests(problem) for problem in problems} == {"Rust/900": 1, "Rust/901": 0}
-
-
-@pytest.mark.third_party
-def test_of_humaneval_x_only_the_problem_whose_tests_are_a_comment_is_hollow(bench):
-    hollow = [problem.id for problem in read_humaneval_x(bench / "humaneval-x") if count_tests(problem) == 0]
-    assert hollow == ["Rust/32"]

@@ -8,6 +8,7 @@ from multipl_judge.judge.outcome import Outcome
 from multipl_judge.languages.program import Nonce
 from multipl_judge.problems.forms import FORMS, broken_reference, program_of
 from tests.multipl_judge.problems.samples import sample
+from tests.multipl_judge.problems.test_extract import WHOLE_FUNCTIONS
 from tests.multipl_judge.problems.translated import TRANSLATED
 
 FORM_LANGUAGES = [
@@ -29,8 +30,11 @@ def test_every_form_has_a_sample(samples):
 OUTCOMES = {"right": Outcome.passed, "wrong": Outcome.wrong_answer, "forged": Outcome.tests_not_completed}
 
 
-@pytest.mark.parametrize("kind", OUTCOMES)
-@pytest.mark.parametrize("name", FORM_LANGUAGES)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    # Of these forms test_extract.py judges a right one.
+    [(name, kind) for name in FORM_LANGUAGES for kind in OUTCOMES if kind != "right" or name not in WHOLE_FUNCTIONS],
+)
 def test_right_passes_wrong_fails_and_leaving_with_success_words_is_not_a_pass(name, kind, samples, judged):
     problem = samples[name]
     judgement = judged(problem, getattr(sample(problem), kind))
@@ -40,13 +44,12 @@ def test_right_passes_wrong_fails_and_leaving_with_success_words_is_not_a_pass(n
     assert thrown or unnamed or judgement.outcome == OUTCOMES[kind], judgement.output
 
 
-@pytest.mark.parametrize("name", FORM_LANGUAGES)
-def test_the_text_of_the_nonce_does_not_stand_in_the_program(name, samples):
-    problem = samples[name]
-    nonce = Nonce.draw()
-    source = program_of(problem, sample(problem).right, nonce).source
-    assert nonce.text not in source
-    assert str(nonce.first ^ nonce.second) not in source
+def test_the_text_of_the_nonce_does_not_stand_in_the_program(samples):
+    for name, problem in samples.items():
+        nonce = Nonce.draw()
+        source = program_of(problem, sample(problem).right, nonce).source
+        assert nonce.text not in source, name
+        assert str(nonce.first ^ nonce.second) not in source, name
 
 
 @pytest.mark.parametrize("name", ["mbpp-python", "mbxp-java"])
@@ -60,14 +63,7 @@ def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged
     ("name", "lie"),
     [
         ("human_eval-python", "    class Lie:\n        __eq__ = lambda self, other: True\n    return Lie()"),
-        ("mbpp-python", "class Lie:\n    def __eq__(self, other): return True\ndef twice(n):\n    return Lie()"),
-        (
-            "starter-python",
-            "    class Lie(int):\n        def __eq__(self, other): return True\n    return Lie(7)",
-        ),
-        ("human_eval-python", "    from unittest.mock import ANY\n    return ANY"),
         ("mbpp-python", "def twice(n):\n    from unittest.mock import ANY\n    return {'a': [ANY]}['a'][0]"),
-        ("starter-python", "    from unittest.mock import ANY\n    return ANY"),
         (
             "starter-python",
             "    class Lie(int):\n        __eq__ = int.__ne__\n        __hash__ = int.__hash__\n    return Lie(-7)",
@@ -95,22 +91,7 @@ def test_a_reference_with_a_broken_body_compiles_and_fails(name, samples, judged
         ),
         ("mbxp-go", "\treturn n\n}\n\nfunc panic(v interface{}) {"),
         ("mbxp-go", "\treturn n\n}\n\nfunc recover() interface{} { return 1 }\n\nfunc panic(v interface{}) {"),
-        (
-            "starter-cpp",
-            '    return n;\n}\nextern "C" void __assert_fail(const char*, const char*, unsigned, const char*) '
-            "noexcept {",
-        ),
         ("multipl_e-cpp", "    return n;\n}\n#undef assert\n#define assert(x)\nint other() { return 0;"),
-        (
-            "starter-cpp",
-            "    return n;\n}\n#define assert(x)\n#define __assert_fail(...)\nint other() {\n    return 0;",
-        ),
-        ("starter-rust", "    n\n}\nmacro_rules! assert_eq { ($($t:tt)*) => {{}} }\nfn other() {"),
-        ("starter-ruby", "  n\nend\nclass Integer\n  def ==(other) = true\nend\ndef other"),
-        (
-            "multipl_e-ruby",
-            "  n\nend\nrequire 'test/unit'\nmodule Test::Unit::Assertions\n  def assert_equal(*all) = nil\nend",
-        ),
         *((f"multipl_e-{language}", lie) for language, one in TRANSLATED.items() for lie in one.lies),
     ],
 )
@@ -137,27 +118,26 @@ def twice(n):
 """
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ("return Point(2 * n)", "Point(4)"),
-        ("return [Vector(2 * n)]", "[Vector(4)]"),
-        ("return Fraction(2 * n)", "4"),
-        ("from collections import Counter; return Counter(a=2 * n)", "{'a': 4}"),
-        ("from collections import OrderedDict; return OrderedDict(a=2 * n)", "{'a': 4}"),
-        ("from collections import UserList; return UserList([2 * n])", "[4]"),
-        ("from decimal import Decimal; return Decimal(2 * n)", "4"),
-        ("from datetime import date; return date(2000, 1, 2 * n)", "__import__('datetime').date(2000, 1, 4)"),
-        ("from pathlib import Path; return Path(str(2 * n))", "__import__('pathlib').Path('4')"),
-        ("from statistics import NormalDist; return NormalDist(2 * n)", "__import__('statistics').NormalDist(4)"),
-        ("from enum import IntEnum; return IntEnum('Kind', {'a': 2 * n})(2 * n)", "4"),
-        ("return {2 * n}", "{4}"),
-    ],
-)
-def test_results_of_the_prompts_classes_and_of_the_standard_library_are_believed(body, expected, samples, judged):
-    tests = f"assert twice(2) == {expected}\nassert not twice(1) == {expected}\n"
+_VALUES = {
+    "Point(2 * n)": "Point(4)",
+    "[Vector(2 * n)]": "[Vector(4)]",
+    "Fraction(2 * n)": "4",
+    "collections.Counter(a=2 * n)": "{'a': 4}",
+    "collections.UserList([2 * n])": "[4]",
+    "collections.namedtuple('Pair', 'a b')(n, n)": "(2, 2)",
+    "datetime.date(2000, 1, 2 * n)": "datetime.date(2000, 1, 4)",
+    "pathlib.Path(str(2 * n))": "pathlib.Path('4')",
+    "enum.IntEnum('Kind', {'a': 2 * n})(2 * n)": "4",
+    "{2 * n}": "{4}",
+}
+
+
+def test_results_of_the_prompts_classes_and_of_the_standard_library_are_believed(samples, judged):
+    imports = "import collections, datetime, enum, pathlib"
+    tests = f"{imports}\nfor got, other, expected in zip(twice(2), twice(1), [{', '.join(_VALUES.values())}]):\n"
+    tests += "    assert got == expected and not other == expected\n"
     problem = replace(samples["starter-python"], prompt=_POINT, tests=tests)
-    judgement = judged(problem, f"    {body}")
+    judgement = judged(problem, f"    {imports}\n    return [{', '.join(_VALUES)}]")
     assert judgement.outcome == Outcome.passed, judgement.output
 
 
@@ -180,18 +160,6 @@ def test_the_output_tells_of_a_result_that_is_equal_to_everything(samples, judge
     judgement = judged(samples["starter-python"], lie)
     assert judgement.outcome == Outcome.tests_not_completed
     assert "Lie, whose comparisons the completion brings itself" in judgement.output
-
-
-def test_the_class_of_javas_tests_is_none_of_a_comment(samples, judged):
-    problem = samples["starter-java"]
-    commented = replace(problem, prompt="/** A class that doubles. */\n" + problem.prompt)
-    assert judged(commented, sample(problem).right).outcome == Outcome.passed
-
-
-def test_a_tuple_with_names_is_not_a_lie(samples, judged):
-    named = replace(samples["starter-python"], tests="assert twice(2) == (2, 2)\n")
-    body = "    from collections import namedtuple\n    return namedtuple('Pair', 'a b')(n, n)"
-    assert judged(named, body).outcome == Outcome.passed
 
 
 @pytest.mark.parametrize(
