@@ -30,7 +30,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def save_model(folder: Path, preset: str | None = "causal") -> Path:
+def save_model(folder: Path, preset: str | None = "gated-single") -> Path:
     """A random model, dense without a preset, that writes printable ASCII and never ends by itself."""
     base = tiny_base_config("llama", vocab_size=NUM_TOKENS, eos_token_id=256, max_position_embeddings=MAX_POSITIONS)
     if preset is None:
@@ -38,7 +38,7 @@ def save_model(folder: Path, preset: str | None = "causal") -> Path:
     else:
         model = MultiplMoeForCausalLM(MultiplMoeConfig(text_config=base, moe=tiny_moe(preset).to_dict()))
     randomise(model)
-    if preset == "gated":
+    if preset is not None and preset.startswith("gated"):
         randomise_gate(model)
     save_tokenizer(folder)
     printable = AutoTokenizer.from_pretrained(folder)("".join(map(chr, range(32, 127))))["input_ids"]

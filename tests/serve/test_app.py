@@ -73,8 +73,8 @@ def test_with_a_suffix_what_stands_between_is_written_streamed_or_not(tmp_path, 
     assert [told.usage and told.usage.prompt_tokens for told in (answer, events[-1])] == [len(prompt) + 4] * 2
 
 
-def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path, write):
-    model, tokenizer = load_served(save_model(tmp_path, "gated"))
+def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path):
+    model, tokenizer = load_served(save_model(tmp_path / "gated"))
     with served(model, tokenizer) as url, client_of(url) as client:
 
         def ask(language, **asked):
@@ -88,8 +88,10 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path, write):
         assert one != python
         with pytest.raises(BadRequestError, match="'pyhton' is not known; the gate opens for one, other"):
             ask("pyhton")
-    with pytest.raises(BadRequestError, match="this model has no domain gate"):
-        write(extra_body={"language": "one"})
+    with served(*load_served(save_model(tmp_path / "causal", "causal"))) as url, client_of(url) as client:
+        told: Any = {"model": NAME, "prompt": PROMPT, "max_tokens": 1, "extra_body": {"language": "one"}}
+        with pytest.raises(BadRequestError, match="this model has no domain gate"):
+            client.completions.create(**told)
 
 
 def test_the_first_space_of_an_answer_is_kept_where_the_tokenizer_leaves_out_that_of_a_text(tmp_path):
