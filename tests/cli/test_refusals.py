@@ -66,7 +66,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
         "--metric bpb --model m --corpus none": "corpus: none is not a folder",
         "": "give one of --model, --endpoint, --completions, --reference; what is to be evaluated?",
         "--model m --reference": "not --model and --reference",
-        "--model m --corpus c": "--corpus: only for --metric bpb",
+        "--model m --corpus c": "--corpus: not for --metric pass",
         "--endpoint http://127.0.0.1:9/v1": "--endpoint, --endpoint-model: both or none",
         "--reference --set codegen.tell_language=both": "codegen.tell_language: both is about the domain gate of",
         "--reference --benchmark startr": "did you mean 'starter'?",
@@ -95,7 +95,7 @@ _REFUSED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "export": {
         "{hybrid} out --dtype int8": "--dtype: 'int8' is not one of float32, bfloat16, float16",
         "{hybrid} out --metrics none.json": "--metrics: none.json is not a file",
-        "{hybrid} out --metrics wrong.json": "wrong.json holds no record",
+        "{hybrid} out --metrics wrong.json": "restore or remove it",
         "{hybrid} out --merge": "--merge: needs --corpus FOLDER",
         "{hybrid} out --anyway": "--anyway: it makes --merge write",
         "{hybrid} out --corpus .": "--corpus: only --merge measures on it",

@@ -8,7 +8,6 @@ import pytest
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.errors import ConfigError
-from multipl_moe.recipe.moe import GateSection
 from multipl_moe.recipe.recipe import load_recipe, validate_recipe
 from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
 from multipl_moe.upcycle.convert import upcycle
@@ -86,7 +85,7 @@ def test_a_recipe_that_contradicts_the_domain_gate_is_refused(world: World, tmp_
         recipe_of_hybrid(gated.model_copy(update={"learn": ["rust", "ruby"]}), tmp_path / "gated")
     with pytest.raises(ConfigError, match=r"^keep: .*opens for go, "):
         recipe_of_hybrid(gated.model_copy(update={"learn": ["rust"], "keep": ["python", "go"]}), tmp_path / "gated")
-    shut = gated.with_settings("moe", gate=GateSection(languages=[]))
+    shut = gated.with_settings("moe", gate=gated.moe.gate.model_copy(update={"languages": []}))
     with pytest.raises(ConfigError, match=r"^moe\.gate\.languages: \[\], but .*gated has \['rust', 'go'\]"):
         recipe_of_hybrid(shut, tmp_path / "gated")
 

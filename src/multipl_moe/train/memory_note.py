@@ -21,7 +21,10 @@ def memory_note(recipe: Recipe, model_folder: Path | None = None) -> str | None:
     if num_processes() > 1:
         return None
     usable, constant = usable_bytes(), runtime_bytes()
-    needed = _needed(recipe, model_folder, constant)
+    try:
+        needed = _needed(recipe, model_folder, constant)
+    except UserError:  # what cannot be trained at all is told by what trains it
+        return None
     if needed <= usable:
         return None
     fits, does_not = [], []
