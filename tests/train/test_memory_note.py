@@ -1,6 +1,5 @@
 """What is told before a run that does not fit into memory."""
 
-from pathlib import Path
 
 import pytest
 
