@@ -64,6 +64,7 @@ def test_a_model_that_exists_is_planned_as_it_is(run, base, hybrid, tmp_path):
 def test_a_run_is_planned_for_another_memory_base_and_settings(run, refused, base, tmp_path, monkeypatch):
     monkeypatch.setattr("multipl_moe.train.machine.runtime_bytes", lambda: 0)
     monkeypatch.setattr("multipl_moe.train.machine.measure_speed", lambda dtype, **sizes: MachineSpeed(1e6, 1e6))
+    monkeypatch.setattr("multipl_moe.train.machine.busy_note", lambda: None)
     write_recipe(tmp_path / "run.yaml", tmp_path / "no-such-base", layers="last:2")
     outcome = run("doctor", "--plan", "run.yaml", "--base", base, "--memory", "1MB")
     assert outcome.code == 1
@@ -75,6 +76,10 @@ def test_a_run_is_planned_for_another_memory_base_and_settings(run, refused, bas
     recipe = load_recipe(tmp_path / "run.yaml", {"base": str(base), "moe.experts.layers": "last:1"})
     counts = plan_training(recipe, starting_config(recipe), runtime_bytes=0).parameters
     assert f"{counts.trained:,}" in outcome.out
+    elsewhere = run("doctor", "--plan", "run.yaml", "--base", base, "--memory", "900GB", "--device", "cuda")
+    assert "memory at its peak" in elsewhere.out
+    assert "tokens/s" not in elsewhere.out
+    assert "--device: say with --memory" in refused("doctor", "--plan", "run.yaml", "--device", "cuda")
     assert "--memory: 'much' is not a size" in refused("doctor", "--plan", "run.yaml", "--memory", "much")
     assert "--memory: only with --plan" in refused("doctor", "--memory", "24GB")
 

@@ -72,7 +72,7 @@ def refusal(message, status=400, **error):
 
 
 def test_our_own_server_gives_what_its_model_writes_here(tmp_path):
-    folder = save_model(tmp_path / "model")
+    folder = save_model(tmp_path / "model", "causal")
     suppressed = load_model(folder).generation_config.suppress_tokens
     with served(*load_served(folder)) as url:
         made = EndpointCompleter(url, "tiny").complete(requests_of(POSED), settings())

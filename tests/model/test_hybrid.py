@@ -278,7 +278,9 @@ def test_a_batch_of_nothing_but_padding_yields_zeros(moe: str, training: bool):
 def test_training_drops_nothing_of_the_base_block(expert_type: str):
     config: Any = tiny_base_config("starcoder2", residual_dropout=0.5)
     block = Starcoder2MLP(config).eval()
-    layer: Any = HybridMoe(copy.deepcopy(block), tiny_moe(type=expert_type), config)
+    moe = tiny_moe(type=expert_type)
+    layer: Any = HybridMoe(copy.deepcopy(block), moe, config)
+    layer.made_of = moe
     if expert_type == "full":
         with torch.no_grad():
             layer.experts.up_proj.copy_(block.c_fc.weight)

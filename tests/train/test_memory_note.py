@@ -1,6 +1,5 @@
 """What is told before a run that does not fit into memory."""
 
-
 import pytest
 
 from multipl_moe.train import memory_note as module
