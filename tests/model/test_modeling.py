@@ -148,7 +148,7 @@ def test_bases_that_cannot_be_upcycled_are_refused_with_those_that_can(name: str
 
 @pytest.mark.parametrize("layers", [[], [3], [0, 17]])
 def test_layers_that_the_base_lacks_are_refused(layers: list[int]):
-    with pytest.raises(ConfigError, match=r"moe\.layers: .*0\.\.2"):
+    with pytest.raises(ConfigError, match=r"moe\.experts\.layers: .*0\.\.2"):
         _hybrid(tiny_base_config(), layers=layers)
 
 

@@ -47,7 +47,7 @@ def results(command: str, output: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def export(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("lm_eval")
-    export_model(save_model(folder / "model"), folder / "hybrid", ExportSettings())
+    export_model(save_model(folder / "model", "causal"), folder / "hybrid", ExportSettings())
     return folder / "hybrid"
 
 
