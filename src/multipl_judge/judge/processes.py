@@ -34,19 +34,30 @@ class Streams:
 
 
 def start(
-    words: Sequence[str], *, environment: Mapping[str, str], folder: Path, descriptors: tuple[int, ...] = ()
+    words: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    descriptors: tuple[int, ...] = (),
+    owner: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process with three pipes, in a session of its own.
+
+    The pipes are the `owner`'s, a user id, before it runs: else only who made one may open it by name, as /dev/stdin.
 
     Raises:
         SandboxError: it cannot be started.
     """
+    (its_in, stdin), (stdout, its_out), (stderr, its_err) = pipes = [os.pipe() for _ in range(3)]
     try:
-        return subprocess.Popen(
+        if owner is not None:
+            for read, _ in pipes:
+                os.fchown(read, owner, owner)
+        process = subprocess.Popen(
             words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=its_in,
+            stdout=its_out,
+            stderr=its_err,
             bufsize=0,
             env=environment,
             cwd=folder,
@@ -54,7 +65,16 @@ def start(
             start_new_session=True,
         )
     except OSError as error:
+        for descriptor in (stdin, stdout, stderr):
+            os.close(descriptor)
         raise SandboxError(f"{words[0]} cannot be started: {error.strerror}") from error
+    finally:
+        for descriptor in (its_in, its_out, its_err):
+            os.close(descriptor)
+    process.stdin, process.stdout, process.stderr = (
+        os.fdopen(descriptor, mode, 0) for descriptor, mode in ((stdin, "wb"), (stdout, "rb"), (stderr, "rb"))
+    )
+    return process
 
 
 def streams_of(process: subprocess.Popen[bytes]) -> Streams:

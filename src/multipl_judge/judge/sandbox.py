@@ -330,16 +330,8 @@ class Sandbox:
         )
         first = ["prlimit", *limits.prlimit_arguments(), "--"]
         words = [*self._joining(), *mounts.arguments(), *self._worker.become(), *sandbox, *first, *command]
-        process = start(words, environment=_environment(SCRATCH), folder=Path("/"), descriptors=tuple(descriptors))
-        self._own_streams(process)
-        return process
-
-    def _own_streams(self, process: subprocess.Popen[bytes]) -> None:
-        """Let a program open its streams by name, as /dev/stdin: else only who made a pipe may."""
-        if self.uid is not None:
-            for stream in (process.stdin, process.stdout, process.stderr):
-                assert stream is not None
-                os.fchown(stream.fileno(), self.uid, self.uid)
+        environment, folder = _environment(SCRATCH), Path("/")
+        return start(words, environment=environment, folder=folder, descriptors=tuple(descriptors), owner=self.uid)
 
     def _run_unprotected(
         self,
@@ -355,9 +347,8 @@ class Sandbox:
                 [*self._joining(), *self._worker.become(), "prlimit", *own, "--", *_within(environment), *command],
                 environment=_environment(str(scratch)),
                 folder=scratch,
+                owner=self.uid,
             )
-
-            self._own_streams(process)
 
             def finish() -> int | None:
                 end_unprotected(process, self._worker)

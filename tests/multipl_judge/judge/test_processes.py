@@ -6,10 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from multipl_judge.judge.processes import descendants, processor_s, was_held_up
+from multipl_judge.judge.processes import descendants, processor_s, start, was_held_up
+from tests.multipl_judge.judge.conftest import root_only
 
 
 def test_a_process_that_is_gone_has_no_children_and_has_had_nothing():
@@ -17,6 +20,24 @@ def test_a_process_that_is_gone_has_no_children_and_has_had_nothing():
         process.wait()
     assert descendants(process.pid) == [process.pid]
     assert processor_s([process.pid]) == (0, 0)
+
+
+@root_only
+def test_pipes_are_the_owners_before_a_process_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Afterwards would be too late on a busy machine: the program opens /dev/stdin by name as soon as it likes."""
+    owners, popen = [], subprocess.Popen
+
+    def note(*words: Any, **ways: Any) -> Any:
+        owners.extend(os.fstat(ways[name]).st_uid for name in ("stdin", "stdout", "stderr"))
+        return popen(*words, **ways)
+
+    monkeypatch.setattr(subprocess, "Popen", note)
+    process = start(["cat"], environment={}, folder=tmp_path, owner=12345)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"text")
+    process.stdin.close()
+    assert (process.stdout.read(), process.wait(), owners) == (b"text", 0, [12345] * 3)
 
 
 @contextmanager
