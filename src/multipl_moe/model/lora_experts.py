@@ -20,7 +20,7 @@ Factors = tuple[Tensor, Tensor]  # A (E, r, K) and B (E, N, r)
 class LoraExperts(Experts):
     """Expert e: the frozen block, s B_up[e] A_up[e] added to its first matrix and s B_down[e] A_down[e] to its second.
 
-    `scale` is s, alpha / r as in PEFT, so that a learning rate holds for all ranks r.
+    `scale` is s, alpha / r as in PEFT, r the rank.
     Gate and up are parts of one first matrix, as in full experts; biases are the block's. B begins at zero, so every
     expert begins as the block. The frozen products are taken once a token (the first) and once a pair (the second), no
     frozen weight is copied or gets a gradient, and between forward and backward nothing of each pair is kept.

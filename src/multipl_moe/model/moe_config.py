@@ -59,8 +59,8 @@ class ExpertsConfig:
         type: Form of the trained experts: `full` blocks of their own, or `lora`, low-rank differences from the frozen
             block.
         rank: Rank of each low-rank expert's difference from the frozen block (>= 1); full experts ignore it.
-        alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`, so that a learning
-            rate holds for all ranks.
+        alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`. At a rank above 16
+            take alpha as large, and a lower learning rate (docs/packs.md).
         targets: Matrices that a low-rank expert changes if nothing routes: `ffn`, those of the feed-forward block, or
             `all`, attention's too, from the layer after the one that the domain gate reads.
         layers: Indices of the decoder layers that have experts, ascending.
