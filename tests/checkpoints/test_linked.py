@@ -63,6 +63,27 @@ def test_without_links_everything_is_written(tmp_path: Path, base: Path, monkeyp
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["model.safetensors"]
 
 
+def test_a_link_that_fails_halfway_leaves_a_whole_model_and_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from multipl_moe.upcycle.convert import upcycle
+
+    save_base(tmp_path / "base", max_shard_size="40KB")
+    recipe = recipe_for(tmp_path / "base", "single")
+    lora = recipe.moe.experts.model_copy(update={"type": "lora"})
+    upcycle(recipe.with_settings("moe", experts=lora), tmp_path / "start")
+    model, link = load_hybrid(tmp_path / "start"), os.link
+    (tmp_path / "out").mkdir()
+
+    def fail_at_the_second(source: Path, target: Path) -> None:
+        if [*(tmp_path / "out").iterdir()]:
+            raise OSError("no more links")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", fail_at_the_second)
+    save_beside_base(model, tmp_path / "start", tmp_path / "out")
+    assert [file.name for file in (tmp_path / "out").glob("*.safetensors")] == ["model.safetensors"]
+    assert load_hybrid(tmp_path / "out").state_dict().keys() == model.state_dict().keys()
+
+
 def test_a_model_that_was_trained_is_saved_beside_the_base_and_is_the_same_model(tmp_path: Path):
     from multipl_moe.upcycle.convert import upcycle
 

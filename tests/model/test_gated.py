@@ -132,6 +132,17 @@ def test_the_output_lies_between_block_and_experts_in_value_and_every_gradient(
     _compare(block, moe, where, routing, by_pack)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_no_tokens_at_all_come_back_as_none(form: str):
+    block, _ = _block(form, ("rust",))
+    layout = Layout(torch.zeros(2, 0, dtype=torch.long), None)
+    routing = RoutingPass(_plan(layout, 4))
+    routing.tell({"rust": torch.zeros(0)})
+    x_BTH = torch.zeros(2, 0, 32)
+    with passing(routing):
+        assert block(x_BTH).shape == x_BTH.shape
+
+
 def _composed(form: str, packs: tuple[str, ...], **overrides: Any) -> Any:
     """A model of some packs; each has the weights that it has in every other such model, or alone."""
     settings = FORMS[form] | {"languages": ["one", "other"], "start": 0.6} | overrides

@@ -51,6 +51,8 @@ def save_beside_base(model: Any, start: Path, folder: Path) -> None:
     files: dict[str, str] = json.loads(index.read_text())["weight_map"] if index.is_file() else {}
     linked = {name: file for name, file in files.items() if file.startswith(_PREFIX)}
     if not linked or not all(_link(start / file, folder / file) for file in set(linked.values())):
+        for file in folder.glob(f"{_PREFIX}*"):  # linked before one could not be
+            file.unlink()
         model.save_pretrained(folder)
         return
     state = model.state_dict()

@@ -76,20 +76,23 @@ def train(
     if _forgets(chosen):
         console.print(_FORGETS, highlight=False)
     with entered_run(output, resume, "training.json", chosen.training_changes, "checkpoints/checkpoint-*"):
-        start = model if of_hybrid else resolve_base(str(model))
+        _train(chosen, model if of_hybrid else resolve_base(str(model)), corpus, output)
 
-        from multipl_moe.packs.files import size_of
-        from multipl_moe.packs.write import pack_of_run
-        from multipl_moe.system.allocator import keep_freed_memory
-        from multipl_moe.train.memory_note import memory_note
-        from multipl_moe.train.processes import leave
 
-        keep_freed_memory()
-        if is_main() and (note := memory_note(chosen, start)) is not None:
-            console.print(note, style="yellow", highlight=False, soft_wrap=True)
-        result = _trained(chosen, start, corpus, output)
-        leave()
-        pack = pack_of_run(output) if is_main() else None
+def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
+    """Train in the run's folder, write the pack if there can be one, and say what became of it."""
+    from multipl_moe.packs.files import size_of
+    from multipl_moe.packs.write import pack_of_run
+    from multipl_moe.system.allocator import keep_freed_memory
+    from multipl_moe.train.memory_note import memory_note
+    from multipl_moe.train.processes import leave
+
+    keep_freed_memory()
+    if is_main() and (note := memory_note(recipe, start)) is not None:
+        console.print(note, style="yellow", highlight=False, soft_wrap=True)
+    result = _trained(recipe, start, corpus, output)
+    leave()
+    pack = pack_of_run(output) if is_main() else None
     console.print(f"{result.tokens:,} tokens in {result.seconds:.0f} s; model: {result.model_folder}", highlight=False)
     console.print(f"no frozen parameter changed (SHA-256 {result.frozen_sha256[:16]}…)", highlight=False)
     if pack is not None:

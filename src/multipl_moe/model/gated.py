@@ -73,8 +73,8 @@ class GatedBlock(nn.Module):
         for share in shares.values():
             rest = rest - share
         works = [(self.shared_expert, rest.clamp(min=0)), *((self.experts[name], shares[name]) for name in shares)]
-        parts = [_of_some(block, x_BTH, share, routing) for block, share in works]
-        return reduce(torch.add, (part for part in parts if part is not None))
+        parts = [part for block, share in works if (part := _of_some(block, x_BTH, share, routing)) is not None]
+        return reduce(torch.add, parts) if parts else self.shared_expert(x_BTH)  # of no tokens at all
 
 
 def _of_some(block: nn.Module, x_BTH: Tensor, share_BT1: Tensor, routing: RoutingPass) -> Tensor | None:

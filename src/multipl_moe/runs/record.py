@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from multipl_moe.errors import OutputError
+from multipl_moe.recipe.section import describe_problems
 from multipl_moe.runs.folder import write_json
 
 
@@ -52,7 +53,6 @@ class Record(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            first, *others = error.errors(include_url=False)
-            told = ": ".join(filter(None, (str(file), ".".join(map(str, first["loc"])), first["msg"])))
+            told, *others = describe_problems(error.errors(), cls)
             more = f" ({len(others)} more)" if others else ""
-            raise OutputError(f"{told}{more}; restore or remove it, and make it anew") from None
+            raise OutputError(f"{file}: {told}{more}; restore or remove it, and make it anew") from None
