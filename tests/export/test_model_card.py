@@ -346,7 +346,10 @@ def test_a_broken_record_is_named(run, name, content):
     ("change", "told"),
     [
         ({"languages": None}, "languages: "),
-        ({"languages": {"rust": {"bpb_after": 1.0}}}, r"languages\.rust\.change: is missing; give it a value \(5 more\)"),
+        (
+            {"languages": {"rust": {"bpb_after": 1.0}}},
+            r"languages\.rust\.change: is missing; give it a value \(5 more\)",
+        ),
         ({"langauges": {}}, "langauges: "),
     ],
 )
