@@ -14,7 +14,7 @@ from multipl_judge.judge.sandbox import Sandbox
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import tiny_base_config
 from tests.export.test_gguf import save_dense
-from tests.train.tiny import World, tiny_recipe, tiny_world
+from tests.train.tiny import World, source_text, tiny_recipe, tiny_world
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _TINY = {
@@ -176,6 +176,29 @@ def test_domain_gate_and_gate_shut_measure_what_it_lets_through(measured, world,
     assert results["p"]["Vim"]["texts"] == 1
     assert results["decoding"].keys() == {"float32", "bfloat16"}
     assert all(part["share_of_base"].keys() == {"prompt", "after it", "all"} for part in results["decoding"].values())
+
+
+@pytest.mark.extended
+def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, tmp_path):
+    recipe = tiny_recipe(world.base, world.sources, moe={"languages": None})
+    upcycle(recipe, tmp_path / "run" / "model", corpus=world.corpus)
+    (tmp_path / "run" / "recipe.yaml").write_text(recipe.to_yaml())
+    rust, python = (source_text(name, 901)[:400] for name in ("rust", "python"))
+    Text = importlib.import_module("gate_texts").Text
+    joined = {
+        "files": Text("rust", "a.rs", rust, 0, 400),
+        "other": Text("Lua", "a.lua", python, 0, 400),
+        "python, then": Text("rust", "b", python + rust, 400, 800),
+        "then python": Text("python", "c", rust + python, 400, 800),
+    }
+    sets = {name: [text] for name, text in joined.items()}
+    arguments = str(tmp_path / "run"), "--corpus", str(world.corpus)
+    results = measured("gate_switches", *arguments, texts=lambda: sets, LEARN=["rust"])["results"]
+    assert results["opens"]["python, then"].keys() == {"median", "p90", "never", "texts"}
+    assert 0 < results["opens"]["python, then"]["median"] < 200
+    assert results["shuts"]["then python"]["never"] == 0
+    assert results["applications"]["rust"] > 0.9 > 0.1 > results["others"]["Lua"]
+    assert results["gain"]["files"].keys() == {"as it is", "open", "share"}
 
 
 @pytest.mark.extended
