@@ -94,6 +94,23 @@ def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path):
             client.completions.create(**told)
 
 
+def test_a_chat_may_tell_it_too_streamed_or_not(tmp_path):
+    model, tokenizer = load_served(save_model(tmp_path / "gated"))
+    tokenizer.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<answer>"
+    with served(model, tokenizer) as url, client_of(url) as client:
+        asked: Any = {"model": NAME, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 16}
+        said = {}
+        for share, language in ((1.0, "one"), (0.0, "python")):
+            told = asked | {"temperature": 0, "extra_body": {"language": language}}
+            said[language] = greedy((model, tokenizer), "<user>Hello<answer>", 16, open_share=share)
+            assert client.chat.completions.create(**told).choices[0].message.content == said[language]
+            events = client.chat.completions.create(**told, stream=True)
+            assert "".join(event.choices[0].delta.content or "" for event in events) == said[language]
+        assert said["one"] != said["python"]
+        with pytest.raises(BadRequestError, match="'pyhton' is not known; the gate opens for one, other"):
+            client.chat.completions.create(**asked, extra_body={"language": "pyhton"})
+
+
 def test_the_first_space_of_an_answer_is_kept_where_the_tokenizer_leaves_out_that_of_a_text(tmp_path):
     vocabulary = save_stripping_tokenizer(tmp_path, ["x", "\u2581x"])
     model = AutoModelForCausalLM.from_config(tiny_base_config("llama", vocab_size=len(vocabulary), eos_token_id=1))

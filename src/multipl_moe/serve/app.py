@@ -42,7 +42,7 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
     held = _OneModel(name, model, tokenizer)
     state = GenerationState()
     none = cast(Any, None)  # for responses, transcriptions and loading by name, which are not served
-    app = build_server(held, ChatCompletionHandler(held, state), _Completions(held, state), none, none, none, state)
+    app = build_server(held, _Chats(held, state), _Completions(held, state), none, none, none, state)
     paths = {"/health", "/v1/models", "/v1/completions", *(["/v1/chat/completions"] if tokenizer.chat_template else [])}
     app.add_exception_handler(HTTPException, cast(Any, _refusal))
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in paths]
@@ -123,6 +123,28 @@ def _tokenizer_for(prompt: _Prompt, tokenizer: Any, decode: Callable[..., str]) 
     processor.tokenizer = prompt
     processor.decode = decode
     return processor
+
+
+class _Chats(ChatCompletionHandler):
+    """transformers' handler, with `language`."""
+
+    model_manager: _OneModel
+
+    async def handle_request(self, body: dict, request_id: str) -> Any:
+        held = self.model_manager
+        try:
+            told = told_language(held.model.config, body.pop("language", None))
+        except ConfigError as error:
+            raise HTTPException(400, str(error)) from error
+        if not told:
+            return await super().handle_request(body, request_id)
+        telling = copy.copy(held.tokenizer)
+        telling.apply_chat_template = lambda *args, **options: BatchEncoding(
+            {**held.tokenizer.apply_chat_template(*args, **options), **told}
+        )
+        return await ChatCompletionHandler(held.with_tokenizer(telling), self.generation_state).handle_request(
+            body, request_id
+        )
 
 
 class _Completions(CompletionHandler):
