@@ -101,13 +101,25 @@ def test_a_gate_that_was_not_told_has_a_verdict_of_its_own_beside_the_first(righ
         for name, text in (("told", None), ("untold", "    return (\n"))
     )
     metrics: Any = evaluate_programs(
-        chosen, eval_set, told, "gated", output, against=right, options=OPTIONS, gate_is_told=True, by_itself=untold
+        chosen,
+        eval_set,
+        told,
+        "gated",
+        output,
+        against=right,
+        options=OPTIONS,
+        gate_is_told=True,
+        p_after=lambda problem: 0.9 if problem is eval_set.scored[0] else 0.0,
+        by_itself=untold,
     )
     alone = metrics.gate.by_itself
     cells = [one.languages["python"].benchmarks["starter"] for one in (metrics, alone, alone.comparison)]
     assert [cell.passes.value for cell in cells[:2]] == [1.0, 0.0]
     assert (cells[1].failures["not_built"], cells[2].lost) == (3, 3)
     assert metrics.gate.is_told
+    at_prompts = metrics.gate.at_prompts["python"]
+    assert (at_prompts.mean_p, at_prompts.shut, at_prompts.prompts) == (pytest.approx(0.3), 2, 3)
+    assert "answers begin, on average: Python 0.30 (shut for 2 of 3 prompts)" in "; ".join(verdict_notes(metrics))
     assert set(names_in(output / "gate_by_itself")) >= {"samples.jsonl", "results.jsonl", "details.jsonl"}
 
 

@@ -50,8 +50,8 @@ def completions_of(
     is_told = local.gate_is_told(recipe.codegen)
     if is_told and recipe.codegen.tell_language == "both":
         untold = completed_by(local, recipe.codegen.model_copy(update={"tell_language": False}))
-    complete = completed_by(local, recipe.codegen)
-    return {"name": local.name, "complete": complete, "gate_is_told": is_told, "by_itself": untold}
+    complete, p_after = completed_by(local, recipe.codegen), None if is_told is None else local.p_after
+    return {"name": local.name, "complete": complete, "gate_is_told": is_told, "p_after": p_after, "by_itself": untold}
 
 
 @contextmanager
@@ -72,7 +72,13 @@ def options_shown(unsafe: bool) -> Iterator["EvalOptions"]:
 
 def show_verdict(result: "ProgramsResult", output: Path) -> None:
     """The tables, what they do not show, and where to read the programs."""
-    from multipl_moe.report.verdict_tables import comparison_table, failures_table, mean_sentences, verdict_table
+    from multipl_moe.report.verdict_tables import (
+        comparison_table,
+        failures_table,
+        gate_notes,
+        mean_sentences,
+        verdict_table,
+    )
 
     console.print(verdict_table(result))
     console.print(failures_table(result))
@@ -80,6 +86,8 @@ def show_verdict(result: "ProgramsResult", output: Path) -> None:
         console.print(comparison_table(result.comparison))
         for sentence in mean_sentences(result.comparison):
             console.print(sentence, highlight=False)
+    for note in gate_notes(result):
+        console.print(note, highlight=False)
     console.print(f"every program and its outcome: {output / 'problems.html'}", highlight=False, soft_wrap=True)
 
 

@@ -5,7 +5,7 @@ metrics.json; `BY_ITSELF` in it the first three of a gate that was not told. Eve
 run left there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from multipl_moe.eval.verdict import VerdictSettings, build_verdict
 from multipl_moe.eval.verdict_against import judge_against
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.runs.folder import read_json
-from multipl_moe.runs.verdict import Gate, ProgramsResult, Verdict
+from multipl_moe.runs.verdict import AtPrompts, Gate, ProgramsResult, Verdict
 from multipl_moe.system.versions import environment
 
 BY_ITSELF = "gate_by_itself"
@@ -40,6 +40,7 @@ def evaluate_programs(
     options: EvalOptions,
     decontamination: Mapping[str, str] | None = None,
     gate_is_told: bool | None = None,
+    p_after: Callable[[Problem], float] | None = None,
     by_itself: Complete | None = None,
 ) -> ProgramsResult:
     """The verdict on a model's programs, also written to `output` with all that it rests on.
@@ -54,6 +55,7 @@ def evaluate_programs(
         options: how it is carried out.
         decontamination: by benchmark, whether the text that the model was trained on was checked for its problems.
         gate_is_told: whether the model's domain gate was told the language of each problem; None: it has none.
+        p_after: how far the gate opens by itself where the answer to a problem begins.
         by_itself: makes the samples once more, without telling it; they are judged in the folder `BY_ITSELF` of
             `output`, for a second verdict.
 
@@ -67,7 +69,7 @@ def evaluate_programs(
     verdict, gate = judge(complete, output), None
     if gate_is_told is not None:
         untold = None if by_itself is None else judge(by_itself, output / BY_ITSELF)
-        gate = Gate(is_told=gate_is_told, by_itself=untold)
+        gate = Gate(is_told=gate_is_told, at_prompts=_at_prompts(eval_set.scored, p_after), by_itself=untold)
     result = ProgramsResult(
         **vars(verdict),
         model=name,
@@ -81,6 +83,17 @@ def evaluate_programs(
     options.on_verdict(output, eval_set, result, against)
     result.write(output / "metrics.json")
     return result
+
+
+def _at_prompts(problems: Sequence[Problem], p_after: Callable[[Problem], float] | None) -> dict[str, AtPrompts]:
+    found: dict[str, list[float]] = {}
+    if p_after is None:
+        return {}
+    for problem in problems:
+        found.setdefault(problem.language, []).append(p_after(problem))
+    return {
+        language: AtPrompts(mean_p=sum(p) / len(p), shut=p.count(0.0), prompts=len(p)) for language, p in found.items()
+    }
 
 
 def _judge(

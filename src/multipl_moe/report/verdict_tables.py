@@ -137,9 +137,7 @@ def verdict_notes(verdict: Verdict) -> list[str]:
         )
     notes += form_notes(verdict)
     result = verdict if isinstance(verdict, ProgramsResult) else None
-    if result and result.gate:
-        told = "was told the language of each problem" if result.gate.is_told else "was left by itself"
-        notes.append(f"the model's domain gate {told} (codegen.tell_language)")
+    notes += gate_notes(result) if result else []
     if result and (invalid := result.problems_left_out):
         shown = ", ".join(key.split("/", 1)[1] for key in invalid)
         notes.append(
@@ -150,6 +148,19 @@ def verdict_notes(verdict: Verdict) -> list[str]:
     if verdict.flags:
         notes.append(f"tests that prove nothing, scored all the same: {', '.join(verdict.flags)}")
     return notes
+
+
+def gate_notes(result: ProgramsResult) -> list[str]:
+    """Whether the domain gate was told the languages, and what it says where answers begin if nobody tells it."""
+    if result.gate is None:
+        return []
+    told = "was told the language of each problem" if result.gate.is_told else "was left by itself"
+    said = [
+        f"{language_title(name)} {at.mean_p:.2f} (shut for {at.shut} of {at.prompts} prompts)"
+        for name, at in result.gate.at_prompts.items()
+    ]
+    by_itself = f"; by itself it is open where answers begin, on average: {', '.join(said)}" if said else ""
+    return [f"the model's domain gate {told} (codegen.tell_language){by_itself}"]
 
 
 def form_notes(verdict: Verdict) -> list[str]:

@@ -160,10 +160,19 @@ class Verdict(Cells[Cell]):
     form_faults: list[FormFault] = []
 
 
+class AtPrompts(Record):
+    """What a domain gate says by itself where answers begin: its mean p, and for how many prompts it is 0."""
+
+    mean_p: float
+    shut: int
+    prompts: int
+
+
 class Gate(Record):
-    """Whether a domain gate was told each language, and the verdict where it was not."""
+    """Whether a domain gate was told each language, what it says by itself, and the verdict where nobody told it."""
 
     is_told: bool
+    at_prompts: dict[str, AtPrompts] = {}
     by_itself: Verdict | None = None
 
 
