@@ -19,6 +19,7 @@ from multipl_judge.judge.sandbox import Sandbox
 from multipl_judge.languages.harnesses import HARNESSES
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe import MoeConfig, MultiplMoeConfig, MultiplMoeForCausalLM
+from multipl_moe.model.gate_reading import SPACE
 from multipl_moe.model.moe_config import PACK
 from multipl_moe.model.routing_config import RoutingConfig
 from tests.multipl_judge.problems.samples import write_bench
@@ -136,7 +137,7 @@ def tiny_moe(preset: str = "causal", **overrides: Any) -> MoeConfig:
     if preset in ("gated", "gated-single"):
         behind = "causal" if preset == "gated" else "single"
         return tiny_moe(behind, **({"languages": ["one", "other"], "start": 0.6} | overrides))
-    values: dict[str, Any] = {"layers": [1, 2], "stride": 8 if preset == "paper" else 4}
+    values: dict[str, Any] = {"layers": [1, 2], "stride": 8 if preset == "paper" else 4, "pairs": 512}
     if preset != "single":
         values |= {"segment_window": 8, "num_token_experts": 4}
     if preset in ("causal", "paper"):
@@ -195,12 +196,9 @@ def randomise(module: nn.Module, seed: int = 0) -> None:
 def randomise_gate(model: Any, seed: int = 0, pack: str = PACK) -> None:
     """A domain gate that is shut for a third of all text, and elsewhere anything above its bound."""
     generator, gate = torch.Generator().manual_seed(seed), model.model.domain_gates[pack]
-    for name in ("center", "means", "directions", "constants"):
-        value = getattr(gate, name)
-        value.copy_(torch.randn(value.shape, generator=generator) * (0.1 if name == "directions" else 1))
-    gate.widths.copy_(torch.rand(gate.widths.shape, generator=generator) + 1)
-    gate.thresholds.copy_(-torch.rand(gate.widths.shape, generator=generator))
-    gate.token_scores.copy_(torch.randn(gate.token_scores.shape, generator=generator))
+    gate.pair_scores.copy_(torch.randint(-127, 128, gate.pair_scores.shape, generator=generator))
+    gate.calibration.copy_(torch.tensor([0.6, -0.1]))
+    gate.token_kinds[torch.randperm(VOCABULARY, generator=generator)[: VOCABULARY // 8]] = SPACE
 
 
 def random_tokens(num_rows: int, num_tokens: int, seed: int = 0) -> Tensor:

@@ -13,6 +13,7 @@ from multipl_moe.codegen.completer import Completion, Finish, request_of
 from multipl_moe.codegen.generation import generate_samples
 from multipl_moe.codegen.local import LocalCompleter, fingerprint
 from multipl_moe.errors import ConfigError
+from multipl_moe.generate.routing import routed_pass
 from tests.codegen.problems import byte_tokenizer, problem, problems, settings, tiny_model
 
 MODELS = [("causal", "llama"), (None, "llama"), ("token-only", "gemma3_text"), (None, "gemma2"), ("paper", "llama")]
@@ -111,6 +112,11 @@ def test_a_gate_that_is_told_a_language_to_keep_gives_the_bases_own_completions(
             for name, tell in (("base", True), ("gated", True), ("gated", "both"), ("gated", False))
         ]
         assert made[0] == made[1] == made[2] != made[3]
+    for one in posed:
+        tokens = torch.tensor([*tokenizer(one.prompt)["input_ids"], 5])
+        read = routed_pass(models["gated"].model, tokens, []).gate
+        assert read is not None
+        assert models["gated"].p_after(one) == pytest.approx(float(read[-1]), abs=1e-6)
     told = [models["gated"].gate_is_told(settings(tell_language=tell)) for tell in (True, "both", False)]
     assert (told, models["base"].gate_is_told(settings())) == ([True, True, False], None)
 

@@ -60,7 +60,7 @@ def test_where_nothing_routes_the_gate_alone_is_shown():
 def test_where_a_domain_gate_is_shut_no_expert_is_shown():
     model, tokens = tiny_hybrid("gated"), random_tokens(1, 23)[0]
     model.model.domain_gates["pack"].start = 0.0
-    model.model.domain_gates["pack"].thresholds.fill_(-1e9)
+    model.model.domain_gates["pack"].calibration.copy_(torch.tensor([0.0, 9.0]))
     for routed in route_text(model, tokens, 2):
         assert routed.expert_of_token[:4] == [None] * 4
         assert routed.kind == "segment" or None not in routed.expert_of_token[4:]

@@ -32,9 +32,10 @@ _SHARES = {
 
 def _block(form: str, packs: tuple[str, ...], family: str = "llama") -> tuple[Any, MoeConfig]:
     config: Any = tiny_base_config(family)
-    layer, moe = SimpleNamespace(mlp=_FFNS[family](config)), tiny_moe("single", layers=[0], **FORMS[form])
+    layer = SimpleNamespace(mlp=_FFNS[family](config), self_attn=nn.Module())
+    moe = tiny_moe("single", layers=[0], **FORMS[form])
     for name in packs:
-        add_experts([layer], name, moe, FAMILIES[family], 0)
+        add_experts([layer], name, moe, FAMILIES[family])
     for number, part in enumerate([layer.mlp, *layer.mlp.modules()]):
         if isinstance(part, Adapter):
             randomise(part, number)
@@ -146,7 +147,7 @@ def test_no_tokens_at_all_come_back_as_none(form: str):
 def _composed(form: str, packs: tuple[str, ...], **overrides: Any) -> Any:
     """A model of some packs; each has the weights that it has in every other such model, or alone."""
     settings = FORMS[form] | {"languages": ["one", "other"], "start": 0.6} | overrides
-    unlike = {"ocaml": {"rank": 8, "layers": [0, 2], "start": 0.3}, "lua": {"alpha": 8.0}}
+    unlike = {"ocaml": {"rank": 8, "layers": [1, 2], "start": 0.3}, "lua": {"alpha": 8.0}}
     moes = {
         name: tiny_moe("single", **({"layers": [0, 1, 2]} | settings | unlike.get(name, {}))).to_dict()
         for name in packs
@@ -200,7 +201,7 @@ def _shut(model: Any, *names: str) -> Any:
     for name in names:
         gate = model.model.domain_gates[name]
         gate.start = 0.0
-        gate.thresholds.fill_(1e9)
+        gate.calibration.copy_(torch.tensor([0.0, -9.0]))
     return model
 
 
@@ -280,7 +281,7 @@ def test_an_open_pack_is_pefts_lora_to_the_bit(alpha: float):
         ours, theirs = model.get_submodule(name).adapters["rust"], lora.base_model.model.get_submodule(name)
         theirs.lora_A["default"].weight.copy_(ours.lora_A)
         theirs.lora_B["default"].weight.copy_(ours.lora_B)
-    assert len(names) == 3 * 3 + 2 * 4, "attention from the layer after the gate's on"
+    assert len(names) == 3 * (3 + 4)
     tokens = random_tokens(2, 23)
     assert torch.equal(model(tokens, open_share=1.0).logits, lora(tokens).logits)
     with lora.disable_adapter():

@@ -199,7 +199,7 @@ def test_routers_and_biases_fit_no_pack(tmp_path: Path):
 
 def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_path: Path, base: Path):
     packs = {}
-    changes: dict[str, dict[str, Any]] = {"ocaml": {}, "perl": {"stride": 8}, "rust": {"layers": [1, 2]}}
+    changes: dict[str, dict[str, Any]] = {"ocaml": {}, "perl": {"stride": 8}, "rust": {"stride": 2, "layers": [1, 2]}}
     for name, moe in changes.items():
         packs[name] = tmp_path / name
         write_pack(trained(tmp_path / f"{name}-model", base, [name], **moe), packs[name])
@@ -207,7 +207,7 @@ def test_packs_that_cannot_work_in_one_model_are_refused_with_all_reasons(tmp_pa
         compose(str(base), packs, tmp_path / "composed")
     assert len(refused.value.problems) == 2
     assert "gate.stride: ocaml has 4, perl 8" in str(refused.value)
-    assert "layers: ocaml begins in layer 0, rust in 1" in str(refused.value)
+    assert "gate.stride: ocaml has 4, rust 2" in str(refused.value)
     with pytest.raises(ConfigError, match=r"--pack: 'a\.b' cannot be a name"):
         compose(str(base), {"a.b": packs["rust"]}, tmp_path / "composed")
     with pytest.raises(OutputError):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.distributions import MultivariateNormal
 from transformers import AutoTokenizer
 
 from multipl_judge.languages.own import valid_name
@@ -14,6 +13,8 @@ from multipl_moe.corpus import build_corpus
 from multipl_moe.corpus.documents import read_documents
 from multipl_moe.errors import ConfigError, CorpusError
 from multipl_moe.model.domain_gate import DomainGate
+from multipl_moe.model.gate_reading import pairs_of
+from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.parameters import ParameterCounts
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.folder import read_json
@@ -62,9 +63,7 @@ def test_it_is_shut_for_text_like_nothing_that_it_was_fitted_to(gated: Path):
 
 def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World, tmp_path: Path):
     def like_rust(seed: int) -> str:
-        english = source_text("english", seed).splitlines()[0]
-        lines = source_text("rust", seed).splitlines()
-        return "\n".join(line if number % 5 else english for number, line in enumerate(lines))
+        return source_text("rust", seed).replace("=>", "==")
 
     (tmp_path / "other").mkdir()
     for seed in range(20):
@@ -77,7 +76,7 @@ def test_it_is_shut_for_text_of_a_folder_that_is_named(gated: Path, world: World
         said = [p for seed in range(900, 906) for p in _said(folder, like_rust(seed))[12:]]
         return sum(said) / len(said)
 
-    assert late(tmp_path / "told") < 0.1 < late(gated)
+    assert late(tmp_path / "told") < 0.3 * late(gated)
     (tmp_path / "empty").mkdir()
     for folders, problems in {
         ("nowhere", "neither"): ["nowhere is not a folder", "neither is not a folder"],
@@ -104,84 +103,72 @@ def test_the_same_text_gives_the_same_gate(gated: Path, world: World, tmp_path: 
     assert all(torch.equal(value, buffers[1][name]) for name, value in buffers[0].items())
 
 
-@pytest.mark.parametrize("num_directions", [1, 3, 6])
-def test_a_density_is_a_normal_distribution_with_the_texts_own_largest_variances(num_directions: int):
-    gate, hidden = DomainGate(1, 7, 5, 0.5, 0.05), 7
-    z = torch.randn(400, hidden) @ torch.randn(hidden, hidden) + torch.randn(hidden)
-    gate_start.fit_density(gate, 0, z, num_directions)
-    gate_start.fit_density(gate, 1, torch.randn(400, hidden), 2)
-    gate.center.zero_()
-    found = gate.scores(torch.nn.functional.pad(z[:9], (0, 1)))
-
-    def log_density(values: torch.Tensor, samples: torch.Tensor, directions: int) -> torch.Tensor:
-        variances, vectors = torch.linalg.eigh(torch.cov(samples.t(), correction=0))
-        kept = variances.clone()
-        kept[: hidden - directions] = variances[: hidden - directions].mean()
-        covariance = vectors @ kept.diag() @ vectors.t()
-        return MultivariateNormal(samples.mean(dim=0), (covariance + covariance.t()) / 2).log_prob(values)
-
-    torch.manual_seed(0)
-    assert found.diff() == pytest.approx(
-        (log_density(z[:9], z, num_directions) - _other(gate, z[:9])).diff(), rel=1e-3, abs=1e-3
-    )
-
-
-@pytest.mark.parametrize(
-    ("apart", "learn_shut", "others_open"), [(9.0, 0.02, 0.0), (3.5, 0.22, 0.003), (1.0, 0.25, 0.37)]
-)
-def test_a_threshold_lets_next_to_no_other_text_in_unless_too_much_would_be_shut_out(
-    apart: float, learn_shut: float, others_open: float
-):
-    torch.manual_seed(0)
-    learn, others = torch.randn(4000) + apart, torch.randn(4000)
-    threshold, width = gate_start.place_threshold(learn, others)
-    assert (learn < threshold).float().mean() == pytest.approx(learn_shut, abs=0.2 * learn_shut)
-    assert (others > threshold).float().mean() == pytest.approx(others_open, rel=0.1, abs=0.002)
-    assert torch.sigmoid((learn.median() - threshold) / width) > 0.99
-    assert gate_start.place_threshold(learn, others[:0])[0] == learn.quantile(0.02)
-
-
-def test_a_tokens_score_is_how_much_likelier_it_is_in_text_of_a_language_than_in_other_text():
-    learn = torch.tensor([[40.0, 0, 0, 0, 0, 960], [0, 1600.0, 0, 0, 0, 38400]])
-    others = torch.tensor([0, 0, 600.0, 0, 0, 19400])
-    found = gate_start.token_scores(learn, others)
+def test_a_pairs_score_is_how_much_likelier_it_is_in_text_of_a_language_than_in_other_text():
+    learn, sums = [[40.0, 0, 0, 0, 0, 960], [0, 1600.0, 0, 0, 0, 38400]], [1000.0, 40000, 12000, 8000]
+    others = [[0, 0, 300.0, 0, 500, 11200], [0, 0, 300.0, 0, 0, 7700]]
+    found = gate_start.pair_scores(torch.tensor([*learn, *others]), torch.tensor(sums), 2)
     assert found.shape == (6, 2)
+    in_others = [0, 0, 0.03, 0, max(500 / 20000, 0.2 * 500 / 13000), 0.945]
     for language, (total, shares) in enumerate([(1000, (0.04, 0, 0, 0, 0, 0.96)), (20000, (0, 0.04, 0, 0, 0, 0.96))]):
-        for token, share in enumerate(shares):
-            expected = math.log((total * share + 0.5) / (total * (0, 0, 0.03, 0, 0, 0.97)[token] + 0.5))
-            assert found[token, language] == pytest.approx(min(max(expected, -3), 3), abs=1e-5)
-    assert found[0, 0] == found[1, 1] == 3
-    assert found[2, 0] == -3
+        for pair, share in enumerate(shares):
+            expected = math.log((total * share + 2) / (total * in_others[pair] + 2))
+            assert found[pair, language] == pytest.approx(min(max(expected, -3), 3), abs=1e-5)
+    assert found[1, 1] == 3
+    assert found[2, 1] == -3
     assert found[3].tolist() == [0, 0]
 
 
-def test_states_and_tokens_put_text_to_learn_and_other_text_as_far_apart():
-    gate, is_learn = DomainGate(2, 5, 4, 0.5, 0.05), torch.arange(40) < 20
-    for kind in range(3):
-        gate_start.fit_density(gate, kind, torch.randn(60, 5) + 3 * kind, 2)
-    gate.center.zero_()
-    means = torch.cat([torch.randn(40, 5) + 6 * ~is_learn[:, None], torch.randn(40, 2) + is_learn[:, None]], dim=1)
-    before, token_scores = means.clone(), gate.token_scores.clone()
-    samples = gate_start._Samples(means, ["a"] * 40, torch.full((40,), 16), torch.ones(40, dtype=torch.bool))
-    gate_start._weigh_tokens(gate, samples, is_learn)
-
-    def apart(scores: torch.Tensor) -> float:
-        return float(scores[is_learn].median() - scores[~is_learn].median())
-
-    assert apart(samples.means[:, 5:].amax(dim=1)) == pytest.approx(
-        apart(gate.density_ratios(means[:, :5]).amax(dim=1)), rel=1e-4
-    )
-    weight = samples.means[0, 5] / before[0, 5]
-    assert weight > 0
-    assert weight != pytest.approx(1)
-    torch.testing.assert_close(samples.means[:, 5:], before[:, 5:] * weight)
-    torch.testing.assert_close(gate.token_scores, token_scores * weight)
-    assert torch.equal(samples.means[:, :5], before[:, :5])
+def test_a_pair_that_one_kind_of_other_text_has_often_speaks_for_no_language():
+    counts, sums = torch.tensor([[50.0], [90.0], [0.0]]), torch.tensor([1000.0, 2000, 100_000])
+    found = float(gate_start.pair_scores(counts, sums, 1)[0, 0])
+    assert found == pytest.approx(math.log((50 + 2) / (0.2 * 90 / 3000 * 1000 + 2)), abs=1e-5)
+    assert found < math.log((50 + 2) / (90 / 102_000 * 1000 + 2)) - 0.5
 
 
-def test_a_tokens_score_counts_all_of_a_text_that_is_read_not_its_beginning_alone():
-    row = gate_start._Row("rust", [1] * 200 + [2] * 300, False)
-    assert gate_start._token_counts([row], ["rust"], 4).tolist() == [[0, 200, 300, 0], [0, 0, 0, 0]]
+def _row(kind: str, tokens: list[int], fold: int = 0) -> gate_start.Row:
+    return gate_start.Row(kind, torch.tensor(tokens), fold)
+
+
+def _gate(*languages: str) -> DomainGate:
+    gate = DomainGate(GateConfig(list(languages), pairs=1009), 50)
+    gate.reset_buffers()
+    return gate
+
+
+def test_a_text_is_scored_by_tables_that_did_not_count_it():
+    gate, mine, other = _gate("rust"), [7, 8] * 20, [9, 8] * 20
+    rows = [_row("rust", mine if fold else [*mine, *[5, 6] * 20], fold) for fold in range(5)]
+    rows += [_row(kind, other, fold) for fold in range(5) for kind in ("java", "C")]
+    rows += [_row("SVG", [3, 4] * 20, fold) for fold in range(5)]
+    counts = gate_start.PairCounts(gate, rows, ["rust"])
+    of_the_fold = counts.held_out(rows[0])[:, 0]
+    assert of_the_fold[10:40].min() > 0.5
+    assert of_the_fold[45:].abs().max() < 0.01, "its own pairs, which no other fold has, say nothing"
+    assert counts.held_out(_row("SVG", [3, 4] * 20))[2:].abs().max() < 0.01, "nor do those of a kind that was left out"
+    assert counts.held_out(_row("java", other))[2:].max() < -0.2, "a language is left out by files"
+    every = counts.scores()
+    assert every.shape == (2, 1009, 1)
+    assert (every[0, pairs_of(gate, torch.tensor([3, 4] * 20))[0, 2:], 0] < -0.5).all()
+
+
+def test_a_pair_counts_once_in_a_piece_of_a_text_that_repeats_it():
+    gate, once, often = _gate("rust"), [7, 8, 9, 9, 9, 9], [7, 8, *[9] * 200]
+    scores = [
+        gate_start.PairCounts(gate, [_row("rust", tokens), _row("C", [5] * 4)], ["rust"]).scores()
+        for tokens in (once, often)
+    ]
+    assert torch.equal(*scores)
+
+
+def test_the_calibration_is_that_of_a_logistic_regression_in_which_kinds_count_alike():
+    torch.manual_seed(0)
+    learn, others = 0.4 * torch.randn(4000, 1) + 0.8, 0.4 * torch.randn(4000, 1)
+    evidence = {"rust": [learn[:3000], learn[3000:]], "java": [others[:3900]], "C": [others[3900:]]}
+    slope, offset = (8 * gate_start.calibrated(evidence, ["rust"])).tolist()
+    assert slope == pytest.approx(0.8 / 0.4**2, rel=0.1), "of two normal distributions with one variance"
+    assert offset - math.log(gate_start.OPEN_ODDS) == pytest.approx(-0.4 * slope, rel=0.1)
+    apart = {"rust": [torch.ones(9, 1)], "java": [-torch.ones(9, 1)]}
+    assert 8 * gate_start.calibrated(apart, ["rust"])[0] <= 10 + 1e-4
 
 
 def test_a_hybrid_with_new_tokens_has_a_gate_of_its_own_vocabulary(world: World, tmp_path: Path):
@@ -194,14 +181,7 @@ def test_a_hybrid_with_new_tokens_has_a_gate_of_its_own_vocabulary(world: World,
     build_corpus(recipe, world.base, tmp_path / "corpus")
     upcycle(recipe, tmp_path / "hybrid", corpus=tmp_path / "corpus")
     model = load_hybrid(tmp_path / "hybrid")
-    assert len(model.model.gates["pack"].token_scores) == model.config.vocab_size
-
-
-def _other(gate: DomainGate, z: torch.Tensor) -> torch.Tensor:
-    """The log density of the last kind, by its parts, up to a constant."""
-    away = z - gate.means[-1]
-    along = (away @ gate.directions[-1].t()).square().sum(dim=1)
-    return gate.constants[-1] - (gate.precisions[-1] * away.square().sum(dim=1) - along) / 2
+    assert len(model.model.gates["pack"].token_kinds) == model.config.vocab_size
 
 
 def test_without_text_there_is_no_gate(world: World, tmp_path: Path):

@@ -13,9 +13,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from multipl_moe.errors import BaseModelError
+from multipl_moe.model.float32_buffers import GATE_TABLES
 
-_DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
-WRITABLE_DTYPES = tuple(_DTYPE_NAMES)
+_OF_WEIGHTS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+WRITABLE_DTYPES = tuple(_OF_WEIGHTS)
+_DTYPE_NAMES = _OF_WEIGHTS | {torch.int8: "I8", torch.int32: "I32"}  # of domain gates
 _DTYPES = {name: dtype for dtype, name in _DTYPE_NAMES.items()}
 INDEX_FILE = "model.safetensors.index.json"
 _ADDED = "added"
@@ -59,8 +61,9 @@ class CheckpointReader:
 
     def dtype(self, key: str) -> torch.dtype:
         """The dtype of one tensor; raises BaseModelError for those that this package does not write."""
-        if (name := self._dtype_names[key]) not in _DTYPES:
-            known = ", ".join(_DTYPES)
+        known = _DTYPES.values() if key.endswith(GATE_TABLES) else WRITABLE_DTYPES
+        if _DTYPES.get(name := self._dtype_names[key]) not in known:
+            known = ", ".join(_OF_WEIGHTS.values())
             raise BaseModelError(f"{self.role}: {self.folder}: tensor {key} is stored as {name}; convert it to {known}")
         return _DTYPES[name]
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from multipl_judge.problems.problem import Problem
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
 from multipl_moe.codegen.completer import Completion, Finish, Request
@@ -64,6 +65,10 @@ class LocalCompleter:
     def gate_is_told(self, settings: CodegenSection) -> bool | None:
         """Whether the model's domain gate is told the language of each problem; None: it has none."""
         return None if open_share_of(self.model.config, "") is None else bool(settings.tell_language)
+
+    def p_after(self, problem: Problem) -> float:
+        """How far the model's domain gate opens by itself where the answer to a problem begins."""
+        return self.model.model.p_after(self.tokenizer(problem.prompt, verbose=False)["input_ids"])
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -22,7 +22,8 @@ def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
     plans = []
     for name, shape in reader.shapes.items():
         stored = reader.dtype(name)
-        target = torch.float32 if stays_float32(name) else dtype or stored
+        target = stored if dtype is None or not stored.is_floating_point else dtype
+        target = torch.float32 if stays_float32(name) and stored.is_floating_point else target
         plans.append(TensorPlan(name, shape, target, partial(_cast, reader, name, target)))
     return plans
 
@@ -38,6 +39,8 @@ def main_dtype(plans: list[TensorPlan]) -> torch.dtype:
 def cast_finite(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
     """The tensor in another dtype; raises OutputError, which names it, where a finite value would become infinite."""
     cast = value.to(dtype)
+    if not value.is_floating_point():
+        return cast
     if torch.finfo(dtype).max < torch.finfo(value.dtype).max and bool((cast.isinf() & ~value.isinf()).any()):
         raise OutputError(
             f"dtype: {str(dtype).removeprefix('torch.')} cannot hold {name} (values up to {value.abs().max():.3g}); "

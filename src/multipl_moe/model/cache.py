@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
 
-from multipl_moe.model.domain_gate import PrefixState
+from multipl_moe.model.gate_reading import PrefixState
 from multipl_moe.model.segments import SegmentState
 
 _FILLED_ELSEWHERE = (

@@ -1,10 +1,9 @@
 """The decoder of a hybrid model: any supported base's, with the feed-forward blocks of chosen layers replaced."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -20,14 +19,14 @@ from multipl_moe.model.cache import add_segment_state, require_dynamic
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.data_parallel import ALONE, Ranks
 from multipl_moe.model.documents import attention_arguments, real_tokens_of, takes_document_bounds
-from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, gate_layer, told_of_segments
+from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, told_of_segments
 from multipl_moe.model.expert_kinds import EXPERT_KINDS, add_experts
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS, FLOAT32_MODULE
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
-from multipl_moe.model.routing_pass import RoutingPass, carry_routing, waiting_pass
+from multipl_moe.model.routing_pass import RoutingPass, carry_routing
 from multipl_moe.model.segments import places_for, plan_segments
 from multipl_moe.model.token_bias import routed_sums
 
@@ -51,6 +50,8 @@ _NO_ADAPTERS = (
     "quantization_config: it puts other matrices in the place of those that a pack's adapters lie beside; load the "
     "base quantised, and the pack on it with peft"
 )
+
+_GATES_LAYER = 0  # of the cache, with whose keys and values the gates' states lie
 
 
 class MultiplMoePreTrainedModel(PreTrainedModel):
@@ -124,7 +125,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         for name, pack in packs.items():
             self._add_pack(name, pack)
         self._pack_names = list(packs)
-        for index in {*moe.layers, gate_layer(moe.layers, base.num_hidden_layers)}:
+        for index in moe.layers:
             carry_routing(self.layers[index])
         self.ranks: Ranks = ALONE
         self.routes_as_in_training: bool | None = None
@@ -152,39 +153,42 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
 
     def _add_pack(self, name: str, moe: MoeConfig) -> None:
         base = self.config.base_config
-        index = gate_layer(moe.layers, base.num_hidden_layers)
         if moe.is_routed:
             for place in moe.layers:
                 self.layers[place].mlp = HybridMoe(self.layers[place].mlp, moe, base, place)
         else:
-            add_experts(self.layers, name, moe, family_of(base), index)
+            add_experts(self.layers, name, moe, family_of(base))
         if moe.gate.languages:
-            sizes = (len(moe.gate.languages), base.hidden_size, base.vocab_size)
-            self.domain_gates[name] = DomainGate(*sizes, moe.gate.start, moe.gate.bound)
-            # No closure, which neither pickle nor deepcopy takes over to a copy of the model.
-            self.layers[index].mlp.register_forward_pre_hook(partial(self._decide, index, name))
+            self.domain_gates[name] = DomainGate(moe.gate, base.vocab_size)
 
     @property
     def gates(self) -> dict[str, DomainGate]:
         """The domain gates by name of the pack; none where experts work for all text."""
         return cast(dict[str, DomainGate], dict(self.domain_gates.items()))
 
-    def _decide(self, index: int, name: str, block: nn.Module, args: tuple[Any, ...]) -> None:
-        """Let a pack's gate say for which segments its experts work, but in training or where the caller did."""
-        x_BTH, *given = args
-        routing = given[0] if given else waiting_pass()
+    @torch.no_grad()
+    def p_after(self, ids: Sequence[int]) -> float:
+        """How far gates open for the token after a text, of several in all; 1 without gates. No layer runs."""
+        if not self.gates:
+            return 1.0
+        tokens = torch.tensor([*ids, 0], device=next(iter(self.gates.values())).calibration.device)
+        positions = torch.arange(len(tokens), device=tokens.device)[None]
+        plan = plan_segments(positions, None, window=None, stride=self._moe.gate.stride, lookahead=False)
+        return min(sum(gate(tokens, plan)[-1].item() for gate in self.gates.values()), 1.0)
+
+    def _decide(self, routing: RoutingPass, input_ids: Tensor | None) -> None:
+        """Let packs' gates say for which segments their experts work, but in training or where the caller did."""
         if routing.as_in_training or (routing.is_told and routing.cache is None):
             return
-        gate = self.gates[name]
-        read_NK = gate.reads(x_BTH, routing.token_ids).flatten(0, 1)
-        plan = routing.plan_on(read_NK.device)  # which may be another device than that of the layer it reads
-        if plan.is_real is not None:
-            read_NK = read_NK.masked_fill(~plan.is_real[:, None], 0)
-        elif plan.real_tokens is not None:
-            read_NK = read_NK.index_select(0, plan.real_tokens)
-        open_V = gate(read_NK, plan, routing.prefix_state(index, name, gate.empty_state))
-        if not routing.is_told:
-            routing.open_V[name], routing.first_share = open_V, FIRST_TOKEN_SHARE
+        plan = routing.plan
+        for name, gate in self.gates.items():
+            if input_ids is None:
+                open_V = gate.calibration.new_zeros(plan.num_segments)
+            else:
+                ids_N = input_ids.flatten() if plan.real_tokens is None else input_ids.flatten()[plan.real_tokens]
+                open_V = gate(ids_N, plan, routing.prefix_state(_GATES_LAYER, name, gate.empty_state))
+            if not routing.is_told:
+                routing.open_V[name], routing.first_share = open_V, FIRST_TOKEN_SHARE
 
     def _init_weights(self, module: nn.Module) -> None:
         """The base's own: some, as Gemma's, set buffers that no file holds; and those of hybrid layers and the gate."""
@@ -215,7 +219,8 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """Hidden states after the last norm.
 
         Args:
-            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them, which tell the domain gate less.
+            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them, which tell domain gates nothing: they stay
+                shut unless `open_share` tells.
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
             position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.
@@ -237,7 +242,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         if cache is None and takes_document_bounds(self.config._attn_implementation):
             kwargs |= attention_arguments(position_ids)
         routing = self._routing_pass(position_ids, real_tokens, cache, packed=packed, open_share=open_share)
-        routing.token_ids = input_ids
+        self._decide(routing, input_ids)
         outputs = self.base_decoder(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -339,7 +344,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
     def _stateful_layers(self) -> list[int]:
         layers = list(self._moe.layers) if self._moe.routes_segments else []
         if self._moe.gate.languages:
-            layers.append(gate_layer(self._moe.layers, self.config.base_config.num_hidden_layers))
+            layers.append(_GATES_LAYER)
         return layers
 
 

@@ -1,17 +1,15 @@
 """The domain gate: whether experts work at all, decided from the text so far (design 5).
 
 Experts that learnt new languages change what the model says in all others too. The gate closes them wherever the text
-so far is of another kind: y = F(x) + p (H(x) - F(x)), F the base's block, H the hybrid layer, p the posterior that the
-text is of a kind to learn. p is the same for all layers and for all tokens of a segment. Where it is 0 from a text's
+is of another kind: y = F(x) + p (H(x) - F(x)), F the base's block, H the hybrid layer, p the probability that the text
+is in a language to learn. p is the same for all layers and for all tokens of a segment. Where it is 0 from a text's
 start, the model is the base bit for bit. The idea is DEMix's (Gururangan et al., arXiv 2108.05036), where no expert is
 the base.
 
-Shapes: B rows, T tokens a row, N real tokens, V segments, H hidden, L languages to learn, C = L + 1 kinds of text,
-Q directions of a kind, K = H + L (of a token a state, and a score for each language).
+Shapes: B rows, N real tokens, V segments, L languages to learn, S = L + 1 states (a language, or other text).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,152 +17,214 @@ from torch.nn import functional as F
 from transformers import initialization
 
 from multipl_moe.model.float32_buffers import Float32Buffers
-from multipl_moe.model.segments import SegmentPlan
+from multipl_moe.model.gate_reading import UNNAMED, GateReading, PrefixState, rows_of
+from multipl_moe.model.moe_config import GateConfig
+from multipl_moe.model.segments import Continuation, SegmentPlan
 
-NUM_DIRECTIONS = 64  # of a kind's density at most; all others share one variance
-BIN_TOKENS = 16  # between one threshold and the next; more of them, for 4, 8 and 12 tokens, did not help
-NUM_BINS = 8  # thresholds: for 16, 32, ..., 128 or more tokens
+NUM_NAMES = 128  # languages' names after a fence, at most
 FIRST_TOKEN_SHARE = 2 / 3  # of `start`, for a document's first token: an attention sink, which moves all that follow
+OPENS, SHUTS = 2e-5, 1e-5  # how likely a text changes to a language to learn, and from one, with each token
+PRIOR = 0.5  # that a text is to be learnt, before anything is read; at 0.75 other text moves a sixth further
 
-
-@dataclass
-class PrefixState:
-    """What the gate keeps of the tokens that went before: sums of what it reads of them, and their number at the end.
-
-    Attributes:
-        complete: (B, K + 1) over all segments before the one in which the next token lies.
-        partial: (B, K + 1) over the tokens of that segment so far.
-        last_p: (B,) p of the last token's segment, which holds until another begins.
-    """
-
-    complete: Tensor
-    partial: Tensor
-    last_p: Tensor
+_MOST_NATS = 20.0  # of a segment's evidence: products of chances stay within what float32 can hold
 
 
 class DomainGate(Float32Buffers):
-    """A posterior for each segment, from the states and the frequencies of its document's tokens before it.
+    """A probability for each segment, from the tokens of its document before it.
 
-    States are the inputs of the feed-forward block of a layer before which nothing is trained (`gate_layer`), so they
-    are the base's own, and the gate can be fitted before any training (`multipl_moe.upcycle.gate_start`). Each language
-    to learn, and all other text as one kind, is a normal distribution of low rank over mean states (probabilistic PCA,
-    Tipping and Bishop 1999). What is scored is by how much the likeliest language is likelier than other text: a ratio
-    of densities, unlike a classifier, is small also for text that is like nothing it was fitted to (Ren et al.,
-    arXiv 2106.09022). A mean of states hides which words a text has, so by how much likelier its tokens are in that
-    language (a ratio of unigram models) counts as much. A posterior below `bound` counts as 0. A document's first
-    segment, before which there is nothing to read, gets `start`, and its first token two thirds of that: all later
-    tokens attend to it more than to others (an attention sink, Xiao et al., arXiv 2309.17453), so a change there moves
-    all of them.
+    What a text is may change at each segment, if seldom: a hidden Markov model with a state for each language to learn
+    and one for all other text, run forward (Rabiner 1989). What a token says for a language is by how much likelier it
+    is there, after the token before and after the one before that, than in other text; white space is passed over, as
+    indentation is a matter of taste. `calibration` makes that a log-likelihood ratio, as pairs are not independent.
+    A fence that names a language (```rust) leaves nothing to guess: until it closes p is 1 for a language to learn, 0
+    for another, and what is between counts for nothing after it.
+
+    p below `bound` counts as 0, and p above 1 - `bound` as 1. A document's first segment, before which there is
+    nothing to read, gets `start`. Its first token gets two thirds of that: all later
+    tokens attend to it more than to others (an attention sink, Xiao et al., arXiv 2309.17453), so that a change there
+    moves all of them.
 
     Attributes:
-        center, scale: (H,) mean states are read less `center` and divided by `scale`.
-        means, directions, precisions, constants: (C, H), (C, Q, H), (C,), (C,): a kind's log density at z is
-            constant - (precision |z - mean|^2 - |directions (z - mean)|^2) / 2. Other text is the last kind.
-        token_scores: (vocabulary, L) what the mean over tokens adds to each language's score.
-        thresholds, widths: (8,) scores at which p is 1/2 after 16, 32, ..., 128 or more tokens, and how fast it rises;
-            after other numbers of tokens those of the nearest count.
+        token_kinds: (vocabulary,) int8, kind of each token.
+        pair_scores: (2, P, L) int8, what a pair says for each language, 127 for 3 nats: the token with the one
+            before it, and with the one before that. Pairs are found by a
+            hash.
+        calibration: (2,) float32: nats for a score of 1, and nats that each token adds.
+        names: (NUM_NAMES, 3) int32: the first two tokens of a name after a fence (-1: it has one), and the index of the
+            language, L for one that is not learnt; unused rows are -2.
     """
 
-    center: Tensor
-    scale: Tensor
-    means: Tensor
-    directions: Tensor
-    precisions: Tensor
-    constants: Tensor
-    token_scores: Tensor
-    thresholds: Tensor
-    widths: Tensor
+    token_kinds: Tensor
+    pair_scores: Tensor
+    calibration: Tensor
+    names: Tensor
 
-    def __init__(self, num_learn: int, hidden: int, vocabulary: int, start: float, bound: float) -> None:
+    def __init__(self, config: GateConfig, vocabulary: int) -> None:
         super().__init__()
-        self.start, self.bound = start, bound
-        for name, shape in gate_shapes(num_learn, hidden, vocabulary).items():
-            self.register_buffer(name, torch.ones(shape, dtype=torch.float32))
+        self.start, self.bound = config.start, config.bound
+        num_learn = len(config.languages)
+        for name, (shape, dtype) in gate_tensors(config, vocabulary).items():
+            self.register_buffer(name, torch.zeros(shape, dtype=dtype))
+        opens, shuts = OPENS * config.stride, SHUTS * config.stride
+        # A list, as buffers that no file holds are lost where a model is made without memory and filled later
+        self._chances = [
+            [*((1 - shuts) * (row == column) for column in range(num_learn)), shuts] for row in range(num_learn)
+        ] + [[*[opens / num_learn] * num_learn, 1 - opens]]
+
+    @property
+    def _prior(self) -> Tensor:
+        """(S,) what is thought before anything is read."""
+        return self.calibration.new_tensor([*[PRIOR / self.num_learn] * self.num_learn, 1 - PRIOR])
+
+    @property
+    def _changes(self) -> Tensor:
+        """(S, S) how likely each state is followed by each, a segment later."""
+        return self.calibration.new_tensor(self._chances)
+
+    @property
+    def num_learn(self) -> int:
+        """L."""
+        return self.pair_scores.shape[2]
 
     @torch.no_grad()
     def reset_buffers(self) -> None:
-        """Scores are 0 if no file had them, as in gates from before they read tokens."""
-        initialization.zeros_(self.token_scores)
+        """A gate that knows nothing, for a model that is made without a file."""
+        for buffer in (self.token_kinds, self.pair_scores, self.calibration):
+            initialization.zeros_(buffer)
+        initialization.constant_(self.names, -2)
 
     def resize(self, vocabulary: int) -> None:
-        """Follow the size of the vocabulary: new tokens score 0."""
-        self.token_scores = F.pad(
-            self.token_scores[:vocabulary], (0, 0, 0, max(vocabulary - len(self.token_scores), 0))
-        )
-
-    def reads(self, x_BTH: Tensor, token_ids_BT: Tensor | None) -> Tensor:
-        """(B, T, K), float32: what is read of each token, its state and its scores, 0 without token ids."""
-        x_BTH = x_BTH.to(self.center).nan_to_num(0.0, 0.0, 0.0)  # or one broken row's would be in all rows' sums
-        if token_ids_BT is None:
-            return F.pad(x_BTH, (0, self.token_scores.shape[1]))
-        return torch.cat([x_BTH, F.embedding(token_ids_BT.to(x_BTH.device), self.token_scores)], dim=-1)
-
-    @torch.no_grad()
-    def forward(self, read_NK: Tensor, plan: SegmentPlan, state: PrefixState | None = None) -> Tensor:
-        """(V,) p of each segment, float32, of what was read of the real tokens, (N, K).
-
-        `state`, of a plan with a continuation, is brought up to date.
-        """
-        sums_VK = sums_before(F.pad(read_NK, (0, 1), value=1.0), plan, state)
-        joint = plan.continuation
-        if state is not None and joint is not None and not joint.begins_segment:
-            return state.last_p[plan.row_of_segment]
-        count_V = sums_VK[:, -1]
-        p_V = self.posterior(sums_VK[:, :-1] / count_V.clamp(min=1)[:, None], count_V)
-        p_V = torch.where(p_V < self.bound, 0.0, p_V)
-        p_V = torch.where(count_V > 0, p_V, self.start)
-        if state is not None and joint is not None:
-            has_tokens = joint.last_segments < plan.num_segments
-            state.last_p = torch.where(has_tokens, F.pad(p_V, (0, 1))[joint.last_segments], state.last_p)
-        return p_V
-
-    def posterior(self, mean_VK: Tensor, count_V: Tensor) -> Tensor:
-        """(V,) p given means of what was read of `count_V` tokens each, neither start nor bound regarded."""
-        place_V = (count_V / BIN_TOKENS).round().long().clamp(1, NUM_BINS) - 1
-        scores_V = self.scores(mean_VK)
-        return torch.sigmoid((scores_V - self.thresholds[place_V]) / self.widths[place_V])
-
-    def scores(self, mean_VK: Tensor) -> Tensor:
-        """(V,) of the language that fits best: log density less that of other text, and the tokens' mean score."""
-        mean_VH, tokens_VL = mean_VK.split([len(self.center), self.token_scores.shape[1]], dim=1)
-        return (self.density_ratios(mean_VH) + tokens_VL).amax(dim=1)
-
-    def density_ratios(self, mean_VH: Tensor) -> Tensor:
-        """(V, L): log density of each language at a mean state, less that of other text."""
-        with torch.autocast(mean_VH.device.type, enabled=False):
-            z_VCH = ((mean_VH - self.center) / self.scale)[:, None] - self.means
-            along_VC = torch.einsum("vch,cqh->vcq", z_VCH, self.directions).square().sum(dim=-1)
-            densities_VC = self.constants - (self.precisions * z_VCH.square().sum(dim=-1) - along_VC) / 2
-        return densities_VC[:, :-1] - densities_VC[:, -1:]
+        """Follow the size of the vocabulary: new tokens are words that no text had."""
+        kinds = self.token_kinds[:vocabulary]
+        self.token_kinds = F.pad(kinds, (0, vocabulary - len(kinds)))
 
     def empty_state(self, num_rows: int) -> PrefixState:
         """The state of `num_rows` rows before any token."""
-        nothing = self.center.new_zeros(num_rows, len(self.center) + self.token_scores.shape[1] + 1)
-        return PrefixState(nothing, nothing, self.center.new_full((num_rows,), self.start))
+        nothing = self.calibration.new_zeros(num_rows, self.num_learn)
+        return PrefixState(
+            self._prior.repeat(num_rows, 1),
+            nothing,
+            self.calibration.new_full((num_rows,), -1.0),
+            torch.zeros(num_rows, 2, dtype=torch.long, device=nothing.device),
+            torch.full((num_rows,), UNNAMED, device=nothing.device),
+            torch.zeros(num_rows, 0, dtype=torch.long, device=nothing.device),
+        )
+
+    @torch.no_grad()
+    def forward(self, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None = None) -> Tensor:
+        """(V,) p of each segment, float32, of the ids of the real tokens, (N,).
+
+        `state`, of a plan with a continuation, is brought up to date.
+        """
+        if not len(ids_N):
+            return self.calibration.new_zeros(plan.num_segments)
+        if state is not None and plan.continuation is not None:
+            return self._continued(ids_N, plan, state, plan.continuation)
+        read = GateReading(self, ids_N, plan, None)
+        return self._decided(self.beliefs(self._sums(read)[:-1], plan, None), read)
+
+    def _continued(self, ids_N: Tensor, plan: SegmentPlan, state: PrefixState, joint: Continuation) -> Tensor:
+        last_p_B = torch.where(state.last_p < 0, self.start, state.last_p)
+        is_step = plan.real_tokens is None and plan.is_real is None and len(ids_N) == plan.num_rows
+        if is_step and not joint.begins_segment and not bool(joint.is_complete.any()):
+            state.unread, state.last_p = torch.cat([state.unread, ids_N[:, None]], dim=1), last_p_B
+            return last_p_B[plan.row_of_segment]
+        self._read_on(state)
+        read = GateReading(self, ids_N, plan, state)
+        sums_VL = self._sums(read).index_add(0, joint.merged_segments, state.partial)
+        if joint.begins_segment:
+            belief_VS = self.beliefs(sums_VL[:-1], plan, state)
+            p_V = F.pad(self._decided(belief_VS, read), (0, 1))
+            p_V = p_V.index_put((joint.merged_segments,), last_p_B)[:-1]
+            last_BS = F.pad(belief_VS, (0, 0, 0, 1))[joint.last_segments]
+        else:
+            p_V, last_BS = last_p_B[plan.row_of_segment], state.belief
+        self._carry(state, joint, p_V, last_BS, sums_VL[joint.last_segments])
+        state.before, state.named = read.ends()
+        return p_V
+
+    def _sums(self, read: GateReading) -> Tensor:
+        """(V + 1, L) the evidence of each segment; the last place stands for "none"."""
+        sums_VL = self.calibration.new_zeros(read.plan.num_segments + 1, self.num_learn)
+        return sums_VL.index_add(0, read.plan.segment_of_token, read.evidence())
+
+    def _read_on(self, state: PrefixState) -> None:
+        """Regard what decoding left unread."""
+        num_rows, num_unread = state.unread.shape
+        if num_unread:
+            plan = rows_of(num_rows, num_unread, state.unread.device)
+            read = GateReading(self, state.unread.flatten(), plan, state)
+            state.partial = state.partial.index_add(0, plan.segment_of_token, read.evidence())
+            state.before, state.named = read.ends()
+            state.unread = state.unread[:, :0]
+
+    def _onward(self, belief_BS: Tensor, evidence_BL: Tensor) -> Tensor:
+        """(B, S) what is thought after one more segment."""
+        belief_BS = (belief_BS * _likelihood(evidence_BL)) @ self._changes
+        return belief_BS / belief_BS.sum(dim=1, keepdim=True)
+
+    @torch.no_grad()
+    def p_after(self, evidence_BGL: Tensor) -> Tensor:
+        """(B,) p after the segments of texts, of their evidence, (B, G, L); the slow way, for few texts."""
+        belief_BS = self._prior.repeat(len(evidence_BGL), 1)
+        for evidence_BL in evidence_BGL.unbind(1):
+            belief_BS = self._onward(belief_BS, evidence_BL)
+        return self._bounded(1 - belief_BS[:, -1])
+
+    def _bounded(self, p: Tensor) -> Tensor:
+        return torch.where(p < self.bound, 0.0, torch.where(p > 1 - self.bound, 1.0, p))
+
+    def _decided(self, belief_VS: Tensor, read: GateReading) -> Tensor:
+        """(V,) p, given what is thought where each segment begins."""
+        named_V = read.named_at_segments()
+        p_V = torch.where(named_V == UNNAMED, self._bounded(1 - belief_VS[:, -1]), (named_V < self.num_learn).float())
+        return torch.where(read.begins_document(), self.start, p_V)
+
+    def beliefs(self, evidence_VL: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
+        """(V, S): what is thought where each segment begins, of the evidence of all segments, (V, L).
+
+        One segment takes a belief b to b diag(exp(evidence)) times the chances of a change, a matrix; products of these
+        are made by doubling, so that it takes log V steps. A document's first segment has a matrix that forgets.
+        """
+        segments = torch.arange(plan.num_segments, device=evidence_VL.device)
+        steps = _likelihood(evidence_VL)[:, :, None] * self._changes
+        begins = self._prior.expand(plan.num_segments, -1)
+        if state is not None:
+            begins = F.pad(state.belief, (0, 0, 0, 1), value=1.0)[plan.row_of_segment]
+        is_first = plan.first_segments == segments
+        product = torch.where(
+            is_first[:, None, None], begins[:, None, :].expand_as(steps), F.pad(steps, (0, 0, 0, 0, 1, 0))[:-1]
+        )
+        reach = 1
+        while reach < plan.num_segments:
+            longer = product[:-reach] @ product[reach:]
+            product = torch.cat([product[:reach], longer / longer.amax(dim=(1, 2), keepdim=True)])
+            reach *= 2
+        return product[:, 0] / product[:, 0].sum(dim=1, keepdim=True)
+
+    def _carry(self, state: PrefixState, joint: Continuation, p_V: Tensor, last_BS: Tensor, sums_BL: Tensor) -> None:
+        """Bring the state up to date: what was thought where each row's last segment began, and its evidence."""
+        has_tokens, is_complete = joint.last_segments < len(p_V), joint.is_complete[:, None]
+        last_BS = torch.where(is_complete, self._onward(last_BS, sums_BL), last_BS)
+        sums_BL = sums_BL.masked_fill(is_complete, 0)
+        state.belief = torch.where(has_tokens[:, None], last_BS, state.belief)
+        state.partial = torch.where(has_tokens[:, None], sums_BL, state.partial)
+        state.last_p = torch.where(has_tokens, F.pad(p_V, (0, 1))[joint.last_segments], state.last_p)
 
 
-def gate_shapes(num_learn: int, hidden: int, vocabulary: int) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of what a gate is made of, as in a checkpoint."""
-    kinds = num_learn + 1
+def _likelihood(evidence_L: Tensor) -> Tensor:
+    """(..., S): how much likelier text is in each state than as other text, of nats (..., L)."""
+    return F.pad(evidence_L.clamp(-_MOST_NATS, _MOST_NATS).exp(), (0, 1), value=1.0)
+
+
+def gate_tensors(config: GateConfig, vocabulary: int) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Names, shapes and types of what a gate is made of, as in a checkpoint."""
     return {
-        "center": (hidden,),
-        "scale": (hidden,),
-        "means": (kinds, hidden),
-        "directions": (kinds, NUM_DIRECTIONS, hidden),
-        "precisions": (kinds,),
-        "constants": (kinds,),
-        "token_scores": (vocabulary, num_learn),
-        "thresholds": (NUM_BINS,),
-        "widths": (NUM_BINS,),
+        "token_kinds": ((vocabulary,), torch.int8),
+        "pair_scores": ((2, config.pairs, len(config.languages)), torch.int8),
+        "calibration": ((2,), torch.float32),
+        "names": ((NUM_NAMES, 3), torch.int32),
     }
-
-
-def gate_layer(layers: list[int], num_layers: int) -> int:
-    """The layer whose states the gate reads: a quarter of the way up, or the first hybrid one if that is lower.
-
-    Kinds of text differ most in the states a quarter of the way up (docs/domain-gate.md).
-    """
-    return min(layers[0], num_layers // 4)
 
 
 def told_of_segments(open_share: Tensor | float, plan: SegmentPlan, packs: Sequence[str]) -> dict[str, Tensor]:
@@ -183,28 +243,3 @@ def told_of_segments(open_share: Tensor | float, plan: SegmentPlan, packs: Seque
         name: F.pad(column.expand(plan.num_rows), (0, 1))[plan.row_of_segment]
         for name, column in zip(packs, columns, strict=True)
     }
-
-
-def sums_before(values_NH: Tensor, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
-    """(V, H): of each segment, the sum of the values of its document's tokens before it.
-
-    In float64, so that sums of a document lose nothing to the size of those before, which are taken off.
-    """
-    num_segments = plan.num_segments
-    sums_VH = values_NH.new_zeros(num_segments + 1, values_NH.shape[1])  # the last place stands for "none"
-    sums_VH = sums_VH.index_add(0, plan.segment_of_token, values_NH)
-    joint = plan.continuation
-    if state is not None:
-        assert joint is not None
-        sums_VH = sums_VH.index_add(0, joint.merged_segments, state.partial)
-    segments = torch.arange(num_segments, device=values_NH.device)
-    up_to_VH = F.pad(sums_VH[:-1].double().cumsum(dim=0), (0, 0, 1, 0))[:-1]
-    before_VH = (up_to_VH - up_to_VH[plan.first_segments.minimum(segments)]).to(sums_VH.dtype)
-    if state is not None and joint is not None:
-        before_VH = before_VH + F.pad(state.complete, (0, 0, 0, 1))[plan.row_of_segment]
-        last_BH, before_last_BH = sums_VH[joint.last_segments], F.pad(before_VH, (0, 0, 0, 1))[joint.last_segments]
-        has_tokens, is_complete = (joint.last_segments < num_segments)[:, None], joint.is_complete[:, None]
-        complete_BH = before_last_BH + last_BH.masked_fill(~is_complete, 0)
-        state.complete = torch.where(has_tokens, complete_BH, state.complete)
-        state.partial = torch.where(has_tokens, last_BH.masked_fill(is_complete, 0), state.partial)
-    return before_VH

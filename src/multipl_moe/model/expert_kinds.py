@@ -57,13 +57,11 @@ class BaseLayer:
 
     Attributes:
         shapes: of all its tensors, by name within the layer.
-        adapts_attention: whether what the domain gate reads lies before it, so that attention may be adapted.
     """
 
     shapes: Shapes
     family: Family
     config: Any
-    adapts_attention: bool
 
     @property
     def up(self) -> list[str]:
@@ -91,7 +89,7 @@ class ExpertKind(ABC):
     place: str
 
     @abstractmethod
-    def add(self, layer: Any, name: str, experts: ExpertsConfig, *, adapts_attention: bool) -> None:
+    def add(self, layer: Any, name: str, experts: ExpertsConfig) -> None:
         """Give a decoder layer the expert of a pack, which works where the pack's gate is open."""
 
     @abstractmethod
@@ -130,7 +128,7 @@ class _Full(ExpertKind):
     is_adapter, is_copied = False, True
     place = "in the place of the feed-forward block"
 
-    def add(self, layer: Any, name: str, experts: ExpertsConfig, *, adapts_attention: bool) -> None:
+    def add(self, layer: Any, name: str, experts: ExpertsConfig) -> None:
         if not isinstance(layer.mlp, GatedBlock):
             layer.mlp = GatedBlock(layer.mlp)
         layer.mlp.experts[name] = copy.deepcopy(layer.mlp.shared_expert)
@@ -172,8 +170,8 @@ class _Lora(ExpertKind):
     is_adapter, is_copied = True, False
     place = "beside the base's matrices"
 
-    def add(self, layer: Any, name: str, experts: ExpertsConfig, *, adapts_attention: bool) -> None:
-        blocks = [layer.mlp, layer.self_attn] if adapts_attention and experts.targets == "all" else [layer.mlp]
+    def add(self, layer: Any, name: str, experts: ExpertsConfig) -> None:
+        blocks = [layer.mlp, layer.self_attn] if experts.targets == "all" else [layer.mlp]
         for linear in (part for block in blocks for part in block.modules() if isinstance(part, nn.Linear)):
             adapt(linear, name, experts.rank, experts.scale)
 
@@ -182,8 +180,7 @@ class _Lora(ExpertKind):
         return LoraExperts(*sizes, moe.experts.rank, moe.experts.scale, family, config)
 
     def start(self, layer: BaseLayer, experts: ExpertsConfig) -> Iterator[NewTensor]:
-        adapts_attention = layer.adapts_attention and experts.targets == "all"
-        blocks = ("mlp.", "self_attn.") if adapts_attention else ("mlp.",)
+        blocks = ("mlp.", "self_attn.") if experts.targets == "all" else ("mlp.",)
         for key, shape in layer.shapes.items():
             if key.startswith(blocks) and key.endswith(".weight") and len(shape) == 2:
                 name = f"{key.removesuffix('weight')}adapters.{PACK}."
@@ -230,15 +227,13 @@ def _stacked_part(read: Read, prefix: str, part: str, suffix: str, family: Famil
 EXPERT_KINDS: dict[str, ExpertKind] = {"full": _Full(), "lora": _Lora()}
 
 
-def add_experts(layers: Any, name: str, moe: MoeConfig, family: Family, gate_layer: int) -> None:
+def add_experts(layers: Any, name: str, moe: MoeConfig, family: Family) -> None:
     """Give a base's decoder layers what a pack trains, in place; the base's own parameters keep their names.
 
-    With full experts those of the feed-forward block become `mlp.shared_expert`'s. Attention is adapted from the layer
-    after `gate_layer` on, so that what the gate reads there is the base's own.
+    With full experts those of the feed-forward block become `mlp.shared_expert`'s.
     """
     for index in moe.layers:
         block = getattr(layers[index].mlp, "shared_expert", layers[index].mlp)
         if family.dropout is not None:  # it would set the frozen block apart from its copies, which have none
             setattr(block, family.dropout, 0.0)
-        kind = EXPERT_KINDS[moe.experts.type]
-        kind.add(layers[index], name, moe.experts, adapts_attention=index > gate_layer)
+        EXPERT_KINDS[moe.experts.type].add(layers[index], name, moe.experts)

@@ -22,6 +22,7 @@ _TYPE_NAMES: dict[Any, str] = {
     list[str]: "a list of texts",
 }
 _BEFORE_THREE = "0dd39d2"
+_BEFORE_PAIRS = "2a2af50"
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,26 @@ class GateConfig:
             work for all text.
         start: Posterior of a document's first segment, of which nothing was read yet (0..1; 0: the base bit for bit
             until the text shows otherwise); two thirds of it count for its first token, to which all others attend.
-        bound: Posterior below which no expert works (0..1); it does not bound `start`.
+        bound: Posterior below which no expert works, and 1 less it that above which the base does not (0..1); it does
+            not bound `start`.
         stride: Number of tokens per segment (S, >= 1): at its end the gate decides anew, and routers of segments too.
+        pairs: Places in each of the gate's two tables of pairs of tokens (P, >= 1); half as many open for 2% less text.
     """
 
     languages: list[str] = field(default_factory=list)
     start: float = 0.75
     bound: float = 0.05
     stride: int = 8
+    pairs: int = 2**17
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the values, a line each that begins with the key."""
         for key in ("start", "bound"):
             if not 0 <= getattr(self, key) <= 1:
                 yield f"{key}: {getattr(self, key)} must be between 0 and 1"
-        if self.stride < 1:
-            yield f"stride: {self.stride} must be at least 1"
+        for key in ("stride", "pairs"):
+            if getattr(self, key) < 1:
+                yield f"{key}: {getattr(self, key)} must be at least 1"
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class ExpertsConfig:
         alpha: Scale of that difference times the rank (> 0): alpha / r B A, PEFT's `lora_alpha`. At a rank above 16
             take alpha as large, and a lower learning rate (docs/packs.md).
         targets: Matrices that a low-rank expert changes if nothing routes: `ffn`, those of the feed-forward block, or
-            `all`, attention's too, from the layer after the one that the domain gate reads.
+            `all`, attention's too.
         layers: Indices of the decoder layers that have experts, ascending.
     """
 
@@ -133,6 +138,12 @@ class MoeConfig:
             raise ConfigError(
                 "moe: written before its settings were in three parts (gate, experts, routing); train it anew, or use "
                 f"it with the version that wrote it (the last is commit {_BEFORE_THREE})"
+            )
+        gate = values.get("gate") if isinstance(values, dict) else None
+        if isinstance(gate, dict) and gate.get("languages") and "pairs" not in gate:
+            raise ConfigError(
+                "moe.gate: written while the gate read states instead of tokens; fit it anew (`multipl-moe upcycle`), "
+                f"or use the model with the version that wrote it (the last is commit {_BEFORE_PAIRS})"
             )
         problems: list[str] = []
         parts = _read(cls, values, "moe", problems)
@@ -223,12 +234,6 @@ def common_settings(packs: Mapping[str, MoeConfig]) -> MoeConfig:
         if moe.experts.type != first.experts.type:
             types = f"{name_of_first} has {first.experts.type} experts, {name} {moe.experts.type}"
             problems.append(f"packs: {types}; cut the full ones to a rank")
-        if moe.layers[:1] != first.layers[:1]:
-            begin, other = (next(iter(pack.layers), "none") for pack in (first, moe))
-            begins = f"{name_of_first} begins in layer {begin}, {name} in {other}"
-            problems.append(
-                f"packs: moe.experts.layers: {begins}; gates must read before anything that another pack changed"
-            )
     if problems:
         raise ConfigError(problems)
     languages = dict.fromkeys(language for moe in packs.values() for language in moe.gate.languages)

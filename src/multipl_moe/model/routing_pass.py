@@ -20,7 +20,7 @@ from transformers.cache_utils import Cache
 
 from multipl_moe.model.cache import prefix_state_of, segment_state_of
 from multipl_moe.model.data_parallel import ALONE, Ranks
-from multipl_moe.model.domain_gate import PrefixState
+from multipl_moe.model.gate_reading import PrefixState
 from multipl_moe.model.moe_config import PACK
 from multipl_moe.model.segment_moe import SegmentRouting
 from multipl_moe.model.segments import SegmentPlan, SegmentState
@@ -51,7 +51,6 @@ class RoutingPass:
         cache: what was kept of the tokens before.
         ranks, segment_counts: the processes that hold the other rows, and how many segments each has.
         routed: by layer index, what was decided; filled as the pass goes on.
-        token_ids: (B, T), None where embeddings came in their place.
         open_V: what the domain gate of each pack says of each segment (`DomainGate`); none: experts work for all text.
         is_told: whether the caller said so instead.
         first_share: by which that is multiplied for a document's first token.
@@ -70,7 +69,6 @@ class RoutingPass:
         self.as_in_training, self.needs_gradients = as_in_training, needs_gradients
         self.ranks, self.segment_counts = ranks, segment_counts
         self.routed: dict[int, LayerRouting] = {}
-        self.token_ids: Tensor | None = None
         self.open_V: dict[str, Tensor] = {}
         self.is_told = False
         self.first_share = 1.0

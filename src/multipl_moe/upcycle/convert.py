@@ -173,8 +173,6 @@ def _gate_start(recipe: Recipe, plan: UpcyclePlan, base_folder: Path, corpus: Pa
     without = "go without it: --set moe.gate.languages=[], and train.replay=0.1 in training"
     if corpus is None:
         raise ConfigError(f"moe.gate.languages: it is fitted to text of a corpus; give --corpus, or {without}")
-    if lack := _lack_to_measure(base_folder):
-        raise ConfigError(f"moe.gate.languages: the base reads text for it, and {lack}; {without}")
     return fit_domain_gate(base_folder, corpus, recipe, plan.moe, plan.config.vocab_size)
 
 

@@ -1,32 +1,32 @@
-"""The domain gate fitted to a corpus: how text to learn differs from all other text, in the base's own states.
+"""The domain gate fitted to a corpus: how text to learn differs from all other text, in which tokens follow which.
 
 Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds from installed packages
-and from the folders of `upcycle.other_text`. Text that is like none of it counts as that kind too, as a density falls
-off with distance.
+and from the folders of `upcycle.other_text`. How sure the gate may be is measured on texts that its tables did not
+count: of a language those of a fifth of its files, and of a kind of other text all of it, as if nobody had seen it.
 
-Shapes: S samples (beginnings of texts of 16, 32, ..., 128 tokens), H hidden, L languages to learn, K = H + L (a mean
-state, and mean token scores), C kinds, Q directions.
+Shapes: T tokens of a text, P places of pairs, L languages to learn, K kinds, S = L + 1 states.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from multipl_moe.checkpoints.loading import load_dense, ready_for_evaluation
 from multipl_moe.corpus.documents import TextFile, read_documents
 from multipl_moe.data.package_files import folder_files, package_files
-from multipl_moe.data.spread_windows import padded
 from multipl_moe.errors import ConfigError, CorpusError
-from multipl_moe.model.domain_gate import BIN_TOKENS, NUM_BINS, NUM_DIRECTIONS, DomainGate, gate_layer
+from multipl_moe.model.domain_gate import DomainGate
+from multipl_moe.model.gate_reading import MOST_OF_A_PAIR, pairs_of
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.start_tokens import start_tokens
+from multipl_moe.upcycle.gate_tokens import fence_names, token_kinds
 
 GATE_BACKGROUND = {  # none may be the name of a language
     "JSON": (".json",),
@@ -45,32 +45,33 @@ GATE_BACKGROUND = {  # none may be the name of a language
     "Meson": (".build",),
     "Windows scripts": (".bat", ".cmd"),
 }
-_TEXTS = 160  # read of each language
-_BACKGROUND_TEXTS = 24  # read of each kind of other text
-_MOST_OF_A_PACKAGE = 8  # texts of a kind, so that no kind is one project's style
+_TEXTS = 400  # read of each language
+_BACKGROUND_TEXTS = 100  # read of each kind of other text
+_MOST_OF_A_PACKAGE = 16  # texts of a kind, so that no kind is one project's style
 _MOST_ENDINGS = 40  # kinds of other text out of the folders that a recipe names
-_TOKENS = BIN_TOKENS * NUM_BINS  # read of a text: the gate has no threshold for more
-_CHARACTERS = 2048  # of a text that are split into tokens and counted
-_ROWS = 16  # texts in a batch
-_LEARN_DIRECTIONS = 24  # of a language's density: fewer than the 64 of other text, which is broader
-_CALIBRATES = 5  # each fifth text sets thresholds instead of densities; odd, as each second one is from within a file
-_FEWEST = 2  # texts to learn that set a threshold
-_CLOSED_SHARE = 0.02  # of text to learn, below the threshold at the least
-_MOST_CLOSED = 0.25  # of text to learn, below the threshold at the most
-_OPEN_SHARE = 0.003  # of other text, above the threshold unless more than _MOST_CLOSED would have to lie below
-_LOGIT_OF_MEDIAN = 12.0  # of p at the median of text to learn: 1 but for 6e-6
-_MOST_OF_A_TOKEN = 3.0  # nats of a token's score, a ratio of 20: bounds what one word can do
-_UNSEEN = 0.5  # tokens added to each count (Krichevsky and Trofimov 1981)
+_CHARACTERS = 8192  # of a text that are split into tokens and counted
+_CHUNK = 256  # tokens in which a pair counts once: what one text repeats is its own matter
+_UNSEEN = 2.0  # added to each count, so that a pair must be seen some times to speak
+_OF_ONE_KIND = 0.2  # of a pair's share in the kind of other text that has it most: counts for all, or relatives drown
+_SHRINKS = 1000.0  # pairs, added to those of a kind for that, as few say little
+_FOLDS = 5  # texts of a language in turn; each fifth text is scored by tables without its fold
+_FEWEST = 2  # texts to learn in a fold, at the least
+_FEWEST_TOKENS = 16  # in a text, at the least
+_CALIBRATES, _READ = 80, 640  # texts of a kind that set the calibration, and tokens of each
+_SEGMENT = 8  # tokens over which a score is calibrated
+OPEN_ODDS = 1.3  # of text to learn, where the calibration has as much of both: less opens for fewer comments
+_STEEPEST = 10.0  # nats for a score of 1: what few texts, which nothing confuses, may set
+_AFTER = 64  # tokens after which it is told how far the gate is open
 
 
 @dataclass
 class GateStart:
-    """A fitted gate, and what it says of texts that only set its thresholds.
+    """A fitted gate, and what it says of texts that its tables did not count.
 
     Attributes:
         learn: the languages that it opens for.
         texts: how many there were, by language or kind, also shorter ones than are read.
-        mean_p: p after 64 tokens, mean over the texts that densities were not fitted to, by language or kind.
+        mean_p: p after 64 tokens, mean over the texts, by language or kind.
         tensors: the gate's, by their names in `DomainGate`.
     """
 
@@ -84,52 +85,35 @@ class GateStart:
         return {"texts": self.texts, "mean_p": self.mean_p}
 
 
-@dataclass(frozen=True)
-class _Samples:
-    """Of S beginnings of texts: means (S, K), kinds, numbers of tokens (S,), whether they set thresholds (S,)."""
-
-    means: Tensor
-    kinds: list[str]
-    tokens: Tensor
-    calibrates: Tensor
-
-    def of(self, kinds: Sequence[str]) -> Tensor:
-        return torch.tensor([kind in kinds for kind in self.kinds])
-
-
-@torch.no_grad()
 def fit_domain_gate(base_folder: Path, corpus: Path, recipe: Recipe, moe: MoeConfig, vocabulary: int) -> GateStart:
-    """Read some texts of each language of a corpus, and of other kinds, with the base's first layers, and fit the gate.
+    """Read some texts of each language of a corpus, and of other kinds, and fit the gate to the base's tokens of them.
 
-    Thresholds are those of texts that nothing else was fitted to but the weight of token scores. The hybrid has
-    `vocabulary` tokens: more than the base where some are new.
+    The hybrid has `vocabulary` tokens: more than the base where some are new.
 
     Raises:
         UserError: base or corpus cannot be read, or the corpus holds too little text of a language.
     """
     tokenizer = AutoTokenizer.from_pretrained(base_folder)
-    texts = _texts(corpus, recipe)
-    rows = _rows(tokenizer, texts)
-    _require_enough(rows, moe.gate.languages, corpus)
-    model = ready_for_evaluation(load_dense(base_folder))
-    sizes = (len(moe.gate.languages), model.config.hidden_size, model.config.vocab_size)
-    gate = DomainGate(*sizes, moe.gate.start, moe.gate.bound)
-    counts_CT = _token_counts(rows, moe.gate.languages, model.config.vocab_size)
-    gate.token_scores.copy_(token_scores(counts_CT[:-1], counts_CT[-1]))
-    samples = _read(model, rows, gate_layer(moe.layers, model.config.num_hidden_layers), gate)
-    _fit(gate, samples, moe.gate.languages)
-    gate.resize(vocabulary)
-    tensors = {name: value.clone() for name, value in gate.named_buffers()}
-    counts = {kind: len(found) for kind, found in texts.items()}
-    return GateStart(moe.gate.languages, counts, _mean_p(gate, samples, list(texts)), tensors)
+    texts, learn = _texts(corpus, recipe), moe.gate.languages
+    rows = list(_rows(tokenizer, texts))
+    _require_enough(rows, learn, corpus)
+    gate = DomainGate(moe.gate, vocabulary)
+    gate.token_kinds.copy_(token_kinds(tokenizer, vocabulary))
+    gate.names.copy_(fence_names(tokenizer, gate.token_kinds, learn, recipe.language_table))
+    counts = PairCounts(gate, rows, learn)
+    gate.pair_scores.copy_((counts.scores() * (127 / MOST_OF_A_PAIR)).round())
+    evidence = {
+        kind: [_segments(counts.held_out(row)) for row in found[:_CALIBRATES]] for kind, found in _by_kind(rows).items()
+    }
+    gate.calibration.copy_(calibrated(evidence, learn))
+    mean_p = _mean_p(gate, evidence)
+    tensors = {name: value.clone() for name, value in gate.state_dict().items()}
+    return GateStart(learn, {kind: len(found) for kind, found in texts.items()}, mean_p, tensors)
 
 
 def _texts(corpus: Path, recipe: Recipe) -> dict[str, list[str]]:
-    """Texts by language or kind; of the languages' files each second one from somewhere within."""
-    texts: dict[str, list[str]] = {}
-    for name in recipe.languages:
-        files = read_documents(corpus, "train", name, _TEXTS)
-        texts[name] = [file.text if number % 2 else _middle(file.text) for number, file in enumerate(files)]
+    """Texts by language or kind."""
+    texts = {name: [file.text for file in read_documents(corpus, "train", name, _TEXTS)] for name in recipe.languages}
     others = package_files(
         GATE_BACKGROUND, recipe.endings, most_files=_BACKGROUND_TEXTS, most_of_one=_MOST_OF_A_PACKAGE
     )
@@ -150,173 +134,151 @@ def _others_in(folders: list[Path], left_out: Collection[str]) -> dict[str, list
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:_MOST_ENDINGS])
 
 
-def _middle(text: str) -> str:
-    """The text from the line on that follows its middle, if much is left."""
-    begin = text.find("\n", len(text) // 2) + 1
-    return text[begin:] if len(text) - begin >= _CHARACTERS else text
-
-
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """The (T,) tokens of a text, of which kind it is, and in which fold."""
+
     kind: str
-    tokens: list[int]
-    calibrates: bool
+    tokens: Tensor
+    fold: int
 
 
-def _rows(tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]]) -> list[_Row]:
-    """The texts that are long enough, each up to 2,048 characters, the shortest first."""
+def _rows(tokenizer: PreTrainedTokenizerBase, texts: dict[str, list[str]]) -> Iterator[Row]:
+    """The texts that are long enough, each up to 8,192 characters."""
     start = start_tokens(tokenizer)
-    rows: list[_Row] = []
     for kind, found in texts.items():
         cut = [text[:_CHARACTERS] for text in found]
         encoded = tokenizer(cut, add_special_tokens=False)["input_ids"] if cut else []
-        long = [row for tokens in encoded if len(row := [*start, *tokens]) >= BIN_TOKENS]
-        rows += [_Row(kind, row, number % _CALIBRATES == 0) for number, row in enumerate(long)]
-    return sorted(rows, key=lambda row: len(row.tokens))
+        long = [row for tokens in encoded if len(row := [*start, *tokens]) >= _FEWEST_TOKENS]
+        yield from (Row(kind, torch.tensor(row), number % _FOLDS) for number, row in enumerate(long))
 
 
-def _require_enough(rows: list[_Row], learn: list[str], corpus: Path) -> None:
+def _by_kind(rows: list[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.kind, []).append(row)
+    return found
+
+
+def _require_enough(rows: list[Row], learn: list[str], corpus: Path) -> None:
     found = Counter(row.kind if row.kind in learn else None for row in rows)
     for kind in learn:
-        if found[kind] < _FEWEST * _CALIBRATES:
+        if found[kind] < _FEWEST * _FOLDS:
             raise CorpusError(
-                f"{corpus}: {found[kind]} files of {kind} have {BIN_TOKENS} tokens or more, and the domain gate "
-                f"needs {_FEWEST * _CALIBRATES}; give it more text, or go without: "
+                f"{corpus}: {found[kind]} files of {kind} have {_FEWEST_TOKENS} tokens or more, and the domain gate "
+                f"needs {_FEWEST * _FOLDS}; give it more text, or go without: "
                 "--set moe.gate.languages=[], and train.replay=0.1 in training"
             )
-    if found[None] < _FEWEST * _CALIBRATES:
+    if found[None] < _FEWEST * _FOLDS:
         raise CorpusError(
             f"{corpus}: the domain gate needs text that is not {' or '.join(learn)}, and there is none; name folders "
             "of some in upcycle.other_text, or languages to keep"
         )
 
 
-def _token_counts(rows: list[_Row], learn: list[str], vocabulary: int) -> Tensor:
-    """(C, vocabulary): how often the texts that set no thresholds have each token; other text is the last kind."""
-    counts_CT = torch.zeros(len(learn) + 1, vocabulary)
-    for row in rows:
-        if not row.calibrates:
-            kind = learn.index(row.kind) if row.kind in learn else -1
-            counts_CT[kind] += torch.bincount(torch.tensor(row.tokens), minlength=vocabulary)
-    return counts_CT
+class PairCounts:
+    """In how many pieces of 256 tokens each pair was seen, by kind and fold, and what that says of a text."""
+
+    def __init__(self, gate: DomainGate, rows: list[Row], learn: list[str]) -> None:
+        self._gate, self._num_learn = gate, len(learn)
+        self._kinds = [*learn, *dict.fromkeys(row.kind for row in rows if row.kind not in learn)]
+        shape = (len(self._kinds), _FOLDS, 2, gate.pair_scores.shape[1])
+        self._seen_KF2P = torch.zeros(shape, dtype=torch.int16)
+        for row in rows:
+            seen_2P = self._seen_KF2P[self._kinds.index(row.kind), row.fold]
+            for places_2T in pairs_of(gate, row.tokens).split(_CHUNK, dim=1):
+                for seen_P, places_T in zip(seen_2P, places_2T, strict=True):
+                    seen_P[places_T.unique()] += 1
+        self._total_K2P = self._seen_KF2P.sum(dim=1, dtype=torch.float32)
+        self._sums_KF2 = self._seen_KF2P.sum(dim=3, dtype=torch.float32)
+
+    def scores(self) -> Tensor:
+        """(2, P, L) what each pair says for each language."""
+        sums_K2 = self._sums_KF2.sum(dim=1)
+        parts = [pair_scores(self._total_K2P[:, part], sums_K2[:, part], self._num_learn) for part in range(2)]
+        return torch.stack(parts)
+
+    def held_out(self, row: Row) -> Tensor:
+        """(T, L) what a text's pairs say by tables without it: without its fold, or its kind if nobody named it.
+
+        Whatever text is to be told from what was learnt, nobody may have named it either.
+        """
+        places_2T, kind = pairs_of(self._gate, row.tokens), self._kinds.index(row.kind)
+        counts_K2T = torch.stack([self._total_K2P[:, part, places_2T[part]] for part in range(2)], dim=1)
+        sums_K2 = self._sums_KF2.sum(dim=1)
+        if row.kind in GATE_BACKGROUND and len(self._kinds) > self._num_learn + 1:
+            counts_K2T[kind], sums_K2[kind] = 0, 0
+        else:
+            seen_K2T = [self._seen_KF2P[:, row.fold, part, places_2T[part]] for part in range(2)]
+            counts_K2T, sums_K2 = counts_K2T - torch.stack(seen_K2T, dim=1), sums_K2 - self._sums_KF2[:, row.fold]
+        parts = [pair_scores(counts_K2T[:, part], sums_K2[:, part], self._num_learn) for part in range(2)]
+        return torch.stack(parts).mean(dim=0)
 
 
-def token_scores(learn_LT: Tensor, others_T: Tensor) -> Tensor:
-    """(vocabulary, L): log of how much likelier each token is in text of a language than in text not to be learnt.
+def pair_scores(counts_KP: Tensor, sums_K: Tensor, num_learn: int) -> Tensor:
+    """(P, L): log of how much likelier each pair is in text of a language than in text not to be learnt.
 
-    A token that neither side has scores 0. No token scores more than a ratio of 20.
+    A pair that neither side has scores 0. No pair scores more than a ratio of 20. In other text a pair is as likely as
+    in all of it, or a fifth as likely as in the kind that has it most, if that is more.
+
+    Args:
+        counts_KP: of some pairs, in the languages to learn first, then in kinds of other text.
+        sums_K: of all pairs.
+        num_learn: L.
     """
-    # One total for both sides, or tokens that neither has would speak for the shorter one
-    total_L1 = learn_LT.sum(dim=1, keepdim=True).minimum(others_T.sum())
-    learn_LT = learn_LT / learn_LT.sum(dim=1, keepdim=True).clamp(min=1) * total_L1
-    others_LT = others_T / others_T.sum().clamp(min=1) * total_L1
-    scores_LT = ((learn_LT + _UNSEEN) / (others_LT + _UNSEEN)).log()
-    return scores_LT.clamp(-_MOST_OF_A_TOKEN, _MOST_OF_A_TOKEN).t()
+    (learn_LP, others_OP), (learn_L, others_O) = (
+        (values[:num_learn], values[num_learn:]) for values in (counts_KP, sums_K)
+    )
+    of_all_P = others_OP.sum(dim=0) / others_O.sum().clamp(min=1)
+    of_one_P = (others_OP / (others_O[:, None] + _SHRINKS)).amax(dim=0)
+    # One total for both sides, or pairs that neither has would speak for the shorter one
+    total_L1 = learn_L.minimum(others_O.sum())[:, None]
+    learn_LP = learn_LP / learn_L[:, None].clamp(min=1) * total_L1
+    others_LP = of_all_P.maximum(_OF_ONE_KIND * of_one_P) * total_L1
+    scores_LP = ((learn_LP + _UNSEEN) / (others_LP + _UNSEEN)).log()
+    return scores_LP.clamp(-MOST_OF_A_PAIR, MOST_OF_A_PAIR).t()
 
 
-def _read(model: nn.Module, rows: list[_Row], layer: int, gate: DomainGate) -> _Samples:
-    """Means of what the gate reads of all beginnings at the layer; the layers above it are not run."""
-    means, kinds, tokens, calibrates = [], [], [], []
-    for begin in range(0, len(rows), _ROWS):
-        batch = rows[begin : begin + _ROWS]
-        inputs = padded([row.tokens[:_TOKENS] for row in batch])
-        read_BTK = gate.reads(_states(model, inputs, layer), inputs["input_ids"])
-        for row, read_TK in zip(batch, read_BTK, strict=True):
-            lengths = range(BIN_TOKENS, min(len(row.tokens), _TOKENS) + 1, BIN_TOKENS)
-            sums_TK = read_TK.cumsum(dim=0)
-            means += [sums_TK[length - 1] / length for length in lengths]
-            kinds += [row.kind] * len(lengths)
-            tokens += lengths
-            calibrates += [row.calibrates] * len(lengths)
-    return _Samples(torch.stack(means).cpu(), kinds, torch.tensor(tokens), torch.tensor(calibrates))
+def _segments(scores_TL: Tensor) -> Tensor:
+    """(G, L) means over 8 tokens each, of the first 640 tokens of a text."""
+    whole = scores_TL[: min(len(scores_TL), _READ) // _SEGMENT * _SEGMENT]
+    return whole.view(-1, _SEGMENT, whole.shape[1]).mean(dim=1)
 
 
-class _EnoughError(Exception):
-    """What ends a pass when the layer was reached."""
+def calibrated(evidence: dict[str, list[Tensor]], learn: list[str]) -> Tensor:
+    """(2,) nats for a score of 1, and nats that each token adds: logistic regression, all kinds of a side alike."""
+    scores, is_learn, weights = [], [], []
+    num_others = len(evidence.keys() - set(learn))
+    for kind, texts in evidence.items():
+        best = torch.cat([segments_GL.amax(dim=1) for segments_GL in texts])
+        share = 1 / len(learn) if kind in learn else 1 / num_others
+        scores.append(best)
+        is_learn.append(torch.full_like(best, float(kind in learn)))
+        weights.append(torch.full_like(best, share / max(len(best), 1)))
+    score, target, weight = torch.cat(scores), torch.cat(is_learn), torch.cat(weights)
+    line = torch.zeros(2, requires_grad=True)
+    optimizer = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        logits = line[0] * score + line[1]
+        value = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
+        value = value + 1e-4 * line.square().sum()  # else two sides that nothing confuses have no end
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    slope, offset = line.detach()
+    too_steep = (slope / _STEEPEST).clamp(min=1)
+    return torch.stack([slope / too_steep, offset / too_steep + torch.tensor(OPEN_ODDS).log()]) / _SEGMENT
 
 
-def _states(model: Any, batch: dict[str, Tensor], layer: int) -> Tensor:
-    """(B, T, H) inputs of a layer's feed-forward block."""
-    found: list[Tensor] = []
-
-    def keep(block: nn.Module, args: tuple[Tensor, ...]) -> None:
-        found.append(args[0])
-        raise _EnoughError
-
-    hook = model.get_decoder().layers[layer].mlp.register_forward_pre_hook(keep)
-    try:
-        model(**{name: value.to(model.device) for name, value in batch.items()}, use_cache=False)
-    except _EnoughError:
-        pass
-    finally:
-        hook.remove()
-    return found[0]
-
-
-def _fit(gate: DomainGate, samples: _Samples, learn: list[str]) -> None:
-    fits_S = ~samples.calibrates
-    states_SH = samples.means[:, : len(gate.center)]
-    gate.center.copy_(states_SH[fits_S].mean(dim=0))
-    gate.scale.copy_(states_SH[fits_S].std(dim=0).clamp(min=1e-6))
-    z_SH = (states_SH - gate.center) / gate.scale
-    is_learn_S = samples.of(learn)
-    groups = [(samples.of([kind]), _LEARN_DIRECTIONS) for kind in learn] + [(~is_learn_S, NUM_DIRECTIONS)]
-    for index, (chosen_S, num_directions) in enumerate(groups):
-        fit_density(gate, index, z_SH[chosen_S & fits_S], num_directions)
-    _weigh_tokens(gate, samples, is_learn_S)
-    for place in range(NUM_BINS):
-        chosen_S = samples.calibrates & (samples.tokens == (place + 1) * BIN_TOKENS)
-        scores_L, scores_O = (gate.scores(samples.means[chosen_S & is_S]) for is_S in (is_learn_S, ~is_learn_S))
-        if len(scores_L) < _FEWEST:  # no text is so long: what is said of shorter ones holds
-            gate.thresholds[place:], gate.widths[place:] = gate.thresholds[place - 1], gate.widths[place - 1]
-            break
-        gate.thresholds[place], gate.widths[place] = place_threshold(scores_L, scores_O)
-
-
-def _weigh_tokens(gate: DomainGate, samples: _Samples, is_learn_S: Tensor) -> None:
-    """Let token scores count as much as densities: medians of text to learn and of other text are as far apart."""
-    states_SH, tokens_SL = samples.means.split([len(gate.center), gate.token_scores.shape[1]], dim=1)
-    apart = []
-    for scores_S in (gate.density_ratios(states_SH).amax(dim=1), tokens_SL.amax(dim=1)):
-        medians = [scores_S[samples.calibrates & is_S].median() for is_S in (is_learn_S, ~is_learn_S)]
-        apart.append((medians[0] - medians[1]).nan_to_num(0.0))
-    weight = apart[0] / apart[1] if min(apart) > 0 else torch.tensor(0.0)
-    gate.token_scores *= weight
-    samples.means[:, states_SH.shape[1] :] *= weight
-
-
-def place_threshold(learn: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """The score at which p is a half, and how fast p rises, from scores of text to learn and of other text.
-
-    At most 0.3% of other text scores above the threshold. For that it rises as far as the 25% quantile of text to
-    learn, but never falls below the 2% quantile. Without other text it is the 2% quantile.
-    """
-    low, most, middle = torch.quantile(learn, torch.tensor([_CLOSED_SHARE, _MOST_CLOSED, 0.5]))
-    threshold = low if len(others) == 0 else torch.quantile(others, 1 - _OPEN_SHARE).clamp(low, most)
-    return threshold, ((middle - threshold) / _LOGIT_OF_MEDIAN).clamp(min=1e-6)
-
-
-def fit_density(gate: DomainGate, kind: int, z_SH: Tensor, most_directions: int) -> None:
-    """A normal distribution of low rank, and one variance for all other directions (probabilistic PCA)."""
-    num_samples, hidden = z_SH.shape
-    num_directions = min(most_directions, max(num_samples // 8, 1), hidden - 1)
-    gate.means[kind] = z_SH.mean(dim=0)
-    _, singular, directions = torch.linalg.svd(z_SH - gate.means[kind], full_matrices=False)
-    variances = (singular**2 / num_samples).clamp(min=1e-6)
-    rest = ((variances.sum() - variances[:num_directions].sum()) / (hidden - num_directions)).clamp(min=1e-6)
-    variances = variances[:num_directions].clamp(min=rest)
-    gate.directions[kind] = 0
-    gate.directions[kind, :num_directions] = directions[:num_directions] * (1 / rest - 1 / variances).sqrt()[:, None]
-    gate.precisions[kind] = 1 / rest
-    gate.constants[kind] = -(variances.log().sum() + (hidden - num_directions) * rest.log()) / 2
-
-
-def _mean_p(gate: DomainGate, samples: _Samples, kinds: list[str]) -> dict[str, float]:
-    chosen_S = samples.calibrates & (samples.tokens == _TOKENS // 2)
-    found = {}
-    for kind in kinds:
-        means_SH = samples.means[chosen_S & samples.of([kind])]
-        if len(means_SH):
-            p_S = gate.posterior(means_SH, torch.full((len(means_SH),), _TOKENS // 2))
-            found[kind] = torch.where(p_S < gate.bound, 0.0, p_S).mean().item()
+def _mean_p(gate: DomainGate, evidence: dict[str, list[Tensor]]) -> dict[str, float]:
+    """By kind, p after 64 tokens, where there are texts of so many."""
+    slope, offset = gate.calibration * _SEGMENT
+    found: dict[str, float] = {}
+    for kind, texts in evidence.items():
+        if long := [segments_GL for segments_GL in texts if len(segments_GL) >= _AFTER // _SEGMENT]:
+            read_BGL = torch.stack([segments_GL[: _AFTER // _SEGMENT] for segments_GL in long])
+            found[kind] = gate.p_after(slope * read_BGL + offset).mean().item()
     return found

@@ -15,7 +15,6 @@ from transformers import PreTrainedConfig
 
 from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, expert_generator
 from multipl_moe.errors import BaseModelError
-from multipl_moe.model.domain_gate import gate_layer
 from multipl_moe.model.expert_kinds import EXPERT_KINDS, BaseLayer, Copies, NewTensor
 from multipl_moe.model.families import Family, family_of
 from multipl_moe.model.moe_config import PACK, MoeConfig
@@ -83,7 +82,7 @@ class UpcyclePlan:
             prefix = f"{self._prefixes[self.moe.layers[0]].partition('layers.')[0]}domain_gates.{PACK}."
             for name, value in self.gate_start.tensors.items():
                 pieces = partial(_one, value)
-                plans.append(TensorPlan(f"{prefix}{name}", tuple(value.shape), torch.float32, pieces))
+                plans.append(TensorPlan(f"{prefix}{name}", tuple(value.shape), value.dtype, pieces))
         return plans
 
     def _find_layers(self) -> dict[int, str]:
@@ -115,12 +114,11 @@ class UpcyclePlan:
 
     def _new_tensors(self, layer: int, prefix: str) -> Iterator[TensorPlan]:
         hidden, moe, kind = self.config.hidden_size, self.moe, EXPERT_KINDS[self.moe.experts.type]
-        gate = gate_layer(moe.layers, self.config.num_hidden_layers)
         of_layer = prefix.removesuffix("mlp.")
         shapes = {
             key.removeprefix(of_layer): shape for key, shape in self.reader.shapes.items() if key.startswith(of_layer)
         }
-        base = BaseLayer(shapes, self.family, self.config, layer > gate)
+        base = BaseLayer(shapes, self.family, self.config)
         for tensor in (kind.start_stacked if moe.is_routed else kind.start)(base, moe.experts):
             shape = (moe.num_trained_experts, *tensor.shape) if moe.is_routed else tensor.shape
             yield TensorPlan(of_layer + tensor.name, shape, self.dtype, partial(self._started, layer, tensor))

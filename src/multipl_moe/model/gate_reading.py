@@ -1,0 +1,174 @@
+"""What tokens say of a text's language, each with the two before it, and what a fence names (`DomainGate`).
+
+Shapes: B rows, N real tokens, V segments, L languages to learn, K names.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from multipl_moe.model.segments import SegmentPlan
+
+WORD, SPACE, LINE, FENCE = range(4)  # kinds of tokens: anything, white space, white space with a line's end, ```
+SYMBOL = 2**20  # and its kind: what stands for all tokens of a kind that is no WORD, beyond every vocabulary
+UNNAMED = -1
+MOST_OF_A_PAIR = 3.0  # nats of a pair's score, a ratio of 20: bounds what one word can do
+
+
+@dataclass
+class PrefixState:
+    """What the gate keeps of the tokens that went before.
+
+    Attributes:
+        belief: (B, S) what it thought where the segment began in which the next token lies.
+        partial: (B, L) what the tokens of that segment so far add, in nats.
+        last_p: (B,) p of the last token's segment, which holds until another begins; -1 before any token.
+        before: (B, 2) the last two symbols, the newest last; 0 for none.
+        named: (B,) the language that a fence names, L for one that is not learnt, -1 for none.
+        unread: (B, R) ids of that segment's last tokens, which nothing of the above regards yet: in decoding, nobody
+            asks before the segment ends.
+    """
+
+    belief: Tensor
+    partial: Tensor
+    last_p: Tensor
+    before: Tensor
+    named: Tensor
+    unread: Tensor
+
+
+class GateTables(Protocol):
+    """What is looked up; see `DomainGate`."""
+
+    token_kinds: Tensor
+    pair_scores: Tensor
+    calibration: Tensor
+    names: Tensor
+
+
+class GateReading:
+    """What the tokens of a batch say, each with those before it in its document, or in the state."""
+
+    def __init__(self, tables: GateTables, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
+        self.tables, self.plan, self.state = tables, plan, state
+        self._ids_N = ids_N.clamp(0, len(tables.token_kinds) - 1)
+        self._places = torch.arange(len(ids_N), device=ids_N.device)
+        self._document_N = plan.first_segments[plan.segment_of_token]
+        kinds_N = tables.token_kinds[self._ids_N]
+        self._symbol_N = torch.where(kinds_N == WORD, self._ids_N, SYMBOL + kinds_N.long())
+        self._counts_N = kinds_N != SPACE if plan.is_real is None else (kinds_N != SPACE) & plan.is_real
+        self._last_N = torch.where(self._counts_N, self._places, -1).cummax(0).values  # up to this token
+        row_N = plan.row_of_segment[plan.segment_of_token].clamp(max=plan.num_rows - 1)
+        if state is None:
+            nothing = torch.zeros_like(ids_N)
+            self._older_N, self._newer_N, self._named_before_N = nothing, nothing, nothing + UNNAMED
+        else:
+            self._older_N, self._newer_N = state.before[row_N].unbind(1)
+            self._named_before_N = state.named[row_N]
+        self._first_N, self._second_N = self._neighbours()
+        self._named_N = self._names()
+
+    def _at(self, values_N: Tensor, place_N: Tensor, otherwise_N: Tensor) -> tuple[Tensor, Tensor]:
+        """The values at earlier places of the same document, others where there are none, and where there are some."""
+        there_N = place_N.clamp(min=0)
+        is_own_N = (place_N >= 0) & (self._document_N[there_N] == self._document_N)
+        return torch.where(is_own_N, values_N[there_N], otherwise_N), is_own_N
+
+    def _neighbours(self) -> tuple[Tensor, Tensor]:
+        """(N,) the symbol before each token, and the one before that; 0 where there is none."""
+        before_N = F.pad(self._last_N, (1, 0), value=-1)[:-1]
+        first_N, has_first_N = self._at(self._symbol_N, before_N, self._newer_N)
+        two_before_N = torch.where(has_first_N, before_N[before_N.clamp(min=0)], -1)
+        second_N, _ = self._at(self._symbol_N, two_before_N, torch.where(has_first_N, self._newer_N, self._older_N))
+        return first_N, second_N
+
+    def _names(self) -> Tensor:
+        """(N,) which language the fence around what follows a token names: L for one not learnt, -1 for none."""
+        name_K, rest_K, language_K = self.tables.names.long().unbind(1)
+        ids_N1, first_N1, second_N1 = self._ids_N[:, None], self._first_N[:, None], self._second_N[:, None]
+        fence = SYMBOL + FENCE
+        whole_NK = (first_N1 == fence) & (ids_N1 == name_K) & (rest_K == -1)
+        parts_NK = (second_N1 == fence) & (first_N1 == name_K) & (ids_N1 == rest_K)
+        named_N = torch.where(whole_NK | parts_NK, language_K, UNNAMED).amax(dim=1)
+        changes_N = ((named_N != UNNAMED) | (self._symbol_N == fence)) & self._counts_N
+        last_N = torch.where(changes_N, self._places, -1).cummax(0).values
+        return self._at(named_N, last_N, self._named_before_N)[0]
+
+    def _before(self) -> Tensor:
+        """(N,) the same of what goes before a token."""
+        before_N = self._places - 1
+        if self.plan.is_real is not None:
+            before_N = F.pad(torch.where(self.plan.is_real, self._places, -1).cummax(0).values, (1, 0), value=-1)[:-1]
+        return self._at(self._named_N, before_N, self._named_before_N)[0]
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """(N,) places in the two tables: of a token with the one before it, and with the one before that."""
+        symbol_N, num_pairs = self._symbol_N, self.tables.pair_scores.shape[1]
+        return pair_places(self._first_N, symbol_N, num_pairs), pair_places(self._second_N, symbol_N, num_pairs)
+
+    def evidence(self) -> Tensor:
+        """(N, L) nats that each token says for each language, 0 between fences that name one."""
+        first_NL, second_NL = (
+            table[places_N].float() for table, places_N in zip(self.tables.pair_scores, self.pairs(), strict=True)
+        )
+        slope, offset = self.tables.calibration
+        evidence_NL = slope * (MOST_OF_A_PAIR / 127 / 2) * (first_NL + second_NL) + offset
+        is_silent_N = self._before() != UNNAMED
+        if self.plan.is_real is not None:
+            is_silent_N = is_silent_N | ~self.plan.is_real
+        return evidence_NL.masked_fill(is_silent_N[:, None], 0.0)
+
+    def _begins(self) -> Tensor:
+        """(V,) the first token of each segment."""
+        nothing = self._places.new_full((self.plan.num_segments,), len(self._places) - 1)
+        places_N = self._places
+        if self.plan.is_real is not None:
+            places_N = torch.where(self.plan.is_real, places_N, len(places_N) - 1)
+        return nothing.scatter_reduce(0, self.plan.segment_of_token, places_N, "amin")
+
+    def named_at_segments(self) -> Tensor:
+        """(V,) which language the fence names in which each segment begins."""
+        return self._before()[self._begins()]
+
+    def begins_document(self) -> Tensor:
+        """(V,) whether nothing was read before a segment."""
+        segments = torch.arange(self.plan.num_segments, device=self._places.device)
+        is_first_V = self.plan.first_segments == segments
+        if self.state is None:
+            return is_first_V
+        return is_first_V & (F.pad(self.state.last_p, (0, 1))[self.plan.row_of_segment] < 0)
+
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """(B, 2) and (B,) `before` and `named` of the state after each row's last token."""
+        plan, state = self.plan, self.state
+        assert state is not None
+        row_N = plan.row_of_segment[plan.segment_of_token]
+        nothing = self._places.new_full((plan.num_rows + 1,), -1)
+        real_N = self._places if plan.is_real is None else torch.where(plan.is_real, self._places, -1)
+        last_B = nothing.scatter_reduce(0, row_N, real_N, "amax")[:-1]
+        there_B, has_tokens_B = last_B.clamp(min=0), last_B >= 0
+        counts_B = self._counts_N[there_B]
+        newest_B = torch.where(counts_B, self._symbol_N[there_B], self._first_N[there_B])
+        second_B = torch.where(counts_B, self._first_N[there_B], self._second_N[there_B])
+        before_B2 = torch.where(has_tokens_B[:, None], torch.stack([second_B, newest_B], dim=1), state.before)
+        return before_B2, torch.where(has_tokens_B, self._named_N[there_B], state.named)
+
+
+def pair_places(near_N: Tensor, symbol_N: Tensor, num_pairs: int) -> Tensor:
+    """Where pairs of symbols lie in a table: the middle bits of a sum of multiples (Knuth's multiplicative hashing)."""
+    return (near_N * 2654435761 + symbol_N * 2246822519 >> 15) % num_pairs
+
+
+def rows_of(num_rows: int, row_tokens: int, device: torch.device) -> SegmentPlan:
+    """Segments of a batch in which each row is a piece of one."""
+    rows = torch.arange(num_rows, device=device)
+    of_token = rows.repeat_interleave(row_tokens)
+    return SegmentPlan(None, of_token, torch.zeros_like(of_token, dtype=torch.bool), None, rows, rows, num_rows)
+
+
+def pairs_of(tables: GateTables, ids_T: Tensor) -> Tensor:
+    """(2, T) places in the two tables of the pairs of one text."""
+    return torch.stack(GateReading(tables, ids_T, rows_of(1, len(ids_T), ids_T.device), None).pairs())
