@@ -180,12 +180,14 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """Let packs' gates say for which segments their experts work, but in training or where the caller did."""
         if routing.as_in_training or (routing.is_told and routing.cache is None):
             return
-        plan = routing.plan
         for name, gate in self.gates.items():
+            device = gate.calibration.device  # layers, and so gates, of one model may lie on several
+            plan = routing.plan_on(device)
             if input_ids is None:
                 open_V = gate.calibration.new_zeros(plan.num_segments)
             else:
-                ids_N = input_ids.flatten() if plan.real_tokens is None else input_ids.flatten()[plan.real_tokens]
+                ids_N = input_ids.to(device).flatten()
+                ids_N = ids_N if plan.real_tokens is None else ids_N[plan.real_tokens]
                 open_V = gate(ids_N, plan, routing.prefix_state(_GATES_LAYER, name, gate.empty_state))
             if not routing.is_told:
                 routing.open_V[name], routing.first_share = open_V, FIRST_TOKEN_SHARE

@@ -40,15 +40,13 @@ class DomainGate(Float32Buffers):
     for another, and what is between counts for nothing after it.
 
     p below `bound` counts as 0, and p above 1 - `bound` as 1. A document's first segment, before which there is
-    nothing to read, gets `start`. Its first token gets two thirds of that: all later
-    tokens attend to it more than to others (an attention sink, Xiao et al., arXiv 2309.17453), so that a change there
-    moves all of them.
+    nothing to read, gets `start`. Its first token gets two thirds of that: all later tokens attend to it more than to
+    others (an attention sink, Xiao et al., arXiv 2309.17453), so that a change there moves all of them.
 
     Attributes:
         token_kinds: (vocabulary,) int8, kind of each token.
-        pair_scores: (2, P, L) int8, what a pair says for each language, 127 for 3 nats: the token with the one
-            before it, and with the one before that. Pairs are found by a
-            hash.
+        pair_scores: (2, P, L) int8, what a pair says for each language, 127 for 3 nats: the token with the one before
+            it, and with the one before that. Pairs are found by a hash.
         calibration: (2,) float32: nats for a score of 1, and nats that each token adds.
         names: (NUM_NAMES, 3) int32: the first two tokens of a name after a fence (-1: it has one), and the index of the
             language, L for one that is not learnt; unused rows are -2.
