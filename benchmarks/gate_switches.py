@@ -18,9 +18,7 @@ import torch
 from domain_gate import Setting
 from gate_texts import LEARN, Text, texts
 from harness import Target, options_parser, print_table, record
-from torch import Tensor
 
-from multipl_moe.model.segments import plan_segments
 from multipl_moe.start_tokens import start_tokens
 
 _READ_TOKENS, _MOST_TOKENS, _FEWEST = 64, 1400, 24
@@ -52,20 +50,13 @@ class Read:
         later = (number for number, (_, end) in enumerate(places) if end > text.begin)
         self.begin = next(later, len(places)) if text.begin else 0
         self.end = next((number for number, (_, end) in enumerate(places) if end > text.end), len(places))
-        self.p = _p(setting, self.tokens)
+        self.p = setting.gate.p_of_text(self.tokens)[:-1]
 
     def delay(self, *, opens: bool) -> int | None:
         """Tokens until the gate is open, or shut; None: never."""
         told = self.p[self.begin : self.end]
         found = (told > 0.5 if opens else told < 0.05).nonzero()
         return int(found[0]) if len(found) else None
-
-
-def _p(setting: Setting, tokens: list[int]) -> Tensor:
-    """(T,) p of each token; no layer of the model need run."""
-    positions, stride = torch.arange(len(tokens))[None], setting.model.config.moe["gate"]["stride"]
-    plan = plan_segments(positions, None, window=None, stride=stride, lookahead=False)
-    return setting.gate(torch.tensor(tokens), plan)[plan.segment_of_token]
 
 
 def delays(reads: Iterable[Read], *, opens: bool) -> dict[str, float]:

@@ -171,10 +171,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """How far gates open for the token after a text, of several in all; 1 without gates. No layer runs."""
         if not self.gates:
             return 1.0
-        tokens = torch.tensor([*ids, 0], device=next(iter(self.gates.values())).calibration.device)
-        positions = torch.arange(len(tokens), device=tokens.device)[None]
-        plan = plan_segments(positions, None, window=None, stride=self._moe.gate.stride, lookahead=False)
-        return min(sum(gate(tokens, plan)[-1].item() for gate in self.gates.values()), 1.0)
+        return min(sum(gate.p_of_text(ids)[-1].item() for gate in self.gates.values()), 1.0)
 
     def _decide(self, routing: RoutingPass, input_ids: Tensor | None) -> None:
         """Let packs' gates say for which segments their experts work, but in training or where the caller did."""

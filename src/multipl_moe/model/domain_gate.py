@@ -19,7 +19,7 @@ from transformers import initialization
 from multipl_moe.model.float32_buffers import Float32Buffers
 from multipl_moe.model.gate_reading import UNNAMED, GateReading, PrefixState, rows_of
 from multipl_moe.model.moe_config import GateConfig
-from multipl_moe.model.segments import Continuation, SegmentPlan
+from multipl_moe.model.segments import Continuation, SegmentPlan, plan_segments
 
 NUM_NAMES = 128  # languages' names after a fence, at most
 FIRST_TOKEN_SHARE = 2 / 3  # of `start`, for a document's first token: an attention sink, which moves all that follow
@@ -59,7 +59,7 @@ class DomainGate(Float32Buffers):
 
     def __init__(self, config: GateConfig, vocabulary: int) -> None:
         super().__init__()
-        self.start, self.bound = config.start, config.bound
+        self.start, self.bound, self.stride = config.start, config.bound, config.stride
         num_learn = len(config.languages)
         for name, (shape, dtype) in gate_tensors(config, vocabulary).items():
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
@@ -160,6 +160,13 @@ class DomainGate(Float32Buffers):
         """(B, S) what is thought after one more segment."""
         belief_BS = (belief_BS * _likelihood(evidence_BL)) @ self._changes
         return belief_BS / belief_BS.sum(dim=1, keepdim=True)
+
+    def p_of_text(self, ids: Sequence[int]) -> Tensor:
+        """(T + 1,) p of each token of a text, and of the one that follows; its first token is as all others."""
+        tokens = torch.tensor([*ids, 0], device=self.calibration.device)
+        positions = torch.arange(len(tokens), device=tokens.device)[None]
+        plan = plan_segments(positions, None, window=None, stride=self.stride, lookahead=False)
+        return self(tokens, plan)[plan.segment_of_token]
 
     @torch.no_grad()
     def p_after(self, evidence_BGL: Tensor) -> Tensor:

@@ -1,0 +1,78 @@
+"""The gates of packs by themselves: which of them a text opens, from its tokens alone.
+
+No weight of a model is read, so that a server can choose among a base and its packs before any of them runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.model.domain_gate import DomainGate
+from multipl_moe.packs.files import GATE_FILE, Pack
+
+_OPEN = 0.5
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a pack's gate says of the token after a text.
+
+    Attributes:
+        p: how far it is open, 0 to 1.
+        since: the place in the text, in characters, from which on it was more than half open; None: it is not.
+    """
+
+    p: float
+    since: int | None
+
+
+class TextGate:
+    """Gates of packs on one base, which read a text as `compose`d models do."""
+
+    def __init__(self, gates: Mapping[str, DomainGate], tokenizer: PreTrainedTokenizerBase) -> None:
+        self.gates, self.tokenizer = dict(gates), tokenizer
+
+    @classmethod
+    def load(cls, packs: Mapping[str, Path], base: str | None = None) -> "TextGate":
+        """The gates in packs' folders, by name, with the tokenizer of their base, or of the one that is named.
+
+        Raises:
+            ConfigError: there is no pack, or they go with several bases.
+            BaseModelError: a pack cannot be read, or its base is not found.
+        """
+        loaded = {name: Pack.load(folder) for name, folder in packs.items()}
+        bases = {pack.base["name"]: pack for pack in loaded.values()}
+        if base is None and len(bases) != 1:
+            raise ConfigError(f"packs: they go with {' and '.join(bases) or 'no base'}; give packs of one base")
+        tokenizer = AutoTokenizer.from_pretrained(resolve_base(base or next(iter(bases))))
+        return cls({name: _gate(loaded[name], folder) for name, folder in packs.items()}, tokenizer)
+
+    def after(self, text: str) -> dict[str, Opened]:
+        """By name of the pack, how far its gate is open for what follows a text, and since where."""
+        encoded = self.tokenizer(text, return_offsets_mapping=True, verbose=False)
+        ends = [end for _, end in encoded["offset_mapping"]]
+        found = {}
+        for name, gate in self.gates.items():
+            p_T = gate.p_of_text(encoded["input_ids"])
+            shut = (p_T <= _OPEN).nonzero().flatten()
+            first = int(shut[-1]) + 1 if len(shut) else 0  # token from which on it is open
+            since = None if first == len(p_T) else (ends[first - 1] if first else 0)
+            found[name] = Opened(float(p_T[-1]), since)
+        return found
+
+
+def _gate(pack: Pack, folder: Path) -> DomainGate:
+    try:
+        tensors = load_file(folder / GATE_FILE)
+        gate = DomainGate(pack.moe.gate, len(tensors["token_kinds"]))
+        gate.load_state_dict({name: torch.as_tensor(value) for name, value in tensors.items()})
+    except (OSError, SafetensorError, LookupError, RuntimeError) as error:
+        raise BaseModelError(f"pack: {folder / GATE_FILE} cannot be read ({error}); pack the model anew") from error
+    return gate
