@@ -72,7 +72,7 @@ OTHER = {  # kind of text: packages and endings; none of it is named to the gate
     "Haskell": ("libghc-pandoc-doc libghc-aeson-doc", ".hs"),
     "Emacs Lisp": ("elpa-company", ".el"),
     "Scheme": ("guile-3.0-libs gauche", ".scm"),
-    "Kotlin templates": ("golang-github-gin-gonic-gin-dev python3-scrapy", ".tmpl"),
+    "templates": ("golang-github-gin-gonic-gin-dev python3-scrapy", ".tmpl"),
     "Python": (PYTHON, ".py"),
     "Java": ("erlang-src", ".java"),
 }

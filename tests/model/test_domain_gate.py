@@ -174,12 +174,20 @@ def test_in_the_longest_texts_nothing_overflows_and_it_changes_its_mind():
     said = gate(tokens, _plan(torch.arange(len(tokens))[None], None))
     assert said.isfinite().all()
     assert said[[999, 1003, 2000, 2003]].tolist() == [1, 0, 0, 1]
+    with torch.autocast("cpu", torch.float16):
+        assert torch.equal(gate(tokens, _plan(torch.arange(len(tokens))[None], None)), said)
 
 
 def test_without_token_ids_it_stays_shut_and_new_tokens_are_words_like_others():
     model, tokens = tiny_hybrid("gated"), random_tokens(2, 29)
     found = model(inputs_embeds=model.model.embed_tokens(tokens)).logits
     assert torch.equal(found, model(tokens, open_share=0.0).logits)
+    settings: dict[str, Any] = {"use_cache": True}
+    read = model(inputs_embeds=model.model.embed_tokens(tokens[:, :14]), **settings)
+    after = model(tokens[:, 14:18], cache=read.cache, **settings)
+    shut = model(tokens[:, :14], open_share=0.0, **settings)
+    expected = model(tokens[:, 14:18], cache=shut.cache, open_share=0.0, **settings).logits
+    torch.testing.assert_close(after.logits[:, :2], expected[:, :2], rtol=0, atol=1e-5)
     gate = _gate()
     gate.resize(_VOCABULARY + 2)
     assert gate.token_kinds.tolist() == [*_gate().token_kinds.tolist(), WORD, WORD]
@@ -342,6 +350,7 @@ def test_a_model_in_bfloat16_has_the_gate_that_was_fitted(tmp_path: Path):
         assert other.lm_head.weight.dtype == torch.bfloat16
         for name, buffer in other.model.domain_gates["pack"].named_buffers():
             assert torch.equal(buffer, fitted[name])
+            assert buffer.dtype == fitted[name].dtype
         other(random_tokens(2, 29))
 
 

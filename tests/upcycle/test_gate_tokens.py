@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from multipl_judge.languages.table import LANGUAGES
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_NAMES, DomainGate
-from multipl_moe.model.gate_reading import FENCE, LINE, SPACE, WORD
+from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, WORD
 from multipl_moe.model.moe_config import GateConfig
 from multipl_moe.model.segments import plan_segments
 from multipl_moe.upcycle import gate_tokens
@@ -21,13 +21,19 @@ from tests.train.tiny import tiny_world
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBase:
     """A tokenizer with words that those of real bases have."""
     tokenizer = AutoTokenizer.from_pretrained(tiny_world(tmp_path_factory).base)
-    tokenizer.add_tokens(["```", " ```", "``", "`\n", "rust", "rs", "r", "uby", "python", "zig", "\n\n", "    "])
+    tokenizer.add_tokens(
+        ["```", " ```", "``", "`\n", "```\n", "rust", "Rust", "rs", "r", "uby", "python", "zig", "\n\n", "    "]
+    )
     return tokenizer
 
 
 def test_tokens_are_words_white_space_or_fences(tokenizer: PreTrainedTokenizerBase):
     kinds = token_kinds(tokenizer, len(tokenizer) + 3)
-    expected = {"```": FENCE, " ```": FENCE, "`\n": FENCE, "``": WORD, "rust": WORD, "\n\n": LINE, "    ": SPACE}
+    expected = {"```": FENCE, " ```": FENCE, "`\n": OTHER_HALF, "``": HALF, "```\n": CLOSES} | {
+        "rust": WORD,
+        "\n\n": LINE,
+        "    ": SPACE,
+    }
     for text, kind in expected.items():
         assert kinds[tokenizer.convert_tokens_to_ids(text)] == kind, text
     assert kinds[tokenizer.all_special_ids].tolist() == [WORD] * len(tokenizer.all_special_ids)
@@ -48,6 +54,11 @@ def test_tokens_are_words_white_space_or_fences(tokenizer: PreTrainedTokenizerBa
         ("rust\n", None),
         ("```rust\na\n```\n", None),
         ("```rust\na\n``" + "`\n", None),
+        ("```Rust\n", 1.0),
+        ("use `a`\nrust a", None),
+        ("```\nrust a", None),
+        ("```rust\n// `a`\nb", 1.0),
+        ("```python\na\n```\nrust a", None),
     ],
 )
 def test_a_fence_opens_for_a_language_by_each_of_its_names_and_shuts_for_others(

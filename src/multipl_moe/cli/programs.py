@@ -50,8 +50,9 @@ def completions_of(
     is_told = local.gate_is_told(recipe.codegen)
     if is_told and recipe.codegen.tell_language == "both":
         untold = completed_by(local, recipe.codegen.model_copy(update={"tell_language": False}))
-    complete, p_after = completed_by(local, recipe.codegen), None if is_told is None else local.p_after
-    return {"name": local.name, "complete": complete, "gate_is_told": is_told, "p_after": p_after, "by_itself": untold}
+    complete = completed_by(local, recipe.codegen)
+    gate = {"gate_is_told": is_told, "p_after": local.p_after, "by_itself": untold}
+    return {"name": local.name, "complete": complete} | gate
 
 
 @contextmanager

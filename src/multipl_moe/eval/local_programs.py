@@ -44,7 +44,7 @@ def judge_local_model(
         against=against,
         options=options,
         decontamination=checks,
-        gate_is_told=(is_told := completer.gate_is_told(recipe.codegen)),
-        p_after=None if is_told is None else completer.p_after,
+        gate_is_told=completer.gate_is_told(recipe.codegen),
+        p_after=completer.p_after,
     )
     return True

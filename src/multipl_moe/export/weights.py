@@ -22,8 +22,8 @@ def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
     plans = []
     for name, shape in reader.shapes.items():
         stored = reader.dtype(name)
-        target = stored if dtype is None or not stored.is_floating_point else dtype
-        target = torch.float32 if stays_float32(name) and stored.is_floating_point else target
+        target = torch.float32 if stays_float32(name) else dtype or stored
+        target = target if stored.is_floating_point else stored
         plans.append(TensorPlan(name, shape, target, partial(_cast, reader, name, target)))
     return plans
 
@@ -31,7 +31,7 @@ def plan_cast(source: Path, dtype: torch.dtype | None) -> list[TensorPlan]:
 def main_dtype(plans: list[TensorPlan]) -> torch.dtype:
     """The dtype of most of the bytes: that of the model."""
     num_bytes: Counter[torch.dtype] = Counter()
-    for plan in plans:
+    for plan in (plan for plan in plans if plan.dtype.is_floating_point):
         num_bytes[plan.dtype] += plan.num_bytes
     return num_bytes.most_common(1)[0][0]
 

@@ -22,7 +22,7 @@ from multipl_moe.model.documents import attention_arguments, real_tokens_of, tak
 from multipl_moe.model.domain_gate import FIRST_TOKEN_SHARE, DomainGate, told_of_segments
 from multipl_moe.model.expert_kinds import EXPERT_KINDS, add_experts
 from multipl_moe.model.families import family_of
-from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS, FLOAT32_MODULE
+from multipl_moe.model.float32_buffers import FLOAT32_BUFFERS
 from multipl_moe.model.hybrid import HybridMoe
 from multipl_moe.model.losses import mean_load_balancing_loss
 from multipl_moe.model.moe_config import MoeConfig
@@ -61,7 +61,7 @@ class MultiplMoePreTrainedModel(PreTrainedModel):
     config_class = MultiplMoeConfig
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
-    _keep_in_fp32_modules_strict = {*FLOAT32_BUFFERS, FLOAT32_MODULE}
+    _keep_in_fp32_modules_strict = {*FLOAT32_BUFFERS, "calibration"}
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -180,12 +180,12 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         for name, gate in self.gates.items():
             device = gate.calibration.device  # layers, and so gates, of one model may lie on several
             plan = routing.plan_on(device)
+            state = routing.prefix_state(_GATES_LAYER, name, gate.empty_state)
             if input_ids is None:
-                open_V = gate.calibration.new_zeros(plan.num_segments)
+                open_V = gate.pass_over(plan, state)
             else:
                 ids_N = input_ids.to(device).flatten()
-                ids_N = ids_N if plan.real_tokens is None else ids_N[plan.real_tokens]
-                open_V = gate(ids_N, plan, routing.prefix_state(_GATES_LAYER, name, gate.empty_state))
+                open_V = gate(ids_N if plan.real_tokens is None else ids_N[plan.real_tokens], plan, state)
             if not routing.is_told:
                 routing.open_V[name], routing.first_share = open_V, FIRST_TOKEN_SHARE
 

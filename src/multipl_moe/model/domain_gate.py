@@ -63,7 +63,7 @@ class DomainGate(Float32Buffers):
         num_learn = len(config.languages)
         for name, (shape, dtype) in gate_tensors(config, vocabulary).items():
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
-        opens, shuts = OPENS * config.stride, SHUTS * config.stride
+        opens, shuts = min(OPENS * config.stride, 0.5), min(SHUTS * config.stride, 0.5)
         # A list, as buffers that no file holds are lost where a model is made without memory and filled later
         self._chances = [
             [*((1 - shuts) * (row == column) for column in range(num_learn)), shuts] for row in range(num_learn)
@@ -121,6 +121,14 @@ class DomainGate(Float32Buffers):
         read = GateReading(self, ids_N, plan, None)
         return self._decided(self.beliefs(self._sums(read)[:-1], plan, None), read)
 
+    def pass_over(self, plan: SegmentPlan, state: PrefixState | None) -> Tensor:
+        """(V,) 0 of tokens that came as embeddings, which it cannot read; after them it knows nothing new."""
+        if state is not None:
+            fresh = self.empty_state(len(state.last_p))
+            state.partial, state.before, state.named = fresh.partial, fresh.before, fresh.named
+            state.unread, state.last_p = fresh.unread, torch.zeros_like(state.last_p)
+        return self.calibration.new_zeros(plan.num_segments)
+
     def _continued(self, ids_N: Tensor, plan: SegmentPlan, state: PrefixState, joint: Continuation) -> Tensor:
         last_p_B = torch.where(state.last_p < 0, self.start, state.last_p)
         is_step = plan.real_tokens is None and plan.is_real is None and len(ids_N) == plan.num_rows
@@ -158,7 +166,8 @@ class DomainGate(Float32Buffers):
 
     def _onward(self, belief_BS: Tensor, evidence_BL: Tensor) -> Tensor:
         """(B, S) what is thought after one more segment."""
-        belief_BS = (belief_BS * _likelihood(evidence_BL)) @ self._changes
+        with torch.autocast(belief_BS.device.type, enabled=False):
+            belief_BS = (belief_BS * _likelihood(evidence_BL)) @ self._changes
         return belief_BS / belief_BS.sum(dim=1, keepdim=True)
 
     def p_of_text(self, ids: Sequence[int]) -> Tensor:
@@ -169,7 +178,7 @@ class DomainGate(Float32Buffers):
         return self(tokens, plan)[plan.segment_of_token]
 
     @torch.no_grad()
-    def p_after(self, evidence_BGL: Tensor) -> Tensor:
+    def p_of_evidence(self, evidence_BGL: Tensor) -> Tensor:
         """(B,) p after the segments of texts, of their evidence, (B, G, L); the slow way, for few texts."""
         belief_BS = self._prior.repeat(len(evidence_BGL), 1)
         for evidence_BL in evidence_BGL.unbind(1):
@@ -202,7 +211,8 @@ class DomainGate(Float32Buffers):
         )
         reach = 1
         while reach < plan.num_segments:
-            longer = product[:-reach] @ product[reach:]
+            with torch.autocast(product.device.type, enabled=False):
+                longer = product[:-reach] @ product[reach:]
             product = torch.cat([product[:reach], longer / longer.amax(dim=(1, 2), keepdim=True)])
             reach *= 2
         return product[:, 0] / product[:, 0].sum(dim=1, keepdim=True)

@@ -4,7 +4,7 @@ Shapes: B rows, N real tokens, V segments, L languages to learn, K names.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,7 +12,12 @@ from torch.nn import functional as F
 
 from multipl_moe.model.segments import SegmentPlan
 
-WORD, SPACE, LINE, FENCE = range(4)  # kinds of tokens: anything, white space, white space with a line's end, ```
+if TYPE_CHECKING:
+    from multipl_moe.model.domain_gate import DomainGate
+
+# Kinds of tokens: anything, white space, white space with a line's end, ```, ``` in two tokens
+# (`` and ` with a line's end), and ``` with a line's end in one
+WORD, SPACE, LINE, FENCE, HALF, OTHER_HALF, CLOSES = range(7)
 SYMBOL = 2**20  # and its kind: what stands for all tokens of a kind that is no WORD, beyond every vocabulary
 UNNAMED = -1
 MOST_OF_A_PAIR = 3.0  # nats of a pair's score, a ratio of 20: bounds what one word can do
@@ -40,19 +45,10 @@ class PrefixState:
     unread: Tensor
 
 
-class GateTables(Protocol):
-    """What is looked up; see `DomainGate`."""
-
-    token_kinds: Tensor
-    pair_scores: Tensor
-    calibration: Tensor
-    names: Tensor
-
-
 class GateReading:
     """What the tokens of a batch say, each with those before it in its document, or in the state."""
 
-    def __init__(self, tables: GateTables, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
+    def __init__(self, tables: "DomainGate", ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
         self.tables, self.plan, self.state = tables, plan, state
         self._ids_N = ids_N.clamp(0, len(tables.token_kinds) - 1)
         self._places = torch.arange(len(ids_N), device=ids_N.device)
@@ -70,6 +66,7 @@ class GateReading:
             self._named_before_N = state.named[row_N]
         self._first_N, self._second_N = self._neighbours()
         self._named_N = self._names()
+        self._around_N = self._before()
 
     def _at(self, values_N: Tensor, place_N: Tensor, otherwise_N: Tensor) -> tuple[Tensor, Tensor]:
         """The values at earlier places of the same document, others where there are none, and where there are some."""
@@ -87,13 +84,15 @@ class GateReading:
 
     def _names(self) -> Tensor:
         """(N,) which language the fence around what follows a token names: L for one not learnt, -1 for none."""
-        name_K, rest_K, language_K = self.tables.names.long().unbind(1)
+        name_K, rest_K, language_K = self.tables.names.unbind(1)
         ids_N1, first_N1, second_N1 = self._ids_N[:, None], self._first_N[:, None], self._second_N[:, None]
         fence = SYMBOL + FENCE
         whole_NK = (first_N1 == fence) & (ids_N1 == name_K) & (rest_K == -1)
         parts_NK = (second_N1 == fence) & (first_N1 == name_K) & (ids_N1 == rest_K)
         named_N = torch.where(whole_NK | parts_NK, language_K, UNNAMED).amax(dim=1)
-        changes_N = ((named_N != UNNAMED) | (self._symbol_N == fence)) & self._counts_N
+        halves_N = (self._first_N == SYMBOL + HALF) & (self._symbol_N == SYMBOL + OTHER_HALF)
+        is_fence_N = (self._symbol_N == fence) | (self._symbol_N == SYMBOL + CLOSES) | halves_N
+        changes_N = ((named_N != UNNAMED) | is_fence_N) & self._counts_N
         last_N = torch.where(changes_N, self._places, -1).cummax(0).values
         return self._at(named_N, last_N, self._named_before_N)[0]
 
@@ -116,22 +115,16 @@ class GateReading:
         )
         slope, offset = self.tables.calibration
         evidence_NL = slope * (MOST_OF_A_PAIR / 127 / 2) * (first_NL + second_NL) + offset
-        is_silent_N = self._before() != UNNAMED
-        if self.plan.is_real is not None:
-            is_silent_N = is_silent_N | ~self.plan.is_real
-        return evidence_NL.masked_fill(is_silent_N[:, None], 0.0)
+        return evidence_NL.masked_fill((self._around_N != UNNAMED)[:, None], 0.0)
 
     def _begins(self) -> Tensor:
         """(V,) the first token of each segment."""
         nothing = self._places.new_full((self.plan.num_segments,), len(self._places) - 1)
-        places_N = self._places
-        if self.plan.is_real is not None:
-            places_N = torch.where(self.plan.is_real, places_N, len(places_N) - 1)
-        return nothing.scatter_reduce(0, self.plan.segment_of_token, places_N, "amin")
+        return nothing.scatter_reduce(0, self.plan.segment_of_token, self._places, "amin")
 
     def named_at_segments(self) -> Tensor:
         """(V,) which language the fence names in which each segment begins."""
-        return self._before()[self._begins()]
+        return self._around_N[self._begins()]
 
     def begins_document(self) -> Tensor:
         """(V,) whether nothing was read before a segment."""
@@ -169,6 +162,6 @@ def rows_of(num_rows: int, row_tokens: int, device: torch.device) -> SegmentPlan
     return SegmentPlan(None, of_token, torch.zeros_like(of_token, dtype=torch.bool), None, rows, rows, num_rows)
 
 
-def pairs_of(tables: GateTables, ids_T: Tensor) -> Tensor:
+def pairs_of(tables: "DomainGate", ids_T: Tensor) -> Tensor:
     """(2, T) places in the two tables of the pairs of one text."""
     return torch.stack(GateReading(tables, ids_T, rows_of(1, len(ids_T), ids_T.device), None).pairs())

@@ -73,7 +73,8 @@ class GatedBlock(nn.Module):
         for share in shares.values():
             rest = rest - share
         works = [(self.shared_expert, rest.clamp(min=0)), *((self.experts[name], shares[name]) for name in shares)]
-        parts = [part for block, share in works if (part := _of_some(block, x_BTH, share, routing)) is not None]
+        found = [_of_some(block, x_BTH, share, routing) for block, share in works]
+        parts = [part for part in found if part is not None]  # no walrus, which torch.compile does not follow
         return reduce(torch.add, parts) if parts else self.shared_expert(x_BTH)  # of no tokens at all
 
 

@@ -129,7 +129,7 @@ class RoutingPass:
         return self._is_shut[name]
 
     def prefix_state(self, index: int, name: str, empty: Callable[[int], PrefixState]) -> PrefixState | None:
-        """What a pack's gate at layer `index` kept of the tokens before, made by `empty` at first use."""
+        """What a pack's gate kept of the tokens before in the cache's layer `index`, made by `empty` at first use."""
         if self.plan.continuation is None or self.cache is None:
             return None
         return prefix_state_of(self.cache, index, name, partial(empty, self.plan.num_rows))

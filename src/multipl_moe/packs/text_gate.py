@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -72,7 +71,7 @@ def _gate(pack: Pack, folder: Path) -> DomainGate:
     try:
         tensors = load_file(folder / GATE_FILE)
         gate = DomainGate(pack.moe.gate, len(tensors["token_kinds"]))
-        gate.load_state_dict({name: torch.as_tensor(value) for name, value in tensors.items()})
+        gate.load_state_dict(tensors)
     except (OSError, SafetensorError, LookupError, RuntimeError) as error:
         raise BaseModelError(f"pack: {folder / GATE_FILE} cannot be read ({error}); pack the model anew") from error
     return gate

@@ -92,7 +92,7 @@ class UpcycleSection(Section):
     other_text: list[Annotated[Path, Field(strict=False)]] = Field(
         default=[],
         description="Folders with text for which the domain gate should stay shut, besides files from installed "
-        "packages: for example /usr/share/perl, as Perl looks like Ruby. Up to 24 files are read of each ending, of "
+        "packages: for example /usr/share/perl, as Perl looks like Ruby. Up to 100 files are read of each ending, of "
         "up to 40 endings; files in the recipe's languages are left out.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(

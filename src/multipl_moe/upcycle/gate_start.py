@@ -2,7 +2,7 @@
 
 Everything that is not to be learnt is one kind: the languages to keep, and files of other kinds from installed packages
 and from the folders of `upcycle.other_text`. How sure the gate may be is measured on texts that its tables did not
-count: of a language those of a fifth of its files, and of a kind of other text all of it, as if nobody had seen it.
+count: a fifth of a language's files, or of a folder that a recipe names, and all of a kind out of installed packages.
 
 Shapes: T tokens of a text, P places of pairs, L languages to learn, K kinds, S = L + 1 states.
 """
@@ -280,5 +280,5 @@ def _mean_p(gate: DomainGate, evidence: dict[str, list[Tensor]]) -> dict[str, fl
     for kind, texts in evidence.items():
         if long := [segments_GL for segments_GL in texts if len(segments_GL) >= _AFTER // _SEGMENT]:
             read_BGL = torch.stack([segments_GL[: _AFTER // _SEGMENT] for segments_GL in long])
-            found[kind] = gate.p_after(slope * read_BGL + offset).mean().item()
+            found[kind] = gate.p_of_evidence(slope * read_BGL + offset).mean().item()
     return found

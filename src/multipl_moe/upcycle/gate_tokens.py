@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 from multipl_judge.languages.entry import Language
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.domain_gate import NUM_NAMES
-from multipl_moe.model.gate_reading import FENCE, LINE, SPACE, WORD
+from multipl_moe.model.gate_reading import CLOSES, FENCE, HALF, LINE, OTHER_HALF, SPACE, WORD
 
 _OTHERS = (  # names after a fence for which a gate stays shut, beside those of languages that the package knows
     "bash", "bat", "c", "c++", "clojure", "cmake", "console", "cs", "csharp", "css", "csv", "dart", "diff",
@@ -20,21 +20,24 @@ _OTHERS = (  # names after a fence for which a gate stays shut, beside those of 
 
 
 def token_kinds(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> Tensor:
-    """(vocabulary,) int8: whether each token is a word, white space, white space with a line's end, or a fence.
+    """(vocabulary,) int8: whether each token is a word, white space, white space with a line's end, or of a fence.
 
-    Some tokenizers split a fence that closes into two tokens, of which the last holds the line's end; it counts.
+    A fence whose token holds a line's end names no language. Some tokenizers split that into two tokens.
     """
     kinds = torch.full((vocabulary,), WORD, dtype=torch.int8)
     known = min(vocabulary, len(tokenizer))
     special = set(tokenizer.all_special_ids)
     for number, text in enumerate(tokenizer.batch_decode([[token] for token in range(known)])):
-        bare = text.strip()
-        if number in special or not text:
+        text = text or str(tokenizer.convert_ids_to_tokens(number)).replace("\u2581", " ")  # some strip a lone space
+        bare, ends_line = text.strip(), text.rstrip(" \t").endswith("\n")
+        if number in special:
             continue
         if not bare:
             kinds[number] = LINE if "\n" in text else SPACE
-        elif bare == "```" or (bare == "`" and text.endswith("\n")):
-            kinds[number] = FENCE
+        elif bare == "```":
+            kinds[number] = CLOSES if ends_line else FENCE
+        elif bare in ("`", "``") and text.startswith("`"):
+            kinds[number] = HALF if text == "``" else OTHER_HALF if bare == "`" and ends_line else WORD
     return kinds
 
 
@@ -51,19 +54,24 @@ def fence_names(
     found: dict[tuple[int, int], set[int]] = {}
     others = [name for name in table if name not in learn]
     for language, name in [*enumerate(learn), *((len(learn), name) for name in others)]:
-        endings = [ending.removeprefix(".") for ending in table[name].extensions] if name in table else []
-        titles = table[name].other_names if name in table else ()
-        for written in dict.fromkeys([name, *titles, *endings]):
+        for written in _written(name, table[name]) if name in table else [name]:
             _add(found, tokenizer, kinds, written, language)
         if language < len(learn) and len(found) > NUM_NAMES:
             raise ConfigError(f"moe.gate.languages: they have {len(found)} names, and a gate holds {NUM_NAMES}")
+    learnt = {written for name in learn if name in table for written in _written(name, table[name])}
     for written in _OTHERS:
-        if not any(written in (name, *table[name].other_names) for name in learn if name in table):
+        if written not in learnt:
             _add(found, tokenizer, kinds, written, len(learn))
     sure = [(*tokens, languages.pop()) for tokens, languages in found.items() if len(languages) == 1][:NUM_NAMES]
     names = torch.full((NUM_NAMES, 3), -2, dtype=torch.int32)
     names[: len(sure)] = torch.tensor(sure, dtype=torch.int32).view(-1, 3)
     return names
+
+
+def _written(name: str, language: Language) -> list[str]:
+    """What people write after a fence for a language."""
+    endings = [ending.removeprefix(".") for ending in language.extensions]
+    return list(dict.fromkeys([name, name.capitalize(), *language.other_names, *endings]))
 
 
 def _add(
@@ -74,6 +82,8 @@ def _add(
     language: int,
 ) -> None:
     fence, *tokens = tokenizer(f"```{written}\n", add_special_tokens=False)["input_ids"]
+    if max(fence, *tokens) >= len(kinds):
+        return
     words = [token for token in tokens if kinds[token] == WORD]
     if kinds[fence] == FENCE and words:
         found.setdefault((words[0], words[1] if len(words) > 1 else -1), set()).add(language)
