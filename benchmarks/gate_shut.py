@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from domain_gate import Setting
 from harness import Target, Timing, interleave, median_ratio, options_parser, print_table, record
-from torch import Tensor
 
 from multipl_moe.data.package_files import folder_files, package_files
 from multipl_moe.eval.bits_per_byte import encode
@@ -32,19 +31,10 @@ _MOST_P_OF_UNSEEN, _MIN_EXACT, _MIN_SPEED = 0.02, 0.98, 0.95
 _PROMPT_TOKENS, _NEW_TOKENS = 256, 64
 
 
-@torch.no_grad()
 def open_shares(setting: Setting, texts: list[list[int]]) -> list[float]:
     """Of each text that is long enough, p after `_READ_TOKENS` tokens."""
-    seen: list[Tensor] = []
-    hook = setting.gate.register_forward_hook(lambda gate, args, p_V: seen.append(p_V))
-    stride = setting.model.config.moe["gate"]["stride"]
-    try:
-        for tokens in texts:
-            if len(tokens) > _READ_TOKENS:
-                setting.model(torch.tensor([tokens[: _READ_TOKENS + 1]]))
-    finally:
-        hook.remove()
-    return [p_V[_READ_TOKENS // stride].item() for p_V in seen]
+    long = [tokens[:_READ_TOKENS] for tokens in texts if len(tokens) > _READ_TOKENS]
+    return [setting.gate.p_of_text(tokens)[-1].item() for tokens in long]
 
 
 def unseen_kinds(setting: Setting, folders: list[Path]) -> dict[str, dict[str, float]]:
