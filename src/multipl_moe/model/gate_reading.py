@@ -4,16 +4,13 @@ Shapes: B rows, N real tokens, V segments, L languages to learn, K names.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from multipl_moe.model.segments import SegmentPlan
-
-if TYPE_CHECKING:
-    from multipl_moe.model.domain_gate import DomainGate
 
 # Kinds of tokens: anything, white space, white space with a line's end, ```, ``` in two tokens
 # (`` and ` with a line's end), and ``` with a line's end in one
@@ -45,10 +42,19 @@ class PrefixState:
     unread: Tensor
 
 
+class GateTables(Protocol):
+    """What is looked up; see `DomainGate`."""
+
+    token_kinds: Tensor
+    pair_scores: Tensor
+    calibration: Tensor
+    names: Tensor
+
+
 class GateReading:
     """What the tokens of a batch say, each with those before it in its document, or in the state."""
 
-    def __init__(self, tables: "DomainGate", ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
+    def __init__(self, tables: GateTables, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
         self.tables, self.plan, self.state = tables, plan, state
         self._ids_N = ids_N.clamp(0, len(tables.token_kinds) - 1)
         self._places = torch.arange(len(ids_N), device=ids_N.device)
@@ -162,6 +168,6 @@ def rows_of(num_rows: int, row_tokens: int, device: torch.device) -> SegmentPlan
     return SegmentPlan(None, of_token, torch.zeros_like(of_token, dtype=torch.bool), None, rows, rows, num_rows)
 
 
-def pairs_of(tables: "DomainGate", ids_T: Tensor) -> Tensor:
+def pairs_of(tables: GateTables, ids_T: Tensor) -> Tensor:
     """(2, T) places in the two tables of the pairs of one text."""
     return torch.stack(GateReading(tables, ids_T, rows_of(1, len(ids_T), ids_T.device), None).pairs())
