@@ -4,12 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.loading import load_hybrid
 from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.model.gate_reading import pairs_of
 from multipl_moe.packs.compose import compose
-from multipl_moe.packs.text_gate import TextGate
+from multipl_moe.packs.text_gate import Opened, TextGate
 from multipl_moe.packs.write import write_pack
 from tests.fixtures import save_tokenizer
 from tests.packs.test_packs import trained
@@ -48,15 +50,23 @@ def test_it_says_what_the_composed_model_says(packs: tuple[Path, dict[str, Path]
 
 def test_since_is_where_it_opened_last(packs: tuple[Path, dict[str, Path]]):
     base, folders = packs
-    gates = TextGate.load(folders, str(base))
-    for name, gate in gates.gates.items():
-        p = gate.p_of_text(gates.tokenizer(_TEXT)["input_ids"])
-        (ends,) = [[end for _, end in gates.tokenizer(_TEXT, return_offsets_mapping=True)["offset_mapping"]]]
-        since = gates.after(_TEXT)[name].since
-        if since is not None:
-            first = ends.index(since) + 1 if since else 0
-            assert (p[first:] > 0.5).all()
-            assert first == 0 or p[first - 1] <= 0.5
+    gates = TextGate.load({"lua": folders["lua"]}, str(base))
+    gate = gates.gates["lua"]
+    gate.pair_scores.zero_()
+    gate.token_kinds.zero_()
+    ids = {char: gates.tokenizer(char)["input_ids"][-1] for char in map(chr, range(33, 127))}
+    known = [char for char, number in ids.items() if number < len(gate.token_kinds) - 1]  # the vocabulary is small
+    learnt, other = known[:2]
+    gate.calibration.copy_(torch.tensor([20.0, 0.0]))
+    for text, score in ((learnt, 127), (other, -127)):
+        gate.pair_scores[:, pairs_of(gate, torch.tensor(gates.tokenizer(text * 9)["input_ids"]))[0, -1]] = score
+    opens, shuts = learnt * 32, other * 32
+    assert gates.after(opens)["lua"] == Opened(1.0, 0)
+    assert gates.after(opens + shuts)["lua"] == Opened(0.0, None)
+    again = gates.after(opens + shuts + opens)["lua"]
+    assert again.p == 1
+    assert again.since is not None
+    assert 64 < again.since < 96
 
 
 def test_what_is_no_pack_of_one_base_is_told(packs: tuple[Path, dict[str, Path]], tmp_path: Path):

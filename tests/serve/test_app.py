@@ -73,44 +73,6 @@ def test_with_a_suffix_what_stands_between_is_written_streamed_or_not(tmp_path, 
     assert [told.usage and told.usage.prompt_tokens for told in (answer, events[-1])] == [len(prompt) + 4] * 2
 
 
-def test_a_request_may_tell_the_language_to_a_domain_gate(tmp_path):
-    model, tokenizer = load_served(save_model(tmp_path / "gated"))
-    with served(model, tokenizer) as url, client_of(url) as client:
-
-        def ask(language, **asked):
-            asked = {"model": NAME, "prompt": PROMPT, "max_tokens": 16, "temperature": 0} | asked
-            return client.completions.create(**asked, extra_body={"language": language}).choices[0]
-
-        learnt, other = (greedy((model, tokenizer), PROMPT, 16, open_share=share) for share in (1.0, 0.0))
-        assert ask("one").text == learnt != other == ask("python").text
-        scored = {"max_tokens": 0, "echo": True, "logprobs": 1}
-        one, python = (ask(language, **scored).logprobs.token_logprobs for language in ("one", "python"))
-        assert one != python
-        with pytest.raises(BadRequestError, match="'pyhton' is not known; the gate opens for one, other"):
-            ask("pyhton")
-    with served(*load_served(save_model(tmp_path / "causal", "causal"))) as url, client_of(url) as client:
-        told: Any = {"model": NAME, "prompt": PROMPT, "max_tokens": 1, "extra_body": {"language": "one"}}
-        with pytest.raises(BadRequestError, match="this model has no domain gate"):
-            client.completions.create(**told)
-
-
-def test_a_chat_may_tell_it_too_streamed_or_not(tmp_path):
-    model, tokenizer = load_served(save_model(tmp_path / "gated"))
-    tokenizer.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<answer>"
-    with served(model, tokenizer) as url, client_of(url) as client:
-        asked: Any = {"model": NAME, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 16}
-        said = {}
-        for share, language in ((1.0, "one"), (0.0, "python")):
-            told = asked | {"temperature": 0, "extra_body": {"language": language}}
-            said[language] = greedy((model, tokenizer), "<user>Hello<answer>", 16, open_share=share)
-            assert client.chat.completions.create(**told).choices[0].message.content == said[language]
-            events = client.chat.completions.create(**told, stream=True)
-            assert "".join(event.choices[0].delta.content or "" for event in events) == said[language]
-        assert said["one"] != said["python"]
-        with pytest.raises(BadRequestError, match="'pyhton' is not known; the gate opens for one, other"):
-            client.chat.completions.create(**asked, extra_body={"language": "pyhton"})
-
-
 def test_the_first_space_of_an_answer_is_kept_where_the_tokenizer_leaves_out_that_of_a_text(tmp_path):
     vocabulary = save_stripping_tokenizer(tmp_path, ["x", "\u2581x"])
     model = AutoModelForCausalLM.from_config(tiny_base_config("llama", vocab_size=len(vocabulary), eos_token_id=1))

@@ -218,8 +218,7 @@ class MultiplMoeModel(MultiplMoePreTrainedModel):
         """Hidden states after the last norm.
 
         Args:
-            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them, which tell domain gates nothing: they stay
-                shut unless `open_share` tells.
+            input_ids, inputs_embeds: (B, T), or (B, T, H) in place of them, for which domain gates stay shut.
             attention_mask: (B, T), nonzero for real tokens; padding may be on either side.
             position_ids: (B, T) position in the document; restarts at each document of a packed row. Where there is no
                 attention_mask, tokens with a negative one are padding. Left out, it counts the real tokens of each row.

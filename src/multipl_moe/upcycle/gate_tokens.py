@@ -82,7 +82,7 @@ def _add(
     language: int,
 ) -> None:
     fence, *tokens = tokenizer(f"```{written}\n", add_special_tokens=False)["input_ids"]
-    if max(fence, *tokens) >= len(kinds):
+    if max([fence, *tokens]) >= len(kinds):
         return
     words = [token for token in tokens if kinds[token] == WORD]
     if kinds[fence] == FENCE and words:
