@@ -40,6 +40,18 @@ class LlamaCppModel:
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
 
+    def adapt(self, *scales: tuple[Path, float]) -> None:
+        """Put adapters on the model, each at a scale; none takes all off."""
+        adapters = []
+        for file, _ in scales:
+            adapters.append(self._lib.llama_adapter_lora_init(self._model, str(file).encode()))
+            if adapters[-1] == self._ffi.NULL:
+                raise RuntimeError(f"llama.cpp does not load {file}: {self._llama.said}")
+        pointers = self._ffi.new("struct llama_adapter_lora *[]", adapters)
+        numbers = self._ffi.new("float[]", [scale for _, scale in scales])
+        if code := self._lib.llama_set_adapters_lora(self._context, pointers, len(adapters), numbers):
+            raise RuntimeError(f"llama_set_adapters_lora: {code} ({self._llama.said})")
+
     def tokenise(self, text: str, parse_special: bool = True) -> list[int]:
         """Tokens of a text, with those that go around every text."""
         encoded = text.encode()

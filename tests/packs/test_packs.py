@@ -33,8 +33,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trained(folder: Path, base: Path, languages: list[str], seed: int = 1, **moe: Any) -> Path:
-    """A model on the base whose experts and gate are random."""
+def trained(folder: Path, base: Path, languages: list[str], seed: int = 1, size: float = 1.0, **moe: Any) -> Path:
+    """A model on the base whose experts, of a size, and gate are random."""
     values = {"layers": [0, 1, 2], "languages": languages} | LORA | moe
     config = MultiplMoeConfig(text_config=AutoConfig.from_pretrained(base), moe=tiny_moe("single", **values).to_dict())
     model: Any = MultiplMoeForCausalLM(config)
@@ -46,7 +46,7 @@ def trained(folder: Path, base: Path, languages: list[str], seed: int = 1, **moe
                 parameter.copy_(value)
             elif ".pack." in name:
                 generator = torch.Generator().manual_seed(seed)
-                noise = torch.randn(parameter.shape, generator=generator) / parameter.shape[-1] ** 0.5
+                noise = torch.randn(parameter.shape, generator=generator) * size / parameter.shape[-1] ** 0.5
                 frozen = weights.get(name.replace(".experts.pack.", "."), torch.zeros(()))
                 parameter.copy_(frozen + noise)
     if languages:

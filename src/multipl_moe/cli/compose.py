@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.cli.options import refuse_where
+from multipl_moe.cli.options import named_packs
 
 
 def compose(
@@ -22,23 +22,12 @@ def compose(
 
     Example: `multipl-moe compose models/mine --base qwen2.5-coder-0.5b-instruct --pack packs/ocaml --pack packs/lua`
     """
-    named = [(name or Path(folder).name, Path(folder)) for name, _, folder in (_split(text) for text in pack)]
-    names = [name for name, _ in named]
-    refuse_where(
-        (len(set(names)) < len(names), "--pack: two have one name; give them as NAME=FOLDER"),
-        *((not folder.is_dir(), f"--pack: {folder} is not a folder") for _, folder in named),
-    )
+    packs = named_packs("--pack", pack)
 
     from multipl_moe.packs.compose import compose as put_together
 
     with progress_bar() as (on_step, on_progress):
-        config = put_together(base, dict(named), output, on_step, on_progress)
+        config = put_together(base, packs, output, on_step, on_progress)
     for name, moe in config.packs_config.items():
         console.print(f"{name}: opens for {', '.join(moe.gate.languages)}", highlight=False)
     console.print(f"{output}: load it, or give it to generate, eval, serve and export", highlight=False)
-
-
-def _split(text: str) -> tuple[str, str, str]:
-    """Name, sign and folder; a path may hold a sign of its own."""
-    name, sign, folder = text.partition("=")
-    return (name, sign, folder) if sign and "/" not in name else ("", "", text)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multipl_moe.cli.app import console, progress_bar
-from multipl_moe.cli.options import RecipeFile, Settings, parse_bytes, recipe_from_flags, refuse_where, split_names
+from multipl_moe.cli.options import (
+    RecipeFile,
+    Settings,
+    named_packs,
+    parse_bytes,
+    recipe_from_flags,
+    refuse_where,
+    split_names,
+)
 
 if TYPE_CHECKING:
     from multipl_moe.export.folder import ExportReport
@@ -40,6 +48,13 @@ _Quantise = Annotated[
     str | None,
     typer.Option(help="Quantised GGUF files to write too: any of Q8_0,Q6_K,Q4_K_M, comma-separated; needs --gguf."),
 ]
+_Adapter = Annotated[
+    bool,
+    typer.Option("--adapter", help="Write packs of one base as adapters for peft, vLLM, llama.cpp and Ollama."),
+]
+_Base = Annotated[
+    str | None, typer.Option(help="With --adapter, the packs' base, by hub id, name or folder. [what pack.json names]")
+]
 _Anyway = Annotated[bool, typer.Option("--anyway", help="Write a merged model even if it is not better than the base.")]
 _Metrics = Annotated[
     Path | None,
@@ -48,10 +63,14 @@ _Metrics = Annotated[
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="Folder of the model to export, hybrid or dense.")],
+    models: Annotated[
+        list[Path], typer.Argument(help="Folder of the model to export, hybrid or dense; with --adapter, of packs.")
+    ],
     output: Annotated[Path, typer.Argument(help="Export folder to create.")],
     dtype: _Dtype = None,
     metrics: _Metrics = None,
+    adapter: _Adapter = False,
+    base: _Base = None,
     native: _Native = False,
     merge: _Merge = False,
     merge_for: _MergeFor = None,
@@ -66,13 +85,20 @@ def export(
 ) -> None:
     """Export a model for others, with a model card: with its code, without (--native), dense (--merge), or as GGUF.
 
-    With --merge, --recipe names the languages to measure. Default: the recipe of the model's run.
+    With --adapter, several packs become adapters of one folder, named as theirs, with commands to load them, and
+    canary.json, by which `check` tells whether a server has them on. With --merge, --recipe names the languages to
+    measure. Default: the recipe of the model's run.
 
-    Example: `multipl-moe export runs/first/model exports/first --dtype bfloat16`
+    Example: `multipl-moe export packs/rust packs/ocaml exports/both --adapter`
     """
     from multipl_moe.runs.provenance import run_recipe_file
 
+    given = {"--native": native, "--merge": merge, "--full-experts": full_experts, "--dtype": dtype}
+    others = [flag for flag, value in given.items() if value]
     refuse_where(
+        (adapter and others, f"--adapter: it writes packs as they are; leave {' and '.join(others)} out"),
+        (base is not None and not adapter, "--base: only --adapter asks for it; leave it out"),
+        (not adapter and len(models) > 1, "model: give one, and a folder to create; --adapter takes several packs"),
         (
             anyway and not merge,
             "--anyway: it makes --merge write a model that gains nothing; add --merge, or leave it out",
@@ -83,6 +109,10 @@ def export(
         ),
         (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
     )
+    if adapter:
+        _export_adapters(models, output, base, gguf, quantise)
+        return
+    model = models[0]
     measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
     max_shard_bytes = _max_shard_bytes(model, dtype, metrics, merge, corpus, max_shard_size)
 
@@ -107,6 +137,30 @@ def export(
     with progress_bar() as (on_step, on_progress):
         report = export_model(model, output, chosen, on_step, on_progress)
     _tell(report)
+
+
+def _export_adapters(folders: list[Path], output: Path, base: str | None, gguf: bool, quantise: str | None) -> None:
+    from multipl_moe.export.llama_cpp import QUANTISED
+    from multipl_moe.packs.adapters import export_adapters
+
+    kinds = _kinds(quantise, tuple(QUANTISED))
+    refuse_where((kinds and not gguf, "--quantise: only GGUF files are quantised; add --gguf"))
+    with progress_bar() as (on_step, on_progress):
+        report = export_adapters(
+            named_packs("pack", [str(folder) for folder in folders]),
+            output,
+            base,
+            gguf=gguf,
+            quantise=kinds,
+            on_step=on_step,
+            on_progress=on_progress,
+        )
+    for name, canaries in report.canaries.items():
+        change = max(abs(one.adapter - one.base) for one in canaries)
+        console.print(f"{output}/{name}: it moves a likely token by {change:.2f} nats (canary.json)", highlight=False)
+    if report.without_gguf is not None:
+        console.print(f"no GGUF: {report.without_gguf}", highlight=False, soft_wrap=True)
+    console.print(f"commands to load, serve and check them: {output}/README.md", highlight=False, soft_wrap=True)
 
 
 def _max_shard_bytes(

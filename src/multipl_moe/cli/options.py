@@ -1,6 +1,6 @@
 """Flags that several verbs share, what turns them into a recipe, and what checks them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -175,3 +175,18 @@ def refuse_where(*checks: tuple[object, str]) -> None:
 def require_folders(**folders: Path) -> None:
     """Raise ConfigError with a line for each folder that is missing."""
     refuse_where(*((not path.is_dir(), f"{name}: {path} is not a folder") for name, path in folders.items()))
+
+
+def named_packs(where: str, given: Sequence[str]) -> dict[str, Path]:
+    """Folders of packs by name: FOLDER, under its own, or NAME=FOLDER; raises ConfigError, which names `where`."""
+    named = []
+    for text in given:
+        name, sign, folder = text.partition("=")
+        is_named = sign and "/" not in name  # a path may hold a sign of its own
+        named.append((name, Path(folder)) if is_named else (Path(text).resolve().name, Path(text)))
+    names = [name for name, _ in named]
+    refuse_where(
+        (len(set(names)) < len(names), f"{where}: two have one name; give them as NAME=FOLDER"),
+        *((not folder.is_dir(), f"{where}: {folder} is not a folder") for _, folder in named),
+    )
+    return dict(named)

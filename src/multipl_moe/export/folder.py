@@ -137,7 +137,8 @@ def export_model(
         )
         write_card(staging, subject, provenance)
         if gguf is not None:
-            gguf.write(staging, on_step)
+            gguf.write(staging, staging, on_step)
+            (staging / "Modelfile").write_text(f"FROM ./{gguf.names[-1]}\n", encoding="utf-8")  # for Ollama
     sizes = [file.stat().st_size for file in output.iterdir()]
     files = tuple(output / name for name in names)
     is_standalone = subject.kind == "hybrid"

@@ -210,12 +210,14 @@ def _write_tensors(
     for tensor in tensors:
         values = tensor.read(reader)
         if architecture.rotates_neighbours:
-            values = _rows_in_neighbouring_order(tensor.keys[0], values, config)
+            values = rows_for_llama_cpp(tensor.keys[0].rpartition(".")[0], values, config)
         writer.write_tensor_data(values.contiguous().view(torch.uint8).numpy())
 
 
-def _rows_in_neighbouring_order(key: str, values: Tensor, config: PreTrainedConfig) -> Tensor:
-    num_heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(key.split(".")[-2])
+def rows_for_llama_cpp(module: str, values: Tensor, config: PreTrainedConfig) -> Tensor:
+    """Rows of a matrix as architectures want them that turn neighbouring rows of queries and keys."""
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    num_heads = heads.get(module.rpartition(".")[2])
     return values if num_heads is None else rows_in_neighbouring_order(values, num_heads)
 
 

@@ -1,4 +1,4 @@
-"""The GGUF files of an export, unquantised and quantised, and what Ollama needs beside them."""
+"""The GGUF files of an export, unquantised and quantised."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +8,6 @@ import torch
 
 from multipl_moe.export.gguf import FORMAT_NAMES, write_gguf
 from multipl_moe.export.llama_cpp import load_llama_cpp, quantise
-
-MODELFILE = "Modelfile"
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,11 @@ class GgufFiles:
         """File names, the unquantised one first."""
         return [f"{self.model}-{kind}.gguf" for kind in (FORMAT_NAMES[self.dtype], *self.kinds)]
 
-    def write(self, folder: Path, on_step: Callable[[str], None] = lambda title: None) -> None:
-        """Write them, and a Modelfile for the last, into a model's folder with its card; raises as `write_gguf`."""
+    def write(self, model: Path, folder: Path, on_step: Callable[[str], None] = lambda title: None) -> None:
+        """Write those of a model, whose folder has its card, into a folder; raises as `write_gguf`."""
         on_step("GGUF")
         whole, *quantised = (folder / name for name in self.names)
-        write_gguf(folder, whole, self.model)
+        write_gguf(model, whole, self.model)
         for kind, file in zip(self.kinds, quantised, strict=True):
             on_step(f"GGUF {kind}")
             quantise(whole, file, kind)
-        (folder / MODELFILE).write_text(f"FROM ./{self.names[-1]}\n", encoding="utf-8")

@@ -1,7 +1,9 @@
 """README.md of a pack: what it is for, on which base, how it is loaded, what was measured."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import jinja2
 from huggingface_hub import ModelCardData
 
 from multipl_judge.languages.table import language_title
@@ -41,11 +43,7 @@ base = AutoModelForCausalLM.from_pretrained("{served_base}")
 model = PeftModel.from_pretrained(base, "{name}")
 ```
 
-```sh
-vllm serve {served_base} --enable-lora --max-lora-rank {served_rank} --lora-modules {pack_name}={name}
-python convert_lora_to_gguf.py {name} --base BASE_FOLDER --outfile {name}.gguf
-llama-server -m BASE.gguf --lora {name}.gguf
-```
+`multipl-moe export {name} OUTPUT --adapter` writes it for vLLM, llama.cpp and Ollama, with a check that it is on.
 
 ## What was measured
 
@@ -79,7 +77,6 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         pack_name="-".join(pack.languages) or "pack",
         size=f"{size / 1e6:.1f} MB",
         rank=rank,
-        served_rank=next((served for served in _SERVED_RANKS if served >= rank), rank),
         languages=" and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:]))) or "what it was trained on",
         these="one of these languages" if len(titles) > 1 else "that language",
         version=__version__,
@@ -89,6 +86,42 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         sources=":\n\n" + "\n".join(sources) if sources else ", which are not recorded here.",
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
+
+
+def served_rank(rank: int) -> int:
+    """The least of the values that vLLM takes for --max-lora-rank."""
+    return next((served for served in _SERVED_RANKS if served >= rank), rank)
+
+
+def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Sequence[str], *, with_gguf: bool) -> str:
+    """README.md of a folder of adapters: the commands that load, choose and check them.
+
+    Args:
+        name: of the folder.
+        base: as engines find it.
+        packs: by name of the adapter.
+        base_gguf: files of the base in the folder, the smallest last.
+        with_gguf: whether each adapter has one.
+    """
+    template = jinja2.Environment(
+        loader=jinja2.PackageLoader("multipl_moe.packs"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    ).get_template("adapters.md.j2")
+    return template.render(
+        name=name,
+        base=base,
+        version=__version__,
+        rows=[
+            (adapter, ", ".join(map(language_title, pack.languages)), pack.moe.experts.rank)
+            for adapter, pack in packs.items()
+        ],
+        with_gguf=with_gguf,
+        base_gguf=base_gguf[-1] if base_gguf else None,
+        served_rank=served_rank(max(pack.moe.experts.rank for pack in packs.values())),
+    )
 
 
 def _measured(pack: Pack) -> str:

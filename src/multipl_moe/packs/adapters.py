@@ -1,0 +1,108 @@
+"""`export --adapter`: packs as adapters that engines load, with the means to know that one is really on."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.loading import load_config, load_hybrid
+from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.errors import BaseModelError
+from multipl_moe.export.gguf import require_writable
+from multipl_moe.export.gguf_files import GgufFiles
+from multipl_moe.export.model_card import CARD_FILE
+from multipl_moe.generate.text import load_tokenizer
+from multipl_moe.packs.adapter_gguf import write_adapter_gguf
+from multipl_moe.packs.canary import CANARY_FILE, Canary, choose_canaries, save_canaries
+from multipl_moe.packs.card import adapters_card
+from multipl_moe.packs.compose import compose
+from multipl_moe.packs.files import Pack
+from multipl_moe.system.staging import refuse_existing, staged_folder
+
+
+@dataclass(frozen=True)
+class AdapterExport:
+    """What was written.
+
+    Attributes:
+        names: of the adapters: each has a folder in PEFT's format, and NAME.gguf unless `without_gguf` says why not.
+        canaries: of each adapter.
+        base_gguf: files of the base; none where they were not asked for.
+        without_gguf: why llama.cpp cannot have them; None: it can.
+    """
+
+    names: list[str]
+    canaries: dict[str, list[Canary]]
+    base_gguf: tuple[Path, ...]
+    without_gguf: str | None
+
+
+def export_adapters(
+    packs: Mapping[str, Path],
+    output: Path,
+    base: str | None = None,
+    *,
+    gguf: bool = False,
+    quantise: tuple[str, ...] = (),
+    on_step: Callable[[str], None] = lambda title: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> AdapterExport:
+    """Write packs of one base as adapters: PEFT folders, GGUF files, canary.json, Ollama's Modelfiles, and a card.
+
+    Args:
+        packs: folders of packs by the name that each adapter gets.
+        output: folder to create.
+        base: by any name that a recipe can have; None: the one that pack.json names.
+        gguf: write the base as GGUF too, in the type of its weights.
+        quantise: kinds of quantised files of the base, as in `llama_cpp.QUANTISED`.
+        on_step: told what begins.
+        on_progress: called with bytes of weights written and bytes in all.
+
+    Raises:
+        UserError: a pack is of another base, something cannot be read or written, or `output` exists.
+    """
+    refuse_existing(output)
+    loaded = {name: Pack.load(folder) for name, folder in packs.items()}
+    base = base or next(iter(loaded.values())).base["name"]
+    folder = resolve_base(base)
+    config, dtype = load_config(folder), _dtype_of(folder)
+    files = GgufFiles("base", dtype, quantise) if gguf else None
+    if files is not None:
+        require_writable(folder)
+    with staged_folder(output) as staging:
+        compose(base, packs, staging / "composed", on_step, on_progress)
+        on_step("canaries")
+        canaries = choose_canaries(
+            load_hybrid(staging / "composed", torch.float32).eval(),
+            load_tokenizer(staging / "composed"),
+            {name: pack.languages for name, pack in loaded.items()},
+        )
+        shutil.rmtree(staging / "composed")
+        save_canaries(staging / CANARY_FILE, canaries)
+        on_step("adapters")
+        without_gguf = None
+        for name, pack in packs.items():
+            shutil.copytree(pack, staging / name)
+            try:
+                write_adapter_gguf(pack, config, staging / f"{name}.gguf")
+            except BaseModelError as error:
+                without_gguf = str(error)
+        if files is not None:
+            files.write(folder, staging, on_step)
+        base_gguf = tuple(files.names) if files is not None else ()
+        if without_gguf is None:
+            for name in packs:
+                model = base_gguf[-1] if base_gguf else "BASE.gguf"
+                text = f"FROM ./{model}\nADAPTER ./{name}.gguf\n"
+                (staging / f"{name}.Modelfile").write_text(text, encoding="utf-8")
+        card = adapters_card(output.absolute().name, base, loaded, base_gguf, with_gguf=without_gguf is None)
+        (staging / CARD_FILE).write_text(card, encoding="utf-8")
+    return AdapterExport(list(packs), canaries, tuple(output / name for name in base_gguf), without_gguf)
+
+
+def _dtype_of(folder: Path) -> torch.dtype:
+    reader = CheckpointReader(folder)
+    return reader.dtype(next(key for key in reader.shapes if key.endswith("embed_tokens.weight")))

@@ -1,0 +1,121 @@
+"""Canaries: log-probabilities that tell whether a server really has an adapter on.
+
+Greedy text is often the same with and without an adapter, so it neither shows one that is loaded and does nothing, nor
+that one works. The log-probability of a token is certain.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from multipl_judge.problems.starter_set import read_starter
+from multipl_moe.errors import BaseModelError, ConfigError
+from multipl_moe.generate.text import TextGenerator
+from multipl_moe.runs.folder import read_json, write_json
+
+CANARY_FILE = "canary.json"
+NUM_TOP = 5  # as many of the likeliest tokens do completions of OpenAI's interface tell
+_FORMAT = 1
+_NUM_CANARIES = 3
+_STARTER_PROMPTS = 12  # of each language
+_LEAST_CHANGE = 0.05  # nats; engines in bfloat16 differ by as much
+_PROMPTS = (
+    "def ",
+    "function add(a, b",
+    "// Returns the sum of",
+    "-- Returns the",
+    "let x =",
+    "import ",
+    "for (",
+    "The ",
+)
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A prompt, one of the likeliest next tokens, and its log-probability with the adapter and without, in nats.
+
+    Attributes:
+        prompt: text; the server puts the tokens around it that its tokenizer puts around any.
+        token: text of the token.
+        adapter, base: its log-probability with the adapter on, alone and at scale 1, and with none.
+    """
+
+    prompt: str
+    token: str
+    adapter: float
+    base: float
+
+
+def save_canaries(file: Path, canaries: Mapping[str, list[Canary]]) -> None:
+    """Write canary.json: for each adapter, by its name, its canaries."""
+    found = {name: [asdict(one) for one in several] for name, several in canaries.items()}
+    write_json(file, {"format": _FORMAT, "adapters": found})
+
+
+def load_canaries(file: Path) -> dict[str, list[Canary]]:
+    """Read canary.json; raises ConfigError where it is none."""
+    try:
+        values = read_json(file)
+        if (found := values["format"]) != _FORMAT:
+            raise ConfigError(f"--canary: {file} has format {found}, here it is {_FORMAT}; export the adapter anew")
+        read = {name: [Canary(**one) for one in several] for name, several in values["adapters"].items()}
+        if not read or not all(read.values()):
+            raise LookupError("it has no canary")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ConfigError(f"--canary: {file} is no {CANARY_FILE} that export wrote ({error}); export anew") from error
+    return read
+
+
+def choose_canaries(model: Any, tokenizer: Any, languages: Mapping[str, Iterable[str]]) -> dict[str, list[Canary]]:
+    """For each pack of a composed model the prompts where it changes one of the likeliest tokens most.
+
+    The token is among the likeliest with the pack and without, so that servers tell its log-probability in both states.
+
+    Args:
+        model, tokenizer: of `compose`, in evaluation mode; packs in the order of their names.
+        languages: of each pack.
+
+    Raises:
+        BaseModelError: a pack changes too little to be told from none.
+    """
+    known = {name: list(dict.fromkeys([*_starter_prompts(of), *_PROMPTS])) for name, of in languages.items()}
+    chosen = {}
+    for place, name in enumerate(sorted(languages)):
+        open_share = torch.eye(len(languages))[place : place + 1]
+        found = [one for prompt in known[name] for one in _canaries(model, tokenizer, prompt, open_share)]
+        if max((abs(one.adapter - one.base) for one in found), default=0.0) < _LEAST_CHANGE:
+            raise BaseModelError(
+                f"pack: {name} changes no likely token by {_LEAST_CHANGE} nats; it is not trained, or broken"
+            )
+        best: dict[str, Canary] = {}
+        for one in sorted(found, key=lambda one: abs(one.adapter - one.base)):
+            best[one.prompt] = one
+        chosen[name] = sorted(best.values(), key=lambda one: -abs(one.adapter - one.base))[:_NUM_CANARIES]
+    return chosen
+
+
+def _starter_prompts(languages: Iterable[str]) -> list[str]:
+    prompts: dict[str, list[str]] = {}
+    for problem in read_starter(list(languages)):
+        prompts.setdefault(problem.language, []).append(problem.prompt)
+    return [prompt for of_one in prompts.values() for prompt in of_one[:_STARTER_PROMPTS]]
+
+
+@torch.inference_mode()
+def _canaries(model: Any, tokenizer: Any, prompt: str, open_share: torch.Tensor) -> list[Canary]:
+    ids = TextGenerator(model, tokenizer).encode(prompt, chat=False)
+    scores = [
+        model(ids, open_share=share, use_cache=False).logits[0, -1].float().log_softmax(-1)
+        for share in (open_share, torch.zeros_like(open_share))
+    ]
+    both = set.intersection(*(set(one.topk(min(NUM_TOP, len(one))).indices.tolist()) for one in scores))
+    told = {token: tokenizer.decode([token]) for token in both - set(tokenizer.all_special_ids)}
+    return [
+        Canary(prompt, text, *(float(one[token]) for one in scores))
+        for token, text in told.items()
+        if text and "\N{REPLACEMENT CHARACTER}" not in text
+    ]
