@@ -29,7 +29,8 @@ SURFACE = {  # arguments and flags of each verb
     "generate": "model prompt --file --suffix --chat --max-new-tokens --temperature --top-p --stop --seed --language "
     "--show-routing --layer",
     "explore": "model --base --host --port",
-    "serve": "model --name --host --port --token --engine",
+    "serve": "model --name --host --port --token --engine --base --engine-url",
+    "check": "url --canary --base --token",
     "pack": "model output --rank --metrics",
     "compose": "output --base --pack",
     "export": "models output --dtype --metrics --adapter --base --native --merge --merge-for --corpus --anyway "

@@ -58,8 +58,14 @@ def load_served(folder: Path, chat_template: str | None = CHAT_TEMPLATE) -> tupl
 @contextlib.contextmanager
 def served(model: Any, tokenizer: Any, token: str | None = None) -> Iterator[str]:
     """Base URL of a server that lives as long as the block."""
+    with listening(build_app(NAME, model, tokenizer, token=token)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """Base URL of an application on a real socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        app = build_app(NAME, model, tokenizer, token=token)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -1,11 +1,14 @@
 """What would not be answered as asked is refused, in a line, before anything is computed."""
 
+import json
+import re
+
 import pytest
 from openai import BadRequestError, UnprocessableEntityError
 
 from multipl_moe.serve import app
 
-from .conftest import NAME
+from .conftest import NAME, connect, send
 
 PROMPT = "fn main() {"
 _SCORED = {"echo": True, "logprobs": 1, "max_tokens": 0}
@@ -34,3 +37,38 @@ def test_scoring_refuses_unknown_fields_and_more_than_fits(held, client, monkeyp
     assert client.completions.create(model=NAME, prompt=PROMPT[:5], **_SCORED).choices
     with pytest.raises(BadRequestError, match="at most 5 tokens"):
         client.completions.create(model=NAME, prompt=PROMPT[:6], **_SCORED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"temperature": "hot"}, "temperature: 'hot' is not int or float"),
+        ({"temperature": -1}, "temperature: -1 is below 0"),
+        ({"top_p": 0}, "top_p: 0 is not above 0"),
+        ({"top_p": [1], "seed": 1.5}, "top_p: .* seed: "),
+        ({"max_tokens": "3"}, "max_tokens: '3' is not int"),
+        ({"max_tokens": True}, "max_tokens: True is not int"),
+        ({"stop": {"a": 1}}, "stop: "),
+        ({"stop": ["a", 1]}, "stop: give texts"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions"])
+def test_values_of_other_types_are_refused_and_cost_the_next_request_nothing(url, path, asked, reason):
+    connection, headers = connect(url), {"Content-Type": "application/json"}
+    messages = [{"role": "user", "content": "x"}]
+    text = {"messages": messages} if "chat" in path else {"prompt": PROMPT}
+    right = {"model": NAME, "max_tokens": 1} | text
+    found = []
+    for one in (right | asked, right):
+        connection.request("POST", path, json.dumps(one), headers)
+        response = connection.getresponse()
+        found.append((response.status, response.read().decode()))
+    connection.close()
+    assert [status for status, _ in found] == [400, 200]
+    assert re.search(reason, found[0][1])
+
+
+def test_a_body_that_the_handlers_do_not_expect_is_refused_in_a_line(url):
+    for body in ({"model": NAME, "messages": "x"}, {"model": NAME, "messages": [3]}):
+        status, text = send(url, "POST", "/v1/chat/completions", body)
+        assert (status in (400, 422), "error" in json.loads(text)) == (True, True), text

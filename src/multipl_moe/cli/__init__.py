@@ -4,6 +4,7 @@ One file a verb; what only some verbs need is imported inside them.
 """
 
 from multipl_moe.cli import (
+    check,
     compare,
     compose,
     corpus,
@@ -43,6 +44,7 @@ _VERBS = {
     "pack": pack.pack,
     "compose": compose.compose,
     "export": export.export,
+    "check": check.check,
     "doctor": doctor.doctor,
 }
 for _name, _verb in _VERBS.items():

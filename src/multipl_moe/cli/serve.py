@@ -8,7 +8,7 @@ import shlex
 import shutil
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +24,9 @@ _STOP_S = 5
 
 
 def serve(
-    model: Annotated[Path, typer.Argument(help="Folder of the model to serve, hybrid or dense, or of a pack.")],
+    model: Annotated[
+        Path, typer.Argument(help="Folder of the model, hybrid or dense, of a pack, or of `export --adapter`.")
+    ],
     name: Annotated[str | None, typer.Option(help="Id of the model for clients. [the folder's name]")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own needs --token.")] = (
         "127.0.0.1"
@@ -43,15 +45,28 @@ def serve(
             "is installed and can]"
         ),
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Of adapters: the base, a folder or hub id for vllm, a GGUF file for llama-server."),
+    ] = None,
+    engine_url: Annotated[
+        str | None, typer.Option(help="Of adapters: address of an engine that runs already, such as http://gpu:8000.")
+    ] = None,
 ) -> None:
     """Serve a model over OpenAI's HTTP interface, by transformers' own server or by an engine that is installed.
 
-    One answer is generated at a time; others wait. Traffic is not encrypted: beyond this machine put a proxy with TLS
-    in front. Ctrl-C stops the server.
+    For a folder of `export --adapter` the engine has base and adapters, and each request is answered by the one that
+    its text, or its `language`, asks for. transformers generates one answer at a time; others wait. Traffic is not
+    encrypted: beyond this machine put a proxy with TLS in front. Ctrl-C stops the server.
 
     Example: `multipl-moe serve runs/demo/model --port 8000`
     """
     require_folders(model=model)
+    if (model / "canary.json").is_file():
+        _serve_adapters(model, engine, base, engine_url, host, port, token)
+        return
+    if base is not None or engine_url is not None:
+        raise ConfigError("--base, --engine-url: they go with a folder of `export --adapter`; leave them out")
     engine, name = _engine_for(model, engine), name or model.resolve().name
     with _listening(host, port, token) as listener:
         if engine == "transformers":
@@ -69,6 +84,42 @@ def serve(
     console.print(f"running {shlex.join(command)}", highlight=False, soft_wrap=True)
     sys.stdout.flush()
     os.execvpe(command[0], command, os.environ | ({} if token is None else {_TOKEN_OF[engine]: token}))
+
+
+def _serve_adapters(
+    folder: Path, engine: str | None, base: str | None, engine_url: str | None, host: str, port: int, token: str | None
+) -> None:
+    try:
+        import uvicorn
+
+        from multipl_moe.serve.front import build_front
+    except ImportError:
+        raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'") from None
+    from multipl_moe.packs.adapters import gates_of
+    from multipl_moe.serve.engine_process import engine_running, free_port
+    from multipl_moe.serve.engines import ENGINES, command_of
+    from multipl_moe.serve.picking import Picker
+
+    if engine not in ENGINES:
+        raise ConfigError(f"--engine: {folder} has adapters; choose one of {', '.join(ENGINES)}")
+    packs, gates = gates_of(folder)
+    picker = Picker(gates, {name: pack.languages for name, pack in packs.items()})
+    with _listening(host, port, token) as listener, ExitStack() as stack:
+        if engine_url is None:
+            engine_port = free_port()
+            command = command_of(engine, base, folder, packs, engine_port)
+            console.print(f"running {shlex.join(command)}", highlight=False, soft_wrap=True)
+            with console.status("waiting for the engine") as status:
+                engine_url = stack.enter_context(
+                    engine_running(command, engine_port, lambda s: status.update(f"waiting for the engine, {s:.0f} s"))
+                )
+        app = build_front(ENGINES[engine](list(packs)), engine_url.removesuffix("/v1"), picker, token=token, host=host)
+        url = _url(host, listener)
+        console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", highlight=False, soft_wrap=True)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run([listener])
+    console.print("stopped")
 
 
 def _engine_for(model: Path, wanted: str | None) -> str:
@@ -119,8 +170,7 @@ def _serve(model: Path, name: str, host: str, token: str | None, listener: socke
     if not tokenizer.is_fast:
         raise BaseModelError(f"model: {model} has no fast tokenizer (tokenizer.json); convert its tokenizer first")
     app = build_app(name, loaded, tokenizer, token=token, host=host)
-    address = f"[{host}]" if listener.family == socket.AF_INET6 else host
-    url = f"http://{address}:{listener.getsockname()[1]}/v1"
+    url = _url(host, listener)
     console.print(f"serving {name} at {url}; Ctrl-C stops", highlight=False, soft_wrap=True)
 
     def refuse(*args: object) -> None:
@@ -134,6 +184,11 @@ def _serve(model: Path, name: str, host: str, token: str | None, listener: socke
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)
     with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
         Server(config).run([listener])
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    address = f"[{host}]" if listener.family == socket.AF_INET6 else host
+    return f"http://{address}:{listener.getsockname()[1]}/v1"
 
 
 def _listening(host: str, port: int, token: str | None) -> socket.socket:

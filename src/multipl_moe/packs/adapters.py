@@ -16,11 +16,14 @@ from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.model_card import CARD_FILE
 from multipl_moe.generate.text import load_tokenizer
 from multipl_moe.packs.adapter_gguf import write_adapter_gguf
-from multipl_moe.packs.canary import CANARY_FILE, Canary, choose_canaries, save_canaries
+from multipl_moe.packs.canary import CANARY_FILE, Canary, choose_canaries, load_canaries, save_canaries
 from multipl_moe.packs.card import adapters_card
 from multipl_moe.packs.compose import compose
 from multipl_moe.packs.files import Pack
+from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.system.staging import refuse_existing, staged_folder
+
+TOKENIZER_FOLDER = "tokenizer"
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,11 @@ def export_adapters(
     with staged_folder(output) as staging:
         compose(base, packs, staging / "composed", on_step, on_progress)
         on_step("canaries")
+        tokenizer = load_tokenizer(staging / "composed")
+        tokenizer.save_pretrained(staging / TOKENIZER_FOLDER)  # for the gates
         canaries = choose_canaries(
             load_hybrid(staging / "composed", torch.float32).eval(),
-            load_tokenizer(staging / "composed"),
+            tokenizer,
             {name: pack.languages for name, pack in loaded.items()},
         )
         shutil.rmtree(staging / "composed")
@@ -101,6 +106,17 @@ def export_adapters(
         card = adapters_card(output.absolute().name, base, loaded, base_gguf, with_gguf=without_gguf is None)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return AdapterExport(list(packs), canaries, tuple(output / name for name in base_gguf), without_gguf)
+
+
+def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:
+    """The packs in a folder of `export --adapter`, by name of the adapter, and their gates.
+
+    Raises:
+        UserError: a file is missing or broken.
+    """
+    folders = {name: folder / name for name in load_canaries(folder / CANARY_FILE)}
+    packs = {name: Pack.load(one) for name, one in folders.items()}
+    return packs, TextGate.load(folders, tokenizer=folder / TOKENIZER_FOLDER)
 
 
 def _dtype_of(folder: Path) -> torch.dtype:

@@ -43,6 +43,10 @@ base = AutoModelForCausalLM.from_pretrained("{served_base}")
 model = PeftModel.from_pretrained(base, "{name}")
 ```
 
+```sh
+vllm serve {served_base} --enable-lora --max-lora-rank {served_rank} --lora-modules {pack_name}={name}
+```
+
 `multipl-moe export {name} OUTPUT --adapter` writes it for vLLM, llama.cpp and Ollama, with a check that it is on.
 
 ## What was measured
@@ -77,6 +81,7 @@ def write_pack_card(folder: Path, name: str, pack: Pack, provenance: Provenance)
         pack_name="-".join(pack.languages) or "pack",
         size=f"{size / 1e6:.1f} MB",
         rank=rank,
+        served_rank=served_rank(rank),
         languages=" and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:]))) or "what it was trained on",
         these="one of these languages" if len(titles) > 1 else "that language",
         version=__version__,

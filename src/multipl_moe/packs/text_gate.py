@@ -39,8 +39,8 @@ class TextGate:
         self.gates, self.tokenizer = dict(gates), tokenizer
 
     @classmethod
-    def load(cls, packs: Mapping[str, Path], base: str | None = None) -> "TextGate":
-        """The gates in packs' folders, by name, with the tokenizer of their base, or of the one that is named.
+    def load(cls, packs: Mapping[str, Path], base: str | None = None, tokenizer: Path | None = None) -> "TextGate":
+        """The gates in packs' folders, by name, with the tokenizer of their base, of `base`, or in a folder.
 
         Raises:
             ConfigError: there is no pack, or they go with several bases.
@@ -50,8 +50,9 @@ class TextGate:
         bases = {pack.base["name"]: pack for pack in loaded.values()}
         if base is None and len(bases) != 1:
             raise ConfigError(f"packs: they go with {' and '.join(bases) or 'no base'}; give packs of one base")
-        tokenizer = AutoTokenizer.from_pretrained(resolve_base(base or next(iter(bases))))
-        return cls({name: _gate(loaded[name], folder) for name, folder in packs.items()}, tokenizer)
+        source = tokenizer or resolve_base(base or next(iter(bases)))
+        gates = {name: _gate(loaded[name], folder) for name, folder in packs.items()}
+        return cls(gates, AutoTokenizer.from_pretrained(source))
 
     def after(self, text: str) -> dict[str, Opened]:
         """By name of the pack, how far its gate is open for what follows a text, and since where."""

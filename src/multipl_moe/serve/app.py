@@ -1,17 +1,17 @@
 """The server of `transformers serve` for one loaded model, with more kinds of completions."""
 
 import copy
-import hmac
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any, cast
 
 import torch
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import BatchEncoding
 from transformers.cli.serving.chat_completion import ChatCompletionHandler
@@ -23,8 +23,24 @@ from transformers.cli.serving.utils import GenerationState
 from multipl_moe.errors import ConfigError
 from multipl_moe.generate.context import decoding_context
 from multipl_moe.generate.text import TextGenerator, told_language
+from multipl_moe.serve.guard import guard, refusal
 
 _NEUTRAL = {"n": 1, "best_of": 1, "presence_penalty": 0}  # transformers ignores other values in silence
+_KINDS: dict[str, tuple[type, ...]] = {  # of what a request may have; transformers fails on others
+    "temperature": (int, float),
+    "top_p": (int, float),
+    "frequency_penalty": (int, float),
+    "max_tokens": (int,),
+    "max_completion_tokens": (int,),
+    "seed": (int,),
+    "n": (int,),
+    "logprobs": (int, bool),
+    "stream": (bool,),
+    "stop": (str, list),
+    "model": (str,),
+    "language": (str,),
+    "suffix": (str,),
+}
 _USUAL_TOKENS = 1024  # of an answer, if a request gives no max_tokens
 MOST_SCORES = 2**29  # tokens of a prompt times those of the vocabulary: all scores are in memory at once
 
@@ -34,8 +50,7 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
 
     Args:
         name, model, tokenizer: from now on the model samples, except at temperature 0. Chat needs a chat template.
-        token: every request except /health must carry it. Without one the Host header must be `host` or one of this
-            machine's own names, so that no page of another site reaches the server by pointing its name here.
+        token, host: as for `guard`.
     """
     if not model.generation_config.do_sample:  # transformers' handlers never turn it on, whatever the temperature
         model.generation_config.update(do_sample=True, top_k=0)
@@ -44,25 +59,17 @@ def build_app(name: str, model: Any, tokenizer: Any, *, token: str | None, host:
     none = cast(Any, None)  # for responses, transcriptions and loading by name, which are not served
     app = build_server(held, _Chats(held, state), _Completions(held, state), none, none, none, state)
     paths = {"/health", "/v1/models", "/v1/completions", *(["/v1/chat/completions"] if tokenizer.chat_template else [])}
-    app.add_exception_handler(HTTPException, cast(Any, _refusal))
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) in paths]
     app.max_body_size = 2**22  # bytes; all other requests wait while it is split into tokens
-    hosts = ["localhost", "127.0.0.1", "[::1]", host] if token is None else ["*"]
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-
-    @app.middleware("http")
-    async def ask_for_token(request: Request, go_on: Any) -> Any:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        sent, right = f"{scheme.lower()} {key}".encode(), f"bearer {token}".encode()
-        if token is None or hmac.compare_digest(sent, right) or request.scope["path"] == "/health":
-            return await go_on(request)
-        return await _refusal(request, HTTPException(401, "give the server's token as API key"))
-
+    for kind in (ValueError, TypeError, LookupError, TemplateError):
+        app.add_exception_handler(kind, _unanswerable)
+    guard(app, token, host)
     return app
 
 
-async def _refusal(request: Request, error: HTTPException) -> JSONResponse:
-    return JSONResponse({"error": {"message": error.detail}}, error.status_code)  # as OpenAI's clients read it
+async def _unanswerable(request: Any, error: Exception) -> Any:
+    """A body that transformers' handlers do not expect; unanswered, it would cost its client the next request."""
+    return refusal(f"this request cannot be answered ({error!r})")
 
 
 class _OneModel(ModelManager):
@@ -132,6 +139,7 @@ class _Chats(ChatCompletionHandler):
 
     async def handle_request(self, body: dict, request_id: str) -> Any:
         held = self.model_manager
+        _require_kinds(body)
         try:
             told = told_language(held.model.config, body.pop("language", None))
         except ConfigError as error:
@@ -153,6 +161,7 @@ class _Completions(CompletionHandler):
     model_manager: _OneModel
 
     async def handle_request(self, body: dict, request_id: str) -> Any:
+        _require_kinds(body)
         suffix, language, echo, given = (body.pop(key, None) for key in ("suffix", "language", "echo", "prompt"))
         self._validate_request(body)
         is_list = isinstance(given, list) and not all(isinstance(token, int) for token in given)
@@ -207,6 +216,25 @@ class _Completions(CompletionHandler):
         choices = [await score(prompt, num_top, num_new) | {"index": index} for index, prompt in enumerate(prompts)]
         head = {"id": request_id, "object": "text_completion", "created": int(time.time()), "model": held.force_model}
         return JSONResponse(head | {"choices": choices})
+
+
+def _require_kinds(body: dict) -> None:
+    """Refuse values of another type than a request may have; raises HTTPException with all of them."""
+    wrong = [
+        f"{key}: {value!r} is not {' or '.join(kind.__name__ for kind in kinds)}"
+        for key, kinds in _KINDS.items()
+        if (value := body.get(key)) is not None
+        and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds))
+    ]
+    stop = body.get("stop")
+    if isinstance(stop, list) and not all(isinstance(text, str) for text in stop):
+        wrong.append("stop: give texts")
+    if not wrong and not 0 <= (body.get("temperature") or 0) < inf:
+        wrong.append(f"temperature: {body['temperature']} is below 0 or infinite")
+    if not wrong and not 0 < (1 if (top_p := body.get("top_p")) is None else top_p) <= 1:
+        wrong.append(f"top_p: {body['top_p']} is not above 0 and at most 1")
+    if wrong:
+        raise HTTPException(400, "; ".join(wrong))
 
 
 @torch.inference_mode()

@@ -1,0 +1,131 @@
+"""Whether a server really has adapters on: it is asked for log-probabilities that tell."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import mul
+from pathlib import PurePath
+from typing import Any
+
+import httpx
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.packs.canary import NUM_TOP, Canary
+from multipl_moe.serve.engines import ENGINES
+
+_TIMEOUT_S = 120.0
+_NEAR = 0.5  # of the way from the base to the adapter
+_IN_ONE_BATCH = 4  # requests of each kind, at once
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a server does for one adapter.
+
+    Attributes:
+        verdict: `on`; `off`: it answers as the base; `wrong`: as neither, or for the base otherwise than the base.
+        adapter, base: where its answers lie between the base (0) and the adapter (1), if it is asked for either; None:
+            it never named a token that either finds likely.
+        in_one_batch: the same, `on`, `off` or `wrong`, where both are asked for at once.
+    """
+
+    verdict: str
+    adapter: float | None
+    base: float | None
+    in_one_batch: str
+
+
+def check_server(
+    url: str, canaries: Mapping[str, Sequence[Canary]], *, token: str | None = None, base: str | None = None
+) -> Iterator[tuple[str, Checked]]:
+    """For each adapter, by its name, what a server does.
+
+    Args:
+        url: of OpenAI's interface, such as http://127.0.0.1:8000/v1. llama.cpp's server is known by its list of
+            adapters, whose files are named as they are; others name adapters as models.
+        canaries: of `export --adapter`.
+        token: of the server.
+        base: its name of the base; None: the first model that is no adapter.
+
+    Raises:
+        ConfigError: the server does not answer, has no such adapter, or tells no log-probabilities.
+    """
+    with httpx.Client(timeout=_TIMEOUT_S, headers={"Authorization": f"Bearer {token}"} if token else {}) as client:
+        server = _Server(client, url.rstrip("/"), base, list(canaries))
+        for name, several in canaries.items():
+            adapter, base_place = (_place(several, [server.ask(one, to) for one in several]) for to in (name, None))
+            asked = [(one, which) for which in (name, None) for one in several] * _IN_ONE_BATCH
+            with ThreadPoolExecutor(len(asked)) as pool:
+                told = list(pool.map(lambda pair: server.ask(*pair), asked))
+            size = len(several)
+            places = [_place(several, told[start : start + size]) for start in range(0, len(told), size)]
+            verdicts = {_verdict(*pair) for pair in zip(places[::2], places[1::2], strict=True)}
+            in_one_batch = verdicts.pop() if len(verdicts) == 1 else "wrong"
+            yield name, Checked(_verdict(adapter, base_place), adapter, base_place, in_one_batch)
+
+
+def _place(canaries: Sequence[Canary], told: Sequence[float | None]) -> float | None:
+    """Where log-probabilities lie between the base's (0) and the adapter's (1), by least squares."""
+    known = [(one, found) for one, found in zip(canaries, told, strict=True) if found is not None]
+    if not known:
+        return None
+    ways = [one.adapter - one.base for one, _ in known]
+    gone = [found - one.base for one, found in known]
+    return sum(map(mul, ways, gone)) / sum(map(mul, ways, ways))
+
+
+def _verdict(adapter: float | None, base: float | None) -> str:
+    if adapter is None or base is None or abs(base) > _NEAR:
+        return "wrong"
+    return "on" if abs(adapter - 1) <= _NEAR else "off" if abs(adapter) <= _NEAR else "wrong"
+
+
+class _Server:
+    def __init__(self, client: httpx.Client, url: str, base: str | None, names: list[str]) -> None:
+        self.client, self.url = client, url
+        files = self._get(url.removesuffix("/v1") + "/lora-adapters")
+        models = [str(row["id"]) for row in (self._get(url + "/models") or {}).get("data", [])]
+        if not models:
+            raise ConfigError(
+                f"URL: {url} lists no models; give the address that ends in /v1, and --token if it has one"
+            )
+        held = [PurePath(row["path"]).stem for row in files] if isinstance(files, list) else models
+        if missing := [name for name in names if name not in held]:
+            raise ConfigError(f"URL: {url} has no adapter {', '.join(missing)}; it has {', '.join(held) or 'none'}")
+        if base is not None and base not in models:
+            raise ConfigError(f"--base: {base!r} is no model of {url}; it has {', '.join(models)}")
+        kind = "llama-server" if held is not models else "vllm"
+        self.engine = ENGINES[kind](held)
+        self.base = base or next((name for name in models if name not in (*names, "auto")), None)
+        if self.base is None:
+            raise ConfigError(f"URL: {url} lists no base beside the adapters; name it with --base")
+
+    def _get(self, url: str) -> Any:
+        try:
+            found = self.client.get(url)
+            return found.json() if found.status_code == 200 else None
+        except ValueError:
+            return None
+        except httpx.HTTPError as error:
+            raise ConfigError(f"URL: {self.url} does not answer ({error})") from error
+
+    def ask(self, canary: Canary, adapter: str | None) -> float | None:
+        """The log-probability of its token, with an adapter or without; None where it is not among the likeliest."""
+        body = {"prompt": canary.prompt, "max_tokens": 1, "temperature": 0, "logprobs": NUM_TOP}
+        body = self.engine.body(body, adapter)
+        if adapter is None and "model" in body:
+            body["model"] = self.base
+        try:
+            found = self.client.post(self.url + "/completions", json=body)
+            if found.status_code != 200:
+                raise ConfigError(f"URL: {self.url} answers {found.status_code}: {found.text[:200]}")
+            return _likely(found.json()["choices"][0]["logprobs"]).get(canary.token)
+        except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ConfigError(f"URL: {self.url} tells no log-probabilities of completions ({error!r})") from error
+
+
+def _likely(logprobs: dict[str, Any]) -> dict[str, float]:
+    """By token, of the first that was written; llama.cpp tells it as chats do."""
+    if "content" in logprobs:
+        return {row["token"]: row["logprob"] for row in logprobs["content"][0]["top_logprobs"]}
+    return logprobs["top_logprobs"][0]

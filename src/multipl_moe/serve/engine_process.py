@@ -1,0 +1,63 @@
+"""An engine as a process of this one: started, waited for, stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import httpx
+
+from multipl_moe.errors import ConfigError
+
+_POLL_S = 0.2
+_STOP_S = 10.0
+
+
+@contextmanager
+def engine_running(
+    command: Sequence[str], port: int, on_wait: Callable[[float], None] = lambda seconds: None
+) -> Iterator[str]:
+    """The engine's address once it answers on /health; at the end it is stopped, with all that it started.
+
+    Args:
+        command: that starts it on this machine and `port`.
+        port: a free one.
+        on_wait: told the seconds that it has taken so far.
+
+    Raises:
+        ConfigError: it ended before it answered.
+    """
+    url, began = f"http://127.0.0.1:{port}", time.monotonic()
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        while not _answers(url):
+            if (code := process.poll()) is not None:
+                raise ConfigError(f"--engine: {command[0]} ended with {code} before it answered; it says why above")
+            on_wait(time.monotonic() - began)
+            time.sleep(_POLL_S)
+        yield url
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,85 @@
+"""Engines with adapters of their own: how one is started, and how a request asks it for an adapter or for the base."""
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.errors import ConfigError
+from multipl_moe.packs.card import served_rank
+from multipl_moe.packs.files import Pack
+
+BASE = "base"  # name of the base for clients
+
+
+@dataclass(frozen=True)
+class Vllm:
+    """vLLM: a request's `model` is the base or an adapter."""
+
+    adapters: Sequence[str]
+
+    def body(self, body: dict[str, Any], adapter: str | None) -> dict[str, Any]:
+        """A request's body, asking for an adapter, or for the base."""
+        return body | {"model": adapter or BASE}
+
+    def continued(self, body: dict[str, Any], answer: str) -> dict[str, Any]:
+        """Of a chat: what makes the engine go on with an answer that was begun."""
+        rest = [*body["messages"], {"role": "assistant", "content": answer}]
+        return body | {"messages": rest, "add_generation_prompt": False, "continue_final_message": True}
+
+
+@dataclass(frozen=True)
+class LlamaServer(Vllm):
+    """llama.cpp's server: a request has the scale of each adapter; one that it leaves out keeps the server's."""
+
+    def body(self, body: dict[str, Any], adapter: str | None) -> dict[str, Any]:
+        """A request's body, asking for an adapter, or for the base."""
+        scales = [{"id": place, "scale": float(name == adapter)} for place, name in enumerate(self.adapters)]
+        return {key: value for key, value in body.items() if key != "model"} | {"lora": scales}
+
+    def continued(self, body: dict[str, Any], answer: str) -> dict[str, Any]:
+        """Of a chat: an answer that was begun comes last."""
+        return body | {"messages": [*body["messages"], {"role": "assistant", "content": answer}]}
+
+
+ENGINES: dict[str, type[Vllm]] = {"vllm": Vllm, "llama-server": LlamaServer}
+
+
+def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, Pack], port: int) -> list[str]:
+    """The command that starts an engine on this machine alone.
+
+    Args:
+        engine: of `ENGINES`.
+        base: id or folder for vLLM, GGUF file for llama.cpp; None: as pack.json names it, or in `folder`.
+        folder: of `export --adapter`.
+        packs: by name of the adapter, in the order in which llama.cpp counts them.
+        port: to listen on.
+
+    Raises:
+        ConfigError: it is not installed, or there is no base for it.
+    """
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    if engine == "vllm":
+        if shutil.which("vllm") is None:
+            raise ConfigError("--engine: vllm is not installed; pip install vllm, or choose llama-server")
+        found = base or str(resolve_base(next(iter(packs.values())).base["name"]))
+        rank = served_rank(max(pack.moe.experts.rank for pack in packs.values()))
+        sizes = ["--max-loras", str(len(packs)), "--max-lora-rank", str(rank)]
+        modules = [f"{name}={folder / name}" for name in packs]
+        named = ["vllm", "serve", found, "--served-model-name", BASE, "--enable-lora", *sizes]
+        return [*named, "--lora-modules", *modules, *address]
+    if shutil.which("llama-server") is not None:
+        program = ["llama-server"]
+    elif find_spec("xllamacpp") is not None:
+        program = [sys.executable, "-m", "multipl_moe.serve.llama_server"]
+    else:
+        raise ConfigError("--engine: llama-server is not installed; get llama.cpp, or pip install xllamacpp")
+    files = [Path(base)] if base else sorted(folder.glob("base-*.gguf"), key=lambda file: file.stat().st_size)
+    if not files or not files[0].is_file():
+        raise ConfigError("--base: give the base's GGUF file, or export with --adapter --gguf")
+    loras = [part for name in packs for part in ("--lora", str(folder / f"{name}.gguf"))]
+    return [*program, "--model", str(files[0]), *loras, "--lora-init-without-apply", *address]

@@ -1,0 +1,284 @@
+"""In front of an engine that holds adapters: picks base or adapter for each request, and hands the answer through.
+
+An answer's bytes are the engine's own. Where an answer opens a fence for which another pick is right, the engine is
+asked anew for the rest, with all that was written so far.
+"""
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from multipl_moe.errors import ConfigError
+from multipl_moe.serve.engines import BASE, Vllm
+from multipl_moe.serve.guard import guard, refusal
+from multipl_moe.serve.picking import AUTO, FENCE, Pick, Picker
+
+PICK_HEADER = "x-multipl-moe-pack"
+_PATHS = ("/v1/completions", "/v1/chat/completions", "/infill")
+_MOST_PICKS = 16  # of one answer
+_LEAST_LEFT = 1  # tokens
+# Requests whose answer is handed through as it is: several texts, scores, or calls of tools cannot be continued.
+_WHOLE = ("logprobs", "top_logprobs", "tools", "functions", "echo", "suffix", "response_format")
+
+
+def build_front(
+    engine: Vllm, url: str, picker: Picker, *, token: str | None, host: str = "localhost", client: Any = None
+) -> Starlette:
+    """The application.
+
+    Args:
+        engine: how its requests ask for adapters.
+        url: where it listens, without /v1.
+        picker: of the packs that it holds.
+        token, host: as for `guard`.
+        client: an httpx.AsyncClient for tests.
+    """
+    front = _Front(engine, picker, client or httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits()))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await front.client.aclose()
+
+    routes = [Route(path, front.answer, methods=["POST"]) for path in _PATHS]
+    routes += [Route("/v1/models", front.models), Route("/health", front.health)]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    guard(app, token, host)
+    return app
+
+
+class _Front:
+    def __init__(self, engine: Vllm, picker: Picker, client: httpx.AsyncClient) -> None:
+        self.engine, self.picker, self.client = engine, picker, client
+
+    async def health(self, request: Request) -> Response:
+        try:
+            found = await self.client.get("/health")
+        except httpx.HTTPError as error:
+            return refusal(f"the engine does not answer ({error})", 503)
+        return Response(found.content, found.status_code, media_type=found.headers.get("content-type"))
+
+    async def models(self, request: Request) -> Response:
+        names, now = [AUTO, BASE, *self.picker.languages], int(time.time())
+        rows = [{"id": name, "object": "model", "created": now, "owned_by": "multipl-moe"} for name in names]
+        return JSONResponse({"object": "list", "data": rows})
+
+    async def answer(self, request: Request) -> Response:
+        """A request handed to the engine, whose answer is handed back."""
+        path = request.url.path
+        try:
+            body = await request.json()
+            if not isinstance(body, dict):
+                raise ConfigError("the request is no JSON object")
+            told, language = body.pop("model", None), body.pop("language", None)
+            if not all(value is None or isinstance(value, str) for value in (told, language)):
+                raise ConfigError("model, language: give names")
+            text = self.picker.prompt_of(path, body)
+            pick = await run_in_threadpool(self.picker.pick, told, language, text)
+        except (ConfigError, ValueError) as error:
+            return refusal(str(error))
+        asked = _Asked(path, body, text, pick)
+        try:
+            if body.get("stream"):
+                return await self._stream(asked)
+            return await self._whole(asked)
+        except httpx.HTTPError as error:
+            return refusal(f"the engine does not answer ({error or type(error).__name__})", 502)
+
+    async def _whole(self, asked: "_Asked") -> Response:
+        found = await self._ask(asked)
+        usage: dict[str, int] = {}
+        while asked.may_switch:
+            answer = json.loads(found.content) if found.status_code == 200 else {}
+            text = _text_of(answer).removeprefix(asked.answer)  # some engines repeat what they go on with
+            place = await self._switch(asked, text)
+            if place is None:
+                break
+            _add_usage(usage, answer)
+            rest = asked.continued(self.engine, text[: place[0]], place[1], self.picker)
+            if rest is None:
+                break
+            asked, found = rest, await self._ask(rest)
+        if asked.answer and found.status_code == 200:
+            answer = json.loads(found.content)
+            _add_usage(usage, answer)
+            _put_before(answer, asked.answer)
+            answer["usage"] = usage or answer.get("usage")
+            return JSONResponse(answer, headers=_told(asked))
+        return Response(found.content, found.status_code, _told(asked), found.headers.get("content-type"))
+
+    async def _stream(self, asked: "_Asked") -> Response:
+        first = await self._open(asked)
+        if first.status_code != 200:
+            content = await first.aread()
+            await first.aclose()
+            return Response(content, first.status_code, _told(asked), first.headers.get("content-type"))
+        kind = first.headers.get("content-type")
+        return StreamingResponse(self._events(asked, first), headers=_told(asked), media_type=kind)
+
+    async def _events(self, asked: "_Asked", stream: httpx.Response) -> AsyncIterator[bytes]:
+        """The engine's events, byte for byte; of an answer that is continued, without its second beginning."""
+        try:
+            while True:
+                pick, told = None, ""
+                async for line in _lines(stream):
+                    event = _event(line) if asked.may_switch else None
+                    new = _text_of(event) if event is not None else ""
+                    if asked.answer and event is not None and not new and not _ends(event):
+                        continue
+                    yield line
+                    told += new
+                    if "\n" in new and (place := await self._switch(asked, told)) is not None:
+                        pick = place[1]
+                        break
+                await stream.aclose()
+                rest = pick and asked.continued(self.engine, told, pick, self.picker)
+                if not rest:
+                    return
+                yield b"\n"  # the event's end
+                asked = rest
+                stream = await self._open(asked)
+                if stream.status_code != 200:
+                    raise httpx.HTTPError((await stream.aread()).decode(errors="replace"))
+        except httpx.HTTPError as error:
+            yield b"data: " + refusal(f"the engine does not go on ({error})").body + b"\n\n"
+        finally:
+            await stream.aclose()
+
+    async def _switch(self, asked: "_Asked", answer: str) -> tuple[int, Pick] | None:
+        """The end of the first line with a fence in an answer after which another pick is right, and that pick."""
+        for fence in FENCE.finditer(answer):
+            end = fence.end() + 1
+            if end <= asked.seen or end > len(answer):
+                continue
+            asked.seen = end
+            pick = await run_in_threadpool(self.picker.pick, None, None, asked.prompt + asked.answer + answer[:end])
+            if pick.adapter != asked.pick.adapter and len(asked.picks) < _MOST_PICKS:
+                return end, pick
+        return None
+
+    async def _ask(self, asked: "_Asked") -> httpx.Response:
+        return await self.client.post(asked.path, json=self.engine.body(asked.body, asked.pick.adapter))
+
+    async def _open(self, asked: "_Asked") -> httpx.Response:
+        body = self.engine.body(asked.body, asked.pick.adapter)
+        return await self.client.send(self.client.build_request("POST", asked.path, json=body), stream=True)
+
+
+@dataclass
+class _Asked:
+    """A request.
+
+    Attributes:
+        path: of the interface.
+        body: for the engine, but for the adapter.
+        prompt: what the gates read before the answer.
+        pick: for what comes next.
+        answer: what was written before `body` was asked.
+        seen: how much of what was written since was looked at for fences.
+        first: the body as the client sent it.
+        picks: names of all picks so far.
+    """
+
+    path: str
+    body: dict[str, Any]
+    prompt: str
+    pick: Pick
+    answer: str = ""
+    seen: int = 0
+    first: dict[str, Any] = field(default_factory=dict)
+    picks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.first = self.first or self.body
+        self.picks = (*self.picks, self.pick.name)
+
+    @property
+    def may_switch(self) -> bool:
+        """Whether the pick is the gates' own, and the answer one text that can be continued."""
+        whole = any(self.first.get(key) for key in _WHOLE) or self.first.get("n", 1) != 1
+        return self.pick.by == "text" and self.path != "/infill" and not whole
+
+    def continued(self, engine: Vllm, text: str, pick: Pick, picker: Picker) -> "_Asked | None":
+        """The request for what follows some new text of the answer; None: no token is left to write."""
+        answer, body, limits = (
+            self.answer + text,
+            dict(self.first),
+            ("max_tokens", "max_completion_tokens", "n_predict"),
+        )
+        written = len(picker.gates.tokenizer(answer, add_special_tokens=False)["input_ids"])
+        for key in limits:
+            if isinstance(limit := body.get(key), int) and limit > 0:
+                if limit - written < _LEAST_LEFT:
+                    return None
+                body[key] = limit - written
+        if self.path == "/v1/completions":
+            body["prompt"] = self.prompt + answer
+        else:
+            body = engine.continued(body, answer)
+        return replace(self, body=body, pick=pick, answer=answer, seen=0)
+
+
+def _told(asked: _Asked) -> dict[str, str]:
+    return {PICK_HEADER: f"{' '.join(asked.picks)}; by {asked.pick.by}"}
+
+
+async def _lines(stream: httpx.Response) -> AsyncIterator[bytes]:
+    """Lines with their ends, as they come; what is left at last, too."""
+    rest = b""
+    async for piece in stream.aiter_bytes():
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+    if rest:
+        yield rest
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """What a line of a stream of events says."""
+    match = re.match(rb"data:\s*(\{.*)", line)
+    try:
+        return json.loads(match[1]) if match else None
+    except ValueError:
+        return None
+
+
+def _choice(answer: dict[str, Any]) -> dict[str, Any]:
+    choices = answer.get("choices")
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+
+
+def _text_of(answer: dict[str, Any]) -> str:
+    """New text of an answer or of an event, of completions or of chats."""
+    choice = _choice(answer)
+    part = choice.get("message") or choice.get("delta") or {}
+    return choice.get("text") or part.get("content") or ""
+
+
+def _ends(event: dict[str, Any]) -> bool:
+    return bool(_choice(event).get("finish_reason")) or not event.get("choices")
+
+
+def _put_before(answer: dict[str, Any], text: str) -> None:
+    choice = _choice(answer)
+    if "message" in choice:
+        choice["message"]["content"] = text + (choice["message"].get("content") or "").removeprefix(text)
+    else:
+        choice["text"] = text + (choice.get("text") or "")
+
+
+def _add_usage(usage: dict[str, int], answer: dict[str, Any]) -> None:
+    for key, value in (answer.get("usage") or {}).items():
+        if isinstance(value, int):
+            usage[key] = usage.get(key, 0) + value

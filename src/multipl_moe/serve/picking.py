@@ -1,0 +1,91 @@
+"""Which pack, if any, a request wants: told by its model or language, by a file's name in the text, or by the gates."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from multipl_judge.languages.table import LANGUAGES, endings_of
+from multipl_moe.errors import ConfigError
+from multipl_moe.packs.text_gate import TextGate
+from multipl_moe.serve.engines import BASE
+
+AUTO = "auto"
+# Before a file's text: tokens of prompts for fill in the middle; else a comment with its path in the first line of all.
+_FILE_TOKEN = re.compile(r"(?:<\|file_sep\|>|<file_sep>|<filename>)[ ]*([^\s<]+)")
+_FIRST_LINE = re.compile(
+    r"\A\W*(?:(?:path|file|filename)\s*:\s*|(?=[\w.\\-]*/))([\w./\\-]+\.\w+)\W*?$", re.IGNORECASE | re.MULTILINE
+)
+FENCE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """An adapter's name, or None for the base, and by what it was picked: `model`, `language`, `file` or `text`."""
+
+    adapter: str | None
+    by: str
+
+    @property
+    def name(self) -> str:
+        """For people and headers."""
+        return self.adapter or BASE
+
+
+class Picker:
+    """Picks among packs by name.
+
+    Args:
+        gates: of the packs.
+        languages: of each pack.
+    """
+
+    def __init__(self, gates: TextGate, languages: Mapping[str, Sequence[str]]) -> None:
+        self.gates, self.languages = gates, languages
+
+    def pick(self, told_model: str | None, told_language: str | None, text: str) -> Pick:
+        """For a request, and a text that ends where the engine goes on; raises ConfigError for a model that is none."""
+        if told_model not in (None, "", AUTO):
+            if told_model != BASE and told_model not in self.languages:
+                names = ", ".join([AUTO, BASE, *self.languages])
+                raise ConfigError(f"model: {told_model!r} is none; choose one of {names}")
+            return Pick(None if told_model == BASE else told_model, "model")
+        if told_language:
+            return Pick(self._for(told_language), "language")
+        if (language := _language_of_file(text)) is not None:
+            return Pick(self._for(language), "file")
+        opened = self.gates.after(text) if text else {}
+        best = max(opened, key=lambda name: opened[name].p, default=None)
+        return Pick(best if best is not None and opened[best].since is not None else None, "text")
+
+    def prompt_of(self, path: str, body: Mapping[str, Any]) -> str:
+        """The text that the engine goes on from; raises ConfigError where the request has none."""
+        if path == "/infill":
+            return str(body.get("input_prefix") or "")
+        prompt = body.get("prompt")
+        if path == "/v1/completions":
+            if isinstance(prompt, list) and prompt and all(type(token) is int for token in prompt):
+                return str(self.gates.tokenizer.decode(prompt))
+            if not isinstance(prompt, str):
+                raise ConfigError("prompt: give one text, or the ids of one text's tokens")
+            return prompt
+        try:
+            text = self.gates.tokenizer.apply_chat_template(
+                list(body["messages"]), tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # templates raise what they like
+            raise ConfigError(f"messages: the model's chat template does not take them ({error})") from error
+        return str(text)
+
+    def _for(self, language: str) -> str | None:
+        return next((name for name, known in self.languages.items() if language in known), None)
+
+
+def _language_of_file(text: str) -> str | None:
+    """By the name of the file that a text ends in, if it has a header that says so."""
+    names = _FILE_TOKEN.findall(text) or _FIRST_LINE.findall(text[:300])
+    known = {ending: name for name, language in LANGUAGES.items() for ending in language.extensions}
+    return next(
+        (known[ending] for ending in (endings_of(PurePath(names[-1])) if names else ()) if ending in known), None
+    )

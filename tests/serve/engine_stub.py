@@ -1,0 +1,101 @@
+"""What stands in for an engine with adapters: it writes scripted text, streamed a few characters at a time."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+Writer = Callable[[str, dict[str, Any]], str]
+
+
+class EngineStub:
+    """An engine in vLLM's or llama.cpp's form.
+
+    Args:
+        adapters: it has.
+        write: what it answers, by the name of the adapter asked for, or `base`, and the body.
+        scores: log-probabilities of the likeliest tokens after a prompt, by the same name and the prompt.
+        llama_cpp: in whose form it takes adapters and tells log-probabilities.
+    """
+
+    def __init__(
+        self,
+        adapters: list[str],
+        write: Writer = lambda name, body: f"written by {name}",
+        scores: Callable[[str, str], dict[str, float]] | None = None,
+        *,
+        llama_cpp: bool = False,
+        delay_s: float = 0.0,
+    ) -> None:
+        self.adapters, self.write, self.scores, self.llama_cpp, self.delay_s = (
+            adapters,
+            write,
+            scores,
+            llama_cpp,
+            delay_s,
+        )
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.app = Starlette(
+            routes=[
+                Route("/health", lambda request: JSONResponse({"status": "ok"})),
+                Route("/v1/models", self._models),
+                Route("/lora-adapters", self._loras),
+                Route("/v1/completions", self._answer, methods=["POST"]),
+                Route("/v1/chat/completions", self._answer, methods=["POST"]),
+                Route("/infill", self._answer, methods=["POST"]),
+            ]
+        )
+
+    async def _models(self, request: Request) -> Response:
+        names = ["model.gguf"] if self.llama_cpp else ["base", *self.adapters]
+        return JSONResponse({"data": [{"id": name} for name in names]})
+
+    async def _loras(self, request: Request) -> Response:
+        if not self.llama_cpp:
+            return Response(status_code=404)
+        return JSONResponse([{"id": i, "path": f"/x/{name}.gguf", "scale": 0} for i, name in enumerate(self.adapters)])
+
+    def _name(self, body: dict[str, Any]) -> str:
+        if not self.llama_cpp:
+            return body["model"]
+        on = [self.adapters[row["id"]] for row in body["lora"] if row["scale"] == 1.0]
+        assert len(on) < 2
+        return on[0] if on else "base"
+
+    async def _answer(self, request: Request) -> Response:
+        body = await request.json()
+        name = self._name(body)
+        self.asked.append((name, body))
+        if name == "broken":
+            return JSONResponse({"error": {"message": "out of memory"}}, 500)
+        chat, text = "messages" in body, self.write(name, body)
+        if body.get("logprobs"):
+            assert self.scores is not None
+            likely = self.scores(name, body["prompt"])
+            rows = [{"token": token, "logprob": value} for token, value in likely.items()]
+            logprobs = {"content": [{"top_logprobs": rows}]} if self.llama_cpp else {"top_logprobs": [likely]}
+            return JSONResponse({"choices": [{"text": text, "logprobs": logprobs}]})
+        if body.get("stream"):
+            return StreamingResponse(self._events(text, chat), media_type="text/event-stream")
+        choice = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+        usage = {"prompt_tokens": 3, "completion_tokens": len(text)}
+        return JSONResponse({"choices": [choice | {"finish_reason": "stop"}], "usage": usage})
+
+    async def _events(self, text: str, chat: bool) -> AsyncIterator[bytes]:
+        if chat:
+            yield _sse({"choices": [{"delta": {"role": "assistant"}, "finish_reason": None}]})
+        for piece in re.findall(r"[^\n]{1,5}\n?|\n", text):
+            await asyncio.sleep(self.delay_s)
+            yield _sse({"choices": [{"delta": {"content": piece}} if chat else {"text": piece}]})
+        yield _sse({"choices": [({"delta": {}} if chat else {"text": ""}) | {"finish_reason": "stop"}]})
+        yield b"data: [DONE]\n\n"
+
+
+def _sse(event: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(event)}\n\n".encode()

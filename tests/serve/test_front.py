@@ -1,0 +1,230 @@
+"""The front picks base or adapter by what a request says and by its text, and loses nothing of the engine's answers."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from openai import InternalServerError, OpenAI
+from transformers import AutoTokenizer
+
+from multipl_moe.packs.text_gate import Opened
+from multipl_moe.serve.engines import ENGINES
+from multipl_moe.serve.front import PICK_HEADER, build_front
+from multipl_moe.serve.picking import Picker
+from tests.fixtures import CHAT_TEMPLATE, save_tokenizer
+from tests.serve.conftest import client_of, listening, send
+from tests.serve.engine_stub import EngineStub
+
+LANGUAGES = {"systems": ["rust", "go"], "ml": ["ocaml"]}
+ANSWER = "Here:\n```rust\n"
+REST = "fn main() {}\n```\n"
+END = "Done."
+
+
+class Gates:
+    """Opens a pack after a fence that names its language, until it closes, and after `fn `."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def after(self, text: str) -> dict[str, Opened]:
+        fences = [line for line in text.splitlines(keepends=True) if line.startswith("```") and line.endswith("\n")]
+        named = fences[-1].strip("`\n") if len(fences) % 2 else ""
+        opened = {
+            name: named in known or (name == "systems" and not fences and "fn " in text)
+            for name, known in LANGUAGES.items()
+        }
+        return {name: Opened(float(is_open), 0 if is_open else None) for name, is_open in opened.items()}
+
+
+def write(name: str, body: dict[str, Any]) -> str:
+    """An answer whose code the adapter writes, and whose prose the base writes; each begins where the last ended."""
+    last = body["messages"][-1] if "messages" in body else {"role": "assistant", "content": body.get("prompt", "")}
+    told = last["content"] if last["role"] == "assistant" else ""
+    if told.endswith(ANSWER + REST):
+        return END if name == "base" else "WRONG"
+    if told.endswith(ANSWER):
+        return REST if name == "systems" else "WRONG"
+    return ANSWER + "fn wrong() {}\n```\n" if name == "base" else f"by {name}"
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def picker(tmp_path_factory: pytest.TempPathFactory) -> Picker:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save_tokenizer(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return Picker(Gates(tokenizer), LANGUAGES)  # pyright: ignore[reportArgumentType] (as much of one as is asked)
+
+
+@pytest.fixture(scope="module")
+def engine(kind: str) -> EngineStub:
+    return EngineStub([*LANGUAGES, "broken"], write, llama_cpp=kind == "llama-server")
+
+
+@contextmanager
+def in_front(engine: EngineStub, picker: Picker) -> Iterator[str]:
+    """Base URL of a front before an engine."""
+    form = ENGINES["llama-server" if engine.llama_cpp else "vllm"](engine.adapters)
+    with (
+        listening(engine.app) as behind,
+        listening(build_front(form, behind.removesuffix("/v1"), picker, token=None)) as url,
+    ):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def url(engine: EngineStub, picker: Picker) -> Iterator[str]:
+    with in_front(engine, picker) as address:
+        yield address
+
+
+@pytest.fixture
+def client(url: str) -> OpenAI:
+    return client_of(url)
+
+
+def chat(client: OpenAI, **asked: Any) -> Any:
+    return client.chat.completions.create(
+        **({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]} | asked)
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "model", "language", "picked"),
+    [
+        ("def f(x):", "auto", None, "base; by text"),
+        ("fn main() {", "auto", None, "systems; by text"),
+        ("fn main() {", "base", None, "base; by model"),
+        ("def f(x):", "ml", None, "ml; by model"),
+        ("def f(x):", "auto", "go", "systems; by language"),
+        ("fn main() {", "auto", "cobol", "base; by language"),
+        ("fn main() {", "ml", "rust", "ml; by model"),
+        ("<|file_sep|>src/a.py\nfn ", "auto", None, "base; by file"),
+        ("// Path: lib/tree.ml\n", "auto", None, "ml; by file"),
+        ("# src/main.rs\n", "auto", None, "systems; by file"),
+        ("# Node.js\nx", "auto", None, "base; by text"),
+    ],
+)
+def test_a_request_is_answered_by_what_it_asks_for(client: OpenAI, prompt, model, language, picked):
+    extra = {} if language is None else {"language": language}
+    answer = client.completions.with_raw_response.create(model=model, prompt=prompt, extra_body=extra)
+    assert answer.headers[PICK_HEADER].startswith(picked) or picked == "base; by text"
+    name = picked.partition(";")[0]
+    text = answer.parse().choices[0].text
+    assert text == f"by {name}" if name != "base" else text.startswith("Here:")
+
+
+def test_fill_in_the_middle_is_picked_by_what_stands_before(url: str, engine: EngineStub):
+    send(url, "POST", "/infill", {"input_prefix": "fn main() {\n", "input_suffix": "}", "language": "ocaml"})
+    send(url, "POST", "/infill", {"input_prefix": "fn main() {\n", "input_suffix": "}"})
+    assert [name for name, _ in engine.asked[-2:]] == ["ml", "systems"]
+    assert engine.asked[-1][1]["input_suffix"] == "}"
+    assert "language" not in engine.asked[-2][1]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("is_chat", [False, True])
+def test_an_answer_that_opens_a_fence_is_continued_with_the_right_pick(client: OpenAI, engine, stream, is_chat):
+    if is_chat:
+        answer: Any = chat(client, stream=stream, max_tokens=100)
+    else:
+        answer = client.completions.create(model="auto", prompt="Hi\n", stream=stream, max_tokens=100)
+    if not stream:
+        choice = answer.choices[0]
+        assert (choice.message.content if is_chat else choice.text) == ANSWER + REST + END
+        assert answer.usage.completion_tokens > len(ANSWER + REST + END)
+    else:
+        events = list(answer)
+        texts = [event.choices[0].delta.content if is_chat else event.choices[0].text for event in events]
+        assert "".join(text or "" for text in texts) == ANSWER + REST + END
+    names = [name for name, _ in engine.asked[-3:]]
+    assert names == ["base", "systems", "base"]
+    left = [body["max_tokens"] for _, body in engine.asked[-3:]]
+    assert left[0] == 100 > left[1] > left[2] > 0
+
+
+def test_an_answer_that_is_not_switched_comes_byte_for_byte(url: str, engine: EngineStub, kind: str):
+    body = {"model": "systems", "prompt": "x", "stream": True}
+    with listening(engine.app) as behind:
+        asked = ENGINES[kind](engine.adapters).body({"prompt": "x", "stream": True}, "systems")
+        expected = send(behind, "POST", "/v1/completions", asked)
+    assert send(url, "POST", "/v1/completions", body) == expected
+
+
+@pytest.mark.parametrize("extra", [{"logprobs": 1}, {"n": 2}, {"extra_body": {"language": "ocaml"}}, {"model": "base"}])
+def test_what_cannot_be_continued_or_was_told_is_answered_at_once(client: OpenAI, engine: EngineStub, extra):
+    engine.scores = lambda name, prompt: {"a": -1.0}
+    before = len(engine.asked)
+    client.completions.create(**({"model": "auto", "prompt": "Hi\n"} | extra))
+    assert len(engine.asked) == before + 1
+
+
+def test_models_and_health_are_the_fronts_own(client: OpenAI, url: str):
+    assert [row.id for row in client.models.list()] == ["auto", "base", "systems", "ml"]
+    assert json.loads(send(url, "GET", "/health")[1]) == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"model": "other"}, "choose one of auto, base, systems, ml"),
+        ({"prompt": ["a", "b"]}, "give one text"),
+        ({"language": 5}, "give names"),
+        ({"messages": [{"role": "robot", "content": ""}]}, "does not take them"),
+    ],
+)
+def test_what_cannot_be_picked_for_is_refused(url: str, body: dict[str, Any], reason: str):
+    path = "/v1/chat/completions" if "messages" in body else "/v1/completions"
+    status, text = send(url, "POST", path, {"prompt": "x"} | body)
+    assert (status, reason in text) == (400, True)
+    assert send(url, "POST", path, b"{")[0] == 400
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_engines_refusal_is_handed_through(kind: str, picker: Picker, stream: bool):
+    engine = EngineStub(["broken"], llama_cpp=kind == "llama-server")
+    broken = Picker(picker.gates, {"broken": ["rust"]})
+    with in_front(engine, broken) as url, pytest.raises(InternalServerError, match="out of memory"):
+        client_of(url).completions.create(model="broken", prompt="x", stream=stream)
+    with listening(build_front(ENGINES[kind](["broken"]), "http://127.0.0.1:9", broken, token=None)) as url:
+        assert send(url, "POST", "/v1/completions", {"prompt": "x", "stream": stream})[0] == 502
+
+
+def test_a_hundred_streams_at_once_are_all_answered(kind: str, picker: Picker):
+    engine = EngineStub(
+        list(LANGUAGES), lambda name, body: f"{name} {body['prompt']}", llama_cpp=kind == "llama-server", delay_s=0.01
+    )
+    prompts = {"def f(": "base", "fn main": "systems"}
+
+    async def ask(client: httpx.AsyncClient, number: int, prompt: str) -> bool:
+        body = {"prompt": f"{prompt}{number}", "stream": True, "model": ["auto", "ml"][number % 4 == 3]}
+        name = "ml" if number % 4 == 3 else prompts[prompt]
+        events = (await client.post("/completions", json=body)).text.split("\n\n")
+        told = [json.loads(event[6:])["choices"][0]["text"] for event in events[:-2]]
+        return "".join(told) == f"{name} {prompt}{number}" and events[-2:] == ["data: [DONE]", ""]
+
+    async def all_of_them(url: str) -> list[bool]:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            return await asyncio.gather(*(ask(client, n, list(prompts)[n % 2]) for n in range(100)))
+
+    with in_front(engine, picker) as url:
+        assert all(asyncio.run(all_of_them(url)))
+
+
+def test_without_the_token_nothing_is_answered(kind: str, picker: Picker):
+    front = build_front(ENGINES[kind](list(LANGUAGES)), "http://127.0.0.1:9", picker, token="secret")
+    with listening(front) as url:
+        assert send(url, "GET", "/v1/models")[0] == 401
+        assert send(url, "GET", "/v1/models", Authorization="Bearer other")[0] == 401
+        assert send(url, "GET", "/v1/models", Authorization="bearer secret")[0] == 200
+        assert send(url, "GET", "/health")[0] == 503
