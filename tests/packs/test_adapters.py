@@ -29,12 +29,11 @@ TOKENS = [5, 17, 42, 9, 5, 5, 61, 30, 2, 8, 77]
 FAMILIES = {"llama": digits_then_bytes(), "qwen2": split_by(QWEN2_SPLIT)}
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
+def two_packs(root: Path, family: str) -> tuple[Path, dict[str, Path]]:
     """A base that llama.cpp loads, and two packs of it, with attention and without."""
-    root, tokenizer = tmp_path_factory.mktemp("adapters"), trained_tokenizer(FAMILIES[request.param])
-    wide: dict[str, Any] = WIDE | ({"mlp_bias": False} if request.param == "llama" else {})
-    base = save_base(root / "base", request.param, **wide, vocab_size=tokenizer.get_vocab_size() + 3)
+    tokenizer = trained_tokenizer(FAMILIES[family])
+    wide: dict[str, Any] = WIDE | ({"mlp_bias": False} if family == "llama" else {})
+    base = save_base(root / "base", family, **wide, vocab_size=tokenizer.get_vocab_size() + 3)
     save_fast(tokenizer, base)
     packs = {}
     for seed, (name, targets) in enumerate({"rust": "all", "ocaml": "ffn"}.items(), 1):
@@ -43,6 +42,11 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         write_pack(model, root / name)
         packs[name] = root / name
     return base, packs
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
+    return two_packs(tmp_path_factory.mktemp("adapters"), request.param)
 
 
 @pytest.fixture(scope="module")

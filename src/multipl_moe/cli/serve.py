@@ -90,6 +90,7 @@ def _serve_adapters(
     folder: Path, engine: str | None, base: str | None, engine_url: str | None, host: str, port: int, token: str | None
 ) -> None:
     try:
+        import httpx
         import uvicorn
 
         from multipl_moe.serve.front import build_front
@@ -97,7 +98,7 @@ def _serve_adapters(
         raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'") from None
     from multipl_moe.packs.adapters import gates_of
     from multipl_moe.serve.engine_process import engine_running, free_port
-    from multipl_moe.serve.engines import ENGINES, command_of
+    from multipl_moe.serve.engines import ENGINES, command_of, llama_cpp_adapters
     from multipl_moe.serve.picking import Picker
 
     if engine not in ENGINES:
@@ -113,7 +114,14 @@ def _serve_adapters(
                 engine_url = stack.enter_context(
                     engine_running(command, engine_port, lambda s: status.update(f"waiting for the engine, {s:.0f} s"))
                 )
-        app = build_front(ENGINES[engine](list(packs)), engine_url.removesuffix("/v1"), picker, token=token, host=host)
+        engine_url = engine_url.rstrip("/").removesuffix("/v1")
+        held = list(packs)
+        if engine == "llama-server":
+            try:
+                held = llama_cpp_adapters(httpx.Client(), engine_url) or held
+            except httpx.HTTPError as error:
+                raise ConfigError(f"--engine-url: {engine_url} does not answer ({error})") from error
+        app = build_front(ENGINES[engine](held), engine_url, picker, token=token, host=host)
         url = _url(host, listener)
         console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", highlight=False, soft_wrap=True)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from multipl_moe.checkpoints.base import resolve_base
+from multipl_moe.checkpoints.base import hub_id, resolve_base
 from multipl_moe.checkpoints.loading import load_config, load_hybrid
 from multipl_moe.checkpoints.tensors import CheckpointReader
 from multipl_moe.errors import BaseModelError
@@ -103,7 +103,9 @@ def export_adapters(
                 model = base_gguf[-1] if base_gguf else "BASE.gguf"
                 text = f"FROM ./{model}\nADAPTER ./{name}.gguf\n"
                 (staging / f"{name}.Modelfile").write_text(text, encoding="utf-8")
-        card = adapters_card(output.absolute().name, base, loaded, base_gguf, with_gguf=without_gguf is None)
+        card = adapters_card(
+            output.absolute().name, hub_id(base) or base, loaded, base_gguf, with_gguf=without_gguf is None
+        )
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return AdapterExport(list(packs), canaries, tuple(output / name for name in base_gguf), without_gguf)
 

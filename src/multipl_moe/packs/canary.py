@@ -22,6 +22,7 @@ _FORMAT = 1
 _NUM_CANARIES = 3
 _STARTER_PROMPTS = 12  # of each language
 _LEAST_CHANGE = 0.05  # nats; engines in bfloat16 differ by as much
+_LEAST_LIKELY = -4.0  # nats; of less likely tokens little is certain in a quantised base
 _PROMPTS = (
     "def ",
     "function add(a, b",
@@ -95,7 +96,7 @@ def choose_canaries(model: Any, tokenizer: Any, languages: Mapping[str, Iterable
         for one in sorted(found, key=lambda one: abs(one.adapter - one.base)):
             best[one.prompt] = one
         chosen[name] = sorted(best.values(), key=lambda one: -abs(one.adapter - one.base))[:_NUM_CANARIES]
-    return chosen
+    return {name: chosen[name] for name in languages}
 
 
 def _starter_prompts(languages: Iterable[str]) -> list[str]:
@@ -113,6 +114,7 @@ def _canaries(model: Any, tokenizer: Any, prompt: str, open_share: torch.Tensor)
         for share in (open_share, torch.zeros_like(open_share))
     ]
     both = set.intersection(*(set(one.topk(min(NUM_TOP, len(one))).indices.tolist()) for one in scores))
+    both = {token for token in both if min(one[token] for one in scores) > _LEAST_LIKELY}
     told = {token: tokenizer.decode([token]) for token in both - set(tokenizer.all_special_ids)}
     return [
         Canary(prompt, text, *(float(one[token]) for one in scores))

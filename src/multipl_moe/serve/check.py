@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import mul
-from pathlib import PurePath
 from typing import Any
 
 import httpx
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.packs.canary import NUM_TOP, Canary
-from multipl_moe.serve.engines import ENGINES
+from multipl_moe.serve.engines import ENGINES, llama_cpp_adapters
 
 _TIMEOUT_S = 120.0
 _NEAR = 0.5  # of the way from the base to the adapter
@@ -83,19 +82,21 @@ def _verdict(adapter: float | None, base: float | None) -> str:
 class _Server:
     def __init__(self, client: httpx.Client, url: str, base: str | None, names: list[str]) -> None:
         self.client, self.url = client, url
-        files = self._get(url.removesuffix("/v1") + "/lora-adapters")
+        try:
+            loras = llama_cpp_adapters(client, url.removesuffix("/v1"))
+        except httpx.HTTPError as error:
+            raise ConfigError(f"URL: {self.url} does not answer ({error})") from error
         models = [str(row["id"]) for row in (self._get(url + "/models") or {}).get("data", [])]
         if not models:
             raise ConfigError(
                 f"URL: {url} lists no models; give the address that ends in /v1, and --token if it has one"
             )
-        held = [PurePath(row["path"]).stem for row in files] if isinstance(files, list) else models
+        held = models if loras is None else loras
         if missing := [name for name in names if name not in held]:
             raise ConfigError(f"URL: {url} has no adapter {', '.join(missing)}; it has {', '.join(held) or 'none'}")
         if base is not None and base not in models:
             raise ConfigError(f"--base: {base!r} is no model of {url}; it has {', '.join(models)}")
-        kind = "llama-server" if held is not models else "vllm"
-        self.engine = ENGINES[kind](held)
+        self.engine = ENGINES["vllm" if loras is None else "llama-server"](held)
         self.base = base or next((name for name in models if name not in (*names, "auto")), None)
         if self.base is None:
             raise ConfigError(f"URL: {url} lists no base beside the adapters; name it with --base")

@@ -5,8 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+
+import httpx
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.errors import ConfigError
@@ -14,6 +16,8 @@ from multipl_moe.packs.card import served_rank
 from multipl_moe.packs.files import Pack
 
 BASE = "base"  # name of the base for clients
+# llama.cpp's cache of prompts in memory does not know which adapter computed them (its issue 26207).
+LLAMA_FLAGS = ("--lora-init-without-apply", "--cache-ram", "0")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,18 @@ class LlamaServer(Vllm):
 ENGINES: dict[str, type[Vllm]] = {"vllm": Vllm, "llama-server": LlamaServer}
 
 
+def llama_cpp_adapters(client: httpx.Client, url: str) -> list[str] | None:
+    """Names of the adapters of a server of llama.cpp, in its order; None: it is none.
+
+    Raises httpx.HTTPError where nothing answers.
+    """
+    found = client.get(f"{url}/lora-adapters")
+    try:
+        return [PurePath(row["path"]).stem for row in found.json()] if found.status_code == 200 else None
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
 def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, Pack], port: int) -> list[str]:
     """The command that starts an engine on this machine alone.
 
@@ -82,4 +98,4 @@ def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, 
     if not files or not files[0].is_file():
         raise ConfigError("--base: give the base's GGUF file, or export with --adapter --gguf")
     loras = [part for name in packs for part in ("--lora", str(folder / f"{name}.gguf"))]
-    return [*program, "--model", str(files[0]), *loras, "--lora-init-without-apply", *address]
+    return [*program, "--model", str(files[0]), *loras, *LLAMA_FLAGS, *address]

@@ -2,8 +2,9 @@
 
 import argparse
 import signal
+from typing import Any
 
-import xllamacpp  # pyright: ignore[reportMissingImports] (no extra has it)
+import xllamacpp
 
 _NUM_SLOTS = 4  # answers at a time, as llama-server has
 
@@ -14,16 +15,18 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--lora", action="append", default=[])
     parser.add_argument("--lora-init-without-apply", action="store_true")
+    parser.add_argument("--cache-ram", type=int, default=-1)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     flags = parser.parse_args()
-    params = xllamacpp.CommonParams()
+    library: Any = xllamacpp
+    params = library.CommonParams()
     params.model.path = flags.model
     params.hostnames, params.port = [flags.host], flags.port
-    params.n_parallel, params.use_jinja = _NUM_SLOTS, True
-    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in flags.lora]
+    params.n_parallel, params.use_jinja, params.cache_ram_mib = _NUM_SLOTS, True, flags.cache_ram
+    params.lora_adapters = [library.CommonAdapterLoraInfo(path, 1.0) for path in flags.lora]
     params.lora_init_without_apply = flags.lora_init_without_apply
-    server = xllamacpp.Server(params)  # it stops with the object
+    server = library.Server(params)  # it stops with the object
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         signal.pause()

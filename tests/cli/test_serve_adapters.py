@@ -1,0 +1,78 @@
+"""`serve` and `check` with llama.cpp's own server behind the gate, from the command to Ctrl-C."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from multipl_moe.packs.adapters import export_adapters
+from multipl_moe.packs.canary import load_canaries
+from tests.packs.test_adapters import two_packs
+from tests.serve.conftest import client_of
+
+_START_S = 90
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    root = tmp_path_factory.mktemp("served")
+    base, packs = two_packs(root, "llama")
+    export_adapters(packs, root / "both", str(base), gguf=True)
+    return root / "both"
+
+
+def running(command: list[str], log) -> "subprocess.Popen[bytes]":
+    """The server once it says its address."""
+    process = subprocess.Popen(command, stdout=log.open("wb"), stderr=subprocess.STDOUT)
+    ready = time.monotonic() + _START_S
+    while "serving auto" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < ready, log.read_text()
+        time.sleep(0.1)
+    return process
+
+
+def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(exported, run, tmp_path):
+    command = [sys.executable, "-m", "multipl_moe", "serve", str(exported), "--engine", "llama-server", "--port", "0"]
+    log = tmp_path / "log"
+    process = running(command, log)
+    try:
+        line = next(line for line in log.read_text().splitlines() if line.startswith("serving auto, base, rust, ocaml"))
+        url = line.split(" at ")[1].partition(";")[0]
+        outcome = run("check", url, "--canary", exported / "canary.json")
+        assert outcome.code == 0, outcome.out
+        assert [line.partition(" (")[0] for line in outcome.out.splitlines()] == ["rust: on", "ocaml: on"]
+        client, prompt = client_of(url), load_canaries(exported / "canary.json")["rust"][0].prompt
+        asked = {"prompt": prompt, "max_tokens": 12, "temperature": 0.0}
+        written = {name: client.completions.create(model=name, **asked) for name in ("base", "rust", "ocaml")}
+        told = client.completions.create(model="auto", **asked, extra_body={"language": "ocaml"})
+        assert told.choices[0].text == written["ocaml"].choices[0].text
+        stream = client.completions.create(model="rust", **asked, stream=True)
+        assert "".join(event.choices[0].text for event in stream) == written["rust"].choices[0].text
+        assert len({answer.choices[0].text for answer in written.values()}) == 3
+        engine = next(line for line in log.read_text().splitlines() if line.startswith("running "))
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = process.wait(30)
+    assert (code, log.read_text().splitlines()[-1]) == (0, "stopped")
+    port = engine.split()[-1]
+    assert not subprocess.run(["pgrep", "-f", f"llama_server.*{port}"], capture_output=True, check=False).stdout
+
+
+def test_an_engine_that_does_not_start_is_told_and_leaves_nothing(exported, run, monkeypatch, tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "llama-server").write_text("#!/bin/sh\necho no such file >&2\nexit 3\n")
+    (programs / "llama-server").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    outcome = run("serve", exported, "--engine", "llama-server", "--port", 0)
+    assert outcome.code == 2
+    assert "error: --engine: llama-server ended with 3 before it answered" in outcome.err
+
+
+def test_what_goes_with_no_engine_or_no_adapters_is_refused(exported, refused, tmp_path):
+    assert "choose one of vllm, llama-server" in refused("serve", exported)
+    assert "they go with a folder of `export --adapter`" in refused("serve", tmp_path, "--base", "x")
+    assert "give the base's GGUF file" in refused("serve", exported, "--engine", "llama-server", "--base", "no.gguf")
