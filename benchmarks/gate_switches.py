@@ -33,7 +33,7 @@ _OPENS = {  # set: most tokens until open (median), and most texts that never op
 _SHUTS = {"then python": (40, 0.02), "then prose": (40, 0.02)}
 _APPLICATIONS = {"rust": 0.99, "go": 0.97, "ruby": 0.99}
 _OTHER, _WORST = 0.012, 0.05
-_OWN_CODE = ("Gherkin", "patch")  # which hold code to learn
+OWN_CODE = ("Gherkin", "patch")  # which hold code to learn
 _GAINS = {"files": (0.97, 384), "chat plain": (0.85, 500), "python, then": (0.85, 700)}  # least share, tokens read
 _GAIN_TEXTS = 4  # of a language
 
@@ -132,7 +132,7 @@ def _targets(results: dict[str, Any]) -> list[Target]:
             found.append(Target(f"{name}: never {part}", row["never"], never, at_least=False))
     for name, p in results["applications"].items():
         found.append(Target(f"application files in {name}, mean p", p, _APPLICATIONS[name]))
-    if strange := {kind: p for kind, p in results["others"].items() if kind not in _OWN_CODE}:
+    if strange := {kind: p for kind, p in results["others"].items() if kind not in OWN_CODE}:
         worst = max(strange, key=lambda kind: strange[kind])
         found.append(
             Target(f"other text, {len(strange)} kinds, mean p", mean(strange.values()), _OTHER, at_least=False)

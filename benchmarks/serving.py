@@ -1,6 +1,6 @@
 """Native exports in transformers and in llama.cpp: how far they are from the hybrid, how large, and how fast.
 
-    python benchmarks/serving.py [--quick] [--trained RUN] [--threads N] [--output FILE.json] [--page docs/serving.md]
+    python benchmarks/serving.py [--quick] [--trained RUN] [--threads N] [--output FILE.json] [--page docs/native.md]
 
 Hybrids of the presets that have an architecture of their own, on tiny random bases of several families and on
 SmolLM2-135M (whose tokenizer all have), with routers and experts made unlike each other, not trained: differences and
@@ -38,7 +38,7 @@ from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import load_recipe
 from multipl_moe.upcycle.convert import upcycle
 
-_PAGE = Path(__file__).parents[1] / "docs" / "serving.md"
+_PAGE = Path(__file__).parents[1] / "docs" / "native.md"
 _PRESETS = ("token-only", "moe-lpr")
 _MEASURED = (("llama", "token-only"), ("llama", "moe-lpr"), ("qwen2", "token-only"), ("qwen3", "moe-lpr"))
 _HIDDEN, _NUM_LAYERS = 256, 4

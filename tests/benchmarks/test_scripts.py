@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from multipl_judge.judge.sandbox import Sandbox
+from multipl_moe.packs.write import write_pack
 from multipl_moe.upcycle.convert import upcycle
 from tests.conftest import tiny_base_config
 from tests.export.test_gguf import save_dense
@@ -199,6 +200,32 @@ def test_gate_switches_measures_what_opens_and_shuts_it(measured, world, tmp_pat
     assert results["shuts"]["then python"]["never"] == 0
     assert results["applications"]["rust"] > 0.9 > 0.1 > results["others"]["Lua"]
     assert results["gain"]["files"].keys() == {"as it is", "open", "share"}
+
+
+@pytest.mark.extended
+def test_front_measures_what_a_choice_a_request_keeps_and_loses_none(measured, world, tmp_path):
+    folders = {}
+    for name in ("rust", "go"):
+        moe = {"preset": "single", "languages": [name], "type": "lora", "rank": 2, "segment_window": None}
+        moe |= {"num_token_experts": None, "num_segment_experts": None}
+        recipe = tiny_recipe(world.base, world.sources, moe=moe)
+        upcycle(recipe, tmp_path / name / "model", corpus=world.corpus)
+        (tmp_path / name / "recipe.yaml").write_text(recipe.to_yaml())
+        write_pack(tmp_path / name / "model", tmp_path / f"{name}-pack")
+        folders[name] = tmp_path / f"{name}-pack"
+    Text = importlib.import_module("gate_texts").Text
+    rust, go = (source_text(name, 901)[:400] for name in ("rust", "go"))
+    sets = {
+        "files": [Text("rust", "a.rs", rust, 0, 400), Text("go", "b.go", go, 0, 400)],
+        "other": [Text("Lua", "a.lua", "local x = 1\n" * 20, 0, 240)],
+        "chat fenced": [Text("rust", "c", f"In Rust:\n\n```rust\n{rust}", 18, 418)],
+        "chat plain": [Text("rust", "c", f"In Rust:\n\n{rust}", 10, 410)],
+    }
+    arguments = [str(tmp_path / "rust"), "--corpus", str(world.corpus)]
+    arguments += [part for name, folder in folders.items() for part in ("--pack", f"{name}={folder}")]
+    results = measured("front", *arguments, texts=lambda: sets, LEARN=["rust"], _AT_ONCE=8, _ROUNDS=1)["results"]
+    assert results["at_once"]["lost"] == 0
+    assert results["share"].keys() == {"files", "chat fenced", "chat plain"}
 
 
 @pytest.mark.extended

@@ -77,3 +77,16 @@ def test_what_is_no_pack_of_one_base_is_told(packs: tuple[Path, dict[str, Path]]
     (broken / "gate.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BaseModelError, match=r"gate\.safetensors cannot be read"):
         TextGate.load({"lua": broken}, str(base))
+
+
+def test_at_once_it_is_what_the_model_decides_where_a_segment_begins(packs: tuple[Path, dict[str, Path]]):
+    base, folders = packs
+    gates = TextGate.load(folders, str(base))
+    stride = next(iter(gates.gates.values())).stride
+    differs = False
+    for length in range(1, len(_TEXT)):  # a token each
+        text = _TEXT[:length]
+        now, later = gates.after(text, at_once=True), gates.after(text)
+        assert length % stride or now == later
+        differs |= now != later
+    assert differs

@@ -31,7 +31,8 @@ class Gates:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
 
-    def after(self, text: str) -> dict[str, Opened]:
+    def after(self, text: str, *, at_once: bool) -> dict[str, Opened]:
+        assert at_once
         fences = [line for line in text.splitlines(keepends=True) if line.startswith("```") and line.endswith("\n")]
         named = fences[-1].strip("`\n") if len(fences) % 2 else ""
         opened = {

@@ -170,10 +170,14 @@ class DomainGate(Float32Buffers):
             belief_BS = (belief_BS * _likelihood(evidence_BL)) @ self._changes
         return belief_BS / belief_BS.sum(dim=1, keepdim=True)
 
-    def p_of_text(self, ids: Sequence[int]) -> Tensor:
-        """(T + 1,) p of each token of a text, and of the one that follows; its first token is as all others."""
+    def p_of_text(self, ids: Sequence[int], *, at_once: bool = False) -> Tensor:
+        """(T + 1,) p of each token of a text, and of the one that follows; its first token is as all others.
+
+        `at_once` moves the segments so that the token that follows begins one: all of the text counts for it.
+        """
         tokens = torch.tensor([*ids, 0], device=self.calibration.device)
-        positions = torch.arange(len(tokens), device=tokens.device)[None]
+        shift = -len(ids) % self.stride if at_once else 0
+        positions = torch.arange(shift, shift + len(tokens), device=tokens.device)[None]
         plan = plan_segments(positions, None, window=None, stride=self.stride, lookahead=False)
         return self(tokens, plan)[plan.segment_of_token]
 

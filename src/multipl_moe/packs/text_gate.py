@@ -54,13 +54,16 @@ class TextGate:
         gates = {name: _gate(loaded[name], folder) for name, folder in packs.items()}
         return cls(gates, AutoTokenizer.from_pretrained(source))
 
-    def after(self, text: str) -> dict[str, Opened]:
-        """By name of the pack, how far its gate is open for what follows a text, and since where."""
+    def after(self, text: str, *, at_once: bool = False) -> dict[str, Opened]:
+        """By name of the pack, how far its gate is open for what follows a text, and since where.
+
+        Models decide once a segment. `at_once` decides at the text's end, for an engine that is asked from there on.
+        """
         encoded = self.tokenizer(text, return_offsets_mapping=True, verbose=False)
         ends = [end for _, end in encoded["offset_mapping"]]
         found = {}
         for name, gate in self.gates.items():
-            p_T = gate.p_of_text(encoded["input_ids"])
+            p_T = gate.p_of_text(encoded["input_ids"], at_once=at_once)
             shut = (p_T <= _OPEN).nonzero().flatten()
             first = int(shut[-1]) + 1 if len(shut) else 0  # token from which on it is open
             since = None if first == len(p_T) else (ends[first - 1] if first else 0)

@@ -1,13 +1,13 @@
 """In front of an engine that holds adapters: picks base or adapter for each request, and hands the answer through.
 
-An answer's bytes are the engine's own. Where an answer opens a fence for which another pick is right, the engine is
-asked anew for the rest, with all that was written so far.
+An answer's bytes are the engine's own. Where an answer turns to text for which another pick is right, as at a fence,
+the engine is asked anew for the rest, with all that was written so far.
 """
 
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,11 +22,14 @@ from starlette.routing import Route
 from multipl_moe.errors import ConfigError
 from multipl_moe.serve.engines import BASE, Vllm
 from multipl_moe.serve.guard import guard, refusal
-from multipl_moe.serve.picking import AUTO, FENCE, Pick, Picker
+from multipl_moe.serve.picking import AUTO, Pick, Picker
 
 PICK_HEADER = "x-multipl-moe-pack"
 _PATHS = ("/v1/completions", "/v1/chat/completions", "/infill")
 _MOST_PICKS = 16  # of one answer
+_LOOK_CHARACTERS = 40  # more often would cost more time than it gains
+_LINE = re.compile(r".*\n")
+_FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 _LEAST_LEFT = 1  # tokens
 # Requests whose answer is handed through as it is: several texts, scores, or calls of tools cannot be continued.
 _WHOLE = ("logprobs", "top_logprobs", "tools", "functions", "echo", "suffix", "response_format")
@@ -157,11 +160,8 @@ class _Front:
             await stream.aclose()
 
     async def _switch(self, asked: "_Asked", answer: str) -> tuple[int, Pick] | None:
-        """The end of the first line with a fence in an answer after which another pick is right, and that pick."""
-        for fence in FENCE.finditer(answer):
-            end = fence.end() + 1
-            if end <= asked.seen or end > len(answer):
-                continue
+        """The end of the first line of an answer after which another pick is right, and that pick."""
+        for end in looks(answer, asked.seen):
             asked.seen = end
             pick = await run_in_threadpool(self.picker.pick, None, None, asked.prompt + asked.answer + answer[:end])
             if pick.adapter != asked.pick.adapter and len(asked.picks) < _MOST_PICKS:
@@ -228,6 +228,15 @@ class _Asked:
         else:
             body = engine.continued(body, answer)
         return replace(self, body=body, pick=pick, answer=answer, seen=0)
+
+
+def looks(answer: str, seen: int = 0) -> Iterator[int]:
+    """Where the gates look at an answer again, after `seen`: at the end of each line with a fence, and of others now
+    and then."""
+    for line in _LINE.finditer(answer, seen):
+        if _FENCE.match(line[0]) or line.end() - seen >= _LOOK_CHARACTERS:
+            seen = line.end()
+            yield seen
 
 
 def _told(asked: _Asked) -> dict[str, str]:

@@ -17,7 +17,6 @@ _FILE_TOKEN = re.compile(r"(?:<\|file_sep\|>|<file_sep>|<filename>)[ ]*([^\s<]+)
 _FIRST_LINE = re.compile(
     r"\A\W*(?:(?:path|file|filename)\s*:\s*|(?=[\w.\\-]*/))([\w./\\-]+\.\w+)\W*?$", re.IGNORECASE | re.MULTILINE
 )
-FENCE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Picker:
             return Pick(self._for(told_language), "language")
         if (language := _language_of_file(text)) is not None:
             return Pick(self._for(language), "file")
-        opened = self.gates.after(text) if text else {}
+        opened = self.gates.after(text, at_once=True) if text else {}
         best = max(opened, key=lambda name: opened[name].p, default=None)
         return Pick(best if best is not None and opened[best].since is not None else None, "text")
 
