@@ -79,7 +79,7 @@ def share(setting: Setting, answered: list[_Answered]) -> dict[str, float]:
         bits["front"] += torch.where(is_open, nats["open"], nats["shut"]).sum().item()
     changes = {way: value / bits["shut"] - 1 for way, value in bits.items() if way != "shut"}
     switches = sum(one.switches for one in answered) / len(answered)
-    return changes | {"share": changes["front"] / changes["open"], "switches": switches}
+    return changes | {"share": changes["front"] / changes["open"] if changes["open"] else 1.0, "switches": switches}
 
 
 def _engine() -> Starlette:
