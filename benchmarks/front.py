@@ -98,11 +98,14 @@ def _engine() -> Starlette:
     return Starlette(routes=routes)
 
 
-def _run(what: str, port: int, engine_port: int, packs: dict[str, Path]) -> None:
+def _run(what: str, port: int, engine_port: int, packs: dict[str, Path], tokenizer: Path) -> None:
     torch.set_num_threads(1)
     app = _engine()
     if what == "front":
-        picker = Picker(TextGate.load(packs), {name: Pack.load(folder).languages for name, folder in packs.items()})
+        picker = Picker(
+            TextGate.load(packs, tokenizer=tokenizer),
+            {name: Pack.load(folder).languages for name, folder in packs.items()},
+        )
         app = build_front(Vllm(list(packs)), f"http://127.0.0.1:{engine_port}", picker, token=None)
     uvicorn.run(app, port=port, log_level="error")
 
@@ -124,7 +127,7 @@ async def _all(port: int, bodies: list[dict[str, Any]]) -> list[tuple[str, float
         return list(await asyncio.gather(*(_ask(client, body) for body in bodies)))
 
 
-def at_once(packs: dict[str, Path]) -> dict[str, float]:
+def at_once(packs: dict[str, Path], tokenizer: Path) -> dict[str, float]:
     """A hundred requests of four kinds, through the front and at the engine itself."""
     languages = {name: Pack.load(folder).languages for name, folder in packs.items()}
     known = texts()
@@ -147,7 +150,7 @@ def at_once(packs: dict[str, Path]) -> dict[str, float]:
     engine_port, port = free_port(), free_port()
     context = multiprocessing.get_context("spawn")
     processes = [
-        context.Process(target=_run, args=(what, one, engine_port, packs), daemon=True)
+        context.Process(target=_run, args=(what, one, engine_port, packs, tokenizer), daemon=True)
         for what, one in (("engine", engine_port), ("front", port))
     ]
     try:
@@ -208,7 +211,7 @@ def main() -> None:
         shares[name] = share(setting, answered)
     results = {
         "share": shares,
-        "at_once": at_once(packs),
+        "at_once": at_once(packs, options.run / "model"),
         "packs": {name: Pack.load(p).languages for name, p in packs.items()},
     }
     keys = ("front", "open", "share", "switches")
