@@ -6,17 +6,18 @@ import numpy as np
 
 from multipl_moe.export.llama_cpp import load_llama_cpp
 
-_FLASH_ATTENTION_OFF = 0
-_FLOAT32 = 0
+_TYPES = {"float32": 0, "float16": 1}
 
 
 class LlamaCppModel:
-    """A model that llama.cpp has loaded, on one thread, its cache in float32; a context manager.
+    """A model that llama.cpp has loaded, on one thread; a context manager.
 
     Raises RuntimeError where llama.cpp cannot load the file.
     """
 
-    def __init__(self, file: Path, num_tokens: int = 512) -> None:
+    def __init__(
+        self, file: Path, num_tokens: int = 512, cache: str = "float32", *, flash_attention: bool = False
+    ) -> None:
         self._llama = load_llama_cpp()
         self._ffi, self._lib = self._llama.ffi, self._llama.lib
         settings = self._lib.llama_model_default_params()
@@ -27,8 +28,8 @@ class LlamaCppModel:
         context = self._lib.llama_context_default_params()
         context.n_ctx = context.n_batch = context.n_ubatch = num_tokens
         context.n_threads = context.n_threads_batch = 1
-        context.type_k = context.type_v = _FLOAT32
-        context.flash_attn_type = _FLASH_ATTENTION_OFF
+        context.type_k = context.type_v = _TYPES[cache]
+        context.flash_attn_type = int(flash_attention)
         self._context = self._lib.llama_init_from_model(self._model, context)
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self._num_tokens, self.vocab_size = num_tokens, self._lib.llama_vocab_n_tokens(self._vocab)
@@ -62,14 +63,14 @@ class LlamaCppModel:
     def logits(self, tokens: list[int]) -> np.ndarray:
         """(T, V) logits after each of the tokens, in one pass."""
         self._lib.llama_memory_clear(self._lib.llama_get_memory(self._context), True)
-        return self._decode(tokens, 0)
+        return self.decode(tokens, 0)
 
     def greedy(self, tokens: list[int], num_new: int) -> list[int]:
         """The likeliest next token, again and again, with the cache."""
         logits, new = self.logits(tokens)[-1], []
         for position in range(len(tokens), len(tokens) + num_new):
             new.append(int(logits.argmax()))
-            logits = self._decode([new[-1]], position)[-1]
+            logits = self.decode([new[-1]], position)[-1]
         return new
 
     def perplexity(self, tokens: list[int]) -> float:
@@ -78,7 +79,8 @@ class LlamaCppModel:
         norms = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
         return float(np.exp((norms - logits[np.arange(len(logits)), tokens[1:]]).mean()))
 
-    def _decode(self, tokens: list[int], position: int) -> np.ndarray:
+    def decode(self, tokens: list[int], position: int) -> np.ndarray:
+        """(T, V) logits after each of the tokens, which follow those in the cache."""
         batch = self._lib.llama_batch_init(len(tokens), 0, 1)
         batch.n_tokens = len(tokens)
         for index, token in enumerate(tokens):

@@ -33,8 +33,8 @@ SURFACE = {  # arguments and flags of each verb
     "check": "url --canary --base --token",
     "pack": "model output --rank --metrics",
     "compose": "output --base --pack",
-    "export": "models output --dtype --metrics --adapter --base --native --merge --merge-for --corpus --anyway "
-    "--full-experts --gguf --quantise --max-shard-size --recipe --set",
+    "export": "models output --dtype --metrics --adapter --switch --base --native --merge --merge-for --corpus "
+    "--anyway --full-experts --gguf --quantise --max-shard-size --recipe --set",
 }
 NAMES = {verb: set(names.split()) for verb, names in SURFACE.items()}
 COMMANDS = typer.main.get_command(cli.app).commands  # pyright: ignore[reportAttributeAccessIssue]

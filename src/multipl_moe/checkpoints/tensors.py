@@ -67,6 +67,11 @@ class CheckpointReader:
             raise BaseModelError(f"{self.role}: {self.folder}: tensor {key} is stored as {name}; convert it to {known}")
         return _DTYPES[name]
 
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """That of the embedding; raises as `dtype`."""
+        return self.dtype(next(key for key in self.shapes if key.endswith("embed_tokens.weight")))
+
     def _file_names(self) -> list[str]:
         index = self.folder / INDEX_FILE
         if index.is_file():

@@ -52,8 +52,12 @@ _Adapter = Annotated[
     bool,
     typer.Option("--adapter", help="Write packs of one base as adapters for peft, vLLM, llama.cpp and Ollama."),
 ]
+_Switch = Annotated[
+    bool, typer.Option("--switch", help="Write a base and its packs as one GGUF file, which switches them by token.")
+]
 _Base = Annotated[
-    str | None, typer.Option(help="With --adapter, the packs' base, by hub id, name or folder. [what pack.json names]")
+    str | None,
+    typer.Option(help="With --adapter or --switch, the packs' base: hub id, name or folder. [what pack.json names]"),
 ]
 _Anyway = Annotated[bool, typer.Option("--anyway", help="Write a merged model even if it is not better than the base.")]
 _Metrics = Annotated[
@@ -64,12 +68,13 @@ _Metrics = Annotated[
 
 def export(
     models: Annotated[
-        list[Path], typer.Argument(help="Folder of the model to export, hybrid or dense; with --adapter, of packs.")
+        list[Path], typer.Argument(help="Folder of the model to export; with --adapter or --switch, of packs.")
     ],
     output: Annotated[Path, typer.Argument(help="Export folder to create.")],
     dtype: _Dtype = None,
     metrics: _Metrics = None,
     adapter: _Adapter = False,
+    switch: _Switch = False,
     base: _Base = None,
     native: _Native = False,
     merge: _Merge = False,
@@ -86,7 +91,8 @@ def export(
     """Export a model for others, with a model card: with its code, without (--native), dense (--merge), or as GGUF.
 
     With --adapter, several packs become adapters of one folder, named as theirs, with commands to load them, and
-    canary.json, by which `check` tells whether a server has them on. With --merge, --recipe names the languages to
+    canary.json, by which `check` tells whether a server has them on. With --switch they become one file with their
+    base, for llama.cpp, in which tokens switch them: docs/switch.md. With --merge, --recipe names the languages to
     measure. Default: the recipe of the model's run.
 
     Example: `multipl-moe export packs/rust packs/ocaml exports/both --adapter`
@@ -94,11 +100,16 @@ def export(
     from multipl_moe.runs.provenance import run_recipe_file
 
     given = {"--native": native, "--merge": merge, "--full-experts": full_experts, "--dtype": dtype}
+    given |= {"--adapter": adapter, "--gguf": gguf} if switch else {}
     others = [flag for flag, value in given.items() if value]
+    takes_packs, way = adapter or switch, "--switch" if switch else "--adapter"
     refuse_where(
-        (adapter and others, f"--adapter: it writes packs as they are; leave {' and '.join(others)} out"),
-        (base is not None and not adapter, "--base: only --adapter asks for it; leave it out"),
-        (not adapter and len(models) > 1, "model: give one, and a folder to create; --adapter takes several packs"),
+        (takes_packs and others, f"{way}: it writes packs as they are; leave {' and '.join(others)} out"),
+        (base is not None and not takes_packs, "--base: only --adapter and --switch ask for it; leave it out"),
+        (
+            not takes_packs and len(models) > 1,
+            "model: give one, and a folder to create; --adapter and --switch take several packs",
+        ),
         (
             anyway and not merge,
             "--anyway: it makes --merge write a model that gains nothing; add --merge, or leave it out",
@@ -109,6 +120,9 @@ def export(
         ),
         (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
     )
+    if switch:
+        _export_switch(models, output, base, quantise)
+        return
     if adapter:
         _export_adapters(models, output, base, gguf, quantise)
         return
@@ -161,6 +175,17 @@ def _export_adapters(folders: list[Path], output: Path, base: str | None, gguf: 
     if report.without_gguf is not None:
         console.print(f"no GGUF: {report.without_gguf}", highlight=False, soft_wrap=True)
     console.print(f"commands to load, serve and check them: {output}/README.md", highlight=False, soft_wrap=True)
+
+
+def _export_switch(folders: list[Path], output: Path, base: str | None, quantise: str | None) -> None:
+    from multipl_moe.export.llama_cpp import QUANTISED
+    from multipl_moe.packs.switch import export_switch
+
+    packs = named_packs("pack", [str(folder) for folder in folders])
+    with progress_bar() as (on_step, _):
+        files = export_switch(packs, output, base, _kinds(quantise, tuple(QUANTISED)), on_step)
+    told = f"for llama.cpp: {', '.join(map(str, files))}; {output}/README.md says how its tokens switch packs"
+    console.print(told, highlight=False, soft_wrap=True)
 
 
 def _max_shard_bytes(

@@ -1,8 +1,8 @@
 """A model, dense or a native mixture of experts, as one GGUF file, for llama.cpp and what is built on it."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from transformers import PreTrainedConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan
 from multipl_moe.export.gguf_architectures import (
     GgufArchitecture,
     add_hyperparameters,
@@ -68,25 +68,35 @@ def write_gguf(model: Path, file: Path, name: str | None = None) -> None:
     Raises:
         BaseModelError: the architecture, one of its settings, or the tokenizer cannot be written.
     """
-    refuse_existing(file)
     config = load_config(model)
     architecture = gguf_architecture(config)
-    reader = CheckpointReader(model, "model")
-    tensors = list(_tensors(reader, config, architecture))
-    require_space(file.parent, sum(tensor.num_bytes for tensor in tensors) + _SPARE_BYTES)
+    plans = gguf_tensors(CheckpointReader(model, "model"), config, architecture)
+
+    def describe(writer: GGUFWriter) -> None:
+        gguf_metadata(model, name or file.stem, config, plans).set_gguf_meta_model(writer)
+        add_hyperparameters(writer, config, architecture)
+        add_tokenizer(writer, model, config.vocab_size)
+
+    write_gguf_file(file, architecture.name, plans, describe)
+
+
+def write_gguf_file(
+    file: Path, architecture: str, plans: list[TensorPlan], describe: Callable[[GGUFWriter], None]
+) -> None:
+    """Write a model's tensors, one at a time, after what `describe` adds of it; raises OutputError as `write_gguf`."""
+    refuse_existing(file)
+    require_space(file.parent, sum(plan.num_bytes for plan in plans) + _SPARE_BYTES)
     create_folder(file.parent, file)
     with held_file(file):
         partial = file.with_name(f".{file.name}.partial")
         try:
-            writer = GGUFWriter(partial, architecture.name)
+            writer = GGUFWriter(partial, architecture)
             try:
                 writer.add_type(GGUFType.MODEL)
-                _metadata(model, name or file.stem, config, tensors).set_gguf_meta_model(writer)
-                writer.add_file_type(_FORMATS[max(tensors, key=lambda tensor: tensor.num_bytes).dtype][1])
+                writer.add_file_type(_FORMATS[max(plans, key=lambda plan: plan.num_bytes).dtype][1])
                 writer.add_quantization_version(GGML_QUANT_VERSION)
-                add_hyperparameters(writer, config, architecture)
-                add_tokenizer(writer, model, config.vocab_size)
-                _write_tensors(writer, tensors, reader, config, architecture)
+                describe(writer)
+                _write_tensors(writer, plans)
             finally:
                 writer.close()
             partial.replace(file)
@@ -103,37 +113,12 @@ def require_writable(model: Path) -> None:
     add_tokenizer(writer, model, config.vocab_size)
 
 
-@dataclass(frozen=True)
-class _GgufTensor:
-    """One tensor of the file: where its values are in the checkpoint, the name in GGUF, and what is written.
-
-    Attributes:
-        keys: one tensor, or those of all experts, which are stacked.
-        half: of two that are stacked in the tensor's second dimension, which; None: the tensor is written whole.
-    """
-
-    keys: tuple[str, ...]
-    name: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    half: int | None = None
-
-    @property
-    def num_bytes(self) -> int:
-        return torch.Size(self.shape).numel() * self.dtype.itemsize
-
-    def read(self, reader: CheckpointReader) -> Tensor:
-        """Its values, before rows are put into another order."""
-        values = [reader.read(key).to(self.dtype) for key in self.keys]
-        if self.half is not None:
-            values = [value.chunk(2, dim=1)[self.half] for value in values]
-        return (torch.stack(values) if len(values) > 1 else values[0]).reshape(self.shape)
-
-
-def _tensors(
+def gguf_tensors(
     reader: CheckpointReader, config: PreTrainedConfig, architecture: GgufArchitecture
-) -> Iterator[_GgufTensor]:
+) -> list[TensorPlan]:
+    """The tensors of a GGUF file, with their names and the order of rows there; raises BaseModelError for others."""
     names = get_tensor_name_map(architecture.arch, config.num_hidden_layers)
+    plans = list(_rope_frequencies(config))
     for key, keys in _without_numbers(reader).items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
@@ -151,7 +136,27 @@ def _tensors(
             if name is None:
                 raise unsupported(config, f"its tensor {part} has no name there")
             stays_float32 = len(size) == 1 or name.endswith(("norm.weight", _ROUTER))
-            yield _GgufTensor(tuple(keys), name, size, torch.float32 if stays_float32 else dtype, half)
+            turned = config if architecture.rotates_neighbours else None
+            read = partial(_values, reader, keys, half, turned)
+            plans.append(TensorPlan(name, size, torch.float32 if stays_float32 else dtype, read))
+    return plans
+
+
+def _values(
+    reader: CheckpointReader, keys: list[str], half: int | None, turned: PreTrainedConfig | None
+) -> Iterator[Tensor]:
+    """One tensor, or those of all experts one after the other.
+
+    Args:
+        reader: of the checkpoint.
+        keys: one, or those of all experts.
+        half: of two that are stacked in the tensor's second dimension, which; None: the tensor is written whole.
+        turned: of architectures that want rows of queries and keys in another order.
+    """
+    for key in keys:
+        values = reader.read(key)
+        values = values if half is None else values.chunk(2, dim=1)[half]
+        yield values if turned is None else rows_for_llama_cpp(key.rpartition(".")[0], values, turned)
 
 
 def _without_numbers(reader: CheckpointReader) -> dict[str, list[str]]:
@@ -173,7 +178,8 @@ def _parts(key: str, shape: tuple[int, ...]) -> Iterator[tuple[str, int | None, 
     yield key, None, shape
 
 
-def _metadata(model: Path, name: str, config: PreTrainedConfig, tensors: list[_GgufTensor]) -> Metadata:
+def gguf_metadata(model: Path, name: str, config: PreTrainedConfig, tensors: list[TensorPlan]) -> Metadata:
+    """Name and sizes of a model for GGUF, and what its card says of licence, base, languages and tags."""
     card: Any = ModelCard.load(model / _CARD_FILE).data if (model / _CARD_FILE).is_file() else None
     total = sum(torch.Size(tensor.shape).numel() for tensor in tensors)
     stacked = sum(torch.Size(tensor.shape).numel() for tensor in tensors if len(tensor.shape) == 3)
@@ -189,29 +195,16 @@ def _metadata(model: Path, name: str, config: PreTrainedConfig, tensors: list[_G
     return metadata
 
 
-def _write_tensors(
-    writer: GGUFWriter,
-    tensors: list[_GgufTensor],
-    reader: CheckpointReader,
-    config: PreTrainedConfig,
-    architecture: GgufArchitecture,
-) -> None:
-    frequencies = list(_rope_frequencies(config))
-    for values in frequencies:
-        writer.add_tensor_info(_ROPE_FREQUENCIES, values.shape, values.dtype, values.nbytes)
-    for tensor in tensors:
-        form = _FORMATS[tensor.dtype][0]
-        writer.add_tensor_info(tensor.name, tensor.shape, np.dtype(np.float32), tensor.num_bytes, raw_dtype=form)
+def _write_tensors(writer: GGUFWriter, plans: list[TensorPlan]) -> None:
+    for plan in plans:
+        form = _FORMATS[plan.dtype][0]
+        writer.add_tensor_info(plan.name, plan.shape, np.dtype(np.float32), plan.num_bytes, raw_dtype=form)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    for values in frequencies:
-        writer.write_tensor_data(values)
-    for tensor in tensors:
-        values = tensor.read(reader)
-        if architecture.rotates_neighbours:
-            values = rows_for_llama_cpp(tensor.keys[0].rpartition(".")[0], values, config)
-        writer.write_tensor_data(values.contiguous().view(torch.uint8).numpy())
+    for plan in plans:
+        values = torch.cat([piece.to(plan.dtype).flatten() for piece in plan.pieces()])
+        writer.write_tensor_data(values.view(torch.uint8).numpy())
 
 
 def rows_for_llama_cpp(module: str, values: Tensor, config: PreTrainedConfig) -> Tensor:
@@ -221,10 +214,11 @@ def rows_for_llama_cpp(module: str, values: Tensor, config: PreTrainedConfig) ->
     return values if num_heads is None else rows_in_neighbouring_order(values, num_heads)
 
 
-def _rope_frequencies(config: PreTrainedConfig) -> Iterator[np.ndarray]:
+def _rope_frequencies(config: PreTrainedConfig) -> Iterator[TensorPlan]:
     """By how much Llama 3 divides each rotary frequency, as a tensor of its own."""
     rope = config.rope_parameters
     if rope["rope_type"] == "llama3":
         scaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
         exponents = torch.arange(len(scaled)) / len(scaled)
-        yield (rope["rope_theta"] ** -exponents / scaled).numpy()
+        divisors = rope["rope_theta"] ** -exponents / scaled
+        yield TensorPlan(_ROPE_FREQUENCIES, tuple(divisors.shape), torch.float32, lambda: [divisors])

@@ -36,11 +36,17 @@ class GgufFiles:
         """File names, the unquantised one first."""
         return [f"{self.model}-{kind}.gguf" for kind in (FORMAT_NAMES[self.dtype], *self.kinds)]
 
-    def write(self, model: Path, folder: Path, on_step: Callable[[str], None] = lambda title: None) -> None:
-        """Write those of a model, whose folder has its card, into a folder; raises as `write_gguf`."""
+    def write(
+        self,
+        model: Path,
+        folder: Path,
+        on_step: Callable[[str], None] = lambda title: None,
+        write: Callable[[Path], None] | None = None,
+    ) -> None:
+        """Write those of a model, whose folder has its card, into a folder; raises as `write_gguf`, or `write` does."""
         on_step("GGUF")
         whole, *quantised = (folder / name for name in self.names)
-        write_gguf(model, whole, self.model)
+        write(whole) if write else write_gguf(model, whole, self.model)
         for kind, file in zip(self.kinds, quantised, strict=True):
             on_step(f"GGUF {kind}")
             quantise(whole, file, kind)

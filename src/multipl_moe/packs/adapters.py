@@ -71,7 +71,7 @@ def export_adapters(
     loaded = {name: Pack.load(folder) for name, folder in packs.items()}
     base = base or next(iter(loaded.values())).base["name"]
     folder = resolve_base(base)
-    config, dtype = load_config(folder), _dtype_of(folder)
+    config, dtype = load_config(folder), CheckpointReader(folder).weights_dtype
     files = GgufFiles("base", dtype, quantise) if gguf else None
     if files is not None:
         require_writable(folder)
@@ -119,8 +119,3 @@ def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:
     folders = {name: folder / name for name in load_canaries(folder / CANARY_FILE)}
     packs = {name: Pack.load(one) for name, one in folders.items()}
     return packs, TextGate.load(folders, tokenizer=folder / TOKENIZER_FOLDER)
-
-
-def _dtype_of(folder: Path) -> torch.dtype:
-    reader = CheckpointReader(folder)
-    return reader.dtype(next(key for key in reader.shapes if key.endswith("embed_tokens.weight")))

@@ -11,6 +11,7 @@ from multipl_moe import __version__
 from multipl_moe.export.facts import NOT_RECORDED
 from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_table
 from multipl_moe.packs.files import Pack
+from multipl_moe.packs.switch_gguf import control_tokens
 from multipl_moe.runs.provenance import Provenance
 
 _TEXT = """---
@@ -108,14 +109,7 @@ def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Se
         base_gguf: files of the base in the folder, the smallest last.
         with_gguf: whether each adapter has one.
     """
-    template = jinja2.Environment(
-        loader=jinja2.PackageLoader("multipl_moe.packs"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    ).get_template("adapters.md.j2")
-    return template.render(
+    return _template("adapters.md.j2").render(
         name=name,
         base=base,
         version=__version__,
@@ -127,6 +121,30 @@ def adapters_card(name: str, base: str, packs: Mapping[str, Pack], base_gguf: Se
         base_gguf=base_gguf[-1] if base_gguf else None,
         served_rank=served_rank(max(pack.moe.experts.rank for pack in packs.values())),
     )
+
+
+def switch_card(name: str, base: str, packs: Mapping[str, Pack], files: Sequence[str]) -> str:
+    """README.md of a folder with a base and packs in one file, or more copies of it: how control tokens switch packs.
+
+    Args:
+        name: of the folder.
+        base: by its name.
+        packs: by the name that is in their tokens.
+        files: in the folder, the smallest last.
+    """
+    rows = [(", ".join(map(language_title, of.languages)), pack, control_tokens(pack)) for pack, of in packs.items()]
+    return _template("switch.md.j2").render(name=name, base=base, version=__version__, rows=rows, files=files)
+
+
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("multipl_moe.packs"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name)
 
 
 def _measured(pack: Pack) -> str:

@@ -60,7 +60,7 @@ def compose(
     )
     reader = CheckpointReader(folder)
     on_step("weights of the base, to know it again")
-    _require_base(loaded, packs, reader, base, is_tied=base_config.tie_word_embeddings)
+    require_base(loaded, packs, folder, base)
     plans = [_as_it_is(reader, key, key) for key in reader.shapes]
     for name, pack_folder in packs.items():
         plans += _of_pack(name, pack_folder, reader)
@@ -106,10 +106,9 @@ def model_of(folder: Path) -> Path:
     return made
 
 
-def _require_base(
-    packs: Mapping[str, Pack], folders: Mapping[str, Path], reader: CheckpointReader, base: str, *, is_tied: bool
-) -> None:
-    """Refuse packs whose base, in the dtype that they know it in, is another."""
+def require_base(packs: Mapping[str, Pack], folders: Mapping[str, Path], folder: Path, base: str) -> None:
+    """Raise BaseModelError for packs whose base, in the dtype that they know it in, is not that in `folder`."""
+    reader, is_tied = CheckpointReader(folder), load_config(folder).tie_word_embeddings
     dtypes = {pack.base["dtype"] for pack in packs.values()}
     digests = {dtype: base_digest(reader, getattr(torch, dtype), is_tied=is_tied) for dtype in dtypes}
     if wrong := [name for name, pack in packs.items() if pack.base["sha256"] != digests[pack.base["dtype"]]]:

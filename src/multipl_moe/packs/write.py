@@ -73,7 +73,7 @@ def write_pack(
     moe = _require_possible(config, model, rank)
     reader, provenance = CheckpointReader(model, role="model"), Provenance.of(model, metrics)
     on_step("weights of the base, to know it again")
-    dtype = reader.dtype(next(key for key in reader.shapes if key.endswith("embed_tokens.weight")))
+    dtype = reader.weights_dtype
     digest = base_digest(reader, dtype, is_tied=config.tie_word_embeddings)
     on_step("experts")
     pairs = _adapters(reader) if rank is None else _reduced(reader, config.moe_config.experts, rank)

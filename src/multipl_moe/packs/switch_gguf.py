@@ -1,0 +1,167 @@
+"""A base with several packs as one GGUF file of llama.cpp's architecture `graniteswitch`: control tokens switch packs.
+
+For each token llama.cpp takes the mean of the slots of all control tokens up to there, rounds it, and adds the low-rank
+differences of that slot; without a control token it is slot 0, the base. A pack has four slots, the first two with its
+differences, the others with none. A text has its token `first` (slot 2), then `off` (slot 4) and `on` (slot 1) by
+turns: after n of both the mean is 2.5 - 0.5 / (2n + 1), after one more `off` 2.5 + 0.5 / (n + 1), so that rounding
+tells them apart. No two tokens do that: after each pair their mean would be the bound itself.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
+from torch import Tensor, nn
+from transformers import AddedToken, AutoTokenizer, PreTrainedConfig
+
+from multipl_moe.checkpoints.loading import load_config
+from multipl_moe.checkpoints.new_tokens import ExtendedReader
+from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, copy_companions
+from multipl_moe.errors import BaseModelError
+from multipl_moe.export.gguf import gguf_metadata, gguf_tensors, rows_for_llama_cpp, write_gguf_file
+from multipl_moe.export.gguf_architectures import add_hyperparameters, gguf_architecture
+from multipl_moe.export.gguf_tokenizer import add_tokenizer
+from multipl_moe.packs.files import PEFT_PREFIX, Pack
+
+_ARCHITECTURE = "graniteswitch"
+_FAMILIES = ("llama", "mistral")
+_HOLDS = (True, True, False, False)  # of a pack's slots, which have its differences
+_STANDS_FOR = "\n"
+_MORE_ROWS = 16  # how llama.cpp multiplies, and so rounds, hangs on the number of rows modulo 16
+
+
+def control_tokens(pack: str) -> tuple[str, str, str]:
+    """A pack's control tokens: the first of a text, and those that turn the pack off, and on again."""
+    return f"<|{pack}|>", f"<|{pack}:off|>", f"<|{pack}:on|>"
+
+
+def require_switchable(base: Path) -> None:
+    """Raise BaseModelError for a base on which llama.cpp switches no packs."""
+    config, reader = load_config(base), CheckpointReader(base)
+    rope = config.rope_parameters["rope_type"] if config.model_type in _FAMILIES else None
+    refused = {
+        f"it is {config.model_type}, not {' or '.join(_FAMILIES)}": rope is None,
+        "it has biases": any(key.endswith(".bias") for key in reader.shapes),
+        f"its rotary embedding is scaled by {rope}": rope not in ("default", "linear"),
+    }
+    if reasons := [reason for reason, is_so in refused.items() if is_so]:
+        raise BaseModelError(
+            f"--switch: llama.cpp switches no packs on {base.name}: {reasons[0]}; export with --adapter instead"
+        )
+
+
+def write_switch_gguf(base: Path, packs: Mapping[str, Path], file: Path) -> None:
+    """Write a base that is switchable with packs, in float32, and its tokenizer with control tokens.
+
+    The model reads a control token as a line break, and is not sampled one.
+
+    Args:
+        base: folder in Hugging Face format, with its tokenizer.
+        packs: folders of packs of that base, by the name that is in their tokens.
+        file: to create.
+
+    Raises:
+        BaseModelError: the base or its tokenizer cannot be written, or has such a token already.
+        OutputError: `file` exists, or does not fit on the disk.
+    """
+    config, differences = load_config(base), [_Differences(folder) for folder in packs.values()]
+    with TemporaryDirectory() as temporary:
+        tokenizer = Path(temporary)
+        slots, stands_for = _add_control_tokens(base, packs, tokenizer)
+        new = sorted(set(slots))
+        config.vocab_size += max(0, -(-(new[-1] + 1 - config.vocab_size) // _MORE_ROWS) * _MORE_ROWS)
+        architecture, reader = gguf_architecture(config), ExtendedReader(base, new, config.vocab_size, scale=0, seed=0)
+        plans = [*_fused(gguf_tensors(reader, config, architecture)), *_stacked(reader, config, differences)]
+
+        def describe(writer: GGUFWriter) -> None:
+            gguf_metadata(base, file.stem, config, plans).set_gguf_meta_model(writer)
+            add_hyperparameters(writer, config, architecture)
+            writer.add_logit_scale(1.0)
+            add_tokenizer(writer, tokenizer, config.vocab_size)
+            writer.add_array("tokenizer.ggml.suppress_tokens", list(range(new[0], config.vocab_size)))
+            writer.add_uint32(f"{_ARCHITECTURE}.adapters.count", len(slots))
+            writer.add_uint32(f"{_ARCHITECTURE}.adapters.lora_rank", max(pack.rank for pack in differences))
+            writer.add_array(f"{_ARCHITECTURE}.adapters.token_ids_activate", slots)
+            writer.add_array(f"{_ARCHITECTURE}.adapters.token_ids_substitute", [stands_for] * len(slots))
+
+        write_gguf_file(file, _ARCHITECTURE, plans, describe)
+
+
+def _add_control_tokens(base: Path, packs: Iterable[str], output: Path) -> tuple[list[int], int]:
+    """Write the tokenizer with control tokens; returns the token of each slot, and the one that all stand for."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    known = tokenizer.get_vocab()
+    by_slot: list[str] = []
+    for first, off, on in map(control_tokens, packs):
+        by_slot += [on, first, off, off]  # of two slots of one token the last counts
+    if clash := sorted(known.keys() & by_slot):
+        raise BaseModelError(f"--switch: {base.name} has a token {clash[0]}; give the pack another name, NAME=FOLDER")
+    tokenizer.add_tokens([AddedToken(token, special=True) for token in dict.fromkeys(by_slot)], special_tokens=True)
+    ids, stands_for = tokenizer.convert_tokens_to_ids(by_slot), tokenizer.encode(_STANDS_FOR, add_special_tokens=False)
+    if min(ids) <= max(known.values()) or len(stands_for) != 1:
+        raise BaseModelError(f"--switch: the tokenizer of {base.name} takes no new tokens, or has no line break")
+    copy_companions(base, output)
+    tokenizer.save_pretrained(output)
+    return ids, stands_for[0]
+
+
+def _fused(plans: list[TensorPlan]) -> Iterator[TensorPlan]:
+    """The base's tensors, with one matrix for queries, keys and values."""
+    named = {plan.name: plan for plan in plans}
+    for name, plan in named.items():
+        if name.endswith("attn_q.weight"):
+            three = [named[name.replace("attn_q", part)] for part in ("attn_q", "attn_k", "attn_v")]
+            shape = (sum(one.shape[0] for one in three), plan.shape[1])
+            yield TensorPlan(name.replace("attn_q", "attn_qkv"), shape, plan.dtype, partial(_in_turn, three))
+        elif not name.endswith(("attn_k.weight", "attn_v.weight")):
+            yield plan
+
+
+def _in_turn(plans: list[TensorPlan]) -> Iterator[Tensor]:
+    for plan in plans:
+        yield from plan.pieces()
+
+
+class _Differences:
+    """A pack's low-rank differences, their scale in B, their rows as llama.cpp has them."""
+
+    def __init__(self, folder: Path) -> None:
+        experts = Pack.load(folder).moe.experts
+        self.rank, self._scale = experts.rank, experts.alpha / experts.rank
+        self._reader = CheckpointReader(folder, "pack")
+
+    def factor(self, module: str, factor: str, size: tuple[int, int], config: PreTrainedConfig) -> Tensor:
+        """Factor A or B of a matrix in float32, padded with zeros to a size; zeros where the pack has none."""
+        key = f"{PEFT_PREFIX}{module}.lora_{factor}.weight"
+        if key not in self._reader.shapes:
+            return torch.zeros(size)
+        values = self._reader.read(key).float()
+        if factor == "B":
+            values = rows_for_llama_cpp(module, values, config) * self._scale
+        return nn.functional.pad(values, (0, size[1] - values.shape[1], 0, size[0] - values.shape[0]))
+
+
+def _stacked(base: CheckpointReader, config: PreTrainedConfig, packs: list[_Differences]) -> Iterator[TensorPlan]:
+    """For each matrix of a layer (S, r, in) and (S, out, r) factors of all slots."""
+    names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    rank = max(pack.rank for pack in packs)
+    for key, shape in base.shapes.items():
+        if key.endswith("_proj.weight"):
+            module = key.removesuffix(".weight")
+            for factor, size in (("A", (rank, shape[1])), ("B", (shape[0], rank))):
+                name, num_slots = f"{names.get_name(module)}.lora_{factor.lower()}", 1 + len(packs) * len(_HOLDS)
+                pieces = partial(_slots, packs, module, factor, size, config)
+                yield TensorPlan(name, (num_slots, *size), torch.float32, pieces)
+
+
+def _slots(
+    packs: list[_Differences], module: str, factor: str, size: tuple[int, int], config: PreTrainedConfig
+) -> Iterator[Tensor]:
+    nothing = torch.zeros(size)
+    yield nothing
+    for pack in packs:
+        held = pack.factor(module, factor, size, config)
+        yield from (held if holds else nothing for holds in _HOLDS)
