@@ -30,6 +30,10 @@ def test_packs_are_written_put_together_and_used(run, refused, tmp_path):
     )
     assert "--pack: nowhere is not a folder" in refused("compose", "out", "--base", base, "--pack", "nowhere")
     assert "put together of packs" in refused("pack", "mine", "out")
+    assert "it is qwen2, not llama or mistral" in refused("export", "packs/rust", "out", "--switch", "--base", base)
+    assert "--switch: it writes packs as they are; leave --gguf out" in refused(
+        "export", "packs/rust", "out", "--switch", "--gguf"
+    )
 
 
 def test_a_pack_is_taken_for_the_model_of_its_base_and_it(run, refused, tmp_path, monkeypatch):
