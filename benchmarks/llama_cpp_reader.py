@@ -1,6 +1,7 @@
 """GGUF files in llama.cpp itself: how it splits text, and which tokens it foresees."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class LlamaCppModel:
         context.flash_attn_type = int(flash_attention)
         self._context = self._lib.llama_init_from_model(self._model, context)
         self._vocab = self._lib.llama_model_get_vocab(self._model)
+        self._adapters: dict[Path, Any] = {}
         self._num_tokens, self.vocab_size = num_tokens, self._lib.llama_vocab_n_tokens(self._vocab)
 
     def __enter__(self) -> "LlamaCppModel":
@@ -43,11 +45,11 @@ class LlamaCppModel:
 
     def adapt(self, *scales: tuple[Path, float]) -> None:
         """Put adapters on the model, each at a scale; none takes all off."""
-        adapters = []
-        for file, _ in scales:
-            adapters.append(self._lib.llama_adapter_lora_init(self._model, str(file).encode()))
-            if adapters[-1] == self._ffi.NULL:
+        for file in {file for file, _ in scales} - self._adapters.keys():
+            self._adapters[file] = self._lib.llama_adapter_lora_init(self._model, str(file).encode())
+            if self._adapters[file] == self._ffi.NULL:
                 raise RuntimeError(f"llama.cpp does not load {file}: {self._llama.said}")
+        adapters = [self._adapters[file] for file, _ in scales]
         pointers = self._ffi.new("struct llama_adapter_lora *[]", adapters)
         numbers = self._ffi.new("float[]", [scale for _, scale in scales])
         if code := self._lib.llama_set_adapters_lora(self._context, pointers, len(adapters), numbers):
