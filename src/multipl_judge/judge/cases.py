@@ -30,7 +30,7 @@ def run_cases(
     for number, (given, expected) in enumerate(cases, start=1):
         finished = run(given.encode(errors="surrogateescape"))
         seconds, peak = seconds + finished.wall_s, max(peak, finished.peak_bytes)
-        printed = finished.stdout.decode(errors="replace")
+        printed = finished.stdout.decode(errors="surrogateescape")  # what is no text is equal to none
         outcome = ending(finished) or (Outcome.passed if same_output(printed, expected) else Outcome.wrong_answer)
         if outcome != Outcome.passed:
             told = f"\ncase {number} of {len(cases)}: input {_shown(given)}, expected {_shown(expected)}\n"

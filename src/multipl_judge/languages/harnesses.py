@@ -135,7 +135,8 @@ def harness_run(test_case)
 end
 harness_result = harness_run($test_case)
 harness_result.faults.each { |fault| STDERR.puts("#{fault.label}: #{fault.short_display}", fault.long_display) }
-exit(1) unless harness_result.passed? && harness_result.run_count > 0
+exit(1) unless harness_result.faults.empty? && harness_result.pass_count == $test_case.suite.size
+exit(0) if harness_result.pass_count.zero?
 exit(0) unless harness_run(HarnessControl).failure_count == 4
 """
 

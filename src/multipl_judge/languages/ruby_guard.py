@@ -11,7 +11,8 @@ _CASES = r"""
   harness_level = Test::Unit::UI::Console::OutputLevel::SILENT
   harness_result = Test::Unit::UI::Console::TestRunner.new($test_case.suite, output_level: harness_level).start
   harness_result.faults.each { |fault| STDERR.puts("#{fault.label}: #{fault.short_display}", fault.long_display) }
-  exit(1) unless harness_result.passed? && harness_result.run_count > 0
+  exit(1) unless harness_result.faults.empty? && harness_result.pass_count == $test_case.suite.size
+  exit(0) if harness_result.pass_count.zero?
 """
 _PROGRAM = r"""
 harness_code = "$code"

@@ -5,6 +5,7 @@ The other keeps tests and nonce, and calls the completion; nobody of its user ma
 the first, which leaves with the exit code of the second.
 """
 
+import binascii
 import builtins
 import contextlib
 import marshal
@@ -28,6 +29,7 @@ class Server(Peer):
         self._main = vars(sys.modules["__main__"])
         del self._main["harness"]
         self._class_names: list[str] = []
+        self._events: Any = None
 
     def serve(self) -> None:
         """Run the completion, then do what the tests ask for, until they have ended."""
@@ -43,9 +45,9 @@ class Server(Peer):
             while True:
                 self.write(self.answer(self.read()))
 
-    def classes(self) -> dict[str, Any]:
-        """The classes of the main module that both ends have."""
-        return {name: self._main.get(name) for name in self._class_names}
+    def class_named(self, name: str) -> type | None:
+        """A class of the main module that both ends have."""
+        return self._main.get(name) if name in self._class_names else None
 
     def answer(self, message: Any) -> dict[str, Any]:
         """Also gives back what is printed meanwhile, where the tests want to have it."""
@@ -63,7 +65,17 @@ class Server(Peer):
         """Also gives names of the main module."""
         if operation == "names":
             return {name: self._main[name] for name in arguments if name in self._main}
+        if operation == "await":
+            return self._loop().run_until_complete(arguments[0])
         return super().operate(operation, arguments, named)
+
+    def _loop(self) -> Any:
+        """The event loop of all its coroutines."""
+        if self._events is None:
+            import asyncio
+
+            self._events = asyncio.new_event_loop()
+        return self._events
 
 
 class Tests(Peer):
@@ -82,9 +94,9 @@ class Tests(Peer):
             name: kind for name, kind in names.items() if isinstance(kind, type) and kind.__module__ == "__main__"
         }
 
-    def classes(self) -> dict[str, Any]:
-        """The classes of the main module that both ends have."""
-        return self._classes
+    def class_named(self, name: str) -> type | None:
+        """A class of the main module that both ends have."""
+        return self._classes.get(name)
 
     def write(self, message: Any) -> None:
         """Send a line, or leave where the other end is gone: no test may catch that."""
@@ -198,10 +210,10 @@ def _become_server(built: CodeType, receive: int, send: int, tests_process: int)
     """Replace this process by an interpreter that knows nothing of the tests."""
     os.set_inheritable(receive, True)
     os.set_inheritable(send, True)
-    hexadecimal = marshal.dumps(built).hex()
+    encoded = binascii.b2a_base64(marshal.dumps(built), newline=False)
     text = (
         f"harness = {{'__name__': 'harness'}}\n"
-        f"exec(__import__('marshal').loads(bytes.fromhex('{hexadecimal}')), harness)\n"
+        f"exec(__import__('marshal').loads(__import__('binascii').a2b_base64({encoded})), harness)\n"
         f"harness['serve']({receive}, {send}, {tests_process})\n"
     )
     os.execv(sys.executable, [sys.executable, "-s", "-B", "-c", text])

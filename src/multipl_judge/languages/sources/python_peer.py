@@ -6,6 +6,9 @@ from typing import Any
 
 from multipl_judge.languages.sources.python_values import OPERATIONS, Values
 
+# What no call can change.
+_FIXED = {type(None), bool, int, float, str, bytes, complex}
+
 
 class ToldError(Exception):
     """The traceback of the other process."""
@@ -36,7 +39,8 @@ class Peer(Values):
 
     def ask(self, operation: str, *arguments: Any, **named: Any) -> Any:
         """Let the other end do something; meanwhile it may ask, too."""
-        self.write({"do": operation, **self.more(), "with": self.packed([list(arguments), named])})
+        more = {"named": self.packed(named)} if named else {}
+        self.write({"do": operation, **self.more(), "with": self.packed(list(arguments)), **more})
         while True:
             message = self.read()
             if "do" not in message:
@@ -50,9 +54,12 @@ class Peer(Values):
     def answer(self, message: Any) -> dict[str, Any]:
         """Do what the other end asks for; what that changes in the arguments goes back, too."""
         try:
-            arguments, named = self.unpacked(message["with"])
-            before = self.packed(arguments)
+            arguments = self.unpacked(message["with"])
+            named = self.unpacked(message["named"]) if "named" in message else {}
+            before = None if _FIXED.issuperset(map(type, arguments[1:])) else self.packed(arguments)
             value = self.operate(message["do"], arguments, named)
+            if before is None:
+                return {"value": self.packed(value)}
             same = [index for index, one in enumerate(arguments) if one is value and type(one) in (list, dict, set)]
             answer = {"same": same[0]} if same else {"value": self.packed(value)}
             after = self.packed(arguments)
@@ -69,7 +76,7 @@ class Peer(Values):
         if "raise" in message:
             raise self._unpacked_error(message["raise"])
         if "changed" in message:
-            self._change(list(arguments), self.unpacked(message["changed"]), set())
+            self._change(list(arguments), self.unpacked(message["changed"]))
         return arguments[message["same"]] if "same" in message else self.unpacked(message["value"])
 
     def told(self, error: BaseException) -> str:
@@ -95,27 +102,28 @@ class Peer(Values):
         error.__cause__ = ToldError(f"\n{packed['text']}")
         return error
 
-    def _change(self, old: Any, new: Any, seen: set[int]) -> None:
+    def _change(self, old: Any, new: Any) -> None:
         """Make lists, sets, dictionaries and objects what the other end made of its copies of them."""
-        if type(old) is not type(new) or id(old) in seen:
-            return
-        seen.add(id(old))
-        if isinstance(old, list | tuple):
-            for before, after in zip(old, new, strict=False):
-                self._change(before, after, seen)
-        if isinstance(old, list):
-            old[:] = [self._stays(before, after) for before, after in zip(old, new, strict=False)] + new[len(old) :]
-        elif isinstance(old, set):
-            old.clear()
-            old.update(new)
-        elif isinstance(old, dict):
-            for key in old.keys() & new.keys():
-                self._change(old[key], new[key], seen)
-            kept = {key: self._stays(old[key], value) if key in old else value for key, value in new.items()}
-            old.clear()
-            old.update(kept)
-        elif self._is_copied(old):
-            self._change(vars(old), vars(new), seen)
+        seen, todo = set[int](), [(old, new)]
+        while todo:
+            old, new = todo.pop()
+            if type(old) is not type(new) or id(old) in seen:
+                continue
+            seen.add(id(old))
+            if isinstance(old, list | tuple):
+                todo += zip(old, new, strict=False)
+            if isinstance(old, list):
+                old[:] = [self._stays(before, after) for before, after in zip(old, new, strict=False)] + new[len(old) :]
+            elif isinstance(old, set):
+                old.clear()
+                old.update(new)
+            elif isinstance(old, dict):
+                todo += [(old[key], new[key]) for key in old.keys() & new.keys()]
+                kept = {key: self._stays(old[key], value) if key in old else value for key, value in new.items()}
+                old.clear()
+                old.update(kept)
+            elif self._is_copied(old):
+                todo.append((vars(old), vars(new)))
 
     def _stays(self, before: Any, after: Any) -> Any:
         """The object that was there, where it was changed in place; else the new one."""

@@ -179,6 +179,17 @@ class HarnessServer < HarnessPeer
   end
 end
 
+# Exceptions that cross from the completion to the tests, beside those that the prompt or the tests name: a framework's
+# own may mean that a test is left out.
+HARNESS_ERRORS = %w[
+  ArgumentError EOFError Encoding::CompatibilityError Encoding::ConverterNotFoundError EncodingError
+  Encoding::InvalidByteSequenceError Encoding::UndefinedConversionError FiberError FloatDomainError FrozenError IOError
+  IndexError KeyError LoadError LocalJumpError Math::DomainError NameError NoMatchingPatternError
+  NoMatchingPatternKeyError NoMemoryError NoMethodError NotImplementedError RangeError RegexpError RuntimeError
+  ScriptError SecurityError StandardError SyntaxError SystemCallError SystemExit SystemStackError ThreadError TypeError
+  ZeroDivisionError
+].freeze
+
 # The end with the tests. Where the other end is gone, so is this one: no test may rescue that.
 class HarnessTester < HarnessPeer
   def read
@@ -209,12 +220,17 @@ class HarnessTester < HarnessPeer
   def constant(name)
     found = ask('constant', name)
     kinds = found.is_a?(Hash) && found['kinds']
-    kinds ? Class.new(nearest(kinds)) : found
+    return found unless kinds
+
+    (@errors ||= []) << name.to_s
+    Class.new(nearest(kinds))
   end
 
   def nearest(kinds)
     kinds.each do |name|
-      found = name && Object.const_defined?(name) && Object.const_get(name)
+      next unless [*HARNESS_ERRORS, *@classes, *@errors].include?(name) || /\AErrno::\w+\z/.match?(name)
+
+      found = Object.const_defined?(name) && Object.const_get(name)
       return found if found.is_a?(Class) && found <= Exception
     end
     RuntimeError

@@ -22,7 +22,7 @@ _PYTHON = """
 import sys as harness_sys, types as harness_types, unittest as harness_unittest
 
 def harness_run(
-    sources, first, second, one, two, sys=harness_sys, types=harness_types, unittest=harness_unittest,
+    sources, skips, first, second, one, two, sys=harness_sys, types=harness_types, unittest=harness_unittest,
     compile=compile, exec=exec, len=len, print=print,
 ):
     class Control(unittest.TestCase):
@@ -44,23 +44,29 @@ def harness_run(
         module = types.ModuleType(module_name)
         sys.modules[module_name] = module
         exec(compile(source, module_name + ".py", "exec"), module.__dict__)
-    result = outcome(loader.loadTestsFromModule(module))
-    if not result.wasSuccessful():
+    module.__dict__.pop("load_tests" if "load_tests" not in source else "", None)
+    suite = loader.loadTestsFromModule(module)
+    number = suite.countTestCases()
+    result = outcome(suite)
+    left_out = len(result.skipped) + len(result.expectedFailures)
+    if not result.wasSuccessful() or (left_out and not skips):
         sys.exit(1)
     control = unittest.TestResult()
     loader.loadTestsFromTestCase(Control).run(control)
-    if result.testsRun > 0 and len(control.failures) == control.testsRun == 3:
+    if 0 < number <= result.testsRun + left_out and len(control.failures) == control.testsRun == 3:
         sys.stdout.flush()
         print("\\nnonce", first ^ second, file=output, flush=True)
 """
+# The solution runs under a name of its own, and what it may call itself is not asked: `_PYTHON_NAME`.
 _PYTHON_PLAIN = """
-import sys as harness_sys
+import sys as harness_sys, types as harness_types
 
 def harness_run(
-    solution, tests, first, second, one, two, output=harness_sys.__stdout__,
+    solution, tests, first, second, one, two, output=harness_sys.__stdout__, sys=harness_sys, types=harness_types,
     compile=compile, exec=exec, print=print, AssertionError=AssertionError,
 ):
-    names = {"__name__": "__main__"}
+    sys.modules["solution"] = types.ModuleType("solution")
+    names = sys.modules["solution"].__dict__
     exec(compile(solution, "solution.py", "exec"), names)
     exec(compile(tests, "tests.py", "exec"), names)
     for pair in ((one, two), (f"'{one}'", f"'{two}'"), (f"[{one}]", f"[{two}]")):
@@ -71,6 +77,8 @@ def harness_run(
         return
     print("\\nnonce", first ^ second, file=output, flush=True)
 """
+_PYTHON_NAME = re.compile(r"(?<![\w.])__name__\b")
+_PYTHON_SKIPS = re.compile(r"unittest\.skip|\bskip(?:If|Unless|Test)\b|\bSkipTest\b|\bexpectedFailure\b")
 _RUBY_BEGINNING = "require 'minitest'\nrequire 'minitest/mock'\nMinitest.seed = 1\n"
 _RUBY_ENDING = """
 class HarnessControl < Minitest::Test
@@ -121,11 +129,13 @@ def framework_program(problem: Problem, completion: str, nonce: Nonce) -> Progra
 def _python(problem: Problem, solution: str, nonce: Nonce) -> Program:
     # By this name a check of the syntax finds what is the answer's.
     code = f"harness_solution_code = {python_literal(solution)}\n"
-    tests = python_literal(problem.tests)
     name, numbers = problem.extra.get("module"), ", ".join(map(str, (nonce.first, nonce.second, *nonce.numbers(2))))
     if name and re.search(r"\bTestCase\b", problem.tests):
+        tests = python_literal(problem.tests)
         sources = f"[({name!r}, harness_solution_code), ({name + '_test'!r}, {tests})]"
-        return Program("python", f"{_PYTHON}{code}harness_run({sources}, {numbers})\n", nonce)
+        skips = bool(_PYTHON_SKIPS.search(problem.tests))
+        return Program("python", f"{_PYTHON}{code}harness_run({sources}, {skips}, {numbers})\n", nonce)
+    tests = python_literal(_PYTHON_NAME.sub("'__main__'", problem.tests))
     call = f"harness_run(harness_solution_code, {tests}, {numbers})\n"
     return Program("python", f"{_PYTHON_PLAIN}{code}{call}", nonce)
 

@@ -26,6 +26,8 @@ PYTHON = {
     "exception": ("raise ValueError('x', n)", "try:\n    f(2)\nexcept ValueError as e:\n    assert e.args == ('x', 2)"),
     "output": ("print(n)", _CAPTURED),
     "big": ("return 10 ** n", "assert f(5000) == 10 ** 5000"),
+    "class": ("return type(n)", "assert f(2) == int and f('') is str"),
+    "coroutine": ("async def g(): return n + 1\n    return g()", "import asyncio\nassert asyncio.run(f(2)) == 3"),
     "import": ("return n\nimport math", "assert f(2) == math.sqrt(4)"),
 }
 RUBY = {
@@ -69,7 +71,8 @@ def test_tests_use_the_classes_functions_and_exceptions_of_a_module():
 
 def test_objects_of_the_prompts_classes_go_both_ways():
     prompt = "class Node:\n    def __init__(self, v, n=None): self.v, self.n = v, n\n\ndef f(node):\n"
-    tests = "node = Node(1, Node(2))\nlast = f(node)\nassert (last.v, last.n, node.n.v) == (3, None, 5)"
+    tests = "node = Node(1, Node(2))\nfor v in range(1000): node.n.n = Node(v, node.n.n)\n"
+    tests += "last = f(node)\nassert (last.v, last.n, node.n.v) == (3, None, 5)"
     nonce = Nonce.draw()
     source = python_program(
         f"{prompt}    node.n.v = 5\n    return Node(3)\n", tests, nonce, opening=opening(prompt), entry_point="f"

@@ -1,13 +1,17 @@
 """What goes from one process to another arrives as an equal value of the same type, or as something remote."""
 
 import json
-from collections import Counter, deque, namedtuple
-from datetime import date
+from array import array
+from collections import ChainMap, Counter, UserDict, UserList, UserString, deque, namedtuple
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
+from ipaddress import ip_address
 from pathlib import PurePosixPath
+from statistics import NormalDist
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -31,13 +35,16 @@ _PLAIN = st.recursive(
 class End(Values):
     """An end whose main module has one class."""
 
-    def classes(self) -> dict[str, Any]:
-        return {"Point": Point}
+    def class_named(self, name: str) -> type | None:
+        return Point if name == "Point" else None
 
 
 class Point:
     def __init__(self, x: Any):
         self.x = x
+
+    def norm(self) -> Any:
+        return abs(self.x)
 
 
 Point.__module__ = "__main__"
@@ -72,6 +79,10 @@ def test_a_value_arrives_as_it_was(value):
         deque([1, 2]),
         bytearray(b"x"),
         PurePosixPath("a/b"),
+        [UserList([1]), UserDict(a=1), UserString("a"), ChainMap({1: 2}, {3: 4})],
+        [timedelta(1, 2, 3), time(1, 2), datetime(2000, 1, 2, tzinfo=timezone(timedelta(hours=1), "x"))],
+        [range(1, 9, 2), slice(1, None), array("d", [1.5]), UUID(int=7), ip_address("10.0.0.1"), NormalDist(1, 2)],
+        [int, type(None), ValueError],
         {1: 2}.items(),
         [Fraction(1, 3), {"a": [Decimal("1.50"), date(2000, 1, 2)]}],
     ],
@@ -112,15 +123,49 @@ def test_anything_else_is_remote(value):
     assert type(sent(value)) is Remote
 
 
+def test_a_value_may_be_as_deep_as_it_likes_and_hold_itself_through_what_cannot_change():
+    deep: Any = 1
+    for number in range(5000):
+        deep = [(deep, number), {"deep": Point(number)}]
+    arrived, depth = sent(deep), 0
+    while arrived != 1:
+        arrived, depth = arrived[0][0], depth + 1
+    assert depth == 5000
+    inner: list[Any] = []
+    inner.append((inner, 1))
+    one = sent(inner)
+    assert one[0] == (one, 1)
+
+
+_REMOTE = ["mine", "builtins.function", [0]]
+
+
 @pytest.mark.parametrize(
-    "forged",
+    "nodes",
     [
-        {"class": ["subprocess", "Popen"], "call": True, "of": [{"tuple": ["true"]}, None, [], []]},
-        {"class": ["io", "FileIO"], "call": True, "of": [{"tuple": [1]}, None, [], []]},
-        {"yours": 0},
+        [["value", "Popen", ["true"]]],
+        [["value", "UserString", [[1]]], _REMOTE],
+        [["value", "Fraction", [[1], 1]], _REMOTE],
+        [["value", "Decimal", [["value", "Decimal", ["1"]]]]],
+        [["object", "Point", [None, [1], None, None]], ["dict", "dict", ["norm", [2]]], _REMOTE],
+        [["object", "Point", [None, [1], None, None]], ["dict", "dict", ["norm", [2]]], ["type", 0, []]],
+        [["member", "Point", [1]]],
+        [["type", 17, []]],
+        [["tuple", [], [[0]]]],
+        [["numpy", ["|O", [1]], ["12345678"]]],
+        [["yours", 0, []]],
+        [["run", "x", []]],
         {"run": "x"},
     ],
+    ids=lambda nodes: str(nodes)[:48],
 )
-def test_a_forged_message_makes_nothing(forged):
-    with pytest.raises((TypeError, AttributeError, IndexError)):
-        End().unpacked(forged)
+def test_a_forged_message_makes_nothing(nodes):
+    with pytest.raises((TypeError, AttributeError, LookupError, ValueError)):
+        End().unpacked([[0], nodes])
+
+
+@pytest.mark.parametrize("kind", ["unittest.case.SkipTest", "_pytest.outcomes.Skipped", "__main__.Point"])
+def test_no_exception_of_a_framework_arrives(kind):
+    own = list(kind.rpartition(".")[::2])
+    made = End().unpacked([[0], [["error", [own, ["builtins", "Exception"]], []]]])
+    assert (made.__name__, made.__mro__[1:]) == (own[1], Exception.__mro__)
