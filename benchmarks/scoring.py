@@ -46,8 +46,8 @@ _MIN_RATIO = 2.5
 _QUICK_PROBLEMS = 6
 _MAX_SLOWER = 1.1
 _STEP, _ROUNDS = 8, 3
-_LIMITS = Limits(wall_s=120, memory_bytes=2**31, scratch_bytes=2**29)
-_CACHE_LIMITS = Limits(wall_s=1800, memory_bytes=2**32, file_bytes=2**30, scratch_bytes=2**32, output_bytes=2**24)
+_LIMITS = Limits(cpu_s=120, memory_bytes=2**31, scratch_bytes=2**29)
+_CACHE_LIMITS = Limits(cpu_s=1800, memory_bytes=2**32, file_bytes=2**30, scratch_bytes=2**32, output_bytes=2**24)
 _TESTIFY = "github.com/stretchr/testify/assert"
 
 

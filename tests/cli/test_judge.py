@@ -59,7 +59,7 @@ def test_rows_of_several_languages_get_their_outcomes_and_a_run_goes_on(run, ref
     assert "finished run" in refused(*command, "--resume")
     (tmp_path / "out/metrics.json").unlink()
     assert "exists" in refused(*command)
-    assert "another recipe" in refused(*command, "--resume", "--set", "programs.wall_s=3")
+    assert "another recipe" in refused(*command, "--resume", "--set", "programs.cpu_s=3")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(rows.encode())))
     assert run("judge", "-", *command[2:], "--resume").code == 0
     assert read_journal(tmp_path / "out/verdicts.jsonl") == lines

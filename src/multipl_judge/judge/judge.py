@@ -14,7 +14,6 @@ from multipl_judge.errors import ConfigError
 from multipl_judge.judge.cases import run_cases
 from multipl_judge.judge.outcome import Judgement, Outcome
 from multipl_judge.judge.sandbox import Finished, Sandbox
-from multipl_judge.judge.supervise import LOST_SHARE
 from multipl_judge.judge.toolbox import Commands, Toolbox
 from multipl_judge.languages.program import Nonce, Program
 from multipl_judge.languages.toolchain import Limits, Toolchain, is_file_name
@@ -31,7 +30,7 @@ _OUT_OF_MEMORY = re.compile(
 )
 _KILLED_PART = re.compile(r"Killed signal terminated program|terminated with signal 9|^signal: killed$", re.MULTILINE)
 _NOT_EXECUTABLE = {126, 127}
-_STOPPED = {"wall": Outcome.timeout, "memory": Outcome.memory_limit, "output": Outcome.output_limit}
+_STOPPED = {"time": Outcome.timeout, "memory": Outcome.memory_limit, "output": Outcome.output_limit}
 
 
 def judge(
@@ -63,7 +62,7 @@ def judge(
             outcome = _outcome_of_compilation(compiled)
             if outcome:
                 doubtful = outcome == Outcome.harness_error or _compiler_was_killed(compiled)
-                doubtful = doubtful or _is_doubtful(compiled, compile_limits)
+                doubtful = doubtful or _is_doubtful(compiled)
                 return _judgement(outcome, "compile", compiled, None, doubtful=doubtful)
 
         run = partial(
@@ -91,7 +90,7 @@ def judge(
         said_so = ended_badly and toolchain.uncompiled is not None and _says(finished, toolchain.uncompiled)
         if said_so or (ended_badly and commands.check and not _parses(program, commands, commands.check, sandbox)):
             return _judgement(Outcome.compile_error, "compile", finished, None)
-    return _judgement(outcome, "run", compiled, finished, doubtful=_is_doubtful(finished, limits))
+    return _judgement(outcome, "run", compiled, finished, doubtful=_is_doubtful(finished))
 
 
 def _compile(
@@ -220,15 +219,9 @@ def _compiler_was_killed(finished: Finished) -> bool:
     return _was_killed(finished) or _KILLED_PART.search(_end_of(finished.stderr)) is not None
 
 
-def _is_doubtful(finished: Finished, limits: Limits) -> bool:
-    """Whether a busy machine may have caused the end: killed, or out of time after others had kept it waiting.
-
-    A program that hardly waited for a processor, and was not held up otherwise, had no less than it gets by itself,
-    whether it computed or slept. Where the kernel counts no time, nobody can tell.
-    """
-    if finished.stopped_by == "wall":
-        return finished.held_up or finished.cpu_s == 0 or finished.starved_s > LOST_SHARE * limits.wall_s
-    return _was_killed(finished)
+def _is_doubtful(finished: Finished) -> bool:
+    """Whether a busy machine may have caused the end: killed, or kept from using its time."""
+    return finished.starved or _was_killed(finished)
 
 
 def _judgement(

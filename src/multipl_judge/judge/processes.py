@@ -4,7 +4,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from multipl_judge.judge.worker_uid import WorkerUid
 _WAIT_S = 10.0
 _NS_PER_S = 10**9
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_TELLS = Path("/proc/self/schedstat").exists()
+_FIRST_TIME = 11  # of the four times in a process's stat, after the name
 
 
 class SandboxError(Exception):
@@ -93,24 +95,38 @@ def descendants(process_id: int) -> list[int]:
     return found
 
 
-def processor_s(process_ids: Iterable[int]) -> tuple[float, float]:
-    """Seconds for which processes had a processor, and those for which they wanted one and did not get it.
+@dataclass(frozen=True)
+class Usage:
+    """What processes did with their time.
 
-    Both are sums over all threads that are there now; 0 where the kernel does not tell.
+    Attributes:
+        cpu_s: processor time of all of them, and of their children that have ended.
+        starved_s: time for which their threads wanted a processor and did not get it, summed.
+        ended_s: processor time of children that have ended, of which nobody can tell how long they wanted one.
+        held_up: whether one waits for a disk now, or the kernel does not tell how long threads want a processor.
     """
-    times = [_scheduled_ns(thread) for process_id in process_ids for thread in _threads(process_id)]
-    return sum(had for had, _ in times) / _NS_PER_S, sum(waited for _, waited in times) / _NS_PER_S
+
+    cpu_s: float
+    starved_s: float
+    ended_s: float
+    held_up: bool
+
+    def since(self, before: "Usage") -> "Usage":
+        """What has come since an earlier look."""
+        times = (self.cpu_s - before.cpu_s, self.starved_s - before.starved_s, self.ended_s - before.ended_s)
+        return Usage(*times, self.held_up)
 
 
-def was_held_up(process_ids: Iterable[int], enough_s: float) -> bool:
-    """Whether processes wait for a disk now, or have had children, ended since, with processors for `enough_s`.
-
-    Of these nobody can tell how long they wanted a processor and did not get it.
-    """
-    threads = {process_id: _threads(process_id) for process_id in process_ids}
-    of_each = [[_status(thread) for thread in found] for found in threads.values()]
-    ended_s = sum(status[0][1] for status in of_each if status) / _TICKS_PER_S
-    return ended_s >= enough_s or any(state == "D" for statuses in of_each for state, _ in statuses)
+def usage(process_ids: Sequence[int]) -> Usage:
+    """What processes, and all of their threads that are there now, did with their time until now."""
+    ticks = [_ticks(Path(f"/proc/{process_id}")) for process_id in process_ids]
+    threads = [thread for process_id in process_ids for thread in _threads(process_id)]
+    return Usage(
+        sum(own + ended for own, ended in ticks) / _TICKS_PER_S,
+        sum(map(_starved_ns, threads)) / _NS_PER_S,
+        sum(ended for _, ended in ticks) / _TICKS_PER_S,
+        not _TELLS or any(_stat(thread)[:1] == ["D"] for thread in threads),
+    )
 
 
 def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
@@ -186,18 +202,23 @@ def _threads(process_id: int) -> list[Path]:
         return []
 
 
-def _scheduled_ns(thread: Path) -> tuple[int, int]:
+def _starved_ns(thread: Path) -> int:
     try:
-        had, waited, _ = (thread / "schedstat").read_text().split()
-    except (OSError, ValueError):
-        return 0, 0
-    return int(had), int(waited)
-
-
-def _status(thread: Path) -> tuple[str, int]:
-    """The state of a thread, and processor time, in ticks, of the children that its process has waited for."""
-    try:
-        fields = (thread / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        return fields[0], int(fields[13]) + int(fields[14])
+        return int((thread / "schedstat").read_text().split()[1])
     except (OSError, ValueError, IndexError):
-        return "", 0
+        return 0
+
+
+def _ticks(process: Path) -> tuple[int, int]:
+    """Processor time of a process, and that of the children that it has waited for."""
+    fields = _stat(process)[_FIRST_TIME : _FIRST_TIME + 4]
+    own, system, ended, ended_system = map(int, fields or (0, 0, 0, 0))
+    return own + system, ended + ended_system
+
+
+def _stat(thread: Path) -> list[str]:
+    """The fields after the name: state first; none of what is gone."""
+    try:
+        return (thread / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []

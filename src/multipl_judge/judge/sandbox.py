@@ -40,7 +40,7 @@ __all__ = ["Finished", "Sandbox", "SandboxError"]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SIGNAL_BASE = 128
-_TRIAL = Limits(wall_s=60, memory_bytes=2**30)
+_TRIAL = Limits(cpu_s=60, memory_bytes=2**30)
 # The first process inside waits for the command and for no daemon, and keeps the shell's own remarks to itself.
 _FIRST_PROCESS = 'exec 3>&2 2>/dev/null; (exec "$@") 2>&3 3>&-; exit $?'
 

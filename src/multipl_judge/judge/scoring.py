@@ -63,7 +63,8 @@ def judge_all(
 
     A program with a doubtful outcome is judged again, alone, when all others are done or 256 tasks wait for such an
     outcome, and only that counts; also where there is one worker, for the machine may have been busy with something
-    else. So no number of tasks needs more memory than some thousands. An exception on the way is a `harness_error` of
+    else. One that others kept from using its time both times is a `harness_error`. So no number of tasks needs more
+    memory than some thousands. An exception on the way is a `harness_error` of
     its program. An interrupt waits for the programs that are running, which are bound by their limits, and starts no
     others.
 
@@ -123,7 +124,7 @@ class _Scoring:
         while self._running:
             self._collect()
         for key in self._doubtful:
-            self._settle(key, self._submit(self._waiting[key][0]).result())
+            self._settle(key, _named(self._submit(self._waiting[key][0]).result()))
         self._doubtful.clear()
 
     def _collect(self) -> None:
@@ -143,6 +144,14 @@ class _Scoring:
         self._num_waiting -= len(tasks)
         for task in tasks:
             self._on_result(task, judgement)
+
+
+def _named(judgement: Judgement) -> Judgement:
+    """The second outcome of a program; that the machine had no time for it says nothing about the program."""
+    if not judgement.doubtful or judgement.outcome not in (Outcome.timeout, Outcome.compile_timeout):
+        return judgement
+    said = f"twice other programs kept this one waiting, now for {judgement.compile_s + judgement.run_s:.0f} s\n"
+    return replace(judgement, outcome=Outcome.harness_error, output=said + judgement.output)
 
 
 @contextmanager

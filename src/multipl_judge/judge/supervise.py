@@ -5,23 +5,24 @@ import selectors
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import IO, Literal
 
 from multipl_judge.judge.memory import memory_bytes, sandbox_bytes
-from multipl_judge.judge.processes import Streams, descendants, processor_s, was_held_up
+from multipl_judge.judge.processes import Streams, Usage, descendants, usage
 from multipl_judge.languages.toolchain import Limits
 
 _FIRST_LOOK_S = 0.01
 _LOOK_S = 0.04
 _CHUNK_BYTES = 64 * 2**10
 _FILE_BYTES = 4 * 2**10
-LOST_SHARE = 0.1
-"""The part of its time that a program may lose to others before they may be to blame that it ran out of it."""
+_LOST_SHARE = 0.1  # the part of its time that a program may lose to others before they may be to blame for the end
+_BACKSTOP = 10  # times its limit of processor time, by the wall clock, for a program that others keep waiting
+_PROCESSORS = os.cpu_count() or 1
 
-StoppedBy = Literal["wall", "memory", "output"]
+StoppedBy = Literal["time", "memory", "output"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,9 @@ class Finished:
         wall_s: seconds from start to end.
         peak_bytes: largest memory of all its processes that was seen, looked at every 40 ms; 0 if it was too short.
         stopped_by: the limit for which the judge ended it.
-        cpu_s, starved_s: when the wall clock ended it, the seconds for which its processes had a processor, and those
-            for which they wanted one and did not get it; else 0.
-        held_up: whether then it may have waited for something else that a busy machine is slow with: a disk, the judge,
-            or a processor for processes that have ended since.
+        cpu_s, starved_s: when its time was over, the seconds for which its processes had a processor, and those for
+            which they wanted one and did not get it; else 0.
+        starved: whether then others may have kept it from using its time.
     """
 
     exit_code: int | None
@@ -50,7 +50,26 @@ class Finished:
     stopped_by: StoppedBy | None
     cpu_s: float = 0.0
     starved_s: float = 0.0
-    held_up: bool = False
+    starved: bool = False
+
+
+def out_of_time(used: Usage, wall_s: float, limit_s: float) -> Literal["", "used", "starved"]:
+    """Whether a program has used its time up, or others have kept it from that for so long that it ends.
+
+    What it neither computed nor waited for a processor it slept, which uses time up as well, if nobody else can have
+    been the cause. So the same program has the same time on an idle machine and on a busy one.
+
+    Args:
+        used: by its processes.
+        wall_s: seconds since its start.
+        limit_s: its processor time.
+    """
+    is_sure = not used.held_up and used.ended_s < _LOST_SHARE * limit_s
+    if used.cpu_s >= limit_s or (is_sure and wall_s - used.starved_s >= limit_s):
+        return "used"
+    if wall_s < _BACKSTOP * limit_s:
+        return ""
+    return "starved" if used.held_up or used.starved_s > _LOST_SHARE * wall_s else "used"
 
 
 def supervise(
@@ -69,38 +88,40 @@ def supervise(
         process_id: of the process; all below it counts as well.
         streams: gives what it is served by, which is closed in the end.
         stdin: its whole input, closed after the last byte.
-        limits: wall time, memory and output; the others are the sandbox's work.
+        limits: time, memory and output; the others are the sandbox's work.
         written: a host folder in which it may write; more than `scratch_bytes` there counts as output.
         finish: ends all that is left of it, if anything is, and gives its exit code, or -N where signal N ended it.
         folders: those in memory of the sandbox that the process makes around its child; none if it makes none.
     """
     started = time.monotonic()
     try:
-        pipes = _Pipes(streams(), stdin, limits.output_bytes)
+        before, pipes = usage(descendants(process_id)), _Pipes(streams(), stdin, limits.output_bytes)
     except BaseException:
         finish()
         raise
     look = started + _FIRST_LOOK_S
     peak_bytes, written_bytes, stopped_by = 0, 0, None
-    cpu_s, starved_s, held_up, code = 0.0, 0.0, False, None
+    used, over, code = Usage(0, 0, 0, held_up=False), "", None
     try:
         while not pipes.ended and stopped_by is None:
             now = time.monotonic()
             if now >= look:
-                peak_bytes = max(peak_bytes, _held_bytes(descendants(process_id), limits, folders))
+                process_ids, idle = descendants(process_id), not pipes.wait(0)
+                peak_bytes = max(peak_bytes, _held_bytes(process_ids, limits, folders))
                 written_bytes = _written_bytes(written, limits.scratch_bytes) if written else 0
+                if _PROCESSORS * (now - started) >= limits.cpu_s:
+                    used = usage(process_ids).since(before)
+                    used = replace(used, held_up=used.held_up or not idle)  # who waits for the judge is held up
+                    over = "" if pipes.ended else out_of_time(used, now - started, limits.cpu_s)
                 look = time.monotonic() + _LOOK_S
             if peak_bytes > limits.memory_bytes:
                 stopped_by = "memory"
             elif pipes.overflowed or written_bytes > limits.scratch_bytes:
                 stopped_by = "output"
-            elif now >= started + limits.wall_s:
-                stopped_by = "wall"
-                process_ids = descendants(process_id)
-                cpu_s, starved_s = processor_s(process_ids)
-                held_up = was_held_up(process_ids, LOST_SHARE * limits.wall_s) or pipes.wait(0)
+            elif over:
+                stopped_by = "time"
             else:
-                pipes.wait(min(look, started + limits.wall_s) - now)
+                pipes.wait(look - now)
     finally:
         code = finish()
         wall_s = time.monotonic() - started
@@ -110,7 +131,8 @@ def supervise(
     code = code if stopped_by is None else None
     exit_code = code if code is not None and code >= 0 else None
     signal = -code if code is not None and code < 0 else None
-    return Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by, cpu_s, starved_s, held_up)
+    spent = (used.cpu_s, used.starved_s, over == "starved") if stopped_by == "time" else ()
+    return Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by, *spent)
 
 
 class _Pipes:

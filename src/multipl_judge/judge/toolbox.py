@@ -17,9 +17,9 @@ from multipl_judge.languages.toolchain import Cache, Extra, Limits, Toolchain
 from multipl_judge.languages.toolchains import TOOLCHAINS
 
 _MIB = 2**20
-_PROBE_LIMITS = Limits(wall_s=60, memory_bytes=1024 * _MIB)
+_PROBE_LIMITS = Limits(cpu_s=60, memory_bytes=1024 * _MIB)
 _CACHE_LIMITS = Limits(
-    wall_s=1800, memory_bytes=4096 * _MIB, file_bytes=1024 * _MIB, scratch_bytes=4096 * _MIB, output_bytes=16 * _MIB
+    cpu_s=1800, memory_bytes=4096 * _MIB, file_bytes=1024 * _MIB, scratch_bytes=4096 * _MIB, output_bytes=16 * _MIB
 )
 _SIGHTINGS_WORTH_A_CACHE = 3
 _PLACEHOLDER = re.compile(r"\{([\w:]+)\}")

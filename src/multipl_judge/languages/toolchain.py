@@ -26,7 +26,8 @@ class Limits:
     """Limits of one command and of all processes that it starts.
 
     Attributes:
-        wall_s: seconds from start to end, by the wall clock.
+        cpu_s: seconds of processor time of all processes together; a program that sleeps uses them up, too, and one
+            that others keep waiting ends after ten times as many by the wall clock.
         memory_bytes: of all processes together, with files in memory and sockets; the watcher ends them when they hold
             more.
         processes: processes and threads at one time.
@@ -37,7 +38,7 @@ class Limits:
         open_files: descriptors of each process.
     """
 
-    wall_s: float
+    cpu_s: float
     memory_bytes: int
     processes: int = 64
     file_bytes: int = 64 * _MIB
@@ -66,8 +67,8 @@ class Limits:
         return [*arguments, f"--nproc={self.processes}"] if own_user else arguments
 
 
-_COMPILE_LIMITS = Limits(wall_s=60, memory_bytes=2048 * _MIB)
-_RUN_LIMITS = Limits(wall_s=10, memory_bytes=1024 * _MIB)
+_COMPILE_LIMITS = Limits(cpu_s=60, memory_bytes=2048 * _MIB)
+_RUN_LIMITS = Limits(cpu_s=10, memory_bytes=1024 * _MIB)
 
 
 @dataclass(frozen=True)

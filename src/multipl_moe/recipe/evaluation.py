@@ -63,8 +63,11 @@ class ProgramsSection(Section):
     workers: int | None = Field(
         default=None, ge=1, description="Number of programs to run at a time; default: one per processor."
     )
-    wall_s: float | None = Field(
-        default=None, gt=0, description="Seconds that a program may run; default: its toolchain's, 10."
+    cpu_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds of processor time that a program and all that it starts may use; default: its "
+        "toolchain's, 10.",
     )
     memory_bytes: int | None = Field(
         default=None,
@@ -78,4 +81,4 @@ class ProgramsSection(Section):
     @property
     def limits(self) -> dict[str, Any]:
         """Limits of running programs that are set here, by their names in `Limits`."""
-        return self.model_dump(include={"wall_s", "memory_bytes", "output_bytes"}, exclude_none=True)
+        return self.model_dump(include={"cpu_s", "memory_bytes", "output_bytes"}, exclude_none=True)

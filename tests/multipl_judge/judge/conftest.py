@@ -11,7 +11,7 @@ from multipl_judge.judge.toolbox import Toolbox
 from multipl_judge.languages.toolchain import Limits
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives user ids away and mounts")
-SHORT = Limits(wall_s=10, memory_bytes=256 * 2**20, processes=32, scratch_bytes=16 * 2**20)
+SHORT = Limits(cpu_s=10, memory_bytes=256 * 2**20, processes=32, scratch_bytes=16 * 2**20)
 
 
 @pytest.fixture(scope="session")

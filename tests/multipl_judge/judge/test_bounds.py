@@ -40,7 +40,7 @@ for n in range(0, 2**40, 2**21): held[n]
 
 @pytest.mark.parametrize("what", _HOLDERS)
 def test_memory_that_is_in_no_single_process_is_limited(what, sandbox):
-    limits = replace(SHORT, memory_bytes=64 * _MIB, scratch_bytes=64 * _MIB, wall_s=60)
+    limits = replace(SHORT, memory_bytes=64 * _MIB, scratch_bytes=64 * _MIB, cpu_s=60)
     done = sandbox.run(python(f"import time\n{_HOLDERS[what]}\ntime.sleep(2)"), limits=limits)
     assert done.stopped_by == "memory", done
     assert limits.memory_bytes < done.peak_bytes < 512 * _MIB

@@ -181,8 +181,8 @@ def changed(limits: Limits, limit: Outcome | None) -> Limits:
     on a busy machine, have half as much of it as usual.
     """
     if limit == Outcome.timeout:
-        return replace(limits, wall_s=_SHORT_S)
-    return replace(limits, wall_s=_LONG_S, memory_bytes=limits.memory_bytes // 2) if limit else limits
+        return replace(limits, cpu_s=_SHORT_S)
+    return replace(limits, cpu_s=_LONG_S, memory_bytes=limits.memory_bytes // 2) if limit else limits
 
 
 def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool) -> Batch:

@@ -83,7 +83,7 @@ OUTCOMES = {
     "never ends": Outcome.timeout,
     "hogs memory": Outcome.memory_limit,
 }
-LIMITS = {"never ends": {"wall_s": 0.6}, "hogs memory": {"memory_bytes": 2**29}}
+LIMITS = {"never ends": {"cpu_s": 0.6}, "hogs memory": {"memory_bytes": 2**29}}
 
 
 @pytest.mark.parametrize(("kind", "language"), [(kind, name) for kind in BODIES for name in BODIES[kind]])
@@ -99,30 +99,17 @@ def test_what_a_program_does_decides_its_outcome(language, kind, sandbox, toolbo
     assert kind == "never ends" or not judgement.doubtful
 
 
-@pytest.mark.parametrize(
-    ("cpu_s", "starved_s", "held_up", "doubtful"),
-    [
-        (0.95, 0.02, False, False),
-        (0.02, 0.0, False, False),
-        (0.4, 0.05, False, False),
-        (0.5, 0.45, False, True),
-        (1.9, 0.9, False, True),
-        (0.02, 0.0, True, True),
-        (0.0, 0.0, False, True),
-    ],
-    ids=["computed", "slept", "did both", "starved", "starved threads", "held up", "nobody counted"],
-)
+@pytest.mark.parametrize("starved", [True, False])
 @pytest.mark.parametrize(("language", "outcome"), [("python", Outcome.timeout), ("cpp", Outcome.compile_timeout)])
 def test_timeout_is_doubtful_where_others_kept_the_program_waiting(
-    language, outcome, cpu_s, starved_s, held_up, doubtful, sandbox, toolbox, monkeypatch
+    language, outcome, starved, sandbox, toolbox, monkeypatch
 ):
-    limits = replace(TOOLCHAINS[language].run_limits, wall_s=1)
-    stopped = Finished(None, None, b"", b"", 1.0, 0, "wall", cpu_s, starved_s, held_up)
+    stopped = Finished(None, None, b"", b"", 1.0, 0, "time", 0.5, 0.5, starved)
     program = Program(language, "", Nonce.draw())
     toolbox.commands(program, sandbox)  # which looks for the toolchain by running it
     monkeypatch.setattr(sandbox, "run", lambda *words, **options: stopped)
-    judgement = judge(program, sandbox, toolbox, limits, limits)
-    assert (judgement.outcome, judgement.doubtful) == (outcome, doubtful)
+    judgement = judge(program, sandbox, toolbox)
+    assert (judgement.outcome, judgement.doubtful) == (outcome, starved)
 
 
 def test_program_that_somebody_killed_is_in_doubt_and_then_out_of_memory(sandbox, toolbox):

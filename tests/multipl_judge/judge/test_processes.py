@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from multipl_judge.judge.processes import descendants, processor_s, start, was_held_up
+from multipl_judge.judge.processes import Usage, descendants, start, usage
 from tests.multipl_judge.judge.conftest import root_only
 
 
@@ -19,7 +19,7 @@ def test_a_process_that_is_gone_has_no_children_and_has_had_nothing():
     with subprocess.Popen(["true"]) as process:
         process.wait()
     assert descendants(process.pid) == [process.pid]
-    assert processor_s([process.pid]) == (0, 0)
+    assert usage([process.pid]) == Usage(0, 0, 0, held_up=False)
 
 
 @root_only
@@ -40,6 +40,9 @@ def test_pipes_are_the_owners_before_a_process_runs(tmp_path: Path, monkeypatch:
     assert (process.stdout.read(), process.wait(), owners) == (b"text", 0, [12345] * 3)
 
 
+_PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+
+
 @contextmanager
 def on_one_processor(*texts: str) -> Iterator[list[int]]:
     """Python programs that share a processor, half a second after their start."""
@@ -56,23 +59,17 @@ def on_one_processor(*texts: str) -> Iterator[list[int]]:
 
 def test_whoever_computes_waits_for_the_others_on_his_processor():
     with on_one_processor("while True: pass", "while True: pass") as process_ids:
-        each = [processor_s([process_id]) for process_id in process_ids]
-        assert all(had > 0.05 and waited > 0.1 for had, waited in each)
-        assert sum(had for had, _ in each) < 0.6
+        each = [usage([process_id]) for process_id in process_ids]
+        assert all(one.cpu_s > 0.05 and one.starved_s > 0.1 for one in each)
+        assert sum(one.cpu_s for one in each) < 0.6
 
 
-@pytest.mark.parametrize(
-    ("text", "is_held_up"),
-    [
-        ("pass", False),
-        ("if not os.fork():\n while time.process_time() < 0.2: pass\n os._exit(0)\nos.wait()", True),
-    ],
-    ids=["asleep", "has had a child that computed"],
-)
-def test_a_child_that_has_ended_may_have_waited_for_a_processor(text, is_held_up):
-    text = f"import os, time\n{text}\nprint(flush=True)\ntime.sleep(60)"
-    with subprocess.Popen([sys.executable, "-S", "-c", text], stdout=subprocess.PIPE) as process:
+def test_the_time_of_a_child_that_has_ended_counts():
+    text = "import os, time\nif not os.fork():\n while time.process_time() < 0.2: pass\n os._exit(0)\nos.wait()"
+    with subprocess.Popen([sys.executable, "-S", "-c", f"{text}\nprint(flush=True)\ninput()"], **_PIPES) as process:
         assert process.stdout is not None
+        before = usage([process.pid])
         process.stdout.readline()
-        assert was_held_up([process.pid], 0.1) is is_held_up
+        used = usage([process.pid]).since(before)
         process.kill()
+    assert 0.1 < used.ended_s <= used.cpu_s < 1

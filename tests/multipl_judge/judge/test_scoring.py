@@ -12,7 +12,7 @@ from multipl_judge.judge.sandbox import Sandbox
 from multipl_judge.judge.scoring import Task, judge_all
 from multipl_judge.languages.program import Nonce, Program
 
-LIMITS = {"wall_s": 0.5, "memory_bytes": 2**28}
+LIMITS = {"cpu_s": 0.5, "memory_bytes": 2**28}
 PROGRAMS = {
     "passes": ("print('nonce', FIRST ^ SECOND)", Outcome.passed),
     "fails": ("assert False", Outcome.wrong_answer),
@@ -90,7 +90,7 @@ def test_number_of_workers_changes_no_outcome(bubblewrap):
 
 @pytest.mark.parametrize(
     ("limits", "outcome"),
-    [({}, Outcome.passed), ({"output_bytes": 2000}, Outcome.output_limit), ({"wall_s": 0.2}, Outcome.timeout)],
+    [({}, Outcome.passed), ({"output_bytes": 2000}, Outcome.output_limit), ({"cpu_s": 0.2}, Outcome.timeout)],
 )
 def test_a_limit_that_is_given_takes_the_place_of_the_toolchains(limits, outcome, bubblewrap):
     def make() -> Program:
@@ -112,6 +112,14 @@ def test_doubtful_outcome_is_judged_again_alone_after_all_others(machine, worker
     assert dict(results) == dict.fromkeys(names, Outcome.passed)
     assert [key for key, _ in results][-2:] == ["slow 1", "slow 2"]
     assert all(calls[name] == (2 if "slow" in name else 1) for name in names)
+
+
+def test_a_program_that_others_kept_waiting_twice_is_a_harness_error_and_no_failure(machine):
+    calls = machine(lambda name, call, running: Outcome.timeout)
+    said = []
+    judge_all(fake_tasks(["slow"]), unsafe=True, on_result=lambda task, judgement: said.append(judgement))
+    assert (calls["slow"], [one.outcome for one in said]) == (2, [Outcome.harness_error])
+    assert "twice other programs kept this one waiting" in said[0].output
 
 
 def test_exception_is_a_harness_error_of_its_program_only(machine):

@@ -190,8 +190,8 @@ OUTSIDE = ["../victim", "/tmp/victim", "sub/y.pl", "..", ".", "", "a\0"]
         ({"main": [r"class \w+"]}, r"main: .* needs a group"),
         ({"executables": {}}, r"executables: must not be empty"),
         ({"environment": {"A=B": "x"}}, r"environment: 'A=B' is no variable"),
-        ({"run_limits": {"wall_s": -5, "memory_bytes": 2**30}}, r"run_limits\.wall_s: -5\.0: must be above 0"),
-        ({"compile_limits": {"wall_s": 1, "memory_bytes": 0}}, r"compile_limits\.memory_bytes: 0: must be above 0"),
+        ({"run_limits": {"cpu_s": -5, "memory_bytes": 2**30}}, r"run_limits\.cpu_s: -5\.0: must be above 0"),
+        ({"compile_limits": {"cpu_s": 1, "memory_bytes": 0}}, r"compile_limits\.memory_bytes: 0: must be above 0"),
         *(({"source": name}, r"source: .* must be the name of a file, without folders") for name in OUTSIDE),
     ],
 )

@@ -6,7 +6,7 @@ from multipl_judge.languages.toolchain import Limits
 
 
 def test_a_process_meets_the_limits_and_cannot_lift_them():
-    limits = Limits(wall_s=1, memory_bytes=2**28, processes=64, file_bytes=2**20)
+    limits = Limits(cpu_s=1, memory_bytes=2**28, processes=64, file_bytes=2**20)
     text = (
         "import resource as r\n"
         "names = 'DATA FSIZE NPROC STACK CORE'.split()\n"
@@ -19,7 +19,7 @@ def test_a_process_meets_the_limits_and_cannot_lift_them():
 
 
 def test_processes_are_not_counted_where_those_of_others_would_be():
-    limits = Limits(wall_s=1, memory_bytes=2**28)
+    limits = Limits(cpu_s=1, memory_bytes=2**28)
     counted = [word for word in limits.prlimit_arguments() if word.startswith("--nproc")]
     assert counted == ["--nproc=64"]
     assert set(limits.prlimit_arguments()) - set(limits.prlimit_arguments(own_user=False)) == set(counted)

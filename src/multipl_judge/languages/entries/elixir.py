@@ -34,7 +34,7 @@ ENTRY = Entry(
         failed_assertion=r"ExUnit\.AssertionError|^\s+Assertion with == failed|^\s*Assertion failed",
         uncompiled=r"^\*\* \((?:SyntaxError|TokenMissingError|MismatchedDelimiterError|CompileError)\)",
         environment={"LC_ALL": "C.UTF-8"},
-        run_limits=Limits(wall_s=20, memory_bytes=2048 * 2**20),
+        run_limits=Limits(cpu_s=20, memory_bytes=2048 * 2**20),
         reference=Reference(
             "defmodule Sample do\n  def twice(x) do\n    BODY\n  end\nend\nimport ExUnit.Assertions\n"
             'assert Sample.twice(21) == 42\nIO.puts("nonce #{Bitwise.bxor(FIRST, SECOND)}")\n',

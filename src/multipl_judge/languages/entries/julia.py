@@ -31,7 +31,7 @@ ENTRY = Entry(
         packages=("julia",),
         failed_assertion=r"^Test Failed at|TestSetException|AssertionError",
         uncompiled=r"syntax: |ParseError",
-        run_limits=Limits(wall_s=30, memory_bytes=2048 * 2**20),
+        run_limits=Limits(cpu_s=30, memory_bytes=2048 * 2**20),
         reference=Reference(
             'function twice(x)\n    BODY\nend\n\n@assert twice(21) == 42\nprintln("nonce ", xor(FIRST, SECOND))\n',
             right="return 2 * x",

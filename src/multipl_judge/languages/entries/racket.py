@@ -78,7 +78,7 @@ ENTRY = Entry(
         folders=("/etc/racket",),
         failed_assertion=r"^check failed$",
         uncompiled=r"^does not compile: ",
-        run_limits=Limits(wall_s=20, memory_bytes=1024 * 2**20),
+        run_limits=Limits(cpu_s=20, memory_bytes=1024 * 2**20),
         reference=Reference(
             f"#lang racket\n(define (twice x) BODY)\n(provide twice)\n{_TESTS.replace('NAME', 'twice')}"
             '(check-equal? (twice 21) 42)\n(printf "nonce ~a\\n" (bitwise-xor FIRST SECOND)))\n',
