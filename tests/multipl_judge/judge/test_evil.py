@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
@@ -49,7 +49,43 @@ _CPP_TESTS = "void tests() {{\n    assert({});\n}}\n"
 _GO_TESTS = 'func tests(t *testing.T) {{\n\tif {} {{\n\t\tt.Fatal("failed")\n\t}}\n}}\n'
 _JAVA_TESTS = "    static void tests() {{\n        {}\n    }}\n"
 _RUST_TESTS = "fn tests() {{\n    {}\n}}\n"
-CHANGES: dict[str, dict[str, str]] = {
+_UNIT = (
+    "import unittest\nclass Doubles(unittest.TestCase):\n    def test_all(self):\n"
+    "        self.assertEqual(double_number(2), 4)\n"
+)
+_VECTOR_PY = (
+    "class Vector:\n    def __init__(self, x): self.x = x\n    def same(self, other): return self.x == other.x\n"
+    "SIZE = 1\n"
+)
+_VECTOR_RB = (
+    "class Vector\n  attr_reader :x\n  def initialize(x) = @x = x\n  def same?(other) = x == other.x\nend\n"
+    "def double_number(vector)\n"
+)
+_MAIN_PY = "def test():\n    assert double_number(2) == 4\nif __name__ == '__main__':\n    test()\n"
+_CASES_RB = "class Doubles < Test::Unit::TestCase\n  def test_all\n    assert_equal(4, double_number(2))\n  end\nend\n"
+CHANGES: dict[str, dict[str, Any]] = {
+    "skips_itself.py": {
+        "tests": f"{_UNIT}result = unittest.TestResult()\n"
+        "unittest.defaultTestLoader.loadTestsFromTestCase(Doubles).run(result)\nassert result.wasSuccessful()\n"
+    },
+    "shadows_method.py": {"prompt": _VECTOR_PY, "tests": "assert double_number(Vector(2)).same(Vector(4))\n"},
+    "swallows_failures.py": {"tests": "def look(x):\n    assert x == 4\ndouble_number(look)\n"},
+    "names_fields.py": {"tests": "assert double_number(2).count(4) == 1\n"},
+    "names_itself.py": {"form": "framework", "tests": _MAIN_PY},
+    "reads_input_alone.py": {"form": "framework", "tests": _MAIN_PY},
+    "loads_no_tests.py": {
+        "form": "framework",
+        "tests": f"from doubling import *\n{_UNIT}",
+        "extra": {"module": "doubling"},
+    },
+    "raises_any_error.py": {
+        "tests": "try:\n    double_number(2)\nexcept OddError:\n    pass\nelse:\n    assert False\n"
+    },
+    "omits_in_framework.rb": {"form": "framework", "tests": _CASES_RB},
+    "swallows_failures.rb": {"tests": "double_number(2) { |x| assert_equal(4, x) }\n"},
+    "raises_any_error.rb": {"tests": "assert_raise(OddError) { double_number(2) }\n"},
+    "lies_about_nil.rb": {"tests": "assert_nil(double_number(2))\n"},
+    "shadows_method.rb": {"prompt": _VECTOR_RB, "tests": "assert(double_number(Vector.new(2)).same?(Vector.new(4)))\n"},
     "shadows_abs.py": {
         "form": "human_eval",
         "tests": "def check(candidate):\n    assert abs(candidate(2) - 4) < 1e-6\n",
@@ -111,8 +147,10 @@ _CHEATS = {
         prints_success.py kills_tests.py yields_lies.py subtracts_to_nothing.py field_named_objects.java
         leaves_on_panic.rs runs_no_test.go lies_about_equality.rb unsafe_assertions.java shadows_arrays.java
         nested_objects.java one_integer.java leaves_when_uncaught.java own_equality.cpp interposes_memcmp.cpp
-        jumps_from_abort.cpp""",
+        jumps_from_abort.cpp lies_about_nil.rb""",
     Outcome.wrong_answer: """
+        skips_itself.py names_fields.py swallows_failures.py names_itself.py loads_no_tests.py swallows_failures.rb
+        shadows_method.rb raises_any_error.rb
         exit_hook.py exit_hook.rb reads_tests.py overwrites_tests.py hides_failures.py patches_assertion_error.py
         patches_assertions.rb redefines_assert.cpp redefines_macros.rs turns_assertions_off.java
         lies_about_equality.py nul_output.py shadows_abs.py replaces_exec.py jumps_over_tests.py writes_modules.py
@@ -121,9 +159,11 @@ _CHEATS = {
         patches_results.rb searches_objects.rb long_class_name.java own_assert_fail.cpp macro_for_function.cpp
         interposes_fork.cpp tries_answers.cpp tries_answers.rs digraph_macros.cpp""",
     Outcome.passed: """
-        leaves_keys.py traces_others.py binary_output.py breaks_names.rb comment_names_class.java threads.cpp
-        threads.rs""",
+        reads_input_alone.py leaves_keys.py traces_others.py binary_output.py breaks_names.rb comment_names_class.java
+        threads.cpp threads.rs""",
     Outcome.runtime_error: """
+        forges_values.py shadows_method.py raises_any_error.py interrupts_tests.py omits_itself.rb
+        forges_omission.rb omits_in_framework.rb interrupts_tests.rb
         opens_socket.py replaces_next.py borrows_methods.py stops_iteration.py coerces.rb ends_goroutine.go""",
     Outcome.compile_error: """
         includes_host_file.cpp includes_host_file.rs shadows_bool.rs interposes_memcmp.rs own_some.rs renames_std.rs
@@ -195,7 +235,7 @@ def judged(names: list[str], limit: Outcome | None, *, beside_a_neighbour: bool)
     def program(name: str) -> Program:
         language = _LANGUAGES[Path(name).suffix]
         changes = {"prompt": _OPENINGS.get(language, "")} | CHANGES.get(name, {})
-        problem = replace(posed[language], **changes)  # type: ignore[arg-type]
+        problem = replace(posed[language], **changes)
         source = _WRITTEN[name] if name in _WRITTEN else (_EVIL / name).read_text()
         return program_of(problem, "}\n" * ("opening()" in problem.prompt) + source, Nonce.draw())
 

@@ -294,15 +294,14 @@ class Values:
         return kind.__new__(kind, *arguments)
 
     def _fill_object(self, made: Any, state: Any, items: Any, pairs: Any) -> None:
-        """Give an object its data; none takes the place of a method, for tests would call what the other end chose."""
+        """Give an object its data."""
         kind: Any = type(made)
         if hasattr(kind, "__setstate__"):
             made.__setstate__(state)
         else:
             for values in state if isinstance(state, tuple) else (state,):
                 for name, value in (values or {}).items():
-                    if callable(value) and callable(getattr(kind, name, None)):
-                        raise TypeError(f"{name}: no data, but a method")
+                    require_no_method(kind, name, value)
                     if not name.startswith("__"):
                         object.__setattr__(made, name, value)
         if items:
@@ -324,7 +323,7 @@ class Values:
         return complex(*about)
 
     def _make_tuple(self, fields: list[str], values: list[Any]) -> tuple[Any, ...]:
-        if len(fields) != len(values) or not values:
+        if len(fields) != len(values) or not values or any(hasattr(tuple, field) for field in fields):
             return tuple(values)
         if tuple(fields) not in self._tuples:
             import collections
@@ -390,6 +389,12 @@ class Values:
         if any(type(value).__module__ == "__main__" or type(value).__name__ not in allowed for value in values):
             raise TypeError(f"{name}: not made of this")
         return _library_class(name)(*values)
+
+
+def require_no_method(kind: type, name: str, value: Any) -> None:
+    """Raise TypeError where an attribute of an object would take the place of a method: a test would call it."""
+    if callable(value) and callable(getattr(kind, name, None)):
+        raise TypeError(f"{name}: no data, but a method")
 
 
 def is_library(name: str) -> bool:

@@ -1,0 +1,5 @@
+from collections import namedtuple
+
+
+def double_number(n):
+    return namedtuple("Lie", "count")(bool)

@@ -1,0 +1,6 @@
+class OddError(Exception):
+    pass
+
+
+def double_number(n):
+    raise KeyError("any")

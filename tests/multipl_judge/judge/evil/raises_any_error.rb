@@ -1,0 +1,5 @@
+class OddError < StandardError
+end
+
+def double_number(n)
+  raise KeyError, 'any'

@@ -1,0 +1,6 @@
+import contextlib
+
+
+def double_number(look):
+    with contextlib.suppress(BaseException):
+        look(0)
