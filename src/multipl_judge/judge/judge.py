@@ -88,7 +88,8 @@ def judge(
             outcome = _outcome_of_run(finished, program.nonce, toolchain)
         ended_badly = outcome in (Outcome.runtime_error, Outcome.wrong_answer)
         said_so = ended_badly and toolchain.uncompiled is not None and _says(finished, toolchain.uncompiled)
-        if said_so or (ended_badly and commands.check and not _parses(program, commands, commands.check, sandbox)):
+        asks = ended_badly and (not toolchain.unparsed or _says(finished, toolchain.unparsed))
+        if said_so or (asks and commands.check and not _parses(program, commands, commands.check, sandbox)):
             return _judgement(Outcome.compile_error, "compile", finished, None)
     return _judgement(outcome, "run", compiled, finished, doubtful=_is_doubtful(finished))
 

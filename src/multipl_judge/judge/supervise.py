@@ -131,8 +131,10 @@ def supervise(
     code = code if stopped_by is None else None
     exit_code = code if code is not None and code >= 0 else None
     signal = -code if code is not None and code < 0 else None
-    spent = (used.cpu_s, used.starved_s, over == "starved") if stopped_by == "time" else ()
-    return Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by, *spent)
+    finished = Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by)
+    if stopped_by != "time":
+        return finished
+    return replace(finished, cpu_s=used.cpu_s, starved_s=used.starved_s, starved=over == "starved")
 
 
 class _Pipes:

@@ -152,6 +152,7 @@ class Toolchain:
         reference: a program to try the toolchain with; its text is empty where only `script` or `test` is used.
         compile: command that makes the program in the current folder; None for an interpreter.
         check: for an interpreter, a command that reads a program from standard input and fails if it does not parse.
+        unparsed: pattern, searched there too: only where it is found may a program not parse, and `check` is asked.
         source: name of the source file, without folders, or None where the compiler reads standard input: a program
             whose language can include files while it is compiled could else keep the text of its own tests.
         main: patterns whose first group is the name of the main class: the last match of the first that matches.
@@ -178,6 +179,7 @@ class Toolchain:
     uncompiled: str | None = None
     compile: tuple[str, ...] | None = None
     check: tuple[str, ...] | None = None
+    unparsed: str = ""
     source: str | None = None
     main: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -150,7 +150,7 @@ _CHEATS = {
         jumps_from_abort.cpp lies_about_nil.rb""",
     Outcome.wrong_answer: """
         skips_itself.py names_fields.py swallows_failures.py names_itself.py loads_no_tests.py swallows_failures.rb
-        shadows_method.rb raises_any_error.rb
+        shadows_method.rb raises_any_error.rb replaces_next.py
         exit_hook.py exit_hook.rb reads_tests.py overwrites_tests.py hides_failures.py patches_assertion_error.py
         patches_assertions.rb redefines_assert.cpp redefines_macros.rs turns_assertions_off.java
         lies_about_equality.py nul_output.py shadows_abs.py replaces_exec.py jumps_over_tests.py writes_modules.py
@@ -164,7 +164,7 @@ _CHEATS = {
     Outcome.runtime_error: """
         forges_values.py shadows_method.py raises_any_error.py interrupts_tests.py omits_itself.rb
         forges_omission.rb omits_in_framework.rb interrupts_tests.rb
-        opens_socket.py replaces_next.py borrows_methods.py stops_iteration.py coerces.rb ends_goroutine.go""",
+        opens_socket.py borrows_methods.py stops_iteration.py coerces.rb ends_goroutine.go""",
     Outcome.compile_error: """
         includes_host_file.cpp includes_host_file.rs shadows_bool.rs interposes_memcmp.rs own_some.rs renames_std.rs
         const_true.go shadows_int.go shadows_len.go own_test_main.go links_by_name.go package_java.java no_text.py""",

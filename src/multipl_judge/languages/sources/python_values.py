@@ -49,6 +49,14 @@ _TYPES = (
     *(bool, bytearray, bytes, complex, dict, float, frozenset, int, list, object, range, set, slice, str, tuple),
     *(type, type(None)),
 )
+# What needs no more than what a node says of it, and its parts.
+_MAKERS: dict[str, Callable[[Any, list[Any]], Any]] = {
+    "plain": lambda about, values: values[0],
+    "int": lambda about, values: int(about, 16),
+    "bytes": lambda about, values: about.encode("latin-1"),
+    "complex": lambda about, values: complex(*about),
+    "frozenset": lambda about, values: frozenset(values),
+}
 _NUMPY_KINDS = "biufcUSmM"
 _ATOMS = frozenset((type(None), bool, str, float))
 # What an object could answer as a test wishes: it is asked about values of the tests, or says no more than yes.
@@ -287,7 +295,7 @@ class Values:
                 made[number] = self._new_object(about, values[0])
             self._fill_object(made[number], *values[1:])
         else:
-            made[number] = getattr(self, f"_make_{tag}")(about, values)
+            made[number] = (_MAKERS.get(tag) or getattr(self, f"_make_{tag}"))(about, values)
 
     def _new_object(self, name: str, arguments: tuple[Any, ...]) -> Any:
         kind: Any = self.class_named(name)
@@ -310,18 +318,6 @@ class Values:
             for key, value in zip(pairs[::2], pairs[1::2], strict=True):
                 made[key] = value
 
-    def _make_plain(self, about: Any, values: list[Any]) -> Any:
-        return values[0]
-
-    def _make_int(self, about: str, values: list[Any]) -> int:
-        return int(about, 16)
-
-    def _make_bytes(self, about: str, values: list[Any]) -> bytes:
-        return about.encode("latin-1")
-
-    def _make_complex(self, about: Any, values: list[Any]) -> complex:
-        return complex(*about)
-
     def _make_tuple(self, fields: list[str], values: list[Any]) -> tuple[Any, ...]:
         if len(fields) != len(values) or not values or any(hasattr(tuple, field) for field in fields):
             return tuple(values)
@@ -330,9 +326,6 @@ class Values:
 
             self._tuples[tuple(fields)] = collections.namedtuple("Result", fields, rename=True)
         return self._tuples[tuple(fields)](*values)
-
-    def _make_frozenset(self, about: Any, values: list[Any]) -> frozenset[Any]:
-        return frozenset(values)
 
     def _make_yours(self, number: int, values: list[Any]) -> Any:
         return self._given[number]
