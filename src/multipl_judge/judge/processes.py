@@ -102,8 +102,8 @@ class Usage:
     Attributes:
         cpu_s: processor time of all of them, and of their children that have ended.
         starved_s: time for which their threads wanted a processor and did not get it, summed.
-        ended_s: processor time of children that have ended, of which nobody can tell how long they wanted one.
-        held_up: whether one waits for a disk now, or the kernel does not tell how long threads want a processor.
+        ended_s: processor time of children that have ended, of which nobody can tell how long they wanted one at last.
+        held_up: whether they may wait for something else that is slow, or the kernel does not tell of that time.
     """
 
     cpu_s: float
@@ -117,16 +117,27 @@ class Usage:
         return Usage(*times, self.held_up)
 
 
-def usage(process_ids: Sequence[int]) -> Usage:
-    """What processes, and all of their threads that are there now, did with their time until now."""
+def usage(process_ids: Sequence[int], seen: dict[Path, int]) -> Usage:
+    """What processes did with their time until now.
+
+    Args:
+        process_ids: those that are there now.
+        seen: how long each thread wanted a processor, also of those that are gone: for the next look.
+    """
     ticks = [_ticks(Path(f"/proc/{process_id}")) for process_id in process_ids]
-    threads = [thread for process_id in process_ids for thread in _threads(process_id)]
+    for thread in _all_threads(process_ids):
+        seen[thread] = max(seen.get(thread, 0), _starved_ns(thread))
     return Usage(
         sum(own + ended for own, ended in ticks) / _TICKS_PER_S,
-        sum(map(_starved_ns, threads)) / _NS_PER_S,
+        sum(seen.values()) / _NS_PER_S,
         sum(ended for _, ended in ticks) / _TICKS_PER_S,
-        not _TELLS or any(_stat(thread)[:1] == ["D"] for thread in threads),
+        not _TELLS,
     )
+
+
+def waits_for_a_disk(process_ids: Sequence[int]) -> bool:
+    """Whether a thread of processes does so now."""
+    return any(_stat(thread)[:1] == ["D"] for thread in _all_threads(process_ids))
 
 
 def end_bubblewrap(process: subprocess.Popen[bytes]) -> None:
@@ -193,6 +204,10 @@ def _children(process_id: int) -> list[int]:
         for thread in _threads(process_id):
             found += [int(child) for child in (thread / "children").read_text().split()]
     return found
+
+
+def _all_threads(process_ids: Sequence[int]) -> list[Path]:
+    return [thread for process_id in process_ids for thread in _threads(process_id)]
 
 
 def _threads(process_id: int) -> list[Path]:

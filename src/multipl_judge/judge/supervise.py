@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from multipl_judge.judge.memory import memory_bytes, sandbox_bytes
-from multipl_judge.judge.processes import Streams, Usage, descendants, usage
+from multipl_judge.judge.processes import Streams, Usage, descendants, usage, waits_for_a_disk
 from multipl_judge.languages.toolchain import Limits
 
 _FIRST_LOOK_S = 0.01
@@ -20,7 +20,6 @@ _CHUNK_BYTES = 64 * 2**10
 _FILE_BYTES = 4 * 2**10
 _LOST_SHARE = 0.1  # the part of its time that a program may lose to others before they may be to blame for the end
 _BACKSTOP = 10  # times its limit of processor time, by the wall clock, for a program that others keep waiting
-_PROCESSORS = os.cpu_count() or 1
 
 StoppedBy = Literal["time", "memory", "output"]
 
@@ -93,9 +92,9 @@ def supervise(
         finish: ends all that is left of it, if anything is, and gives its exit code, or -N where signal N ended it.
         folders: those in memory of the sandbox that the process makes around its child; none if it makes none.
     """
-    started = time.monotonic()
+    started, seen = time.monotonic(), dict[Path, int]()
     try:
-        before, pipes = usage(descendants(process_id)), _Pipes(streams(), stdin, limits.output_bytes)
+        before, pipes = usage(descendants(process_id), seen), _Pipes(streams(), stdin, limits.output_bytes)
     except BaseException:
         finish()
         raise
@@ -109,10 +108,10 @@ def supervise(
                 process_ids, idle = descendants(process_id), not pipes.wait(0)
                 peak_bytes = max(peak_bytes, _held_bytes(process_ids, limits, folders))
                 written_bytes = _written_bytes(written, limits.scratch_bytes) if written else 0
-                if _PROCESSORS * (now - started) >= limits.cpu_s:
-                    used = usage(process_ids).since(before)
-                    used = replace(used, held_up=used.held_up or not idle)  # who waits for the judge is held up
-                    over = "" if pipes.ended else out_of_time(used, now - started, limits.cpu_s)
+                used = usage(process_ids, seen).since(before)
+                if now - started >= limits.cpu_s:  # who waits for the judge is held up
+                    used = replace(used, held_up=used.held_up or not idle or waits_for_a_disk(process_ids))
+                over = "" if pipes.ended else out_of_time(used, now - started, limits.cpu_s)
                 look = time.monotonic() + _LOOK_S
             if peak_bytes > limits.memory_bytes:
                 stopped_by = "memory"

@@ -19,7 +19,7 @@ def test_a_process_that_is_gone_has_no_children_and_has_had_nothing():
     with subprocess.Popen(["true"]) as process:
         process.wait()
     assert descendants(process.pid) == [process.pid]
-    assert usage([process.pid]) == Usage(0, 0, 0, held_up=False)
+    assert usage([process.pid], {}) == Usage(0, 0, 0, held_up=False)
 
 
 @root_only
@@ -59,17 +59,19 @@ def on_one_processor(*texts: str) -> Iterator[list[int]]:
 
 def test_whoever_computes_waits_for_the_others_on_his_processor():
     with on_one_processor("while True: pass", "while True: pass") as process_ids:
-        each = [usage([process_id]) for process_id in process_ids]
+        each = [usage([process_id], {}) for process_id in process_ids]
         assert all(one.cpu_s > 0.05 and one.starved_s > 0.1 for one in each)
         assert sum(one.cpu_s for one in each) < 0.6
 
 
-def test_the_time_of_a_child_that_has_ended_counts():
+def test_the_times_of_what_has_ended_count():
     text = "import os, time\nif not os.fork():\n while time.process_time() < 0.2: pass\n os._exit(0)\nos.wait()"
     with subprocess.Popen([sys.executable, "-S", "-c", f"{text}\nprint(flush=True)\ninput()"], **_PIPES) as process:
         assert process.stdout is not None
-        before = usage([process.pid])
+        seen = {Path("/proc/0/task/0"): 10**9}  # of one that is gone
+        before = usage([process.pid], {})
         process.stdout.readline()
-        used = usage([process.pid]).since(before)
+        used = usage([process.pid], seen).since(before)
         process.kill()
     assert 0.1 < used.ended_s <= used.cpu_s < 1
+    assert used.starved_s > 0.9
