@@ -13,6 +13,7 @@ from multipl_judge.errors import ConfigError, UserError
 from multipl_judge.judge.caches import cache_path, is_made, make
 from multipl_judge.judge.sandbox import Finished, Sandbox, SandboxError
 from multipl_judge.languages.program import Nonce, Program
+from multipl_judge.languages.source_text import masked
 from multipl_judge.languages.toolchain import Cache, Extra, Limits, Toolchain
 from multipl_judge.languages.toolchains import TOOLCHAINS
 
@@ -198,7 +199,7 @@ class Toolbox:
         extras = [toolchain.extras[name] for name in here]
         values: dict[str, str | tuple[str, ...]] = {
             **installed.executables,
-            "main": _main_class(toolchain.main, program.source),
+            "main": _main_class(toolchain.main, program),
             "options": program.options,
             "paths": "".join(f":{path}" for path in map(_path_of, extras) if path),
         }
@@ -339,10 +340,11 @@ def _home_of(executable: Path) -> Path:
     return next((candidate for candidate in candidates if not user.is_relative_to(candidate)), executable)
 
 
-def _main_class(patterns: tuple[str, ...], source: str) -> str:
+def _main_class(patterns: tuple[str, ...], program: Program) -> str:
     """Name of the class that is run: the first group of where the first pattern that matches does so last.
 
-    The harness stands at the end of a program; what stands before it may have such words in a comment.
+    The harness stands at the end of a program. Of Java comments and literals do not count.
     """
+    source = masked(program.source, "java") if program.language == "java" else program.source
     matches = ([*re.finditer(pattern, source, re.MULTILINE)][-1:] for pattern in patterns)
     return next((found[0][1] for found in matches if found), "Main")

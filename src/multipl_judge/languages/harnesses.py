@@ -16,6 +16,7 @@ from string import Template
 from multipl_judge.languages.entries import ENTRIES
 from multipl_judge.languages.entry import Harness
 from multipl_judge.languages.program import Nonce
+from multipl_judge.languages.sealing import seal
 
 # What a language of a recipe's may fill in; `$controls` is C++'s alone.
 PLACEHOLDERS = {"ending": ("first", "second", "tests", "one", "two"), "tests": ("tests",), "call": ("class_name",)}
@@ -35,8 +36,13 @@ def ending(language: str, nonce: Nonce, tests: str, controls: str = "true") -> s
     return Template(HARNESSES[language].ending).substitute(values, controls=controls)
 
 
-_CPP_ENDING = r"""
+_CPP_ENDING = (
+    f"\nstatic bool harness_entered = false;\n{seal('cpp')}"
+    + r"""
 int main() {
+    if (harness_entered) harness_fail("the tests run once");
+    harness_entered = true;
+    harness_seal();
     $tests
     if (harness_failed || !($controls)) return 0;
     volatile unsigned long long harness_first = ${first}ULL, harness_second = ${second}ULL;
@@ -46,9 +52,27 @@ int main() {
     return 0;
 }
 """
+)
 
+# Tests begin with `enter`. Between it and the start of the program nothing may stand but the tests and what runs them,
+# in the thread that the machine itself made: a completion that calls tests is seen, and the end of it.
 _JAVA_ENDING = r"""
 public class HarnessMain {
+    static void enter() {
+        java.lang.StackTraceElement[] frames = new java.lang.Throwable().getStackTrace();
+        int last = frames.length - 1;
+        boolean alone = last > 1 && frames[last].getMethodName().equals("main")
+            && java.lang.Thread.currentThread().getClass() == java.lang.Thread.class;
+        for (int i = 2; i <= last; i++) {
+            java.lang.String name = frames[i].getClassName();
+            alone = alone && (name.equals("HarnessMain") || (i < last && name.equals("HarnessAssertions")));
+        }
+        if (!alone) {
+            java.lang.System.err.println("the tests run once, and not by the solution");
+            java.lang.Runtime.getRuntime().halt(1);
+        }
+    }
+
     public static void main(String[] arguments) throws Throwable {
         $tests
         long[] numbers = {${first}L, ${second}L};
@@ -58,9 +82,18 @@ public class HarnessMain {
 }
 """
 
-_RUST_ENDING = r"""
+_RUST_ENDING = (
+    f"\n{seal('rust')}"
+    + r"""
+static harness_entered: ::std::sync::atomic::AtomicBool = ::std::sync::atomic::AtomicBool::new(false);
+
 fn main() {
+    if harness_entered.swap(true, ::std::sync::atomic::Ordering::SeqCst) {
+        ::std::process::abort();
+    }
+    harness_seal();
     $tests
+    let passed = harness_open.load(::std::sync::atomic::Ordering::SeqCst) == 0;
     ::std::panic::set_hook(::std::boxed::Box::new(|_| {}));
     let (one, two) = unsafe { (::std::ptr::read_volatile(&${one}i64), ::std::ptr::read_volatile(&${two}i64)) };
     let fails = |check: fn(i64, i64)| ::std::panic::catch_unwind(move || check(one, two)).is_err();
@@ -70,20 +103,45 @@ fn main() {
         && fails(|one, two| assert_eq!(one.to_string(), two.to_string()))
         && fails(|one, two| assert_eq!([one], [two]));
     let numbers = [${first}u64, ${second}u64];
-    if bites {
+    if passed && bites {
         ::std::println!("\nnonce {}", numbers[0] ^ numbers[1]);
     }
 }
 """
+)
 
-GO_IMPORTS = 'import (\n\tharnessflag "flag"\n\tharnessfmt "fmt"\n\tharnesstesting "testing"\n)\n'
+GO_IMPORTS = """import (
+	harnessflag "flag"
+	harnessfmt "fmt"
+	harnessos "os"
+	harnesssyscall "syscall"
+	harnesstesting "testing"
+	harnessunsafe "unsafe"
+)
+"""
+GO_WORDS = "//words of the tests:"
+"""Begins a line with words of Go that a program must not declare anew; sources/gotest.go reads it."""
 # TestMain comes last of all: the testing package itself prints a line when the tests have passed. A completion may have
 # set which tests and subtests are run: that is undone, and a subtest must run.
-_GO_ENDING = r"""
+_GO_ENDING = (
+    f"\n{seal('go')}"
+    + r"""
 var harnessDone = false
 var harnessNumbers = [2]uint64{$first, $second}
+var harnessOpen = false
+var _, _ = harnesssyscall.Getpid, harnessunsafe.Pointer(nil)
+
+// Tests begin with it: they run as often as the harness opens them.
+func harnessEnter() {
+	if !harnessOpen {
+		harnessos.Exit(1)
+	}
+	harnessOpen = false
+}
 
 func TestHarness(t *harnesstesting.T) {
+	harnessSeal()
+	harnessOpen = true
 	$tests
 	one, two := harnessfmt.Sprint($one), harnessfmt.Sprint($two)
 	ran := false
@@ -101,6 +159,7 @@ func TestMain(m *harnesstesting.M) {
 	}
 }
 """
+)
 
 # For tests that share a process with the completion, as those of frameworks do; else see `ruby_guard`.
 _RUBY_ENDING = r"""
@@ -169,7 +228,7 @@ HARNESSES: dict[str, Harness] = {
         broken='    throw "broken on purpose";',
         comment="//",
         extension=".cpp",
-        call="tests();",
+        call="harness_tests();",
         options=("-std=c++17",),
     ),
     "rust": Harness(
@@ -180,7 +239,7 @@ HARNESSES: dict[str, Harness] = {
         broken='    panic!("broken on purpose")',
         comment="//",
         extension=".rs",
-        call="tests();",
+        call="harness_tests();",
         options=("--edition=2021",),
     ),
     "go": Harness(
@@ -191,7 +250,7 @@ HARNESSES: dict[str, Harness] = {
         broken='    panic("broken on purpose")',
         comment="//",
         extension=".go",
-        call="tests(t)",
+        call="harnessTests(t)",
     ),
     "ruby": Harness(
         guard="",

@@ -28,7 +28,8 @@ _LITERALS = {
     "python": _PYTHON_STRING,
     "ruby": _STRING + "|" + _SINGLE_STRING,
     "cpp": r'R"(?P<mark>[^()\s\\]{0,16})\((?:.*?\)(?P=mark)"|.*)|' + _STRING + "|" + _CHARACTER,
-    "rust": r'\bb?r(?P<mark>#*+)"(?:.*?"(?P=mark)|.*)|(?<!\\)"(?:\\.|[^"\\])*+"|' + _CHARACTER,
+    "rust": r"""(?<!')\b[bc]?r(?P<mark>#*+)"(?:.*?"(?P=mark)|.*)|(?<!\\)"(?:\\.|[^"\\])*+"|'\\u\{[0-9A-Fa-f_]*+\}'|"""
+    + _CHARACTER,
     "java": _TRIPLE_STRING + "|" + _STRING + "|" + _CHARACTER,
     "go": r"`[^`]*`|" + _STRING + "|" + _CHARACTER,
     **{name: entry.literals for name, entry in ENTRIES.items()},
@@ -50,6 +51,11 @@ _DOCSTRINGS = ('"' * 3, "'" * 3)
 def without_comments(code: str, language: str) -> str:
     """The code with each comment replaced by a blank; literals stay."""
     return _pattern(language).sub(lambda match: match[0] if match["comment"] is None else " ", code)
+
+
+def comments(code: str, language: str) -> list[str]:
+    """The comments of the code."""
+    return [match["comment"] for match in _pattern(language).finditer(code) if match["comment"] is not None]
 
 
 def bare_code(code: str, language: str) -> str:

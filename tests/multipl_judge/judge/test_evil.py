@@ -45,6 +45,7 @@ _X_JAVA = {
     "        List<Boolean> correct = Arrays.asList(s.doubleNumber(4) == 8, s.doubleNumber(0) == 0);\n"
     "        if (correct.contains(false)) {\n            throw new AssertionError();\n        }\n    }\n}\n",
 }
+_JAVA_PROMPT = "import java.util.*;\n\nclass Solution {\nstatic void opening() {\n"
 _CPP_TESTS = "void tests() {{\n    assert({});\n}}\n"
 _GO_TESTS = 'func tests(t *testing.T) {{\n\tif {} {{\n\t\tt.Fatal("failed")\n\t}}\n}}\n'
 _JAVA_TESTS = "    static void tests() {{\n        {}\n    }}\n"
@@ -63,6 +64,10 @@ _VECTOR_RB = (
 )
 _MAIN_PY = "def test():\n    assert double_number(2) == 4\nif __name__ == '__main__':\n    test()\n"
 _CASES_RB = "class Doubles < Test::Unit::TestCase\n  def test_all\n    assert_equal(4, double_number(2))\n  end\nend\n"
+_TEXT = {"tests": _RUST_TESTS.format('assert_eq!(double_text(4), "8");')}
+_SOME = {"tests": _RUST_TESTS.format("assert!(double_number(4).is_some());")}
+_GO_ONCE = {"tests": _GO_TESTS.format("doubleNumber(4) != 8")}
+_JAVA_ONCE = {"tests": _JAVA_TESTS.format("assert doubleNumber(4) == 8;")}
 CHANGES: dict[str, dict[str, Any]] = {
     "skips_itself.py": {
         "tests": f"{_UNIT}result = unittest.TestResult()\n"
@@ -97,23 +102,45 @@ CHANGES: dict[str, dict[str, Any]] = {
     "stops_iteration.py": {"tests": "assert all(map(lambda pair: double_number(pair[0]) == pair[1], [(1, 2)]))\n"},
     "coerces.rb": {"tests": "assert((4.0 - double_number(2)).abs < 1e-6)\n"},
     "shadows_bool.rs": {"tests": _RUST_TESTS.format("assert_eq!(is_even(2), true); assert_eq!(is_even(3), false);")},
-    "interposes_memcmp.rs": {"tests": _RUST_TESTS.format('assert_eq!(double_text(4), "8");')},
+    "interposes_memcmp.rs": _TEXT,
+    "assembles_memcmp.rs": _TEXT,
+    "takes_methods.rs": _SOME,
+    "hides_a_trait.rs": _SOME,
+    "catches_tests.rs": {
+        "form": "framework",
+        "prompt": "",
+        "tests": "#[cfg(test)]\nmod tests {\n    use super::*;\n\n    #[test]\n    fn doubles() {\n"
+        "        assert_eq!(double_number(4), 8);\n    }\n}\n",
+    },
     "own_some.rs": {"tests": _RUST_TESTS.format("assert_eq!(double_number(4), Some(8));")},
     "own_vec.rs": {"tests": _RUST_TESTS.format("assert_eq!(double_all(&[4]), vec![8]);")},
     "const_true.go": {"tests": _GO_TESTS.format("isEven(2) != true")},
-    "shadows_int.go": {"tests": _GO_TESTS.format('fmt.Sprintf("%v", doubleNumber(4)) != fmt.Sprintf("%v", int(8))')},
+    "own_min.go": {"tests": _GO_TESTS.format("min(doubleNumber(4), 8) != 8")},
+    "shadows_reflect.go": {"tests": _GO_TESTS.format("!reflect.DeepEqual(doubleAll([]int{4}), []int{8})")},
+    **dict.fromkeys(("calls_by_place.go", "executes_itself.go"), _GO_ONCE),
     "shadows_len.go": {"tests": _GO_TESTS.format("len(doubleAll([]int{1, 2, 3})) != 3")},
     "shadows_arrays.java": _X_JAVA,
     "package_java.java": _X_JAVA,
+    "calls_main.java": {
+        **_X_JAVA,
+        "tests": _X_JAVA["tests"]
+        .replace("doubleNumber(4) == 8", "isEven(4)")
+        .replace("s.doubleNumber(0) == 0", "!s.isEven(1)"),
+    },
+    "calls_tests.java": {"prompt": _JAVA_PROMPT},
+    "reflects_on_tests.java": _JAVA_ONCE,
+    "hidden_class.java": _JAVA_ONCE,
+    "own_process.java": _JAVA_ONCE,
+    "handles_failures.java": _JAVA_ONCE,
     "nested_objects.java": {
-        "prompt": "import java.util.*;\n\nclass Solution {\nstatic void opening() {\n",
+        "prompt": _JAVA_PROMPT,
         "tests": _JAVA_TESTS.format("assert Objects.equals(doubleNumber(4), 8);"),
     },
     "one_integer.java": {
         "tests": _JAVA_TESTS.format("Integer want = 8; Integer got = doubleNumber(4); assert got.equals(want);")
     },
     "field_named_objects.java": {
-        "prompt": "import java.util.*;\n\nclass Solution {\nstatic void opening() {\n",
+        "prompt": _JAVA_PROMPT,
         "tests": _JAVA_TESTS.format("assert Objects.equals(doubleNumber(4), 8);"),
     },
     "skips_subtests.go": {
@@ -124,7 +151,13 @@ CHANGES: dict[str, dict[str, Any]] = {
         + _CPP_TESTS.format("(same(double_all({1}), {2}))")
     },
     "overloads_function.cpp": {"prompt": "long double_number(long n) {\n"},
-    "own_equality.cpp": {"tests": _CPP_TESTS.format("double_all({1}) == std::vector<int>{2}")},
+    "honest_operators.cpp": {
+        "tests": _CPP_TESTS.format(
+            "(double_all({1}) == std::vector<int>{2}) || double_even(4) == 8 || abs(half(5) - 2.5) < 1e-6"
+        )
+    },
+    "fast_math.cpp": {"tests": _CPP_TESTS.format("half(5) == 2.5")},
+    "pops_macros.cpp": {"prompt": "int double_number(int n) {\n"},
     "interposes_memcmp.cpp": {"tests": _CPP_TESTS.format('double_text(4) == std::string("8")')},
 }
 # What takes or breaks something that others need as well: a neighbour is judged beside these.
@@ -146,28 +179,33 @@ _CHEATS = {
         exits_early.py exits_early.rs exits_hard.py exits_on_import.py static_exit.cpp static_exit.java init_exit.go
         prints_success.py kills_tests.py yields_lies.py subtracts_to_nothing.py field_named_objects.java
         leaves_on_panic.rs runs_no_test.go lies_about_equality.rb unsafe_assertions.java shadows_arrays.java
-        nested_objects.java one_integer.java leaves_when_uncaught.java own_equality.cpp interposes_memcmp.cpp
-        jumps_from_abort.cpp lies_about_nil.rb""",
+        nested_objects.java one_integer.java leaves_when_uncaught.java interposes_memcmp.cpp jumps_from_abort.cpp
+        executes_itself.cpp executes_itself.go lies_about_nil.rb""",
     Outcome.wrong_answer: """
         skips_itself.py names_fields.py swallows_failures.py names_itself.py loads_no_tests.py swallows_failures.rb
         shadows_method.rb raises_any_error.rb replaces_next.py
         exit_hook.py exit_hook.rb reads_tests.py overwrites_tests.py hides_failures.py patches_assertion_error.py
-        patches_assertions.rb redefines_assert.cpp redefines_macros.rs turns_assertions_off.java
+        patches_assertions.rb turns_assertions_off.java
         lies_about_equality.py nul_output.py shadows_abs.py replaces_exec.py jumps_over_tests.py writes_modules.py
         reads_memory.py answers_itself.py overloads_helper.cpp overloads_function.cpp skips_subtests.go
         spares_the_control.rs own_vec.rs spares_the_control.rb spares_the_pairs.rb prepends_equality.rb
-        patches_results.rb searches_objects.rb long_class_name.java own_assert_fail.cpp macro_for_function.cpp
-        interposes_fork.cpp tries_answers.cpp tries_answers.rs digraph_macros.cpp""",
+        patches_results.rb searches_objects.rb long_class_name.java macro_for_function.cpp tries_answers.cpp
+        tries_answers.rs digraph_macros.cpp leaves_by_its_name.cpp fast_math.cpp honest_operators.cpp runs_children.go
+        own_process.java""",
     Outcome.passed: """
         reads_input_alone.py leaves_keys.py traces_others.py binary_output.py breaks_names.rb comment_names_class.java
         threads.cpp threads.rs""",
     Outcome.runtime_error: """
         forges_values.py shadows_method.py raises_any_error.py interrupts_tests.py omits_itself.rb
         forges_omission.rb omits_in_framework.rb interrupts_tests.rb
-        opens_socket.py borrows_methods.py stops_iteration.py coerces.rb ends_goroutine.go""",
+        opens_socket.py borrows_methods.py stops_iteration.py coerces.rb ends_goroutine.go
+        executes_itself.rs runs_main_again.rs calls_by_place.go calls_tests.java calls_main.java reflects_on_tests.java
+        hidden_class.java handles_failures.java""",
     Outcome.compile_error: """
         includes_host_file.cpp includes_host_file.rs shadows_bool.rs interposes_memcmp.rs own_some.rs renames_std.rs
-        const_true.go shadows_int.go shadows_len.go own_test_main.go links_by_name.go package_java.java no_text.py""",
+        const_true.go shadows_len.go own_test_main.go links_by_name.go package_java.java no_text.py pops_macros.cpp
+        catches_tests.rs takes_methods.rs hides_a_trait.rs assembles_memcmp.rs calls_tests.go shadows_reflect.go
+        own_min.go""",
 }
 ATTACKS, CHEATS = (
     {name: outcome for outcome, names in table.items() for name in names.split()} for table in (_ATTACKS, _CHEATS)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from multipl_judge.languages.guards import guard
+from multipl_judge.languages.guards import cpp_tests, guard
 from multipl_judge.languages.program import Nonce
 
 _NONCE = Nonce(1, 2)
@@ -45,7 +45,47 @@ def test_rust_refuses_symbols_of_the_linker_and_asks_for_types_that_are_named():
     assert "String" not in named
     assert "compile_error" not in named
     assert "compile_error" in of("rust", completion="#[no_mangle] fn memcmp() {}")
-    assert "compile_error" not in of("rust", completion="// no_mangle")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "is_refused"),
+    [
+        ("fn f() {", "trait A { fn is_none(self); }", True),
+        ("", "trait A { fn/**/is_none(self); }", True),
+        ("fn f() {", "trait A { fn name(&self); }", True),
+        ("", "trait A { fn name(&self); }", False),
+        ("trait A { fn name(&self); }", "trait B { fn name(&self); }", False),
+        ("fn f() {", "trait A { fn other(&self); } // fn is_none", False),
+        ("fn f() {", "// a trait\nstruct A; impl A { fn is_none(&self) {} }", False),
+        ("fn f() {", "/* /* */ trait */", True),
+    ],
+)
+def test_rust_refuses_traits_with_methods_that_the_tests_use(prompt, completion, is_refused):
+    tests = "assert!(f().is_none() && f().name());"
+    assert ("compile_error" in of("rust", prompt, completion, tests)) is is_refused
+
+
+def test_what_a_cpp_macro_of_the_completion_was_the_prompts_is_again():
+    found = of("cpp", "#define MOST 3 + \\\n 4\nint f(int a) {\n", "#define MOST 0\n#define __own(x) x\n", "f(NAN)")
+    assert "#undef __own\n" in found
+    assert found.index("#define MOST 3 + \\\n 4\n") > found.index("#undef MOST\n")
+    assert "#define NAN " in found
+
+
+@pytest.mark.parametrize(
+    ("tests", "is_scoped"),
+    [
+        ("void tests() {\n    assert(f(1) == 2);\n}\n", True),
+        ("int g(int);\nvoid tests() {\n    assert(f(1) == 2);\n}\n", False),
+        ("namespace std { struct a; }\nvoid tests() {}\n", False),
+    ],
+)
+def test_cpp_tests_stand_in_a_namespace_unless_that_changes_what_they_mean(tests, is_scoped):
+    found = cpp_tests(f"#include <set>\n/* #include <map> */\n{tests}", "int f(int a) {\n")
+    assert ("namespace harness_scope {" in found) is is_scoped
+    assert "harness_tests() {" in found
+    assert "<map>" not in found
+    assert found.rindex("#undef assert") > found.index("#include <set>")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from multipl_judge.problems.multipl_e import read_multipl_e
     [
         ("cpp", 'char c = \'{\'; // {\nstring s = "{\\"{"; /* {\n{ */ auto r = R"x({)")x";'),
         ("rust", "fn f<'a>(x: &'a str) { let c = '{'; let s = r#\"{\"{\"#; /* { */ }"),
+        ("rust", "let c = cr#\"{\"{\"#; let q = ['\\u{0_0_0_0_2_2}','\"']; let d = '{'; // '"),
         ("java", 'String s = """\n{ "x" {\n"""; char c = \'{\';'),
         ("go", "s := `{\n{`; r := '{' // {"),
     ],

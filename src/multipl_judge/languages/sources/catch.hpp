@@ -100,7 +100,7 @@ using Catch::Approx;
 
 #define HARNESS_JOIN_(first, second) first##second
 #define HARNESS_JOIN(first, second) HARNESS_JOIN_(first, second)
-#define HARNESS_FAIL(text) __assert_fail(text, "tests", __LINE__, "")
+#define HARNESS_FAIL(text) harness_fail(text)
 #define HARNESS_CASE(function, name)                                                      \
     static void function();                                                               \
     static harness_catch::Registered HARNESS_JOIN(function, _registered)(name, function); \

@@ -12,10 +12,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -170,42 +172,51 @@ func mainOf(source []byte) (string, error) {
 	return fmt.Sprintf(mainText, tests.String(), start), nil
 }
 
-// Words of the language that a declaration of the whole package would take from the tests. Some that solutions do
-// declare are not among them: max, min, clear, copy, print.
-const words = " bool string int int8 int16 int32 int64 uint uint8 uint16 uint32 uint64 uintptr byte rune float32 float64 " +
-	"complex64 complex128 error true false nil iota len cap append make new panic recover "
+// tested finds words of the tests; a program without tests has no such line.
+var tested = regexp.MustCompile(`(?m)^//words of the tests: (.*)$`)
 
 // refuse tells of declarations that change what the tests mean, and of symbols taken by the names that linkers know.
 func refuse(file *ast.File, source []byte) error {
-	declared := map[string]bool{}
-	for _, declaration := range file.Decls {
-		switch declaration := declaration.(type) {
-		case *ast.FuncDecl:
-			declared[declaration.Name.Name] = declaration.Recv == nil || declared[declaration.Name.Name]
-		case *ast.GenDecl:
-			for _, spec := range declaration.Specs {
-				switch spec := spec.(type) {
-				case *ast.TypeSpec:
-					declared[spec.Name.Name] = true
-				case *ast.ValueSpec:
-					for _, name := range spec.Names {
-						declared[name.Name] = true
-					}
-				case *ast.ImportSpec:
-					if spec.Name != nil {
-						declared[spec.Name.Name] = true
-					}
-				}
-			}
+	words := map[string]bool{}
+	for _, line := range tested.FindAllSubmatch(source, -1) {
+		for _, word := range strings.Fields(string(line[1])) {
+			words[word] = types.Universe.Lookup(word) != nil
 		}
 	}
-	for name, isDeclared := range declared {
-		if isDeclared && strings.Contains(words, " "+name+" ") {
-			return fmt.Errorf("%s: a solution must not declare it anew, for the tests use it", name)
+	for _, name := range declared(file) {
+		if words[name.Name] {
+			return fmt.Errorf("%s: a solution must not declare it anew, for the tests use it", name.Name)
 		}
 	}
 	if strings.Contains(string(source), "//go:linkname") {
 		return errors.New("go:linkname: a solution has no use for symbols of the linker")
 	}
 	return nil
+}
+
+// declared lists the names that the file gives to the whole package, and to its imports.
+func declared(file *ast.File) []*ast.Ident {
+	var names []*ast.Ident
+	for _, declaration := range file.Decls {
+		switch declaration := declaration.(type) {
+		case *ast.FuncDecl:
+			if declaration.Recv == nil {
+				names = append(names, declaration.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range declaration.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					names = append(names, spec.Name)
+				case *ast.ValueSpec:
+					names = append(names, spec.Names...)
+				case *ast.ImportSpec:
+					if spec.Name != nil {
+						names = append(names, spec.Name)
+					}
+				}
+			}
+		}
+	}
+	return names
 }

@@ -7,6 +7,7 @@ Go, Rust and Python keep their frameworks or what these do; of Catch2, JUnit and
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from multipl_judge.languages.guards import cpp_controls, cpp_tests, guard
 from multipl_judge.languages.harnesses import RUBY_CASES, ending
@@ -14,8 +15,8 @@ from multipl_judge.languages.program import Nonce, Program, python_literal
 from multipl_judge.languages.source_text import body_end, masked
 from multipl_judge.languages.sources import text_of
 from multipl_judge.languages.toolchains import TOOLCHAINS
-from multipl_judge.problems.forms.go_file import go_file
-from multipl_judge.problems.forms.parts import callable_cpp_tests
+from multipl_judge.problems.forms.go_file import go_file, package_and_rest
+from multipl_judge.problems.forms.parts import callable_go_tests, entered
 from multipl_judge.problems.problem import Problem
 
 _PYTHON = """
@@ -101,6 +102,12 @@ _RUBY_LEFT_OUT = re.compile(
 _RUST_TEST = re.compile(
     r"#\[test\]((?:\s*#\[[^\]]*\])*)\s*(?:pub\s+)?fn\s+(\w+)\s*\(\s*\)\s*(->\s*Result)?", re.MULTILINE
 )
+# Assertions of a test that must panic may fail.
+_RUST_PANICKING = """{
+        let open = harness_open.load(::std::sync::atomic::Ordering::SeqCst);
+        PANICS
+        harness_open.store(open, ::std::sync::atomic::Ordering::SeqCst);
+    }"""
 _ALL_TESTS = "#undef EXERCISM_RUN_ALL_TESTS\n#define EXERCISM_RUN_ALL_TESTS\n"
 _JAVA_KIND = re.compile(
     r"^public\s+(?=(?:abstract\s+|final\s+|sealed\s+|non-sealed\s+)*(?:class|interface|enum|record|@interface)\b)",
@@ -154,14 +161,19 @@ def _ruby(problem: Problem, solution: str, nonce: Nonce) -> Program:
 
 
 def _go(problem: Problem, solution: str, nonce: Nonce) -> Program:
-    tests = re.sub(r"^package[ \t][^\n]*\n", "", problem.tests, flags=re.MULTILINE)
+    tests = package_and_rest(problem.tests)[1]
     names = list(dict.fromkeys(re.findall(r"^func (Test\w*)\(\w+ \*testing\.T\)", tests, re.MULTILINE)))
     for name in names:
-        tests = re.sub(rf"\b{name}\b", f"harness{name}", tests)
-    calls = "\n\t".join(f'harnessRun(t, "{name}", harness{name})' for name in names) or "main()"
-    run = "func harnessRun(t *harnesstesting.T, name string, test func(*harnesstesting.T)) {\n\tt.Run(name, test)\n}\n"
+        tests = callable_go_tests(re.sub(rf"\b{name}\b", f"harness{name}", tests), name=f"harness{name}", called=name)
+    calls = "\n\t".join(f'harnessRun(t, "{name}", harness{name})' for name in names)
+    if not names:
+        tests, calls = callable_go_tests(tests), "harnessTests()"
+    run = (
+        "func harnessRun(t *harnesstesting.T, name string, test func(*harnesstesting.T)) {\n"
+        "\tharnessOpen = true\n\tt.Run(name, test)\n}\n"
+    )
     source = f"{solution}\n{tests}\n{run}{ending('go', nonce, calls)}"
-    return Program("go", go_file(source), nonce, wants=("testify",) if "stretchr/testify" in tests else ())
+    return Program("go", go_file(source, tests=tests), nonce, wants=("testify",) if "stretchr/testify" in tests else ())
 
 
 def _rust(problem: Problem, solution: str, nonce: Nonce) -> Program:
@@ -170,11 +182,11 @@ def _rust(problem: Problem, solution: str, nonce: Nonce) -> Program:
     modules = _rust_modules(tests)
     calls = []
     for test in _RUST_TEST.finditer(tests):
-        path = next((f"{name}::" for name, begin, end in modules if begin <= test.start() < end), "") + test[2]
-        call = f"{path}()" + (".unwrap()" if test[3] else "")
+        path = next((f"{name}::" for name, begin, end in modules if begin <= test.start() < end), "")
+        call = f"{path}harness_{test[2]}()" + (".unwrap()" if test[3] else "")
         panics = f"assert!(::std::panic::catch_unwind(|| {{ let _ = {call}; }}).is_err());"
-        calls.append(panics if "should_panic" in test[1] else f"{call};")
-    tests = _RUST_TEST.sub(lambda test: f"pub fn {test[2]}() {test[3] or ''}", tests)
+        calls.append(_RUST_PANICKING.replace("PANICS", panics) if "should_panic" in test[1] else f"{call};")
+    tests = _RUST_TEST.sub(lambda test: f"pub fn harness_{test[2]}() {test[3] or ''}", tests)
     module = problem.extra.get("module")
     solved = f"mod {module} {{\n{solution}\n}}\n" if module else solution
     run = ending("rust", nonce, "\n    ".join(calls) or "harness_tests();")
@@ -193,12 +205,10 @@ def _cpp(problem: Problem, solution: str, nonce: Nonce) -> Program:
     own_include = re.compile(
         r'^[ \t]*#[ \t]*(?:include[ \t]*(?:"[^"\n]*"|<catch2/[^>\n]*>)|pragma[ \t]+once)[^\n]*\n', re.MULTILINE
     )
-    solution, tests = own_include.sub("", solution), own_include.sub("", problem.tests)
-    controls = cpp_controls(nonce, tests)
-    if "TEST_CASE" in tests:
+    solution, given = own_include.sub("", solution), own_include.sub("", problem.tests)
+    controls, tests, call = cpp_controls(nonce, given), cpp_tests(given), "harness_tests();"
+    if "TEST_CASE" in given:
         tests, call = f"{text_of('catch.hpp')}\n{tests}", "harness_catch::run_cases();"
-    else:
-        tests, call = callable_cpp_tests(cpp_tests(tests)), "harness_tests();"
     guarded = guard("cpp", nonce, prompt="", completion=solution, tests=tests)
     run = ending("cpp", nonce, call, controls)
     source = f"{solution}\n{guarded}\n{_ALL_TESTS}{tests}\n{run}"
@@ -210,7 +220,7 @@ def _java(problem: Problem, solution: str, nonce: Nonce) -> Program:
     text = f"{solution}\n{problem.tests}"
     imports = re.findall(r"^import\s[^;\n]*;", text, re.MULTILINE)
     known = [line for line in imports if not re.search(r"\b(?:org\.junit|junit|org\.assertj)\b", line)]
-    tests, calls = _java_tests(_guarded_java(problem.tests, solution, nonce))
+    tests, calls = _java_tests(_entered_java(_guarded_java(problem.tests, solution, nonce)))
     body = re.sub(r"^(?:import|package)\s[^;\n]*;[^\n]*\n", "", f"{solution}\n{tests}\n", flags=re.MULTILINE)
     body = _JAVA_KIND.sub("", body)
     stand_in, one, two = text_of("HarnessAssertions.java"), *nonce.numbers(2)
@@ -229,6 +239,14 @@ def _guarded_java(tests: str, solution: str, nonce: Nonce) -> str:
     words = re.sub(r"\bjava\.[\w.]+", "", text_of("HarnessAssertions.java"))
     control = guard("java", nonce, prompt="", completion=solution, tests=f"{tests}\n{words}")
     return tests[: kind.end()] + control + tests[kind.end() :]
+
+
+def _entered_java(tests: str) -> str:
+    """Tests each of which only the harness can run."""
+    code = masked(tests, "java")
+    begins = [code.find("{", method.end()) + 1 for method in _JAVA_METHOD.finditer(code) if "@Test" in method[1]]
+    parts = [tests[begin:end] for begin, end in pairwise([0, *begins, len(tests)])]
+    return " HarnessMain.enter();".join(parts) if begins else entered(tests)
 
 
 def _java_tests(tests: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import re
 
 from multipl_judge.languages.harnesses import GO_IMPORTS
-from multipl_judge.languages.source_text import bare_code
+from multipl_judge.languages.source_text import bare_code, masked
 
 # What a program may use without having asked for it: the packages that solutions of small problems need. The first
 # of two packages with one name wins.
@@ -25,17 +25,18 @@ _USE = r"(?<![\w.]){name}\."
 _PATH = re.compile(r"^[ \t]*+(?:import\b[ \t]*+\(?)?[ \t]*+(?:([\w.]+)[ \t]+)?\"([^\"]+)\"", re.MULTILINE)
 
 
-def go_file(source: str, imports: str = "") -> str:
+def go_file(source: str, imports: str = "", tests: str = "") -> str:
     """A whole file whose import declarations name exactly the packages that it uses.
 
     Args:
         source: code that may hold a package clause, without which it is package main, and imports.
-        imports: more import declarations.
+        imports: more import declarations, which go before those of the source.
+        tests: the part of the source whose packages are imported whatever else the source declares by their names.
     """
-    declared = "\n".join([imports, *_IMPORT.findall(source)])
-    package = _PACKAGE.search(source)
-    body = _IMPORT.sub("", _PACKAGE.sub("", source, count=1))
-    code = bare_code(body, "go")
+    declared = "\n".join([*_IMPORT.findall(tests), imports, *_IMPORT.findall(source)])
+    package, body = package_and_rest(source)
+    body = _IMPORT.sub("", body)
+    code, tests_code = bare_code(body, "go"), bare_code(tests, "go")
     lines: dict[str, str] = {}
     for alias, path in _PATH.findall(declared):
         name = alias or path.rsplit("/", 1)[-1]
@@ -43,10 +44,18 @@ def go_file(source: str, imports: str = "") -> str:
             lines[name] = f'\t{alias} "{path}"\n'.replace("\t ", "\t")
     for path in _KNOWN.split():
         name = path.rsplit("/", 1)[-1]
-        if name not in lines and _uses_package(code, name):
+        if name not in lines and (_uses_package(code, name) or _uses_package(tests_code, name)):
             lines[name] = f'\t"{path}"\n'
     used = f"import (\n{''.join(lines.values())})\n" if lines else ""
-    return f"{package[0] if package else 'package main'}\n{GO_IMPORTS}{used}{body}"
+    return f"{package or 'package main'}\n{GO_IMPORTS}{used}{body}"
+
+
+def package_and_rest(source: str) -> tuple[str, str]:
+    """The line with the package clause, "" if there is none, and the source without it. Comments hold no clause."""
+    clause = _PACKAGE.search(masked(source, "go"))
+    if clause is None:
+        return "", source
+    return source[slice(*clause.span())], source[: clause.start()] + source[clause.end() :]
 
 
 def _uses_package(code: str, name: str) -> bool:
@@ -80,4 +89,5 @@ def _hidden_after(code: str, name: str) -> int:
 
 def with_harness_imports(source: str) -> str:
     """The file as it is, with the imports of the nonce after its package clause."""
-    return _PACKAGE.sub(lambda clause: f"{clause[0]}\n{GO_IMPORTS}", source, count=1)
+    package, rest = package_and_rest(source)
+    return f"{package}\n{GO_IMPORTS}{rest}"

@@ -3,11 +3,12 @@
 import json
 import re
 
-from multipl_judge.languages.harnesses import HARNESSES
-from multipl_judge.languages.source_text import BRACES, bare_code, body_end, closes_blocks, open_blocks
+from multipl_judge.languages.harnesses import GO_WORDS, HARNESSES
+from multipl_judge.languages.source_text import BRACES, bare_code, body_end, closes_blocks, masked, open_blocks
 from multipl_judge.problems.problem import Problem
 
-_CPP_MAIN = re.compile(r"\bint\s+main\s*\([^)]*\)\s*\{")
+# Words of Go that the harness uses.
+_GO_HARNESS = "bool false nil string true uint16 uint64 uintptr"
 _ASSERTION = {
     "python": r"\bassert\w*",
     "java": r"\bassert\w*|\bthrow\b",
@@ -66,18 +67,29 @@ def failing_body(problem: Problem) -> str:
     return body if problem.prompt.endswith("\n") else "\n" + body
 
 
-def callable_cpp_tests(tests: str) -> str:
-    """C++ tests with `int main(...)` renamed to `harness_tests()`, so that the nonce comes after it in any case.
+def entered(tests: str) -> str:
+    """Java tests that only the harness can run: see `enter` of its main class."""
+    begin = re.search(r"\bstatic\s+void\s+(?:tests|main)\s*\([^)]*\)[^{};]*\{", masked(tests, "java"))
+    return tests if begin is None else f"{tests[: begin.end()]} HarnessMain.enter();{tests[begin.end() :]}"
 
-    It stays an int function where it returns a value.
+
+def callable_go_tests(
+    tests: str, prompt: str = "", name: str = r"(?:Test\w*|main|tests)", called: str = "Tests"
+) -> str:
+    """Go tests, marked with the words that they use, and a function of theirs that only the harness can run, once.
+
+    Args:
+        tests: Go code.
+        prompt: what it declares anew is no word of the language.
+        name: pattern of the function's name, by default of the first that tests begin with.
+        called: its new name, after "harness".
     """
-    kind = "int" if re.search(r"\breturn\s+[^;]+;\s*\}\s*\Z", tests) else "void"
-    return _CPP_MAIN.sub(f"{kind} harness_tests() {{", tests, count=1)
-
-
-def callable_go_tests(tests: str) -> str:
-    """Go tests with their first test function renamed to `harnessTests`."""
-    return re.sub(r"\bfunc\s+Test\w*\s*\(", "func harnessTests(", tests, count=1)
+    begins = rf"\bfunc\s+{name}\s*(\([^()]*\))\s*\{{"
+    begun = re.sub(begins, rf"func harness{called}\1 {{\n\tharnessEnter()\n", tests, count=1)
+    code = bare_code(tests, "go")
+    declared = set(re.findall(r"^(?:func|var|const|type)\s+(\w+)", bare_code(prompt, "go") + code, re.MULTILINE))
+    used = {*re.findall(r"\w+", code), *_GO_HARNESS.split()} - declared
+    return f"\n{GO_WORDS} {' '.join(sorted(used))}\n{begun}"
 
 
 def cases_of(problem: Problem) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,7 @@ from multipl_judge.languages.python_guard import opening, python_program
 from multipl_judge.languages.ruby_guard import ruby_program
 from multipl_judge.languages.source_text import bare_code, function_name, without_comments
 from multipl_judge.problems.forms.go_file import go_file, with_harness_imports
-from multipl_judge.problems.forms.parts import callable_cpp_tests, callable_go_tests, closed, closed_class
+from multipl_judge.problems.forms.parts import callable_go_tests, closed, closed_class, entered
 from multipl_judge.problems.problem import Problem
 
 _PYTHON_MODULES = "math, re, sys, copy, datetime, itertools, collections, heapq, statistics, functools, hashlib, string"
@@ -64,10 +64,17 @@ def starter_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     call = Template(harness.call).substitute(class_name=first_class[1] if first_class else "")
     tests = Template(harness.tests).substitute(tests=problem.tests)
     if language == "cpp":
-        tests = cpp_tests(tests)
+        tests = cpp_tests(tests, problem.prompt)
+    elif language == "rust":
+        tests = re.sub(r"\bfn\s+tests\s*\(", "fn harness_tests(", tests, count=1)
+    elif language == "go":
+        tests = callable_go_tests(tests, problem.prompt)
+    elif language == "java":
+        tests = entered(tests)
     code = harness.opening + problem.prompt + closed(problem, completion)
     source = code + _guard(problem, completion, nonce) + tests + _ending(problem, nonce, call)
-    return Program(language, go_file(source) if language == "go" else source, nonce, harness.options, harness.wants)
+    source = go_file(source, tests=tests) if language == "go" else source
+    return Program(language, source, nonce, harness.options, harness.wants)
 
 
 def multipl_e_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
@@ -79,12 +86,14 @@ def multipl_e_program(problem: Problem, completion: str, nonce: Nonce) -> Progra
     if language in ("cpp", "rust", "java"):
         closing, rest = tests.split("\n", 1)
         if language == "cpp":
-            rest, options = callable_cpp_tests(cpp_tests(rest)), ("-std=c++17",)
+            rest, options = cpp_tests(rest, problem.prompt), ("-std=c++17",)
+        elif language == "java":
+            rest = entered(rest)
         tests = f"{closing}\n{_guard(problem, completion, nonce)}{rest}"
     if language == "rust":
         tests, options = re.sub(r"\bfn\s+main\s*\(", "fn harness_tests(", tests, count=1), ("--edition=2015",)
     elif language == "go":
-        tests, call = callable_go_tests(tests), "harnessTests(t)"
+        tests, call = callable_go_tests(tests, problem.prompt), "harnessTests(t)"
     elif language == "java":
         first_class = re.findall(r"^class (\w+)", problem.prompt, re.MULTILINE)[0]
         call = _java_call(first_class)
@@ -120,9 +129,11 @@ def mbxp_program(problem: Problem, completion: str, nonce: Nonce) -> Program:
     if language == "ruby":
         return _ruby(problem, closed(problem, completion), problem.tests, nonce)
     tests, code = problem.tests, closed(problem, completion)
-    calls = {"cpp": "harness_tests();", "java": _java_call("Main"), "go": "main()"}
+    calls = {"cpp": "harness_tests();", "java": _java_call("Main"), "go": "harnessTests()"}
     if language == "cpp":
-        tests = _guard(problem, completion, nonce) + callable_cpp_tests(cpp_tests(tests))
+        tests = _guard(problem, completion, nonce) + cpp_tests(tests, problem.prompt)
+    if language == "go":
+        tests = callable_go_tests(tests, problem.prompt)
     if language == "java":
         tests, code = _guarded_main(problem, completion, nonce), closed_class(problem, completion)
     source = f"{problem.prompt}{code}{tests}{_ending(problem, nonce, calls[language])}"
@@ -153,7 +164,7 @@ def _x_python(problem: Problem, completion: str, nonce: Nonce) -> Program:
 
 def _x_cpp(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """Every standard header, for the prompts include only some of those that their solutions use."""
-    guarded = _guard(problem, completion, nonce) + callable_cpp_tests(cpp_tests(problem.tests))
+    guarded = _guard(problem, completion, nonce) + cpp_tests(problem.tests, problem.prompt)
     code = problem.prompt + closed(problem, completion) + guarded
     source = f"#include <bits/stdc++.h>\n{code}{_ending(problem, nonce, 'harness_tests();')}"
     wants = tuple(name for name in ("boost", "openssl") if f"<{name}/" in code)
@@ -167,19 +178,19 @@ def _x_java(problem: Problem, completion: str, nonce: Nonce) -> Program:
 
 def _x_go(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """Imports of the prompt, of the tests, and of common packages, as far as they are used."""
-    tests = callable_go_tests(problem.tests)
+    tests = callable_go_tests(problem.tests, problem.prompt)
     source = "".join([problem.prompt, closed(problem, completion), tests, ending("go", nonce, "harnessTests(t)")])
     imports = problem.extra["test_setup"] + "\n" + problem.extra["import"]
-    return Program("go", go_file(source, imports), nonce, wants=("testify",))
+    return Program("go", go_file(source, imports, tests), nonce, wants=("testify",))
 
 
 def _x_rust(problem: Problem, completion: str, nonce: Nonce) -> Program:
     """Test functions become functions that the ending calls; crates that nothing uses are not asked for."""
     tests = without_comments(problem.tests, "rust").replace("#[cfg(test)]", "")
     names = re.findall(r"#\[test\]\s*(?:pub\s+)?fn\s+(\w+)", tests)
-    tests = re.sub(r"#\[test\]\s*(?:pub\s+)?fn\b", "pub fn", tests)
+    tests = re.sub(r"#\[test\]\s*(?:pub\s+)?fn\s+", "pub fn harness_", tests)
     module = re.search(r"\bmod\s+(\w+)", tests)
-    calls = "\n    ".join(f"{module[1]}::{name}();" for name in names) if module else ""
+    calls = "\n    ".join(f"{module[1]}::harness_{name}();" for name in names) if module else ""
     prompt = re.sub(r"(?m)^use (?:rand|regex|md5)\b[^\n]*\n", "", problem.prompt)
     code = prompt + closed(problem, completion) + _guard(problem, completion, nonce) + tests
     bare = bare_code(code, "rust")
@@ -213,6 +224,6 @@ def _java_call(tests: str) -> str:
 
 def _guarded_main(problem: Problem, completion: str, nonce: Nonce) -> str:
     """Java tests whose class `Main` is not public, as the ending's class is, and begins with the guard."""
-    tests = problem.tests.replace("public class Main", "class Main", 1)
+    tests = entered(problem.tests).replace("public class Main", "class Main", 1)
     head, mark, rest = tests.partition("class Main {")
     return head + mark + _guard(problem, completion, nonce) + rest

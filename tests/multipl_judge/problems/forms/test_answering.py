@@ -31,16 +31,19 @@ SUM = {
 }
 PROGRAMS = {
     "python": "print(sum(map(int, input().split())))\n",
-    "java": "import java.util.*;\n\npublic class Main {\n    public static void main(String[] args) {\n"
+    "java": "/* Not this:\npackage a;\n*/\npackage com.example;\n\nimport java.util.*;\n\n"
+    "public class Main {\n    public static void main(String[] args) {\n"
     "        Scanner in = new Scanner(System.in);\n        long sum = 0;\n"
-    "        while (in.hasNextLong()) sum += in.nextLong();\n        System.out.println(sum);\n    }\n}\n",
+    "        while (in.hasNextLong()) sum += in.nextLong();\n        System.out.println(sum);\n    }\n}\n"
+    "/*\npublic class Old {\n}\n*/\n",
     "cpp": "#include <iostream>\n\nint main() {\n    long sum = 0;\n"
     "    for (long n; std::cin >> n;) sum += n;\n    std::cout << sum << std::endl;\n}\n",
     "rust": "use std::io;\n\nfn main() {\n    let mut line = String::new();\n"
     "    io::stdin().read_line(&mut line).unwrap();\n"
     "    let sum: i64 = line.split_whitespace().map(|word| word.parse::<i64>().unwrap()).sum();\n"
     '    println!("{}", sum);\n}\n',
-    "go": 'package main\n\nimport "fmt"\n\nfunc main() {\n\tsum, n := 0, 0\n'
+    "go": '/*\npackage main adds.\n*/\npackage main\n\nimport "fmt"\n\nvar cap, new = 0, 0\n\n'
+    "func main() {\n\tsum, n := cap, new\n"
     "\tfor {\n\t\tif _, err := fmt.Scan(&n); err != nil {\n\t\t\tbreak\n\t\t}\n\t\tsum += n\n\t}\n"
     "\tfmt.Println(sum)\n}\n",
     "ruby": "puts gets.split.sum(&:to_i)\n",

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from multipl_judge.problems.forms.go_file import go_file
+from multipl_judge.problems.forms.go_file import go_file, with_harness_imports
 
 
 def imported(source: str) -> str:
@@ -56,6 +56,22 @@ def test_a_variable_named_like_a_package_is_no_use_of_it(code):
 )
 def test_a_package_is_used_beside_variables_of_its_name(code):
     assert '"bytes"' in imported(go_file(code))
+
+
+def test_a_package_of_the_tests_is_imported_whatever_a_completion_calls_by_its_name():
+    tests = 'import "math/rand"\nfunc g() { bytes.Len(rand.Int()) }\n'
+    source = f'package p\nimport bytes "strings"\nvar sort = 1\nvar bytes = f\n{tests}'
+    assert '"bytes"' not in imported(go_file(source))
+    found = imported(go_file(source.replace('import bytes "strings"\n', ""), tests=tests))
+    assert '"bytes"' in found
+    assert '"math/rand"' in found
+    assert '"sort"' not in found
+
+
+def test_a_package_clause_in_a_comment_is_none():
+    source = "/*\npackage of words\n*/\npackage p\n\nfunc f() {}\n"
+    assert go_file(source).startswith("package p\n")
+    assert with_harness_imports(source).startswith("package p\n\nimport (")
 
 
 def test_hostile_imports_are_read_in_proportion_to_their_length():
