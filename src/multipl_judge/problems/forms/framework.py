@@ -15,7 +15,7 @@ from multipl_judge.languages.program import Nonce, Program, python_literal
 from multipl_judge.languages.source_text import body_end, masked
 from multipl_judge.languages.sources import text_of
 from multipl_judge.languages.toolchains import TOOLCHAINS
-from multipl_judge.problems.forms.go_file import go_file, package_and_rest
+from multipl_judge.problems.forms.go_file import go_file
 from multipl_judge.problems.forms.parts import callable_go_tests, entered
 from multipl_judge.problems.problem import Problem
 
@@ -161,7 +161,7 @@ def _ruby(problem: Problem, solution: str, nonce: Nonce) -> Program:
 
 
 def _go(problem: Problem, solution: str, nonce: Nonce) -> Program:
-    tests = package_and_rest(problem.tests)[1]
+    tests = re.sub(r"^package[ \t][^\n]*\n", "", problem.tests, flags=re.MULTILINE)
     names = list(dict.fromkeys(re.findall(r"^func (Test\w*)\(\w+ \*testing\.T\)", tests, re.MULTILINE)))
     for name in names:
         tests = callable_go_tests(re.sub(rf"\b{name}\b", f"harness{name}", tests), name=f"harness{name}", called=name)
