@@ -30,7 +30,10 @@ class TrainingError(UserError):
 
 
 class Preempted(BaseException):
-    """Stopped by SIGTERM, as schedulers do. No Exception, as KeyboardInterrupt is none: no library may swallow it."""
+    """Stopped by a signal, which it names: a scheduler's SIGTERM, or SIGHUP, the end of a terminal.
+
+    No Exception, as KeyboardInterrupt is none: no library may swallow it.
+    """
 
 
 class FrozenParameterError(Exception):

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from multipl_moe.demo import outlook as module
 from multipl_moe.demo.outlook import Outlook
-from multipl_moe.demo.plan import DemoPlan, minutes_of, plan_demo
+from multipl_moe.demo.plan import DemoPlan, plan_demo
 from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.recipe.recipe import load_recipe
+from multipl_moe.system.minute_lines import minutes_of
 
 _STEP, _STEPS_PER_LOG = 1024, 5
 

@@ -15,7 +15,6 @@ from multipl_moe.demo.plan import (
     FEWEST_TOKENS,
     DemoPlan,
     describe_plan,
-    minutes_of,
     plan_demo,
     require_steps,
     why_no_gain,
@@ -24,6 +23,7 @@ from multipl_moe.demo.recipe import DEMO_RECIPE
 from multipl_moe.errors import ConfigError
 from multipl_moe.eval.outcome import Outcome
 from multipl_moe.recipe.recipe import Recipe, load_recipe
+from multipl_moe.system.minute_lines import minutes_of
 from multipl_moe.train.setup import TrainingSetup
 
 _STEP = 1024

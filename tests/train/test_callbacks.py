@@ -12,9 +12,40 @@ from transformers import TrainerCallback, TrainerControl
 from multipl_moe.errors import Preempted
 from multipl_moe.runs.folder import read_json
 from multipl_moe.train import callbacks
-from multipl_moe.train.callbacks import StopOnInterrupt, TrainingClock, TrainingCost
+from multipl_moe.train.callbacks import SaveByTime, StopOnInterrupt, TrainingClock, TrainingCost
 from tests.train.conftest import train
 from tests.train.tiny import World
+
+
+@pytest.mark.parametrize(("minutes", "saved"), [(0.5, [30, 70]), (None, [])])
+def test_a_checkpoint_comes_where_the_last_one_is_so_old(monkeypatch, minutes, saved):
+    saver, clock, found = SaveByTime(minutes), [0.0], []
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
+    arguments: Any = (None, None)
+    saver.on_train_begin(*arguments, None)
+    for clock[0] in (10.0, 30.0, 40.0, 70.0):
+        control = TrainerControl()
+        saver.on_step_end(*arguments, control)
+        if control.should_save:
+            found.append(clock[0])
+            saver.on_save(*arguments, control)
+    assert found == saved
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_the_step_end_and_be_saved(monkeypatch, number):
+    left: list[int] = []
+    monkeypatch.setattr(callbacks, "leave_terminal", left.append)
+    control, before = TrainerControl(), signal.getsignal(number)
+    stopper: Any = StopOnInterrupt()
+    with stopper:
+        os.kill(os.getpid(), number)
+        stopper.on_step_end(None, None, control)
+        assert control.should_save
+        with pytest.raises(Preempted, match=number.name):
+            stopper.raise_if_asked()
+    assert signal.getsignal(number) is before
+    assert left == [number]
 
 
 def test_second_ctrl_c_stops_at_once():

@@ -160,8 +160,12 @@ def test_space_for_checkpoints_and_model_is_asked_for_before_training(
     one = 3 * 4 * num_trained + 2 * (6 + 32) * 4
     free = SimpleNamespace(free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
-    for values, num in [({}, 3), ({"save_every_steps": 6}, 2), ({"keep_best": True, "eval_every_steps": 6}, 4)]:
-        recipe = with_train(world.recipe, **values)  # 12 steps, saved every 5, the last 2 kept
+    for values, num in [
+        ({}, 3),
+        ({"save_every_steps": 6, "save_every_minutes": None}, 2),
+        ({"keep_best": True, "eval_every_steps": 6}, 4),
+    ]:
+        recipe = with_train(world.recipe, **values)  # 12 steps, the last 2 kept
         free.free = num * one + 1000
         require_checkpoint_space(TrainingSetup.of(recipe), model, tmp_path / "checkpoints", 1000)
         free.free -= 1

@@ -14,12 +14,13 @@ from wrapt import when_imported
 from multipl_moe.errors import ConfigError, Preempted, UserError
 from multipl_moe.system.disk_errors import what_was_denied
 from multipl_moe.system.launch import num_processes, preemptible
+from multipl_moe.system.minute_lines import MinuteLines
 
 _EXIT_USER_ERROR = 2
 _EXIT_PREEMPTED = 75  # EX_TEMPFAIL, on which a scheduler can requeue
 _EXIT_INTERRUPTED = 130
 _VERBS_OF_SEVERAL_PROCESSES = {"train"}
-_VERBS_TO_REQUEUE = {"compare", "demo", "practice", "train"}
+_VERBS_TO_REQUEUE = {"compare", "corpus", "demo", "eval", "judge", "practice", "train", "upcycle"}
 _AFTER_INTERRUPT = {
     **dict.fromkeys(("compare", "corpus", "demo", "practice"), "the same command goes on where it stopped"),
     "train": "the same command with --resume goes on from the last checkpoint",
@@ -59,7 +60,8 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line: bad input is one line and exit code 2, Ctrl-C is 130, SIGTERM to what can go on is 75."""
+    """Run the command line: bad input is one line and exit code 2, Ctrl-C is 130, SIGTERM or SIGHUP to long work 75."""
+    stopped = "interrupted"
     try:
         _quieten_libraries()
         code = app(prog_name="multipl-moe", standalone_mode=False)
@@ -69,8 +71,8 @@ def main() -> None:
         code = _refuse(f"{error.format_message().rstrip('.')}{hint}")
     except (KeyboardInterrupt, typer.Abort):
         code = _EXIT_INTERRUPTED
-    except Preempted:
-        code = _EXIT_PREEMPTED
+    except Preempted as signal:
+        code, stopped = _EXIT_PREEMPTED, f"stopped by {signal}"
     except ConfigError as error:
         code = _refuse(*error.problems)
     except UserError as error:
@@ -81,14 +83,13 @@ def main() -> None:
         code = _refuse(denied)
     if code in (_EXIT_INTERRUPTED, _EXIT_PREEMPTED):
         verb = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
-        stopped = "interrupted" if code == _EXIT_INTERRUPTED else "stopped by SIGTERM"
         _errors.print(f"{stopped}; {_AFTER_INTERRUPT.get(verb, 'nothing was written')}", style="yellow")
     sys.exit(code)
 
 
 @contextmanager
 def progress_bar(title: str = "", unit: str = "") -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-    """A bar in the terminal: what begins a step of another title, and what tells how much of how much is done.
+    """A bar in the terminal, or a line a minute: what begins a step of another title, and what tells how much is done.
 
     With a `unit` it says how many of them are done a second.
     """
@@ -107,13 +108,28 @@ def progress_bar(title: str = "", unit: str = "") -> Iterator[tuple[Callable[[st
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:.1f} {unit}/s" if unit and task.speed else "", style="progress.data.speed")
 
+    def begin(title: str) -> None:
+        progress.reset(task, description=title, total=None)
+        lines.begin(title)
+
+    def on_progress(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+        lines.update(done, total)
+
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Speed(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
+    with (
+        Progress(*columns, console=console, transient=True) as progress,
+        MinuteLines(console, title, unit=unit) as lines,
+    ):
         task = progress.add_task(title, total=None)
-        yield (
-            lambda title: progress.reset(task, description=title, total=None),
-            lambda done, total: progress.update(task, completed=done, total=total),
-        )
+        yield begin, on_progress
+
+
+@contextmanager
+def working(title: str) -> Iterator[Callable[[int, int], None]]:
+    """What is being done, in the terminal or in a line a minute; yields what tells how much of how much is done."""
+    with console.status(title), MinuteLines(console, title) as lines:
+        yield lines.update
 
 
 def _refuse(*problems: str) -> int:

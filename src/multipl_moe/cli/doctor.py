@@ -1,24 +1,14 @@
 """`multipl-moe doctor`."""
 
 import json
-from collections.abc import Callable
-from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from multipl_moe.cli.app import console
+from multipl_moe.cli.app import console, working
 from multipl_moe.cli.options import Base, Settings, Unsafe, parse_bytes, recipe_from_flags, refuse_where, split_names
 from multipl_moe.errors import ConfigError
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedConfig
-
-    from multipl_moe.recipe.recipe import Recipe
-    from multipl_moe.train.machine import MachineSpeed
-
 
 Device = Literal["cpu", "cuda"]
 
@@ -89,7 +79,7 @@ def _check(languages: str | None, unsafe_no_sandbox: bool) -> None:
     console.print(environment_table(environment()))
     with Sandbox(unsafe=unsafe_no_sandbox) as sandbox:
         console.print(guards_table(guards_of(sandbox)))
-    with console.status("trying the toolchains"):
+    with working("trying the toolchains"):
         checks = preflight(chosen, unsafe=unsafe_no_sandbox)
     console.print(languages_table(checks))
     if absent and languages is None:
@@ -132,16 +122,16 @@ def _plan_comparison(file: Path, usable: int) -> bool:
     from multipl_moe.compare.plan import plan_comparison
     from multipl_moe.compare.schema import common_recipe, load_comparison
     from multipl_moe.report.doctor import comparison_plan_table
-    from multipl_moe.train.machine import runtime_bytes
+    from multipl_moe.train.machine import runtime_bytes, speed_of
     from multipl_moe.train.plan import starting_config
     from multipl_moe.train.setup import TrainingSetup
 
     comparison = load_comparison(file)
     constant = runtime_bytes()
-    with console.status("trying a step of each kind of run, without data"):
+    with working("trying a step of each kind of run, without data"):
         plans = plan_comparison(comparison, runtime_bytes=constant)
         recipe = common_recipe(comparison)
-        speed_in = _speed_of(recipe, starting_config(recipe))
+        speed_in = speed_of(recipe, starting_config(recipe))
         runs: dict[str, list[tuple[int, float]]] = {}
         for run, plan in plans:
             needed = plan.memory.total_bytes, plan.total_seconds(speed_in(TrainingSetup.of(run.recipe).dtype))
@@ -157,7 +147,7 @@ def _plan_recipe(
     import torch
 
     from multipl_moe.report.doctor import plan_table, remedies_table
-    from multipl_moe.train.machine import runtime_bytes
+    from multipl_moe.train.machine import runtime_bytes, speed_of
     from multipl_moe.train.plan import plan_training, remedies, starting_config
     from multipl_moe.train.setup import TrainingSetup, require_optimizer
 
@@ -166,14 +156,14 @@ def _plan_recipe(
     constant = runtime_bytes()
     config = starting_config(recipe, model)
     is_here = device in (None, "cuda" if torch.cuda.is_available() else "cpu")
-    with console.status("trying a step without data"):
+    with working("trying a step without data"):
         planned = plan_training(recipe, config, runtime_bytes=constant, device=device)
-        speed_in = _speed_of(recipe, config) if is_here else lambda dtype: None
+        speed_in = speed_of(recipe, config) if is_here else lambda dtype: None
         speed = speed_in(TrainingSetup.of(recipe).dtype)
     console.print(plan_table(planned, speed, usable))
     if planned.memory.total_bytes <= usable:
         return True
-    with console.status("looking for what would help"):
+    with working("looking for what would help"):
         smaller = []
         for changes in remedies(recipe, config, has_model=model is not None):
             remedy = [f"{key}={json.dumps(value)}" for key, value in changes.items()]  # last, so that they win
@@ -182,13 +172,3 @@ def _plan_recipe(
             smaller.append((changes, plan, speed_in(TrainingSetup.of(changed).dtype)))
     console.print(remedies_table(smaller))
     return False
-
-
-def _speed_of(recipe: "Recipe", config: "PreTrainedConfig") -> "Callable[[torch.dtype], MachineSpeed]":
-    """Speed of this machine at a dtype, for the shapes of a recipe's batches; measured when it is asked for."""
-    from multipl_moe.train.machine import measure_speed
-
-    base = config.get_text_config()
-    rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
-    sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
-    return cache(partial(measure_speed, num_rows=rows, **sizes))

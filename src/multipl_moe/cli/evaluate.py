@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multipl_moe.cli.app import console
+from multipl_moe.cli.app import console, working
 from multipl_moe.cli.options import (
     Keep,
     Learn,
@@ -205,11 +205,11 @@ def _predictions(
     folder = resolve_base(model)
     with staged_folder(output) as staging:  # before the work: an output that cannot be written is refused at once
         record_run(staging, recipe)
-        with console.status("scoring"):
+        with working(f"scoring, {metric}") as on_progress:
             if against is None:
-                found = evaluate_model(recipe, folder, corpus)
+                found = evaluate_model(recipe, folder, corpus, on_progress)
             elif metric == "bpb":
-                found = evaluate_models(recipe, folder, corpus, against)
+                found = evaluate_models(recipe, folder, corpus, against, on_progress)
             else:
                 found = evaluate_measure(recipe, metric, folder, corpus, against)
         _show_predictions(found)  # before they are written, which a full disk may prevent

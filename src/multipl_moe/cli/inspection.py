@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from multipl_moe.cli.app import console
+from multipl_moe.cli.app import console, working
 from multipl_moe.cli.options import require_folders
 from multipl_moe.errors import OutputError
 from multipl_moe.system.staging import held_file
@@ -40,7 +40,7 @@ def inspect(
     from multipl_moe.report.corpus_page import write_corpus_page
     from multipl_moe.report.corpus_tables import corpus_summary
 
-    with held_file(page), console.status("reading the corpus"):
+    with held_file(page), working("reading the corpus"):
         inspection = inspect_corpus(corpus, seed=seed, documents=documents, lines=lines)
         write_corpus_page(page, inspection)
     console.print(corpus_summary(inspection))

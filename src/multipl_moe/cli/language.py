@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from multipl_moe.cli.app import console
+from multipl_moe.cli.app import console, working
 from multipl_moe.cli.corpus import source_named
 from multipl_moe.cli.options import Unsafe, split_names
 from multipl_moe.errors import ConfigError, OutputError
@@ -104,7 +104,7 @@ def _try(name: str, file: Path, unsafe: bool) -> None:
         raise ConfigError(
             f"{file}: own_languages has no {name}; there are: {', '.join(recipe.own_languages) or 'none'}"
         )
-    with console.status("trying the toolchain, reading the problems, looking for files"):
+    with working("trying the toolchain, reading the problems, looking for files"):
         parts = parts_of_language(recipe, name, unsafe=unsafe)
     console.print(language_parts_table(recipe.language_table[name].title, parts))
     if not all(part.is_there for part in parts):

@@ -52,7 +52,7 @@ def train(
 
     On several GPUs or machines: `torchrun --nproc-per-node 8 -m multipl_moe train ...` (docs/scaling.md).
 
-    Ctrl-C and SIGTERM save a checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.
+    Ctrl-C, SIGTERM and SIGHUP save a checkpoint and stop, with exit code 130 and 75; `--resume` goes on from it.
 
     Example: `multipl-moe train runs/hybrid corpora/mine runs/first --learn rust --keep python`
     """
@@ -84,12 +84,13 @@ def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
     from multipl_moe.packs.files import size_of
     from multipl_moe.packs.write import pack_of_run
     from multipl_moe.system.allocator import keep_freed_memory
-    from multipl_moe.train.memory_note import memory_note
+    from multipl_moe.train.memory_note import run_notes
     from multipl_moe.train.processes import leave
 
     keep_freed_memory()
-    if is_main() and (note := memory_note(recipe, start)) is not None:
-        console.print(note, style="yellow", highlight=False, soft_wrap=True)
+    for note, style in zip(run_notes(recipe, start), ("", "yellow"), strict=True):
+        if note is not None:
+            console.print(note, style=style, highlight=False, soft_wrap=True)
     result = _trained(recipe, start, corpus, output)
     leave()
     pack = pack_of_run(output) if is_main() else None

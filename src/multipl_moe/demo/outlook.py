@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from transformers import TrainerCallback
 
-from multipl_moe.demo.plan import DemoPlan, minutes_of
+from multipl_moe.demo.plan import DemoPlan
+from multipl_moe.system.minute_lines import minutes_of
 
 _NEWS, _NEWS_SECONDS = 0.25, 60
 

@@ -19,6 +19,7 @@ from multipl_moe.eval.measures import MEASURES
 from multipl_moe.model.moe_config import MoeConfig
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.result import Outcome
+from multipl_moe.system.minute_lines import minutes_of, whole_minutes
 from multipl_moe.train.rate_search import search_tokens
 from multipl_moe.train.setup import TrainingSetup, tokens_per_step
 
@@ -140,7 +141,7 @@ def describe_plan(recipe: Recipe, plan: DemoPlan) -> list[str]:
     """Lines for people: how long it takes, what would take less, and what is left out."""
     lines = [
         f"{plan.tokens_per_s:,.0f} tokens/s here: training on {plan.tokens:,} tokens and all the rest need about "
-        f"{minutes_of(plan.total_s)}, {_minutes(plan.total_s - plan.used_s):,} of them from now on"
+        f"{minutes_of(plan.total_s)}, {whole_minutes(plan.total_s - plan.used_s):,} of them from now on"
     ]
     if (shorter := _shorter(recipe, plan)) is not None:
         lines.append(
@@ -181,16 +182,6 @@ def why_no_gain(recipe: Recipe, outcome: Outcome | None) -> str:
         f"{tokens} may be too few, or a learning rate of {rate} too low; train on more "
         f"(--tokens, TOKENS=), or raise the rate {set_rate}, {elsewhere}"
     )
-
-
-def minutes_of(seconds: float) -> str:
-    """Whole minutes in words, rounded up."""
-    minutes = _minutes(seconds)
-    return "1 minute" if minutes == 1 else f"{minutes:,} minutes"
-
-
-def _minutes(seconds: float) -> int:
-    return max(math.ceil(seconds / 60), 1)
 
 
 def _num_problems(recipe: Recipe) -> Counter[tuple[str, str]]:

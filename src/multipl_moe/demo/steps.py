@@ -6,6 +6,7 @@ on where it stopped and a finished one only shows its result again.
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from multipl_moe.corpus.documents import read_documents
 from multipl_moe.corpus.pipeline import build_corpus
 from multipl_moe.demo import practice
 from multipl_moe.demo.outlook import Outlook
-from multipl_moe.demo.plan import DemoPlan, describe_plan, minutes_of, plan_demo, require_steps, why_no_gain
+from multipl_moe.demo.plan import TRAINING, DemoPlan, describe_plan, plan_demo, require_steps, why_no_gain
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.language_scores import LanguageScores, score_languages
@@ -42,10 +43,11 @@ from multipl_moe.runs.folder import RECORD_FILES, open_run, read_json, write_jso
 from multipl_moe.runs.journal import read_journal
 from multipl_moe.runs.result import Health, Parameters, RunResult
 from multipl_moe.runs.verdict import ProgramsResult
+from multipl_moe.system.minute_lines import MinuteLines, minutes_of
 from multipl_moe.system.staging import is_unused
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
 from multipl_moe.train.machine import leave_busy_processors, measure_throughput
-from multipl_moe.train.memory_note import memory_note
+from multipl_moe.train.memory_note import run_notes
 from multipl_moe.train.progress import HELD_OUT_FILE, METRICS_FILE, TrainingProgress
 from multipl_moe.train.result import TrainResult
 from multipl_moe.train.setup import tokens_per_step
@@ -54,6 +56,7 @@ from multipl_moe.upcycle.convert import random_hybrid, start_lines, upcycle
 
 _PLAN_FILE = "plan.json"
 _SHOWN_TOKENS = 200
+_TELL_THEMSELVES = ("practice", TRAINING)
 _ELSEWHERE = "choose another folder (--output, OUTPUT= of make)"
 
 
@@ -100,7 +103,7 @@ class Demo:
         self.recipe = plan.applied_to(self.recipe)
         open_run(self.output, self.recipe)
         self._step("bits per byte of the base", "scores_before.json", lambda: self._score_base(base))
-        self._step("training", "training.json", lambda: self._train(plan))
+        self._step(TRAINING, "training.json", lambda: self._train(plan))
         self._step("bits per byte of the hybrid", "scores_after.json", self._score_hybrid)
         self._judge_both(plan, base)
         return self._show(self._report())
@@ -138,7 +141,8 @@ class Demo:
             return
         begin = time.perf_counter()
         self.console.print(title, style="bold")
-        work()
+        with nullcontext() if title in _TELL_THEMSELVES else MinuteLines(self.console, f"  {title}"):
+            work()
         seconds = time.perf_counter() - begin
         self.seconds_used += seconds
         self._tell(f"{seconds:.0f} s")
@@ -216,7 +220,7 @@ class Demo:
     def _make_plan(self) -> None:
         """Measure how fast this machine trains, before anything is spent on it, and tell how long all of it takes."""
         begin = time.perf_counter()
-        if (note := memory_note(self.recipe)) is not None:
+        if (note := run_notes(self.recipe)[1]) is not None:
             self._tell(note)
         rate = measure_throughput(self.recipe, random_hybrid(self.recipe), self.output / "corpus")
         used = self.seconds_used + time.perf_counter() - begin

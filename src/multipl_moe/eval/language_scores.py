@@ -59,6 +59,8 @@ def score_languages(
     return LanguageScores(files=files, routing=routing)
 
 
-def score_folder(recipe: Recipe, folder: Path, corpus: Path) -> LanguageScores:
+def score_folder(
+    recipe: Recipe, folder: Path, corpus: Path, on_language: Callable[[str], None] = lambda name: None
+) -> LanguageScores:
     """`score_languages` of the model in a folder, dense or hybrid."""
-    return score_languages(load_model(folder), AutoTokenizer.from_pretrained(folder), corpus, recipe)
+    return score_languages(load_model(folder), AutoTokenizer.from_pretrained(folder), corpus, recipe, on_language)

@@ -1,5 +1,7 @@
 """`eval`: one model on held-out files, or two and the difference between them, or a measure of one against its base."""
 
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ from transformers import AutoTokenizer
 
 from multipl_moe.checkpoints.base import resolve_base
 from multipl_moe.checkpoints.loading import load_model
-from multipl_moe.eval.language_scores import score_folder
+from multipl_moe.eval.language_scores import LanguageScores, score_folder
 from multipl_moe.eval.measures import MEASURES
 from multipl_moe.eval.outcome import outcome_sentence
 from multipl_moe.eval.score_changes import compare_scores, describe_scores
@@ -15,15 +17,25 @@ from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.runs.result import EvaluatedChanges, EvaluatedMeasure, EvaluatedScores
 from multipl_moe.system.versions import environment
 
+OnProgress = Callable[[int, int], None]
 
-def evaluate_model(recipe: Recipe, model: Path, corpus: Path) -> EvaluatedScores:
+
+def evaluate_model(
+    recipe: Recipe, model: Path, corpus: Path, on_progress: OnProgress = lambda done, total: None
+) -> EvaluatedScores:
     """Bits per byte by language; arguments as those of `evaluate_models`."""
-    scores = score_folder(recipe, model, corpus)
+    (scores,) = _scored(recipe, [model], corpus, on_progress)
     found = vars(describe_scores(recipe, scores))
     return EvaluatedScores(**found, routing=scores.routing, **_origin(recipe, model, None))
 
 
-def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str) -> EvaluatedChanges:
+def evaluate_models(
+    recipe: Recipe,
+    model: Path,
+    corpus: Path,
+    against: str,
+    on_progress: OnProgress = lambda done, total: None,
+) -> EvaluatedChanges:
     """Bits per byte by language before and after.
 
     Args:
@@ -31,9 +43,9 @@ def evaluate_models(recipe: Recipe, model: Path, corpus: Path, against: str) -> 
         model: folder of the model, dense or hybrid.
         corpus: folder that `build_corpus` wrote.
         against: the model before, scored first.
+        on_progress: is told after each language of a model how many are done, of how many.
     """
-    before = score_folder(recipe, resolve_base(against), corpus)
-    after = score_folder(recipe, model, corpus)
+    before, after = _scored(recipe, [resolve_base(against), model], corpus, on_progress)
     changes = compare_scores(recipe, before, after)
     found = vars(changes.but(sentence=outcome_sentence(recipe, changes)))
     return EvaluatedChanges(**found, routing=after.routing, **_origin(recipe, model, against))
@@ -44,6 +56,11 @@ def evaluate_measure(recipe: Recipe, name: str, model: Path, corpus: Path, again
     tokenizer = AutoTokenizer.from_pretrained(model)
     found = {name: MEASURES[name].measure(recipe, against, load_model(model), tokenizer, corpus)}
     return EvaluatedMeasure(**found, **_origin(recipe, model, against))
+
+
+def _scored(recipe: Recipe, models: list[Path], corpus: Path, on_progress: OnProgress) -> Iterator[LanguageScores]:
+    done, total = count(1), len(models) * len(recipe.languages)
+    return (score_folder(recipe, model, corpus, lambda name: on_progress(next(done), total)) for model in models)
 
 
 def _origin(recipe: Recipe, model: Path, against: str | None) -> dict[str, Any]:

@@ -51,7 +51,8 @@ for _kind in (_YamlLoader, _YamlDumper):
     )
 
 
-_FREE_ON_RESUME = ("keep_checkpoints", "on_bad_step", "save_every_steps", "spike_factor", "trackers")
+_SAVING = ("keep_checkpoints", "save_every_minutes", "save_every_steps")
+_FREE_ON_RESUME = (*_SAVING, "on_bad_step", "spike_factor", "trackers")
 _TOLD_CHANGES, _TOLD_CHARACTERS = 3, 60
 _ENDLESS = 2**30
 

@@ -120,6 +120,11 @@ class TrainSection(Section):
         default=5, ge=1, description="Number of optimiser steps between lines in metrics.jsonl."
     )
     save_every_steps: int = Field(default=100, ge=1, description="Number of optimiser steps between checkpoints.")
+    save_every_minutes: float | None = Field(
+        default=30.0,
+        gt=0,
+        description="Number of minutes after which a checkpoint is saved, however few the steps; null: by steps alone.",
+    )
     keep_checkpoints: int = Field(default=2, ge=1, description="Number of recent checkpoints to keep.")
     keep_best: bool = Field(
         default=False,

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from multipl_moe.errors import Preempted
 
@@ -18,18 +20,39 @@ def is_main() -> bool:
     return num_processes() == 1 or os.environ["RANK"] == "0"
 
 
+def leave_terminal(signum: int) -> None:
+    """After SIGHUP, send what a terminal would show nowhere: one that is gone refuses it with an error."""
+    if signum == signal.SIGHUP:
+        with Path(os.devnull).open("w") as nowhere:
+            for stream in (1, 2):
+                with suppress(OSError):
+                    if stat.S_ISCHR(os.fstat(stream).st_mode):
+                        os.dup2(nowhere.fileno(), stream)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """SIGTERM, which schedulers send before they take a machine away, and SIGHUP of a terminal that was closed.
+
+    Under nohup the latter is ignored, and stays so.
+    """
+    hangs_up = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGHUP] if hangs_up else [signal.SIGTERM]
+
+
 @contextmanager
 def preemptible() -> Iterator[None]:
-    """SIGTERM, which schedulers send before they take a machine away, raises Preempted while the block runs.
+    """`ending_signals` raise Preempted, with the signal's name, while the block runs.
 
     Where there is nothing to save, staged outputs vanish.
     """
 
-    def stop(signum, frame) -> None:
-        raise Preempted
+    def stop(signum: int, frame: object) -> None:
+        leave_terminal(signum)
+        raise Preempted(signal.Signals(signum).name)
 
-    previous = signal.signal(signal.SIGTERM, stop)
+    previous = {number: signal.signal(number, stop) for number in ending_signals()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -17,7 +17,11 @@ _LOCK = ".lock"
 
 
 def refuse_existing(output: Path) -> None:
-    """Raise OutputError when `output` exists: nothing is overwritten unasked."""
+    """Raise OutputError when `output` exists, be it as a link to nothing: nothing is overwritten unasked."""
+    if output.is_symlink() and not output.exists():
+        raise OutputError(
+            f"output: {output} is a link to {output.readlink()}, which is not there; remove it or choose another folder"
+        )
     if output.exists():
         raise OutputError(f"output: {output} exists; choose another folder or remove it")
 

@@ -1,5 +1,6 @@
 """What a training run does beside training: stops cleanly, saves when asked to, keeps time."""
 
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from transformers import TrainerCallback
 
 from multipl_moe.errors import Preempted
 from multipl_moe.runs.folder import read_json, write_json
-from multipl_moe.system.launch import is_main
+from multipl_moe.system.launch import ending_signals, is_main, leave_terminal
 from multipl_moe.system.peak_memory import begin_peak, peak_bytes
 from multipl_moe.train.processes import any_process
 
@@ -19,22 +20,23 @@ INTERRUPT_NOTE = "finishing this step and saving; Ctrl-C again stops at once"
 
 
 class StopOnInterrupt(TrainerCallback):
-    """Turns Ctrl-C and SIGTERM into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once.
+    """Turns Ctrl-C, SIGTERM and SIGHUP into: finish this step, save a checkpoint, stop. A second Ctrl-C stops at once.
 
     It listens while it is entered, as a context manager. Of several processes all stop at the same step.
 
     Attributes:
         requested: whether to stop.
-        preempted: whether it was SIGTERM that asked for it.
+        preempted: whether it was another signal than Ctrl-C's that asked for it.
     """
 
     def __init__(self, on_request: Callable[[], object] = lambda: None) -> None:
         self.requested = self.preempted = False
+        self._signal = signal.SIGTERM.name
         self._on_request = on_request
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopOnInterrupt":
-        self._previous = {name: signal.signal(name, self._request) for name in (signal.SIGINT, signal.SIGTERM)}
+        self._previous = {name: signal.signal(name, self._request) for name in (signal.SIGINT, *ending_signals())}
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -60,7 +62,7 @@ class StopOnInterrupt(TrainerCallback):
         """
         self.agree()
         if self.preempted:
-            raise Preempted
+            raise Preempted(self._signal)
         if self.requested:
             raise KeyboardInterrupt
 
@@ -70,8 +72,9 @@ class StopOnInterrupt(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
     def _request(self, signum, frame) -> None:
-        if signum == signal.SIGTERM:
-            self.preempted = True
+        leave_terminal(signum)
+        if signum != signal.SIGINT:
+            self.preempted, self._signal = True, signal.Signals(signum).name
         elif self.requested:
             raise KeyboardInterrupt
         if not self.requested:
@@ -85,6 +88,26 @@ class FollowSettings(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs):
         """Take the number of steps between checkpoints from the settings."""
         state.compute_steps(args, state.max_steps)
+
+
+class SaveByTime(TrainerCallback):
+    """Saves a checkpoint where the last one is so many minutes old, by the clock of one process for all of them."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._seconds = math.inf if minutes is None else 60 * minutes
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Count from here."""
+        self._saved_at = time.monotonic()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Save if it is time."""
+        if self._seconds < math.inf and any_process(is_main() and time.monotonic() - self._saved_at >= self._seconds):
+            control.should_save = True
+
+    def on_save(self, args, state, control, **kwargs):
+        """Count anew."""
+        self._saved_at = time.monotonic()
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def require_checkpoint_space(setup: TrainingSetup, model: nn.Module, folder: Pat
     What a run to go on with has in the folder of checkpoints already is taken into account.
     """
     train, steps = setup.train, setup.steps
-    num_saves = -(-steps // train.save_every_steps)
+    num_saves = steps if train.save_every_minutes is not None else -(-steps // train.save_every_steps)
     if train.keep_best and train.eval_every_steps is not None:
         num_saves += -(-steps // train.eval_every_steps)
     at_once = min(train.keep_checkpoints + train.keep_best + 1, num_saves)  # one more while it is being written

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 from multipl_moe.errors import ConfigError, OutputError
 from multipl_moe.model.data_parallel import over_ranks
 from multipl_moe.system.launch import num_processes
-from multipl_moe.train.callbacks import FollowSettings, StopOnInterrupt
+from multipl_moe.train.callbacks import FollowSettings, SaveByTime, StopOnInterrupt
 from multipl_moe.train.checkpoints import checkpoint_path, full_disk_explained, last_checkpoint, load_trained
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.ordered_trainer import OrderedTrainer
@@ -48,7 +48,7 @@ def fit(
         dataset: a mixture, in order.
         checkpoints: folder for them, in the run folder.
         callbacks: told of every step.
-        on_interrupt: called at the first Ctrl-C or SIGTERM, when the step will still be finished and saved.
+        on_interrupt: called at the first Ctrl-C, SIGTERM or SIGHUP, when the step will still be finished and saved.
         on_note: told in the main process, in a line each, what a search for the rate finds.
         held_out: text to measure the loss on, every `train.eval_every_steps`.
         frozen: hash of each parameter that does not learn; a checkpoint is only gone on from with the same ones.
@@ -58,7 +58,7 @@ def fit(
         ConfigError: the processes would not be used as torchrun started them.
         KeyboardInterrupt: stopped by Ctrl-C, after saving a checkpoint.
         OutputError: the disk is full, or the checkpoint is of another model, other data or another number of processes.
-        Preempted: stopped by SIGTERM, after saving a checkpoint.
+        Preempted: stopped by SIGTERM or SIGHUP, after saving a checkpoint.
         TrainingError: a bad step that the recipe does not skip.
     """
     setup = _prepared(setup, model, dataset, checkpoints, on_note)
@@ -71,7 +71,7 @@ def fit(
         frozen_sha256=hashlib.sha256(json.dumps(sorted((frozen or {}).items())).encode()).hexdigest(),
         order_sha256=order_sha256,
         args=_arguments(setup, checkpoints),
-        callbacks=[interrupt, FollowSettings(), *callbacks],
+        callbacks=[interrupt, FollowSettings(), SaveByTime(setup.train.save_every_minutes), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
     last = _checkpoint_to_go_on_from(trainer, checkpoints)
@@ -143,6 +143,7 @@ def _arguments(setup: TrainingSetup, folder: Path) -> TrainingArguments:
         optim=OPTIMIZERS[train.optimizer],
         bf16=setup.dtype == torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
+        logging_first_step=True,
         logging_steps=min(train.log_every_steps, steps),
         save_steps=train.save_every_steps,
         eval_strategy="no" if train.eval_every_steps is None else "steps",

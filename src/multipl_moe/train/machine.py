@@ -5,11 +5,12 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import psutil
 import torch
+from transformers import PreTrainedConfig
 
 from multipl_moe.data.training_data import training_data
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -96,6 +97,14 @@ def measure_speed(dtype: torch.dtype, *, num_rows: int, hidden_size: int, interm
         flops_per_s=2 * num_rows * hidden_size * intermediate_size / product_s,
         bytes_per_s=5 * elements.numel() * elements.element_size() / elements_s,
     )
+
+
+def speed_of(recipe: Recipe, config: PreTrainedConfig) -> Callable[[torch.dtype], MachineSpeed]:
+    """Speed of this machine at a dtype, for the shapes of a recipe's batches; measured when it is asked for."""
+    base = config.get_text_config()
+    rows = recipe.train.batch_sequences * recipe.train.sequence_tokens
+    sizes = {"hidden_size": base.hidden_size, "intermediate_size": base.intermediate_size}
+    return cache(partial(measure_speed, num_rows=rows, **sizes))
 
 
 def measure_throughput(recipe: Recipe, model: MultiplMoeForCausalLM, corpus: Path) -> float:

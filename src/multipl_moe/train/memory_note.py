@@ -1,30 +1,40 @@
-"""What is told before a run begins that will not fit into memory: how much is missing, and what would fit."""
+"""What is told before a run begins: how long it takes; of one that will not fit into memory, what would."""
 
 from pathlib import Path
 
 from multipl_moe.errors import UserError
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.launch import num_processes
-from multipl_moe.train.machine import runtime_bytes, usable_bytes
+from multipl_moe.system.minute_lines import minutes_of
+from multipl_moe.train.machine import runtime_bytes, speed_of, usable_bytes
 from multipl_moe.train.plan import plan_training, remedies, starting_config
+from multipl_moe.train.setup import TrainingSetup, tokens_per_step
 
 
-def memory_note(recipe: Recipe, model_folder: Path | None = None) -> str | None:
-    """A sentence where a run needs more memory than is free; None if it fits, or several processes share the work.
+def run_notes(recipe: Recipe, model_folder: Path | None = None) -> tuple[str | None, str | None]:
+    """How long a run takes on this machine as it is now, and a sentence where it needs more memory than is free.
 
-    The plan is an estimate, by a tenth off, so the run may begin all the same.
+    The plan is an estimate, of memory by a tenth off, so the run may begin all the same. Where several processes share
+    the work, or it cannot be trained, there is nothing to tell; the latter is told by what trains it.
 
     Args:
         recipe: of the run.
         model_folder: what it starts from; None: what `upcycle` will make.
     """
     if num_processes() > 1:
-        return None
+        return None, None
     usable, constant = usable_bytes(), runtime_bytes()
     try:
-        needed = _needed(recipe, model_folder, constant)
-    except UserError:  # what cannot be trained at all is told by what trains it
-        return None
+        config = starting_config(recipe, model_folder)
+        plan = plan_training(recipe, config, runtime_bytes=constant)
+    except UserError:
+        return None, None
+    seconds = plan.training_seconds(speed_of(recipe, config)(TrainingSetup.of(recipe).dtype))
+    took = f"{plan.steps:,} steps of {tokens_per_step(recipe.train):,} tokens: about {minutes_of(seconds)} here"
+    return took, _memory_note(recipe, model_folder, plan.memory.total_bytes, usable, constant)
+
+
+def _memory_note(recipe: Recipe, model_folder: Path | None, needed: int, usable: int, constant: int) -> str | None:
     if needed <= usable:
         return None
     fits, does_not = [], []

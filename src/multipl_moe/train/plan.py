@@ -108,10 +108,14 @@ class TrainingPlan:
         """Estimated time of reading tokens without learning: two operations a parameter, at a step's speed."""
         return self.step_seconds(speed) * 2 * self.parameters.active * num_tokens / self.step.flops
 
-    def total_seconds(self, speed: MachineSpeed) -> float:
-        """Estimated time of search, training, calibration and scoring; not of corpus, programs and reading models."""
-        num_read = self.calibration_tokens + self.held_out_tokens + self.scored_tokens
+    def training_seconds(self, speed: MachineSpeed) -> float:
+        """Estimated time of search, training, its held-out loss and calibration; not of reading the model."""
+        num_read = self.calibration_tokens + self.held_out_tokens
         return self.search_seconds(speed) + self.seconds(speed) + self.forward_seconds(num_read, speed)
+
+    def total_seconds(self, speed: MachineSpeed) -> float:
+        """Estimated time of `training_seconds` and scoring; not of corpus, programs and reading models."""
+        return self.training_seconds(speed) + self.forward_seconds(self.scored_tokens, speed)
 
     def with_length(self, recipe: Recipe) -> "TrainingPlan":
         """The plan of a recipe that differs from this one's in nothing but seed, rate, and how long it trains."""

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from multipl_moe.runs.journal import append_to_journal, read_journal, write_journal
 from multipl_moe.system.launch import is_main
+from multipl_moe.system.minute_lines import MinuteLines
 from multipl_moe.train.router_watch import RouterWatch, collapse_signs, describe_health, router_scalars
 
 METRICS_FILE = "metrics.jsonl"
@@ -18,7 +19,7 @@ SKIPPED_KEY = "skipped_steps"
 
 
 class TrainingProgress(RouterWatch):
-    """Shows step, loss, tokens/s, time left and router health; appends the same to `metrics.jsonl`.
+    """Shows step, loss, tokens/s, time left and router health, in a bar or a line a minute; writes `metrics.jsonl`.
 
     Losses on held-out text, where the recipe asks for them, go to `held_out.jsonl`, and the last one into the bar.
 
@@ -45,6 +46,7 @@ class TrainingProgress(RouterWatch):
             console=console,
             disable=not is_main(),
         )
+        self._lines = MinuteLines(console, "training, steps", unit="tokens", scale=tokens_per_step)
         self._console = console
         self._warned: set[str] = set()
         self._held_out = ""
@@ -57,18 +59,23 @@ class TrainingProgress(RouterWatch):
     def __exit__(self, *error: object) -> None:
         self.stop_watching()
         self._progress.stop()
+        self._lines.__exit__()
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Start the bar and observe the routers."""
         self.watch(kwargs["model"])
         self._task = self._progress.add_task("", total=state.max_steps, completed=state.global_step, status="")
         self._progress.start()
+        self._lines.begin("training, steps", state.global_step)
+        if is_main():
+            self._lines.__enter__()
         self._mark = (time.perf_counter(), state.global_step)
         self._keep_until(state.global_step)
 
     def on_step_end(self, args, state, control, **kwargs):
         """Move the bar."""
         self._progress.update(self._task, completed=state.global_step)
+        self._lines.update(state.global_step, state.max_steps)
 
     def on_log(self, args, state, control, logs: dict[str, Any] | None = None, **kwargs):
         """Write one line of metrics, unless every step since the last one was skipped, and observe the routers anew."""

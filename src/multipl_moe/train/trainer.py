@@ -72,7 +72,7 @@ def train_model(recipe: Recipe, model_folder: Path, corpus: Path, output: Path, 
         hooks: whom to tell.
 
     Raises:
-        KeyboardInterrupt, Preempted: stopped by Ctrl-C or SIGTERM, after saving a checkpoint.
+        KeyboardInterrupt, Preempted: stopped by Ctrl-C, SIGTERM or SIGHUP, after saving a checkpoint.
         FrozenParameterError: a frozen parameter changed.
         HeldError: another process, or this one elsewhere, is at `output`.
         UserError: recipe, model, corpus and machine do not go together, `output` holds a trained model, its disk has no

@@ -73,9 +73,10 @@ def die_with_parent(data: Any = None, rank: int = 0, world_size: int = 1) -> Any
 
 
 def _run_task(stage: Stage, logs: Path, task: int, parent: int) -> None:
-    # Ctrl-C reaches all processes of a terminal; it is the parent that ends the others, by a signal for which it may
-    # itself have a handler, as Ray's, that lets them live on.
+    # Ctrl-C and SIGHUP reach all processes of a terminal; it is the parent that ends the others, by a signal for which
+    # it may itself have a handler, as Ray's, that lets them live on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent()
     if os.getppid() == parent:  # else it died in between

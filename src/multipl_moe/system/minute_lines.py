@@ -1,0 +1,78 @@
+"""Long work where output is no terminal but a log: plain lines that say how far it is, and how long the rest takes."""
+
+import math
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_TICK_S, _EVERY_S = 10.0, 60.0
+
+
+class MinuteLines:
+    """A context manager that prints a line once the pace of work can be told, and then one a minute, from a thread.
+
+    In a terminal it prints nothing: there a bar shows the same.
+
+    Args:
+        console: where to print.
+        title: what is done.
+        unit, scale: what the rate counts, and how many of them each of what is done is; without a unit none is told.
+    """
+
+    def __init__(self, console: "Console", title: str = "", *, unit: str = "", scale: float = 1.0) -> None:
+        self._console, self._unit, self._scale = console, unit, scale
+        self._ended = threading.Event()
+        self.begin(title)
+
+    def begin(self, title: str, done: int = 0) -> None:
+        """Something else begins, so much of which is done already."""
+        self._title, self._total, self._told_at = title, 0, time.monotonic()
+        self._marks = [(self._told_at, done)]  # the beginning, the first part done and the last one
+        self._is_foreseen = False
+
+    def update(self, done: int, total: int) -> None:
+        """So much of all of it is done."""
+        self._total = total
+        if done > self._marks[-1][1]:
+            self._marks = [*self._marks[:2], (time.monotonic(), done)]
+
+    def line(self) -> str:
+        """What there is to tell now. The first part of the work, which prepares the rest, counts only while alone."""
+        now, (begin, first), (last, done) = time.monotonic(), self._marks[0], self._marks[-1]
+        if done == first:
+            return f"{self._title}: {minutes_of(now - begin)} so far"
+        since, before = self._marks[0 if len(self._marks) == 2 else 1]
+        per_s = (done - before) / max(last - since, 1e-9)
+        left = max((self._total - done) / per_s - (now - last), 0)
+        rate = self._scale * per_s
+        told = f", {rate:,.{0 if rate >= 10 else 1}f} {self._unit}/s" if self._unit else ""
+        return f"{self._title}: {done:,} of {self._total:,}{told}, about {minutes_of(left)} more"
+
+    def __enter__(self) -> "MinuteLines":
+        if not (self._console.is_interactive or self._console.quiet):
+            threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_TICK_S):
+            is_news = len(self._marks) > 1 and not self._is_foreseen
+            if is_news or time.monotonic() - self._told_at >= _EVERY_S:
+                self._told_at, self._is_foreseen = time.monotonic(), len(self._marks) > 1
+                self._console.print(self.line(), highlight=False, soft_wrap=True)
+
+
+def minutes_of(seconds: float) -> str:
+    """Whole minutes in words, rounded up."""
+    minutes = whole_minutes(seconds)
+    return "1 minute" if minutes == 1 else f"{minutes:,} minutes"
+
+
+def whole_minutes(seconds: float) -> int:
+    """Minutes, rounded up, one at least."""
+    return max(math.ceil(seconds / 60), 1)

@@ -1,0 +1,46 @@
+"""What a log shows of long work: how far, how fast, how long still."""
+
+import io
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from multipl_moe.system import minute_lines
+from multipl_moe.system.minute_lines import MinuteLines
+
+_CLOCK = "multipl_moe.system.minute_lines.time.monotonic"
+
+
+@given(first_s=st.floats(0.1, 500), step_s=st.floats(0.1, 500), total=st.integers(3, 60), share=st.floats(0.05, 0.95))
+def test_what_is_left_is_right_once_two_steps_are_done(first_s: float, step_s: float, total: int, share: float):
+    """Steps of one length, but for the first: what is left is what comes, whatever the first took."""
+    done, clock = max(int(share * total), 2), [0.0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_CLOCK, lambda: clock[0])
+        lines = MinuteLines(Console(quiet=True), "training, steps", unit="tokens", scale=100)
+        assert lines.line() == "training, steps: 1 minute so far"
+        for step in range(1, done + 1):
+            clock[0] += first_s if step == 1 else step_s
+            lines.update(step, total)
+        told = lines.line()
+    minutes = max(-(-(total - done) * step_s // 60), 1)
+    assert told.startswith(f"training, steps: {done} of {total}, ")
+    assert abs(int(told.split("about ")[1].split()[0].replace(",", "")) - minutes) <= 1
+    assert f"{100 / step_s:,.{0 if 100 / step_s >= 10 else 1}f} tokens/s" in told
+
+
+@pytest.mark.parametrize(("is_terminal", "num_lines"), [(False, 2), (True, 0)])
+def test_a_log_gets_a_line_when_the_pace_is_known_and_then_one_a_minute(monkeypatch, is_terminal, num_lines):
+    monkeypatch.setattr(minute_lines, "_TICK_S", 0.01)
+    monkeypatch.setattr(minute_lines, "_EVERY_S", 0.3)
+    console = Console(file=io.StringIO(), force_terminal=is_terminal)
+    with MinuteLines(console, "writing") as lines:
+        lines.update(1, 4)
+        time.sleep(0.5)
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert shown.count("writing: 1 of 4, about 1 minute more\n") == num_lines
+    time.sleep(0.4)
+    assert console.file.getvalue() == shown  # pyright: ignore[reportAttributeAccessIssue]
