@@ -75,7 +75,7 @@ def gguf_reads(monkeypatch) -> list[bytes]:
     tokenizer = SimpleNamespace(save_pretrained=lambda folder: (Path(folder) / "tokenizer.json").write_text("{}"))
     monkeypatch.setattr(base_module, "AutoModelForCausalLM", SimpleNamespace(from_pretrained=read))
     monkeypatch.setattr(base_module, "AutoTokenizer", SimpleNamespace(from_pretrained=lambda **kwargs: tokenizer))
-    monkeypatch.setattr(base_module, "_metadata", lambda file: {"general.license": "mit", "general.name": "Tiny"})
+    monkeypatch.setattr(base_module, "gguf_fields", lambda file: {"general.license": "mit", "general.name": "Tiny"})
     return reads
 
 
@@ -92,6 +92,7 @@ def test_a_folder_stands_for_itself(base):
     ("spec", "message"),
     [
         (".", r"has no config\.json; give a folder in Hugging Face format"),
+        ("adapter", r"has no config\.json; it is an adapter: merge it into its base"),
         ("model.gguf", r"model\.gguf does not exist"),
         ("nonsense", r"nonsense is neither a folder nor a GGUF file nor a hub id .*smollm2-135m"),
         *((spec, "base model: ") for spec in ("/no/such/folder", "./folder", "../folder", "a/b/c", "a base", "")),
@@ -99,6 +100,8 @@ def test_a_folder_stands_for_itself(base):
 )
 def test_what_is_neither_folder_nor_file_nor_hub_id_is_refused(tmp_path, monkeypatch, spec, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     with pytest.raises(BaseModelError, match=message):
         resolve_base(spec)
 
@@ -107,7 +110,7 @@ def test_a_broken_gguf_file_is_named_and_leaves_no_base(tmp_path, cache):
     (tmp_path / "model.gguf").write_bytes(GGUF_CONTENT)
     with pytest.raises(BaseModelError, match=r"model\.gguf cannot be read as GGUF"):
         resolve_base(str(tmp_path / "model.gguf"))
-    assert in_cache(cache) == []
+    assert not cache.exists()
 
 
 def test_a_gguf_file_is_converted_once_per_content(tmp_path, cache, gguf_reads):
@@ -142,7 +145,7 @@ def test_a_converted_tokenizer_splits_text_as_its_gguf_file_says(tmp_path, name,
     writer.close()
     save_tokenizer(tmp_path)
     tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path)
-    split_as_named(tokenizer, base_module._metadata(tmp_path / "model.gguf").get("tokenizer.ggml.pre"))
+    split_as_named(tokenizer, base_module.gguf_fields(tmp_path / "model.gguf").get("tokenizer.ggml.pre"))
     tokenizer.save_pretrained(tmp_path / "converted")
     backend: Any = AutoTokenizer.from_pretrained(tmp_path / "converted").backend_tokenizer
     assert [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str("x = 123\n        7")] == pieces

@@ -46,6 +46,14 @@ def test_the_dtype_is_the_checkpoint_s_unless_another_is_asked_for(folder, tmp_p
     assert load_hybrid(tmp_path / "half", dtype=torch.float32).dtype == torch.float32
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_weight_that_is_no_number_is_told_when_it_is_loaded(folder, value):
+    weights = load_file(folder / "model.safetensors")
+    change_weights(folder, {NAME: weights[NAME].index_fill(-1, torch.tensor([3]), value)})
+    with pytest.raises(BaseModelError, match=rf"{NAME} holds NaN or an infinity; copy or download it again"):
+        load_hybrid(folder)
+
+
 @pytest.mark.parametrize("fast", [torch.bfloat16, torch.float32])
 def test_a_model_to_evaluate_is_held_in_float32_where_the_hardware_is_slow_in_its_dtype(tmp_path, monkeypatch, fast):
     monkeypatch.setattr("multipl_moe.checkpoints.loading.fast_dtype", lambda: fast)

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from tests.fixtures import tree
 
-from .conftest import TWO
+from .conftest import SHORT, TWO
 
 _TWO = shlex.join(TWO)
+_QUERY, _DOWN = "model.layers.0.self_attn.q_proj.weight", "model.layers.0.mlp.down_proj.weight"
 _CONFIG = "config.json cannot be used"
 _MODELS: dict[str, Callable[[Path], object]] = {
     "without_weights": lambda model: (model / "model.safetensors").unlink(),
@@ -77,7 +80,7 @@ _RECIPES = {
     "corpus: {sources: [{kind: folder}]}": "path: needed for kind folder",
     "seed: 1\nseed: 2": "seed is given twice",
     "[1, 2]": "a recipe is a mapping of keys to values, not a list",
-    "a: [": "not valid YAML",
+    "a: [": "not valid YAML (while parsing a flow node expected the node content, but found '<stream end>' line 1",
 }
 
 
@@ -110,6 +113,89 @@ def test_a_broken_model_is_named_with_what_is_wrong_with_it(refused, places, tmp
     _MODELS[broken](tmp_path / "broken")
     assert _SAYS[broken] in (told := refused("generate", "broken", "fn main() {"))
     assert "broken" in told
+
+
+_WEIGHTS: dict[str, tuple[Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], str]] = {
+    "lacking": (
+        lambda tensors: {name: value for name, value in tensors.items() if name != _QUERY},
+        f"missing: {_QUERY}",
+    ),
+    "more": (lambda tensors: tensors | {"model.extra.weight": torch.ones(2)}, "unexpected: model.extra.weight"),
+    "adapted": (lambda tensors: {f"base_model.model.{name}": value for name, value in tensors.items()}, "PEFT adapter"),
+    "no_number": (lambda tensors: tensors | {_QUERY: tensors[_QUERY] * float("nan")}, f"{_QUERY} holds NaN"),
+    "no_number_in_a_block": (lambda tensors: tensors | {_DOWN: tensors[_DOWN] / 0}, f"mine: tensor {_DOWN} holds NaN"),
+}
+
+
+@pytest.mark.parametrize("name", _WEIGHTS)
+def test_a_base_with_wrong_tensors_is_told_by_its_own_name(refused, places, tmp_path, name):
+    shutil.copytree(places["base"], tmp_path / "mine")
+    change, expected = _WEIGHTS[name]
+    save_file(
+        change(load_file(tmp_path / "mine/model.safetensors")), tmp_path / "mine/model.safetensors", {"format": "pt"}
+    )
+    told = refused("upcycle", "out", "--base", "mine", "--set", "moe.gate.languages=[]")
+    assert expected in told
+    assert "mine" in told
+    assert ".partial" not in told
+
+
+def test_an_output_that_is_a_link_to_nothing_is_refused_before_the_work(refused, places, tmp_path, monkeypatch):
+    monkeypatch.setattr("multipl_moe.upcycle.convert.write_beside_base", _interrupt)
+    (tmp_path / "out").symlink_to("gone")
+    for words in (["upcycle", "out", "--base", places["base"]], ["corpus", "out", "--base", places["base"]]):
+        assert "out is a link to gone, which is not there" in refused(*words)
+
+
+def test_tokens_of_another_vocabulary_are_refused_before_the_first_step(refused, places, tmp_path):
+    shutil.copytree(places["corpus"], tmp_path / "damaged")
+    (file,) = (tmp_path / "damaged/tokens/train/rust").glob("*.ds")
+    file.write_bytes(file.read_bytes()[:-2] + b"\xff\xff")
+    assert f"{file.name}: token 65535 is none of the model's" in refused(
+        "train", places["hybrid"], "damaged", "out", *TWO
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("train.batch_sequences=1000", "300,000 are less than one step reads, 512,000"),
+        (
+            "train.tokens=100000000000000000000000000",
+            "sequences are more than the 100,000,000 whose order can be drawn",
+        ),
+        ("train.skip_tokens=1000000000000", "sequences are more than the 100,000,000 whose order can be drawn"),
+    ],
+)
+def test_a_length_that_cannot_be_trained_is_refused_at_once(refused, places, setting, expected):
+    assert expected in refused("train", places["hybrid"], places["corpus"], "out", *TWO, "--set", setting)
+
+
+def test_weights_that_overflow_in_the_last_step_are_not_stored(run, places, tmp_path):
+    outcome = run(
+        *("train", places["hybrid"], places["corpus"], "out", *TWO, *SHORT),
+        *("--set", "train.learning_rate=1e300", "--set", "train.warmup_share=0", "--tokens", "64"),
+    )
+    assert outcome.code == 2
+    assert "holds NaN or an infinity, so the weights are not written; there is no checkpoint" in outcome.err
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_home_is_one_in_recipes_too(run, places, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(places["sources"], tmp_path / "src")
+    (tmp_path / "mybase").symlink_to(places["base"])
+    source = "corpus: {sources: [{kind: folder, path: ~/src, held_out: false}], decontaminate: none}"
+    (tmp_path / "recipe.yaml").write_text(f"{{base: ~/mybase, learn: [rust], keep: [python], {source}}}")
+    outcome = run("corpus", "out", "--recipe", "recipe.yaml")
+    assert outcome.code == 0, outcome.err
+    assert "few held-out files: 1 of Rust, 1 of Python" in outcome.out
+
+
+def test_nothing_but_held_out_files_is_told_as_such(refused, places, tmp_path):
+    sources = f"[{{kind: folder, path: {places['sources']}, held_out: true}}]"
+    told = refused("corpus", "out", "--base", places["base"], *TWO, "--set", f"corpus.sources={sources}")
+    assert "rust: all 5 files are of held_out sources, none to learn from" in told
 
 
 @pytest.mark.parametrize("source", _SOURCES)

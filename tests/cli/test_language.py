@@ -9,12 +9,16 @@ from multipl_judge.languages.toolchains import TOOLCHAINS
 from tests.fixtures import tree
 
 
-@pytest.fixture(autouse=True)
-def tables():
-    """The tables of this process, without the language afterwards."""
-    yield
+def _forget() -> None:
+    """As if another process began: the tables of this one, without the language."""
     for table in (TOOLCHAINS, HARNESSES):
         table.pop("mine", None)
+
+
+@pytest.fixture(autouse=True)
+def tables():
+    yield
+    _forget()
 
 
 def test_a_language_is_begun_and_then_tried(run, bubblewrap, tmp_path):
@@ -29,10 +33,14 @@ def test_a_language_is_begun_and_then_tried(run, bubblewrap, tmp_path):
         (tmp_path / "mine.yaml").read_text().replace("/path/to/repository", "ours").replace("kind: git", "kind: folder")
     )
     (tmp_path / "mine.yaml").write_text(recipe)
+    assert run("language", "mine").code == 1, "its toolchain is the template's"
+    (tmp_path / "mine.yaml").write_text(recipe.replace("packages: [dash]", "packages: [mine]"))
+    _forget()
     before = tree(tmp_path)
     tried = run("language", "mine")
     assert (tried.code, tree(tmp_path)) == (0, before), tried.out + tried.err
     assert "nothing is missing" in tried.out
+    _forget()
     whole = run(
         "language", "mine", "--output", "other.yaml", "--source", "ours", "--held-out", "theirs", "--kind", "file"
     )
@@ -43,7 +51,7 @@ def test_a_language_is_begun_and_then_tried(run, bubblewrap, tmp_path):
 def test_what_cannot_be_begun_is_refused(refused, tmp_path):
     assert "the package knows it" in refused("language", "rust")
     assert "a name has lower-case letters" in refused("language", "C#")
-    assert "known: stdin, file, compiled, vm" in refused("language", "mine", "--kind", "scripts")
+    assert "known: stdin, file, compiled, ml, vm" in refused("language", "mine", "--kind", "scripts")
     assert "'mine': " in refused("language", "mine", "--extensions", "mine")
     for name in ("x.jsonl", "x", ".yaml"):
         assert f"output: {name} must end in .yaml" in refused("language", "mine", "--output", name)

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 
 from multipl_moe.corpus import CorpusManifest, build_corpus, read_documents
 from multipl_moe.corpus.manifest import DROP_REASONS
+from multipl_moe.corpus.pipeline import base_name
 from multipl_moe.corpus.read.sources import no_files
 from multipl_moe.corpus.run.stages import StageProgress
 from multipl_moe.errors import BaseModelError, CorpusError
@@ -210,3 +211,17 @@ def test_a_whole_source_can_be_held_out(tokenizer_folder, tmp_path):
     assert all("/theirs/" in path for path in paths["rust", "validation"])
     texts = [text for split in documents(tmp_path / "out", "rust").values() for text in split]
     assert texts.count(program(3)) == 1
+
+
+@pytest.mark.parametrize(
+    ("base", "folder", "name"),
+    [
+        ("smollm2-135m", "cache/smollm2-135m-3", "smollm2-135m"),
+        ("models/mine.gguf", "cache/gguf-3-1d9614638d18024d", "mine.gguf"),
+        ("owner/name", "hub/models--owner--name/snapshots/a1b2c3", "name"),
+        ("./", "models/mine", "mine"),
+    ],
+)
+def test_a_base_is_called_what_the_user_called_it(monkeypatch, tmp_path, base: str, folder: str, name: str):
+    monkeypatch.setenv("MULTIPL_MOE_CACHE", str(tmp_path / "cache"))
+    assert base_name(base, tmp_path / folder) == name

@@ -43,6 +43,11 @@ def test_after_any_number_of_sequences_each_language_has_had_its_share(weights, 
     assert np.abs(counts - expected).max(initial=0) < 1 + 1e-6
 
 
+def test_a_mixture_whose_order_would_fill_the_memory_is_refused():
+    with pytest.raises(ConfigError, match=r"100,000,001 sequences are more than the 100,000,000"):
+        mixture([1.0, 2.0], 10**8 + 1)
+
+
 def test_each_pass_takes_every_sequence_once_in_a_new_order():
     mixed, items = mixture([1.0], 17)
     passes = [items[:7, 1], items[7:14, 1], items[14:, 1]]

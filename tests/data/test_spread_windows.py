@@ -43,7 +43,11 @@ def test_as_many_turns_as_windows_hold_each_once_and_the_last_one_may_be_short(t
 
 
 def test_short_text_is_read_again_rather_than_a_language_left_out(tokenizer, files):
-    assert [rust for _, rust in _turns(tokenizer, 6, size=8)] == ["ABCDEFGH"] * 6
+    assert _turns(tokenizer, 3, size=8) == [("abcd", "ABCDEFGH"), ("efgh", "ABCDEFGH"), ("ijk", "ABCDEFGH")]
+
+
+def test_no_more_is_read_than_the_longest_language_has(tokenizer, files):
+    assert _turns(tokenizer, 10**12) == _turns(tokenizer, 6)
 
 
 def test_windows_at_a_file_s_beginning_begin_with_the_start_token_and_no_others(tokenizer, files, tmp_path):

@@ -109,8 +109,8 @@ def test_more_passes_than_allowed_are_refused_in_one_line(corpus: Path):
     with pytest.raises(ConfigError) as caught:
         _data(corpus, packing="best_fit", max_epochs=5.0)
     (line,) = caught.value.problems
-    assert line.startswith("train.max_epochs: 5, but of what there is rust 9.78 times would be read; lower")
-    with pytest.raises(ConfigError, match=r"rust 9\.78 times, go 3\.4 times would be read"):
+    assert line.startswith("train.max_epochs: 9.78 passes over rust would be read, more than 5; lower")
+    with pytest.raises(ConfigError, match=r"9\.78 passes over rust, 3\.4 passes over go would"):
         _data(corpus, packing="best_fit", max_epochs=2.0)
     assert _data(corpus, packing="best_fit", max_epochs=11.0).summary.warnings == []
 

@@ -29,7 +29,8 @@ def recipe(tmp_path: Path):
         {"kind": "jsonl", "path": str(tmp_path / "rows.jsonl"), "language": "mine"},
     ]
     file = tmp_path / "mine.yaml"
-    file.write_text(language_recipe("mine", "file", file, sources=sources))
+    text = language_recipe("mine", "file", file, sources=sources)
+    file.write_text(text.replace("packages: [dash]", "packages: [mine]"))
     (tmp_path / "mine.jsonl").write_text(first_problem("mine", "file"))
     yield load_recipe(file)
     for table in (TOOLCHAINS, HARNESSES):
@@ -40,8 +41,42 @@ def test_nothing_is_missing_of_a_whole_language(bubblewrap, recipe: Recipe):
     parts = parts_of_language(recipe, "mine")
     assert all(part.is_there for part in parts), parts
     states = {part.what.split(",")[0]: part.state for part in parts[:4]}
-    assert states["problems"] == "1, 1 with a reference"
+    assert states["problems"] == "1, 1 with a reference, 1 of 1 tried are in order"
     assert [part.state for part in parts[2:]] == ["2 files", "1 files", "not looked into: rows"]
+
+
+def test_a_toolchain_that_is_still_the_template_s_is_not_there(bubblewrap, recipe: Recipe):
+    own = recipe.own_languages["mine"]
+    assert own.toolchain is not None
+    untouched = own.model_copy(update={"toolchain": replace(own.toolchain, packages=("dash",))})
+    toolchain, problems, *_ = parts_of_language(
+        recipe.model_copy(update={"own_languages": {"mine": untouched}}), "mine"
+    )
+    assert (toolchain.is_there, problems.state) == (False, "1, 1 with a reference")
+    assert "still the template's, of shell: edit own_languages.mine.toolchain" in toolchain.state
+
+
+def test_references_are_judged_and_told_by_problem(bubblewrap, recipe: Recipe, tmp_path: Path):
+    right = json.loads(first_problem("mine", "file"))
+    rows = [
+        right,
+        right | {"id": "wrong", "reference": "  echo 3\n"},
+        right | {"id": "hollow", "tests": "check 1 1\n"},
+        right | {"id": "none", "reference": None},
+        {
+            "id": "words",
+            "language": "mine",
+            "question": "Print twice the number.",
+            "reference": "read n; echo $((2 * n))",
+            "tests": [{"input": "4\n", "output": "8\n"}],
+        },
+    ]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _, problems, *_ = parts_of_language(recipe, "mine")
+    assert not problems.is_there
+    assert problems.state.startswith("5, 4 with a reference, 2 of 4 tried are in order; ")
+    assert "wrong: its reference ends in wrong_answer" in problems.state
+    assert "hollow: its tests pass although the body of its function only fails" in problems.state
 
 
 def test_what_is_missing_is_told_with_the_key_to_mend(bubblewrap, recipe: Recipe, tmp_path: Path):

@@ -1,6 +1,7 @@
 """Recipes for languages of one's own: each template is whole, and what is shown is what the command writes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +16,7 @@ from multipl_judge.languages.table import LANGUAGES
 from multipl_judge.languages.toolchains import TOOLCHAINS
 from multipl_moe.eval.eval_set import EvalOptions
 from multipl_moe.eval.references import check_references, prepare_reference_set
-from multipl_moe.recipe.language_template import Kind, first_problem, language_recipe, problems_beside
+from multipl_moe.recipe.language_template import Kind, example_left, first_problem, language_recipe, problems_beside
 from multipl_moe.recipe.recipe import Recipe, load_recipe, parse_value, validate_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ _CHEATS = {
     "stdin": ("  exit 0\n", "  return 1\n}\nproc check {holds} {}\nproc other {} {\n"),
     "file": ("  echo\n}\nexit 0\nother() {\n  true\n", "  echo 3\n}\ncheck() { true; }\nother() {\n  true\n"),
     "compiled": ("  __builtin_exit(0);\n", "  return 1;\n}\n#define assert(x)\nint other(void) {\n  return 1;\n"),
+    "ml": ("  exit 0\n", "  3\nlet ( = ) _ _ = true\nlet compare _ _ = 0\nlet other (n : int) : int =\n  n\n"),
     "vm": (
         "    System.halt(0)\n",
         "    n\n  end\nend\ndefmodule ExUnit.Assertions do\n  defmacro assert(_), do: true\n  def other do\n    1\n",
@@ -92,6 +94,23 @@ def test_a_template_is_a_whole_recipe_with_the_name_given(tmp_path: Path, kind: 
     assert max(map(len, (tmp_path / "mine.yaml").read_text().splitlines())) <= 120 + len(str(tmp_path))
 
 
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_toolchain_is_the_template_s_until_it_is_edited_or_of_its_very_language(tmp_path: Path, kind: Kind):
+    toolchain = _written(tmp_path, kind).own_languages["mine"].toolchain
+    assert toolchain is not None
+    example = example_left("mine", toolchain)
+    assert example is not None
+    assert example_left(example, toolchain) is None
+    assert example_left("mine", replace(toolchain, version=("mine", "--version"))) is None
+
+
+def test_folders_that_are_installed_are_a_source(tmp_path: Path):
+    text = language_recipe("mine", "file", tmp_path / "x.yaml", library=["/usr/share/mine"])
+    recipe = validate_recipe(parse_value(text))
+    assert recipe.own_languages["mine"].library == ("/usr/share/mine",)
+    assert [source.kind for source in recipe.corpus.sources if source.language == "mine"] == ["toolchains"]
+
+
 @given(
     name=st.sampled_from(["no", "on", "true", "null", "off"]) | st.from_regex(r"[a-z][a-z0-9_-]*", fullmatch=True),
     extensions=st.lists(st.from_regex(r"\.[^\s/]+", fullmatch=True), min_size=1, max_size=3),
@@ -101,7 +120,7 @@ def test_a_template_is_a_whole_recipe_with_the_name_given(tmp_path: Path, kind: 
 @settings(max_examples=40, deadline=None)
 @example(name="no", extensions=[".5", ".a]", ".5e3"], stem="a,b", revision="12e4567")
 def test_what_is_filled_in_comes_back_whatever_yaml_makes_of_it(name, extensions, stem, revision):
-    assume(name not in LANGUAGES and revision)
+    assume(name not in LANGUAGES and revision and not stem.startswith("~"))
     sources = [{"kind": "git", "path": stem, "revision": revision}]
     text = language_recipe(name, "vm", Path(f"x{stem}.yaml"), extensions=extensions, sources=sources)
     recipe = validate_recipe(parse_value(text))

@@ -15,6 +15,7 @@ from multipl_moe.recipe.recipe import validate_recipe
 from multipl_moe.report.corpus_tables import (
     corpus_summary,
     corpus_table,
+    few_held_out_note,
     mixture_table,
     over_budget_note,
 )
@@ -47,6 +48,12 @@ def test_benchmarks_that_were_not_or_partly_checked_are_named(inspection):
 
 def test_text_that_the_budget_left_out_is_told_in_a_sentence(inspection):
     assert over_budget_note(inspection.manifest, inspection.recipe) is None
+    few = replace(inspection.manifest.languages["mylang"], validation_files=4)
+    told = few_held_out_note(
+        replace(inspection.manifest, languages={"rust": few, "go": replace(few, validation_files=5)})
+    )
+    assert told is not None
+    assert told.startswith("few held-out files: 4 of Rust; ")
     inspection.manifest.languages["mylang"].dropped["over_budget"] = 1_000_000
     recipe = inspection.recipe.with_settings("corpus", max_bytes_per_language={"mylang": 82_100_000})
     note = over_budget_note(inspection.manifest, recipe) or ""

@@ -6,7 +6,8 @@ import pytest
 
 from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe, load_recipe
-from multipl_moe.runs.folder import open_run, read_json
+from multipl_moe.runs.folder import open_run, read_json, write_json
+from multipl_moe.runs.journal import append_to_journal
 
 
 def test_the_recipe_comes_last_so_that_a_folder_that_has_one_is_whole(tmp_path: Path, monkeypatch):
@@ -21,6 +22,14 @@ def test_the_recipe_comes_last_so_that_a_folder_that_has_one_is_whole(tmp_path: 
     open_run(tmp_path / "run", Recipe(seed=3))
     assert load_recipe(tmp_path / "run" / "recipe.yaml").seed == 3
     assert "packages" in read_json(tmp_path / "run" / "environment.json")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_result_that_is_no_number_is_not_stored(tmp_path: Path, number: float):
+    for write in (write_json, lambda file, values: append_to_journal(file, [values])):
+        with pytest.raises(OutputError, match=r"out: a result is NaN or infinite"):
+            write(tmp_path / "out", {"rows": [1.0, {"loss": number}]})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path):

@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ _GOLDEN = Path(__file__).with_name("golden_loss_cpu.txt")
 
 
 def test_loss_falls(run: Run):
-    assert len(run.watcher.losses) == 6
+    assert len(run.watcher.losses) == 7  # of the first step, and of every two
     assert run.watcher.losses[-1] < run.watcher.losses[0] - 0.3
 
 
@@ -43,7 +44,8 @@ def test_loss_curve_of_a_fixed_seed_is_the_stored_one(world: World, tmp_path: Pa
     watcher = Watcher()
     train_model(recipe, tmp_path / "hybrid", world.corpus, tmp_path / "run", callbacks=[watcher])
     expected = [float(line) for line in _GOLDEN.read_text().splitlines() if not line.startswith("#")]
-    assert watcher.losses == pytest.approx(expected, abs=1e-4)
+    of_two_steps = [fmean(watcher.losses[:2]), *watcher.losses[2:]]
+    assert of_two_steps == pytest.approx(expected, abs=1e-4)
 
 
 def test_result_tells_what_was_done(run: Run, world: World):

@@ -1,20 +1,19 @@
 """Finding the base model: a hub id, a folder, a GGUF file, or one of `PACKAGED_BASES` by its name."""
 
 import hashlib
-import struct
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from gguf import GGUFReader
 from huggingface_hub import ModelCard
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from yaml import YAMLError
 
 from multipl_judge.cache_folder import cache_folder, cache_lock
+from multipl_moe.checkpoints.gguf_header import gguf_fields
 from multipl_moe.checkpoints.packaged import PACKAGED_BASES, fetch_packaged
 from multipl_moe.errors import BaseModelError
 from multipl_moe.system.staging import staged_folder
@@ -22,6 +21,10 @@ from multipl_moe.system.staging import staged_folder
 _CONVERSION = 3  # of GGUF files; to be raised when their conversion changes, so that no older one is used
 _SAME_MATRIX = 0.2  # relative distance of a head from the embedding that rounding to four bits stays below
 _OF_CARD = {"license": "general.license", "model_name": "general.name", "model_size": "general.size_label"}
+_INSTEAD_OF_BASE = {
+    "pack.json": "put this pack on its base with `compose`",
+    "adapter_config.json": "it is an adapter: merge it into its base (merge_and_unload) and give the folder of that",
+}
 _WANTED_FILES = ["*.safetensors", "*.json", "*.model", "*.jinja", "*.txt", "README.md", "LICENSE*"]
 
 
@@ -40,11 +43,14 @@ def resolve_base(spec: str) -> Path:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise BaseModelError(f"base model: {path} does not exist")
+        gguf_fields(path)  # before a minute's work
         return _from_gguf(path, cache_folder() / f"gguf-{_CONVERSION}-{_sha256(path)[:16]}")
     if path.is_dir():
         if not (path / "config.json").is_file():
-            is_pack = (path / "pack.json").is_file()
-            remedy = "put this pack on its base with `compose`" if is_pack else "give a folder in Hugging Face format"
+            remedy = next(
+                (remedy for name, remedy in _INSTEAD_OF_BASE.items() if (path / name).is_file()),
+                "give a folder in Hugging Face format",
+            )
             raise BaseModelError(f"base model: {path} has no config.json; {remedy}")
         return path
     if path.exists() or path.is_absolute() or spec.count("/") != 1 or spec.startswith("."):
@@ -92,14 +98,14 @@ def _from_gguf(file: Path, folder: Path) -> Path:
 def _dequantise(file: Path, folder: Path) -> None:
     source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     try:
-        metadata = _metadata(file)
+        metadata = gguf_fields(file)
         tokenizer = AutoTokenizer.from_pretrained(**source)
         split_as_named(tokenizer, metadata.get("tokenizer.ggml.pre"))
         model = AutoModelForCausalLM.from_pretrained(
             **source, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
         )
-    except (ValueError, LookupError, OSError, RuntimeError, struct.error) as error:
-        raise BaseModelError(f"base model: {file} cannot be read as GGUF ({error})") from error
+    except (ValueError, LookupError, OSError, RuntimeError) as error:
+        raise BaseModelError(f"base model: {file} cannot be read as GGUF ({error}); download it again") from error
     tie_equal_head(model)
     with staged_folder(folder) as staging:
         model.save_pretrained(staging)
@@ -124,7 +130,7 @@ def tie_equal_head(model: Any) -> None:
     model.tie_weights()
 
 
-def split_as_named(tokenizer: Any, name: str | None) -> None:
+def split_as_named(tokenizer: Any, name: object) -> None:
     """Let a tokenizer that transformers read from GGUF split text as the file's `tokenizer.ggml.pre` says, in place.
 
     transformers knows many of these names but not `smollm`, by which digits are single tokens, and takes what it does
@@ -134,12 +140,6 @@ def split_as_named(tokenizer: Any, name: str | None) -> None:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
         )
-
-
-def _metadata(file: Path) -> dict[str, str]:
-    reader = GGUFReader(file)
-    fields = {name: reader.get_field(name) for name in ("tokenizer.ggml.pre", *_OF_CARD.values())}
-    return {name: field.contents() for name, field in fields.items() if field is not None}
 
 
 def _from_hub(name: str) -> Path:

@@ -10,6 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from multipl_moe.checkpoints.tensors import PEFT_PREFIX, holds_no_number, not_finite, with_adapter
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.modeling import MultiplMoeForCausalLM
@@ -137,11 +138,15 @@ def _require_fit(folder: Path, loaded: tuple[Any, dict[str, Any]]) -> Any:
             f"model: {folder} was written before gated experts had tensors of their own; train it anew, or use it with "
             f"the version that wrote it (the last is commit {_BEFORE_PACKS})"
         )
+    if any(str(key).startswith(PEFT_PREFIX) for key in info["unexpected_keys"]):
+        raise BaseModelError(with_adapter(f"model: {folder}"))
     if wrong:
         raise BaseModelError(
             f"model: the weights of {folder} do not fit its config.json ({'; '.join(wrong)}); both must come from one "
             "model: make or copy it again"
         )
+    if (name := not_finite([*model.named_parameters(), *model.named_buffers()])) is not None:
+        raise BaseModelError(f"model: {folder}: {holds_no_number(name)}; copy or download it again")
     return model
 
 

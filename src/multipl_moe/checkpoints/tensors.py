@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _OF_WEIGHTS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16
 WRITABLE_DTYPES = tuple(_OF_WEIGHTS)
 _DTYPE_NAMES = _OF_WEIGHTS | {torch.int8: "I8", torch.int32: "I32"}  # of domain gates
 _DTYPES = {name: dtype for dtype, name in _DTYPE_NAMES.items()}
+PEFT_PREFIX = "base_model.model."
 INDEX_FILE = "model.safetensors.index.json"
 _ADDED = "added"
 _HEADER_ALIGNMENT = 8
@@ -49,15 +51,20 @@ class CheckpointReader:
                     self.files[key] = name
                     self.shapes[key] = tuple(stored.get_shape())
                     self._dtype_names[key] = stored.get_dtype()
+        if any(key.startswith(PEFT_PREFIX) for key in self.files):
+            raise BaseModelError(with_adapter(f"{role}: {folder}"))
 
     def file(self, key: str) -> Path | None:
         """The file that holds a tensor as `read` gives it; None where it holds another."""
         return self.folder / self.files[key]
 
     def read(self, key: str, index: int | None = None) -> Tensor:
-        """A copy of one tensor, or of one of those that are stacked in it."""
+        """A copy of one tensor, or of one of those stacked in it; raises BaseModelError where it is not finite."""
         with self._open(self.files[key]) as reader:
-            return (reader.get_tensor(key) if index is None else reader.get_slice(key)[index]).clone()
+            found = (reader.get_tensor(key) if index is None else reader.get_slice(key)[index]).clone()
+        if not_finite([(key, found)]):
+            raise BaseModelError(f"{self.role}: {self.folder}: {holds_no_number(key)}; copy or download it again")
+        return found
 
     def dtype(self, key: str) -> torch.dtype:
         """The dtype of one tensor; raises BaseModelError for those that this package does not write."""
@@ -93,6 +100,19 @@ class CheckpointReader:
             raise BaseModelError(
                 f"{self.role}: {self.folder / name} cannot be read ({error}); download the file again"
             ) from error
+
+
+def holds_no_number(name: str) -> str:
+    """What is wrong with a tensor that is not finite."""
+    return f"tensor {name} holds NaN or an infinity"
+
+
+def with_adapter(what: str) -> str:
+    """The message on a checkpoint, named so, whose tensors lie inside of a PEFT adapter."""
+    return (
+        f"{what} was saved with a PEFT adapter around it ({PEFT_PREFIX}...); merge the adapter (merge_and_unload) and "
+        "save the model again"
+    )
 
 
 @dataclass(frozen=True)
@@ -166,6 +186,16 @@ def _write_index(folder: Path, files: Mapping[str, str], num_bytes: int) -> None
     (folder / INDEX_FILE).write_text(json.dumps(index, indent=2))
 
 
+def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
+    """The name of the first tensor that holds NaN or an infinity, if any does; without a temporary of its size."""
+    for name, tensor in tensors:
+        if tensor.is_floating_point() and tensor.numel() and not tensor.is_meta:
+            least, largest = torch.aminmax(tensor.detach())
+            if not math.isfinite(least) or not math.isfinite(largest):
+                return name
+    return None
+
+
 def copy_companions(model_folder: Path, output: Path) -> None:
     """Copy what goes with a model's weights: tokenizer, chat template, generation settings, licence, `upcycle.json`.
 
@@ -204,6 +234,12 @@ def _write_shard(file: Path, plans: list[TensorPlan]) -> Iterator[TensorPlan]:
         for plan in plans:
             begin = stream.tell()
             for piece in plan.pieces():
-                stream.write(piece.to(plan.dtype).contiguous().view(torch.uint8).numpy().data)
+                piece = piece.to(plan.dtype)
+                if not_finite([(plan.name, piece)]):
+                    raise BaseModelError(
+                        f"model: {holds_no_number(plan.name)} as {_DTYPE_NAMES[plan.dtype]}, so it is not written; "
+                        "choose another dtype"
+                    )
+                stream.write(piece.contiguous().view(torch.uint8).numpy().data)
             assert stream.tell() - begin == plan.num_bytes, f"{plan.name}: pieces do not fill the tensor"
             yield plan

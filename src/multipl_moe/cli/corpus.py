@@ -43,7 +43,7 @@ def corpus(
     from multipl_moe.corpus.dropped import DROPPED_NAME
     from multipl_moe.corpus.pipeline import build_corpus
     from multipl_moe.data.packed import packing_by_language
-    from multipl_moe.report.corpus_tables import corpus_table, over_budget_note, packing_table
+    from multipl_moe.report.corpus_tables import corpus_table, few_held_out_note, over_budget_note, packing_table
 
     tokenizer = resolve_base(chosen.base)
     with progress_bar("tasks") as (begin, on_progress):
@@ -56,8 +56,9 @@ def corpus(
             chosen, tokenizer, output, tell, lambda stage: on_progress(stage.num_done, stage.num_tasks)
         )
     console.print(corpus_table(manifest, chosen.language_table))
-    if note := over_budget_note(manifest, chosen):
-        console.print(note, style="yellow", highlight=False, soft_wrap=True)
+    for note in (over_budget_note(manifest, chosen), few_held_out_note(manifest, chosen.language_table)):
+        if note is not None:
+            console.print(note, style="yellow", highlight=False, soft_wrap=True)
     packing = packing_by_language(output, chosen.train.sequence_tokens)
     console.print(packing_table(packing, chosen.language_table))
     console.print(f"what was left out and why: {output / DROPPED_NAME}", highlight=False, soft_wrap=True)

@@ -149,9 +149,10 @@ def _plan_recipe(
     from multipl_moe.report.doctor import plan_table, remedies_table
     from multipl_moe.train.machine import runtime_bytes, speed_of
     from multipl_moe.train.plan import plan_training, remedies, starting_config
-    from multipl_moe.train.setup import TrainingSetup, require_optimizer
+    from multipl_moe.train.setup import TrainingSetup, require_a_step, require_optimizer
 
     recipe = recipe_from_flags(file, settings, {"base": base})
+    require_a_step(recipe.train)
     require_optimizer(recipe.train.optimizer)
     constant = runtime_bytes()
     config = starting_config(recipe, model)

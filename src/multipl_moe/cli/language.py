@@ -13,7 +13,7 @@ from multipl_moe.errors import ConfigError, OutputError
 if TYPE_CHECKING:
     from multipl_moe.recipe.language_template import Kind
 
-_KINDS = ("stdin", "file", "compiled", "vm")
+_KINDS = ("stdin", "file", "compiled", "ml", "vm")
 
 
 def language(
@@ -25,7 +25,8 @@ def language(
         str | None,
         typer.Option(
             help="How its programs run: an interpreter reads them from standard input (stdin) or from a file (file), a "
-            "compiler makes programs of them (compiled), a virtual machine runs them (vm). [stdin]"
+            "compiler makes programs of them (compiled; ml: from a file, with block comments alone), a virtual machine "
+            "runs them (vm). [stdin]"
         ),
     ] = None,
     extensions: Annotated[
@@ -44,8 +45,8 @@ def language(
     """Begin a language that the package does not know: a commented recipe, tried, and told what is still missing.
 
     The first call writes NAME.yaml and a first problem, NAME.jsonl; edit both, and call again: it tries the toolchain
-    with a right program, a wrong one and one that leaves early, reads the problems and looks for files. The exit code
-    is 1 as long as something is missing.
+    with a right program, a wrong one and one that leaves early, judges the problems' references and looks for files.
+    The exit code is 1 as long as something is missing, or the toolchain is still the template's.
 
     Example: `multipl-moe language tcl --kind stdin --extensions .tcl,.tm --source ~/src/project --held-out ~/src/other`
     """
@@ -70,6 +71,7 @@ def language(
 def _write(name: str, file: Path, kind: str, extensions: list[str], sources: list[str], held_out: list[str]) -> None:
     from multipl_judge.languages.table import LANGUAGES
     from multipl_moe.corpus.read.candidates import has_library
+    from multipl_moe.corpus.read.installed import installed_folders
     from multipl_moe.recipe.language_template import first_problem, language_recipe, problems_beside
     from multipl_moe.recipe.recipe import parse_value, validate_recipe
     from multipl_moe.runs.folder import write_text
@@ -82,7 +84,8 @@ def _write(name: str, file: Path, kind: str, extensions: list[str], sources: lis
     entries = [source_named(text) for text in sources]
     entries += [source_named(text) | {"held_out": True} for text in held_out]
     keep = [known for known, language in LANGUAGES.items() if has_library(language)]
-    text = language_recipe(name, chosen, file, extensions=extensions, sources=entries, keep=keep)
+    library = installed_folders(extensions or [f".{name}"])
+    text = language_recipe(name, chosen, file, extensions=extensions, sources=entries, keep=keep, library=library)
     validate_recipe(parse_value(text), origin=str(file))
     if not file.parent.is_dir():
         raise OutputError(f"output: {file.parent} is not a folder; create it")
@@ -104,14 +107,14 @@ def _try(name: str, file: Path, unsafe: bool) -> None:
         raise ConfigError(
             f"{file}: own_languages has no {name}; there are: {', '.join(recipe.own_languages) or 'none'}"
         )
-    with working("trying the toolchain, reading the problems, looking for files"):
+    with working("trying the toolchain, judging references, looking for files"):
         parts = parts_of_language(recipe, name, unsafe=unsafe)
     console.print(language_parts_table(recipe.language_table[name].title, parts))
     if not all(part.is_there for part in parts):
         console.print(f"edit {file} and call again: multipl-moe language {name} --output {file}", soft_wrap=True)
         raise typer.Exit(1)
     console.print(
-        "nothing is missing that can be tried; is the toolchain that of your language, are the problems yours? The "
-        "commands that follow are at the head of the recipe",
+        "nothing is missing that can be tried; are the problems yours? The commands that follow are at the head of the "
+        "recipe",
         highlight=False,
     )

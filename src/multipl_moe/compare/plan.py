@@ -3,7 +3,7 @@
 from multipl_moe.compare.schema import Comparison, Run, planned_runs
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.train.plan import TrainingPlan, plan_training, starting_config
-from multipl_moe.train.setup import require_optimizer
+from multipl_moe.train.setup import require_a_step, require_optimizer
 
 
 def plan_comparison(comparison: Comparison, *, runtime_bytes: int) -> list[tuple[Run, TrainingPlan]]:
@@ -16,6 +16,7 @@ def plan_comparison(comparison: Comparison, *, runtime_bytes: int) -> list[tuple
     known: dict[str, TrainingPlan] = {}
     runs = planned_runs(comparison)
     for run in runs:
+        require_a_step(run.recipe.train)
         require_optimizer(run.recipe.train.optimizer)
     return [(run, _plan(run.recipe, runtime_bytes, known)) for run in runs]
 

@@ -1,6 +1,5 @@
 """One run of a comparison: from the base to a scored and judged model, every step kept, so that it goes on."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from multipl_moe.model.modeling import MultiplMoeForCausalLM
 from multipl_moe.model.parameters import count_parameters
 from multipl_moe.recipe.recipe import Recipe, load_recipe
 from multipl_moe.report.programs import write_programs_report
-from multipl_moe.runs.folder import open_run, read_json, write_text
+from multipl_moe.runs.folder import json_text, open_run, read_json, write_text
 from multipl_moe.runs.result import ComparedRun, Measures, Parameters
 from multipl_moe.runs.verdict import ProgramsResult, Solved, SolvedPrograms
 from multipl_moe.train.callbacks import INTERRUPT_NOTE
@@ -135,7 +134,7 @@ class RunFolder:
                 for name, files in scores.files.items()
             }
             found = RunScores(**vars(measures), parameters=_parameters(model), scores=rows, load_ratios=loads)
-            write_text(folder / SCORES_FILE, json.dumps(found.to_json()) + "\n")
+            write_text(folder / SCORES_FILE, json_text(found.to_json(), folder / SCORES_FILE) + "\n")
         stored = RunScores.read(folder / SCORES_FILE)
         return ComparedRun(
             **vars(compare_scores(recipe, base, stored.of_files(base))),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import NULL, Recipe, block_yaml, load_recipe, read_yaml
-from multipl_moe.recipe.section import Section, describe_problems
+from multipl_moe.recipe.section import Section, UserPath, describe_problems
 
 _SHARED = ("base", "seed", "learn", "keep", "own_languages", "corpus", "eval", "codegen", "programs")
 _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
@@ -26,7 +26,7 @@ class ComparedMethod(Section):
     """A way of training, and where on its curve it is measured."""
 
     title: str = Field(description="What tables and plots call it.")
-    recipe: Path | None = Field(default=None, strict=False, description="Recipe file instead of the common recipe.")
+    recipe: UserPath | None = Field(default=None, description="Recipe file instead of the common recipe.")
     set: dict[str, Any] = Field(default_factory=dict, description="Settings on top of it, by dotted key.")
     learning_rates: list[_Rate] = Field(
         default_factory=list, description="Rates of the short runs that make its curve; default: none."

@@ -29,6 +29,7 @@ from multipl_moe.report.programs import write_programs_report
 from multipl_moe.runs.comparison import ComparisonResult
 from multipl_moe.runs.folder import read_json, write_json, write_text
 from multipl_moe.system.staging import held_folder, is_unused
+from multipl_moe.train.setup import require_a_step
 
 COMPARISON_FILE = "comparison.yaml"
 
@@ -69,6 +70,8 @@ class ComparisonSession:
             UserError: a run failed; the others are finished and the results written before.
         """
         runs = planned_runs(self.comparison)
+        for run in runs:
+            require_a_step(run.recipe.train)
         self._enter(runs)
         asked = [run for run in runs if self.only is None or run.method in self.only]
         missing = [run for run in asked if not self._is_finished(run)]

@@ -63,7 +63,7 @@ class CorpusManifest:
     Attributes:
         format_version: of the folder's layout; `load` refuses any other than its own.
         seed: decided which files were drawn and how they were split.
-        tokenizer: name of the tokenizer's folder.
+        tokenizer: name of the base that it is of.
         tokenizer_sha256: of its tokenizer.json; tokens mean nothing to a model with another.
         duplicate_clusters: number of clusters of duplicates, of which one file each stayed.
         languages: counts by language, in the recipe's order.

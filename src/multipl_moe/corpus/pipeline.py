@@ -13,6 +13,7 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.dedup import MinhashDedupCluster
 from datatrove.pipeline.writers import JsonlWriter
 
+from multipl_judge.cache_folder import cache_folder
 from multipl_judge.languages.answers import answers_in
 from multipl_moe.corpus.content import content_steps
 from multipl_moe.corpus.decontamination.sources import Decontamination, prepare_decontamination
@@ -173,7 +174,7 @@ class _Build:
         return CorpusManifest(
             FORMAT_VERSION,
             self.recipe.seed,
-            self.tokenizer_folder.name,
+            base_name(self.recipe.base, self.tokenizer_folder),
             tokenizer_sha256,
             counts["duplicate_clusters"],
             languages,
@@ -290,6 +291,12 @@ class _Build:
         )
 
 
+def base_name(base: str, folder: Path) -> str:
+    """What people call the base in a folder: by the recipe where the folder is a cache's, whose names say nothing."""
+    is_cached = folder.is_relative_to(cache_folder().resolve()) or folder.parent.name == "snapshots"
+    return Path(base).name if is_cached else folder.name
+
+
 def _answers(recipe: Recipe) -> list[str]:
     of = {source.language for source in recipe.corpus.sources if source.kind == "answers"}
     return [answers_in(language) for language in recipe.languages if of & {language, None}]
@@ -299,6 +306,9 @@ def _require_files(languages: dict[str, LanguageCounts], counts: Counter[str]) -
     problems = []
     for language, row in languages.items():
         if row.train_files and row.validation_files:
+            continue
+        if row.validation_files:
+            problems.append(f"{language}: all {row.validation_files} files are of held_out sources, none to learn from")
             continue
         dropped = [f"{reason} {number}" for reason, number in row.dropped.items() if number]
         found = counts[f"found/{language}"]

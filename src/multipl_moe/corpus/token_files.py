@@ -8,6 +8,8 @@ import numpy as np
 
 from multipl_moe.errors import CorpusError
 
+_READ_TOKENS = 2**24
+
 
 class TokenFiles:
     """All tokens of a language as one row of places, file after file, and where its documents end.
@@ -28,7 +30,7 @@ class TokenFiles:
     """
 
     def __init__(self, folder: Path) -> None:
-        files = sorted(folder.glob("*.ds"))
+        self._files = files = sorted(folder.glob("*.ds"))
         if not files:
             raise CorpusError(f"{folder}: no tokens (*.ds); build the corpus with `multipl-moe corpus`")
         ends = [_read_document_ends(file) for file in files]
@@ -51,6 +53,16 @@ class TokenFiles:
         digest = hashlib.sha256(self.document_ends.tobytes())
         digest.update(self.file_ends.tobytes())
         return digest.hexdigest()
+
+    def require_ids_below(self, vocabulary: int) -> None:
+        """Read all tokens once; raises CorpusError where an id is none of so many, as of a damaged file."""
+        for tokens, file in zip(self._tokens, self._files, strict=True):
+            for begin in range(0, len(tokens), _READ_TOKENS):
+                if (largest := int(tokens[begin : begin + _READ_TOKENS].max())) >= vocabulary:
+                    raise CorpusError(
+                        f"{file}: token {largest} is none of the model's {vocabulary:,}: the file is damaged, or of "
+                        "another tokenizer; build the corpus again"
+                    )
 
     def read(self, start: int, length: int) -> np.ndarray:
         """(length,) token ids from a place on, all of them in one file."""

@@ -71,6 +71,12 @@ def _inputs(dataset: MixtureDataset, indices: range) -> dict[str, torch.Tensor]:
     return {key: torch.stack([item[key] for item in items]) for key in ("input_ids", "position_ids")}
 
 
+def require_known_tokens(corpus: Path, vocabulary: int) -> None:
+    """Read all training tokens once; raises CorpusError where one is none of a model's so many."""
+    for name in CorpusManifest.load(corpus).languages:
+        TokenFiles(tokens_path(corpus, name)).require_ids_below(vocabulary)
+
+
 def require_same_tokenizer(model_folder: Path, corpus: Path) -> None:
     """Check that a corpus was tokenised for the model.
 

@@ -10,6 +10,8 @@ from torch.utils.data import Dataset
 
 from multipl_moe.errors import ConfigError
 
+_MOST_SEQUENCES = 10**8  # of which the order takes 1.6 GB and some minutes
+
 
 class MixtureDataset(Dataset[dict[str, Tensor]]):
     """Sequences of several languages, interleaved by weight in an order that the seed fixes.
@@ -28,7 +30,7 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
         epochs: passes over each language's data, as a fraction.
 
     Raises:
-        ConfigError: a weight is negative, all are 0, or one belongs to no dataset.
+        ConfigError: a weight is negative, all are 0, or one belongs to no dataset; or the mixture is too long.
     """
 
     def __init__(
@@ -39,6 +41,11 @@ class MixtureDataset(Dataset[dict[str, Tensor]]):
         seed: int,
     ):
         _check_weights(datasets, weights)
+        if num_sequences > _MOST_SEQUENCES:
+            raise ConfigError(
+                f"train.tokens, train.skip_tokens: {num_sequences:,} sequences are more than the {_MOST_SEQUENCES:,} "
+                "whose order can be drawn; lower them"
+            )
         self.languages = [language for language, weight in weights.items() if weight > 0]
         self._datasets = [datasets[language] for language in self.languages]
         self._languages_N = _interleave(np.array([weights[language] for language in self.languages]), num_sequences)

@@ -19,13 +19,14 @@ _FILES_AT_A_TIME = 64  # tokens as Python's numbers take some 40 times the memor
 def window_turns(
     tokenizer: PreTrainedTokenizerBase, corpus: Path, split: Split, languages: list[str], *, size: int, count: int
 ) -> list[Turn]:
-    """`count` turns of one window of at most `size` tokens of each language.
+    """`count` turns of one window of at most `size` tokens of each language, or as many as the longest has windows.
 
     Windows are spread over the files in the order of their paths, as far apart as they can be: neighbouring files are
     alike, and what is drawn at random would hold some parts of a library twice and others not at all.
     """
-    by_language = [_spread(tokenizer, read_documents(corpus, split, name), size, count) for name in languages]
-    return list(zip(*by_language, strict=True))
+    by_language = [_windows(tokenizer, read_documents(corpus, split, name), size) for name in languages]
+    count = min(count, max(map(len, by_language)))
+    return list(zip(*(_spread(windows, size, count) for windows in by_language), strict=True))
 
 
 def padded(rows: list[list[int]]) -> dict[str, Tensor]:
@@ -37,12 +38,12 @@ def padded(rows: list[list[int]]) -> dict[str, Tensor]:
     }
 
 
-def _spread(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int, count: int) -> list[list[int]]:
-    """`count` of the windows that the files are cut into, evenly spread over all of them, as training text is.
+_Window = tuple[np.ndarray, int]
+"""Tokens of a file, and where in them it begins."""
 
-    Beginnings of files, or as many windows from each file however long it is, would hold more comments and imports, and
-    routers treat these differently.
-    """
+
+def _windows(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int) -> list[_Window]:
+    """The windows that files are cut into, in the order of their paths."""
     ordered, start = sorted(files, key=lambda file: file.path), start_tokens(tokenizer)
     texts = [
         np.array([*start, *tokens], np.int32)
@@ -51,6 +52,14 @@ def _spread(tokenizer: PreTrainedTokenizerBase, files: list[TextFile], size: int
             [file.text for file in ordered[first : first + _FILES_AT_A_TIME]], add_special_tokens=False
         )["input_ids"]
     ]
-    windows = [(tokens, begin) for tokens in texts for begin in range(0, len(tokens), size)]
+    return [(tokens, begin) for tokens in texts for begin in range(0, len(tokens), size)]
+
+
+def _spread(windows: list[_Window], size: int, count: int) -> list[list[int]]:
+    """`count` of the windows, evenly spread over all of them, as training text is.
+
+    Beginnings of files, or as many windows from each file however long it is, would hold more comments and imports, and
+    routers treat these differently.
+    """
     chosen = [windows[number * len(windows) // count] for number in range(count)]
     return [tokens[begin : begin + size].tolist() for tokens, begin in chosen]

@@ -217,10 +217,10 @@ def _within_epochs(
         return weights, set()
     if recipe.train.on_max_epochs == "refuse":
         passes = {name: num_sequences * weights[name] / total / len(datasets[name]) for name in above}
-        listed = ", ".join(f"{name} {count:.3g} times" for name, count in passes.items())
+        listed = ", ".join(f"{count:.3g} passes over {name}" for name, count in passes.items())
         raise ConfigError(
-            f"train.max_epochs: {max_epochs:g}, but of what there is {listed} would be read; lower train.tokens or the "
-            "weight, add text, or set train.on_max_epochs to cap"
+            f"train.max_epochs: {listed} would be read, more than {max_epochs:g}; lower train.tokens or the weight, "
+            "add text, or set train.on_max_epochs to cap"
         )
     shares = shares_within(weights, most)
     if sum(shares.values()) < 1 - _ROUNDING:

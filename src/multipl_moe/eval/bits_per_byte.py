@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from multipl_judge.languages.answers import parts_of
 from multipl_moe.corpus.answers import tokenised_answer
 from multipl_moe.corpus.documents import TextFile
+from multipl_moe.errors import BaseModelError
 from multipl_moe.eval.windows import Window, batches, scored_logits, windows_of
 from multipl_moe.recipe.evaluation import EvalSection
 from multipl_moe.start_tokens import start_tokens
@@ -63,6 +64,8 @@ def score_files(
     for batch in batches(windows, settings.batch_tokens):
         for window, value in zip(batch, _score_batch(model, batch, open_share), strict=True):
             nats[window.text] += value
+    if damaged := [file.path for file, value in zip(files, nats, strict=True) if not math.isfinite(value)]:
+        raise BaseModelError(f"model: its bits per byte of {damaged[0]} are no number; what it computes is not finite")
     return [
         FileScore(file.path, value / math.log(2), num_bytes, num_tokens)
         for file, value, (_, num_bytes, num_tokens) in zip(files, nats, read, strict=True)

@@ -10,9 +10,13 @@ from multipl_moe.corpus.read.archives import find_members
 from multipl_moe.corpus.read.candidates import find_files
 from multipl_moe.corpus.read.language_detection import LanguageDetector
 from multipl_moe.errors import ConfigError, CorpusError
-from multipl_moe.eval.eval_set import read_problems
+from multipl_moe.eval.eval_set import EvalOptions, read_problems
+from multipl_moe.eval.references import reference_faults
 from multipl_moe.recipe.corpus import SourceSection
+from multipl_moe.recipe.language_template import example_left
 from multipl_moe.recipe.recipe import Recipe
+
+_MOST_JUDGED = 50  # references; `eval --reference` judges all
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class LanguagePart:
 
 
 def parts_of_language(recipe: Recipe, name: str, *, unsafe: bool = False) -> list[LanguagePart]:
-    """Try the toolchain with a right program and wrong ones, read the problems, and look for files in the sources.
+    """Try the toolchain with a right program and wrong ones, judge the problems' references, and look for files.
 
     Args:
         recipe: has the language among `own_languages`.
@@ -41,26 +45,37 @@ def parts_of_language(recipe: Recipe, name: str, *, unsafe: bool = False) -> lis
     Raises:
         ConfigError: the sandbox cannot be used here.
     """
-    return [_toolchain(recipe, name, unsafe), _problems(recipe, name), *_text(recipe, name)]
+    toolchain = _toolchain(recipe, name, unsafe)
+    return [toolchain, _problems(recipe, name, unsafe, can_judge=toolchain.is_there), *_text(recipe, name)]
 
 
 def _toolchain(recipe: Recipe, name: str, unsafe: bool) -> LanguagePart:
-    if recipe.own_languages[name].toolchain is None:
+    toolchain = recipe.own_languages[name].toolchain
+    if toolchain is None:
         return LanguagePart("toolchain", f"own_languages.{name}: give toolchain and harness to judge programs", False)
     add_languages(recipe.own_languages)
+    if (example := example_left(name, toolchain)) is not None:
+        state = f"still the template's, of {example}: edit own_languages.{name}.toolchain and harness"
+        return LanguagePart("toolchain", state, False)
     check = preflight([name], unsafe=unsafe)[name]
     return LanguagePart("toolchain", check.problem or f"ready: {check.version}", check.problem is None)
 
 
-def _problems(recipe: Recipe, name: str) -> LanguagePart:
+def _problems(recipe: Recipe, name: str, unsafe: bool, *, can_judge: bool) -> LanguagePart:
     try:
         found = [problem for problem in read_problems(recipe) if problem.language == name]
     except ConfigError as error:
         return LanguagePart("problems", "; ".join(error.problems), False)
     if not found:
         return LanguagePart("problems", "programs.benchmarks: none has a problem in this language", False)
-    with_reference = sum(problem.reference is not None for problem in found)
-    return LanguagePart("problems", f"{len(found):,}, {with_reference:,} with a reference", True)
+    solved = [problem for problem in found if problem.reference is not None]
+    state = f"{len(found):,}, {len(solved):,} with a reference"
+    if not can_judge or not solved:
+        return LanguagePart("problems", state, True)
+    judged = solved[:_MOST_JUDGED]
+    faults = reference_faults(recipe, judged, EvalOptions(unsafe=unsafe))
+    told = f"{state}, {len(judged) - len(faults):,} of {len(judged):,} tried are in order"
+    return LanguagePart("problems", "; ".join([told, *(f"{key}: {why}" for key, why in faults.items())]), not faults)
 
 
 def _text(recipe: Recipe, name: str) -> Iterator[LanguagePart]:

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from multipl_judge.judge.outcome import Outcome
 from multipl_judge.problems.forms import broken_reference
+from multipl_judge.problems.problem import Problem
 from multipl_moe.codegen.completer import KnownCompleter
 from multipl_moe.codegen.generation import completed_by, generate_samples
 from multipl_moe.errors import ConfigError
@@ -38,6 +40,23 @@ def check_references(recipe: Recipe, eval_set: EvalSet, output: Path, options: E
     right = KnownCompleter("reference", {problem.key: problem.reference or "" for problem in eval_set.problems})
     complete = completed_by(right, _GREEDY)
     return evaluate_programs(recipe, eval_set, complete, right.name, output, against=None, options=options)
+
+
+def reference_faults(recipe: Recipe, problems: list[Problem], options: EvalOptions) -> dict[str, str]:
+    """What is wrong with a problem, by key: its reference does not pass, or with a body that fails its tests do.
+
+    Args:
+        recipe: limits of programs are used.
+        problems: with references, in languages that can be judged here.
+        options: how programs are run.
+    """
+    with TemporaryDirectory() as folder:
+        faults = _hollow_problems(recipe, EvalSet(problems, {}, {}), Path(folder, "broken"), options)
+        right = KnownCompleter("reference", {problem.key: problem.reference or "" for problem in problems})
+        samples = generate_samples(problems, right, _GREEDY, Path(folder, "right"))
+        results = judge_samples(problems, samples, Path(folder, "right"), options, programs=recipe.programs)
+    failed = {row["key"]: row["outcome"] for row in results if row["outcome"] != Outcome.passed}
+    return faults | {key: f"its reference ends in {outcome}" for key, outcome in failed.items()}
 
 
 def _hollow_problems(recipe: Recipe, eval_set: EvalSet, folder: Path, options: EvalOptions) -> dict[str, str]:

@@ -1,11 +1,10 @@
 """Which files to learn from and what becomes of them: the section `corpus`."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from multipl_moe.recipe.section import Section
+from multipl_moe.recipe.section import Section, UserName, UserPath
 
 _USUAL_BYTES = 4_000_000
 _KINDS_WITH = {
@@ -22,9 +21,8 @@ class SourceSection(Section):
     kind: Literal["toolchains", "folder", "git", "archive", "jsonl", "parquet", "hub", "answers"] = Field(
         description="Kind of source; docs/sources.md has a line for each."
     )
-    path: Path | None = Field(
+    path: UserPath | None = Field(
         default=None,
-        strict=False,
         description="Folder, repository or file to read, or id of a data set; not for toolchains.",
     )
     language: str | None = Field(
@@ -191,7 +189,7 @@ class CorpusSection(Section):
     near_duplicates: bool = Field(
         default=True, description="Remove near-duplicate files (MinHash), not only exact duplicates."
     )
-    decontaminate: Literal["all", "none"] | list[str] = Field(
+    decontaminate: Literal["all", "none"] | list[UserName] = Field(
         default="all",
         description="Benchmarks to decontaminate against, leaving out files that hold their problems: all that "
         "are known, none, or those named as in programs.benchmarks. Those to be evaluated on are "

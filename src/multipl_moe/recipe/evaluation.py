@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from multipl_moe.recipe.section import Section
+from multipl_moe.recipe.section import Section, UserName
 
 
 class EvalSection(Section):
@@ -41,7 +41,7 @@ class EvalSection(Section):
 class ProgramsSection(Section):
     """Evaluation of programs that a model writes, by running them."""
 
-    benchmarks: list[str] = Field(
+    benchmarks: list[UserName] = Field(
         default_factory=lambda: ["starter"],
         min_length=1,
         description="Benchmarks to evaluate on: a name (docs/evaluation.md), NAME:PATH for a local copy, "

@@ -1,15 +1,14 @@
 """The hybrid layer, and how it is made: the sections `moe` and `upcycle`."""
 
 from dataclasses import fields
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, create_model
 
 from multipl_moe.errors import ConfigError
 from multipl_moe.model.moe_config import PRESETS, ExpertsConfig, GateConfig, MoeConfig
 from multipl_moe.model.routing_config import RoutingConfig
-from multipl_moe.recipe.section import Section
+from multipl_moe.recipe.section import Section, UserPath
 
 
 def _overrides(settings: type) -> type[Section]:
@@ -83,13 +82,12 @@ class UpcycleSection(Section):
         le=1,
         description="Share of each expert's intermediate units to re-initialise (Drop-Upcycling).",
     )
-    experts_from: Path | None = Field(
+    experts_from: UserPath | None = Field(
         default=None,
-        strict=False,
         description="Dense model fine-tuned from the base, whose feed-forward blocks initialise the experts; the "
         "shared expert stays the base's (Branch-Train-MiX).",
     )
-    other_text: list[Annotated[Path, Field(strict=False)]] = Field(
+    other_text: list[UserPath] = Field(
         default=[],
         description="Folders with text for which the domain gate should stay shut, besides files from installed "
         "packages: for example /usr/share/perl, as Perl looks like Ruby. Up to 100 files are read of each ending, of "

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from multipl_moe.recipe.codegen import CodegenSection
-from multipl_moe.recipe.section import Section
+from multipl_moe.recipe.section import Section, UserName
 
 
 class PracticeCodegen(CodegenSection):
@@ -20,12 +20,12 @@ class PracticeCodegen(CodegenSection):
 class PracticeSection(Section):
     """Tasks that a model practises on: answers are sampled and judged, and those that pass are kept to be learnt."""
 
-    tasks: list[str] = Field(
+    tasks: list[UserName] = Field(
         default_factory=list,
         description="Tasks in the languages to learn, named as in programs.benchmarks. functions:PATH poses Python "
         "functions with doctests or assertions (a .py file or a folder), functions:NAME:PATH those of a benchmark.",
     )
-    model: str | None = Field(
+    model: UserName | None = Field(
         default=None,
         description="Model that answers in `demo`, named as a base is: a larger one is a teacher; default: the base.",
     )

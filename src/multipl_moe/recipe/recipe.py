@@ -1,7 +1,7 @@
 """The schema of a run: one strict, typed recipe for every command, from YAML and flags.
 
 Unknown keys are refused with the nearest known name, and all problems of a recipe are reported at once. Validation
-never changes a value; the resolved recipe is saved beside each output.
+changes no value but a ~; the resolved recipe is saved beside each output.
 """
 
 import copy
@@ -23,7 +23,7 @@ from multipl_moe.recipe.corpus import CorpusSection, ExecutorSection
 from multipl_moe.recipe.evaluation import EvalSection, ProgramsSection
 from multipl_moe.recipe.moe import MoeSection, UpcycleSection
 from multipl_moe.recipe.practice import PracticeSection
-from multipl_moe.recipe.section import Section, describe_problems, section_in
+from multipl_moe.recipe.section import Section, UserName, describe_problems, section_in
 from multipl_moe.recipe.training import TrainSection
 
 
@@ -60,7 +60,7 @@ _ENDLESS = 2**30
 class Recipe(Section):
     """Everything that decides a run."""
 
-    base: str = Field(
+    base: UserName = Field(
         default="smollm2-135m",
         description="Base model: a hub id, folder, GGUF file, or by name from PyPI: smollm2-135m, gemma-3-270m, "
         "qwen2.5-coder-0.5b-instruct, qwen2.5-coder-1.5b-instruct.",
@@ -282,7 +282,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the recipe ({error.strerror})") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        why = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+        raise ConfigError(f"{path}: not valid YAML ({why})") from None
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -2,11 +2,13 @@
 
 import difflib
 import inspect
+import os
 import re
 from collections.abc import Sequence
-from typing import Any, get_args
+from pathlib import Path
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import ErrorDetails
 
 _PLAIN = {  # pydantic's own words speak of Python
@@ -34,6 +36,17 @@ _PLAIN = {  # pydantic's own words speak of Python
     "tuple_type": "must be a list, as [a, b]",
 }
 _TOLD_BY_PYDANTIC = re.compile(r"\[.*\]$|^constrained-")  # parts of a location that are no key: [key], list[str]
+
+
+def _at_home(text: str) -> str:
+    before, colon, path = text.rpartition(":")
+    return before + colon + os.path.expanduser(path)  # noqa: PTH111 (not all are paths, and Path's own may raise)
+
+
+UserName = Annotated[str, AfterValidator(_at_home)]
+"""A name that may be a path, or have one after a colon: ~ is the user's home, which alone validation fills in."""
+UserPath = Annotated[Path, Field(strict=False), AfterValidator(lambda path: Path(os.path.expanduser(path)))]  # noqa: PTH111
+"""The same of a path."""
 
 
 class Section(BaseModel):

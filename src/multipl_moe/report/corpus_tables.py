@@ -11,6 +11,7 @@ from multipl_moe.data.training_data import MixtureSummary
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.report.grid import Grid
 
+_FEW = 5  # held-out files
 _TITLES: dict[Packing, str] = {"windows": "windows", "best_fit": "best fit", "whole": "whole"}
 
 
@@ -38,6 +39,15 @@ def over_budget_note(manifest: CorpusManifest, recipe: Recipe) -> str | None:
     if not parts:
         return None
     return f"corpus.max_bytes_per_language left out {', '.join(parts)}; null, alone or by language, takes all."
+
+
+def few_held_out_note(manifest: CorpusManifest, languages: Mapping[str, Language] = LANGUAGES) -> str | None:
+    """One sentence on languages of which so few files are held out that no change can be told from chance."""
+    few = {name: row.validation_files for name, row in manifest.languages.items() if row.validation_files < _FEW}
+    if not few:
+        return None
+    told = ", ".join(f"{number} of {title_of(name, languages)}" for name, number in few.items())
+    return f"few held-out files: {told}; a change on them says little: add files, or raise corpus.validation_share"
 
 
 def corpus_summary(inspection: Inspection) -> Grid:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from multipl_moe.errors import OutputError
 from multipl_moe.recipe.recipe import Recipe
 from multipl_moe.system.disk_errors import write_errors_explained
 from multipl_moe.system.staging import create_folder
@@ -30,8 +31,20 @@ def record_run(output: Path, recipe: Recipe) -> None:
 
 
 def write_json(file: Path, values: Any) -> None:
-    """Write JSON so that the file exists whole or not at all."""
-    write_text(file, json.dumps(values, indent=2) + "\n")
+    """Write JSON so that the file exists whole or not at all.
+
+    Raises:
+        OutputError: as `write_text`; or a number is not finite, which JSON cannot hold.
+    """
+    write_text(file, json_text(values, file, indent=2) + "\n")
+
+
+def json_text(values: Any, file: Path, **how: Any) -> str:
+    """The text of JSON that is for a file; raises OutputError where a number is not finite."""
+    try:
+        return json.dumps(values, allow_nan=False, **how)
+    except ValueError as error:
+        raise OutputError(f"output: {file}: a result is NaN or infinite ({error}), so it is not written") from None
 
 
 def read_json(file: Path) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from multipl_moe.errors import OutputError
-from multipl_moe.runs.folder import write_lines
+from multipl_moe.runs.folder import json_text, write_lines
 from multipl_moe.system.disk_errors import disk_errors_explained
 
 _BLOCK_BYTES = 64 * 2**10
@@ -50,7 +50,7 @@ def _record(line: bytes, file: Path, where: str) -> dict[str, Any]:
 
 def write_journal(file: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write a file of these lines, whole or not at all."""
-    write_lines(file, map(_line, records))
+    write_lines(file, (_line(record, file) for record in records))
 
 
 def append_to_journal(file: Path, records: Iterable[Mapping[str, Any]], *, sync: bool = True) -> int:
@@ -59,7 +59,7 @@ def append_to_journal(file: Path, records: Iterable[Mapping[str, Any]], *, sync:
     Returns:
         The place of the first byte.
     """
-    lines = memoryview("".join(map(_line, records)).encode())
+    lines = memoryview("".join(_line(record, file) for record in records).encode())
     with disk_errors_explained(file), file.open("ab", buffering=0) as stream:
         mend_journal(file)
         start = stream.seek(0, os.SEEK_END)
@@ -85,8 +85,8 @@ def mend_journal(file: Path) -> None:
         stream.truncate(end + last + 1)
 
 
-def _line(record: Mapping[str, Any]) -> str:
-    line = json.dumps(record, ensure_ascii=False)
+def _line(record: Mapping[str, Any], file: Path) -> str:
+    line = json_text(record, file, ensure_ascii=False)
     try:
         line.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which is no text

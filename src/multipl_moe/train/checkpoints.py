@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from multipl_moe.errors import DiskError, OutputError
+from multipl_moe.checkpoints.tensors import holds_no_number, not_finite
+from multipl_moe.errors import DiskError, OutputError, TrainingError
 from multipl_moe.system.disk_errors import disk_errno
 from multipl_moe.system.staging import require_space
 from multipl_moe.train.setup import TrainingSetup
@@ -56,8 +57,21 @@ def trained_state(model: nn.Module) -> dict[str, Tensor]:
     return trained | {name: buffer for name, buffer in model.named_buffers() if name in persistent}
 
 
+def require_finite(model: nn.Module, checkpoints: Path) -> None:
+    """Raise TrainingError where a weight or buffer that training changes is not finite, so that none is written."""
+    if (name := not_finite(trained_state(model).items())) is None:
+        return
+    last = next(reversed(saved_checkpoints(checkpoints).values()), None)
+    good = f"{last} is good" if last is not None else "there is no checkpoint"
+    raise TrainingError(
+        f"train: after the last step {holds_no_number(name)}, so the weights are not written; {good}: start anew with "
+        "a lower train.learning_rate"
+    )
+
+
 def save_trained(model: nn.Module, checkpoint: Path) -> None:
-    """Write what training changed into a checkpoint's folder."""
+    """Write what training changed into a checkpoint's folder; raises as `require_finite` does."""
+    require_finite(model, checkpoint.parent)
     tensors = {name: tensor.detach().contiguous() for name, tensor in trained_state(model).items()}
     save_file(tensors, checkpoint / _WEIGHTS_FILE)
 

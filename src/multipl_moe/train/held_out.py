@@ -52,7 +52,7 @@ class HeldOut:
         turns = window_turns(tokenizer, corpus, "validation", languages, size=size, count=count)
         by_language = dict(zip(languages, map(list, zip(*turns, strict=True)), strict=True))
         batches = {
-            name: [padded(windows[begin : begin + rows]) for begin in range(0, count, rows)]
+            name: [padded(windows[begin : begin + rows]) for begin in range(0, len(windows), rows)]
             for name, windows in by_language.items()
         }
         for name in answers:

@@ -261,4 +261,4 @@ def _base_config(spec: str) -> PreTrainedConfig:
     try:
         return AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
     except (ValueError, LookupError, OSError) as error:
-        raise BaseModelError(f"base model: {path} cannot be read as GGUF ({error})") from error
+        raise BaseModelError(f"base model: {path} cannot be read as GGUF ({error}); download it again") from error

@@ -96,6 +96,15 @@ def tokens_per_step(train: TrainSection) -> int:
     return train.sequence_tokens * train.batch_sequences * train.accumulation_steps * num_processes()
 
 
+def require_a_step(train: TrainSection) -> None:
+    """Raise ConfigError where a single step would read more than the recipe's tokens."""
+    if train.tokens < (per_step := tokens_per_step(train)):
+        raise ConfigError(
+            f"train.tokens: {train.tokens:,} are less than one step reads, {per_step:,} (sequence_tokens x "
+            "batch_sequences x accumulation_steps x processes); train on several steps, or make them smaller"
+        )
+
+
 def require_optimizer(optimizer: str) -> None:
     """Raise ConfigError where an optimiser keeps its state in 8 bits, and there is no GPU or no bitsandbytes."""
     if optimizer != "adamw" and not torch.cuda.is_available():

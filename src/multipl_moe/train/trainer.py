@@ -16,7 +16,12 @@ from multipl_moe.checkpoints.loading import held_in_fast_dtype, load_config, req
 from multipl_moe.checkpoints.new_tokens import dense_start
 from multipl_moe.checkpoints.tensors import copy_companions
 from multipl_moe.corpus.manifest import CorpusManifest
-from multipl_moe.data.calibration_data import calibration_batches, expert_use_batches, require_same_tokenizer
+from multipl_moe.data.calibration_data import (
+    calibration_batches,
+    expert_use_batches,
+    require_known_tokens,
+    require_same_tokenizer,
+)
 from multipl_moe.data.training_data import MixtureSummary, TrainingData, training_data
 from multipl_moe.model.calibration import calibrate_routing
 from multipl_moe.model.configuration import MultiplMoeConfig
@@ -28,7 +33,7 @@ from multipl_moe.system.device import dtype_name, move_to_best_device
 from multipl_moe.system.launch import is_main, preemptible
 from multipl_moe.system.staging import held_folder, refuse_existing, staged_folder
 from multipl_moe.train.callbacks import TrainingClock
-from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space
+from multipl_moe.train.checkpoints import full_disk_explained, require_checkpoint_space, require_finite
 from multipl_moe.train.freezing import TrainableParameters, frozen_hashes, hash_of, verify_frozen
 from multipl_moe.train.held_out import HeldOut
 from multipl_moe.train.hybrid_recipe import recipe_of_hybrid
@@ -38,7 +43,7 @@ from multipl_moe.train.new_rows import fold_new_rows, is_new_rows, let_new_rows_
 from multipl_moe.train.processes import join, main_first, wait_for_all
 from multipl_moe.train.result import TrainResult, training_record
 from multipl_moe.train.rising_loss import RisingLoss
-from multipl_moe.train.setup import TrainingSetup, require_optimizer, require_processes
+from multipl_moe.train.setup import TrainingSetup, require_a_step, require_optimizer, require_processes
 from multipl_moe.train.sharding import full_weights, is_sharded
 from multipl_moe.train.trackers import require_trackers, tracking
 
@@ -133,6 +138,7 @@ def _ignore(told: object) -> None:
 def _enter(recipe: Recipe, model_folder: Path, output: Path) -> Path:
     """Refuse what cannot be trained here, before anything is loaded; returns the model to start from."""
     require_trackers(recipe.train.trackers)
+    require_a_step(recipe.train)
     require_optimizer(recipe.train.optimizer)
     require_processes(recipe.train)
     join()
@@ -151,6 +157,7 @@ def _load(
     model = load_for_training(recipe.train, start)
     require_positions(model.config, recipe.train.sequence_tokens, "train.sequence_tokens")
     require_same_tokenizer(start, corpus)
+    require_known_tokens(corpus, model.config.get_text_config().vocab_size)
     finish = _CalibrateAndMerge(recipe, start, corpus)
     held_out = HeldOut.read(recipe, corpus, start) if recipe.train.eval_every_steps is not None else None
     setup.use_attention(model)
@@ -229,6 +236,7 @@ def _write(
     checkpoints = output / "checkpoints"
     fold_new_rows(model)
     move_to_best_device(model)
+    require_finite(model, checkpoints)
     with full_disk_explained(checkpoints), staged_folder(result.model_folder) as staging:
         finish.save(model, start, staging)
         copy_companions(start, staging)

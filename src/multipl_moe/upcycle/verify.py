@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
 
-from multipl_moe.checkpoints.loading import load_hybrid
+from multipl_moe.checkpoints.loading import load_dense, load_hybrid
 from multipl_moe.model.moe_config import MoeConfig
 
 TOLERANCE = 1e-3
@@ -54,7 +54,7 @@ def verify_start(
         seed: of the probe.
         new_ids: tokens that the base does not know: neither they nor their logits are compared.
     """
-    base = AutoModelForCausalLM.from_pretrained(base_folder, dtype=torch.float32).eval()
+    base: Any = load_dense(base_folder).float().eval()
     for parameter in base.parameters():
         parameter.copy_(parameter.to(dtype))
     generator = torch.Generator().manual_seed(seed)

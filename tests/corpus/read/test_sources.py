@@ -63,6 +63,23 @@ def test_a_budget_can_be_one_of_a_language(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder", "jsonl"])
+def test_a_source_that_is_held_out_is_taken_whole_and_takes_nothing_of_the_budget(tmp_path, kind):
+    write_files(tmp_path / "ours", ".rs", 20)
+    write_files(tmp_path / "theirs", ".rs", 15, first_seed=50)
+    rows = [{"text": program(seed), "path": f"{seed}.rs"} for seed in range(50, 65)]
+    (tmp_path / "theirs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ours = folder(tmp_path / "ours")
+    theirs = {"kind": kind, "path": str(tmp_path / ("theirs" if kind == "folder" else "theirs.jsonl"))}
+    budget = 6 * len(program(1).encode())
+    alone, _ = read(ours, max_bytes_per_language=budget)
+    documents, stats = read(ours, theirs | {"held_out": True}, max_bytes_per_language=budget)
+    held_out = [document for document in documents if document.metadata.get("held_out")]
+    assert {document.text for document in held_out} == {program(seed) for seed in range(50, 65)}
+    assert [document.id for document in documents if document not in held_out] == [document.id for document in alone]
+    assert (stats["found/rust"], stats["dropped/over_budget/rust"]) == (35, 20 - len(alone))
+
+
+@pytest.mark.parametrize("kind", ["folder", "jsonl"])
 def test_files_of_a_source_that_is_held_out_are_marked(tmp_path, kind):
     write_files(tmp_path, ".rs", 2)
     row = {"content": program(7), "language": "Rust", "path": "a.rs"}

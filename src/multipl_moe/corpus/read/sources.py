@@ -32,9 +32,10 @@ class SourceReader(PipelineStep):
     The files of a language, of all sources together, are put in an order that depends on nothing but the seed and
     their paths, and taken until the next would exceed the budget: a larger budget keeps the files of a smaller one.
     Of rows and members of archives, which can be read but once, those that the budget may take are held on disk;
-    without a budget all of them are. Answers, under names of their own, have neither a budget nor a least size. Files
-    are dealt to `corpus.executor.parts` parts by the same hash, each with its part of the budget. A task reads one part
-    of one language; where there are fewer tasks, each reads several.
+    without a budget all of them are. Held-out sources are taken whole, and take nothing of the budget. Answers, under
+    names of their own, have neither a budget nor a least size. Files are dealt to `corpus.executor.parts` parts by
+    the same hash, each with its part of the budget. A task reads one part of one language; where there are fewer
+    tasks, each reads several.
 
     A document's id is its path; its metadata: language, path (with the source's name), source (its kind), licence, and
     held_out where its whole source is.
@@ -89,7 +90,10 @@ class SourceReader(PipelineStep):
         found: list[Candidate] = []
         file_bytes = (self._min_bytes(language), self.corpus.max_file_bytes)
         asked = language_of(language)
-        rows = EarliestRows(self._rank, self._budget_bytes(language), file_bytes, self._belongs, self.scratch)
+        rows = {
+            is_held_out: EarliestRows(self._rank, budget, file_bytes, self._belongs, self.scratch)
+            for is_held_out, budget in ((False, self._budget_bytes(language)), (True, math.inf))
+        }
         sources = [source for source in self.corpus.sources if (source.kind == "answers") == are_answers(language)]
         for source in sorted(sources, key=lambda source: source.kind in _STREAMED):
             if source.kind not in _STREAMED:
@@ -98,22 +102,24 @@ class SourceReader(PipelineStep):
             elif source.language in (None, asked):
                 for candidate in _STREAMED[source.kind](source, asked, self.detector):
                     if self._is_of(part, candidate):
-                        rows.put(_from(source, candidate, language))
-        found += rows.rows()
-        self._count(f"found/{language}", len(found) + rows.num_dropped)
-        self._count(f"dropped/over_budget/{language}", rows.num_dropped)
+                        rows[source.held_out].put(_from(source, candidate, language))
+        found += [*rows[False].rows(), *rows[True].rows()]
+        self._count(f"found/{language}", len(found) + rows[False].num_dropped)
+        self._count(f"dropped/over_budget/{language}", rows[False].num_dropped)
         return found
 
     def _draw(self, language: str, candidates: list[Candidate], task: int) -> Iterator[Document]:
-        drawn_bytes = 0
-        for index, candidate in enumerate(sorted(candidates, key=self._rank)):
-            if (read := self._document(candidate, task)) is None:
+        ordered, drawn_bytes, is_full = sorted(candidates, key=self._rank), 0, False
+        for index, candidate in enumerate(ordered):
+            if (is_full and not candidate.held_out) or (read := self._document(candidate, task)) is None:
                 continue
             document, size = read
-            if drawn_bytes + size > self._budget_bytes(language):
-                self._count(f"dropped/over_budget/{language}", len(candidates) - index)
-                return
-            drawn_bytes += size
+            if not candidate.held_out:
+                drawn_bytes += size
+                if is_full := drawn_bytes > self._budget_bytes(language):
+                    left = sum(not other.held_out for other in ordered[index:])
+                    self._count(f"dropped/over_budget/{language}", left)
+                    continue
             yield document
 
     def _budget_bytes(self, language: str) -> float:

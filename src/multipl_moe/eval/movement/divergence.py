@@ -3,6 +3,7 @@
 Shape suffixes: N tokens that count, V the base's vocabulary.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from multipl_moe.errors import BaseModelError
 from multipl_moe.eval.intervals import Estimate, resampled
 from multipl_moe.eval.windows import batches, scored_logits, windows_of
 from multipl_moe.runs.result import Movement
@@ -87,6 +89,8 @@ def measure_movement(
             more_nats, more_changed = _divergence(base_NV, model_NV[:, : base_NV.shape[1]])
             nats[window.text] += more_nats
             changed[window.text] += more_changed
+    if not all(map(math.isfinite, nats)):
+        raise BaseModelError("model: how far it moved is no number; what it or its base computes is not finite")
     return [TextMovement(nats[index], changed[index], text.num_counted) for index, text in enumerate(texts)]
 
 
