@@ -20,7 +20,7 @@ _OF_WEIGHTS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16
 WRITABLE_DTYPES = tuple(_OF_WEIGHTS)
 _DTYPE_NAMES = _OF_WEIGHTS | {torch.int8: "I8", torch.int32: "I32"}  # of domain gates
 _DTYPES = {name: dtype for dtype, name in _DTYPE_NAMES.items()}
-PEFT_PREFIX = "base_model.model."
+PEFT_PREFIX = "base_model.model."  # of PEFT's names of tensors
 INDEX_FILE = "model.safetensors.index.json"
 _ADDED = "added"
 _HEADER_ALIGNMENT = 8
@@ -51,7 +51,7 @@ class CheckpointReader:
                     self.files[key] = name
                     self.shapes[key] = tuple(stored.get_shape())
                     self._dtype_names[key] = stored.get_dtype()
-        if any(key.startswith(PEFT_PREFIX) for key in self.files):
+        if role != "pack" and any(key.startswith(PEFT_PREFIX) for key in self.files):
             raise BaseModelError(with_adapter(f"{role}: {folder}"))
 
     def file(self, key: str) -> Path | None:

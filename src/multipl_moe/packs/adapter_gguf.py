@@ -9,9 +9,10 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import PreTrainedConfig
 
+from multipl_moe.checkpoints.tensors import PEFT_PREFIX
 from multipl_moe.export.gguf import rows_for_llama_cpp
 from multipl_moe.export.gguf_architectures import gguf_architecture, unsupported
-from multipl_moe.packs.files import ADAPTER_FILE, PEFT_PREFIX
+from multipl_moe.packs.files import ADAPTER_FILE
 from multipl_moe.runs.folder import read_json
 from multipl_moe.system.staging import refuse_existing
 

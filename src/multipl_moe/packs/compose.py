@@ -11,14 +11,14 @@ from multipl_judge.cache_folder import cache_folder, cache_lock
 from multipl_moe.checkpoints.base import base_licence, hub_id, resolve_base
 from multipl_moe.checkpoints.linked import bytes_to_write, write_beside_base
 from multipl_moe.checkpoints.loading import load_config
-from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, copy_companions
+from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader, TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.folder import require_fit
 from multipl_moe.model.configuration import MultiplMoeConfig
 from multipl_moe.model.families import family_of
 from multipl_moe.model.float32_buffers import stays_float32
 from multipl_moe.model.moe_config import PACK
-from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PACK_FILE, PEFT_PREFIX, Pack, base_digest, require_name
+from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PACK_FILE, Pack, base_digest, require_name
 from multipl_moe.runs.folder import write_json
 from multipl_moe.system.staging import refuse_existing, require_space, staged_folder
 

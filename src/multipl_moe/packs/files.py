@@ -25,7 +25,6 @@ from multipl_moe.runs.result import Found
 PACK_FILE = "pack.json"
 GATE_FILE = "gate.safetensors"
 ADAPTER_FILE = "adapter_model.safetensors"
-PEFT_PREFIX = "base_model.model."  # of PEFT's names of tensors
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 

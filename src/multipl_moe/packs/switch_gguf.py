@@ -19,12 +19,12 @@ from transformers import AddedToken, AutoTokenizer, PreTrainedConfig
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.new_tokens import ExtendedReader
-from multipl_moe.checkpoints.tensors import CheckpointReader, TensorPlan, copy_companions
+from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader, TensorPlan, copy_companions
 from multipl_moe.errors import BaseModelError
 from multipl_moe.export.gguf import gguf_metadata, gguf_tensors, rows_for_llama_cpp, write_gguf_file
 from multipl_moe.export.gguf_architectures import add_hyperparameters, gguf_architecture
 from multipl_moe.export.gguf_tokenizer import add_tokenizer
-from multipl_moe.packs.files import PEFT_PREFIX, Pack
+from multipl_moe.packs.files import Pack
 
 _ARCHITECTURE = "graniteswitch"
 _FAMILIES = ("llama", "mistral")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from multipl_moe.checkpoints.loading import load_config
 from multipl_moe.checkpoints.packaged import PACKAGED_BASES
-from multipl_moe.checkpoints.tensors import CheckpointReader
+from multipl_moe.checkpoints.tensors import PEFT_PREFIX, CheckpointReader
 from multipl_moe.errors import ConfigError
 from multipl_moe.export.facts import NOT_RECORDED
 from multipl_moe.fim_tokens import NEW_KEY
@@ -21,7 +21,7 @@ from multipl_moe.model.expert_kinds import EXPERT_KINDS
 from multipl_moe.model.families import family_of
 from multipl_moe.model.moe_config import PACK, ExpertsConfig, MoeConfig
 from multipl_moe.packs.card import write_pack_card
-from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, PEFT_PREFIX, Pack, base_digest, base_tensors
+from multipl_moe.packs.files import ADAPTER_FILE, GATE_FILE, Pack, base_digest, base_tensors
 from multipl_moe.runs.provenance import Provenance
 from multipl_moe.runs.result import Found
 from multipl_moe.system.device import dtype_name
