@@ -24,8 +24,8 @@ def gguf_fields(file: Path) -> dict[str, int | float | str]:
             if (needed := header.file_bytes) > len(data):
                 raise ValueError(f"it is cut, {len(data):,} of {needed:,} bytes")
             return header.fields
-    except (ValueError, LookupError, OSError, struct.error) as error:
-        why = "its header is cut" if isinstance(error, struct.error) else str(error)
+    except (ValueError, LookupError, OverflowError, OSError, struct.error) as error:
+        why = "its header is cut" if isinstance(error, (struct.error, OverflowError)) else str(error)
         raise BaseModelError(f"base model: {file} cannot be read as GGUF ({why}); download it again") from None
 
 
