@@ -154,6 +154,16 @@ def test_an_answer_that_opens_a_fence_is_continued_with_the_right_pick(client: O
     assert left[0] == 100 > left[1] > left[2] > 0
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_with_no_token_left_is_not_continued(client: OpenAI, engine: EngineStub, stream: bool):
+    before = len(engine.asked)
+    answer: Any = client.completions.create(model="auto", prompt="Hi\n", stream=stream, max_tokens=len(ANSWER))
+    choices = [event.choices[0] for event in answer] if stream else answer.choices
+    assert "".join(choice.text for choice in choices).startswith(ANSWER)
+    assert choices[-1].finish_reason == "stop"
+    assert len(engine.asked) == before + 1
+
+
 def test_an_answer_that_is_not_switched_comes_byte_for_byte(url: str, engine: EngineStub, kind: str):
     body = {"model": "systems", "prompt": "x", "stream": True}
     with listening(engine.app) as behind:

@@ -106,12 +106,10 @@ class _Front:
             answer = json.loads(found.content) if found.status_code == 200 else {}
             text = _text_of(answer).removeprefix(asked.answer)  # some engines repeat what they go on with
             place = await self._switch(asked, text)
-            if place is None:
+            rest = place and asked.continued(self.engine, text[: place[0]], place[1], self.picker)
+            if not rest:
                 break
             _add_usage(usage, answer)
-            rest = asked.continued(self.engine, text[: place[0]], place[1], self.picker)
-            if rest is None:
-                break
             asked, found = rest, await self._ask(rest)
         if asked.answer and found.status_code == 200:
             answer = json.loads(found.content)
@@ -134,7 +132,7 @@ class _Front:
         """The engine's events, byte for byte; of an answer that is continued, without its second beginning."""
         try:
             while True:
-                pick, told = None, ""
+                rest, told = None, ""
                 async for line in _lines(stream):
                     event = _event(line) if asked.may_switch else None
                     new = _text_of(event) if event is not None else ""
@@ -142,12 +140,11 @@ class _Front:
                         continue
                     yield line
                     told += new
-                    if "\n" in new and (place := await self._switch(asked, told)) is not None:
-                        pick = place[1]
+                    place = await self._switch(asked, told) if "\n" in new else None
+                    if place and (rest := asked.continued(self.engine, told, place[1], self.picker)):
                         break
                 await stream.aclose()
-                rest = pick and asked.continued(self.engine, told, pick, self.picker)
-                if not rest:
+                if rest is None:
                     return
                 yield b"\n"  # the event's end
                 asked = rest
@@ -207,7 +204,7 @@ class _Asked:
     @property
     def may_switch(self) -> bool:
         """Whether the pick is the gates' own, and the answer one text that can be continued."""
-        whole = any(self.first.get(key) for key in _WHOLE) or self.first.get("n", 1) != 1
+        whole = any(self.first.get(key) for key in _WHOLE) or (self.first.get("n") or 1) != 1
         return self.pick.by == "text" and self.path != "/infill" and not whole
 
     def continued(self, engine: Vllm, text: str, pick: Pick, picker: Picker) -> "_Asked | None":
