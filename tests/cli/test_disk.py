@@ -26,7 +26,7 @@ _WRITING = {  # and what the same command needs to go on; empty where nothing is
     "export {hybrid} out": "",
     "export {base} out --gguf": "",
     "export {hybrid} out --merge --anyway --corpus {corpus} --set learn=[rust] --set keep=[python]": "",
-    "compare out recipe.yaml --tokens 64": _LONG,
+    "compare out recipe.yaml --tokens 4096": _LONG,
     "demo --output out --recipe recipe.yaml": _LONG,
 }
 _DAC_OVERRIDE = 1

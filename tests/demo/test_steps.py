@@ -378,10 +378,7 @@ def test_a_demo_without_a_gain_says_so_and_why_in_its_first_line(begun, world: W
 # Presets
 
 
-@pytest.mark.parametrize(
-    "preset",
-    ["single", *(pytest.param(name, marks=pytest.mark.extended) for name in ("token-only", "moe-lpr"))],
-)
+@pytest.mark.parametrize("preset", ["single", pytest.param("moe-lpr", marks=pytest.mark.extended)])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_other_presets_reach_the_report(world: World, tmp_path: Path, preset: str):
     moe = {"preset": preset, "languages": None if preset == "single" else [], "num_segment_experts": None}

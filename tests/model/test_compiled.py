@@ -55,11 +55,9 @@ def _assert_equal(actual: Tensor, expected: Tensor, mask: Tensor | None = None) 
         pytest.param(
             "causal", "full", torch.bfloat16, "inductor", {"position_ids": _PACKED}, marks=pytest.mark.extended
         ),
-        pytest.param("causal", "lora", torch.float32, "eager", {"position_ids": _PACKED}, marks=pytest.mark.extended),
         ("paper", "lora", torch.bfloat16, "eager", {"position_ids": _PACKED}),
         ("gated", "full", torch.float32, "eager", {"attention_mask": _MASK}),
         pytest.param("gated-single", "full", torch.float32, "eager", {}, marks=pytest.mark.extended),
-        pytest.param("moe-lpr", "full", torch.float32, "eager", {"attention_mask": _MASK}, marks=pytest.mark.extended),
     ],
 )
 def test_evaluation_in_one_graph_equals_evaluation_without(
@@ -116,7 +114,6 @@ def _train(model: Any, forward: Any, inputs: dict[str, Tensor], num_steps: int =
             pytest.param(*values, marks=pytest.mark.extended)
             for values in (
                 ("causal", "lora", torch.bfloat16, {"attention_mask": _MASK}),
-                ("paper", "full", torch.float32, {"attention_mask": _MASK}),
                 ("moe-lpr", "full", torch.bfloat16, {}),
             )
         ),
