@@ -61,6 +61,7 @@ def test_missing_packages_are_told_with_the_remedy(refused, monkeypatch, tmp_pat
 
 def test_the_command_says_where_it_serves_and_stops_at_ctrl_c(tmp_path, monkeypatch, capsys):
     folder = save_model(tmp_path / "model")
+    capsys.readouterr()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     monkeypatch.setenv("COLUMNS", "40")
