@@ -34,7 +34,8 @@ def running(command: list[str], log) -> "subprocess.Popen[bytes]":
     return process
 
 
-def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(exported, run, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(exported, run, tmp_path, number):
     command = [sys.executable, "-m", "multipl_moe", "serve", str(exported), "--engine", "llama-server", "--port", "0"]
     log = tmp_path / "log"
     process = running(command, log)
@@ -54,11 +55,11 @@ def test_adapters_behind_llama_cpp_are_on_and_nothing_stays_when_it_stops(export
         assert len({answer.choices[0].text for answer in written.values()}) == 3
         engine = next(line for line in log.read_text().splitlines() if line.startswith("running "))
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         code = process.wait(30)
     assert (code, log.read_text().splitlines()[-1]) == (0, "stopped")
     port = engine.split()[-1]
-    assert not subprocess.run(["pgrep", "-f", f"llama_server.*{port}"], capture_output=True, check=False).stdout
+    assert not subprocess.run(["pgrep", "-f", f"llama.server.*{port}"], capture_output=True, check=False).stdout
 
 
 def test_an_engine_that_does_not_start_is_told_and_leaves_nothing(exported, run, monkeypatch, tmp_path):
@@ -74,5 +75,7 @@ def test_an_engine_that_does_not_start_is_told_and_leaves_nothing(exported, run,
 
 def test_what_goes_with_no_engine_or_no_adapters_is_refused(exported, refused, tmp_path):
     assert "choose one of vllm, llama-server" in refused("serve", exported)
+    unreachable = ("serve", exported, "--engine", "vllm", "--engine-url", "http://127.0.0.1:9")
+    assert "does not tell what it holds" in refused(*unreachable)
     assert "they go with a folder of `export --adapter`" in refused("serve", tmp_path, "--base", "x")
     assert "give the base's GGUF file" in refused("serve", exported, "--engine", "llama-server", "--base", "no.gguf")

@@ -67,7 +67,7 @@ def test_shards_keep_to_the_limit_and_have_an_index(source, tmp_path):
 def test_a_value_that_the_dtype_cannot_hold_is_refused_as_are_infinities(tmp_path):
     (tmp_path / "model").mkdir()
     save_file({"a": torch.tensor([1.0, float("inf")])}, tmp_path / "model" / "model.safetensors")
-    with pytest.raises(BaseModelError, match="model: .*: tensor a holds NaN or an infinity"):
+    with pytest.raises(BaseModelError, match=r"model: .*: tensor a holds NaN or an infinity"):
         write_checkpoint(plan_cast(tmp_path / "model", torch.float16), tmp_path)
     save_file({"a.weight": torch.tensor([[1.0, -7e4]])}, tmp_path / "model" / "model.safetensors")
     with pytest.raises(

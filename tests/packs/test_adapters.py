@@ -145,6 +145,8 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(made, tmp
     (tmp_path / "taken" / "file").touch()
     with pytest.raises(OutputError, match="taken"):
         export_adapters(packs, tmp_path / "taken", str(base))
+    with pytest.raises(ConfigError, match="base-x means something else here"):
+        export_adapters({"base-x": packs["rust"]}, tmp_path / "out", str(base))
     (tmp_path / "canary.json").write_text('{"format": 1, "adapters": {}}')
     with pytest.raises(ConfigError, match="export anew"):
         load_canaries(tmp_path / "canary.json")

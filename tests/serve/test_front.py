@@ -44,12 +44,12 @@ class Gates:
 
 def write(name: str, body: dict[str, Any]) -> str:
     """An answer whose code the adapter writes, and whose prose the base writes; each begins where the last ended."""
-    last = body["messages"][-1] if "messages" in body else {"role": "assistant", "content": body.get("prompt", "")}
+    last = body["messages"][-1] if "messages" in body else {"role": "assistant", "content": str(body.get("prompt"))}
     told = last["content"] if last["role"] == "assistant" else ""
     if told.endswith(ANSWER + REST):
         return END if name == "base" else "WRONG"
     if told.endswith(ANSWER):
-        return REST if name == "systems" else "WRONG"
+        return REST + "and on" if name == "systems" else "WRONG"
     return ANSWER + "fn wrong() {}\n```\n" if name == "base" else f"by {name}"
 
 
@@ -109,6 +109,7 @@ def chat(client: OpenAI, **asked: Any) -> Any:
         ("def f(x):", "ml", None, "ml; by model"),
         ("def f(x):", "auto", "go", "systems; by language"),
         ("fn main() {", "auto", "cobol", "base; by language"),
+        ("def f(x):", "auto", "OCaml", "ml; by language"),
         ("fn main() {", "ml", "rust", "ml; by model"),
         ("<|file_sep|>src/a.py\nfn ", "auto", None, "base; by file"),
         ("// Path: lib/tree.ml\n", "auto", None, "ml; by file"),
@@ -119,8 +120,9 @@ def chat(client: OpenAI, **asked: Any) -> Any:
 def test_a_request_is_answered_by_what_it_asks_for(client: OpenAI, prompt, model, language, picked):
     extra = {} if language is None else {"language": language}
     answer = client.completions.with_raw_response.create(model=model, prompt=prompt, extra_body=extra)
-    assert answer.headers[PICK_HEADER].startswith(picked) or picked == "base; by text"
-    name = picked.partition(";")[0]
+    name, _, by = picked.partition("; ")
+    assert answer.headers[PICK_HEADER].split()[0].rstrip(";") == name
+    assert by == "by text" or answer.headers[PICK_HEADER] == picked
     text = answer.parse().choices[0].text
     assert text == f"by {name}" if name != "base" else text.startswith("Here:")
 
@@ -177,7 +179,7 @@ def test_what_cannot_be_continued_or_was_told_is_answered_at_once(client: OpenAI
     engine.scores = lambda name, prompt: {"a": -1.0}
     before = len(engine.asked)
     client.completions.create(**({"model": "auto", "prompt": "Hi\n"} | extra))
-    assert len(engine.asked) == before + 1
+    assert [name for name, _ in engine.asked[before:]] == ["ml" if "extra_body" in extra else "base"]
 
 
 def test_models_and_health_are_the_fronts_own(client: OpenAI, url: str):
@@ -191,7 +193,10 @@ def test_models_and_health_are_the_fronts_own(client: OpenAI, url: str):
         ({"model": "other"}, "choose one of auto, base, systems, ml"),
         ({"prompt": ["a", "b"]}, "give one text"),
         ({"language": 5}, "give names"),
-        ({"messages": [{"role": "robot", "content": ""}]}, "does not take them"),
+        ({"prompt": [-1]}, "cannot be read"),
+        ({"prompt": "\ud83d"}, "none that an engine can read"),
+        ({"messages": 3}, "cannot be read"),
+        ({"messages": ["x"]}, "cannot be read"),
     ],
 )
 def test_what_cannot_be_picked_for_is_refused(url: str, body: dict[str, Any], reason: str):
@@ -199,6 +204,40 @@ def test_what_cannot_be_picked_for_is_refused(url: str, body: dict[str, Any], re
     status, text = send(url, "POST", path, {"prompt": "x"} | body)
     assert (status, reason in text) == (400, True)
     assert send(url, "POST", path, b"{")[0] == 400
+
+
+def test_the_text_is_asked_for_only_where_the_gates_decide(client: OpenAI, engine: EngineStub):
+    parts: Any = [{"role": "user", "content": [{"type": "text", "text": "fn main() {"}]}]
+    answer = client.chat.completions.create(model="auto", messages=parts)
+    assert answer.choices[0].message.content == "by systems"
+    robots: Any = [{"role": "robot", "content": "def f(x):"}]
+    client.chat.completions.create(model="auto", messages=robots)
+    client.completions.create(model="ml", prompt=["x"])
+    assert [name for name, _ in engine.asked[-3:]][1:] == ["base", "ml"]
+    assert engine.asked[-1][1]["prompt"] == ["x"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_line_that_the_next_pick_writes_again_is_kept(kind: str, picker: Picker, stream: bool):
+    def twice(name: str, body: dict[str, Any]) -> str:
+        return ANSWER if name == "systems" else ANSWER + "x"
+
+    with in_front(EngineStub(list(LANGUAGES), twice, llama_cpp=kind == "llama-server"), picker) as url:
+        messages: Any = [{"role": "user", "content": "Hi"}]
+        answer: Any = client_of(url).chat.completions.create(model="auto", messages=messages, stream=stream)
+        texts = [event.choices[0].delta.content for event in answer] if stream else [answer.choices[0].message.content]
+    assert "".join(text or "" for text in texts).startswith(ANSWER + ANSWER)
+
+
+def test_an_engine_that_refuses_to_go_on_costs_nothing(kind: str, picker: Picker):
+    def refusing(name: str, body: dict[str, Any]) -> str:
+        if name != "base":
+            raise RuntimeError
+        return ANSWER + "fn main() {}"
+
+    with in_front(EngineStub(list(LANGUAGES), refusing, llama_cpp=kind == "llama-server"), picker) as url:
+        answer = client_of(url).completions.create(model="auto", prompt="Hi\n")
+    assert answer.choices[0].text == ANSWER + "fn main() {}"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -14,7 +14,7 @@ from multipl_moe.system.minute_lines import MinuteLines
 _CLOCK = "multipl_moe.system.minute_lines.time.monotonic"
 
 
-@given(first_s=st.floats(0.1, 500), step_s=st.floats(0.1, 500), total=st.integers(3, 60), share=st.floats(0.05, 0.95))
+@given(first_s=st.floats(1, 500), step_s=st.floats(0.1, 500), total=st.integers(3, 60), share=st.floats(0.05, 0.95))
 def test_what_is_left_is_right_once_two_steps_are_done(first_s: float, step_s: float, total: int, share: float):
     """Steps of one length, but for the first: what is left is what comes, whatever the first took."""
     done, clock = max(int(share * total), 2), [0.0]
@@ -37,6 +37,7 @@ def test_a_log_gets_a_line_when_the_pace_is_known_and_then_one_a_minute(monkeypa
     monkeypatch.setattr(minute_lines, "_TICK_S", 0.01)
     monkeypatch.setattr(minute_lines, "_EVERY_S", 0.3)
     console = Console(file=io.StringIO(), force_terminal=is_terminal)
+    monkeypatch.setattr(minute_lines, "_AT_ONCE_S", 0.0)
     with MinuteLines(console, "writing") as lines:
         lines.update(1, 4)
         time.sleep(0.5)
@@ -44,3 +45,9 @@ def test_a_log_gets_a_line_when_the_pace_is_known_and_then_one_a_minute(monkeypa
     assert shown.count("writing: 1 of 4, about 1 minute more\n") == num_lines
     time.sleep(0.4)
     assert console.file.getvalue() == shown  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_was_done_before_it_began_is_no_pace():
+    lines = MinuteLines(Console(quiet=True), "judging")
+    lines.update(10, 16)
+    assert lines.line() == "judging: 1 minute so far"

@@ -109,7 +109,7 @@ def _cpp(nonce: Nonce, prompt: str, completion: str, tests: str) -> str:
     freed = [word for word in words if not _CPP_LIBRARY.fullmatch(word)]
     freed = dict.fromkeys([*freed, *own, *_CPP_CONSTANTS, *(macro[1] for macro in macros)])
     lines = [f"#undef {word}\n" for word in freed if word not in _CPP_OPERATORS]
-    lines += [f"#define {word} {value}\n" for word, value in _CPP_CONSTANTS.items() if word in words]
+    lines += [f"#define {word} {value}\n" for word, value in _CPP_CONSTANTS.items()]
     lines += [f"{macro[0]}\n" for macro in macros]
     if re.search(r"push_macro|pop_macro|\b_Pragma\b", spliced):
         lines.append("#error a solution has no use for macros that come back\n")

@@ -187,9 +187,9 @@ def _write_index(folder: Path, files: Mapping[str, str], num_bytes: int) -> None
 
 
 def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
-    """The name of the first tensor that holds NaN or an infinity, if any does; without a temporary of its size."""
+    """The first tensor, but for those of 8 bits, that holds NaN or an infinity; without a temporary of its size."""
     for name, tensor in tensors:
-        if tensor.is_floating_point() and tensor.numel() and not tensor.is_meta:
+        if tensor.is_floating_point() and tensor.itemsize > 1 and tensor.numel() and not tensor.is_meta:
             least, largest = torch.aminmax(tensor.detach())
             if not math.isfinite(least) or not math.isfinite(largest):
                 return name

@@ -100,7 +100,8 @@ def export(
     from multipl_moe.runs.provenance import run_recipe_file
 
     given = {"--native": native, "--merge": merge, "--full-experts": full_experts, "--dtype": dtype}
-    given |= {"--adapter": adapter, "--gguf": gguf} if switch else {}
+    given |= {"--metrics": metrics, "--corpus": corpus, "--max-shard-size": max_shard_size, "--recipe": recipe}
+    given |= {"--set": settings} | ({"--adapter": adapter, "--gguf": gguf} if switch else {})
     others = [flag for flag, value in given.items() if value]
     takes_packs, way = adapter or switch, "--switch" if switch else "--adapter"
     refuse_where(

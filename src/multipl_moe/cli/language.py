@@ -95,6 +95,11 @@ def _write(name: str, file: Path, kind: str, extensions: list[str], sources: lis
         write_text(problems, first_problem(name, chosen))
     write_text(file, text)
     console.print(f"wrote {' and '.join(map(str, written))}", highlight=False, soft_wrap=True)
+    if library:
+        told = ", ".join(library)
+        console.print(
+            f"library: {told}, of installed packages; take out what is not yours", highlight=False, soft_wrap=True
+        )
 
 
 def _try(name: str, file: Path, unsafe: bool) -> None:

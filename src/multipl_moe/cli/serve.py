@@ -19,7 +19,6 @@ from multipl_moe.cli.options import require_folders
 from multipl_moe.errors import BaseModelError, ConfigError
 
 _ENGINES = ("vllm", "llama-server", "transformers")  # the first that can serves
-_TOKEN_OF = {"vllm": "VLLM_API_KEY", "llama-server": "LLAMA_API_KEY"}  # a command line is no place for a token
 _STOP_S = 5
 
 
@@ -41,8 +40,8 @@ def serve(
     engine: Annotated[
         str | None,
         typer.Option(
-            help="Program that serves: vllm, llama-server, or transformers, which alone knows hybrids. [the first that "
-            "is installed and can]"
+            help="Program that serves: vllm, llama-server, or transformers, which alone knows hybrids; of adapters one "
+            "of the first two. [else the first that is installed and can]"
         ),
     ] = None,
     base: Annotated[
@@ -81,16 +80,17 @@ def serve(
         command = ["vllm", "serve", str(model), "--served-model-name", name, *address]
     else:
         command = ["llama-server", "--model", str(_gguf_of(model)), "--alias", name, *address]
+    from multipl_moe.serve.engines import KEY_OF
+
     console.print(f"running {shlex.join(command)}", highlight=False, soft_wrap=True)
     sys.stdout.flush()
-    os.execvpe(command[0], command, os.environ | ({} if token is None else {_TOKEN_OF[engine]: token}))
+    os.execvpe(command[0], command, os.environ | ({} if token is None else {KEY_OF[engine]: token}))
 
 
 def _serve_adapters(
     folder: Path, engine: str | None, base: str | None, engine_url: str | None, host: str, port: int, token: str | None
 ) -> None:
     try:
-        import httpx
         import uvicorn
 
         from multipl_moe.serve.front import build_front
@@ -98,7 +98,7 @@ def _serve_adapters(
         raise ConfigError("serve: some packages are missing; install them with pip install -e '.[serve]'") from None
     from multipl_moe.packs.adapters import gates_of
     from multipl_moe.serve.engine_process import engine_running, free_port
-    from multipl_moe.serve.engines import ENGINES, command_of, llama_cpp_adapters
+    from multipl_moe.serve.engines import ENGINES, KEY_OF, adapters_held, command_of
     from multipl_moe.serve.picking import Picker
 
     if engine not in ENGINES:
@@ -106,6 +106,7 @@ def _serve_adapters(
     packs, gates = gates_of(folder)
     picker = Picker(gates, {name: pack.languages for name, pack in packs.items()})
     with _listening(host, port, token) as listener, ExitStack() as stack:
+        key = os.environ.get(KEY_OF[engine]) if engine_url is not None else None
         if engine_url is None:
             engine_port = free_port()
             command = command_of(engine, base, folder, packs, engine_port)
@@ -115,13 +116,8 @@ def _serve_adapters(
                     engine_running(command, engine_port, lambda s: status.update(f"waiting for the engine, {s:.0f} s"))
                 )
         engine_url = engine_url.rstrip("/").removesuffix("/v1")
-        held = list(packs)
-        if engine == "llama-server":
-            try:
-                held = llama_cpp_adapters(httpx.Client(), engine_url) or held
-            except httpx.HTTPError as error:
-                raise ConfigError(f"--engine-url: {engine_url} does not answer ({error})") from error
-        app = build_front(ENGINES[engine](held), engine_url, picker, token=token, host=host)
+        held = adapters_held(engine, engine_url, list(packs), key)
+        app = build_front(ENGINES[engine](held), engine_url, picker, token=token, host=host, key=key)
         url = _url(host, listener)
         console.print(f"serving auto, base, {', '.join(packs)} at {url}; Ctrl-C stops", highlight=False, soft_wrap=True)
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_S)

@@ -84,11 +84,13 @@ def _train(recipe: "Recipe", start: Path, corpus: Path, output: Path) -> None:
     from multipl_moe.packs.files import size_of
     from multipl_moe.packs.write import pack_of_run
     from multipl_moe.system.allocator import keep_freed_memory
+    from multipl_moe.train.checkpoints import saved_checkpoints
     from multipl_moe.train.memory_note import run_notes
     from multipl_moe.train.processes import leave
 
     keep_freed_memory()
-    for note, style in zip(run_notes(recipe, start), ("", "yellow"), strict=True):
+    goes_on = bool(saved_checkpoints(output / "checkpoints"))  # then all of its steps are no measure of what is left
+    for note, style in list(zip(run_notes(recipe, start), ("", "yellow"), strict=True))[goes_on:]:
         if note is not None:
             console.print(note, style=style, highlight=False, soft_wrap=True)
     result = _trained(recipe, start, corpus, output)

@@ -10,7 +10,7 @@ import torch
 from multipl_moe.checkpoints.base import hub_id, resolve_base
 from multipl_moe.checkpoints.loading import load_config, load_hybrid
 from multipl_moe.checkpoints.tensors import CheckpointReader
-from multipl_moe.errors import BaseModelError
+from multipl_moe.errors import BaseModelError, ConfigError
 from multipl_moe.export.gguf import require_writable
 from multipl_moe.export.gguf_files import GgufFiles
 from multipl_moe.export.model_card import CARD_FILE
@@ -24,6 +24,7 @@ from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.system.staging import refuse_existing, staged_folder
 
 TOKENIZER_FOLDER = "tokenizer"
+_TAKEN = {"base", "auto", "composed", TOKENIZER_FOLDER}  # names of other things, in the folder or for clients
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def export_adapters(
         UserError: a pack is of another base, something cannot be read or written, or `output` exists.
     """
     refuse_existing(output)
+    if taken := [name for name in packs if name in _TAKEN or name.startswith("base-")]:
+        raise ConfigError(f"pack: {' and '.join(taken)} means something else here; give another name, NAME=FOLDER")
     loaded = {name: Pack.load(folder) for name, folder in packs.items()}
     base = base or next(iter(loaded.values())).base["name"]
     folder = resolve_base(base)

@@ -62,12 +62,14 @@ def load_canaries(file: Path) -> dict[str, list[Canary]]:
     try:
         values = read_json(file)
         if (found := values["format"]) != _FORMAT:
-            raise ConfigError(f"--canary: {file} has format {found}, here it is {_FORMAT}; export the adapter anew")
+            raise ConfigError(f"canary: {file} has format {found}, here it is {_FORMAT}; export the adapter anew")
         read = {name: [Canary(**one) for one in several] for name, several in values["adapters"].items()}
         if not read or not all(read.values()):
             raise LookupError("it has no canary")
+        if any(abs(one.adapter - one.base) < _LEAST_CHANGE / 2 for several in read.values() for one in several[:1]):
+            raise ValueError("a canary does not tell on from off")
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ConfigError(f"--canary: {file} is no {CANARY_FILE} that export wrote ({error}); export anew") from error
+        raise ConfigError(f"canary: {file} is no {CANARY_FILE} that export wrote ({error}); export anew") from error
     return read
 
 
@@ -106,6 +108,11 @@ def _starter_prompts(languages: Iterable[str]) -> list[str]:
     return [prompt for of_one in prompts.values() for prompt in of_one[:_STARTER_PROMPTS]]
 
 
+def _loses_space(tokenizer: Any, token: int) -> bool:
+    """Whether a token's first space is lost when it is decoded alone, so that engines name it otherwise."""
+    return str(tokenizer.convert_ids_to_tokens(token)).startswith("\N{LOWER ONE EIGHTH BLOCK}")
+
+
 @torch.inference_mode()
 def _canaries(model: Any, tokenizer: Any, prompt: str, open_share: torch.Tensor) -> list[Canary]:
     ids = TextGenerator(model, tokenizer).encode(prompt, chat=False)
@@ -119,5 +126,5 @@ def _canaries(model: Any, tokenizer: Any, prompt: str, open_share: torch.Tensor)
     return [
         Canary(prompt, text, *(float(one[token]) for one in scores))
         for token, text in told.items()
-        if text and "\N{REPLACEMENT CHARACTER}" not in text
+        if text and "\N{REPLACEMENT CHARACTER}" not in text and not _loses_space(tokenizer, token)
     ]

@@ -48,7 +48,7 @@ class TextGate:
         """
         loaded = {name: Pack.load(folder) for name, folder in packs.items()}
         bases = {pack.base["name"]: pack for pack in loaded.values()}
-        if base is None and len(bases) != 1:
+        if base is None and tokenizer is None and len(bases) != 1:
             raise ConfigError(f"packs: they go with {' and '.join(bases) or 'no base'}; give packs of one base")
         source = tokenizer or resolve_base(base or next(iter(bases)))
         gates = {name: _gate(loaded[name], folder) for name, folder in packs.items()}

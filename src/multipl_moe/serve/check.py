@@ -84,7 +84,7 @@ class _Server:
         self.client, self.url = client, url
         try:
             loras = llama_cpp_adapters(client, url.removesuffix("/v1"))
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ConfigError(f"URL: {self.url} does not answer ({error})") from error
         models = [str(row["id"]) for row in (self._get(url + "/models") or {}).get("data", [])]
         if not models:
@@ -107,7 +107,7 @@ class _Server:
             return found.json() if found.status_code == 200 else None
         except ValueError:
             return None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ConfigError(f"URL: {self.url} does not answer ({error})") from error
 
     def ask(self, canary: Canary, adapter: str | None) -> float | None:

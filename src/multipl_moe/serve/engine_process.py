@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import httpx
 
 from multipl_moe.errors import ConfigError
+from multipl_moe.serve.engines import KEY_OF
 
 _POLL_S = 0.2
 _STOP_S = 10.0
@@ -31,7 +32,9 @@ def engine_running(
         ConfigError: it ended before it answered.
     """
     url, began = f"http://127.0.0.1:{port}", time.monotonic()
-    process = subprocess.Popen(command, start_new_session=True)
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    keyless = {name: value for name, value in os.environ.items() if name not in KEY_OF.values()}
+    process = subprocess.Popen(command, start_new_session=True, env=keyless)
     try:
         while not _answers(url):
             if (code := process.poll()) is not None:
@@ -42,11 +45,17 @@ def engine_running(
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it started, too
+        process.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def free_port() -> int:
@@ -58,6 +67,6 @@ def free_port() -> int:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=5).status_code == 200
+        return httpx.get(f"{url}/health", timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False

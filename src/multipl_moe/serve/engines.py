@@ -16,6 +16,7 @@ from multipl_moe.packs.card import served_rank
 from multipl_moe.packs.files import Pack
 
 BASE = "base"  # name of the base for clients
+KEY_OF = {"vllm": "VLLM_API_KEY", "llama-server": "LLAMA_API_KEY"}  # variables with the key that an engine asks for
 # llama.cpp's cache of prompts in memory does not know which adapter computed them (its issue 26207).
 LLAMA_FLAGS = ("--lora-init-without-apply", "--cache-ram", "0")
 
@@ -63,6 +64,34 @@ def llama_cpp_adapters(client: httpx.Client, url: str) -> list[str] | None:
         return [PurePath(row["path"]).stem for row in found.json()] if found.status_code == 200 else None
     except (ValueError, LookupError, TypeError):
         return None
+
+
+def adapters_held(engine: str, url: str, names: Sequence[str], key: str | None) -> list[str]:
+    """Names of the adapters that an engine holds, in its order.
+
+    Args:
+        engine: of `ENGINES`.
+        url: where it listens, without /v1.
+        names: that it must hold.
+        key: of the engine.
+
+    Raises:
+        ConfigError: it does not answer, or lacks one, and would answer as its base.
+    """
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        with httpx.Client(trust_env=False, headers=headers) as client:
+            if engine == "llama-server":
+                held = llama_cpp_adapters(client, url) or []
+            else:
+                held = [str(row["id"]) for row in client.get(f"{url}/v1/models").json()["data"]]
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
+        raise ConfigError(f"--engine-url: {url} does not tell what it holds ({error!r})") from error
+    if missing := [name for name in names if name not in held]:
+        raise ConfigError(
+            f"--engine-url: {url} has no adapter {', '.join(missing)}; it has {', '.join(held) or 'none'}"
+        )
+    return held
 
 
 def command_of(engine: str, base: str | None, folder: Path, packs: Mapping[str, Pack], port: int) -> list[str]:

@@ -30,13 +30,16 @@ _MOST_PICKS = 16  # of one answer
 _LOOK_CHARACTERS = 40  # more often would cost more time than it gains
 _LINE = re.compile(r".*\n")
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
-_LEAST_LEFT = 1  # tokens
 # Requests whose answer is handed through as it is: several texts, scores, or calls of tools cannot be continued.
-_WHOLE = ("logprobs", "top_logprobs", "tools", "functions", "echo", "suffix", "response_format")
+_WHOLE = (
+    *("logprobs", "top_logprobs", "prompt_logprobs", "n_probs", "echo", "suffix", "best_of", "tools", "functions"),
+    *("response_format", "grammar", "json_schema", "structured_outputs"),
+    *("guided_json", "guided_regex", "guided_grammar", "guided_choice"),
+)
 
 
 def build_front(
-    engine: Vllm, url: str, picker: Picker, *, token: str | None, host: str = "localhost", client: Any = None
+    engine: Vllm, url: str, picker: Picker, *, token: str | None, host: str = "localhost", key: str | None = None
 ) -> Starlette:
     """The application.
 
@@ -45,9 +48,12 @@ def build_front(
         url: where it listens, without /v1.
         picker: of the packs that it holds.
         token, host: as for `guard`.
-        client: an httpx.AsyncClient for tests.
+        key: that the engine asks for.
     """
-    front = _Front(engine, picker, client or httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits()))
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    limits = httpx.Limits()  # none
+    client = httpx.AsyncClient(base_url=url, headers=headers, timeout=None, limits=limits, trust_env=False)
+    front = _Front(engine, picker, client)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -87,15 +93,27 @@ class _Front:
             told, language = body.pop("model", None), body.pop("language", None)
             if not all(value is None or isinstance(value, str) for value in (told, language)):
                 raise ConfigError("model, language: give names")
-            text = self.picker.prompt_of(path, body)
+            is_told = bool(language) or told not in (None, "", AUTO)
+            text = "" if is_told else self.picker.prompt_of(path, body)
             pick = await run_in_threadpool(self.picker.pick, told, language, text)
-        except (ConfigError, ValueError) as error:
-            return refusal(str(error))
+        except (
+            ConfigError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
+            told = str(error) if isinstance(error, ConfigError) else f"the request cannot be read ({error!r})"
+            return refusal(told)
         asked = _Asked(path, body, text, pick)
         try:
             if body.get("stream"):
                 return await self._stream(asked)
             return await self._whole(asked)
+        except ValueError as error:  # what JSON cannot say
+            return refusal(f"the request is none that an engine can read ({error})")
         except httpx.HTTPError as error:
             return refusal(f"the engine does not answer ({error or type(error).__name__})", 502)
 
@@ -104,13 +122,15 @@ class _Front:
         usage: dict[str, int] = {}
         while asked.may_switch:
             answer = json.loads(found.content) if found.status_code == 200 else {}
-            text = _text_of(answer).removeprefix(asked.answer)  # some engines repeat what they go on with
+            text = _text_of(answer)
             place = await self._switch(asked, text)
-            rest = place and asked.continued(self.engine, text[: place[0]], place[1], self.picker)
-            if not rest:
+            is_end = place is not None and place[0] == len(text) and _ends(answer)
+            rest = None if place is None or is_end else self._rest(asked, text[: place[0]], place[1])
+            following = rest and await self._ask(rest)
+            if not (rest and following and following.status_code == 200):
                 break
             _add_usage(usage, answer)
-            asked, found = rest, await self._ask(rest)
+            asked, found = rest, following
         if asked.answer and found.status_code == 200:
             answer = json.loads(found.content)
             _add_usage(usage, answer)
@@ -140,8 +160,9 @@ class _Front:
                         continue
                     yield line
                     told += new
-                    place = await self._switch(asked, told) if "\n" in new else None
-                    if place and (rest := asked.continued(self.engine, told, place[1], self.picker)):
+                    is_open = event is not None and "\n" in new and not _ends(event)
+                    place = await self._switch(asked, told) if is_open else None
+                    if place and (rest := self._rest(asked, told, place[1])):
                         break
                 await stream.aclose()
                 if rest is None:
@@ -164,6 +185,9 @@ class _Front:
             if pick.adapter != asked.pick.adapter and len(asked.picks) < _MOST_PICKS:
                 return end, pick
         return None
+
+    def _rest(self, asked: "_Asked", text: str, pick: Pick) -> "_Asked | None":
+        return asked.continued(self.engine, text, pick, self.picker)
 
     async def _ask(self, asked: "_Asked") -> httpx.Response:
         return await self.client.post(asked.path, json=self.engine.body(asked.body, asked.pick.adapter))
@@ -204,20 +228,19 @@ class _Asked:
     @property
     def may_switch(self) -> bool:
         """Whether the pick is the gates' own, and the answer one text that can be continued."""
-        whole = any(self.first.get(key) for key in _WHOLE) or (self.first.get("n") or 1) != 1
-        return self.pick.by == "text" and self.path != "/infill" and not whole
+        whole = any(self.first.get(key) not in (None, False) for key in _WHOLE) or (self.first.get("n") or 1) != 1
+        messages = self.first.get("messages")
+        begun = bool(messages) and messages[-1].get("role") == "assistant"  # by the client
+        is_text = bool(messages) or isinstance(self.first.get("prompt"), str)
+        return self.pick.by == "text" and self.path != "/infill" and not whole and not begun and is_text
 
     def continued(self, engine: Vllm, text: str, pick: Pick, picker: Picker) -> "_Asked | None":
         """The request for what follows some new text of the answer; None: no token is left to write."""
-        answer, body, limits = (
-            self.answer + text,
-            dict(self.first),
-            ("max_tokens", "max_completion_tokens", "n_predict"),
-        )
+        answer, body = self.answer + text, dict(self.first)
         written = len(picker.gates.tokenizer(answer, add_special_tokens=False)["input_ids"])
-        for key in limits:
+        for key in ("max_tokens", "max_completion_tokens", "n_predict"):
             if isinstance(limit := body.get(key), int) and limit > 0:
-                if limit - written < _LEAST_LEFT:
+                if limit <= written:
                     return None
                 body[key] = limit - written
         if self.path == "/v1/completions":
@@ -279,7 +302,7 @@ def _ends(event: dict[str, Any]) -> bool:
 def _put_before(answer: dict[str, Any], text: str) -> None:
     choice = _choice(answer)
     if "message" in choice:
-        choice["message"]["content"] = text + (choice["message"].get("content") or "").removeprefix(text)
+        choice["message"]["content"] = text + (choice["message"].get("content") or "")
     else:
         choice["text"] = text + (choice.get("text") or "")
 

@@ -59,26 +59,32 @@ class Picker:
         return Pick(best if best is not None and opened[best].since is not None else None, "text")
 
     def prompt_of(self, path: str, body: Mapping[str, Any]) -> str:
-        """The text that the engine goes on from; raises ConfigError where the request has none."""
+        """The text that the engine goes on from; raises ConfigError or LookupError where there is none."""
         if path == "/infill":
             return str(body.get("input_prefix") or "")
         prompt = body.get("prompt")
         if path == "/v1/completions":
+            if isinstance(prompt, list) and len(prompt) == 1 and not isinstance(prompt[0], int):
+                prompt = prompt[0]
             if isinstance(prompt, list) and prompt and all(type(token) is int for token in prompt):
                 return str(self.gates.tokenizer.decode(prompt))
             if not isinstance(prompt, str):
-                raise ConfigError("prompt: give one text, or the ids of one text's tokens")
+                raise ConfigError("prompt: give one text, or the ids of its tokens, or name a model or a language")
             return prompt
+        messages = [message | {"content": _text_of(message.get("content"))} for message in body["messages"]]
         try:
-            text = self.gates.tokenizer.apply_chat_template(
-                list(body["messages"]), tokenize=False, add_generation_prompt=True
-            )
-        except Exception as error:  # templates raise what they like
-            raise ConfigError(f"messages: the model's chat template does not take them ({error})") from error
-        return str(text)
+            return str(self.gates.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        except Exception:  # templates raise what they like; the engine has its own, and the gates need text alone
+            return "\n".join(message["content"] for message in messages)
 
     def _for(self, language: str) -> str | None:
-        return next((name for name, known in self.languages.items() if language in known), None)
+        return next((name for name, known in self.languages.items() if language.lower() in known), None)
+
+
+def _text_of(content: Any) -> str:
+    """A message's text, which may come in parts."""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return "".join(str(part.get("text") or "") for part in parts)
 
 
 def _language_of_file(text: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-_TICK_S, _EVERY_S = 10.0, 60.0
+_TICK_S, _EVERY_S, _AT_ONCE_S = 10.0, 60.0, 1.0
 
 
 class MinuteLines:
@@ -34,17 +34,19 @@ class MinuteLines:
         self._is_foreseen = False
 
     def update(self, done: int, total: int) -> None:
-        """So much of all of it is done."""
-        self._total = total
+        """So much of all of it is done. What is told within a second of the beginning was done before it."""
+        self._total, now = total, time.monotonic()
         if done > self._marks[-1][1]:
-            self._marks = [*self._marks[:2], (time.monotonic(), done)]
+            is_known = len(self._marks) == 1 and now - self._marks[0][0] < _AT_ONCE_S
+            self._marks = [(now, done)] if is_known else [*self._marks[:2], (now, done)]
 
     def line(self) -> str:
         """What there is to tell now. The first part of the work, which prepares the rest, counts only while alone."""
-        now, (begin, first), (last, done) = time.monotonic(), self._marks[0], self._marks[-1]
+        marks = self._marks  # another thread makes new ones
+        now, (begin, first), (last, done) = time.monotonic(), marks[0], marks[-1]
         if done == first:
             return f"{self._title}: {minutes_of(now - begin)} so far"
-        since, before = self._marks[0 if len(self._marks) == 2 else 1]
+        since, before = marks[0 if len(marks) == 2 else 1]
         per_s = (done - before) / max(last - since, 1e-9)
         left = max((self._total - done) / per_s - (now - last), 0)
         rate = self._scale * per_s

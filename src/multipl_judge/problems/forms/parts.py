@@ -88,6 +88,8 @@ def callable_go_tests(
     begun = re.sub(begins, rf"func harness{called}\1 {{\n\tharnessEnter()\n", tests, count=1)
     code = bare_code(tests, "go")
     declared = set(re.findall(r"^(?:func|var|const|type)\s+(\w+)", bare_code(prompt, "go") + code, re.MULTILINE))
+    for names in re.findall(r"([\w, \t]+):=", code):
+        declared |= set(re.findall(r"\w+", names))
     used = {*re.findall(r"\w+", code), *_GO_HARNESS.split()} - declared
     return f"\n{GO_WORDS} {' '.join(sorted(used))}\n{begun}"
 
