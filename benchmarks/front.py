@@ -16,6 +16,7 @@ import asyncio
 import json
 import multiprocessing
 import time
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -68,7 +69,7 @@ class _Answered:
 @torch.no_grad()
 def share(setting: Setting, answered: list[_Answered]) -> dict[str, float]:
     """Change of the answers' bits as the front chooses and told open, of what they are told shut, and the share."""
-    bits = dict.fromkeys(("shut", "open", "front"), 0.0)
+    bits: dict[str, float] = dict.fromkeys(("shut", "open", "front"), 0.0)
     for one in answered:
         tokens, nats = torch.tensor([one.tokens]), {}
         for way, told in {"shut": 0.0, "open": 1.0}.items():
@@ -86,7 +87,7 @@ def _engine() -> Starlette:
     async def answer(request: Any) -> StreamingResponse:
         body = await request.json()
 
-        async def events() -> Any:
+        async def events() -> AsyncIterator[bytes]:
             for _ in range(8):
                 yield f"data: {json.dumps({'choices': [{'text': body['model'] + ' '}]})}\n\n".encode()
                 await asyncio.sleep(0.01)

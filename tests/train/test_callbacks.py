@@ -19,7 +19,8 @@ from tests.train.tiny import World
 
 @pytest.mark.parametrize(("minutes", "saved"), [(0.5, [30, 70]), (None, [])])
 def test_a_checkpoint_comes_where_the_last_one_is_so_old(monkeypatch, minutes, saved):
-    saver, clock, found = SaveByTime(minutes), [0.0], []
+    saver: Any = SaveByTime(minutes)
+    clock, found = [0.0], []
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
     arguments: Any = (None, None)
     saver.on_train_begin(*arguments, None)
