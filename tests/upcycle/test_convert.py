@@ -328,7 +328,7 @@ _BASES: dict[str, tuple[Callable[[Path], object], dict[str, Any], str]] = {
     ),
     "nowhere": (shutil.rmtree, {}, "base model: "),
     "no configuration": (lambda base: (base / "config.json").unlink(), {}, r"base has no config\.json"),
-    "an unknown tensor": (with_unknown_tensor, {}, r"unexpected: .*shared_expert\.gate\.weight"),
+    "an unknown tensor": (with_unknown_tensor, {}, r"unexpected: .*layers\.1\.mlp\.gate\.weight"),
 } | {
     text: (configured_as(text), {}, r"base/config\.json cannot be used")
     for text in ("{", "[]", '{"model_type": "nonsense"}', "{}")

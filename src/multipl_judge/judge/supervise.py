@@ -35,9 +35,7 @@ class Finished:
         wall_s: seconds from start to end.
         peak_bytes: largest memory of all its processes that was seen, looked at every 40 ms; 0 if it was too short.
         stopped_by: the limit for which the judge ended it.
-        cpu_s, starved_s: when its time was over, the seconds for which its processes had a processor, and those for
-            which they wanted one and did not get it; else 0.
-        starved: whether then others may have kept it from using its time.
+        starved: whether others may have kept it from using its time.
     """
 
     exit_code: int | None
@@ -47,8 +45,6 @@ class Finished:
     wall_s: float
     peak_bytes: int
     stopped_by: StoppedBy | None
-    cpu_s: float = 0.0
-    starved_s: float = 0.0
     starved: bool = False
 
 
@@ -130,10 +126,7 @@ def supervise(
     code = code if stopped_by is None else None
     exit_code = code if code is not None and code >= 0 else None
     signal = -code if code is not None and code < 0 else None
-    finished = Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by)
-    if stopped_by != "time":
-        return finished
-    return replace(finished, cpu_s=used.cpu_s, starved_s=used.starved_s, starved=over == "starved")
+    return Finished(exit_code, signal, *pipes.printed, wall_s, peak_bytes, stopped_by, over == "starved")
 
 
 class _Pipes:

@@ -44,17 +44,16 @@ _GO = """func harnessSeal() {
 _TEXTS = {"cpp": _CPP, "rust": _RUST, "go": _GO}
 
 
-def seal(language: str, machine: str | None = None) -> str:
+def seal(language: str) -> str:
     """A function of a compiled language, by its harness's name, after which no program can be started.
 
     It does nothing where the kernel has no filters, or where the table above does not know the machine.
 
     Args:
         language: "cpp", "rust" or "go".
-        machine: as `os.uname` names it, by default this one.
     """
     text = _TEXTS[language]
-    numbers = _NUMBERS.get(machine or os.uname().machine)
+    numbers = _NUMBERS.get(os.uname().machine)
     if numbers is None:
         return text[: text.index("{") + 1] + "}\n"
     *starts, seccomp = numbers

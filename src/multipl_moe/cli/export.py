@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _DTYPES = ("float32", "bfloat16", "float16")
 
+_Models = Annotated[
+    list[Path], typer.Argument(help="Folder of the model to export; with --adapter or --switch, of packs.")
+]
 _Dtype = Annotated[
     str | None, typer.Option(help="Data type of the exported weights: float32, bfloat16 or float16. [as they are]")
 ]
@@ -67,9 +70,7 @@ _Metrics = Annotated[
 
 
 def export(
-    models: Annotated[
-        list[Path], typer.Argument(help="Folder of the model to export; with --adapter or --switch, of packs.")
-    ],
+    models: _Models,
     output: Annotated[Path, typer.Argument(help="Export folder to create.")],
     dtype: _Dtype = None,
     metrics: _Metrics = None,
@@ -99,42 +100,21 @@ def export(
     """
     from multipl_moe.runs.provenance import run_recipe_file
 
-    given = {"--native": native, "--merge": merge, "--full-experts": full_experts, "--dtype": dtype}
-    given |= {"--metrics": metrics, "--corpus": corpus, "--max-shard-size": max_shard_size, "--recipe": recipe}
-    given |= {"--set": settings} | ({"--adapter": adapter, "--gguf": gguf} if switch else {})
-    others = [flag for flag, value in given.items() if value]
-    takes_packs, way = adapter or switch, "--switch" if switch else "--adapter"
-    refuse_where(
-        (takes_packs and others, f"{way}: it writes packs as they are; leave {' and '.join(others)} out"),
-        (base is not None and not takes_packs, "--base: only --adapter and --switch ask for it; leave it out"),
-        (
-            not takes_packs and len(models) > 1,
-            "model: give one, and a folder to create; --adapter and --switch take several packs",
-        ),
-        (
-            anyway and not merge,
-            "--anyway: it makes --merge write a model that gains nothing; add --merge, or leave it out",
-        ),
-        (
-            merge_for is not None and not merge,
-            "--merge-for: it names the languages of --merge; add --merge, or leave it out",
-        ),
-        (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
-    )
-    if switch:
-        _export_switch(models, output, base, quantise)
+    given = {"--native": native, "--merge": merge, "--full-experts": full_experts, "--dtype": dtype, "--set": settings}
+    given |= {"--merge-for": merge_for, "--anyway": anyway, "--metrics": metrics, "--corpus": corpus}
+    given |= {"--max-shard-size": max_shard_size, "--recipe": recipe, "--gguf": gguf and switch}
+    given |= {"--switch": switch and adapter}
+    way = "--adapter" if adapter else "--switch" if switch else None
+    _refuse_for_packs(way, models, base, [flag for flag, value in given.items() if value])
+    if way is not None:
+        _export_packs(named_packs("pack", [str(folder) for folder in models]), output, base, way, gguf, quantise)
         return
-    if adapter:
-        _export_adapters(models, output, base, gguf, quantise)
-        return
-    model = models[0]
-    measured_by = recipe_from_flags(recipe or run_recipe_file(model), settings, {})
-    max_shard_bytes = _max_shard_bytes(model, dtype, metrics, merge, corpus, max_shard_size)
+    measured_by = recipe_from_flags(recipe or run_recipe_file(models[0]), settings, {})
+    max_shard_bytes = _max_shard_bytes(models[0], dtype, metrics, merge, merge_for, corpus, max_shard_size, anyway)
 
     import torch
 
     from multipl_moe.export.folder import ExportSettings, export_model
-    from multipl_moe.export.llama_cpp import QUANTISED
 
     chosen = ExportSettings(
         dtype=None if dtype is None else getattr(torch, dtype),
@@ -143,32 +123,45 @@ def export(
         corpus=corpus,
         recipe=measured_by,
         gguf=gguf,
-        quantise=_kinds(quantise, tuple(QUANTISED)),
+        quantise=_kinds(quantise),
         full_experts=full_experts,
         native=native,
         merge_for=tuple(split_names(merge_for) or ()),
         anyway=anyway,
     )
     with progress_bar() as (on_step, on_progress):
-        report = export_model(model, output, chosen, on_step, on_progress)
+        report = export_model(models[0], output, chosen, on_step, on_progress)
     _tell(report)
 
 
-def _export_adapters(folders: list[Path], output: Path, base: str | None, gguf: bool, quantise: str | None) -> None:
-    from multipl_moe.export.llama_cpp import QUANTISED
-    from multipl_moe.packs.adapters import export_adapters
+def _refuse_for_packs(way: str | None, models: list[Path], base: str | None, others: list[str]) -> None:
+    refuse_where(
+        (way and others, f"{way}: it writes packs as they are; leave {' and '.join(others)} out"),
+        (base is not None and not way, "--base: only --adapter and --switch ask for it; leave it out"),
+        (
+            not way and len(models) > 1,
+            "model: give one, and a folder to create; --adapter and --switch take several packs",
+        ),
+    )
 
-    kinds = _kinds(quantise, tuple(QUANTISED))
+
+def _export_packs(
+    packs: dict[str, Path], output: Path, base: str | None, way: str, gguf: bool, quantise: str | None
+) -> None:
+    from multipl_moe.packs.adapters import export_adapters
+    from multipl_moe.packs.switch import export_switch
+
+    kinds = _kinds(quantise)
+    if way == "--switch":
+        with progress_bar() as (on_step, _):
+            files = export_switch(packs, output, base, kinds, on_step)
+        told = f"for llama.cpp: {', '.join(map(str, files))}; {output}/README.md says how its tokens switch packs"
+        console.print(told, highlight=False, soft_wrap=True)
+        return
     refuse_where((kinds and not gguf, "--quantise: only GGUF files are quantised; add --gguf"))
     with progress_bar() as (on_step, on_progress):
         report = export_adapters(
-            named_packs("pack", [str(folder) for folder in folders]),
-            output,
-            base,
-            gguf=gguf,
-            quantise=kinds,
-            on_step=on_step,
-            on_progress=on_progress,
+            packs, output, base, gguf=gguf, quantise=kinds, on_step=on_step, on_progress=on_progress
         )
     for name, canaries in report.canaries.items():
         change = max(abs(one.adapter - one.base) for one in canaries)
@@ -178,19 +171,15 @@ def _export_adapters(folders: list[Path], output: Path, base: str | None, gguf: 
     console.print(f"commands to load, serve and check them: {output}/README.md", highlight=False, soft_wrap=True)
 
 
-def _export_switch(folders: list[Path], output: Path, base: str | None, quantise: str | None) -> None:
-    from multipl_moe.export.llama_cpp import QUANTISED
-    from multipl_moe.packs.switch import export_switch
-
-    packs = named_packs("pack", [str(folder) for folder in folders])
-    with progress_bar() as (on_step, _):
-        files = export_switch(packs, output, base, _kinds(quantise, tuple(QUANTISED)), on_step)
-    told = f"for llama.cpp: {', '.join(map(str, files))}; {output}/README.md says how its tokens switch packs"
-    console.print(told, highlight=False, soft_wrap=True)
-
-
 def _max_shard_bytes(
-    model: Path, dtype: str | None, metrics: Path | None, merge: bool, corpus: Path | None, max_shard_size: str | None
+    model: Path,
+    dtype: str | None,
+    metrics: Path | None,
+    merge: bool,
+    merge_for: str | None,
+    corpus: Path | None,
+    max_shard_size: str | None,
+    anyway: bool,
 ) -> int | None:
     """The bytes of `--max-shard-size`; raises ConfigError with a line for each flag that is wrong."""
     max_shard_bytes = None if max_shard_size is None else parse_bytes(max_shard_size)
@@ -204,18 +193,29 @@ def _max_shard_bytes(
             "--merge: needs --corpus FOLDER, on whose held-out files the cost of merging is measured",
         ),
         (corpus is not None and not merge, "--corpus: only --merge measures on it; add that or leave it out"),
+        (
+            anyway and not merge,
+            "--anyway: it makes --merge write a model that gains nothing; add --merge, or leave it out",
+        ),
+        (
+            merge_for is not None and not merge,
+            "--merge-for: it names the languages of --merge; add --merge, or leave it out",
+        ),
+        (merge_for is not None and not split_names(merge_for), "--merge-for: it names no language; leave it out"),
         (max_shard_bytes == 0, f"--max-shard-size: {max_shard_size!r} is not a size such as 500MB or 2GB"),
         (max_shard_bytes and merge, "--max-shard-size: a merged model is written in files of 5GB; leave it out"),
     )
     return max_shard_bytes
 
 
-def _kinds(text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The kinds of `--quantise`, best first, each once; raises ConfigError for one that is not `known`."""
+def _kinds(text: str | None) -> tuple[str, ...]:
+    """The kinds of `--quantise`, best first, each once; raises ConfigError for one that there is not."""
+    from multipl_moe.export.llama_cpp import QUANTISED
+
     asked = {kind.strip() for kind in text.split(",")} if text is not None else set()
-    unknown = sorted(asked - set(known))
-    refuse_where((unknown, f"--quantise: {', '.join(map(repr, unknown))} is not one of {', '.join(known)}"))
-    return tuple(kind for kind in known if kind in asked)
+    unknown = sorted(asked - set(QUANTISED))
+    refuse_where((unknown, f"--quantise: {', '.join(map(repr, unknown))} is not one of {', '.join(QUANTISED)}"))
+    return tuple(kind for kind in QUANTISED if kind in asked)
 
 
 def _tell(report: "ExportReport") -> None:

@@ -75,13 +75,17 @@ def serve(
             console.print("stopped")
             return
         port = listener.getsockname()[1]
-    address = ["--host", host, "--port", str(port)]
+    _become(engine, model, ["--host", host, "--port", str(port)], name, token)
+
+
+def _become(engine: str, model: Path, address: list[str], name: str, token: str | None) -> None:
+    """Let another program serve in this one's place."""
+    from multipl_moe.serve.engines import KEY_OF
+
     if engine == "vllm":
         command = ["vllm", "serve", str(model), "--served-model-name", name, *address]
     else:
         command = ["llama-server", "--model", str(_gguf_of(model)), "--alias", name, *address]
-    from multipl_moe.serve.engines import KEY_OF
-
     console.print(f"running {shlex.join(command)}", highlight=False, soft_wrap=True)
     sys.stdout.flush()
     os.execvpe(command[0], command, os.environ | ({} if token is None else {KEY_OF[engine]: token}))

@@ -65,17 +65,22 @@ class CardSubject:
         return EXPERT_KINDS[self.config.moe_config.experts.type].place
 
 
-def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> None:
-    """Write README.md into the folder of the exported model."""
+def card_template(package: str, name: str) -> jinja2.Template:
+    """A card's text among the templates of a package."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("multipl_moe.export"),
+        loader=jinja2.PackageLoader(package),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    return environment.get_template(name)
+
+
+def write_card(folder: Path, subject: CardSubject, provenance: Provenance) -> None:
+    """Write README.md into the folder of the exported model."""
     metrics, cost, against = provenance.metrics, subject.merge_cost, compared_with(provenance)
-    text = environment.get_template("model_card.md.j2").render(
+    text = card_template("multipl_moe.export", "model_card.md.j2").render(
         front_matter=_front_matter(subject, provenance).to_yaml(),
         version=__version__,
         subject=subject,

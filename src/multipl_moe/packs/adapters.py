@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers import PretrainedConfig
 
 from multipl_moe.checkpoints.base import hub_id, resolve_base
 from multipl_moe.checkpoints.loading import load_config, load_hybrid
@@ -91,26 +92,29 @@ def export_adapters(
         shutil.rmtree(staging / "composed")
         save_canaries(staging / CANARY_FILE, canaries)
         on_step("adapters")
-        without_gguf = None
-        for name, pack in packs.items():
-            shutil.copytree(pack, staging / name)
-            try:
-                write_adapter_gguf(pack, config, staging / f"{name}.gguf")
-            except BaseModelError as error:
-                without_gguf = str(error)
+        base_gguf = tuple(files.names) if files is not None else ()
+        without_gguf = _write_adapters(packs, config, base_gguf[-1] if base_gguf else "BASE.gguf", staging)
         if files is not None:
             files.write(folder, staging, on_step)
-        base_gguf = tuple(files.names) if files is not None else ()
-        if without_gguf is None:
-            for name in packs:
-                model = base_gguf[-1] if base_gguf else "BASE.gguf"
-                text = f"FROM ./{model}\nADAPTER ./{name}.gguf\n"
-                (staging / f"{name}.Modelfile").write_text(text, encoding="utf-8")
         card = adapters_card(
             output.absolute().name, hub_id(base) or base, loaded, base_gguf, with_gguf=without_gguf is None
         )
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return AdapterExport(list(packs), canaries, tuple(output / name for name in base_gguf), without_gguf)
+
+
+def _write_adapters(packs: Mapping[str, Path], config: PretrainedConfig, base_gguf: str, folder: Path) -> str | None:
+    """Write each pack for peft and vLLM, and for llama.cpp and Ollama; returns why these cannot have it, if so."""
+    for name, pack in packs.items():
+        shutil.copytree(pack, folder / name)
+    try:
+        for name, pack in packs.items():
+            write_adapter_gguf(pack, config, folder / f"{name}.gguf")
+    except BaseModelError as error:
+        return str(error)
+    for name in packs:
+        (folder / f"{name}.Modelfile").write_text(f"FROM ./{base_gguf}\nADAPTER ./{name}.gguf\n", encoding="utf-8")
+    return None
 
 
 def gates_of(folder: Path) -> tuple[dict[str, Pack], TextGate]:

@@ -9,7 +9,7 @@ from huggingface_hub import ModelCardData
 from multipl_judge.languages.table import language_title
 from multipl_moe import __version__
 from multipl_moe.export.facts import NOT_RECORDED
-from multipl_moe.export.model_card import CARD_FILE, licence_rows, measured_table
+from multipl_moe.export.model_card import CARD_FILE, card_template, licence_rows, measured_table
 from multipl_moe.packs.files import Pack
 from multipl_moe.packs.switch_gguf import control_tokens
 from multipl_moe.runs.provenance import Provenance
@@ -137,14 +137,7 @@ def switch_card(name: str, base: str, packs: Mapping[str, Pack], files: Sequence
 
 
 def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("multipl_moe.packs"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(name)
+    return card_template("multipl_moe.packs", name)
 
 
 def _measured(pack: Pack) -> str:
