@@ -1,5 +1,6 @@
 """Tiny random models for all tests: no network, no GPU, weights large enough that routing matters."""
 
+import gc
 import os
 import shutil
 
@@ -66,6 +67,13 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _little_to_collect():
+    """Each training looks for garbage several times, and to look through all that tests import takes half a second."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _answers_apart(tmp_path_factory: pytest.TempPathFactory):
     """Answers of tiny bases do not lie in the user's cache."""
@@ -77,12 +85,13 @@ def _answers_apart(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True, scope="session")
 def _installed_files_once():
-    """To list the files of all installed packages takes a second, and no test installs one."""
+    """Few files of installed packages, listed once: to read hundreds takes a gate of a tiny model most of its time."""
     from multipl_moe.data.package_files import package_files
 
     found: dict[str, Any] = {}
 
-    def once(kinds: Any, left_out: Any, **limits: Any) -> Any:
+    def once(kinds: Any, left_out: Any, *, most_files: int, **limits: Any) -> Any:
+        limits |= {"most_files": min(most_files, 12)}
         key = repr((kinds, sorted(left_out), limits))
         if key not in found:
             found[key] = package_files(kinds, left_out, **limits)

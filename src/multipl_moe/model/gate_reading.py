@@ -51,8 +51,8 @@ class GateTables(Protocol):
     names: Tensor
 
 
-class GateReading:
-    """What the tokens of a batch say, each with those before it in its document, or in the state."""
+class PairReading:
+    """Which pairs the tokens of a batch are in, each with those before it in its document, or in the state."""
 
     def __init__(self, tables: GateTables, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
         self.tables, self.plan, self.state = tables, plan, state
@@ -71,8 +71,6 @@ class GateReading:
             self._older_N, self._newer_N = state.before[row_N].unbind(1)
             self._named_before_N = state.named[row_N]
         self._first_N, self._second_N = self._neighbours()
-        self._named_N = self._names()
-        self._around_N = self._before()
 
     def _at(self, values_N: Tensor, place_N: Tensor, otherwise_N: Tensor) -> tuple[Tensor, Tensor]:
         """The values at earlier places of the same document, others where there are none, and where there are some."""
@@ -87,6 +85,20 @@ class GateReading:
         two_before_N = torch.where(has_first_N, before_N[before_N.clamp(min=0)], -1)
         second_N, _ = self._at(self._symbol_N, two_before_N, torch.where(has_first_N, self._newer_N, self._older_N))
         return first_N, second_N
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """(N,) places in the two tables: of a token with the one before it, and with the one before that."""
+        symbol_N, num_pairs = self._symbol_N, self.tables.pair_scores.shape[1]
+        return pair_places(self._first_N, symbol_N, num_pairs), pair_places(self._second_N, symbol_N, num_pairs)
+
+
+class GateReading(PairReading):
+    """What the tokens of a batch say."""
+
+    def __init__(self, tables: GateTables, ids_N: Tensor, plan: SegmentPlan, state: PrefixState | None) -> None:
+        super().__init__(tables, ids_N, plan, state)
+        self._named_N = self._names()
+        self._around_N = self._before()
 
     def _names(self) -> Tensor:
         """(N,) which language the fence around what follows a token names: L for one not learnt, -1 for none."""
@@ -108,11 +120,6 @@ class GateReading:
         if self.plan.is_real is not None:
             before_N = F.pad(torch.where(self.plan.is_real, self._places, -1).cummax(0).values, (1, 0), value=-1)[:-1]
         return self._at(self._named_N, before_N, self._named_before_N)[0]
-
-    def pairs(self) -> tuple[Tensor, Tensor]:
-        """(N,) places in the two tables: of a token with the one before it, and with the one before that."""
-        symbol_N, num_pairs = self._symbol_N, self.tables.pair_scores.shape[1]
-        return pair_places(self._first_N, symbol_N, num_pairs), pair_places(self._second_N, symbol_N, num_pairs)
 
     def evidence(self) -> Tensor:
         """(N, L) nats that each token says for each language, 0 between fences that name one."""
@@ -170,4 +177,4 @@ def rows_of(num_rows: int, row_tokens: int, device: torch.device) -> SegmentPlan
 
 def pairs_of(tables: GateTables, ids_T: Tensor) -> Tensor:
     """(2, T) places in the two tables of the pairs of one text."""
-    return torch.stack(GateReading(tables, ids_T, rows_of(1, len(ids_T), ids_T.device), None).pairs())
+    return torch.stack(PairReading(tables, ids_T, rows_of(1, len(ids_T), ids_T.device), None).pairs())

@@ -199,11 +199,11 @@ class PairCounts:
         return torch.stack(parts)
 
     def held_out(self, row: Row) -> Tensor:
-        """(T, L) what a text's pairs say by tables without it: without its fold, or its kind if nobody named it.
+        """(T, L) what its first 640 pairs say by tables without it: without its fold, or its kind if nobody named it.
 
         Whatever text is to be told from what was learnt, nobody may have named it either.
         """
-        places_2T, kind = pairs_of(self._gate, row.tokens), self._kinds.index(row.kind)
+        places_2T, kind = pairs_of(self._gate, row.tokens[:_READ]), self._kinds.index(row.kind)
         counts_K2T = torch.stack([self._total_K2P[:, part, places_2T[part]] for part in range(2)], dim=1)
         sums_K2 = self._sums_KF2.sum(dim=1)
         if row.kind in GATE_BACKGROUND and len(self._kinds) > self._num_learn + 1:
