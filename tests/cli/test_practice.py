@@ -10,6 +10,7 @@ from multipl_moe.codegen import endpoint
 from multipl_moe.codegen.local import LocalCompleter
 from multipl_moe.practice import tasks
 from multipl_moe.practice.judging import Judge
+from multipl_moe.system.minute_lines import MinuteLines
 from tests.practice.made import RIGHT, WRONG, Answers, read_by_eye, recipe, task, task_set, untried
 
 ROW = {"language": "ruby", "prompt": "def f(n)\n", "tests": "assert_equal(4, f(2))\n"}
@@ -27,11 +28,19 @@ def world(monkeypatch, tmp_path):
     return found
 
 
-def test_what_passes_is_kept_and_told(run, world, tmp_path):
+class LastLine(MinuteLines):
+    """Prints when the work ends what a minute would have shown."""
+
+    def __exit__(self, *error):
+        verb.console.print(self.line())
+
+
+def test_what_passes_is_kept_and_told(run, world, tmp_path, monkeypatch):
+    monkeypatch.setattr(verb, "MinuteLines", LastLine)
     outcome = run("practice", "out", "--model", "m", *WAYS, "--trial", "2", "--rounds", "2")
     assert outcome.code == 0, outcome.err
     words = " ".join(outcome.out.split())
-    assert "round 1: 8 of 8 pass (100.0%), 2 of 2 tasks; about 1 minutes more for 8" in words
+    assert "round 1: 8 of 8 pass (100.0%), 2 of 2 tasks: 1 minute so far" in words
     assert "1 made 8 8 100.0% 100.0% 2 of 2" in words
     assert "answers kept, to" in words
     assert (tmp_path / "out" / "kept.jsonl").read_text().count('"verdict": "passed"') >= 2

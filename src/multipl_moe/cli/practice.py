@@ -1,6 +1,5 @@
 """`multipl-moe practice`."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from multipl_moe.cli.app import console, progress_bar
 from multipl_moe.cli.options import Learn, RecipeFile, Seed, Settings, Unsafe, Workers, recipe_from_flags, refuse_where
+from multipl_moe.system.minute_lines import MinuteLines
 from multipl_moe.system.staging import held_folder
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from multipl_moe.practice.one_round import RoundProgress
     from multipl_moe.practice.tasks import TaskSet
     from multipl_moe.recipe.recipe import Recipe
-
-_LINE_EVERY_S = 60.0
 
 _Output = Annotated[Path, typer.Argument(help="Folder of the practice, to create or to continue.")]
 _Model = Annotated[str | None, typer.Option(help="Model that answers: folder, hub id, GGUF file or smollm2-135m.")]
@@ -123,25 +121,18 @@ def _completer(
 
 @contextmanager
 def _shown() -> Iterator["Callable[[RoundProgress], None]"]:
-    """A bar with the yield; after the first batch of a round a line says how long it takes, without a terminal one a
-    minute."""
+    """A bar with the yield, or a line a minute."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    begun = next_line = 0.0
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar, MinuteLines(console, "answers") as lines:
         shown = bar.add_task("answers", total=None)
 
         def on_progress(state: "RoundProgress") -> None:
-            nonlocal begun, next_line
-            now, new = time.monotonic(), state.answered
-            bar.update(shown, description=f"round {state.round}: {state}", completed=state.done, total=state.total)
-            if state.done == 0:
-                begun = next_line = now
-            elif new > 0 and now >= next_line:
-                minutes = (now - begun) / new * (state.total - state.resumed - new) / 60
-                line = f"round {state.round}: {state}; about {max(minutes, 1):,.0f} minutes more for {state.total:,}"
-                console.print(line, highlight=False)
-                next_line = float("inf") if console.is_terminal else now + _LINE_EVERY_S
+            lines.title, done = f"round {state.round}: {state}", state.resumed + state.answered
+            bar.update(shown, description=lines.title, completed=done, total=state.total)
+            if state.answered == 0:
+                lines.begin(lines.title, done)
+            lines.update(done, state.total)
 
         yield on_progress

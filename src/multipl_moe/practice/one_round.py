@@ -119,6 +119,7 @@ class Round:
         self._progress.answered += sum(key[2] == 0 and key not in self._journal.samples for key in batch)
         prompts = [self._task_set.tasks[key[0]].prompt for key in batch]
         self._journal.add_samples(self._line["round"], zip(batch, prompts, requests, made, strict=True))
+        self._on_progress(self._progress)
 
     def _asked(self, key: Key) -> Problem:
         task = self._task_set.tasks[key[0]]

@@ -18,7 +18,7 @@ class MinuteLines:
 
     Args:
         console: where to print.
-        title: what is done.
+        title: what is done; may be set anew.
         unit, scale: what the rate counts, and how many of them each of what is done is; without a unit none is told.
     """
 
@@ -29,7 +29,7 @@ class MinuteLines:
 
     def begin(self, title: str, done: int = 0) -> None:
         """Something else begins, so much of which is done already."""
-        self._title, self._total, self._told_at = title, 0, time.monotonic()
+        self.title, self._total, self._told_at = title, 0, time.monotonic()
         self._marks = [(self._told_at, done)]  # the beginning, the first part done and the last one
         self._is_foreseen = False
 
@@ -45,13 +45,13 @@ class MinuteLines:
         marks = self._marks  # another thread makes new ones
         now, (begin, first), (last, done) = time.monotonic(), marks[0], marks[-1]
         if done == first:
-            return f"{self._title}: {minutes_of(now - begin)} so far"
+            return f"{self.title}: {minutes_of(now - begin)} so far"
         since, before = marks[0 if len(marks) == 2 else 1]
         per_s = (done - before) / max(last - since, 1e-9)
         left = max((self._total - done) / per_s - (now - last), 0)
         rate = self._scale * per_s
         told = f", {rate:,.{0 if rate >= 10 else 1}f} {self._unit}/s" if self._unit else ""
-        return f"{self._title}: {done:,} of {self._total:,}{told}, about {minutes_of(left)} more"
+        return f"{self.title}: {done:,} of {self._total:,}{told}, about {minutes_of(left)} more"
 
     def __enter__(self) -> "MinuteLines":
         if not (self._console.is_interactive or self._console.quiet):
