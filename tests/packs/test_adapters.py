@@ -9,6 +9,7 @@ import pytest
 import torch
 from gguf import GGUFReader
 from peft import PeftModel
+from tokenizers import Tokenizer
 from transformers import AutoConfig
 
 from benchmarks.llama_cpp_reader import LlamaCppModel
@@ -29,12 +30,18 @@ TOKENS = [5, 17, 42, 9, 5, 5, 61, 30, 2, 8, 77]
 FAMILIES = {"llama": digits_then_bytes(), "qwen2": split_by(QWEN2_SPLIT)}
 
 
-def two_packs(root: Path, family: str) -> tuple[Path, dict[str, Path]]:
-    """A base that llama.cpp loads, and two packs of it, with attention and without."""
+def llama_cpp_base(root: Path, family: str) -> tuple[Path, Tokenizer]:
+    """A base that llama.cpp loads, and its tokenizer."""
     tokenizer = trained_tokenizer(FAMILIES[family])
     wide: dict[str, Any] = WIDE | ({"mlp_bias": False} if family == "llama" else {})
     base = save_base(root / "base", family, **wide, vocab_size=tokenizer.get_vocab_size() + 3)
     save_fast(tokenizer, base)
+    return base, tokenizer
+
+
+def two_packs(root: Path, family: str) -> tuple[Path, dict[str, Path]]:
+    """A base that llama.cpp loads, and two packs of it, with attention and without."""
+    base, tokenizer = llama_cpp_base(root, family)
     packs = {}
     for seed, (name, targets) in enumerate({"rust": "all", "ocaml": "ffn"}.items(), 1):
         model = trained(root / f"{name}-model", base, [name], seed, 0.5, targets=targets, rank=4 * seed)

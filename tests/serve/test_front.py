@@ -114,7 +114,10 @@ def chat(client: OpenAI, **asked: Any) -> Any:
         ("<|file_sep|>src/a.py\nfn ", "auto", None, "base; by file"),
         ("// Path: lib/tree.ml\n", "auto", None, "ml; by file"),
         ("# src/main.rs\n", "auto", None, "systems; by file"),
-        ("# Node.js\nx", "auto", None, "base; by text"),
+        ("# Node.js\nx", "auto-qwen2.5-coder", None, "base; by text"),
+        ("<|fim_prefix|>// Path: a.py\n// def f(x):\n// src.rs\nuse ", "auto", None, "systems; by file"),
+        ("<fim_prefix>\n// a.py\nfn main() {", "auto", None, "base; by file"),
+        ("fn main() {\n// a.py\n", "auto", None, "systems; by text"),
     ],
 )
 def test_a_request_is_answered_by_what_it_asks_for(client: OpenAI, prompt, model, language, picked):
@@ -129,7 +132,7 @@ def test_a_request_is_answered_by_what_it_asks_for(client: OpenAI, prompt, model
 
 def test_fill_in_the_middle_is_picked_by_what_stands_before(url: str, engine: EngineStub):
     send(url, "POST", "/infill", {"input_prefix": "fn main() {\n", "input_suffix": "}", "language": "ocaml"})
-    send(url, "POST", "/infill", {"input_prefix": "fn main() {\n", "input_suffix": "}"})
+    send(url, "POST", "/infill", {"input_prefix": "", "prompt": "fn main() {\n", "input_suffix": "}"})
     assert [name for name, _ in engine.asked[-2:]] == ["ml", "systems"]
     assert engine.asked[-1][1]["input_suffix"] == "}"
     assert "language" not in engine.asked[-2][1]

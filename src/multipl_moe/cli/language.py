@@ -84,7 +84,7 @@ def _write(name: str, file: Path, kind: str, extensions: list[str], sources: lis
     entries = [source_named(text) for text in sources]
     entries += [source_named(text) | {"held_out": True} for text in held_out]
     keep = [known for known, language in LANGUAGES.items() if has_library(language)]
-    library = installed_folders(extensions or [f".{name}"])
+    library = [] if entries else installed_folders(extensions or [f".{name}"])
     text = language_recipe(name, chosen, file, extensions=extensions, sources=entries, keep=keep, library=library)
     validate_recipe(parse_value(text), origin=str(file))
     if not file.parent.is_dir():

@@ -70,7 +70,7 @@ def export_adapters(
         UserError: a pack is of another base, something cannot be read or written, or `output` exists.
     """
     refuse_existing(output)
-    if taken := [name for name in packs if name in _TAKEN or name.startswith("base-")]:
+    if taken := [name for name in packs if name in _TAKEN or name.startswith(("auto-", "base-"))]:
         raise ConfigError(f"pack: {' and '.join(taken)} means something else here; give another name, NAME=FOLDER")
     loaded = {name: Pack.load(folder) for name, folder in packs.items()}
     base = base or next(iter(loaded.values())).base["name"]

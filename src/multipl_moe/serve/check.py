@@ -120,7 +120,10 @@ class _Server:
             found = self.client.post(self.url + "/completions", json=body)
             if found.status_code != 200:
                 raise ConfigError(f"URL: {self.url} answers {found.status_code}: {found.text[:200]}")
-            return _likely(found.json()["choices"][0]["logprobs"]).get(canary.token)
+            choice = found.json()["choices"][0]
+            if choice["logprobs"] is None and choice["text"] in ("", "\ufffd"):
+                return None  # llama.cpp tells nothing of an answer that ends at once or with half a character
+            return _likely(choice["logprobs"]).get(canary.token)
         except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ConfigError(f"URL: {self.url} tells no log-probabilities of completions ({error!r})") from error
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import PurePath
 from typing import Any
 
@@ -12,11 +13,10 @@ from multipl_moe.packs.text_gate import TextGate
 from multipl_moe.serve.engines import BASE
 
 AUTO = "auto"
-# Before a file's text: tokens of prompts for fill in the middle; else a comment with its path in the first line of all.
+# Before a file's text: tokens of prompts for fill in the middle; else a comment in its head with nothing but its path.
 _FILE_TOKEN = re.compile(r"(?:<\|file_sep\|>|<file_sep>|<filename>)[ ]*([^\s<]+)")
-_FIRST_LINE = re.compile(
-    r"\A\W*(?:(?:path|file|filename)\s*:\s*|(?=[\w.\\-]*/))([\w./\\-]+\.\w+)\W*?$", re.IGNORECASE | re.MULTILINE
-)
+_FILL_TOKEN = re.compile(r"\s*<[|\w]+>\s*")  # of fill in the middle, where a prompt begins
+_PATH_ALONE = re.compile(r"\W+(?:(?:path|file|filename)\s*:\s*)?([\w./\\-]+\.\w+)\W*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Picker:
 
     def pick(self, told_model: str | None, told_language: str | None, text: str) -> Pick:
         """For a request, and a text that ends where the engine goes on; raises ConfigError for a model that is none."""
-        if told_model not in (None, "", AUTO):
+        if told_model not in (None, "", AUTO) and not told_model.startswith(f"{AUTO}-"):
             if told_model != BASE and told_model not in self.languages:
                 names = ", ".join([AUTO, BASE, *self.languages])
                 raise ConfigError(f"model: {told_model!r} is none; choose one of {names}")
@@ -60,9 +60,9 @@ class Picker:
 
     def prompt_of(self, path: str, body: Mapping[str, Any]) -> str:
         """The text that the engine goes on from; raises ConfigError or LookupError where there is none."""
-        if path == "/infill":
-            return str(body.get("input_prefix") or "")
         prompt = body.get("prompt")
+        if path == "/infill":
+            return f"{body.get('input_prefix') or ''}{prompt or ''}"
         if path == "/v1/completions":
             if isinstance(prompt, list) and len(prompt) == 1 and not isinstance(prompt[0], int):
                 prompt = prompt[0]
@@ -89,8 +89,17 @@ def _text_of(content: Any) -> str:
 
 def _language_of_file(text: str) -> str | None:
     """By the name of the file that a text ends in, if it has a header that says so."""
-    names = _FILE_TOKEN.findall(text) or _FIRST_LINE.findall(text[:300])
+    names = _FILE_TOKEN.findall(text) or _paths_in_head(text)
     known = {ending: name for name, language in LANGUAGES.items() for ending in language.extensions}
     return next(
         (known[ending] for ending in (endings_of(PurePath(names[-1])) if names else ()) if ending in known), None
     )
+
+
+def _paths_in_head(text: str) -> list[str]:
+    """Of the comments that a text begins with: editors put pieces of other files there, each below its path, and last
+    the path of the text itself."""
+    if (token := _FILL_TOKEN.match(text)) is not None:
+        text = text[token.end() :]
+    head = takewhile(lambda line: line[:1] == text[0], text.splitlines())
+    return [path[1] for line in head if (path := _PATH_ALONE.fullmatch(line)) is not None]
