@@ -104,7 +104,7 @@ def test_what_a_program_does_decides_its_outcome(language, kind, sandbox, toolbo
 def test_timeout_is_doubtful_where_others_kept_the_program_waiting(
     language, outcome, starved, sandbox, toolbox, monkeypatch
 ):
-    stopped = Finished(None, None, b"", b"", 1.0, 0, "time", 0.5, 0.5, starved)
+    stopped = Finished(None, None, b"", b"", 1.0, 0, "time", starved)
     program = Program(language, "", Nonce.draw())
     toolbox.commands(program, sandbox)  # which looks for the toolchain by running it
     monkeypatch.setattr(sandbox, "run", lambda *words, **options: stopped)
