@@ -22,7 +22,7 @@ from starlette.routing import Route
 from multipl_moe.errors import ConfigError
 from multipl_moe.serve.engines import BASE, Vllm
 from multipl_moe.serve.guard import guard, refusal
-from multipl_moe.serve.picking import AUTO, Pick, Picker
+from multipl_moe.serve.picking import AUTO, Pick, Picker, is_auto
 
 PICK_HEADER = "x-multipl-moe-pack"
 _PATHS = ("/v1/completions", "/v1/chat/completions", "/infill")
@@ -93,7 +93,7 @@ class _Front:
             told, language = body.pop("model", None), body.pop("language", None)
             if not all(value is None or isinstance(value, str) for value in (told, language)):
                 raise ConfigError("model, language: give names")
-            is_told = bool(language) or told not in (None, "", AUTO)
+            is_told = bool(language) or not is_auto(told)
             text = "" if is_told else self.picker.prompt_of(path, body)
             pick = await run_in_threadpool(self.picker.pick, told, language, text)
         except (

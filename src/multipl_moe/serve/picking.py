@@ -19,6 +19,11 @@ _FILL_TOKEN = re.compile(r"\s*<[|\w]+>\s*")  # of fill in the middle, where a pr
 _PATH_ALONE = re.compile(r"\W+(?:(?:path|file|filename)\s*:\s*)?([\w./\\-]+\.\w+)\W*", re.IGNORECASE)
 
 
+def is_auto(model: str | None) -> bool:
+    """Whether a request's model leaves open which pack works; what follows `auto-` is for its client alone."""
+    return not model or model == AUTO or model.startswith(f"{AUTO}-")
+
+
 @dataclass(frozen=True)
 class Pick:
     """An adapter's name, or None for the base, and by what it was picked: `model`, `language`, `file` or `text`."""
@@ -45,7 +50,7 @@ class Picker:
 
     def pick(self, told_model: str | None, told_language: str | None, text: str) -> Pick:
         """For a request, and a text that ends where the engine goes on; raises ConfigError for a model that is none."""
-        if told_model not in (None, "", AUTO) and not told_model.startswith(f"{AUTO}-"):
+        if told_model and not is_auto(told_model):
             if told_model != BASE and told_model not in self.languages:
                 names = ", ".join([AUTO, BASE, *self.languages])
                 raise ConfigError(f"model: {told_model!r} is none; choose one of {names}")
