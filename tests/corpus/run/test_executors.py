@@ -41,6 +41,7 @@ def test_a_part_has_its_part_of_the_budget(corpus_recipe, tokenizer_folder, tmp_
 @pytest.mark.extended
 def test_ray_makes_the_same_corpus(corpus, corpus_recipe, tokenizer_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "_SEARCHES_PER_PART", 1)  # each task is a process that imports everything
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # else they wait for all other tests
     recipe = on_executor(corpus_recipe, kind="ray", workers=2)
     assert recipe.corpus.near_duplicates
     assert build(recipe, tokenizer_folder, tmp_path / "out") == content(corpus[0])
