@@ -77,7 +77,7 @@ def test_a_merged_model_is_dense_and_its_cost_is_measured(world, trained, tmp_pa
     assert set(record["layers"]) == {"1", "2"}
     card = (tmp_path / "out" / "README.md").read_text()
     cost = report.merge_cost.from_hybrid.languages["rust"]
-    assert f"| Rust | to learn | {cost.bpb_before:.4f} | {cost.bpb_after:.4f} |" in card
+    assert f" | {cost.bpb_before:.4f} | {cost.bpb_after:.4f} | to learn |" in card
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"tokenizer.json", "generation_config.json", "upcycle.json"} <= names
     assert not {"expert_use.json", "modeling.py", "LICENSE-multipl-moe"} & names

@@ -59,6 +59,7 @@ def compared() -> ComparisonResult:
         tokens=250_000,
         curve_tokens=125_000,
         methods={"causal": "hybrid", "dense": "dense, all weights"},
+        families={"causal": "gated", "dense": "dense"},
         decontamination={},
         base=runs["a"].programs,
         runs=runs,

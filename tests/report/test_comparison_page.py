@@ -5,10 +5,12 @@ from multipl_moe.report.comparison_page import comparison_html, comparison_markd
 from tests.report.compared import a_run, change, with_runs
 from tests.report.html_page import assert_loads_nothing
 
+_FAMILIES = [("better", "Experts behind a gate"), ("orange", "LoRA"), ("blue", "dense")]
+
 
 def test_page_has_every_number_of_a_long_run(result):
     page = comparison_markdown(result)
-    cells = "0.001 | 0 | -12.0 [-13.0, -11.0] | -3.0 [-4.0, -2.0] |  | 262.0M | 187.6M | 127.4M | 1,234"
+    cells = "-12.0 [-13.0, -11.0] | -3.0 [-4.0, -2.0] |  | 0.001 | 0 | 262.0M | 187.6M | 127.4M | 1,234"
     assert f"| hybrid | {cells} |" in page
     assert "| hybrid | 250,000 | 0.001 | 0 | -12.0 | -3.0 |" in page
     assert "| base, bits per byte |  |  |  | 1.250 | 1.250 |" in page
@@ -17,17 +19,17 @@ def test_page_has_every_number_of_a_long_run(result):
 def test_how_far_a_run_moved_is_a_column_that_is_empty_where_it_was_not_measured(result, moved):
     result.runs["a"] = result.runs["a"].but(moved=moved)
     lines = comparison_markdown(result).splitlines()
-    (header,) = {line for line in lines if line.startswith("| method | rate | seed | learn |")}
+    (header,) = {line for line in lines if line.startswith("| method | learn | keep |")}
     place = header.split(" | ").index("moved")
-    starts = ("| hybrid | 0.001", "| dense, all weights | 0.001")
+    starts = ("| hybrid | -1", "| dense, all weights | -1")
     runs = [line.split(" | ") for line in lines if line.startswith(starts)]
     assert [cells[place] for cells in runs] == ["0.031 [0.025, 0.037]", "", ""]
 
 
 def test_curves_and_long_runs_stand_in_tables_of_their_own(result):
     long, curves = comparison_markdown(result).split("## Curves: learning rates at 125,000 tokens")
-    assert "| dense, all weights | 0.0003 |" not in long
-    assert "| dense, all weights | 0.0003 | 0 | -8.0 [-9.0, -7.0] |" in curves
+    assert " | 0.0003 |" not in long
+    assert "| dense, all weights | -8.0 [-9.0, -7.0] | +0.0 [-1.0, +1.0] |  | 0.0003 | 0 |" in curves
     assert "| dense, all weights | 125,000 | 0.0003 | 0 | -8.0 | +0.0 |" in curves
 
 
@@ -58,8 +60,9 @@ def test_the_page_says_what_is_best_before_all_else(result):
     assert "<b>Ways" not in page
     assert "<h1>Best at 250,000 tokens: hybrid</h1>" in page
     assert page.index("<h1>") < page.index("<svg") < page.index("<table>")
-    assert '<td class="good">-12.0 [-13.0, -11.0]</td>' in page
-    assert '<td class="bad">+2.0 [+1.0, +3.0]</td>' in page
+    assert [f'var(--{colour})">{family}</span>' in page for colour, family in _FAMILIES] == [True, False, True]
+    assert '<td class="good">-12.0\n[-13.0, -11.0]</td>' in page
+    assert '<td class="bad">+2.0\n[+1.0, +3.0]</td>' in page
 
 
 def test_a_page_without_runs_can_be_written():

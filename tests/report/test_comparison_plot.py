@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from multipl_moe.report.colours import BETTER, BLUE, PAPER
 from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
 from tests.report.compared import a_run, with_runs
 
@@ -35,6 +36,11 @@ def test_each_method_has_a_mark_where_its_means_are_and_its_name_beside_it(resul
     assert marks["hybrid"] == pytest.approx((-3, -12))
     assert marks["dense, all weights"] == pytest.approx((2, -11))
     assert {text.get_text() for text in axes.texts} == set(marks)
+    hybrid, dense = (line for line in axes.lines if line.get_marker() == "o")
+    assert (hybrid.get_color(), dense.get_color()) == (BETTER, BLUE), "by family"
+    assert (hybrid.get_markerfacecolor(), dense.get_markerfacecolor()) == (BETTER, PAPER), "full: the best"
+    assert axes.get_xlim()[0] < axes.get_xlim()[1], "left is better, as in the report of a run"
+    assert axes.get_ylim()[0] < axes.get_ylim()[1]
     assert axes.get_title(loc="left") == "250,000 tokens"
 
 

@@ -42,7 +42,10 @@ def test_corpus_names_only_the_reasons_that_occurred(inspection):
 def test_benchmarks_that_were_not_or_partly_checked_are_named(inspection):
     assert corpus_summary(inspection).notes == ["not checked for problems of mbpp"]
     checks = {"mbpp": BenchmarkCheck("checked", {}, 1, 500), "starter": BenchmarkCheck("checked", {}, 31, 31)}
-    partly = replace(inspection, manifest=replace(inspection.manifest, decontamination=checks), unchecked={})
+    recipe = inspection.recipe.with_settings("programs", benchmarks=["mbpp:mine"])
+    partly = replace(
+        inspection, manifest=replace(inspection.manifest, decontamination=checks), recipe=recipe, unchecked={}
+    )
     assert corpus_summary(partly).notes == ["partly checked for problems of mbpp (1 of 500)"]
 
 

@@ -37,6 +37,15 @@ def test_gain_draws_each_interval(metrics):
     assert high > 50
 
 
+def test_an_interval_that_would_flatten_the_bars_is_cut_and_ends_in_arrows(metrics):
+    for name, files in (("rust", 2), ("cpp", 1)):
+        metrics.languages[name] = metrics.languages[name].but(interval=(-1.2, 1.3), files=files)
+    learn, keep = gain_plot(metrics).axes
+    assert [line.get_marker() for line in learn.lines if len(line.get_xdata()) == 1] == ["<", ">"]
+    most = 2 * 50  # twice the largest change
+    assert keep.get_xlim() == pytest.approx((-1.08 * most, 1.08 * most))
+
+
 def test_training_shows_the_losses_and_a_band_for_each_kind_of_expert(records):
     held_out = [{"step": step, "tokens": 1000 * step, "loss": 4.0} for step in (10, 15)]
     top, bottom = training_plot(records, held_out).axes

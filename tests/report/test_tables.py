@@ -12,9 +12,11 @@ from tests.report.test_grid import row
 
 def test_result_has_a_row_for_each_language_and_mean_those_to_learn_first(metrics):
     grid = result_table(metrics.but(languages=dict(reversed(metrics.languages.items()))))
-    assert row(grid, "Rust") == ["Rust", "to learn", "2.0000", "1.6000", "-20.0%", "-20.0% to -20.0%"]
-    assert row(grid, "mean of code", "to learn")[4] == "-15.0%"
-    assert row(grid, "mean of code", "to keep")[4] == "+1.0%"
+    assert row(grid, "Rust") == ["Rust", "-20.0%", "-20.0% to -20.0%", "2.0000", "1.6000", "to learn"]
+    assert row(grid, "mean of code", "to learn")[1] == "-15.0%"
+    assert row(grid, "mean of code", "to keep")[1] == "+1.0%"
+    one = metrics.languages["rust"].but(files=1, interval=(-1.2, 0.8))
+    assert row(result_table(metrics.but(languages={"rust": one})), "Rust")[2] == "one file: none"
     names = [str(cells[0]) for cells in grid.rows if cells]
     assert names == ["C++", "Rust", "mean of code", "English text", "Python", "mean of code"]
 
@@ -26,8 +28,8 @@ def test_colour_tells_whether_the_interval_excludes_no_change(metrics, interval:
     row = metrics.languages["rust"].but(interval=interval)
     first = result_table(metrics.but(languages={"rust": row})).rows[0]
     assert first is not None
-    assert isinstance(first[4], Text)
-    assert first[4].style == colour
+    assert isinstance(first[1], Text)
+    assert first[1].style == colour
 
 
 def test_scores_of_one_model(recipe, before):

@@ -38,7 +38,11 @@ def _labels(grid: Grid) -> list[tuple[str, ...] | None]:
 
 def test_languages_to_learn_come_first_and_each_role_ends_with_its_mean():
     assert _labels(verdict_table(judged())) == _GROUPS
-    assert _labels(comparison_table(_changes(judged()))) == _GROUPS
+    comparison = comparison_table(_changes(judged()))
+    assert [cells and (str(cells[0]), cells[-1]) for cells in comparison.rows] == [
+        group and group[:2] for group in _GROUPS
+    ]
+    assert comparison.title.endswith(": starter"), "the one benchmark of all rows"
 
 
 def test_a_row_tells_rate_interval_and_what_compiles():
@@ -48,13 +52,13 @@ def test_a_row_tells_rate_interval_and_what_compiles():
 
 def test_comparison_tells_both_rates_the_change_and_what_it_is_worth():
     grid = comparison_table(_changes(judged()))
-    tasks, before, after, change, _, words = row(grid, "Rust")[3:]
+    _, before, after, change, words, _, tasks, _ = row(grid, "Rust")
     assert (tasks, before, after, change, words) == ("20", "10.0%\n(100%)", "70.0%\n(70%)", "+60.0", "better")
     assert "in brackets: how many programs parse or compile" in grid.notes
-    assert row(grid, "Python")[-1] == "noise"
+    assert row(grid, "Python")[4] == "noise"
     assert any(note.startswith("noise: ") for note in grid.notes)
     assert "1 task does not count for one of the models: left out" in grid.notes
-    changes = [cells[6] for cells in grid.rows if cells]
+    changes = [cells[3] for cells in grid.rows if cells]
     styles = [cell.style for cell in changes if isinstance(cell, Text)]
     assert styles == ["green", "green", "yellow", "yellow", "green"]
 
@@ -64,8 +68,8 @@ def test_of_few_tasks_the_counts_alone_are_told():
     settings = VerdictSettings(roles={"rust": "learn", "go": "learn"})
     verdict = judge_against(asked, results(asked, "wwwww"), results(asked, "pwppw"), settings)
     grid = comparison_table(_changes(verdict))
-    assert row(grid, "Rust")[3:] == ["2", "0 of 2", "1 of 2", "", "", "too few"]
-    assert row(grid, "mean")[3:] == ["5", "0 of 5", "3 of 5", "", "", "too few"]
+    assert row(grid, "Rust") == ["Rust", "0 of 2", "1 of 2", "", "too few", "", "2", "to learn"]
+    assert row(grid, "mean", "to learn") == ["mean", "0 of 5", "3 of 5", "", "too few", "", "5", "to learn"]
     assert any(note.startswith("too few: ") for note in grid.notes)
     table = verdict_table(verdict)
     assert row(table, "Go")[3:] == ["3", "2 of 3", "", ""]

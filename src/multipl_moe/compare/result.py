@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from multipl_moe.compare.run import METRICS_FILE, count_solved, read_base_scores, read_scores
-from multipl_moe.compare.schema import Claim, Comparison, common_recipe
+from multipl_moe.compare.schema import Claim, Comparison, common_recipe, family_of
 from multipl_moe.eval.measures import MEASURES
 from multipl_moe.eval.score_changes import compare_scores
 from multipl_moe.runs.comparison import Answer, ComparisonResult
@@ -24,6 +24,7 @@ def comparison_result(comparison: Comparison, finished: Mapping[str, Path], base
         tokens=comparison.tokens,
         curve_tokens=comparison.curve_tokens,
         methods={name: method.title for name, method in comparison.methods.items()},
+        families={name: family_of(comparison, name) for name in comparison.methods},
         decontamination=judged[0].decontamination if judged else {},
         base=base and base.but(decontamination={}),  # of a base's training text nothing is known
         runs=runs,

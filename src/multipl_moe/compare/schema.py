@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from multipl_moe.errors import ConfigError
 from multipl_moe.recipe.recipe import NULL, Recipe, block_yaml, load_recipe, read_yaml
 from multipl_moe.recipe.section import Section, UserPath, describe_problems
+from multipl_moe.runs.comparison import Family
 
 _SHARED = ("base", "seed", "learn", "keep", "own_languages", "corpus", "eval", "codegen", "programs")
 _SHARED_OF_TRAINING = (  # which tokens come, in which order and batches
@@ -198,6 +199,14 @@ def _comparable_recipes(comparison: Comparison, origin: str) -> dict[str, Recipe
 def _shared(recipe: Recipe) -> dict[str, Any]:
     shared = {key: getattr(recipe, key) for key in _SHARED}
     return shared | {f"train.{key}": getattr(recipe.train, key) for key in _SHARED_OF_TRAINING}
+
+
+def family_of(comparison: Comparison, name: str) -> Family:
+    """What kind of method it is."""
+    recipe = _recipe(comparison, name)
+    if not recipe.train.trains_hybrid:
+        return "LoRA" if recipe.train.method == "lora" else "dense"
+    return "gated" if recipe.moe.resolve([0], recipe.learn).gate.languages else "routed"
 
 
 def planned_runs(comparison: Comparison) -> list[Run]:

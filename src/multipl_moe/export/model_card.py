@@ -104,7 +104,7 @@ def measured_table(found: Changes | Scores, before: str, after: str) -> str:
     """Bits per byte of one model, or of two that are called so, as a table in Markdown."""
     if isinstance(found, Scores):
         return scores_table(found).markdown
-    header = ["language", "role", before, after, "change", "95% interval"]
+    header = ["language", "change", "95% interval", before, after, "role"]
     return replace(result_table(found), header=header).markdown
 
 

@@ -141,6 +141,12 @@ class Recipe(Section):
         replayed = self.keep if self.train.replay > 0 else []
         return dict.fromkeys(self.learn, 1.0) | dict.fromkeys(replayed, self.train.replay)
 
+    @property
+    def benchmarks_in_use(self) -> set[str]:
+        """Names of those to be evaluated on, and of those that the recipe names to decontaminate against."""
+        named = self.corpus.decontaminate if isinstance(self.corpus.decontaminate, list) else []
+        return {spec.partition(":")[0] for spec in (*self.programs.benchmarks, *named)}
+
     def changes_from(self, other: "Recipe") -> str:
         """The first settings that differ, with both values; empty where none does."""
         here, there = flat_settings(self.to_values()), flat_settings(other.to_values())

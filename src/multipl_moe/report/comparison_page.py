@@ -6,6 +6,7 @@ from pathlib import Path
 
 from multipl_moe.eval.measures import MEASURES
 from multipl_moe.eval.outcome import BITS_PER_BYTE_NOTE
+from multipl_moe.report.colours import CSS_VARIABLES, FAMILIES
 from multipl_moe.report.comparison_cost_plot import cost_plot
 from multipl_moe.report.comparison_plot import comparison_plot, comparison_rest_plot
 from multipl_moe.report.comparison_tables import (
@@ -78,6 +79,11 @@ def comparison_html(result: ComparisonResult) -> str:
         ],
         bits_per_byte=BITS_PER_BYTE_NOTE,
         what=_WHAT,
+        families=[
+            (CSS_VARIABLES[colour], title)
+            for family, (colour, title) in FAMILIES.items()
+            if family in result.families.values()
+        ],
         first=first,
         others=others,
         dtypes=_dtypes(result) if result.runs else None,
@@ -126,4 +132,4 @@ def _run_name(result: ComparisonResult, run: ComparedRun) -> str:
 
 def _dtypes(result: ComparisonResult) -> str:
     counts = Counter(run.compute_dtype for run in result.runs.values())
-    return f"Runs that computed in {', in '.join(f'{dtype}: {count}' for dtype, count in counts.most_common())}."
+    return f"{', '.join(f'{count:,} runs computed in {dtype}' for dtype, count in counts.most_common())}."

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, MaxNLocator
 
-from multipl_moe.report.colours import BETTER, BLUE
+from multipl_moe.report.colours import PAPER, colour_of_method
 from multipl_moe.report.names_beside import NAME_COLUMNS, height_of_names, write_names
 from multipl_moe.report.plots import FONT_SIZE, WIDE_ENOUGH, strip
 from multipl_moe.runs.comparison import ComparisonResult
@@ -23,10 +23,11 @@ _LEFT, _BELOW, _ABOVE = 0.62, 0.55, 0.32  # inches around the axes
 
 @dataclass(frozen=True)
 class _Mark:
-    """A run, its label, and whether no other of as many tokens is better on both kinds of language."""
+    """A run, its label and colour, and whether no other of as many tokens is better on both kinds of language."""
 
     run: ComparedRun
     label: str
+    colour: str
     is_best: bool
 
     def point(self) -> tuple[float, float]:
@@ -40,12 +41,12 @@ class _Mark:
 
 
 def comparison_plot(result: ComparisonResult, width: float = 8) -> Figure | None:
-    """Change on the languages to keep (x) and to learn (y), in per cent of the base's bits per byte; both axes point
-    to the better side, so the best stand at the top right.
+    """Change on the languages to keep (x) and to learn (y), in per cent of the base's bits per byte: fewer is better,
+    so the best stand at the bottom left.
 
-    One run a method, of the long ones where there are some, eight at most: those that none beats on both, in green,
-    then in the order of the comparison. `comparison_rest_plot` has the others. None where no run is finished, or none
-    has both kinds of language.
+    One run a method, of the long ones where there are some, eight at most: those that none beats on both, as full
+    marks, then in the order of the comparison. `comparison_rest_plot` has the others. None where no run is finished, or
+    none has both kinds of language.
     """
     chosen = _chosen(result)
     return _figure([chosen], width) if chosen else None
@@ -88,7 +89,7 @@ def _marks(result: ComparisonResult, *, is_long: bool) -> list[_Mark]:
             rate = f", {run.learning_rate:g}" if len(rates) > 1 else ""
             seed = f", seed {run.seed}" if len(seeds) > 1 else ""
             if len(run.means) == 2:
-                marks.append(_Mark(run, f"{title}{rate}{seed}", name in best))
+                marks.append(_Mark(run, f"{title}{rate}{seed}", colour_of_method(result, method), name in best))
     return marks
 
 
@@ -109,26 +110,26 @@ def _figure(panels: list[list[_Mark]], width: float) -> Figure:
         _scale(axes, marks_of_all, width)
         for mark in marks:
             _draw(axes, mark)
-        write_names(axes, [mark.point() for mark in marks], texts, height)
+        write_names(axes, [mark.point() for mark in marks], texts, [mark.colour for mark in marks], height)
         if marks:
             axes.set_title(f"{marks[0].run.tokens:,} tokens", loc="left", fontsize=10, fontweight="bold")
     return figure
 
 
 def _draw(axes: Axes, mark: _Mark) -> None:
-    x, y = mark.point()
-    colour = BETTER if mark.is_best else BLUE
+    (x, y), colour = mark.point(), mark.colour
     axes.plot(mark.bounds("keep"), [y, y], color=colour, linewidth=0.8, alpha=0.6)
     axes.plot([x, x], mark.bounds("learn"), color=colour, linewidth=0.8, alpha=0.6)
-    axes.plot([x], [y], color=colour, marker="o", markersize=8, label=mark.label)
+    face = colour if mark.is_best else PAPER
+    axes.plot([x], [y], color=colour, marker="o", markersize=8, markerfacecolor=face, label=mark.label)
 
 
 def _scale(axes: Axes, marks: Sequence[_Mark], width: float) -> None:
-    """Axes that point to the better side; that of the languages to keep is logarithmic beyond 10%."""
+    """In per cent; the axis of the languages to keep is logarithmic beyond 10%."""
     xs = [bound for mark in marks for bound in mark.bounds("keep")] or [0]
     ys = [bound for mark in marks for bound in mark.bounds("learn")] or [0]
-    axes.set_xlim(max(*xs, 0) + 1, min(*xs, 0) - 1)
-    axes.set_ylim(max(ys) + 1, min(ys) - 1)
+    axes.set_xlim(min(*xs, 0) - 1, max(*xs, 0) + 1)
+    axes.set_ylim(min(ys) - 1, max(ys) + 1)
     is_bent = max(map(abs, xs)) > _LINEAR_PER_CENT
     if is_bent:
         axes.set_xscale("symlog", linthresh=_LINEAR_PER_CENT, linscale=2)
@@ -140,6 +141,6 @@ def _scale(axes: Axes, marks: Sequence[_Mark], width: float) -> None:
     axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
     bent = f"; beyond {_LINEAR_PER_CENT} logarithmic" if is_bent else ""
     long = f" (0: as the base{bent})" if width >= WIDE_ENOUGH else ""
-    axes.set_xlabel(f"languages to keep, %{long}  ·  better →", fontsize=FONT_SIZE)
-    axes.set_ylabel("languages to learn, %  ·  better →", fontsize=FONT_SIZE)
+    axes.set_xlabel(f"← better  ·  languages to keep, %{long}", fontsize=FONT_SIZE)
+    axes.set_ylabel("← better  ·  languages to learn, %", fontsize=FONT_SIZE)
     strip(axes)

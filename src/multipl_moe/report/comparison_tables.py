@@ -23,8 +23,8 @@ def comparison_runs_table(result: ComparisonResult) -> Grid:
     measured = [name for name in MEASURES if any(getattr(run, name) is not None for run in runs)]
     rows: list[list[str | Text] | None] = []
     for run in runs:
-        changes = [_stacked(_change(run.means.get(role))) for role in ROLE_TITLES]
-        found = [_found(run, name).replace(" [", "\n[") for name in measured]
+        changes = [_change(run.means.get(role)) for role in ROLE_TITLES]
+        found = [_found(run, name) for name in measured]
         counts = "\n".join(map(_millions, (run.parameters.active, run.parameters.trained)))
         settings = f"{run.learning_rate:g}\nseed {run.seed}"
         rows += [[run_title(result, run), settings, *changes, *found, counts], None]
@@ -43,10 +43,10 @@ def runs_table(result: ComparisonResult, title: str, *, is_long: bool) -> Grid:
         settings = [f"{run.learning_rate:g}", str(run.seed)]
         cost = [f"{run.tokens_per_s:,.0f}", *_cost(run)]
         loads, found = [_loads(run)] if has_loads else [], [_found(run, name) for name in MEASURES]
-        rows.append([run_title(result, run), *settings, *changes, *found, *loads, *counts, *cost])
+        rows.append([run_title(result, run), *changes, *found, *settings, *loads, *counts, *cost])
     counted = ["parameters", "active", "trained", "tokens/s", "processor time, min", "peak memory, GB"]
     counted = [*(["loads of experts, fair is 1"] if has_loads else []), *counted]
-    return Grid(title, ["method", "rate", "seed", "learn", "keep", *MEASURES, *counted], rows)
+    return Grid(title, ["method", "learn", "keep", *MEASURES, "rate", "seed", *counted], rows)
 
 
 def scores_by_language_table(result: ComparisonResult) -> Grid:
@@ -142,18 +142,13 @@ def _change(change: Change | None) -> Text:
     if change is None:
         return Text("")
     low, high = change.interval
-    return Text(f"{100 * change.change:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]", style_of_bits(change))
-
-
-def _stacked(change: Text) -> Text:
-    """With the interval below the value."""
-    return Text(change.plain.replace(" [", "\n["), change.style)
+    return Text(f"{100 * change.change:+.1f}\n[{100 * low:+.1f}, {100 * high:+.1f}]", style_of_bits(change))
 
 
 def _found(run: ComparedRun, name: str) -> str:
-    """What a measure found, if it was taken."""
+    """What a measure found, if it was taken, with the interval below the value."""
     found = getattr(run, name)
-    return "" if found is None else MEASURES[name].cell(found)
+    return "" if found is None else MEASURES[name].cell(found).replace(" [", "\n[")
 
 
 def _millions(count: int) -> str:

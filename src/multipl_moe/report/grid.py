@@ -18,7 +18,8 @@ class Grid:
     Attributes:
         title: above the table.
         header: names of the columns; none is shown where all are empty.
-        rows: cells, green, yellow, red or bold where they are a `Text`; None ends a section.
+        rows: cells, green, yellow, red or bold where they are a `Text`; None ends a section. A cell may have several
+            lines.
         num_labels: columns that stand to the left; the others are numbers.
         notes: lines below.
     """
@@ -58,7 +59,7 @@ class Grid:
     def markdown(self) -> str:
         """The table alone."""
         lines = [self.header, ["---"] * len(self.header), *(row for row in self.rows if row is not None)]
-        cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
+        cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
         return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
     def to_markdown(self) -> str:

@@ -1,6 +1,7 @@
 """report.html: one self-contained page with the result of a run."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from multipl_moe.report.verdict_tables import SMALL_MODEL_NOTE, comparison_table
 from multipl_moe.runs.folder import read_json, write_text
 from multipl_moe.runs.result import RunResult
 from multipl_moe.runs.verdict import ProgramsResult
+from multipl_moe.system.minute_lines import minutes_of
 
 READING_FILE = "reading.json"
 """Of a run folder: a held-out text as hybrid and base read it."""
@@ -36,17 +38,22 @@ def write_report(
     held_out: list[dict[str, Any]],
     recipe: Recipe,
     model_folder: Path,
+    reasons: Sequence[str] = (),
 ) -> None:
     """Write report.html, and the gain plot also as gain.png, into a run folder.
 
     It shows the content of metrics.json, the lines of metrics.jsonl and held_out.jsonl, the resolved recipe, how to
-    use the model, and what two models wrote where the run folder holds such examples (`report.programs`).
+    use the model, and what two models wrote where the run folder holds such examples (`report.programs`). Where no gain
+    was shown, that is the headline, and `reasons` are sentences that say why.
     """
     gain_plot(result).savefig(output / "gain.png", dpi=_PNG_DPI)
     examples = output / "programs_after" / EXAMPLES_FILE
     page = rendered(
         "report.html.j2",
         metrics=result,
+        subject=f"{recipe.base} learns {', '.join(row.title for row in result.languages.values() if row.role == 'learn')}",
+        context=_context(result, recipe),
+        reasons=reasons,
         bits_per_byte=BITS_PER_BYTE_NOTE,
         result=result_table(result),
         gain=picture("gain", "Change of bits per byte by language", partial(gain_plot, result)),
@@ -63,6 +70,18 @@ def write_report(
         programs=_programs(result.programs),
     )
     write_text(output / "report.html", page)
+
+
+def _context(result: RunResult, recipe: Recipe) -> str:
+    """What was trained, on how much, for how long, how large it is, and how far it is from its base."""
+    counts, cores = result.parameters, result.environment.get("machine", {}).get("cores")
+    parts = [
+        recipe.base,
+        f"{result.tokens:,} tokens in {minutes_of(result.seconds)}{f' on {cores} cores' if cores else ''}",
+        f"{counts.total / 1e6:,.1f}M parameters, {counts.active / 1e6:,.1f}M active per token",
+        *(found.sentence for _, found in findings(result)),
+    ]
+    return " · ".join(filter(None, parts))
 
 
 def _reading(file: Path) -> Markup | None:

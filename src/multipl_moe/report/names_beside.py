@@ -5,7 +5,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from multipl_moe.report.colours import UNSURE
 from multipl_moe.report.plots import FONT_SIZE, plain_label
 
 NAME_COLUMNS = 34
@@ -19,15 +18,18 @@ def height_of_names(names: Sequence[Sequence[str]]) -> float:
 
 
 def write_names(
-    axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[Sequence[str]], height: float
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    names: Sequence[Sequence[str]],
+    colours: Sequence[str],
+    height: float,
 ) -> None:
-    """Write the name of each point, in lines, beside axes of a height in inches whose better side is at the top."""
-    order = sorted(range(len(points)), key=lambda place: points[place][1])
+    """Write the name of each point, in lines, beside axes of a height in inches; its line has the point's colour."""
+    order = sorted(range(len(points)), key=lambda place: -points[place][1])
     halves = [height_of_names([names[place]]) / 2 / height for place in order]
     wanted = [axes.transAxes.inverted().transform(axes.transData.transform(points[place]))[1] for place in order]
     line: dict[str, Any] = {
         "arrowstyle": "-",
-        "color": UNSURE,
         "linewidth": 0.7,
         "relpos": (0, 0.5),
         "shrinkA": 1,
@@ -41,7 +43,7 @@ def write_names(
             textcoords="axes fraction",
             va="center",
             fontsize=FONT_SIZE,
-            arrowprops=line,
+            arrowprops=line | {"color": colours[place]},
         )
 
 

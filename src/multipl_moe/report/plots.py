@@ -17,17 +17,20 @@ from multipl_moe.runs.result import Changes, Routing
 FONT_SIZE = 9  # points: 12 pixels on a screen
 _ROLE_TITLES = {"learn": "languages to learn", "keep": "languages to keep"}
 WIDE_ENOUGH = 6  # inches, for all words
+_WIDEST, _LEAST_PER_CENT = 2, 10  # an interval is drawn as far as so many times the largest change, and so far at least
 
 
 def gain_plot(found: Changes, width: float = 8) -> Figure:
     """Change of bits per byte by language with 95% intervals: left of zero is better, and green where that is sure.
 
-    A panel for the languages to learn and one for those to keep; numbers stand to the right of the bars.
+    A panel for the languages to learn and one for those to keep; numbers stand to the right of the bars. An interval so
+    wide that it would flatten all bars is cut, and ends in an arrow.
     """
     panels = {
-        title: sorted((r for r in found.languages.items() if r[1].role == role), key=lambda r: r[1].change)
+        title: [(name, row) for name, row in found.languages.items() if row.role == role]
         for role, title in _ROLE_TITLES.items()
     }
+    most = max(_WIDEST * max(abs(100 * row.change) for row in found.languages.values()), _LEAST_PER_CENT)
     panels = {title: rows for title, rows in panels.items() if rows}
     heights = [len(rows) for rows in panels.values()]
     figure = Figure(figsize=(width, 0.36 * sum(heights) + 0.4 * len(panels) + 0.7), layout="constrained")
@@ -35,9 +38,14 @@ def gain_plot(found: Changes, width: float = 8) -> Figure:
     for axes, (title, rows) in zip(grid, panels.items(), strict=True):
         axes.set_title(title, loc="left", fontsize=10, fontweight="bold")
         for y, (_, row) in enumerate(rows):
-            low, high = (100 * bound for bound in row.interval)
+            bounds = [100 * bound for bound in row.interval]
+            low, high = np.clip(bounds, -most, most).tolist()
             axes.barh(y, 100 * row.change, color=colour_of_bits(row), height=0.6)
-            axes.plot([low, high], [y, y], color="black", linewidth=1.2)
+            if row.files > 1:
+                axes.plot([low, high], [y, y], color="black", linewidth=1.2)
+            for shown, bound, arrow in zip((low, high), bounds, "<>", strict=True):
+                if shown != bound and row.files > 1:
+                    axes.plot([shown], [y], color="black", marker=arrow, markersize=5)
             told = f"  ({row.bpb_before:.2f} → {row.bpb_after:.2f})" if width >= WIDE_ENOUGH else ""
             write_beside(axes, y, f"{100 * row.change:+.1f}%{told}")
         axes.set_yticks(range(len(rows)), [plain_label(language_title(name, row.title)) for name, row in rows])
@@ -45,7 +53,7 @@ def gain_plot(found: Changes, width: float = 8) -> Figure:
         axes.axvline(0, color="black", linewidth=0.8)
         strip(axes)
     bounds = [100 * bound for rows in panels.values() for _, row in rows for bound in (*row.interval, row.change)]
-    low, high = min(*bounds, -1), max(*bounds, 1)
+    low, high = max(min(*bounds, -1), -most), min(max(*bounds, 1), most)
     grid[-1].set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     what = "change of bits per byte, %" if width >= WIDE_ENOUGH else "bits per byte, %"
     grid[-1].set_xlabel(f"← better  ·  {what}  ·  worse →", fontsize=FONT_SIZE)

@@ -16,17 +16,20 @@ _ROLE_TITLES = {"learn": "to learn", "keep": "to keep"}
 
 
 def result_table(found: Changes) -> Grid:
-    """Bits per byte before and after by language, the change with its interval, and the means."""
+    """The change of bits per byte by language with its interval, both of them, and the means.
+
+    What matters most comes first: a narrow screen cuts off the last columns.
+    """
     rows = []
     for role, title in _ROLE_TITLES.items():
         for name, row in found.languages.items():
             if row.role == role:
                 both = f"{row.bpb_before:.4f}", f"{row.bpb_after:.4f}"
-                rows.append([language_title(name, row.title), title, *both, *_change_cells(row)])
+                rows.append([language_title(name, row.title), *_change_cells(row, row.files), *both, title])
         if role in found.means:
             cells = _change_cells(found.means[role])
-            rows += [[Text("mean of code", "bold"), title, "", "", *cells], None]
-    return Grid(_BITS_PER_BYTE, ["language", "role", "before", "after", "change", "95% interval"], rows, num_labels=2)
+            rows += [[Text("mean of code", "bold"), *cells, "", "", title], None]
+    return Grid(_BITS_PER_BYTE, ["language", "change", "95% interval", "before", "after", "role"], rows)
 
 
 def measure_table(measure: Measure, found: Any) -> Grid:
@@ -57,6 +60,7 @@ def audit_table(audit: TrainableParameters) -> Grid:
     return Grid("What trains", ["part", "parameters"], rows)
 
 
-def _change_cells(row: Change) -> tuple[Text, str]:
+def _change_cells(row: Change, files: int | None = None) -> tuple[Text, str]:
     low, high = row.interval
-    return Text(f"{row.change:+.1%}", style_of_bits(row)), f"{low:+.1%} to {high:+.1%}"
+    interval = "one file: none" if files == 1 else f"{low:+.1%} to {high:+.1%}"
+    return Text(f"{row.change:+.1%}", style_of_bits(row)), interval

@@ -1,6 +1,7 @@
 """The verdict on programs as tables, the same for the terminal and for the report."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich.text import Text
 
@@ -81,20 +82,20 @@ def failures_table(verdict: Verdict) -> Grid:
         told = ["-" if count is None else f"{count:,}" for count in counts]
         rows.append([language_title(name, row.title), benchmark, f"{cell.samples:,}", *told])
     header = ["language", "benchmark", "programs", "pass", *_WAYS.values()]
-    return Grid("How programs fail", header, rows, num_labels=2)
+    return _without_one_benchmark(Grid("How programs fail", header, rows, num_labels=2))
 
 
 def comparison_table(comparison: VerdictComparison) -> Grid:
     """pass@1 before and after by language and benchmark, and in words whether the difference is more than noise.
 
-    Of few problems only the counts are told.
+    Of few problems only the counts are told. What matters most comes first: a narrow screen cuts off the last columns.
     """
     rows = []
     for role, names, closes in _groups(comparison):
         for name in names:
             row = comparison.languages[name]
             for benchmark, cell in row.benchmarks.items():
-                rows.append([language_title(name, row.title), _ROLE_TITLES[role], benchmark, *_change_cells(cell)])
+                rows.append([language_title(name, row.title), benchmark, *_change_cells(cell), _ROLE_TITLES[role]])
         if closes:
             mean = comparison.means[closes]
             if is_few(mean.tasks):
@@ -103,16 +104,27 @@ def comparison_table(comparison: VerdictComparison) -> Grid:
                     sum(getattr(cell, when) * cell.tasks for cell in cells) for when in ("before", "after")
                 )
                 mean = mean.but(before=before / mean.tasks, after=after / mean.tasks)
-            rows += [[_MEAN, _ROLE_TITLES[closes], "", *_change_cells(mean)], None]
-    words = {str(row[-1]) for row in rows if row is not None}
+            rows += [[_MEAN, "", *_change_cells(mean), _ROLE_TITLES[closes]], None]
+    words = {str(row[5]) for row in rows if row is not None}
     notes = [note for word, note in _NOTES_BY_WORD.items() if word in words]
-    if any("(" in str(row[4]) for row in rows if row is not None):
+    if any("(" in str(row[2]) for row in rows if row is not None):
         notes.append("in brackets: how many programs parse or compile")
     if unpaired := comparison.unpaired:
         verb = "task does" if len(unpaired) == 1 else "tasks do"
         notes.append(f"{len(unpaired):,} {verb} not count for one of the models: left out")
-    header = ["language", "role", "benchmark", "tasks", "before", "after", "points", "95% interval", "in words"]
-    return Grid("pass@1 before and after (higher is better)", header, rows, num_labels=3, notes=notes)
+    header = ["language", "benchmark", "before", "after", "points", "in words", "95% interval", "tasks", "role"]
+    title = "pass@1 before and after (higher is better)"
+    return _without_one_benchmark(Grid(title, header, rows, num_labels=2, notes=notes))
+
+
+def _without_one_benchmark(grid: Grid) -> Grid:
+    """The table without its second column, the benchmark, where all rows are of one: the title names it."""
+    benchmarks = {str(row[1]) for row in grid.rows if row is not None} - {""}
+    if len(benchmarks) != 1:
+        return grid
+    rows = [None if row is None else [row[0], *row[2:]] for row in grid.rows]
+    header = [grid.header[0], *grid.header[2:]]
+    return replace(grid, title=f"{grid.title}: {benchmarks.pop()}", header=header, rows=rows, num_labels=1)
 
 
 def mean_sentences(comparison: VerdictComparison) -> list[str]:
@@ -213,7 +225,7 @@ def _change_cells(cell: Difference) -> list[str | Text]:
     tasks = cell.tasks
     if is_few(tasks):
         both = passed_of(tasks, cell.before), passed_of(tasks, cell.after)
-        return [f"{tasks:,}", *both, "", "", Text("too few", "yellow")]
+        return [*both, "", Text("too few", "yellow"), "", f"{tasks:,}"]
     low, high = cell.interval
     before, after = f"{cell.before:.1%}", f"{cell.after:.1%}"
     if (built := cell.parses_or_compiles) is not None:
@@ -221,10 +233,10 @@ def _change_cells(cell: Difference) -> list[str | Text]:
     better = cell.difference > 0
     word, style = ("noise", "yellow") if cell.is_noise else ("better", "green") if better else ("worse", "red")
     return [
-        f"{tasks:,}",
         before,
         after,
         Text(f"{100 * cell.difference:+.1f}", style),
-        f"{100 * low:+.1f} to {100 * high:+.1f}",
         Text(word, style),
+        f"{100 * low:+.1f} to {100 * high:+.1f}",
+        f"{tasks:,}",
     ]

@@ -1,8 +1,13 @@
 """What a comparison found: the class behind comparison.json."""
 
+from typing import Literal
+
 from multipl_moe.runs.record import Record
 from multipl_moe.runs.result import Change, ComparedRun
 from multipl_moe.runs.verdict import SolvedPrograms
+
+Family = Literal["dense", "LoRA", "gated", "routed"]
+"""What kind of method it is: the dense base trained, a LoRA on it, experts behind a domain gate, or routers alone."""
 
 
 class Answer(Record):
@@ -19,6 +24,7 @@ class Answer(Record):
 class ComparisonResult(Record):
     """Attributes:
     methods: their titles.
+    families: of the methods; earlier versions did not record them.
     decontamination: status of each benchmark in the corpus, which all runs share.
     base: programs that the base wrote, if they were judged.
     undominated: names of `long` and `short` runs than which no other is better both to learn and to keep.
@@ -28,6 +34,7 @@ class ComparisonResult(Record):
     tokens: int
     curve_tokens: int | None
     methods: dict[str, str]
+    families: dict[str, Family] = {}
     decontamination: dict[str, str]
     base: SolvedPrograms | None
     runs: dict[str, ComparedRun]

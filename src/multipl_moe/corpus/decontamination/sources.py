@@ -28,18 +28,19 @@ class Decontamination:
         index: problems that are looked for.
         checked: by name of their benchmarks, names of the problems that were read.
         unavailable: names of benchmarks whose problems cannot be had here, and why.
-        read: languages that training will read by the recipe.
+        in_use, read: benchmarks that concern the recipe, and languages that training will read by it.
     """
 
     index: BenchmarkIndex
     checked: dict[str, set[str]]
     unavailable: dict[str, str]
+    in_use: Collection[str]
     read: Collection[str]
 
     @property
     def note(self) -> str | None:
-        """One line on what is not checked, where that is in a language that training reads."""
-        names = [name for name in self.unavailable if is_in_any_of(name, self.read)]
+        """One line on what is in use and not checked, where that is in a language that training reads."""
+        names = [name for name in self.unavailable if name in self.in_use and is_in_any_of(name, self.read)]
         if not names:
             return None
         return (
@@ -79,9 +80,9 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
     Raises:
         ConfigError: the recipe names what is no benchmark, or a path that holds none.
     """
-    wanted, read = recipe.corpus.decontaminate, recipe.mixture_weights.keys()
+    wanted, read, in_use = recipe.corpus.decontaminate, recipe.mixture_weights.keys(), recipe.benchmarks_in_use
     if wanted == "none":
-        return Decontamination(BenchmarkIndex([]), {}, {}, read)
+        return Decontamination(BenchmarkIndex([]), {}, {}, in_use, read)
     add_languages(recipe.own_languages)
     named = [] if wanted == "all" else list(wanted)
     found: dict[str, list[Part]] = {}
@@ -100,7 +101,8 @@ def prepare_decontamination(recipe: Recipe) -> Decontamination:
         found.setdefault(benchmark, []).extend(parts)
         problems.setdefault(benchmark, set()).update(names)
     index = BenchmarkIndex(part for parts in found.values() for part in parts)
-    return Decontamination(index, problems, {name: why for name, why in missing.items() if name not in found}, read)
+    unavailable = {name: why for name, why in missing.items() if name not in found}
+    return Decontamination(index, problems, unavailable, in_use, read)
 
 
 def _parts(spec: str, *, may_download: bool) -> tuple[str, list[Part], set[str]]:

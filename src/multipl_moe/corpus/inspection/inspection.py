@@ -31,8 +31,8 @@ class Inspection:
         lengths: (D,) tokens of each training document by language, int64; of a file that was rearranged to fill in the
             middle each piece counts as a document.
         dropped, duplicates: None where the folder has no list of them.
-        unchecked: benchmarks in languages that training reads, by the corpus's recipe, that it was not checked for, and
-            why.
+        unchecked: benchmarks in use, in languages that training reads by the corpus's recipe, that it was not checked
+            for, and why.
     """
 
     folder: Path
@@ -52,8 +52,9 @@ class Inspection:
 
     @property
     def partly_checked(self) -> list[str]:
-        """Benchmarks of whose problems not all could be looked for, each with how many were and which not."""
-        checks = {name: asdict(check) for name, check in self.manifest.decontamination.items()}
+        """Benchmarks in use of whose problems not all could be looked for, each with how many were and which not."""
+        in_use, found = self.recipe.benchmarks_in_use, self.manifest.decontamination.items()
+        checks = {name: asdict(check) for name, check in found if name in in_use}
         return [f"{name}{told}" for name, check in checks.items() if (told := looked_for(check))]
 
 
@@ -99,4 +100,5 @@ def _unchecked(manifest: CorpusManifest, recipe: Recipe) -> dict[str, str]:
     unavailable = [name for name, check in checks.items() if check.status == "unavailable"]
     unnamed = [name for name in BENCHMARKS if name not in checks]
     why = dict.fromkeys(unavailable, "no copy was at hand") | dict.fromkeys(unnamed, "not asked for")
-    return {name: reason for name, reason in why.items() if is_in_any_of(name, recipe.mixture_weights)}
+    in_use, read = recipe.benchmarks_in_use, recipe.mixture_weights
+    return {name: reason for name, reason in why.items() if name in in_use and is_in_any_of(name, read)}
